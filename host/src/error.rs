@@ -1,0 +1,70 @@
+//! What went wrong, and the exit code that says so.
+
+use std::fmt;
+use std::path::Path;
+
+/// The result of everything fallible in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure as the user sees it: one line that names the file, line or key, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// The program was used wrongly: arguments, configuration, input files. Exit code 2.
+    Misuse(String),
+    /// The work failed: a full disk, a lost device, a loss that is no number. Exit code 1.
+    Failed(String),
+    /// Stopped by a signal (its number); what was learned is saved. Exit code 128 + signal.
+    Interrupted(i32),
+}
+
+impl Error {
+    /// A misuse, from any text.
+    pub fn misuse(text: impl Into<String>) -> Self {
+        Self::Misuse(text.into())
+    }
+
+    /// A failure, from any text.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self::Failed(text.into())
+    }
+
+    /// An input file that cannot be read: `verb` is what was tried ("read", "open").
+    pub fn input(verb: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::Misuse(format!("cannot {verb} {}: {}", path.display(), reason(error)))
+    }
+
+    /// An output that cannot be written.
+    pub fn output(verb: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::Failed(format!("cannot {verb} {}: {}", path.display(), reason(error)))
+    }
+
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Misuse(_) => 2,
+            Self::Failed(_) => 1,
+            Self::Interrupted(signal) => 128 + *signal as u8,
+        }
+    }
+}
+
+/// The system's reason without its error number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misuse(text) | Self::Failed(text) => f.write_str(text),
+            Self::Interrupted(2) => f.write_str("interrupted"),
+            Self::Interrupted(signal) => write!(f, "stopped by signal {signal}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

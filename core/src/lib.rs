@@ -1,3 +1,60 @@
+//! Small translation models, learned from large ones: the mathematics.
+//!
+//! The crate needs neither `std` nor an allocator. In reading order:
+//!
+//! * [`shape`], [`batch`]: what a tensor's extent is; tokens, and [`batch::Grid`], which rows attend to which.
+//! * [`backend`]: the narrow waist. [`backend::Backend`] runs a model, [`backend::Decode`] runs it a token
+//!   at a time, `Train` (feature `train`) has a gradient for each operation, the losses and Adam.
+//! * [`params`]: a model is a functor over its parameters: shapes, tensors, gradients are the same tree.
+//! * [`nn`]: the Transformer, written once over any backend, with taps that hand out attention maps.
+//! * [`search`]: greedy and beam search with a key-value cache.
+//! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers; every CPU-like backend
+//!   is a loop around them.
+//! * `tape` (feature `train`): a backend that records another one, and plays the gradients backwards.
+//! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and how they are weighed.
+//! * `optim` (feature `train`): the learning rate's schedule and Adam's settings.
+//!
+//! # Dimensions
+//!
+//! One alphabet, used in every comment:
+//!
+//! | letter | extent |
+//! |---|---|
+//! | B | sentences in a batch |
+//! | N | rows of an activation: the tokens of a batch, sentence after sentence |
+//! | T, S | tokens of one sentence: as queries (target side), as keys (source side) |
+//! | D, F | model width, inner width of the feed-forward block |
+//! | H | attention heads |
+//! | V | vocabulary |
+//! | L | layers |
+//! | C, M | attention maps of the student (L x H), of the teacher |
+//! | A | area of a map: the sum of T x S over the batch |
+//!
+//! An activation is `[N, D]`: no dimension for the batch. A [`batch::Grid`] says which rows make a sentence,
+//! so a batch may be padded (every sentence has T rows) or packed (none has padding) and only attention knows.
+
 #![no_std]
 #![forbid(unsafe_code)]
-//! a2d-core
+#![deny(missing_docs)]
+
+#[cfg(feature = "train")]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod backend;
+pub mod batch;
+pub mod config;
+#[cfg(feature = "train")]
+pub mod kd;
+pub mod math;
+pub mod nn;
+#[cfg(feature = "train")]
+pub mod optim;
+pub mod params;
+pub mod rng;
+pub mod rows;
+pub mod search;
+pub mod shape;
+#[cfg(feature = "train")]
+pub mod tape;

@@ -1,0 +1,378 @@
+//! The narrow waist: what a backend must be able to do.
+//!
+//! Operations are the size of a kernel that one would write by hand. Ownership is the memory contract: an argument
+//! taken by value may be overwritten, one taken by reference may not. Shapes that do not fit are bugs, and panic.
+
+use crate::batch::{Grid, Tokens};
+use crate::config::Activation;
+use crate::shape::Shape;
+
+/// The forward operations of a Transformer.
+pub trait Backend {
+    /// An activation. Not `Clone`: owning it is what permits reuse.
+    type Tensor;
+    /// A weight. May be quantised, may live in flash.
+    type Param;
+    /// Integers where the backend computes: token ids, positions, spans.
+    type Index: Clone;
+
+    /// The extent of `x`.
+    fn shape(&self, x: &Self::Tensor) -> Shape;
+    /// Copies `x` to `out` (of `shape(x).len()` elements).
+    fn read(&mut self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), Lost>;
+    /// Hands integers to the backend.
+    fn index(&mut self, values: &[u32]) -> Self::Index;
+
+    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`].
+    fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor;
+    /// `y[n, o] = sum_i x[n, i] w[o, i] + b[o]`, `w` `[O, I]` -> `[N, O]`
+    fn linear(
+        &mut self,
+        x: &Self::Tensor,
+        w: &Self::Param,
+        b: Option<&Self::Param>,
+    ) -> Self::Tensor;
+    /// `f(x)`, element by element.
+    fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor;
+    /// `x + y`
+    fn add(&mut self, x: Self::Tensor, y: &Self::Tensor) -> Self::Tensor;
+    /// Each row to mean 0 and variance 1 (eps 1e-5), times `gain`, plus `bias`.
+    fn layer_norm(
+        &mut self,
+        x: &Self::Tensor,
+        gain: &Self::Param,
+        bias: &Self::Param,
+    ) -> Self::Tensor;
+    /// Scaled dot-product attention over all heads, `q` `[Nq, D]` to `kv` `[Nk, D]`, within the sentences of `grid`.
+    fn attend(
+        &mut self,
+        q: &Self::Tensor,
+        kv: &Kv<Self::Tensor>,
+        grid: &Grid<Self::Index>,
+        how: Attend,
+    ) -> Attended<Self::Tensor>;
+
+    /// The identity, except on a backend that records for training.
+    fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
+        x
+    }
+    /// `f(x)` in place of `x`. A backend with an arena frees everything that `f` made on the way.
+    fn advance(
+        &mut self,
+        x: Self::Tensor,
+        f: impl FnOnce(&mut Self, &Self::Tensor) -> Self::Tensor,
+    ) -> Self::Tensor {
+        f(self, &x)
+    }
+}
+
+/// The device has gone; nothing computed on it can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost;
+
+impl core::fmt::Display for Lost {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the device was lost")
+    }
+}
+
+impl core::error::Error for Lost {}
+
+/// Keys and values, `[N, D]` each: fresh projections when training, the cache when decoding.
+#[derive(Clone, Debug)]
+pub struct Kv<T> {
+    /// Keys.
+    pub k: T,
+    /// Values.
+    pub v: T,
+}
+
+/// How to attend.
+#[derive(Clone, Copy, Debug)]
+pub struct Attend {
+    /// H
+    pub heads: usize,
+    /// Whether the map is wanted.
+    pub map: bool,
+    /// Attention dropout; ignored without a `key`.
+    pub dropout: f32,
+    /// The dropout's key; only a backend that records for training sets it.
+    pub key: Option<u64>,
+}
+
+/// What attention gives.
+pub struct Attended<T> {
+    /// `[N, D]`
+    pub context: T,
+    /// `[H, A]`: probabilities before dropout, if asked for. Padded keys and the future are exactly 0.
+    pub map: Option<T>,
+}
+
+/// What a backend adds to decode one token at a time.
+pub trait Decode: Backend {
+    /// A tensor of zeros.
+    fn zeros(&mut self, shape: Shape) -> Self::Tensor;
+    /// Writes row `i` of `rows` into row `i * stride + at` of `cache`.
+    fn store(&mut self, cache: &mut Self::Tensor, rows: &Self::Tensor, at: usize, stride: usize);
+    /// `cache` is groups of `stride` rows: group `i` becomes what group `parents[i]` was, in its first `len` rows.
+    fn select(&mut self, cache: &mut Self::Tensor, parents: &[u32], stride: usize, len: usize);
+    /// The best `ids.len() / N` tokens of each row of `logits` `[N, V]`, best first (the lower id on a tie), with
+    /// their log-probabilities. Tokens that `allow` refuses have log-probability minus infinity.
+    fn top_k(
+        &mut self,
+        logits: &Self::Tensor,
+        allow: Allow,
+        ids: &mut [u32],
+        log_probabilities: &mut [f32],
+    ) -> Result<(), Lost>;
+    /// Runs `f`, then frees what it made. `R: Copy` keeps tensors from escaping.
+    fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+        f(self)
+    }
+}
+
+/// Which tokens may come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// All but padding.
+    Any,
+    /// All but padding and the end of the sentence.
+    NoEnd,
+}
+
+#[cfg(feature = "train")]
+pub use train::*;
+
+#[cfg(feature = "train")]
+mod train {
+    use super::*;
+    use crate::optim::AdamStep;
+    use alloc::vec::Vec;
+
+    /// What a backend adds to be trained on: a gradient for each operation, the losses, and Adam.
+    ///
+    /// Arguments named `into` are sums to add to; `None` starts a new one.
+    pub trait Train: Decode<Param = <Self as Backend>::Tensor, Tensor: Clone> {
+        /// A tensor from row-major data.
+        fn tensor(&mut self, data: &[f32], shape: Shape) -> Self::Tensor;
+        /// `x * s`
+        fn scale(&mut self, x: Self::Tensor, s: f32) -> Self::Tensor;
+        /// Drops elements of `x`: element `i` is multiplied by `Mask::new(p, key).factor(i)` of [`crate::rng::Mask`].
+        /// Linear in `x`, so it is its own gradient.
+        fn mask(&mut self, x: Self::Tensor, p: f32, key: u64) -> Self::Tensor;
+
+        /// Adds the gradient of [`Backend::embed`] to `into` `[V, D]`. Padding gets none.
+        fn embed_grad(
+            &mut self,
+            dy: &Self::Tensor,
+            tokens: &Tokens<Self::Index>,
+            into: Self::Tensor,
+        ) -> Self::Tensor;
+        /// Gradients of [`Backend::linear`]. `bias` says whether that of the bias is wanted.
+        fn linear_grad(
+            &mut self,
+            dy: &Self::Tensor,
+            x: &Self::Tensor,
+            w: &Self::Tensor,
+            bias: bool,
+            into: Option<Self::Tensor>,
+        ) -> LinearGrad<Self::Tensor>;
+        /// `f'` times `dy`. `y` is the output for relu, the input for gelu.
+        fn activate_grad(
+            &mut self,
+            dy: Self::Tensor,
+            y: &Self::Tensor,
+            f: Activation,
+        ) -> Self::Tensor;
+        /// Gradients of [`Backend::layer_norm`].
+        fn layer_norm_grad(
+            &mut self,
+            dy: &Self::Tensor,
+            x: &Self::Tensor,
+            gain: &Self::Tensor,
+        ) -> NormGrad<Self::Tensor>;
+        /// Gradients of [`Backend::attend`] for q, k and v. `dmap` reaches the map itself: the path of distillation.
+        fn attend_grad(
+            &mut self,
+            dy: Option<&Self::Tensor>,
+            dmap: Option<&Self::Tensor>,
+            saved: &SavedAttend<Self::Tensor>,
+            grid: &Grid<Self::Index>,
+            how: Attend,
+        ) -> [Self::Tensor; 3];
+
+        /// `y[m] = sum_c w[m, c] maps[c] + b[m]`: the maps of all layers (each `[H, A]`, together C) to `[M, A]`.
+        fn align(
+            &mut self,
+            maps: &[Self::Tensor],
+            w: &Self::Tensor,
+            b: &Self::Tensor,
+            grid: &Grid<Self::Index>,
+        ) -> Self::Tensor;
+        /// Gradients of [`Train::align`].
+        fn align_grad(
+            &mut self,
+            dy: &Self::Tensor,
+            maps: &[Self::Tensor],
+            w: &Self::Tensor,
+            grid: &Grid<Self::Index>,
+        ) -> AlignGrad<Self::Tensor>;
+
+        /// Label-smoothed and teacher cross-entropy over the rows whose target is not
+        /// [`crate::batch::IGNORE`]; logits are never held whole.
+        fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Self::Tensor>
+        where
+            Self: Sized;
+        /// Divergence of aligned student maps `[M, A]` from the teacher's (each `[H, A]`, together M).
+        fn map_loss(
+            &mut self,
+            student: &Self::Tensor,
+            teacher: &[Self::Tensor],
+            grid: &Grid<Self::Index>,
+            how: MapLoss,
+            gradient: bool,
+        ) -> Loss<Self::Tensor>;
+
+        /// One step of Adam over all parameters; `[1]`: the gradients' norm after scaling, before clipping.
+        fn adam(&mut self, state: AdamState<'_, Self::Tensor>, step: &AdamStep) -> Self::Tensor;
+    }
+
+    /// Gradients of a linear map.
+    pub struct LinearGrad<T> {
+        /// `[N, I]`
+        pub x: T,
+        /// `[O, I]`
+        pub w: T,
+        /// `[O]`
+        pub b: Option<T>,
+    }
+
+    /// Gradients of a layer norm.
+    pub struct NormGrad<T> {
+        /// `[N, D]`
+        pub x: T,
+        /// `[D]`
+        pub gain: T,
+        /// `[D]`
+        pub bias: T,
+    }
+
+    /// What the gradient of attention needs.
+    pub struct SavedAttend<T> {
+        /// `[Nq, D]`
+        pub q: T,
+        /// `[Nk, D]`
+        pub kv: Kv<T>,
+        /// `[H, A]`, before dropout.
+        pub map: T,
+    }
+
+    /// Gradients of the head alignment.
+    pub struct AlignGrad<T> {
+        /// `[H, A]` for each layer.
+        pub maps: Vec<T>,
+        /// `[M, C]`
+        pub w: T,
+        /// `[M]`
+        pub b: T,
+    }
+
+    /// The teacher's side of the token losses.
+    pub struct TeacherRows<'a, T> {
+        /// `[N, Dt]`, the decoder's output for the same rows as the student's.
+        pub hidden: &'a T,
+        /// `[V, Dt]`
+        pub table: &'a T,
+    }
+
+    /// The arguments of [`Train::token_loss`].
+    ///
+    /// With student and teacher logits `z`, `zt` of a row, target `y`, `p = softmax(z)`, V tokens and
+    /// `e = label_smoothing / (V - 1)`:
+    /// `ce = -(1 - label_smoothing - e) ln p_y - e sum_v ln p_v`,
+    /// `kd = -sum_v softmax(zt / teacher_temperature)_v ln softmax(z / student_temperature)_v`.
+    pub struct TokenLoss<'a, B: Backend> {
+        /// `[N, D]`, the decoder's output.
+        pub hidden: &'a B::Tensor,
+        /// `[V, D]`, the output projection.
+        pub table: &'a B::Tensor,
+        /// Without it there is no `kd`.
+        pub teacher: Option<TeacherRows<'a, B::Tensor>>,
+        /// `[N]`
+        pub targets: &'a B::Index,
+        /// In `[0, 1)`.
+        pub label_smoothing: f32,
+        /// Divides the student's logits in `kd`.
+        pub student_temperature: f32,
+        /// Divides the teacher's logits in `kd`.
+        pub teacher_temperature: f32,
+        /// What the gradient counts `ce` for.
+        pub ce_weight: f32,
+        /// What the gradient counts `kd` for.
+        pub kd_weight: f32,
+        /// Whether gradients are wanted at all.
+        pub gradient: bool,
+    }
+
+    /// Sums over the rows that count, and the gradients.
+    pub struct TokenLosses<T> {
+        /// `[5]`: ce, kd, the student's and the teacher's negative log-likelihood of the target, and the entropy of
+        /// the teacher's softened distribution (`kd` less it is a KL divergence).
+        pub values: T,
+        /// `[N, D]` of `ce_weight * ce + kd_weight * kd`.
+        pub hidden: Option<T>,
+        /// `[V, D]`
+        pub table: Option<T>,
+    }
+
+    /// Over what a map is a distribution.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Normalisation {
+        /// A softmax over all of a map's T x S entries.
+        Map,
+        /// Each query's row is one.
+        Row,
+    }
+
+    /// The teacher's distribution.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Target {
+        /// A softmax over the teacher's probabilities, as the authors' code has it.
+        Softmax,
+        /// The teacher's probabilities as they are (divided by their sum over the map for [`Normalisation::Map`]).
+        Probabilities,
+    }
+
+    /// The choices that make a map loss.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub struct MapLoss {
+        /// Over what a map is a distribution.
+        pub normalisation: Normalisation,
+        /// The teacher's distribution.
+        pub target: Target,
+        /// Only entries of a real query and a real key (under the causal triangle) take part.
+        pub masked: bool,
+        /// What the gradient counts the sum for.
+        pub weight: f32,
+    }
+
+    /// A loss: the plain sum, and the weighted gradient of its input.
+    pub struct Loss<T> {
+        /// `[1]`
+        pub value: T,
+        /// Of the input's shape.
+        pub gradient: Option<T>,
+    }
+
+    /// What Adam reads and writes; four lists in one order.
+    pub struct AdamState<'a, T> {
+        /// Parameters.
+        pub params: &'a mut [T],
+        /// Gradients.
+        pub grads: &'a [T],
+        /// First moments.
+        pub m: &'a mut [T],
+        /// Second moments.
+        pub v: &'a mut [T],
+    }
+}

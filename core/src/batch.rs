@@ -1,0 +1,235 @@
+//! Tokens of a batch, and which rows attend to which.
+//!
+//! Sentences lie one after the other in `[N, D]`, each a run of rows. Padding, where there is any, is on the right
+//! of its sentence.
+
+/// A position that has no position vector: padding.
+pub const NO_POSITION: u32 = u32::MAX;
+
+/// A target that counts in no loss: padding.
+pub const IGNORE: u32 = u32::MAX;
+
+/// The first token's position (fairseq counts from the padding index 1).
+pub const FIRST_POSITION: u32 = 2;
+
+/// What an embedding looks up: one id and one position for each row.
+#[derive(Clone, Debug)]
+pub struct Tokens<I> {
+    /// `[N]`
+    pub ids: I,
+    /// `[N]`; [`NO_POSITION`] marks padding.
+    pub positions: I,
+    /// N
+    pub rows: usize,
+    /// Padding embeds to zero (the encoder) rather than to its row of the table (the decoder).
+    pub zero_padding: bool,
+}
+
+/// The rows of one sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first row.
+    pub start: usize,
+    /// How many rows, padding included.
+    pub len: usize,
+    /// How many of them are no padding.
+    pub valid: usize,
+}
+
+/// One sentence's queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Rows that ask.
+    pub query: Run,
+    /// Rows that are attended to.
+    pub key: Run,
+    /// The sum of `query.len * key.len` over the sentences before this one.
+    pub before: usize,
+}
+
+impl Span {
+    /// Words of an encoded span.
+    pub const WORDS: usize = 7;
+
+    /// `query.len * key.len`
+    pub const fn area(&self) -> usize {
+        self.query.len * self.key.len
+    }
+
+    /// How a span travels to a backend's [`crate::backend::Backend::Index`].
+    pub const fn encode(&self) -> [u32; Self::WORDS] {
+        [
+            self.query.start as u32,
+            self.query.len as u32,
+            self.query.valid as u32,
+            self.key.start as u32,
+            self.key.len as u32,
+            self.key.valid as u32,
+            self.before as u32,
+        ]
+    }
+
+    /// The inverse of [`Span::encode`]; `words` has [`Span::WORDS`] elements.
+    pub const fn decode(words: &[u32]) -> Self {
+        Self {
+            query: Run {
+                start: words[0] as usize,
+                len: words[1] as usize,
+                valid: words[2] as usize,
+            },
+            key: Run { start: words[3] as usize, len: words[4] as usize, valid: words[5] as usize },
+            before: words[6] as usize,
+        }
+    }
+}
+
+/// Which rows attend to which: the geometry of an attention.
+///
+/// An attention map over a grid is `[H, A]`, stored sentence after sentence: sentence `b` is a block
+/// `[H, query.len, key.len]` that begins at element `H * before`.
+#[derive(Clone, Debug)]
+pub struct Grid<I> {
+    /// One [`Span`] for each sentence, encoded.
+    pub spans: I,
+    /// B
+    pub sentences: usize,
+    /// N of the queries.
+    pub queries: usize,
+    /// N of the keys.
+    pub keys: usize,
+    /// A
+    pub area: usize,
+    /// Query `i` of a sentence sees its keys `0..=i` only.
+    pub causal: bool,
+}
+
+#[cfg(feature = "train")]
+pub use whole::{Batch, Layout};
+
+#[cfg(feature = "train")]
+mod whole {
+    use super::*;
+    use crate::backend::Backend;
+    use crate::config::token::{EOS, PAD};
+    use alloc::vec::Vec;
+
+    /// Where padding goes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Layout {
+        /// Every sentence takes the rows of the longest, as the authors' code has it.
+        Padded,
+        /// No padding at all.
+        Packed,
+    }
+
+    /// Sentence pairs, ready for a backend.
+    #[derive(Clone, Debug)]
+    pub struct Batch<I> {
+        /// The source, each sentence ended by EOS.
+        pub source: Tokens<I>,
+        /// The target shifted right: EOS first.
+        pub shifted: Tokens<I>,
+        /// `[N]` of `shifted`: the next token, or [`IGNORE`].
+        pub targets: I,
+        /// Encoder self-attention.
+        pub encoder_grid: Grid<I>,
+        /// Decoder self-attention.
+        pub decoder_grid: Grid<I>,
+        /// Cross-attention.
+        pub cross_grid: Grid<I>,
+        /// B
+        pub sentences: usize,
+        /// Target tokens that count.
+        pub target_tokens: usize,
+        /// Source tokens that are no padding.
+        pub source_tokens: usize,
+        /// B times the longest target: what a padded batch has, whatever the layout.
+        pub padded_targets: usize,
+    }
+
+    impl<I: Clone> Batch<I> {
+        /// Puts pairs together. Each sentence ends with EOS and is not empty.
+        pub fn new<B: Backend<Index = I>>(
+            b: &mut B,
+            sources: &[&[u32]],
+            targets: &[&[u32]],
+            layout: Layout,
+        ) -> Self {
+            let source_runs = runs(sources, layout);
+            let target_runs = runs(targets, layout);
+            let padded_targets = targets.len() * targets.iter().map(|t| t.len()).max().unwrap_or(0);
+            Self {
+                source: tokens(b, &source_runs, true, |i, t| sources[i][t]),
+                shifted: tokens(b, &target_runs, false, |i, t| {
+                    if t == 0 { EOS } else { targets[i][t - 1] }
+                }),
+                targets: next_tokens(b, &target_runs, targets),
+                encoder_grid: grid(b, &source_runs, &source_runs, false),
+                decoder_grid: grid(b, &target_runs, &target_runs, true),
+                cross_grid: grid(b, &target_runs, &source_runs, false),
+                sentences: sources.len(),
+                target_tokens: targets.iter().map(|t| t.len()).sum(),
+                source_tokens: sources.iter().map(|s| s.len()).sum(),
+                padded_targets,
+            }
+        }
+    }
+
+    fn runs(sentences: &[&[u32]], layout: Layout) -> Vec<Run> {
+        let widest = sentences.iter().map(|s| s.len()).max().unwrap_or(0);
+        let mut start = 0;
+        let place = |sentence: &&[u32]| {
+            let valid = sentence.len();
+            let len = if layout == Layout::Padded { widest } else { valid };
+            start += len;
+            Run { start: start - len, len, valid }
+        };
+        sentences.iter().map(place).collect()
+    }
+
+    fn rows(runs: &[Run]) -> usize {
+        runs.last().map_or(0, |r| r.start + r.len)
+    }
+
+    /// Lists `f(sentence, t)` for each row, `padding` on the padded ones.
+    fn listed(runs: &[Run], padding: u32, f: impl Fn(usize, usize) -> u32) -> Vec<u32> {
+        let mut out = Vec::with_capacity(rows(runs));
+        for (i, run) in runs.iter().enumerate() {
+            out.extend((0..run.len).map(|t| if t < run.valid { f(i, t) } else { padding }));
+        }
+        out
+    }
+
+    fn tokens<B: Backend>(
+        b: &mut B,
+        runs: &[Run],
+        zero_padding: bool,
+        id: impl Fn(usize, usize) -> u32,
+    ) -> Tokens<B::Index> {
+        let ids = listed(runs, PAD, id);
+        let positions = listed(runs, NO_POSITION, |_, t| FIRST_POSITION + t as u32);
+        Tokens { rows: ids.len(), ids: b.index(&ids), positions: b.index(&positions), zero_padding }
+    }
+
+    fn next_tokens<B: Backend>(b: &mut B, runs: &[Run], targets: &[&[u32]]) -> B::Index {
+        b.index(&listed(runs, IGNORE, |i, t| targets[i][t]))
+    }
+
+    fn grid<B: Backend>(b: &mut B, queries: &[Run], keys: &[Run], causal: bool) -> Grid<B::Index> {
+        let mut area = 0;
+        let mut words = Vec::with_capacity(queries.len() * Span::WORDS);
+        for (query, key) in queries.iter().zip(keys) {
+            let span = Span { query: *query, key: *key, before: area };
+            area += span.area();
+            words.extend(span.encode());
+        }
+        Grid {
+            spans: b.index(&words),
+            sentences: queries.len(),
+            queries: rows(queries),
+            keys: rows(keys),
+            area,
+            causal,
+        }
+    }
+}

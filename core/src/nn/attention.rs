@@ -1,0 +1,85 @@
+//! Multi-head attention.
+
+use super::basic::Linear;
+use crate::backend::{Attend, Attended, Backend, Kv};
+use crate::batch::Grid;
+use crate::params::{Init, Path, Spec, Visit};
+
+/// Projections around scaled dot-product attention.
+#[derive(Clone, Debug)]
+pub struct Attention<P> {
+    /// `[D, D]`
+    pub k_proj: Linear<P>,
+    /// `[D, D]`
+    pub v_proj: Linear<P>,
+    /// `[D, D]`
+    pub q_proj: Linear<P>,
+    /// `[D, D]`
+    pub out_proj: Linear<P>,
+    /// H
+    pub heads: usize,
+    /// On probabilities.
+    pub dropout: f32,
+}
+
+impl Attention<Spec> {
+    /// Of width D over keys of width `memory` (the encoder's, for cross-attention).
+    pub fn new(d_model: usize, memory: usize, heads: usize, dropout: f32) -> Self {
+        // fairseq's gain depends on whether the three could be one matrix.
+        let gain = if memory == d_model { core::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
+        let project = |input| {
+            Linear::new(d_model, input, Init::xavier(d_model, input, gain), Init::fan_in(input))
+        };
+        Self {
+            k_proj: project(memory),
+            v_proj: project(memory),
+            q_proj: project(d_model),
+            out_proj: Linear::new(
+                d_model,
+                d_model,
+                Init::xavier(d_model, d_model, 1.0),
+                Init::Zeros,
+            ),
+            heads,
+            dropout,
+        }
+    }
+}
+
+impl<P> Attention<P> {
+    /// Keys and values of `memory` `[Nk, D]`.
+    pub fn kv<B: Backend<Param = P>>(&self, b: &mut B, memory: &B::Tensor) -> Kv<B::Tensor> {
+        Kv { k: self.k_proj.forward(b, memory), v: self.v_proj.forward(b, memory) }
+    }
+
+    /// `x` `[Nq, D]` attends to `kv` `[Nk, D]`.
+    pub fn forward<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        x: &B::Tensor,
+        kv: &Kv<B::Tensor>,
+        grid: &Grid<B::Index>,
+        map: bool,
+    ) -> Attended<B::Tensor> {
+        let q = self.q_proj.forward(b, x);
+        let how = Attend { heads: self.heads, map, dropout: self.dropout, key: None };
+        let Attended { context, map } = b.attend(&q, kv, grid, how);
+        Attended { context: self.out_proj.forward(b, &context), map }
+    }
+
+    /// Maps the parameters in canonical order.
+    pub fn try_map<Q, E>(
+        &self,
+        at: Path<'_>,
+        f: &mut Visit<'_, P, Q, E>,
+    ) -> Result<Attention<Q>, E> {
+        Ok(Attention {
+            k_proj: self.k_proj.try_map(at.then("k_proj"), f)?,
+            v_proj: self.v_proj.try_map(at.then("v_proj"), f)?,
+            q_proj: self.q_proj.try_map(at.then("q_proj"), f)?,
+            out_proj: self.out_proj.try_map(at.then("out_proj"), f)?,
+            heads: self.heads,
+            dropout: self.dropout,
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! The smallest layers, and the residual block that everything else sits in.
+
+use crate::backend::Backend;
+use crate::params::{Init, Path, Spec, Visit};
+use crate::shape::Shape;
+
+/// `y = x weight^T + bias`
+#[derive(Clone, Debug)]
+pub struct Linear<P> {
+    /// `[O, I]`
+    pub weight: P,
+    /// `[O]`
+    pub bias: P,
+}
+
+impl Linear<Spec> {
+    /// From I to O features, `weight` and `bias` begun as told.
+    pub fn new(out: usize, input: usize, weight: Init, bias: Init) -> Self {
+        Self {
+            weight: Spec { shape: Shape::matrix(out, input), init: weight },
+            bias: Spec { shape: Shape::vector(out), init: bias },
+        }
+    }
+}
+
+impl<P> Linear<P> {
+    /// `[N, I]` -> `[N, O]`
+    pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
+        b.linear(x, &self.weight, Some(&self.bias))
+    }
+
+    /// Maps the parameters in canonical order.
+    pub fn try_map<Q, E>(&self, at: Path<'_>, f: &mut Visit<'_, P, Q, E>) -> Result<Linear<Q>, E> {
+        Ok(Linear {
+            weight: f(at.then("weight"), &self.weight)?,
+            bias: f(at.then("bias"), &self.bias)?,
+        })
+    }
+}
+
+/// Layer normalisation.
+#[derive(Clone, Debug)]
+pub struct Norm<P> {
+    /// `[D]`, the gain.
+    pub weight: P,
+    /// `[D]`
+    pub bias: P,
+}
+
+impl Norm<Spec> {
+    /// Of width D.
+    pub fn new(d_model: usize) -> Self {
+        let shape = Shape::vector(d_model);
+        Self { weight: Spec { shape, init: Init::Ones }, bias: Spec { shape, init: Init::Zeros } }
+    }
+}
+
+impl<P> Norm<P> {
+    /// `[N, D]` -> `[N, D]`
+    pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
+        b.layer_norm(x, &self.weight, &self.bias)
+    }
+
+    /// Maps the parameters in canonical order.
+    pub fn try_map<Q, E>(&self, at: Path<'_>, f: &mut Visit<'_, P, Q, E>) -> Result<Norm<Q>, E> {
+        Ok(Norm {
+            weight: f(at.then("weight"), &self.weight)?,
+            bias: f(at.then("bias"), &self.bias)?,
+        })
+    }
+}
+
+/// How blocks are joined to the residual stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Residual {
+    pub normalize_before: bool,
+    pub dropout: f32,
+}
+
+impl Residual {
+    /// `norm(x + drop(f(x)))`, or with pre-norm `x + drop(f(norm(x)))`.
+    pub fn around<B: Backend>(
+        self,
+        b: &mut B,
+        x: &B::Tensor,
+        norm: &Norm<B::Param>,
+        f: impl FnOnce(&mut B, &B::Tensor) -> B::Tensor,
+    ) -> B::Tensor {
+        if self.normalize_before {
+            let normed = norm.forward(b, x);
+            let y = f(b, &normed);
+            let y = b.dropout(y, self.dropout);
+            b.add(y, x)
+        } else {
+            let y = f(b, x);
+            let y = b.dropout(y, self.dropout);
+            let sum = b.add(y, x);
+            norm.forward(b, &sum)
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The half that writes: one layer for whole prefixes (training) and for single steps (decoding).
+
+use super::attention::Attention;
+use super::basic::{Linear, Norm, Residual};
+use super::encoder::FeedForward;
+use super::{Site, Tap};
+use crate::backend::{Attended, Backend, Decode, Kv};
+use crate::batch::{Grid, Tokens};
+use crate::config::Config;
+use crate::params::{Layers, Path, Spec, Visit};
+use crate::shape::Shape;
+
+/// Self-attention, cross-attention, then the feed-forward block.
+#[derive(Clone, Debug)]
+pub struct DecoderLayer<P> {
+    /// Over the target so far.
+    pub self_attn: Attention<P>,
+    /// Of the self-attention block.
+    pub self_attn_layer_norm: Norm<P>,
+    /// Over the source.
+    pub encoder_attn: Attention<P>,
+    /// Of the cross-attention block.
+    pub encoder_attn_layer_norm: Norm<P>,
+    /// `[F, D]`
+    pub fc1: Linear<P>,
+    /// `[D, F]`
+    pub fc2: Linear<P>,
+    /// Of the feed-forward block.
+    pub final_layer_norm: Norm<P>,
+}
+
+impl DecoderLayer<Spec> {
+    fn new(config: &Config) -> Self {
+        let (of, memory) = (&config.decoder, config.encoder.d_model);
+        let (fc1, fc2) = FeedForward::<Spec>::specs(of.d_model, of.ffn_dim);
+        let attention = |memory| {
+            Attention::new(of.d_model, memory, of.attention_heads, config.attention_dropout)
+        };
+        Self {
+            self_attn: attention(of.d_model),
+            self_attn_layer_norm: Norm::new(of.d_model),
+            encoder_attn: attention(memory),
+            encoder_attn_layer_norm: Norm::new(of.d_model),
+            fc1,
+            fc2,
+            final_layer_norm: Norm::new(of.d_model),
+        }
+    }
+}
+
+/// The two geometries of a decoder.
+pub(super) struct Grids<'a, I> {
+    pub own: &'a Grid<I>,
+    pub cross: &'a Grid<I>,
+}
+
+impl<P> DecoderLayer<P> {
+    /// `keys` gives what self-attention sees, from the block's own input. `see` takes the two maps.
+    #[allow(clippy::too_many_arguments)]
+    fn forward<B: Backend<Param = P>, K: core::borrow::Borrow<Kv<B::Tensor>>>(
+        &self,
+        b: &mut B,
+        x: &B::Tensor,
+        keys: impl FnOnce(&mut B, &B::Tensor) -> K,
+        memory: &Kv<B::Tensor>,
+        grids: &Grids<'_, B::Index>,
+        config: &Config,
+        map: bool,
+        mut see: impl FnMut(bool, B::Tensor),
+    ) -> B::Tensor {
+        let residual = Residual::of(config);
+        let x = residual.around(b, x, &self.self_attn_layer_norm, |b, x| {
+            let kv = keys(b, x);
+            let Attended { context, map } =
+                self.self_attn.forward(b, x, kv.borrow(), grids.own, map);
+            map.map(|m| see(false, m));
+            context
+        });
+        let x = residual.around(b, &x, &self.encoder_attn_layer_norm, |b, x| {
+            let Attended { context, map } =
+                self.encoder_attn.forward(b, x, memory, grids.cross, map);
+            map.map(|m| see(true, m));
+            context
+        });
+        let block = FeedForward {
+            fc1: &self.fc1,
+            fc2: &self.fc2,
+            activation: config.activation,
+            dropout: config.activation_dropout,
+        };
+        residual.around(b, &x, &self.final_layer_norm, |b, x| block.forward(b, x))
+    }
+
+    fn try_map<Q, E>(
+        &self,
+        at: Path<'_>,
+        f: &mut Visit<'_, P, Q, E>,
+    ) -> Result<DecoderLayer<Q>, E> {
+        Ok(DecoderLayer {
+            self_attn: self.self_attn.try_map(at.then("self_attn"), f)?,
+            self_attn_layer_norm: self
+                .self_attn_layer_norm
+                .try_map(at.then("self_attn_layer_norm"), f)?,
+            encoder_attn: self.encoder_attn.try_map(at.then("encoder_attn"), f)?,
+            encoder_attn_layer_norm: self
+                .encoder_attn_layer_norm
+                .try_map(at.then("encoder_attn_layer_norm"), f)?,
+            fc1: self.fc1.try_map(at.then("fc1"), f)?,
+            fc2: self.fc2.try_map(at.then("fc2"), f)?,
+            final_layer_norm: self.final_layer_norm.try_map(at.then("final_layer_norm"), f)?,
+        })
+    }
+}
+
+/// What one decoder layer remembers.
+pub struct CachedLayer<T> {
+    /// `[R * capacity, D]`: R rows, each with room for `capacity` tokens.
+    pub own: Kv<T>,
+    /// `[N, D]` of the source.
+    pub memory: Kv<T>,
+}
+
+/// What a decoder remembers between steps.
+pub struct Cache<T, const N: usize> {
+    /// In order.
+    pub layers: Layers<CachedLayer<T>, N>,
+    /// Tokens for which each row has room.
+    pub capacity: usize,
+}
+
+/// Embedding and layers.
+#[derive(Clone, Debug)]
+pub struct Decoder<P, const N: usize> {
+    /// `[V, D]`; none if the encoder's is shared.
+    pub embed_tokens: Option<P>,
+    /// In order.
+    pub layers: Layers<DecoderLayer<P>, N>,
+    /// After the last layer, with pre-norm.
+    pub layer_norm: Option<Norm<P>>,
+    config: Config,
+}
+
+impl<const N: usize> Decoder<Spec, N> {
+    pub(super) fn new(config: &Config) -> Self {
+        let d_model = config.decoder.d_model;
+        Self {
+            embed_tokens: (!config.share_embeddings)
+                .then(|| super::encoder::table(config.target_vocabulary, d_model)),
+            layers: Layers::new(config.decoder.layers, |_| DecoderLayer::new(config)),
+            layer_norm: config.normalize_before.then(|| Norm::new(d_model)),
+            config: *config,
+        }
+    }
+}
+
+impl<P, const N: usize> Decoder<P, N> {
+    /// Whole prefixes to hidden states `[N, D]`.
+    pub(super) fn forward<B: Backend<Param = P>, W: Tap<B::Tensor>>(
+        &self,
+        b: &mut B,
+        table: &P,
+        target: &Tokens<B::Index>,
+        memory: &B::Tensor,
+        grids: &Grids<'_, B::Index>,
+        tap: &mut W,
+    ) -> B::Tensor {
+        let x = b.embed(table, target);
+        let mut x = b.dropout(x, self.config.dropout);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let see = |cross, map| {
+                tap.see(if cross { Site::Cross(l) } else { Site::Decoder(l) }, map);
+            };
+            x = b.advance(x, |b, x| {
+                let memory = layer.encoder_attn.kv(b, memory);
+                let keys = |b: &mut B, x: &B::Tensor| layer.self_attn.kv(b, x);
+                layer.forward(b, x, keys, &memory, grids, &self.config, W::WANTED, see)
+            });
+        }
+        self.finish(b, x)
+    }
+
+    /// Room for `rows` rows of `capacity` tokens over `memory` `[N, D]`.
+    pub(super) fn cache<B: Decode<Param = P>>(
+        &self,
+        b: &mut B,
+        memory: &B::Tensor,
+        rows: usize,
+        capacity: usize,
+    ) -> Cache<B::Tensor, N> {
+        let shape = Shape::matrix(rows * capacity, self.config.decoder.d_model);
+        let layer = |l: usize| CachedLayer {
+            own: Kv { k: b.zeros(shape), v: b.zeros(shape) },
+            memory: self.layers[l].encoder_attn.kv(b, memory),
+        };
+        Cache { layers: Layers::new(self.layers.len(), layer), capacity }
+    }
+
+    /// The next token of each row, at position `at` (from 0) of the cache -> `[R, D]`.
+    pub(super) fn step<B: Decode<Param = P>>(
+        &self,
+        b: &mut B,
+        table: &P,
+        tokens: &Tokens<B::Index>,
+        cache: &mut Cache<B::Tensor, N>,
+        grids: &Grids<'_, B::Index>,
+        at: usize,
+    ) -> B::Tensor {
+        let capacity = cache.capacity;
+        let mut x = b.embed(table, tokens);
+        for (layer, cached) in self.layers.iter().zip(cache.layers.iter_mut()) {
+            x = b.advance(x, |b, x| {
+                let CachedLayer { own, memory } = cached;
+                let keys = move |b: &mut B, x: &B::Tensor| {
+                    let own = own;
+                    let fresh = layer.self_attn.kv(b, x);
+                    b.store(&mut own.k, &fresh.k, at, capacity);
+                    b.store(&mut own.v, &fresh.v, at, capacity);
+                    &*own
+                };
+                layer.forward(b, x, keys, memory, grids, &self.config, false, |_, _| {})
+            });
+        }
+        self.finish(b, x)
+    }
+
+    fn finish<B: Backend<Param = P>>(&self, b: &mut B, x: B::Tensor) -> B::Tensor {
+        match &self.layer_norm {
+            Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
+            None => x,
+        }
+    }
+
+    pub(super) fn try_map<Q, E>(
+        &self,
+        at: Path<'_>,
+        f: &mut Visit<'_, P, Q, E>,
+    ) -> Result<Decoder<Q, N>, E> {
+        let norm = at.then("layer_norm");
+        let embedding = at.then("embed_tokens");
+        Ok(Decoder {
+            embed_tokens: self
+                .embed_tokens
+                .as_ref()
+                .map(|p| f(embedding.then("weight"), p))
+                .transpose()?,
+            layers: self.layers.try_map(at.then("layers"), |at, layer| layer.try_map(at, f))?,
+            layer_norm: self.layer_norm.as_ref().map(|n| n.try_map(norm, f)).transpose()?,
+            config: self.config,
+        })
+    }
+}

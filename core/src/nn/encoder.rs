@@ -1,0 +1,178 @@
+//! The half that reads.
+
+use super::attention::Attention;
+use super::basic::{Linear, Norm, Residual};
+use super::{Site, Tap};
+use crate::backend::{Attended, Backend};
+use crate::batch::{Grid, Tokens};
+use crate::config::{Activation, Config};
+use crate::params::{Init, Layers, Path, Spec, Visit};
+use crate::shape::Shape;
+
+/// `fc2(f(fc1(x)))`: the part of a layer that both halves share.
+pub(super) struct FeedForward<'a, P> {
+    pub fc1: &'a Linear<P>,
+    pub fc2: &'a Linear<P>,
+    pub activation: Activation,
+    pub dropout: f32,
+}
+
+impl<P> FeedForward<'_, P> {
+    pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
+        let inner = self.fc1.forward(b, x);
+        let inner = b.activate(inner, self.activation);
+        let inner = b.dropout(inner, self.dropout);
+        self.fc2.forward(b, &inner)
+    }
+
+    /// The two maps as a layer begins them.
+    pub fn specs(d_model: usize, ffn_dim: usize) -> (Linear<Spec>, Linear<Spec>) {
+        let (narrow, wide) = (Init::fan_in(d_model), Init::fan_in(ffn_dim));
+        (Linear::new(ffn_dim, d_model, narrow, narrow), Linear::new(d_model, ffn_dim, wide, wide))
+    }
+}
+
+/// Self-attention, then the feed-forward block.
+#[derive(Clone, Debug)]
+pub struct EncoderLayer<P> {
+    /// Over the source.
+    pub self_attn: Attention<P>,
+    /// Of the self-attention block.
+    pub self_attn_layer_norm: Norm<P>,
+    /// `[F, D]`
+    pub fc1: Linear<P>,
+    /// `[D, F]`
+    pub fc2: Linear<P>,
+    /// Of the feed-forward block.
+    pub final_layer_norm: Norm<P>,
+}
+
+impl EncoderLayer<Spec> {
+    fn new(config: &Config) -> Self {
+        let of = &config.encoder;
+        let (fc1, fc2) = FeedForward::<Spec>::specs(of.d_model, of.ffn_dim);
+        Self {
+            self_attn: Attention::new(
+                of.d_model,
+                of.d_model,
+                of.attention_heads,
+                config.attention_dropout,
+            ),
+            self_attn_layer_norm: Norm::new(of.d_model),
+            fc1,
+            fc2,
+            final_layer_norm: Norm::new(of.d_model),
+        }
+    }
+}
+
+impl<P> EncoderLayer<P> {
+    fn forward<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        x: &B::Tensor,
+        grid: &Grid<B::Index>,
+        config: &Config,
+        see: impl FnOnce(B::Tensor),
+        map: bool,
+    ) -> B::Tensor {
+        let residual = Residual::of(config);
+        let x = residual.around(b, x, &self.self_attn_layer_norm, |b, x| {
+            let kv = self.self_attn.kv(b, x);
+            let Attended { context, map } = self.self_attn.forward(b, x, &kv, grid, map);
+            map.map(see);
+            context
+        });
+        let block = FeedForward {
+            fc1: &self.fc1,
+            fc2: &self.fc2,
+            activation: config.activation,
+            dropout: config.activation_dropout,
+        };
+        residual.around(b, &x, &self.final_layer_norm, |b, x| block.forward(b, x))
+    }
+
+    fn try_map<Q, E>(
+        &self,
+        at: Path<'_>,
+        f: &mut Visit<'_, P, Q, E>,
+    ) -> Result<EncoderLayer<Q>, E> {
+        Ok(EncoderLayer {
+            self_attn: self.self_attn.try_map(at.then("self_attn"), f)?,
+            self_attn_layer_norm: self
+                .self_attn_layer_norm
+                .try_map(at.then("self_attn_layer_norm"), f)?,
+            fc1: self.fc1.try_map(at.then("fc1"), f)?,
+            fc2: self.fc2.try_map(at.then("fc2"), f)?,
+            final_layer_norm: self.final_layer_norm.try_map(at.then("final_layer_norm"), f)?,
+        })
+    }
+}
+
+/// Embedding and layers.
+#[derive(Clone, Debug)]
+pub struct Encoder<P, const N: usize> {
+    /// `[V, D]`
+    pub embed_tokens: P,
+    /// In order.
+    pub layers: Layers<EncoderLayer<P>, N>,
+    /// After the last layer, with pre-norm.
+    pub layer_norm: Option<Norm<P>>,
+    config: Config,
+}
+
+/// An embedding table as it begins.
+pub(super) fn table(vocabulary: usize, d_model: usize) -> Spec {
+    Spec {
+        shape: Shape::matrix(vocabulary, d_model),
+        init: Init::Embedding { deviation: 1.0 / libm::sqrtf(d_model as f32) },
+    }
+}
+
+impl<const N: usize> Encoder<Spec, N> {
+    pub(super) fn new(config: &Config) -> Self {
+        let d_model = config.encoder.d_model;
+        Self {
+            embed_tokens: table(config.source_vocabulary, d_model),
+            layers: Layers::new(config.encoder.layers, |_| EncoderLayer::new(config)),
+            layer_norm: config.normalize_before.then(|| Norm::new(d_model)),
+            config: *config,
+        }
+    }
+}
+
+impl<P, const N: usize> Encoder<P, N> {
+    /// Source tokens to memory `[N, D]`.
+    pub fn forward<B: Backend<Param = P>, W: Tap<B::Tensor>>(
+        &self,
+        b: &mut B,
+        source: &Tokens<B::Index>,
+        grid: &Grid<B::Index>,
+        tap: &mut W,
+    ) -> B::Tensor {
+        let x = b.embed(&self.embed_tokens, source);
+        let mut x = b.dropout(x, self.config.dropout);
+        for (l, layer) in self.layers.iter().enumerate() {
+            let see = |map| tap.see(Site::Encoder(l), map);
+            x = b.advance(x, |b, x| layer.forward(b, x, grid, &self.config, see, W::WANTED));
+        }
+        match &self.layer_norm {
+            Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
+            None => x,
+        }
+    }
+
+    pub(super) fn try_map<Q, E>(
+        &self,
+        at: Path<'_>,
+        f: &mut Visit<'_, P, Q, E>,
+    ) -> Result<Encoder<Q, N>, E> {
+        let norm = at.then("layer_norm");
+        Ok(Encoder {
+            embed_tokens: f(at.then("embed_tokens").then("weight"), &self.embed_tokens)?,
+            layers: self.layers.try_map(at.then("layers"), |at, layer| layer.try_map(at, f))?,
+            layer_norm: self.layer_norm.as_ref().map(|n| n.try_map(norm, f)).transpose()?,
+            config: self.config,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The whole model.
+
+use super::decoder::{Cache, Decoder, Grids};
+use super::encoder::Encoder;
+use super::{Residual, Tap};
+use crate::backend::{Backend, Decode};
+use crate::batch::{Grid, Tokens};
+use crate::config::{Config, Impossible};
+use crate::params::{Path, Spec, Visit};
+
+/// An encoder-decoder Transformer with up to N layers on each side; its output projection is the target embedding.
+///
+/// Parameter names are fairseq's: `encoder.layers.0.self_attn.q_proj.weight`.
+#[derive(Clone, Debug)]
+pub struct Transformer<P, const N: usize> {
+    /// Reads.
+    pub encoder: Encoder<P, N>,
+    /// Writes.
+    pub decoder: Decoder<P, N>,
+    /// What it is made of.
+    pub config: Config,
+}
+
+impl<const N: usize> Transformer<Spec, N> {
+    /// The shapes, as a model.
+    pub fn new(config: &Config) -> Result<Self, Impossible> {
+        config.check(N)?;
+        Ok(Self { encoder: Encoder::new(config), decoder: Decoder::new(config), config: *config })
+    }
+}
+
+impl<P, const N: usize> Transformer<P, N> {
+    /// `[V, D]`: embeds the target and projects to the output.
+    pub fn target_table(&self) -> &P {
+        self.decoder.embed_tokens.as_ref().unwrap_or(&self.encoder.embed_tokens)
+    }
+
+    /// Source tokens to memory `[N, D]`.
+    pub fn encode<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        source: &Tokens<B::Index>,
+        grid: &Grid<B::Index>,
+        tap: &mut impl Tap<B::Tensor>,
+    ) -> B::Tensor {
+        self.encoder.forward(b, source, grid, tap)
+    }
+
+    /// Whole prefixes over `memory` to hidden states `[N, D]`; [`Transformer::logits`] follows.
+    pub fn decode<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        target: &Tokens<B::Index>,
+        memory: &B::Tensor,
+        own: &Grid<B::Index>,
+        cross: &Grid<B::Index>,
+        tap: &mut impl Tap<B::Tensor>,
+    ) -> B::Tensor {
+        let grids = Grids { own, cross };
+        self.decoder.forward(b, self.target_table(), target, memory, &grids, tap)
+    }
+
+    /// Hidden states `[N, D]` to `[N, V]`.
+    pub fn logits<B: Backend<Param = P>>(&self, b: &mut B, hidden: &B::Tensor) -> B::Tensor {
+        b.linear(hidden, self.target_table(), None)
+    }
+
+    /// An empty cache for `rows` rows of `capacity` tokens over `memory`.
+    pub fn cache<B: Decode<Param = P>>(
+        &self,
+        b: &mut B,
+        memory: &B::Tensor,
+        rows: usize,
+        capacity: usize,
+    ) -> Cache<B::Tensor, N> {
+        self.decoder.cache(b, memory, rows, capacity)
+    }
+
+    /// One token for each row, at place `at` (from 0) -> hidden states `[R, D]`.
+    ///
+    /// Key `own.key.start` of row `i` is `i * capacity`; `own` reaches to `at` included.
+    pub fn step<B: Decode<Param = P>>(
+        &self,
+        b: &mut B,
+        tokens: &Tokens<B::Index>,
+        cache: &mut Cache<B::Tensor, N>,
+        own: &Grid<B::Index>,
+        cross: &Grid<B::Index>,
+        at: usize,
+    ) -> B::Tensor {
+        self.decoder.step(b, self.target_table(), tokens, cache, &Grids { own, cross }, at)
+    }
+
+    /// Maps every parameter, in canonical order, under its name.
+    pub fn try_map<Q, E>(&self, f: &mut Visit<'_, P, Q, E>) -> Result<Transformer<Q, N>, E> {
+        let root = Path::ROOT;
+        Ok(Transformer {
+            encoder: self.encoder.try_map(root.then("encoder"), f)?,
+            decoder: self.decoder.try_map(root.then("decoder"), f)?,
+            config: self.config,
+        })
+    }
+}
+
+impl Residual {
+    pub(super) fn of(config: &Config) -> Self {
+        Self { normalize_before: config.normalize_before, dropout: config.dropout }
+    }
+}

@@ -1,0 +1,138 @@
+//! A model is a functor over its parameters: `Transformer<Spec>` is its shapes, `Transformer<Tensor>` its weights.
+//!
+//! Initialising, loading, saving, making tape leaves and counting are all one traversal, so names cannot disagree.
+
+use crate::shape::Shape;
+use core::fmt;
+
+/// A parameter's name, linked on the stack; displays joined by dots: `encoder.layers.3.fc1.weight`.
+#[derive(Clone, Copy)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    name: Name<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    Text(&'a str),
+    Number(usize),
+}
+
+impl<'a> Path<'a> {
+    /// The root of a model: no name at all.
+    pub const ROOT: Path<'static> = Path { parent: None, name: Name::Text("") };
+
+    /// A named child.
+    pub const fn then(&'a self, name: &'a str) -> Path<'a> {
+        Path { parent: Some(self), name: Name::Text(name) }
+    }
+
+    /// A numbered child.
+    pub const fn at(&'a self, number: usize) -> Path<'a> {
+        Path { parent: Some(self), name: Name::Number(number) }
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent.filter(|p| p.parent.is_some()) {
+            write!(f, "{parent}.")?;
+        }
+        match self.name {
+            Name::Text(text) => f.write_str(text),
+            Name::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// How a parameter begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// All 0.
+    Zeros,
+    /// All 1.
+    Ones,
+    /// Uniform in `(-bound, bound)`.
+    Uniform {
+        /// The bound.
+        bound: f32,
+    },
+    /// Normal around 0; the row of the padding token is 0.
+    Embedding {
+        /// The standard deviation.
+        deviation: f32,
+    },
+}
+
+impl Init {
+    /// PyTorch's `xavier_uniform_` for a weight `[out, input]`.
+    pub fn xavier(out: usize, input: usize, gain: f32) -> Self {
+        Self::Uniform { bound: gain * libm::sqrtf(6.0 / (out + input) as f32) }
+    }
+
+    /// PyTorch's default for linear and convolution layers, weight and bias: `1 / sqrt(fan_in)`.
+    pub fn fan_in(input: usize) -> Self {
+        Self::Uniform { bound: 1.0 / libm::sqrtf(input as f32) }
+    }
+
+    /// Element `index` of a parameter of width `cols`, whose stream of random numbers is `key`.
+    pub fn value(&self, key: u64, index: usize, cols: usize) -> f32 {
+        match *self {
+            Self::Zeros => 0.0,
+            Self::Ones => 1.0,
+            Self::Uniform { bound } => bound * (2.0 * crate::rng::uniform(key, index as u32) - 1.0),
+            Self::Embedding { .. } if index / cols == crate::config::token::PAD as usize => 0.0,
+            Self::Embedding { deviation } => deviation * crate::rng::normal(key, index as u32),
+        }
+    }
+}
+
+/// A parameter before it has values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spec {
+    /// Its extent.
+    pub shape: Shape,
+    /// Its first values.
+    pub init: Init,
+}
+
+/// What a traversal does with each parameter: its name and itself in, another out.
+pub type Visit<'f, P, Q, E> = dyn FnMut(Path<'_>, &P) -> Result<Q, E> + 'f;
+
+/// Up to N layers, without an allocator.
+#[derive(Clone, Debug)]
+pub struct Layers<T, const N: usize>(heapless::Vec<T, N>);
+
+impl<T, const N: usize> Layers<T, N> {
+    /// `count` layers; more than N are cut off, which [`crate::config::Config::check`] forbids.
+    pub fn new(count: usize, layer: impl FnMut(usize) -> T) -> Self {
+        Self((0..count.min(N)).map(layer).collect())
+    }
+
+    /// Maps each layer under its number.
+    pub fn try_map<U, E>(
+        &self,
+        at: Path<'_>,
+        mut f: impl FnMut(Path<'_>, &T) -> Result<U, E>,
+    ) -> Result<Layers<U, N>, E> {
+        let mut out = heapless::Vec::new();
+        for (i, layer) in self.0.iter().enumerate() {
+            // Both vectors hold N: this cannot be full.
+            let _ = out.push(f(at.at(i), layer)?);
+        }
+        Ok(Layers(out))
+    }
+}
+
+impl<T, const N: usize> core::ops::Deref for Layers<T, N> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T, const N: usize> core::ops::DerefMut for Layers<T, N> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}

@@ -1,0 +1,61 @@
+//! Counter-based random numbers: a pure function of key and index, so that every backend and every thread draws
+//! the same numbers in any order.
+
+/// 32 random bits for `(key, index)`.
+///
+/// Two rounds of a 32-bit mixing function (multiply and xor-shift), keyed before each: cheap in vector registers.
+#[inline(always)]
+pub fn bits(key: u64, index: u32) -> u32 {
+    mix(mix(index.wrapping_add(key as u32)) ^ (key >> 32) as u32)
+}
+
+#[inline(always)]
+fn mix(mut x: u32) -> u32 {
+    x ^= x >> 16;
+    x = x.wrapping_mul(0x7feb_352d);
+    x ^= x >> 15;
+    x = x.wrapping_mul(0x846c_a68b);
+    x ^ (x >> 16)
+}
+
+/// A new key from a key and a number: streams of streams (seed, then epoch, then parameter …). SplitMix64's finaliser.
+pub fn derive(key: u64, stream: u64) -> u64 {
+    let mut x = key.wrapping_add(stream.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Uniform in `[0, 1)`, 24 bits.
+pub fn uniform(key: u64, index: u32) -> f32 {
+    (bits(key, index) >> 8) as f32 / 16_777_216.0
+}
+
+/// Standard normal (Box-Muller), from two draws of two streams.
+pub fn normal(key: u64, index: u32) -> f32 {
+    let radius = 1.0 - uniform(derive(key, 0), index);
+    let angle = core::f32::consts::TAU * uniform(derive(key, 1), index);
+    libm::sqrtf(-2.0 * libm::logf(radius)) * libm::cosf(angle)
+}
+
+/// Dropout: which elements stay, and by what they are multiplied.
+#[derive(Clone, Copy, Debug)]
+pub struct Mask {
+    key: u64,
+    /// An element goes if its bits are below.
+    below: u32,
+    scale: f32,
+}
+
+impl Mask {
+    /// Drops each element with probability `p` (in `[0, 1)`), and scales the others by `1 / (1 - p)`.
+    pub fn new(p: f32, key: u64) -> Self {
+        Self { key, below: (p as f64 * 4_294_967_296.0) as u32, scale: 1.0 / (1.0 - p) }
+    }
+
+    /// The factor of element `index`: 0 or `1 / (1 - p)`.
+    #[inline(always)]
+    pub fn factor(&self, index: u32) -> f32 {
+        if bits(self.key, index) < self.below { 0.0 } else { self.scale }
+    }
+}

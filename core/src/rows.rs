@@ -237,7 +237,7 @@ pub fn token_loss(
     } else {
         most * soft + ln(reduce(n, 0.0, |i| exp((z[i] - most) * soft), plus))
     };
-    let lse = most + ln(reduce(n, 0.0, |i| exp(z[i] - most), plus));
+    let lse = most + ln(exp_sum(z, most));
     let lse_soft = if lse_soft.is_nan() { lse } else { lse_soft };
 
     let even = of.label_smoothing / (n - 1) as f32;
@@ -288,8 +288,7 @@ fn teacher_row(
     let n = teacher.len();
     let (most, at_target) = (max(teacher), teacher[target]);
     let soft = 1.0 / of.teacher_temperature;
-    let lse_hard = (of.teacher_temperature != 1.0)
-        .then(|| most + ln(reduce(n, 0.0, |i| exp(teacher[i] - most), plus)));
+    let lse_hard = (of.teacher_temperature != 1.0).then(|| most + ln(exp_sum(teacher, most)));
     let weighted = reduce(n, 0.0, |i| exp((teacher[i] - most) * soft) * (teacher[i] - most), plus);
     let total = exp_in_place(teacher, soft, most * soft);
     let (factor, lse) = (1.0 / total, ln(total));
@@ -307,6 +306,33 @@ pub fn visible(causal: bool, i: usize, keys: usize) -> usize {
     if causal { keys.min(i + 1) } else { keys }
 }
 
+/// Folds `f` over `ranges`.
+#[inline(always)]
+fn over<T>(
+    ranges: impl Iterator<Item = Range<usize>>,
+    zero: T,
+    f: impl Fn(Range<usize>) -> T,
+    join: impl Fn(T, T) -> T,
+) -> T {
+    let mut out = zero;
+    for r in ranges {
+        out = join(out, f(r));
+    }
+    out
+}
+
+/// Sums `f` over `ranges`, in double.
+#[inline(always)]
+fn total(ranges: impl Iterator<Item = Range<usize>>, f: impl Fn(Range<usize>) -> f32) -> f64 {
+    over(ranges, 0.0, |r| f64::from(f(r)), |x, y| x + y)
+}
+
+/// `sum exp(x - shift)`
+#[inline(always)]
+fn exp_sum(x: &[f32], shift: f32) -> f32 {
+    reduce(x.len(), 0.0, |i| exp(x[i] - shift), plus)
+}
+
 /// `KL(t || softmax(a))` over the union of `ranges`, taken as one distribution; `t` is `softmax(teacher)`, or with
 /// `as_is` the teacher over its sum. `gradient`, where wanted, becomes `weight (softmax(a) - t)` there.
 #[inline(always)]
@@ -318,34 +344,27 @@ pub fn map_divergence<R: Iterator<Item = Range<usize>> + Clone>(
     weight: f32,
     gradient: Option<&mut [f32]>,
 ) -> f64 {
-    let over = |f: &dyn Fn(&[f32]) -> f32, x: &[f32]| {
-        ranges.clone().map(|r| f64::from(f(&x[r]))).sum::<f64>()
-    };
-    let top = |x: &[f32]| ranges.clone().map(|r| max(&x[r])).fold(f32::NEG_INFINITY, f32::max);
-    let shifted = |x: &[f32], most: f32| reduce(x.len(), 0.0, |i| exp(x[i] - most), plus);
-
-    let most_a = top(a);
-    let total_a = over(&|x| shifted(x, most_a), a);
+    let most_a = over(ranges.clone(), f32::NEG_INFINITY, |r| max(&a[r]), f32::max);
+    let total_a = total(ranges.clone(), |r| exp_sum(&a[r], most_a));
     let lse_a = f64::from(most_a) + libm::log(total_a);
     let (most_t, total_t) = if as_is {
-        (0.0, over(&|x| sum(x), teacher))
+        (0.0, total(ranges.clone(), |r| sum(&teacher[r])))
     } else {
-        let most = top(teacher);
-        (most, over(&|x| shifted(x, most), teacher))
+        let most = over(ranges.clone(), f32::NEG_INFINITY, |r| max(&teacher[r]), f32::max);
+        (most, total(ranges.clone(), |r| exp_sum(&teacher[r], most)))
     };
     let probability = |t: f32| if as_is { t } else { exp(t - most_t) };
     let (factor_a, factor_t) = ((1.0 / total_a) as f32, (1.0 / total_t) as f32);
 
     // sum t (ln t - a), with ln t known up to a constant for the softmax.
-    let mut cross = 0.0f64;
-    for r in ranges.clone() {
+    let cross = total(ranges.clone(), |r| {
         let (a, t) = (&a[r.clone()], &teacher[r]);
-        cross += f64::from(if as_is {
+        if as_is {
             t.iter().zip(a).map(|(t, a)| if *t > 0.0 { t * (ln(*t) - a) } else { 0.0 }).sum()
         } else {
             reduce(a.len(), 0.0, |i| probability(t[i]) * (t[i] - a[i]), plus)
-        });
-    }
+        }
+    });
     let normaliser =
         if as_is { libm::log(total_t) } else { f64::from(most_t) + libm::log(total_t) };
     if let Some(gradient) = gradient {
@@ -378,7 +397,7 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamS
 #[inline(always)]
 pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &mut [f32]) {
     let most = max(logits);
-    let lse = most + ln(reduce(logits.len(), 0.0, |i| exp(logits[i] - most), plus));
+    let lse = most + ln(exp_sum(logits, most));
     let refused = |id: u32| id == token::PAD || (id == token::EOS && allow == Allow::NoEnd);
     log_probabilities.fill(f32::NEG_INFINITY);
     ids.fill(token::PAD);

@@ -138,6 +138,8 @@ pub enum Allow {
     Any,
     /// All but padding and the end of the sentence.
     NoEnd,
+    /// Only the end of the sentence.
+    OnlyEnd,
 }
 
 #[cfg(feature = "train")]

@@ -407,7 +407,11 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamS
 pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &mut [f32]) {
     let most = max(logits);
     let lse = most + ln(exp_sum(logits, most));
-    let refused = |id: u32| id == token::PAD || (id == token::EOS && allow == Allow::NoEnd);
+    let refused = |id: u32| match allow {
+        Allow::Any => id == token::PAD,
+        Allow::NoEnd => id == token::PAD || id == token::EOS,
+        Allow::OnlyEnd => id != token::EOS,
+    };
     log_probabilities.fill(f32::NEG_INFINITY);
     ids.fill(token::PAD);
     let Some(last) = ids.len().checked_sub(1) else { return };

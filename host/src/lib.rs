@@ -9,4 +9,5 @@ pub mod error;
 pub mod files;
 pub mod prepare;
 pub mod score;
+pub mod text;
 pub mod vocab;

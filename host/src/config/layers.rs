@@ -59,6 +59,15 @@ impl Setting {
         Ok(Self { path: path.trim().to_owned(), value, origin })
     }
 
+    /// A flag whose path stands for a key: `--teacher RUN` for `teacher.run`.
+    ///
+    /// Errors: the path is not UTF-8, which a config file must be.
+    pub fn path(flag: &str, key: &str, path: &Path) -> Result<Self> {
+        let text = path.to_str();
+        let wrong = || Error::misuse(format!("{flag} {}: not valid UTF-8", path.display()));
+        Ok(Self::flag(flag, key, text.ok_or_else(wrong)?))
+    }
+
     /// A flag that stands for a key: `--seed 3` for `train.seed`.
     pub fn flag(flag: &str, path: &str, value: impl fmt::Display) -> Self {
         let origin = Origin::Flag(format!("{flag} {value}"));

@@ -2,12 +2,22 @@
 
 #![deny(unsafe_code)]
 
+pub mod checkpoint;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod corpus;
 pub mod data;
+pub mod device;
 pub mod error;
 pub mod files;
+pub mod log;
+pub mod output;
+pub mod panics;
 pub mod prepare;
+pub mod report;
+pub mod run_dir;
 pub mod score;
+pub mod signals;
 pub mod text;
 pub mod vocab;

@@ -8,7 +8,10 @@ use std::path::Path;
 /// Writes `path` through `fill`. The earlier file stays whole until the new one is complete on disk.
 ///
 /// Errors: the folder cannot be written, or the disk is full; `path` is then as it was.
-pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+pub fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = (|| {
         let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;

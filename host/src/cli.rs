@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 /// Distils small translation models from large ones: prepare, train, distill, translate, score.
 #[derive(Debug, Parser)]
-#[command(name = "host", version, about, after_help = EXAMPLE, propagate_version = true)]
+#[command(name = "host", version, after_help = EXAMPLE)]
 pub struct Cli {
     /// What holds for every verb.
     #[command(flatten)]
@@ -28,10 +28,10 @@ const EXAMPLE: &str = "Example: two text files to a small model
 #[derive(Debug, Clone, Args)]
 pub struct Globals {
     /// Threads to compute with [default: one for each core]
-    #[arg(long, global = true, value_name = "N", value_parser = threads)]
+    #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 900)]
     pub threads: Option<NonZeroUsize>,
     /// Show no progress, only results and errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
 }
 

@@ -83,13 +83,13 @@ pub struct PrepareArgs {
     pub target_lang: String,
     /// Prefix of the training files
     #[arg(long, value_name = "PREFIX")]
-    pub train: PathBuf,
+    pub train: String,
     /// Prefix of the validation files
     #[arg(long, value_name = "PREFIX")]
-    pub valid: PathBuf,
+    pub valid: String,
     /// Prefix of the test files
     #[arg(long, value_name = "PREFIX")]
-    pub test: Option<PathBuf>,
+    pub test: Option<String>,
     /// Subwords in the joint vocabulary
     #[arg(long, value_name = "N", default_value = "8000", value_parser = positive)]
     pub vocab_size: usize,
@@ -99,9 +99,6 @@ pub struct PrepareArgs {
     /// Folder for the vocabulary and the token files
     #[arg(long, value_name = "DATA")]
     pub out: PathBuf,
-    /// Print the corpus report as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// The run that `train` and `distill` make.

@@ -64,7 +64,7 @@ fn header(views: &Views<'_>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut entries = Map::from_iter([("__metadata__".to_owned(), Value::Object(texts))]);
     let mut at = 0;
     for (name, (shape, data)) in views {
-        let end = at + data.len() * size_of::<f32>();
+        let end = at + size_of_val(*data);
         let entry = json!({"dtype": "F32", "shape": shape, "data_offsets": [at, end]});
         entries.insert(name.clone(), entry);
         at = end;
@@ -167,7 +167,7 @@ impl Saved {
     pub fn get<T: FromStr>(&self, key: &str) -> Result<T> {
         let text = self.metadata.get(key);
         let text = text.ok_or_else(|| self.error(format!("has no metadata `{key}`")))?;
-        text.parse().map_err(|_| self.error(format!("has an unusable `{key}`: `{text}`")))
+        text.parse().map_err(|_| self.error(format!("has an unusable `{key}`: {text:?}")))
     }
 
     /// Ends the reading: every tensor has been taken.

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 /// Distils small translation models from large ones: prepare, train, distill, translate, score.
 #[derive(Debug, Parser)]
-#[command(name = "host", version, about, after_help = EXAMPLE, propagate_version = true)]
+#[command(name = "host", version, after_help = EXAMPLE)]
 pub struct Cli {
     /// What holds for every verb.
     #[command(flatten)]
@@ -28,10 +28,10 @@ const EXAMPLE: &str = "Example: two text files to a small model
 #[derive(Debug, Clone, Args)]
 pub struct Globals {
     /// Threads to compute with [default: one for each core]
-    #[arg(long, global = true, value_name = "N", value_parser = threads)]
+    #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 900)]
     pub threads: Option<NonZeroUsize>,
     /// Show no progress, only results and errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
 }
 
@@ -83,13 +83,13 @@ pub struct PrepareArgs {
     pub target_lang: String,
     /// Prefix of the training files
     #[arg(long, value_name = "PREFIX")]
-    pub train: PathBuf,
+    pub train: String,
     /// Prefix of the validation files
     #[arg(long, value_name = "PREFIX")]
-    pub valid: PathBuf,
+    pub valid: String,
     /// Prefix of the test files
     #[arg(long, value_name = "PREFIX")]
-    pub test: Option<PathBuf>,
+    pub test: Option<String>,
     /// Subwords in the joint vocabulary
     #[arg(long, value_name = "N", default_value = "8000", value_parser = positive)]
     pub vocab_size: usize,
@@ -99,9 +99,6 @@ pub struct PrepareArgs {
     /// Folder for the vocabulary and the token files
     #[arg(long, value_name = "DATA")]
     pub out: PathBuf,
-    /// Print the corpus report as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// The run that `train` and `distill` make.

@@ -19,9 +19,14 @@ pub fn guard(work: impl FnOnce() -> Result<()>) -> Option<Result<(), Error>> {
 }
 
 fn tell(info: &PanicHookInfo<'_>) {
-    let text = info.payload_as_str().unwrap_or("unknown cause").replace('\n', " ");
+    let text = payload(info).unwrap_or("unknown cause").replace('\n', " ");
     let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
     let report = "please report this with the command that led to it";
     let place = place.unwrap_or_default();
     let _ = writeln!(std::io::stderr(), "internal error: {text}{place}; {report}");
+}
+
+fn payload<'a>(info: &'a PanicHookInfo<'_>) -> Option<&'a str> {
+    let payload = info.payload();
+    payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref().copied())
 }

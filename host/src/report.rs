@@ -61,7 +61,7 @@ impl Display {
             }
         } else if self.form == Form::Lines && update.is_multiple_of(self.interval) {
             let eta = eta(update - first, stage.total.saturating_sub(update), since.elapsed());
-            plain(&format!("{} {message}{eta}", stage.position(update)));
+            plain(&format!("{}  {message}{eta}", stage.position(update)));
         }
     }
 
@@ -101,7 +101,7 @@ impl Stage {
 fn bar(label: &str, total: u64) -> ProgressBar {
     let (bar, template) = match total {
         0 => (ProgressBar::new_spinner(), "{prefix} {spinner} {pos} {wide_msg} {elapsed}"),
-        _ => (ProgressBar::new(total), "{prefix} {bar:20} {pos}/{len} {wide_msg} eta {eta}"),
+        _ => (ProgressBar::new(total), "{prefix} {bar:12} {pos}/{len} {wide_msg} eta {eta}"),
     };
     let style = ProgressStyle::with_template(template);
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -113,7 +113,7 @@ fn message(terms: &[(&str, f64)], lr: f64, tokens_per_second: f64) -> String {
     for (name, value) in terms {
         text += &format!("{name} {value:.3}  ");
     }
-    text + &format!("lr {lr:.2e}  {tokens_per_second:.0} tokens/s")
+    text + &format!("{tokens_per_second:.0} tokens/s  lr {lr:.2e}")
 }
 
 /// The time left, from the updates done since the first one seen.

@@ -8,6 +8,7 @@ use crate::text;
 use crate::vocab::{UNK, Vocab};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -129,6 +130,15 @@ impl Finding {
         if self.lines.len() < 5 {
             self.lines.push(index + 1);
         }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.lines.iter().map(ToString::to_string).collect();
+        let plural = if lines.len() > 1 { "s" } else { "" };
+        let more = if self.count > lines.len() { " …" } else { "" };
+        write!(f, "{} (line{plural} {}{more})", self.count, lines.join(", "))
     }
 }
 
@@ -443,17 +453,15 @@ fn tell_split(split: &Split, request: &Request, out: &mut dyn Write) -> std::io:
     let findings = [
         (&split.empty, "left out, a side is empty"),
         (&split.too_long, too_long.as_str()),
-        (&split.unbalanced, "of very different length"),
-        (&split.duplicates, "repeat an earlier pair"),
-        (&split.overlap, "have a source sentence of the training text"),
+        (&split.unbalanced, "sides of very different length"),
+        (&split.duplicates, "same as an earlier pair"),
+        (&split.overlap, "source sentence is in the training text"),
     ];
     for (finding, what) in findings.iter().filter(|(finding, _)| finding.count > 0) {
-        let lines: Vec<_> = finding.lines.iter().map(ToString::to_string).collect();
-        let more = if finding.count > lines.len() { " …" } else { "" };
-        writeln!(out, "  {} {what} (line {}{more})", finding.count, lines.join(", "))?;
+        writeln!(out, "  {what}: {finding}")?;
     }
     if split.unknown > 0 {
-        writeln!(out, "  {} characters are not in the vocabulary", split.unknown)?;
+        writeln!(out, "  characters outside the vocabulary: {}", split.unknown)?;
     }
     Ok(())
 }

@@ -364,6 +364,13 @@ impl TranslateArgs {
     }
 }
 
+impl From<ScoreArgs> for crate::score::command::Request {
+    fn from(args: ScoreArgs) -> Self {
+        let ScoreArgs { hypothesis, reference, metrics, json } = args;
+        Self { hypothesis, references: reference, metrics, json }
+    }
+}
+
 impl Globals {
     /// Sets the number of threads of this process.
     ///

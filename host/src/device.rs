@@ -1,6 +1,9 @@
 //! Which backend a command runs on.
 
+use crate::cli::{DeviceArgs, Globals};
+use crate::cpu::Cpu;
 use crate::error::{Error, Result};
+use a2d_core::backend::Train;
 use clap::ValueEnum;
 use std::fmt;
 use std::str::FromStr;
@@ -72,4 +75,23 @@ pub fn choose(backend: Backend, device: Option<Device>) -> Result<Device> {
 fn no_gpu(asked: &str) -> Error {
     let text = "this build has no GPU backend; leave the option out, or use --backend cpu";
     Error::misuse(format!("{asked}: {text}"))
+}
+
+/// Something to be done on whichever backend was chosen.
+pub trait Work {
+    /// What it gives.
+    type Output;
+    /// Does it.
+    fn go<B: Train>(self, b: &mut B) -> Result<Self::Output>;
+}
+
+/// Does `work` on the device that the arguments choose: the one place that names the backends.
+///
+/// Errors: those of [`choose`] and of the work.
+pub fn run<W: Work>(args: &DeviceArgs, globals: &Globals, work: W) -> Result<W::Output> {
+    let threads = globals.threads.map_or(0, std::num::NonZeroUsize::get);
+    match choose(args.backend, args.device)? {
+        Device::Cpu => work.go(&mut Cpu::new(threads)),
+        device => Err(no_gpu(&format!("--device {device}"))),
+    }
 }

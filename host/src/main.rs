@@ -1,8 +1,8 @@
 //! The `host` command.
 
-use a2d_host::cli::{Cli, DeviceArgs, Verb};
+use a2d_host::cli::{Cli, Verb};
 use a2d_host::error::{Error, Result};
-use a2d_host::{commands, device, output, panics};
+use a2d_host::{commands, output, panics, score};
 use clap::Parser;
 use std::io::Write;
 use std::path::Path;
@@ -25,18 +25,14 @@ fn run(Cli { globals, verb }: Cli) -> Result<()> {
     globals.start_threads()?;
     let mut out = output::stdout();
     match verb {
-        Verb::Prepare(_) | Verb::Score(_) => unbuilt(&DeviceArgs::default())?,
-        Verb::Train(args) => unbuilt(&args.run.device)?,
-        Verb::Distill(args) => unbuilt(&args.run.device)?,
-        Verb::Translate(args) => unbuilt(&args.device)?,
-        Verb::Evaluate(args) => unbuilt(&args.device)?,
-        Verb::Bench(args) => unbuilt(&args.device)?,
+        Verb::Prepare(args) => commands::prepare::run(args, &globals, &mut out)?,
+        Verb::Train(args) => commands::train::run(args, &globals, &mut out)?,
+        Verb::Distill(args) => commands::distill::run(args, &globals, &mut out)?,
+        Verb::Translate(args) => commands::translate::run(args, &globals, &mut out)?,
+        Verb::Evaluate(args) => commands::evaluate::run(args, &globals, &mut out)?,
+        Verb::Score(args) => score::command::run(&args.into(), &mut out)?,
+        Verb::Bench(args) => commands::bench::run(args, &globals, &mut out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, &mut out)?,
     }
     out.flush().map_err(|e| Error::output("write", Path::new("the result"), &e))
-}
-
-fn unbuilt(args: &DeviceArgs) -> Result<()> {
-    device::choose(args.backend, args.device)?;
-    Err(Error::failed("not built yet"))
 }

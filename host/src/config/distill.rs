@@ -29,6 +29,8 @@ pub struct Distill {
     pub cross_kd: bool,
     /// The form of the loss on the teacher's words.
     pub kd_loss: KdLoss,
+    /// Train the same student without a teacher too, in `OUT/alone`, and show both.
+    pub baseline: bool,
     /// Pass the teacher's maps through the alignment modules found in its checkpoint, as the
     /// authors' scripts do.
     pub teacher_aam: bool,
@@ -165,6 +167,7 @@ impl Default for Distill {
             self_kd: true,
             cross_kd: true,
             kd_loss: KdLoss::Ce,
+            baseline: false,
             teacher_aam: false,
             map_normalisation: None,
             map_mask: None,

@@ -41,9 +41,14 @@ pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
     written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
 }
 
-type Metric = fn(&[String], &[Vec<String>]) -> Result<Score>;
+/// Computes one score of hypotheses against references.
+pub type Metric = fn(&[String], &[Vec<String>]) -> Result<Score>;
 
-fn metrics(names: &[String]) -> Result<Vec<Metric>> {
+/// The metrics of these names.
+///
+/// # Errors
+/// [`Error::Misuse`] for an unknown name, or none.
+pub fn metrics(names: &[String]) -> Result<Vec<Metric>> {
     if names.is_empty() {
         return Err(Error::misuse(format!("no metric; known are {}", METRICS.join(", "))));
     }
@@ -98,11 +103,13 @@ fn uneven(request: &Request, path: &Path, expected: usize, lines: &[String]) -> 
     ))
 }
 
-fn write_lines(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
+/// Writes scores as sacreBLEU's lines.
+pub(crate) fn write_lines(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
     scores.iter().try_for_each(|score| writeln!(out, "{score}"))
 }
 
-fn write_json(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
+/// Writes scores as a JSON list.
+pub(crate) fn write_json(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
     let list: Vec<_> = scores
         .iter()
         .map(|s| json!({"name": s.name, "score": s.score, "signature": s.signature}))

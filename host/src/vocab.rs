@@ -6,10 +6,10 @@
 //! 2. the line is cut before every `▁` and around every ASCII punctuation character;
 //! 3. the merges of the vocabulary are applied within each piece.
 //!
-//! None of this needs Unicode tables, so a device can do the same. `decode(encode(line)) == line`
-//! holds with byte fallback, with two exceptions: a literal `▁` comes back as a space, and one leading
-//! space (or `▁`) is lost. Runs of spaces are kept. The names of the
-//! special tokens (`</s>` …) in a text are plain text.
+//! None of this needs Unicode tables, so a device can do the same. With byte fallback
+//! `decode(encode(line)) == line`, with two exceptions: a literal `▁` comes back as a space, and
+//! one leading space (or `▁`) is lost. Runs of spaces are kept. The names of the special tokens
+//! (`</s>` …) in a text are plain text.
 
 use crate::error::{Error, Result};
 use crate::files::write_whole;

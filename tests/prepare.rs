@@ -69,8 +69,8 @@ fn odd_text_survives_with_byte_fallback() {
         "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
         "\\u2581 \u{2580}\u{2582}",
     ];
-    for line in odd {
-        let ids = vocab.encode(line).unwrap();
+    for (line, ids) in odd.into_iter().zip(vocab.encode_batch(&odd).unwrap()) {
+        assert_eq!(vocab.encode(line).unwrap(), ids);
         assert_eq!(vocab.decode(&ids).unwrap(), line, "{ids:?}");
         assert!(ids.iter().all(|id| *id as usize >= SPECIAL.len()), "{line:?}: {ids:?}");
     }
@@ -81,6 +81,23 @@ fn what_is_lost_is_as_documented() {
     let vocab = learn(&both_sides("valid"), 2000);
     for (line, back) in [(" a", "a"), ("  a", " a"), (" ", ""), ("a▁b", "a b"), ("▁a", "a")] {
         assert_eq!(vocab.decode(&vocab.encode(line).unwrap()).unwrap(), back, "{line:?}");
+    }
+}
+
+#[test]
+fn random_text_survives_but_for_what_is_documented() {
+    let vocab = learn(&both_sides("valid"), 2000);
+    let pool: Vec<char> = " ▁ aeinrst.,<>/_0xßé日\u{301}\u{200d}\u{3000}😀\0\t".chars().collect();
+    let random = |n: u64, end: usize| hash::mix(n) as usize % end;
+    let line = |i: u64| -> String {
+        (0..random(i, 30) as u64).map(|k| pool[random(i << 8 | k, pool.len())]).collect()
+    };
+    let lines: Vec<String> = (1..3000).map(line).collect();
+    for (line, ids) in lines.iter().zip(vocab.encode_batch(&lines).unwrap()) {
+        let spaced = line.replace('▁', " ");
+        let back = spaced.strip_prefix(' ').unwrap_or(&spaced);
+        assert_eq!(vocab.decode(&ids).unwrap(), back, "{line:?}");
+        assert_eq!(vocab.encode(line).unwrap(), ids, "{line:?}");
     }
 }
 

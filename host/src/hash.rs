@@ -2,7 +2,7 @@
 
 /// A 64-bit hash of `bytes`, the same on every machine; any single changed word changes it.
 ///
-/// Eight bytes at a time, each step a bijection of the state:.
+/// Eight bytes at a time, each step a bijection of the state.
 pub fn bytes(bytes: &[u8]) -> u64 {
     let (words, tail) = bytes.as_chunks::<8>();
     let mut last = [0; 8];

@@ -28,10 +28,8 @@ pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Pairs {
 
 /// A batch of `pairs` as the objective wants it laid out.
 pub fn batch<B: Train>(b: &mut B, pairs: &Pairs, objective: &Objective) -> Batch<B::Index> {
-    let slices = |side: &'_ [Vec<u32>]| -> Vec<Vec<u32>> { side.to_vec() };
-    let (source, target) = (slices(&pairs.0), slices(&pairs.1));
-    let source: Vec<&[u32]> = source.iter().map(Vec::as_slice).collect();
-    let target: Vec<&[u32]> = target.iter().map(Vec::as_slice).collect();
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
     Batch::new(b, &source, &target, objective.layout())
 }
 

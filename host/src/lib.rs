@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod corpus;
+pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod error;

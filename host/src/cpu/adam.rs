@@ -1,0 +1,53 @@
+//! Adam over all parameters at once.
+
+use super::team::{Team, arch};
+use super::tensor::{Pool, Tensor};
+use a2d_core::backend::AdamState;
+use a2d_core::optim::AdamStep;
+use a2d_core::rows;
+use a2d_core::shape::Shape;
+
+/// Elements of a piece.
+const CHUNK: usize = 1 << 14;
+
+/// Elements whose squares are summed in single precision.
+const SQUARES: usize = 1 << 9;
+
+/// One step; `[1]`: the gradients' norm after scaling, before clipping.
+pub fn adam(team: &Team, pool: &Pool, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {
+    let AdamState { params, grads, m, v } = state;
+    assert!(params.len() == grads.len(), "adam: {} gradients", grads.len());
+    assert!(params.len() == m.len() && params.len() == v.len(), "adam: moments");
+    let norm = f64::from(step.scale) * norm(team, grads);
+    let clip = f64::from(step.adam.clip_norm);
+    let factor = if clip > 0.0 && norm > clip { clip / (norm + 1e-6) } else { 1.0 };
+    let scale = (f64::from(step.scale) * factor) as f32;
+
+    let mut pieces = Vec::new();
+    for (((p, g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
+        let len = p.shape().len();
+        assert!([g.shape(), m.shape(), v.shape()].map(|s| s.len()) == [len; 3], "adam: shapes");
+        let read = p.data_mut().chunks_mut(CHUNK).zip(g.data().chunks(CHUNK));
+        let moments = m.data_mut().chunks_mut(CHUNK).zip(v.data_mut().chunks_mut(CHUNK));
+        pieces.extend(read.zip(moments));
+    }
+    team.each(pieces, |((p, g), (m, v))| {
+        arch().dispatch(
+            #[inline(always)]
+            || rows::adam(p, g, m, v, step, scale),
+        );
+    });
+    pool.from_slice(&[norm as f32], Shape::vector(1))
+}
+
+/// The root of the sum of squares.
+fn norm(team: &Team, grads: &[Tensor]) -> f64 {
+    let pieces = grads.iter().flat_map(|g| g.data().chunks(CHUNK));
+    let sums = team.map(pieces, |g| {
+        arch().dispatch(
+            #[inline(always)]
+            || g.chunks(SQUARES).map(|g| f64::from(rows::dot(g, g))).sum::<f64>(),
+        )
+    });
+    sums.iter().sum::<f64>().sqrt()
+}

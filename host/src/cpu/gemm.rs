@@ -1,0 +1,389 @@
+//! Matrix products: the only file that knows how.
+//!
+//! `C = A B` runs over panels of [`PANEL`] columns of B that were packed before: a weight's once, for all tiles of all
+//! products until it changes. A is read where it lies, in either orientation. An element of C is one running sum over
+//! the depth, [`DEPTH`] terms at a time, so it does not depend on how the rows were cut into tiles.
+//!
+//! The kernel is written over `pulp`'s vectors and needs no unsafe code. Where there are none (a processor without
+//! AVX2 or NEON) `matrixmultiply` does the work, through `ndarray`.
+
+use super::team::{Team, arch};
+use super::tensor::{Pool, Scratch, Tensor};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
+use pulp::{Simd, WithSimd};
+
+/// Columns of a panel.
+pub const PANEL: usize = 32;
+
+/// Terms of the sum for which a panel is read at once; with [`PANEL`] columns they fill the first-level cache.
+const DEPTH: usize = 256;
+
+/// The left factor: `A[i, p]`.
+#[derive(Clone, Copy)]
+pub enum Left<'a> {
+    /// `data[i * stride + p]`
+    Rows {
+        /// From `A[0, 0]` on.
+        data: &'a [f32],
+        /// From row to row.
+        stride: usize,
+    },
+    /// `data[p * stride + i]`
+    Columns {
+        /// From `A[0, 0]` on.
+        data: &'a [f32],
+        /// From column to column.
+        stride: usize,
+    },
+}
+
+impl<'a> Left<'a> {
+    /// A from row `i` on.
+    pub fn from_row(self, i: usize) -> Self {
+        match self {
+            Self::Rows { data, stride } => Self::Rows { data: &data[i * stride..], stride },
+            Self::Columns { data, stride } => Self::Columns { data: &data[i..], stride },
+        }
+    }
+}
+
+/// The right factor, packed: panel after panel, each `[depth, PANEL]`, the last filled up with zeros.
+#[derive(Clone, Copy)]
+pub struct Right<'a> {
+    /// The panels.
+    pub panels: &'a [f32],
+    /// Rows of B: terms of each sum.
+    pub depth: usize,
+    /// Columns of B.
+    pub cols: usize,
+}
+
+/// Elements of a packed B.
+pub const fn packed_len(depth: usize, cols: usize) -> usize {
+    cols.div_ceil(PANEL) * PANEL * depth
+}
+
+/// `C = A B`, or `C += A B` with `add`; C has `rows` rows, one every `stride` elements.
+pub fn product(a: Left<'_>, b: Right<'_>, c: &mut [f32], stride: usize, rows: usize, add: bool) {
+    if rows == 0 || b.cols == 0 {
+        return;
+    }
+    if b.depth == 0 && !add {
+        c.chunks_mut(stride).take(rows).for_each(|row| row[..b.cols].fill(0.0));
+    }
+    arch().dispatch(Product { a, b, c, stride, rows, add });
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// Nothing: C is overwritten.
+    Zero,
+    /// What C was.
+    Sum,
+    /// This row, for every row.
+    Row(&'a [f32]),
+}
+
+/// `C = start + A B`, C `[rows, b.cols]` without gaps, tile by tile on `team`.
+pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], start: Start<'_>) {
+    if b.cols == 0 {
+        return;
+    }
+    let rows = c.len() / b.cols;
+    let tile = tile_rows(rows, b.depth * b.cols);
+    team.each(c.chunks_mut(tile * b.cols).enumerate(), |(i, c)| {
+        if let Start::Row(row) = start {
+            c.chunks_exact_mut(b.cols).for_each(|c| c.copy_from_slice(row));
+        }
+        let add = !matches!(start, Start::Zero);
+        product(a.from_row(i * tile), b, c, b.cols, c.len() / b.cols, add);
+    });
+}
+
+/// Rows of a tile, `work` multiplications each: few enough to share, enough to be worth a thread.
+pub fn tile_rows(rows: usize, work: usize) -> usize {
+    /// A multiple of every kernel's height.
+    const STEP: usize = 12;
+    const WORTH: usize = 1 << 18;
+    let least = WORTH.div_ceil(work.max(1)).next_multiple_of(STEP);
+    rows.div_ceil(8).next_multiple_of(STEP).min(4 * STEP).max(least)
+}
+
+struct Product<'a, 'c> {
+    a: Left<'a>,
+    b: Right<'a>,
+    c: &'c mut [f32],
+    stride: usize,
+    rows: usize,
+    add: bool,
+}
+
+impl WithSimd for Product<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.run::<S, 12, 4>(simd),
+            8 => self.run::<S, 6, 2>(simd),
+            4 => self.run::<S, 8, 2>(simd),
+            _ => self.portable(),
+        }
+    }
+}
+
+/// What a kernel computes before it is written: `TALL` rows, two vectors wide.
+type Block<S, const TALL: usize> = [[<S as Simd>::f32s; 2]; TALL];
+
+impl Product<'_, '_> {
+    /// Blocks of `TALL` rows, then of `LOW` rows for the rest.
+    #[inline(always)]
+    fn run<S: Simd, const TALL: usize, const LOW: usize>(mut self, simd: S) {
+        for from in (0..self.b.depth).step_by(DEPTH) {
+            let depth = DEPTH.min(self.b.depth - from);
+            for col in (0..self.b.cols).step_by(2 * S::F32_LANES) {
+                let mut row = 0;
+                while row + TALL <= self.rows + LOW - 1 {
+                    self.block::<S, TALL>(simd, row, col, from, depth);
+                    row += TALL;
+                }
+                while row < self.rows {
+                    self.block::<S, LOW>(simd, row, col, from, depth);
+                    row += LOW;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn block<S: Simd, const TALL: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        col: usize,
+        from: usize,
+        depth: usize,
+    ) {
+        let start = (col / PANEL * self.b.depth + from) * PANEL;
+        let (panel, _) = S::as_simd_f32s(&self.b.panels[start..][..depth * PANEL]);
+        let at = col % PANEL / S::F32_LANES;
+        let last = self.rows - 1 - row;
+        let mut out = [[simd.splat_f32s(0.0); 2]; TALL];
+        match self.a {
+            Left::Rows { data, stride } => {
+                // Rows past the last are the last once more: computed, not written.
+                let a =
+                    core::array::from_fn(|i| &data[(row + i.min(last)) * stride + from..][..depth]);
+                rows_kernel(simd, a, panel, at, &mut out);
+            }
+            Left::Columns { data, stride } if last + 1 >= TALL => {
+                columns_kernel(simd, &data[from * stride + row..], stride, panel, at, &mut out);
+            }
+            Left::Columns { data, stride } => {
+                let data = &data[from * stride + row..];
+                ragged_kernel(simd, data, stride, last, panel, at, &mut out);
+            }
+        }
+        let wide = (self.b.cols - col).min(2 * S::F32_LANES);
+        let add = self.add || from > 0;
+        for (i, out) in out.iter().enumerate().take(last + 1) {
+            let c = &mut self.c[(row + i) * self.stride + col..][..wide];
+            write(simd, out, c, add);
+        }
+    }
+
+    /// The same panel by panel, by the library.
+    fn portable(self) {
+        for col in (0..self.b.cols).step_by(PANEL) {
+            let wide = PANEL.min(self.b.cols - col);
+            let panel = &self.b.panels[col * self.b.depth..][..PANEL * self.b.depth];
+            let b = view(panel, (self.b.depth, wide), (PANEL, 1));
+            let a = match self.a {
+                Left::Rows { data, stride } => view(data, (self.rows, self.b.depth), (stride, 1)),
+                Left::Columns { data, stride } => {
+                    view(data, (self.rows, self.b.depth), (1, stride))
+                }
+            };
+            let c = &mut self.c[col..];
+            let mut c = ArrayViewMut2::from_shape((self.rows, wide).strides((self.stride, 1)), c)
+                .expect("C holds its rows");
+            general_mat_mul(1.0, &a, &b, if self.add { 1.0 } else { 0.0 }, &mut c);
+        }
+    }
+}
+
+fn view(data: &[f32], shape: (usize, usize), strides: (usize, usize)) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape(shape.strides(strides), data).expect("a factor holds its rows")
+}
+
+/// `acc[i] += x[i] b`
+#[inline(always)]
+fn step<S: Simd, const TALL: usize>(
+    simd: S,
+    x: [f32; TALL],
+    b: &[S::f32s],
+    at: usize,
+    acc: &mut Block<S, TALL>,
+) {
+    let b = [b[at], b[at + 1]];
+    for i in 0..TALL {
+        let x = simd.splat_f32s(x[i]);
+        acc[i][0] = simd.mul_add_e_f32s(x, b[0], acc[i][0]);
+        acc[i][1] = simd.mul_add_e_f32s(x, b[1], acc[i][1]);
+    }
+}
+
+// Each kernel sums in a block of its own and copies it out in a loop without conditions: only so does the compiler
+// keep the sums in registers.
+
+#[inline(always)]
+fn rows_kernel<S: Simd, const TALL: usize>(
+    simd: S,
+    a: [&[f32]; TALL],
+    panel: &[S::f32s],
+    at: usize,
+    out: &mut Block<S, TALL>,
+) {
+    let mut acc = [[simd.splat_f32s(0.0); 2]; TALL];
+    for (p, b) in panel.chunks_exact(PANEL / S::F32_LANES).enumerate().take(a[0].len()) {
+        step(simd, core::array::from_fn(|i| a[i][p]), b, at, &mut acc);
+    }
+    for i in 0..TALL {
+        out[i] = acc[i];
+    }
+}
+
+#[inline(always)]
+fn columns_kernel<S: Simd, const TALL: usize>(
+    simd: S,
+    data: &[f32],
+    stride: usize,
+    panel: &[S::f32s],
+    at: usize,
+    out: &mut Block<S, TALL>,
+) {
+    let mut acc = [[simd.splat_f32s(0.0); 2]; TALL];
+    for (p, b) in panel.chunks_exact(PANEL / S::F32_LANES).enumerate() {
+        let a = &data[p * stride..][..TALL];
+        step(simd, core::array::from_fn(|i| a[i]), b, at, &mut acc);
+    }
+    for i in 0..TALL {
+        out[i] = acc[i];
+    }
+}
+
+/// [`columns_kernel`] where A ends at row `last` of the block.
+#[inline(always)]
+fn ragged_kernel<S: Simd, const TALL: usize>(
+    simd: S,
+    data: &[f32],
+    stride: usize,
+    last: usize,
+    panel: &[S::f32s],
+    at: usize,
+    out: &mut Block<S, TALL>,
+) {
+    let mut acc = [[simd.splat_f32s(0.0); 2]; TALL];
+    for (p, b) in panel.chunks_exact(PANEL / S::F32_LANES).enumerate() {
+        let a = &data[p * stride..][..last + 1];
+        step(simd, core::array::from_fn(|i| a[i.min(last)]), b, at, &mut acc);
+    }
+    for i in 0..TALL {
+        out[i] = acc[i];
+    }
+}
+
+/// Writes or adds a row of a block to `c`, whose end may cut it.
+#[inline(always)]
+fn write<S: Simd>(simd: S, out: &[S::f32s; 2], c: &mut [f32], add: bool) {
+    let (whole, rest) = S::as_mut_simd_f32s(c);
+    for (c, &out) in whole.iter_mut().zip(out) {
+        *c = if add { simd.add_f32s(*c, out) } else { out };
+    }
+    if !rest.is_empty() {
+        let out = out[whole.len()];
+        let sum = if add { simd.add_f32s(simd.partial_load_f32s(rest), out) } else { out };
+        simd.partial_store_f32s(rest, sum);
+    }
+}
+
+/// Which factor of a product a weight `[O, I]` is, packed and kept with it.
+#[derive(Clone, Copy)]
+pub enum Form {
+    /// `W^T`: `y = x W^T`.
+    Forward,
+    /// `W`: `dx = dy W`.
+    Gradient,
+}
+
+/// The packed form of a weight.
+pub fn packed<'a>(team: &Team, w: &'a Tensor, form: Form) -> Right<'a> {
+    let (rows, cols) = (w.shape().rows(), w.shape().cols());
+    match form {
+        Form::Forward => {
+            let panels = w.packed(0, |pool| pack_transposed(team, pool, w.data(), rows, cols));
+            Right { panels, depth: cols, cols: rows }
+        }
+        Form::Gradient => {
+            let panels = w.packed(1, |pool| pack(team, pool, w.data(), rows, cols));
+            Right { panels, depth: rows, cols }
+        }
+    }
+}
+
+/// Packs `b` `[depth, cols]` on `team`.
+pub fn pack(team: &Team, pool: &Pool, b: &[f32], depth: usize, cols: usize) -> Scratch {
+    let mut out = pool.take(packed_len(depth, cols));
+    team.each(panels(&mut out, depth), |(i, panel)| {
+        pack_panel(b, cols, i * PANEL, PANEL.min(cols - i * PANEL), panel);
+    });
+    out
+}
+
+/// Packs the transpose of `w` `[cols, depth]` on `team`.
+fn pack_transposed(team: &Team, pool: &Pool, w: &[f32], cols: usize, depth: usize) -> Scratch {
+    let mut out = pool.take(packed_len(depth, cols));
+    team.each(panels(&mut out, depth), |(i, panel)| {
+        let wide = PANEL.min(cols - i * PANEL);
+        pack_panel_transposed(&w[i * PANEL * depth..], depth, depth, wide, panel);
+    });
+    out
+}
+
+fn panels(out: &mut [f32], depth: usize) -> impl Iterator<Item = (usize, &mut [f32])> {
+    out.chunks_mut((depth * PANEL).max(1)).enumerate()
+}
+
+/// One panel: `wide` columns from `col` on of a matrix whose rows are `stride` apart.
+pub fn pack_panel(b: &[f32], stride: usize, col: usize, wide: usize, panel: &mut [f32]) {
+    for (p, out) in panel.chunks_exact_mut(PANEL).enumerate() {
+        let row = &b[p * stride + col..][..wide];
+        if wide == PANEL {
+            out.copy_from_slice(row);
+        } else {
+            out[..wide].copy_from_slice(row);
+            out[wide..].fill(0.0);
+        }
+    }
+}
+
+/// One panel of a transpose: column `j` is row `j` of `w`, `depth` elements, `wide` rows `stride` apart.
+pub fn pack_panel_transposed(
+    w: &[f32],
+    stride: usize,
+    depth: usize,
+    wide: usize,
+    panel: &mut [f32],
+) {
+    if wide < PANEL {
+        panel.fill(0.0);
+    }
+    for j in 0..wide {
+        let row = &w[j * stride..][..depth];
+        for (out, x) in panel.chunks_exact_mut(PANEL).zip(row) {
+            out[j] = *x;
+        }
+    }
+}

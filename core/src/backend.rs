@@ -138,6 +138,8 @@ pub enum Allow {
     Any,
     /// All but padding and the end of the sentence.
     NoEnd,
+    /// Only the end of the sentence.
+    OnlyEnd,
 }
 
 #[cfg(feature = "train")]
@@ -147,6 +149,7 @@ pub use train::*;
 mod train {
     use super::*;
     use crate::optim::AdamStep;
+    use crate::rows::TokenRow;
     use alloc::vec::Vec;
 
     /// What a backend adds to be trained on: a gradient for each operation, the losses, and Adam.
@@ -287,10 +290,7 @@ mod train {
 
     /// The arguments of [`Train::token_loss`].
     ///
-    /// With student and teacher logits `z`, `zt` of a row, target `y`, `p = softmax(z)`, V tokens and
-    /// `e = label_smoothing / (V - 1)`:
-    /// `ce = -(1 - label_smoothing - e) ln p_y - e sum_v ln p_v`,
-    /// `kd = -sum_v softmax(zt / teacher_temperature)_v ln softmax(z / student_temperature)_v`.
+    /// The formulas are those of [`TokenRow`].
     pub struct TokenLoss<'a, B: Backend> {
         /// `[N, D]`, the decoder's output.
         pub hidden: &'a B::Tensor,
@@ -300,16 +300,8 @@ mod train {
         pub teacher: Option<TeacherRows<'a, B::Tensor>>,
         /// `[N]`
         pub targets: &'a B::Index,
-        /// In `[0, 1)`.
-        pub label_smoothing: f32,
-        /// Divides the student's logits in `kd`.
-        pub student_temperature: f32,
-        /// Divides the teacher's logits in `kd`.
-        pub teacher_temperature: f32,
-        /// What the gradient counts `ce` for.
-        pub ce_weight: f32,
-        /// What the gradient counts `kd` for.
-        pub kd_weight: f32,
+        /// Smoothing, temperatures, and what the gradient counts each term for.
+        pub row: TokenRow,
         /// Whether gradients are wanted at all.
         pub gradient: bool,
     }

@@ -104,7 +104,7 @@ pub struct Grid<I> {
 }
 
 #[cfg(feature = "train")]
-pub use whole::{Batch, Layout};
+pub use whole::{Batch, Layout, Source};
 
 #[cfg(feature = "train")]
 mod whole {
@@ -120,6 +120,29 @@ mod whole {
         Padded,
         /// No padding at all.
         Packed,
+    }
+
+    /// Sentences to be read, ready for a backend.
+    #[derive(Clone, Debug)]
+    pub struct Source<I> {
+        /// Each sentence ended by EOS.
+        pub tokens: Tokens<I>,
+        /// Encoder self-attention.
+        pub grid: Grid<I>,
+        /// The rows of each sentence.
+        pub runs: Vec<Run>,
+    }
+
+    impl<I: Clone> Source<I> {
+        /// Puts sentences together. Each ends with EOS and is not empty.
+        pub fn new<B: Backend<Index = I>>(b: &mut B, sources: &[&[u32]], layout: Layout) -> Self {
+            let runs = runs(sources, layout);
+            Self {
+                tokens: tokens(b, &runs, true, |i, t| sources[i][t]),
+                grid: grid(b, &runs, &runs, false),
+                runs,
+            }
+        }
     }
 
     /// Sentence pairs, ready for a backend.
@@ -155,18 +178,18 @@ mod whole {
             targets: &[&[u32]],
             layout: Layout,
         ) -> Self {
-            let source_runs = runs(sources, layout);
+            let source = Source::new(b, sources, layout);
             let target_runs = runs(targets, layout);
             let padded_targets = targets.len() * targets.iter().map(|t| t.len()).max().unwrap_or(0);
             Self {
-                source: tokens(b, &source_runs, true, |i, t| sources[i][t]),
                 shifted: tokens(b, &target_runs, false, |i, t| {
                     if t == 0 { EOS } else { targets[i][t - 1] }
                 }),
                 targets: next_tokens(b, &target_runs, targets),
-                encoder_grid: grid(b, &source_runs, &source_runs, false),
                 decoder_grid: grid(b, &target_runs, &target_runs, true),
-                cross_grid: grid(b, &target_runs, &source_runs, false),
+                cross_grid: grid(b, &target_runs, &source.runs, false),
+                source: source.tokens,
+                encoder_grid: source.grid,
                 sentences: sources.len(),
                 target_tokens: targets.iter().map(|t| t.len()).sum(),
                 source_tokens: sources.iter().map(|s| s.len()).sum(),

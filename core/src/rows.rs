@@ -198,14 +198,23 @@ fn normal_cdf(x: f32) -> f32 {
     0.5 * (1.0 + libm::erff(x * core::f32::consts::FRAC_1_SQRT_2))
 }
 
-/// What [`token_loss`] is asked for; the fields are those of [`crate::backend::Train::token_loss`].
-#[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
+/// What [`token_loss`] is asked for.
+///
+/// With student and teacher logits `z`, `zt` of a row, target `y`, `p = softmax(z)`, V tokens and
+/// `e = label_smoothing / (V - 1)` (fairseq's):
+/// `ce = -(1 - label_smoothing - e) ln p_y - e sum_v ln p_v`,
+/// `kd = -sum_v softmax(zt / teacher_temperature)_v ln softmax(z / student_temperature)_v`.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenRow {
+    /// In `[0, 1)`.
     pub label_smoothing: f32,
+    /// Divides the student's logits in `kd`.
     pub student_temperature: f32,
+    /// Divides the teacher's logits in `kd`.
     pub teacher_temperature: f32,
+    /// What the gradient counts `ce` for.
     pub ce_weight: f32,
+    /// What the gradient counts `kd` for.
     pub kd_weight: f32,
 }
 
@@ -398,7 +407,11 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamS
 pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &mut [f32]) {
     let most = max(logits);
     let lse = most + ln(exp_sum(logits, most));
-    let refused = |id: u32| id == token::PAD || (id == token::EOS && allow == Allow::NoEnd);
+    let refused = |id: u32| match allow {
+        Allow::Any => id == token::PAD,
+        Allow::NoEnd => id == token::PAD || id == token::EOS,
+        Allow::OnlyEnd => id != token::EOS,
+    };
     log_probabilities.fill(f32::NEG_INFINITY);
     ids.fill(token::PAD);
     let Some(last) = ids.len().checked_sub(1) else { return };

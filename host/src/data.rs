@@ -1,1 +1,82 @@
-//! To be filled: data.
+//! Batches: sentence pairs of like length, cut by a budget of tokens.
+
+use crate::hash::mix;
+
+/// The batches of an epoch, as indices of pairs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batches {
+    /// Each row of each batch. Rows go from the longest source to the shortest.
+    pub batches: Vec<Vec<u32>>,
+    /// The pairs that exceed the budget alone, and are in no batch.
+    pub too_long: Vec<u32>,
+}
+
+/// Cuts pairs of these `(source, target)` lengths into batches of at most `max_tokens`:
+/// rows × the longest sentence of either side.
+///
+/// Pairs are sorted by length, equal ones in random order, and the batches shuffled. The result
+/// depends on the arguments alone: not on threads, machine or earlier epochs.
+pub fn batches(lengths: &[(u32, u32)], max_tokens: usize, seed: u64, epoch: u64) -> Batches {
+    let mut random = Random::new(seed, epoch);
+    let ties = random.next();
+    let mut cut = cut(lengths, max_tokens, |i| mix(ties ^ mix(u64::from(i))));
+    random.shuffle(&mut cut.batches);
+    cut
+}
+
+/// [`batches`] in the order of length, the same every time: for validation.
+pub fn fixed_batches(lengths: &[(u32, u32)], max_tokens: usize) -> Batches {
+    cut(lengths, max_tokens, u64::from)
+}
+
+fn cut(lengths: &[(u32, u32)], max_tokens: usize, tie: impl Fn(u32) -> u64) -> Batches {
+    let size = |i: u32| lengths[i as usize];
+    let longest = |i: u32| size(i).0.max(size(i).1).max(1) as usize;
+    let all = 0..u32::try_from(lengths.len()).expect("a corpus has fewer than 2^32 pairs");
+    let (mut order, too_long): (Vec<_>, Vec<_>) = all.partition(|i| longest(*i) <= max_tokens);
+    order.sort_by_cached_key(|&i| (size(i).1, size(i).0, tie(i), i));
+
+    let mut batches = Vec::new();
+    let mut batch: Vec<u32> = Vec::new();
+    let mut width = 0;
+    for i in order {
+        let wider = width.max(longest(i));
+        if wider * (batch.len() + 1) > max_tokens {
+            batches.push(std::mem::take(&mut batch));
+            width = longest(i);
+        } else {
+            width = wider;
+        }
+        batch.push(i);
+    }
+    batches.extend((!batch.is_empty()).then_some(batch));
+    for batch in &mut batches {
+        batch.sort_by_key(|&i| std::cmp::Reverse(size(i)));
+    }
+    Batches { batches, too_long }
+}
+
+/// SplitMix64: enough to order batches.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64, epoch: u64) -> Self {
+        Self(mix(seed) ^ mix(!epoch))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        mix(self.0)
+    }
+
+    /// A number below `end`. The bias, `end` / 2⁶⁴, is of no account.
+    fn below(&mut self, end: usize) -> usize {
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (2..=items.len()).rev() {
+            items.swap(end - 1, self.below(end));
+        }
+    }
+}

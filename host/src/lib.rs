@@ -2,12 +2,29 @@
 
 #![deny(unsafe_code)]
 
+pub mod checkpoint;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod corpus;
 pub mod cpu;
 pub mod data;
+pub mod device;
 pub mod error;
 pub mod files;
+pub mod hash;
+pub mod log;
+mod mapped;
+pub mod model;
+pub mod output;
+pub mod panics;
 pub mod prepare;
+pub mod prepared;
+pub mod report;
+pub mod run_dir;
 pub mod score;
+pub mod signals;
+pub mod text;
+pub mod train;
+pub mod translate;
 pub mod vocab;

@@ -1,1 +1,249 @@
-//! tape
+//! Gradients: a backend that records another one, and plays the list backwards.
+//!
+//! Training mode is a type. `model.decode` on a `Tape<Cpu>` drops out and records; on `Cpu` it does neither.
+
+mod ops;
+
+use crate::backend::{
+    Attend, Attended, Backend, Kv, Lost, MapLoss, SavedAttend, TeacherRows, TokenLoss, Train,
+};
+use crate::batch::{Grid, Tokens};
+use crate::config::Activation;
+use crate::rng;
+use crate::rows::TokenRow;
+use crate::shape::Shape;
+use alloc::vec::Vec;
+use ops::{Grads, Id, Op};
+
+/// A value on the tape.
+#[derive(Clone)]
+pub struct Var<T> {
+    /// What it is.
+    pub value: T,
+    id: Id,
+}
+
+/// Records what is done with a backend.
+pub struct Tape<'b, B: Train> {
+    backend: &'b mut B,
+    ops: Vec<Op<B::Tensor, B::Index>>,
+    grads: Grads<B::Tensor>,
+    leaves: Vec<(Id, Shape)>,
+    /// Of the dropout masks, each of which draws from a stream of its own.
+    key: u64,
+    masks: u64,
+}
+
+impl<'b, B: Train> Tape<'b, B> {
+    /// An empty tape over `backend`; dropout draws from `key`.
+    pub fn new(backend: &'b mut B, key: u64) -> Self {
+        Self {
+            backend,
+            ops: Vec::new(),
+            grads: Grads::default(),
+            leaves: Vec::new(),
+            key,
+            masks: 0,
+        }
+    }
+
+    /// The backend underneath, for what needs no gradient.
+    pub fn backend(&mut self) -> &mut B {
+        self.backend
+    }
+
+    /// A parameter: [`Tape::backward`] returns its gradient, in the order of the calls.
+    pub fn leaf(&mut self, value: B::Tensor) -> Var<B::Tensor> {
+        let shape = self.backend.shape(&value);
+        let var = self.var(value);
+        self.leaves.push((var.id, shape));
+        var
+    }
+
+    /// Maps of all layers (each `[H, A]`) through an alignment module `w` `[M, C]`, `b` `[M]` -> `[M, A]`.
+    pub fn align(
+        &mut self,
+        maps: &[Var<B::Tensor>],
+        w: &Var<B::Tensor>,
+        b: &Var<B::Tensor>,
+        grid: &Grid<B::Index>,
+    ) -> Var<B::Tensor> {
+        let values: Vec<_> = maps.iter().map(|m| m.value.clone()).collect();
+        let y = self.backend.align(&values, &w.value, &b.value, grid);
+        let y = self.var(y);
+        self.ops.push(Op::Align {
+            maps: maps.iter().map(|m| m.id).collect(),
+            values,
+            w: w.clone(),
+            b: b.id,
+            grid: grid.clone(),
+            y: y.id,
+        });
+        y
+    }
+
+    /// Counts [`Train::token_loss`] in; returns its values `[5]`.
+    pub fn token_loss(
+        &mut self,
+        hidden: &Var<B::Tensor>,
+        table: &Var<B::Tensor>,
+        teacher: Option<TeacherRows<'_, B::Tensor>>,
+        targets: &B::Index,
+        row: TokenRow,
+    ) -> B::Tensor {
+        let loss = self.backend.token_loss(TokenLoss {
+            hidden: &hidden.value,
+            table: &table.value,
+            teacher,
+            targets,
+            row,
+            gradient: true,
+        });
+        for (of, gradient) in [(hidden, loss.hidden), (table, loss.table)] {
+            if let Some(gradient) = gradient {
+                self.grads.add(self.backend, of.id, gradient);
+            }
+        }
+        loss.values
+    }
+
+    /// Counts [`Train::map_loss`] in; returns its value `[1]`.
+    pub fn map_loss(
+        &mut self,
+        student: &Var<B::Tensor>,
+        teacher: &[B::Tensor],
+        grid: &Grid<B::Index>,
+        how: MapLoss,
+    ) -> B::Tensor {
+        let loss = self.backend.map_loss(&student.value, teacher, grid, how, true);
+        if let Some(gradient) = loss.gradient {
+            self.grads.add(self.backend, student.id, gradient);
+        }
+        loss.value
+    }
+
+    /// The gradients of all leaves; zeros for those that no loss reaches. A tape is played once.
+    pub fn backward(self) -> Vec<B::Tensor> {
+        let Self { backend, mut ops, mut grads, leaves, .. } = self;
+        while let Some(op) = ops.pop() {
+            op.play(backend, &mut grads);
+        }
+        leaves
+            .into_iter()
+            .map(|(id, shape)| grads.take(id).unwrap_or_else(|| backend.zeros(shape)))
+            .collect()
+    }
+
+    fn var(&mut self, value: B::Tensor) -> Var<B::Tensor> {
+        Var { value, id: self.grads.place() }
+    }
+
+    fn next_key(&mut self) -> u64 {
+        self.masks += 1;
+        rng::derive(self.key, self.masks)
+    }
+}
+
+/// Recording: run the operation, keep what its gradient takes.
+impl<B: Train> Backend for Tape<'_, B> {
+    type Tensor = Var<B::Tensor>;
+    type Param = Var<B::Tensor>;
+    type Index = B::Index;
+
+    fn shape(&self, x: &Self::Tensor) -> Shape {
+        self.backend.shape(&x.value)
+    }
+
+    fn read(&mut self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), Lost> {
+        self.backend.read(&x.value, out)
+    }
+
+    fn index(&mut self, values: &[u32]) -> Self::Index {
+        self.backend.index(values)
+    }
+
+    fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor {
+        let y = self.backend.embed(&table.value, tokens);
+        let y = self.var(y);
+        let shape = self.backend.shape(&table.value);
+        self.ops.push(Op::Embed { table: table.id, shape, tokens: tokens.clone(), y: y.id });
+        y
+    }
+
+    fn linear(
+        &mut self,
+        x: &Self::Tensor,
+        w: &Self::Param,
+        b: Option<&Self::Param>,
+    ) -> Self::Tensor {
+        let y = self.backend.linear(&x.value, &w.value, b.map(|b| &b.value));
+        let y = self.var(y);
+        self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: b.map(|b| b.id), y: y.id });
+        y
+    }
+
+    fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor {
+        let input = (f == Activation::Gelu).then(|| x.value.clone());
+        let y = self.backend.activate(x.value, f);
+        let y = self.var(y);
+        let saved = input.unwrap_or_else(|| y.value.clone());
+        self.ops.push(Op::Activate { x: x.id, saved, f, y: y.id });
+        y
+    }
+
+    fn add(&mut self, x: Self::Tensor, y: &Self::Tensor) -> Self::Tensor {
+        let sum = self.backend.add(x.value, &y.value);
+        let sum = self.var(sum);
+        self.ops.push(Op::Add { terms: [x.id, y.id], y: sum.id });
+        sum
+    }
+
+    fn layer_norm(
+        &mut self,
+        x: &Self::Tensor,
+        gain: &Self::Param,
+        bias: &Self::Param,
+    ) -> Self::Tensor {
+        let y = self.backend.layer_norm(&x.value, &gain.value, &bias.value);
+        let y = self.var(y);
+        self.ops.push(Op::LayerNorm { x: x.clone(), gain: gain.clone(), bias: bias.id, y: y.id });
+        y
+    }
+
+    fn attend(
+        &mut self,
+        q: &Self::Tensor,
+        kv: &Kv<Self::Tensor>,
+        grid: &Grid<Self::Index>,
+        how: Attend,
+    ) -> Attended<Self::Tensor> {
+        let key = (how.dropout > 0.0).then(|| self.next_key());
+        let how = Attend { map: true, key, ..how };
+        let values = Kv { k: kv.k.value.clone(), v: kv.v.value.clone() };
+        let Attended { context, map } = self.backend.attend(&q.value, &values, grid, how);
+        let context = self.var(context);
+        // A backend that is asked for the map gives it.
+        let Some(map) = map else { return Attended { context, map: None } };
+        let map = self.var(map);
+        self.ops.push(Op::Attend {
+            inputs: [q.id, kv.k.id, kv.v.id],
+            saved: SavedAttend { q: q.value.clone(), kv: values, map: map.value.clone() },
+            grid: grid.clone(),
+            how,
+            y: context.id,
+            map: map.id,
+        });
+        Attended { context, map: Some(map) }
+    }
+
+    fn dropout(&mut self, x: Self::Tensor, p: f32) -> Self::Tensor {
+        if p == 0.0 {
+            return x;
+        }
+        let key = self.next_key();
+        let y = self.backend.mask(x.value, p, key);
+        let y = self.var(y);
+        self.ops.push(Op::Mask { x: x.id, p, key, y: y.id });
+        y
+    }
+}

@@ -1,0 +1,120 @@
+//! What is remembered of each operation, and all derivative rules on one screen.
+
+use super::Var;
+use crate::backend::{Attend, SavedAttend, Train};
+use crate::batch::{Grid, Tokens};
+use crate::config::Activation;
+use crate::shape::Shape;
+use alloc::vec::Vec;
+
+/// Where a value's gradient is gathered.
+pub(super) type Id = usize;
+
+/// Gradients by [`Id`], as far as they have come.
+pub(super) struct Grads<T>(Vec<Option<T>>);
+
+impl<T> Default for Grads<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Grads<T> {
+    pub fn place(&mut self) -> Id {
+        self.0.push(None);
+        self.0.len() - 1
+    }
+
+    pub fn take(&mut self, id: Id) -> Option<T> {
+        self.0[id].take()
+    }
+
+    fn put(&mut self, id: Id, gradient: T) {
+        self.0[id] = Some(gradient);
+    }
+
+    pub fn add<B: Train<Tensor = T>>(&mut self, b: &mut B, id: Id, gradient: T) {
+        let sum = match self.take(id) {
+            Some(sum) => b.add(sum, &gradient),
+            None => gradient,
+        };
+        self.put(id, sum);
+    }
+}
+
+/// One recorded operation: the ids of what went in and came out (`y`), and what the gradient takes.
+pub(super) enum Op<T, I> {
+    Embed { table: Id, shape: Shape, tokens: Tokens<I>, y: Id },
+    Linear { x: Var<T>, w: Var<T>, b: Option<Id>, y: Id },
+    Activate { x: Id, saved: T, f: Activation, y: Id },
+    Add { terms: [Id; 2], y: Id },
+    LayerNorm { x: Var<T>, gain: Var<T>, bias: Id, y: Id },
+    Attend { inputs: [Id; 3], saved: SavedAttend<T>, grid: Grid<I>, how: Attend, y: Id, map: Id },
+    Mask { x: Id, p: f32, key: u64, y: Id },
+    Align { maps: Vec<Id>, values: Vec<T>, w: Var<T>, b: Id, grid: Grid<I>, y: Id },
+}
+
+impl<T: Clone, I: Clone> Op<T, I> {
+    /// Turns the gradient of what came out into gradients of what went in. An output without one is skipped.
+    pub fn play<B: Train<Tensor = T, Index = I>>(self, b: &mut B, grads: &mut Grads<T>) {
+        match self {
+            Op::Embed { table, shape, tokens, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                let into = grads.take(table).unwrap_or_else(|| b.zeros(shape));
+                let sum = b.embed_grad(&dy, &tokens, into);
+                grads.put(table, sum);
+            }
+            Op::Linear { x, w, b: bias, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                let into = grads.take(x.id);
+                let d = b.linear_grad(&dy, &x.value, &w.value, bias.is_some(), into);
+                grads.put(x.id, d.x);
+                grads.add(b, w.id, d.w);
+                if let (Some(bias), Some(d)) = (bias, d.b) {
+                    grads.add(b, bias, d);
+                }
+            }
+            Op::Activate { x, saved, f, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                let dx = b.activate_grad(dy, &saved, f);
+                grads.add(b, x, dx);
+            }
+            Op::Add { terms, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                grads.add(b, terms[0], dy.clone());
+                grads.add(b, terms[1], dy);
+            }
+            Op::LayerNorm { x, gain, bias, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                let d = b.layer_norm_grad(&dy, &x.value, &gain.value);
+                grads.add(b, x.id, d.x);
+                grads.add(b, gain.id, d.gain);
+                grads.add(b, bias, d.bias);
+            }
+            Op::Attend { inputs, saved, grid, how, y, map } => {
+                let (dy, dmap) = (grads.take(y), grads.take(map));
+                if dy.is_none() && dmap.is_none() {
+                    return;
+                }
+                let d = b.attend_grad(dy.as_ref(), dmap.as_ref(), &saved, &grid, how);
+                for (id, d) in inputs.into_iter().zip(d) {
+                    grads.add(b, id, d);
+                }
+            }
+            Op::Mask { x, p, key, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                let dx = b.mask(dy, p, key);
+                grads.add(b, x, dx);
+            }
+            Op::Align { maps, values, w, b: bias, grid, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                let d = b.align_grad(&dy, &values, &w.value, &grid);
+                for (id, d) in maps.into_iter().zip(d.maps) {
+                    grads.add(b, id, d);
+                }
+                grads.add(b, w.id, d.w);
+                grads.add(b, bias, d.b);
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The command line as types; its names are a contract that scripts rely on.
+
+use crate::config::Setting;
+use crate::device::{Backend, Device};
+use crate::error::{Error, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Distils small translation models from large ones: prepare, train, distill, translate, score.
+#[derive(Debug, Parser)]
+#[command(name = "host", version, after_help = EXAMPLE)]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXAMPLE: &str = "Example: two text files to a small model
+  host distill fixtures/quickstart/distill.toml
+  echo 'Ein Hund läuft.' | host translate runs/quickstart";
+
+/// What holds for every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Globals {
+    /// Threads to compute with [default: one for each core]
+    #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 900)]
+    pub threads: Option<NonZeroUsize>,
+    /// Show no progress, only results and errors
+    #[arg(long, short, global = true, display_order = 901)]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // one lives, once
+pub enum Verb {
+    /// Learn a vocabulary from text, check the corpus, write token files
+    Prepare(PrepareArgs),
+    /// Train a model by itself: a teacher, or a student with no teacher
+    Train(TrainArgs),
+    /// Train a student from a teacher, and the teacher first where there is none
+    Distill(DistillArgs),
+    /// Translate text: one line out for each line in
+    Translate(TranslateArgs),
+    /// Translate a test set and score the result
+    Evaluate(EvaluateArgs),
+    /// Score translations: BLEU and chrF as sacreBLEU has them
+    Score(ScoreArgs),
+    /// Measure speed: one JSON line a measurement
+    Bench(BenchArgs),
+    /// List the backends of this machine and which one `auto` takes
+    Devices(DevicesArgs),
+}
+
+/// Where the model runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DeviceArgs {
+    /// The backend to compute with
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: Backend,
+    /// One device of it: cpu, cuda:N or wgpu:N
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<Device>,
+}
+
+/// `host prepare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
+      --vocab-size 8000 --out data/de-en
+reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence a line.")]
+pub struct PrepareArgs {
+    /// The language translated from: the ending of the source files
+    #[arg(long, value_name = "LANG")]
+    pub source_lang: String,
+    /// The language translated to: the ending of the target files
+    #[arg(long, value_name = "LANG")]
+    pub target_lang: String,
+    /// Prefix of the training files
+    #[arg(long, value_name = "PREFIX")]
+    pub train: String,
+    /// Prefix of the validation files
+    #[arg(long, value_name = "PREFIX")]
+    pub valid: String,
+    /// Prefix of the test files
+    #[arg(long, value_name = "PREFIX")]
+    pub test: Option<String>,
+    /// Subwords in the joint vocabulary
+    #[arg(long, value_name = "N", default_value = "8000", value_parser = positive)]
+    pub vocab_size: usize,
+    /// Pairs with more subwords on either side are dropped and counted
+    #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
+    pub max_length: usize,
+    /// Folder for the vocabulary and the token files
+    #[arg(long, value_name = "DATA")]
+    pub out: PathBuf,
+    /// Print the corpus report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The run that `train` and `distill` make.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(value_name = "CONFIG.toml")]
+    pub config: PathBuf,
+    /// Prepared data [default: the key data.dir, or RUN/data]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<PathBuf>,
+    /// Folder of the run [default: the key out, or runs/CONFIG]
+    #[arg(long, value_name = "RUN")]
+    pub out: Option<PathBuf>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Set a key of the configuration; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where the student's random numbers start; the same as --set train.seed=N
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+    /// Continue from the last checkpoint
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// `host train`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host train fixtures/quickstart/distill.toml --out runs/alone --set train.max_epoch=5
+  A2D_TRAIN__LR=1e-3 host train config.toml --out runs/alone --resume")]
+pub struct TrainArgs {
+    /// The run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `host distill`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host distill fixtures/quickstart/distill.toml
+  host distill config.toml --teacher runs/teacher --method word-kd --out runs/word-kd --seed 2")]
+pub struct DistillArgs {
+    /// The run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The teacher's finished run; the same as --set teacher.run=RUN
+    #[arg(long, value_name = "RUN")]
+    pub teacher: Option<PathBuf>,
+    /// What the teacher gives: a2d, word-kd or none; the same as --set distill.method=METHOD
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
+}
+
+/// How translations are searched for.
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Hypotheses kept at every step; 1: greedy
+    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
+    pub beam: usize,
+    /// Exponent of the length that a score is divided by
+    #[arg(long, value_name = "X", default_value = "1.0", value_parser = not_negative)]
+    pub length_penalty: f64,
+    /// Longest translation: this times the source's length ...
+    #[arg(long, value_name = "A", default_value = "1.2", value_parser = not_negative)]
+    pub max_length_a: f64,
+    /// ... plus this
+    #[arg(long, value_name = "B", default_value = "10", value_parser = not_negative)]
+    pub max_length_b: f64,
+}
+
+/// `host translate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  echo 'Ein Hund läuft.' | host translate runs/quickstart
+  host translate runs/quickstart --input test.de --output test.en --beam 1")]
+pub struct TranslateArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Text to translate; - is standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub input: PathBuf,
+    /// Where translations go; - is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+    /// The search.
+    #[command(flatten)]
+    pub search: SearchArgs,
+    /// Write the N best translations of each line, one a line: line number, score, text
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub n_best: Option<usize>,
+    /// Largest padded batch: sentences times the longest of them
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
+    pub max_tokens: usize,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// `host evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host evaluate runs/quickstart --source test.de --reference test.en")]
+pub struct EvaluateArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Text to translate; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// Its reference translations, one file or more
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub reference: Vec<PathBuf>,
+    /// Also keep the translations here
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The search.
+    #[command(flatten)]
+    pub search: SearchArgs,
+    /// The scores wanted
+    #[arg(long, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+    /// Largest padded batch: sentences times the longest of them
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
+    pub max_tokens: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// `host score`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host score --hypothesis out.en --reference test.en
+  host translate runs/quickstart --input test.de | host score --hypothesis - --reference test.en")]
+pub struct ScoreArgs {
+    /// The translations; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub hypothesis: PathBuf,
+    /// Reference translations, one file or more
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub reference: Vec<PathBuf>,
+    /// The scores wanted
+    #[arg(long, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+    /// Print a JSON list of name, score and signature
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `host bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host bench distill --batches batches.safetensors --max-tokens 4096 --threads 2 --json
+  host bench translate --shape paper")]
+pub struct BenchArgs {
+    /// What is measured
+    #[arg(value_enum)]
+    pub what: BenchWhat,
+    /// Token batches to measure on [default: random ones]
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub batches: Option<PathBuf>,
+    /// Which of its batches: the largest padded size
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
+    pub max_tokens: usize,
+    /// The sizes of the models
+    #[arg(long, value_enum, default_value_t)]
+    pub shape: BenchShape,
+    /// The losses of distill: official, masked or rows
+    #[arg(long, value_name = "PRESET", default_value = "official")]
+    pub preset: String,
+    /// Repetitions whose median is told
+    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
+    pub repeats: usize,
+    /// Where random weights and batches start
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// Steps of a model trained alone.
+    Train,
+    /// Steps of a student with its teacher.
+    Distill,
+    /// Translation.
+    Translate,
+}
+
+/// The sizes that `bench` measures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchShape {
+    /// Width 256, teacher of 6 + 6 layers, student of 3 + 3, 4 heads.
+    #[default]
+    Paper,
+    /// Width 512.
+    Large,
+}
+
+/// `host devices`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host devices --json")]
+pub struct DevicesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// The settings that the arguments ask for; `--set` comes last and wins.
+    fn settings(&self, flags: Vec<Option<Setting>>) -> Result<Vec<Setting>> {
+        let data = self.data.as_ref().map(|path| Setting::path("--data", "data.dir", path));
+        let seed = self.seed.map(|seed| Setting::flag("--seed", "train.seed", seed));
+        let flags = [data.transpose()?, seed].into_iter().chain(flags).flatten().map(Ok);
+        flags.chain(self.set.iter().map(|text| Setting::parse(text))).collect()
+    }
+}
+
+impl TrainArgs {
+    /// The settings that the arguments ask for.
+    ///
+    /// Errors: a `--set` without `=`, a path that is not UTF-8.
+    pub fn settings(&self) -> Result<Vec<Setting>> {
+        self.run.settings(Vec::new())
+    }
+}
+
+impl DistillArgs {
+    /// The settings that the arguments ask for.
+    ///
+    /// Errors: a `--set` without `=`, a path that is not UTF-8.
+    pub fn settings(&self) -> Result<Vec<Setting>> {
+        let teacher = self.teacher.as_ref();
+        let teacher = teacher.map(|path| Setting::path("--teacher", "teacher.run", path));
+        let method = self.method.as_ref();
+        let method = method.map(|name| Setting::flag("--method", "distill.method", name));
+        self.run.settings(vec![teacher.transpose()?, method])
+    }
+}
+
+impl TranslateArgs {
+    /// How many translations of each line are wanted.
+    ///
+    /// Errors (misuse): more than the beam keeps.
+    pub fn wanted(&self) -> Result<usize> {
+        let (wanted, beam) = (self.n_best.unwrap_or(1), self.search.beam);
+        let text = || format!("--n-best {wanted} needs --beam {wanted} or more, found {beam}");
+        if wanted <= beam { Ok(wanted) } else { Err(Error::misuse(text())) }
+    }
+}
+
+impl From<ScoreArgs> for crate::score::command::Request {
+    fn from(args: ScoreArgs) -> Self {
+        let ScoreArgs { hypothesis, reference, metrics, json } = args;
+        Self { hypothesis, references: reference, metrics, json }
+    }
+}
+
+impl Globals {
+    /// Sets the number of threads of this process.
+    ///
+    /// Errors: the system refuses to start them.
+    pub fn start_threads(&self) -> Result<()> {
+        let count = self.threads.map_or(0, NonZeroUsize::get);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
+        pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))
+    }
+}
+
+/// More threads than any machine has are a slip.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let count = positive(text).ok().filter(|&count| count <= MOST_THREADS);
+    count.and_then(NonZeroUsize::new).ok_or(format!("expected 1 to {MOST_THREADS}"))
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    let number = usize::from_str(text).ok().filter(|&number| number > 0);
+    number.ok_or("expected a whole number, 1 or more".to_owned())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    let number = f64::from_str(text).ok().filter(|x| x.is_finite() && *x >= 0.0);
+    number.ok_or("expected a number, 0 or more".to_owned())
+}

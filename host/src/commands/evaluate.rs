@@ -1,0 +1,58 @@
+//! `host evaluate`: translate, then score.
+
+use super::translate::{Lines, note_cut};
+use crate::cli::{EvaluateArgs, Globals};
+use crate::device;
+use crate::error::{Error, Result};
+use crate::files::write_whole;
+use crate::run_dir::RunDir;
+use crate::score::command;
+use crate::signals;
+use crate::text;
+use std::io::Write;
+use std::path::Path;
+
+/// Translates the source and scores it against the references.
+///
+/// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
+pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    let metrics = command::metrics(&args.metrics)?;
+    device::choose(args.device.backend, args.device.device)?;
+    RunDir::open(&args.run)?;
+    let source = text::read_lines(&args.source)?;
+    let references = args
+        .reference
+        .iter()
+        .map(|path| {
+            let lines = text::read_lines(path)?;
+            if lines.len() == source.len() {
+                return Ok(lines);
+            }
+            let (source_name, name) = (text::name(&args.source), text::name(path));
+            Err(Error::misuse(format!(
+                "{source_name} has {} lines, {name} has {}",
+                source.len(),
+                lines.len()
+            )))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    signals::install()?;
+    let options = args.search.options(1, args.max_tokens);
+    let work = Lines { run: &args.run, lines: &source, options };
+    let (found, _) = device::run(&args.device, globals, work)?;
+    if !globals.quiet {
+        note_cut(&found);
+    }
+    let lines: Vec<String> = found.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
+    if let Some(path) = &args.output {
+        write_whole(path, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
+    }
+    let scores =
+        metrics.iter().map(|metric| metric(&lines, &references)).collect::<Result<Vec<_>>>()?;
+    let written = if args.json {
+        command::write_json(&scores, out)
+    } else {
+        command::write_lines(&scores, out)
+    };
+    written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
+}

@@ -1,0 +1,10 @@
+//! What each verb does.
+
+pub mod bench;
+pub mod devices;
+pub mod distill;
+pub mod evaluate;
+pub mod prepare;
+pub mod summary;
+pub mod train;
+pub mod translate;

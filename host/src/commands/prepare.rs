@@ -1,0 +1,73 @@
+//! `host prepare`, and the data that a run's configuration asks for.
+
+use crate::cli::{Globals, PrepareArgs};
+use crate::config::Run;
+use crate::error::{Error, Result};
+use crate::prepare::{self, Request};
+use crate::prepared::Prepared;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Prepares a folder and reports on the corpus.
+///
+/// Errors: those of [`prepare::run`].
+pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    let request = Request {
+        source_lang: args.source_lang,
+        target_lang: args.target_lang,
+        train: args.train,
+        valid: args.valid,
+        test: args.test,
+        vocab_size: args.vocab_size,
+        byte_fallback: None,
+        max_length: args.max_length,
+        out: args.out,
+    };
+    if !args.json && !globals.quiet {
+        return prepare::run(&request, out).map(drop);
+    }
+    let report = prepare::run(&request, &mut std::io::sink())?;
+    if !args.json {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&report).map_err(|e| Error::failed(e.to_string()))?;
+    writeln!(out, "{text}").map_err(|e| Error::output("write", Path::new("the report"), &e))
+}
+
+/// The prepared data of a run in `folder`: opened, and prepared first where the configuration names the text and
+/// the folder is not up to date.
+///
+/// Errors: those of [`prepare::run`]; no data and no text.
+pub fn ensure(run: &Run, folder: &Path, quiet: bool) -> Result<Prepared> {
+    let folder = run.data_folder(folder);
+    if let Some(request) = request(run, &folder)?
+        && !prepare::up_to_date(&request)
+    {
+        let mut report: Box<dyn Write> =
+            if quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
+        prepare::run(&request, &mut report)?;
+    }
+    Prepared::open(&folder)
+}
+
+/// What the configuration asks to be prepared, if it names text.
+fn request(run: &Run, out: &Path) -> Result<Option<Request>> {
+    let data = &run.data;
+    let (Some(train), Some(valid)) = (&data.train, &data.valid) else { return Ok(None) };
+    Ok(Some(Request {
+        source_lang: data.source_lang.clone(),
+        target_lang: data.target_lang.clone(),
+        train: text(train)?,
+        valid: text(valid)?,
+        test: data.test.as_ref().map(text).transpose()?,
+        vocab_size: data.vocab_size,
+        byte_fallback: None,
+        max_length: data.max_length,
+        out: out.to_owned(),
+    }))
+}
+
+fn text(path: &PathBuf) -> Result<String> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::misuse(format!("{} is not UTF-8", path.display())))
+}

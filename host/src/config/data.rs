@@ -1,0 +1,53 @@
+//! `[data]`: the corpus and its vocabulary.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The corpus: text files named `PREFIX.LANG`, and what is kept of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The language translated from: the ending of the source files.
+    pub source_lang: String,
+    /// The language translated to: the ending of the target files.
+    pub target_lang: String,
+    /// Prefix of the training files: `train` for `train.de` and `train.en`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<PathBuf>,
+    /// Prefix of the files that choose the best checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid: Option<PathBuf>,
+    /// Prefix of the files that the finished model is scored on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Subwords in the joint vocabulary, special tokens included.
+    pub vocab_size: usize,
+    /// Pairs with more subwords than this on either side are dropped and counted.
+    pub max_length: usize,
+    /// The folder of the prepared data; without it, `OUT/data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            source_lang: String::new(),
+            target_lang: String::new(),
+            train: None,
+            valid: None,
+            test: None,
+            vocab_size: 8000,
+            max_length: 250,
+            dir: None,
+        }
+    }
+}
+
+impl Data {
+    /// Every optional key present: what the schema is read from.
+    pub(super) fn filled(self) -> Self {
+        let path = || Some(PathBuf::from("prefix"));
+        Self { train: path(), valid: path(), test: path(), dir: path(), ..self }
+    }
+}

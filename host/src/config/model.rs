@@ -1,0 +1,113 @@
+//! `[model]` and `[teacher.model]`: the sizes of a Transformer.
+
+use serde::{Deserialize, Serialize};
+
+/// The sizes of an encoder-decoder Transformer, and its dropout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Width of the encoder and the decoder.
+    pub d_model: usize,
+    /// Inner width of the feed-forward layers.
+    pub ffn_dim: usize,
+    /// Width of the encoder, where it is not `d_model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder_d_model: Option<usize>,
+    /// Width of the decoder, where it is not `d_model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_d_model: Option<usize>,
+    /// Inner width in the encoder, where it is not `ffn_dim`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder_ffn_dim: Option<usize>,
+    /// Inner width in the decoder, where it is not `ffn_dim`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_ffn_dim: Option<usize>,
+    /// Layers of the encoder.
+    pub encoder_layers: usize,
+    /// Layers of the decoder.
+    pub decoder_layers: usize,
+    /// Heads of the encoder's self-attention.
+    pub encoder_attention_heads: usize,
+    /// Heads of the decoder's self- and cross-attention.
+    pub decoder_attention_heads: usize,
+    /// Dropout of embeddings and of every sublayer's output.
+    pub dropout: f64,
+    /// Dropout of attention probabilities.
+    pub attention_dropout: f64,
+    /// Dropout after the activation of the feed-forward layers.
+    pub activation_dropout: f64,
+    /// The activation of the feed-forward layers.
+    pub activation: Activation,
+    /// Layer norm before each sublayer (pre-norm) instead of after it.
+    pub normalize_before: bool,
+    /// One embedding table for source, target and output; otherwise one for the source and one
+    /// for target and output.
+    pub share_embeddings: bool,
+}
+
+/// The activation of a feed-forward layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// `max(x, 0)`.
+    #[default]
+    Relu,
+    /// `x * Phi(x)`, the exact form.
+    Gelu,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            d_model: 256,
+            ffn_dim: 1024,
+            encoder_d_model: None,
+            decoder_d_model: None,
+            encoder_ffn_dim: None,
+            decoder_ffn_dim: None,
+            encoder_layers: 3,
+            decoder_layers: 3,
+            encoder_attention_heads: 4,
+            decoder_attention_heads: 4,
+            dropout: 0.1,
+            attention_dropout: 0.0,
+            activation_dropout: 0.0,
+            activation: Activation::Relu,
+            normalize_before: false,
+            share_embeddings: true,
+        }
+    }
+}
+
+impl Model {
+    /// Width of the encoder.
+    pub fn encoder_width(&self) -> usize {
+        self.encoder_d_model.unwrap_or(self.d_model)
+    }
+
+    /// Width of the decoder.
+    pub fn decoder_width(&self) -> usize {
+        self.decoder_d_model.unwrap_or(self.d_model)
+    }
+
+    /// Inner width of the encoder's feed-forward layers.
+    pub fn encoder_inner(&self) -> usize {
+        self.encoder_ffn_dim.unwrap_or(self.ffn_dim)
+    }
+
+    /// Inner width of the decoder's feed-forward layers.
+    pub fn decoder_inner(&self) -> usize {
+        self.decoder_ffn_dim.unwrap_or(self.ffn_dim)
+    }
+
+    /// The model with every optional size filled in.
+    pub fn complete(&self) -> Self {
+        Self {
+            encoder_d_model: Some(self.encoder_width()),
+            decoder_d_model: Some(self.decoder_width()),
+            encoder_ffn_dim: Some(self.encoder_inner()),
+            decoder_ffn_dim: Some(self.decoder_inner()),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The known keys and the kind of value each takes, read off the default run itself.
+//!
+//! Defaults, kinds and names are thus declared once, in the structs.
+
+use super::{Run, Teacher};
+use std::path::PathBuf;
+use toml::{Table, Value};
+
+/// The default run with every optional key present, as a table.
+pub(super) fn example() -> Table {
+    let run = Run::default();
+    let teacher = Teacher { run: Some(PathBuf::from("run")), ..run.teacher };
+    let data = run.data.filled();
+    let run = Run { out: Some(PathBuf::from("out")), data, teacher, ..run };
+    table(&run.complete())
+}
+
+/// The default run: optional keys are absent.
+pub(super) fn defaults() -> Table {
+    table(&Run::default())
+}
+
+fn table(run: &Run) -> Table {
+    Table::try_from(run).expect("defaults are plain values")
+}
+
+/// The paths of every known key and table.
+pub(super) fn paths() -> Vec<String> {
+    let mut paths = Vec::new();
+    collect("", &example(), &mut paths);
+    paths
+}
+
+fn collect(path: &str, table: &Table, paths: &mut Vec<String>) {
+    for (name, value) in table {
+        let path = join(path, name);
+        if let Value::Table(inner) = value {
+            collect(&path, inner, paths);
+        }
+        paths.push(path);
+    }
+}
+
+/// The path of `name` under `path`. A name that itself holds a dot is quoted, and so unknown.
+pub(super) fn join(path: &str, name: &str) -> String {
+    let name = if name.contains('.') { format!("{name:?}") } else { name.to_owned() };
+    if path.is_empty() { name } else { format!("{path}.{name}") }
+}
+
+/// What `path` names, or `None`: a table for the path of a table.
+pub(super) fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    match (table.get(first)?, rest) {
+        (value, "") => Some(value),
+        (Value::Table(inner), rest) => find(inner, rest),
+        _ => None,
+    }
+}
+
+/// Puts `value` at `path`; tables on the way exist in every run.
+pub(super) fn put(table: &mut Table, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => drop(table.insert(path.to_owned(), value)),
+        Some((first, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(first) {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// The known key or table that is nearest to `path`: the same name elsewhere, or the fewest
+/// changed letters.
+pub(super) fn nearest(path: &str) -> String {
+    let far =
+        |known: &String| (name(known) != name(path), strsim::damerau_levenshtein(known, path));
+    paths().into_iter().min_by_key(far).unwrap_or_default()
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}

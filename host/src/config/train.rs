@@ -1,0 +1,97 @@
+//! `[train]` and `[teacher.train]`: optimiser, schedule, validation, stopping.
+
+use serde::{Deserialize, Serialize};
+
+/// How a model is trained and when that ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Epochs after which training ends; 0: no limit.
+    pub max_epoch: usize,
+    /// Updates after which training ends; 0: no limit.
+    pub max_update: u64,
+    /// Seconds after which training ends; 0: no limit.
+    pub time_limit_seconds: f64,
+    /// Validations without a better BLEU after which training ends; 0: no limit.
+    pub patience: usize,
+    /// Largest padded batch: sentences times the longer of source and target.
+    pub max_tokens: usize,
+    /// Batches whose gradients are summed for one update.
+    pub update_freq: usize,
+    /// The highest learning rate, reached after `warmup_updates`.
+    pub lr: f64,
+    /// Updates over which the learning rate rises.
+    pub warmup_updates: u64,
+    /// The learning rate at the first update; negative: 0.
+    pub warmup_init_lr: f64,
+    /// Decay of Adam's mean of gradients.
+    pub adam_beta1: f64,
+    /// Decay of Adam's mean of squared gradients.
+    pub adam_beta2: f64,
+    /// What keeps Adam from dividing by zero.
+    pub adam_eps: f64,
+    /// Decoupled weight decay, scaled by the learning rate, on every parameter.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient; 0: no clipping.
+    pub clip_norm: f64,
+    /// Probability mass that the target gives to all other tokens.
+    pub label_smoothing: f64,
+    /// Where every random number starts: parameters, dropout, the order of batches.
+    pub seed: u64,
+    /// Updates between two lines of the log.
+    pub log_interval: u64,
+    /// Updates between two checkpoints beside those of each epoch; 0: none.
+    pub save_interval_updates: u64,
+    /// The numbers that are computed with.
+    pub precision: Precision,
+    /// Hypotheses kept by the beam search of validation.
+    pub beam: usize,
+    /// Exponent of the length that a hypothesis' score is divided by.
+    pub length_penalty: f64,
+    /// Longest translation: `max_length_a` times the source's length plus `max_length_b`.
+    pub max_length_a: f64,
+    /// See `max_length_a`.
+    pub max_length_b: f64,
+    /// Sentences translated for the BLEU of a validation, from the first; 0: all.
+    pub valid_bleu_sentences: usize,
+}
+
+/// The numbers that training computes with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            max_epoch: 0,
+            max_update: 0,
+            time_limit_seconds: 0.0,
+            patience: 10,
+            max_tokens: 4096,
+            update_freq: 1,
+            lr: 5e-4,
+            warmup_updates: 4000,
+            warmup_init_lr: -1.0,
+            adam_beta1: 0.9,
+            adam_beta2: 0.98,
+            adam_eps: 1e-8,
+            weight_decay: 1e-4,
+            clip_norm: 0.0,
+            label_smoothing: 0.1,
+            seed: 1,
+            log_interval: 100,
+            save_interval_updates: 0,
+            precision: Precision::F32,
+            beam: 5,
+            length_penalty: 1.0,
+            max_length_a: 1.2,
+            max_length_b: 10.0,
+            valid_bleu_sentences: 0,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The folder of a run: all that is needed to translate, resume or export, in one place.
+
+use crate::config::{self, Run};
+use crate::error::{Error, Result};
+use crate::files::{make_folder, write_whole};
+use std::path::{Path, PathBuf};
+
+/// A run's folder and the names in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    folder: PathBuf,
+}
+
+impl RunDir {
+    /// The folder of a run that exists.
+    ///
+    /// Errors (misuse): there is none.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let run = Self { folder: folder.to_owned() };
+        if run.config().is_file() {
+            return Ok(run);
+        }
+        let how = "it is made by `host train CONFIG.toml` or `host distill CONFIG.toml`";
+        let (folder, config) = (folder.display(), run.config());
+        Err(Error::misuse(format!("{folder} is no run: {} is missing; {how}", config.display())))
+    }
+
+    /// The folder of a new run, created.
+    ///
+    /// Errors: it holds a run already, or cannot be created.
+    pub fn create(folder: &Path) -> Result<Self> {
+        let run = Self::resume(folder)?;
+        if run.last().exists() || run.best().exists() {
+            let how = "continue it with --resume, or choose another folder with --out";
+            return Err(Error::misuse(format!("{} holds a run: {how}", folder.display())));
+        }
+        Ok(run)
+    }
+
+    /// The folder of a run to be continued, or begun where there is none.
+    ///
+    /// Errors: it cannot be created.
+    pub fn resume(folder: &Path) -> Result<Self> {
+        make_folder(folder)?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The complete configuration.
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// The vocabulary.
+    pub fn tokenizer(&self) -> PathBuf {
+        self.folder.join("tokenizer.json")
+    }
+
+    /// The checkpoint with the best validation BLEU.
+    pub fn best(&self) -> PathBuf {
+        self.folder.join("best.safetensors")
+    }
+
+    /// The latest checkpoint, with the optimiser's state.
+    pub fn last(&self) -> PathBuf {
+        self.folder.join("last.safetensors")
+    }
+
+    /// The log, one JSON object a line.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log.jsonl")
+    }
+
+    /// Scores on the test set.
+    pub fn scores(&self) -> PathBuf {
+        self.folder.join("scores.json")
+    }
+
+    /// The checkpoint to use: the best, or the last where no validation has been.
+    ///
+    /// Errors (misuse): there is none yet.
+    pub fn checkpoint(&self) -> Result<PathBuf> {
+        let found = [self.best(), self.last()].into_iter().find(|path| path.is_file());
+        let folder = self.folder.display();
+        found.ok_or_else(|| Error::misuse(format!("{folder} has no checkpoint: train it first")))
+    }
+
+    /// The configuration as it was written, whatever the environment says now.
+    ///
+    /// Errors: see [`config::load`].
+    pub fn load_config(&self) -> Result<Run> {
+        config::load_with(&self.config(), [], &[])
+    }
+
+    /// Writes the configuration with every default; the folder may move, so its name stays out.
+    ///
+    /// Errors: the file cannot be written.
+    pub fn save_config(&self, run: &Run) -> Result<()> {
+        let text = Run { out: None, ..run.complete() }.to_toml()?;
+        write_whole(&self.config(), |out| out.write_all(text.as_bytes()))
+    }
+}

@@ -1,0 +1,273 @@
+//! What learns, what teaches, and one update.
+
+use crate::checkpoint::{Saved, Tensor as Stored, save};
+use crate::corpus::Corpus;
+use crate::error::{Error, Result};
+use crate::model::{MOST_LAYERS, Plan, core_config, is_alignment};
+use crate::run_dir::RunDir;
+use crate::vocab::Vocab;
+use a2d_core::backend::{AdamState, Train};
+use a2d_core::batch::Batch;
+use a2d_core::config::Config;
+use a2d_core::kd::{Counts, Losses, Objective, Taught, Teacher};
+use a2d_core::optim::Adam;
+use a2d_core::rng;
+use a2d_core::tape::Tape;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Sentence pairs as ids, each side ended by EOS.
+pub type Pairs = (Vec<Vec<u32>>, Vec<Vec<u32>>);
+
+/// The pairs of a batch.
+pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Pairs {
+    let source = rows.iter().map(|&i| corpus.source(i as usize).to_vec());
+    let target = rows.iter().map(|&i| corpus.target(i as usize).to_vec());
+    (source.collect(), target.collect())
+}
+
+/// A batch of `pairs` as the objective wants it laid out.
+pub fn batch<B: Train>(b: &mut B, pairs: &Pairs, objective: &Objective) -> Batch<B::Index> {
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+    Batch::new(b, &source, &target, objective.layout())
+}
+
+/// Parameters and Adam's moments, in the plan's order.
+pub struct Learning<T> {
+    /// Parameters.
+    pub params: Vec<T>,
+    m: Vec<T>,
+    v: Vec<T>,
+}
+
+/// Where in the training an update stands.
+pub struct At {
+    /// Adam's settings.
+    pub adam: Adam,
+    /// The number of the update, from 1.
+    pub step: u64,
+    /// Its learning rate.
+    pub lr: f64,
+    /// From 1.
+    pub epoch: u64,
+    /// Of its dropout masks.
+    pub key: u64,
+}
+
+/// What an update came to.
+pub struct Update {
+    /// The losses over all its batches.
+    pub losses: Losses,
+    /// What it was made of.
+    pub counts: Counts,
+    /// The norm of the gradient, before clipping.
+    pub gradient_norm: f64,
+}
+
+impl<T: Clone> Learning<T> {
+    /// New parameters, drawn from `seed`.
+    pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: &Plan, seed: u64) -> Self {
+        Self { params: plan.init(b, seed), m: plan.zeros(b), v: plan.zeros(b) }
+    }
+
+    /// What [`Learning::save_state`] wrote.
+    ///
+    /// Errors (misuse): something is missing or of another shape.
+    pub fn load<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        plan: &Plan,
+        saved: &mut Saved,
+    ) -> Result<Self> {
+        Ok(Self {
+            params: plan.take(b, saved, "")?,
+            m: plan.take(b, saved, "adam.m.")?,
+            v: plan.take(b, saved, "adam.v.")?,
+        })
+    }
+
+    /// Writes the parameters.
+    ///
+    /// Errors: the file cannot be written, the device was lost.
+    pub fn save_weights<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        plan: &Plan,
+        path: &Path,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        write(path, &plan.stored(b, &self.params, "")?, metadata)
+    }
+
+    /// Writes the parameters and the moments.
+    ///
+    /// Errors: the file cannot be written, the device was lost.
+    pub fn save_state<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        plan: &Plan,
+        path: &Path,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let mut tensors = plan.stored(b, &self.params, "")?;
+        tensors.extend(plan.stored(b, &self.m, "adam.m.")?);
+        tensors.extend(plan.stored(b, &self.v, "adam.v.")?);
+        write(path, &tensors, metadata)
+    }
+
+    /// One update: the gradients of all `batches` together, then Adam.
+    ///
+    /// Errors: the device was lost.
+    pub fn update<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        plan: &Plan,
+        batches: &[Pairs],
+        teacher: Option<&TeacherModel<T>>,
+        objective: &Objective,
+        at: &At,
+    ) -> Result<Update> {
+        let batches: Vec<_> = batches.iter().map(|pairs| batch(b, pairs, objective)).collect();
+        let counts = batches.iter().map(Counts::of).fold(Counts::default(), Counts::and);
+        let mut losses = Losses::default();
+        let mut sums: Option<Vec<T>> = None;
+        for (i, batch) in batches.iter().enumerate() {
+            let key = rng::derive(at.key, i as u64);
+            let (grads, found) =
+                self.gradients(b, plan, batch, teacher, objective, &counts, at.epoch, key)?;
+            // Means of the authors' form are per batch; the others add up over the update.
+            let weight = if objective.norm == a2d_core::kd::Norm::Official {
+                1.0 / batches.len() as f64
+            } else {
+                1.0
+            };
+            losses = losses.plus(&found, weight);
+            sums = Some(match sums {
+                None => grads,
+                Some(sums) => {
+                    sums.into_iter().zip(&grads).map(|(sum, grad)| b.add(sum, grad)).collect()
+                }
+            });
+        }
+        let grads = sums.unwrap_or_default();
+        let step = at.adam.step(at.step, at.lr, objective.gradient_scale(&counts));
+        let state =
+            AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
+        let norm = b.adam(state, &step);
+        let mut gradient_norm = [0.0];
+        b.read(&norm, &mut gradient_norm).map_err(|e| Error::failed(e.to_string()))?;
+        Ok(Update { losses, counts, gradient_norm: f64::from(gradient_norm[0]) })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn gradients<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        plan: &Plan,
+        batch: &Batch<B::Index>,
+        teacher: Option<&TeacherModel<T>>,
+        objective: &Objective,
+        counts: &Counts,
+        epoch: u64,
+        key: u64,
+    ) -> Result<(Vec<T>, Losses)> {
+        let maps = objective.maps.is_some();
+        let taught: Option<(T, Taught<T>)> = teacher
+            .map(|t| (t.teacher.model.target_table().clone(), t.teacher.teach(b, batch, maps)));
+        let mut tape = Tape::new(b, key);
+        let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
+        let student = plan.bind(leaves);
+        let taught = taught.as_ref().map(|(table, taught)| (table, taught));
+        let report = objective.record(&mut tape, batch, &student, taught, counts, epoch);
+        drop(student);
+        let grads = tape.backward();
+        let losses = report.read(b).map_err(|e| Error::failed(e.to_string()))?;
+        Ok((grads, losses))
+    }
+}
+
+fn write(
+    path: &Path,
+    tensors: &[(String, Stored)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let views =
+        tensors.iter().map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
+    save(path, views, metadata)
+}
+
+/// A finished model that teaches.
+pub struct TeacherModel<T> {
+    /// The model and, where asked for, its frozen alignment.
+    pub teacher: Teacher<T, MOST_LAYERS>,
+    /// The model whose maps come out: with an alignment, the one that it aligns to.
+    maps: Config,
+}
+
+impl<T: Clone> TeacherModel<T> {
+    /// The best checkpoint of a run. With `aam`, its maps pass through the alignment found there.
+    ///
+    /// Errors (misuse): no such run, a damaged one, one of another vocabulary, or no alignment where one is wanted.
+    pub fn open<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        folder: &Path,
+        vocab: &Vocab,
+        aam: bool,
+    ) -> Result<Self> {
+        let dir = RunDir::open(folder)?;
+        let run = dir.load_config()?;
+        let path = dir.checkpoint()?;
+        let mut saved = Saved::load(&path)?;
+        let (name, ours) = (path.display(), vocab.fingerprint());
+        let theirs: String = saved.get("vocabulary")?;
+        if theirs != ours {
+            return Err(Error::misuse(format!(
+                "the teacher {name} has another vocabulary ({theirs}) than the data ({ours}): \
+                 teacher and student must be trained on data of one `host prepare`"
+            )));
+        }
+        let config = core_config(&run.model, vocab.len());
+        if aam {
+            return Self::with_alignment(b, &config, saved, &path);
+        }
+        let plan = Plan::new(&config, None)?;
+        let params = plan.take(b, &mut saved, "")?;
+        saved.tensors.retain(|name, _| !is_alignment(name) && !name.starts_with("adam."));
+        saved.finish()?;
+        let model = plan.bind(params).model;
+        Ok(Self { teacher: Teacher { model, align: None }, maps: config })
+    }
+
+    fn with_alignment<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        config: &Config,
+        mut saved: Saved,
+        path: &Path,
+    ) -> Result<Self> {
+        let rows = |name: &str| {
+            let (shape, _) = saved.tensors.get(&format!("{name}.weight")).ok_or_else(|| {
+                let text = "`distill.teacher_aam` is on, but the teacher has no alignment in";
+                Error::misuse(format!("{text} {}", path.display()))
+            })?;
+            Ok::<usize, Error>(shape.first().copied().unwrap_or(0))
+        };
+        // What the alignment was made for: as many maps as it has rows.
+        let mut maps = *config;
+        maps.encoder.attention_heads = 1;
+        maps.encoder.layers = rows("encoder.alignment_module")?;
+        maps.decoder.attention_heads = 1;
+        maps.decoder.layers = rows("decoder.self_alignment_module")?;
+        let plan = Plan::new(config, Some(&maps))?;
+        let params = plan.take(b, &mut saved, "")?;
+        saved.tensors.retain(|name, _| !name.starts_with("adam."));
+        saved.finish()?;
+        let learner = plan.bind(params);
+        let teacher = Teacher { model: learner.model, align: learner.align };
+        Ok(Self { teacher, maps })
+    }
+
+    /// The configuration whose numbers of maps a student aligns to.
+    pub fn maps_config(&self) -> Config {
+        self.maps
+    }
+}

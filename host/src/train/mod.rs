@@ -1,0 +1,403 @@
+//! Training: epochs of updates, validation, checkpoints.
+
+mod learner;
+mod objective;
+mod progress;
+mod validate;
+
+pub use learner::{Learning, TeacherModel, Update};
+pub use objective::objective;
+pub use progress::Progress;
+
+use crate::checkpoint::Saved;
+use crate::config::{Method, Run};
+use crate::data;
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::model::{Plan, core_config};
+use crate::prepared::Prepared;
+use crate::report::Display;
+use crate::run_dir::RunDir;
+use crate::signals;
+use a2d_core::backend::Train;
+use a2d_core::kd::{Losses, Objective};
+use a2d_core::optim::{Adam, InverseSqrt};
+use a2d_core::rng;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What is to be trained, and where it goes.
+pub struct Job<'a> {
+    /// What the display calls it.
+    pub label: &'a str,
+    /// The run's folder.
+    pub dir: &'a RunDir,
+    /// The run, complete.
+    pub run: &'a Run,
+    /// The data.
+    pub data: &'a Prepared,
+    /// The teacher's finished run, for the methods that need one.
+    pub teacher: Option<PathBuf>,
+    /// Whether to go on from the last checkpoint.
+    pub resume: bool,
+}
+
+/// Streams of random numbers that start from one seed.
+mod stream {
+    pub const INIT: u64 = 0;
+    pub const DROPOUT: u64 = 1;
+}
+
+/// Trains until a limit of the configuration is reached; returns how far it came.
+///
+/// Errors: a file cannot be read (misuse) or written; a loss that is no number (the last good checkpoint stays);
+/// a signal, after saving.
+pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
+    let mut trainer = Trainer::new(b, job)?;
+    display.begin(job.label, job.run.train.max_update);
+    let outcome = trainer.run(b, display);
+    display.end();
+    outcome?;
+    Ok(trainer.progress)
+}
+
+struct Trainer<'a, B: Train> {
+    job: &'a Job<'a>,
+    plan: Plan,
+    learning: Learning<B::Tensor>,
+    teacher: Option<TeacherModel<B::Tensor>>,
+    objective: Objective,
+    adam: Adam,
+    schedule: InverseSqrt,
+    progress: Progress,
+    log: Log,
+    /// Since the last line of the log.
+    window: Window,
+}
+
+/// Sums over some updates.
+struct Window {
+    losses: Losses,
+    updates: u64,
+    tokens: usize,
+    norm: f64,
+    since: Instant,
+}
+
+impl Window {
+    fn new() -> Self {
+        Self { losses: Losses::default(), updates: 0, tokens: 0, norm: 0.0, since: Instant::now() }
+    }
+
+    fn add(&mut self, update: &Update) {
+        self.losses = self.losses.plus(&update.losses, 1.0);
+        self.updates += 1;
+        self.tokens += update.counts.target_tokens;
+        self.norm += update.gradient_norm;
+    }
+
+    fn mean(&self) -> Losses {
+        Losses::default().plus(&self.losses, 1.0 / self.updates.max(1) as f64)
+    }
+
+    fn tokens_per_second(&self) -> f64 {
+        self.tokens as f64 / self.since.elapsed().as_secs_f64().max(1e-9)
+    }
+}
+
+impl<'a, B: Train> Trainer<'a, B> {
+    fn new(b: &mut B, job: &'a Job<'a>) -> Result<Self> {
+        let (run, vocab) = (job.run, &job.data.vocab);
+        let method = run.distill.method;
+        let teacher = match (&job.teacher, method) {
+            (Some(folder), Method::A2d | Method::WordKd) => {
+                Some(TeacherModel::open(b, folder, vocab, run.distill.teacher_aam)?)
+            }
+            _ => None,
+        };
+        let aligned = teacher.as_ref().filter(|_| method == Method::A2d);
+        let aligned = aligned.map(|t| t.maps_config());
+        let plan = Plan::new(&core_config(&run.model, vocab.len()), aligned.as_ref())?;
+
+        let resumed = job.resume && job.dir.last().is_file();
+        let (learning, progress) = if resumed {
+            Self::load(b, job, &plan)?
+        } else {
+            let seed = rng::derive(run.train.seed, stream::INIT);
+            (Learning::new(b, &plan, seed), Progress::default())
+        };
+        let log = if resumed {
+            Log::resume(&job.dir.log(), progress.update)?
+        } else {
+            vocab.save(&job.dir.tokenizer())?;
+            Log::create(&job.dir.log())?
+        };
+        job.dir.save_config(&run.complete())?;
+        let train = &run.train;
+        Ok(Self {
+            job,
+            plan,
+            learning,
+            teacher,
+            objective: objective(run),
+            adam: Adam {
+                beta1: train.adam_beta1 as f32,
+                beta2: train.adam_beta2 as f32,
+                eps: train.adam_eps as f32,
+                weight_decay: train.weight_decay as f32,
+                clip_norm: train.clip_norm as f32,
+            },
+            schedule: InverseSqrt {
+                lr: train.lr,
+                warmup_updates: train.warmup_updates,
+                warmup_init_lr: train.warmup_init_lr.max(0.0),
+            },
+            progress,
+            log,
+            window: Window::new(),
+        })
+    }
+
+    fn load(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<(Learning<B::Tensor>, Progress)> {
+        let mut saved = Saved::load(&job.dir.last())?;
+        let vocabulary: String = saved.get("vocabulary")?;
+        if vocabulary != job.data.vocab.fingerprint() {
+            let path = job.dir.last();
+            let text = "was trained with another vocabulary than the data's";
+            return Err(Error::misuse(format!("{} {text}", path.display())));
+        }
+        let progress: Progress = saved.get("progress")?;
+        let learning = Learning::load(b, plan, &mut saved)?;
+        saved.finish()?;
+        Ok((learning, progress))
+    }
+
+    fn run(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        while self.reason_to_end().is_none() {
+            if let Some(reason) = self.epoch(b, display)? {
+                self.finish(b, display, reason)?;
+                return Ok(());
+            }
+        }
+        if let Some(reason) = self.reason_to_end().filter(|_| !self.progress.finished) {
+            self.finish(b, display, reason)?;
+        }
+        Ok(())
+    }
+
+    /// Why training is over, if it is.
+    fn reason_to_end(&self) -> Option<&'static str> {
+        let (train, progress) = (&self.job.run.train, &self.progress);
+        let over = |limit: u64, value: u64| limit > 0 && value >= limit;
+        if progress.finished {
+            Some("finished")
+        } else if over(train.max_update, progress.update) {
+            Some("max_update")
+        } else if over(train.max_epoch as u64, progress.epoch) {
+            Some("max_epoch")
+        } else if over(train.patience as u64, progress.without_better) {
+            Some("patience")
+        } else if train.time_limit_seconds > 0.0 && progress.seconds >= train.time_limit_seconds {
+            Some("time_limit_seconds")
+        } else {
+            None
+        }
+    }
+
+    /// The rest of an epoch, its validation and its checkpoint; stops early where training ends within it.
+    fn epoch(&mut self, b: &mut B, display: &mut Display) -> Result<Option<&'static str>> {
+        let train = &self.job.run.train;
+        let epoch = self.progress.epoch + 1;
+        let corpus = &self.job.data.train;
+        let cut = data::batches(&corpus.all_lengths(), train.max_tokens, train.seed, epoch);
+        if epoch == 1 && self.progress.position == 0 && !cut.too_long.is_empty() {
+            display.line(&format!(
+                "{} pairs are longer than max_tokens {} and are left out",
+                cut.too_long.len(),
+                train.max_tokens
+            ));
+        }
+        if cut.batches.is_empty() {
+            let text = format!("`train.max_tokens` {} is too small for any pair", train.max_tokens);
+            return Err(Error::misuse(text));
+        }
+        let updates: Vec<_> = cut.batches.chunks(train.update_freq).collect();
+        self.window = Window::new();
+        while let Some(batches) = updates.get(self.progress.position as usize) {
+            self.update(b, display, batches, epoch)?;
+            if let Some(signal) = signals::stop_requested() {
+                self.save_last(b)?;
+                display.end();
+                return Err(Error::Interrupted(signal));
+            }
+            if self.due_to_save() {
+                self.save_last(b)?;
+            }
+            if let Some(reason) = self.reason_to_end() {
+                return Ok(Some(reason));
+            }
+        }
+        self.progress.epoch = epoch;
+        self.progress.position = 0;
+        self.validate(b, display)?;
+        self.save_last(b)?;
+        Ok(self.reason_to_end())
+    }
+
+    fn due_to_save(&self) -> bool {
+        let interval = self.job.run.train.save_interval_updates;
+        interval > 0 && self.progress.update.is_multiple_of(interval)
+    }
+
+    fn update(
+        &mut self,
+        b: &mut B,
+        display: &mut Display,
+        batches: &[Vec<u32>],
+        epoch: u64,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let train = &self.job.run.train;
+        let lr = self.schedule.rate(self.progress.update);
+        let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
+        let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
+        let update = self.learning.update(
+            b,
+            &self.plan,
+            &batches.collect::<Vec<_>>(),
+            self.teacher.as_ref(),
+            &self.objective,
+            &learner::At { adam: self.adam, step: self.progress.update + 1, lr, epoch, key },
+        )?;
+        if !(update.losses.loss.is_finite() && update.gradient_norm.is_finite()) {
+            return Err(self.not_a_number(&update.losses));
+        }
+        self.progress.update += 1;
+        self.progress.position += 1;
+        self.progress.seconds += start.elapsed().as_secs_f64();
+        self.window.add(&update);
+        let terms = self.shown(&update.losses);
+        display.step(self.progress.update, &terms, lr, self.window.tokens_per_second());
+        if self.progress.update.is_multiple_of(train.log_interval) {
+            self.log_window(lr, epoch)?;
+        }
+        Ok(())
+    }
+
+    fn shown(&self, losses: &Losses) -> Vec<(&'static str, f64)> {
+        let wanted = |name: &str| match name {
+            "loss" | "ce" => true,
+            "kd" => self.teacher.is_some(),
+            "kl_encoder" | "kl_decoder" | "kl_cross" => self.objective.maps.is_some(),
+            _ => false,
+        };
+        losses.named().into_iter().filter(|(name, _)| wanted(name)).collect()
+    }
+
+    fn log_window(&mut self, lr: f64, epoch: u64) -> Result<()> {
+        let mut line = Map::new();
+        line.insert("update".into(), json!(self.progress.update));
+        line.insert("epoch".into(), json!(epoch));
+        for (name, value) in self.window.mean().named() {
+            line.insert(name.into(), json!(value));
+        }
+        line.insert("lr".into(), json!(lr));
+        line.insert(
+            "gradient_norm".into(),
+            json!(self.window.norm / self.window.updates.max(1) as f64),
+        );
+        line.insert("tokens_per_second".into(), json!(self.window.tokens_per_second().round()));
+        line.insert("seconds".into(), json!(self.progress.seconds));
+        self.window = Window::new();
+        self.log.write(&Value::Object(line))
+    }
+
+    fn not_a_number(&self, losses: &Losses) -> Error {
+        let last = self.job.dir.last();
+        let good = if last.is_file() {
+            format!("the last good checkpoint is {}", last.display())
+        } else {
+            "no checkpoint was saved yet".to_owned()
+        };
+        Error::failed(format!(
+            "the loss of update {} is {} (lr {:.2e}); {good}; try a lower `train.lr` or a `train.clip_norm`",
+            self.progress.update + 1,
+            losses.loss,
+            self.schedule.rate(self.progress.update),
+        ))
+    }
+
+    /// Loss and BLEU on the validation set; keeps the model if it is the best so far.
+    fn validate(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        let model = self.plan.bind(self.learning.params.iter().cloned()).model;
+        let found = validate::validate(b, &model, self.job, &self.objective)?;
+        let better = self.progress.best_bleu.is_none_or(|best| found.bleu > best);
+        if better {
+            self.progress.best_bleu = Some(found.bleu);
+            self.progress.best_update = self.progress.update;
+            self.progress.without_better = 0;
+            self.save_best(b)?;
+        } else {
+            self.progress.without_better += 1;
+        }
+        self.progress.validated = self.progress.update;
+        display.line(&format!(
+            "{}: epoch {}, update {}: valid loss {:.4}, perplexity {:.2}, BLEU {:.2}{}",
+            self.job.label,
+            self.progress.epoch,
+            self.progress.update,
+            found.losses.loss,
+            found.losses.nll.exp(),
+            found.bleu,
+            if better { " (best)" } else { "" },
+        ));
+        self.log.write(&json!({
+            "update": self.progress.update,
+            "epoch": self.progress.epoch,
+            "valid_loss": found.losses.loss,
+            "valid_nll": found.losses.nll,
+            "bleu": found.bleu,
+            "best": better,
+            "seconds": self.progress.seconds,
+        }))
+    }
+
+    /// A last validation if updates came after the one before, and the final checkpoint.
+    fn finish(&mut self, b: &mut B, display: &mut Display, reason: &str) -> Result<()> {
+        if self.progress.validated != self.progress.update {
+            self.validate(b, display)?;
+        }
+        self.progress.finished = true;
+        self.save_last(b)?;
+        display.line(&format!(
+            "{}: ends after {} updates ({reason}), {:.0} s; best BLEU {:.2} at update {}",
+            self.job.label,
+            self.progress.update,
+            self.progress.seconds,
+            self.progress.best_bleu.unwrap_or(0.0),
+            self.progress.best_update,
+        ));
+        Ok(())
+    }
+
+    fn save_best(&self, b: &mut B) -> Result<()> {
+        self.learning.save_weights(b, &self.plan, &self.job.dir.best(), &self.metadata()?)
+    }
+
+    fn save_last(&self, b: &mut B) -> Result<()> {
+        self.learning.save_state(b, &self.plan, &self.job.dir.last(), &self.metadata()?)
+    }
+
+    fn metadata(&self) -> Result<std::collections::BTreeMap<String, String>> {
+        let vocab = &self.job.data.vocab;
+        let entries = [
+            ("config", self.job.run.complete().to_toml()?),
+            ("vocabulary", vocab.fingerprint()),
+            ("vocabulary_size", vocab.len().to_string()),
+            ("program", format!("a2d-host {}", env!("CARGO_PKG_VERSION"))),
+            ("progress", self.progress.to_string()),
+        ];
+        Ok(entries.map(|(key, value)| (key.to_owned(), value)).into())
+    }
+}

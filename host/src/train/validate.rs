@@ -1,0 +1,77 @@
+//! How good a model is, on sentences that it does not learn from.
+
+use super::{Job, learner};
+use crate::data;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::score;
+use crate::translate::{Options, translate_lines};
+use a2d_core::backend::Train;
+use a2d_core::kd::{Counts, Losses, Norm, Objective};
+use a2d_core::search::Search;
+
+/// What a validation found.
+pub(super) struct Found {
+    /// Of the word loss alone, per target token, without a teacher.
+    pub losses: Losses,
+    /// Corpus BLEU of the translated sentences.
+    pub bleu: f64,
+}
+
+pub(super) fn validate<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    job: &Job<'_>,
+    objective: &Objective,
+) -> Result<Found> {
+    Ok(Found { losses: losses(b, model, job, objective)?, bleu: bleu(b, model, job)? })
+}
+
+fn losses<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    job: &Job<'_>,
+    objective: &Objective,
+) -> Result<Losses> {
+    let corpus = &job.data.valid;
+    let cut = data::fixed_batches(&corpus.all_lengths(), job.run.train.max_tokens);
+    let objective = Objective { maps: None, alpha: 0.0, norm: Norm::Mean, ..*objective };
+    let (mut sum, mut tokens) = (Losses::default(), 0);
+    for rows in &cut.batches {
+        let batch = learner::batch(b, &learner::pairs(corpus, rows), &objective);
+        let report = objective.evaluate(b, &batch, model, None);
+        let found = report.read(b).map_err(|e| Error::failed(e.to_string()))?;
+        let count = Counts::of(&batch).target_tokens;
+        sum = sum.plus(&found, count as f64);
+        tokens += count;
+    }
+    Ok(Losses::default().plus(&sum, 1.0 / tokens.max(1) as f64))
+}
+
+fn bleu<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<f64> {
+    let Some(mut text) = job.data.text("valid")? else { return Ok(0.0) };
+    let train = &job.run.train;
+    if train.valid_bleu_sentences > 0 {
+        text.source.truncate(train.valid_bleu_sentences);
+        text.target.truncate(train.valid_bleu_sentences);
+    }
+    let options = Options::of(train);
+    let found =
+        translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut |_| Ok(()))?;
+    let hypotheses: Vec<&str> = found.lines.iter().map(|line| line[0].text.as_str()).collect();
+    let references: Vec<&str> = text.target.iter().map(String::as_str).collect();
+    Ok(score::bleu(&hypotheses, &[references])?.score)
+}
+
+impl Options {
+    /// The search that a training's validation uses.
+    pub fn of(train: &crate::config::Train) -> Self {
+        Self {
+            search: Search { beam: train.beam, length_penalty: train.length_penalty as f32 },
+            max_length_a: train.max_length_a,
+            max_length_b: train.max_length_b,
+            max_tokens: 4096,
+            n_best: 1,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The program as a process: help, exit codes, signals, pipes, bugs.
+
+use a2d_host::cli::{Cli, Verb};
+use a2d_host::device::{Backend, Device, choose};
+use a2d_host::report::Display;
+use a2d_host::{panics, signals};
+use clap::{CommandFactory, Parser};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_verb_has_an_example() {
+    let without: Vec<_> = Cli::command()
+        .get_subcommands_mut()
+        .map(|verb| (verb.get_name().to_owned(), verb.render_long_help().to_string()))
+        .filter(|(name, help)| {
+            !help.contains(&format!("Example:\n  host {name}"))
+                && !help.contains(&format!("host {name} runs/"))
+        })
+        .collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
+fn flags_and_sets_become_settings() {
+    let line = "host distill c.toml --data d --teacher t --method none --seed 3 --set train.lr=1";
+    let Verb::Distill(args) = Cli::try_parse_from(line.split(' ')).unwrap().verb else { panic!() };
+    assert_eq!(args.settings().unwrap().len(), 5);
+    let wrong = ["host", "train", "c.toml", "--set", "lr"];
+    let Verb::Train(args) = Cli::try_parse_from(wrong).unwrap().verb else { panic!() };
+    assert_eq!(args.settings().unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn misuse_is_refused_by_the_parser() {
+    for line in [
+        "host",
+        "host fly",
+        "host train",
+        "host train c.toml --threads 0",
+        "host train c.toml --threads 99999",
+        "host train c.toml --backend tpu",
+        "host train c.toml --device cpu:1",
+        "host train c.toml --seed -1",
+        "host translate r --beam 0",
+        "host translate r --length-penalty nan",
+        "host translate r --n-best 0",
+        "host score --hypothesis h",
+        "host bench fly",
+    ] {
+        let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+    let line = "host translate r --beam 2 --n-best 3".split(' ');
+    let Verb::Translate(args) = Cli::try_parse_from(line).unwrap().verb else { panic!() };
+    assert_eq!(args.wanted().unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn without_a_gpu_the_gpu_is_refused() {
+    let good = [(Backend::Auto, None), (Backend::Cpu, None), (Backend::Cpu, Some(Device::Cpu))];
+    for (backend, device) in good {
+        assert_eq!(choose(backend, device), Ok(Device::Cpu));
+    }
+    for (backend, device) in [
+        (Backend::Gpu, None),
+        (Backend::Gpu, Some(Device::Cuda(0))),
+        (Backend::Auto, Some(Device::Wgpu(1))),
+    ] {
+        let text = choose(backend, device).unwrap_err().to_string();
+        assert!(text.contains("no GPU backend") && text.contains("--backend cpu"), "{text}");
+    }
+    let both = choose(Backend::Cpu, Some(Device::Cuda(0))).unwrap_err();
+    assert_eq!(both.to_string(), "--backend cpu contradicts --device cuda:0");
+    assert_eq!(choose(Backend::Gpu, Some(Device::Cpu)).unwrap_err().exit_code(), 2);
+}
+
+/// This program again, as the child that `role` names.
+fn child(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "plays_a_role", "--nocapture"]).env("A2D_TEST_ROLE", role);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The child's side of the tests below.
+#[test]
+fn plays_a_role() {
+    match std::env::var("A2D_TEST_ROLE").as_deref() {
+        Ok("bug") => bug(),
+        Ok("patient") => patient(),
+        Ok("stubborn") => stubborn(),
+        Ok("show") => show(false),
+        Ok("quiet") => show(true),
+        _ => {}
+    }
+}
+
+fn bug() {
+    panics::install();
+    let work = || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| panic!("two\nlines"));
+        });
+        Ok(())
+    };
+    std::process::exit(panics::guard(work).map_or(1, |_| 0));
+}
+
+/// Works until it is asked to stop, then says so and ends in its own time.
+fn patient() {
+    signals::install().unwrap();
+    eprintln!("ready");
+    while signals::stop_requested().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::process::exit(40 + signals::stop_requested().unwrap());
+}
+
+/// Never looks.
+fn stubborn() {
+    signals::install().unwrap();
+    eprintln!("ready");
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+/// A resumed training of 6 updates, told every second one.
+fn show(quiet: bool) {
+    let mut display = Display::new(quiet, 2);
+    display.begin("student", 6);
+    for update in 3..=6 {
+        display.step(update, &[("loss", 4.25), ("kd", 0.5)], 5e-4, 1234.4);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    display.line("epoch 1: BLEU 12.3");
+    display.end();
+    std::process::exit(0);
+}
+
+#[test]
+fn progress_is_lines_where_there_is_no_terminal() {
+    let text = String::from_utf8(child("show").output().unwrap().stderr).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let step = "loss 4.250  kd 0.500  1234 tokens/s  lr 5.00e-4";
+    assert_eq!(lines[0], format!("student 4/6  {step}  eta 0s"));
+    assert_eq!(lines[1..], [&format!("student 6/6  {step}"), "epoch 1: BLEU 12.3"]);
+    assert_eq!(child("quiet").output().unwrap().stderr, b"");
+}
+
+#[test]
+fn a_bug_is_one_line() {
+    let Output { status, stderr, .. } = child("bug").output().unwrap();
+    let text = String::from_utf8(stderr).unwrap();
+    let told: Vec<_> = text.lines().filter(|line| line.contains("internal error")).collect();
+    assert_eq!((status.code(), told.len()), (Some(1), 1), "{text}");
+    assert!(told[0].contains("two lines") && told[0].contains("report"), "{text}");
+    assert!(!text.contains("panicked at"), "{text}");
+}
+
+#[cfg(unix)]
+fn ready(role: &str) -> Child {
+    use std::io::{BufRead, BufReader};
+    let mut child = child(role).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "ready"));
+    child
+}
+
+#[cfg(unix)]
+fn send(signal: &str, child: &Child) {
+    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_is_noted_and_a_second_ends() {
+    for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
+        let mut child = ready("patient");
+        send(signal, &child);
+        assert_eq!(child.wait().unwrap().code(), Some(40 + number));
+        let mut child = ready("stubborn");
+        send(signal, &child);
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(child.try_wait().unwrap().is_none(), "the first is only noted");
+        send(signal, &child);
+        assert_eq!(child.wait().unwrap().code(), Some(128 + number));
+    }
+}

@@ -59,11 +59,7 @@ mod threads {
             table: &table,
             teacher: Some(TeacherRows { hidden: &x, table: &table }),
             targets: &batch.targets,
-            label_smoothing: 0.1,
-            student_temperature: 1.0,
-            teacher_temperature: 1.0,
-            ce_weight: 0.5,
-            kd_weight: 0.5,
+            row: suite::TOKEN_ROWS[1],
             gradient: true,
         });
         let dcontext = tokens.hidden.expect("asked");

@@ -6,6 +6,7 @@ use a2d_core::batch::{Grid, IGNORE, NO_POSITION, Run, Span, Tokens};
 use a2d_core::config::Activation;
 use a2d_core::optim::Adam;
 use a2d_core::rng::Mask;
+use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
 
 /// A module of tests for one backend.
@@ -666,20 +667,12 @@ pub fn aligns_back<B: Train>(b: &mut B) {
     }
 }
 
-/// The settings of a token loss.
-#[derive(Clone, Copy)]
-struct Tokenwise {
-    smoothing: f32,
-    temperatures: [f32; 2],
-    weights: [f32; 2],
-}
-
 /// The five sums.
 fn token_losses(
     [hidden, table]: [&[f64]; 2],
     teacher: Option<[&[f64]; 2]>,
     targets: &[u32],
-    of: Tokenwise,
+    of: TokenRow,
 ) -> [f64; 5] {
     let n = targets.len();
     let logits = |[hidden, table]: [&[f64]; 2], row: usize| -> Vec<f64> {
@@ -691,14 +684,14 @@ fn token_losses(
     for (row, &target) in targets.iter().enumerate().filter(|(_, t)| **t != IGNORE) {
         let z = logits([hidden, table], row);
         let lp = log_softmax(&z);
-        let smoothing = f64::from(of.smoothing);
+        let smoothing = f64::from(of.label_smoothing);
         let even = smoothing / (z.len() - 1) as f64;
         sums[0] -= (1.0 - smoothing - even) * lp[target as usize] + even * lp.iter().sum::<f64>();
         sums[2] -= lp[target as usize];
         if let Some(teacher) = teacher {
             let zt = logits(teacher, row);
-            let soft = softmax(&over(&zt, of.temperatures[1]));
-            let lp = log_softmax(&over(&z, of.temperatures[0]));
+            let soft = softmax(&over(&zt, of.teacher_temperature));
+            let lp = log_softmax(&over(&z, of.student_temperature));
             sums[1] -= dot(&soft, &lp);
             sums[3] -= log_softmax(&zt)[target as usize];
             sums[4] -= soft.iter().map(|p| p * p.ln()).sum::<f64>();
@@ -712,7 +705,7 @@ fn token_loss<B: Train>(
     [hidden, table]: [&B::Tensor; 2],
     teacher: Option<[&B::Tensor; 2]>,
     targets: &[u32],
-    of: Tokenwise,
+    of: TokenRow,
     gradient: bool,
 ) -> TokenLosses<B::Tensor> {
     let targets = b.index(targets);
@@ -721,27 +714,34 @@ fn token_loss<B: Train>(
         table,
         teacher: teacher.map(|[hidden, table]| TeacherRows { hidden, table }),
         targets: &targets,
-        label_smoothing: of.smoothing,
-        student_temperature: of.temperatures[0],
-        teacher_temperature: of.temperatures[1],
-        ce_weight: of.weights[0],
-        kd_weight: of.weights[1],
+        row: of,
         gradient,
     })
 }
 
-const TOKENWISE: [Tokenwise; 4] = [
-    Tokenwise { smoothing: 0.0, temperatures: [1.0; 2], weights: [1.0, 0.0] },
-    Tokenwise { smoothing: 0.1, temperatures: [1.0; 2], weights: [0.5, 0.7] },
-    Tokenwise { smoothing: 0.1, temperatures: [2.0, 1.0], weights: [0.5, 0.5] },
-    Tokenwise { smoothing: 0.2, temperatures: [1.0, 3.0], weights: [0.0, 1.5] },
+const fn row(smoothing: f32, temperatures: [f32; 2], [ce_weight, kd_weight]: [f32; 2]) -> TokenRow {
+    TokenRow {
+        label_smoothing: smoothing,
+        student_temperature: temperatures[0],
+        teacher_temperature: temperatures[1],
+        ce_weight,
+        kd_weight,
+    }
+}
+
+/// Settings of token losses.
+pub const TOKEN_ROWS: [TokenRow; 4] = [
+    row(0.0, [1.0, 1.0], [1.0, 0.0]),
+    row(0.1, [1.0, 1.0], [0.5, 0.7]),
+    row(0.1, [2.0, 1.0], [0.5, 0.5]),
+    row(0.2, [1.0, 3.0], [0.0, 1.5]),
 ];
 
 /// `token_loss`: all sums, both gradients, with and without a teacher, with rows that do not count.
 pub fn loses_tokens<B: Train>(b: &mut B) {
     let targets = [3, 0, IGNORE, 36, 5, IGNORE, IGNORE, 1];
     let (n, v, width, teacher_width) = (targets.len(), 37, 5, 3);
-    for (of, taught) in TOKENWISE.iter().flat_map(|of| [(*of, true), (*of, false)]) {
+    for (of, taught) in TOKEN_ROWS.iter().flat_map(|of| [(*of, true), (*of, false)]) {
         let noise = &mut Noise::new(17);
         let (hidden, hidden64) = random(b, noise, Shape::matrix(n, width));
         let (table, table64) = random(b, noise, Shape::matrix(v, width));
@@ -755,7 +755,7 @@ pub fn loses_tokens<B: Train>(b: &mut B) {
 
         let value = |hidden: &[f64], table: &[f64]| {
             let sums = token_losses([hidden, table], teacher64, &targets, of);
-            f64::from(of.weights[0]) * sums[0] + f64::from(of.weights[1]) * sums[1]
+            f64::from(of.ce_weight) * sums[0] + f64::from(of.kd_weight) * sums[1]
         };
         let dhidden = differences(&hidden64, |hidden| value(hidden, &table64));
         let dtable = differences(&table64, |table| value(&hidden64, table));
@@ -783,7 +783,7 @@ pub fn loses_many_tokens<B: Train>(b: &mut B) {
     let (table, _) = random(b, noise, Shape::matrix(v, width));
     let target = |_| if noise.below(4) == 0 { IGNORE } else { noise.below(v) as u32 };
     let targets: Vec<u32> = (0..n).map(target).collect();
-    let of = TOKENWISE[2];
+    let of = TOKEN_ROWS[2];
     let mut part = |rows: std::ops::Range<usize>| {
         let shape = Shape::matrix(rows.len(), width);
         let at = rows.start * width..rows.end * width;
@@ -971,7 +971,7 @@ pub fn stores_and_selects<B: Train>(b: &mut B) {
 /// `top_k`: ties, refused tokens, more asked for than there are.
 pub fn picks_the_best<B: Train>(b: &mut B) {
     for (n, v, k) in [(3, 50, 1), (4, 50, 10), (1, 5, 5), (2, 300, 4)] {
-        for allow in [Allow::Any, Allow::NoEnd] {
+        for allow in [Allow::Any, Allow::NoEnd, Allow::OnlyEnd] {
             // Few different values, so that there are ties; padding and the end are among the best.
             let noise = &mut Noise::new(22);
             let mut logits: Vec<f32> = (0..n * v).map(|_| noise.below(40) as f32 / 10.0).collect();
@@ -982,7 +982,11 @@ pub fn picks_the_best<B: Train>(b: &mut B) {
             let rows = ids.chunks(k).zip(lps.chunks(k)).zip(logits.chunks(v));
             for ((ids, lps), logits) in rows {
                 let lp = log_softmax(&double(logits));
-                let refused = |id: usize| id == 1 || id == 2 && allow == Allow::NoEnd;
+                let refused = |id: usize| match allow {
+                    Allow::Any => id == 1,
+                    Allow::NoEnd => id == 1 || id == 2,
+                    Allow::OnlyEnd => id != 2,
+                };
                 let mut order: Vec<usize> = (0..v).filter(|&id| !refused(id)).collect();
                 order.sort_by(|&x, &y| logits[y].total_cmp(&logits[x]).then(x.cmp(&y)));
                 for i in 0..k {

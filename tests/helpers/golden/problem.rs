@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use a2d_core::backend::Train;
-use a2d_core::batch::{Batch, Layout};
+use a2d_core::batch::{Batch, FIRST_POSITION, Layout};
 use a2d_core::kd::{self, Align, Losses, Objective, Student, Teacher};
 use a2d_core::nn::{Trace, Transformer};
 use a2d_core::params::Spec;
+use a2d_core::rows;
 
 use super::case::{self, Case, Side};
 use crate::helpers::compare::{Array, Findings, Limit, doubles};
@@ -18,8 +19,8 @@ use crate::helpers::model::{LAYERS, Model, batch, read};
 const FORWARD: Limit = Limit::relative(1e-5);
 /// Gradients.
 const GRADIENT: Limit = Limit::relative(2e-5);
-/// Gradients that are exactly zero but for rounding.
-const NOISE: Limit = Limit::absolute(1e-6);
+/// Gradients that are exactly zero but for rounding, for attention terms of weight 1.
+const NOISE: f64 = 1e-6;
 /// Every element of an updated parameter, as a share of the sum of the rates.
 const STEP_EVERY: f64 = 0.2;
 /// All but one in a hundred of them.
@@ -130,11 +131,25 @@ impl<'a, B: Train> Problem<'a, B> {
             let got = |expected: &_, b: &mut B| side.rows(layout, &read(b, value), expected);
             self.forward(b, layout, "output", name, got, findings);
         }
+        self.check_positions(findings);
         self.check_maps(b, layout, "map", "map.student", &maps, findings);
         self.check_maps(b, layout, "map", "map.teacher", &taught.maps, findings);
         let aligned = align.expect("a student that aligns").mix(b, maps, &batch);
         self.check_maps(b, layout, "aligned map", "map.aligned", &aligned, findings);
         self.check_token_losses(b, layout, &batch, &model, findings);
+    }
+
+    /// The student's position table, if the file has some of it; row 1 is padding's.
+    fn check_positions(&self, findings: &mut Findings) {
+        let Some(table) = self.case.find("positions") else { return };
+        let width = table.shape[1];
+        for (n, row) in table.data.chunks(width).enumerate().skip(FIRST_POSITION as usize) {
+            let mut got = vec![0.0; width];
+            rows::position(n as u32, &mut got);
+            let expected = Array { shape: vec![width], data: row.to_vec() };
+            let place = format!("{} position {n}", self.case.name);
+            findings.close("position", &place, &doubles(&got), &expected, FORWARD);
+        }
     }
 
     fn check_maps(
@@ -215,12 +230,20 @@ impl<'a, B: Train> Problem<'a, B> {
             }
             for (name, grad) in learner.names.iter().zip(&grads) {
                 let expected = self.case.array(&format!("grad.e{epoch}.{name}"));
-                let (kind, limit) =
-                    if is_noise(name) { ("zero gradient", NOISE) } else { ("gradient", GRADIENT) };
+                let (kind, limit) = match is_noise(name) {
+                    true => ("zero gradient", Limit::absolute(NOISE * self.weight(epoch))),
+                    false => ("gradient", GRADIENT),
+                };
                 let place = format!("{} grad.e{epoch}.{name}", self.case.name);
                 findings.close(kind, &place, &doubles(&read(b, grad)), expected, limit);
             }
         }
+    }
+
+    /// The attention terms' weight, at least 1.
+    fn weight(&self, epoch: u64) -> f64 {
+        let weights = self.objective.maps.map_or([0.0; 3], |maps| maps.weights(epoch));
+        weights.iter().fold(1.0, |most, w| f64::from(*w).max(most))
     }
 
     fn lesson<'l>(&'l self, batch: &'l Batch<B::Index>, epoch: u64) -> Lesson<'l, B> {

@@ -1,0 +1,134 @@
+//! Distillation does what it is for: a student that is shown its teacher's words and attention learns more in as many
+//! updates than the same student alone.
+//!
+//! The task is to write a sequence of random tokens backwards.
+
+use a2d_core::batch::{Batch, Layout};
+use a2d_core::config::token::EOS;
+use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::kd::{Align, KdLoss, MapTerms, Norm, Objective, Student, Teacher};
+use a2d_core::nn::Transformer;
+use a2d_core::optim::{Adam, InverseSqrt};
+use a2d_core::rng;
+use a2d_host::cpu::{Cpu, Tensor};
+use a2d_tests::helpers::learner::{Learner, Lesson};
+use a2d_tests::helpers::model::{LAYERS, batch, sentences};
+
+const VOCABULARY: usize = 24;
+const SENTENCES: usize = 32;
+const TEACHER_UPDATES: u64 = 600;
+const STUDENT_UPDATES: u64 = 350;
+const SEEDS: [u64; 5] = [2, 3, 4, 5, 6];
+/// The median distilled student has at most this share of what the median other has left to learn. (One seed may fall
+/// anywhere, and where depends on the last bit.)
+const MARGIN: f64 = 0.6;
+const SCHEDULE: InverseSqrt = InverseSqrt { lr: 2e-3, warmup_updates: 100, warmup_init_lr: 0.0 };
+
+fn config(d_model: usize, ffn_dim: usize, attention_heads: usize, layers: usize) -> Config {
+    let stack = Stack { d_model, ffn_dim, attention_heads, layers };
+    Config {
+        source_vocabulary: VOCABULARY,
+        target_vocabulary: VOCABULARY,
+        share_embeddings: false,
+        encoder: stack,
+        decoder: stack,
+        normalize_before: false,
+        activation: Activation::Relu,
+        dropout: 0.0,
+        attention_dropout: 0.0,
+        activation_dropout: 0.0,
+    }
+}
+
+/// Word losses, with the teacher's share `alpha`.
+fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
+    Objective {
+        label_smoothing: 0.1,
+        alpha,
+        student_temperature: 1.0,
+        teacher_temperature: 1.0,
+        kd_loss: KdLoss::CrossEntropy,
+        norm: Norm::Mean,
+        maps,
+    }
+}
+
+/// Pairs that no other `key` has.
+fn pairs(
+    b: &mut Cpu,
+    key: u64,
+    layout: Layout,
+) -> Batch<<Cpu as a2d_core::backend::Backend>::Index> {
+    let lengths: Vec<_> =
+        (0..SENTENCES as u32).map(|i| 3 + rng::bits(key, i) as usize % 6).collect();
+    let sources = sentences(rng::derive(key, 0), &lengths, VOCABULARY);
+    let backwards =
+        |source: &Vec<u32>| source.iter().rev().skip(1).copied().chain([EOS]).collect::<Vec<_>>();
+    let targets: Vec<_> = sources.iter().map(backwards).collect();
+    batch(b, &sources, &targets, layout)
+}
+
+fn learn(
+    b: &mut Cpu,
+    learner: &mut Learner<Cpu>,
+    objective: &Objective,
+    teacher: Option<&Teacher<Tensor, LAYERS>>,
+    updates: u64,
+    seed: u64,
+) {
+    for update in 0..updates {
+        let batch = pairs(b, rng::derive(seed, update), objective.layout());
+        let lesson = Lesson { objective, teacher, batch: &batch, epoch: 1, key: update };
+        learner.update(b, &lesson, &Adam::default(), &SCHEDULE);
+    }
+}
+
+/// Negative log-likelihood of unseen targets, in nats per token.
+fn held_out(b: &mut Cpu, learner: &Learner<Cpu>) -> f64 {
+    let batch = pairs(b, u64::MAX, Layout::Packed);
+    let model = learner.student().model;
+    let report = objective(0.0, None).evaluate(b, &batch, &model, None);
+    report.read(b).expect("the CPU is there").nll
+}
+
+fn student(b: &mut Cpu, teacher: Option<&Config>, seed: u64) -> Learner<Cpu> {
+    let config = config(32, 64, 2, 2);
+    let model = Transformer::new(&config).expect("a possible model");
+    let align = teacher.map(|teacher| Align::new(&config, teacher));
+    Learner::random(b, Student { model, align }, seed)
+}
+
+/// What a student of `seed` has yet to learn after all updates: held-out loss above the teacher's.
+fn left_to_learn(
+    b: &mut Cpu,
+    teacher: (&Teacher<Tensor, LAYERS>, f64),
+    (alpha, maps): (f32, Option<MapTerms>),
+    seed: u64,
+) -> f64 {
+    let (teacher, best) = teacher;
+    let mut learner = student(b, maps.map(|_| &teacher.model.config), seed);
+    let teacher = (alpha > 0.0).then_some(teacher);
+    learn(b, &mut learner, &objective(alpha, maps), teacher, STUDENT_UPDATES, seed);
+    held_out(b, &learner) - best
+}
+
+#[test]
+fn distilled_students_learn_more() {
+    let mut b = Cpu::new(2);
+    let model = Transformer::new(&config(48, 96, 4, 2)).expect("a possible model");
+    let mut learner = Learner::random(&mut b, Student { model, align: None }, 1);
+    learn(&mut b, &mut learner, &objective(0.0, None), None, TEACHER_UPDATES, 1);
+    let (teacher, best) = (learner.teacher(), held_out(&mut b, &learner));
+    println!("teacher: {best:.3} nats per token");
+    assert!(best < 0.2, "the teacher has learned the task");
+
+    let maps = MapTerms { beta: 10.0, ..MapTerms::MASKED };
+    let medians = [(0.0, None), (0.5, Some(maps))].map(|terms| {
+        let mut left = SEEDS.map(|seed| left_to_learn(&mut b, (&teacher, best), terms, seed));
+        println!("above the teacher with alpha {}: {left:.3?}", terms.0);
+        left.sort_by(f64::total_cmp);
+        left[SEEDS.len() / 2]
+    });
+    let [alone, distilled] = medians;
+    assert!(distilled < MARGIN * alone, "{distilled:.3} distilled, {alone:.3} alone");
+}

@@ -136,7 +136,7 @@ fn check_stack(stack: &'static str, of: &Stack, most: usize) -> Result<(), Impos
     if of.layers > most {
         return Err(Impossible::Layers { stack, layers: of.layers, most });
     }
-    if of.d_model % of.attention_heads != 0 {
+    if !of.d_model.is_multiple_of(of.attention_heads) {
         return Err(Impossible::Heads { stack, d_model: of.d_model, heads: of.attention_heads });
     }
     Ok(())

@@ -73,13 +73,17 @@ impl<P> DecoderLayer<P> {
             let kv = keys(b, x);
             let Attended { context, map } =
                 self.self_attn.forward(b, x, kv.borrow(), grids.own, map);
-            map.map(|m| see(false, m));
+            if let Some(map) = map {
+                see(false, map);
+            }
             context
         });
         let x = residual.around(b, &x, &self.encoder_attn_layer_norm, |b, x| {
             let Attended { context, map } =
                 self.encoder_attn.forward(b, x, memory, grids.cross, map);
-            map.map(|m| see(true, m));
+            if let Some(map) = map {
+                see(true, map);
+            }
             context
         });
         let block = FeedForward {

@@ -1,4 +1,7 @@
-//! Loss values, named.
+//! Loss values: where the backend left them, and as named numbers.
+
+use super::objective::{KdLoss, Objective};
+use crate::backend::{Lost, Train};
 
 /// The terms of a loss, in nats. Attention terms are already weighted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -48,5 +51,49 @@ impl Losses {
             nll: self.nll + weight * other.nll,
             teacher_nll: self.teacher_nll + weight * other.teacher_nll,
         }
+    }
+}
+
+/// Loss values where the backend left them; [`Report::read`] brings them home.
+pub struct Report<T> {
+    /// As `Train::token_loss` gives them.
+    pub(super) tokens: T,
+    /// Encoder, decoder, cross: the plain sum and its weight.
+    pub(super) maps: [Option<(T, f64)>; 3],
+    /// With an alpha of 0 if there was no teacher.
+    pub(super) objective: Objective,
+    /// What sums over tokens are multiplied by.
+    pub(super) per_token: f64,
+}
+
+impl<T> Report<T> {
+    /// The terms as numbers.
+    pub fn read<B: Train<Tensor = T>>(&self, b: &mut B) -> Result<Losses, Lost> {
+        let mut sums = [0.0; 5];
+        b.read(&self.tokens, &mut sums)?;
+        let [ce, kd, nll, teacher_nll, entropy] = sums.map(|s| f64::from(s) * self.per_token);
+        let kd = match self.objective.kd_loss {
+            KdLoss::CrossEntropy => kd,
+            KdLoss::KlTau2 => self.objective.kd_factor() * (kd - entropy),
+        };
+        let mut maps = [0.0; 3];
+        for (out, map) in maps.iter_mut().zip(&self.maps) {
+            if let Some((value, weight)) = map {
+                let mut sum = [0.0];
+                b.read(value, &mut sum)?;
+                *out = weight * f64::from(sum[0]);
+            }
+        }
+        let alpha = f64::from(self.objective.alpha);
+        Ok(Losses {
+            loss: (1.0 - alpha) * ce + alpha * kd + maps.iter().sum::<f64>(),
+            ce,
+            kd,
+            encoder: maps[0],
+            decoder: maps[1],
+            cross: maps[2],
+            nll,
+            teacher_nll,
+        })
     }
 }

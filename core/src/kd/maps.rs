@@ -1,0 +1,118 @@
+//! The attention terms: named choices, and how they are counted in.
+
+use super::objective::Counts;
+use crate::backend::{MapLoss, Normalisation, Target, Train};
+use crate::batch::Batch;
+use crate::nn::Trace;
+use crate::tape::{Tape, Var};
+
+/// What a sum over maps is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// Nothing.
+    Sum,
+    /// The number of sentences.
+    Sentence,
+    /// The number of real queries times the number of teacher maps.
+    Row,
+}
+
+/// The named choices of the attention terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MapTerms {
+    /// Over what a map is a distribution.
+    pub normalisation: Normalisation,
+    /// The teacher's distribution.
+    pub target: Target,
+    /// Padding and the causal triangle take no part.
+    pub masked: bool,
+    /// What the sum is divided by.
+    pub reduction: Reduction,
+    /// Encoder self-attention counts.
+    pub encoder: bool,
+    /// Decoder self-attention counts.
+    pub decoder: bool,
+    /// Cross-attention counts.
+    pub cross: bool,
+    /// The weight in the first epoch.
+    pub beta: f32,
+    /// Multiplies the weight after each epoch.
+    pub decay: f32,
+}
+
+impl MapTerms {
+    /// The authors' choices, to the letter.
+    pub const OFFICIAL: Self = Self {
+        normalisation: Normalisation::Map,
+        target: Target::Softmax,
+        masked: false,
+        reduction: Reduction::Sum,
+        encoder: true,
+        decoder: true,
+        cross: true,
+        beta: 1.0,
+        decay: 0.9,
+    };
+
+    /// Without padding and future, per sentence.
+    pub const MASKED: Self =
+        Self { masked: true, reduction: Reduction::Sentence, ..Self::OFFICIAL };
+
+    /// Each query's row is a distribution, and the teacher's is taken as it is.
+    pub const ROWS: Self = Self {
+        normalisation: Normalisation::Row,
+        target: Target::Probabilities,
+        masked: true,
+        reduction: Reduction::Row,
+        ..Self::OFFICIAL
+    };
+
+    /// The weights of encoder, decoder and cross terms in `epoch` (from 1), before any reduction.
+    pub fn weights(&self, epoch: u64) -> [f32; 3] {
+        let w = self.beta * libm::powf(self.decay, epoch.saturating_sub(1) as f32);
+        let half = if self.decoder && self.cross { 0.5 } else { 1.0 };
+        let of = |on: bool, factor: f32| if on { w * factor } else { 0.0 };
+        [of(self.encoder, 1.0), of(self.decoder, half), of(self.cross, half)]
+    }
+}
+
+impl MapTerms {
+    /// Counts the terms of the aligned maps in. Of encoder, decoder and cross, those that count: the plain sum and its
+    /// weight.
+    pub(super) fn record<B: Train>(
+        &self,
+        tape: &mut Tape<'_, B>,
+        batch: &Batch<B::Index>,
+        aligned: &[Var<B::Tensor>; 3],
+        teacher: &Trace<B::Tensor>,
+        update: &Counts,
+        epoch: u64,
+    ) -> [Option<(B::Tensor, f64)>; 3] {
+        let kinds = [
+            (&teacher.encoder, &batch.encoder_grid, update.source_tokens),
+            (&teacher.decoder, &batch.decoder_grid, update.target_tokens),
+            (&teacher.cross, &batch.cross_grid, update.target_tokens),
+        ];
+        let weights = self.weights(epoch);
+        core::array::from_fn(|kind| {
+            let (maps, grid, rows) = kinds[kind];
+            if weights[kind] == 0.0 {
+                return None;
+            }
+            let heads = maps.iter().map(|m| tape.backend().shape(m).rows()).sum::<usize>();
+            let count = match self.reduction {
+                Reduction::Sum => 1,
+                Reduction::Sentence => update.sentences,
+                Reduction::Row => rows * heads,
+            };
+            let weight = f64::from(weights[kind]) / count.max(1) as f64;
+            let how = MapLoss {
+                normalisation: self.normalisation,
+                target: self.target,
+                masked: self.masked,
+                weight: weight as f32,
+            };
+            Some((tape.map_loss(&aligned[kind], maps, grid, how), weight))
+        })
+    }
+}

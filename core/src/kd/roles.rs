@@ -1,0 +1,76 @@
+//! Who takes part: student and teacher.
+
+use super::align::Align;
+use crate::backend::{Backend, Train};
+use crate::batch::Batch;
+use crate::nn::{Tap, Trace, Transformer};
+use crate::params::Visit;
+
+/// The student with its alignment: everything that learns.
+#[derive(Clone, Debug)]
+pub struct Student<P, const N: usize> {
+    /// What is kept.
+    pub model: Transformer<P, N>,
+    /// What only training needs; none without attention terms.
+    pub align: Option<Align<P>>,
+}
+
+impl<P, const N: usize> Student<P, N> {
+    /// Maps every parameter: the model's, then the alignment's.
+    pub fn try_map<Q, E>(&self, f: &mut Visit<'_, P, Q, E>) -> Result<Student<Q, N>, E> {
+        Ok(Student {
+            model: self.model.try_map(f)?,
+            align: self.align.as_ref().map(|a| a.try_map(f)).transpose()?,
+        })
+    }
+}
+
+/// The teacher, at rest.
+#[derive(Clone, Debug)]
+pub struct Teacher<T, const N: usize> {
+    /// The model.
+    pub model: Transformer<T, N>,
+    /// A frozen alignment that its maps pass through first, as in the authors' script; normally none.
+    pub align: Option<Align<T>>,
+}
+
+/// What the teacher says of a batch.
+pub struct Taught<T> {
+    /// `[N, D]`, before the output projection.
+    pub hidden: T,
+    /// Its attention maps; empty if not asked for.
+    pub maps: Trace<T>,
+}
+
+impl<T: Clone, const N: usize> Teacher<T, N> {
+    /// Runs the teacher on a batch, with or without its maps.
+    pub fn teach<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        batch: &Batch<B::Index>,
+        maps: bool,
+    ) -> Taught<T> {
+        if !maps {
+            let hidden = forward(&self.model, b, batch, &mut ());
+            return Taught { hidden, maps: Trace::default() };
+        }
+        let mut maps = Trace::default();
+        let hidden = forward(&self.model, b, batch, &mut maps);
+        let maps = match &self.align {
+            Some(align) => align.mix(b, maps, batch),
+            None => maps,
+        };
+        Taught { hidden, maps }
+    }
+}
+
+/// Source and shifted target to the decoder's hidden states `[N, D]`.
+pub fn forward<B: Backend, W: Tap<B::Tensor>, const N: usize>(
+    model: &Transformer<B::Param, N>,
+    b: &mut B,
+    batch: &Batch<B::Index>,
+    tap: &mut W,
+) -> B::Tensor {
+    let memory = model.encode(b, &batch.source, &batch.encoder_grid, tap);
+    model.decode(b, &batch.shifted, &memory, &batch.decoder_grid, &batch.cross_grid, tap)
+}

@@ -99,6 +99,9 @@ pub struct PrepareArgs {
     /// Folder for the vocabulary and the token files
     #[arg(long, value_name = "DATA")]
     pub out: PathBuf,
+    /// Print the corpus report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The run that `train` and `distill` make.

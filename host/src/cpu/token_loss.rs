@@ -77,13 +77,7 @@ impl<'a> Losses<'a> {
             forward: gemm::packed(team, of.table, Form::Forward),
             backward: of.gradient.then(|| gemm::packed(team, of.table, Form::Gradient)),
             teacher: teacher.map(|t| (t.hidden, gemm::packed(team, t.table, Form::Forward))),
-            row: TokenRow {
-                label_smoothing: of.label_smoothing,
-                student_temperature: of.student_temperature,
-                teacher_temperature: of.teacher_temperature,
-                ce_weight: of.ce_weight,
-                kd_weight: of.kd_weight,
-            },
+            row: of.row,
         }
     }
 

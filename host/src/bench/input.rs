@@ -112,13 +112,13 @@ impl File<'_> {
             let sizes = self.sizes().join(", ");
             self.error(format!("has no tensor `{name}` (--max-tokens may be: {sizes})"))
         })?;
-        let (Dtype::I32, &[_, length @ 1..]) = (tensor.dtype(), tensor.shape()) else {
+        let (Dtype::I32, &[_, length]) = (tensor.dtype(), tensor.shape()) else {
             let found = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
             return Err(self.error(format!("has `{name}` as {found}, expected I32 [B, length]")));
         };
         let (words, _) = tensor.data().as_chunks();
         let ids: Vec<i32> = words.iter().map(|&word| i32::from_le_bytes(word)).collect();
-        ids.chunks_exact(length).enumerate().map(|(i, row)| self.row(name, i, row)).collect()
+        ids.chunks_exact(length.max(1)).enumerate().map(|(i, row)| self.row(name, i, row)).collect()
     }
 
     fn row(&self, name: &str, number: usize, row: &[i32]) -> Result<Vec<u32>> {

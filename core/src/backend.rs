@@ -171,7 +171,7 @@ mod train {
             tokens: &Tokens<Self::Index>,
             into: Self::Tensor,
         ) -> Self::Tensor;
-        /// Gradients of [`Backend::linear`]. `bias` says whether that of the bias is wanted.
+        /// Gradients of [`Backend::linear`]; that of `x` is added to `into`. `bias` says whether its own is wanted.
         fn linear_grad(
             &mut self,
             dy: &Self::Tensor,

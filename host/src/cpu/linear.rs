@@ -25,7 +25,7 @@ pub fn linear(team: &Team, pool: &Pool, x: &Tensor, w: &Tensor, b: Option<&Tenso
     y
 }
 
-/// `dx = dy w`, `dw += dy^T x`, `db = sum_n dy`
+/// `dx += dy w`, `dw = dy^T x`, `db = sum_n dy`
 pub fn linear_grad(
     team: &Team,
     pool: &Pool,
@@ -39,18 +39,18 @@ pub fn linear_grad(
     assert_eq!(w.shape(), Shape::matrix(o, i), "linear_grad: dy {}, x {}", dy.shape(), x.shape());
     assert_eq!(n, x.shape().rows(), "linear_grad: dy {}, x {}", dy.shape(), x.shape());
 
-    let mut dx = pool.tensor(x.shape());
+    let start = if into.is_some() { Start::Sum } else { Start::Zero };
+    let mut dx = into.unwrap_or_else(|| pool.tensor(x.shape()));
+    assert_eq!(dx.shape(), x.shape(), "linear_grad: the sum to add to");
     let rows = Left::Rows { data: dy.data(), stride: o };
     let right = gemm::packed(team, w, Form::Gradient);
-    gemm::product_in_tiles(team, rows, right, dx.data_mut(), Start::Zero);
+    gemm::product_in_tiles(team, rows, right, dx.data_mut(), start);
 
-    let start = if into.is_some() { Start::Sum } else { Start::Zero };
-    let mut dw = into.unwrap_or_else(|| pool.tensor(w.shape()));
-    assert_eq!(dw.shape(), w.shape(), "linear_grad: the sum to add to");
+    let mut dw = pool.tensor(w.shape());
     let panels = gemm::pack(team, pool, x.data(), n, i);
     let b = gemm::Right { panels: &panels, depth: n, cols: i };
     let columns = Left::Columns { data: dy.data(), stride: o };
-    gemm::product_in_tiles(team, columns, b, dw.data_mut(), start);
+    gemm::product_in_tiles(team, columns, b, dw.data_mut(), Start::Zero);
 
     LinearGrad { x: dx, w: dw, b: bias.then(|| column_sums(team, pool, dy)) }
 }

@@ -1,6 +1,6 @@
 //! A measurement, and how it is told.
 
-use super::machine::peak_memory;
+use super::machine::{peak_memory, processor_time};
 use super::timed::{Clock, Row};
 use crate::error::Result;
 use serde_json::{Map, Value, json};
@@ -12,6 +12,8 @@ use std::time::Instant;
 pub struct Timing {
     /// Of each, shortest first.
     pub seconds: Vec<f64>,
+    /// Processor time of all threads, the least of a repetition, where the system tells it.
+    pub processor_seconds: Option<f64>,
     /// By how much the process's peak of memory grew meanwhile, where the system tells it.
     pub growth: Option<u64>,
     /// Time by operation, if a clock ran.
@@ -32,16 +34,18 @@ impl Timing {
             clock.reset();
         }
         let before = peak_memory();
-        let mut timed = || {
-            let start = Instant::now();
+        let (mut seconds, mut processor_seconds) = (Vec::with_capacity(repeats), None);
+        for _ in 0..repeats {
+            let (start, busy) = (Instant::now(), processor_time());
             once()?;
-            Ok(start.elapsed().as_secs_f64())
-        };
-        let mut seconds = (0..repeats).map(|_| timed()).collect::<Result<Vec<f64>>>()?;
+            seconds.push(start.elapsed().as_secs_f64());
+            let took = processor_time().zip(busy).map(|(now, before)| now - before);
+            processor_seconds = processor_seconds.into_iter().chain(took).reduce(f64::min);
+        }
         let growth = peak_memory().zip(before).map(|(now, before)| now - before);
         let profile = clock.map(|clock| clock.rows(seconds.iter().sum()));
         seconds.sort_by(f64::total_cmp);
-        Ok(Self { seconds, growth, profile })
+        Ok(Self { seconds, processor_seconds, growth, profile })
     }
 
     /// The middle one, or the mean of the two in the middle.
@@ -100,6 +104,7 @@ impl Measurement {
         put("seconds_median", json!(self.timing.median()));
         put("seconds_min", json!(seconds[0]));
         put("seconds_max", json!(seconds[seconds.len() - 1]));
+        put("processor_seconds_min", json!(self.timing.processor_seconds));
         put("peak_gflops", rounded(self.peak_gflops));
         put("gflops", rounded(self.gflops()));
         put("fraction_of_peak", rounded(self.gflops() / self.peak_gflops));

@@ -93,9 +93,12 @@ fn translation_is_measured_greedily_and_with_a_beam() {
     }
 }
 
+/// Name, kind of number and one row.
+type Tensors = Vec<(String, Dtype, Vec<i32>)>;
+
 /// Writes three batches of one row, `change`d, and returns the file.
-fn batches(folder: &Path, change: impl Fn(&mut Vec<(String, Dtype, Vec<i32>)>)) -> PathBuf {
-    let mut tensors = Vec::new();
+fn batches(folder: &Path, change: impl Fn(&mut Tensors)) -> PathBuf {
+    let mut tensors = Tensors::new();
     for number in 0..3 {
         let rows = [("src", [5, 6, 2, 1]), ("prev", [2, 7, 8, 1]), ("tgt", [7, 8, 2, 1])];
         tensors.extend(
@@ -124,9 +127,9 @@ fn batches_come_from_a_file() {
 
 #[test]
 fn a_foreign_file_of_batches_is_misuse() {
-    type Tensors = Vec<(String, Dtype, Vec<i32>)>;
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, fn(&mut Tensors)); 8] = [
+    type Change = fn(&mut Tensors);
+    let cases: [(&str, Change); 8] = [
         ("no tensor `64.2.tgt` (--max-tokens may be: 64)", |t| drop(t.pop())),
         ("no tensor `64.0.src` (--max-tokens may be: 32, 64)", |t| t[0].0 = "32.0.src".into()),
         ("`64.0.src` as F32", |t| t[0].1 = Dtype::F32),

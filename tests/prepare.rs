@@ -88,7 +88,7 @@ fn what_is_lost_is_as_documented() {
 fn random_text_survives_but_for_what_is_documented() {
     let vocab = learn(&both_sides("valid"), 2000);
     let pool: Vec<char> = " ▁ aeinrst.,<>/_0xßé日\u{301}\u{200d}\u{3000}😀\0\t".chars().collect();
-    let random = |n: u64, end: usize| hash::mix(n) as usize % end;
+    let random = |n: u64, end: usize| a2d_core::rng::scramble(n) as usize % end;
     let line = |i: u64| -> String {
         (0..random(i, 30) as u64).map(|k| pool[random(i << 8 | k, pool.len())]).collect()
     };
@@ -317,7 +317,7 @@ fn forged_files_are_refused() {
 
 /// Lengths between 1 and 60, of some thousand pairs.
 fn lengths(count: u64) -> Vec<(u32, u32)> {
-    let length = |n: u64| (hash::mix(n) % 60) as u32 + 1;
+    let length = |n: u64| (a2d_core::rng::scramble(n) % 60) as u32 + 1;
     (0..count).map(|i| (length(2 * i), length(2 * i + 1))).collect()
 }
 

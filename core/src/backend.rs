@@ -171,7 +171,8 @@ mod train {
             tokens: &Tokens<Self::Index>,
             into: Self::Tensor,
         ) -> Self::Tensor;
-        /// Gradients of [`Backend::linear`]; that of `x` is added to `into`. `bias` says whether its own is wanted.
+        /// Gradients of [`Backend::linear`]: that of `x` is added to `into`; `bias` says whether that of the bias is
+        /// wanted.
         fn linear_grad(
             &mut self,
             dy: &Self::Tensor,

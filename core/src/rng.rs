@@ -18,9 +18,13 @@ fn mix(mut x: u32) -> u32 {
     x ^ (x >> 16)
 }
 
-/// A new key from a key and a number: streams of streams (seed, then epoch, then parameter …). SplitMix64's finaliser.
+/// A new key from a key and a number: streams of streams (seed, then epoch, then parameter …). SplitMix64.
 pub fn derive(key: u64, stream: u64) -> u64 {
-    let mut x = key.wrapping_add(stream.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    scramble(key.wrapping_add(stream.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+}
+
+/// SplitMix64's finaliser: one-to-one, every input bit reaches every output bit.
+pub fn scramble(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

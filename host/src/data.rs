@@ -1,6 +1,6 @@
 //! Batches: sentence pairs of like length, cut by a budget of tokens.
 
-use crate::hash::mix;
+use a2d_core::rng::{derive, scramble};
 
 /// The batches of an epoch, as indices of pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Batches {
 pub fn batches(lengths: &[(u32, u32)], max_tokens: usize, seed: u64, epoch: u64) -> Batches {
     let mut random = Random::new(seed, epoch);
     let ties = random.next();
-    let mut cut = cut(lengths, max_tokens, |i| mix(ties ^ mix(u64::from(i))));
+    let mut cut = cut(lengths, max_tokens, |i| scramble(ties ^ scramble(u64::from(i))));
     random.shuffle(&mut cut.batches);
     cut
 }
@@ -56,17 +56,20 @@ fn cut(lengths: &[(u32, u32)], max_tokens: usize, tie: impl Fn(u32) -> u64) -> B
     Batches { batches, too_long }
 }
 
-/// SplitMix64: enough to order batches.
-struct Random(u64);
+/// A stream of random numbers.
+struct Random {
+    key: u64,
+    drawn: u64,
+}
 
 impl Random {
     fn new(seed: u64, epoch: u64) -> Self {
-        Self(mix(seed) ^ mix(!epoch))
+        Self { key: scramble(seed) ^ scramble(!epoch), drawn: 0 }
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        mix(self.0)
+        self.drawn += 1;
+        derive(self.key, self.drawn - 1)
     }
 
     /// A number below `end`. The bias, `end` / 2⁶⁴, is of no account.

@@ -196,6 +196,14 @@ pub fn up_to_date(request: &Request) -> bool {
         && manifest.outputs.iter().all(there)
 }
 
+/// Whether every text that [`run`] would read is there.
+pub fn texts_exist(request: &Request) -> bool {
+    let langs = [&request.source_lang, &request.target_lang];
+    let mut files =
+        request.splits().into_iter().flat_map(|(_, prefix)| langs.map(|l| find(prefix, l)));
+    files.all(|path| path.is_file())
+}
+
 /// What [`run`] last found for the folder `data`: from its `data.json`.
 ///
 /// # Errors

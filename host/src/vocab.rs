@@ -25,14 +25,7 @@ use tokenizers::pipeline::{
 use tokenizers::trainers::BpeTrainer;
 use tokenizers::vocab::bucket_added_vocabulary::AddedToken;
 
-/// Begins a target sentence in the decoder's input.
-pub const BOS: u32 = 0;
-/// Fills a batch where a sentence is shorter than the longest.
-pub const PAD: u32 = 1;
-/// Ends every sentence.
-pub const EOS: u32 = 2;
-/// Stands for a character that is not in the vocabulary, where there is no byte fallback.
-pub const UNK: u32 = 3;
+pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
 
 /// The special tokens, in the order of their ids.
 pub const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];

@@ -35,13 +35,15 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 }
 
 /// The prepared data of a run in `folder`: opened, and prepared first where the configuration names the text and
-/// the folder is not up to date.
+/// the folder is not up to date. Prepared data travels without its text: where that is missing, the folder is
+/// taken as it is.
 ///
 /// Errors: those of [`prepare::run`]; no data and no text.
 pub fn ensure(run: &Run, folder: &Path, quiet: bool) -> Result<Prepared> {
     let folder = run.data_folder(folder);
     if let Some(request) = request(run, &folder)?
         && !prepare::up_to_date(&request)
+        && (prepare::texts_exist(&request) || !folder.join("data.json").is_file())
     {
         let mut report: Box<dyn Write> =
             if quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };

@@ -37,7 +37,7 @@ pub fn adam(team: &Team, pool: &Pool, state: AdamState<'_, Tensor>, step: &AdamS
             || rows::adam(p, g, m, v, step, scale),
         );
     });
-    pool.from_slice(&[norm as f32], Shape::vector(1))
+    pool.filled(&[norm as f32], Shape::vector(1))
 }
 
 /// The root of the sum of squares.

@@ -90,6 +90,7 @@ fn sentence_grad(
     arch().dispatch(
         #[inline(always)]
         || {
+            db.fill(0.0);
             for (db, dy) in db.iter_mut().zip(dy.chunks_exact(area.max(1))) {
                 *db = rows::sum(dy);
             }

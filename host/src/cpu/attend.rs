@@ -45,7 +45,12 @@ impl Head {
     /// Its part of the rows of `run` in `x`, rows `width` apart.
     fn part<'a>(&self, x: &'a Tensor, run: Run) -> &'a [f32] {
         let rows = &x.data()[run.start * self.width..(run.start + run.len) * self.width];
-        rows.get(self.col..).unwrap_or(&[])
+        rows.get(self.col..).unwrap_or_default()
+    }
+
+    /// The same of a sentence's rows, to write to.
+    fn part_mut<'a>(&self, rows: &'a mut [f32]) -> &'a mut [f32] {
+        rows.get_mut(self.col..).unwrap_or_default()
     }
 
     fn left<'a>(&self, x: &'a Tensor, run: Run) -> Left<'a> {
@@ -193,7 +198,7 @@ fn many(
     let dropped = mask.map(|mask| head.dropped(pool, mask, map));
     let left = Left::Rows { data: dropped.as_deref().unwrap_or(map), stride: key.len };
     let v = head.right(&kv.v, key, &mut panels);
-    gemm::product(left, v, &mut context[head.col..], head.width, query.len, false);
+    gemm::product(left, v, head.part_mut(context), head.width, query.len, false);
 }
 
 /// One head, key by key.
@@ -217,7 +222,7 @@ fn few(
         }
         rows::softmax(&mut row[..seen]);
         row[seen..].fill(0.0);
-        let context = &mut context[head.col + i * head.width..][..head.size];
+        let context = &mut head.part_mut(context)[i * head.width..][..head.size];
         context.fill(0.0);
         for (j, &p) in row[..seen].iter().enumerate() {
             let at = (head.map + i * key.len + j) as u32;
@@ -270,7 +275,7 @@ fn head_grad(
     let map = &map.data()[head.map..][..head.span.area()];
     let mut panels = pool.take(head.packed_len());
     let mut dp = pool.take(head.span.area());
-    let dv = &mut dv[head.col..];
+    let [dq, dk, dv] = [dq, dk, dv].map(|rows| head.part_mut(rows));
     if let Some(dy) = dy {
         let v = head.right_transposed(&kv.v, key, &mut panels);
         gemm::product(head.left(dy, query), v, &mut dp, key.len, query.len, false);
@@ -296,10 +301,10 @@ fn head_grad(
     );
     let k = head.right(&kv.k, key, &mut panels);
     let left = Left::Rows { data: &dp, stride: key.len };
-    gemm::product(left, k, &mut dq[head.col..], head.width, query.len, false);
+    gemm::product(left, k, dq, head.width, query.len, false);
     let q = head.right(q, query, &mut panels);
     let left = Left::Columns { data: &dp, stride: key.len };
-    gemm::product(left, q, &mut dk[head.col..], head.width, key.len, false);
+    gemm::product(left, q, dk, head.width, key.len, false);
 }
 
 /// The sentences of a grid.

@@ -39,8 +39,8 @@ pub enum Left<'a> {
 }
 
 impl<'a> Left<'a> {
-    /// A from row `i` on.
-    pub fn from_row(self, i: usize) -> Self {
+    /// A without its first `i` rows.
+    pub fn below(self, i: usize) -> Self {
         match self {
             Self::Rows { data, stride } => Self::Rows { data: &data[i * stride..], stride },
             Self::Columns { data, stride } => Self::Columns { data: &data[i..], stride },
@@ -98,7 +98,7 @@ pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], s
             c.chunks_exact_mut(b.cols).for_each(|c| c.copy_from_slice(row));
         }
         let add = !matches!(start, Start::Zero);
-        product(a.from_row(i * tile), b, c, b.cols, c.len() / b.cols, add);
+        product(a.below(i * tile), b, c, b.cols, c.len() / b.cols, add);
     });
 }
 
@@ -145,7 +145,7 @@ impl Product<'_, '_> {
             let depth = DEPTH.min(self.b.depth - from);
             for col in (0..self.b.cols).step_by(2 * S::F32_LANES) {
                 let mut row = 0;
-                while row + TALL <= self.rows + LOW - 1 {
+                while row + TALL < self.rows + LOW {
                     self.block::<S, TALL>(simd, row, col, from, depth);
                     row += TALL;
                 }
@@ -228,10 +228,10 @@ fn step<S: Simd, const TALL: usize>(
     acc: &mut Block<S, TALL>,
 ) {
     let b = [b[at], b[at + 1]];
-    for i in 0..TALL {
-        let x = simd.splat_f32s(x[i]);
-        acc[i][0] = simd.mul_add_e_f32s(x, b[0], acc[i][0]);
-        acc[i][1] = simd.mul_add_e_f32s(x, b[1], acc[i][1]);
+    for (acc, x) in acc.iter_mut().zip(x) {
+        let x = simd.splat_f32s(x);
+        acc[0] = simd.mul_add_e_f32s(x, b[0], acc[0]);
+        acc[1] = simd.mul_add_e_f32s(x, b[1], acc[1]);
     }
 }
 
@@ -250,9 +250,7 @@ fn rows_kernel<S: Simd, const TALL: usize>(
     for (p, b) in panel.chunks_exact(PANEL / S::F32_LANES).enumerate().take(a[0].len()) {
         step(simd, core::array::from_fn(|i| a[i][p]), b, at, &mut acc);
     }
-    for i in 0..TALL {
-        out[i] = acc[i];
-    }
+    *out = acc;
 }
 
 #[inline(always)]
@@ -269,9 +267,7 @@ fn columns_kernel<S: Simd, const TALL: usize>(
         let a = &data[p * stride..][..TALL];
         step(simd, core::array::from_fn(|i| a[i]), b, at, &mut acc);
     }
-    for i in 0..TALL {
-        out[i] = acc[i];
-    }
+    *out = acc;
 }
 
 /// [`columns_kernel`] where A ends at row `last` of the block.
@@ -290,9 +286,7 @@ fn ragged_kernel<S: Simd, const TALL: usize>(
         let a = &data[p * stride..][..last + 1];
         step(simd, core::array::from_fn(|i| a[i.min(last)]), b, at, &mut acc);
     }
-    for i in 0..TALL {
-        out[i] = acc[i];
-    }
+    *out = acc;
 }
 
 /// Writes or adds a row of a block to `c`, whose end may cut it.

@@ -36,7 +36,7 @@ pub fn map_loss(
         sentence(span, student, teacher, grid.causal, how, gradient)
     });
     let value = values.iter().sum::<f64>() as f32;
-    Loss { value: pool.from_slice(&[value], Shape::vector(1)), gradient: out }
+    Loss { value: pool.filled(&[value], Shape::vector(1)), gradient: out }
 }
 
 /// One sentence, map by map.

@@ -139,7 +139,7 @@ impl Decode for Cpu {
 
 impl Train for Cpu {
     fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
-        self.pool.from_slice(data, shape)
+        self.pool.filled(data, shape)
     }
 
     fn scale(&mut self, x: Tensor, s: f32) -> Tensor {

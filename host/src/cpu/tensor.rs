@@ -120,7 +120,7 @@ impl Pool {
     }
 
     /// A tensor from row-major data.
-    pub fn from_slice(&self, data: &[f32], shape: Shape) -> Tensor {
+    pub fn filled(&self, data: &[f32], shape: Shape) -> Tensor {
         let mut out = self.tensor(shape);
         out.data_mut().copy_from_slice(data);
         out
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn writing_to_a_shared_tensor_copies_it() {
         let pool = Pool::default();
-        let mut x = pool.from_slice(&[1.0, 2.0], Shape::vector(2));
+        let mut x = pool.filled(&[1.0, 2.0], Shape::vector(2));
         let y = x.clone();
         x.data_mut()[0] = 3.0;
         assert_eq!((x.data(), y.data()), (&[3.0, 2.0][..], &[1.0, 2.0][..]));

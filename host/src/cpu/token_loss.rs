@@ -39,7 +39,7 @@ pub fn token_loss(team: &Team, pool: &Pool, of: &TokenLoss<'_, Cpu>) -> TokenLos
             gemm::product_in_tiles(team, left, right, table.data_mut(), Start::Sum);
         }
     }
-    let values = pool.from_slice(&sums.map(|sum| sum as f32), Shape::vector(5));
+    let values = pool.filled(&sums.map(|sum| sum as f32), Shape::vector(5));
     TokenLosses { values, hidden, table }
 }
 

@@ -1,0 +1,120 @@
+//! Every backend passes the same suite.
+
+mod suite;
+
+suite!(cpu, a2d_host::cpu::Cpu::new(2));
+
+/// Any number of threads computes the same bits.
+mod threads {
+    use super::suite;
+    use a2d_core::backend::*;
+    use a2d_core::batch::{Batch, Layout};
+    use a2d_core::config::Activation;
+    use a2d_core::optim::Adam;
+    use a2d_core::shape::Shape;
+    use a2d_host::cpu::Cpu;
+
+    const V: usize = 300;
+    const D: usize = 72;
+    const HEADS: usize = 4;
+
+    /// Most operations, one after the other; the bits of all they give.
+    fn work(b: &mut Cpu) -> Vec<u32> {
+        let noise = &mut suite::Noise::new(23);
+        let mut sentence =
+            |_| (0..1 + noise.below(30)).map(|_| 4 + noise.below(V - 4) as u32).collect();
+        let sentences: Vec<Vec<u32>> = (0..60).map(&mut sentence).collect();
+        let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+        let batch = Batch::new(b, &sentences, &sentences, Layout::Packed);
+        let grid = &batch.decoder_grid;
+        let how = Attend { heads: HEADS, map: true, dropout: 0.1, key: Some(3) };
+        let mut random =
+            |b: &mut Cpu, rows, cols| suite::random(b, noise, Shape::matrix(rows, cols)).0;
+        let table = random(b, V, D);
+        let w = random(b, D, D);
+        let gain = suite::random(b, &mut suite::Noise::new(24), Shape::vector(D)).0;
+
+        let x = b.embed(&table, &batch.shifted);
+        let y = b.linear(&x, &w, Some(&gain));
+        let y = b.activate(y, Activation::Relu);
+        let y = b.layer_norm(&y, &gain, &gain);
+        let y = b.mask(y, 0.1, 9);
+        let kv = Kv { k: y.clone(), v: x.clone() };
+        let Attended { context, map } = b.attend(&y, &kv, grid, how);
+        let map = map.expect("a map");
+        let mix = random(b, 6, HEADS);
+        let bias = suite::random(b, &mut suite::Noise::new(25), Shape::vector(6)).0;
+        let aligned = b.align(std::slice::from_ref(&map), &mix, &bias, grid);
+        let teacher = [random(b, 6, grid.area)];
+        let form = MapLoss {
+            normalisation: Normalisation::Map,
+            target: Target::Softmax,
+            masked: true,
+            weight: 0.5,
+        };
+        let loss = b.map_loss(&aligned, &teacher, grid, form, true);
+        let mixed = b.align_grad(&loss.gradient.expect("asked"), &[map.clone()], &mix, grid);
+        let tokens = b.token_loss(TokenLoss {
+            hidden: &context,
+            table: &table,
+            teacher: Some(TeacherRows { hidden: &x, table: &table }),
+            targets: &batch.targets,
+            row: suite::TOKEN_ROWS[1],
+            gradient: true,
+        });
+        let dcontext = tokens.hidden.expect("asked");
+        let saved = SavedAttend { q: y.clone(), kv, map: map.clone() };
+        let [dq, dk, dv] = b.attend_grad(Some(&dcontext), Some(&mixed.maps[0]), &saved, grid, how);
+        let norm = b.layer_norm_grad(&dq, &y, &gain);
+        let line = b.linear_grad(&dk, &x, &w, true, None);
+        let dtable = b.embed_grad(&dv, &batch.shifted, tokens.table.expect("asked"));
+        let mut params = [table, w];
+        let mut m = params.each_ref().map(|p| b.zeros(b.shape(p)));
+        let mut v = params.each_ref().map(|p| b.zeros(b.shape(p)));
+        let grads = [dtable, line.w];
+        let state = AdamState { params: &mut params, grads: &grads, m: &mut m, v: &mut v };
+        let step = Adam { clip_norm: 1.0, ..Adam::default() }.step(5, 0.01, 0.1);
+        let length = b.adam(state, &step);
+        let [table, w] = params;
+        let all = [
+            x,
+            context,
+            map,
+            loss.value,
+            tokens.values,
+            dcontext,
+            norm.x,
+            norm.gain,
+            norm.bias,
+            line.x,
+            mixed.w,
+            mixed.b,
+            table,
+            w,
+            length,
+        ];
+        let bits = |x| suite::values(b, x).into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+        all.iter().flat_map(bits).collect()
+    }
+
+    #[test]
+    fn compute_the_same_bits() {
+        let alone = work(&mut Cpu::new(1));
+        for threads in [2, 3, 7] {
+            let mut b = Cpu::new(threads);
+            assert_eq!(b.threads(), threads);
+            assert!(work(&mut b) == alone, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_warm_step_takes_no_new_memory() {
+        let mut b = Cpu::new(2);
+        work(&mut b);
+        let (held, peak) = b.memory();
+        work(&mut b);
+        assert_eq!(b.memory(), (held, peak));
+        b.trim();
+        assert_eq!(b.memory().0, 0);
+    }
+}

@@ -1,0 +1,300 @@
+//! Golden values on disk (`fixtures/golden/README.md` has the format), and the problem that each case is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use a2d_core::batch::Layout;
+use a2d_core::config::token::{EOS, PAD};
+use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::kd::{KdLoss, MapTerms, Norm, Objective};
+use a2d_core::optim::{Adam, InverseSqrt};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+use crate::helpers::compare::Array;
+use crate::helpers::model::runs;
+
+/// How the names of golden files end.
+const SUFFIX: &str = ".f32.safetensors";
+
+/// One case: `NAME.f32.safetensors` and, if there is one, `NAME.json`.
+pub struct Case {
+    /// NAME
+    pub name: String,
+    /// The case's settings.
+    pub settings: Value,
+    /// All of `NAME.json`.
+    pub json: Value,
+    arrays: BTreeMap<String, Array>,
+}
+
+impl Case {
+    /// Every case of a folder, by name. Panics if there is none: golden values that are not there prove nothing.
+    pub fn all(folder: &Path) -> Vec<Self> {
+        let list = fs::read_dir(folder)
+            .unwrap_or_else(|e| panic!("golden cases in {}: {e}", folder.display()));
+        let mut names: Vec<_> = list
+            .filter_map(|entry| {
+                let name = entry.expect("a folder can be listed").file_name();
+                Some(name.to_str()?.strip_suffix(SUFFIX)?.to_owned())
+            })
+            .collect();
+        names.sort();
+        assert!(!names.is_empty(), "no *{SUFFIX} in {}", folder.display());
+        names.into_iter().map(|name| Self::read(folder, name)).collect()
+    }
+
+    fn read(folder: &Path, name: String) -> Self {
+        let file = folder.join(format!("{name}{SUFFIX}"));
+        let bytes = fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let json = match fs::read_to_string(folder.join(format!("{name}.json"))) {
+            Ok(text) => serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}.json: {e}")),
+            Err(_) => Value::Null,
+        };
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("a safetensors file");
+        let settings = match header.metadata().as_ref().and_then(|m| m.get("case")) {
+            Some(text) => serde_json::from_str(text).expect("the header's `case` is JSON"),
+            None => json["config"].clone(),
+        };
+        assert!(settings.is_object(), "{name}: no settings, neither in the header nor in the JSON");
+        let tensors = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+        let arrays = tensors.iter().map(|(name, view)| {
+            let data = numbers(view.dtype(), view.data());
+            (name.to_owned(), Array { shape: view.shape().to_vec(), data })
+        });
+        Self { arrays: arrays.collect(), name, settings, json }
+    }
+
+    /// The array `name`, if the file has it.
+    pub fn find(&self, name: &str) -> Option<&Array> {
+        self.arrays.get(name)
+    }
+
+    /// The array `name`.
+    pub fn array(&self, name: &str) -> &Array {
+        self.find(name).unwrap_or_else(|| panic!("{}: no {name}", self.name))
+    }
+
+    /// What follows `prefix` in the names that begin with it, sorted.
+    pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.arrays.keys().filter_map(move |name| name.strip_prefix(prefix))
+    }
+
+    /// `PREFIXn` for each number n for which the file has `PREFIXn` or `PREFIXn.<name>`.
+    pub fn numbered(&self, prefix: &str) -> Vec<u64> {
+        let number = |rest: &str| rest.split('.').next()?.parse().ok();
+        let numbers: BTreeSet<u64> = self.under(prefix).filter_map(number).collect();
+        numbers.into_iter().collect()
+    }
+
+    /// A setting at `path`, if it is a number.
+    fn number(&self, path: &str) -> Option<f64> {
+        self.settings.pointer(path)?.as_f64()
+    }
+
+    /// A setting that must be there.
+    fn needed(&self, path: &str) -> f64 {
+        self.number(path).unwrap_or_else(|| panic!("{}: no setting {path}", self.name))
+    }
+
+    /// A switch, written as a boolean or as 0 and 1.
+    fn switch(&self, path: &str) -> Option<bool> {
+        let value = self.settings.pointer(path)?;
+        value.as_bool().or_else(|| value.as_f64().map(|x| x != 0.0))
+    }
+
+    /// The configuration of `student` or `teacher`. Heads come from the settings, everything else from the arrays
+    /// themselves, which the settings must not contradict.
+    pub fn config(&self, model: &str) -> Config {
+        let dims = |name: &str| &self.array(&format!("{model}.{name}")).shape;
+        let has = |name: &str| self.find(&format!("{model}.{name}")).is_some();
+        let stack = |side: &str, layers: &str, heads: &str| Stack {
+            d_model: dims(&format!("{side}.layers.0.fc1.weight"))[1],
+            ffn_dim: dims(&format!("{side}.layers.0.fc1.weight"))[0],
+            attention_heads: self.needed(&format!("/{model}/{heads}")) as usize,
+            layers: self.needed(&format!("/{model}/{layers}")) as usize,
+        };
+        let share_embeddings = !has("decoder.embed_tokens.weight");
+        let normalize_before = has("encoder.layer_norm.weight");
+        for (path, found) in [("/share_all", share_embeddings), ("/prenorm", normalize_before)] {
+            assert!(
+                self.switch(path).is_none_or(|said| said == found),
+                "{} {model}: the arrays contradict the setting {path}",
+                self.name
+            );
+        }
+        let table = if share_embeddings { "encoder" } else { "decoder" };
+        Config {
+            source_vocabulary: dims("encoder.embed_tokens.weight")[0],
+            target_vocabulary: dims(&format!("{table}.embed_tokens.weight"))[0],
+            share_embeddings,
+            encoder: stack("encoder", "el", "eh"),
+            decoder: stack("decoder", "dl", "dh"),
+            normalize_before,
+            activation: self.activation(),
+            dropout: 0.0,
+            attention_dropout: 0.0,
+            activation_dropout: 0.0,
+        }
+    }
+
+    fn activation(&self) -> Activation {
+        match self.settings.pointer("/activation").and_then(Value::as_str) {
+            None | Some("relu") => Activation::Relu,
+            Some("gelu") => Activation::Gelu,
+            Some(other) => panic!("{}: activation {other}", self.name),
+        }
+    }
+
+    /// The loss as the case's criterion has it.
+    pub fn objective(&self) -> Objective {
+        let crit = |name: &str| self.needed(&format!("/crit/{name}")) as f32;
+        let on = |name: &str| self.switch(&format!("/crit/{name}")).unwrap_or(true);
+        let both = on("decoder_kd");
+        Objective {
+            label_smoothing: crit("label_smoothing"),
+            alpha: crit("alpha"),
+            student_temperature: crit("student_temp"),
+            teacher_temperature: crit("teacher_temp"),
+            kd_loss: KdLoss::CrossEntropy,
+            norm: Norm::Official,
+            maps: Some(MapTerms {
+                beta: crit("beta"),
+                decay: crit("decay"),
+                decoder: both && on("self_kd"),
+                cross: both && on("cross_kd"),
+                ..MapTerms::OFFICIAL
+            }),
+        }
+    }
+
+    /// The optimiser and its schedule.
+    pub fn optimiser(&self) -> (Adam, InverseSqrt) {
+        let adam = Adam { weight_decay: self.needed("/opt/wd") as f32, ..Adam::default() };
+        let schedule = InverseSqrt {
+            lr: self.needed("/opt/lr"),
+            warmup_updates: self.needed("/opt/warmup") as u64,
+            warmup_init_lr: self.number("/opt/warmup_init").unwrap_or(-1.0).max(0.0),
+        };
+        (adam, schedule)
+    }
+
+    /// The epoch of each update.
+    pub fn epochs(&self) -> Vec<u64> {
+        let list = self.settings["epochs"].as_array().expect("epochs of the updates");
+        list.iter().map(|epoch| epoch.as_u64().expect("an epoch is a number")).collect()
+    }
+
+    /// Whether the teacher's maps pass through an alignment of its own.
+    pub fn teacher_is_aligned(&self) -> bool {
+        let found = self.find("teacher.encoder.alignment_module.weight").is_some();
+        let said = self.switch("/teacher_aam");
+        assert!(said.is_none_or(|said| said == found), "{}: teacher_aam", self.name);
+        found
+    }
+}
+
+fn numbers(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
+    fn each<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        bytes.as_chunks::<N>().0.iter().map(|word| f(*word)).collect()
+    }
+    match dtype {
+        Dtype::F32 => each(bytes, |w| f64::from(f32::from_le_bytes(w))),
+        Dtype::F64 => each(bytes, f64::from_le_bytes),
+        Dtype::I64 => each(bytes, |w| i64::from_le_bytes(w) as f64),
+        other => panic!("golden values of type {other:?}"),
+    }
+}
+
+/// The sentences of one side, and where the file has them: padded to one width, on the left or on the right.
+pub struct Side {
+    /// Each with its EOS.
+    pub sentences: Vec<Vec<u32>>,
+    /// Of every row of the file.
+    pub width: usize,
+    /// Pads before each sentence.
+    before: Vec<usize>,
+}
+
+impl Side {
+    /// Of an array `[B, width]` of tokens.
+    pub fn new(tokens: &Array) -> Self {
+        let width = tokens.shape[1];
+        let sentences = self::tokens(tokens);
+        assert!(sentences.iter().all(|s| s.last() == Some(&EOS)), "sentences end with EOS");
+        assert!(sentences.iter().any(|s| s.len() == width), "a batch is as wide as its longest");
+        let pads = |row: &[f64]| row.iter().take_while(|x| **x == f64::from(PAD)).count();
+        Self { sentences, width, before: tokens.data.chunks(width).map(pads).collect() }
+    }
+
+    /// Which token of sentence `b` a batch of `layout` has for column `c` of the file; padding follows the sentence.
+    fn token(&self, layout: Layout, b: usize, c: usize) -> Option<usize> {
+        let t = (c + self.width - self.before[b]) % self.width;
+        (layout == Layout::Padded || t < self.sentences[b].len()).then_some(t)
+    }
+
+    /// Rows `[N, D]` of a batch as the file has them, `[B, width, D]`. What a packed batch lacks is taken from
+    /// `expected`.
+    pub fn rows(&self, layout: Layout, values: &[f32], expected: &Array) -> Vec<f64> {
+        let d = expected.shape[2];
+        let mut out = expected.data.clone();
+        for (b, run) in runs(self.sentences.iter().map(Vec::len), layout).iter().enumerate() {
+            for c in 0..self.width {
+                let Some(t) = self.token(layout, b, c) else { continue };
+                let from = &values[(run.start + t) * d..][..d];
+                for (out, x) in out[(b * self.width + c) * d..].iter_mut().zip(from) {
+                    *out = f64::from(*x);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Maps of all layers (each with its number of rows: `[H, A]`) as the file has them, `[B, C, Q, K]`. What a packed
+/// batch lacks is taken from `expected`.
+pub fn maps(
+    layout: Layout,
+    queries: &Side,
+    keys: &Side,
+    layers: &[(usize, Vec<f32>)],
+    expected: &Array,
+) -> Vec<f64> {
+    let [_, channels, q_width, k_width] = expected.shape[..] else {
+        panic!("maps have 4 dimensions")
+    };
+    assert_eq!(
+        layers.iter().map(|(heads, _)| heads).sum::<usize>(),
+        channels,
+        "heads of all layers"
+    );
+    let mut out = expected.data.clone();
+    let lengths = |side: &Side| runs(side.sentences.iter().map(Vec::len), layout);
+    let mut before = 0;
+    for (b, (q_run, k_run)) in lengths(queries).iter().zip(lengths(keys)).enumerate() {
+        let area = q_run.len * k_run.len;
+        let mut channel = b * channels;
+        for (heads, values) in layers {
+            for head in 0..*heads {
+                let block = &values[heads * before + head * area..][..area];
+                for (q, k) in (0..q_width).flat_map(|q| (0..k_width).map(move |k| (q, k))) {
+                    let of = (queries.token(layout, b, q), keys.token(layout, b, k));
+                    if let (Some(i), Some(j)) = of {
+                        out[(channel * q_width + q) * k_width + k] =
+                            f64::from(block[i * k_run.len + j]);
+                    }
+                }
+                channel += 1;
+            }
+        }
+        before += area;
+    }
+    out
+}
+
+/// The tokens of each row without padding.
+pub fn tokens(array: &Array) -> Vec<Vec<u32>> {
+    let token = |x: &f64| (*x != f64::from(PAD)).then_some(*x as u32);
+    array.data.chunks(array.shape[1]).map(|row| row.iter().filter_map(token).collect()).collect()
+}

@@ -1,0 +1,94 @@
+//! Small models, and running them.
+
+use a2d_core::backend::{Backend, Decode};
+use a2d_core::batch::{Batch, Layout, Run};
+use a2d_core::config::token::EOS;
+use a2d_core::nn::Transformer;
+use a2d_core::rng;
+use a2d_core::search::{Search, Sentence};
+
+/// Room for layers on each side of every model of the suite.
+pub const LAYERS: usize = 16;
+
+/// The models of the suite.
+pub type Model<P> = Transformer<P, LAYERS>;
+
+/// A tensor's elements.
+pub fn read<B: Backend>(b: &mut B, x: &B::Tensor) -> Vec<f32> {
+    let mut out = vec![0.0; b.shape(x).len()];
+    b.read(x, &mut out).expect("the device is there");
+    out
+}
+
+/// Sentences as [`Batch::new`] wants them.
+pub fn slices(sentences: &[Vec<u32>]) -> Vec<&[u32]> {
+    sentences.iter().map(Vec::as_slice).collect()
+}
+
+/// A batch of pairs.
+pub fn batch<B: Backend>(
+    b: &mut B,
+    sources: &[Vec<u32>],
+    targets: &[Vec<u32>],
+    layout: Layout,
+) -> Batch<B::Index> {
+    Batch::new(b, &slices(sources), &slices(targets), layout)
+}
+
+/// Random tokens after the special ones and EOS; `lengths` count EOS.
+pub fn sentences(key: u64, lengths: &[usize], vocabulary: usize) -> Vec<Vec<u32>> {
+    let ordinary = vocabulary as u32 - 3;
+    let sentence = |(i, length): (usize, &usize)| {
+        let key = rng::derive(key, i as u64);
+        let mut tokens: Vec<_> =
+            (1..*length as u32).map(|t| 3 + rng::bits(key, t) % ordinary).collect();
+        tokens.push(EOS);
+        tokens
+    };
+    lengths.iter().enumerate().map(sentence).collect()
+}
+
+/// The rows of each sentence of `lengths` in a batch of `layout`.
+pub fn runs(lengths: impl Iterator<Item = usize> + Clone, layout: Layout) -> Vec<Run> {
+    let widest = lengths.clone().max().unwrap_or(0);
+    let mut start = 0;
+    let run = |valid| {
+        let len = if layout == Layout::Padded { widest } else { valid };
+        start += len;
+        Run { start: start - len, len, valid }
+    };
+    lengths.map(run).collect()
+}
+
+/// One hypothesis: tokens with EOS, and the score.
+pub type Hypothesis = (Vec<u32>, f32);
+
+/// Searches for translations of `sources`; `max_length` gives the tokens before EOS for a source's length.
+pub fn search<B: Decode>(
+    b: &mut B,
+    model: &Model<B::Param>,
+    how: Search,
+    sources: &[Vec<u32>],
+    layout: Layout,
+    max_length: impl Fn(usize) -> usize,
+) -> Vec<Vec<Hypothesis>> {
+    let nothing = vec![vec![EOS]; sources.len()];
+    let batch = batch(b, sources, &nothing, layout);
+    let memory = model.encode(b, &batch.source, &batch.encoder_grid, &mut ());
+    let sentences: Vec<_> = runs(sources.iter().map(Vec::len), layout)
+        .into_iter()
+        .map(|memory| Sentence { memory, max_length: max_length(memory.valid) })
+        .collect();
+    let longest = sentences.iter().map(|s| s.max_length).max().unwrap_or(0);
+    let (words, floats) = how.workspace(sentences.len(), longest);
+    let (mut words, mut floats) = (vec![0; words], vec![0.0; floats]);
+    let found = how.run(b, model, &memory, &sentences, &mut words, &mut floats).expect("searches");
+    let hypothesis = |sentence, rank| {
+        let mut tokens = vec![0; found.length(sentence, rank)];
+        found.tokens(sentence, rank, &mut tokens);
+        (tokens, found.score(sentence, rank))
+    };
+    (0..sentences.len())
+        .map(|i| (0..found.count(i)).map(|rank| hypothesis(i, rank)).collect())
+        .collect()
+}

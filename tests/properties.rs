@@ -1,0 +1,421 @@
+//! What must hold whatever the numbers are.
+
+use a2d_core::backend::{Backend, Decode, Train};
+use a2d_core::batch::{Batch, FIRST_POSITION, Grid, Layout, Run, Span, Tokens};
+use a2d_core::config::token::{EOS, PAD};
+use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::kd::{self, Align, KdLoss, MapTerms, Norm, Objective, Student, Teacher};
+use a2d_core::nn::Transformer;
+use a2d_core::optim::{Adam, InverseSqrt};
+use a2d_core::rng;
+use a2d_core::search::Search;
+use a2d_host::cpu::Cpu;
+use a2d_tests::helpers::compare::{Array, Findings, Limit, doubles};
+use a2d_tests::helpers::learner::{Learner, Lesson};
+use a2d_tests::helpers::model::{LAYERS, Model, batch, read, runs, search, sentences};
+
+/// The order of summation may differ.
+const ROUNDING: Limit = Limit::relative(1e-5);
+
+const SOURCES: [usize; 5] = [6, 1, 9, 4, 3];
+const TARGETS: [usize; 5] = [3, 8, 5, 1, 6];
+
+fn config(normalize_before: bool) -> Config {
+    Config {
+        source_vocabulary: 19,
+        target_vocabulary: 17,
+        share_embeddings: false,
+        encoder: Stack { d_model: 24, ffn_dim: 20, attention_heads: 3, layers: 2 },
+        decoder: Stack { d_model: 16, ffn_dim: 36, attention_heads: 4, layers: 2 },
+        normalize_before,
+        activation: Activation::Relu,
+        dropout: 0.0,
+        attention_dropout: 0.0,
+        activation_dropout: 0.0,
+    }
+}
+
+fn objective(maps: Option<MapTerms>) -> Objective {
+    Objective {
+        label_smoothing: 0.1,
+        alpha: 0.5,
+        student_temperature: 1.0,
+        teacher_temperature: 1.0,
+        kd_loss: KdLoss::CrossEntropy,
+        norm: Norm::Mean,
+        maps,
+    }
+}
+
+/// Weights larger than a model begins with: its distributions are sharp, its searches end.
+fn learner<B: Train>(
+    b: &mut B,
+    config: &Config,
+    aligned_to: Option<&Config>,
+    seed: u64,
+) -> Learner<B> {
+    let model = Transformer::new(config).expect("a possible model");
+    let spec = Student { model, align: aligned_to.map(|teacher| Align::new(config, teacher)) };
+    let mut parameter = 0;
+    Learner::new(b, spec, |name, spec| {
+        parameter += 1;
+        let key = rng::derive(seed, parameter);
+        let gain = if name.contains("embed") { 1.0 } else { 2.0 };
+        let value = |i| gain * spec.init.value(key, i, spec.shape.cols());
+        (0..spec.shape.len()).map(|i| value(i) + 0.1 * rng::normal(!key, i as u32)).collect()
+    })
+}
+
+fn model<B: Train>(b: &mut B, normalize_before: bool, seed: u64) -> Model<B::Tensor> {
+    learner(b, &config(normalize_before), None, seed).student().model
+}
+
+fn pairs() -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    (sentences(1, &SOURCES, 19), sentences(2, &TARGETS, 17))
+}
+
+/// The logits of each sentence's real tokens.
+fn logits<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    sources: &[Vec<u32>],
+    targets: &[Vec<u32>],
+    layout: Layout,
+) -> Vec<Vec<f32>> {
+    let batch = batch(b, sources, targets, layout);
+    let hidden = kd::forward(model, b, &batch, &mut ());
+    let logits = model.logits(b, &hidden);
+    let all = read(b, &logits);
+    let width = model.config.target_vocabulary;
+    runs(targets.iter().map(Vec::len), layout)
+        .iter()
+        .map(|run| all[run.start * width..][..run.valid * width].to_vec())
+        .collect()
+}
+
+fn expected(values: &[f32]) -> Array {
+    Array { shape: vec![values.len()], data: doubles(values) }
+}
+
+fn compare(findings: &mut Findings, place: &str, got: &[Vec<f32>], wanted: &[Vec<f32>]) {
+    assert_eq!(got.len(), wanted.len(), "{place}");
+    for (i, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+        findings.close(
+            "values",
+            &format!("{place} {i}"),
+            &doubles(got),
+            &expected(wanted),
+            ROUNDING,
+        );
+    }
+}
+
+/// All gradients of an objective that does not look at padding.
+fn gradients<B: Train>(b: &mut B, objective: &Objective, batch: &Batch<B::Index>) -> Vec<Vec<f32>> {
+    let teacher_config = config(true);
+    let student = Config { activation: Activation::Gelu, ..config(false) };
+    let teacher = learner(b, &teacher_config, None, 5).teacher();
+    let learner = learner(b, &student, objective.maps.map(|_| &teacher_config), 6);
+    let lesson = Lesson { objective, teacher: Some(&teacher), batch, epoch: 1, key: 0 };
+    let (losses, grads) = learner.gradients(b, &lesson);
+    let mut all: Vec<_> = grads.iter().map(|g| read(b, g)).collect();
+    all.push(losses.named().iter().map(|(_, value)| *value as f32).collect());
+    all
+}
+
+#[test]
+fn padding_changes_nothing() {
+    let (mut b, mut findings) = (Cpu::new(1), Findings::default());
+    let (sources, targets) = pairs();
+    for pre in [false, true] {
+        let model = model(&mut b, pre, 3);
+        let padded = logits(&mut b, &model, &sources, &targets, Layout::Padded);
+        let packed = logits(&mut b, &model, &sources, &targets, Layout::Packed);
+        compare(&mut findings, "padded and packed logits of sentence", &packed, &padded);
+    }
+    for maps in [None, Some(MapTerms::MASKED), Some(MapTerms::ROWS)] {
+        let objective = objective(maps);
+        assert_eq!(objective.layout(), Layout::Packed);
+        let [padded, packed] = [Layout::Padded, Layout::Packed].map(|layout| {
+            let batch = batch(&mut b, &sources, &targets, layout);
+            gradients(&mut b, &objective, &batch)
+        });
+        compare(&mut findings, &format!("{maps:?}: gradient"), &packed, &padded);
+    }
+    findings.finish();
+}
+
+#[test]
+fn the_future_changes_nothing() {
+    let mut b = Cpu::new(1);
+    let (sources, targets) = pairs();
+    let mut changed = targets.clone();
+    for (target, other) in changed.iter_mut().zip(sentences(8, &TARGETS, 17)) {
+        let half = target.len() / 2;
+        target[half..].copy_from_slice(&other[half..]);
+    }
+    assert_ne!(changed, targets);
+    let model = model(&mut b, false, 3);
+    for layout in [Layout::Padded, Layout::Packed] {
+        let before = logits(&mut b, &model, &sources, &targets, layout);
+        let after = logits(&mut b, &model, &sources, &changed, layout);
+        assert_ne!(before, after);
+        for ((before, after), target) in before.iter().zip(&after).zip(&targets) {
+            let seen = (target.len() / 2 + 1).min(target.len()) * 17;
+            assert_eq!(before[..seen], after[..seen], "{layout:?}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_sentences_changes_nothing() {
+    let (mut b, mut findings) = (Cpu::new(1), Findings::default());
+    let (sources, targets) = pairs();
+    let order = [3, 0, 4, 2, 1];
+    let permuted = |of: &[Vec<u32>]| order.map(|i| of[i].clone()).to_vec();
+    let (other_sources, other_targets) = (permuted(&sources), permuted(&targets));
+    let model = model(&mut b, true, 3);
+    for (layout, maps) in [
+        (Layout::Padded, MapTerms::OFFICIAL),
+        (Layout::Packed, MapTerms::MASKED),
+        (Layout::Packed, MapTerms::ROWS),
+    ] {
+        let one = logits(&mut b, &model, &sources, &targets, layout);
+        let other = logits(&mut b, &model, &other_sources, &other_targets, layout);
+        let one = order.map(|i| one[i].clone());
+        compare(&mut findings, "permuted logits of sentence", &other, &one);
+        let objective = objective(Some(maps));
+        let batches = [
+            batch(&mut b, &sources, &targets, layout),
+            batch(&mut b, &other_sources, &other_targets, layout),
+        ];
+        let [one, other] = batches.map(|batch| gradients(&mut b, &objective, &batch));
+        compare(&mut findings, "gradient of a permuted batch", &other, &one);
+    }
+    findings.finish();
+}
+
+/// A grid of one query for each of `keys`.
+fn steps<B: Decode>(b: &mut B, keys: &[Run]) -> Grid<B::Index> {
+    let (mut words, mut area) = (Vec::new(), 0);
+    for (start, key) in keys.iter().enumerate() {
+        let span = Span { query: Run { start, len: 1, valid: 1 }, key: *key, before: area };
+        words.extend(span.encode());
+        area += span.area();
+    }
+    Grid {
+        spans: b.index(&words),
+        sentences: keys.len(),
+        queries: keys.len(),
+        keys: keys.iter().map(|k| k.start + k.len).max().unwrap_or(0),
+        area,
+        causal: false,
+    }
+}
+
+#[test]
+fn cached_steps_are_whole_prefixes() {
+    let (mut b, mut findings) = (Cpu::new(1), Findings::default());
+    let sources = sentences(1, &SOURCES, 19);
+    let length = 7;
+    let targets = sentences(2, &[length; SOURCES.len()], 17);
+    let rows = sources.len();
+    let capacity = length + 2;
+    for (pre, layout) in [(false, Layout::Packed), (true, Layout::Padded)] {
+        let model = model(&mut b, pre, 4);
+        let whole = logits(&mut b, &model, &sources, &targets, layout);
+        let batch = batch(&mut b, &sources, &targets, layout);
+        let memory = model.encode(&mut b, &batch.source, &batch.encoder_grid, &mut ());
+        let mut cache = model.cache(&mut b, &memory, rows, capacity);
+        let cross = steps(&mut b, &runs(sources.iter().map(Vec::len), layout));
+        for at in 0..length {
+            let before = |target: &Vec<u32>| if at == 0 { EOS } else { target[at - 1] };
+            let ids: Vec<_> = targets.iter().map(before).collect();
+            let tokens = Tokens {
+                ids: b.index(&ids),
+                positions: b.index(&vec![FIRST_POSITION + at as u32; rows]),
+                rows,
+                zero_padding: false,
+            };
+            let own: Vec<_> = (0..rows)
+                .map(|row| Run { start: row * capacity, len: at + 1, valid: at + 1 })
+                .collect();
+            let own = steps(&mut b, &own);
+            let hidden = model.step(&mut b, &tokens, &mut cache, &own, &cross, at);
+            let logits = model.logits(&mut b, &hidden);
+            let step: Vec<_> = read(&mut b, &logits).chunks(17).map(<[f32]>::to_vec).collect();
+            let wanted: Vec<_> = whole.iter().map(|w| w[at * 17..][..17].to_vec()).collect();
+            compare(&mut findings, &format!("{layout:?} step {at} of sentence"), &step, &wanted);
+        }
+    }
+    findings.finish();
+}
+
+/// Log-probabilities of a row of logits.
+fn log_probabilities(logits: &[f32]) -> Vec<f64> {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = logits.iter().map(|z| f64::from(z - most).exp()).sum();
+    logits.iter().map(|z| f64::from(z - most) - total.ln()).collect()
+}
+
+/// Greedy search by decoding the whole prefix at each step.
+fn greedy<B: Train>(b: &mut B, model: &Model<B::Tensor>, source: &[u32], most: usize) -> Vec<u32> {
+    let mut out = Vec::new();
+    loop {
+        let prefix = [out.as_slice(), &[EOS]].concat();
+        let logits = logits(b, model, &[source.to_vec()], &[prefix], Layout::Packed);
+        let lp = log_probabilities(&logits[0][out.len() * 17..]);
+        let allowed = |id: u32| match id {
+            PAD => false,
+            EOS => !out.is_empty(),
+            _ => out.len() < most,
+        };
+        let best = (0..17)
+            .filter(|id| allowed(*id))
+            .max_by(|i, j| lp[*i as usize].total_cmp(&lp[*j as usize]).then(j.cmp(i)));
+        out.push(best.expect("some token is allowed"));
+        if out.last() == Some(&EOS) {
+            return out;
+        }
+    }
+}
+
+#[test]
+fn a_beam_of_one_is_greedy() {
+    let mut b = Cpu::new(1);
+    let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
+    let how = Search { beam: 1, length_penalty: 1.0, min_length: 1 };
+    let most = |length: usize| 2 + length;
+    let mut ended = 0;
+    for seed in 0..4 {
+        let model = model(&mut b, seed % 2 == 1, 10 + seed);
+        let found = search(&mut b, &model, how, &sources, Layout::Packed, most);
+        for (source, found) in sources.iter().zip(&found) {
+            let wanted = greedy(&mut b, &model, source, most(source.len()));
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].0, wanted, "of {source:?}");
+            ended += usize::from(wanted.len() <= most(source.len()));
+        }
+    }
+    assert!(ended > 3, "only {ended} hypotheses end before they must");
+}
+
+#[test]
+fn searches_do_not_depend_on_company() {
+    let mut b = Cpu::new(1);
+    let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
+    let most = |length: usize| 2 + length;
+    for beam in [1, 3, 5] {
+        let how = Search { beam, length_penalty: 0.8, min_length: 1 };
+        let model = model(&mut b, false, 20 + beam as u64);
+        let together = search(&mut b, &model, how, &sources, Layout::Packed, most);
+        let padded = search(&mut b, &model, how, &sources, Layout::Padded, most);
+        for (i, source) in sources.iter().enumerate() {
+            let alone = search(&mut b, &model, how, &[source.clone()], Layout::Packed, most);
+            for other in [&together[i], &padded[i]] {
+                assert_eq!(other.len(), alone[0].len());
+                for (one, other) in alone[0].iter().zip(other) {
+                    assert_eq!(one.0, other.0, "beam {beam}, sentence {i}");
+                    assert!((one.1 - other.1).abs() <= 1e-5 * one.1.abs(), "{} {}", one.1, other.1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn hypotheses_are_sorted_distinct_and_scored_as_they_would_be_read() {
+    let mut b = Cpu::new(1);
+    let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
+    for (beam, length_penalty) in [(2, 1.0), (4, 0.6), (6, 0.0)] {
+        let model = model(&mut b, beam == 4, 30 + beam as u64);
+        let how = Search { beam, length_penalty, min_length: 1 };
+        let found = search(&mut b, &model, how, &sources, Layout::Packed, |n| 2 + n);
+        for (source, found) in sources.iter().zip(&found) {
+            assert_eq!(found.len(), beam);
+            assert!(found.is_sorted_by(|x, y| x.1 >= y.1), "{found:?}");
+            for (rank, (tokens, score)) in found.iter().enumerate() {
+                assert!(found[..rank].iter().all(|(other, _)| other != tokens), "{found:?}");
+                let specials = tokens.iter().filter(|t| [EOS, PAD].contains(t)).count();
+                assert!(specials == 1 && tokens.last() == Some(&EOS), "{tokens:?}");
+                assert!(tokens.len() > 1 && tokens.len() <= source.len() + 3, "{tokens:?}");
+                let logits =
+                    logits(&mut b, &model, &[source.clone()], &[tokens.clone()], Layout::Packed);
+                let read: f64 = tokens
+                    .iter()
+                    .zip(logits[0].chunks(17))
+                    .map(|(token, row)| log_probabilities(row)[*token as usize])
+                    .sum();
+                let wanted = read / (tokens.len() as f64).powf(length_penalty.into());
+                let off = (wanted - f64::from(*score)).abs();
+                assert!(off <= 1e-5 * wanted.abs().max(1.0), "{tokens:?}: {score}, read {wanted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_hypothesis_is_shorter_than_the_search_is_told() {
+    let mut b = Cpu::new(1);
+    let sources = sentences(9, &[6, 1, 9, 4], 19);
+    let model = model(&mut b, false, 40);
+    let mut lengths = |beam, min_length| -> Vec<usize> {
+        let how = Search { beam, length_penalty: 1.0, min_length };
+        let found = search(&mut b, &model, how, &sources, Layout::Packed, |_| 4);
+        found.iter().flatten().map(|(tokens, _)| tokens.len() - 1).collect()
+    };
+    for beam in [1, 3] {
+        assert!(lengths(beam, 0).contains(&0), "the end may come at once");
+        for least in 1..=4 {
+            assert_eq!(lengths(beam, least).into_iter().min(), Some(least));
+        }
+        // What is longest wins.
+        assert_eq!(lengths(beam, 9), vec![4; beam * sources.len()]);
+    }
+}
+
+/// A distillation with dropout: the bits of gradients, losses, and parameters after two updates.
+fn trained(mut b: Cpu, maps: MapTerms) -> Vec<u32> {
+    let (student, teacher) = (config(false), config(true));
+    let student =
+        Config { dropout: 0.1, attention_dropout: 0.1, activation_dropout: 0.1, ..student };
+    let teacher: Teacher<_, LAYERS> = learner(&mut b, &teacher, None, 5).teacher();
+    let mut learner = learner(&mut b, &student, Some(&teacher.model.config), 6);
+    let objective = objective(Some(maps));
+    // Large enough that work is divided.
+    let lengths: Vec<_> = (0..40).map(|i| 5 + i % 13).collect();
+    let sources = sentences(1, &lengths, 19);
+    let targets =
+        sentences(2, &lengths[3..].iter().chain(&lengths[..3]).copied().collect::<Vec<_>>(), 17);
+    let batch = batch(&mut b, &sources, &targets, objective.layout());
+    let schedule = InverseSqrt { lr: 0.01, warmup_updates: 1, warmup_init_lr: 0.01 };
+    let mut bits = Vec::new();
+    for key in 0..2 {
+        let lesson =
+            Lesson { objective: &objective, teacher: Some(&teacher), batch: &batch, epoch: 1, key };
+        let (losses, grads) = learner.gradients(&mut b, &lesson);
+        bits.extend(losses.named().map(|(_, value)| (value as f32).to_bits()));
+        for grad in &grads {
+            bits.extend(read(&mut b, grad).iter().map(|x| x.to_bits()));
+        }
+        let adam = Adam { clip_norm: 1.0, ..Adam::default() };
+        learner.update(&mut b, &lesson, &adam, &schedule);
+    }
+    for param in &learner.params {
+        bits.extend(read(&mut b, param).iter().map(|x| x.to_bits()));
+    }
+    bits
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    for maps in [MapTerms::OFFICIAL, MapTerms::MASKED, MapTerms::ROWS] {
+        let one = trained(Cpu::new(1), maps);
+        assert!(one.iter().all(|bits| f32::from_bits(*bits).is_finite()));
+        for threads in [1, 2, 3] {
+            let other = trained(Cpu::new(threads), maps);
+            let differ = one.iter().zip(&other).filter(|(x, y)| x != y).count();
+            assert_eq!((one.len(), differ), (other.len(), 0), "{threads} threads");
+        }
+    }
+}

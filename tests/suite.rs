@@ -1,0 +1,1004 @@
+//! What every backend must do: each operation against plain loops in double precision, each gradient against
+//! differences of those loops. `suite!(name, make)` makes a module of tests for the backend that `make()` returns.
+
+use a2d_core::backend::*;
+use a2d_core::batch::{Grid, IGNORE, NO_POSITION, Run, Span, Tokens};
+use a2d_core::config::Activation;
+use a2d_core::optim::Adam;
+use a2d_core::rng::Mask;
+use a2d_core::rows::TokenRow;
+use a2d_core::shape::Shape;
+
+/// A module of tests for one backend.
+#[macro_export]
+macro_rules! suite {
+    ($name:ident, $make:expr) => {
+        $crate::suite!($name, $make, [
+            moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, activates, adds, scales, drops,
+            normalises, normalises_back, attends, attends_back, attends_to_nothing, aligns, aligns_back,
+            loses_tokens, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, picks_the_best
+        ]);
+    };
+    ($name:ident, $make:expr, [$($test:ident),*]) => {
+        mod $name {
+            $(
+                #[test]
+                fn $test() {
+                    $crate::suite::$test(&mut $make);
+                }
+            )*
+        }
+    };
+}
+
+/// Numbers in `[-1, 1)` that look random.
+pub struct Noise(u64);
+
+impl Noise {
+    /// A stream.
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1)
+    }
+
+    fn next(&mut self) -> f32 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    /// An integer below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((self.next() + 1.0) / 2.0 * n as f32) as usize % n
+    }
+
+    /// `n` numbers.
+    pub fn list(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.next()).collect()
+    }
+}
+
+/// A tensor of noise, and the same in double.
+pub fn random<B: Train>(b: &mut B, noise: &mut Noise, shape: Shape) -> (B::Tensor, Vec<f64>) {
+    let data = noise.list(shape.len());
+    (b.tensor(&data, shape), double(&data))
+}
+
+fn double(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// The elements of a tensor.
+pub fn values<B: Backend>(b: &mut B, x: &B::Tensor) -> Vec<f32> {
+    let mut out = vec![f32::NAN; b.shape(x).len()];
+    b.read(x, &mut out).expect("a device");
+    out
+}
+
+#[track_caller]
+fn close(what: &str, got: &[f32], want: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    let scale = want.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
+    for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+        let off = (f64::from(got) - want).abs();
+        assert!(off <= tolerance * scale, "{what}[{i}]: {got}, not {want} (largest {scale})");
+    }
+}
+
+#[track_caller]
+fn holds<B: Backend>(
+    b: &mut B,
+    what: &str,
+    x: &B::Tensor,
+    shape: Shape,
+    want: &[f64],
+    tolerance: f64,
+) {
+    assert_eq!(b.shape(x), shape, "{what}");
+    close(what, &values(b, x), want, tolerance);
+}
+
+/// The gradient of `f` at `x`, by central differences.
+fn differences(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    const STEP: f64 = 1e-5;
+    let mut moved = x.to_vec();
+    let mut slope = |i: usize| {
+        let mut value = |to: f64| {
+            moved[i] = to;
+            f(&moved)
+        };
+        let rise = value(x[i] + STEP) - value(x[i] - STEP);
+        moved[i] = x[i];
+        rise / (2.0 * STEP)
+    };
+    (0..x.len()).map(&mut slope).collect()
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+fn softmax(x: &[f64]) -> Vec<f64> {
+    let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = x.iter().map(|x| (x - most).exp()).sum();
+    x.iter().map(|x| (x - most).exp() / total).collect()
+}
+
+fn log_softmax(x: &[f64]) -> Vec<f64> {
+    let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = x.iter().map(|x| (x - most).exp()).sum();
+    x.iter().map(|x| x - most - total.ln()).collect()
+}
+
+/// Tensors come and go as they are.
+pub fn moves_data<B: Train>(b: &mut B) {
+    for shape in [Shape::vector(5), Shape::matrix(3, 4), Shape::matrix(0, 4), Shape::vector(1)] {
+        let (x, want) = random(b, &mut Noise::new(1), shape);
+        holds(b, "tensor", &x, shape, &want, 0.0);
+        let zeros = b.zeros(shape);
+        holds(b, "zeros", &zeros, shape, &vec![0.0; shape.len()], 0.0);
+    }
+}
+
+fn tokens<B: Backend>(b: &mut B, ids: &[u32], positions: &[u32], zero: bool) -> Tokens<B::Index> {
+    let (rows, ids) = (ids.len(), b.index(ids));
+    Tokens { rows, ids, positions: b.index(positions), zero_padding: zero }
+}
+
+const IDS: [u32; 9] = [4, 2, 7, 1, 1, 4, 4, 8, 0];
+const POSITIONS: [u32; 9] = [2, 3, 4, NO_POSITION, NO_POSITION, 2, 3, 700, NO_POSITION];
+
+/// fairseq's table of positions, one entry.
+fn position(n: u32, i: usize, width: usize) -> f64 {
+    let half = width / 2;
+    let rate = |i: usize| (-(i as f64) * 10_000f64.ln() / (half - 1) as f64).exp();
+    match i / half {
+        0 => (f64::from(n) * rate(i)).sin(),
+        1 => (f64::from(n) * rate(i - half)).cos(),
+        _ => 0.0,
+    }
+}
+
+/// `embed`, with padding that is zero and padding that is not.
+pub fn embeds<B: Train>(b: &mut B) {
+    for (width, zero) in [(8, true), (8, false), (7, true), (48, false)] {
+        let (table, rows) = random(b, &mut Noise::new(2), Shape::matrix(9, width));
+        let tokens = tokens(b, &IDS, &POSITIONS, zero);
+        let mut want = Vec::new();
+        for (&id, &at) in IDS.iter().zip(&POSITIONS) {
+            want.extend((0..width).map(|i| {
+                let x = (width as f64).sqrt() * rows[id as usize * width + i];
+                match at {
+                    NO_POSITION if zero => 0.0,
+                    NO_POSITION => x,
+                    at => x + position(at, i, width),
+                }
+            }));
+        }
+        let y = b.embed(&table, &tokens);
+        // A large position's sine is only as good as its f32 frequency.
+        holds(b, "embed", &y, Shape::matrix(9, width), &want, 3e-5);
+    }
+}
+
+/// `embed_grad`: repeated ids add up, padding gives nothing.
+pub fn embeds_back<B: Train>(b: &mut B) {
+    for (vocabulary, width) in [(9, 8), (300, 5)] {
+        let noise = &mut Noise::new(3);
+        let shape = Shape::matrix(vocabulary, width);
+        let (into, mut want) = random(b, noise, shape);
+        let (dy, given) = random(b, noise, Shape::matrix(9, width));
+        for (n, (&id, &at)) in IDS.iter().zip(&POSITIONS).enumerate() {
+            for i in 0..if at == NO_POSITION { 0 } else { width } {
+                want[id as usize * width + i] += (width as f64).sqrt() * given[n * width + i];
+            }
+        }
+        let tokens = tokens(b, &IDS, &POSITIONS, true);
+        let got = b.embed_grad(&dy, &tokens, into);
+        holds(b, "embed_grad", &got, shape, &want, 1e-6);
+    }
+}
+
+/// N, I, O of linear maps: below, at and above the sizes of tiles and panels.
+const LINEAR: [[usize; 3]; 8] = [
+    [1, 1, 1],
+    [3, 5, 7],
+    [0, 5, 7],
+    [13, 64, 33],
+    [48, 32, 64],
+    [61, 600, 70],
+    [131, 20, 257],
+    [2, 256, 40],
+];
+
+fn linear(x: &[f64], w: &[f64], bias: &[f64], [n, i, o]: [usize; 3]) -> Vec<f64> {
+    let y = |at: usize| {
+        let (row, col) = (at / o, at % o);
+        bias.get(col).unwrap_or(&0.0) + dot(&x[row * i..][..i], &w[col * i..][..i])
+    };
+    (0..n * o).map(y).collect()
+}
+
+/// `linear`, with and without a bias.
+pub fn maps_linearly<B: Train>(b: &mut B) {
+    for dims @ [n, i, o] in LINEAR {
+        let noise = &mut Noise::new(4);
+        let (x, x64) = random(b, noise, Shape::matrix(n, i));
+        let (w, w64) = random(b, noise, Shape::matrix(o, i));
+        let (bias, bias64) = random(b, noise, Shape::vector(o));
+        let y = b.linear(&x, &w, Some(&bias));
+        holds(b, "linear", &y, Shape::matrix(n, o), &linear(&x64, &w64, &bias64, dims), 1e-5);
+        let y = b.linear(&x, &w, None);
+        holds(b, "linear", &y, Shape::matrix(n, o), &linear(&x64, &w64, &[], dims), 1e-5);
+    }
+}
+
+/// `linear_grad`, into a sum and into nothing.
+pub fn maps_linearly_back<B: Train>(b: &mut B) {
+    for (dims @ [n, i, o], add) in LINEAR.iter().flat_map(|d| [(*d, false), (*d, true)]) {
+        let noise = &mut Noise::new(5);
+        let (dy, dy64) = random(b, noise, Shape::matrix(n, o));
+        let (x, x64) = random(b, noise, Shape::matrix(n, i));
+        let (w, w64) = random(b, noise, Shape::matrix(o, i));
+        let (into, mut dw) = random(b, noise, Shape::matrix(o, i));
+        if !add {
+            dw.fill(0.0);
+        }
+        let (mut dx, mut db) = (vec![0.0; n * i], vec![0.0; o]);
+        for (row, col) in (0..n).flat_map(|row| (0..o).map(move |col| (row, col))) {
+            let d = dy64[row * o + col];
+            db[col] += d;
+            for k in 0..i {
+                dx[row * i + k] += d * w64[col * i + k];
+                dw[col * i + k] += d * x64[row * i + k];
+            }
+        }
+        let got = b.linear_grad(&dy, &x, &w, add, add.then_some(into));
+        let what = format!("linear_grad {dims:?}");
+        holds(b, &what, &got.x, Shape::matrix(n, i), &dx, 1e-5);
+        holds(b, &what, &got.w, Shape::matrix(o, i), &dw, 1e-5);
+        assert_eq!(got.b.is_some(), add);
+        if let Some(got) = got.b {
+            holds(b, &what, &got, Shape::vector(o), &db, 1e-5);
+        }
+    }
+}
+
+fn erf(x: f64) -> f64 {
+    // Its Taylor series: enough terms for the range of the tests.
+    let mut term = x;
+    let mut sum = x;
+    for n in 1..200 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * 2.0 / std::f64::consts::PI.sqrt()
+}
+
+fn activation(x: f64, f: Activation) -> f64 {
+    match f {
+        Activation::Relu => x.max(0.0),
+        Activation::Gelu => x * 0.5 * (1.0 + erf(x / 2f64.sqrt())),
+    }
+}
+
+/// `activate` and `activate_grad`.
+pub fn activates<B: Train>(b: &mut B) {
+    for f in [Activation::Relu, Activation::Gelu] {
+        let noise = &mut Noise::new(6);
+        let shape = Shape::matrix(7, 5);
+        let wide: Vec<f32> = noise.list(35).iter().map(|x| 4.0 * x).collect();
+        let (x, x64) = (b.tensor(&wide, shape), double(&wide));
+        let (dy, dy64) = random(b, noise, shape);
+        let want: Vec<f64> = x64.iter().map(|&x| activation(x, f)).collect();
+        let slopes = differences(&x64, |x| x.iter().map(|&x| activation(x, f)).sum());
+        let y = b.activate(x.clone(), f);
+        holds(b, "activate", &y, shape, &want, 1e-6);
+        holds(b, "activate leaves others alone", &x, shape, &x64, 0.0);
+        let saved = if f == Activation::Relu { &y } else { &x };
+        let dx = b.activate_grad(dy, saved, f);
+        let want: Vec<f64> = slopes.iter().zip(&dy64).map(|(s, d)| s * d).collect();
+        holds(b, "activate_grad", &dx, shape, &want, 1e-6);
+    }
+}
+
+/// `add`, in place only where nobody else looks.
+pub fn adds<B: Train>(b: &mut B) {
+    for shape in [Shape::vector(3), Shape::matrix(200, 100)] {
+        let noise = &mut Noise::new(7);
+        let ((x, x64), (y, y64)) = (random(b, noise, shape), random(b, noise, shape));
+        let want: Vec<f64> = x64.iter().zip(&y64).map(|(x, y)| x + y).collect();
+        let sum = b.add(x.clone(), &y);
+        holds(b, "add", &sum, shape, &want, 1e-6);
+        holds(b, "add leaves others alone", &x, shape, &x64, 0.0);
+        let twice = b.add(x.clone(), &x);
+        let want: Vec<f64> = x64.iter().map(|x| 2.0 * x).collect();
+        holds(b, "add to itself", &twice, shape, &want, 0.0);
+    }
+}
+
+/// `scale`
+pub fn scales<B: Train>(b: &mut B) {
+    let (x, x64) = random(b, &mut Noise::new(8), Shape::matrix(170, 101));
+    let y = b.scale(x, -2.5);
+    let want: Vec<f64> = x64.iter().map(|x| -2.5 * x).collect();
+    holds(b, "scale", &y, Shape::matrix(170, 101), &want, 1e-6);
+}
+
+/// `mask`
+pub fn drops<B: Train>(b: &mut B) {
+    for p in [0.0, 0.3] {
+        let shape = Shape::matrix(170, 101);
+        let (x, x64) = random(b, &mut Noise::new(9), shape);
+        let mask = Mask::new(p, 77);
+        let factor = |i: usize| f64::from(mask.factor(i as u32));
+        let want: Vec<f64> = x64.iter().enumerate().map(|(i, x)| x * factor(i)).collect();
+        let y = b.mask(x, p, 77);
+        holds(b, "mask", &y, shape, &want, 1e-6);
+        let kept = values(b, &y).iter().filter(|y| **y != 0.0).count() as f32;
+        assert!((kept / shape.len() as f32 - (1.0 - p)).abs() < 0.02, "mask keeps {kept}");
+    }
+}
+
+fn layer_norm(x: &[f64], gain: &[f64], bias: &[f64]) -> Vec<f64> {
+    let width = gain.len();
+    let row = |x: &[f64]| {
+        let mean = x.iter().sum::<f64>() / width as f64;
+        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
+        let root = (variance + 1e-5).sqrt();
+        let y = x.iter().zip(gain.iter().zip(bias)).map(|(x, (g, b))| (x - mean) / root * g + b);
+        y.collect::<Vec<f64>>()
+    };
+    x.chunks(width).flat_map(row).collect()
+}
+
+const NORMS: [[usize; 2]; 4] = [[1, 1], [5, 7], [3, 33], [130, 4]];
+
+/// `layer_norm`
+pub fn normalises<B: Train>(b: &mut B) {
+    for [n, width] in NORMS {
+        let noise = &mut Noise::new(10);
+        let shape = Shape::matrix(n, width);
+        let (x, x64) = random(b, noise, shape);
+        let (gain, gain64) = random(b, noise, Shape::vector(width));
+        let (bias, bias64) = random(b, noise, Shape::vector(width));
+        let y = b.layer_norm(&x, &gain, &bias);
+        holds(b, "layer_norm", &y, shape, &layer_norm(&x64, &gain64, &bias64), 1e-5);
+    }
+}
+
+/// `layer_norm_grad`
+pub fn normalises_back<B: Train>(b: &mut B) {
+    for [n, width] in NORMS {
+        let noise = &mut Noise::new(11);
+        let shape = Shape::matrix(n, width);
+        let (x, x64) = random(b, noise, shape);
+        let (dy, dy64) = random(b, noise, shape);
+        let (gain, gain64) = random(b, noise, Shape::vector(width));
+        let zero = vec![0.0; width];
+        let got = b.layer_norm_grad(&dy, &x, &gain);
+        let dx = differences(&x64, |x| dot(&layer_norm(x, &gain64, &zero), &dy64));
+        let dgain = differences(&gain64, |gain| dot(&layer_norm(&x64, gain, &zero), &dy64));
+        let dbias = differences(&zero, |bias| dot(&layer_norm(&x64, &gain64, bias), &dy64));
+        holds(b, "layer_norm_grad x", &got.x, shape, &dx, 2e-5);
+        holds(b, "layer_norm_grad gain", &got.gain, Shape::vector(width), &dgain, 2e-5);
+        holds(b, "layer_norm_grad bias", &got.bias, Shape::vector(width), &dbias, 2e-5);
+    }
+}
+
+/// A grid before it is handed to a backend.
+struct Geometry {
+    name: &'static str,
+    spans: Vec<Span>,
+    causal: bool,
+}
+
+impl Geometry {
+    /// Of `(len, valid)` of each sentence's queries and keys.
+    fn new(name: &'static str, causal: bool, sentences: &[[(usize, usize); 2]]) -> Self {
+        let mut spans: Vec<Span> = Vec::new();
+        for &[(queries, asked), (keys, valid)] in sentences {
+            let last = spans.last();
+            let end = |run: Run| run.start + run.len;
+            spans.push(Span {
+                query: Run { start: last.map_or(0, |s| end(s.query)), len: queries, valid: asked },
+                key: Run { start: last.map_or(0, |s| end(s.key)), len: keys, valid },
+                before: last.map_or(0, |s| s.before + s.area()),
+            });
+        }
+        Self { name, spans, causal }
+    }
+
+    fn queries(&self) -> usize {
+        self.spans.iter().map(|s| s.query.len).sum()
+    }
+
+    fn keys(&self) -> usize {
+        self.spans.iter().map(|s| s.key.len).sum()
+    }
+
+    fn area(&self) -> usize {
+        self.spans.iter().map(Span::area).sum()
+    }
+
+    fn grid<B: Backend>(&self, b: &mut B) -> Grid<B::Index> {
+        let words: Vec<u32> = self.spans.iter().flat_map(Span::encode).collect();
+        Grid {
+            spans: b.index(&words),
+            sentences: self.spans.len(),
+            queries: self.queries(),
+            keys: self.keys(),
+            area: self.area(),
+            causal: self.causal,
+        }
+    }
+
+    fn seen(&self, span: &Span, query: usize) -> usize {
+        if self.causal { span.key.valid.min(query + 1) } else { span.key.valid }
+    }
+
+    /// Maps `[channels, A]` that could be a teacher's or a student's: each row a distribution over what it sees.
+    fn maps(&self, noise: &mut Noise, channels: usize) -> Vec<f32> {
+        let mut out = vec![0.0; channels * self.area()];
+        for span in &self.spans {
+            for (c, i) in (0..channels).flat_map(|c| (0..span.query.len).map(move |i| (c, i))) {
+                let scores: Vec<f32> =
+                    noise.list(self.seen(span, i)).iter().map(|x| 3.0 * x).collect();
+                let at = channels * span.before + c * span.area() + i * span.key.len;
+                for (j, p) in softmax(&double(&scores)).iter().enumerate() {
+                    out[at + j] = *p as f32;
+                }
+            }
+        }
+        out
+    }
+}
+
+fn geometries() -> Vec<Geometry> {
+    let square = |lens: &[(usize, usize)]| lens.iter().map(|&l| [l, l]).collect::<Vec<_>>();
+    vec![
+        Geometry::new("packed", false, &square(&[(1, 1), (5, 5), (0, 0), (3, 3)])),
+        Geometry::new("packed causal", true, &square(&[(4, 4), (1, 1), (0, 0), (6, 6)])),
+        Geometry::new("padded", false, &square(&[(6, 6), (6, 2), (6, 1)])),
+        Geometry::new("padded causal", true, &square(&[(5, 3), (5, 5), (5, 1)])),
+        Geometry::new("cross", false, &[[(4, 4), (6, 6)], [(4, 2), (6, 3)], [(4, 1), (6, 1)]]),
+        Geometry::new("one query each", false, &[[(1, 1), (7, 7)], [(1, 1), (35, 30)]]),
+        Geometry::new("two queries each", true, &[[(2, 2), (2, 2)], [(2, 1), (2, 1)]]),
+        Geometry::new("long", false, &[[(2, 2), (3, 3)], [(38, 38), (35, 33)]]),
+    ]
+}
+
+/// Context and map.
+fn attention(
+    [q, k, v]: [&[f64]; 3],
+    of: &Geometry,
+    heads: usize,
+    mask: Option<Mask>,
+) -> (Vec<f64>, Vec<f64>) {
+    let width = q.len() / of.queries();
+    let size = width / heads;
+    let mut context = vec![0.0; q.len()];
+    let mut map = vec![0.0; heads * of.area()];
+    for span in &of.spans {
+        for (h, i) in (0..heads).flat_map(|h| (0..span.query.len).map(move |i| (h, i))) {
+            let head = |row: usize| row * width + h * size..row * width + (h + 1) * size;
+            let query = head(span.query.start + i);
+            let key = |j: usize| head(span.key.start + j);
+            let root = (size as f64).sqrt();
+            let seen = 0..of.seen(span, i);
+            let scores: Vec<f64> =
+                seen.map(|j| dot(&q[query.clone()], &k[key(j)]) / root).collect();
+            let at = heads * span.before + h * span.area() + i * span.key.len;
+            for (j, p) in softmax(&scores).into_iter().enumerate() {
+                map[at + j] = p;
+                let factor = mask.map_or(1.0, |mask| f64::from(mask.factor((at + j) as u32)));
+                for (c, v) in query.clone().zip(&v[key(j)]) {
+                    context[c] += p * factor * v;
+                }
+            }
+        }
+    }
+    (context, map)
+}
+
+fn how(heads: usize, key: Option<u64>) -> Attend {
+    Attend { heads, map: true, dropout: 0.4, key }
+}
+
+/// `attend` over every kind of grid, head size and dropout.
+pub fn attends<B: Train>(b: &mut B) {
+    for of in &geometries() {
+        for (width, heads, key) in [(6, 3, None), (80, 2, None), (64, 1, None), (6, 3, Some(5))] {
+            let noise = &mut Noise::new(12);
+            let (q, q64) = random(b, noise, Shape::matrix(of.queries(), width));
+            let (k, k64) = random(b, noise, Shape::matrix(of.keys(), width));
+            let (v, v64) = random(b, noise, Shape::matrix(of.keys(), width));
+            let mask = key.map(|key| Mask::new(0.4, key));
+            let (context, map) = attention([&q64, &k64, &v64], of, heads, mask);
+            let (kv, grid) = (Kv { k, v }, of.grid(b));
+            let got = b.attend(&q, &kv, &grid, how(heads, key));
+            holds(b, of.name, &got.context, Shape::matrix(of.queries(), width), &context, 1e-5);
+            let got_map = got.map.expect("a map");
+            holds(b, of.name, &got_map, Shape::matrix(heads, of.area()), &map, 1e-5);
+            for (got, want) in values(b, &got_map).iter().zip(&map) {
+                assert!(*want != 0.0 || *got == 0.0, "{}: {got} where nothing is seen", of.name);
+            }
+            let bare = b.attend(&q, &kv, &grid, Attend { map: false, ..how(heads, key) });
+            assert!(bare.map.is_none());
+            holds(b, of.name, &bare.context, Shape::matrix(of.queries(), width), &context, 1e-5);
+        }
+    }
+}
+
+/// `attend_grad`, with a gradient of the context, of the map, and of both.
+pub fn attends_back<B: Train>(b: &mut B) {
+    let cases =
+        [(true, true, None), (true, false, None), (false, true, None), (true, true, Some(6))];
+    for (of, (context, map, key)) in geometries().iter().flat_map(|g| cases.map(|c| (g, c))) {
+        let (width, heads) = (6, 2);
+        let noise = &mut Noise::new(13);
+        let (q, q64) = random(b, noise, Shape::matrix(of.queries(), width));
+        let (k, k64) = random(b, noise, Shape::matrix(of.keys(), width));
+        let (v, v64) = random(b, noise, Shape::matrix(of.keys(), width));
+        let (dy, dy64) = random(b, noise, Shape::matrix(of.queries(), width));
+        let (dmap, dmap64) = random(b, noise, Shape::matrix(heads, of.area()));
+        let mask = key.map(|key| Mask::new(0.4, key));
+        let value = |qkv: [&[f64]; 3]| {
+            let (y, p) = attention(qkv, of, heads, mask);
+            (if context { dot(&y, &dy64) } else { 0.0 }) + if map { dot(&p, &dmap64) } else { 0.0 }
+        };
+        let want = [
+            differences(&q64, |q| value([q, &k64, &v64])),
+            differences(&k64, |k| value([&q64, k, &v64])),
+            differences(&v64, |v| value([&q64, &k64, v])),
+        ];
+        let (kv, grid) = (Kv { k, v }, of.grid(b));
+        let made = b.attend(&q, &kv, &grid, how(heads, key)).map.expect("a map");
+        let saved = SavedAttend { q, kv, map: made };
+        let (dy, dmap) = (context.then_some(&dy), map.then_some(&dmap));
+        let got = b.attend_grad(dy, dmap, &saved, &grid, how(heads, key));
+        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+            let rows = if i == 0 { of.queries() } else { of.keys() };
+            let what = format!("{} {}", of.name, ["dq", "dk", "dv"][i]);
+            holds(b, &what, got, Shape::matrix(rows, width), want, 2e-5);
+        }
+    }
+}
+
+/// A sentence without a valid key: all zero, and never NaN.
+pub fn attends_to_nothing<B: Train>(b: &mut B) {
+    for queries in [1, 5] {
+        let of = Geometry::new("no keys", false, &[[(queries, queries), (3, 0)]]);
+        let noise = &mut Noise::new(14);
+        let (q, _) = random(b, noise, Shape::matrix(queries, 4));
+        let (k, _) = random(b, noise, Shape::matrix(3, 4));
+        let (dmap, _) = random(b, noise, Shape::matrix(2, 3 * queries));
+        let (kv, grid) = (Kv { k: k.clone(), v: k }, of.grid(b));
+        let got = b.attend(&q, &kv, &grid, how(2, None));
+        let map = got.map.expect("a map");
+        holds(b, "map", &map, Shape::matrix(2, 3 * queries), &vec![0.0; 6 * queries], 0.0);
+        holds(b, "context", &got.context, Shape::matrix(queries, 4), &vec![0.0; 4 * queries], 0.0);
+        let saved = SavedAttend { q: q.clone(), kv, map };
+        for got in b.attend_grad(Some(&q), Some(&dmap), &saved, &grid, how(2, None)) {
+            let shape = b.shape(&got);
+            holds(b, "gradient", &got, shape, &vec![0.0; shape.len()], 0.0);
+        }
+    }
+}
+
+/// `[channels, A]` of a sentence-wise map: where channel `c` of element `i` (counted without channels) lies.
+fn place(of: &Geometry, channels: usize, c: usize, i: usize) -> usize {
+    let after = of.spans.partition_point(|s| s.before + s.area() <= i);
+    let span = &of.spans[after];
+    channels * span.before + c * span.area() + i - span.before
+}
+
+const STUDENT_HEADS: [usize; 3] = [2, 2, 1];
+const MAPS: usize = 7;
+
+/// Channel `c` of all layers, element `i`.
+fn channel(of: &Geometry, layers: &[Vec<f64>], c: usize, i: usize) -> f64 {
+    let mut c = c;
+    for (layer, heads) in layers.iter().zip(STUDENT_HEADS) {
+        if c < heads {
+            return layer[place(of, heads, c, i)];
+        }
+        c -= heads;
+    }
+    unreachable!("channel beyond the last layer")
+}
+
+fn alignment(of: &Geometry, layers: &[Vec<f64>], w: &[f64], bias: &[f64]) -> Vec<f64> {
+    let channels = w.len() / MAPS;
+    let mut y = vec![0.0; MAPS * of.area()];
+    for (m, i) in (0..MAPS).flat_map(|m| (0..of.area()).map(move |i| (m, i))) {
+        let mix: f64 = (0..channels).map(|c| w[m * channels + c] * channel(of, layers, c, i)).sum();
+        y[place(of, MAPS, m, i)] = bias[m] + mix;
+    }
+    y
+}
+
+/// Random maps of each layer, in both forms.
+fn layers<B: Train>(
+    b: &mut B,
+    noise: &mut Noise,
+    of: &Geometry,
+) -> (Vec<B::Tensor>, Vec<Vec<f64>>) {
+    let one = |heads: usize| random(b, noise, Shape::matrix(heads, of.area()));
+    STUDENT_HEADS.map(one).into_iter().unzip()
+}
+
+/// `align`
+pub fn aligns<B: Train>(b: &mut B) {
+    for of in &geometries() {
+        let noise = &mut Noise::new(15);
+        let (maps, maps64) = layers(b, noise, of);
+        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
+        let (bias, bias64) = random(b, noise, Shape::vector(MAPS));
+        let grid = of.grid(b);
+        let y = b.align(&maps, &w, &bias, &grid);
+        let want = alignment(of, &maps64, &w64, &bias64);
+        holds(b, of.name, &y, Shape::matrix(MAPS, of.area()), &want, 1e-5);
+    }
+}
+
+/// `align_grad`
+pub fn aligns_back<B: Train>(b: &mut B) {
+    for of in geometries().iter().filter(|g| g.area() < 500) {
+        let noise = &mut Noise::new(16);
+        let (maps, maps64) = layers(b, noise, of);
+        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
+        let (dy, dy64) = random(b, noise, Shape::matrix(MAPS, of.area()));
+        let zero = [0.0; MAPS];
+        let grid = of.grid(b);
+        let got = b.align_grad(&dy, &maps, &w, &grid);
+        let dw = differences(&w64, |w| dot(&alignment(of, &maps64, w, &zero), &dy64));
+        holds(b, of.name, &got.w, Shape::matrix(MAPS, 5), &dw, 1e-5);
+        let db = differences(&zero, |bias| dot(&alignment(of, &maps64, &w64, bias), &dy64));
+        holds(b, of.name, &got.b, Shape::vector(MAPS), &db, 1e-5);
+        assert_eq!(got.maps.len(), maps.len());
+        for (l, got) in got.maps.iter().enumerate() {
+            let want = differences(&maps64[l], |x| {
+                let mut maps = maps64.clone();
+                maps[l] = x.to_vec();
+                dot(&alignment(of, &maps, &w64, &zero), &dy64)
+            });
+            holds(b, of.name, got, Shape::matrix(STUDENT_HEADS[l], of.area()), &want, 1e-5);
+        }
+    }
+}
+
+/// The five sums.
+fn token_losses(
+    [hidden, table]: [&[f64]; 2],
+    teacher: Option<[&[f64]; 2]>,
+    targets: &[u32],
+    of: TokenRow,
+) -> [f64; 5] {
+    let n = targets.len();
+    let logits = |[hidden, table]: [&[f64]; 2], row: usize| -> Vec<f64> {
+        let width = hidden.len() / n;
+        table.chunks(width).map(|w| dot(w, &hidden[row * width..][..width])).collect()
+    };
+    let over = |x: &[f64], by: f32| x.iter().map(|x| x / f64::from(by)).collect::<Vec<f64>>();
+    let mut sums = [0.0; 5];
+    for (row, &target) in targets.iter().enumerate().filter(|(_, t)| **t != IGNORE) {
+        let z = logits([hidden, table], row);
+        let lp = log_softmax(&z);
+        let smoothing = f64::from(of.label_smoothing);
+        let even = smoothing / (z.len() - 1) as f64;
+        sums[0] -= (1.0 - smoothing - even) * lp[target as usize] + even * lp.iter().sum::<f64>();
+        sums[2] -= lp[target as usize];
+        if let Some(teacher) = teacher {
+            let zt = logits(teacher, row);
+            let soft = softmax(&over(&zt, of.teacher_temperature));
+            let lp = log_softmax(&over(&z, of.student_temperature));
+            sums[1] -= dot(&soft, &lp);
+            sums[3] -= log_softmax(&zt)[target as usize];
+            sums[4] -= soft.iter().map(|p| p * p.ln()).sum::<f64>();
+        }
+    }
+    sums
+}
+
+fn token_loss<B: Train>(
+    b: &mut B,
+    [hidden, table]: [&B::Tensor; 2],
+    teacher: Option<[&B::Tensor; 2]>,
+    targets: &[u32],
+    of: TokenRow,
+    gradient: bool,
+) -> TokenLosses<B::Tensor> {
+    let targets = b.index(targets);
+    b.token_loss(TokenLoss {
+        hidden,
+        table,
+        teacher: teacher.map(|[hidden, table]| TeacherRows { hidden, table }),
+        targets: &targets,
+        row: of,
+        gradient,
+    })
+}
+
+const fn row(smoothing: f32, temperatures: [f32; 2], [ce_weight, kd_weight]: [f32; 2]) -> TokenRow {
+    TokenRow {
+        label_smoothing: smoothing,
+        student_temperature: temperatures[0],
+        teacher_temperature: temperatures[1],
+        ce_weight,
+        kd_weight,
+    }
+}
+
+/// Settings of token losses.
+pub const TOKEN_ROWS: [TokenRow; 4] = [
+    row(0.0, [1.0, 1.0], [1.0, 0.0]),
+    row(0.1, [1.0, 1.0], [0.5, 0.7]),
+    row(0.1, [2.0, 1.0], [0.5, 0.5]),
+    row(0.2, [1.0, 3.0], [0.0, 1.5]),
+];
+
+/// `token_loss`: all sums, both gradients, with and without a teacher, with rows that do not count.
+pub fn loses_tokens<B: Train>(b: &mut B) {
+    let targets = [3, 0, IGNORE, 36, 5, IGNORE, IGNORE, 1];
+    let (n, v, width, teacher_width) = (targets.len(), 37, 5, 3);
+    for (of, taught) in TOKEN_ROWS.iter().flat_map(|of| [(*of, true), (*of, false)]) {
+        let noise = &mut Noise::new(17);
+        let (hidden, hidden64) = random(b, noise, Shape::matrix(n, width));
+        let (table, table64) = random(b, noise, Shape::matrix(v, width));
+        let (th, th64) = random(b, noise, Shape::matrix(n, teacher_width));
+        let (tt, tt64) = random(b, noise, Shape::matrix(v, teacher_width));
+        let teacher = taught.then_some([&th, &tt]);
+        let teacher64 = taught.then_some([&th64[..], &tt64[..]]);
+        let want = token_losses([&hidden64, &table64], teacher64, &targets, of);
+        let got = token_loss(b, [&hidden, &table], teacher, &targets, of, true);
+        holds(b, "token_loss", &got.values, Shape::vector(5), &want, 1e-5);
+
+        let value = |hidden: &[f64], table: &[f64]| {
+            let sums = token_losses([hidden, table], teacher64, &targets, of);
+            f64::from(of.ce_weight) * sums[0] + f64::from(of.kd_weight) * sums[1]
+        };
+        let dhidden = differences(&hidden64, |hidden| value(hidden, &table64));
+        let dtable = differences(&table64, |table| value(&hidden64, table));
+        let (got_hidden, got_table) = (got.hidden.expect("asked"), got.table.expect("asked"));
+        holds(b, "token_loss hidden", &got_hidden, Shape::matrix(n, width), &dhidden, 1e-5);
+        holds(b, "token_loss table", &got_table, Shape::matrix(v, width), &dtable, 1e-5);
+
+        let got = token_loss(b, [&hidden, &table], teacher, &targets, of, false);
+        holds(b, "token_loss alone", &got.values, Shape::vector(5), &want, 1e-5);
+        assert!(got.hidden.is_none() && got.table.is_none());
+        let none = token_loss(b, [&hidden, &table], teacher, &[IGNORE; 8], of, true);
+        holds(b, "no token", &none.values, Shape::vector(5), &[0.0; 5], 0.0);
+        let table = none.table.expect("asked");
+        holds(b, "no token", &table, Shape::matrix(v, width), &vec![0.0; v * width], 0.0);
+    }
+}
+
+/// `token_loss` of more rows than are held at once is the sum over parts.
+pub fn loses_many_tokens<B: Train>(b: &mut B) {
+    const PART: usize = 90;
+    let (n, v, width) = (9 * PART, 70, 6);
+    let noise = &mut Noise::new(18);
+    let hidden = noise.list(n * width);
+    let teacher = noise.list(n * width);
+    let (table, _) = random(b, noise, Shape::matrix(v, width));
+    let target = |_| if noise.below(4) == 0 { IGNORE } else { noise.below(v) as u32 };
+    let targets: Vec<u32> = (0..n).map(target).collect();
+    let of = TOKEN_ROWS[2];
+    let mut part = |rows: std::ops::Range<usize>| {
+        let shape = Shape::matrix(rows.len(), width);
+        let at = rows.start * width..rows.end * width;
+        let (h, t) = (b.tensor(&hidden[at.clone()], shape), b.tensor(&teacher[at], shape));
+        let got = token_loss(b, [&h, &table], Some([&t, &table]), &targets[rows], of, true);
+        let (dh, dt) = (got.hidden.expect("asked"), got.table.expect("asked"));
+        [values(b, &got.values), values(b, &dh), values(b, &dt)].map(|x| double(&x))
+    };
+    let [mut sums, mut dhidden, mut dtable] = [vec![0.0; 5], Vec::new(), vec![0.0; v * width]];
+    for start in (0..n).step_by(PART) {
+        let [s, h, t] = part(start..start + PART);
+        sums.iter_mut().zip(s).for_each(|(sum, s)| *sum += s);
+        dtable.iter_mut().zip(t).for_each(|(sum, t)| *sum += t);
+        dhidden.extend(h);
+    }
+    let whole = part(0..n).map(|x| x.iter().map(|&x| x as f32).collect::<Vec<f32>>());
+    close("sums", &whole[0], &sums, 1e-5);
+    close("hidden", &whole[1], &dhidden, 1e-5);
+    close("table", &whole[2], &dtable, 1e-5);
+}
+
+/// The ranges of a sentence's map that are distributions.
+fn distributions(of: &Geometry, span: &Span, how: MapLoss) -> Vec<Vec<usize>> {
+    let keys = span.key.len;
+    let queries = if how.masked { span.query.valid } else { span.query.len };
+    let row = |i: usize| {
+        let seen = if how.masked { of.seen(span, i) } else { keys };
+        (i * keys..i * keys + seen).collect::<Vec<usize>>()
+    };
+    let rows = (0..queries).map(row);
+    match how.normalisation {
+        Normalisation::Row => rows.collect(),
+        Normalisation::Map => vec![rows.flatten().collect()],
+    }
+}
+
+fn map_loss(student: &[f64], teacher: &[Vec<f64>], of: &Geometry, how: MapLoss) -> f64 {
+    let mut sum = 0.0;
+    for span in &of.spans {
+        for (m, ranges) in (0..MAPS).map(|m| (m, distributions(of, span, how))) {
+            for range in ranges.iter().filter(|r| !r.is_empty()) {
+                let at = |i: &usize| span.before + i;
+                let a: Vec<f64> =
+                    range.iter().map(|i| student[place(of, MAPS, m, at(i))]).collect();
+                let t: Vec<f64> =
+                    range.iter().map(|i| teacher_map(of, teacher, m, at(i))).collect();
+                let t = match how.target {
+                    Target::Softmax => softmax(&t),
+                    Target::Probabilities => {
+                        let total: f64 = t.iter().sum();
+                        t.iter().map(|t| t / total).collect()
+                    }
+                };
+                let lp = log_softmax(&a);
+                let term = |(t, lp): (&f64, &f64)| if *t > 0.0 { t * (t.ln() - lp) } else { 0.0 };
+                sum += t.iter().zip(&lp).map(term).sum::<f64>();
+            }
+        }
+    }
+    sum
+}
+
+/// The teacher has layers of 4 and 3 heads.
+const TEACHER_HEADS: [usize; 2] = [4, 3];
+
+fn teacher_map(of: &Geometry, teacher: &[Vec<f64>], m: usize, i: usize) -> f64 {
+    let (layer, head) = if m < TEACHER_HEADS[0] { (0, m) } else { (1, m - TEACHER_HEADS[0]) };
+    teacher[layer][place(of, TEACHER_HEADS[layer], head, i)]
+}
+
+/// `map_loss` in all its forms.
+pub fn loses_maps<B: Train>(b: &mut B) {
+    let mut forms = Vec::new();
+    for normalisation in [Normalisation::Map, Normalisation::Row] {
+        for target in [Target::Softmax, Target::Probabilities] {
+            for masked in [false, true] {
+                forms.push(MapLoss { normalisation, target, masked, weight: 1.5 });
+            }
+        }
+    }
+    for of in &geometries() {
+        let noise = &mut Noise::new(19);
+        let (student, student64) = random(b, noise, Shape::matrix(MAPS, of.area()));
+        let teacher = TEACHER_HEADS.map(|heads| of.maps(noise, heads));
+        let teacher64 = teacher.each_ref().map(|map| double(map));
+        let shape = |heads| Shape::matrix(heads, of.area());
+        let teacher = [0, 1].map(|l| b.tensor(&teacher[l], shape(TEACHER_HEADS[l])));
+        let grid = of.grid(b);
+        for how in &forms {
+            let what = format!("{} {how:?}", of.name);
+            let want = map_loss(&student64, &teacher64, of, *how);
+            let got = b.map_loss(&student, &teacher, &grid, *how, true);
+            holds(b, &what, &got.value, Shape::vector(1), &[want], 1e-5);
+            if of.area() < 500 {
+                let slopes = differences(&student64, |s| 1.5 * map_loss(s, &teacher64, of, *how));
+                let gradient = got.gradient.expect("asked");
+                holds(b, &what, &gradient, shape(MAPS), &slopes, 1e-5);
+            }
+            let got = b.map_loss(&student, &teacher, &grid, *how, false);
+            holds(b, &what, &got.value, Shape::vector(1), &[want], 1e-5);
+            assert!(got.gradient.is_none());
+        }
+    }
+}
+
+/// `adam`, with and without clipping; the norm is that before clipping.
+pub fn takes_adam_steps<B: Train>(b: &mut B) {
+    let shapes = [Shape::matrix(200, 90), Shape::vector(3), Shape::matrix(5, 7)];
+    for clip_norm in [0.0, 0.5, 1e6] {
+        let adam = Adam { clip_norm, ..Adam::default() };
+        let noise = &mut Noise::new(20);
+        let (mut params, mut want): (Vec<_>, Vec<_>) =
+            shapes.map(|s| random(b, noise, s)).into_iter().unzip();
+        let mut m: Vec<_> = shapes.iter().map(|s| b.zeros(*s)).collect();
+        let mut v: Vec<_> = shapes.iter().map(|s| b.zeros(*s)).collect();
+        let mut moments = shapes.map(|s| vec![[0.0; 2]; s.len()]);
+        for t in 1..=3 {
+            let (lr, scale) = (0.01, 0.1);
+            let step = adam.step(t, lr, scale);
+            let (grads, grads64): (Vec<_>, Vec<_>) =
+                shapes.map(|s| random(b, noise, s)).into_iter().unzip();
+            let state = AdamState { params: &mut params, grads: &grads, m: &mut m, v: &mut v };
+            let norm = b.adam(state, &step);
+            let squares: f64 = grads64.iter().flatten().map(|g| g * g).sum();
+            let want_norm = f64::from(scale) * squares.sqrt();
+            holds(b, "norm", &norm, Shape::vector(1), &[want_norm], 1e-5);
+            let clip = f64::from(clip_norm);
+            let clipped = clip > 0.0 && want_norm > clip;
+            let factor = f64::from(scale) * if clipped { clip / (want_norm + 1e-6) } else { 1.0 };
+            for (p, (g, moments)) in want.iter_mut().zip(grads64.iter().zip(&mut moments)) {
+                for (p, (g, [m, v])) in p.iter_mut().zip(g.iter().zip(moments)) {
+                    let g = g * factor;
+                    *m = 0.9 * *m + 0.1 * g;
+                    *v = 0.98 * *v + 0.02 * g * g;
+                    let bias =
+                        (1.0 - 0.98f64.powi(t as i32)).sqrt() / (1.0 - 0.9f64.powi(t as i32));
+                    *p -= lr * 1e-4 * *p + lr * bias * *m / (v.sqrt() + 1e-8);
+                }
+            }
+        }
+        for ((got, want), shape) in params.iter().zip(&want).zip(shapes) {
+            holds(b, "parameters", got, shape, want, 1e-5);
+        }
+        let first: Vec<f64> = moments[0].iter().map(|m| m[0]).collect();
+        let second: Vec<f64> = moments[0].iter().map(|m| m[1]).collect();
+        holds(b, "first moments", &m[0], shapes[0], &first, 1e-6);
+        holds(b, "second moments", &v[0], shapes[0], &second, 1e-6);
+    }
+}
+
+/// `store` and `select`, also in a cache that somebody else holds.
+pub fn stores_and_selects<B: Train>(b: &mut B) {
+    let (groups, stride, width) = (5, 4, 3);
+    let noise = &mut Noise::new(21);
+    let shape = Shape::matrix(groups * stride, width);
+    let (mut cache, mut want) = random(b, noise, shape);
+    let (before, kept) = (want.clone(), cache.clone());
+    let (rows, rows64) = random(b, noise, Shape::matrix(groups, width));
+    b.store(&mut cache, &rows, 2, stride);
+    for (i, row) in rows64.chunks(width).enumerate() {
+        want[(i * stride + 2) * width..][..width].copy_from_slice(row);
+    }
+    holds(b, "store", &cache, shape, &want, 0.0);
+    holds(b, "store leaves others alone", &kept, shape, &before, 0.0);
+    for (parents, len) in
+        [([0, 1, 2, 3, 4], 3), ([1, 0, 0, 4, 3], 3), ([4, 4, 4, 4, 4], 0), ([2, 2, 1, 0, 0], 4)]
+    {
+        b.select(&mut cache, &parents, stride, len);
+        let old = want.clone();
+        for (i, parent) in parents.iter().enumerate() {
+            let from = *parent as usize * stride * width;
+            want[i * stride * width..][..len * width].copy_from_slice(&old[from..][..len * width]);
+        }
+        holds(b, "select", &cache, shape, &want, 0.0);
+    }
+    // Fewer rows than the cache has groups.
+    let (rows, rows64) = random(b, noise, Shape::matrix(2, width));
+    b.store(&mut cache, &rows, 0, stride);
+    for (i, row) in rows64.chunks(width).enumerate() {
+        want[i * stride * width..][..width].copy_from_slice(row);
+    }
+    holds(b, "store of a few", &cache, shape, &want, 0.0);
+}
+
+/// `top_k`: ties, refused tokens, more asked for than there are.
+pub fn picks_the_best<B: Train>(b: &mut B) {
+    for (n, v, k) in [(3, 50, 1), (4, 50, 10), (1, 5, 5), (2, 300, 4)] {
+        for allow in [Allow::Any, Allow::NoEnd, Allow::OnlyEnd] {
+            // Few different values, so that there are ties; padding and the end are among the best.
+            let noise = &mut Noise::new(22);
+            let mut logits: Vec<f32> = (0..n * v).map(|_| noise.below(40) as f32 / 10.0).collect();
+            logits.chunks_mut(v).for_each(|row| (row[1], row[2]) = (9.0, 8.0));
+            let x = b.tensor(&logits, Shape::matrix(n, v));
+            let (mut ids, mut lps) = (vec![0; n * k], vec![0.0; n * k]);
+            b.top_k(&x, allow, &mut ids, &mut lps).expect("a device");
+            let rows = ids.chunks(k).zip(lps.chunks(k)).zip(logits.chunks(v));
+            for ((ids, lps), logits) in rows {
+                let lp = log_softmax(&double(logits));
+                let refused = |id: usize| match allow {
+                    Allow::Any => id == 1,
+                    Allow::NoEnd => id == 1 || id == 2,
+                    Allow::OnlyEnd => id != 2,
+                };
+                let mut order: Vec<usize> = (0..v).filter(|&id| !refused(id)).collect();
+                order.sort_by(|&x, &y| logits[y].total_cmp(&logits[x]).then(x.cmp(&y)));
+                for i in 0..k {
+                    match order.get(i) {
+                        Some(&id) => {
+                            assert_eq!(ids[i] as usize, id, "rank {i} of {v}");
+                            assert!((f64::from(lps[i]) - lp[id]).abs() < 1e-5);
+                        }
+                        None => assert_eq!(lps[i], f32::NEG_INFINITY, "rank {i} of {v}"),
+                    }
+                }
+            }
+        }
+    }
+}

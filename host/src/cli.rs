@@ -60,8 +60,8 @@ pub enum Verb {
 /// Where the model runs.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DeviceArgs {
-    /// The backend to compute with
-    #[arg(long, value_enum, default_value_t)]
+    /// The backend to compute with: auto (the fastest there is), cpu or gpu
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub backend: Backend,
     /// One device of it: cpu, cuda:N or wgpu:N
     #[arg(long, value_name = "DEVICE")]
@@ -128,6 +128,9 @@ pub struct RunArgs {
     /// Continue from the last checkpoint
     #[arg(long)]
     pub resume: bool,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `host train`.

@@ -73,6 +73,11 @@ impl Corpus {
         hash::hex(self.header.fingerprint)
     }
 
+    /// Names the pairs: files of equal sentences have equal ones.
+    pub fn checksum(&self) -> String {
+        hash::hex(self.header.checksum)
+    }
+
     /// The source sentence of pair `i`, [`EOS`] included. Panics where `i` is not below `len`.
     pub fn source(&self, i: usize) -> Ids<'_> {
         self.sentence(2 * self.within(i))

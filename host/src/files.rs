@@ -5,6 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".writing-";
+
 /// Writes `path` through `fill`. The earlier file stays whole until the new one is complete on disk.
 ///
 /// Errors: the folder cannot be written, or the disk is full; `path` is then as it was.
@@ -14,7 +17,7 @@ pub fn write_whole(
 ) -> Result<()> {
     let folder = folder_of(path);
     let written = (|| {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         let mut buffered = BufWriter::with_capacity(1 << 20, file.as_file_mut());
         fill(&mut buffered)?;
         buffered.flush()?;
@@ -45,6 +48,16 @@ pub fn write_output(
         buffered.flush()
     });
     written.map_err(|e| Error::output("write", path, &e))
+}
+
+/// Takes away what a killed program was writing in `folder`; what cannot be removed stays.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Looks before long work whether its output has a place.

@@ -146,6 +146,16 @@ fn another_run_does_not_go_on() {
     let other = Desk::shared().path("other");
     let line = line.replace("--data data", &format!("--data {}", other.display()));
     desk.refused(&line, 2, &["last.safetensors", "another vocabulary"]);
+    // The same vocabulary, but another order of sentences.
+    for lang in ["de", "en"] {
+        let text = desk.read(&format!("train.{lang}"));
+        let turned: Vec<_> = text.lines().rev().map(|line| format!("{line}\n")).collect();
+        desk.write(&format!("turned.{lang}"), turned.concat());
+    }
+    let prepare = "prepare --source-lang de --target-lang en --train turned --valid valid";
+    desk.host(&format!("{prepare} --vocab-size 300 --max-length 40 --out turned")).well();
+    let line = "distill tiny.toml --data turned --out full --resume --set train.max_update=30";
+    desk.refused(line, 2, &["last.safetensors was trained on other sentences", "turned/train.bin"]);
     // The same vocabulary and shape, but other weights.
     let line = "distill tiny.toml --data data --out full --resume --set train.max_update=30";
     let teacher = "train tiny.toml --data data --out teacher2 --seed 7 --quiet --set train.max_update=3 \

@@ -152,6 +152,22 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn results_come_as_json() {
+    let desk = Desk::with_run();
+    let line = "distill tiny.toml --data data --out full --set distill.baseline=true --resume";
+    let list = json(&desk.host(&format!("{line} --json")).well());
+    let runs = ["full/teacher", "full/alone", "full"];
+    for (found, run) in list.as_array().unwrap().iter().zip(runs) {
+        let own = json(&desk.read(&format!("{run}/scores.json")));
+        assert_eq!(found["run"], run);
+        for key in ["split", "parameters", "tokens_per_second", "scores"] {
+            assert_eq!(found[key], own[key], "{key} of {run}");
+        }
+    }
+    assert_eq!(list.as_array().unwrap().len(), 3);
+}
+
+#[test]
 fn a_run_moves() {
     let desk = Desk::new();
     desk.host("train tiny.toml --out origin --quiet").well();

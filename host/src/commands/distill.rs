@@ -3,7 +3,7 @@
 use super::prepare;
 use super::summary::{self, Entry};
 use super::train::{Stage, alone, may_train};
-use crate::cli::{DistillArgs, Globals};
+use crate::cli::{DistillArgs, Globals, RunArgs};
 use crate::config::{self, Method, Run};
 use crate::device::{self, Work};
 use crate::error::Result;
@@ -38,7 +38,7 @@ pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         open_teacher(teacher, &data.vocab)?;
     }
     let display = Display::new(globals.quiet, run.train.log_interval);
-    let work = Distillation { run, folder, beside, data, resume, display, out };
+    let work = Distillation { run, folder, beside, data, args: &args.run, display, out };
     device::run(&args.run.device, globals, work)
 }
 
@@ -89,7 +89,7 @@ struct Distillation<'a> {
     folder: PathBuf,
     beside: Vec<Beside>,
     data: Prepared,
-    resume: bool,
+    args: &'a RunArgs,
     display: Display,
     out: &'a mut dyn Write,
 }
@@ -103,7 +103,7 @@ impl Work for Distillation<'_> {
             entries.push(Entry { label: "teacher", folder: folder.to_owned() });
         }
         for side in &self.beside {
-            let stage = Stage { run: &side.run, data: &self.data, resume: self.resume };
+            let stage = Stage { run: &side.run, data: &self.data, resume: self.args.resume };
             if side.there {
                 let (label, folder) = (side.label, side.folder.display());
                 self.display.line(&format!("{label}: {folder} is finished, taken as it is"));
@@ -117,10 +117,10 @@ impl Work for Distillation<'_> {
             Method::WordKd => "student by word-kd",
             Method::None => "student",
         };
-        let stage = Stage { run: &self.run, data: &self.data, resume: self.resume };
+        let stage = Stage { run: &self.run, data: &self.data, resume: self.args.resume };
         stage.train(b, label, &self.folder, teacher, &mut self.display)?;
         entries.push(Entry { label, folder: self.folder.clone() });
-        summary::write(b, &entries, &self.run, &self.data, self.out)
+        summary::write(b, &entries, &self.run, &self.data, self.args.json, self.out)
     }
 }
 

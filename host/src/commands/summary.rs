@@ -9,7 +9,7 @@ use crate::score::{self, Score};
 use crate::signals;
 use crate::translate::{Options, Translator, translate_lines};
 use a2d_core::backend::Train;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -35,7 +35,7 @@ struct Scored {
 }
 
 /// Translates the test set (without one, the validation set) with every run's best checkpoint, writes each run's
-/// `scores.json`, and prints a table and samples.
+/// `scores.json`, and prints a table and samples, or `json`: a list of what the files say with each run's name.
 ///
 /// Errors: a run that cannot be read, a file or `out` that cannot be written.
 pub fn write<B: Train>(
@@ -43,6 +43,7 @@ pub fn write<B: Train>(
     entries: &[Entry<'_>],
     run: &Run,
     data: &Prepared,
+    json: bool,
     out: &mut dyn Write,
 ) -> Result<()> {
     let (split, text) = match data.text("test")? {
@@ -57,8 +58,12 @@ pub fn write<B: Train>(
         .iter()
         .map(|entry| score_run(b, entry, split, &text, &options))
         .collect::<Result<Vec<_>>>()?;
-    let written = table(entries, &scored, split, &options, out)
-        .and_then(|()| samples(entries, &scored, &text, out));
+    let written = if json {
+        list(entries, &scored, split, out)
+    } else {
+        table(entries, &scored, split, &options, out)
+            .and_then(|()| samples(entries, &scored, &text, out))
+    };
     written.map_err(|e| Error::output("write", Path::new("the results"), &e))
 }
 
@@ -97,16 +102,40 @@ fn score_run<B: Train>(
 }
 
 fn save_scores(folder: &Path, split: &str, scored: &Scored) -> Result<()> {
-    let scores: Vec<_> = [&scored.bleu, &scored.chrf]
-        .map(|s| json!({"name": s.name, "score": s.score, "signature": s.signature}))
-        .into();
-    let text = json!({
-        "split": split,
-        "parameters": scored.size,
-        "tokens_per_second": scored.tokens_per_second,
-        "scores": scores,
-    });
+    let text = Value::Object(scored.json(split));
     write_whole(&RunDir::open(folder)?.scores(), |out| writeln!(out, "{text:#}"))
+}
+
+impl Scored {
+    fn json(&self, split: &str) -> Map<String, Value> {
+        let score = |s: &Score| json!({"name": s.name, "score": s.score, "signature": s.signature});
+        let entries = [
+            ("split", json!(split)),
+            ("parameters", json!(self.size)),
+            ("tokens_per_second", json!(self.tokens_per_second)),
+            ("scores", json!([score(&self.bleu), score(&self.chrf)])),
+        ];
+        entries.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
+    }
+}
+
+fn list(
+    entries: &[Entry<'_>],
+    scored: &[Scored],
+    split: &str,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let object = |(entry, scored): (&Entry<'_>, &Scored)| {
+        let run = entry.folder.display().to_string();
+        let mut object = Map::from_iter([
+            ("model".to_owned(), json!(entry.label)),
+            ("run".to_owned(), json!(run)),
+        ]);
+        object.extend(scored.json(split));
+        Value::Object(object)
+    };
+    let list: Vec<_> = entries.iter().zip(scored).map(object).collect();
+    writeln!(out, "{:#}", Value::Array(list))
 }
 
 fn table(

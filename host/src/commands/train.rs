@@ -2,7 +2,7 @@
 
 use super::prepare;
 use super::summary::{self, Entry};
-use crate::cli::{Globals, TrainArgs};
+use crate::cli::{Globals, RunArgs, TrainArgs};
 use crate::config::{self, Method, Run};
 use crate::device::{self, Work};
 use crate::error::Result;
@@ -27,7 +27,7 @@ pub fn run(args: TrainArgs, globals: &Globals, out: &mut dyn Write) -> Result<()
     signals::install()?;
     let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
     let display = Display::new(globals.quiet, run.train.log_interval);
-    let work = Alone { run, folder, data, resume: args.run.resume, display, out };
+    let work = Alone { run, folder, data, args: &args.run, display, out };
     device::run(&args.run.device, globals, work)
 }
 
@@ -54,7 +54,7 @@ struct Alone<'a> {
     run: Run,
     folder: PathBuf,
     data: Prepared,
-    resume: bool,
+    args: &'a RunArgs,
     display: Display,
     out: &'a mut dyn Write,
 }
@@ -62,10 +62,10 @@ struct Alone<'a> {
 impl Work for Alone<'_> {
     type Output = ();
     fn go<B: Train>(mut self, b: &mut B) -> Result<()> {
-        let stage = Stage { run: &self.run, data: &self.data, resume: self.resume };
+        let stage = Stage { run: &self.run, data: &self.data, resume: self.args.resume };
         stage.train(b, "model", &self.folder, None, &mut self.display)?;
         let entry = Entry { label: "model", folder: self.folder };
-        summary::write(b, &[entry], &self.run, &self.data, self.out)
+        summary::write(b, &[entry], &self.run, &self.data, self.args.json, self.out)
     }
 }
 

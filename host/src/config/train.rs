@@ -10,9 +10,9 @@ pub struct Train {
     pub max_epoch: usize,
     /// Updates after which training ends; 0: no limit.
     pub max_update: u64,
-    /// Seconds after which training ends; 0: no limit.
+    /// Seconds of updates (validations do not count) after which training ends; 0: no limit.
     pub time_limit_seconds: f64,
-    /// Validations without a better BLEU after which training ends; 0: no limit.
+    /// Epochs without a better BLEU after which training ends; 0: no limit.
     pub patience: usize,
     /// Largest padded batch: sentences times the longer of source and target.
     pub max_tokens: usize,

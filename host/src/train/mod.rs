@@ -15,6 +15,7 @@ use crate::checkpoint::Saved;
 use crate::config::{Method, Run};
 use crate::data;
 use crate::error::{Error, Result};
+use crate::files::sweep;
 use crate::log::Log;
 use crate::model::{Plan, core_config};
 use crate::prepared::Prepared;
@@ -116,7 +117,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         let method = run.distill.method;
         let saved = if job.resume { resume::open(job.dir, run)? } else { None };
         if let Some(saved) = &saved {
-            resume::check_vocabulary(job.dir, saved, vocab)?;
+            resume::check_data(job.dir, saved, job.data)?;
         }
         let teacher = match (&job.teacher, method) {
             (Some(folder), Method::A2d | Method::WordKd) => {
@@ -184,6 +185,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
             return Ok(());
         }
+        sweep(self.job.dir.folder());
         self.job.data.vocab.save(&self.job.dir.tokenizer())?;
         self.job.dir.save_config(self.job.run)?;
         // A limit may have been moved.
@@ -454,6 +456,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         let teacher = self.teacher.as_ref().map(|t| ("teacher", t.fingerprint().to_owned()));
         let entries = [
             ("config", self.job.run.complete().to_toml()?),
+            ("data", self.job.data.train.checksum()),
             ("vocabulary", vocab.fingerprint()),
             ("vocabulary_size", vocab.len().to_string()),
             ("program", format!("a2d-host {}", env!("CARGO_PKG_VERSION"))),

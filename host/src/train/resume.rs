@@ -3,6 +3,7 @@
 use crate::checkpoint::Saved;
 use crate::config::{self, Change, Run};
 use crate::error::{Error, Result};
+use crate::prepared::Prepared;
 use crate::run_dir::RunDir;
 use crate::train::Progress;
 use crate::vocab::Vocab;
@@ -86,11 +87,11 @@ fn other(saved: &Saved, change: &Change, or: &str) -> Error {
     ))
 }
 
-/// Whether a checkpoint belongs to the data's vocabulary and to the one beside it.
-pub(super) fn check_vocabulary(dir: &RunDir, saved: &Saved, vocab: &Vocab) -> Result<()> {
+/// Whether a checkpoint belongs to the vocabulary beside it and to the data.
+pub(super) fn check_data(dir: &RunDir, saved: &Saved, data: &Prepared) -> Result<()> {
     let (path, tokenizer) = (saved.path().display(), dir.tokenizer());
     let trained: String = saved.get("vocabulary")?;
-    if trained != vocab.fingerprint() {
+    if trained != data.vocab.fingerprint() {
         let text = "was trained with another vocabulary than the data's";
         return Err(Error::misuse(format!("{path} {text}")));
     }
@@ -99,7 +100,13 @@ pub(super) fn check_vocabulary(dir: &RunDir, saved: &Saved, vocab: &Vocab) -> Re
         let text = format!("{path} was trained with another vocabulary than {tokenizer}");
         return Err(Error::misuse(text));
     }
-    Ok(())
+    match saved.metadata.get("data") {
+        Some(learned) if *learned != data.train.checksum() => Err(Error::misuse(format!(
+            "{path} was trained on other sentences than {} has",
+            data.folder.join("train.bin").display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a checkpoint was distilled from the teacher of this fingerprint.

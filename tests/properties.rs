@@ -286,7 +286,7 @@ fn greedy<B: Train>(b: &mut B, model: &Model<B::Tensor>, source: &[u32], most: u
 fn a_beam_of_one_is_greedy() {
     let mut b = Cpu::new(1);
     let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
-    let how = Search { beam: 1, length_penalty: 1.0 };
+    let how = Search { beam: 1, length_penalty: 1.0, min_length: 1 };
     let most = |length: usize| 2 + length;
     let mut ended = 0;
     for seed in 0..4 {
@@ -308,7 +308,7 @@ fn searches_do_not_depend_on_company() {
     let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
     let most = |length: usize| 2 + length;
     for beam in [1, 3, 5] {
-        let how = Search { beam, length_penalty: 0.8 };
+        let how = Search { beam, length_penalty: 0.8, min_length: 1 };
         let model = model(&mut b, false, 20 + beam as u64);
         let together = search(&mut b, &model, how, &sources, Layout::Packed, most);
         let padded = search(&mut b, &model, how, &sources, Layout::Padded, most);
@@ -331,7 +331,7 @@ fn hypotheses_are_sorted_distinct_and_scored_as_they_would_be_read() {
     let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
     for (beam, length_penalty) in [(2, 1.0), (4, 0.6), (6, 0.0)] {
         let model = model(&mut b, beam == 4, 30 + beam as u64);
-        let how = Search { beam, length_penalty };
+        let how = Search { beam, length_penalty, min_length: 1 };
         let found = search(&mut b, &model, how, &sources, Layout::Packed, |n| 2 + n);
         for (source, found) in sources.iter().zip(&found) {
             assert_eq!(found.len(), beam);
@@ -353,6 +353,26 @@ fn hypotheses_are_sorted_distinct_and_scored_as_they_would_be_read() {
                 assert!(off <= 1e-5 * wanted.abs().max(1.0), "{tokens:?}: {score}, read {wanted}");
             }
         }
+    }
+}
+
+#[test]
+fn no_hypothesis_is_shorter_than_the_search_is_told() {
+    let mut b = Cpu::new(1);
+    let sources = sentences(9, &[6, 1, 9, 4], 19);
+    let model = model(&mut b, false, 40);
+    let mut lengths = |beam, min_length| -> Vec<usize> {
+        let how = Search { beam, length_penalty: 1.0, min_length };
+        let found = search(&mut b, &model, how, &sources, Layout::Packed, |_| 4);
+        found.iter().flatten().map(|(tokens, _)| tokens.len() - 1).collect()
+    };
+    for beam in [1, 3] {
+        for least in 1..=4 {
+            let found = lengths(beam, least);
+            assert!(found.iter().all(|n| (least..=4).contains(n)), "{least}: {found:?}");
+        }
+        // What is longest wins.
+        assert_eq!(lengths(beam, 9), vec![4; beam * sources.len()]);
     }
 }
 

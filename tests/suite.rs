@@ -239,11 +239,11 @@ pub fn maps_linearly_back<B: Train>(b: &mut B) {
         let (dy, dy64) = random(b, noise, Shape::matrix(n, o));
         let (x, x64) = random(b, noise, Shape::matrix(n, i));
         let (w, w64) = random(b, noise, Shape::matrix(o, i));
-        let (into, mut dw) = random(b, noise, Shape::matrix(o, i));
+        let (into, mut dx) = random(b, noise, Shape::matrix(n, i));
         if !add {
-            dw.fill(0.0);
+            dx.fill(0.0);
         }
-        let (mut dx, mut db) = (vec![0.0; n * i], vec![0.0; o]);
+        let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
         for (row, col) in (0..n).flat_map(|row| (0..o).map(move |col| (row, col))) {
             let d = dy64[row * o + col];
             db[col] += d;

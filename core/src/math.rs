@@ -9,10 +9,29 @@ pub fn sqrt(x: f32) -> f32 {
     libm::sqrtf(x)
 }
 
-/// The natural logarithm.
-#[inline]
+/// The natural logarithm of a normal `x` above 0; 0, infinity and NaN are kept; error below 1e-7.
+///
+/// `x = 2^n m`, `m` in `[sqrt(1/2), sqrt(2))`: Cephes' polynomial for `ln m`.
+#[inline(always)]
 pub fn ln(x: f32) -> f32 {
-    libm::logf(x)
+    const SQRT_HALF: u32 = 0x3f35_04f3;
+    let bits = x.to_bits().wrapping_sub(SQRT_HALF);
+    let n = (bits as i32 >> 23) as f32;
+    let m = f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF) - 1.0;
+    let mut p = 7.037_683_6e-2;
+    p = p * m - 1.151_461e-1;
+    p = p * m + 1.167_699_9e-1;
+    p = p * m - 1.242_014_1e-1;
+    p = p * m + 1.424_932_3e-1;
+    p = p * m - 1.666_805_7e-1;
+    p = p * m + 2.000_071_5e-1;
+    p = p * m - 2.499_999_4e-1;
+    p = p * m + 3.333_333e-1;
+    let square = m * m;
+    let y = p * m * square + n * -2.121_944_4e-4 - 0.5 * square;
+    let y = m + y + n * 0.693_359_4;
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    if x < f32::INFINITY { y } else { x }
 }
 
 /// `e^x` for `x` in `[-87.3, 88]`, clamped outside, NaN kept; relative error below 2e-7.
@@ -38,4 +57,24 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 0.5;
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
     (p * r * r + r + 1.0) * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_and_ln_are_within_a_unit_or_two() {
+        for i in 0..200_000 {
+            let x = i as f32 * 8e-4 - 80.0;
+            let (got, want) = (exp(x), libm::exp(f64::from(x)));
+            assert!((f64::from(got) / want - 1.0).abs() < 2e-7, "exp {x}: {got}, not {want}");
+            let (back, want) = (ln(got), libm::log(f64::from(got)));
+            let off = (f64::from(back) - want).abs();
+            assert!(off <= 1e-7 * want.abs().max(0.5), "ln {got}: {back}, not {want}");
+        }
+        assert_eq!(ln(0.0), f32::NEG_INFINITY);
+        assert_eq!(ln(f32::INFINITY), f32::INFINITY);
+        assert!(ln(f32::NAN).is_nan() && exp(f32::NAN).is_nan());
+    }
 }

@@ -16,21 +16,24 @@ pub const LANES: usize = 16;
 /// Added to a row's variance before the root.
 pub const LAYER_NORM_EPS: f32 = 1e-5;
 
-/// Reduces `f(i)` over `0..n` in fixed lanes. `f` must not depend on the order of calls.
+/// Joins `x` in fixed lanes, then the lanes in pairs.
 #[inline(always)]
-fn reduce(n: usize, zero: f32, f: impl Fn(usize) -> f32, join: impl Fn(f32, f32) -> f32) -> f32 {
+fn reduce(x: &[f32], zero: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [zero; LANES];
-    let whole = n - n % LANES;
-    let mut i = 0;
-    while i < whole {
-        for (lane, value) in lanes.iter_mut().enumerate() {
-            *value = join(*value, f(i + lane));
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for x in whole {
+        for (lane, x) in lanes.iter_mut().zip(x) {
+            *lane = join(*lane, *x);
         }
-        i += LANES;
     }
-    for (lane, value) in lanes.iter_mut().enumerate().take(n - whole) {
-        *value = join(*value, f(whole + lane));
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = join(*lane, *x);
     }
+    fold(lanes, join)
+}
+
+#[inline(always)]
+fn fold(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
@@ -46,23 +49,117 @@ fn plus(x: f32, y: f32) -> f32 {
     x + y
 }
 
+/// Sums K results of `f(x, y)` at once, in fixed lanes; `y` is at least as long as `x`.
+#[inline(always)]
+fn sums<const K: usize>(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> [f32; K]) -> [f32; K] {
+    let (whole, rest) = x.as_chunks::<LANES>();
+    let (whole_y, rest_y) = y[..x.len()].as_chunks::<LANES>();
+    let mut lanes = [[0.0; LANES]; K];
+    for (x, y) in whole.iter().zip(whole_y) {
+        add(&mut lanes, x, y, LANES, &f);
+    }
+    if !rest.is_empty() {
+        add(&mut lanes, &filled(rest), &filled(rest_y), rest.len(), &f);
+    }
+    lanes.map(fold_plus)
+}
+
+/// As [`sums`], and each `x` becomes what `f` returns first.
+#[inline(always)]
+fn map_sums<const K: usize>(
+    x: &mut [f32],
+    y: &[f32],
+    f: impl Fn(f32, f32) -> (f32, [f32; K]),
+) -> [f32; K] {
+    let (whole_y, rest_y) = y[..x.len()].as_chunks::<LANES>();
+    let (whole, rest) = x.as_chunks_mut::<LANES>();
+    let mut lanes = [[0.0; LANES]; K];
+    for (x, y) in whole.iter_mut().zip(whole_y) {
+        map_add(&mut lanes, x, y, LANES, &f);
+    }
+    if !rest.is_empty() {
+        let mut last = filled(rest);
+        map_add(&mut lanes, &mut last, &filled(rest_y), rest.len(), &f);
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+    lanes.map(fold_plus)
+}
+
+#[inline(always)]
+fn fold_plus(lanes: [f32; LANES]) -> f32 {
+    fold(lanes, plus)
+}
+
+/// The end of a row, filled up: a whole vector costs less than single elements.
+#[inline(always)]
+fn filled(rest: &[f32]) -> [f32; LANES] {
+    let mut out = [0.0; LANES];
+    out[..rest.len()].copy_from_slice(rest);
+    out
+}
+
+/// Adds `f` of the first `count` pairs to their lanes.
+#[inline(always)]
+fn add<const K: usize>(
+    lanes: &mut [[f32; LANES]; K],
+    x: &[f32; LANES],
+    y: &[f32; LANES],
+    count: usize,
+    f: impl Fn(f32, f32) -> [f32; K],
+) {
+    for lane in 0..LANES {
+        let more = f(x[lane], y[lane]);
+        for k in 0..K {
+            lanes[k][lane] += if lane < count { more[k] } else { 0.0 };
+        }
+    }
+}
+
+/// As [`add`], and each `x` becomes what `f` returns first.
+#[inline(always)]
+fn map_add<const K: usize>(
+    lanes: &mut [[f32; LANES]; K],
+    x: &mut [f32; LANES],
+    y: &[f32; LANES],
+    count: usize,
+    f: impl Fn(f32, f32) -> (f32, [f32; K]),
+) {
+    for lane in 0..LANES {
+        let (to, more) = f(x[lane], y[lane]);
+        x[lane] = to;
+        for k in 0..K {
+            lanes[k][lane] += if lane < count { more[k] } else { 0.0 };
+        }
+    }
+}
+
 /// `sum x`
 #[inline(always)]
 pub fn sum(x: &[f32]) -> f32 {
-    reduce(x.len(), 0.0, |i| x[i], plus)
+    reduce(x, 0.0, plus)
 }
 
 /// `sum x y`; `y` is at least as long as `x`.
 #[inline(always)]
 pub fn dot(x: &[f32], y: &[f32]) -> f32 {
-    let y = &y[..x.len()];
-    reduce(x.len(), 0.0, |i| x[i] * y[i], plus)
+    let [sum] = sums(
+        x,
+        y,
+        #[inline(always)]
+        |x, y| [x * y],
+    );
+    sum
 }
 
 /// The largest element, minus infinity for none. NaN may be passed over: the sums that follow keep it.
 #[inline(always)]
 pub fn max(x: &[f32]) -> f32 {
-    reduce(x.len(), f32::NEG_INFINITY, |i| x[i], |x, y| if y > x { y } else { x })
+    reduce(
+        x,
+        f32::NEG_INFINITY,
+        #[inline(always)]
+        |x, y| if y > x { y } else { x },
+    )
 }
 
 /// `y += a x`
@@ -73,13 +170,25 @@ pub fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// `x = exp(scale x - shift)`, and their sum.
+/// `x = exp(scale (x - shift))`, and their sum.
 #[inline(always)]
 pub fn exp_in_place(x: &mut [f32], scale: f32, shift: f32) -> f32 {
     for x in x.iter_mut() {
-        *x = exp(*x * scale - shift);
+        *x = exp(scale * (*x - shift));
     }
     sum(x)
+}
+
+/// `sum exp(scale (x - shift))`
+#[inline(always)]
+fn exp_sum(x: &[f32], scale: f32, shift: f32) -> f32 {
+    let [sum] = sums(
+        x,
+        x,
+        #[inline(always)]
+        |x, _| [exp(scale * (x - shift))],
+    );
+    sum
 }
 
 /// The position vector `n` of fairseq: `[sin(n f_0) .. sin(n f_h-1), cos(n f_0) .. cos(n f_h-1)]`, `h = D / 2`,
@@ -120,8 +229,13 @@ pub fn softmax_grad(p: &[f32], dp: &mut [f32]) {
 fn moments(x: &[f32]) -> (f32, f32) {
     let n = x.len() as f32;
     let mean = sum(x) / n;
-    let variance = reduce(x.len(), 0.0, |i| (x[i] - mean) * (x[i] - mean), plus) / n;
-    (mean, 1.0 / sqrt(variance + LAYER_NORM_EPS))
+    let [squares] = sums(
+        x,
+        x,
+        #[inline(always)]
+        |x, _| [(x - mean) * (x - mean)],
+    );
+    (mean, 1.0 / sqrt(squares / n + LAYER_NORM_EPS))
 }
 
 /// `y = (x - mean) / deviation * gain + bias`
@@ -148,13 +262,20 @@ pub fn layer_norm_grad(
     let (dy, gain, dx) = (&dy[..n], &gain[..n], &mut dx[..n]);
     let (dgain, dbias) = (&mut dgain[..n], &mut dbias[..n]);
     let (mean, scale) = moments(x);
-    let g = |i: usize| dy[i] * gain[i];
-    let h = |i: usize| (x[i] - mean) * scale;
-    let mean_g = reduce(n, 0.0, g, plus) / n as f32;
-    let mean_gh = reduce(n, 0.0, |i| g(i) * h(i), plus) / n as f32;
     for i in 0..n {
-        dx[i] = scale * (g(i) - mean_g - h(i) * mean_gh);
-        dgain[i] += dy[i] * h(i);
+        dx[i] = dy[i] * gain[i];
+    }
+    let [sum_g, sum_gh] = sums(
+        dx,
+        x,
+        #[inline(always)]
+        |g, x| [g, g * ((x - mean) * scale)],
+    );
+    let (mean_g, mean_gh) = (sum_g / n as f32, sum_gh / n as f32);
+    for i in 0..n {
+        let h = (x[i] - mean) * scale;
+        dx[i] = scale * (dx[i] - mean_g - h * mean_gh);
+        dgain[i] += dy[i] * h;
         dbias[i] += dy[i];
     }
 }
@@ -188,14 +309,23 @@ pub fn activate_grad(dy: &mut [f32], y: &[f32], f: Activation) {
         Activation::Gelu => {
             const DENSITY_AT_0: f32 = 0.398_942_3;
             for (dy, x) in dy.iter_mut().zip(y) {
-                *dy *= normal_cdf(*x) + x * DENSITY_AT_0 * libm::expf(-0.5 * x * x);
+                *dy *= normal_cdf(*x) + x * DENSITY_AT_0 * exp(-0.5 * x * x);
             }
         }
     }
 }
 
+/// The normal distribution function: Abramowitz and Stegun's 7.1.26, error below 1e-7.
+#[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
-    0.5 * (1.0 + libm::erff(x * core::f32::consts::FRAC_1_SQRT_2))
+    let z = x.abs() * core::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let mut p = 1.061_405_4 * t - 1.453_152_1;
+    p = p * t + 1.421_413_8;
+    p = p * t - 0.284_496_72;
+    p = p * t + 0.254_829_6;
+    let tail = 0.5 * p * t * exp(-z * z);
+    if x < 0.0 { tail } else { 1.0 - tail }
 }
 
 /// What [`token_loss`] is asked for.
@@ -221,15 +351,6 @@ pub struct TokenRow {
 /// ce, kd, the two negative log-likelihoods, the softened teacher's entropy.
 pub type TokenValues = [f32; 5];
 
-/// What a row of the teacher's logits comes to.
-struct TeacherRow {
-    kd: f32,
-    nll: f32,
-    entropy: f32,
-    /// Turns the row, now exponentials, into probabilities.
-    factor: f32,
-}
-
 /// One row of the token losses. `z` (student logits) becomes the gradient; `teacher` (logits) is overwritten.
 #[inline(always)]
 pub fn token_loss(
@@ -241,71 +362,82 @@ pub fn token_loss(
     let n = z.len();
     let (most, total_z, z_target) = (max(z), sum(z), z[target]);
     let soft = 1.0 / of.student_temperature;
-    let lse_soft = if of.student_temperature == 1.0 || teacher.is_none() {
-        f32::NAN // taken from the hard one below
-    } else {
-        most * soft + ln(reduce(n, 0.0, |i| exp((z[i] - most) * soft), plus))
-    };
-    let lse = most + ln(exp_sum(z, most));
-    let lse_soft = if lse_soft.is_nan() { lse } else { lse_soft };
-
     let even = of.label_smoothing / (n - 1) as f32;
     let sharp = 1.0 - of.label_smoothing - even;
-    let nll = lse - z_target;
-    let ce = sharp * nll + even * (n as f32 * lse - total_z);
-
     let hard = of.ce_weight * (sharp + even * n as f32);
     let floor = of.ce_weight * even;
+    let pull = of.kd_weight * soft;
+
+    // Logits become exponentials only after all that needs logits.
+    let row = teacher.map(
+        #[inline(always)]
+        |teacher| teacher_row(teacher, z, target, of.teacher_temperature),
+    );
+    let (lse, lse_soft) = if row.is_some() && of.student_temperature != 1.0 {
+        (most + ln(exp_sum(z, 1.0, most)), most * soft + ln(exp_sum(z, soft, most)))
+    } else {
+        let total = exp_in_place(z, 1.0, most);
+        let p = (hard + if row.is_some() { pull } else { 0.0 }) / total;
+        for z in z.iter_mut() {
+            *z = p * *z - floor;
+        }
+        (most + ln(total), most + ln(total))
+    };
+    let nll = lse - z_target;
+    let ce = sharp * nll + even * (n as f32 * lse - total_z);
     let mut values = [ce, 0.0, nll, 0.0, 0.0];
-    match teacher {
-        None => {
+    if let Some(row) = row {
+        values[1] = lse_soft - soft * row.expected;
+        (values[3], values[4]) = (row.nll, row.entropy);
+        if of.student_temperature != 1.0 {
             for z in z.iter_mut() {
-                *z = hard * exp(*z - lse) - floor;
+                *z = hard * exp(*z - lse) + pull * exp(*z * soft - lse_soft) - floor;
             }
         }
-        Some(teacher) => {
-            let teacher = &mut teacher[..n];
-            let row = teacher_row(z, teacher, target, of, lse_soft);
-            (values[1], values[3], values[4]) = (row.kd, row.nll, row.entropy);
-            let pull = of.kd_weight * soft;
-            let q = pull * row.factor;
-            if of.student_temperature == 1.0 {
-                for (z, teacher) in z.iter_mut().zip(teacher) {
-                    *z = (hard + pull) * exp(*z - lse) - floor - q * *teacher;
-                }
-            } else {
-                for (z, teacher) in z.iter_mut().zip(teacher) {
-                    let p = exp(*z * soft - lse_soft);
-                    *z = hard * exp(*z - lse) + pull * p - floor - q * *teacher;
-                }
-            }
-        }
+        axpy(-pull * row.factor, row.exponentials, z);
     }
     z[target] -= of.ce_weight * sharp;
     values
 }
 
-/// The teacher's part; `teacher` becomes exponentials that [`TeacherRow::factor`] makes probabilities.
+/// What a row of the teacher's logits comes to.
+struct TeacherRow<'a> {
+    /// The row once more; `factor` makes them probabilities.
+    exponentials: &'a [f32],
+    factor: f32,
+    /// The student's logit, on average.
+    expected: f32,
+    nll: f32,
+    entropy: f32,
+}
+
+/// The teacher's part: `z` are the student's logits.
 #[inline(always)]
-fn teacher_row(
+fn teacher_row<'a>(
+    teacher: &'a mut [f32],
     z: &[f32],
-    teacher: &mut [f32],
     target: usize,
-    of: &TokenRow,
-    lse_student: f32,
-) -> TeacherRow {
-    let n = teacher.len();
+    temperature: f32,
+) -> TeacherRow<'a> {
     let (most, at_target) = (max(teacher), teacher[target]);
-    let soft = 1.0 / of.teacher_temperature;
-    let lse_hard = (of.teacher_temperature != 1.0).then(|| most + ln(exp_sum(teacher, most)));
-    let weighted = reduce(n, 0.0, |i| exp((teacher[i] - most) * soft) * (teacher[i] - most), plus);
-    let total = exp_in_place(teacher, soft, most * soft);
+    let soft = 1.0 / temperature;
+    let lse_hard = if temperature == 1.0 { 0.0 } else { most + ln(exp_sum(teacher, 1.0, most)) };
+    let [total, expected, weighted] = map_sums(
+        teacher,
+        z,
+        #[inline(always)]
+        |t, z| {
+            let e = exp(soft * (t - most));
+            (e, [e, e * z, e * (t - most)])
+        },
+    );
     let (factor, lse) = (1.0 / total, ln(total));
     TeacherRow {
-        kd: lse_student - factor / of.student_temperature * dot(teacher, z),
-        nll: lse_hard.unwrap_or(most + lse) - at_target,
-        entropy: lse - factor * soft * weighted,
+        exponentials: teacher,
         factor,
+        expected: factor * expected,
+        nll: if temperature == 1.0 { most + lse } else { lse_hard } - at_target,
+        entropy: lse - factor * soft * weighted,
     }
 }
 
@@ -313,33 +445,6 @@ fn teacher_row(
 #[inline(always)]
 pub fn visible(causal: bool, i: usize, keys: usize) -> usize {
     if causal { keys.min(i + 1) } else { keys }
-}
-
-/// Folds `f` over `ranges`.
-#[inline(always)]
-fn over<T>(
-    ranges: impl Iterator<Item = Range<usize>>,
-    zero: T,
-    f: impl Fn(Range<usize>) -> T,
-    join: impl Fn(T, T) -> T,
-) -> T {
-    let mut out = zero;
-    for r in ranges {
-        out = join(out, f(r));
-    }
-    out
-}
-
-/// Sums `f` over `ranges`, in double.
-#[inline(always)]
-fn total(ranges: impl Iterator<Item = Range<usize>>, f: impl Fn(Range<usize>) -> f32) -> f64 {
-    over(ranges, 0.0, |r| f64::from(f(r)), |x, y| x + y)
-}
-
-/// `sum exp(x - shift)`
-#[inline(always)]
-fn exp_sum(x: &[f32], shift: f32) -> f32 {
-    reduce(x.len(), 0.0, |i| exp(x[i] - shift), plus)
 }
 
 /// `KL(t || softmax(a))` over the union of `ranges`, taken as one distribution; `t` is `softmax(teacher)`, or with
@@ -353,38 +458,58 @@ pub fn map_divergence<R: Iterator<Item = Range<usize>> + Clone>(
     weight: f32,
     gradient: Option<&mut [f32]>,
 ) -> f64 {
-    let most_a = over(ranges.clone(), f32::NEG_INFINITY, |r| max(&a[r]), f32::max);
-    let total_a = total(ranges.clone(), |r| exp_sum(&a[r], most_a));
-    let lse_a = f64::from(most_a) + libm::log(total_a);
-    let (most_t, total_t) = if as_is {
-        (0.0, total(ranges.clone(), |r| sum(&teacher[r])))
-    } else {
-        let most = over(ranges.clone(), f32::NEG_INFINITY, |r| max(&teacher[r]), f32::max);
-        (most, total(ranges.clone(), |r| exp_sum(&teacher[r], most)))
-    };
-    let probability = |t: f32| if as_is { t } else { exp(t - most_t) };
-    let (factor_a, factor_t) = ((1.0 / total_a) as f32, (1.0 / total_t) as f32);
-
+    let (mut most, mut most_t) = (f32::NEG_INFINITY, f32::NEG_INFINITY);
+    for r in ranges.clone() {
+        most = most.max(max(&a[r.clone()]));
+        most_t = most_t.max(max(&teacher[r]));
+    }
     // sum t (ln t - a), with ln t known up to a constant for the softmax.
-    let cross = total(ranges.clone(), |r| {
+    let [mut total, mut total_t, mut cross] = [0.0f64; 3];
+    for r in ranges.clone() {
         let (a, t) = (&a[r.clone()], &teacher[r]);
-        if as_is {
-            t.iter().zip(a).map(|(t, a)| if *t > 0.0 { t * (ln(*t) - a) } else { 0.0 }).sum()
+        let more = if as_is {
+            sums(
+                a,
+                t,
+                #[inline(always)]
+                |a, t| [exp(a - most), t, if t > 0.0 { t * (ln(t) - a) } else { 0.0 }],
+            )
         } else {
-            reduce(a.len(), 0.0, |i| probability(t[i]) * (t[i] - a[i]), plus)
-        }
-    });
-    let normaliser =
-        if as_is { libm::log(total_t) } else { f64::from(most_t) + libm::log(total_t) };
+            sums(
+                a,
+                t,
+                #[inline(always)]
+                |a, t| {
+                    let e = exp(t - most_t);
+                    [exp(a - most), e, e * (t - a)]
+                },
+            )
+        };
+        total += f64::from(more[0]);
+        total_t += f64::from(more[1]);
+        cross += f64::from(more[2]);
+    }
+    if total == 0.0 {
+        return 0.0; // nothing is seen
+    }
     if let Some(gradient) = gradient {
+        let (p, q) = ((f64::from(weight) / total) as f32, (f64::from(weight) / total_t) as f32);
         for r in ranges {
-            let (a, t) = (&a[r.clone()], &teacher[r.clone()]);
-            for ((g, a), t) in gradient[r].iter_mut().zip(a).zip(t) {
-                *g = weight * (exp(a - most_a) * factor_a - probability(*t) * factor_t);
+            let (a, t, g) = (&a[r.clone()], &teacher[r.clone()], &mut gradient[r]);
+            if as_is {
+                for ((g, a), t) in g.iter_mut().zip(a).zip(t) {
+                    *g = p * exp(a - most) - q * t;
+                }
+            } else {
+                for ((g, a), t) in g.iter_mut().zip(a).zip(t) {
+                    *g = p * exp(a - most) - q * exp(t - most_t);
+                }
             }
         }
     }
-    cross / total_t + lse_a - normaliser
+    let lse = f64::from(most) + libm::log(total);
+    let lse_t = if as_is { 0.0 } else { f64::from(most_t) } + libm::log(total_t);
+    cross / total_t + lse - lse_t
 }
 
 /// Adam over equal slices, as `AdamStep` has it; `scale` replaces the step's own (clipping is in it).
@@ -405,8 +530,10 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamS
 /// The best `ids.len()` tokens of a row of logits, best first (the lower id on a tie), with log-probabilities.
 #[inline(always)]
 pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &mut [f32]) {
+    /// Logits that are passed over together.
+    const BLOCK: usize = 4 * LANES;
     let most = max(logits);
-    let lse = most + ln(exp_sum(logits, most));
+    let lse = most + ln(exp_sum(logits, 1.0, most));
     let refused = |id: u32| match allow {
         Allow::Any => id == token::PAD,
         Allow::NoEnd => id == token::PAD || id == token::EOS,
@@ -416,17 +543,22 @@ pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &
     ids.fill(token::PAD);
     let Some(last) = ids.len().checked_sub(1) else { return };
     let mut worst = f32::NEG_INFINITY;
-    for (id, &z) in logits.iter().enumerate() {
-        let lp = z - lse;
-        if lp > worst && !refused(id as u32) {
-            let mut at = last;
-            while at > 0 && log_probabilities[at - 1] < lp {
-                log_probabilities[at] = log_probabilities[at - 1];
-                ids[at] = ids[at - 1];
-                at -= 1;
+    for (block, logits) in logits.chunks(BLOCK).enumerate() {
+        if max(logits) - lse <= worst {
+            continue;
+        }
+        for (i, z) in logits.iter().enumerate() {
+            let (id, lp) = ((block * BLOCK + i) as u32, z - lse);
+            if lp > worst && !refused(id) {
+                let mut at = last;
+                while at > 0 && log_probabilities[at - 1] < lp {
+                    log_probabilities[at] = log_probabilities[at - 1];
+                    ids[at] = ids[at - 1];
+                    at -= 1;
+                }
+                (log_probabilities[at], ids[at]) = (lp, id);
+                worst = log_probabilities[last];
             }
-            (log_probabilities[at], ids[at]) = (lp, id as u32);
-            worst = log_probabilities[last];
         }
     }
 }

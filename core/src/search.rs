@@ -16,6 +16,8 @@ pub struct Search {
     pub beam: usize,
     /// A hypothesis of n tokens (EOS included) scores its log-probability over `n ^ length_penalty`.
     pub length_penalty: f32,
+    /// Tokens before EOS at least; fairseq's default is 1.
+    pub min_length: usize,
 }
 
 /// One sentence to translate.
@@ -23,7 +25,7 @@ pub struct Search {
 pub struct Sentence {
     /// Its rows of the memory.
     pub memory: Run,
-    /// Tokens before EOS at most; at least 1.
+    /// Tokens before EOS at most; at least 1. Where it is below [`Search::min_length`], it wins.
     pub max_length: usize,
 }
 
@@ -260,7 +262,8 @@ impl<'w> State<'w> {
                 self.next_scores[row] = self.log_probabilities[row * width];
             }
         }
-        self.top_k(b, &logits, if at == 0 { Allow::NoEnd } else { Allow::Any })?;
+        let allow = if at < self.how.min_length { Allow::NoEnd } else { Allow::Any };
+        self.top_k(b, &logits, allow)?;
         for row in 0..self.live {
             if ends(self, row) {
                 self.log_probabilities[row * width..][..width].fill(f32::NEG_INFINITY);

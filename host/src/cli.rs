@@ -262,26 +262,39 @@ pub struct ScoreArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   host bench distill --batches batches.safetensors --max-tokens 4096 --threads 2 --json
-  host bench translate --shape paper")]
+  host bench train --model teacher --profile
+  host bench translate --beam 5 --shape paper")]
 pub struct BenchArgs {
     /// What is measured
     #[arg(value_enum)]
     pub what: BenchWhat,
-    /// Token batches to measure on [default: random ones]
+    /// Token batches to measure on, as MAX_TOKENS.NUMBER.src, .prev and .tgt [default: a random one]
     #[arg(long, value_name = "FILE.safetensors")]
     pub batches: Option<PathBuf>,
-    /// Which of its batches: the largest padded size
+    /// Sentences for translate: one a line, as token ids that end with 2 [default: those of --batches]
+    #[arg(long, value_name = "FILE")]
+    pub sources: Option<PathBuf>,
+    /// Which of the batches, or the size of the random one: rows times the longest
     #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
     pub max_tokens: usize,
     /// The sizes of the models
     #[arg(long, value_enum, default_value_t)]
     pub shape: BenchShape,
-    /// The losses of distill: official, masked or rows
-    #[arg(long, value_name = "PRESET", default_value = "official")]
-    pub preset: String,
-    /// Repetitions whose median is told
+    /// The model that train trains
+    #[arg(long, value_enum, default_value_t)]
+    pub model: BenchModel,
+    /// The losses of distill
+    #[arg(long, value_enum, default_value_t)]
+    pub preset: BenchPreset,
+    /// The beam of translate [default: 1, then 5]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub beam: Option<usize>,
+    /// Repetitions whose median is told; one more goes before them
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub repeats: usize,
+    /// Tell the time of each operation too
+    #[arg(long)]
+    pub profile: bool,
     /// Where random weights and batches start
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -307,11 +320,40 @@ pub enum BenchWhat {
 /// The sizes that `bench` measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchShape {
-    /// Width 256, teacher of 6 + 6 layers, student of 3 + 3, 4 heads.
+    /// V 8000, width 256, 4 heads, teacher of 6 + 6 layers, student of 3 + 3.
     #[default]
+    Base,
+    /// V 10000, width 512, 4 heads, teacher of 6 + 6 layers, student of 3 + 3.
     Paper,
-    /// Width 512.
+    /// V 32000, width 1024, 16 heads, teacher of 12 + 12 layers, student of 4 + 4.
     Large,
+    /// As small as can be: to see that it runs.
+    #[value(hide = true)]
+    Tiny,
+}
+
+/// The model that `bench train` trains.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchModel {
+    /// The large one.
+    Teacher,
+    /// The small one.
+    #[default]
+    Student,
+}
+
+/// The losses of `bench distill`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchPreset {
+    /// As the authors' code.
+    #[default]
+    Official,
+    /// Attention maps without padding and future.
+    Masked,
+    /// Attention maps row by row.
+    Rows,
+    /// The teacher's words alone.
+    WordKd,
 }
 
 /// `host devices`.

@@ -1,9 +1,26 @@
 //! `host bench`.
+
+use crate::bench::{self, Measurement};
 use crate::cli::{BenchArgs, Globals};
+use crate::device;
 use crate::error::{Error, Result};
 use std::io::Write;
+use std::path::Path;
 
-/// Placeholder until the bench branch is merged.
-pub fn run(_: BenchArgs, _: &Globals, _: &mut dyn Write) -> Result<()> {
-    Err(Error::failed("not merged yet"))
+/// Measures, and prints one line a measurement.
+///
+/// Errors: batches that cannot be used (misuse), a lost device, `out` cannot be written.
+pub fn run(args: BenchArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    let input = bench::Input::new(&args)?;
+    let threads = globals.threads.map_or_else(rayon::current_num_threads, usize::from);
+    let work = bench::Bench { args: &args, input, threads };
+    for measurement in device::run(&args.device, globals, work)? {
+        write(&measurement, args.json, out)
+            .map_err(|e| Error::output("write", Path::new("the measurements"), &e))?;
+    }
+    Ok(())
+}
+
+fn write(of: &Measurement, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    if json { writeln!(out, "{}", of.json()) } else { writeln!(out, "{of}") }
 }

@@ -39,7 +39,11 @@ impl SearchArgs {
     /// The search that the arguments ask for.
     pub fn options(&self, n_best: usize, max_tokens: usize) -> Options {
         Options {
-            search: Search { beam: self.beam, length_penalty: self.length_penalty as f32 },
+            search: Search {
+                beam: self.beam,
+                length_penalty: self.length_penalty as f32,
+                min_length: 1,
+            },
             max_length_a: self.max_length_a,
             max_length_b: self.max_length_b,
             max_tokens,

@@ -1,6 +1,6 @@
 //! Adam over all parameters at once.
 
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
 use a2d_core::backend::AdamState;
 use a2d_core::optim::AdamStep;
@@ -32,7 +32,7 @@ pub fn adam(team: &Team, pool: &Pool, state: AdamState<'_, Tensor>, step: &AdamS
         pieces.extend(read.zip(moments));
     }
     team.each(pieces, |((p, g), (m, v))| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || rows::adam(p, g, m, v, step, scale),
         );
@@ -44,7 +44,7 @@ pub fn adam(team: &Team, pool: &Pool, state: AdamState<'_, Tensor>, step: &AdamS
 fn norm(team: &Team, grads: &[Tensor]) -> f64 {
     let pieces = grads.iter().flat_map(|g| g.data().chunks(CHUNK));
     let sums = team.map(pieces, |g| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || g.chunks(SQUARES).map(|g| f64::from(rows::dot(g, g))).sum::<f64>(),
         )

@@ -6,7 +6,7 @@
 use super::attend::{blocks, spans};
 use super::gemm::{self, Left, PANEL, Right};
 use super::linear::fold_rows;
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
 use a2d_core::backend::AlignGrad;
 use a2d_core::batch::{Grid, Span};
@@ -87,7 +87,7 @@ fn sentence_grad(
     let left = Left::Rows { data: dy, stride: area };
     gemm::product(left, Right { panels: &panels, depth: area, cols: c }, dw, c, m, false);
 
-    arch().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             db.fill(0.0);

@@ -1,7 +1,7 @@
 //! Scaled dot-product attention and its gradients, sentence by sentence and head by head.
 
 use super::gemm::{self, Left, PANEL, Right};
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
 use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
 use a2d_core::batch::{Grid, Run, Span};
@@ -113,7 +113,7 @@ impl Head {
     /// Drops elements of `map`.
     fn drop(&self, mask: Mask, map: &mut [f32]) {
         let first = self.map as u32;
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for (i, x) in map.iter_mut().enumerate() {
@@ -161,7 +161,7 @@ pub fn attend(
         for head in Head::all(span, grid.causal, width, how.heads) {
             let map = maps.as_mut().and_then(Iterator::next).unwrap_or(&mut own);
             if span.query.len < FEW {
-                arch().dispatch(
+                vectorised(
                     #[inline(always)]
                     || few(&head, q, kv, dropout(&how), context, map),
                 );
@@ -187,7 +187,7 @@ fn many(
     let mut panels = pool.take(head.packed_len());
     let k = head.right_transposed(&kv.k, key, &mut panels);
     gemm::product(head.left(q, query), k, map, key.len, query.len, false);
-    arch().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let scale = head.scale();
@@ -290,7 +290,7 @@ fn head_grad(
         dp.fill(0.0);
         dv.chunks_mut(head.width).for_each(|row| row[..head.size].fill(0.0));
     }
-    arch().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             if let Some(dmap) = dmap {

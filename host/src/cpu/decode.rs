@@ -1,6 +1,6 @@
 //! Caches, and the choice of the next tokens.
 
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
 use a2d_core::backend::Allow;
 use a2d_core::rows;
@@ -48,7 +48,7 @@ pub fn top_k(team: &Team, logits: &Tensor, allow: Allow, ids: &mut [u32], lp: &m
     }
     let out = ids.chunks_exact_mut(k).zip(lp.chunks_exact_mut(k));
     team.each(logits.data().chunks_exact(width).zip(out), |(logits, (ids, lp))| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || rows::top_k(logits, allow, ids, lp),
         );

@@ -1,6 +1,6 @@
 //! Embeddings with sinusoidal positions, and their gradient.
 
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
 use a2d_core::batch::{NO_POSITION, Tokens};
 use a2d_core::rows;
@@ -84,7 +84,7 @@ pub fn embed_grad(
         let first = chunk * TABLE_CHUNK;
         let start = order.partition_point(|&(id, _)| (id as usize) < first);
         let end = order.partition_point(|&(id, _)| (id as usize) < first + TABLE_CHUNK);
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for &(id, row) in &order[start..end] {

@@ -1,7 +1,7 @@
 //! The linear map and its gradients.
 
 use super::gemm::{self, Form, Left, Start};
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
 use a2d_core::backend::LinearGrad;
 use a2d_core::rows;
@@ -61,7 +61,7 @@ fn column_sums(team: &Team, pool: &Pool, x: &Tensor) -> Tensor {
     let chunks = x.data().chunks((CHUNK * cols).max(1));
     let mut sums = pool.take(chunks.len() * cols);
     team.each(chunks.zip(sums.chunks_mut(cols.max(1))), |(x, sums)| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 sums.fill(0.0);

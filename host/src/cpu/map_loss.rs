@@ -1,7 +1,7 @@
 //! How far aligned maps are from the teacher's.
 
 use super::attend::{blocks, spans};
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
 use a2d_core::backend::{Loss, MapLoss, Normalisation, Target};
 use a2d_core::batch::{Grid, Span};
@@ -61,10 +61,10 @@ fn sentence(
     });
     let mut value = 0.0;
     for (i, (student, teacher)) in student.chunks_exact(area).zip(teacher).enumerate() {
-        let gradient = gradient.as_deref_mut().map(|g| &mut g[i * area..][..area]);
-        value += arch().dispatch(
+        let mut gradient = gradient.as_deref_mut().map(|g| &mut g[i * area..][..area]);
+        value += vectorised(
             #[inline(always)]
-            || map(span, student, teacher, causal, how, gradient),
+            || map(span, student, teacher, causal, how, gradient.as_deref_mut()),
         );
     }
     value
@@ -97,12 +97,13 @@ fn map(
             rows::map_divergence(student, teacher, ranges, as_is, how.weight, gradient)
         }
         Normalisation::Row => {
-            let row = |i| {
+            let mut value = 0.0;
+            for i in 0..queries {
                 let one = std::iter::once(seen(i));
                 let gradient = gradient.as_deref_mut();
-                rows::map_divergence(student, teacher, one, as_is, how.weight, gradient)
-            };
-            (0..queries).map(row).sum()
+                value += rows::map_divergence(student, teacher, one, as_is, how.weight, gradient);
+            }
+            value
         }
     }
 }

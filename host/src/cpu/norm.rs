@@ -1,7 +1,7 @@
 //! Layer normalisation and its gradients.
 
 use super::linear::fold_rows;
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
 use a2d_core::backend::NormGrad;
 use a2d_core::rows;
@@ -16,7 +16,7 @@ pub fn layer_norm(team: &Team, pool: &Pool, x: &Tensor, gain: &Tensor, bias: &Te
     let mut y = pool.tensor(x.shape());
     let (gain, bias, size) = (gain.data(), bias.data(), CHUNK * cols);
     team.each(y.data_mut().chunks_mut(size).zip(x.data().chunks(size)), |(y, x)| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for (y, x) in y.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
@@ -47,7 +47,7 @@ pub fn layer_norm_grad(
     let pieces = dx.data_mut().chunks_mut(size).zip(dy.data().chunks(size)).zip(chunks).zip(sums);
     let gain = gain.data();
     team.each(pieces, |(((dx, dy), x), (dgain, dbias))| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 dgain.fill(0.0);

@@ -1,6 +1,6 @@
 //! Element by element.
 
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::Tensor;
 use a2d_core::config::Activation;
 use a2d_core::rng::Mask;
@@ -12,7 +12,7 @@ const CHUNK: usize = 1 << 14;
 /// `f(x)`
 pub fn activate(team: &Team, mut x: Tensor, f: Activation) -> Tensor {
     team.each(x.data_mut().chunks_mut(CHUNK), |x| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || rows::activate(x, f),
         );
@@ -23,7 +23,7 @@ pub fn activate(team: &Team, mut x: Tensor, f: Activation) -> Tensor {
 /// `f'` times `dy`; `y` is the output for relu, the input for gelu.
 pub fn activate_grad(team: &Team, mut dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
     pairs(team, &mut dy, y, |dy, y| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || rows::activate_grad(dy, y, f),
         );
@@ -34,7 +34,7 @@ pub fn activate_grad(team: &Team, mut dy: Tensor, y: &Tensor, f: Activation) -> 
 /// `x + y`
 pub fn add(team: &Team, mut x: Tensor, y: &Tensor) -> Tensor {
     pairs(team, &mut x, y, |x, y| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || rows::axpy(1.0, y, x),
         );
@@ -45,7 +45,7 @@ pub fn add(team: &Team, mut x: Tensor, y: &Tensor) -> Tensor {
 /// `x * s`
 pub fn scale(team: &Team, mut x: Tensor, s: f32) -> Tensor {
     team.each(x.data_mut().chunks_mut(CHUNK), |x| {
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || x.iter_mut().for_each(|x| *x *= s),
         );
@@ -57,7 +57,7 @@ pub fn scale(team: &Team, mut x: Tensor, s: f32) -> Tensor {
 pub fn mask(team: &Team, mut x: Tensor, mask: Mask) -> Tensor {
     team.each(x.data_mut().chunks_mut(CHUNK).enumerate(), |(chunk, x)| {
         let first = (chunk * CHUNK) as u32;
-        arch().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for (i, x) in x.iter_mut().enumerate() {

@@ -3,7 +3,7 @@
 //! Pieces are cut by the shape of the work, never by the number of threads, and each writes what no other does:
 //! results are the same bit for bit however many threads there are.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{LazyLock, Mutex};
 
@@ -63,8 +63,24 @@ impl Team {
     }
 }
 
-/// The widest vector unit of this machine: `arch().dispatch(f)` runs `f` compiled for it.
+/// The widest vector unit of this machine.
 pub fn arch() -> Arch {
     static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
     *ARCH
+}
+
+/// Runs `f` compiled for the widest vector unit of this machine. Give it an `#[inline(always)]` closure, and in that
+/// call nothing that the compiler may leave a call: only what is inlined is compiled anew.
+pub fn vectorised<R>(f: impl FnMut() -> R) -> R {
+    /// `FnMut`, because a call through `FnOnce` may not be inlined.
+    struct Wide<F>(F);
+    impl<R, F: FnMut() -> R> WithSimd for Wide<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    arch().dispatch(Wide(f))
 }

@@ -2,7 +2,7 @@
 
 use super::Cpu;
 use super::gemm::{self, Form, Left, Right, Start};
-use super::team::{Team, arch};
+use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
 use a2d_core::backend::{TokenLoss, TokenLosses};
 use a2d_core::batch::IGNORE;
@@ -118,10 +118,10 @@ impl<'a> Losses<'a> {
     ) {
         let v = self.forward.cols;
         for (i, (z, value)) in logits.chunks_exact_mut(v).zip(values).enumerate() {
-            let teacher = teacher.as_mut().map(|t| &mut t[i * v..][..v]);
-            arch().dispatch(
+            let mut teacher = teacher.as_mut().map(|t| &mut t[i * v..][..v]);
+            vectorised(
                 #[inline(always)]
-                || *value = rows::token_loss(z, teacher, tile[i].1, &self.row),
+                || *value = rows::token_loss(z, teacher.as_deref_mut(), tile[i].1, &self.row),
             );
         }
     }

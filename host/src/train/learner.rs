@@ -205,6 +205,19 @@ pub struct TeacherModel<T> {
 }
 
 impl<T: Clone> TeacherModel<T> {
+    /// A teacher that has learned nothing: parameters drawn from `seed`.
+    ///
+    /// Errors (misuse): the configuration describes no model.
+    pub fn untrained<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        config: &Config,
+        seed: u64,
+    ) -> Result<Self> {
+        let plan = Plan::new(config, None)?;
+        let model = plan.bind(plan.init(b, seed)).model;
+        Ok(Self { teacher: Teacher { model, align: None }, maps: *config })
+    }
+
     /// The best checkpoint of a run. With `aam`, its maps pass through the alignment found there.
     ///
     /// Errors (misuse): no such run, a damaged one, one of another vocabulary, or no alignment where one is wanted.

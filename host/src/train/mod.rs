@@ -5,7 +5,7 @@ mod objective;
 mod progress;
 mod validate;
 
-pub use learner::{Learning, TeacherModel, Update};
+pub use learner::{At, Learning, Pairs, TeacherModel, Update};
 pub use objective::objective;
 pub use progress::Progress;
 

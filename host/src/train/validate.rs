@@ -67,7 +67,11 @@ impl Options {
     /// The search that a training's validation uses.
     pub fn of(train: &crate::config::Train) -> Self {
         Self {
-            search: Search { beam: train.beam, length_penalty: train.length_penalty as f32 },
+            search: Search {
+                beam: train.beam,
+                length_penalty: train.length_penalty as f32,
+                min_length: 1,
+            },
             max_length_a: train.max_length_a,
             max_length_b: train.max_length_b,
             max_tokens: 4096,

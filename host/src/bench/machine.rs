@@ -1,0 +1,58 @@
+//! What the machine gives: its best matrix product, and the memory and processor time that this process has taken.
+
+use crate::error::{Error, Result};
+use a2d_core::backend::Train;
+use a2d_core::rng;
+use a2d_core::shape::Shape;
+use std::time::{Duration, Instant};
+
+/// Rows, columns and depth of the product.
+const SIDE: usize = 1024;
+
+/// The best rate of a product of two square matrices by the backend's own `linear`, in GFLOP/s.
+///
+/// Errors: the device was lost.
+pub fn peak_gflops<B: Train>(b: &mut B) -> Result<f64> {
+    const MOST: usize = 20;
+    const LONGEST: Duration = Duration::from_millis(500);
+    let shape = Shape::matrix(SIDE, SIDE);
+    let mut factor = |key| {
+        let data: Vec<f32> = (0..SIDE * SIDE).map(|i| rng::uniform(key, i as u32) - 0.5).collect();
+        b.tensor(&data, shape)
+    };
+    let (x, w) = (factor(1), factor(2));
+    let probe = b.zeros(Shape::vector(1));
+    // The first is a warm-up.
+    let (begin, mut best) = (Instant::now(), f64::INFINITY);
+    for i in 0..=MOST {
+        let start = Instant::now();
+        let _y = b.linear(&x, &w, None);
+        // A backend may work behind our back; reading waits for it.
+        b.read(&probe, &mut [0.0]).map_err(|e| Error::failed(e.to_string()))?;
+        if i > 0 {
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        if i > 1 && begin.elapsed() > LONGEST {
+            break;
+        }
+    }
+    Ok(2.0 * (SIDE as f64).powi(3) / best / 1e9)
+}
+
+/// The most memory that this process has held so far, in bytes, where the system tells it (Linux).
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(1024 * kibibytes)
+}
+
+/// The processor time of all threads of this process so far, in seconds, where the system tells it (Linux).
+pub fn processor_time() -> Option<f64> {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name comes second, in parentheses, and may hold anything; user and system time are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    Some(ticks.sum::<Result<f64, _>>().ok()? / TICKS_PER_SECOND)
+}

@@ -1,0 +1,69 @@
+//! How fast it is: training steps, distillation steps and translation, measured on the same work that other
+//! toolkits can be given.
+//!
+//! A repetition is a full step (forward, losses, backward, Adam, with dropout) on each of a few batches, or the
+//! translation of a set of sentences.
+
+mod input;
+mod machine;
+mod measurement;
+mod shape;
+mod steps;
+mod timed;
+mod translation;
+mod work;
+
+pub use input::Input;
+pub use measurement::{Measurement, Timing};
+pub use shape::Models;
+pub use timed::{Clock, Row, Timed};
+
+use crate::cli::{BenchArgs, BenchWhat};
+use crate::device::Work;
+use crate::error::Result;
+use a2d_core::backend::Train;
+
+/// Everything that is to be measured.
+pub struct Bench<'a> {
+    /// What, and how often.
+    pub args: &'a BenchArgs,
+    /// On what.
+    pub input: Input,
+    /// Told with the results.
+    pub threads: usize,
+}
+
+impl Work for Bench<'_> {
+    type Output = Vec<Measurement>;
+
+    fn go<B: Train>(self, b: &mut B) -> Result<Self::Output> {
+        let peak = machine::peak_gflops(b)?;
+        if self.args.profile {
+            let clock = Clock::default();
+            let mut timed = Timed::new(b, clock.clone());
+            self.measure(&mut timed, peak, Some(&clock))
+        } else {
+            self.measure(b, peak, None)
+        }
+    }
+}
+
+impl Bench<'_> {
+    fn measure<B: Train>(
+        &self,
+        b: &mut B,
+        peak_gflops: f64,
+        clock: Option<&Clock>,
+    ) -> Result<Vec<Measurement>> {
+        match self.args.what {
+            BenchWhat::Train | BenchWhat::Distill => {
+                Ok(vec![steps::measure(self, b, peak_gflops, clock)?])
+            }
+            BenchWhat::Translate => {
+                let beams = self.args.beam.map_or(vec![1, 5], |beam| vec![beam]);
+                let one = |beam| translation::measure(self, b, beam, peak_gflops, clock);
+                beams.into_iter().map(one).collect()
+            }
+        }
+    }
+}

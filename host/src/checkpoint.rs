@@ -143,9 +143,22 @@ impl Saved {
     }
 
     fn checksum(&self) -> String {
-        let views = self.tensors.iter();
-        let views = views.map(|(name, (shape, data))| (name.clone(), (shape.clone(), &data[..])));
-        checksum(&views.collect(), &self.metadata)
+        checksum(&self.views(), &self.metadata)
+    }
+
+    fn views(&self) -> Views<'_> {
+        let tensors = self.tensors.iter();
+        tensors.map(|(name, (shape, data))| (name.clone(), (shape.clone(), &data[..]))).collect()
+    }
+
+    /// What errors name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names the tensors and their numbers, whatever the metadata say.
+    pub fn fingerprint(&self) -> String {
+        checksum(&self.views(), &BTreeMap::new())
     }
 
     /// Takes the numbers of the tensor `name`, whose shape must be `shape`.

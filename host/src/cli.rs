@@ -3,7 +3,7 @@
 use crate::config::Setting;
 use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -162,7 +162,7 @@ pub struct DistillArgs {
 #[derive(Debug, Clone, Args)]
 pub struct SearchArgs {
     /// Hypotheses kept at every step; 1: greedy
-    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = beam)]
     pub beam: usize,
     /// Exponent of the length that a score is divided by
     #[arg(long, value_name = "X", default_value = "1.0", value_parser = not_negative)]
@@ -170,7 +170,7 @@ pub struct SearchArgs {
     /// Longest translation: this times the source's length ...
     #[arg(long, value_name = "A", default_value = "1.2", value_parser = not_negative)]
     pub max_length_a: f64,
-    /// ... plus this
+    /// ... plus this, in tokens; never more than 1024
     #[arg(long, value_name = "B", default_value = "10", value_parser = not_negative)]
     pub max_length_b: f64,
 }
@@ -287,7 +287,7 @@ pub struct BenchArgs {
     #[arg(long, value_enum, default_value_t)]
     pub preset: BenchPreset,
     /// The beam of translate [default: 1, then 5]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = beam)]
     pub beam: Option<usize>,
     /// Repetitions whose median is told; one more goes before them
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
@@ -366,6 +366,19 @@ pub struct DevicesArgs {
     pub json: bool,
 }
 
+/// What the parser says against a command line, as one line.
+pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let told = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = told.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let told: Vec<_> = told.map(|line| line.replacen("tip: ", "- ", 1)).collect();
+    let verbs = Cli::command();
+    let is_verb = |text: &String| verbs.get_subcommands().any(|verb| verb.get_name() == text);
+    let verb = arguments.into_iter().skip(1).find(is_verb).map(|verb| format!(" {verb}"));
+    format!("{}; see `host{} --help`", told.join(" "), verb.unwrap_or_default())
+}
+
 impl RunArgs {
     /// The settings that the arguments ask for; `--set` comes last and wins.
     fn settings(&self, flags: Vec<Option<Setting>>) -> Result<Vec<Setting>> {
@@ -433,6 +446,14 @@ const MOST_THREADS: usize = 1024;
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let count = positive(text).ok().filter(|&count| count <= MOST_THREADS);
     count.and_then(NonZeroUsize::new).ok_or(format!("expected 1 to {MOST_THREADS}"))
+}
+
+/// A wider beam is a slip: its memory alone would end the program.
+const WIDEST_BEAM: usize = 1000;
+
+fn beam(text: &str) -> Result<usize, String> {
+    let beam = positive(text).ok().filter(|&beam| beam <= WIDEST_BEAM);
+    beam.ok_or(format!("expected 1 to {WIDEST_BEAM}"))
 }
 
 fn positive(text: &str) -> Result<usize, String> {

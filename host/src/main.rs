@@ -1,16 +1,20 @@
 //! The `host` command.
 
-use a2d_host::cli::{Cli, Verb};
+use a2d_host::cli::{Cli, Verb, refusal};
 use a2d_host::error::{Error, Result};
 use a2d_host::{commands, output, panics, score};
 use clap::Parser;
+use clap::error::ErrorKind;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     panics::install();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => return refuse(&refused),
+    };
     match panics::guard(|| run(cli)) {
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(error)) => {
@@ -19,6 +23,18 @@ fn main() -> ExitCode {
         }
         None => ExitCode::FAILURE,
     }
+}
+
+/// Shows help where that was asked for or nothing was; says what is wrong in one line otherwise.
+fn refuse(refused: &clap::Error) -> ExitCode {
+    let helps = refused.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if helps || !refused.use_stderr() {
+        let _ = refused.print();
+    } else {
+        let arguments = std::env::args_os().map(|text| text.to_string_lossy().into_owned());
+        let _ = writeln!(std::io::stderr(), "error: {}", refusal(refused, arguments));
+    }
+    ExitCode::from(refused.exit_code() as u8)
 }
 
 fn run(Cli { globals, verb }: Cli) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::checkpoint::{Saved, Tensor as Stored};
 use crate::config::{self, Activation};
 use crate::error::{Error, Result};
+use crate::run_dir::RunDir;
 use a2d_core::backend::Train;
 use a2d_core::config::{Config, Stack};
 use a2d_core::kd::{Align, Student};
@@ -151,6 +152,18 @@ impl Plan {
         };
         self.params.iter().zip(tensors).map(read).collect()
     }
+}
+
+/// Whether a checkpoint was trained with the `[model]` of the configuration beside it.
+///
+/// Errors (misuse): it was not, or does not say.
+pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::Run) -> Result<()> {
+    let trained = config::parse(&saved.get::<String>("config")?, saved.path())?;
+    let Some(change) = run.change_since(&trained, &["model"], &[]) else { return Ok(()) };
+    let config::Change { key, was, is } = change;
+    let (path, config) = (saved.path().display(), dir.config());
+    let config = config.display();
+    Err(Error::misuse(format!("{config} has `{key}` = {is}, but {path} was trained with {was}")))
 }
 
 /// Whether a parameter belongs to the alignment, which only training needs.

@@ -159,14 +159,19 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
         .map(|(name, prefix)| Text::read(name, prefix, request))
         .collect::<Result<Vec<_>>>()?;
     let vocab = learn(request, &texts[0])?;
+    let encoded = texts
+        .iter()
+        .map(|text| encode_split(text, &texts[0], &vocab, request))
+        .collect::<Result<Vec<_>>>()?;
 
     make_folder(&request.out)?;
     clear(&request.out)?;
     vocab.save(&request.out.join("tokenizer.json"))?;
-    let splits = texts
-        .iter()
-        .map(|text| write_split(text, &texts[0], &vocab, request))
-        .collect::<Result<Vec<_>>>()?;
+    let mut splits = Vec::new();
+    for (text, (corpus, split)) in texts.iter().zip(encoded) {
+        write_split(text, &corpus, &request.out)?;
+        splits.push(split);
+    }
     let found = Report {
         source_lang: request.source_lang.clone(),
         target_lang: request.target_lang.clone(),
@@ -183,17 +188,57 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
     Ok(found)
 }
 
+/// What the folder `out` of a request holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing that [`run`] has finished.
+    Absent,
+    /// What [`run`] would write.
+    Current,
+    /// That, but a file of it is gone or of another size.
+    Incomplete,
+    /// The work of other choices or texts; says how it differs.
+    Other(String),
+}
+
+/// What `out` holds, as far as its manifest and the texts tell.
+pub fn state(request: &Request) -> State {
+    let Ok(manifest) = Manifest::load(&request.out) else { return State::Absent };
+    if manifest.layout != LAYOUT {
+        return State::Other("it was prepared by another version of the program".to_owned());
+    }
+    if let Some(why) = manifest.choices.other_than(&Choices::of(request)) {
+        return State::Other(why);
+    }
+    match inputs(request) {
+        Ok(inputs) if same_texts(&inputs, &manifest.inputs) => {}
+        Ok(_) => return State::Other("the text has changed since it was prepared".to_owned()),
+        Err(error) => return State::Other(error.to_string()),
+    }
+    match manifest.missing(&request.out) {
+        None => State::Current,
+        Some(_) => State::Incomplete,
+    }
+}
+
 /// Whether `out` already holds what [`run`] would write: same choices, same texts, nothing lost.
 pub fn up_to_date(request: &Request) -> bool {
-    let Ok(manifest) = Manifest::load(&request.out) else { return false };
-    let there = |file: &Output| {
-        let found = std::fs::metadata(request.out.join(&file.name));
-        found.is_ok_and(|found| found.len() == file.bytes)
-    };
-    manifest.layout == LAYOUT
-        && manifest.choices == Choices::of(request)
-        && inputs(request).is_ok_and(|inputs| same_texts(&inputs, &manifest.inputs))
-        && manifest.outputs.iter().all(there)
+    state(request) == State::Current
+}
+
+/// Whether the folder `data` still has every file that [`run`] wrote.
+///
+/// # Errors
+/// [`Error::Misuse`], naming the first file that is gone or of another size, or a damaged manifest.
+pub fn check_files(data: &Path) -> Result<()> {
+    match Manifest::load(data)?.missing(data) {
+        None => Ok(()),
+        Some(path) => {
+            let path = path.display();
+            let text = "is missing or cut short; prepare the data again";
+            Err(Error::misuse(format!("{path} {text}")))
+        }
+    }
 }
 
 /// Whether every text that [`run`] would read is there.
@@ -231,6 +276,13 @@ impl Manifest {
             Error::misuse(format!("{path}: not a manifest of `host prepare`: {e}"))
         })
     }
+
+    /// The first file that is gone from `folder` or has another size.
+    fn missing(&self, folder: &Path) -> Option<PathBuf> {
+        let there = |path: &Path, bytes| std::fs::metadata(path).is_ok_and(|f| f.len() == bytes);
+        let mut files = self.outputs.iter().map(|file| (folder.join(&file.name), file.bytes));
+        files.find(|(path, bytes)| !there(path, *bytes)).map(|(path, _)| path)
+    }
 }
 
 /// Everything in a request that shapes the result, apart from the texts.
@@ -251,6 +303,20 @@ impl Choices {
             vocab_size: request.vocab_size,
             byte_fallback: request.byte_fallback,
             max_length: request.max_length,
+        }
+    }
+
+    /// What sets these apart from `wanted`, if anything.
+    fn other_than(&self, wanted: &Self) -> Option<String> {
+        let sizes = [
+            ("data.vocab_size", self.vocab_size, wanted.vocab_size),
+            ("data.max_length", self.max_length, wanted.max_length),
+        ];
+        let size = sizes.into_iter().find(|(_, was, is)| was != is);
+        match size {
+            Some((key, was, is)) => Some(format!("it was prepared with `{key}` {was}, not {is}")),
+            None if self == wanted => None,
+            None => Some("it was prepared for other languages or another alphabet".to_owned()),
         }
     }
 }
@@ -352,8 +418,13 @@ fn clear(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Encodes and checks a split; writes its token file and, for BLEU, its text.
-fn write_split(text: &Text, train: &Text, vocab: &Vocab, request: &Request) -> Result<Split> {
+/// Encodes and checks a split.
+fn encode_split(
+    text: &Text,
+    train: &Text,
+    vocab: &Vocab,
+    request: &Request,
+) -> Result<(Builder, Split)> {
     let sides = [vocab.encode_batch(&text.source)?, vocab.encode_batch(&text.target)?];
     let mut corpus = Builder::new(vocab);
     let mut split = Split { name: text.name.into(), lines: text.source.len(), ..Split::default() };
@@ -372,12 +443,17 @@ fn write_split(text: &Text, train: &Text, vocab: &Vocab, request: &Request) -> R
         return Err(Error::misuse(format!("{name}: none of the {lines} pairs is usable")));
     }
     compare(text, train, &mut split);
-    corpus.write(&request.out.join(format!("{}.bin", text.name)))?;
+    Ok((corpus, split))
+}
+
+/// Writes a split's token file and, for BLEU, its text.
+fn write_split(text: &Text, corpus: &Builder, out: &Path) -> Result<()> {
+    corpus.write(&out.join(format!("{}.bin", text.name)))?;
     if text.name != "train" {
-        write_lines(&request.out.join(format!("{}.source", text.name)), &text.source)?;
-        write_lines(&request.out.join(format!("{}.target", text.name)), &text.target)?;
+        write_lines(&out.join(format!("{}.source", text.name)), &text.source)?;
+        write_lines(&out.join(format!("{}.target", text.name)), &text.target)?;
     }
-    Ok(split)
+    Ok(())
 }
 
 impl Split {

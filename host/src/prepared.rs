@@ -2,6 +2,7 @@
 
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
+use crate::prepare;
 use crate::text;
 use crate::vocab::Vocab;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ impl Prepared {
             let how = "prepare it with `host prepare`, or name the text in the config's [data]";
             return Err(Error::misuse(format!("{} holds no data: {how}", folder.display())));
         }
+        prepare::check_files(folder)?;
         let vocab = Vocab::load(&folder.join("tokenizer.json"))?;
         let open = |split: &str| {
             let path = folder.join(split).with_extension("bin");

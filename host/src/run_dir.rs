@@ -12,11 +12,16 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// The names in `folder`, whatever is there.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
     /// The folder of a run that exists.
     ///
     /// Errors (misuse): there is none.
     pub fn open(folder: &Path) -> Result<Self> {
-        let run = Self { folder: folder.to_owned() };
+        let run = Self::at(folder);
         if run.config().is_file() {
             return Ok(run);
         }
@@ -29,12 +34,24 @@ impl RunDir {
     ///
     /// Errors: it holds a run already, or cannot be created.
     pub fn create(folder: &Path) -> Result<Self> {
-        let run = Self::resume(folder)?;
+        Self::free(folder)?;
+        Self::resume(folder)
+    }
+
+    /// Whether a new run in `folder` would write over nothing.
+    ///
+    /// Errors (misuse): it holds a run already, or a configuration that no run wrote.
+    pub fn free(folder: &Path) -> Result<()> {
+        let run = Self::at(folder);
         if run.last().exists() || run.best().exists() {
             let how = "continue it with --resume, or choose another folder with --out";
             return Err(Error::misuse(format!("{} holds a run: {how}", folder.display())));
         }
-        Ok(run)
+        if run.config().exists() && !run.log().exists() {
+            let how = "a run there would write over it, choose another folder with --out";
+            return Err(Error::misuse(format!("{} exists: {how}", run.config().display())));
+        }
+        Ok(())
     }
 
     /// The folder of a run to be continued, or begun where there is none.
@@ -42,7 +59,7 @@ impl RunDir {
     /// Errors: it cannot be created.
     pub fn resume(folder: &Path) -> Result<Self> {
         make_folder(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self::at(folder))
     }
 
     /// The folder itself.

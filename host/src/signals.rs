@@ -32,3 +32,10 @@ pub fn stop_requested() -> Option<i32> {
     let number = SIGNAL.get()?.load(Ordering::SeqCst);
     (number != 0).then_some(number as i32)
 }
+
+/// Goes on unless a signal asked for the end.
+///
+/// Errors: one did.
+pub fn go_on() -> Result<()> {
+    stop_requested().map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))
+}

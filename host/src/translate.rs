@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Saved;
 use crate::error::{Error, Result};
-use crate::model::{Model, Plan, core_config, is_alignment};
+use crate::model::{Model, Plan, check_model, core_config, is_alignment};
 use crate::run_dir::RunDir;
 use crate::vocab::{EOS, Vocab};
 use a2d_core::backend::{Decode, Train};
@@ -10,7 +10,7 @@ use a2d_core::batch::{Layout, Source};
 use a2d_core::search::{Search, Sentence};
 use std::path::Path;
 
-/// Lengths beyond this are cut, with a note: attention takes its square.
+/// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
 pub const MOST_TOKENS: usize = 1024;
 
 /// How to search, and how much at once.
@@ -30,7 +30,7 @@ pub struct Options {
 
 impl Options {
     fn max_length(&self, source: usize) -> usize {
-        ((self.max_length_a * source as f64 + self.max_length_b) as usize).max(1)
+        ((self.max_length_a * source as f64 + self.max_length_b) as usize).clamp(1, MOST_TOKENS)
     }
 }
 
@@ -166,6 +166,7 @@ impl<T: Clone> Translator<T> {
                 format!("{path} was trained with another vocabulary than {}", tokenizer.display());
             return Err(Error::misuse(text));
         }
+        check_model(&saved, &dir, &run)?;
         let plan = Plan::new(&core_config(&run.model, vocab.len()), None)?;
         let params = plan.take(b, &mut saved, "")?;
         // What only training needs may be there.

@@ -4,7 +4,7 @@ use super::translate::{Lines, note_cut};
 use crate::cli::{EvaluateArgs, Globals};
 use crate::device;
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::{has_place, write_output};
 use crate::run_dir::RunDir;
 use crate::score::command;
 use crate::signals;
@@ -19,7 +19,12 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     let metrics = command::metrics(&args.metrics)?;
     device::choose(args.device.backend, args.device.device)?;
     RunDir::open(&args.run)?;
+    command::check_stdin(args.reference.iter().chain([&args.source]))?;
+    args.output.as_deref().map_or(Ok(()), has_place)?;
     let source = text::read_lines(&args.source)?;
+    if source.is_empty() {
+        return Err(Error::misuse(format!("nothing to translate in {}", text::name(&args.source))));
+    }
     let references = args
         .reference
         .iter()
@@ -45,7 +50,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     }
     let lines: Vec<String> = found.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
     if let Some(path) = &args.output {
-        write_whole(path, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
+        write_output(path, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
     }
     let scores =
         metrics.iter().map(|metric| metric(&lines, &references)).collect::<Result<Vec<_>>>()?;

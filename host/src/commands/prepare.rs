@@ -3,7 +3,7 @@
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::Run;
 use crate::error::{Error, Result};
-use crate::prepare::{self, Request};
+use crate::prepare::{self, Request, State};
 use crate::prepared::Prepared;
 use std::io::Write;
 use std::path::Path;
@@ -35,27 +35,50 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 }
 
 /// The prepared data of a run in `folder`: opened, and prepared first where the configuration names the text and
-/// the folder is not up to date. Prepared data travels without its text: where that is missing, the folder is
-/// taken as it is.
+/// the folder does not hold it. Prepared data travels without its text: where that is missing, the folder is taken as
+/// it is, and so is what a run that was `begun` has learned from.
 ///
-/// Errors: those of [`prepare::run`]; no data and no text.
-pub fn ensure(run: &Run, folder: &Path, quiet: bool) -> Result<Prepared> {
-    let folder = run.data_folder(folder);
-    if let Some(request) = request(run, &folder)?
-        && !prepare::up_to_date(&request)
-        && (prepare::texts_exist(&request) || !folder.join("data.json").is_file())
-    {
+/// Errors: those of [`prepare::run`]; no data and no text; a folder of other data that is not the run's own.
+pub fn ensure(run: &Run, folder: &Path, begun: bool, quiet: bool) -> Result<Prepared> {
+    let data = run.data_folder(folder);
+    let Some(request) = request(run, &data)? else {
+        if run.data.dir.is_none() && !data.exists() {
+            let how = "name the text by `data.train` and `data.valid`, or prepared data by --data";
+            return Err(Error::misuse(format!("the configuration has no data: {how}")));
+        }
+        return Prepared::open(&data);
+    };
+    let to_be_made = match prepare::state(&request) {
+        State::Current => false,
+        State::Absent | State::Incomplete => {
+            prepare::texts_exist(&request) || !data.join("data.json").is_file()
+        }
+        State::Other(why) => {
+            let made = !begun && prepare::texts_exist(&request);
+            if made && run.data.dir.is_some() {
+                let how = "prepare it again by `host prepare`, or name another folder by --data";
+                return Err(Error::misuse(format!("{}: {why}; {how}", data.display())));
+            }
+            made
+        }
+    };
+    if to_be_made {
         let mut report: Box<dyn Write> =
             if quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
         prepare::run(&request, &mut report)?;
     }
-    Prepared::open(&folder)
+    Prepared::open(&data)
 }
 
 /// What the configuration asks to be prepared, if it names text.
 fn request(run: &Run, out: &Path) -> Result<Option<Request>> {
     let data = &run.data;
-    let (Some(train), Some(valid)) = (&data.train, &data.valid) else { return Ok(None) };
+    let (train, valid) = match (&data.train, &data.valid) {
+        (Some(train), Some(valid)) => (train, valid),
+        (None, None) => return Ok(None),
+        (Some(_), None) => return Err(Error::misuse("`data.valid` is needed beside `data.train`")),
+        (None, Some(_)) => return Err(Error::misuse("`data.train` is needed beside `data.valid`")),
+    };
     Ok(Some(Request {
         source_lang: data.source_lang.clone(),
         target_lang: data.target_lang.clone(),

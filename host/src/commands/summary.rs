@@ -6,6 +6,7 @@ use crate::files::write_whole;
 use crate::prepared::{Parallel, Prepared};
 use crate::run_dir::RunDir;
 use crate::score::{self, Score};
+use crate::signals;
 use crate::translate::{Options, Translator, translate_lines};
 use a2d_core::backend::Train;
 use serde_json::json;
@@ -76,7 +77,7 @@ fn score_run<B: Train>(
         &translator.vocab,
         &text.source,
         options,
-        &mut |_| Ok(()),
+        &mut |_| signals::go_on(),
     )?;
     let seconds = start.elapsed().as_secs_f64();
     let best = |line: Vec<crate::translate::Translation>| {

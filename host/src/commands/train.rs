@@ -22,10 +22,11 @@ pub fn run(args: TrainArgs, globals: &Globals, out: &mut dyn Write) -> Result<()
     let run = config::load(&args.run.config, &args.settings()?)?;
     let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
     device::choose(args.run.device.backend, args.run.device.device)?;
-    signals::install()?;
-    let data = prepare::ensure(&run, &folder, globals.quiet)?;
-    let display = Display::new(globals.quiet, run.train.log_interval);
     let run = alone(&run);
+    let begun = may_train(&run, &folder, args.run.resume)?;
+    signals::install()?;
+    let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
+    let display = Display::new(globals.quiet, run.train.log_interval);
     let work = Alone { run, folder, data, resume: args.run.resume, display, out };
     device::run(&args.run.device, globals, work)
 }
@@ -35,6 +36,18 @@ pub(super) fn alone(run: &Run) -> Run {
     let mut run = run.clone();
     run.distill.method = Method::None;
     run
+}
+
+/// Looks before anything is written whether `run` may be trained in `folder`; says whether it was begun there.
+///
+/// Errors (misuse): a run is there that is not to be continued, or is another one.
+pub(super) fn may_train(run: &Run, folder: &Path, resume: bool) -> Result<bool> {
+    if !resume {
+        return RunDir::free(folder).map(|()| false);
+    }
+    let dir = RunDir::at(folder);
+    train::check(&dir, run)?;
+    Ok(dir.last().is_file())
 }
 
 struct Alone<'a> {
@@ -73,6 +86,7 @@ impl Stage<'_> {
         teacher: Option<PathBuf>,
         display: &mut Display,
     ) -> Result<()> {
+        signals::go_on()?;
         let dir = if self.resume { RunDir::resume(folder)? } else { RunDir::create(folder)? };
         let job =
             Job { label, dir: &dir, run: self.run, data: self.data, teacher, resume: self.resume };

@@ -3,7 +3,7 @@
 use crate::cli::{Globals, SearchArgs, TranslateArgs};
 use crate::device::{self, Work};
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::{has_place, write_output};
 use crate::signals;
 use crate::text;
 use crate::translate::{MOST_TOKENS, Options, Translated, Translator, translate_lines};
@@ -20,6 +20,9 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     let options = args.search.options(n_best, args.max_tokens);
     device::choose(args.device.backend, args.device.device)?;
     crate::run_dir::RunDir::open(&args.run)?;
+    if !text::is_stdin(&args.output) {
+        has_place(&args.output)?;
+    }
     let lines = text::read_lines(&args.input)?;
     signals::install()?;
     let work = Lines { run: &args.run, lines: &lines, options };
@@ -32,7 +35,7 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
         return write(&found, numbered, out)
             .map_err(|e| Error::output("write", Path::new("the translations"), &e));
     }
-    write_whole(&args.output, |out| write(&found, numbered, out))
+    write_output(&args.output, |out| write(&found, numbered, out))
 }
 
 impl SearchArgs {
@@ -63,10 +66,7 @@ impl Work for Lines<'_> {
     type Output = (Translated, usize);
     fn go<B: Train>(self, b: &mut B) -> Result<Self::Output> {
         let translator = Translator::open(b, self.run)?;
-        let mut go_on = |_| match signals::stop_requested() {
-            Some(signal) => Err(Error::Interrupted(signal)),
-            None => Ok(()),
-        };
+        let mut go_on = |_| signals::go_on();
         let Translator { model, vocab, size } = &translator;
         let found = translate_lines(b, model, vocab, self.lines, &self.options, &mut go_on)?;
         Ok((found, *size))
@@ -76,11 +76,11 @@ impl Work for Lines<'_> {
 /// Says on standard error which lines were too long.
 pub(super) fn note_cut(found: &Translated) {
     if let Some(first) = found.cut.first() {
-        let count = found.cut.len();
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: {count} lines were cut to {MOST_TOKENS} tokens, the first is line {first}"
-        );
+        let told = match found.cut.len() {
+            1 => format!("line {first} was cut to {MOST_TOKENS} tokens"),
+            n => format!("{n} lines were cut to {MOST_TOKENS} tokens, the first is line {first}"),
+        };
+        let _ = writeln!(std::io::stderr(), "warning: {told}");
     }
 }
 

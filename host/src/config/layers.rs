@@ -92,7 +92,13 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>)
 /// Errors: the file cannot be read, is not UTF-8 or not TOML.
 pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {
     let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
-    let text = text(path, &bytes)?;
+    settings(path, text(path, &bytes)?)
+}
+
+/// The settings of the text of a config file called `path`.
+///
+/// Errors: it is not TOML.
+pub(super) fn settings(path: &Path, text: &str) -> Result<Vec<Setting>> {
     let syntax = |e: toml::de::Error| {
         let line = line_of(text, e.span().map_or(0, |span| span.start));
         Error::misuse(format!("{}:{line}: {}", path.display(), one_line(e.message())))

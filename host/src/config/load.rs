@@ -28,6 +28,16 @@ pub fn load_with(
     let mut settings = layers::file(path)?;
     settings.extend(layers::environment(environment));
     settings.extend_from_slice(flags);
+    merge(path, settings)
+}
+
+/// The run that `text` describes; errors call it `name`.
+pub fn parse(text: &str, name: &Path) -> Result<Run> {
+    merge(name, layers::settings(name, text)?)
+}
+
+/// The run of `settings`, the later before the earlier and all before the defaults.
+fn merge(path: &Path, settings: Vec<Setting>) -> Result<Run> {
     let mut table = schema::defaults();
     let mut origins = BTreeMap::new();
     for setting in settings {

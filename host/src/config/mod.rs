@@ -15,6 +15,7 @@
 //! Paths in a file are relative to the file's folder, others to the current folder.
 
 mod check;
+mod compare;
 mod data;
 mod distill;
 mod layers;
@@ -23,12 +24,13 @@ mod model;
 mod schema;
 mod train;
 
+pub use compare::Change;
 pub use data::Data;
 pub use distill::{
     Distill, KdLoss, MapChoices, MapNormalisation, MapReduction, Method, Norm, Preset,
 };
 pub use layers::{Origin, Setting};
-pub use load::{load, load_with};
+pub use load::{load, load_with, parse};
 pub use model::{Activation, Model};
 pub use train::{Precision, Train};
 
@@ -92,7 +94,8 @@ impl Run {
         }
         let own = config.file_name().is_some_and(|name| name == "config.toml");
         if own && config.with_file_name("last.safetensors").is_file() {
-            return config.with_file_name(".");
+            let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty());
+            return folder.unwrap_or(Path::new(".")).to_owned();
         }
         Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref()))
     }

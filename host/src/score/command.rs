@@ -32,7 +32,7 @@ pub struct Request {
 /// file, or files with different numbers of lines; [`Error::Failed`] if `out` cannot be written.
 pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
     let metrics = metrics(&request.metrics)?;
-    check_stdin(request)?;
+    check_stdin(request.references.iter().chain([&request.hypothesis]))?;
     let hypotheses = read(&request.hypothesis)?;
     let references = read_references(request, hypotheses.len())?;
     let scores: Vec<Score> =
@@ -66,8 +66,7 @@ fn metric(name: &str) -> Result<Metric> {
 }
 
 /// Standard input can be read only once.
-fn check_stdin(request: &Request) -> Result<()> {
-    let files = request.references.iter().chain([&request.hypothesis]);
+pub(crate) fn check_stdin<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
     if files.filter(|path| text::is_stdin(path)).count() > 1 {
         return Err(Error::misuse("only one of the files can be `-` (standard input)"));
     }

@@ -1,9 +1,10 @@
 //! What learns, what teaches, and one update.
 
 use crate::checkpoint::{Saved, Tensor as Stored, save};
+use crate::config::Run;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::model::{MOST_LAYERS, Plan, core_config, is_alignment};
+use crate::model::{MOST_LAYERS, Plan, check_model, core_config, is_alignment};
 use crate::run_dir::RunDir;
 use crate::vocab::Vocab;
 use a2d_core::backend::{AdamState, Train};
@@ -202,6 +203,27 @@ pub struct TeacherModel<T> {
     pub teacher: Teacher<T, MOST_LAYERS>,
     /// The model whose maps come out: with an alignment, the one that it aligns to.
     maps: Config,
+    /// Names its weights; empty where they come from no file.
+    fingerprint: String,
+}
+
+/// The configuration and the best checkpoint of a run that may teach on data of `vocab`.
+///
+/// Errors (misuse): no such run, a damaged one, or one of another vocabulary.
+pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
+    let dir = RunDir::open(folder)?;
+    let run = dir.load_config()?;
+    let saved = Saved::load(&dir.checkpoint()?)?;
+    let (name, ours) = (saved.path().display(), vocab.fingerprint());
+    let theirs: String = saved.get("vocabulary")?;
+    if theirs != ours {
+        return Err(Error::misuse(format!(
+            "the teacher {name} has another vocabulary ({theirs}) than the data ({ours}): \
+             teacher and student must be trained on data of one `host prepare`"
+        )));
+    }
+    check_model(&saved, &dir, &run)?;
+    Ok((run, saved))
 }
 
 impl<T: Clone> TeacherModel<T> {
@@ -215,7 +237,8 @@ impl<T: Clone> TeacherModel<T> {
     ) -> Result<Self> {
         let plan = Plan::new(config, None)?;
         let model = plan.bind(plan.init(b, seed)).model;
-        Ok(Self { teacher: Teacher { model, align: None }, maps: *config })
+        let teacher = Teacher { model, align: None };
+        Ok(Self { teacher, maps: *config, fingerprint: String::new() })
     }
 
     /// The best checkpoint of a run. With `aam`, its maps pass through the alignment found there.
@@ -227,40 +250,30 @@ impl<T: Clone> TeacherModel<T> {
         vocab: &Vocab,
         aam: bool,
     ) -> Result<Self> {
-        let dir = RunDir::open(folder)?;
-        let run = dir.load_config()?;
-        let path = dir.checkpoint()?;
-        let mut saved = Saved::load(&path)?;
-        let (name, ours) = (path.display(), vocab.fingerprint());
-        let theirs: String = saved.get("vocabulary")?;
-        if theirs != ours {
-            return Err(Error::misuse(format!(
-                "the teacher {name} has another vocabulary ({theirs}) than the data ({ours}): \
-                 teacher and student must be trained on data of one `host prepare`"
-            )));
-        }
+        let (run, mut saved) = open_teacher(folder, vocab)?;
         let config = core_config(&run.model, vocab.len());
         if aam {
-            return Self::with_alignment(b, &config, saved, &path);
+            return Self::with_alignment(b, &config, saved);
         }
+        let fingerprint = saved.fingerprint();
         let plan = Plan::new(&config, None)?;
         let params = plan.take(b, &mut saved, "")?;
         saved.tensors.retain(|name, _| !is_alignment(name) && !name.starts_with("adam."));
         saved.finish()?;
         let model = plan.bind(params).model;
-        Ok(Self { teacher: Teacher { model, align: None }, maps: config })
+        Ok(Self { teacher: Teacher { model, align: None }, maps: config, fingerprint })
     }
 
     fn with_alignment<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         config: &Config,
         mut saved: Saved,
-        path: &Path,
     ) -> Result<Self> {
+        let fingerprint = saved.fingerprint();
         let rows = |name: &str| {
             let (shape, _) = saved.tensors.get(&format!("{name}.weight")).ok_or_else(|| {
                 let text = "`distill.teacher_aam` is on, but the teacher has no alignment in";
-                Error::misuse(format!("{text} {}", path.display()))
+                Error::misuse(format!("{text} {}", saved.path().display()))
             })?;
             Ok::<usize, Error>(shape.first().copied().unwrap_or(0))
         };
@@ -276,7 +289,12 @@ impl<T: Clone> TeacherModel<T> {
         saved.finish()?;
         let learner = plan.bind(params);
         let teacher = Teacher { model: learner.model, align: learner.align };
-        Ok(Self { teacher, maps })
+        Ok(Self { teacher, maps, fingerprint })
+    }
+
+    /// Names its weights.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The configuration whose numbers of maps a student aligns to.

@@ -3,11 +3,13 @@
 mod learner;
 mod objective;
 mod progress;
+mod resume;
 mod validate;
 
-pub use learner::{At, Learning, Pairs, TeacherModel, Update};
+pub use learner::{At, Learning, Pairs, TeacherModel, Update, open_teacher};
 pub use objective::objective;
 pub use progress::Progress;
+pub use resume::{check, finished};
 
 use crate::checkpoint::Saved;
 use crate::config::{Method, Run};
@@ -71,6 +73,8 @@ struct Trainer<'a, B: Train> {
     adam: Adam,
     schedule: InverseSqrt,
     progress: Progress,
+    /// The update of the last checkpoint.
+    saved: Option<u64>,
     log: Log,
     /// Since the last line of the log.
     window: Window,
@@ -110,6 +114,10 @@ impl<'a, B: Train> Trainer<'a, B> {
     fn new(b: &mut B, job: &'a Job<'a>) -> Result<Self> {
         let (run, vocab) = (job.run, &job.data.vocab);
         let method = run.distill.method;
+        let saved = if job.resume { resume::open(job.dir, run)? } else { None };
+        if let Some(saved) = &saved {
+            resume::check_vocabulary(job.dir, saved, vocab)?;
+        }
         let teacher = match (&job.teacher, method) {
             (Some(folder), Method::A2d | Method::WordKd) => {
                 Some(TeacherModel::open(b, folder, vocab, run.distill.teacher_aam)?)
@@ -120,19 +128,15 @@ impl<'a, B: Train> Trainer<'a, B> {
         let aligned = aligned.map(|t| t.maps_config());
         let plan = Plan::new(&core_config(&run.model, vocab.len()), aligned.as_ref())?;
 
-        let resumed = job.resume && job.dir.last().is_file();
-        let (learning, progress) = if resumed {
-            Self::load(b, job, &plan)?
-        } else {
-            let seed = rng::derive(run.train.seed, stream::INIT);
-            (Learning::new(b, &plan, seed), Progress::default())
+        let (learning, progress, log) = match saved {
+            Some(saved) => Self::load(b, job, &plan, teacher.as_ref(), saved)?,
+            None => {
+                let seed = rng::derive(run.train.seed, stream::INIT);
+                let log = Log::create(&job.dir.log())?;
+                (Learning::new(b, &plan, seed), Progress::default(), log)
+            }
         };
-        let log = if resumed {
-            Log::resume(&job.dir.log(), progress.update)?
-        } else {
-            vocab.save(&job.dir.tokenizer())?;
-            Log::create(&job.dir.log())?
-        };
+        vocab.save(&job.dir.tokenizer())?;
         job.dir.save_config(&run.complete())?;
         let train = &run.train;
         Ok(Self {
@@ -154,45 +158,55 @@ impl<'a, B: Train> Trainer<'a, B> {
                 warmup_init_lr: train.warmup_init_lr.max(0.0),
             },
             progress,
+            saved: (progress.update > 0).then_some(progress.update),
             log,
             window: Window::new(),
         })
     }
 
-    fn load(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<(Learning<B::Tensor>, Progress)> {
-        let mut saved = Saved::load(&job.dir.last())?;
-        let vocabulary: String = saved.get("vocabulary")?;
-        if vocabulary != job.data.vocab.fingerprint() {
-            let path = job.dir.last();
-            let text = "was trained with another vocabulary than the data's";
-            return Err(Error::misuse(format!("{} {text}", path.display())));
+    fn load(
+        b: &mut B,
+        job: &Job<'_>,
+        plan: &Plan,
+        teacher: Option<&TeacherModel<B::Tensor>>,
+        mut saved: Saved,
+    ) -> Result<(Learning<B::Tensor>, Progress, Log)> {
+        if let Some(teacher) = teacher {
+            resume::check_teacher(&saved, teacher.fingerprint())?;
         }
         let progress: Progress = saved.get("progress")?;
         let learning = Learning::load(b, plan, &mut saved)?;
         saved.finish()?;
-        Ok((learning, progress))
+        Ok((learning, progress, Log::resume(&job.dir.log(), progress.update)?))
     }
 
     fn run(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
-        while self.reason_to_end().is_none() {
-            if let Some(reason) = self.epoch(b, display)? {
-                self.finish(b, display, reason)?;
-                return Ok(());
+        if let Some(reason) = self.reason_to_end().filter(|_| self.progress.finished) {
+            let (label, folder) = (self.job.label, self.job.dir.folder().display());
+            display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
+            return Ok(());
+        }
+        // A limit may have been moved.
+        self.progress.finished = false;
+        loop {
+            if self.progress.position == 0 && self.progress.validated != self.progress.update {
+                self.validate(b, display)?;
+                if self.reason_to_end().is_none() {
+                    self.save_last(b)?;
+                }
             }
+            if let Some(reason) = self.reason_to_end() {
+                return self.finish(b, display, reason);
+            }
+            self.epoch(b, display)?;
         }
-        if let Some(reason) = self.reason_to_end().filter(|_| !self.progress.finished) {
-            self.finish(b, display, reason)?;
-        }
-        Ok(())
     }
 
     /// Why training is over, if it is.
     fn reason_to_end(&self) -> Option<&'static str> {
         let (train, progress) = (&self.job.run.train, &self.progress);
         let over = |limit: u64, value: u64| limit > 0 && value >= limit;
-        if progress.finished {
-            Some("finished")
-        } else if over(train.max_update, progress.update) {
+        if over(train.max_update, progress.update) {
             Some("max_update")
         } else if over(train.max_epoch as u64, progress.epoch) {
             Some("max_epoch")
@@ -205,44 +219,68 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// The rest of an epoch, its validation and its checkpoint; stops early where training ends within it.
-    fn epoch(&mut self, b: &mut B, display: &mut Display) -> Result<Option<&'static str>> {
+    /// The updates that are left of an epoch, or those until training ends.
+    fn epoch(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         let train = &self.job.run.train;
         let epoch = self.progress.epoch + 1;
-        let corpus = &self.job.data.train;
-        let cut = data::batches(&corpus.all_lengths(), train.max_tokens, train.seed, epoch);
-        if epoch == 1 && self.progress.position == 0 && !cut.too_long.is_empty() {
-            display.line(&format!(
-                "{} pairs are longer than max_tokens {} and are left out",
-                cut.too_long.len(),
-                train.max_tokens
-            ));
+        let batches = self.batches(epoch, display)?;
+        let updates: Vec<_> = batches.chunks(train.update_freq).collect();
+        self.window = Window::new();
+        while let Some(batches) = updates.get(self.progress.position as usize) {
+            self.update(b, display, batches, epoch)?;
+            let ended = self.progress.position as usize == updates.len();
+            if ended {
+                self.end_epoch();
+            }
+            self.stop_if_asked(b, display)?;
+            if self.due_to_save() {
+                self.save_last(b)?;
+            }
+            if ended || self.reason_to_end().is_some() {
+                return Ok(());
+            }
         }
+        self.end_epoch();
+        Ok(())
+    }
+
+    fn end_epoch(&mut self) {
+        self.progress.epoch += 1;
+        self.progress.position = 0;
+    }
+
+    /// The batches of an epoch. Pairs that fit into none are told of, once.
+    fn batches(&self, epoch: u64, display: &Display) -> Result<Vec<Vec<u32>>> {
+        let train = &self.job.run.train;
+        let lengths = self.job.data.train.all_lengths();
+        let cut = data::batches(&lengths, train.max_tokens, train.seed, epoch);
         if cut.batches.is_empty() {
             let text = format!("`train.max_tokens` {} is too small for any pair", train.max_tokens);
             return Err(Error::misuse(text));
         }
-        let updates: Vec<_> = cut.batches.chunks(train.update_freq).collect();
-        self.window = Window::new();
-        while let Some(batches) = updates.get(self.progress.position as usize) {
-            self.update(b, display, batches, epoch)?;
-            if let Some(signal) = signals::stop_requested() {
+        if self.progress.update == 0 && !cut.too_long.is_empty() {
+            display.line(&format!(
+                "{}: {} of {} pairs are longer than max_tokens {} and are left out",
+                self.job.label,
+                cut.too_long.len(),
+                lengths.len(),
+                train.max_tokens
+            ));
+        }
+        Ok(cut.batches)
+    }
+
+    /// Saves and ends where a signal asks for it.
+    fn stop_if_asked(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        match signals::go_on() {
+            Ok(()) => Ok(()),
+            Err(asked) => {
                 self.save_last(b)?;
-                display.end();
-                return Err(Error::Interrupted(signal));
-            }
-            if self.due_to_save() {
-                self.save_last(b)?;
-            }
-            if let Some(reason) = self.reason_to_end() {
-                return Ok(Some(reason));
+                let (label, update) = (self.job.label, self.progress.update);
+                display.line(&format!("{label}: saved at update {update}; go on with --resume"));
+                Err(asked)
             }
         }
-        self.progress.epoch = epoch;
-        self.progress.position = 0;
-        self.validate(b, display)?;
-        self.save_last(b)?;
-        Ok(self.reason_to_end())
     }
 
     fn due_to_save(&self) -> bool {
@@ -270,9 +308,11 @@ impl<'a, B: Train> Trainer<'a, B> {
             &self.objective,
             &learner::At { adam: self.adam, step: self.progress.update + 1, lr, epoch, key },
         )?;
-        if !(update.losses.loss.is_finite() && update.gradient_norm.is_finite()) {
-            return Err(self.not_a_number(&update.losses));
-        }
+        let number = self.progress.update + 1;
+        check_number(update.losses.loss)
+            .map_err(|x| self.not_a_number(&format!("the loss of update {number} is {x}")))?;
+        check_number(update.gradient_norm)
+            .map_err(|x| self.not_a_number(&format!("the gradient of update {number} is {x}")))?;
         self.progress.update += 1;
         self.progress.position += 1;
         self.progress.seconds += start.elapsed().as_secs_f64();
@@ -313,39 +353,46 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.log.write(&Value::Object(line))
     }
 
-    fn not_a_number(&self, losses: &Losses) -> Error {
+    fn not_a_number(&self, what: &str) -> Error {
         let last = self.job.dir.last();
-        let good = if last.is_file() {
-            format!("the last good checkpoint is {}", last.display())
-        } else {
-            "no checkpoint was saved yet".to_owned()
+        let good = match self.saved {
+            Some(update) => {
+                format!("the last good checkpoint is {} (update {update})", last.display())
+            }
+            None => "no checkpoint was saved yet".to_owned(),
         };
+        let lr = self.schedule.rate(self.progress.update);
+        let label = self.job.label;
         Error::failed(format!(
-            "the loss of update {} is {} (lr {:.2e}); {good}; try a lower `train.lr` or a `train.clip_norm`",
-            self.progress.update + 1,
-            losses.loss,
-            self.schedule.rate(self.progress.update),
+            "{label}: {what} (lr {lr:.2e}); {good}; try a lower `lr`, or a `clip_norm`"
         ))
     }
 
     /// Loss and BLEU on the validation set; keeps the model if it is the best so far.
     fn validate(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         let model = self.plan.bind(self.learning.params.iter().cloned()).model;
-        let found = validate::validate(b, &model, self.job, &self.objective)?;
+        let found = match validate::validate(b, &model, self.job, &self.objective) {
+            Err(Error::Interrupted(_)) => return self.stop_if_asked(b, display),
+            found => found?,
+        };
+        check_number(found.losses.loss).map_err(|x| self.spoilt("validation loss", x))?;
         let better = self.progress.best_bleu.is_none_or(|best| found.bleu > best);
         if better {
             self.progress.best_bleu = Some(found.bleu);
             self.progress.best_update = self.progress.update;
             self.progress.without_better = 0;
+            self.progress.validated = self.progress.update;
             self.save_best(b)?;
-        } else {
+        } else if self.progress.position == 0 {
+            // A validation where training was cut off says nothing about the epoch.
             self.progress.without_better += 1;
         }
         self.progress.validated = self.progress.update;
+        let epoch = self.progress.epoch + u64::from(self.progress.position > 0);
         display.line(&format!(
             "{}: epoch {}, update {}: valid loss {:.4}, perplexity {:.2}, BLEU {:.2}{}",
             self.job.label,
-            self.progress.epoch,
+            epoch,
             self.progress.update,
             found.losses.loss,
             found.losses.nll.exp(),
@@ -354,7 +401,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         ));
         self.log.write(&json!({
             "update": self.progress.update,
-            "epoch": self.progress.epoch,
+            "epoch": epoch,
             "valid_loss": found.losses.loss,
             "valid_nll": found.losses.nll,
             "bleu": found.bleu,
@@ -385,12 +432,26 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.learning.save_weights(b, &self.plan, &self.job.dir.best(), &self.metadata()?)
     }
 
-    fn save_last(&self, b: &mut B) -> Result<()> {
-        self.learning.save_state(b, &self.plan, &self.job.dir.last(), &self.metadata()?)
+    /// Writes the last checkpoint, if it is worth going on from.
+    fn save_last(&mut self, b: &mut B) -> Result<()> {
+        if self.progress.validated != self.progress.update {
+            let model = self.plan.bind(self.learning.params.iter().cloned()).model;
+            let loss = validate::probe(b, &model, self.job, &self.objective)?;
+            check_number(loss).map_err(|x| self.spoilt("loss", x))?;
+        }
+        self.learning.save_state(b, &self.plan, &self.job.dir.last(), &self.metadata()?)?;
+        self.saved = Some(self.progress.update);
+        Ok(())
+    }
+
+    /// The error of a model whose loss is `x`.
+    fn spoilt(&self, what: &str, x: f64) -> Error {
+        self.not_a_number(&format!("the {what} after update {} is {x}", self.progress.update))
     }
 
     fn metadata(&self) -> Result<std::collections::BTreeMap<String, String>> {
         let vocab = &self.job.data.vocab;
+        let teacher = self.teacher.as_ref().map(|t| ("teacher", t.fingerprint().to_owned()));
         let entries = [
             ("config", self.job.run.complete().to_toml()?),
             ("vocabulary", vocab.fingerprint()),
@@ -398,6 +459,12 @@ impl<'a, B: Train> Trainer<'a, B> {
             ("program", format!("a2d-host {}", env!("CARGO_PKG_VERSION"))),
             ("progress", self.progress.to_string()),
         ];
-        Ok(entries.map(|(key, value)| (key.to_owned(), value)).into())
+        let entries = entries.into_iter().chain(teacher);
+        Ok(entries.map(|(key, value)| (key.to_owned(), value)).collect())
     }
+}
+
+/// Whether `x` is a number to work with; otherwise it is the error.
+fn check_number(x: f64) -> Result<(), f64> {
+    if x.is_finite() { Ok(()) } else { Err(x) }
 }

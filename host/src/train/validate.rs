@@ -5,6 +5,7 @@ use crate::data;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::score;
+use crate::signals;
 use crate::translate::{Options, translate_lines};
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Norm, Objective};
@@ -24,7 +25,21 @@ pub(super) fn validate<B: Train>(
     job: &Job<'_>,
     objective: &Objective,
 ) -> Result<Found> {
-    Ok(Found { losses: losses(b, model, job, objective)?, bleu: bleu(b, model, job)? })
+    let losses = losses(b, model, job, objective, usize::MAX)?;
+    if !losses.loss.is_finite() {
+        return Ok(Found { losses, bleu: 0.0 });
+    }
+    Ok(Found { losses, bleu: bleu(b, model, job)? })
+}
+
+/// The loss of one batch: a number, unless the model is spoilt.
+pub(super) fn probe<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    job: &Job<'_>,
+    objective: &Objective,
+) -> Result<f64> {
+    Ok(losses(b, model, job, objective, 1)?.loss)
 }
 
 fn losses<B: Train>(
@@ -32,12 +47,16 @@ fn losses<B: Train>(
     model: &Model<B::Tensor>,
     job: &Job<'_>,
     objective: &Objective,
+    most_batches: usize,
 ) -> Result<Losses> {
     let corpus = &job.data.valid;
-    let cut = data::fixed_batches(&corpus.all_lengths(), job.run.train.max_tokens);
+    let lengths = corpus.all_lengths();
+    // No sentence is left out: the loss must not depend on the budget.
+    let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
+    let cut = data::fixed_batches(&lengths, job.run.train.max_tokens.max(longest));
     let objective = Objective { maps: None, alpha: 0.0, norm: Norm::Mean, ..*objective };
     let (mut sum, mut tokens) = (Losses::default(), 0);
-    for rows in &cut.batches {
+    for rows in cut.batches.iter().take(most_batches) {
         let batch = learner::batch(b, &learner::pairs(corpus, rows), &objective);
         let report = objective.evaluate(b, &batch, model, None);
         let found = report.read(b).map_err(|e| Error::failed(e.to_string()))?;
@@ -56,8 +75,9 @@ fn bleu<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<
         text.target.truncate(train.valid_bleu_sentences);
     }
     let options = Options::of(train);
-    let found =
-        translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut |_| Ok(()))?;
+    let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut |_| {
+        signals::go_on()
+    })?;
     let hypotheses: Vec<&str> = found.lines.iter().map(|line| line[0].text.as_str()).collect();
     let references: Vec<&str> = text.target.iter().map(String::as_str).collect();
     Ok(score::bleu(&hypotheses, &[references])?.score)

@@ -136,8 +136,6 @@ impl<'a, B: Train> Trainer<'a, B> {
                 (Learning::new(b, &plan, seed), Progress::default(), log)
             }
         };
-        vocab.save(&job.dir.tokenizer())?;
-        job.dir.save_config(&run.complete())?;
         let train = &run.train;
         Ok(Self {
             job,
@@ -186,6 +184,8 @@ impl<'a, B: Train> Trainer<'a, B> {
             display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
             return Ok(());
         }
+        self.job.data.vocab.save(&self.job.dir.tokenizer())?;
+        self.job.dir.save_config(self.job.run)?;
         // A limit may have been moved.
         self.progress.finished = false;
         loop {

@@ -1,0 +1,11 @@
+//! The program end to end, as a user runs it: the real binary on real text, from two text files to scores, what comes
+//! out of wrong input, and what is left after an interruption.
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/desk.rs"]
+mod desk;
+#[path = "cli/resume.rs"]
+mod resume;
+#[path = "cli/whole_way.rs"]
+mod whole_way;

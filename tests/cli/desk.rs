@@ -1,0 +1,291 @@
+//! A folder with a corpus and a configuration, and the binary run in it.
+
+use a2d_host::checkpoint::{Saved, Tensor};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+/// Sizes that train in a blink.
+const TINY: &str = r#"
+[data]
+source_lang = "de"
+target_lang = "en"
+train = "train"
+valid = "valid"
+test = "test"
+vocab_size = 300
+max_length = 40
+
+[model]
+d_model = 16
+ffn_dim = 32
+encoder_layers = 1
+decoder_layers = 1
+encoder_attention_heads = 2
+decoder_attention_heads = 2
+
+[train]
+max_tokens = 600
+lr = 5e-3
+warmup_updates = 20
+max_update = 24
+beam = 1
+log_interval = 1
+
+[teacher.model]
+d_model = 16
+ffn_dim = 32
+encoder_layers = 2
+decoder_layers = 2
+encoder_attention_heads = 4
+decoder_attention_heads = 4
+
+[teacher.train]
+max_tokens = 600
+lr = 5e-3
+warmup_updates = 20
+max_update = 24
+beam = 1
+log_interval = 1
+"#;
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Done {
+    /// The standard output of a command that went well.
+    #[track_caller]
+    pub fn well(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.out
+    }
+}
+
+/// A folder to work in; paths of command lines start there.
+pub enum Desk {
+    /// Goes with its test.
+    Own(TempDir),
+    /// Stays for all tests.
+    Shared(PathBuf),
+}
+
+/// The folder of this build's programs: `target/release`, say.
+fn profile() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    this.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The binary, built as this test was.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let folder = profile();
+        let profile = match folder.file_name().and_then(|name| name.to_str()).unwrap() {
+            "debug" => "dev",
+            name => name,
+        };
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--bin", "host", "--profile", profile, "--target-dir"]);
+        build.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR")).arg("-p");
+        let built = build.arg("a2d-host").output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        folder.join(format!("host{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+/// The first lines of a text of the quickstart.
+fn excerpt(split: &str, lang: &str, lines: usize) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/quickstart");
+    let text = fs::read_to_string(path.join(format!("{split}.{lang}"))).unwrap();
+    text.lines().take(lines).map(|line| format!("{line}\n")).collect()
+}
+
+impl Desk {
+    /// A new folder with a corpus and `tiny.toml`.
+    pub fn new() -> Self {
+        let desk = Self::Own(TempDir::new().unwrap());
+        desk.furnish();
+        desk
+    }
+
+    /// The folder that all tests read: `data`, prepared; `full`, a student distilled on it with its teacher and its
+    /// baseline; `other`, data with another vocabulary.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Desk> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let name = format!("cli-{}", profile().file_name().unwrap().display());
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).unwrap();
+            let desk = Self::Shared(folder);
+            desk.furnish();
+            let prepare = "prepare --source-lang de --target-lang en --train train --valid valid";
+            let told = desk.host(&format!(
+                "{prepare} --test test --vocab-size 300 --max-length 40 --out data"
+            ));
+            desk.write("prepared.txt", told.well());
+            desk.host(&format!("{prepare} --vocab-size 200 --out other")).well();
+            let distill = "distill tiny.toml --data data --out full --set distill.baseline=true";
+            let done = desk.host(distill);
+            desk.write("progress.txt", &done.err);
+            desk.write("table.txt", done.well());
+            desk
+        })
+    }
+
+    /// A new folder with copies of the shared `data` and `full`.
+    pub fn with_run() -> Self {
+        let desk = Self::new();
+        for name in ["data", "full"] {
+            copy(&Self::shared().path(name), &desk.path(name));
+        }
+        desk
+    }
+
+    fn furnish(&self) {
+        for (split, lines) in [("train", 600), ("valid", 20), ("test", 20)] {
+            for lang in ["de", "en"] {
+                self.write(&format!("{split}.{lang}"), excerpt(split, lang, lines));
+            }
+        }
+        self.write("tiny.toml", TINY);
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        match self {
+            Self::Own(folder) => folder.path().join(name),
+            Self::Shared(folder) => folder.join(name),
+        }
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Changes the bytes of a file.
+    pub fn edit(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = fs::read(self.path(name)).unwrap();
+        change(&mut bytes);
+        self.write(name, bytes);
+    }
+
+    /// The command of a line, not yet started.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(binary());
+        command.args(line.split_whitespace()).current_dir(self.path(""));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a line without input.
+    pub fn host(&self, line: &str) -> Done {
+        done(self.command(line).output().unwrap())
+    }
+
+    /// Runs a line with `input`.
+    pub fn pipe(&self, line: &str, input: &[u8]) -> Done {
+        let mut child = self.command(line).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || stdin.write_all(input).unwrap());
+            done(child.wait_with_output().unwrap())
+        })
+    }
+
+    /// Runs a line and sends it a signal once a line of its progress holds `mark`.
+    #[cfg(unix)]
+    pub fn interrupted(&self, line: &str, mark: &str, signal: &str) -> Done {
+        let mut child = self.command(line).spawn().unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mut told = String::new();
+        while !told.contains(mark) {
+            assert!(err.read_line(&mut told).unwrap() > 0, "it ended before {mark}: {told}");
+        }
+        send(signal, &child);
+        err.read_to_string(&mut told).unwrap();
+        Done { err: told, ..done(child.wait_with_output().unwrap()) }
+    }
+
+    /// Runs a line that must be refused: one line on standard error with all `parts`, this exit code, and no file
+    /// changed.
+    #[track_caller]
+    pub fn refused(&self, line: &str, code: i32, parts: &[&str]) {
+        let before = self.files();
+        let done = self.host(&format!("{line} --quiet"));
+        let one = done.err.starts_with("error: ") && done.err.lines().count() == 1;
+        assert!(one && done.code == Some(code), "{line}: {done:#?}");
+        let missing: Vec<_> = parts.iter().filter(|part| !done.err.contains(**part)).collect();
+        assert!(missing.is_empty(), "{line}: {} lacks {missing:?}", done.err);
+        let after = self.files();
+        let changed = before.iter().find(|(path, bytes)| after.get(*path) != Some(bytes));
+        assert!(changed.is_none(), "{line} changed {}", changed.unwrap().0.display());
+    }
+
+    /// Every file below the folder.
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(&self.path(""), &mut files);
+        files
+    }
+
+    /// The tensors of a checkpoint.
+    pub fn tensors(&self, name: &str) -> BTreeMap<String, Tensor> {
+        Saved::load(&self.path(name)).unwrap().tensors
+    }
+
+    /// The lines of a run's log.
+    pub fn log(&self, run: &str) -> Vec<serde_json::Value> {
+        let text = self.read(&format!("{run}/log.jsonl"));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+pub fn done(output: std::process::Output) -> Done {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[cfg(unix)]
+fn send(signal: &str, child: &Child) {
+    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Copies a folder and all below it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}

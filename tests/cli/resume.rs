@@ -1,0 +1,242 @@
+//! Runs that end early, and go on.
+
+use crate::desk::Desk;
+use a2d_host::checkpoint::Saved;
+use a2d_host::train::Progress;
+
+/// A training of two epochs, of many small updates.
+const MANY: &str = "train tiny.toml --set train.max_tokens=60 --set train.max_update=260 \
+                    --set train.valid_bleu_sentences=4";
+
+fn progress(desk: &Desk, run: &str) -> Progress {
+    let saved = Saved::load(&desk.path(&format!("{run}/last.safetensors"))).unwrap();
+    saved.get("progress").unwrap()
+}
+
+/// Weights, moments, and what of the progress is no time.
+#[track_caller]
+fn same(desk: &Desk, a: &str, b: &str) {
+    for file in ["last", "best"] {
+        let [one, two] = [a, b].map(|run| desk.tensors(&format!("{run}/{file}.safetensors")));
+        assert!(one == two, "{file} of {a} and {b}");
+    }
+    let [one, two] = [a, b].map(|run| Progress { seconds: 0.0, ..progress(desk, run) });
+    assert_eq!(one, two);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_ends_as_if_it_had_not_been() {
+    let desk = Desk::new();
+    desk.host(&format!("{MANY} --out whole")).well();
+    let done = desk.interrupted(&format!("{MANY} --out cut"), "model 3/260", "-INT");
+    assert_eq!(done.code, Some(130), "{done:#?}");
+    let at = progress(&desk, "cut");
+    assert!(at.position > 0 && at.epoch == 0 && !at.finished, "in the midst of an epoch: {at:?}");
+    let [.., saved, error] = &done.err.lines().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(*saved, format!("model: saved at update {}; go on with --resume", at.update));
+    assert_eq!(*error, "error: interrupted");
+    desk.host(&format!("{MANY} --out cut --resume")).well();
+    same(&desk, "whole", "cut");
+    let updates =
+        |run| desk.log(run).iter().map(|line| line["update"].as_u64()).collect::<Vec<_>>();
+    assert_eq!(updates("whole"), updates("cut"), "no line of the log is lost or there twice");
+}
+
+#[test]
+fn a_moved_limit_ends_as_if_it_had_always_been_there() {
+    let desk = Desk::new();
+    desk.host(&format!("{MANY} --out whole --quiet")).well();
+    // The last one is reached where an epoch ends.
+    let epoch =
+        desk.log("whole").iter().find(|line| line.get("bleu").is_some()).unwrap()["update"].clone();
+    for limit in
+        ["max_update=7".to_owned(), "max_epoch=1".to_owned(), format!("max_update={epoch}")]
+    {
+        let out = format!("{MANY} --quiet --out {limit}");
+        desk.host(&format!("{out} --set train.{limit}")).well();
+        assert!(progress(&desk, &limit).finished);
+        desk.host(&format!("{out} --resume")).well();
+        let [one, two] =
+            ["whole", &limit].map(|run| desk.tensors(&format!("{run}/last.safetensors")));
+        assert!(one == two, "{limit}");
+        let (whole, moved) = (desk.log("whole"), desk.log(&limit));
+        let more = usize::from(limit == "max_update=7");
+        assert_eq!(moved.len(), whole.len() + more, "validations of {limit}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_distillation_goes_on_from_its_teacher() {
+    let desk = Desk::new();
+    let line = "distill tiny.toml --out run --set distill.baseline=true --set teacher.train.max_update=150";
+    let done = desk.interrupted(line, "teacher 3/150", "-TERM");
+    assert_eq!(done.code, Some(143), "{done:#?}");
+    assert!(done.err.ends_with("error: stopped by signal 15\n"), "{}", done.err);
+    assert!(desk.path("run/teacher/last.safetensors").is_file());
+    desk.refused(line, 2, &["run/teacher holds a run", "--resume"]);
+    let done = desk.host(&format!("{line} --resume"));
+    assert!(
+        done.err.contains("student by A2D: ends after 24 updates (max_update)"),
+        "{}",
+        done.err
+    );
+    done.well();
+    let again = desk.host(&format!("{line} --resume"));
+    assert!(!again.err.contains("loss"), "nothing is trained again: {}", again.err);
+}
+
+#[test]
+fn a_finished_run_tells_its_results_again() {
+    let desk = Desk::with_run();
+    let (log, last) = (desk.read("full/log.jsonl"), desk.tensors("full/last.safetensors"));
+    let line = "distill tiny.toml --data data --out full --set distill.baseline=true --resume";
+    let done = desk.host(line);
+    let told = "student by A2D: full is finished (max_update), taken as it is";
+    assert_eq!(done.err.lines().last(), Some(told));
+    let table = done.well();
+    let scores = |table: &str| -> Vec<String> {
+        let rows = table.lines().take(4);
+        rows.map(|row| row.rsplit_once("  ").unwrap().0.trim_end().to_owned()).collect()
+    };
+    assert_eq!(scores(&table), scores(&Desk::shared().read("table.txt")), "all but the speed");
+    assert_eq!(desk.read("full/log.jsonl"), log);
+    assert!(desk.tensors("full/last.safetensors") == last);
+}
+
+#[test]
+fn a_teacher_there_is_taken_only_if_it_is_the_one_asked_for() {
+    let desk = Desk::with_run();
+    for file in ["last.safetensors", "best.safetensors", "log.jsonl", "config.toml"] {
+        std::fs::remove_file(desk.path("full").join(file)).unwrap();
+    }
+    let line = "distill tiny.toml --data data --out full";
+    let key = "`train.lr` = 0.005";
+    desk.refused(
+        &format!("{line} --set teacher.train.lr=1e-3"),
+        2,
+        &["full/teacher/last.safetensors", key],
+    );
+    let done = desk.host(line);
+    assert!(done.err.contains("teacher: full/teacher is finished, taken as it is"), "{}", done.err);
+    done.well();
+    let [one, two] = [&desk, Desk::shared()].map(|desk| desk.tensors("full/last.safetensors"));
+    assert!(one == two, "the baseline draws from its own numbers");
+}
+
+#[test]
+fn another_run_does_not_go_on() {
+    let desk = Desk::with_run();
+    let line = "distill tiny.toml --data data --out full --resume --set train.max_update=30";
+    for (set, key) in [
+        ("model.d_model=32", "`model.d_model` = 16, now it is 32"),
+        ("model.encoder_layers=2", "`model.encoder_layers` = 1, now it is 2"),
+        ("model.dropout=0.3", "`model.dropout`"),
+        ("distill.preset=masked", "`distill.preset`"),
+        ("distill.method=word-kd", "`distill.method`"),
+        ("distill.alpha=0.1", "`distill.alpha`"),
+        ("data.vocab_size=200", "`data.vocab_size` = 300, now it is 200"),
+        ("train.seed=5", "`train.seed`"),
+        ("train.max_tokens=700", "`train.max_tokens`"),
+        ("train.update_freq=2", "`train.update_freq`"),
+    ] {
+        desk.refused(&format!("{line} --set {set}"), 2, &["full/last.safetensors", key, "--out"]);
+    }
+    let other = Desk::shared().path("other");
+    let line = line.replace("--data data", &format!("--data {}", other.display()));
+    desk.refused(&line, 2, &["last.safetensors", "another vocabulary"]);
+    // The same vocabulary and shape, but other weights.
+    let line = "distill tiny.toml --data data --out full --resume --set train.max_update=30";
+    let teacher = "train tiny.toml --data data --out teacher2 --seed 7 --quiet --set train.max_update=3 \
+                   --set model.encoder_layers=2 --set model.decoder_layers=2 \
+                   --set model.encoder_attention_heads=4 --set model.decoder_attention_heads=4";
+    desk.host(teacher).well();
+    desk.refused(&format!("{line} --teacher teacher2"), 2, &["another teacher", "--teacher"]);
+    for set in ["train.max_epoch=9", "train.lr=1e-3", "train.patience=3", "distill.baseline=true"] {
+        desk.host(&format!("{line} --quiet --set {set}")).well();
+    }
+    assert_eq!(progress(&desk, "full").update, 30);
+}
+
+#[test]
+fn without_resume_a_run_is_left_alone() {
+    let desk = Desk::with_run();
+    for line in [
+        "distill tiny.toml --data data --out full",
+        "train tiny.toml --data data --out full",
+        "train full/config.toml",
+        // Not even its data is prepared anew.
+        "train tiny.toml --out full --set data.vocab_size=200",
+    ] {
+        desk.refused(line, 2, &["full holds a run", "--resume", "--out"]);
+    }
+    desk.refused("train tiny.toml --data data --out data/../full", 2, &["holds a run"]);
+    std::fs::create_dir(desk.path("mine")).unwrap();
+    std::fs::copy(desk.path("tiny.toml"), desk.path("mine/config.toml")).unwrap();
+    desk.refused("train mine/config.toml --data data --out mine", 2, &["mine/config.toml exists"]);
+    std::fs::remove_file(desk.path("full/last.safetensors")).unwrap();
+    let line = "distill tiny.toml --data data --out full --resume";
+    desk.refused(line, 2, &["full/last.safetensors is missing", "full/best.safetensors"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_before_it_is_saved() {
+    let desk = Desk::with_run();
+    let line = "train tiny.toml --data data --set train.warmup_updates=0 --set train.lr=1e30";
+    desk.refused(
+        &format!("{line} --out new --set train.save_interval_updates=1"),
+        1,
+        &["the loss after update 1 is NaN", "lr 1.00e30", "no checkpoint was saved yet"],
+    );
+    desk.refused(&format!("{line} --out one --set train.max_update=1"), 1, &["after update 1 is"]);
+    desk.refused(&format!("{line} --out two"), 1, &["the loss of update 2 is NaN"]);
+    for run in ["new", "one", "two"] {
+        for file in ["last", "best"] {
+            assert!(!desk.path(&format!("{run}/{file}.safetensors")).exists(), "{run}");
+        }
+    }
+
+    desk.host("train tiny.toml --data data --out run --quiet").well();
+    let last = std::fs::read(desk.path("run/last.safetensors")).unwrap();
+    let worse = desk.host(&format!("{line} --out run --resume --set train.max_update=40 --quiet"));
+    assert_eq!(worse.code, Some(1), "{worse:#?}");
+    let good = "the last good checkpoint is run/last.safetensors (update 24)";
+    assert!(worse.err.contains("update 26") && worse.err.contains(good), "{}", worse.err);
+    assert!(std::fs::read(desk.path("run/last.safetensors")).unwrap() == last);
+    let resume = "train tiny.toml --data data --out run --resume --set train.max_update=30 --quiet";
+    desk.host(resume).well();
+    assert_eq!(progress(&desk, "run").update, 30);
+}
+
+/// Runs `line` where no file may grow beyond `kilobytes`.
+#[cfg(unix)]
+fn limited(desk: &Desk, line: &str, kilobytes: usize) -> crate::desk::Done {
+    let blocks = 2 * kilobytes;
+    let host = desk.command(line);
+    let mut shell = std::process::Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &script]).arg(host.get_program()).args(host.get_args());
+    crate::desk::done(shell.current_dir(desk.path("")).output().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_earlier_checkpoint() {
+    let desk = Desk::new();
+    desk.host("train tiny.toml --out run --quiet").well();
+    desk.host("train tiny.toml --out whole --quiet --set train.max_update=40").well();
+    let last = std::fs::read(desk.path("run/last.safetensors")).unwrap();
+    let line = "train tiny.toml --out run --resume --quiet --set train.max_update=40";
+    let done = limited(&desk, line, 64);
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    let told = "error: cannot write run/last.safetensors: file too large\n";
+    assert_eq!(done.err, told);
+    assert!(std::fs::read(desk.path("run/last.safetensors")).unwrap() == last);
+    let names = std::fs::read_dir(desk.path("run")).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.any(|name| name.starts_with('.')), "nothing half-written stays");
+    desk.host("translate run --input test.de").well();
+    desk.host(line).well();
+    assert!(desk.tensors("run/last.safetensors") == desk.tensors("whole/last.safetensors"));
+}

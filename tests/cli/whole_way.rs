@@ -1,0 +1,225 @@
+//! From two text files to scores.
+
+use crate::desk::Desk;
+use serde_json::Value;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn text_becomes_three_models_and_a_table() {
+    let desk = Desk::shared();
+    let prepared = desk.read("prepared.txt");
+    for part in ["vocabulary: 300 tokens", "train: 600 of 600 pairs", "test: 20 of 20 pairs"] {
+        assert!(prepared.contains(part), "{prepared}");
+    }
+    let table = desk.read("table.txt");
+    let rows: Vec<_> = table.lines().take(5).map(|line| line.split("  ").next().unwrap()).collect();
+    assert_eq!(rows[..4], ["model", "teacher", "student alone", "student by A2D"], "{table}");
+    assert!(rows[4].starts_with("(test set, beam 1; nrefs:1|"), "{table}");
+    assert_eq!(table.matches("\nreference ").count(), 4, "{table}");
+    for run in ["full", "full/teacher", "full/alone"] {
+        for file in ["config.toml", "tokenizer.json", "best.safetensors", "last.safetensors"] {
+            assert!(desk.path(run).join(file).is_file(), "{run}/{file}");
+        }
+        let log = desk.log(run);
+        let (updates, validations): (Vec<_>, Vec<_>) =
+            log.iter().partition(|line| line.get("valid_loss").is_none());
+        assert_eq!(updates.len(), 24, "{run}");
+        assert_eq!(validations.last().unwrap()["update"], 24, "{run}");
+        let first = updates[0]["loss"].as_f64().unwrap();
+        assert!(updates[23]["loss"].as_f64().unwrap() < first, "{run} learns");
+    }
+    let progress = desk.read("progress.txt");
+    assert!(progress.contains("student by A2D 24/24  loss"), "{progress}");
+}
+
+#[test]
+fn evaluation_is_translation_and_score() {
+    let (shared, desk) = (Desk::shared(), Desk::with_run());
+    for search in ["--beam 1", "--beam 4 --length-penalty 0.6 --max-length-b 5"] {
+        desk.host(&format!("translate full --input test.de --output out.en {search}")).well();
+        let scored = desk.host("score --hypothesis out.en --reference test.en --json").well();
+        let evaluate =
+            format!("evaluate full --source test.de --reference test.en --json {search}");
+        let evaluated = desk.host(&format!("{evaluate} --output again.en")).well();
+        assert_eq!(scored, evaluated, "{search}");
+        assert_eq!(desk.read("out.en"), desk.read("again.en"));
+    }
+    // The run's own scores are the same once more.
+    let evaluated = desk.host("evaluate full --source test.de --reference test.en --beam 1 --json");
+    let own = json(&shared.read("full/scores.json"));
+    assert_eq!(own["scores"], json(&evaluated.well()));
+}
+
+#[test]
+fn every_method_and_preset_trains() {
+    let desk = Desk::shared();
+    let few = "--teacher full/teacher --data data --set train.max_update=5 --quiet";
+    for (name, choice, terms) in [
+        ("official", "--set distill.preset=official", &["kd", "kl_cross"][..]),
+        ("masked", "--set distill.preset=masked", &["kd", "kl_cross"]),
+        ("rows", "--set distill.preset=rows", &["kd", "kl_cross"]),
+        ("words", "--method word-kd", &["kd"]),
+        ("none", "--method none", &[]),
+    ] {
+        let table = desk.host(&format!("distill tiny.toml --out {name} {choice} {few}")).well();
+        assert_eq!(table.contains("\nteacher "), name != "none", "{table}");
+        for line in desk.log(name).iter().filter(|line| line.get("loss").is_some()) {
+            for term in ["kd", "kl_encoder", "kl_decoder", "kl_cross"] {
+                let (value, kind) = (line[term].as_f64().unwrap(), term.split('_').next().unwrap());
+                let wanted = terms.iter().any(|term| term.starts_with(kind));
+                assert!(value.is_finite() && (value > 0.0) == wanted, "{name}: {term} {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_teacher_is_trained_by_itself_too() {
+    let desk = Desk::with_run();
+    let table = desk.host("train tiny.toml --data data --out alone --seed 1 --quiet").well();
+    assert!(table.starts_with("model"), "{table}");
+    // `train` is the baseline of `distill`.
+    assert!(desk.tensors("alone/last.safetensors") == desk.tensors("full/alone/last.safetensors"));
+    let method = desk.read("alone/config.toml");
+    assert!(method.contains("method = \"none\""), "{method}");
+}
+
+#[test]
+fn lines_stay_together() {
+    let desk = Desk::with_run();
+    let sentence = "Ich esse gern Pizza.";
+    let alone = desk.pipe("translate full", sentence.as_bytes()).well();
+    assert_eq!(alone.lines().count(), 1, "a last line needs no end");
+    let long = "sehr ".repeat(3000);
+    let input = format!("\r\n{sentence}\r\n  \n{long}\n\n\u{2028}x\u{85}y\n{sentence}");
+    let done = desk.pipe("translate full --input - --output -", input.as_bytes());
+    assert!(done.err.starts_with("warning: line 4 was cut to 1024 tokens\n"), "{}", done.err);
+    let out = done.well();
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines.len(), 7, "{out}");
+    assert_eq!((lines[0], lines[2], lines[4]), ("", "", ""));
+    assert_eq!((lines[1], lines[6]), (alone.trim_end(), alone.trim_end()));
+    assert!(desk.pipe("translate full", b"").well().is_empty());
+    assert_eq!(desk.pipe("translate full", b"\n").well(), "\n");
+}
+
+#[test]
+fn order_is_kept_and_batches_change_nothing() {
+    let desk = Desk::with_run();
+    let out = desk.host("translate full --input test.de").well();
+    for max_tokens in [1, 100] {
+        let line = format!("translate full --input test.de --max-tokens {max_tokens} --threads 1");
+        assert_eq!(desk.host(&line).well(), out);
+    }
+    let reversed: String =
+        desk.read("test.de").lines().rev().map(|line| format!("{line}\n")).collect();
+    let backwards = desk.pipe("translate full", reversed.as_bytes()).well();
+    assert!(backwards.lines().rev().eq(out.lines()));
+}
+
+#[test]
+fn the_best_are_numbered() {
+    let desk = Desk::with_run();
+    let one = desk.host("translate full --input test.de").well();
+    let many = desk.host("translate full --input test.de --n-best 3").well();
+    let rows: Vec<Vec<_>> = many.lines().map(|line| line.split('\t').collect()).collect();
+    for (i, best) in one.lines().enumerate() {
+        let of: Vec<_> = rows.iter().filter(|row| row[0] == (i + 1).to_string()).collect();
+        assert_eq!((of.len(), of[0][2]), (3, best));
+        let scores: Vec<f64> = of.iter().map(|row| row[1].parse().unwrap()).collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    }
+    let blank = desk.pipe("translate full --n-best 2", b"\n").well();
+    assert_eq!(blank, "1\t0.0000\t\n");
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let desk = Desk::with_run();
+    let line = "distill tiny.toml --data data --teacher full/teacher --quiet";
+    for threads in [1, 2] {
+        desk.host(&format!("{line} --out t{threads} --threads {threads}")).well();
+    }
+    desk.host(&format!("{line} --out other --seed 2")).well();
+    let [one, two, other] =
+        ["t1", "t2", "other"].map(|run| desk.tensors(&format!("{run}/last.safetensors")));
+    assert!(one == two, "threads");
+    assert!(one == desk.tensors("full/last.safetensors"), "the same seed again");
+    assert!(one != other, "another seed");
+}
+
+#[test]
+fn a_run_moves() {
+    let desk = Desk::new();
+    desk.host("train tiny.toml --out origin --quiet").well();
+    let out = desk.host("translate origin --input test.de").well();
+    std::fs::create_dir(desk.path("far")).unwrap();
+    std::fs::rename(desk.path("origin"), desk.path("far/after")).unwrap();
+    assert_eq!(desk.host("translate far/after --input test.de").well(), out);
+    // It can go on without the text, and without being told where it is.
+    for name in ["train.de", "train.en", "valid.de", "tiny.toml"] {
+        std::fs::remove_file(desk.path(name)).unwrap();
+    }
+    let line = "train far/after/config.toml --resume --set train.max_update=30 --quiet";
+    desk.host(line).well();
+    assert_eq!(desk.log("far/after").last().unwrap()["update"], 30);
+    let config = desk.read("far/after/config.toml");
+    assert!(!config.contains("origin"), "{config}");
+}
+
+#[test]
+fn long_lines_are_dropped_and_counted() {
+    let desk = Desk::new();
+    let line =
+        "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 300";
+    let told = desk.host(&format!("{line} --max-length 12 --out short")).well();
+    assert!(told.contains("left out, longer than 12 tokens: "), "{told}");
+    let report = json(&desk.host(&format!("{line} --max-length 12 --out short --json")).well());
+    let train = &report["splits"][0];
+    let dropped = train["too_long"]["count"].as_u64().unwrap();
+    assert!(dropped > 0 && dropped + train["kept"].as_u64().unwrap() == 600, "{report}");
+    assert!(told.contains(&format!("train: {} of 600 pairs", 600 - dropped)), "{told}");
+    // The same while training: what exceeds a batch is left out, and told.
+    let done =
+        desk.host("train tiny.toml --out run --set train.max_tokens=20 --set train.max_update=3");
+    assert!(done.err.contains(" of 600 pairs are longer than max_tokens 20"), "{}", done.err);
+    done.well();
+}
+
+#[test]
+fn a_reader_may_leave_early() {
+    let desk = Desk::with_run();
+    let input = "Hallo.\n".repeat(20_000);
+    desk.write("many.de", &input);
+    let mut child = desk.command("translate full --input many.de --beam 1").spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_may_be_a_device_or_a_link() {
+    use std::os::unix::fs::FileTypeExt;
+    let desk = Desk::with_run();
+    desk.host("translate full --input test.de --output /dev/null").well();
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    desk.write("old.en", "old");
+    std::os::unix::fs::symlink("old.en", desk.path("link.en")).unwrap();
+    desk.host("translate full --input test.de --output link.en").well();
+    assert!(desk.path("link.en").is_symlink());
+    assert_eq!(desk.read("old.en").lines().count(), 20);
+}
+
+#[test]
+fn quiet_leaves_results_only() {
+    let desk = Desk::with_run();
+    let done = desk.host("train tiny.toml --data data --out q --set train.max_update=2 --quiet");
+    assert_eq!(done.err, "");
+    assert!(done.well().starts_with("model"));
+    let prepare = "prepare --source-lang de --target-lang en --train train --valid valid --out p";
+    assert_eq!(desk.host(&format!("{prepare} --quiet")).well(), "");
+}

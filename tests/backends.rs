@@ -53,7 +53,8 @@ mod threads {
             weight: 0.5,
         };
         let loss = b.map_loss(&aligned, &teacher, grid, form, true);
-        let mixed = b.align_grad(&loss.gradient.expect("asked"), &[map.clone()], &mix, grid);
+        let mixed =
+            b.align_grad(&loss.gradient.expect("asked"), std::slice::from_ref(&map), &mix, grid);
         let tokens = b.token_loss(TokenLoss {
             hidden: &context,
             table: &table,

@@ -1,5 +1,7 @@
 //! What must hold whatever the numbers are.
 
+use std::slice::from_ref;
+
 use a2d_core::backend::{Backend, Decode, Train};
 use a2d_core::batch::{Batch, FIRST_POSITION, Grid, Layout, Run, Span, Tokens};
 use a2d_core::config::token::{EOS, PAD};
@@ -311,7 +313,7 @@ fn searches_do_not_depend_on_company() {
         let together = search(&mut b, &model, how, &sources, Layout::Packed, most);
         let padded = search(&mut b, &model, how, &sources, Layout::Padded, most);
         for (i, source) in sources.iter().enumerate() {
-            let alone = search(&mut b, &model, how, &[source.clone()], Layout::Packed, most);
+            let alone = search(&mut b, &model, how, from_ref(source), Layout::Packed, most);
             for other in [&together[i], &padded[i]] {
                 assert_eq!(other.len(), alone[0].len());
                 for (one, other) in alone[0].iter().zip(other) {
@@ -339,8 +341,8 @@ fn hypotheses_are_sorted_distinct_and_scored_as_they_would_be_read() {
                 let specials = tokens.iter().filter(|t| [EOS, PAD].contains(t)).count();
                 assert!(specials == 1 && tokens.last() == Some(&EOS), "{tokens:?}");
                 assert!(tokens.len() > 1 && tokens.len() <= source.len() + 3, "{tokens:?}");
-                let logits =
-                    logits(&mut b, &model, &[source.clone()], &[tokens.clone()], Layout::Packed);
+                let pair = (from_ref(source), from_ref(tokens));
+                let logits = logits(&mut b, &model, pair.0, pair.1, Layout::Packed);
                 let read: f64 = tokens
                     .iter()
                     .zip(logits[0].chunks(17))

@@ -68,7 +68,7 @@ pub struct Measurement {
     pub units: usize,
     /// Additions and multiplications of the matrix products in one repetition, padding left out.
     pub flop: f64,
-    /// See [`super::machine::peak_gflops`].
+    /// The backend's own matrix product of 1024 x 1024 x 1024 in the same run, in 10^9 operations a second.
     pub peak_gflops: f64,
     /// How long it took.
     pub timing: Timing,

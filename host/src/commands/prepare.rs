@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::prepare::{self, Request, State};
 use crate::prepared::Prepared;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Prepares a folder and reports on the corpus.
 ///
@@ -84,7 +84,7 @@ fn request(run: &Run, out: &Path) -> Result<Option<Request>> {
         target_lang: data.target_lang.clone(),
         train: text(train)?,
         valid: text(valid)?,
-        test: data.test.as_ref().map(text).transpose()?,
+        test: data.test.as_deref().map(text).transpose()?,
         vocab_size: data.vocab_size,
         byte_fallback: None,
         max_length: data.max_length,
@@ -92,7 +92,7 @@ fn request(run: &Run, out: &Path) -> Result<Option<Request>> {
     }))
 }
 
-fn text(path: &PathBuf) -> Result<String> {
+fn text(path: &Path) -> Result<String> {
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| Error::misuse(format!("{} is not UTF-8", path.display())))
 }

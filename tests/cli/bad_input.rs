@@ -3,8 +3,11 @@
 use crate::desk::Desk;
 use std::fs;
 
-/// Ways to spoil a checkpoint, and what is said of each.
-const SPOILT: [(&str, fn(&mut Vec<u8>), &str); 5] = [
+/// Its name, what it does to a file, and what is said of it.
+type Damage = (&'static str, fn(&mut Vec<u8>), &'static str);
+
+/// Ways to spoil a checkpoint.
+const SPOILT: [Damage; 5] = [
     ("truncated", |bytes| bytes.truncate(bytes.len() - 100), "its length is not what"),
     ("cut to nothing", |bytes| bytes.clear(), "shorter than a header"),
     ("foreign", |bytes| *bytes = b"PK\x03\x04 an archive".repeat(9), "not a checkpoint"),

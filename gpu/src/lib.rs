@@ -1,1 +1,26 @@
-//! The CubeCL training backend. It is not written yet: this crate holds its place in the workspace.
+//! The CubeCL backend: training on CUDA, and on Vulkan, Metal and DX12 through wgpu.
+//!
+//! [`Gpu`] has every operation of `a2d_core::backend` as kernels of its own, one family a file in `kernels`; matrix
+//! products come from `cubek`, behind `gemm`. Tensors, tokens, moments and losses stay on the device.
+
+#![deny(unsafe_code)]
+
+mod backend;
+mod gemm;
+mod grid;
+mod kernels;
+mod precision;
+mod row;
+mod tensor;
+
+pub use backend::Gpu;
+pub use gemm::Device;
+pub use precision::Precision;
+pub use tensor::{Index, Tensor};
+
+#[doc(hidden)]
+pub fn software() -> Gpu<cubecl::wgpu::WgpuRuntime> {
+    use cubecl::prelude::*;
+    let d = cubecl::wgpu::WgpuDevice::Cpu;
+    Gpu::new(cubecl::wgpu::WgpuRuntime::client(&d), Precision::F32)
+}

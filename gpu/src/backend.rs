@@ -1,9 +1,8 @@
 //! The traits of `a2d_core::backend`: shapes and launches only.
 
-use crate::gemm::{Device, Form, Gemm, Out};
+use crate::gemm::{Gemm, Out};
 use crate::kernels::decode::REFUSED;
 use crate::kernels::{adam, align, attend, columns, decode, embed, map_loss, norm, pointwise, token_loss};
-use crate::precision::Precision;
 use crate::row::Row;
 use crate::tensor::{Block, Index, Tensor, View};
 use a2d_core::backend::*;
@@ -12,6 +11,7 @@ use a2d_core::config::Activation;
 use a2d_core::optim::AdamStep;
 use a2d_core::rows::position;
 use a2d_core::shape::Shape;
+use a2d_gemm::{Device, Form, Precision};
 use cubecl::prelude::*;
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -9,13 +9,11 @@ mod backend;
 mod gemm;
 mod grid;
 mod kernels;
-mod precision;
 mod row;
 mod tensor;
 
 pub use backend::Gpu;
-pub use gemm::Device;
-pub use precision::Precision;
+pub use a2d_gemm::{Device, Precision};
 pub use tensor::{Index, Tensor};
 
 #[doc(hidden)]

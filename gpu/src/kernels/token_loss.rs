@@ -4,13 +4,14 @@
 use super::columns::column_sums;
 use super::cube::{LOWEST, cube_max, cube_sum};
 use super::pointwise::{add_to, empty, zeros};
-use crate::gemm::{Device, Form, Gemm, Out};
+use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes, units};
 use crate::tensor::{ALIGNMENT, Index, Tensor, View};
 use a2d_core::backend::{TeacherRows, TokenLosses};
 use a2d_core::batch::IGNORE;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
+use a2d_gemm::{Device, Form};
 use cubecl::prelude::*;
 
 /// Units of a cube.

@@ -6,11 +6,12 @@ use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::model::{MOST_LAYERS, Plan, check_model, core_config, is_alignment};
 use crate::run_dir::RunDir;
+use crate::train::Unread;
 use crate::vocab::Vocab;
 use a2d_core::backend::{AdamState, Train};
 use a2d_core::batch::Batch;
 use a2d_core::config::Config;
-use a2d_core::kd::{Counts, Losses, Objective, Taught, Teacher};
+use a2d_core::kd::{Counts, Objective, Report, Taught, Teacher};
 use a2d_core::optim::Adam;
 use a2d_core::rng;
 use a2d_core::tape::Tape;
@@ -54,16 +55,6 @@ pub struct At {
     pub epoch: u64,
     /// Of its dropout masks.
     pub key: u64,
-}
-
-/// What an update came to.
-pub struct Update {
-    /// The losses over all its batches.
-    pub losses: Losses,
-    /// What it was made of.
-    pub counts: Counts,
-    /// The norm of the gradient, before clipping.
-    pub gradient_norm: f64,
 }
 
 impl<T: Clone> Learning<T> {
@@ -116,9 +107,7 @@ impl<T: Clone> Learning<T> {
         write(path, &tensors, metadata)
     }
 
-    /// One update: the gradients of all `batches` together, then Adam.
-    ///
-    /// Errors: the device was lost.
+    /// One update: the gradients of all `batches` together, then Adam. Nothing of it is read.
     pub fn update<B: Train<Tensor = T, Param = T>>(
         &mut self,
         b: &mut B,
@@ -127,22 +116,22 @@ impl<T: Clone> Learning<T> {
         teacher: Option<&TeacherModel<T>>,
         objective: &Objective,
         at: &At,
-    ) -> Result<Update> {
+    ) -> Unread<T> {
         let batches: Vec<_> = batches.iter().map(|pairs| batch(b, pairs, objective)).collect();
         let counts = batches.iter().map(Counts::of).fold(Counts::default(), Counts::and);
-        let mut losses = Losses::default();
+        let mut reports = Vec::with_capacity(batches.len());
         let mut sums: Option<Vec<T>> = None;
         for (i, batch) in batches.iter().enumerate() {
             let key = rng::derive(at.key, i as u64);
-            let (grads, found) =
-                self.gradients(b, plan, batch, teacher, objective, &counts, at.epoch, key)?;
+            let (grads, report) =
+                self.gradients(b, plan, batch, teacher, objective, &counts, at.epoch, key);
             // Means of the authors' form are per batch; the others add up over the update.
             let weight = if objective.norm == a2d_core::kd::Norm::Official {
                 1.0 / batches.len() as f64
             } else {
                 1.0
             };
-            losses = losses.plus(&found, weight);
+            reports.push((report, weight));
             sums = Some(match sums {
                 None => grads,
                 Some(sums) => {
@@ -154,10 +143,8 @@ impl<T: Clone> Learning<T> {
         let step = at.adam.step(at.step, at.lr, objective.gradient_scale(&counts));
         let state =
             AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
-        let norm = b.adam(state, &step);
-        let mut gradient_norm = [0.0];
-        b.read(&norm, &mut gradient_norm).map_err(|e| Error::failed(e.to_string()))?;
-        Ok(Update { losses, counts, gradient_norm: f64::from(gradient_norm[0]) })
+        let gradient_norm = b.adam(state, &step);
+        Unread { counts, reports, gradient_norm }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -171,7 +158,7 @@ impl<T: Clone> Learning<T> {
         counts: &Counts,
         epoch: u64,
         key: u64,
-    ) -> Result<(Vec<T>, Losses)> {
+    ) -> (Vec<T>, Report<T>) {
         let maps = objective.maps.is_some();
         let taught: Option<(T, Taught<T>)> = teacher
             .map(|t| (t.teacher.model.target_table().clone(), t.teacher.teach(b, batch, maps)));
@@ -181,9 +168,7 @@ impl<T: Clone> Learning<T> {
         let taught = taught.as_ref().map(|(table, taught)| (table, taught));
         let report = objective.record(&mut tape, batch, &student, taught, counts, epoch);
         drop(student);
-        let grads = tape.backward();
-        let losses = report.read(b).map_err(|e| Error::failed(e.to_string()))?;
-        Ok((grads, losses))
+        (tape.backward(), report)
     }
 }
 

@@ -1,1 +1,13 @@
-//! The CubeCL training backend. It is not written yet: this crate holds its place in the workspace.
+//! The CubeCL backend: training on CUDA, Vulkan and Metal.
+//!
+//! [`list`] says what devices there are, [`pick`] which one to take, [`run`] does work on it.
+
+#![deny(unsafe_code)]
+
+mod adapters;
+mod cuda;
+mod device;
+mod precision;
+
+pub use device::{Id, Info, Listing, free_memory, list, pick};
+pub use precision::Precision;

@@ -8,6 +8,8 @@ mod adapters;
 mod cuda;
 mod device;
 mod precision;
+mod run;
 
 pub use device::{Id, Info, Listing, free_memory, list, pick};
 pub use precision::Precision;
+pub use run::{Work, is_device_thread, run};

@@ -1,6 +1,6 @@
 //! The command line as types; its names are a contract that scripts rely on.
 
-use crate::config::Setting;
+use crate::config::{Precision, Setting};
 use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -119,6 +119,10 @@ pub struct RunArgs {
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,
+    /// What products are computed with, f32, tf32, bf16 or f16, the teacher's too; the same as
+    /// --set train.precision=P --set teacher.train.precision=P
+    #[arg(long, value_name = "P", value_enum, hide_possible_values = true)]
+    pub precision: Option<Precision>,
     /// Set a key of the configuration; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -295,6 +299,9 @@ pub struct BenchArgs {
     /// Repetitions whose median is told; one more goes before them
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub repeats: usize,
+    /// What products are computed with: f32, tf32, bf16 or f16
+    #[arg(long, value_name = "P", value_enum, default_value_t, hide_possible_values = true)]
+    pub precision: Precision,
     /// Tell the time of each operation too
     #[arg(long)]
     pub profile: bool,
@@ -387,7 +394,10 @@ impl RunArgs {
     fn settings(&self, flags: Vec<Option<Setting>>) -> Result<Vec<Setting>> {
         let data = self.data.as_ref().map(|path| Setting::path("--data", "data.dir", path));
         let seed = self.seed.map(|seed| Setting::flag("--seed", "train.seed", seed));
-        let flags = [data.transpose()?, seed].into_iter().chain(flags).flatten().map(Ok);
+        let precision = |key| self.precision.map(|p| Setting::flag("--precision", key, p));
+        let precision = ["train.precision", "teacher.train.precision"].map(precision);
+        let flags = [data.transpose()?, seed].into_iter().chain(precision).chain(flags);
+        let flags = flags.flatten().map(Ok);
         flags.chain(self.set.iter().map(|text| Setting::parse(text))).collect()
     }
 }

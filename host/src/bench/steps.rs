@@ -44,7 +44,7 @@ pub fn measure<B: Train>(
         BenchWhat::Distill => ("distill", ("preset", json!(args.preset.name()))),
         _ => ("train", ("model", json!(args.model.name()))),
     };
-    let load = [("threads", json!(bench.threads)), ("max_tokens", json!(args.max_tokens))];
+    let load = [("max_tokens", json!(args.max_tokens))];
     let flop = |batch: &Pairs| match (args.what, args.model) {
         (BenchWhat::Distill, _) => work::distillation(&models, batch),
         (_, BenchModel::Teacher) => work::training(&models.teacher, batch),
@@ -52,7 +52,7 @@ pub fn measure<B: Train>(
     };
     Ok(Measurement {
         what,
-        choices: [shape, choice].into_iter().chain(load).collect(),
+        choices: [shape, choice].into_iter().chain(bench.place()).chain(load).collect(),
         unit: "tokens",
         units: batches.iter().flat_map(|(_, target)| target).map(Vec::len).sum(),
         flop: batches.iter().map(flop).sum(),

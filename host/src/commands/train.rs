@@ -1,10 +1,10 @@
 //! `host train`: one model by itself.
 
 use super::prepare;
-use super::summary::{self, Entry};
-use crate::cli::{Globals, RunArgs, TrainArgs};
-use crate::config::{self, Method, Run};
-use crate::device::{self, Work};
+use super::summary::{Entry, Summary};
+use crate::cli::{Globals, TrainArgs};
+use crate::config::{self, Method, Precision, Run};
+use crate::device::{self, Chosen, Work};
 use crate::error::Result;
 use crate::prepared::Prepared;
 use crate::report::Display;
@@ -21,14 +21,19 @@ use std::path::{Path, PathBuf};
 pub fn run(args: TrainArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let run = config::load(&args.run.config, &args.settings()?)?;
     let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-    device::choose(args.run.device.backend, args.run.device.device)?;
+    let device = device::choose(&args.run.device, globals)?;
+    device.check("train.precision", run.train.precision)?;
     let run = alone(&run);
     let begun = may_train(&run, &folder, args.run.resume)?;
     signals::install()?;
     let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
-    let display = Display::new(globals.quiet, run.train.log_interval);
-    let work = Alone { run, folder, data, args: &args.run, display, out };
-    device::run(&args.run.device, globals, work)
+    let mut display = Display::new(globals.quiet, run.train.log_interval);
+    let resume = args.run.resume;
+    let stage = Stage { label: "model", run: &run, data: &data, folder: &folder, resume };
+    stage.train(&device, None, &mut display)?;
+    let entries = vec![Entry { label: "model", folder: folder.clone() }];
+    let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
+    device.run(Precision::F32, summary)
 }
 
 /// The run without its teacher.
@@ -50,46 +55,41 @@ pub(super) fn may_train(run: &Run, folder: &Path, resume: bool) -> Result<bool> 
     Ok(dir.last().is_file())
 }
 
-struct Alone<'a> {
-    run: Run,
-    folder: PathBuf,
-    data: Prepared,
-    args: &'a RunArgs,
-    display: Display,
-    out: &'a mut dyn Write,
-}
-
-impl Work for Alone<'_> {
-    type Output = ();
-    fn go<B: Train>(mut self, b: &mut B) -> Result<()> {
-        let stage = Stage { run: &self.run, data: &self.data, resume: self.args.resume };
-        stage.train(b, "model", &self.folder, None, &mut self.display)?;
-        let entry = Entry { label: "model", folder: self.folder };
-        summary::write(b, &[entry], &self.run, &self.data, self.args.json, self.out)
-    }
-}
-
 /// One training among several.
 pub(super) struct Stage<'a> {
+    /// What the display calls it.
+    pub label: &'a str,
     pub run: &'a Run,
     pub data: &'a Prepared,
+    pub folder: &'a Path,
     pub resume: bool,
 }
 
 impl Stage<'_> {
-    /// Trains into `folder`, unless a finished run is there to be resumed.
-    pub fn train<B: Train>(
+    /// Trains into the folder, unless a finished run is there to be resumed.
+    pub fn train(
         &self,
-        b: &mut B,
-        label: &str,
-        folder: &Path,
+        device: &Chosen,
         teacher: Option<PathBuf>,
         display: &mut Display,
     ) -> Result<()> {
         signals::go_on()?;
-        let dir = if self.resume { RunDir::resume(folder)? } else { RunDir::create(folder)? };
-        let job =
-            Job { label, dir: &dir, run: self.run, data: self.data, teacher, resume: self.resume };
-        train::train(b, &job, display).map(drop)
+        let Self { label, run, data, folder, resume } = *self;
+        let dir = if resume { RunDir::resume(folder)? } else { RunDir::create(folder)? };
+        let job = Job { label, dir: &dir, run, data, teacher, resume };
+        device.run(run.train.precision, Training { job, display })
+    }
+}
+
+struct Training<'a> {
+    job: Job<'a>,
+    display: &'a mut Display,
+}
+
+impl Work for Training<'_> {
+    type Output = ();
+
+    fn go<B: Train>(self, b: &mut B) -> Result<()> {
+        train::train(b, &self.job, self.display).map(drop)
     }
 }

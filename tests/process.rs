@@ -32,6 +32,13 @@ fn flags_and_sets_become_settings() {
     let line = "host distill c.toml --data d --teacher t --method none --seed 3 --set train.lr=1";
     let Verb::Distill(args) = Cli::try_parse_from(line.split(' ')).unwrap().verb else { panic!() };
     assert_eq!(args.settings().unwrap().len(), 5);
+    for (size, settings) in [("auto", 0), ("99", 2)] {
+        let line = format!("host train c.toml --max-tokens {size}");
+        let Verb::Train(args) = Cli::try_parse_from(line.split(' ')).unwrap().verb else {
+            panic!()
+        };
+        assert_eq!(args.settings().unwrap().len(), settings, "the teacher's too");
+    }
     let wrong = ["host", "train", "c.toml", "--set", "lr"];
     let Verb::Train(args) = Cli::try_parse_from(wrong).unwrap().verb else { panic!() };
     assert_eq!(args.settings().unwrap_err().exit_code(), 2);

@@ -49,7 +49,15 @@ fn desk() -> (TempDir, Prepared, Run) {
 /// Trains with every operation counted, or plainly; returns how often it was read.
 fn trained(run: &Run, data: &Prepared, folder: &Path, counted: bool) -> Result<(Progress, u64)> {
     let dir = RunDir::create(folder)?;
-    let job = Job { label: "model", dir: &dir, run, data, teacher: None, resume: false };
+    let job = Job {
+        label: "model",
+        dir: &dir,
+        run,
+        data,
+        teacher: None,
+        resume: false,
+        room: usize::MAX,
+    };
     let (mut b, clock) = (Cpu::new(1), Clock::default());
     let mut display = Display::new(true, 1);
     let progress = if counted {

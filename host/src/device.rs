@@ -124,6 +124,12 @@ impl Chosen {
         self.gpu.as_ref().map_or(Device::Cpu, Gpu::device)
     }
 
+    /// Bytes of a GPU that nobody uses, where the driver tells: before anything is computed there, as what it has used
+    /// it keeps.
+    pub fn free_memory(&self) -> Option<u64> {
+        self.gpu.as_ref().and_then(Gpu::free_memory)
+    }
+
     /// Whether it computes with the precision that `key` asks for.
     ///
     /// Errors (misuse): it does not; which devices do, and what to do here.

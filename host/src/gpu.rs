@@ -80,6 +80,11 @@ impl Gpu {
         slow.then(text)
     }
 
+    /// Bytes of it that nobody uses, where the driver tells.
+    pub fn free_memory(&self) -> Option<u64> {
+        a2d_gpu::free_memory(self.info.id)
+    }
+
     /// Whether it computes with `precision`.
     ///
     /// Errors: it does not; which devices do.

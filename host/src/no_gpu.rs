@@ -56,6 +56,11 @@ impl Gpu {
         match *self {}
     }
 
+    /// Bytes of it that nobody uses.
+    pub fn free_memory(&self) -> Option<u64> {
+        match *self {}
+    }
+
     /// Whether it computes with a precision.
     pub fn check(&self, _: Precision) -> Result<(), String> {
         match *self {}

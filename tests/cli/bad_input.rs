@@ -257,6 +257,8 @@ fn wrong_arguments_are_one_line() {
             "distill tiny.toml --set teacher.train.precision=f16",
             "teacher.train.precision: the CPU computes with f32 only, not with f16",
         ),
+        ("train tiny.toml --max-tokens 0", "expected a whole number, 1 or more, or auto"),
+        ("distill tiny.toml --max-tokens auto", "cpu does not tell its memory: give a number"),
         ("bench train --precision tf32", "--precision: the CPU computes with f32 only"),
         (
             "translate full --backend cpu --device cuda:1",

@@ -133,7 +133,14 @@ impl<T: Clone> Stepper<T> {
     fn step<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, batch: &Pairs) -> Unread<T> {
         self.done += 1;
         let key = rng::derive(self.seed, self.done);
-        let at = At { adam: Adam::default(), step: self.done, lr: RATE, epoch: 1, key };
+        let at = At {
+            adam: Adam::default(),
+            step: self.done,
+            lr: RATE,
+            epoch: 1,
+            key,
+            room: usize::MAX,
+        };
         let Self { plan, learning, teacher, objective, .. } = self;
         learning.update(b, plan, std::slice::from_ref(batch), teacher.as_ref(), objective, &at)
     }

@@ -1,8 +1,9 @@
 //! `host distill`: a student from a teacher, and the teacher first where there is none.
 
 use super::prepare;
+use super::stage::{Place, Stage};
 use super::summary::{Entry, Summary};
-use super::train::{Stage, alone, may_train};
+use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
 use crate::config::{self, Method, Precision, Run};
 use crate::device;
@@ -18,15 +19,20 @@ use std::path::{Path, PathBuf};
 ///
 /// Errors: a configuration, data, teacher or run that cannot be used (misuse); what training meets.
 pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let run = config::load(&args.run.config, &args.settings()?)?;
+    let mut run = config::load(&args.run.config, &args.settings()?)?;
     let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
     let device = device::choose(&args.run.device, globals)?;
     device.check("train.precision", run.train.precision)?;
+    let mut beside = runs_beside(&run, &folder);
+    for side in &beside {
+        device.check(side.precision, side.run.train.precision)?;
+    }
+    let place = Place::new(device, &args.run)?;
+    place.remember(&mut run, &folder)?;
     let resume = args.run.resume;
     let mut begun = may_train(&run, &folder, resume)?;
-    let mut beside = runs_beside(&run, &folder);
     for side in &mut beside {
-        device.check(side.precision, side.run.train.precision)?;
+        place.remember(&mut side.run, &side.folder)?;
         begun |= side.look(resume)?;
     }
     if let Some(teacher) = given_teacher(&run) {
@@ -48,7 +54,7 @@ pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<
             display.line(&format!("{label}: {folder} is finished, taken as it is"));
         } else {
             let stage = Stage { label, run, data: &data, folder, resume };
-            stage.train(&device, None, &mut display)?;
+            stage.train(&place, None, &mut display)?;
         }
         entries.push(Entry { label, folder: folder.clone() });
     }
@@ -59,10 +65,10 @@ pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     };
     let teacher = needs_teacher(&run).then(|| run.teacher_folder(&folder));
     let stage = Stage { label, run: &run, data: &data, folder: &folder, resume };
-    stage.train(&device, teacher, &mut display)?;
+    stage.train(&place, teacher, &mut display)?;
     entries.push(Entry { label, folder: folder.clone() });
     let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
-    device.run(Precision::F32, summary)
+    place.device().run(Precision::F32, summary)
 }
 
 fn needs_teacher(run: &Run) -> bool {

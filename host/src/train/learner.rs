@@ -9,9 +9,9 @@ use crate::run_dir::RunDir;
 use crate::train::Unread;
 use crate::vocab::Vocab;
 use a2d_core::backend::{AdamState, Train};
-use a2d_core::batch::Batch;
+use a2d_core::batch::{Batch, Extent};
 use a2d_core::config::Config;
-use a2d_core::kd::{Counts, Objective, Report, Taught, Teacher};
+use a2d_core::kd::{Counts, Norm, Objective, Report, Taught, Teacher};
 use a2d_core::optim::Adam;
 use a2d_core::rng;
 use a2d_core::tape::Tape;
@@ -35,6 +35,22 @@ pub fn batch<B: Train>(b: &mut B, pairs: &Pairs, objective: &Objective) -> Batch
     Batch::new(b, &source, &target, objective.layout())
 }
 
+/// `pairs` in parts of at most `room` padded tokens, though never less than a pair: what a device has room for at
+/// once. The losses of the parts add up to those of the batch.
+pub fn parts<B: Train>(
+    b: &mut B,
+    pairs: &Pairs,
+    objective: &Objective,
+    room: usize,
+) -> Vec<Batch<B::Index>> {
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+    let whole = Extent::of(&source, &target);
+    let rows = (room / whole.source.max(whole.target).max(1)).max(1);
+    let part = |(source, target)| Batch::part(b, source, target, objective.layout(), whole);
+    source.chunks(rows).zip(target.chunks(rows)).map(part).collect()
+}
+
 /// Parameters and Adam's moments, in the plan's order.
 pub struct Learning<T> {
     /// Parameters.
@@ -55,6 +71,8 @@ pub struct At {
     pub epoch: u64,
     /// Of its dropout masks.
     pub key: u64,
+    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    pub room: usize,
 }
 
 impl<T: Clone> Learning<T> {
@@ -117,20 +135,20 @@ impl<T: Clone> Learning<T> {
         objective: &Objective,
         at: &At,
     ) -> Unread<T> {
-        let batches: Vec<_> = batches.iter().map(|pairs| batch(b, pairs, objective)).collect();
-        let counts = batches.iter().map(Counts::of).fold(Counts::default(), Counts::and);
+        // Means of the authors' form are per batch; the others add up over the update.
+        let weight = match objective.norm {
+            Norm::Official => 1.0 / batches.len() as f64,
+            Norm::Mean => 1.0,
+        };
+        let batches: Vec<_> =
+            batches.iter().map(|pairs| parts(b, pairs, objective, at.room)).collect();
+        let counts = batches.iter().flatten().map(Counts::of);
+        let counts = counts.fold(Counts::default(), Counts::and);
         let mut reports = Vec::with_capacity(batches.len());
         let mut sums: Option<Vec<T>> = None;
-        for (i, batch) in batches.iter().enumerate() {
-            let key = rng::derive(at.key, i as u64);
+        for (part, key) in keyed(&batches, at.key) {
             let (grads, report) =
-                self.gradients(b, plan, batch, teacher, objective, &counts, at.epoch, key);
-            // Means of the authors' form are per batch; the others add up over the update.
-            let weight = if objective.norm == a2d_core::kd::Norm::Official {
-                1.0 / batches.len() as f64
-            } else {
-                1.0
-            };
+                self.gradients(b, plan, part, teacher, objective, &counts, at.epoch, key);
             reports.push((report, weight));
             sums = Some(match sums {
                 None => grads,
@@ -170,6 +188,16 @@ impl<T: Clone> Learning<T> {
         drop(student);
         (tape.backward(), report)
     }
+}
+
+/// Every part of every batch, with the key of its dropout masks.
+fn keyed<I>(batches: &[Vec<Batch<I>>], key: u64) -> impl Iterator<Item = (&Batch<I>, u64)> {
+    batches.iter().enumerate().flat_map(move |(i, parts)| {
+        let key = rng::derive(key, i as u64);
+        // A batch that is whole draws from its own key, whatever the room.
+        let of = move |number| if number == 0 { key } else { rng::derive(key, number) };
+        (0..).map(of).zip(parts).map(|(key, part)| (part, key))
+    })
 }
 
 fn write(

@@ -1,6 +1,7 @@
 //! Training: epochs of updates, validation, checkpoints.
 
 mod learner;
+pub mod memory;
 mod objective;
 mod progress;
 mod resume;
@@ -46,6 +47,8 @@ pub struct Job<'a> {
     pub teacher: Option<PathBuf>,
     /// Whether to go on from the last checkpoint.
     pub resume: bool,
+    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    pub room: usize,
 }
 
 /// Streams of random numbers that start from one seed.
@@ -73,6 +76,8 @@ struct Trainer<'a, B: Train> {
     learning: Learning<B::Tensor>,
     teacher: Option<TeacherModel<B::Tensor>>,
     objective: Objective,
+    /// Padded tokens that the device has room for.
+    room: usize,
     adam: Adam,
     schedule: InverseSqrt,
     progress: Progress,
@@ -163,6 +168,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             learning,
             teacher,
             objective: objective(run),
+            room: job.room,
             adam: Adam {
                 beta1: train.adam_beta1 as f32,
                 beta2: train.adam_beta2 as f32,
@@ -329,7 +335,14 @@ impl<'a, B: Train> Trainer<'a, B> {
             &batches.collect::<Vec<_>>(),
             self.teacher.as_ref(),
             &self.objective,
-            &learner::At { adam: self.adam, step: self.progress.update + 1, lr, epoch, key },
+            &learner::At {
+                adam: self.adam,
+                step: self.progress.update + 1,
+                lr,
+                epoch,
+                key,
+                room: self.room,
+            },
         );
         self.progress.update += 1;
         self.progress.position += 1;

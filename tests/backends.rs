@@ -2,7 +2,15 @@
 
 mod suite;
 
-suite!(cpu, a2d_host::cpu::Cpu::new(2));
+/// Runs `body` with a maker of CPU backends.
+macro_rules! on_cpu {
+    ($make:ident => $body:expr) => {{
+        let $make = || a2d_host::cpu::Cpu::new(2);
+        $body
+    }};
+}
+
+suite!(cpu, on_cpu);
 
 /// Any number of threads computes the same bits.
 mod threads {

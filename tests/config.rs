@@ -141,7 +141,7 @@ fn wrong_kinds_say_what_was_expected() {
         ("[data]\ntrain = 1", &["`data.train`", "text"]),
         ("[data]\ntrain = \"\"", &["`data.train`", "path"]),
         ("[model]\nactivation = \"tanh\"", &["`model.activation`", "tanh", "relu", "gelu"]),
-        ("[train]\nprecision = \"bf16\"", &["`train.precision`", "bf16", "f32"]),
+        ("[train]\nprecision = \"f64\"", &["`train.precision`", "f64", "bf16"]),
     ]);
     for set in
         ["model.d_model=x", "model.d_model=-1", "model.d_model=", "model=3", "model.d_model=1e3"]

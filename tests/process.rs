@@ -1,7 +1,8 @@
 //! The program as a process: help, exit codes, signals, pipes, bugs.
 
 use a2d_host::cli::{Cli, Verb};
-use a2d_host::device::{Backend, Device, choose};
+use a2d_host::config::Precision;
+use a2d_host::device::{Backend, Device, Wish, choose, wish};
 use a2d_host::report::Display;
 use a2d_host::{panics, signals};
 use clap::{CommandFactory, Parser};
@@ -31,6 +32,13 @@ fn flags_and_sets_become_settings() {
     let line = "host distill c.toml --data d --teacher t --method none --seed 3 --set train.lr=1";
     let Verb::Distill(args) = Cli::try_parse_from(line.split(' ')).unwrap().verb else { panic!() };
     assert_eq!(args.settings().unwrap().len(), 5);
+    for (size, settings) in [("auto", 0), ("99", 2)] {
+        let line = format!("host train c.toml --max-tokens {size}");
+        let Verb::Train(args) = Cli::try_parse_from(line.split(' ')).unwrap().verb else {
+            panic!()
+        };
+        assert_eq!(args.settings().unwrap().len(), settings, "the teacher's too");
+    }
     let wrong = ["host", "train", "c.toml", "--set", "lr"];
     let Verb::Train(args) = Cli::try_parse_from(wrong).unwrap().verb else { panic!() };
     assert_eq!(args.settings().unwrap_err().exit_code(), 2);
@@ -47,6 +55,8 @@ fn misuse_is_refused_by_the_parser() {
         "host train c.toml --backend tpu",
         "host train c.toml --device cpu:1",
         "host train c.toml --seed -1",
+        "host train c.toml --precision f64",
+        "host bench train --precision half",
         "host translate r --beam 0",
         "host translate r --length-penalty nan",
         "host translate r --n-best 0",
@@ -62,22 +72,109 @@ fn misuse_is_refused_by_the_parser() {
 }
 
 #[test]
-fn without_a_gpu_the_gpu_is_refused() {
-    let good = [(Backend::Auto, None), (Backend::Cpu, None), (Backend::Cpu, Some(Device::Cpu))];
-    for (backend, device) in good {
-        assert_eq!(choose(backend, device), Ok(Device::Cpu));
-    }
-    for (backend, device) in [
-        (Backend::Gpu, None),
-        (Backend::Gpu, Some(Device::Cuda(0))),
-        (Backend::Auto, Some(Device::Wgpu(1))),
+fn contradictions_are_refused() {
+    for (backend, device, wanted) in [
+        (Backend::Auto, None, Wish::Any),
+        (Backend::Auto, Some(Device::Cpu), Wish::Cpu),
+        (Backend::Cpu, None, Wish::Cpu),
+        (Backend::Gpu, None, Wish::Gpu(None)),
+        (Backend::Auto, Some(Device::Wgpu(1)), Wish::Gpu(Some(Device::Wgpu(1)))),
+        (Backend::Gpu, Some(Device::Cuda(0)), Wish::Gpu(Some(Device::Cuda(0)))),
     ] {
-        let text = choose(backend, device).unwrap_err().to_string();
-        assert!(text.contains("no GPU backend") && text.contains("--backend cpu"), "{text}");
+        assert_eq!(wish(backend, device), Ok(wanted));
     }
-    let both = choose(Backend::Cpu, Some(Device::Cuda(0))).unwrap_err();
+    let both = wish(Backend::Cpu, Some(Device::Cuda(0))).unwrap_err();
     assert_eq!(both.to_string(), "--backend cpu contradicts --device cuda:0");
-    assert_eq!(choose(Backend::Gpu, Some(Device::Cpu)).unwrap_err().exit_code(), 2);
+    assert_eq!(wish(Backend::Gpu, Some(Device::Cpu)).unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn the_cpu_computes_with_f32() {
+    let line = "host train c.toml --backend cpu --precision bf16";
+    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+    let Verb::Train(args) = cli.verb else { panic!() };
+    assert_eq!(args.settings().unwrap().len(), 2, "the teacher's too");
+    let cpu = choose(&args.run.device, &cli.globals).unwrap();
+    assert_eq!(cpu.device(), Device::Cpu);
+    cpu.check("train.precision", Precision::F32).unwrap();
+    let error = cpu.check("train.precision", Precision::Bf16).unwrap_err();
+    let told = "train.precision: the CPU computes with f32 only, not with bf16";
+    assert!(error.exit_code() == 2 && error.to_string().starts_with(told), "{error}");
+}
+
+/// A graphics card with CUDA, the same through Vulkan, and lavapipe; or fewer of them.
+fn listing(devices: &[usize], missing: &[&str]) -> a2d_gpu::Listing {
+    use a2d_gpu::{Id, Info, Precision};
+    let info = |id, name: &str, software, precisions: &[Precision]| Info {
+        id,
+        name: name.into(),
+        software,
+        memory: None,
+        precisions: precisions.to_vec(),
+    };
+    let all = [
+        info(Id::Cuda(0), "NVIDIA H200", false, &Precision::ALL),
+        info(Id::Wgpu(0), "NVIDIA H200", false, &[Precision::F32, Precision::F16]),
+        info(Id::Wgpu(1), "llvmpipe", true, &[Precision::F32, Precision::F16]),
+    ];
+    a2d_gpu::Listing {
+        devices: devices.iter().map(|&i| all[i].clone()).collect(),
+        missing: missing.iter().map(|&text| text.into()).collect(),
+    }
+}
+
+#[test]
+fn the_best_gpu_is_taken_and_software_only_by_name() {
+    use a2d_gpu::{Id, Precision};
+    let all = listing(&[0, 1, 2], &[]);
+    let picked = |listing: &a2d_gpu::Listing, asked| listing.pick(asked).map(|info| info.id);
+    assert_eq!(picked(&all, None), Ok(Id::Cuda(0)));
+    assert_eq!(picked(&all, Some(Id::Wgpu(1))), Ok(Id::Wgpu(1)));
+    assert_eq!(
+        picked(&all, Some(Id::Cuda(3))),
+        Err("there is no device cuda:3; there is cuda:0, wgpu:0, wgpu:1".into())
+    );
+    assert_eq!(picked(&listing(&[1, 2], &[]), None), Ok(Id::Wgpu(0)));
+    let software = listing(&[2], &["CUDA: no NVIDIA driver (libcuda)", "Vulkan: only software"]);
+    let told = picked(&software, None).unwrap_err();
+    assert!(told.contains("no NVIDIA driver") && told.ends_with("--device wgpu:1"), "{told}");
+    let none = listing(&[], &["CUDA: no NVIDIA driver (libcuda)", "Vulkan: no adapter"]);
+    let told = picked(&none, None).unwrap_err();
+    assert_eq!(told, "there is no GPU (CUDA: no NVIDIA driver (libcuda); Vulkan: no adapter)");
+
+    let vulkan = all.pick(Some(Id::Wgpu(0))).unwrap();
+    assert_eq!(all.check(&vulkan, Precision::F16), Ok(()));
+    let told = all.check(&vulkan, Precision::Bf16).unwrap_err();
+    assert_eq!(told, "wgpu:0 (NVIDIA H200) has no bf16, cuda:0 has; use f32");
+    let told = software.check(&vulkan, Precision::Tf32).unwrap_err();
+    assert!(told.contains("no device here has"), "{told}");
+}
+
+#[test]
+fn looking_for_devices_panics_nowhere() {
+    let a2d_gpu::Listing { devices, missing } = a2d_gpu::list();
+    let cuda = devices.iter().any(|info| matches!(info.id, a2d_gpu::Id::Cuda(_)));
+    assert_ne!(cuda, missing.iter().any(|text| text.starts_with("CUDA")), "{missing:?}");
+    let first = devices.iter().position(|info| info.software).unwrap_or(devices.len());
+    assert!(devices[first..].iter().all(|info| info.software), "software comes last");
+    for info in &devices {
+        assert!(info.precisions.contains(&a2d_gpu::Precision::F32), "{info:?}");
+        assert_eq!(a2d_gpu::pick(Some(info.id)).as_ref(), Ok(info), "the order stays");
+    }
+}
+
+#[test]
+fn precisions_have_names() {
+    for (name, ours) in [
+        ("f32", Precision::F32),
+        ("tf32", Precision::Tf32),
+        ("bf16", Precision::Bf16),
+        ("f16", Precision::F16),
+    ] {
+        let theirs: a2d_gpu::Precision = name.parse().unwrap();
+        assert_eq!((ours.to_string(), theirs.to_string()), (name.into(), name.into()));
+    }
+    assert!("f64".parse::<a2d_gpu::Precision>().unwrap_err().contains("tf32"));
 }
 
 /// This program again, as the child that `role` names.
@@ -93,6 +190,7 @@ fn child(role: &str) -> Command {
 fn plays_a_role() {
     match std::env::var("A2D_TEST_ROLE").as_deref() {
         Ok("bug") => bug(),
+        Ok("lost device") => lost_device(),
         Ok("patient") => patient(),
         Ok("stubborn") => stubborn(),
         Ok("show") => show(false),
@@ -110,6 +208,14 @@ fn bug() {
         Ok(())
     };
     std::process::exit(panics::guard(work).map_or(1, |_| 0));
+}
+
+/// A panic where a device is driven from, which is caught there.
+fn lost_device() {
+    panics::install();
+    let thread = std::thread::Builder::new().name("DSD-3-0".into());
+    let _ = thread.spawn(|| panic!("no kernel:\n  because")).unwrap().join();
+    eprintln!("went on");
 }
 
 /// Works until it is asked to stop, then says so and ends in its own time.
@@ -160,6 +266,15 @@ fn a_bug_is_one_line() {
     assert_eq!((status.code(), told.len()), (Some(1), 1), "{text}");
     assert!(told[0].contains("two lines") && told[0].contains("report"), "{text}");
     assert!(!text.contains("panicked at"), "{text}");
+}
+
+#[test]
+fn a_lost_device_ends_the_program_in_one_line() {
+    let Output { status, stderr, .. } = child("lost device").output().unwrap();
+    let text = String::from_utf8(stderr).unwrap();
+    let told = "error: the GPU failed: no kernel: because; what was saved is whole";
+    assert!(text.starts_with(told) && text.lines().count() == 1, "{text}");
+    assert_eq!(status.code(), Some(1));
 }
 
 #[cfg(unix)]

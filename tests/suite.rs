@@ -1,5 +1,5 @@
 //! What every backend must do: each operation against plain loops in double precision, each gradient against
-//! differences of those loops. `suite!(name, make)` makes a module of tests for the backend that `make()` returns.
+//! differences of those loops. `suite!(name, with)` makes a module of tests for one backend.
 
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, IGNORE, NO_POSITION, Run, Span, Tokens};
@@ -9,22 +9,22 @@ use a2d_core::rng::Mask;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
 
-/// A module of tests for one backend.
+/// A module of tests for one backend. `with!(make => body)` runs the body with a `make()` that returns the backend.
 #[macro_export]
 macro_rules! suite {
-    ($name:ident, $make:expr) => {
-        $crate::suite!($name, $make, [
+    ($name:ident, $with:ident) => {
+        $crate::suite!($name, $with, [
             moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, activates, adds, scales, drops,
             normalises, normalises_back, attends, attends_back, attends_to_nothing, aligns, aligns_back,
             loses_tokens, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, picks_the_best
         ]);
     };
-    ($name:ident, $make:expr, [$($test:ident),*]) => {
+    ($name:ident, $with:ident, [$($test:ident),*]) => {
         mod $name {
             $(
                 #[test]
                 fn $test() {
-                    $crate::suite::$test(&mut $make);
+                    $with!(make => $crate::suite::$test(&mut make()));
                 }
             )*
         }

@@ -20,6 +20,13 @@ pub trait Backend {
     fn shape(&self, x: &Self::Tensor) -> Shape;
     /// Copies `x` to `out` (of `shape(x).len()` elements).
     fn read(&mut self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), Lost>;
+    /// [`Backend::read`] of each of `xs` into its place in `out`; where reading waits, all wait together, once.
+    fn read_all(&mut self, xs: &[&Self::Tensor], out: &mut [&mut [f32]]) -> Result<(), Lost> {
+        xs.iter().zip(out).try_for_each(|(x, out)| self.read(x, out))
+    }
+    /// Whether what an operation returns is there already, so that reading it waits for nothing. Otherwise read
+    /// seldom, and many tensors at once.
+    const READS_ARE_FREE: bool = false;
     /// Hands integers to the backend.
     fn index(&mut self, values: &[u32]) -> Self::Index;
 

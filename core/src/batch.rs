@@ -104,7 +104,7 @@ pub struct Grid<I> {
 }
 
 #[cfg(feature = "train")]
-pub use whole::{Batch, Layout, Source};
+pub use whole::{Batch, Extent, Layout, Source};
 
 #[cfg(feature = "train")]
 mod whole {
@@ -136,12 +136,40 @@ mod whole {
     impl<I: Clone> Source<I> {
         /// Puts sentences together. Each ends with EOS and is not empty.
         pub fn new<B: Backend<Index = I>>(b: &mut B, sources: &[&[u32]], layout: Layout) -> Self {
-            let runs = runs(sources, layout);
+            Self::within(b, sources, layout, widest(sources))
+        }
+
+        /// [`Source::new`] whose padding, if any, goes to `width`.
+        fn within<B: Backend<Index = I>>(
+            b: &mut B,
+            sources: &[&[u32]],
+            layout: Layout,
+            width: usize,
+        ) -> Self {
+            let runs = runs(sources, layout, width);
             Self {
                 tokens: tokens(b, &runs, true, |i, t| sources[i][t]),
                 grid: grid(b, &runs, &runs, false),
                 runs,
             }
+        }
+    }
+
+    /// How large a batch is, whatever part of it is computed at once.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Extent {
+        /// B
+        pub sentences: usize,
+        /// The longest source.
+        pub source: usize,
+        /// The longest target.
+        pub target: usize,
+    }
+
+    impl Extent {
+        /// Of these pairs.
+        pub fn of(sources: &[&[u32]], targets: &[&[u32]]) -> Self {
+            Self { sentences: targets.len(), source: widest(sources), target: widest(targets) }
         }
     }
 
@@ -166,7 +194,7 @@ mod whole {
         pub target_tokens: usize,
         /// Source tokens that are no padding.
         pub source_tokens: usize,
-        /// B times the longest target: what a padded batch has, whatever the layout.
+        /// B times the longest target, of the whole batch: what it has when it is padded, whatever the layout.
         pub padded_targets: usize,
     }
 
@@ -178,9 +206,19 @@ mod whole {
             targets: &[&[u32]],
             layout: Layout,
         ) -> Self {
-            let source = Source::new(b, sources, layout);
-            let target_runs = runs(targets, layout);
-            let padded_targets = targets.len() * targets.iter().map(|t| t.len()).max().unwrap_or(0);
+            Self::part(b, sources, targets, layout, Extent::of(sources, targets))
+        }
+
+        /// Some pairs of a batch of extent `whole`: the losses of all its parts add up to those of the batch.
+        pub fn part<B: Backend<Index = I>>(
+            b: &mut B,
+            sources: &[&[u32]],
+            targets: &[&[u32]],
+            layout: Layout,
+            whole: Extent,
+        ) -> Self {
+            let source = Source::within(b, sources, layout, whole.source);
+            let target_runs = runs(targets, layout, whole.target);
             Self {
                 shifted: tokens(b, &target_runs, false, |i, t| {
                     if t == 0 { EOS } else { targets[i][t - 1] }
@@ -193,17 +231,20 @@ mod whole {
                 sentences: sources.len(),
                 target_tokens: targets.iter().map(|t| t.len()).sum(),
                 source_tokens: sources.iter().map(|s| s.len()).sum(),
-                padded_targets,
+                padded_targets: whole.sentences * whole.target,
             }
         }
     }
 
-    fn runs(sentences: &[&[u32]], layout: Layout) -> Vec<Run> {
-        let widest = sentences.iter().map(|s| s.len()).max().unwrap_or(0);
+    fn widest(sentences: &[&[u32]]) -> usize {
+        sentences.iter().map(|s| s.len()).max().unwrap_or(0)
+    }
+
+    fn runs(sentences: &[&[u32]], layout: Layout, width: usize) -> Vec<Run> {
         let mut start = 0;
         let place = |sentence: &&[u32]| {
             let valid = sentence.len();
-            let len = if layout == Layout::Padded { widest } else { valid };
+            let len = if layout == Layout::Padded { width } else { valid };
             start += len;
             Run { start: start - len, len, valid }
         };

@@ -1,6 +1,6 @@
 //! The command line as types; its names are a contract that scripts rely on.
 
-use crate::config::Setting;
+use crate::config::{Precision, Setting};
 use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -119,6 +119,13 @@ pub struct RunArgs {
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,
+    /// What products are computed with, f32, tf32, bf16 or f16, the teacher's too; the same as
+    /// --set train.precision=P --set teacher.train.precision=P
+    #[arg(long, value_name = "P", value_enum, hide_possible_values = true)]
+    pub precision: Option<Precision>,
+    /// Largest padded batch, the teacher's too: a number, or what fills the device (auto)
+    #[arg(long, value_name = "N|auto", value_parser = max_tokens)]
+    pub max_tokens: Option<MaxTokens>,
     /// Set a key of the configuration; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -131,6 +138,15 @@ pub struct RunArgs {
     /// Print the results as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// The size of a batch, as asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxTokens {
+    /// What fills the device.
+    Auto,
+    /// Rows times the longest.
+    Number(usize),
 }
 
 /// `host train`.
@@ -295,6 +311,9 @@ pub struct BenchArgs {
     /// Repetitions whose median is told; one more goes before them
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub repeats: usize,
+    /// What products are computed with: f32, tf32, bf16 or f16
+    #[arg(long, value_name = "P", value_enum, default_value_t, hide_possible_values = true)]
+    pub precision: Precision,
     /// Tell the time of each operation too
     #[arg(long)]
     pub profile: bool,
@@ -384,10 +403,19 @@ pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>)
 
 impl RunArgs {
     /// The settings that the arguments ask for; `--set` comes last and wins.
-    fn settings(&self, flags: Vec<Option<Setting>>) -> Result<Vec<Setting>> {
+    fn settings(&self, flags_of_verb: Vec<Option<Setting>>) -> Result<Vec<Setting>> {
         let data = self.data.as_ref().map(|path| Setting::path("--data", "data.dir", path));
         let seed = self.seed.map(|seed| Setting::flag("--seed", "train.seed", seed));
-        let flags = [data.transpose()?, seed].into_iter().chain(flags).flatten().map(Ok);
+        let precision = |key| self.precision.map(|p| Setting::flag("--precision", key, p));
+        let precision = ["train.precision", "teacher.train.precision"].map(precision);
+        let max_tokens = |key| match self.max_tokens {
+            Some(MaxTokens::Number(n)) => Some(Setting::flag("--max-tokens", key, n)),
+            Some(MaxTokens::Auto) | None => None,
+        };
+        let max_tokens = ["train.max_tokens", "teacher.train.max_tokens"].map(max_tokens);
+        let flags = [data.transpose()?, seed].into_iter().chain(precision);
+        let flags = flags.chain(max_tokens).chain(flags_of_verb);
+        let flags = flags.flatten().map(Ok);
         flags.chain(self.set.iter().map(|text| Setting::parse(text))).collect()
     }
 }
@@ -462,6 +490,13 @@ fn beam(text: &str) -> Result<usize, String> {
 fn positive(text: &str) -> Result<usize, String> {
     let number = usize::from_str(text).ok().filter(|&number| number > 0);
     number.ok_or("expected a whole number, 1 or more".to_owned())
+}
+
+fn max_tokens(text: &str) -> Result<MaxTokens, String> {
+    if text == "auto" {
+        return Ok(MaxTokens::Auto);
+    }
+    positive(text).map(MaxTokens::Number).map_err(|text| format!("{text}, or auto"))
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {

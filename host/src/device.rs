@@ -1,11 +1,15 @@
 //! Which backend a command runs on.
 
 use crate::cli::{DeviceArgs, Globals};
+use crate::config::Precision;
 use crate::cpu::Cpu;
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use a2d_core::backend::Train;
 use clap::ValueEnum;
 use std::fmt;
+use std::io::Write;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 /// A kind of backend, as asked for.
@@ -27,7 +31,7 @@ pub enum Device {
     Cpu,
     /// A CUDA device, by number.
     Cuda(u32),
-    /// A device of Vulkan, Metal or WebGPU, by number.
+    /// A device of Vulkan or Metal, by number.
     Wgpu(u32),
 }
 
@@ -55,26 +59,55 @@ impl fmt::Display for Device {
     }
 }
 
-/// The device that `--backend` and `--device` mean together.
+/// What `--backend` and `--device` ask for together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// A GPU that is no software, or else the CPU.
+    Any,
+    /// The CPU.
+    Cpu,
+    /// This GPU, or the best one.
+    Gpu(Option<Device>),
+}
+
+/// The wish that the options stand for.
 ///
-/// Errors (misuse): they contradict each other, or ask for what this build does not have.
-pub fn choose(backend: Backend, device: Option<Device>) -> Result<Device> {
+/// Errors (misuse): they contradict each other.
+pub fn wish(backend: Backend, device: Option<Device>) -> Result<Wish> {
     match (backend, device) {
-        (Backend::Auto | Backend::Cpu, None | Some(Device::Cpu)) => Ok(Device::Cpu),
+        (Backend::Auto, None) => Ok(Wish::Any),
+        (Backend::Auto | Backend::Cpu, Some(Device::Cpu)) | (Backend::Cpu, None) => Ok(Wish::Cpu),
         (Backend::Cpu, Some(device)) => {
             Err(Error::misuse(format!("--backend cpu contradicts --device {device}")))
         }
         (Backend::Gpu, Some(Device::Cpu)) => {
             Err(Error::misuse("--backend gpu contradicts --device cpu"))
         }
-        (_, Some(device)) => Err(no_gpu(&format!("--device {device}"))),
-        (_, None) => Err(no_gpu("--backend gpu")),
+        (Backend::Auto | Backend::Gpu, device) => Ok(Wish::Gpu(device)),
     }
 }
 
-fn no_gpu(asked: &str) -> Error {
-    let text = "this build has no GPU backend; leave the option out, or use --backend cpu";
-    Error::misuse(format!("{asked}: {text}"))
+/// The device that a command works on.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// None is the CPU.
+    gpu: Option<Gpu>,
+    threads: usize,
+}
+
+/// Finds the device that the arguments mean; says so where a GPU is not used as well as it could be.
+///
+/// Errors (misuse): they contradict each other, or ask for what is not there.
+pub fn choose(args: &DeviceArgs, globals: &Globals) -> Result<Chosen> {
+    let gpu = match wish(args.backend, args.device)? {
+        Wish::Any => Gpu::unasked(),
+        Wish::Cpu => None,
+        Wish::Gpu(device) => Some(Gpu::find(device)?),
+    };
+    if let Some(note) = gpu.as_ref().and_then(Gpu::note).filter(|_| !globals.quiet) {
+        let _ = writeln!(std::io::stderr(), "warning: {note}");
+    }
+    Ok(Chosen { gpu, threads: globals.threads.map_or(0, NonZeroUsize::get) })
 }
 
 /// Something to be done on whichever backend was chosen.
@@ -85,13 +118,39 @@ pub trait Work {
     fn go<B: Train>(self, b: &mut B) -> Result<Self::Output>;
 }
 
-/// Does `work` on the device that the arguments choose: the one place that names the backends.
-///
-/// Errors: those of [`choose`] and of the work.
-pub fn run<W: Work>(args: &DeviceArgs, globals: &Globals, work: W) -> Result<W::Output> {
-    let threads = globals.threads.map_or(0, std::num::NonZeroUsize::get);
-    match choose(args.backend, args.device)? {
-        Device::Cpu => work.go(&mut Cpu::new(threads)),
-        device => Err(no_gpu(&format!("--device {device}"))),
+impl Chosen {
+    /// Its name.
+    pub fn device(&self) -> Device {
+        self.gpu.as_ref().map_or(Device::Cpu, Gpu::device)
+    }
+
+    /// Bytes of a GPU that nobody uses, where the driver tells: before anything is computed there, as what it has used
+    /// it keeps.
+    pub fn free_memory(&self) -> Option<u64> {
+        self.gpu.as_ref().and_then(Gpu::free_memory)
+    }
+
+    /// Whether it computes with the precision that `key` asks for.
+    ///
+    /// Errors (misuse): it does not; which devices do, and what to do here.
+    pub fn check(&self, key: &str, precision: Precision) -> Result<()> {
+        let checked = match &self.gpu {
+            Some(gpu) => gpu.check(precision),
+            None if precision == Precision::F32 => Ok(()),
+            None => Err(format!(
+                "the CPU computes with f32 only, not with {precision}: use f32, or --backend gpu"
+            )),
+        };
+        checked.map_err(|text| Error::misuse(format!("{key}: {text}")))
+    }
+
+    /// Does `work` there: with [`Gpu::run`], the one place that names the backends.
+    ///
+    /// Errors: those of the work; the device cannot be opened.
+    pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
+        match &self.gpu {
+            Some(gpu) => gpu.run(precision, work),
+            None => work.go(&mut Cpu::new(self.threads)),
+        }
     }
 }

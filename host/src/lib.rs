@@ -13,6 +13,8 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod files;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+pub mod gpu;
 pub mod hash;
 pub mod log;
 mod mapped;

@@ -1,6 +1,7 @@
 //! A bug ends the program with one line, as any other failure does.
 
 use crate::error::{Error, Result};
+use crate::gpu;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
@@ -8,9 +9,16 @@ use std::sync::Once;
 /// The first panic is the cause; others follow from it.
 static FIRST: Once = Once::new();
 
-/// Panics are told as one line on standard error.
+/// Panics are told as one line on standard error. Where a device is driven from they also end the program, at once:
+/// whoever drives it would go on with whatever the device then holds. Files are never half-written.
 pub fn install() {
-    std::panic::set_hook(Box::new(|info| FIRST.call_once(|| tell(info))));
+    std::panic::set_hook(Box::new(|info| {
+        if gpu::is_device_thread() {
+            FIRST.call_once(|| tell_of_device(info));
+            std::process::exit(1);
+        }
+        FIRST.call_once(|| tell(info));
+    }));
 }
 
 /// Runs `work`; a panic in it, or in a thread it waits for, has been told and ends in `None`.
@@ -18,12 +26,23 @@ pub fn guard(work: impl FnOnce() -> Result<()>) -> Option<Result<(), Error>> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
+fn tell_of_device(info: &PanicHookInfo<'_>) {
+    let text = one_line(info);
+    let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
+    let _ = writeln!(std::io::stderr(), "error: the GPU failed: {text}; {help}");
+}
+
 fn tell(info: &PanicHookInfo<'_>) {
-    let text = payload(info).unwrap_or("unknown cause").replace('\n', " ");
+    let text = one_line(info);
     let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
     let report = "please report this with the command that led to it";
     let place = place.unwrap_or_default();
     let _ = writeln!(std::io::stderr(), "internal error: {text}{place}; {report}");
+}
+
+fn one_line(info: &PanicHookInfo<'_>) -> String {
+    let text = payload(info).unwrap_or("unknown cause");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn payload<'a>(info: &'a PanicHookInfo<'_>) -> Option<&'a str> {

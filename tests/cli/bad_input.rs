@@ -250,8 +250,16 @@ fn wrong_arguments_are_one_line() {
         ("train tiny.toml --sett x=1", "'--sett' found"),
         ("train tiny.toml --backend tpu", "[possible values: auto, cpu, gpu]"),
         ("train tiny.toml --device gpu:0", "expected cpu, cuda:N or wgpu:N"),
-        ("train tiny.toml --device cuda:0", "this build has no GPU backend"),
-        ("translate full --backend gpu", "this build has no GPU backend"),
+        ("train tiny.toml --device cuda:99", "there is no device cuda:99"),
+        ("translate full --device wgpu:99", "--backend cpu does without"),
+        ("train tiny.toml --precision bf16", "train.precision: the CPU computes with f32 only"),
+        (
+            "distill tiny.toml --set teacher.train.precision=f16",
+            "teacher.train.precision: the CPU computes with f32 only, not with f16",
+        ),
+        ("train tiny.toml --max-tokens 0", "expected a whole number, 1 or more, or auto"),
+        ("distill tiny.toml --max-tokens auto", "cpu does not tell its memory: give a number"),
+        ("bench train --precision tf32", "--precision: the CPU computes with f32 only"),
         (
             "translate full --backend cpu --device cuda:1",
             "--backend cpu contradicts --device cuda:1",

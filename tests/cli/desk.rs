@@ -183,10 +183,17 @@ impl Desk {
         self.write(name, bytes);
     }
 
-    /// The command of a line, not yet started.
+    /// The command of a line, not yet started. Nothing here depends on the GPUs of the machine.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(binary());
         command.args(line.split_whitespace()).current_dir(self.path(""));
+        let verb = line.split_whitespace().next().unwrap_or_default();
+        let computes = ["train", "distill", "translate", "evaluate", "bench"].contains(&verb);
+        if computes && !line.contains("--backend") && !line.contains("--device") {
+            command.args(["--backend", "cpu"]);
+        }
+        // Mesa complains where it is not set.
+        command.env("XDG_RUNTIME_DIR", self.path(""));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

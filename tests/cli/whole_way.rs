@@ -239,3 +239,22 @@ fn quiet_leaves_results_only() {
     let prepare = "prepare --source-lang de --target-lang en --train train --valid valid --out p";
     assert_eq!(desk.host(&format!("{prepare} --quiet")).well(), "");
 }
+
+#[test]
+fn devices_are_listed_and_one_is_taken() {
+    let desk = Desk::new();
+    let lines = desk.host("devices").well();
+    assert!(lines.starts_with("cpu  ") && lines.matches("(auto)").count() == 1, "{lines}");
+    let list = json(&desk.host("devices --json").well());
+    let list = list.as_array().unwrap();
+    assert_eq!(list[0]["device"], "cpu");
+    let gpus = list.iter().filter(|one| one.get("name").is_some());
+    for gpu in gpus {
+        let taken = gpu["auto"] == true && gpu["software"] == true;
+        assert!(!taken && gpu["precisions"][0] == "f32", "{gpu}");
+        // Whatever is listed can be named.
+        let device = gpu["device"].as_str().unwrap();
+        let line = format!("train tiny.toml --data nowhere --device {device}");
+        assert!(!desk.host(&line).err.contains("no device"), "{device}");
+    }
+}

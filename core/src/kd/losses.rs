@@ -2,6 +2,7 @@
 
 use super::objective::{KdLoss, Objective};
 use crate::backend::{Lost, Train};
+use alloc::vec::Vec;
 
 /// The terms of a loss, in nats. Attention terms are already weighted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -67,25 +68,23 @@ pub struct Report<T> {
 }
 
 impl<T> Report<T> {
-    /// The terms as numbers.
-    pub fn read<B: Train<Tensor = T>>(&self, b: &mut B) -> Result<Losses, Lost> {
-        let mut sums = [0.0; 5];
-        b.read(&self.tokens, &mut sums)?;
-        let [ce, kd, nll, teacher_nll, entropy] = sums.map(|s| f64::from(s) * self.per_token);
+    /// The tensors that its numbers lie in.
+    pub fn parts(&self) -> impl Iterator<Item = &T> {
+        [&self.tokens].into_iter().chain(self.maps.iter().flatten().map(|(value, _)| value))
+    }
+
+    /// The terms, taken from the elements of [`Report::parts`] one after the other.
+    pub fn losses(&self, elements: &mut impl Iterator<Item = f32>) -> Losses {
+        let mut next = || f64::from(elements.next().unwrap_or(f32::NAN));
+        let [ce, kd, nll, teacher_nll, entropy] = core::array::from_fn(|_| next() * self.per_token);
         let kd = match self.objective.kd_loss {
             KdLoss::CrossEntropy => kd,
             KdLoss::KlTau2 => self.objective.kd_factor() * (kd - entropy),
         };
-        let mut maps = [0.0; 3];
-        for (out, map) in maps.iter_mut().zip(&self.maps) {
-            if let Some((value, weight)) = map {
-                let mut sum = [0.0];
-                b.read(value, &mut sum)?;
-                *out = weight * f64::from(sum[0]);
-            }
-        }
+        let map = |map: &Option<(T, f64)>| map.as_ref().map(|(_, weight)| weight * next());
+        let maps = self.maps.each_ref().map(map).map(Option::unwrap_or_default);
         let alpha = f64::from(self.objective.alpha);
-        Ok(Losses {
+        Losses {
             loss: (1.0 - alpha) * ce + alpha * kd + maps.iter().sum::<f64>(),
             ce,
             kd,
@@ -94,6 +93,27 @@ impl<T> Report<T> {
             cross: maps[2],
             nll,
             teacher_nll,
-        })
+        }
     }
+
+    /// The terms as numbers.
+    pub fn read<B: Train<Tensor = T>>(&self, b: &mut B) -> Result<Losses, Lost> {
+        let parts: Vec<_> = self.parts().collect();
+        Ok(self.losses(&mut elements(b, &parts)?.into_iter()))
+    }
+}
+
+/// The elements of `tensors`, one tensor after the other, read together.
+pub fn elements<B: Train>(b: &mut B, tensors: &[&B::Tensor]) -> Result<Vec<f32>, Lost> {
+    let lengths: Vec<_> = tensors.iter().map(|x| b.shape(x).len()).collect();
+    let mut all = alloc::vec![0.0; lengths.iter().sum()];
+    let mut rest = &mut all[..];
+    let mut places = Vec::with_capacity(lengths.len());
+    for length in lengths {
+        let (place, after) = rest.split_at_mut(length);
+        places.push(place);
+        rest = after;
+    }
+    b.read_all(tensors, &mut places)?;
+    Ok(all)
 }

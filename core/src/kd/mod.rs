@@ -10,7 +10,7 @@ mod objective;
 mod roles;
 
 pub use align::{Align, HeadMix};
-pub use losses::{Losses, Report};
+pub use losses::{Losses, Report, elements};
 pub use maps::{MapTerms, Reduction};
 pub use objective::{Counts, KdLoss, Norm, Objective};
 pub use roles::{Student, Taught, Teacher, forward};

@@ -158,6 +158,13 @@ impl<B: Train> Backend for Tape<'_, B> {
         self.backend.read(&x.value, out)
     }
 
+    fn read_all(&mut self, xs: &[&Self::Tensor], out: &mut [&mut [f32]]) -> Result<(), Lost> {
+        let values: Vec<_> = xs.iter().map(|x| &x.value).collect();
+        self.backend.read_all(&values, out)
+    }
+
+    const READS_ARE_FREE: bool = B::READS_ARE_FREE;
+
     fn index(&mut self, values: &[u32]) -> Self::Index {
         self.backend.index(values)
     }

@@ -19,9 +19,10 @@ pub use shape::Models;
 pub use timed::{Clock, Row, Timed};
 
 use crate::cli::{BenchArgs, BenchWhat};
-use crate::device::Work;
+use crate::device::{Device, Work};
 use crate::error::Result;
 use a2d_core::backend::Train;
+use serde_json::{Value, json};
 
 /// Everything that is to be measured.
 pub struct Bench<'a> {
@@ -31,6 +32,8 @@ pub struct Bench<'a> {
     pub input: Input,
     /// Told with the results.
     pub threads: usize,
+    /// Told with the results.
+    pub device: Device,
 }
 
 impl Work for Bench<'_> {
@@ -53,6 +56,15 @@ impl Work for Bench<'_> {
 }
 
 impl Bench<'_> {
+    /// Where it is measured.
+    fn place(&self) -> [(&'static str, Value); 3] {
+        [
+            ("device", json!(self.device.to_string())),
+            ("precision", json!(self.args.precision.to_string())),
+            ("threads", json!(self.threads)),
+        ]
+    }
+
     fn measure<B: Train>(
         &self,
         b: &mut B,

@@ -9,7 +9,7 @@ use crate::cli::{BenchModel, BenchPreset, BenchWhat};
 use crate::config::{Distill, Method, Preset, Run};
 use crate::error::{Error, Result};
 use crate::model::Plan;
-use crate::train::{At, Learning, Pairs, TeacherModel, objective};
+use crate::train::{At, Learning, Pairs, TeacherModel, Unread, Update, objective};
 use a2d_core::backend::Train;
 use a2d_core::kd::Objective;
 use a2d_core::optim::Adam;
@@ -36,7 +36,7 @@ pub fn measure<B: Train>(
         BenchWhat::Distill => Stepper::distill(b, &models, args.preset, args.seed)?,
         _ => Stepper::alone(b, &models, args.model, args.seed)?,
     };
-    let once = || batches.iter().try_for_each(|batch| stepper.step(b, batch));
+    let once = || stepper.steps(b, batches);
     let timing = Timing::of(args.repeats, clock, once)?;
 
     let shape = ("shape", json!(args.shape.name()));
@@ -44,7 +44,7 @@ pub fn measure<B: Train>(
         BenchWhat::Distill => ("distill", ("preset", json!(args.preset.name()))),
         _ => ("train", ("model", json!(args.model.name()))),
     };
-    let load = [("threads", json!(bench.threads)), ("max_tokens", json!(args.max_tokens))];
+    let load = [("max_tokens", json!(args.max_tokens))];
     let flop = |batch: &Pairs| match (args.what, args.model) {
         (BenchWhat::Distill, _) => work::distillation(&models, batch),
         (_, BenchModel::Teacher) => work::training(&models.teacher, batch),
@@ -52,7 +52,7 @@ pub fn measure<B: Train>(
     };
     Ok(Measurement {
         what,
-        choices: [shape, choice].into_iter().chain(load).collect(),
+        choices: [shape, choice].into_iter().chain(bench.place()).chain(load).collect(),
         unit: "tokens",
         units: batches.iter().flat_map(|(_, target)| target).map(Vec::len).sum(),
         flop: batches.iter().map(flop).sum(),
@@ -112,17 +112,37 @@ impl<T: Clone> Stepper<T> {
         Ok(Self { plan, learning, teacher, objective, seed, done: 0 })
     }
 
-    fn step<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, batch: &Pairs) -> Result<()> {
+    /// A step on each of the batches; all are done when it returns.
+    fn steps<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        batches: &[Pairs],
+    ) -> Result<()> {
+        let first = self.done + 1;
+        let unread: Vec<_> = batches.iter().map(|batch| self.step(b, batch)).collect();
+        for (number, update) in (first..).zip(Unread::read(b, &unread)?) {
+            let Update { losses, gradient_norm, .. } = update;
+            if !(losses.loss.is_finite() && gradient_norm.is_finite()) {
+                let text = format!("the loss of step {number} is {}", losses.loss);
+                return Err(Error::failed(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn step<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, batch: &Pairs) -> Unread<T> {
         self.done += 1;
         let key = rng::derive(self.seed, self.done);
-        let at = At { adam: Adam::default(), step: self.done, lr: RATE, epoch: 1, key };
+        let at = At {
+            adam: Adam::default(),
+            step: self.done,
+            lr: RATE,
+            epoch: 1,
+            key,
+            room: usize::MAX,
+        };
         let Self { plan, learning, teacher, objective, .. } = self;
-        let batches = std::slice::from_ref(batch);
-        let update = learning.update(b, plan, batches, teacher.as_ref(), objective, &at)?;
-        if update.losses.loss.is_finite() && update.gradient_norm.is_finite() {
-            return Ok(());
-        }
-        Err(Error::failed(format!("the loss of step {} is {}", self.done, update.losses.loss)))
+        learning.update(b, plan, std::slice::from_ref(batch), teacher.as_ref(), objective, &at)
     }
 }
 

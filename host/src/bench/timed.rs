@@ -97,7 +97,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// A backend that times every operation of another one.
+/// A backend that times every operation of another one, and is read as seldom as where reading waits.
 pub struct Timed<'b, B: Train> {
     inner: &'b mut B,
     clock: Clock,
@@ -148,6 +148,10 @@ impl<B: Train> Backend for Timed<'_, B> {
 
     fn read(&mut self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), Lost> {
         self.time("read", |b| b.read(x, out))
+    }
+
+    fn read_all(&mut self, xs: &[&Self::Tensor], out: &mut [&mut [f32]]) -> Result<(), Lost> {
+        self.time("read", |b| b.read_all(xs, out))
     }
 
     fn index(&mut self, values: &[u32]) -> Self::Index {

@@ -46,12 +46,11 @@ pub fn measure<B: Train>(
     let timing = Timing::of(args.repeats, clock, once)?;
     Ok(Measurement {
         what: "translate",
-        choices: vec![
-            ("shape", json!(args.shape.name())),
-            ("beam", json!(beam)),
-            ("threads", json!(bench.threads)),
-            ("length", json!(LENGTH)),
-        ],
+        choices: [("shape", json!(args.shape.name())), ("beam", json!(beam))]
+            .into_iter()
+            .chain(bench.place())
+            .chain([("length", json!(LENGTH))])
+            .collect(),
         unit: "sentences",
         units: sentences.len(),
         flop: work::translation(&config, sentences, beam, LENGTH),

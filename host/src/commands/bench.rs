@@ -11,10 +11,12 @@ use std::path::Path;
 ///
 /// Errors: batches that cannot be used (misuse), a lost device, `out` cannot be written.
 pub fn run(args: BenchArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    let device = device::choose(&args.device, globals)?;
+    device.check("--precision", args.precision)?;
     let input = bench::Input::new(&args)?;
     let threads = globals.threads.map_or_else(rayon::current_num_threads, usize::from);
-    let work = bench::Bench { args: &args, input, threads };
-    for measurement in device::run(&args.device, globals, work)? {
+    let work = bench::Bench { args: &args, input, threads, device: device.device() };
+    for measurement in device.run(args.precision, work)? {
         write(&measurement, args.json, out)
             .map_err(|e| Error::output("write", Path::new("the measurements"), &e))?;
     }

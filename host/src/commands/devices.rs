@@ -1,27 +1,58 @@
 //! `host devices`: the backends of this machine.
 
-use crate::cli::{DevicesArgs, Globals};
-use crate::device::{Backend, choose};
+use crate::cli::{DeviceArgs, DevicesArgs, Globals};
+use crate::device::{Device, choose};
 use crate::error::{Error, Result};
-use serde_json::json;
+use crate::gpu::{self, Described};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
-/// Lists the devices, one a line, and marks the one that `auto` takes.
+/// Lists the devices, one a line, marks the one that `auto` takes, and says what keeps there from being more.
 ///
 /// Errors: `out` cannot be written.
-pub fn run(args: DevicesArgs, _: &Globals, out: &mut dyn Write) -> Result<()> {
-    let auto = choose(Backend::Auto, None)?;
-    let threads = rayon::current_num_threads();
-    let features = features().join(" ");
+pub fn run(args: DevicesArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    let auto = choose(&DeviceArgs::default(), globals)?.device();
+    let (gpus, missing) = gpu::list();
     let written = if args.json {
-        let cpu = json!({"device": "cpu", "auto": auto.to_string() == "cpu",
-            "threads": threads, "features": features});
-        writeln!(out, "{}", json!([cpu]))
+        let gpus = gpus.iter().map(|gpu| gpu_json(gpu, auto));
+        let missing = missing.iter().map(|text| json!({"missing": text}));
+        let all = [cpu_json(auto)].into_iter().chain(gpus).chain(missing);
+        writeln!(out, "{}", Value::Array(all.collect()))
     } else {
-        writeln!(out, "cpu  {threads} threads  {features}  (auto)")
+        tell(&gpus, &missing, auto, out)
     };
     written.map_err(|e| Error::output("write", Path::new("the list"), &e))
+}
+
+fn cpu_json(auto: Device) -> Value {
+    json!({"device": "cpu", "auto": auto == Device::Cpu, "threads": rayon::current_num_threads(),
+        "features": features().join(" "), "precisions": ["f32"]})
+}
+
+fn gpu_json(gpu: &Described, auto: Device) -> Value {
+    let Described { device, name, software, memory, precisions } = gpu;
+    json!({"device": device.to_string(), "auto": *device == auto, "name": name,
+        "software": software, "memory_bytes": memory, "precisions": precisions})
+}
+
+fn tell(
+    gpus: &[Described],
+    missing: &[String],
+    auto: Device,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let mark = |device| if device == auto { "  (auto)" } else { "" };
+    let (threads, features) = (rayon::current_num_threads(), features().join(" "));
+    writeln!(out, "cpu  {threads} threads  {features}  f32{}", mark(Device::Cpu))?;
+    for gpu in gpus {
+        let Described { device, name, software, memory, precisions } = gpu;
+        let memory = memory.map(|bytes| format!("  {:.1} GiB", bytes as f64 / (1u64 << 30) as f64));
+        let software = if *software { "  (software, taken only where it is named)" } else { "" };
+        let (memory, precisions) = (memory.unwrap_or_default(), precisions.join(" "));
+        writeln!(out, "{device}  {name}{memory}  {precisions}{software}{}", mark(*device))?;
+    }
+    missing.iter().try_for_each(|text| writeln!(out, "missing  {text}"))
 }
 
 /// The instruction sets that the CPU backend can make use of.

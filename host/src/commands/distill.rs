@@ -1,18 +1,17 @@
 //! `host distill`: a student from a teacher, and the teacher first where there is none.
 
 use super::prepare;
-use super::summary::{self, Entry};
-use super::train::{Stage, alone, may_train};
-use crate::cli::{DistillArgs, Globals, RunArgs};
-use crate::config::{self, Method, Run};
-use crate::device::{self, Work};
+use super::stage::{Place, Stage};
+use super::summary::{Entry, Summary};
+use super::train::{alone, may_train};
+use crate::cli::{DistillArgs, Globals};
+use crate::config::{self, Method, Precision, Run};
+use crate::device;
 use crate::error::Result;
-use crate::prepared::Prepared;
 use crate::report::Display;
 use crate::run_dir::RunDir;
 use crate::signals;
 use crate::train::{self, open_teacher};
-use a2d_core::backend::Train;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,13 +19,20 @@ use std::path::{Path, PathBuf};
 ///
 /// Errors: a configuration, data, teacher or run that cannot be used (misuse); what training meets.
 pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let run = config::load(&args.run.config, &args.settings()?)?;
+    let mut run = config::load(&args.run.config, &args.settings()?)?;
     let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-    device::choose(args.run.device.backend, args.run.device.device)?;
+    let device = device::choose(&args.run.device, globals)?;
+    device.check("train.precision", run.train.precision)?;
+    let mut beside = runs_beside(&run, &folder);
+    for side in &beside {
+        device.check(side.precision, side.run.train.precision)?;
+    }
+    let place = Place::new(device, &args.run)?;
+    place.remember(&mut run, &folder)?;
     let resume = args.run.resume;
     let mut begun = may_train(&run, &folder, resume)?;
-    let mut beside = runs_beside(&run, &folder);
     for side in &mut beside {
+        place.remember(&mut side.run, &side.folder)?;
         begun |= side.look(resume)?;
     }
     if let Some(teacher) = given_teacher(&run) {
@@ -37,9 +43,32 @@ pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     if let Some(teacher) = given_teacher(&run) {
         open_teacher(teacher, &data.vocab)?;
     }
-    let display = Display::new(globals.quiet, run.train.log_interval);
-    let work = Distillation { run, folder, beside, data, args: &args.run, display, out };
-    device::run(&args.run.device, globals, work)
+    let mut display = Display::new(globals.quiet, run.train.log_interval);
+    let mut entries = Vec::new();
+    if let Some(folder) = given_teacher(&run) {
+        entries.push(Entry { label: "teacher", folder: folder.to_owned() });
+    }
+    for Beside { label, run, folder, there, .. } in &beside {
+        if *there {
+            let folder = folder.display();
+            display.line(&format!("{label}: {folder} is finished, taken as it is"));
+        } else {
+            let stage = Stage { label, run, data: &data, folder, resume };
+            stage.train(&place, None, &mut display)?;
+        }
+        entries.push(Entry { label, folder: folder.clone() });
+    }
+    let label = match run.distill.method {
+        Method::A2d => "student by A2D",
+        Method::WordKd => "student by word-kd",
+        Method::None => "student",
+    };
+    let teacher = needs_teacher(&run).then(|| run.teacher_folder(&folder));
+    let stage = Stage { label, run: &run, data: &data, folder: &folder, resume };
+    stage.train(&place, teacher, &mut display)?;
+    entries.push(Entry { label, folder: folder.clone() });
+    let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
+    place.device().run(Precision::F32, summary)
 }
 
 fn needs_teacher(run: &Run) -> bool {
@@ -55,6 +84,8 @@ fn given_teacher(run: &Run) -> Option<&Path> {
 struct Beside {
     label: &'static str,
     run: Run,
+    /// The key of its precision.
+    precision: &'static str,
     folder: PathBuf,
     /// Finished earlier, and to be taken as it is.
     there: bool,
@@ -63,12 +94,14 @@ struct Beside {
 /// The runs that are made before the student of `run`.
 fn runs_beside(run: &Run, folder: &Path) -> Vec<Beside> {
     let mut beside = Vec::new();
-    let mut add = |label, run, folder| beside.push(Beside { label, run, folder, there: false });
+    let mut add = |label, precision, run, folder| {
+        beside.push(Beside { label, run, precision, folder, there: false });
+    };
     if needs_teacher(run) && run.teacher.run.is_none() {
-        add("teacher", teacher_run(run), run.teacher_folder(folder));
+        add("teacher", "teacher.train.precision", teacher_run(run), run.teacher_folder(folder));
     }
     if needs_teacher(run) && run.distill.baseline {
-        add("student alone", alone(run), folder.join("alone"));
+        add("student alone", "train.precision", alone(run), folder.join("alone"));
     }
     beside
 }
@@ -81,46 +114,6 @@ impl Beside {
         }
         self.there = train::finished(&RunDir::at(&self.folder), &self.run)?.is_some();
         Ok(self.there)
-    }
-}
-
-struct Distillation<'a> {
-    run: Run,
-    folder: PathBuf,
-    beside: Vec<Beside>,
-    data: Prepared,
-    args: &'a RunArgs,
-    display: Display,
-    out: &'a mut dyn Write,
-}
-
-impl Work for Distillation<'_> {
-    type Output = ();
-    fn go<B: Train>(mut self, b: &mut B) -> Result<()> {
-        let mut entries = Vec::new();
-        let teacher = needs_teacher(&self.run).then(|| self.run.teacher_folder(&self.folder));
-        if let Some(folder) = given_teacher(&self.run) {
-            entries.push(Entry { label: "teacher", folder: folder.to_owned() });
-        }
-        for side in &self.beside {
-            let stage = Stage { run: &side.run, data: &self.data, resume: self.args.resume };
-            if side.there {
-                let (label, folder) = (side.label, side.folder.display());
-                self.display.line(&format!("{label}: {folder} is finished, taken as it is"));
-            } else {
-                stage.train(b, side.label, &side.folder, None, &mut self.display)?;
-            }
-            entries.push(Entry { label: side.label, folder: side.folder.clone() });
-        }
-        let label = match self.run.distill.method {
-            Method::A2d => "student by A2D",
-            Method::WordKd => "student by word-kd",
-            Method::None => "student",
-        };
-        let stage = Stage { run: &self.run, data: &self.data, resume: self.args.resume };
-        stage.train(b, label, &self.folder, teacher, &mut self.display)?;
-        entries.push(Entry { label, folder: self.folder.clone() });
-        summary::write(b, &entries, &self.run, &self.data, self.args.json, self.out)
     }
 }
 

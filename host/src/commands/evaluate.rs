@@ -2,6 +2,7 @@
 
 use super::translate::{Lines, note_cut};
 use crate::cli::{EvaluateArgs, Globals};
+use crate::config::Precision;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::files::{has_place, write_output};
@@ -17,7 +18,7 @@ use std::path::Path;
 /// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let metrics = command::metrics(&args.metrics)?;
-    device::choose(args.device.backend, args.device.device)?;
+    let device = device::choose(&args.device, globals)?;
     RunDir::open(&args.run)?;
     command::check_stdin(args.reference.iter().chain([&args.source]))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
@@ -44,7 +45,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     signals::install()?;
     let options = args.search.options(1, args.max_tokens);
     let work = Lines { run: &args.run, lines: &source, options };
-    let (found, _) = device::run(&args.device, globals, work)?;
+    let (found, _) = device.run(Precision::F32, work)?;
     if !globals.quiet {
         note_cut(&found);
     }

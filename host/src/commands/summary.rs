@@ -1,6 +1,7 @@
 //! What was reached: scores on the test set, sizes, speed, samples.
 
 use crate::config::Run;
+use crate::device::Work;
 use crate::error::{Error, Result};
 use crate::files::write_whole;
 use crate::prepared::{Parallel, Prepared};
@@ -34,37 +35,50 @@ struct Scored {
     lines: Vec<String>,
 }
 
+/// What was reached by some runs.
+///
 /// Translates the test set (without one, the validation set) with every run's best checkpoint, writes each run's
 /// `scores.json`, and prints a table and samples, or `json`: a list of what the files say with each run's name.
 ///
 /// Errors: a run that cannot be read, a file or `out` that cannot be written.
-pub fn write<B: Train>(
-    b: &mut B,
-    entries: &[Entry<'_>],
-    run: &Run,
-    data: &Prepared,
-    json: bool,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let (split, text) = match data.text("test")? {
-        Some(text) => ("test", text),
-        None => match data.text("valid")? {
-            Some(text) => ("valid", text),
-            None => return Ok(()),
-        },
-    };
-    let options = Options::of(&run.train);
-    let scored = entries
-        .iter()
-        .map(|entry| score_run(b, entry, split, &text, &options))
-        .collect::<Result<Vec<_>>>()?;
-    let written = if json {
-        list(entries, &scored, split, out)
-    } else {
-        table(entries, &scored, split, &options, out)
-            .and_then(|()| samples(entries, &scored, &text, out))
-    };
-    written.map_err(|e| Error::output("write", Path::new("the results"), &e))
+pub struct Summary<'a> {
+    /// The runs.
+    pub entries: Vec<Entry<'a>>,
+    /// Says how to search.
+    pub run: &'a Run,
+    /// Says what to translate.
+    pub data: &'a Prepared,
+    /// Whether to print JSON.
+    pub json: bool,
+    /// Where to print.
+    pub out: &'a mut dyn Write,
+}
+
+impl Work for Summary<'_> {
+    type Output = ();
+
+    fn go<B: Train>(self, b: &mut B) -> Result<()> {
+        let Self { entries, run, data, json, out } = self;
+        let (split, text) = match data.text("test")? {
+            Some(text) => ("test", text),
+            None => match data.text("valid")? {
+                Some(text) => ("valid", text),
+                None => return Ok(()),
+            },
+        };
+        let options = Options::of(&run.train);
+        let scored = entries
+            .iter()
+            .map(|entry| score_run(b, entry, split, &text, &options))
+            .collect::<Result<Vec<_>>>()?;
+        let written = if json {
+            list(&entries, &scored, split, out)
+        } else {
+            table(&entries, &scored, split, &options, out)
+                .and_then(|()| samples(&entries, &scored, &text, out))
+        };
+        written.map_err(|e| Error::output("write", Path::new("the results"), &e))
+    }
 }
 
 fn score_run<B: Train>(

@@ -1,6 +1,7 @@
 //! `host translate`: text to text, order kept.
 
 use crate::cli::{Globals, SearchArgs, TranslateArgs};
+use crate::config::Precision;
 use crate::device::{self, Work};
 use crate::error::{Error, Result};
 use crate::files::{has_place, write_output};
@@ -18,7 +19,7 @@ use std::path::Path;
 pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let n_best = args.wanted()?;
     let options = args.search.options(n_best, args.max_tokens);
-    device::choose(args.device.backend, args.device.device)?;
+    let device = device::choose(&args.device, globals)?;
     crate::run_dir::RunDir::open(&args.run)?;
     if !text::is_stdin(&args.output) {
         has_place(&args.output)?;
@@ -26,7 +27,7 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     let lines = text::read_lines(&args.input)?;
     signals::install()?;
     let work = Lines { run: &args.run, lines: &lines, options };
-    let (found, _) = device::run(&args.device, globals, work)?;
+    let (found, _) = device.run(Precision::F32, work)?;
     if !globals.quiet {
         note_cut(&found);
     }

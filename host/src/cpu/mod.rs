@@ -77,6 +77,8 @@ impl Backend for Cpu {
         Ok(())
     }
 
+    const READS_ARE_FREE: bool = true;
+
     fn index(&mut self, values: &[u32]) -> Index {
         values.into()
     }

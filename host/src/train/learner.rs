@@ -6,11 +6,12 @@ use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::model::{MOST_LAYERS, Plan, check_model, core_config, is_alignment};
 use crate::run_dir::RunDir;
+use crate::train::Unread;
 use crate::vocab::Vocab;
 use a2d_core::backend::{AdamState, Train};
-use a2d_core::batch::Batch;
+use a2d_core::batch::{Batch, Extent};
 use a2d_core::config::Config;
-use a2d_core::kd::{Counts, Losses, Objective, Taught, Teacher};
+use a2d_core::kd::{Counts, Norm, Objective, Report, Taught, Teacher};
 use a2d_core::optim::Adam;
 use a2d_core::rng;
 use a2d_core::tape::Tape;
@@ -34,6 +35,22 @@ pub fn batch<B: Train>(b: &mut B, pairs: &Pairs, objective: &Objective) -> Batch
     Batch::new(b, &source, &target, objective.layout())
 }
 
+/// `pairs` in parts of at most `room` padded tokens, though never less than a pair: what a device has room for at
+/// once. The losses of the parts add up to those of the batch.
+pub fn parts<B: Train>(
+    b: &mut B,
+    pairs: &Pairs,
+    objective: &Objective,
+    room: usize,
+) -> Vec<Batch<B::Index>> {
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+    let whole = Extent::of(&source, &target);
+    let rows = (room / whole.source.max(whole.target).max(1)).max(1);
+    let part = |(source, target)| Batch::part(b, source, target, objective.layout(), whole);
+    source.chunks(rows).zip(target.chunks(rows)).map(part).collect()
+}
+
 /// Parameters and Adam's moments, in the plan's order.
 pub struct Learning<T> {
     /// Parameters.
@@ -54,16 +71,8 @@ pub struct At {
     pub epoch: u64,
     /// Of its dropout masks.
     pub key: u64,
-}
-
-/// What an update came to.
-pub struct Update {
-    /// The losses over all its batches.
-    pub losses: Losses,
-    /// What it was made of.
-    pub counts: Counts,
-    /// The norm of the gradient, before clipping.
-    pub gradient_norm: f64,
+    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    pub room: usize,
 }
 
 impl<T: Clone> Learning<T> {
@@ -116,9 +125,7 @@ impl<T: Clone> Learning<T> {
         write(path, &tensors, metadata)
     }
 
-    /// One update: the gradients of all `batches` together, then Adam.
-    ///
-    /// Errors: the device was lost.
+    /// One update: the gradients of all `batches` together, then Adam. Nothing of it is read.
     pub fn update<B: Train<Tensor = T, Param = T>>(
         &mut self,
         b: &mut B,
@@ -127,22 +134,22 @@ impl<T: Clone> Learning<T> {
         teacher: Option<&TeacherModel<T>>,
         objective: &Objective,
         at: &At,
-    ) -> Result<Update> {
-        let batches: Vec<_> = batches.iter().map(|pairs| batch(b, pairs, objective)).collect();
-        let counts = batches.iter().map(Counts::of).fold(Counts::default(), Counts::and);
-        let mut losses = Losses::default();
+    ) -> Unread<T> {
+        // Means of the authors' form are per batch; the others add up over the update.
+        let weight = match objective.norm {
+            Norm::Official => 1.0 / batches.len() as f64,
+            Norm::Mean => 1.0,
+        };
+        let batches: Vec<_> =
+            batches.iter().map(|pairs| parts(b, pairs, objective, at.room)).collect();
+        let counts = batches.iter().flatten().map(Counts::of);
+        let counts = counts.fold(Counts::default(), Counts::and);
+        let mut reports = Vec::with_capacity(batches.len());
         let mut sums: Option<Vec<T>> = None;
-        for (i, batch) in batches.iter().enumerate() {
-            let key = rng::derive(at.key, i as u64);
-            let (grads, found) =
-                self.gradients(b, plan, batch, teacher, objective, &counts, at.epoch, key)?;
-            // Means of the authors' form are per batch; the others add up over the update.
-            let weight = if objective.norm == a2d_core::kd::Norm::Official {
-                1.0 / batches.len() as f64
-            } else {
-                1.0
-            };
-            losses = losses.plus(&found, weight);
+        for (part, key) in keyed(&batches, at.key) {
+            let (grads, report) =
+                self.gradients(b, plan, part, teacher, objective, &counts, at.epoch, key);
+            reports.push((report, weight));
             sums = Some(match sums {
                 None => grads,
                 Some(sums) => {
@@ -154,10 +161,8 @@ impl<T: Clone> Learning<T> {
         let step = at.adam.step(at.step, at.lr, objective.gradient_scale(&counts));
         let state =
             AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
-        let norm = b.adam(state, &step);
-        let mut gradient_norm = [0.0];
-        b.read(&norm, &mut gradient_norm).map_err(|e| Error::failed(e.to_string()))?;
-        Ok(Update { losses, counts, gradient_norm: f64::from(gradient_norm[0]) })
+        let gradient_norm = b.adam(state, &step);
+        Unread { counts, reports, gradient_norm }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -171,7 +176,7 @@ impl<T: Clone> Learning<T> {
         counts: &Counts,
         epoch: u64,
         key: u64,
-    ) -> Result<(Vec<T>, Losses)> {
+    ) -> (Vec<T>, Report<T>) {
         let maps = objective.maps.is_some();
         let taught: Option<(T, Taught<T>)> = teacher
             .map(|t| (t.teacher.model.target_table().clone(), t.teacher.teach(b, batch, maps)));
@@ -181,10 +186,18 @@ impl<T: Clone> Learning<T> {
         let taught = taught.as_ref().map(|(table, taught)| (table, taught));
         let report = objective.record(&mut tape, batch, &student, taught, counts, epoch);
         drop(student);
-        let grads = tape.backward();
-        let losses = report.read(b).map_err(|e| Error::failed(e.to_string()))?;
-        Ok((grads, losses))
+        (tape.backward(), report)
     }
+}
+
+/// Every part of every batch, with the key of its dropout masks.
+fn keyed<I>(batches: &[Vec<Batch<I>>], key: u64) -> impl Iterator<Item = (&Batch<I>, u64)> {
+    batches.iter().enumerate().flat_map(move |(i, parts)| {
+        let key = rng::derive(key, i as u64);
+        // A batch that is whole draws from its own key, whatever the room.
+        let of = move |number| if number == 0 { key } else { rng::derive(key, number) };
+        (0..).map(of).zip(parts).map(|(key, part)| (part, key))
+    })
 }
 
 fn write(

@@ -1,15 +1,18 @@
 //! Training: epochs of updates, validation, checkpoints.
 
 mod learner;
+pub mod memory;
 mod objective;
 mod progress;
 mod resume;
+mod unread;
 mod validate;
 
-pub use learner::{At, Learning, Pairs, TeacherModel, Update, open_teacher};
+pub use learner::{At, Learning, Pairs, TeacherModel, open_teacher};
 pub use objective::objective;
 pub use progress::Progress;
 pub use resume::{check, finished};
+pub use unread::{Unread, Update};
 
 use crate::checkpoint::Saved;
 use crate::config::{Method, Run};
@@ -28,7 +31,7 @@ use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is to be trained, and where it goes.
 pub struct Job<'a> {
@@ -44,6 +47,8 @@ pub struct Job<'a> {
     pub teacher: Option<PathBuf>,
     /// Whether to go on from the last checkpoint.
     pub resume: bool,
+    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    pub room: usize,
 }
 
 /// Streams of random numbers that start from one seed.
@@ -71,6 +76,8 @@ struct Trainer<'a, B: Train> {
     learning: Learning<B::Tensor>,
     teacher: Option<TeacherModel<B::Tensor>>,
     objective: Objective,
+    /// Padded tokens that the device has room for.
+    room: usize,
     adam: Adam,
     schedule: InverseSqrt,
     progress: Progress,
@@ -79,7 +86,24 @@ struct Trainer<'a, B: Train> {
     log: Log,
     /// Since the last line of the log.
     window: Window,
+    /// Updates that nobody has looked at, in order.
+    unseen: Vec<Unseen<B::Tensor>>,
+    /// When somebody looked last.
+    looked: Instant,
 }
+
+/// An update that nobody has looked at.
+struct Unseen<T> {
+    number: u64,
+    epoch: u64,
+    lr: f64,
+    unread: Unread<T>,
+}
+
+/// Updates are looked at when so many are unseen ...
+const MOST_UNSEEN: usize = 100;
+/// ... or after this time, so that who watches sees that it goes on.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(10);
 
 /// Sums over some updates.
 struct Window {
@@ -144,6 +168,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             learning,
             teacher,
             objective: objective(run),
+            room: job.room,
             adam: Adam {
                 beta1: train.adam_beta1 as f32,
                 beta2: train.adam_beta2 as f32,
@@ -160,6 +185,8 @@ impl<'a, B: Train> Trainer<'a, B> {
             saved: (progress.update > 0).then_some(progress.update),
             log,
             window: Window::new(),
+            unseen: Vec::new(),
+            looked: Instant::now(),
         })
     }
 
@@ -194,7 +221,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             if self.progress.position == 0 && self.progress.validated != self.progress.update {
                 self.validate(b, display)?;
                 if self.reason_to_end().is_none() {
-                    self.save_last(b)?;
+                    self.save_last(b, display)?;
                 }
             }
             if let Some(reason) = self.reason_to_end() {
@@ -236,7 +263,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             }
             self.stop_if_asked(b, display)?;
             if self.due_to_save() {
-                self.save_last(b)?;
+                self.save_last(b, display)?;
             }
             if ended || self.reason_to_end().is_some() {
                 return Ok(());
@@ -277,7 +304,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         match signals::go_on() {
             Ok(()) => Ok(()),
             Err(asked) => {
-                self.save_last(b)?;
+                self.save_last(b, display)?;
                 let (label, update) = (self.job.label, self.progress.update);
                 display.line(&format!("{label}: saved at update {update}; go on with --resume"));
                 Err(asked)
@@ -302,27 +329,65 @@ impl<'a, B: Train> Trainer<'a, B> {
         let lr = self.schedule.rate(self.progress.update);
         let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
         let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
-        let update = self.learning.update(
+        let unread = self.learning.update(
             b,
             &self.plan,
             &batches.collect::<Vec<_>>(),
             self.teacher.as_ref(),
             &self.objective,
-            &learner::At { adam: self.adam, step: self.progress.update + 1, lr, epoch, key },
-        )?;
-        let number = self.progress.update + 1;
-        check_number(update.losses.loss)
-            .map_err(|x| self.not_a_number(&format!("the loss of update {number} is {x}")))?;
-        check_number(update.gradient_norm)
-            .map_err(|x| self.not_a_number(&format!("the gradient of update {number} is {x}")))?;
+            &learner::At {
+                adam: self.adam,
+                step: self.progress.update + 1,
+                lr,
+                epoch,
+                key,
+                room: self.room,
+            },
+        );
         self.progress.update += 1;
         self.progress.position += 1;
+        self.unseen.push(Unseen { number: self.progress.update, epoch, lr, unread });
         self.progress.seconds += start.elapsed().as_secs_f64();
-        self.window.add(&update);
+        if self.due_to_look() { self.look(b, display) } else { Ok(()) }
+    }
+
+    /// Where looking makes a device and the host wait for each other, it is done now and then.
+    fn due_to_look(&self) -> bool {
+        B::READS_ARE_FREE
+            || self.progress.update.is_multiple_of(self.job.run.train.log_interval)
+            || self.unseen.len() >= MOST_UNSEEN
+            || self.looked.elapsed() >= LONGEST_UNSEEN
+    }
+
+    /// Shows and logs the updates since the last look.
+    ///
+    /// Errors: the device was lost, one of them is spoilt, the log cannot be written.
+    fn look(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        let start = Instant::now();
+        let unseen = std::mem::take(&mut self.unseen);
+        let updates = Unread::read(b, unseen.iter().map(|one| &one.unread))?;
+        self.looked = Instant::now();
+        self.progress.seconds += start.elapsed().as_secs_f64();
+        unseen.iter().zip(&updates).try_for_each(|(one, update)| self.take_in(one, update, display))
+    }
+
+    fn take_in(
+        &mut self,
+        one: &Unseen<B::Tensor>,
+        update: &Update,
+        display: &mut Display,
+    ) -> Result<()> {
+        let Unseen { number, epoch, lr, .. } = *one;
+        for (what, x) in [("loss", update.losses.loss), ("gradient", update.gradient_norm)] {
+            check_number(x).map_err(|x| {
+                self.not_a_number(&format!("the {what} of update {number} is {x}"), lr)
+            })?;
+        }
+        self.window.add(update);
         let terms = self.shown(&update.losses);
-        display.step(self.progress.update, &terms, lr, self.window.tokens_per_second());
-        if self.progress.update.is_multiple_of(train.log_interval) {
-            self.log_window(lr, epoch)?;
+        display.step(number, &terms, lr, self.window.tokens_per_second());
+        if number.is_multiple_of(self.job.run.train.log_interval) {
+            self.log_window(number, epoch, lr)?;
         }
         Ok(())
     }
@@ -337,9 +402,9 @@ impl<'a, B: Train> Trainer<'a, B> {
         losses.named().into_iter().filter(|(name, _)| wanted(name)).collect()
     }
 
-    fn log_window(&mut self, lr: f64, epoch: u64) -> Result<()> {
+    fn log_window(&mut self, number: u64, epoch: u64, lr: f64) -> Result<()> {
         let mut line = Map::new();
-        line.insert("update".into(), json!(self.progress.update));
+        line.insert("update".into(), json!(number));
         line.insert("epoch".into(), json!(epoch));
         for (name, value) in self.window.mean().named() {
             line.insert(name.into(), json!(value));
@@ -355,7 +420,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.log.write(&Value::Object(line))
     }
 
-    fn not_a_number(&self, what: &str) -> Error {
+    fn not_a_number(&self, what: &str, lr: f64) -> Error {
         let last = self.job.dir.last();
         let good = match self.saved {
             Some(update) => {
@@ -363,7 +428,6 @@ impl<'a, B: Train> Trainer<'a, B> {
             }
             None => "no checkpoint was saved yet".to_owned(),
         };
-        let lr = self.schedule.rate(self.progress.update);
         let label = self.job.label;
         Error::failed(format!(
             "{label}: {what} (lr {lr:.2e}); {good}; try a lower `lr`, or a `clip_norm`"
@@ -372,6 +436,7 @@ impl<'a, B: Train> Trainer<'a, B> {
 
     /// Loss and BLEU on the validation set; keeps the model if it is the best so far.
     fn validate(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        self.look(b, display)?;
         let model = self.plan.bind(self.learning.params.iter().cloned()).model;
         let found = match validate::validate(b, &model, self.job, &self.objective) {
             Err(Error::Interrupted(_)) => return self.stop_if_asked(b, display),
@@ -418,7 +483,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             self.validate(b, display)?;
         }
         self.progress.finished = true;
-        self.save_last(b)?;
+        self.save_last(b, display)?;
         display.line(&format!(
             "{}: ends after {} updates ({reason}), {:.0} s; best BLEU {:.2} at update {}",
             self.job.label,
@@ -435,7 +500,8 @@ impl<'a, B: Train> Trainer<'a, B> {
     }
 
     /// Writes the last checkpoint, if it is worth going on from.
-    fn save_last(&mut self, b: &mut B) -> Result<()> {
+    fn save_last(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        self.look(b, display)?;
         if self.progress.validated != self.progress.update {
             let model = self.plan.bind(self.learning.params.iter().cloned()).model;
             let loss = validate::probe(b, &model, self.job, &self.objective)?;
@@ -448,7 +514,8 @@ impl<'a, B: Train> Trainer<'a, B> {
 
     /// The error of a model whose loss is `x`.
     fn spoilt(&self, what: &str, x: f64) -> Error {
-        self.not_a_number(&format!("the {what} after update {} is {x}", self.progress.update))
+        let (update, lr) = (self.progress.update, self.schedule.rate(self.progress.update));
+        self.not_a_number(&format!("the {what} after update {update} is {x}"), lr)
     }
 
     fn metadata(&self) -> Result<std::collections::BTreeMap<String, String>> {

@@ -55,7 +55,8 @@ pub fn finished(dir: &RunDir, run: &Run) -> Result<Option<Progress>> {
         return RunDir::free(dir.folder()).map(|()| None);
     }
     let within = [&FIXED[..], &["train"]].concat();
-    let except = ["distill", "train.log_interval", "train.save_interval_updates"];
+    let except =
+        ["distill", "train.log_interval", "train.save_interval_updates", "train.precision"];
     match run.change_since(&trained(&saved)?, &within, &except) {
         None => Ok(Some(progress)),
         Some(change) => Err(other(&saved, &change, "choose another --out")),

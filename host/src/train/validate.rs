@@ -1,8 +1,8 @@
 //! How good a model is, on sentences that it does not learn from.
 
-use super::{Job, learner};
+use super::{Job, learner, unread};
 use crate::data;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Model;
 use crate::score;
 use crate::signals;
@@ -53,17 +53,16 @@ fn losses<B: Train>(
     let lengths = corpus.all_lengths();
     // No sentence is left out: the loss must not depend on the budget.
     let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
-    let cut = data::fixed_batches(&lengths, job.run.train.max_tokens.max(longest));
+    let cut = data::fixed_batches(&lengths, job.run.train.max_tokens.min(job.room).max(longest));
     let objective = Objective { maps: None, alpha: 0.0, norm: Norm::Mean, ..*objective };
-    let (mut sum, mut tokens) = (Losses::default(), 0);
+    let (mut reports, mut tokens) = (Vec::new(), 0);
     for rows in cut.batches.iter().take(most_batches) {
         let batch = learner::batch(b, &learner::pairs(corpus, rows), &objective);
-        let report = objective.evaluate(b, &batch, model, None);
-        let found = report.read(b).map_err(|e| Error::failed(e.to_string()))?;
         let count = Counts::of(&batch).target_tokens;
-        sum = sum.plus(&found, count as f64);
+        reports.push((objective.evaluate(b, &batch, model, None), count as f64));
         tokens += count;
     }
+    let sum = unread::sum(b, &reports)?;
     Ok(Losses::default().plus(&sum, 1.0 / tokens.max(1) as f64))
 }
 

@@ -1,0 +1,110 @@
+//! What of CUDA is here: asked before CubeCL is, which panics where something is missing.
+
+use crate::device::Listing;
+#[cfg(feature = "cuda")]
+use crate::{Id, Info, Precision};
+
+#[cfg(not(feature = "cuda"))]
+pub fn list(listing: &mut Listing) {
+    listing.missing.push("CUDA: not in this build".to_owned());
+}
+
+#[cfg(not(feature = "cuda"))]
+pub fn free_memory(_: u32) -> Option<u64> {
+    None
+}
+
+/// Adds CUDA's devices, or what they lack.
+#[cfg(feature = "cuda")]
+pub fn list(listing: &mut Listing) {
+    match missing() {
+        missing if !missing.is_empty() => listing.missing.extend(missing),
+        _ => match devices() {
+            Ok(devices) => listing.devices.extend(devices),
+            Err(error) => listing.missing.push(format!("CUDA: {error}")),
+        },
+    }
+}
+
+/// What has to be installed.
+#[cfg(feature = "cuda")]
+fn missing() -> Vec<String> {
+    if !driver::is_there() {
+        return vec!["CUDA: no NVIDIA driver (libcuda)".to_owned()];
+    }
+    let mut missing = Vec::new();
+    if !driver::has_compiler() {
+        missing.push("CUDA: no NVRTC (libnvrtc)".to_owned());
+    }
+    let headers = cubecl::cuda::install::cuda_path();
+    if !headers.is_some_and(|path| path.join("include/cuda_runtime.h").is_file()) {
+        missing.push("CUDA: no headers (cuda_runtime.h; CUDA_PATH says where)".to_owned());
+    }
+    missing
+}
+
+#[cfg(feature = "cuda")]
+fn devices() -> Result<Vec<Info>, String> {
+    let count = cudarc::driver::CudaContext::device_count().map_err(told)?;
+    if count == 0 {
+        return Err("no device".to_owned());
+    }
+    (0..count).map(device).collect()
+}
+
+#[cfg(feature = "cuda")]
+fn device(number: i32) -> Result<Info, String> {
+    let device = cudarc::driver::result::device::get(number).map_err(told)?;
+    let (memory, generation) = driver::properties(device).map_err(told)?;
+    Ok(Info {
+        id: Id::Cuda(number as u32),
+        name: cudarc::driver::result::device::get_name(device).map_err(told)?,
+        software: false,
+        memory: Some(memory),
+        precisions: match generation {
+            8.. => Precision::ALL.to_vec(),
+            7 => vec![Precision::F32, Precision::F16],
+            _ => vec![Precision::F32],
+        },
+    })
+}
+
+/// Bytes that are free on a device.
+#[cfg(feature = "cuda")]
+pub fn free_memory(number: u32) -> Option<u64> {
+    let context = cudarc::driver::CudaContext::new(number as usize).ok()?;
+    context.mem_get_info().ok().map(|(free, _)| free as u64)
+}
+
+#[cfg(feature = "cuda")]
+fn told(error: cudarc::driver::DriverError) -> String {
+    let name = error.error_name().ok().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| format!("{error:?}"))
+}
+
+/// The calls of the driver that Rust cannot check.
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+mod driver {
+    use cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as GENERATION;
+    use cudarc::driver::{DriverError, result, sys};
+
+    pub fn is_there() -> bool {
+        // SAFETY: opens the driver's library, which is made for it, and calls nothing of it.
+        unsafe { sys::is_culib_present() }
+    }
+
+    pub fn has_compiler() -> bool {
+        // SAFETY: opens the compiler's library, which is made for it, and calls nothing of it.
+        unsafe { cudarc::nvrtc::sys::is_culib_present() }
+    }
+
+    /// Bytes of memory, and the first number of the compute capability.
+    pub fn properties(device: sys::CUdevice) -> Result<(u64, i32), DriverError> {
+        // SAFETY: the driver gave out `device`, and both calls only ask.
+        unsafe {
+            let memory = result::device::total_mem(device)? as u64;
+            Ok((memory, result::device::get_attribute(device, GENERATION)?))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Updates whose numbers are still on the device: reading them makes the host wait, so that they are read together.
+
+use crate::error::{Error, Result};
+use a2d_core::backend::Train;
+use a2d_core::kd::{Counts, Losses, Report, elements};
+
+/// What an update came to.
+pub struct Update {
+    /// The losses over all its batches.
+    pub losses: Losses,
+    /// What it was made of.
+    pub counts: Counts,
+    /// The norm of the gradient, before clipping.
+    pub gradient_norm: f64,
+}
+
+/// An update that was done, and whose numbers nobody has seen yet.
+pub struct Unread<T> {
+    /// What it was made of.
+    pub(super) counts: Counts,
+    /// Of each batch, and what it counts for.
+    pub(super) reports: Vec<(Report<T>, f64)>,
+    /// `[1]`
+    pub(super) gradient_norm: T,
+}
+
+impl<T> Unread<T> {
+    /// What the updates came to, read all at once.
+    ///
+    /// Errors: the device was lost.
+    pub fn read<'a, B: Train<Tensor = T>>(
+        b: &mut B,
+        updates: impl IntoIterator<Item = &'a Self> + Clone,
+    ) -> Result<Vec<Update>>
+    where
+        T: 'a,
+    {
+        let tensors: Vec<_> = updates.clone().into_iter().flat_map(Self::tensors).collect();
+        let elements = elements(b, &tensors).map_err(|e| Error::failed(e.to_string()))?;
+        let mut elements = elements.into_iter();
+        Ok(updates.into_iter().map(|update| update.take(&mut elements)).collect())
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = &T> {
+        let reports = self.reports.iter().flat_map(|(report, _)| report.parts());
+        reports.chain([&self.gradient_norm])
+    }
+
+    /// The numbers of its tensors from `elements`, in their order.
+    fn take(&self, elements: &mut impl Iterator<Item = f32>) -> Update {
+        let losses = weighed(&self.reports, elements);
+        let gradient_norm = f64::from(elements.next().unwrap_or(f32::NAN));
+        Update { losses, counts: self.counts, gradient_norm }
+    }
+}
+
+/// The sum of what the reports say, each times its weight, read all at once.
+///
+/// Errors: the device was lost.
+pub(super) fn sum<B: Train>(b: &mut B, reports: &[(Report<B::Tensor>, f64)]) -> Result<Losses> {
+    let tensors: Vec<_> = reports.iter().flat_map(|(report, _)| report.parts()).collect();
+    let elements = elements(b, &tensors).map_err(|e| Error::failed(e.to_string()))?;
+    Ok(weighed(reports, &mut elements.into_iter()))
+}
+
+fn weighed<T>(reports: &[(Report<T>, f64)], elements: &mut impl Iterator<Item = f32>) -> Losses {
+    let mut add = |sum: Losses, (report, weight): &(Report<T>, f64)| {
+        sum.plus(&report.losses(elements), *weight)
+    };
+    reports.iter().fold(Losses::default(), &mut add)
+}

@@ -1,0 +1,148 @@
+//! Batches that a device has no room for: what a step takes is bounded, and its parts add up to the whole.
+
+use a2d_core::config::token::EOS;
+use a2d_core::optim::Adam;
+use a2d_core::rng;
+use a2d_host::config::{Method, Model, Preset, Run};
+use a2d_host::cpu::{Cpu, Tensor};
+use a2d_host::model::{Plan, core_config};
+use a2d_host::train::memory::Need;
+use a2d_host::train::{At, Learning, Pairs, TeacherModel, Unread, Update, objective};
+
+const VOCABULARY: usize = 50;
+
+fn model(d_model: usize, layers: usize, heads: usize) -> Model {
+    Model {
+        d_model,
+        ffn_dim: 2 * d_model,
+        encoder_layers: layers,
+        decoder_layers: layers,
+        encoder_attention_heads: heads,
+        decoder_attention_heads: heads,
+        dropout: 0.0,
+        ..Model::default()
+    }
+}
+
+/// A student's run and its teacher's.
+fn run(method: Method, preset: Preset, d_model: usize) -> (Run, Run) {
+    let mut run = Run { model: model(d_model, 2, 2), ..Run::default() };
+    (run.distill.method, run.distill.preset) = (method, preset);
+    let teacher = Run { model: model(2 * d_model, 3, 4), ..Run::default() };
+    (run, teacher)
+}
+
+/// Sentences of `shortest..=longest` tokens.
+fn pairs(key: u64, rows: usize, shortest: usize, longest: usize) -> Pairs {
+    let sentence = |row: usize, side: u64| {
+        let key = rng::derive(rng::derive(key, side), row as u64);
+        let length = shortest + rng::bits(key, 0) as usize % (longest - shortest + 1);
+        let token = |i| 4 + rng::bits(key, 1 + i) % (VOCABULARY as u32 - 4);
+        (1..length as u32).map(token).chain([EOS]).collect::<Vec<u32>>()
+    };
+    let side = |side| (0..rows).map(|row| sentence(row, side)).collect();
+    (side(1), side(2))
+}
+
+/// One update with so much room; what it came to, and by how much each number has moved.
+fn updated(b: &mut Cpu, of: &(Run, Run), batches: &[Pairs], room: usize) -> (Update, Vec<f32>) {
+    let (run, teacher) = of;
+    let config = core_config(&teacher.model, VOCABULARY);
+    let teacher: Option<TeacherModel<Tensor>> = (run.distill.method != Method::None)
+        .then(|| TeacherModel::untrained(b, &config, 3).unwrap());
+    let maps = teacher.as_ref().filter(|_| run.distill.method == Method::A2d);
+    let maps = maps.map(TeacherModel::maps_config);
+    let plan = Plan::new(&core_config(&run.model, VOCABULARY), maps.as_ref()).unwrap();
+    let mut learning = Learning::new(b, &plan, 4);
+    let all = |learning: &Learning<Tensor>| -> Vec<f32> {
+        learning.params.iter().flat_map(|x| x.data().to_vec()).collect()
+    };
+    let before = all(&learning);
+    // So large an epsilon makes a step proportional to the gradient.
+    let adam = Adam { eps: 1e3, weight_decay: 0.0, ..Adam::default() };
+    let at = At { adam, step: 1, lr: 1e4, epoch: 1, key: 5, room };
+    let update = learning.update(b, &plan, batches, teacher.as_ref(), &objective(run), &at);
+    let update = Unread::read(b, [&update]).unwrap().remove(0);
+    let after = all(&learning);
+    (update, before.iter().zip(after).map(|(before, after)| after - before).collect())
+}
+
+#[test]
+fn the_parts_of_a_batch_add_up_to_it() {
+    let batches = [pairs(1, 13, 2, 9), pairs(2, 6, 4, 17)];
+    for (method, preset) in [
+        (Method::A2d, Preset::Official),
+        (Method::A2d, Preset::Masked),
+        (Method::A2d, Preset::Rows),
+        (Method::WordKd, Preset::Official),
+        (Method::WordKd, Preset::Rows),
+        (Method::None, Preset::Official),
+    ] {
+        let of = run(method, preset, 8);
+        let b = &mut Cpu::new(1);
+        let (whole, moved) = updated(b, &of, &batches, usize::MAX);
+        let most = moved.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
+        assert!(most > 1e-4, "{most}");
+        for room in [40, 1] {
+            let (parts, other) = updated(b, &of, &batches, room);
+            let what = format!("{method:?} {preset:?} in {room}");
+            assert_eq!(parts.counts, whole.counts);
+            let close = |a: f64, b: f64| (a - b).abs() <= 2e-5 * a.abs().max(1e-3);
+            for ((name, one), (_, two)) in whole.losses.named().iter().zip(parts.losses.named()) {
+                assert!(close(*one, two), "{what}: {name} {one} {two}");
+            }
+            assert!(close(whole.gradient_norm, parts.gradient_norm), "{what}");
+            let far = moved.iter().zip(&other).fold(0.0, |far: f32, (a, b)| far.max((a - b).abs()));
+            assert!(far <= 1e-4 * most, "{what}: {far} of {most}");
+        }
+    }
+}
+
+#[test]
+fn what_fits_is_not_cut() {
+    let of = run(Method::A2d, Preset::Official, 8);
+    let batches = [pairs(1, 13, 2, 9)];
+    let b = &mut Cpu::new(1);
+    let bits = |(_, moved): (Update, Vec<f32>)| moved.iter().map(|x| x.to_bits()).collect();
+    let one: Vec<u32> = bits(updated(b, &of, &batches, 13 * 9));
+    assert!(one == bits(updated(b, &of, &batches, usize::MAX)));
+}
+
+#[test]
+fn a_step_takes_no_more_than_its_bound() {
+    for (method, preset, d_model, rows, longest, dropout) in [
+        (Method::A2d, Preset::Official, 32, 20, 60, 0.0),
+        (Method::A2d, Preset::Official, 32, 20, 60, 0.1),
+        (Method::A2d, Preset::Rows, 64, 60, 20, 0.0),
+        (Method::WordKd, Preset::Rows, 128, 16, 30, 0.0),
+        (Method::None, Preset::Official, 64, 40, 40, 0.0),
+        (Method::None, Preset::Official, 64, 40, 40, 0.1),
+    ] {
+        let mut of = run(method, preset, d_model);
+        of.0.model.dropout = dropout;
+        of.0.model.attention_dropout = dropout;
+        of.0.model.activation_dropout = dropout;
+        let mut b = Cpu::new(1);
+        updated(&mut b, &of, &[pairs(1, rows, longest, longest)], usize::MAX);
+        let (_, peak) = b.memory();
+        let teacher = (method != Method::None).then_some(&of.1);
+        let need = Need::new(&of.0, teacher, VOCABULARY, longest).unwrap();
+        let logits = 2 * 4 * (1 << 24);
+        let bound = need.bytes(rows * longest) - logits;
+        let ratio = peak as f64 / bound as f64;
+        println!("{method:?} {preset:?}: {ratio:.2}");
+        assert!((0.3..1.0).contains(&ratio), "{method:?} {preset:?}: {peak} of {bound}");
+    }
+}
+
+#[test]
+fn the_most_tokens_fill_the_memory() {
+    let of = run(Method::A2d, Preset::Official, 64);
+    let need = Need::new(&of.0, Some(&of.1), VOCABULARY, 100).unwrap();
+    let free = 4 << 30;
+    let most = need.most_tokens(free).unwrap();
+    let usable = (free as f64 * 0.85) as u64;
+    assert!(most > 1000 && need.bytes(most) <= usable && need.bytes(most + 1) > usable, "{most}");
+    assert!(need.most_tokens(8 << 30).unwrap() > most);
+    assert_eq!(need.most_tokens(100 << 20), None, "the logits alone take more");
+}

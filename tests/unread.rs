@@ -1,0 +1,120 @@
+//! Training on a backend where reading waits: its numbers are read seldom, and none is lost.
+
+use a2d_core::backend::Backend;
+use a2d_host::bench::{Clock, Timed};
+use a2d_host::config::{Method, Run};
+use a2d_host::cpu::Cpu;
+use a2d_host::error::{Error, Result};
+use a2d_host::prepare::{self, Request};
+use a2d_host::prepared::Prepared;
+use a2d_host::report::Display;
+use a2d_host::run_dir::RunDir;
+use a2d_host::train::{Job, Progress, train};
+use serde_json::Value;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// The quickstart's validation text, prepared, and a model that trains on it in a blink.
+fn desk() -> (TempDir, Prepared, Run) {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/quickstart/valid");
+    let request = Request {
+        source_lang: "de".into(),
+        target_lang: "en".into(),
+        train: text.into(),
+        valid: text.into(),
+        vocab_size: 300,
+        max_length: 40,
+        out: data.clone(),
+        ..Request::default()
+    };
+    prepare::run(&request, &mut std::io::sink()).unwrap();
+    let mut run = Run::default();
+    run.model.d_model = 8;
+    run.model.ffn_dim = 8;
+    run.model.encoder_layers = 1;
+    run.model.decoder_layers = 1;
+    run.model.encoder_attention_heads = 2;
+    run.model.decoder_attention_heads = 2;
+    run.distill.method = Method::None;
+    run.train.max_tokens = 300;
+    run.train.max_update = 25;
+    run.train.log_interval = 10;
+    run.train.valid_bleu_sentences = 2;
+    run.train.beam = 1;
+    (folder, Prepared::open(&data).unwrap(), run)
+}
+
+/// Trains with every operation counted, or plainly; returns how often it was read.
+fn trained(run: &Run, data: &Prepared, folder: &Path, counted: bool) -> Result<(Progress, u64)> {
+    let dir = RunDir::create(folder)?;
+    let job = Job {
+        label: "model",
+        dir: &dir,
+        run,
+        data,
+        teacher: None,
+        resume: false,
+        room: usize::MAX,
+    };
+    let (mut b, clock) = (Cpu::new(1), Clock::default());
+    let mut display = Display::new(true, 1);
+    let progress = if counted {
+        train(&mut Timed::new(&mut b, clock.clone()), &job, &mut display)?
+    } else {
+        train(&mut b, &job, &mut display)?
+    };
+    let rows = clock.rows(1.0);
+    let reads = rows.iter().find(|row| row.operation == "read").map_or(0, |row| row.calls);
+    Ok((progress, reads))
+}
+
+/// The lines of a log without what depends on the clock.
+fn log(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("log.jsonl")).unwrap();
+    let line = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        for key in ["tokens_per_second", "seconds"] {
+            line.as_object_mut().unwrap().remove(key);
+        }
+        line
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn only_the_processor_is_read_at_every_step() {
+    const { assert!(Cpu::READS_ARE_FREE && !Timed::<Cpu>::READS_ARE_FREE) }
+    let (folder, data, run) = desk();
+    let [often, seldom] = ["often", "seldom"].map(|name| folder.path().join(name));
+    let (one, _) = trained(&run, &data, &often, false).unwrap();
+    let (other, reads) = trained(&run, &data, &seldom, true).unwrap();
+    assert_eq!(Progress { seconds: 0.0, ..one }, Progress { seconds: 0.0, ..other });
+    assert_eq!(log(&often), log(&seldom), "every update is in the log");
+    let last = |folder: &Path| a2d_host::checkpoint::Saved::load(&folder.join("last.safetensors"));
+    let (one, other) = (last(&often).unwrap().tensors, last(&seldom).unwrap().tensors);
+    assert!(one == other);
+    // Parameters and moments of the last checkpoint, parameters of the best; what is left are the looks.
+    let stored = one.len() + one.keys().filter(|name| !name.starts_with("adam.")).count();
+    let looks = reads - stored as u64;
+    assert!(looks <= 8, "{looks} looks at 25 updates and a validation");
+}
+
+#[test]
+fn a_spoilt_update_is_named_and_not_saved() {
+    let (folder, data, mut run) = desk();
+    run.train.warmup_updates = 0;
+    run.train.lr = 1e30;
+    for (name, save_interval) in [("at the log", 0), ("before a checkpoint", 5)] {
+        run.train.save_interval_updates = save_interval;
+        let folder = folder.path().join(name);
+        let error = trained(&run, &data, &folder, true).unwrap_err();
+        assert!(matches!(error, Error::Failed(_)));
+        let text = error.to_string();
+        assert!(text.contains("the loss of update 2 is NaN (lr 1.00e30)"), "{text}");
+        for file in ["last.safetensors", "best.safetensors"] {
+            assert!(!folder.join(file).exists(), "{file}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The traits of `a2d_core::backend`: shapes and launches only.
+
+use crate::gemm::{Device, Form, Gemm, Out};
+use crate::kernels::decode::REFUSED;
+use crate::kernels::{adam, align, attend, columns, decode, embed, map_loss, norm, pointwise, token_loss};
+use crate::precision::Precision;
+use crate::row::Row;
+use crate::tensor::{Block, Index, Tensor, View};
+use a2d_core::backend::*;
+use a2d_core::batch::{Grid, NO_POSITION, Tokens};
+use a2d_core::config::Activation;
+use a2d_core::optim::AdamStep;
+use a2d_core::rows::position;
+use a2d_core::shape::Shape;
+use cubecl::prelude::*;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A graphics processor.
+pub struct Gpu<R: Device> {
+    client: ComputeClient<R>,
+    gemm: Gemm,
+    /// Integers that have not left yet.
+    block: Rc<Block>,
+    /// Position vectors by width, and how many there are.
+    sinusoids: HashMap<usize, (usize, Tensor)>,
+    /// Where gradients are gathered.
+    gradients: Option<Row>,
+}
+
+impl<R: Device> Gpu<R> {
+    /// A backend on `client`, whose matrix products round their operands to `precision`.
+    pub fn new(client: ComputeClient<R>, precision: Precision) -> Self {
+        Self {
+            client,
+            gemm: Gemm::new(precision),
+            block: Rc::default(),
+            sinusoids: HashMap::new(),
+            gradients: None,
+        }
+    }
+
+    /// Position vectors `0..=last`.
+    fn sinusoids(&mut self, width: usize, last: u32) -> Tensor {
+        let needed = last as usize + 1;
+        if let Some((count, table)) = self.sinusoids.get(&width)
+            && *count >= needed
+        {
+            return table.clone();
+        }
+        let count = needed.next_power_of_two().max(64);
+        let mut data = vec![0.0; count * width];
+        for (n, out) in data.chunks_exact_mut(width.max(1)).enumerate() {
+            position(n as u32, out);
+        }
+        let table = self.tensor(&data, Shape::matrix(count, width));
+        self.sinusoids.insert(width, (count, table.clone()));
+        table
+    }
+
+    /// The bytes of `x`, after everything that was launched before.
+    fn bytes(&mut self, x: View) -> Result<Vec<f32>, Lost> {
+        let bytes = self.client.read_one(x.handle).map_err(|_| Lost)?;
+        // What went wrong in a launch is told here, and nowhere else.
+        self.client.flush().map_err(|_| Lost)?;
+        Ok(f32::from_bytes(&bytes)[..x.len].to_vec())
+    }
+
+    /// The row that gradients of these shapes are gathered in.
+    fn gathered(&mut self, grads: &[Tensor]) -> &Row {
+        let shapes: Vec<Shape> = grads.iter().map(|x| x.shape).collect();
+        if !self.gradients.as_ref().is_some_and(|row| row.fits(&shapes)) {
+            self.gradients = None;
+        }
+        let row = self.gradients.get_or_insert_with(|| Row::new(&self.client, &shapes));
+        row.fill(&self.client, grads);
+        row
+    }
+}
+
+impl<R: Device> Backend for Gpu<R> {
+    type Tensor = Tensor;
+    type Param = Tensor;
+    type Index = Index;
+
+    fn shape(&self, x: &Tensor) -> Shape {
+        x.shape
+    }
+
+    fn read(&mut self, x: &Tensor, out: &mut [f32]) -> Result<(), Lost> {
+        if x.len() > 0 {
+            out.copy_from_slice(&self.bytes(x.view())?);
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, values: &[u32]) -> Index {
+        Index::new(&mut self.block, values)
+    }
+
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>) -> Tensor {
+        let positions = tokens.positions.values.iter().filter(|&&p| p != NO_POSITION);
+        let last = positions.max().copied().unwrap_or(0);
+        let sinusoids = self.sinusoids(table.cols(), last);
+        embed::embed(&self.client, table, tokens, &sinusoids.view())
+    }
+
+    fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        let (n, i, o) = (x.rows(), x.cols(), w.rows());
+        assert_eq!(w.cols(), i, "linear");
+        let y = self.gemm.run(&self.client, Form::Nt, &x.view(), &w.view(), [n, o, i], Out::New);
+        let y = Tensor::new(y.handle, Shape::matrix(n, o));
+        if let Some(b) = b {
+            pointwise::add_bias(&self.client, &y, b);
+        }
+        y
+    }
+
+    fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
+        pointwise::activate(&self.client, &x, f)
+    }
+
+    fn add(&mut self, x: Tensor, y: &Tensor) -> Tensor {
+        pointwise::add(&self.client, &x, y)
+    }
+
+    fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
+        norm::layer_norm(&self.client, x, gain, bias)
+    }
+
+    fn attend(
+        &mut self,
+        q: &Tensor,
+        kv: &Kv<Tensor>,
+        grid: &Grid<Index>,
+        how: Attend,
+    ) -> Attended<Tensor> {
+        attend::attend(&self.client, q, kv, grid, how)
+    }
+}
+
+impl<R: Device> Decode for Gpu<R> {
+    fn zeros(&mut self, shape: Shape) -> Tensor {
+        pointwise::zeros(&self.client, shape)
+    }
+
+    fn store(&mut self, cache: &mut Tensor, rows: &Tensor, at: usize, stride: usize) {
+        let nothing = Tensor { shape: Shape::vector(0), ..rows.clone() };
+        *cache = pointwise::alone(&self.client, std::mem::replace(cache, nothing));
+        decode::store(&self.client, cache, rows, at, stride);
+    }
+
+    fn select(&mut self, cache: &mut Tensor, parents: &[u32], stride: usize, len: usize) {
+        if len > 0 && parents.iter().enumerate().any(|(i, &parent)| i != parent as usize) {
+            let parents = self.index(parents);
+            *cache = decode::reorder(&self.client, cache, &parents, stride, len);
+        }
+    }
+
+    fn top_k(
+        &mut self,
+        logits: &Tensor,
+        allow: Allow,
+        ids: &mut [u32],
+        log_probabilities: &mut [f32],
+    ) -> Result<(), Lost> {
+        let k = ids.len() / logits.rows().max(1);
+        if k == 0 {
+            return Ok(());
+        }
+        let found = decode::top_k(&self.client, logits, allow, k);
+        let found = self.bytes(found.view())?;
+        let out = ids.chunks_exact_mut(k).zip(log_probabilities.chunks_exact_mut(k));
+        for (row, (ids, log_probabilities)) in found.chunks_exact(2 * k).zip(out) {
+            for i in 0..k {
+                ids[i] = row[k + i].to_bits();
+                log_probabilities[i] = if row[i] <= REFUSED { f32::NEG_INFINITY } else { row[i] };
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: Device> Train for Gpu<R> {
+    fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
+        assert_eq!(data.len(), shape.len(), "tensor");
+        let data = if data.is_empty() { &[0.0] } else { data };
+        Tensor::new(self.client.create_from_slice(f32::as_bytes(data)), shape)
+    }
+
+    fn scale(&mut self, x: Tensor, s: f32) -> Tensor {
+        pointwise::scale(&self.client, &x, s)
+    }
+
+    fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
+        pointwise::mask(&self.client, &x, p, key)
+    }
+
+    fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {
+        let groups = embed::Groups::of(&tokens.ids.values, &tokens.positions.values);
+        let groups = [groups.ids, groups.starts, groups.rows].map(|values| self.index(&values));
+        embed::embed_grad(&self.client, dy, &groups, into)
+    }
+
+    fn linear_grad(
+        &mut self,
+        dy: &Tensor,
+        x: &Tensor,
+        w: &Tensor,
+        bias: bool,
+        into: Option<Tensor>,
+    ) -> LinearGrad<Tensor> {
+        let (n, i, o) = (x.rows(), x.cols(), w.rows());
+        assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
+        let client = &self.client;
+        let dx = self.gemm.run(client, Form::Nn, &dy.view(), &w.view(), [n, i, o], Out::New);
+        let dw = self.gemm.run(client, Form::Tn, &dy.view(), &x.view(), [o, i, n], Out::New);
+        let dx = Tensor::new(dx.handle, x.shape);
+        if let Some(sum) = into {
+            pointwise::add_to(client, &dx.view(), &sum.view());
+        }
+        LinearGrad {
+            x: dx,
+            w: Tensor::new(dw.handle, w.shape),
+            b: bias.then(|| columns::column_sums(client, &dy.view(), n, o)),
+        }
+    }
+
+    fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
+        pointwise::activate_grad(&self.client, &dy, y, f)
+    }
+
+    fn layer_norm_grad(&mut self, dy: &Tensor, x: &Tensor, gain: &Tensor) -> NormGrad<Tensor> {
+        norm::layer_norm_grad(&self.client, dy, x, gain)
+    }
+
+    fn attend_grad(
+        &mut self,
+        dy: Option<&Tensor>,
+        dmap: Option<&Tensor>,
+        saved: &SavedAttend<Tensor>,
+        grid: &Grid<Index>,
+        how: Attend,
+    ) -> [Tensor; 3] {
+        attend::attend_grad(&self.client, dy, dmap, saved, grid, how)
+    }
+
+    fn align(&mut self, maps: &[Tensor], w: &Tensor, b: &Tensor, grid: &Grid<Index>) -> Tensor {
+        align::align(&self.client, maps, w, b, grid)
+    }
+
+    fn align_grad(
+        &mut self,
+        dy: &Tensor,
+        maps: &[Tensor],
+        w: &Tensor,
+        grid: &Grid<Index>,
+    ) -> AlignGrad<Tensor> {
+        align::align_grad(&self.client, dy, maps, w, grid)
+    }
+
+    fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
+        let TokenLoss { hidden, table, teacher, targets, row, gradient } = of;
+        let given = token_loss::Given { hidden, table, teacher, targets, row, gradient };
+        token_loss::token_loss(&self.client, &self.gemm, &given)
+    }
+
+    fn map_loss(
+        &mut self,
+        student: &Tensor,
+        teacher: &[Tensor],
+        grid: &Grid<Index>,
+        how: MapLoss,
+        gradient: bool,
+    ) -> Loss<Tensor> {
+        map_loss::map_loss(&self.client, student, teacher, grid, how, gradient)
+    }
+
+    fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {
+        let AdamState { params, grads, m, v } = state;
+        let counts = [grads.len(), m.len(), v.len()];
+        assert_eq!(counts, [params.len(); 3], "adam: as many of each");
+        let gradients = self.gathered(grads).memory().clone();
+        let client = &self.client;
+        let norm = adam::norm(client, &gradients, step.scale);
+        let [p, m, v] = [params, m, v].map(|tensors| Row::of(client, tensors));
+        adam::adam(client, [p.memory(), &gradients, m.memory(), v.memory()], &norm, step);
+        norm
+    }
+}

@@ -1,0 +1,188 @@
+//! The cache of keys and values, and the choice of the next tokens.
+
+use super::cube::{LOWEST, cube_max, cube_sum};
+use super::pointwise::empty;
+use crate::grid::{UNITS, cubes, elements, units};
+use crate::tensor::{Index, Tensor};
+use a2d_core::backend::Allow;
+use a2d_core::config::token;
+use a2d_core::shape::Shape;
+use cubecl::prelude::*;
+
+/// Units of a cube.
+const U: usize = UNITS as usize;
+
+#[cube(launch)]
+fn store_kernel(rows: &Array<f32>, cache: &mut Array<f32>, width: u32, at: u32, stride: u32) {
+    if ABSOLUTE_POS < rows.len() {
+        let width = width as usize;
+        let row = ABSOLUTE_POS / width * stride as usize + at as usize;
+        cache[row * width + ABSOLUTE_POS % width] = rows[ABSOLUTE_POS];
+    }
+}
+
+/// Writes row `i` of `rows` into row `i * stride + at` of `cache`, in place.
+pub(crate) fn store<R: Runtime>(
+    client: &ComputeClient<R>,
+    cache: &Tensor,
+    rows: &Tensor,
+    at: usize,
+    stride: usize,
+) {
+    let width = rows.cols();
+    assert_eq!(cache.cols(), width, "store");
+    if rows.len() > 0 {
+        let (rows, cache) = (rows.view(), cache.view());
+        let (width, at, stride) = (width as u32, at as u32, stride as u32);
+        let count = elements(rows.len);
+        store_kernel::launch::<R>(client, count, units(), rows.arg(), cache.arg(), width, at, stride);
+    }
+}
+
+#[cube(launch)]
+fn reorder_kernel(cache: &Array<f32>, parents: &Array<u32>, out: &mut Array<f32>, group: u32, len: u32) {
+    if ABSOLUTE_POS < out.len() {
+        let (group, within) = (group as usize, ABSOLUTE_POS % group as usize);
+        let mut from = ABSOLUTE_POS;
+        if within < len as usize && ABSOLUTE_POS / group < parents.len() {
+            from = parents[ABSOLUTE_POS / group] as usize * group + within;
+        }
+        out[ABSOLUTE_POS] = cache[from];
+    }
+}
+
+/// `cache` in groups of `stride` rows, group `i` what group `parents[i]` was in its first `len` rows.
+pub(crate) fn reorder<R: Runtime>(
+    client: &ComputeClient<R>,
+    cache: &Tensor,
+    parents: &Index,
+    stride: usize,
+    len: usize,
+) -> Tensor {
+    let out = empty(client, cache.shape);
+    let width = cache.cols();
+    if out.len() > 0 {
+        reorder_kernel::launch::<R>(
+            client,
+            elements(out.len()),
+            units(),
+            cache.view().arg(),
+            parents.view(client).arg(),
+            out.view().arg(),
+            (stride * width) as u32,
+            (len * width) as u32,
+        );
+    }
+    out
+}
+
+/// The best of each unit's `(value, id)` in `best`: the higher value, the lower id on a tie.
+#[cube]
+fn cube_best(value: f32, id: u32) -> (f32, u32) {
+    let mut values = SharedMemory::<f32>::new(U);
+    let mut ids = SharedMemory::<u32>::new(U);
+    let unit = UNIT_POS as usize;
+    values[unit] = value;
+    ids[unit] = id;
+    sync_cube();
+    let mut half = (U / 2).runtime();
+    while half > 0 {
+        if unit < half {
+            let (other, other_id) = (values[unit + half], ids[unit + half]);
+            if other > values[unit] || (other == values[unit] && other_id < ids[unit]) {
+                values[unit] = other;
+                ids[unit] = other_id;
+            }
+        }
+        sync_cube();
+        half /= 2;
+    }
+    let (value, id) = (values[0], ids[0]);
+    sync_cube();
+    (value, id)
+}
+
+/// The best `k` tokens of each row, one after the other: each is the best of those after the one before.
+/// A row of `out` is `k` log-probabilities, then the bits of `k` ids.
+#[cube(launch)]
+fn top_k_kernel(
+    logits: &Array<f32>,
+    out: &mut Array<f32>,
+    rows: u32,
+    vocabulary: u32,
+    k: u32,
+    no_end: u32,
+    only_end: u32,
+) {
+    let (row, v, k) = (CUBE_POS, vocabulary as usize, k as usize);
+    if row < rows as usize {
+        let base = row * v;
+        let mut most = LOWEST.runtime();
+        for i in range_stepped(UNIT_POS as usize, v, U) {
+            most = max(most, logits[base + i]);
+        }
+        let most = cube_max(most, U);
+        let mut total = 0.0f32;
+        for i in range_stepped(UNIT_POS as usize, v, U) {
+            total += (logits[base + i] - most).exp();
+        }
+        let lse = most + cube_sum(total, U).ln();
+
+        let mut last = f32::max_value();
+        let mut last_id = 0u32.runtime();
+        for rank in 0..k {
+            let mut best = LOWEST.runtime();
+            let mut best_id = vocabulary;
+            for i in range_stepped(UNIT_POS as usize, v, U) {
+                let (z, id) = (logits[base + i], i as u32);
+                let mut allowed = id != token::PAD;
+                if no_end == 1 {
+                    allowed = allowed && id != token::EOS;
+                }
+                if only_end == 1 {
+                    allowed = id == token::EOS;
+                }
+                let after = rank == 0 || z < last || (z == last && id > last_id);
+                if allowed && after && (z > best || (z == best && id < best_id)) {
+                    best = z;
+                    best_id = id;
+                }
+            }
+            let (best, best_id) = cube_best(best, best_id);
+            if UNIT_POS == 0 {
+                let found = best_id < vocabulary;
+                out[row * 2 * k + rank] = select(found, best - lse, LOWEST);
+                out[row * 2 * k + k + rank] = f32::reinterpret(select(found, best_id, token::PAD));
+            }
+            last = best;
+            last_id = best_id;
+        }
+    }
+}
+
+/// `[N, 2 k]`: of each row of `logits` the log-probabilities of the best `k` tokens, and the bits of their ids.
+pub(crate) fn top_k<R: Runtime>(
+    client: &ComputeClient<R>,
+    logits: &Tensor,
+    allow: Allow,
+    k: usize,
+) -> Tensor {
+    let (rows, v) = (logits.rows(), logits.cols());
+    let out = empty(client, Shape::matrix(rows, 2 * k));
+    top_k_kernel::launch::<R>(
+        client,
+        cubes(rows),
+        units(),
+        logits.view().arg(),
+        out.view().arg(),
+        rows as u32,
+        v as u32,
+        k as u32,
+        u32::from(allow == Allow::NoEnd),
+        u32::from(allow == Allow::OnlyEnd),
+    );
+    out
+}
+
+/// Below it a log-probability stands for a token that is refused.
+pub(crate) const REFUSED: f32 = LOWEST;

@@ -1,0 +1,139 @@
+//! Token embedding with positions, and its gradient.
+
+use super::pointwise::{alone, empty};
+use crate::grid::{elements, units};
+use crate::tensor::{Index, Tensor, View};
+use a2d_core::batch::{NO_POSITION, Tokens};
+use a2d_core::shape::Shape;
+use cubecl::prelude::*;
+
+#[cube(launch)]
+fn embed_kernel(
+    table: &Array<f32>,
+    ids: &Array<u32>,
+    positions: &Array<u32>,
+    sinusoids: &Array<f32>,
+    out: &mut Array<f32>,
+    width: u32,
+    scale: f32,
+    zero_padding: u32,
+) {
+    let (i, width) = (ABSOLUTE_POS, width as usize);
+    if i < out.len() {
+        let (row, col) = (i / width, i % width);
+        let position = positions[row];
+        let mut value = scale * table[ids[row] as usize * width + col];
+        if position == NO_POSITION {
+            value = select(zero_padding == 1, 0.0, value);
+        } else {
+            value += sinusoids[position as usize * width + col];
+        }
+        out[i] = value;
+    }
+}
+
+/// `y[n] = sqrt(D) * table[ids[n]] + sinusoids[positions[n]]` -> `[N, D]`
+pub(crate) fn embed<R: Runtime>(
+    client: &ComputeClient<R>,
+    table: &Tensor,
+    tokens: &Tokens<Index>,
+    sinusoids: &View,
+) -> Tensor {
+    let width = table.cols();
+    let out = empty(client, Shape::matrix(tokens.rows, width));
+    if tokens.rows == 0 {
+        return out;
+    }
+    embed_kernel::launch::<R>(
+        client,
+        elements(out.len()),
+        units(),
+        table.view().arg(),
+        tokens.ids.view(client).arg(),
+        tokens.positions.view(client).arg(),
+        sinusoids.arg(),
+        out.view().arg(),
+        width as u32,
+        (width as f32).sqrt(),
+        u32::from(tokens.zero_padding),
+    );
+    out
+}
+
+#[cube(launch)]
+fn embed_grad_kernel(
+    dy: &Array<f32>,
+    ids: &Array<u32>,
+    starts: &Array<u32>,
+    rows: &Array<u32>,
+    table: &mut Array<f32>,
+    width: u32,
+    scale: f32,
+) {
+    let (i, width) = (ABSOLUTE_POS, width as usize);
+    let (group, col) = (i / width, i % width);
+    if group < ids.len() {
+        let mut sum = 0.0f32;
+        for at in starts[group]..starts[group + 1] {
+            sum += dy[rows[at as usize] as usize * width + col];
+        }
+        let to = ids[group] as usize * width + col;
+        table[to] += scale * sum;
+    }
+}
+
+/// The rows of a batch by token.
+pub(crate) struct Groups {
+    /// The tokens that occur, once each.
+    pub ids: Vec<u32>,
+    /// Where each token's rows begin in `rows`, and the end of the last.
+    pub starts: Vec<u32>,
+    /// Rows, those of one token in order.
+    pub rows: Vec<u32>,
+}
+
+impl Groups {
+    /// Of all rows but padding.
+    pub fn of(ids: &[u32], positions: &[u32]) -> Self {
+        let mut rows: Vec<u32> =
+            (0..ids.len() as u32).filter(|&i| positions[i as usize] != NO_POSITION).collect();
+        rows.sort_by_key(|&i| ids[i as usize]);
+        let mut groups = Self { ids: Vec::new(), starts: Vec::new(), rows };
+        for (at, &row) in groups.rows.iter().enumerate() {
+            let id = ids[row as usize];
+            if groups.ids.last() != Some(&id) {
+                groups.ids.push(id);
+                groups.starts.push(at as u32);
+            }
+        }
+        groups.starts.push(groups.rows.len() as u32);
+        groups
+    }
+}
+
+/// Adds the gradient of [`embed`] to `into` `[V, D]`; `groups` are ids, starts and rows of [`Groups`].
+pub(crate) fn embed_grad<R: Runtime>(
+    client: &ComputeClient<R>,
+    dy: &Tensor,
+    groups: &[Index; 3],
+    into: Tensor,
+) -> Tensor {
+    let width = into.cols();
+    let into = alone(client, into);
+    let [ids, starts, rows] = groups;
+    if ids.len() > 0 {
+        embed_grad_kernel::launch::<R>(
+            client,
+            elements(ids.len() * width),
+            units(),
+            dy.view().arg(),
+            ids.view(client).arg(),
+            starts.view(client).arg(),
+            rows.view(client).arg(),
+            into.view().arg(),
+            width as u32,
+            (width as f32).sqrt(),
+        );
+    }
+    into
+}

@@ -1,0 +1,173 @@
+//! Layer normalisation: a cube a row. The gradients of gain and bias walk down columns, so nothing is atomic.
+
+use super::columns::{column_sums, run, run_count, runs};
+use super::cube::cube_sum;
+use super::pointwise::empty;
+use crate::grid::{ROW_UNITS, cubes, row_units};
+use crate::tensor::Tensor;
+use a2d_core::backend::NormGrad;
+use a2d_core::rows::LAYER_NORM_EPS;
+use a2d_core::shape::Shape;
+use cubecl::prelude::*;
+
+/// Mean and reciprocal deviation of the row of `cols` elements at `base`.
+#[cube]
+fn moments(x: &Array<f32>, base: usize, cols: usize) -> (f32, f32) {
+    let mut sum = 0.0f32;
+    for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+        sum += x[base + i];
+    }
+    let mean = cube_sum(sum, ROW_UNITS) / f32::cast_from(cols);
+    let mut squares = 0.0f32;
+    for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+        let off = x[base + i] - mean;
+        squares += off * off;
+    }
+    let variance = cube_sum(squares, ROW_UNITS) / f32::cast_from(cols);
+    (mean, 1.0 / (variance + LAYER_NORM_EPS).sqrt())
+}
+
+#[cube(launch)]
+fn layer_norm_kernel(
+    x: &Array<f32>,
+    gain: &Array<f32>,
+    bias: &Array<f32>,
+    y: &mut Array<f32>,
+    rows: u32,
+    cols: u32,
+) {
+    let (row, cols) = (CUBE_POS, cols as usize);
+    if row < rows as usize {
+        let base = row * cols;
+        let (mean, scale) = moments(x, base, cols);
+        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+            y[base + i] = (x[base + i] - mean) * scale * gain[i] + bias[i];
+        }
+    }
+}
+
+/// Each row to mean 0 and variance 1, times `gain`, plus `bias`.
+pub(crate) fn layer_norm<R: Runtime>(
+    client: &ComputeClient<R>,
+    x: &Tensor,
+    gain: &Tensor,
+    bias: &Tensor,
+) -> Tensor {
+    let (rows, cols) = (x.rows(), x.cols());
+    assert!(gain.len() == cols && bias.len() == cols, "layer_norm: gain, bias");
+    let y = empty(client, x.shape);
+    layer_norm_kernel::launch::<R>(
+        client,
+        cubes(rows),
+        row_units(),
+        x.view().arg(),
+        gain.view().arg(),
+        bias.view().arg(),
+        y.view().arg(),
+        rows as u32,
+        cols as u32,
+    );
+    y
+}
+
+#[cube(launch)]
+fn input_grad_kernel(
+    dy: &Array<f32>,
+    x: &Array<f32>,
+    gain: &Array<f32>,
+    dx: &mut Array<f32>,
+    stats: &mut Array<f32>,
+    rows: u32,
+    cols: u32,
+) {
+    let (row, cols) = (CUBE_POS, cols as usize);
+    if row < rows as usize {
+        let base = row * cols;
+        let (mean, scale) = moments(x, base, cols);
+        let mut sum_g = 0.0f32;
+        let mut sum_gh = 0.0f32;
+        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+            let g = dy[base + i] * gain[i];
+            sum_g += g;
+            sum_gh += g * ((x[base + i] - mean) * scale);
+        }
+        let mean_g = cube_sum(sum_g, ROW_UNITS) / f32::cast_from(cols);
+        let mean_gh = cube_sum(sum_gh, ROW_UNITS) / f32::cast_from(cols);
+        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+            let h = (x[base + i] - mean) * scale;
+            dx[base + i] = scale * (dy[base + i] * gain[i] - mean_g - h * mean_gh);
+        }
+        if UNIT_POS == 0 {
+            stats[2 * row] = mean;
+            stats[2 * row + 1] = scale;
+        }
+    }
+}
+
+#[cube(launch)]
+fn weight_grad_kernel(
+    dy: &Array<f32>,
+    x: &Array<f32>,
+    stats: &Array<f32>,
+    dgain: &mut Array<f32>,
+    dbias: &mut Array<f32>,
+    rows: u32,
+    cols: u32,
+) {
+    let (col, cols) = (ABSOLUTE_POS_X as usize, cols as usize);
+    if col < cols {
+        let (first, end) = run(rows as usize);
+        let mut gain = 0.0f32;
+        let mut bias = 0.0f32;
+        for row in first..end {
+            let g = dy[row * cols + col];
+            gain += g * ((x[row * cols + col] - stats[2 * row]) * stats[2 * row + 1]);
+            bias += g;
+        }
+        let at = CUBE_POS_Y as usize * cols + col;
+        dgain[at] = gain;
+        dbias[at] = bias;
+    }
+}
+
+/// Gradients of [`layer_norm`].
+pub(crate) fn layer_norm_grad<R: Runtime>(
+    client: &ComputeClient<R>,
+    dy: &Tensor,
+    x: &Tensor,
+    gain: &Tensor,
+) -> NormGrad<Tensor> {
+    let (rows, cols) = (x.rows(), x.cols());
+    assert!(dy.shape == x.shape && gain.len() == cols, "layer_norm_grad");
+    let dx = empty(client, x.shape);
+    let stats = empty(client, Shape::matrix(rows, 2));
+    input_grad_kernel::launch::<R>(
+        client,
+        cubes(rows),
+        row_units(),
+        dy.view().arg(),
+        x.view().arg(),
+        gain.view().arg(),
+        dx.view().arg(),
+        stats.view().arg(),
+        rows as u32,
+        cols as u32,
+    );
+    let left = run_count(rows);
+    let [dgain, dbias] = [(); 2].map(|()| empty(client, Shape::matrix(left, cols)));
+    let (count, dim) = runs(rows, cols);
+    weight_grad_kernel::launch::<R>(
+        client,
+        count,
+        dim,
+        dy.view().arg(),
+        x.view().arg(),
+        stats.view().arg(),
+        dgain.view().arg(),
+        dbias.view().arg(),
+        rows as u32,
+        cols as u32,
+    );
+    let sums = |x: &Tensor| column_sums(client, &x.view(), left, cols);
+    NormGrad { x: dx, gain: sums(&dgain), bias: sums(&dbias) }
+}

@@ -1,0 +1,252 @@
+//! Element by element.
+
+use crate::grid::{elements, units};
+use crate::tensor::{Tensor, View};
+use a2d_core::config::Activation;
+use a2d_core::shape::Shape;
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+/// Memory for a tensor, holding anything.
+pub(crate) fn empty<R: Runtime>(client: &ComputeClient<R>, shape: Shape) -> Tensor {
+    Tensor::new(client.empty(shape.len().max(1) * size_of::<f32>()), shape)
+}
+
+#[cube(launch)]
+fn fill_kernel(out: &mut Array<f32>, value: f32) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = value;
+    }
+}
+
+/// A tensor of zeros.
+pub(crate) fn zeros<R: Runtime>(client: &ComputeClient<R>, shape: Shape) -> Tensor {
+    let out = empty(client, shape);
+    fill_kernel::launch::<R>(client, elements(shape.len()), units(), out.view().arg(), 0.0);
+    out
+}
+
+#[cube(launch)]
+fn copy_kernel(x: &Array<f32>, out: &mut Array<f32>) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = x[ABSOLUTE_POS];
+    }
+}
+
+/// Copies `x` to `out`, of the same length.
+pub(crate) fn copy<R: Runtime>(client: &ComputeClient<R>, x: &View, out: &View) {
+    copy_kernel::launch::<R>(client, elements(out.len), units(), x.arg(), out.arg());
+}
+
+/// `x` itself, or a copy where somebody else sees its memory.
+pub(crate) fn alone<R: Runtime>(client: &ComputeClient<R>, x: Tensor) -> Tensor {
+    if x.is_alone() {
+        return x;
+    }
+    let out = empty(client, x.shape);
+    copy(client, &x.view(), &out.view());
+    out
+}
+
+#[cube(launch)]
+fn add_kernel(x: &Array<f32>, y: &Array<f32>, out: &mut Array<f32>) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = x[ABSOLUTE_POS] + y[ABSOLUTE_POS];
+    }
+}
+
+/// `x + y`
+pub(crate) fn add<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, y: &Tensor) -> Tensor {
+    assert_eq!(x.shape, y.shape, "add");
+    let out = empty(client, x.shape);
+    let (count, x, y, to) = (elements(out.len()), x.view(), y.view(), out.view());
+    add_kernel::launch::<R>(client, count, units(), x.arg(), y.arg(), to.arg());
+    out
+}
+
+#[cube(launch)]
+fn add_to_kernel(sum: &mut Array<f32>, x: &Array<f32>) {
+    if ABSOLUTE_POS < sum.len() {
+        sum[ABSOLUTE_POS] += x[ABSOLUTE_POS];
+    }
+}
+
+/// `sum += x`, in place: nobody else may see `sum`.
+pub(crate) fn add_to<R: Runtime>(client: &ComputeClient<R>, sum: &View, x: &View) {
+    assert_eq!(sum.len, x.len, "add_to");
+    add_to_kernel::launch::<R>(client, elements(sum.len), units(), sum.arg(), x.arg());
+}
+
+#[cube(launch)]
+fn add_bias_kernel(y: &mut Array<f32>, bias: &Array<f32>) {
+    if ABSOLUTE_POS < y.len() {
+        y[ABSOLUTE_POS] += bias[ABSOLUTE_POS % bias.len()];
+    }
+}
+
+/// Adds `bias` to each row of `y`, in place.
+pub(crate) fn add_bias<R: Runtime>(client: &ComputeClient<R>, y: &Tensor, bias: &Tensor) {
+    assert_eq!(y.cols(), bias.len(), "add_bias");
+    let (y, bias) = (y.view(), bias.view());
+    add_bias_kernel::launch::<R>(client, elements(y.len), units(), y.arg(), bias.arg());
+}
+
+#[cube(launch)]
+fn scale_kernel(x: &Array<f32>, out: &mut Array<f32>, s: f32) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = x[ABSOLUTE_POS] * s;
+    }
+}
+
+/// `x * s`
+pub(crate) fn scale<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, s: f32) -> Tensor {
+    let out = empty(client, x.shape);
+    let (x, to) = (x.view(), out.view());
+    scale_kernel::launch::<R>(client, elements(to.len), units(), x.arg(), to.arg(), s);
+    out
+}
+
+/// The normal distribution function: Abramowitz and Stegun's 7.1.26, as in `a2d_core::rows`.
+#[cube]
+fn normal_cdf(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let p = 1.061_405_4 * t - 1.453_152_1;
+    let p = p * t + 1.421_413_8;
+    let p = p * t - 0.284_496_72;
+    let p = p * t + 0.254_829_6;
+    let tail = 0.5 * p * t * (-(z * z)).exp();
+    select(x < 0.0, tail, 1.0 - tail)
+}
+
+#[cube(launch)]
+fn activate_kernel(x: &Array<f32>, out: &mut Array<f32>, #[comptime] gelu: bool) {
+    if ABSOLUTE_POS < out.len() {
+        let value = x[ABSOLUTE_POS];
+        if gelu {
+            out[ABSOLUTE_POS] = value * normal_cdf(value);
+        } else {
+            out[ABSOLUTE_POS] = select(value < 0.0, 0.0, value);
+        }
+    }
+}
+
+/// `f(x)`
+pub(crate) fn activate<R: Runtime>(
+    client: &ComputeClient<R>,
+    x: &Tensor,
+    f: Activation,
+) -> Tensor {
+    let out = empty(client, x.shape);
+    let (count, x, to) = (elements(out.len()), x.view(), out.view());
+    let gelu = f == Activation::Gelu;
+    activate_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), gelu);
+    out
+}
+
+#[cube(launch)]
+fn activate_grad_kernel(
+    dy: &Array<f32>,
+    y: &Array<f32>,
+    out: &mut Array<f32>,
+    #[comptime] gelu: bool,
+) {
+    if ABSOLUTE_POS < out.len() {
+        let (value, gradient) = (y[ABSOLUTE_POS], dy[ABSOLUTE_POS]);
+        if gelu {
+            let density = 0.398_942_3 * (-0.5 * value * value).exp();
+            out[ABSOLUTE_POS] = gradient * (normal_cdf(value) + value * density);
+        } else {
+            out[ABSOLUTE_POS] = select(value > 0.0, gradient, 0.0);
+        }
+    }
+}
+
+/// `dy f'`; `y` is the output for relu, the input for gelu.
+pub(crate) fn activate_grad<R: Runtime>(
+    client: &ComputeClient<R>,
+    dy: &Tensor,
+    y: &Tensor,
+    f: Activation,
+) -> Tensor {
+    assert_eq!(dy.shape, y.shape, "activate_grad");
+    let out = empty(client, dy.shape);
+    let (count, dy, y, to) = (elements(out.len()), dy.view(), y.view(), out.view());
+    let gelu = f == Activation::Gelu;
+    activate_grad_kernel::launch::<R>(client, count, units(), dy.arg(), y.arg(), to.arg(), gelu);
+    out
+}
+
+#[cube]
+fn mix(x: u32) -> u32 {
+    let x = x ^ (x >> 16u32);
+    let x = x * 0x7feb_352du32;
+    let x = x ^ (x >> 15u32);
+    let x = x * 0x846c_a68bu32;
+    x ^ (x >> 16u32)
+}
+
+/// `a2d_core::rng::bits` of a key's two halves.
+#[cube]
+fn bits(low: u32, high: u32, index: u32) -> u32 {
+    mix(mix(index + low) ^ high)
+}
+
+/// [`a2d_core::rng::Mask`] as a kernel's argument.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+pub(crate) struct Drop {
+    pub low: u32,
+    pub high: u32,
+    pub below: u32,
+    pub scale: f32,
+}
+
+/// The factor of element `index`: 0 or `1 / (1 - p)`.
+#[cube]
+pub(crate) fn factor(of: &Drop, index: u32) -> f32 {
+    select(bits(of.low, of.high, index) < of.below, 0.0, of.scale)
+}
+
+/// The argument for dropout with probability `p` from `key`.
+pub(crate) fn drop_arg<R: Runtime>(p: f32, key: u64) -> DropLaunch<R> {
+    let below = (f64::from(p) * 4_294_967_296.0) as u32;
+    DropLaunch::new(key as u32, (key >> 32) as u32, below, 1.0 / (1.0 - p))
+}
+
+#[cube(launch)]
+fn mask_kernel(x: &Array<f32>, out: &mut Array<f32>, of: &Drop) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = x[ABSOLUTE_POS] * factor(of, ABSOLUTE_POS as u32);
+    }
+}
+
+/// Drops elements of `x`.
+pub(crate) fn mask<R: Runtime>(
+    client: &ComputeClient<R>,
+    x: &Tensor,
+    p: f32,
+    key: u64,
+) -> Tensor {
+    let out = empty(client, x.shape);
+    let (count, x, to) = (elements(out.len()), x.view(), out.view());
+    mask_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), drop_arg(p, key));
+    out
+}
+
+#[cube(launch)]
+fn cast_kernel<F: Float>(x: &Array<f32>, out: &mut Array<F>) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = F::cast_from(x[ABSOLUTE_POS]);
+    }
+}
+
+/// `x` rounded to another type.
+pub(crate) fn cast<R: Runtime, F: Float + CubeElement>(
+    client: &ComputeClient<R>,
+    x: &View,
+) -> Handle {
+    let handle = client.empty(x.len * size_of::<F>());
+    let to = View { handle: handle.clone(), len: x.len };
+    cast_kernel::launch::<F, R>(client, elements(x.len), units(), x.arg(), to.arg());
+    handle
+}

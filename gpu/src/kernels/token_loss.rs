@@ -1,0 +1,242 @@
+//! Label-smoothed and teacher cross-entropy: a cube a row. The logits become the gradient where they lie, a block of
+//! rows at a time, so that no more than a block of them ever exists.
+
+use super::columns::column_sums;
+use super::cube::{LOWEST, cube_max, cube_sum};
+use super::pointwise::{add_to, empty, zeros};
+use crate::gemm::{Device, Form, Gemm, Out};
+use crate::grid::{UNITS, cubes, units};
+use crate::tensor::{ALIGNMENT, Index, Tensor, View};
+use a2d_core::backend::{TeacherRows, TokenLosses};
+use a2d_core::batch::IGNORE;
+use a2d_core::rows::TokenRow;
+use a2d_core::shape::Shape;
+use cubecl::prelude::*;
+
+/// Units of a cube.
+const U: usize = UNITS as usize;
+
+/// Logits that a block holds at most: 64 MiB of them.
+const BLOCK: usize = 1 << 24;
+
+/// ce, kd, the two negative log-likelihoods, the softened teacher's entropy.
+const VALUES: usize = 5;
+
+/// [`TokenRow`] as a kernel's argument.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+struct Row {
+    label_smoothing: f32,
+    student_softness: f32,
+    teacher_softness: f32,
+    ce_weight: f32,
+    kd_weight: f32,
+}
+
+/// The formulas are those of [`TokenRow`]. `z` becomes its gradient.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn token_loss_kernel(
+    z: &mut Array<f32>,
+    teacher: &Array<f32>,
+    targets: &Array<u32>,
+    values: &mut Array<f32>,
+    of: &Row,
+    from: u32,
+    rows: u32,
+    vocabulary: u32,
+    #[comptime] taught: bool,
+    #[comptime] wants_gradient: bool,
+) {
+    let (row, v) = (CUBE_POS, vocabulary as usize);
+    if row < rows as usize {
+        let (base, at) = (row * v, (from as usize + row) * VALUES);
+        let target = targets[from as usize + row];
+        if target == IGNORE {
+            if wants_gradient {
+                for i in range_stepped(UNIT_POS as usize, v, U) {
+                    z[base + i] = 0.0;
+                }
+            }
+            if UNIT_POS == 0 {
+                #[unroll]
+                for i in 0..VALUES {
+                    values[at + i] = 0.0;
+                }
+            }
+        } else {
+            let (soft, teacher_soft) = (of.student_softness, of.teacher_softness);
+            let even = of.label_smoothing / f32::cast_from(v - 1);
+            let sharp = 1.0 - of.label_smoothing - even;
+            let z_target = z[base + target as usize];
+
+            let mut most = LOWEST.runtime();
+            let mut most_t = LOWEST.runtime();
+            let mut sum = 0.0f32;
+            for i in range_stepped(UNIT_POS as usize, v, U) {
+                let x = z[base + i];
+                most = max(most, x);
+                sum += x;
+                if taught {
+                    most_t = max(most_t, teacher[base + i]);
+                }
+            }
+            let most = cube_max(most, U);
+            let sum = cube_sum(sum, U);
+
+            let mut total = 0.0f32;
+            for i in range_stepped(UNIT_POS as usize, v, U) {
+                total += (z[base + i] - most).exp();
+            }
+            let lse = most + cube_sum(total, U).ln();
+            let nll = lse - z_target;
+            let ce = sharp * nll + even * (f32::cast_from(v) * lse - sum);
+
+            let mut lse_soft = 0.0f32;
+            let mut lse_t = 0.0f32;
+            let mut kd = 0.0f32;
+            let mut teacher_nll = 0.0f32;
+            let mut entropy = 0.0f32;
+            if taught {
+                let most_t = cube_max(most_t, U);
+                let mut total_soft = 0.0f32;
+                let mut total_hard_t = 0.0f32;
+                let mut total_t = 0.0f32;
+                let mut expected = 0.0f32;
+                let mut weighted = 0.0f32;
+                for i in range_stepped(UNIT_POS as usize, v, U) {
+                    let (x, t) = (z[base + i], teacher[base + i] - most_t);
+                    let e = (teacher_soft * t).exp();
+                    total_soft += (soft * (x - most)).exp();
+                    total_hard_t += t.exp();
+                    total_t += e;
+                    expected += e * x;
+                    weighted += e * t;
+                }
+                let total_t = cube_sum(total_t, U);
+                lse_soft = soft * most + cube_sum(total_soft, U).ln();
+                lse_t = teacher_soft * most_t + total_t.ln();
+                kd = lse_soft - soft * cube_sum(expected, U) / total_t;
+                teacher_nll = most_t + cube_sum(total_hard_t, U).ln()
+                    - teacher[base + target as usize];
+                entropy = total_t.ln() - teacher_soft * cube_sum(weighted, U) / total_t;
+            }
+            if UNIT_POS == 0 {
+                values[at] = ce;
+                values[at + 1] = kd;
+                values[at + 2] = nll;
+                values[at + 3] = teacher_nll;
+                values[at + 4] = entropy;
+            }
+            if wants_gradient {
+                let hard = of.ce_weight * (sharp + even * f32::cast_from(v));
+                let floor = of.ce_weight * even;
+                let pull = of.kd_weight * soft;
+                for i in range_stepped(UNIT_POS as usize, v, U) {
+                    let x = z[base + i];
+                    let mut g = hard * (x - lse).exp() - floor;
+                    if taught {
+                        g += pull
+                            * ((soft * x - lse_soft).exp()
+                                - (teacher_soft * teacher[base + i] - lse_t).exp());
+                    }
+                    if i == target as usize {
+                        g -= of.ce_weight * sharp;
+                    }
+                    z[base + i] = g;
+                }
+            }
+        }
+    }
+}
+
+/// What the losses of tokens are computed from.
+pub(crate) struct Given<'a> {
+    pub hidden: &'a Tensor,
+    pub table: &'a Tensor,
+    pub teacher: Option<TeacherRows<'a, Tensor>>,
+    pub targets: &'a Index,
+    pub row: TokenRow,
+    pub gradient: bool,
+}
+
+/// The losses of all rows, and the gradients of hidden rows and table.
+pub(crate) fn token_loss<R: Device>(
+    client: &ComputeClient<R>,
+    gemm: &Gemm,
+    of: &Given<'_>,
+) -> TokenLosses<Tensor> {
+    let ((n, width), v) = ((of.hidden.rows(), of.hidden.cols()), of.table.rows());
+    check(of);
+    let values = empty(client, Shape::matrix(n, VALUES));
+    let hidden = of.gradient.then(|| empty(client, of.hidden.shape));
+    let mut table: Option<Tensor> = None;
+    // Views of whole blocks begin where every device lets them.
+    let block = (BLOCK / v / ALIGNMENT).max(1) * ALIGNMENT;
+    for from in (0..n).step_by(block) {
+        let rows = block.min(n - from);
+        let x = of.hidden.part(from, rows);
+        let z = gemm.run(client, Form::Nt, &x, &of.table.view(), [rows, v, width], Out::New);
+        let taught = of.teacher.as_ref().map(|teacher| {
+            let (width, x) = (teacher.hidden.cols(), teacher.hidden.part(from, rows));
+            gemm.run(client, Form::Nt, &x, &teacher.table.view(), [rows, v, width], Out::New)
+        });
+        launch(client, of, &z, taught.as_ref().unwrap_or(&x), &values, [from, rows, v]);
+        if let Some(hidden) = &hidden {
+            let to = Out::To(hidden.part(from, rows));
+            gemm.run(client, Form::Nn, &z, &of.table.view(), [rows, width, v], to);
+            let part = gemm.run(client, Form::Tn, &z, &x, [v, width, rows], Out::New);
+            match &table {
+                None => table = Some(Tensor::new(part.handle, of.table.shape)),
+                Some(table) => add_to(client, &table.view(), &part),
+            }
+        }
+    }
+    if of.gradient && table.is_none() {
+        table = Some(zeros(client, of.table.shape));
+    }
+    TokenLosses { values: column_sums(client, &values.view(), n, VALUES), hidden, table }
+}
+
+fn launch<R: Runtime>(
+    client: &ComputeClient<R>,
+    of: &Given<'_>,
+    z: &View,
+    teacher: &View,
+    values: &Tensor,
+    [from, rows, v]: [usize; 3],
+) {
+    let row = &of.row;
+    token_loss_kernel::launch::<R>(
+        client,
+        cubes(rows),
+        units(),
+        z.arg(),
+        teacher.arg(),
+        of.targets.view(client).arg(),
+        values.view().arg(),
+        RowLaunch::new(
+            row.label_smoothing,
+            1.0 / row.student_temperature,
+            1.0 / row.teacher_temperature,
+            row.ce_weight,
+            row.kd_weight,
+        ),
+        from as u32,
+        rows as u32,
+        v as u32,
+        of.teacher.is_some(),
+        of.gradient,
+    );
+}
+
+fn check(of: &Given<'_>) {
+    let (n, v) = (of.hidden.rows(), of.table.rows());
+    assert_eq!(of.hidden.cols(), of.table.cols(), "token_loss: hidden");
+    assert_eq!(of.targets.len(), n, "token_loss: targets");
+    if let Some(teacher) = &of.teacher {
+        assert!(teacher.hidden.rows() == n && teacher.table.rows() == v, "token_loss: the teacher");
+        assert_eq!(teacher.hidden.cols(), teacher.table.cols(), "token_loss: the teacher's hidden");
+    }
+    let fits = |target: &u32| *target == IGNORE || (*target as usize) < v;
+    assert!(of.targets.values.iter().all(fits), "token_loss: a target beyond {v}");
+}

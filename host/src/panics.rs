@@ -27,7 +27,9 @@ pub fn guard(work: impl FnOnce() -> Result<()>) -> Option<Result<(), Error>> {
 }
 
 fn tell_of_device(info: &PanicHookInfo<'_>) {
-    let text = one_line(info);
+    // What CubeCL's own panics are wrapped in says nothing.
+    let text = one_line(info).replace("called `Result::unwrap()` on an `Err` value: ", "");
+    let text = text.trim_end_matches(" No backtrace available");
     let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
     let _ = writeln!(std::io::stderr(), "error: the GPU failed: {text}; {help}");
 }

@@ -27,6 +27,14 @@ pub trait Backend {
     /// Whether what an operation returns is there already, so that reading it waits for nothing. Otherwise read
     /// seldom, and many tensors at once.
     const READS_ARE_FREE: bool = false;
+    /// Returns when everything that was begun is done.
+    fn wait(&mut self) -> Result<(), Lost> {
+        Ok(())
+    }
+    /// Bytes of the device's own memory that are taken, if it has one and tells.
+    fn memory(&self) -> Option<u64> {
+        None
+    }
     /// Hands integers to the backend.
     fn index(&mut self, values: &[u32]) -> Self::Index;
 

@@ -12,6 +12,8 @@ use a2d_core::optim::AdamStep;
 use a2d_core::rows::position;
 use a2d_core::shape::Shape;
 use a2d_gemm::{Device, Form, Precision};
+use cubecl::bytes::Bytes;
+use cubecl::future::block_on;
 use cubecl::prelude::*;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -32,8 +34,8 @@ impl<R: Device> Gpu<R> {
     /// A backend on `client`, whose matrix products round their operands to `precision`.
     pub fn new(client: ComputeClient<R>, precision: Precision) -> Self {
         Self {
+            gemm: Gemm::new(&client, precision),
             client,
-            gemm: Gemm::new(precision),
             block: Rc::default(),
             sinusoids: HashMap::new(),
             gradients: None,
@@ -58,12 +60,13 @@ impl<R: Device> Gpu<R> {
         table
     }
 
-    /// The bytes of `x`, after everything that was launched before.
-    fn bytes(&mut self, x: View) -> Result<Vec<f32>, Lost> {
-        let bytes = self.client.read_one(x.handle).map_err(|_| Lost)?;
+    /// What is at `views`, after everything that was launched before; in one transfer.
+    fn bytes(&mut self, views: Vec<View>) -> Result<Vec<Bytes>, Lost> {
+        let handles = views.into_iter().map(|view| view.handle).collect();
+        let bytes = block_on(self.client.read_async(handles)).map_err(|_| Lost)?;
         // What went wrong in a launch is told here, and nowhere else.
         self.client.flush().map_err(|_| Lost)?;
-        Ok(f32::from_bytes(&bytes)[..x.len].to_vec())
+        Ok(bytes)
     }
 
     /// The row that gradients of these shapes are gathered in.
@@ -88,10 +91,23 @@ impl<R: Device> Backend for Gpu<R> {
     }
 
     fn read(&mut self, x: &Tensor, out: &mut [f32]) -> Result<(), Lost> {
-        if x.len() > 0 {
-            out.copy_from_slice(&self.bytes(x.view())?);
+        self.read_all(&[x], &mut [out])
+    }
+
+    fn read_all(&mut self, xs: &[&Tensor], out: &mut [&mut [f32]]) -> Result<(), Lost> {
+        let bytes = self.bytes(xs.iter().map(|x| x.view()).collect())?;
+        for ((x, bytes), out) in xs.iter().zip(&bytes).zip(out) {
+            out.copy_from_slice(&f32::from_bytes(bytes)[..x.len()]);
         }
         Ok(())
+    }
+
+    fn wait(&mut self) -> Result<(), Lost> {
+        block_on(self.client.sync()).map_err(|_| Lost)
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.client.memory_usage().ok().map(|usage| usage.bytes_reserved)
     }
 
     fn index(&mut self, values: &[u32]) -> Index {
@@ -169,7 +185,8 @@ impl<R: Device> Decode for Gpu<R> {
             return Ok(());
         }
         let found = decode::top_k(&self.client, logits, allow, k);
-        let found = self.bytes(found.view())?;
+        let found = self.bytes(vec![found.view()])?;
+        let found = f32::from_bytes(&found[0]);
         let out = ids.chunks_exact_mut(k).zip(log_probabilities.chunks_exact_mut(k));
         for (row, (ids, log_probabilities)) in found.chunks_exact(2 * k).zip(out) {
             for i in 0..k {

@@ -6,6 +6,7 @@
 pub(crate) mod adam;
 pub(crate) mod align;
 pub(crate) mod attend;
+pub(crate) mod cast;
 pub(crate) mod columns;
 pub(crate) mod cube;
 pub(crate) mod decode;

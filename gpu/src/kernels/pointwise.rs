@@ -5,7 +5,6 @@ use crate::tensor::{Tensor, View};
 use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
-use cubecl::server::Handle;
 
 /// Memory for a tensor, holding anything.
 pub(crate) fn empty<R: Runtime>(client: &ComputeClient<R>, shape: Shape) -> Tensor {
@@ -231,22 +230,4 @@ pub(crate) fn mask<R: Runtime>(
     let (count, x, to) = (elements(out.len()), x.view(), out.view());
     mask_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), drop_arg(p, key));
     out
-}
-
-#[cube(launch)]
-fn cast_kernel<F: Float>(x: &Array<f32>, out: &mut Array<F>) {
-    if ABSOLUTE_POS < out.len() {
-        out[ABSOLUTE_POS] = F::cast_from(x[ABSOLUTE_POS]);
-    }
-}
-
-/// `x` rounded to another type.
-pub(crate) fn cast<R: Runtime, F: Float + CubeElement>(
-    client: &ComputeClient<R>,
-    x: &View,
-) -> Handle {
-    let handle = client.empty(x.len * size_of::<F>());
-    let to = View { handle: handle.clone(), len: x.len };
-    cast_kernel::launch::<F, R>(client, elements(x.len), units(), x.arg(), to.arg());
-    handle
 }

@@ -6,37 +6,51 @@ use a2d_core::rng;
 use a2d_core::shape::Shape;
 use std::time::{Duration, Instant};
 
-/// Rows, columns and depth of the product.
-const SIDE: usize = 1024;
+/// Rows, columns and depth of the smallest product, and of the largest.
+const SIDES: [usize; 2] = [1024, 8192];
+
+/// A product that takes less than this does not fill the machine: a larger one is tried.
+const SHORT: Duration = Duration::from_millis(5);
 
 /// The best rate of a product of two square matrices by the backend's own `linear`, in GFLOP/s.
 ///
 /// Errors: the device was lost.
 pub fn peak_gflops<B: Train>(b: &mut B) -> Result<f64> {
+    let (mut side, mut best) = (SIDES[0], 0.0f64);
+    loop {
+        let shortest = shortest_product(b, side)?;
+        best = best.max(2.0 * (side as f64).powi(3) / shortest.as_secs_f64() / 1e9);
+        if shortest > SHORT || side == SIDES[1] {
+            return Ok(best);
+        }
+        side *= 2;
+    }
+}
+
+/// The shortest of some products of matrices of this side.
+fn shortest_product<B: Train>(b: &mut B, side: usize) -> Result<Duration> {
     const MOST: usize = 20;
     const LONGEST: Duration = Duration::from_millis(500);
-    let shape = Shape::matrix(SIDE, SIDE);
+    let shape = Shape::matrix(side, side);
     let mut factor = |key| {
-        let data: Vec<f32> = (0..SIDE * SIDE).map(|i| rng::uniform(key, i as u32) - 0.5).collect();
+        let data: Vec<f32> = (0..side * side).map(|i| rng::uniform(key, i as u32) - 0.5).collect();
         b.tensor(&data, shape)
     };
     let (x, w) = (factor(1), factor(2));
-    let probe = b.zeros(Shape::vector(1));
     // The first is a warm-up.
-    let (begin, mut best) = (Instant::now(), f64::INFINITY);
+    let (begin, mut best) = (Instant::now(), Duration::MAX);
     for i in 0..=MOST {
         let start = Instant::now();
         let _y = b.linear(&x, &w, None);
-        // A backend may work behind our back; reading waits for it.
-        b.read(&probe, &mut [0.0]).map_err(|e| Error::failed(e.to_string()))?;
+        b.wait().map_err(|e| Error::failed(e.to_string()))?;
         if i > 0 {
-            best = best.min(start.elapsed().as_secs_f64());
+            best = best.min(start.elapsed());
         }
         if i > 1 && begin.elapsed() > LONGEST {
             break;
         }
     }
-    Ok(2.0 * (SIDE as f64).powi(3) / best / 1e9)
+    Ok(best)
 }
 
 /// The most memory that this process has held so far, in bytes, where the system tells it (Linux).

@@ -68,11 +68,11 @@ pub struct Measurement {
     pub units: usize,
     /// Additions and multiplications of the matrix products in one repetition, padding left out.
     pub flop: f64,
-    /// The backend's own matrix product of 1024 x 1024 x 1024 in the same run, in 10^9 operations a second.
+    /// The backend's own product of large square matrices in the same run, in 10^9 operations a second.
     pub peak_gflops: f64,
     /// How long it took.
     pub timing: Timing,
-    /// The most memory that the process held, in bytes, where the system tells it.
+    /// The most memory, in bytes, that the device's pool held; on the CPU the process, where the system tells it.
     pub peak_memory: Option<u64>,
 }
 

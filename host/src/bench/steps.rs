@@ -58,7 +58,7 @@ pub fn measure<B: Train>(
         flop: batches.iter().map(flop).sum(),
         peak_gflops,
         timing,
-        peak_memory: peak_memory(),
+        peak_memory: b.memory().or_else(peak_memory),
     })
 }
 

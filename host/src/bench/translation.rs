@@ -56,7 +56,7 @@ pub fn measure<B: Train>(
         flop: work::translation(&config, sentences, beam, LENGTH),
         peak_gflops,
         timing,
-        peak_memory: peak_memory(),
+        peak_memory: b.memory().or_else(peak_memory),
     })
 }
 

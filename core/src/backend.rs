@@ -67,6 +67,31 @@ pub trait Backend {
         how: Attend,
     ) -> Attended<Self::Tensor>;
 
+    /// `f(linear(x, w, b))`, for a backend that does both in one pass.
+    fn linear_activate(
+        &mut self,
+        x: &Self::Tensor,
+        w: &Self::Param,
+        b: &Self::Param,
+        f: Activation,
+    ) -> Self::Tensor {
+        let y = self.linear(x, w, Some(b));
+        self.activate(y, f)
+    }
+    /// `layer_norm(x + dropout(y, p))`: how a block joins the residual stream, for a backend that does it in one pass.
+    fn join(
+        &mut self,
+        y: Self::Tensor,
+        x: &Self::Tensor,
+        p: f32,
+        gain: &Self::Param,
+        bias: &Self::Param,
+    ) -> Self::Tensor {
+        let y = self.dropout(y, p);
+        let sum = self.add(y, x);
+        self.layer_norm(&sum, gain, bias)
+    }
+
     /// The identity, except on a backend that records for training.
     fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
         x
@@ -178,6 +203,24 @@ mod train {
         /// Drops elements of `x`: element `i` is multiplied by `Mask::new(p, key).factor(i)` of [`crate::rng::Mask`].
         /// Linear in `x`, so it is its own gradient.
         fn mask(&mut self, x: Self::Tensor, p: f32, key: u64) -> Self::Tensor;
+
+        /// [`Backend::join`] with the dropout's probability and key, if there is any: the sum, and its layer norm.
+        fn join_masked(
+            &mut self,
+            y: Self::Tensor,
+            x: &Self::Tensor,
+            mask: Option<(f32, u64)>,
+            gain: &Self::Tensor,
+            bias: &Self::Tensor,
+        ) -> [Self::Tensor; 2] {
+            let y = match mask {
+                Some((p, key)) => self.mask(y, p, key),
+                None => y,
+            };
+            let sum = self.add(y, x);
+            let normed = self.layer_norm(&sum, gain, bias);
+            [sum, normed]
+        }
 
         /// Adds the gradient of [`Backend::embed`] to `into` `[V, D]`. Padding gets none.
         fn embed_grad(

@@ -2,7 +2,9 @@
 
 use crate::gemm::{Gemm, Out};
 use crate::kernels::decode::REFUSED;
-use crate::kernels::{adam, align, attend, columns, decode, embed, map_loss, norm, pointwise, token_loss};
+use crate::kernels::{
+    adam, align, attend, columns, decode, embed, map_loss, norm, pointwise, token_loss,
+};
 use crate::row::Row;
 use crate::tensor::{Block, Index, Tensor, View};
 use a2d_core::backend::*;
@@ -58,6 +60,14 @@ impl<R: Device> Gpu<R> {
         let table = self.tensor(&data, Shape::matrix(count, width));
         self.sinusoids.insert(width, (count, table.clone()));
         table
+    }
+
+    /// `x w^T`
+    fn product(&self, x: &Tensor, w: &Tensor) -> Tensor {
+        let (n, i, o) = (x.rows(), x.cols(), w.rows());
+        assert_eq!(w.cols(), i, "linear");
+        let y = self.gemm.run(&self.client, Form::Nt, &x.view(), &w.view(), [n, o, i], Out::New);
+        Tensor::new(y.handle, Shape::matrix(n, o))
     }
 
     /// What is at `views`, after everything that was launched before; in one transfer.
@@ -122,14 +132,22 @@ impl<R: Device> Backend for Gpu<R> {
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
-        let (n, i, o) = (x.rows(), x.cols(), w.rows());
-        assert_eq!(w.cols(), i, "linear");
-        let y = self.gemm.run(&self.client, Form::Nt, &x.view(), &w.view(), [n, o, i], Out::New);
-        let y = Tensor::new(y.handle, Shape::matrix(n, o));
+        let y = self.product(x, w);
         if let Some(b) = b {
-            pointwise::add_bias(&self.client, &y, b);
+            pointwise::add_bias(&self.client, &y, b, None);
         }
         y
+    }
+
+    fn linear_activate(&mut self, x: &Tensor, w: &Tensor, b: &Tensor, f: Activation) -> Tensor {
+        let y = self.product(x, w);
+        pointwise::add_bias(&self.client, &y, b, Some(f));
+        y
+    }
+
+    fn join(&mut self, y: Tensor, x: &Tensor, _: f32, gain: &Tensor, bias: &Tensor) -> Tensor {
+        let [_, normed] = norm::join(&self.client, &y, x, None, gain, bias);
+        normed
     }
 
     fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
@@ -211,6 +229,17 @@ impl<R: Device> Train for Gpu<R> {
 
     fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
         pointwise::mask(&self.client, &x, p, key)
+    }
+
+    fn join_masked(
+        &mut self,
+        y: Tensor,
+        x: &Tensor,
+        mask: Option<(f32, u64)>,
+        gain: &Tensor,
+        bias: &Tensor,
+    ) -> [Tensor; 2] {
+        norm::join(&self.client, &y, x, mask, gain, bias)
     }
 
     fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {

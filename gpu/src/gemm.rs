@@ -58,8 +58,9 @@ impl Gemm {
                 self.launch(client, form, &round(a), &round(b), dims, &out);
             }
             Precision::F16 => {
-                let round = |x: &View, factor: &Tensor| {
-                    View { handle: cast::<R, f16>(client, x, factor), len: x.len }
+                let round = |x: &View, factor: &Tensor| View {
+                    handle: cast::<R, f16>(client, x, factor),
+                    len: x.len,
                 };
                 // Every left operand of a gradient is a gradient: out of half precision's range, if nobody sees to it.
                 let scaled = (form != Form::Nt).then(|| factor(client, a));

@@ -40,12 +40,10 @@ pub fn cuda(number: u32, precision: Precision) -> Gpu<cubecl::cuda::CudaRuntime>
 ///
 /// Errors, one line: it has gone.
 #[cfg(feature = "wgpu")]
-pub fn wgpu(
-    number: u32,
-    precision: Precision,
-) -> Result<Gpu<cubecl::wgpu::WgpuRuntime>, String> {
+pub fn wgpu(number: u32, precision: Precision) -> Result<Gpu<cubecl::wgpu::WgpuRuntime>, String> {
     let device = crate::adapters::nth(number);
-    let device = device.ok_or_else(|| format!("there is no device {} any more", Id::Wgpu(number)))?;
+    let device =
+        device.ok_or_else(|| format!("there is no device {} any more", Id::Wgpu(number)))?;
     Ok(Gpu::new(cubecl::wgpu::WgpuRuntime::client(&device), precision))
 }
 

@@ -93,9 +93,7 @@ impl Residual {
             b.add(y, x)
         } else {
             let y = f(b, x);
-            let y = b.dropout(y, self.dropout);
-            let sum = b.add(y, x);
-            norm.forward(b, &sum)
+            b.join(y, x, self.dropout, &norm.weight, &norm.bias)
         }
     }
 }

@@ -19,8 +19,7 @@ pub(super) struct FeedForward<'a, P> {
 
 impl<P> FeedForward<'_, P> {
     pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
-        let inner = self.fc1.forward(b, x);
-        let inner = b.activate(inner, self.activation);
+        let inner = b.linear_activate(x, &self.fc1.weight, &self.fc1.bias, self.activation);
         let inner = b.dropout(inner, self.dropout);
         self.fc2.forward(b, &inner)
     }

@@ -243,6 +243,50 @@ impl<B: Train> Backend for Tape<'_, B> {
         Attended { context, map: Some(map) }
     }
 
+    fn linear_activate(
+        &mut self,
+        x: &Self::Tensor,
+        w: &Self::Param,
+        b: &Self::Param,
+        f: Activation,
+    ) -> Self::Tensor {
+        if f == Activation::Gelu {
+            // Its gradient takes what lies between the two.
+            let y = self.linear(x, w, Some(b));
+            return self.activate(y, f);
+        }
+        let y = self.backend.linear_activate(&x.value, &w.value, &b.value, f);
+        let between = self.grads.place();
+        self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y: between });
+        let y = self.var(y);
+        self.ops.push(Op::Activate { x: between, saved: y.value.clone(), f, y: y.id });
+        y
+    }
+
+    fn join(
+        &mut self,
+        y: Self::Tensor,
+        x: &Self::Tensor,
+        p: f32,
+        gain: &Self::Param,
+        bias: &Self::Param,
+    ) -> Self::Tensor {
+        let mask = (p > 0.0).then(|| (p, self.next_key()));
+        let [sum, normed] =
+            self.backend.join_masked(y.value, &x.value, mask, &gain.value, &bias.value);
+        let mut term = y.id;
+        if let Some((p, key)) = mask {
+            let masked = self.grads.place();
+            self.ops.push(Op::Mask { x: term, p, key, y: masked });
+            term = masked;
+        }
+        let (sum, normed) = (self.var(sum), self.var(normed));
+        self.ops.push(Op::Add { terms: [term, x.id], y: sum.id });
+        let (gain, bias) = (gain.clone(), bias.id);
+        self.ops.push(Op::LayerNorm { x: sum, gain, bias, y: normed.id });
+        normed
+    }
+
     fn dropout(&mut self, x: Self::Tensor, p: f32) -> Self::Tensor {
         if p == 0.0 {
             return x;

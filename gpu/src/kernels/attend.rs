@@ -4,7 +4,7 @@
 //! queries), which it holds in shared memory. Unit `(r, c)` owns row `r` of its tile: the score with key `c` of the
 //! tile it walks over, and every column `c + tile * j` of the row's result.
 
-use super::cube::{LOWEST, Extent, place, visible};
+use super::cube::{Extent, LOWEST, place, visible};
 use super::pointwise::{Drop, drop_arg, empty, factor, zeros};
 use crate::tensor::{Index, Tensor};
 use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
@@ -415,7 +415,16 @@ fn key_grad_kernel(
         while block < span.query_len {
             load(q, &mut queries, span.query_start, block, span.query_len, width, size, tile);
             if has_dy {
-                load(dy, &mut gradients, span.query_start, block, span.query_len, width, size, tile);
+                load(
+                    dy,
+                    &mut gradients,
+                    span.query_start,
+                    block,
+                    span.query_len,
+                    width,
+                    size,
+                    tile,
+                );
             }
             let row = block + c;
             let mut gradient = 0.0f32;

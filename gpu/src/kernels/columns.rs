@@ -55,7 +55,15 @@ pub(crate) fn column_sums<R: Runtime>(
         let out = empty(client, Shape::matrix(left, cols));
         let (count, dim) = runs(rows, cols);
         let to = out.view();
-        sum_runs_kernel::launch::<R>(client, count, dim, x.arg(), to.arg(), rows as u32, cols as u32);
+        sum_runs_kernel::launch::<R>(
+            client,
+            count,
+            dim,
+            x.arg(),
+            to.arg(),
+            rows as u32,
+            cols as u32,
+        );
         if left == 1 {
             return out.reshaped(Shape::vector(cols));
         }

@@ -35,12 +35,27 @@ pub(crate) fn store<R: Runtime>(
         let (rows, cache) = (rows.view(), cache.view());
         let (width, at, stride) = (width as u32, at as u32, stride as u32);
         let count = elements(rows.len);
-        store_kernel::launch::<R>(client, count, units(), rows.arg(), cache.arg(), width, at, stride);
+        store_kernel::launch::<R>(
+            client,
+            count,
+            units(),
+            rows.arg(),
+            cache.arg(),
+            width,
+            at,
+            stride,
+        );
     }
 }
 
 #[cube(launch)]
-fn reorder_kernel(cache: &Array<f32>, parents: &Array<u32>, out: &mut Array<f32>, group: u32, len: u32) {
+fn reorder_kernel(
+    cache: &Array<f32>,
+    parents: &Array<u32>,
+    out: &mut Array<f32>,
+    group: u32,
+    len: u32,
+) {
     if ABSOLUTE_POS < out.len() {
         let (group, within) = (group as usize, ABSOLUTE_POS % group as usize);
         let mut from = ABSOLUTE_POS;

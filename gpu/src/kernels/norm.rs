@@ -2,7 +2,7 @@
 
 use super::columns::{column_sums, run, run_count, runs};
 use super::cube::cube_sum;
-use super::pointwise::empty;
+use super::pointwise::{Drop, drop_arg, empty, factor};
 use crate::grid::{ROW_UNITS, cubes, row_units};
 use crate::tensor::Tensor;
 use a2d_core::backend::NormGrad;
@@ -68,6 +68,79 @@ pub(crate) fn layer_norm<R: Runtime>(
         cols as u32,
     );
     y
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn join_kernel(
+    y: &Array<f32>,
+    x: &Array<f32>,
+    gain: &Array<f32>,
+    bias: &Array<f32>,
+    sum: &mut Array<f32>,
+    out: &mut Array<f32>,
+    dropped: &Drop,
+    rows: u32,
+    cols: u32,
+    #[comptime] drops: bool,
+) {
+    let (row, cols) = (CUBE_POS, cols as usize);
+    if row < rows as usize {
+        let base = row * cols;
+        let mut total = 0.0f32;
+        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+            let mut value = y[base + i];
+            if drops {
+                value *= factor(dropped, (base + i) as u32);
+            }
+            value += x[base + i];
+            sum[base + i] = value;
+            total += value;
+        }
+        // From here on each unit reads back what it wrote itself.
+        let mean = cube_sum(total, ROW_UNITS) / f32::cast_from(cols);
+        let mut squares = 0.0f32;
+        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+            let off = sum[base + i] - mean;
+            squares += off * off;
+        }
+        let variance = cube_sum(squares, ROW_UNITS) / f32::cast_from(cols);
+        let scale = 1.0 / (variance + LAYER_NORM_EPS).sqrt();
+        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
+            out[base + i] = (sum[base + i] - mean) * scale * gain[i] + bias[i];
+        }
+    }
+}
+
+/// `sum = x + mask(y)`, and its layer norm.
+pub(crate) fn join<R: Runtime>(
+    client: &ComputeClient<R>,
+    y: &Tensor,
+    x: &Tensor,
+    mask: Option<(f32, u64)>,
+    gain: &Tensor,
+    bias: &Tensor,
+) -> [Tensor; 2] {
+    let (rows, cols) = (x.rows(), x.cols());
+    assert!(y.shape == x.shape && gain.len() == cols && bias.len() == cols, "join");
+    let [sum, out] = [(); 2].map(|()| empty(client, x.shape));
+    let (p, key) = mask.unwrap_or_default();
+    join_kernel::launch::<R>(
+        client,
+        cubes(rows),
+        row_units(),
+        y.view().arg(),
+        x.view().arg(),
+        gain.view().arg(),
+        bias.view().arg(),
+        sum.view().arg(),
+        out.view().arg(),
+        drop_arg(p, key),
+        rows as u32,
+        cols as u32,
+        mask.is_some(),
+    );
+    [sum, out]
 }
 
 #[cube(launch)]

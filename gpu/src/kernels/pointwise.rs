@@ -77,20 +77,6 @@ pub(crate) fn add_to<R: Runtime>(client: &ComputeClient<R>, sum: &View, x: &View
 }
 
 #[cube(launch)]
-fn add_bias_kernel(y: &mut Array<f32>, bias: &Array<f32>) {
-    if ABSOLUTE_POS < y.len() {
-        y[ABSOLUTE_POS] += bias[ABSOLUTE_POS % bias.len()];
-    }
-}
-
-/// Adds `bias` to each row of `y`, in place.
-pub(crate) fn add_bias<R: Runtime>(client: &ComputeClient<R>, y: &Tensor, bias: &Tensor) {
-    assert_eq!(y.cols(), bias.len(), "add_bias");
-    let (y, bias) = (y.view(), bias.view());
-    add_bias_kernel::launch::<R>(client, elements(y.len), units(), y.arg(), bias.arg());
-}
-
-#[cube(launch)]
 fn scale_kernel(x: &Array<f32>, out: &mut Array<f32>, s: f32) {
     if ABSOLUTE_POS < out.len() {
         out[ABSOLUTE_POS] = x[ABSOLUTE_POS] * s;
@@ -118,28 +104,47 @@ fn normal_cdf(x: f32) -> f32 {
     select(x < 0.0, tail, 1.0 - tail)
 }
 
+/// What happens to an element on its way out.
+#[cube]
+fn activated(x: f32, #[comptime] f: Option<Activation>) -> f32 {
+    match comptime!(f) {
+        Some(Activation::Relu) => select(x < 0.0, 0.0, x),
+        Some(Activation::Gelu) => x * normal_cdf(x),
+        None => x,
+    }
+}
+
 #[cube(launch)]
-fn activate_kernel(x: &Array<f32>, out: &mut Array<f32>, #[comptime] gelu: bool) {
+fn add_bias_kernel(y: &mut Array<f32>, bias: &Array<f32>, #[comptime] f: Option<Activation>) {
+    if ABSOLUTE_POS < y.len() {
+        y[ABSOLUTE_POS] = activated(y[ABSOLUTE_POS] + bias[ABSOLUTE_POS % bias.len()], f);
+    }
+}
+
+/// `f(y + bias)`, row by row and in place.
+pub(crate) fn add_bias<R: Runtime>(
+    client: &ComputeClient<R>,
+    y: &Tensor,
+    bias: &Tensor,
+    f: Option<Activation>,
+) {
+    assert_eq!(y.cols(), bias.len(), "add_bias");
+    let (y, bias) = (y.view(), bias.view());
+    add_bias_kernel::launch::<R>(client, elements(y.len), units(), y.arg(), bias.arg(), f);
+}
+
+#[cube(launch)]
+fn activate_kernel(x: &Array<f32>, out: &mut Array<f32>, #[comptime] f: Option<Activation>) {
     if ABSOLUTE_POS < out.len() {
-        let value = x[ABSOLUTE_POS];
-        if gelu {
-            out[ABSOLUTE_POS] = value * normal_cdf(value);
-        } else {
-            out[ABSOLUTE_POS] = select(value < 0.0, 0.0, value);
-        }
+        out[ABSOLUTE_POS] = activated(x[ABSOLUTE_POS], f);
     }
 }
 
 /// `f(x)`
-pub(crate) fn activate<R: Runtime>(
-    client: &ComputeClient<R>,
-    x: &Tensor,
-    f: Activation,
-) -> Tensor {
+pub(crate) fn activate<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, f: Activation) -> Tensor {
     let out = empty(client, x.shape);
     let (count, x, to) = (elements(out.len()), x.view(), out.view());
-    let gelu = f == Activation::Gelu;
-    activate_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), gelu);
+    activate_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), Some(f));
     out
 }
 
@@ -220,12 +225,7 @@ fn mask_kernel(x: &Array<f32>, out: &mut Array<f32>, of: &Drop) {
 }
 
 /// Drops elements of `x`.
-pub(crate) fn mask<R: Runtime>(
-    client: &ComputeClient<R>,
-    x: &Tensor,
-    p: f32,
-    key: u64,
-) -> Tensor {
+pub(crate) fn mask<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, p: f32, key: u64) -> Tensor {
     let out = empty(client, x.shape);
     let (count, x, to) = (elements(out.len()), x.view(), out.view());
     mask_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), drop_arg(p, key));

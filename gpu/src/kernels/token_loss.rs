@@ -117,8 +117,8 @@ fn token_loss_kernel(
                 lse_soft = soft * most + cube_sum(total_soft, U).ln();
                 lse_t = teacher_soft * most_t + total_t.ln();
                 kd = lse_soft - soft * cube_sum(expected, U) / total_t;
-                teacher_nll = most_t + cube_sum(total_hard_t, U).ln()
-                    - teacher[base + target as usize];
+                teacher_nll =
+                    most_t + cube_sum(total_hard_t, U).ln() - teacher[base + target as usize];
                 entropy = total_t.ln() - teacher_soft * cube_sum(weighted, U) / total_t;
             }
             if UNIT_POS == 0 {

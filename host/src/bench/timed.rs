@@ -177,6 +177,28 @@ impl<B: Train> Backend for Timed<'_, B> {
         self.time_products("linear", product, |inner| inner.linear(x, w, b))
     }
 
+    fn linear_activate(
+        &mut self,
+        x: &Self::Tensor,
+        w: &Self::Param,
+        b: &Self::Param,
+        f: Activation,
+    ) -> Self::Tensor {
+        let product = self.product(x, w);
+        self.time_products("linear", product, |inner| inner.linear_activate(x, w, b, f))
+    }
+
+    fn join(
+        &mut self,
+        y: Self::Tensor,
+        x: &Self::Tensor,
+        p: f32,
+        gain: &Self::Param,
+        bias: &Self::Param,
+    ) -> Self::Tensor {
+        self.time("join", |b| b.join(y, x, p, gain, bias))
+    }
+
     fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor {
         self.time("activate", |b| b.activate(x, f))
     }
@@ -240,6 +262,17 @@ impl<B: Train> Train for Timed<'_, B> {
 
     fn mask(&mut self, x: Self::Tensor, p: f32, key: u64) -> Self::Tensor {
         self.time("mask", |b| b.mask(x, p, key))
+    }
+
+    fn join_masked(
+        &mut self,
+        y: Self::Tensor,
+        x: &Self::Tensor,
+        mask: Option<(f32, u64)>,
+        gain: &Self::Tensor,
+        bias: &Self::Tensor,
+    ) -> [Self::Tensor; 2] {
+        self.time("join", |b| b.join_masked(y, x, mask, gain, bias))
     }
 
     fn embed_grad(

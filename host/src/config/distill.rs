@@ -66,11 +66,11 @@ pub enum Method {
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// The authors' code to the letter.
-    #[default]
     Official,
     /// Means over real tokens; maps compared without padding and causal triangle.
     Masked,
     /// As `masked`, with each query's row of a map compared as a distribution.
+    #[default]
     Rows,
 }
 
@@ -127,10 +127,12 @@ pub struct MapChoices {
 }
 
 impl Preset {
-    /// The weight of the attention terms where the config gives none.
+    /// The weight of the attention terms where the config gives none. `masked` has with it the share of the loss that
+    /// `official` has in Multi30k's first epoch at 4096 tokens a batch.
     pub fn beta(self) -> f64 {
         match self {
-            Self::Official | Self::Masked | Self::Rows => 1.0,
+            Self::Official | Self::Rows => 1.0,
+            Self::Masked => 175.0,
         }
     }
 

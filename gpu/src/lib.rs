@@ -1,4 +1,4 @@
-//! The CubeCL backend: training on CUDA, and on Vulkan, Metal and DX12 through wgpu.
+//! The CubeCL backend: training on CUDA, and on Vulkan and Metal through wgpu.
 //!
 //! [`list`] says what devices there are, [`pick`] which one to take, [`run`] does work on it, as a [`Gpu`]: every
 //! operation of `a2d_core::backend` as kernels of its own, one family a file in `kernels`; matrix products come from

@@ -246,7 +246,13 @@ fn written_configs_read_back_equal() {
 #[test]
 fn a_complete_config_writes_every_default_out() {
     let text = Run::default().complete().to_toml().unwrap();
-    for key in ["d_model = 256", "encoder_d_model = 256", "beta = 1.0", "norm = \"official\""] {
+    for key in [
+        "d_model = 256",
+        "encoder_d_model = 256",
+        "preset = \"rows\"",
+        "beta = 1.0",
+        "norm = \"mean\"",
+    ] {
         assert!(text.lines().any(|line| line == key), "{key} in\n{text}");
     }
     assert_eq!(text.lines().filter(|line| line.starts_with("warmup_updates")).count(), 2);

@@ -2,36 +2,52 @@
 //!
 //! On a software device, or on the one that `A2D_TEST_DEVICE` names (`cuda:0`, `wgpu:1`).
 
+#[path = "gpu/kernels.rs"]
+mod kernels;
 mod suite;
+#[path = "gpu/training.rs"]
+mod training;
 
-use a2d_gpu::{Id, Precision, list};
-use a2d_tests::helpers::golden;
+use a2d_gpu::{Id, Info, Precision, list};
+use a2d_host::cpu::Cpu;
+use a2d_tests::helpers::{golden, gradients};
 
 /// The device that tests run on.
-fn device() -> Id {
+fn device() -> Info {
     let found = list();
     let wanted = std::env::var("A2D_TEST_DEVICE").ok();
-    let is_wanted = |info: &&a2d_gpu::Info| match &wanted {
+    let is_wanted = |info: &&Info| match &wanted {
         Some(name) => info.id.to_string() == *name,
         None => info.software,
     };
     let what = wanted.as_deref().unwrap_or("software device (Mesa's lavapipe is one)");
-    found.devices.iter().find(is_wanted).unwrap_or_else(|| panic!("no {what}: {found:?}")).id
+    let device = found.devices.iter().find(is_wanted);
+    device.unwrap_or_else(|| panic!("no {what}: {found:?}")).clone()
 }
 
-/// Runs `body` with a maker of backends on the device.
-macro_rules! on_device {
+/// Runs `body` with a maker of backends on the device, which takes the precision that it is to have.
+macro_rules! in_precision {
     ($make:ident => $body:expr) => {
-        match crate::device() {
+        match crate::device().id {
             crate::Id::Cuda(number) => {
-                let $make = || a2d_gpu::cuda(number, crate::Precision::F32);
+                let $make = |precision| a2d_gpu::cuda(number, precision);
                 $body
             }
             crate::Id::Wgpu(number) => {
-                let $make = || a2d_gpu::wgpu(number, crate::Precision::F32).expect("an adapter");
+                let $make = |precision| a2d_gpu::wgpu(number, precision).expect("an adapter");
                 $body
             }
         }
+    };
+}
+
+/// Runs `body` with a maker of backends on the device, in single precision.
+macro_rules! on_device {
+    ($make:ident => $body:expr) => {
+        in_precision!(precise => {
+            let $make = || precise(crate::Precision::F32);
+            $body
+        })
     };
 }
 
@@ -40,4 +56,55 @@ suite!(gpu, on_device);
 #[test]
 fn gpu_agrees_with_the_authors() {
     on_device!(make => golden::run(make));
+}
+
+#[test]
+fn gradients_are_those_of_the_cpu() {
+    on_device!(make => gradients::are_equal(|| Cpu::new(1), make));
+}
+
+#[test]
+fn kernels_work_on_any_number_of_rows() {
+    on_device!(make => kernels::work_on_any_number_of_rows(&mut make()));
+}
+
+#[test]
+fn kernels_attend_with_any_heads() {
+    on_device!(make => kernels::attend_with_any_heads(&mut make()));
+}
+
+#[test]
+fn kernels_take_any_vocabulary() {
+    on_device!(make => kernels::take_any_vocabulary(&mut make()));
+}
+
+#[test]
+fn kernels_step_several_models() {
+    on_device!(make => kernels::step_several_models(&mut make()));
+}
+
+#[test]
+fn training_follows_the_cpu() {
+    on_device!(make => training::follows_the_cpu(make));
+}
+
+#[test]
+fn training_goes_on_on_another_device() {
+    on_device!(make => training::goes_on_on_another_device(make));
+}
+
+#[test]
+fn training_takes_no_more_memory() {
+    on_device!(make => training::takes_no_more_memory(make));
+}
+
+#[test]
+fn half_precision_follows_single_precision() {
+    if !device().precisions.contains(&Precision::F16) {
+        println!("skipped: the device has no half precision");
+        return;
+    }
+    in_precision!(make => {
+        training::half_precision_follows(|| make(Precision::F32), || make(Precision::F16))
+    });
 }

@@ -80,8 +80,18 @@ impl<B: Train> Learner<B> {
         Teacher { model: self.student().model, align: None }
     }
 
+    /// Losses alone.
+    pub fn losses(&self, b: &mut B, of: &Lesson<'_, B>) -> Losses {
+        self.record(b, of).0
+    }
+
     /// Losses, and the gradient of each parameter.
     pub fn gradients(&self, b: &mut B, of: &Lesson<'_, B>) -> (Losses, Vec<B::Tensor>) {
+        let (losses, tape) = self.record(b, of);
+        (losses, tape.backward())
+    }
+
+    fn record<'b>(&self, b: &'b mut B, of: &Lesson<'_, B>) -> (Losses, Tape<'b, B>) {
         let maps = of.objective.maps.is_some();
         let taught = of.teacher.map(|t| (t.model.target_table(), t.teach(b, of.batch, maps)));
         let taught = taught.as_ref().map(|(table, taught)| (*table, taught));
@@ -92,7 +102,7 @@ impl<B: Train> Learner<B> {
         let counts = Counts::of(of.batch);
         let report = of.objective.record(&mut tape, of.batch, &student, taught, &counts, of.epoch);
         let losses = report.read(tape.backend()).expect("the device is there");
-        (losses, tape.backward())
+        (losses, tape)
     }
 
     /// One update at the rate that `schedule` has for it; returns the losses before it, and the rate.

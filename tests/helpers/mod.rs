@@ -4,5 +4,6 @@
 
 pub mod compare;
 pub mod golden;
+pub mod gradients;
 pub mod learner;
 pub mod model;

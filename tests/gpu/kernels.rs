@@ -1,0 +1,159 @@
+//! Kernels at sizes that fill no tile, no cube and no run of rows, held against the CPU backend.
+
+use crate::suite::{self, Noise, TOKEN_ROWS, random};
+use a2d_core::backend::*;
+use a2d_core::batch::{Batch, IGNORE, Layout, NO_POSITION, Tokens};
+use a2d_core::optim::Adam;
+use a2d_core::shape::Shape;
+use a2d_host::cpu::Cpu;
+
+/// Results by name.
+type Named = Vec<(String, Vec<f32>)>;
+
+/// Does `work` on the CPU and on the device; every result must be the same within `tolerance` of its largest element.
+fn agree<B: Train>(b: &mut B, tolerance: f32, on_cpu: Named, work: impl Fn(&mut B) -> Named) {
+    for ((name, want), (_, got)) in on_cpu.iter().zip(work(b)) {
+        assert_eq!(got.len(), want.len(), "{name}");
+        let most = want.iter().fold(1e-30f32, |most, x| most.max(x.abs()));
+        for (i, (got, want)) in got.iter().zip(want).enumerate() {
+            let off = (got - want).abs();
+            assert!(off <= tolerance * most, "{name}[{i}]: {got}, not {want} (largest {most})");
+        }
+    }
+}
+
+fn named<B: Train>(b: &mut B, what: &str, all: &[&B::Tensor]) -> Named {
+    all.iter().enumerate().map(|(i, x)| (format!("{what} {i}"), suite::values(b, x))).collect()
+}
+
+/// Operations on rows.
+fn rows<B: Train>(b: &mut B) -> Named {
+    let mut all = Vec::new();
+    for n in [1, 31, 33, 65_537] {
+        let noise = &mut Noise::new(n as u64);
+        let width = if n > 1000 { 3 } else { 70 };
+        let shape = Shape::matrix(n, width);
+        let (x, _) = random(b, noise, shape);
+        let (y, _) = random(b, noise, shape);
+        let (gain, _) = random(b, noise, Shape::vector(width));
+        let (w, _) = random(b, noise, Shape::matrix(2, width));
+        let (table, _) = random(b, noise, Shape::matrix(50, width));
+        let (dy, _) = random(b, noise, Shape::matrix(n, 2));
+        let ids: Vec<u32> = (0..n as u32).map(|i| i * 7 % 50).collect();
+        let positions: Vec<u32> =
+            (0..n as u32).map(|i| if i % 9 == 8 { NO_POSITION } else { 2 + i % 60 }).collect();
+        let (ids, positions) = (b.index(&ids), b.index(&positions));
+        let tokens = Tokens { ids, positions, rows: n, zero_padding: true };
+
+        let normed = b.layer_norm(&x, &gain, &gain);
+        let norm = b.layer_norm_grad(&y, &x, &gain);
+        let sum = b.add(x.clone(), &y);
+        let masked = b.mask(x.clone(), 0.3, 5);
+        let line = b.linear_grad(&dy, &x, &w, true, None);
+        let embedded = b.embed(&table, &tokens);
+        let dtable = b.embed_grad(&y, &tokens, table.clone());
+        let [_, joined] = b.join_masked(y, &x, Some((0.2, 6)), &gain, &gain);
+        let bias = line.b.expect("asked");
+        let found = [
+            &normed, &norm.x, &norm.gain, &norm.bias, &sum, &masked, &line.x, &line.w, &bias,
+            &embedded, &dtable, &joined,
+        ];
+        all.extend(named(b, &format!("{n} rows, result"), &found));
+    }
+    all
+}
+
+pub fn work_on_any_number_of_rows<B: Train>(b: &mut B) {
+    agree(b, 3e-5, rows(&mut Cpu::new(2)), rows);
+}
+
+/// Sentences of one token and of many, with heads of any width; and no sentence at all.
+fn attention<B: Train>(b: &mut B) -> Named {
+    let mut all = Vec::new();
+    for (lengths, width, heads) in [
+        (&[1, 1, 1][..], 8, 2),
+        (&[1, 40, 17], 200, 1),
+        (&[3, 2], 300, 1),
+        (&[33], 66, 2),
+        (&[], 8, 2),
+    ] {
+        let sentences: Vec<Vec<u32>> = lengths.iter().map(|&n| vec![5; n]).collect();
+        let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+        let batch = Batch::new(b, &sentences, &sentences, Layout::Packed);
+        let (noise, shape) = (&mut Noise::new(3), Shape::matrix(lengths.iter().sum(), width));
+        let [q, k, v, dy] = [(); 4].map(|()| random(b, noise, shape).0);
+        let (kv, grid) = (Kv { k, v }, &batch.decoder_grid);
+        let how = Attend { heads, map: true, dropout: 0.0, key: None };
+        let Attended { context, map } = b.attend(&q, &kv, grid, how);
+        let map = map.expect("asked");
+        let (w, _) = random(b, noise, Shape::matrix(5, heads));
+        let (bias, _) = random(b, noise, Shape::vector(5));
+        let aligned = b.align(std::slice::from_ref(&map), &w, &bias, grid);
+        let mixed = b.align_grad(&aligned, std::slice::from_ref(&map), &w, grid);
+        let saved = SavedAttend { q, kv, map: map.clone() };
+        let [dq, dk, dv] = b.attend_grad(Some(&dy), Some(&mixed.maps[0]), &saved, grid, how);
+        let found = [&context, &map, &aligned, &mixed.w, &mixed.b, &dq, &dk, &dv];
+        all.extend(named(b, &format!("{lengths:?} of width {width}, result"), &found));
+    }
+    all
+}
+
+pub fn attend_with_any_heads<B: Train>(b: &mut B) {
+    agree(b, 3e-5, attention(&mut Cpu::new(2)), attention);
+}
+
+/// A vocabulary that fills no cube, with few rows; and more rows than one block of logits has room for.
+fn vocabulary<B: Train>(b: &mut B) -> Named {
+    let mut all = Vec::new();
+    for (n, v, width) in [(3, 32_001, 5), (520, 32_769, 4)] {
+        let noise = &mut Noise::new(4);
+        let (hidden, _) = random(b, noise, Shape::matrix(n, width));
+        let (table, _) = random(b, noise, Shape::matrix(v, width));
+        let targets: Vec<u32> =
+            (0..n as u32).map(|i| if i % 7 == 6 { IGNORE } else { i * 61 % v as u32 }).collect();
+        let targets = b.index(&targets);
+        let teacher = TeacherRows { hidden: &hidden, table: &table };
+        let losses = b.token_loss(TokenLoss {
+            hidden: &hidden,
+            table: &table,
+            teacher: (n < 100).then_some(teacher),
+            targets: &targets,
+            row: TOKEN_ROWS[1],
+            gradient: true,
+        });
+        let (hidden, table) = (losses.hidden.expect("asked"), losses.table.expect("asked"));
+        all.extend(named(b, &format!("{n} x {v}, result"), &[&losses.values, &hidden, &table]));
+    }
+    all
+}
+
+pub fn take_any_vocabulary<B: Train>(b: &mut B) {
+    agree(b, 3e-5, vocabulary(&mut Cpu::new(2)), vocabulary);
+}
+
+/// Two models that step in turn, and somebody who holds a parameter.
+fn steps<B: Train>(b: &mut B) -> Named {
+    let noise = &mut Noise::new(5);
+    let shapes = [Shape::matrix(9, 7), Shape::vector(3)];
+    let mut model = || {
+        let params = shapes.map(|shape| random(b, noise, shape).0);
+        let [m, v] = [(); 2].map(|()| shapes.map(|shape| b.zeros(shape)));
+        [params, m, v]
+    };
+    let mut models = [model(), model()];
+    let mut held = Vec::new();
+    for t in 1..=3 {
+        for [params, m, v] in &mut models {
+            held.push(params[0].clone());
+            let grads = shapes.map(|shape| random(b, noise, shape).0);
+            let step = Adam { clip_norm: 0.5, ..Adam::default() }.step(t, 0.1, 1.0);
+            b.adam(AdamState { params, grads: &grads, m, v }, &step);
+        }
+    }
+    let found: Vec<_> = models.iter().flatten().flatten().chain(&held).collect();
+    named(b, "tensor", &found)
+}
+
+pub fn step_several_models<B: Train>(b: &mut B) {
+    agree(b, 1e-6, steps(&mut Cpu::new(2)), steps);
+}

@@ -1,0 +1,212 @@
+//! Training on a device: as on the CPU, in memory that does not grow, from and to the same checkpoints.
+
+use a2d_core::backend::Train;
+use a2d_core::batch::Layout;
+use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::kd::{Align, KdLoss, MapTerms, Norm, Objective, Student};
+use a2d_core::nn::Transformer;
+use a2d_core::optim::{Adam, InverseSqrt};
+use a2d_core::rng;
+use a2d_host::checkpoint::Saved;
+use a2d_host::config::{Method, Preset, Run};
+use a2d_host::cpu::Cpu;
+use a2d_host::prepare::{self, Request};
+use a2d_host::prepared::Prepared;
+use a2d_host::report::Display;
+use a2d_host::run_dir::RunDir;
+use a2d_host::train::{Job, train};
+use a2d_tests::helpers::learner::{Learner, Lesson};
+use a2d_tests::helpers::model::{batch, sentences};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Real text, prepared; a run that learns from it, and its teacher.
+struct Desk {
+    folder: TempDir,
+    data: Prepared,
+    run: Run,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/quickstart/valid");
+        let request = Request {
+            source_lang: "de".into(),
+            target_lang: "en".into(),
+            train: text.into(),
+            valid: text.into(),
+            vocab_size: 300,
+            max_length: 40,
+            out: folder.path().join("data"),
+            ..Request::default()
+        };
+        prepare::run(&request, &mut std::io::sink()).unwrap();
+        let mut run = Run::default();
+        run.model.d_model = 16;
+        run.model.ffn_dim = 16;
+        run.model.encoder_layers = 1;
+        run.model.decoder_layers = 1;
+        run.model.encoder_attention_heads = 2;
+        run.model.decoder_attention_heads = 2;
+        run.model.dropout = 0.1;
+        run.train.max_tokens = 256;
+        run.train.max_update = 50;
+        run.train.log_interval = 1;
+        run.train.lr = 3e-3;
+        run.train.warmup_updates = 20;
+        run.train.valid_bleu_sentences = 2;
+        run.train.beam = 1;
+        let data = Prepared::open(&request.out).unwrap();
+        let desk = Self { folder, data, run };
+        let mut teacher = desk.run.clone();
+        teacher.distill.method = Method::None;
+        teacher.model.encoder_layers = 2;
+        teacher.model.decoder_layers = 2;
+        desk.train(&mut Cpu::new(2), &teacher, "teacher", false);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn train<B: Train>(&self, b: &mut B, run: &Run, name: &str, resume: bool) {
+        let folder = self.path(name);
+        let dir = if resume { RunDir::resume(&folder) } else { RunDir::create(&folder) }.unwrap();
+        let teacher = (run.distill.method != Method::None).then(|| self.path("teacher"));
+        let (data, room) = (&self.data, usize::MAX);
+        let job = Job { label: name, dir: &dir, run, data, teacher, resume, room };
+        train(b, &job, &mut Display::new(true, 1)).unwrap();
+    }
+
+    /// The loss of each update, and all its terms.
+    fn losses(&self, name: &str) -> Vec<[f64; 6]> {
+        let text = std::fs::read_to_string(self.path(name).join("log.jsonl")).unwrap();
+        let lines =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let terms = ["loss", "ce", "kd", "kl_encoder", "kl_decoder", "kl_cross"];
+        lines
+            .filter(|line| line.get("ce").is_some())
+            .map(|line| terms.map(|term| line[term].as_f64().unwrap()))
+            .collect()
+    }
+
+    /// How far apart two runs' losses are at most, relative to the loss.
+    fn distance(&self, one: &str, other: &str) -> f64 {
+        let (one, other) = (self.losses(one), self.losses(other));
+        assert_eq!(one.len(), other.len());
+        let off = |(a, b): (&[f64; 6], &[f64; 6])| {
+            a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max) / a[0]
+        };
+        one.iter().zip(&other).map(off).fold(0.0, f64::max)
+    }
+}
+
+fn parameters(folder: &Path) -> Vec<(String, Vec<f32>)> {
+    let tensors = Saved::load(&folder.join("last.safetensors")).unwrap().tensors;
+    tensors.into_iter().map(|(name, (_, data))| (name, data)).collect()
+}
+
+/// 50 updates of a distillation of each preset, with dropout: 2e-6 apart at most when this was written.
+pub fn follows_the_cpu<B: Train>(make: impl Fn() -> B) {
+    let desk = Desk::new();
+    for (preset, updates) in [(Preset::Rows, 50), (Preset::Official, 10), (Preset::Masked, 10)] {
+        let mut run = desk.run.clone();
+        (run.distill.preset, run.train.max_update) = (preset, updates);
+        let [cpu, gpu] = ["cpu", "gpu"].map(|device| format!("{device} {preset:?}"));
+        desk.train(&mut Cpu::new(2), &run, &cpu, false);
+        desk.train(&mut make(), &run, &gpu, false);
+        let distance = desk.distance(&cpu, &gpu);
+        println!("{preset:?}: {distance:.1e}");
+        assert_eq!(desk.losses(&gpu).len() as u64, updates);
+        assert!(distance < 2e-5, "{preset:?}: {distance:.1e}");
+    }
+}
+
+/// A run that changes its device twice ends where one that stays on the CPU ends.
+pub fn goes_on_on_another_device<B: Train>(make: impl Fn() -> B) {
+    let desk = Desk::new();
+    let run = |updates| {
+        let mut run = desk.run.clone();
+        run.train.max_update = updates;
+        run
+    };
+    desk.train(&mut Cpu::new(2), &run(12), "stays", false);
+    desk.train(&mut Cpu::new(2), &run(4), "moves", false);
+    desk.train(&mut make(), &run(8), "moves", true);
+    desk.train(&mut Cpu::new(2), &run(12), "moves", true);
+    assert!(desk.distance("stays", "moves") < 1e-5);
+    let (stays, moves) = (parameters(&desk.path("stays")), parameters(&desk.path("moves")));
+    assert_eq!(stays.len(), moves.len());
+    for ((name, x), (other, y)) in stays.iter().zip(&moves) {
+        assert!(name == other && x.len() == y.len(), "{name} {other}");
+        // Their exact gradient is zero: Adam makes steps of any sign of what rounding leaves.
+        if name.ends_with("k_proj.bias") || name.ends_with("alignment_module.bias") {
+            continue;
+        }
+        let off = x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        assert!(off < 2e-4, "{name}: {off}");
+    }
+}
+
+/// Half precision follows single precision, as near as its ten bits let it.
+pub fn half_precision_follows<B: Train>(single: impl Fn() -> B, half: impl Fn() -> B) {
+    let desk = Desk::new();
+    let mut run = desk.run.clone();
+    run.train.max_update = 20;
+    desk.train(&mut single(), &run, "single", false);
+    desk.train(&mut half(), &run, "half", false);
+    let distance = desk.distance("single", "half");
+    println!("half: {distance:.1e}");
+    assert!(distance > 0.0 && distance < 5e-3, "{distance:.1e}");
+}
+
+/// Nothing is left over of a step, whatever the lengths in its batch.
+pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
+    let stack = Stack { d_model: 16, ffn_dim: 16, attention_heads: 2, layers: 1 };
+    let config = Config {
+        source_vocabulary: 40,
+        target_vocabulary: 40,
+        share_embeddings: true,
+        encoder: stack,
+        decoder: stack,
+        normalize_before: false,
+        activation: Activation::Relu,
+        dropout: 0.1,
+        attention_dropout: 0.0,
+        activation_dropout: 0.0,
+    };
+    let objective = Objective {
+        label_smoothing: 0.1,
+        alpha: 0.5,
+        student_temperature: 1.0,
+        teacher_temperature: 1.0,
+        kd_loss: KdLoss::CrossEntropy,
+        norm: Norm::Mean,
+        maps: Some(MapTerms::ROWS),
+    };
+    let b = &mut make();
+    let model = || Transformer::new(&config).expect("a possible model");
+    let teacher = Learner::random(b, Student { model: model(), align: None }, 1).teacher();
+    let align = Some(Align::new(&config, &config));
+    let mut learner = Learner::random(b, Student { model: model(), align }, 2);
+    let schedule = InverseSqrt { lr: 1e-3, warmup_updates: 10, warmup_init_lr: 0.0 };
+    let mut halfway = None;
+    for update in 0..300 {
+        let length = |i| 1 + rng::bits(update, i) as usize % (1 + update as usize % 30);
+        let lengths: Vec<_> = (0..1 + update as u32 % 5).map(length).collect();
+        let [sources, targets] =
+            [1, 2].map(|side| sentences(rng::derive(update, side), &lengths, 40));
+        let batch = &batch(b, &sources, &targets, Layout::Packed);
+        let (objective, teacher) = (&objective, Some(&teacher));
+        let lesson = Lesson { objective, teacher, batch, epoch: 1, key: update };
+        learner.update(b, &lesson, &Adam::default(), &schedule);
+        if update == 149 {
+            halfway = b.memory();
+        }
+    }
+    let (halfway, end) = (halfway.expect("a device of its own"), b.memory().expect("as before"));
+    println!("{halfway} bytes after 150 updates, {end} after 300");
+    assert!(end <= halfway, "{halfway} bytes after 150 updates, {end} after 300");
+}

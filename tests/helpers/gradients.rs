@@ -1,0 +1,408 @@
+//! The gradient of the whole objective, held against finite differences.
+//!
+//! Each parameter tensor is moved along its gradient and along random signs; the loss must follow as the gradient
+//! says. The central difference is taken at two steps and extrapolated (Richardson), so that steps may be large
+//! enough for single precision.
+
+use a2d_core::backend::{Normalisation, Target, Train};
+use a2d_core::batch::Layout;
+use a2d_core::config::token::PAD;
+use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::kd::{Align, KdLoss, MapTerms, Norm, Objective, Student, Teacher};
+use a2d_core::nn::Transformer;
+use a2d_core::rng;
+
+use super::compare::{Array, Findings, Limit, doubles};
+use super::learner::{Learner, Lesson};
+use super::model::{LAYERS, batch, read, sentences};
+
+/// Relative to the derivative, or to what a random direction sees of the gradient.
+const TOLERANCE: f64 = 0.01;
+/// Of the loss, in single precision.
+const ROUNDING: f64 = 5e-7;
+/// The larger step, as the length of the move of a tensor.
+const STEP: f64 = 0.03;
+/// Between two backends, of the largest element of a tensor's gradient.
+const ROUNDED: Limit = Limit::relative(1e-4);
+
+/// How much is held against differences: each of them takes four losses.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Every so manyth parameter, another one first in each scenario.
+    pub every: usize,
+    /// Random directions for each, beside the one along its gradient.
+    pub directions: u64,
+}
+
+impl Effort {
+    /// All parameters.
+    pub const WHOLE: Self = Self { every: 1, directions: 3 };
+}
+
+/// One problem.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    student: Config,
+    teacher: Option<Config>,
+    objective: Objective,
+    layout: Layout,
+    epoch: u64,
+}
+
+fn stack(d_model: usize, ffn_dim: usize, attention_heads: usize, layers: usize) -> Stack {
+    Stack { d_model, ffn_dim, attention_heads, layers }
+}
+
+/// A student without dropout; its vocabularies are equal, so that embeddings can be shared.
+fn config(encoder: Stack, decoder: Stack) -> Config {
+    Config {
+        source_vocabulary: 13,
+        target_vocabulary: 13,
+        share_embeddings: false,
+        encoder,
+        decoder,
+        normalize_before: false,
+        activation: Activation::Relu,
+        dropout: 0.0,
+        attention_dropout: 0.0,
+        activation_dropout: 0.0,
+    }
+}
+
+/// Attention terms weigh as much as words, or their gradients would go unnoticed.
+fn weighed(maps: MapTerms) -> MapTerms {
+    let beta = match (maps.normalisation, maps.target) {
+        (Normalisation::Map, Target::Softmax) => 3.0,
+        _ => 1.0,
+    };
+    MapTerms { beta, decay: 0.8, ..maps }
+}
+
+fn objective(maps: Option<MapTerms>) -> Objective {
+    Objective {
+        label_smoothing: 0.1,
+        alpha: 0.5,
+        student_temperature: 1.0,
+        teacher_temperature: 1.0,
+        kd_loss: KdLoss::CrossEntropy,
+        norm: Norm::Official,
+        maps: maps.map(weighed),
+    }
+}
+
+/// Both temperatures, Hinton's loss, token means.
+fn tempered(maps: Option<MapTerms>) -> Objective {
+    Objective {
+        alpha: 0.7,
+        student_temperature: 2.0,
+        teacher_temperature: 1.5,
+        kd_loss: KdLoss::KlTau2,
+        norm: Norm::Mean,
+        ..objective(maps)
+    }
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let small = config(stack(8, 12, 2, 2), stack(8, 12, 2, 2));
+    let uneven = config(stack(12, 10, 3, 1), stack(8, 14, 2, 2));
+    let drops = |c| Config { dropout: 0.2, attention_dropout: 0.15, activation_dropout: 0.1, ..c };
+    let pre = |c| Config { normalize_before: true, ..c };
+    let gelu = |c| Config { activation: Activation::Gelu, ..c };
+    let shared = |c| Config { share_embeddings: true, ..c };
+    let teacher = config(stack(8, 16, 4, 2), stack(16, 8, 2, 3));
+    let base = Scenario {
+        name: "official",
+        student: small,
+        teacher: Some(teacher),
+        objective: objective(Some(MapTerms::OFFICIAL)),
+        layout: Layout::Padded,
+        epoch: 1,
+    };
+    vec![
+        base,
+        Scenario {
+            name: "official, pre-norm, gelu, all dropouts, uneven stacks, temperatures",
+            student: drops(pre(gelu(uneven))),
+            objective: Objective {
+                student_temperature: 0.8,
+                teacher_temperature: 2.0,
+                ..objective(Some(MapTerms::OFFICIAL))
+            },
+            epoch: 3,
+            ..base
+        },
+        Scenario {
+            name: "masked, shared, all dropouts, temperatures",
+            student: drops(shared(small)),
+            objective: tempered(Some(MapTerms::MASKED)),
+            layout: Layout::Packed,
+            ..base
+        },
+        Scenario {
+            name: "masked, padded rows, pre-norm",
+            student: pre(small),
+            objective: objective(Some(MapTerms::MASKED)),
+            ..base
+        },
+        Scenario {
+            name: "rows, gelu, uneven stacks",
+            student: gelu(uneven),
+            objective: objective(Some(MapTerms::ROWS)),
+            layout: Layout::Packed,
+            ..base
+        },
+        Scenario {
+            name: "rows, padded rows, pre-norm, shared, all dropouts, temperatures",
+            student: drops(pre(shared(small))),
+            objective: tempered(Some(MapTerms::ROWS)),
+            epoch: 2,
+            ..base
+        },
+        Scenario {
+            name: "a softmax of each row, nothing masked, decoder maps only",
+            objective: objective(Some(MapTerms {
+                normalisation: Normalisation::Row,
+                target: Target::Softmax,
+                masked: false,
+                encoder: false,
+                cross: false,
+                ..MapTerms::ROWS
+            })),
+            ..base
+        },
+        Scenario {
+            name: "whole maps as they are, masked, cross maps only",
+            objective: objective(Some(MapTerms {
+                target: Target::Probabilities,
+                encoder: false,
+                decoder: false,
+                ..MapTerms::MASKED
+            })),
+            layout: Layout::Packed,
+            ..base
+        },
+        Scenario {
+            name: "words only, temperatures, all dropouts, gelu",
+            student: drops(gelu(uneven)),
+            objective: tempered(None),
+            layout: Layout::Packed,
+            ..base
+        },
+        Scenario {
+            name: "no teacher, pre-norm",
+            student: pre(uneven),
+            teacher: None,
+            objective: objective(None),
+            layout: Layout::Packed,
+            ..base
+        },
+    ]
+}
+
+/// A scenario on a backend: a student of random weights, and the losses of any other weights.
+struct Trial<'a, B: Train> {
+    of: &'a Scenario,
+    learner: Learner<B>,
+    teacher: Option<Teacher<B::Tensor, LAYERS>>,
+    batch: a2d_core::batch::Batch<B::Index>,
+}
+
+impl<'a, B: Train> Trial<'a, B> {
+    fn new(b: &mut B, of: &'a Scenario, seed: u64) -> Self {
+        let spec = |c: &Config| Transformer::new(c).expect("a possible model");
+        let align = match (&of.teacher, of.objective.maps) {
+            (Some(teacher), Some(_)) => Some(Align::new(&of.student, teacher)),
+            _ => None,
+        };
+        let teacher = of.teacher.map(|teacher| {
+            let spec = Student { model: spec(&teacher), align: None };
+            random(b, spec, seed + 1, 1.5).teacher()
+        });
+        let count = 2 + rng::bits(seed, 0) % 3;
+        let [sources, targets] =
+            [(1, of.student.source_vocabulary), (2, of.student.target_vocabulary)].map(
+                |(side, vocabulary)| {
+                    let key = rng::derive(seed, side);
+                    let length = |i| 1 + rng::bits(key, i) as usize % 7;
+                    sentences(key, &(0..count).map(length).collect::<Vec<_>>(), vocabulary)
+                },
+            );
+        Self {
+            of,
+            learner: random(b, Student { model: spec(&of.student), align }, seed, 1.0),
+            teacher,
+            batch: batch(b, &sources, &targets, of.layout),
+        }
+    }
+
+    fn lesson(&self) -> Lesson<'_, B> {
+        Lesson {
+            objective: &self.of.objective,
+            teacher: self.teacher.as_ref(),
+            batch: &self.batch,
+            epoch: self.of.epoch,
+            key: 7,
+        }
+    }
+
+    fn gradients(&self, b: &mut B) -> Vec<Vec<f32>> {
+        let (_, grads) = self.learner.gradients(b, &self.lesson());
+        grads.iter().map(|g| read(b, g)).collect()
+    }
+
+    /// The loss with parameter `i` moved by `step` times `direction`.
+    fn moved(&mut self, b: &mut B, i: usize, direction: &[f64], step: f64) -> f64 {
+        let here = self.learner.params[i].clone();
+        let values = read(b, &here);
+        let there: Vec<_> =
+            values.iter().zip(direction).map(|(x, d)| (f64::from(*x) + step * d) as f32).collect();
+        let shape = b.shape(&here);
+        self.learner.params[i] = b.tensor(&there, shape);
+        let losses = self.learner.losses(b, &self.lesson());
+        self.learner.params[i] = here;
+        losses.loss
+    }
+
+    /// The derivative of the loss along `direction` of parameter `i`, and how far rounding may put it off.
+    fn slope(&mut self, b: &mut B, i: usize, direction: &[f64]) -> (f64, f64) {
+        let mut central = |step: f64| {
+            let (up, down) =
+                (self.moved(b, i, direction, step), self.moved(b, i, direction, -step));
+            ((up - down) / (2.0 * step), up.abs())
+        };
+        let ((wide, loss), (narrow, _)) = (central(STEP), central(STEP / 2.0));
+        ((4.0 * narrow - wide) / 3.0, ROUNDING * loss.max(1.0) / STEP)
+    }
+
+    /// As in the authors' code, padding's embedding gets no gradient, though maps of padded rows depend on it.
+    fn loses_padding(&self, name: &str) -> bool {
+        let looks_at_padding = self.of.objective.maps.is_some_and(|maps| !maps.masked);
+        looks_at_padding && name.ends_with("decoder.embed_tokens.weight")
+    }
+
+    /// Compares every so manyth parameter from `first`; `spoil` may change the gradients before.
+    fn check(
+        &mut self,
+        b: &mut B,
+        findings: &mut Findings,
+        (first, effort): (usize, Effort),
+        spoil: impl Fn(&str, &mut Vec<f32>),
+    ) {
+        let grads = self.gradients(b).into_iter().enumerate();
+        for (i, mut grad) in grads.skip(first % effort.every).step_by(effort.every) {
+            let name = self.learner.names[i].clone();
+            spoil(&name, &mut grad);
+            let norm = length(&grad);
+            let along = grad.iter().map(|g| f64::from(*g)).collect();
+            let random =
+                (0..effort.directions).map(|n| signs(rng::derive(i as u64, n), grad.len()));
+            for mut direction in std::iter::once(along).chain(random) {
+                if self.loses_padding(&name) {
+                    let width = self.of.student.decoder.d_model;
+                    direction[PAD as usize * width..][..width].fill(0.0);
+                }
+                let scale = direction.iter().map(|d| d * d).sum::<f64>().sqrt();
+                if scale == 0.0 {
+                    continue;
+                }
+                direction.iter_mut().for_each(|d| *d /= scale);
+                let expected: f64 =
+                    grad.iter().zip(&direction).map(|(g, d)| f64::from(*g) * d).sum();
+                let (slope, rounding) = self.slope(b, i, &direction);
+                let typical = norm / (grad.len() as f64).sqrt();
+                let allowed = TOLERANCE * expected.abs().max(typical) + rounding;
+                let described = format!(
+                    "{}: {name}: the loss changes by {slope:.6e}, the gradient says {expected:.6e}",
+                    self.of.name
+                );
+                findings.check(self.of.name, (slope - expected).abs() / allowed, described);
+            }
+        }
+    }
+}
+
+/// The first weights, each a little off: biases are not 0, gains are not 1. Inner biases are far from 0, so that few
+/// rows come near the kink of a relu, which no difference could follow.
+fn random<B: Train>(
+    b: &mut B,
+    spec: Student<a2d_core::params::Spec, LAYERS>,
+    seed: u64,
+    gain: f32,
+) -> Learner<B> {
+    let mut parameter = 0;
+    Learner::new(b, spec, |name, spec| {
+        parameter += 1;
+        let (key, noise) = (rng::derive(seed, parameter), rng::derive(!seed, parameter));
+        let (n, cols) = (spec.shape.len(), spec.shape.cols());
+        let value = |i| gain * spec.init.value(key, i, cols) + 0.1 * rng::normal(noise, i as u32);
+        let far = if name.ends_with("fc1.bias") { 3.0 } else { 0.0 };
+        signs(key, n).iter().enumerate().map(|(i, s)| value(i) + far * *s as f32).collect()
+    })
+}
+
+fn length(x: &[f32]) -> f64 {
+    x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt()
+}
+
+fn signs(key: u64, n: usize) -> Vec<f64> {
+    (0..n as u32).map(|i| if rng::bits(key, i) & 1 == 0 { 1.0 } else { -1.0 }).collect()
+}
+
+/// The seed of a scenario.
+fn seed(number: usize) -> u64 {
+    100 + number as u64
+}
+
+/// Holds the gradients of every scenario against differences. Panics with all that differ.
+pub fn are_differences<B: Train>(make: impl Fn() -> B, effort: Effort) {
+    let mut findings = Findings::default();
+    for (number, scenario) in scenarios().iter().enumerate() {
+        let mut b = make();
+        let mut trial = Trial::new(&mut b, scenario, seed(number));
+        trial.check(&mut b, &mut findings, (number, effort), |_, _| {});
+    }
+    findings.finish();
+}
+
+/// Holds all gradients of every scenario against another backend's. Panics with all that differ.
+pub fn are_equal<A: Train, B: Train>(reference: impl Fn() -> A, make: impl Fn() -> B) {
+    let mut findings = Findings::default();
+    for (number, scenario) in scenarios().iter().enumerate() {
+        let (mut a, mut b) = (reference(), make());
+        let trial = Trial::new(&mut a, scenario, seed(number));
+        let wanted = trial.gradients(&mut a);
+        let got = Trial::new(&mut b, scenario, seed(number)).gradients(&mut b);
+        for (name, (got, wanted)) in trial.learner.names.iter().zip(got.iter().zip(&wanted)) {
+            let place = format!("{}: {name}", scenario.name);
+            let wanted = Array { shape: vec![wanted.len()], data: doubles(wanted) };
+            findings.close(scenario.name, &place, &doubles(got), &wanted, ROUNDED);
+        }
+    }
+    findings.finish();
+}
+
+/// What the tolerance is worth: a gradient that is 5 % too long, or that lacks one row, is noticed. Panics otherwise.
+pub fn wrong_ones_are_noticed<B: Train>(make: impl Fn() -> B) {
+    let spoils: [fn(&str, &mut Vec<f32>); 2] = [
+        |name, grad| {
+            if name == "encoder.layers.0.self_attn.q_proj.weight" {
+                grad.iter_mut().for_each(|g| *g *= 1.05);
+            }
+        },
+        |name, grad| {
+            if name == "decoder.layers.1.fc1.weight" {
+                let most = (0..grad.len()).max_by(|i, j| grad[*i].abs().total_cmp(&grad[*j].abs()));
+                let row = most.unwrap_or(0) / 8 * 8;
+                grad[row..row + 8].fill(0.0);
+            }
+        },
+    ];
+    for spoil in spoils {
+        let (mut b, mut findings) = (make(), Findings::default());
+        let scenario = &scenarios()[0];
+        let mut trial = Trial::new(&mut b, scenario, seed(0));
+        trial.check(&mut b, &mut findings, (0, Effort::WHOLE), spoil);
+        assert!(findings.failures() > 0, "{}", findings.summary());
+    }
+}

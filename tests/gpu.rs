@@ -11,6 +11,7 @@ mod training;
 use a2d_gpu::{Id, Info, Precision, list};
 use a2d_host::cpu::Cpu;
 use a2d_tests::helpers::{golden, gradients};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The device that tests run on.
 fn device() -> Info {
@@ -25,9 +26,16 @@ fn device() -> Info {
     device.unwrap_or_else(|| panic!("no {what}: {found:?}")).clone()
 }
 
+/// One test at a time has the device, and its memory.
+fn alone() -> MutexGuard<'static, ()> {
+    static DEVICE: Mutex<()> = Mutex::new(());
+    DEVICE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs `body` with a maker of backends on the device, which takes the precision that it is to have.
 macro_rules! in_precision {
-    ($make:ident => $body:expr) => {
+    ($make:ident => $body:expr) => {{
+        let _alone = crate::alone();
         match crate::device().id {
             crate::Id::Cuda(number) => {
                 let $make = |precision| a2d_gpu::cuda(number, precision);
@@ -38,7 +46,7 @@ macro_rules! in_precision {
                 $body
             }
         }
-    };
+    }};
 }
 
 /// Runs `body` with a maker of backends on the device, in single precision.

@@ -2,14 +2,14 @@
 
 use a2d_core::backend::Backend;
 use a2d_host::bench::{Clock, Timed};
-use a2d_host::config::{Method, Run};
+use a2d_host::config::Run;
 use a2d_host::cpu::Cpu;
 use a2d_host::error::{Error, Result};
-use a2d_host::prepare::{self, Request};
 use a2d_host::prepared::Prepared;
 use a2d_host::report::Display;
 use a2d_host::run_dir::RunDir;
 use a2d_host::train::{Job, Progress, train};
+use a2d_tests::helpers::text;
 use serde_json::Value;
 use std::path::Path;
 use tempfile::TempDir;
@@ -17,33 +17,12 @@ use tempfile::TempDir;
 /// The quickstart's validation text, prepared, and a model that trains on it in a blink.
 fn desk() -> (TempDir, Prepared, Run) {
     let folder = TempDir::new().unwrap();
-    let data = folder.path().join("data");
-    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/quickstart/valid");
-    let request = Request {
-        source_lang: "de".into(),
-        target_lang: "en".into(),
-        train: text.into(),
-        valid: text.into(),
-        vocab_size: 300,
-        max_length: 40,
-        out: data.clone(),
-        ..Request::default()
-    };
-    prepare::run(&request, &mut std::io::sink()).unwrap();
-    let mut run = Run::default();
-    run.model.d_model = 8;
-    run.model.ffn_dim = 8;
-    run.model.encoder_layers = 1;
-    run.model.decoder_layers = 1;
-    run.model.encoder_attention_heads = 2;
-    run.model.decoder_attention_heads = 2;
-    run.distill.method = Method::None;
+    let data = text::prepared(&folder.path().join("data"));
+    let mut run = text::run(8);
     run.train.max_tokens = 300;
     run.train.max_update = 25;
     run.train.log_interval = 10;
-    run.train.valid_bleu_sentences = 2;
-    run.train.beam = 1;
-    (folder, Prepared::open(&data).unwrap(), run)
+    (folder, data, run)
 }
 
 /// Trains with every operation counted, or plainly; returns how often it was read.

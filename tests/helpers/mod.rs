@@ -7,3 +7,4 @@ pub mod golden;
 pub mod gradients;
 pub mod learner;
 pub mod model;
+pub mod text;

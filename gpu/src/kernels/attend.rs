@@ -4,7 +4,7 @@
 //! queries), which it holds in shared memory. Unit `(r, c)` owns row `r` of its tile: the score with key `c` of the
 //! tile it walks over, and every column `c + tile * j` of the row's result.
 
-use super::cube::{Extent, LOWEST, place, visible};
+use super::cube::{Extent, LOWEST, Place, place, visible};
 use super::pointwise::{Drop, drop_arg, empty, factor, zeros};
 use crate::tensor::{Index, Tensor};
 use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
@@ -124,6 +124,33 @@ fn write(
     }
 }
 
+/// The query that a unit's row is.
+#[derive(CubeType, Clone, Copy)]
+struct Asks {
+    /// Its number in the sentence.
+    row: usize,
+    /// Whether there is such a query.
+    mine: bool,
+    /// The keys that it sees, and those that any of its tile sees.
+    seen: usize,
+    most_seen: usize,
+    /// Where its row of the map begins.
+    map_row: usize,
+}
+
+#[cube]
+fn asks(span: &Place, of: &HeadsOf, first: usize, r: usize, #[comptime] tile: usize) -> Asks {
+    let (row, head) = (first + r, CUBE_POS_Y as usize);
+    let area = span.query_len * span.key_len;
+    Asks {
+        row,
+        mine: row < span.query_len,
+        seen: visible(of.causal, row, span.key_valid),
+        most_seen: visible(of.causal, first + tile - 1, span.key_valid),
+        map_row: of.heads as usize * span.before + head * area + row * span.key_len,
+    }
+}
+
 #[cube]
 fn no_sums(#[comptime] count: usize) -> Array<f32> {
     let mut sums = Array::<f32>::new(count);
@@ -150,17 +177,12 @@ fn attend_kernel(
     #[comptime] wants_map: bool,
     #[comptime] drops: bool,
 ) {
-    let (head, heads, width) = (CUBE_POS_Y as usize, of.heads as usize, of.width as usize);
+    let (head, width) = (CUBE_POS_Y as usize, of.width as usize);
     let span = place(spans, CUBE_POS_Z as usize);
     let first = CUBE_POS_X as usize * tile;
     if first < span.query_len {
         let (r, c) = (UNIT_POS as usize / tile, UNIT_POS as usize % tile);
-        let row = first + r;
-        let mine = row < span.query_len;
-        let seen = visible(of.causal, row, span.key_valid);
-        let most_seen = visible(of.causal, first + tile - 1, span.key_valid);
-        let map_row =
-            heads * span.before + head * span.query_len * span.key_len + row * span.key_len;
+        let Asks { row, mine, seen, most_seen, map_row } = asks(&span, of, first, r, tile);
 
         let mut queries = SharedMemory::<f32>::new(tile * (size + 1));
         let mut keys = SharedMemory::<f32>::new(tile * (size + 1));
@@ -297,17 +319,12 @@ fn query_grad_kernel(
     #[comptime] has_dmap: bool,
     #[comptime] drops: bool,
 ) {
-    let (head, heads, width) = (CUBE_POS_Y as usize, of.heads as usize, of.width as usize);
+    let (head, width) = (CUBE_POS_Y as usize, of.width as usize);
     let span = place(spans, CUBE_POS_Z as usize);
     let first = CUBE_POS_X as usize * tile;
     if first < span.query_len {
         let (r, c) = (UNIT_POS as usize / tile, UNIT_POS as usize % tile);
-        let row = first + r;
-        let mine = row < span.query_len;
-        let seen = visible(of.causal, row, span.key_valid);
-        let most_seen = visible(of.causal, first + tile - 1, span.key_valid);
-        let map_row =
-            heads * span.before + head * span.query_len * span.key_len + row * span.key_len;
+        let Asks { row, mine, seen, most_seen, map_row } = asks(&span, of, first, r, tile);
 
         let mut own = SharedMemory::<f32>::new(tile * (size + 1));
         let mut others = SharedMemory::<f32>::new(tile * (size + 1));

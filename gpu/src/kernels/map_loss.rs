@@ -54,6 +54,28 @@ fn weigh(a: f32, t: f32, most: f32, #[comptime] as_is: bool) -> (f32, f32) {
     }
 }
 
+/// What an entry adds to the divergence, `mean` being that of `d`. One that the teacher gives nothing still takes part
+/// in the student's softmax.
+#[cube]
+fn apart(q: f32, d: f32, mean: f32, #[comptime] as_is: bool) -> f32 {
+    if as_is && q == 0.0 { min(d - mean, 80.0).exp() } else { q * exp_beyond(d - mean) }
+}
+
+/// `weight (p - q)` of an entry; `share` normalises `q`, and the divergence is `ln(1 + beyond)`.
+#[cube]
+fn pull(
+    q: f32,
+    d: f32,
+    mean: f32,
+    share: f32,
+    beyond: f32,
+    weight: f32,
+    #[comptime] as_is: bool,
+) -> f32 {
+    let student = min(d - mean, 80.0).exp() / (1.0 + beyond);
+    if as_is && q == 0.0 { weight * share * student } else { weight * q * share * (student - 1.0) }
+}
+
 /// One map as one distribution.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
@@ -101,32 +123,21 @@ fn whole_kernel(
     }
     let mean = cube_sum(mean, ROW_UNITS) * share;
 
-    // Entries that the teacher gives nothing still take part in the student's softmax.
     let mut beyond = 0.0f32;
     for i in range_stepped(first, area, ROW_UNITS) {
         if !masked || is_seen(&span, i, of.causal) {
             let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-            if as_is && q == 0.0 {
-                beyond += min(d - mean, 80.0).exp();
-            } else {
-                beyond += q * exp_beyond(d - mean);
-            }
+            beyond += apart(q, d, mean, as_is);
         }
     }
     let beyond = cube_sum(beyond, ROW_UNITS) * share;
 
     if wants_gradient {
-        let factor = of.weight / (1.0 + beyond);
         for i in range_stepped(first, area, ROW_UNITS) {
             let mut g = 0.0f32;
             if (!masked || is_seen(&span, i, of.causal)) && total > 0.0 {
                 let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-                let e = min(d - mean, 80.0).exp();
-                if as_is && q == 0.0 {
-                    g = share * e * factor;
-                } else {
-                    g = q * share * (e * factor - of.weight);
-                }
+                g = pull(q, d, mean, share, beyond, of.weight, as_is);
             }
             gradient[at_student + i] = g;
         }
@@ -192,26 +203,16 @@ fn rows_kernel(
         let mut beyond = 0.0f32;
         for i in 0..seen {
             let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-            if as_is && q == 0.0 {
-                beyond += min(d - mean, 80.0).exp();
-            } else {
-                beyond += q * exp_beyond(d - mean);
-            }
+            beyond += apart(q, d, mean, as_is);
         }
         beyond *= share;
         if wants_gradient {
-            let factor = of.weight / (1.0 + beyond);
             for i in 0..keys {
                 let mut g = 0.0f32;
                 if i < seen && total > 0.0 {
                     let (q, d) =
                         weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-                    let e = min(d - mean, 80.0).exp();
-                    if as_is && q == 0.0 {
-                        g = share * e * factor;
-                    } else {
-                        g = q * share * (e * factor - of.weight);
-                    }
+                    g = pull(q, d, mean, share, beyond, of.weight, as_is);
                 }
                 gradient[at_student + i] = g;
             }

@@ -87,25 +87,15 @@ fn join_kernel(
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {
         let base = row * cols;
-        let mut total = 0.0f32;
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
             let mut value = y[base + i];
             if drops {
                 value *= factor(dropped, (base + i) as u32);
             }
-            value += x[base + i];
-            sum[base + i] = value;
-            total += value;
+            sum[base + i] = value + x[base + i];
         }
-        // From here on each unit reads back what it wrote itself.
-        let mean = cube_sum(total, ROW_UNITS) / f32::cast_from(cols);
-        let mut squares = 0.0f32;
-        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            let off = sum[base + i] - mean;
-            squares += off * off;
-        }
-        let variance = cube_sum(squares, ROW_UNITS) / f32::cast_from(cols);
-        let scale = 1.0 / (variance + LAYER_NORM_EPS).sqrt();
+        // Each unit reads back only what it wrote itself.
+        let (mean, scale) = moments(sum, base, cols);
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
             out[base + i] = (sum[base + i] - mean) * scale * gain[i] + bias[i];
         }

@@ -18,7 +18,10 @@ const SHARED: usize = 7_000;
 /// Rows of a tile: the most, up to 16, whose `size` columns fit.
 fn tile_of(size: usize) -> usize {
     let fits = |tile: &usize| 3 * tile * (size + 1) + 2 * tile * (tile + 1) <= SHARED;
-    [16, 8, 4, 2, 1].into_iter().find(fits).expect("heads this wide are refused")
+    let tile = [16, 8, 4, 2, 1].into_iter().find(fits);
+    tile.unwrap_or_else(|| {
+        panic!("a head of {size} columns does not fit the shared memory of a GPU")
+    })
 }
 
 /// What all heads have in common.

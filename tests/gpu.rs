@@ -2,6 +2,8 @@
 //!
 //! On a software device, or on the one that `A2D_TEST_DEVICE` names (`cuda:0`, `wgpu:1`).
 
+#[path = "gpu/devices.rs"]
+mod devices;
 #[path = "gpu/kernels.rs"]
 mod kernels;
 mod suite;

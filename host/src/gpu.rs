@@ -8,6 +8,9 @@ use a2d_gpu::{Id, Info, Listing};
 
 pub use a2d_gpu::is_device_thread;
 
+/// Whether this build computes on GPUs.
+pub const BUILT: bool = true;
+
 /// One of them, and what else there was.
 #[derive(Debug, Clone)]
 pub struct Gpu {

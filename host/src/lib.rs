@@ -11,6 +11,7 @@ pub mod corpus;
 pub mod cpu;
 pub mod data;
 pub mod device;
+pub mod display;
 pub mod error;
 pub mod files;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
@@ -23,7 +24,6 @@ pub mod output;
 pub mod panics;
 pub mod prepare;
 pub mod prepared;
-pub mod report;
 pub mod run_dir;
 pub mod score;
 pub mod signals;

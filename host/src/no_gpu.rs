@@ -4,6 +4,9 @@ use crate::config::Precision;
 use crate::device::{Device, Work};
 use crate::error::{Error, Result};
 
+/// Whether this build computes on GPUs.
+pub const BUILT: bool = false;
+
 /// There is none.
 #[derive(Debug, Clone)]
 pub enum Gpu {}

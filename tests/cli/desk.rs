@@ -96,7 +96,11 @@ fn binary() -> &'static Path {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--bin", "host", "--profile", profile, "--target-dir"]);
         build.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR")).arg("-p");
-        let built = build.arg("a2d-host").output().unwrap();
+        build.arg("a2d-host");
+        if !a2d_host::gpu::BUILT {
+            build.arg("--no-default-features");
+        }
+        let built = build.output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         folder.join(format!("host{}", std::env::consts::EXE_SUFFIX))
     })

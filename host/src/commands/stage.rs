@@ -3,9 +3,9 @@
 use crate::cli::{MaxTokens, RunArgs};
 use crate::config::Run;
 use crate::device::{Chosen, Work};
+use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::prepared::Prepared;
-use crate::report::Display;
 use crate::run_dir::RunDir;
 use crate::signals;
 use crate::train::memory::Need;

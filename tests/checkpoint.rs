@@ -262,20 +262,25 @@ fn a_run_folder_says_what_it_lacks() {
 fn a_resumed_log_ends_at_its_checkpoint() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("log.jsonl");
-    let mut log = Log::create(&path).unwrap();
+    let mut log = Log::resume(&path, 0, 0).unwrap();
     for update in [10, 20, 30] {
-        log.write(&json!({"update": update, "loss": 1.5})).unwrap();
+        log.write(&json!({"update": update, "loss": 1.5, "seconds": update})).unwrap();
         log.write(&json!({"update": update, "bleu": f64::NAN})).unwrap();
     }
     let whole = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{whole}{{\"update\":30,\"lo")).unwrap();
-    Log::resume(&path, 30).unwrap();
+    assert_eq!(Log::resume(&path, 30, 30).unwrap().seconds(), 30.0);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
-    Log::resume(&path, 20).unwrap().write(&json!({"update": 21})).unwrap();
+    // A checkpoint from between an update and its validation.
+    Log::resume(&path, 30, 20).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 5);
+    let mut log = Log::resume(&path, 20, 20).unwrap();
+    assert_eq!(log.seconds(), 20.0);
+    log.write(&json!({"update": 21})).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 5);
     assert_eq!(text.lines().last(), Some(r#"{"update":21}"#));
-    Log::create(&path).unwrap();
+    Log::resume(&path, 0, 0).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"");
-    assert!(Log::create(&path.join("below")).is_err());
+    assert!(Log::resume(&path.join("below"), 0, 0).is_err());
 }

@@ -5,6 +5,8 @@
 mod bad_input;
 #[path = "cli/desk.rs"]
 mod desk;
+#[path = "cli/kills.rs"]
+mod kills;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/whole_way.rs"]

@@ -60,7 +60,7 @@ fn updated(b: &mut Cpu, of: &(Run, Run), batches: &[Pairs], room: usize) -> (Upd
     let before = all(&learning);
     // So large an epsilon makes a step proportional to the gradient.
     let adam = Adam { eps: 1e3, weight_decay: 0.0, ..Adam::default() };
-    let at = At { adam, step: 1, lr: 1e4, epoch: 1, key: 5, room };
+    let at = At { adam, step: 1, lr: 1e4, ema_decay: 0.0, epoch: 1, key: 5, room };
     let update = learning.update(b, &plan, batches, teacher.as_ref(), &objective(run), &at);
     let update = Unread::read(b, [&update]).unwrap().remove(0);
     let after = all(&learning);

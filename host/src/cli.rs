@@ -1,6 +1,6 @@
 //! The command line as types; its names are a contract that scripts rely on.
 
-use crate::config::{Precision, Setting};
+use crate::config::{OnNan, Precision, Setting};
 use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -126,6 +126,10 @@ pub struct RunArgs {
     /// Largest padded batch, the teacher's too: a number, or what fills the device (auto)
     #[arg(long, value_name = "N|auto", value_parser = max_tokens)]
     pub max_tokens: Option<MaxTokens>,
+    /// Where a loss is no number: stop, or go back to the last good checkpoint with half the learning rate (retry), the
+    /// teacher's too; the same as --set train.on_nan=HOW --set teacher.train.on_nan=HOW
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    pub on_nan: Option<OnNan>,
     /// Set a key of the configuration; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -413,8 +417,10 @@ impl RunArgs {
             Some(MaxTokens::Auto) | None => None,
         };
         let max_tokens = ["train.max_tokens", "teacher.train.max_tokens"].map(max_tokens);
+        let on_nan = |key| self.on_nan.map(|how| Setting::flag("--on-nan", key, how));
+        let on_nan = ["train.on_nan", "teacher.train.on_nan"].map(on_nan);
         let flags = [data.transpose()?, seed].into_iter().chain(precision);
-        let flags = flags.chain(max_tokens).chain(flags_of_verb);
+        let flags = flags.chain(max_tokens).chain(on_nan).chain(flags_of_verb);
         let flags = flags.flatten().map(Ok);
         flags.chain(self.set.iter().map(|text| Setting::parse(text))).collect()
     }

@@ -11,33 +11,27 @@ use std::path::{Path, PathBuf};
 pub struct Log {
     file: File,
     path: PathBuf,
+    /// Of the last line that tells them.
+    seconds: f64,
 }
 
 impl Log {
-    /// An empty log.
-    ///
-    /// Errors: the file cannot be written.
-    pub fn create(path: &Path) -> Result<Self> {
-        let log = Self::open(path)?;
-        log.file.set_len(0).map_err(|e| Error::output("write", path, &e))?;
-        Ok(log)
-    }
-
-    /// The log up to `update`: what a stopped run wrote after its checkpoint is cut off, and so
-    /// is a last line that was never finished.
+    /// The log up to `update`, and its validations up to the one at `validated`: what a stopped run wrote after its
+    /// checkpoint is cut off, and so is a last line that was never finished. At update 0 nothing is left.
     ///
     /// Errors: the file cannot be read or written.
-    pub fn resume(path: &Path, update: u64) -> Result<Self> {
-        let log = Self::open(path)?;
-        let kept = kept(&log.file, update).map_err(|e| Error::input("read", path, &e))?;
-        log.file.set_len(kept).map_err(|e| Error::output("write", path, &e))?;
-        Ok(log)
-    }
-
-    fn open(path: &Path) -> Result<Self> {
+    pub fn resume(path: &Path, update: u64, validated: u64) -> Result<Self> {
         let options = OpenOptions::new().create(true).read(true).append(true).open(path);
         let file = options.map_err(|e| Error::output("write", path, &e))?;
-        Ok(Self { file, path: path.to_owned() })
+        let kept = if update == 0 { Ok((0, 0.0)) } else { kept(&file, update, validated) };
+        let (kept, seconds) = kept.map_err(|e| Error::input("read", path, &e))?;
+        file.set_len(kept).map_err(|e| Error::output("write", path, &e))?;
+        Ok(Self { file, path: path.to_owned(), seconds })
+    }
+
+    /// What the last line with `seconds` said when the log was opened.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
     }
 
     /// Appends one line, at once: who reads meanwhile sees whole lines.
@@ -49,20 +43,23 @@ impl Log {
     }
 }
 
-/// The length in bytes of the lines up to `update`.
-fn kept(file: &File, update: u64) -> std::io::Result<u64> {
+/// The length in bytes of the lines that belong to a checkpoint, and the last `seconds` among them.
+fn kept(file: &File, update: u64, validated: u64) -> std::io::Result<(u64, f64)> {
     let mut reader = BufReader::new(file);
-    let (mut kept, mut line) = (0, Vec::new());
-    while reader.read_until(b'\n', &mut line)? > 0 && belongs(&line, update) {
+    let (mut kept, mut seconds, mut line) = (0, 0.0, Vec::new());
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let whole = serde_json::from_slice(&line).ok().filter(|_| line.ends_with(b"\n"));
+        let Some(object) = whole.filter(|object| belongs(object, update, validated)) else { break };
+        seconds = object.get("seconds").and_then(Value::as_f64).unwrap_or(seconds);
         kept += line.len() as u64;
         line.clear();
     }
-    Ok(kept)
+    Ok((kept, seconds))
 }
 
-/// Whether a line is whole and not later than `update`.
-fn belongs(line: &[u8], update: u64) -> bool {
-    let object: Option<Value> = serde_json::from_slice(line).ok();
-    let at = |object: Value| object.get("update").and_then(Value::as_u64).unwrap_or(0);
-    line.ends_with(b"\n") && object.is_some_and(|object| at(object) <= update)
+/// Whether a line was there when a checkpoint was written.
+fn belongs(object: &Value, update: u64, validated: u64) -> bool {
+    let at = object.get("update").and_then(Value::as_u64).unwrap_or(0);
+    let last = if object.get("bleu").is_some() { validated } else { update };
+    at <= last
 }

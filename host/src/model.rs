@@ -166,6 +166,14 @@ pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::Run) -> Result<()>
     Err(Error::misuse(format!("{config} has `{key}` = {is}, but {path} was trained with {was}")))
 }
 
+/// How the names of what only the optimiser needs begin in a checkpoint: both moments, and the average of parameters.
+pub const STATE: [&str; 3] = ["adam.m.", "adam.v.", "ema."];
+
+/// Whether a tensor of a checkpoint is no parameter, but the optimiser's.
+pub fn is_state(name: &str) -> bool {
+    STATE.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Whether a parameter belongs to the alignment, which only training needs.
 pub fn is_alignment(name: &str) -> bool {
     name.contains("alignment_module")

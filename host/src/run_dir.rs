@@ -3,7 +3,12 @@
 use crate::config::{self, Run};
 use crate::error::{Error, Result};
 use crate::files::{make_folder, write_whole};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+
+/// What a process that trains holds.
+const LOCK: &str = ".lock";
 
 /// A run's folder and the names in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,9 +97,82 @@ impl RunDir {
         self.folder.join("log.jsonl")
     }
 
+    /// The weights of the alignment at each validation, one JSON object a line.
+    pub fn alignment(&self) -> PathBuf {
+        self.folder.join("alignment.jsonl")
+    }
+
+    /// How each part of the run was made, one JSON object a line.
+    pub fn provenance(&self) -> PathBuf {
+        self.folder.join("provenance.jsonl")
+    }
+
+    /// The folder of the weights that were kept.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.folder.join("checkpoints")
+    }
+
+    /// The weights that were validated at `update`.
+    pub fn kept(&self, update: u64) -> PathBuf {
+        self.checkpoints().join(format!("{update:09}.safetensors"))
+    }
+
     /// Scores on the test set.
     pub fn scores(&self) -> PathBuf {
         self.folder.join("scores.json")
+    }
+
+    /// The updates whose weights are kept, in order.
+    pub fn kept_updates(&self) -> Vec<u64> {
+        let entries = std::fs::read_dir(self.checkpoints()).into_iter().flatten().flatten();
+        let update = |entry: std::fs::DirEntry| {
+            entry.file_name().to_str()?.strip_suffix(".safetensors")?.parse().ok()
+        };
+        let mut updates: Vec<u64> = entries.filter_map(update).collect();
+        updates.sort_unstable();
+        updates
+    }
+
+    /// Removes all kept weights but the last `most`.
+    ///
+    /// Errors: one cannot be removed.
+    pub fn keep_last(&self, most: usize) -> Result<()> {
+        let updates = self.kept_updates();
+        let old = updates.len().saturating_sub(most);
+        updates[..old].iter().try_for_each(|&update| remove(&self.kept(update)))
+    }
+
+    /// Removes the kept weights of later updates: a run that goes on from here may come to others.
+    ///
+    /// Errors: one cannot be removed.
+    pub fn forget_after(&self, update: u64) -> Result<()> {
+        let later = self.kept_updates().into_iter().filter(|&other| other > update);
+        later.map(|update| self.kept(update)).try_for_each(|path| remove(&path))
+    }
+
+    /// Keeps other processes from training here until the result is dropped, or the process ends in any way.
+    ///
+    /// Errors: another one does (misuse), or the folder cannot be written.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.folder.join(LOCK);
+        let wrong = |e: std::io::Error| Error::output("lock", &path, &e);
+        let options =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = options.map_err(wrong)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(self.taken(&path)),
+            Err(TryLockError::Error(e)) => return Err(wrong(e)),
+        }
+        let told = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        told.map(|()| file).map_err(wrong)
+    }
+
+    fn taken(&self, lock: &Path) -> Error {
+        let process = std::fs::read_to_string(lock).ok().filter(|text| !text.is_empty());
+        let process = process.map_or("another process".to_owned(), |id| format!("process {id}"));
+        let folder = self.folder.display();
+        Error::misuse(format!("{process} trains in {folder}: wait for it, or choose another --out"))
     }
 
     /// The checkpoint to use: the best, or the last where no validation has been.
@@ -119,5 +197,12 @@ impl RunDir {
     pub fn save_config(&self, run: &Run) -> Result<()> {
         let text = Run { out: None, ..run.complete() }.to_toml()?;
         write_whole(&self.config(), |out| out.write_all(text.as_bytes()))
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::output("remove", path, &e)),
+        _ => Ok(()),
     }
 }

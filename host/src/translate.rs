@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Saved;
 use crate::error::{Error, Result};
-use crate::model::{Model, Plan, check_model, core_config, is_alignment};
+use crate::model::{Model, Plan, check_model, core_config, is_alignment, is_state};
 use crate::run_dir::RunDir;
 use crate::vocab::{EOS, Vocab};
 use a2d_core::backend::{Decode, Train};
@@ -170,7 +170,7 @@ impl<T: Clone> Translator<T> {
         let plan = Plan::new(&core_config(&run.model, vocab.len()), None)?;
         let params = plan.take(b, &mut saved, "")?;
         // What only training needs may be there.
-        saved.tensors.retain(|name, _| !is_alignment(name) && !name.starts_with("adam."));
+        saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
         saved.finish()?;
         let size = plan.model_size();
         Ok(Self { model: plan.bind(params).model, vocab, size })

@@ -10,6 +10,7 @@ use a2d_core::rng;
 use a2d_host::checkpoint::Saved;
 use a2d_host::config::{Method, Preset, Run};
 use a2d_host::cpu::Cpu;
+use a2d_host::device::Device;
 use a2d_host::display::Display;
 use a2d_host::prepared::Prepared;
 use a2d_host::run_dir::RunDir;
@@ -56,8 +57,8 @@ impl Desk {
         let folder = self.path(name);
         let dir = if resume { RunDir::resume(&folder) } else { RunDir::create(&folder) }.unwrap();
         let teacher = (run.distill.method != Method::None).then(|| self.path("teacher"));
-        let (data, room) = (&self.data, usize::MAX);
-        let job = Job { label: name, dir: &dir, run, data, teacher, resume, room };
+        let (data, device, room) = (&self.data, Device::Cpu, usize::MAX);
+        let job = Job { label: name, dir: &dir, run, data, teacher, resume, device, room };
         train(b, &job, &mut Display::new(true, 1)).unwrap();
     }
 

@@ -137,6 +137,7 @@ impl<T: Clone> Stepper<T> {
             adam: Adam::default(),
             step: self.done,
             lr: RATE,
+            ema_decay: 0.0,
             epoch: 1,
             key,
             room: usize::MAX,

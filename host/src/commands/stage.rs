@@ -81,7 +81,9 @@ impl Stage<'_> {
         let Self { label, data, folder, resume, .. } = *self;
         let (run, room) = self.fitted(place, teacher.as_deref(), display)?;
         let dir = if resume { RunDir::resume(folder)? } else { RunDir::create(folder)? };
-        let job = Job { label, dir: &dir, run: &run, data, teacher, resume, room };
+        let _lock = dir.lock()?;
+        let device = place.device.device();
+        let job = Job { label, dir: &dir, run: &run, data, teacher, resume, device, room };
         place.device.run(run.train.precision, Training { job, display })
     }
 

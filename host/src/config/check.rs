@@ -104,6 +104,7 @@ fn train(train: &Train) -> Checked {
     positive("max_tokens", train.max_tokens)?;
     positive("update_freq", train.update_freq)?;
     positive("log_interval", train.log_interval as usize)?;
+    not_negative("save_interval_minutes", train.save_interval_minutes)?;
     optimiser(train)?;
     fraction("label_smoothing", train.label_smoothing)?;
     decoding(train)
@@ -116,7 +117,8 @@ fn optimiser(train: &Train) -> Checked {
     fraction("adam_beta2", train.adam_beta2)?;
     above_zero("adam_eps", train.adam_eps)?;
     not_negative("weight_decay", train.weight_decay)?;
-    not_negative("clip_norm", train.clip_norm)
+    not_negative("clip_norm", train.clip_norm)?;
+    fraction("ema_decay", train.ema_decay)
 }
 
 fn decoding(train: &Train) -> Checked {

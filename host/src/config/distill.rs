@@ -29,6 +29,9 @@ pub struct Distill {
     pub cross_kd: bool,
     /// The form of the loss on the teacher's words.
     pub kd_loss: KdLoss,
+    /// Layers of the teacher that the student begins as; absent: none, it begins at random.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_from_teacher: Option<InitFromTeacher>,
     /// Train the same student without a teacher too, in `OUT/alone`, and show both.
     pub baseline: bool,
     /// Pass the teacher's maps through the alignment modules found in its checkpoint, as the
@@ -59,6 +62,16 @@ pub enum Method {
     WordKd,
     /// Nothing: the student is trained alone.
     None,
+}
+
+/// Which layers of a teacher a student begins as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitFromTeacher {
+    /// Spread evenly, the first and the last among them.
+    Skip,
+    /// The first ones.
+    First,
 }
 
 /// Named choices of normalisation and of the comparison of maps.
@@ -169,6 +182,7 @@ impl Default for Distill {
             self_kd: true,
             cross_kd: true,
             kd_loss: KdLoss::Ce,
+            init_from_teacher: None,
             baseline: false,
             teacher_aam: false,
             map_normalisation: None,

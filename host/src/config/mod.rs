@@ -27,12 +27,13 @@ mod train;
 pub use compare::Change;
 pub use data::Data;
 pub use distill::{
-    Distill, KdLoss, MapChoices, MapNormalisation, MapReduction, Method, Norm, Preset,
+    Distill, InitFromTeacher, KdLoss, MapChoices, MapNormalisation, MapReduction, Method, Norm,
+    Preset,
 };
 pub use layers::{Origin, Setting};
 pub use load::{load, load_with, parse};
 pub use model::{Activation, Model};
-pub use train::{Precision, Train};
+pub use train::{OnNan, Precision, Train};
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};

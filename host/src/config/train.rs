@@ -14,7 +14,7 @@ pub struct Train {
     pub max_update: u64,
     /// Seconds of updates (validations do not count) after which training ends; 0: no limit.
     pub time_limit_seconds: f64,
-    /// Epochs without a better BLEU after which training ends; 0: no limit.
+    /// Validations without a better BLEU after which training ends; 0: no limit.
     pub patience: usize,
     /// Largest padded batch: sentences times the longer of source and target.
     pub max_tokens: usize,
@@ -36,6 +36,10 @@ pub struct Train {
     pub weight_decay: f64,
     /// Largest norm of the gradient; 0: no clipping.
     pub clip_norm: f64,
+    /// Decay of the exponential moving average of parameters, which is validated and kept; 0: no average.
+    pub ema_decay: f64,
+    /// What a loss that is no number leads to.
+    pub on_nan: OnNan,
     /// Probability mass that the target gives to all other tokens.
     pub label_smoothing: f64,
     /// Where every random number starts: parameters, dropout, the order of batches.
@@ -44,6 +48,14 @@ pub struct Train {
     pub log_interval: u64,
     /// Updates between two checkpoints beside those of each epoch; 0: none.
     pub save_interval_updates: u64,
+    /// Minutes after which a checkpoint is written in any case; 0: never.
+    pub save_interval_minutes: f64,
+    /// Updates between two validations beside those of each epoch; 0: none.
+    pub validate_interval_updates: u64,
+    /// Weights of the last validations that are kept for `host average`.
+    pub keep_last: usize,
+    /// Write TensorBoard's event files beside the log.
+    pub tensorboard: bool,
     /// The numbers that are computed with.
     pub precision: Precision,
     /// Hypotheses kept by the beam search of validation.
@@ -56,6 +68,26 @@ pub struct Train {
     pub max_length_b: f64,
     /// Sentences translated for the BLEU of a validation, from the first; 0: all.
     pub valid_bleu_sentences: usize,
+}
+
+/// What a loss that is no number leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNan {
+    /// The end, with the last good checkpoint.
+    #[default]
+    Stop,
+    /// Going on from the last good checkpoint with half the learning rate.
+    Retry,
+}
+
+impl fmt::Display for OnNan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "stop",
+            Self::Retry => "retry",
+        })
+    }
 }
 
 /// The numbers that matrix products are computed with; weights, sums and everything else are f32. The CPU has f32 only.
@@ -101,10 +133,16 @@ impl Default for Train {
             adam_eps: 1e-8,
             weight_decay: 1e-4,
             clip_norm: 0.0,
+            ema_decay: 0.0,
+            on_nan: OnNan::Stop,
             label_smoothing: 0.1,
             seed: 1,
             log_interval: 100,
             save_interval_updates: 0,
+            save_interval_minutes: 10.0,
+            validate_interval_updates: 0,
+            keep_last: 5,
+            tensorboard: false,
             precision: Precision::F32,
             beam: 5,
             length_penalty: 1.0,

@@ -4,7 +4,7 @@ use crate::checkpoint::{Saved, Tensor as Stored, save};
 use crate::config::Run;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::model::{MOST_LAYERS, Plan, check_model, core_config, is_alignment};
+use crate::model::{MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state};
 use crate::run_dir::RunDir;
 use crate::train::Unread;
 use crate::vocab::Vocab;
@@ -57,6 +57,8 @@ pub struct Learning<T> {
     pub params: Vec<T>,
     m: Vec<T>,
     v: Vec<T>,
+    /// Their exponential moving average, where one is kept.
+    ema: Option<Vec<T>>,
 }
 
 /// Where in the training an update stands.
@@ -67,6 +69,8 @@ pub struct At {
     pub step: u64,
     /// Its learning rate.
     pub lr: f64,
+    /// Of the average of parameters, where one is kept.
+    pub ema_decay: f64,
     /// From 1.
     pub epoch: u64,
     /// Of its dropout masks.
@@ -78,25 +82,38 @@ pub struct At {
 impl<T: Clone> Learning<T> {
     /// New parameters, drawn from `seed`.
     pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: &Plan, seed: u64) -> Self {
-        Self { params: plan.init(b, seed), m: plan.zeros(b), v: plan.zeros(b) }
+        Self { params: plan.init(b, seed), m: plan.zeros(b), v: plan.zeros(b), ema: None }
     }
 
-    /// What [`Learning::save_state`] wrote.
+    /// Keeps an exponential moving average of the parameters from now on.
+    pub fn averaged(self) -> Self {
+        Self { ema: Some(self.params.clone()), ..self }
+    }
+
+    /// What is validated and used: the average where one is kept, the parameters otherwise.
+    pub fn weights(&self) -> &[T] {
+        self.ema.as_ref().unwrap_or(&self.params)
+    }
+
+    /// What [`Learning::save_state`] wrote, with the average where one was kept.
     ///
     /// Errors (misuse): something is missing or of another shape.
     pub fn load<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         plan: &Plan,
         saved: &mut Saved,
+        averaged: bool,
     ) -> Result<Self> {
+        let [m, v, ema] = STATE;
         Ok(Self {
             params: plan.take(b, saved, "")?,
-            m: plan.take(b, saved, "adam.m.")?,
-            v: plan.take(b, saved, "adam.v.")?,
+            m: plan.take(b, saved, m)?,
+            v: plan.take(b, saved, v)?,
+            ema: averaged.then(|| plan.take(b, saved, ema)).transpose()?,
         })
     }
 
-    /// Writes the parameters.
+    /// Writes the parameters that are used.
     ///
     /// Errors: the file cannot be written, the device was lost.
     pub fn save_weights<B: Train<Tensor = T, Param = T>>(
@@ -106,10 +123,10 @@ impl<T: Clone> Learning<T> {
         path: &Path,
         metadata: &BTreeMap<String, String>,
     ) -> Result<()> {
-        write(path, &plan.stored(b, &self.params, "")?, metadata)
+        write(path, &plan.stored(b, self.weights(), "")?, metadata)
     }
 
-    /// Writes the parameters and the moments.
+    /// Writes the parameters, the moments and the average.
     ///
     /// Errors: the file cannot be written, the device was lost.
     pub fn save_state<B: Train<Tensor = T, Param = T>>(
@@ -120,8 +137,11 @@ impl<T: Clone> Learning<T> {
         metadata: &BTreeMap<String, String>,
     ) -> Result<()> {
         let mut tensors = plan.stored(b, &self.params, "")?;
-        tensors.extend(plan.stored(b, &self.m, "adam.m.")?);
-        tensors.extend(plan.stored(b, &self.v, "adam.v.")?);
+        let state = [Some(&self.m), Some(&self.v), self.ema.as_ref()];
+        for (prefix, state) in STATE.iter().zip(state) {
+            let Some(state) = state else { continue };
+            tensors.extend(plan.stored(b, state, prefix)?);
+        }
         write(path, &tensors, metadata)
     }
 
@@ -162,7 +182,21 @@ impl<T: Clone> Learning<T> {
         let state =
             AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
         let gradient_norm = b.adam(state, &step);
+        self.average(b, at);
         Unread { counts, reports, gradient_norm }
+    }
+
+    /// Moves the average towards the parameters. It starts to average late, so that it is not held back by what they
+    /// were at first: the decay is (1 + t) / (10 + t) until that is more than the one asked for, as Marian has it.
+    fn average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, at: &At) {
+        let Some(ema) = &mut self.ema else { return };
+        let t = at.step as f64;
+        let decay = at.ema_decay.min((1.0 + t) / (10.0 + t)) as f32;
+        for (average, param) in ema.iter_mut().zip(&self.params) {
+            let share = b.scale(param.clone(), 1.0 - decay);
+            let kept = b.scale(average.clone(), decay);
+            *average = b.add(kept, &share);
+        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -271,7 +305,7 @@ impl<T: Clone> TeacherModel<T> {
         let fingerprint = saved.fingerprint();
         let plan = Plan::new(&config, None)?;
         let params = plan.take(b, &mut saved, "")?;
-        saved.tensors.retain(|name, _| !is_alignment(name) && !name.starts_with("adam."));
+        saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
         saved.finish()?;
         let model = plan.bind(params).model;
         Ok(Self { teacher: Teacher { model, align: None }, maps: config, fingerprint })
@@ -298,7 +332,7 @@ impl<T: Clone> TeacherModel<T> {
         maps.decoder.layers = rows("decoder.self_alignment_module")?;
         let plan = Plan::new(config, Some(&maps))?;
         let params = plan.take(b, &mut saved, "")?;
-        saved.tensors.retain(|name, _| !name.starts_with("adam."));
+        saved.tensors.retain(|name, _| !is_state(name));
         saved.finish()?;
         let learner = plan.bind(params);
         let teacher = Teacher { model: learner.model, align: learner.align };

@@ -28,6 +28,8 @@ pub struct Need {
     student: Config,
     /// What is trained, in numbers.
     parameters: usize,
+    /// Whether their average is kept.
+    averaged: bool,
     teacher: Option<Teaching>,
     /// The longest sentence on either side.
     longest: usize,
@@ -60,7 +62,8 @@ impl Need {
         let teacher = teacher.map(teaching).transpose()?;
         let plan = Plan::new(&student, teacher.as_ref().filter(|t| t.maps).map(|t| &t.config))?;
         let parameters = plan.params().iter().map(|(_, spec)| spec.shape.len()).sum();
-        Ok(Self { student, parameters, teacher, longest: longest.max(1) })
+        let averaged = run.train.ema_decay > 0.0;
+        Ok(Self { student, parameters, averaged, teacher, longest: longest.max(1) })
     }
 
     /// Bytes that a step on a batch of `max_tokens` takes at most.
@@ -88,7 +91,8 @@ impl Need {
     /// Numbers that are there whatever the batch.
     fn standing(&self) -> f64 {
         let teacher = self.teacher.as_ref().map_or(0, |t| t.parameters);
-        COPIES_OF_PARAMETERS * self.parameters as f64 + teacher as f64 + LOGITS
+        let copies = COPIES_OF_PARAMETERS + if self.averaged { 1.0 } else { 0.0 };
+        copies * self.parameters as f64 + teacher as f64 + LOGITS
     }
 
     /// Numbers for each token of a batch.

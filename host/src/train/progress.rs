@@ -1,12 +1,13 @@
 //! How far a training has come: what a checkpoint needs beside weights and moments.
 
+use super::window::Sums;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Counters of a training.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Counters of a training. Nothing here depends on the clock: a run that was killed and goes on has the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// Updates done.
     pub update: u64,
@@ -14,8 +15,6 @@ pub struct Progress {
     pub epoch: u64,
     /// Updates done in the epoch after them.
     pub position: u64,
-    /// Seconds spent in updates.
-    pub seconds: f64,
     /// The best validation BLEU.
     pub best_bleu: Option<f64>,
     /// The update it was found at.
@@ -24,6 +23,10 @@ pub struct Progress {
     pub validated: u64,
     /// Validations since the best one.
     pub without_better: u64,
+    /// How often training went back to an earlier checkpoint; each time halves the learning rate.
+    pub retries: u32,
+    /// What the next line of the log has so far.
+    pub window: Sums,
     /// Whether a limit was reached.
     pub finished: bool,
 }

@@ -9,7 +9,7 @@ use crate::train::Progress;
 use crate::vocab::Vocab;
 
 /// The keys that a run cannot change on its way: what is learned, from what, and what an update is made of.
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 10] = [
     "data.source_lang",
     "data.target_lang",
     "data.vocab_size",
@@ -19,6 +19,17 @@ const FIXED: [&str; 9] = [
     "train.seed",
     "train.max_tokens",
     "train.update_freq",
+    "train.ema_decay",
+];
+/// What of `[train]` leaves no trace in what was learned.
+const UNLEARNED: [&str; 7] = [
+    "train.log_interval",
+    "train.save_interval_updates",
+    "train.save_interval_minutes",
+    "train.keep_last",
+    "train.tensorboard",
+    "train.on_nan",
+    "train.precision",
 ];
 /// What only says which other runs are made beside.
 const FREE: [&str; 1] = ["distill.baseline"];
@@ -55,8 +66,7 @@ pub fn finished(dir: &RunDir, run: &Run) -> Result<Option<Progress>> {
         return RunDir::free(dir.folder()).map(|()| None);
     }
     let within = [&FIXED[..], &["train"]].concat();
-    let except =
-        ["distill", "train.log_interval", "train.save_interval_updates", "train.precision"];
+    let except = [&["distill"], &UNLEARNED[..]].concat();
     match run.change_since(&trained(&saved)?, &within, &except) {
         None => Ok(Some(progress)),
         Some(change) => Err(other(&saved, &change, "choose another --out")),

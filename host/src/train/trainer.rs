@@ -1,0 +1,400 @@
+//! The loop: epochs, validations, the reasons to end.
+
+use super::learner::{self, At, Learning, TeacherModel};
+use super::look::Unseen;
+use super::window::Window;
+use super::{Job, Progress, objective, resume, validate, warm_start};
+use crate::checkpoint::Saved;
+use crate::config::Method;
+use crate::data;
+use crate::display::Display;
+use crate::error::{Error, Result};
+use crate::files::sweep;
+use crate::log::Log;
+use crate::model::{Plan, core_config};
+use crate::provenance;
+use crate::signals;
+use a2d_core::backend::Train;
+use a2d_core::kd::Objective;
+use a2d_core::optim::{Adam, InverseSqrt};
+use a2d_core::rng;
+use serde_json::json;
+use std::time::Instant;
+
+/// Streams of random numbers that start from one seed.
+mod stream {
+    pub const INIT: u64 = 0;
+    pub const DROPOUT: u64 = 1;
+}
+
+/// Trains until a limit of the configuration is reached; returns how far it came.
+///
+/// Errors: a file cannot be read (misuse) or written; a loss that is no number (the last good checkpoint stays);
+/// a signal, after saving.
+pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
+    let mut trainer = Trainer::new(b, job)?;
+    display.begin(job.label, job.run.train.max_update);
+    let outcome = trainer.run(b, display);
+    display.end();
+    outcome?;
+    Ok(trainer.progress)
+}
+
+pub(super) struct Trainer<'a, B: Train> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) plan: Plan,
+    pub(super) learning: Learning<B::Tensor>,
+    pub(super) teacher: Option<TeacherModel<B::Tensor>>,
+    pub(super) objective: Objective,
+    pub(super) progress: Progress,
+    /// Spent in updates, as far as the log knows of earlier parts.
+    pub(super) seconds: f64,
+    /// The update of the last checkpoint, and when it was written.
+    pub(super) saved: (Option<u64>, Instant),
+    pub(super) log: Log,
+    pub(super) alignment: Option<Log>,
+    /// Since the last line of the log.
+    pub(super) window: Window,
+    /// Updates that nobody has looked at, in order.
+    pub(super) unseen: Vec<Unseen<B::Tensor>>,
+    /// When somebody looked last.
+    pub(super) looked: Instant,
+    /// Whether a number was found that is none.
+    pub(super) spoilt: bool,
+}
+
+impl<'a, B: Train> Trainer<'a, B> {
+    fn new(b: &mut B, job: &'a Job<'a>) -> Result<Self> {
+        let (run, vocab) = (job.run, &job.data.vocab);
+        let method = run.distill.method;
+        let saved = if job.resume { resume::open(job.dir, run)? } else { None };
+        if let Some(saved) = &saved {
+            resume::check_data(job.dir, saved, job.data)?;
+        }
+        let teacher = match (&job.teacher, method) {
+            (Some(folder), Method::A2d | Method::WordKd) => {
+                Some(TeacherModel::open(b, folder, vocab, run.distill.teacher_aam)?)
+            }
+            _ => None,
+        };
+        if let (Some(saved), Some(teacher)) = (&saved, &teacher) {
+            resume::check_teacher(saved, teacher.fingerprint())?;
+        }
+        let aligned = teacher.as_ref().filter(|_| method == Method::A2d);
+        let aligned = aligned.map(|t| t.maps_config());
+        let plan = Plan::new(&core_config(&run.model, vocab.len()), aligned.as_ref())?;
+        let (learning, progress) = match saved {
+            Some(saved) => load(b, job, &plan, saved)?,
+            None => (begin(b, job, &plan)?, Progress::default()),
+        };
+        let (log, alignment) = logs(job, &progress)?;
+        Ok(Self {
+            job,
+            plan,
+            learning,
+            teacher,
+            objective: objective(run),
+            seconds: log.seconds(),
+            saved: ((progress.update > 0).then_some(progress.update), Instant::now()),
+            log,
+            alignment: aligned.is_some().then_some(alignment),
+            window: Window::from(progress.window.clone()),
+            progress,
+            unseen: Vec::new(),
+            looked: Instant::now(),
+            spoilt: false,
+        })
+    }
+
+    /// Takes up the last checkpoint again, or begins anew where there is none.
+    pub(super) fn go_back(&mut self, b: &mut B) -> Result<()> {
+        let job = self.job;
+        let (learning, progress) = match resume::open(job.dir, job.run)? {
+            Some(saved) => load(b, job, &self.plan, saved)?,
+            None => (begin(b, job, &self.plan)?, Progress::default()),
+        };
+        (self.learning, self.progress) = (learning, progress);
+        let (log, alignment) = logs(job, &self.progress)?;
+        self.log = log;
+        self.alignment = self.alignment.take().map(|_| alignment);
+        self.window = Window::from(self.progress.window.clone());
+        self.unseen.clear();
+        Ok(())
+    }
+
+    fn run(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        if let Some(reason) = self.reason_to_end().filter(|_| self.progress.finished) {
+            let (label, folder) = (self.job.label, self.job.dir.folder().display());
+            display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
+            return Ok(());
+        }
+        sweep(self.job.dir.folder());
+        self.job.data.vocab.save(&self.job.dir.tokenizer())?;
+        self.job.dir.save_config(self.job.run)?;
+        let teacher = self.teacher.as_ref().map(|teacher| teacher.fingerprint());
+        provenance::record(self.job, teacher, self.progress.update)?;
+        // A limit may have been moved.
+        self.progress.finished = false;
+        loop {
+            match self.go(b, display) {
+                Err(error) if self.spoilt => self.retry(b, display, error)?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Trains until it is over, or something happens.
+    fn go(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        loop {
+            if self.due_to_validate() {
+                self.validate(b, display, true)?;
+                if self.reason_to_end().is_none() {
+                    self.save_last(b, display)?;
+                }
+            }
+            if let Some(reason) = self.reason_to_end() {
+                return self.finish(b, display, reason);
+            }
+            self.epoch(b, display)?;
+        }
+    }
+
+    /// Why training is over, if it is.
+    fn reason_to_end(&self) -> Option<&'static str> {
+        let (train, progress) = (&self.job.run.train, &self.progress);
+        let over = |limit: u64, value: u64| limit > 0 && value >= limit;
+        if over(train.max_update, progress.update) {
+            Some("max_update")
+        } else if over(train.max_epoch as u64, progress.epoch) {
+            Some("max_epoch")
+        } else if over(train.patience as u64, progress.without_better) {
+            Some("patience")
+        } else if train.time_limit_seconds > 0.0 && self.seconds >= train.time_limit_seconds {
+            Some("time_limit_seconds")
+        } else {
+            None
+        }
+    }
+
+    /// At the end of an epoch, and where the configuration asks for it.
+    fn due_to_validate(&self) -> bool {
+        let Progress { update, position, validated, .. } = self.progress;
+        let interval = self.job.run.train.validate_interval_updates;
+        let here = position == 0 || (interval > 0 && update.is_multiple_of(interval));
+        here && validated != update
+    }
+
+    /// The updates that are left of an epoch, or those until a validation or the end.
+    fn epoch(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        let train = &self.job.run.train;
+        let epoch = self.progress.epoch + 1;
+        let batches = self.batches(epoch, display)?;
+        let updates: Vec<_> = batches.chunks(train.update_freq).collect();
+        if self.progress.position == 0 {
+            self.window = Window::from(Default::default());
+        }
+        while let Some(batches) = updates.get(self.progress.position as usize) {
+            self.update(b, display, batches, epoch)?;
+            let ended = self.progress.position as usize == updates.len();
+            if ended {
+                self.end_epoch();
+            }
+            self.stop_if_asked(b, display)?;
+            if self.due_to_save() {
+                self.save_last(b, display)?;
+            }
+            if ended || self.due_to_validate() || self.reason_to_end().is_some() {
+                return Ok(());
+            }
+        }
+        self.end_epoch();
+        Ok(())
+    }
+
+    fn end_epoch(&mut self) {
+        self.progress.epoch += 1;
+        self.progress.position = 0;
+    }
+
+    /// The batches of an epoch. Pairs that fit into none are told of, once.
+    fn batches(&self, epoch: u64, display: &Display) -> Result<Vec<Vec<u32>>> {
+        let train = &self.job.run.train;
+        let lengths = self.job.data.train.all_lengths();
+        let cut = data::batches(&lengths, train.max_tokens, train.seed, epoch);
+        if cut.batches.is_empty() {
+            let text = format!("`train.max_tokens` {} is too small for any pair", train.max_tokens);
+            return Err(Error::misuse(text));
+        }
+        if self.progress.update == 0 && !cut.too_long.is_empty() {
+            display.line(&format!(
+                "{}: {} of {} pairs are longer than max_tokens {} and are left out",
+                self.job.label,
+                cut.too_long.len(),
+                lengths.len(),
+                train.max_tokens
+            ));
+        }
+        Ok(cut.batches)
+    }
+
+    /// Saves and ends where a signal asks for it.
+    fn stop_if_asked(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        let Err(asked) = signals::go_on() else { return Ok(()) };
+        self.save_last(b, display)?;
+        let (label, update) = (self.job.label, self.progress.update);
+        let (event, seconds) = (asked.to_string(), self.seconds);
+        self.log.write(&json!({"update": update, "event": event, "seconds": seconds}))?;
+        display.line(&format!("{label}: saved at update {update}; go on with --resume"));
+        Err(asked)
+    }
+
+    fn update(
+        &mut self,
+        b: &mut B,
+        display: &mut Display,
+        batches: &[Vec<u32>],
+        epoch: u64,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let train = &self.job.run.train;
+        let lr = self.rate();
+        let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
+        let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
+        let unread = self.learning.update(
+            b,
+            &self.plan,
+            &batches.collect::<Vec<_>>(),
+            self.teacher.as_ref(),
+            &self.objective,
+            &At {
+                adam: self.adam(),
+                step: self.progress.update + 1,
+                lr,
+                ema_decay: train.ema_decay,
+                epoch,
+                key,
+                room: self.job.room,
+            },
+        );
+        self.progress.update += 1;
+        self.progress.position += 1;
+        self.unseen.push(Unseen { number: self.progress.update, epoch, lr, unread });
+        self.seconds += start.elapsed().as_secs_f64();
+        if self.due_to_look() { self.look(b, display) } else { Ok(()) }
+    }
+
+    /// The learning rate of the next update.
+    pub(super) fn rate(&self) -> f64 {
+        let train = &self.job.run.train;
+        let schedule = InverseSqrt {
+            lr: train.lr,
+            warmup_updates: train.warmup_updates,
+            warmup_init_lr: train.warmup_init_lr.max(0.0),
+        };
+        schedule.rate(self.progress.update) * 0.5f64.powi(self.progress.retries as i32)
+    }
+
+    fn adam(&self) -> Adam {
+        let train = &self.job.run.train;
+        Adam {
+            beta1: train.adam_beta1 as f32,
+            beta2: train.adam_beta2 as f32,
+            eps: train.adam_eps as f32,
+            weight_decay: train.weight_decay as f32,
+            clip_norm: train.clip_norm as f32,
+        }
+    }
+
+    /// Loss and BLEU on the validation set; keeps the model if it is the best so far. Only a `scheduled` one speaks
+    /// against going on: where training was cut off says nothing.
+    fn validate(&mut self, b: &mut B, display: &mut Display, scheduled: bool) -> Result<()> {
+        self.look(b, display)?;
+        let model = self.plan.bind(self.learning.weights().iter().cloned()).model;
+        let found = match validate::validate(b, &model, self.job, &self.objective) {
+            Err(Error::Interrupted(_)) => return self.stop_if_asked(b, display),
+            found => found?,
+        };
+        self.check_number("validation loss", found.losses.loss)?;
+        let better = self.progress.best_bleu.is_none_or(|best| found.bleu > best);
+        self.progress.validated = self.progress.update;
+        if better {
+            self.progress.best_bleu = Some(found.bleu);
+            self.progress.best_update = self.progress.update;
+            self.progress.without_better = 0;
+            self.save_best(b)?;
+        } else if scheduled {
+            self.progress.without_better += 1;
+        }
+        self.keep(b)?;
+        let epoch = self.progress.epoch + u64::from(self.progress.position > 0);
+        self.write_alignment(b, epoch)?;
+        display.line(&format!(
+            "{}: epoch {}, update {}: valid loss {:.4}, perplexity {:.2}, BLEU {:.2}{}",
+            self.job.label,
+            epoch,
+            self.progress.update,
+            found.losses.loss,
+            found.losses.nll.exp(),
+            found.bleu,
+            if better { " (best)" } else { "" },
+        ));
+        self.log.write(&json!({
+            "update": self.progress.update,
+            "epoch": epoch,
+            "valid_loss": found.losses.loss,
+            "valid_nll": found.losses.nll,
+            "bleu": found.bleu,
+            "best": better,
+            "seconds": self.seconds,
+        }))
+    }
+
+    /// A last validation if updates came after the one before, and the final checkpoint.
+    fn finish(&mut self, b: &mut B, display: &mut Display, reason: &str) -> Result<()> {
+        if self.progress.validated != self.progress.update {
+            self.validate(b, display, false)?;
+        }
+        self.progress.finished = true;
+        self.save_last(b, display)?;
+        display.line(&format!(
+            "{}: ends after {} updates ({reason}), {:.0} s; best BLEU {:.2} at update {}",
+            self.job.label,
+            self.progress.update,
+            self.seconds,
+            self.progress.best_bleu.unwrap_or(0.0),
+            self.progress.best_update,
+        ));
+        Ok(())
+    }
+}
+
+/// What a new run learns with.
+fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learning<B::Tensor>> {
+    let seed = rng::derive(job.run.train.seed, stream::INIT);
+    let mut learning = Learning::new(b, plan, seed);
+    if let (Some(how), Some(teacher)) = (job.run.distill.init_from_teacher, &job.teacher) {
+        warm_start::take(b, plan, &mut learning.params, job, teacher, how)?;
+    }
+    Ok(if job.run.train.ema_decay > 0.0 { learning.averaged() } else { learning })
+}
+
+/// What a checkpoint says.
+fn load<B: Train>(
+    b: &mut B,
+    job: &Job<'_>,
+    plan: &Plan,
+    mut saved: Saved,
+) -> Result<(Learning<B::Tensor>, Progress)> {
+    let progress: Progress = saved.get("progress")?;
+    let learning = Learning::load(b, plan, &mut saved, job.run.train.ema_decay > 0.0)?;
+    saved.finish()?;
+    job.dir.forget_after(progress.validated)?;
+    Ok((learning, progress))
+}
+
+/// The log and that of the alignment, as they were at a checkpoint.
+fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Log)> {
+    let &Progress { update, validated, .. } = progress;
+    let log = Log::resume(&job.dir.log(), update, validated)?;
+    Ok((log, Log::resume(&job.dir.alignment(), validated, validated)?))
+}

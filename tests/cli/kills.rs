@@ -1,0 +1,139 @@
+//! Runs that are killed without a warning, again and again.
+//!
+//! `A2D_SOAK_SECONDS=7200 cargo test --release -p a2d-tests --test cli soak -- --nocapture` goes on for two hours.
+
+use crate::desk::Desk;
+use crate::resume::same;
+use a2d_core::rng;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+/// A training that saves often, so that it is killed while it does.
+const OFTEN: &str = "train tiny.toml --data data --quiet --set train.max_tokens=120 --set train.max_update=150 \
+                     --set train.save_interval_updates=4 --set train.validate_interval_updates=25 \
+                     --set train.valid_bleu_sentences=3 --set train.log_interval=3 --set train.ema_decay=0.9 \
+                     --set train.keep_last=2 --set train.clip_norm=0.5 --set train.update_freq=2";
+/// The same of a student.
+const TAUGHT: &str = "distill tiny.toml --data data --quiet --teacher full/teacher --set train.max_tokens=120 \
+                      --set train.max_update=100 --set train.save_interval_updates=3 --set train.patience=4 \
+                      --set train.validate_interval_updates=20 --set train.valid_bleu_sentences=3";
+
+/// When a process is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// After this time.
+    After(Duration),
+    /// As soon as it writes so many files that another one is half written.
+    Saving(usize),
+}
+
+/// What became of a process.
+#[derive(Debug, PartialEq)]
+enum End {
+    Killed,
+    /// By itself, before its moment came.
+    Well,
+}
+
+/// Starts a line, and kills it at its moment.
+fn end(desk: &Desk, run: &str, line: &str, moment: Moment) -> End {
+    let mut files = unfinished(desk, run);
+    let before = files.len();
+    let (start, mut child) = (Instant::now(), desk.command(line).spawn().unwrap());
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            let told = child.wait_with_output().unwrap().stderr;
+            assert!(status.success(), "{}", String::from_utf8_lossy(&told));
+            return End::Well;
+        }
+        let due = match moment {
+            Moment::After(time) => start.elapsed() >= time,
+            Moment::Saving(number) => {
+                files.extend(unfinished(desk, run));
+                files.len() >= before + number
+            }
+        };
+        if due {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return End::Killed;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// The files of a run that are half written.
+fn unfinished(desk: &Desk, run: &str) -> BTreeSet<OsString> {
+    let entries = std::fs::read_dir(desk.path(run)).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names.filter(|name| name.to_string_lossy().starts_with(".writing-")).collect()
+}
+
+/// Runs `line` to its end, killed up to `most` times on the way; returns how often it was.
+fn killed(desk: &Desk, line: &str, run: &str, most: usize, seed: u64, longest: Duration) -> usize {
+    for kills in 0.. {
+        let resume = if desk.path(run).exists() { "--resume" } else { "" };
+        let threads = 1 + kills % 3;
+        let drawn = rng::uniform(seed, kills as u32);
+        let moment = match kills % 3 {
+            _ if kills >= most => Moment::After(Duration::MAX),
+            0 => Moment::Saving(1 + (8.0 * drawn) as usize),
+            _ => Moment::After(longest.mul_f32(drawn)),
+        };
+        if end(desk, run, &format!("{line} --out {run} --threads {threads} {resume}"), moment)
+            == End::Well
+        {
+            return kills;
+        }
+    }
+    unreachable!("the loop has no end")
+}
+
+/// How long a run takes that nobody disturbs.
+fn whole(desk: &Desk, line: &str, run: &str) -> Duration {
+    let start = Instant::now();
+    desk.host(&format!("{line} --out {run}")).well();
+    start.elapsed()
+}
+
+#[test]
+fn a_run_killed_at_any_moment_ends_as_if_it_had_not_been() {
+    let desk = Desk::with_run();
+    let time = whole(&desk, OFTEN, "whole");
+    let kills = killed(&desk, OFTEN, "cut", 20, 7, time / 12);
+    assert_eq!(kills, 20, "it ended too soon");
+    same(&desk, "whole", "cut");
+}
+
+#[test]
+fn so_does_a_student() {
+    let desk = Desk::with_run();
+    let time = whole(&desk, TAUGHT, "whole");
+    let kills = killed(&desk, TAUGHT, "cut", 8, 11, time / 6);
+    assert_eq!(kills, 8, "it ended too soon");
+    same(&desk, "whole", "cut");
+    let [whole, cut] = ["whole", "cut"].map(|run| desk.read(&format!("{run}/alignment.jsonl")));
+    assert_eq!(whole, cut);
+    let begun = desk.read("cut/provenance.jsonl").lines().count();
+    assert!((2..=9).contains(&begun), "{begun} beginnings are recorded");
+}
+
+/// For as long as `A2D_SOAK_SECONDS` says; at once otherwise.
+#[test]
+fn soak() {
+    let seconds = std::env::var("A2D_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
+    let Some(seconds) = seconds else { return };
+    let desk = Desk::with_run();
+    let times =
+        [(OFTEN, "a"), (TAUGHT, "b")].map(|(line, run)| (line, run, whole(&desk, line, run)));
+    let (start, mut runs, mut kills) = (Instant::now(), 0u64, 0);
+    while start.elapsed() < Duration::from_secs(seconds) {
+        let (line, whole, time) = times[runs as usize % 2];
+        kills += killed(&desk, line, "cut", 40, 1000 + runs, time / 8);
+        same(&desk, whole, "cut");
+        std::fs::remove_dir_all(desk.path("cut")).unwrap();
+        runs += 1;
+        println!("{:.0} s: {runs} runs, {kills} kills, all equal", start.elapsed().as_secs_f64());
+    }
+}

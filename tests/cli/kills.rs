@@ -74,7 +74,7 @@ fn unfinished(desk: &Desk, run: &str) -> BTreeSet<OsString> {
 fn killed(desk: &Desk, line: &str, run: &str, most: usize, seed: u64, longest: Duration) -> usize {
     for kills in 0.. {
         let resume = if desk.path(run).exists() { "--resume" } else { "" };
-        let threads = 1 + kills % 3;
+        let threads = 1 + kills / 3 % 3;
         let drawn = rng::uniform(seed, kills as u32);
         let moment = match kills % 3 {
             _ if kills >= most => Moment::After(Duration::MAX),
@@ -125,12 +125,19 @@ fn soak() {
     let seconds = std::env::var("A2D_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let Some(seconds) = seconds else { return };
     let desk = Desk::with_run();
-    let times =
-        [(OFTEN, "a"), (TAUGHT, "b")].map(|(line, run)| (line, run, whole(&desk, line, run)));
+    // Long enough for some hundred checkpoints.
+    let long = |line: &str| format!("{line} --set train.max_update=2000 --set train.patience=0");
+    // Long enough for some hundred checkpoints.
+    let long = |line: &str| format!("{line} --set train.max_update=2000 --set train.patience=0");
+    let times = [(OFTEN, "a"), (TAUGHT, "b")].map(|(line, run)| {
+        let line = long(line);
+        let time = whole(&desk, &line, run);
+        (line, run, time)
+    });
     let (start, mut runs, mut kills) = (Instant::now(), 0u64, 0);
     while start.elapsed() < Duration::from_secs(seconds) {
-        let (line, whole, time) = times[runs as usize % 2];
-        kills += killed(&desk, line, "cut", 40, 1000 + runs, time / 8);
+        let (line, whole, time) = &times[runs as usize % 2];
+        kills += killed(&desk, line, "cut", 40, 1000 + runs, *time / 16);
         same(&desk, whole, "cut");
         std::fs::remove_dir_all(desk.path("cut")).unwrap();
         runs += 1;

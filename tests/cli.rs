@@ -5,8 +5,12 @@
 mod bad_input;
 #[path = "cli/desk.rs"]
 mod desk;
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/kills.rs"]
 mod kills;
+#[path = "cli/options.rs"]
+mod options;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/whole_way.rs"]

@@ -51,6 +51,8 @@ pub enum Verb {
     Evaluate(EvaluateArgs),
     /// Score translations: BLEU and chrF as sacreBLEU has them
     Score(ScoreArgs),
+    /// Average the last checkpoints of a run into one model
+    Average(AverageArgs),
     /// Measure speed: one JSON line a measurement
     Bench(BenchArgs),
     /// List the backends of this machine and which one `auto` takes
@@ -279,6 +281,23 @@ pub struct ScoreArgs {
     /// Print a JSON list of name, score and signature
     #[arg(long)]
     pub json: bool,
+}
+
+/// `host average`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host average runs/quickstart --last 3
+  host translate runs/quickstart/average --input test.de")]
+pub struct AverageArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// How many of its last checkpoints; it keeps as many as the key train.keep_last says
+    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
+    pub last: usize,
+    /// Folder for the averaged model [default: RUN/average]
+    #[arg(long, value_name = "RUN")]
+    pub out: Option<PathBuf>,
 }
 
 /// `host bench`.

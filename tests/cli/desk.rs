@@ -223,17 +223,8 @@ impl Desk {
     /// Runs a line and sends it a signal once a line of its progress holds `mark`.
     #[cfg(unix)]
     pub fn interrupted(&self, line: &str, mark: &str, signal: &str) -> Done {
-        let mut child = self.command(line).spawn().unwrap();
-        let mut err = BufReader::new(child.stderr.take().unwrap());
-        let mut told = String::new();
-        while !told.contains(mark) {
-            assert!(err.read_line(&mut told).unwrap() > 0, "it ended before {mark}: {told}");
-        }
-        send(signal, &child);
-        err.read_to_string(&mut told).unwrap();
-        Done { err: told, ..done(child.wait_with_output().unwrap()) }
+        disturbed(self.command(line), mark, |child| send(signal, child))
     }
-
     /// Runs a line that must be refused: one line on standard error with all `parts`, this exit code, and no file
     /// changed.
     #[track_caller]
@@ -269,13 +260,26 @@ impl Desk {
     }
 }
 
+/// Runs a command, and does something to it once a line of its progress holds `mark`.
+pub fn disturbed(mut command: Command, mark: &str, disturb: impl FnOnce(&Child)) -> Done {
+    let mut child = command.spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut told = String::new();
+    while !told.contains(mark) {
+        assert!(err.read_line(&mut told).unwrap() > 0, "it ended before {mark}: {told}");
+    }
+    disturb(&child);
+    err.read_to_string(&mut told).unwrap();
+    Done { err: told, ..done(child.wait_with_output().unwrap()) }
+}
+
 pub fn done(output: std::process::Output) -> Done {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 #[cfg(unix)]
-fn send(signal: &str, child: &Child) {
+pub fn send(signal: &str, child: &Child) {
     let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(kill.unwrap().success());
 }

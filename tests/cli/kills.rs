@@ -127,8 +127,6 @@ fn soak() {
     let desk = Desk::with_run();
     // Long enough for some hundred checkpoints.
     let long = |line: &str| format!("{line} --set train.max_update=2000 --set train.patience=0");
-    // Long enough for some hundred checkpoints.
-    let long = |line: &str| format!("{line} --set train.max_update=2000 --set train.patience=0");
     let times = [(OFTEN, "a"), (TAUGHT, "b")].map(|(line, run)| {
         let line = long(line);
         let time = whole(&desk, &line, run);

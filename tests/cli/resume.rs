@@ -10,7 +10,7 @@ use serde_json::Value;
 const MANY: &str = "train tiny.toml --set train.max_tokens=60 --set train.max_update=260 \
                     --set train.valid_bleu_sentences=4";
 
-fn progress(desk: &Desk, run: &str) -> Progress {
+pub fn progress(desk: &Desk, run: &str) -> Progress {
     let saved = Saved::load(&desk.path(&format!("{run}/last.safetensors"))).unwrap();
     saved.get("progress").unwrap()
 }
@@ -203,65 +203,4 @@ fn without_resume_a_run_is_left_alone() {
     std::fs::remove_file(desk.path("full/last.safetensors")).unwrap();
     let line = "distill tiny.toml --data data --out full --resume";
     desk.refused(line, 2, &["full/last.safetensors is missing", "full/best.safetensors"]);
-}
-
-#[test]
-fn a_loss_that_is_no_number_stops_before_it_is_saved() {
-    let desk = Desk::with_run();
-    let line = "train tiny.toml --data data --set train.warmup_updates=0 --set train.lr=1e30";
-    desk.refused(
-        &format!("{line} --out new --set train.save_interval_updates=1"),
-        1,
-        &["the loss after update 1 is NaN", "lr 1.00e30", "no checkpoint was saved yet"],
-    );
-    desk.refused(&format!("{line} --out one --set train.max_update=1"), 1, &["after update 1 is"]);
-    desk.refused(&format!("{line} --out two"), 1, &["the loss of update 2 is NaN"]);
-    for run in ["new", "one", "two"] {
-        for file in ["last", "best"] {
-            assert!(!desk.path(&format!("{run}/{file}.safetensors")).exists(), "{run}");
-        }
-    }
-
-    desk.host("train tiny.toml --data data --out run --quiet").well();
-    let last = std::fs::read(desk.path("run/last.safetensors")).unwrap();
-    let worse = desk.host(&format!("{line} --out run --resume --set train.max_update=40 --quiet"));
-    assert_eq!(worse.code, Some(1), "{worse:#?}");
-    let good = "the last good checkpoint is run/last.safetensors (update 24)";
-    assert!(worse.err.contains("update 26") && worse.err.contains(good), "{}", worse.err);
-    assert!(std::fs::read(desk.path("run/last.safetensors")).unwrap() == last);
-    let resume = "train tiny.toml --data data --out run --resume --set train.max_update=30 --quiet";
-    desk.host(resume).well();
-    assert_eq!(progress(&desk, "run").update, 30);
-}
-
-/// Runs `line` where no file may grow beyond `kilobytes`.
-#[cfg(unix)]
-fn limited(desk: &Desk, line: &str, kilobytes: usize) -> crate::desk::Done {
-    let blocks = 2 * kilobytes;
-    let host = desk.command(line);
-    let mut shell = std::process::Command::new("sh");
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-    shell.args(["-c", &script]).arg(host.get_program()).args(host.get_args());
-    crate::desk::done(shell.current_dir(desk.path("")).output().unwrap())
-}
-
-#[cfg(unix)]
-#[test]
-fn a_full_disk_leaves_the_earlier_checkpoint() {
-    let desk = Desk::new();
-    desk.host("train tiny.toml --out run --quiet").well();
-    desk.host("train tiny.toml --out whole --quiet --set train.max_update=40").well();
-    let last = std::fs::read(desk.path("run/last.safetensors")).unwrap();
-    let line = "train tiny.toml --out run --resume --quiet --set train.max_update=40";
-    let done = limited(&desk, line, 64);
-    assert_eq!(done.code, Some(1), "{done:#?}");
-    let told = "error: cannot write run/last.safetensors: file too large\n";
-    assert_eq!(done.err, told);
-    assert!(std::fs::read(desk.path("run/last.safetensors")).unwrap() == last);
-    let names = std::fs::read_dir(desk.path("run")).unwrap();
-    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert!(!names.any(|name| name.starts_with(".writing-")), "nothing half-written stays");
-    desk.host("translate run --input test.de").well();
-    desk.host(line).well();
-    assert!(desk.tensors("run/last.safetensors") == desk.tensors("whole/last.safetensors"));
 }

@@ -1,5 +1,6 @@
 //! What each verb does.
 
+pub mod average;
 pub mod bench;
 pub mod devices;
 pub mod distill;

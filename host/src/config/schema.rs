@@ -2,7 +2,7 @@
 //!
 //! Defaults, kinds and names are thus declared once, in the structs.
 
-use super::{Run, Teacher};
+use super::{Distill, InitFromTeacher, Run, Teacher};
 use std::path::PathBuf;
 use toml::{Table, Value};
 
@@ -11,7 +11,8 @@ pub(super) fn example() -> Table {
     let run = Run::default();
     let teacher = Teacher { run: Some(PathBuf::from("run")), ..run.teacher };
     let data = run.data.filled();
-    let run = Run { out: Some(PathBuf::from("out")), data, teacher, ..run };
+    let distill = Distill { init_from_teacher: Some(InitFromTeacher::Skip), ..run.distill };
+    let run = Run { out: Some(PathBuf::from("out")), data, distill, teacher, ..run };
     table(&run.complete())
 }
 

@@ -1,6 +1,6 @@
 //! From two text files a split to a folder that training reads: vocabulary, token files, manifest.
 
-use crate::corpus::Builder;
+use crate::corpus::Writer;
 use crate::error::{Error, Result};
 use crate::files::{make_folder, write_whole};
 use crate::hash;
@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The layout of the folder; another number makes every folder out of date.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const MANIFEST: &str = "data.json";
 
 /// What to prepare, and from what.
@@ -169,7 +169,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
     vocab.save(&request.out.join("tokenizer.json"))?;
     let mut splits = Vec::new();
     for (text, (corpus, split)) in texts.iter().zip(encoded) {
-        write_split(text, &corpus, &request.out)?;
+        write_split(text, &corpus, &vocab, &request.out)?;
         splits.push(split);
     }
     let found = Report {
@@ -424,18 +424,19 @@ fn encode_split(
     train: &Text,
     vocab: &Vocab,
     request: &Request,
-) -> Result<(Builder, Split)> {
+) -> Result<(Vec<[Vec<u32>; 2]>, Split)> {
     let sides = [vocab.encode_batch(&text.source)?, vocab.encode_batch(&text.target)?];
-    let mut corpus = Builder::new(vocab);
+    let mut corpus = Vec::new();
     let mut split = Split { name: text.name.into(), lines: text.source.len(), ..Split::default() };
-    for (i, (source, target)) in sides[0].iter().zip(&sides[1]).enumerate() {
+    let [sources, targets] = sides;
+    for (i, (source, target)) in sources.into_iter().zip(targets).enumerate() {
         if text.source[i].trim().is_empty() || text.target[i].trim().is_empty() {
             split.empty.note(i);
         } else if source.len().max(target.len()) > request.max_length {
             split.too_long.note(i);
         } else {
-            split.count(i, source, target);
-            corpus.push(source, target);
+            split.count(i, &source, &target);
+            corpus.push([source, target]);
         }
     }
     if corpus.is_empty() {
@@ -447,8 +448,11 @@ fn encode_split(
 }
 
 /// Writes a split's token file and, for BLEU, its text.
-fn write_split(text: &Text, corpus: &Builder, out: &Path) -> Result<()> {
-    corpus.write(&out.join(format!("{}.bin", text.name)))?;
+fn write_split(text: &Text, pairs: &[[Vec<u32>; 2]], vocab: &Vocab, out: &Path) -> Result<()> {
+    let path = out.join(format!("{}.bin", text.name));
+    let mut corpus = Writer::create(&path, vocab)?;
+    pairs.iter().try_for_each(|[source, target]| corpus.push(source, target))?;
+    corpus.finish()?;
     if text.name != "train" {
         write_lines(&out.join(format!("{}.source", text.name)), &text.source)?;
         write_lines(&out.join(format!("{}.target", text.name)), &text.target)?;

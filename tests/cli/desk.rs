@@ -220,13 +220,18 @@ impl Desk {
     /// Runs a line and sends it a signal once a line of its progress holds `mark`.
     #[cfg(unix)]
     pub fn interrupted(&self, line: &str, mark: &str, signal: &str) -> Done {
+        self.meanwhile(line, mark, |child| send(signal, child))
+    }
+
+    /// Runs a line, and does something once a line of its progress holds `mark`.
+    pub fn meanwhile(&self, line: &str, mark: &str, act: impl FnOnce(&Child)) -> Done {
         let mut child = self.command(line).spawn().unwrap();
         let mut err = BufReader::new(child.stderr.take().unwrap());
         let mut told = String::new();
         while !told.contains(mark) {
             assert!(err.read_line(&mut told).unwrap() > 0, "it ended before {mark}: {told}");
         }
-        send(signal, &child);
+        act(&child);
         err.read_to_string(&mut told).unwrap();
         Done { err: told, ..done(child.wait_with_output().unwrap()) }
     }

@@ -4,7 +4,7 @@ use a2d_host::corpus::{BLOCK, Corpus, Writer};
 use a2d_host::data::{batches, fixed_batches};
 use a2d_host::error::Error;
 use a2d_host::hash;
-use a2d_host::prepare::{Report, Request, load_report, run, up_to_date};
+use a2d_host::prepare::{Check, Report, Request, Split, load_report, run, up_to_date};
 use a2d_host::text::read_lines;
 use a2d_host::vocab::{EOS, SPECIAL, UNK, Vocab};
 use std::collections::HashSet;
@@ -566,6 +566,13 @@ fn gzipped_text_is_text() {
     assert_eq!(fs::read(request.out.join("train.bin")).unwrap(), plain);
 }
 
+/// The lines that a check found.
+fn found(split: &Split, check: Check) -> Vec<usize> {
+    let finding = split.finding(check);
+    assert_eq!(finding.count.min(5), finding.samples.len());
+    finding.samples.iter().map(|sample| sample.line).collect()
+}
+
 #[test]
 fn flaws_of_a_corpus_are_counted_and_told() {
     let (folder, request) = workshop();
@@ -580,19 +587,20 @@ fn flaws_of_a_corpus_are_counted_and_told() {
     let (report, told) = prepared(&request);
     let train = &report.splits[0];
     assert_eq!((train.lines, train.kept), (8, 4));
-    assert_eq!(train.empty.lines, [2, 4, 8]);
-    assert_eq!(train.too_long.lines, [5]);
-    assert_eq!(train.duplicates.lines, [6]);
-    assert_eq!(train.unbalanced.lines, [7]);
-    assert_eq!(report.splits[1].overlap.lines, [1]);
+    assert_eq!(found(train, Check::Empty), [2, 4, 8]);
+    assert_eq!(found(train, Check::TooLong), [5]);
+    assert_eq!(found(train, Check::Duplicate), [6]);
+    assert_eq!(found(train, Check::Unbalanced), [7]);
+    assert_eq!(found(&report.splits[1], Check::Overlap), [1]);
     for part in [
         "train: 4 of 8 pairs",
-        "left out, a side is empty: 3 (lines 2, 4, 8)",
-        "left out, longer than 250 tokens: 1 (line 5)",
-        "same as an earlier pair: 1 (line 6)",
-        "source sentence is in the training text: 1 (line 1)",
+        "\n  a side is empty                                      3  37.500 %  left out\n",
+        "\n            2:  | lost\n            4: Ja | \n",
+        "\n  longer than 250 tokens                               1  12.500 %  left out\n",
+        "\n  same as an earlier pair                              1  12.500 %\n",
+        "\n  a side is in the training text                       1  50.000 %\n",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
     }
     // All lines stay in the text that is scored.
     put("valid.de", &["Haus", ""]);
@@ -616,7 +624,10 @@ fn wrong_input_is_named() {
         }
     };
     refused("valid.en", b"one\ntwo\n", &["valid.de has 100 lines", "valid.en has 2"]);
-    refused("train.de", b"good\nb\xFFd\n", &["train.de:2:", "UTF-8"]);
+    let bad = [&b"good\nb\xFFd\n"[..], &b"good\n".repeat(298)].concat();
+    refused("train.de", &bad, &["train.de:2: not UTF-8", "--clean"]);
+    let long = [&b"good\n".repeat(299)[..], &b"x".repeat((1 << 20) + 1)].concat();
+    refused("train.de", &long, &["train.de:300: longer than 1 MiB"]);
     refused("train.de", b"", &["train.de has 0 lines", "train.en has 300"]);
     let small = Request { vocab_size: 3, ..request.clone() };
     assert!(misuse(run(&small, &mut Vec::new())).contains("too small"));
@@ -674,7 +685,9 @@ fn quickstart_has_no_flaws() {
     let (report, told) = prepared(&request);
     for split in &report.splits {
         assert_eq!(split.kept, split.lines, "{told}");
-        assert_eq!((split.duplicates.count, split.overlap.count), (0, 0), "{told}");
+        for check in [Check::Duplicate, Check::Overlap, Check::Encoding, Check::Script] {
+            assert_eq!(split.finding(check).count, 0, "{told}");
+        }
         assert_eq!(split.unknown, 0, "{told}");
     }
 }

@@ -357,21 +357,20 @@ impl Header {
 /// Writes a token file pair by pair. It takes its place in [`Writer::finish`], not before.
 ///
 /// In memory it takes 1 byte a pair.
-pub struct Writer<'a> {
-    path: &'a Path,
-    out: Unfinished<'a>,
+pub struct Writer {
+    out: Unfinished,
     header: Header,
     lengths: Vec<u8>,
     ids: Vec<u8>,
     checksums: Vec<u8>,
 }
 
-impl<'a> Writer<'a> {
+impl Writer {
     /// An empty file of ids from `vocab` that is to be `path`.
     ///
     /// # Errors
     /// [`Error::Failed`] where it cannot be written.
-    pub fn create(path: &'a Path, vocab: &Vocab) -> Result<Self> {
+    pub fn create(path: &Path, vocab: &Vocab) -> Result<Self> {
         let header = Header {
             width: if vocab.len() <= 1 << 16 { 2 } else { 4 },
             pairs: 0,
@@ -383,7 +382,7 @@ impl<'a> Writer<'a> {
         let mut out = Unfinished::begin(path)?;
         out.file.write_all(&[0; HEADER]).map_err(|e| Error::output("write", path, &e))?;
         let (lengths, ids, checksums) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { path, out, header, lengths, ids, checksums })
+        Ok(Self { out, header, lengths, ids, checksums })
     }
 
     /// Adds a pair; both sides come without [`EOS`]. Panics for an id outside the vocabulary.
@@ -429,7 +428,7 @@ impl<'a> Writer<'a> {
         file.write_all(&self.checksums)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(&self.header.to_bytes()))
-            .map_err(|e| Error::output("write", self.path, &e))?;
+            .map_err(|e| Error::output("write", self.out.path(), &e))?;
         self.out.finish()
     }
 
@@ -438,6 +437,6 @@ impl<'a> Writer<'a> {
         self.checksums.extend(hash::bytes(&self.lengths).to_le_bytes());
         let written = self.out.file.write_all(&self.lengths);
         self.lengths.clear();
-        written.map_err(|e| Error::output("write", self.path, &e))
+        written.map_err(|e| Error::output("write", self.out.path(), &e))
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// How the names of files begin that are being written.
@@ -22,20 +22,25 @@ pub fn write_whole(
 }
 
 /// A file that takes its place when it is finished, and vanishes where it is not.
-pub struct Unfinished<'a> {
-    path: &'a Path,
+pub struct Unfinished {
+    path: PathBuf,
     /// To write to, at any place.
     pub file: BufWriter<NamedTempFile>,
 }
 
-impl<'a> Unfinished<'a> {
+impl Unfinished {
     /// A file that is to be `path`.
     ///
     /// Errors: the folder cannot be written.
-    pub fn begin(path: &'a Path) -> Result<Self> {
+    pub fn begin(path: &Path) -> Result<Self> {
         let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder_of(path));
         let file = file.map_err(|e| Error::output("write", path, &e))?;
-        Ok(Self { path, file: BufWriter::with_capacity(1 << 20, file) })
+        Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, file) })
+    }
+
+    /// What it is to be.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Puts it in its place, complete on disk.
@@ -47,11 +52,11 @@ impl<'a> Unfinished<'a> {
             let file = file.into_inner().map_err(|e| e.into_error())?;
             allow_reading(file.as_file())?;
             file.as_file().sync_all()?;
-            file.persist(path).map_err(|e| e.error)?;
+            file.persist(&path).map_err(|e| e.error)?;
             // The rename itself must survive a power cut.
-            File::open(folder_of(path))?.sync_all()
+            File::open(folder_of(&path))?.sync_all()
         })();
-        placed.map_err(|e| Error::output("write", path, &e))
+        placed.map_err(|e| Error::output("write", &path, &e))
     }
 }
 

@@ -1,10 +1,10 @@
 //! From text to batches: vocabularies, token files, the manifest, and every way they can be wrong.
 
-use a2d_host::corpus::{Builder, Corpus};
+use a2d_host::corpus::{BLOCK, Corpus, Writer};
 use a2d_host::data::{batches, fixed_batches};
 use a2d_host::error::Error;
 use a2d_host::hash;
-use a2d_host::prepare::{Report, Request, load_report, run, up_to_date};
+use a2d_host::prepare::{Check, Report, Request, Split, load_report, run, up_to_date};
 use a2d_host::text::read_lines;
 use a2d_host::vocab::{EOS, SPECIAL, UNK, Vocab};
 use std::collections::HashSet;
@@ -209,10 +209,10 @@ fn small_corpus(folder: &Path, pairs: usize) -> (Vocab, Vec<[Vec<u32>; 2]>, Path
         .take(pairs)
         .map(|(s, t)| [vocab.encode(s).unwrap(), vocab.encode(t).unwrap()])
         .collect();
-    let mut builder = Builder::new(&vocab);
-    encoded.iter().for_each(|[s, t]| builder.push(s, t));
     let path = folder.join("train.bin");
-    builder.write(&path).unwrap();
+    let mut writer = Writer::create(&path, &vocab).unwrap();
+    encoded.iter().for_each(|[s, t]| writer.push(s, t).unwrap());
+    writer.finish().unwrap();
     (vocab, encoded, path)
 }
 
@@ -224,8 +224,8 @@ fn a_corpus_survives_the_disk() {
     assert_eq!((corpus.len(), corpus.vocabulary()), (pairs.len(), vocab.len()));
     assert_eq!(corpus.fingerprint(), vocab.fingerprint());
     for (i, [source, target]) in pairs.iter().enumerate() {
-        assert_eq!(corpus.source(i).to_vec(), [source.as_slice(), &[EOS]].concat());
-        assert_eq!(corpus.target(i).to_vec(), [target.as_slice(), &[EOS]].concat());
+        let ended = |side: &[u32]| [side, &[EOS]].concat();
+        assert_eq!(corpus.pair(i).unwrap(), (ended(source), ended(target)));
         let lengths = (source.len() as u32 + 1, target.len() as u32 + 1);
         assert_eq!(corpus.lengths(i), lengths);
         assert_eq!(corpus.all_lengths()[i], lengths);
@@ -266,12 +266,15 @@ fn any_flipped_bit_is_refused() {
     }
 }
 
-/// Changes a token file and makes its checksums right again.
-fn forge(path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> String {
+/// Changes a token file of one block and makes its checksums right again.
+fn forge(path: &Path, change: impl FnOnce(&mut [u8])) -> String {
     let good = fs::read(path).unwrap();
     let mut bytes = good.clone();
     change(&mut bytes);
-    let body = hash::bytes(&bytes[64..]);
+    let table = bytes.len() - 8;
+    let block = hash::bytes(&bytes[64..table]);
+    bytes[table..].copy_from_slice(&block.to_le_bytes());
+    let body = hash::bytes(&bytes[table..]);
     bytes[48..56].copy_from_slice(&body.to_le_bytes());
     let header = hash::bytes(&bytes[..56]);
     bytes[56..64].copy_from_slice(&header.to_le_bytes());
@@ -287,7 +290,7 @@ fn forged_files_are_refused() {
     let folder = TempDir::new().unwrap();
     let (_, _, path) = small_corpus(folder.path(), 3);
     let put = |at: usize, value: u64| {
-        move |bytes: &mut Vec<u8>| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes())
+        move |bytes: &mut [u8]| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes())
     };
     for count in [u64::MAX, u64::MAX / 8, 1 << 32, 1 << 61, 1 << 31] {
         let message = forge(&path, put(16, count));
@@ -297,20 +300,89 @@ fn forged_files_are_refused() {
     }
     assert!(forge(&path, put(16, 0)).contains("damaged"));
     assert!(forge(&path, put(32, 10)).contains("outside the vocabulary of 10"));
-    assert!(forge(&path, put(64, 1)).contains("first offset"));
-    assert!(forge(&path, put(72, 0)).contains("out of order"));
-    assert!(forge(&path, put(72, u64::MAX)).contains("out of order"));
-    assert!(forge(&path, put(64 + 6 * 8, 1 << 20)).contains("last offset"));
-    assert!(forge(&path, |bytes| *bytes.last_mut().unwrap() = 255).contains("id 65282"));
+    assert!(forge(&path, put(64, u64::MAX)).contains("more than the number of ids"));
+    assert!(forge(&path, |bytes| bytes[64] -= 1).contains("damaged"));
+    let moved = |bytes: &mut [u8], ids: u8| {
+        bytes[64] -= ids;
+        bytes[68] += ids;
+    };
+    assert!(forge(&path, |bytes| moved(bytes, 1)).contains("no end"));
+    assert!(forge(&path, |bytes| moved(bytes, bytes[64])).contains("no end"));
     assert!(forge(&path, |bytes| bytes[12] = 3).contains("damaged"));
     assert!(forge(&path, |bytes| bytes[8] = 9).contains("version 9"));
     assert!(forge(&path, |bytes| bytes[0] = b'A').contains("not a token file"));
-    let end = forge(&path, |bytes| {
-        let last = bytes.len() - 2;
-        bytes[last] = 4;
-    });
-    assert!(end.contains("no end"), "{end}");
+    let last = |bytes: &mut [u8], id: u16| {
+        let end = bytes.len() - 8;
+        bytes[end - 2..end].copy_from_slice(&id.to_le_bytes());
+    };
+    assert!(forge(&path, |bytes| last(bytes, 65282)).contains("id 65282"));
+    assert!(forge(&path, |bytes| last(bytes, 4)).contains("no end"));
     assert!(misuse(Corpus::open(&folder.path().join("none.bin"))).contains("none.bin"));
+}
+
+/// The message of a failure; anything else is a failure of the test.
+fn failure<T>(result: Result<T, Error>) -> String {
+    match result {
+        Err(Error::Failed(message)) => message,
+        Err(other) => panic!("not a failure: {other}"),
+        Ok(_) => panic!("accepted"),
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_open_is_noticed() {
+    let folder = TempDir::new().unwrap();
+    let (_, _, path) = small_corpus(folder.path(), 100);
+    let whole = fs::read(&path).unwrap();
+    let corpus = Corpus::open(&path).unwrap();
+    let told = |spoil: &[u8], what: &str| {
+        fs::write(&path, spoil).unwrap();
+        for i in 0..corpus.len() {
+            let message = failure(corpus.pair(i));
+            assert!(message.contains(&format!("train.bin {what} while it is in use")), "{message}");
+        }
+        fs::write(&path, &whole).unwrap();
+        assert!((0..corpus.len()).all(|i| corpus.pair(i).is_ok()));
+    };
+    told(b"", "is cut short");
+    told(&whole[..100], "is cut short");
+    told(&vec![0; whole.len()], "is overwritten");
+
+    let mut bytes = whole.clone();
+    bytes[70] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert!((0..BLOCK).all(|i| corpus.pair(i).is_err()));
+    assert!((BLOCK..corpus.len()).all(|i| corpus.pair(i).is_ok()));
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert!(corpus.pair(BLOCK).is_ok() && corpus.pair(corpus.len() - 1).is_err());
+    // A file that is replaced or removed is another one.
+    fs::write(&path, &whole).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!((0..corpus.len()).all(|i| corpus.pair(i).is_ok()));
+}
+
+#[test]
+fn a_token_file_is_whole_or_not_there() {
+    let folder = TempDir::new().unwrap();
+    let (vocab, _, path) = small_corpus(folder.path(), 9);
+    let before = fs::read(&path).unwrap();
+    let mut writer = Writer::create(&path, &vocab).unwrap();
+    (0..10_000).for_each(|_| writer.push(&[5; 100], &[6; 100]).unwrap());
+    drop(writer);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_hash_is_the_same_in_parts() {
+    let bytes: Vec<u8> = (0..100).collect();
+    for cut in 0..100 {
+        let mut parts = hash::Running::new(100);
+        for part in [&bytes[..cut / 2], &bytes[cut / 2..cut], &bytes[cut..]] {
+            parts.add(part);
+        }
+        assert_eq!(parts.end(), hash::bytes(&bytes));
+    }
 }
 
 // Batches -------------------------------------------------------------------------------------
@@ -364,8 +436,9 @@ fn what_exceeds_the_budget_alone_is_told() {
 fn batches_of_real_text_waste_little() {
     let folder = TempDir::new().unwrap();
     let (_, _, path) = small_corpus(folder.path(), 500);
-    let lengths = Corpus::open(&path).unwrap().all_lengths();
-    let cut = batches(&lengths, 512, 1, 0);
+    let corpus = Corpus::open(&path).unwrap();
+    let lengths = corpus.all_lengths();
+    let cut = batches(lengths, 512, 1, 0);
     let padded = |batch: &Vec<u32>| {
         batch.len() as u32 * batch.iter().map(|i| lengths[*i as usize].1).max().unwrap()
     };
@@ -420,7 +493,7 @@ fn preparing_writes_all_that_training_needs() {
         assert_eq!(corpus.fingerprint(), vocab.fingerprint());
         let text = read_lines(&folder.path().join(format!("{split}.en"))).unwrap();
         for (i, line) in text.iter().enumerate() {
-            assert_eq!(vocab.decode(&corpus.target(i).to_vec()).unwrap(), *line);
+            assert_eq!(vocab.decode(&corpus.pair(i).unwrap().1).unwrap(), *line);
         }
         if split != "train" {
             let copy = read_lines(&request.out.join(format!("{split}.target"))).unwrap();
@@ -493,6 +566,13 @@ fn gzipped_text_is_text() {
     assert_eq!(fs::read(request.out.join("train.bin")).unwrap(), plain);
 }
 
+/// The lines that a check found.
+fn found(split: &Split, check: Check) -> Vec<usize> {
+    let finding = split.finding(check);
+    assert_eq!(finding.count.min(5), finding.samples.len());
+    finding.samples.iter().map(|sample| sample.line).collect()
+}
+
 #[test]
 fn flaws_of_a_corpus_are_counted_and_told() {
     let (folder, request) = workshop();
@@ -507,19 +587,20 @@ fn flaws_of_a_corpus_are_counted_and_told() {
     let (report, told) = prepared(&request);
     let train = &report.splits[0];
     assert_eq!((train.lines, train.kept), (8, 4));
-    assert_eq!(train.empty.lines, [2, 4, 8]);
-    assert_eq!(train.too_long.lines, [5]);
-    assert_eq!(train.duplicates.lines, [6]);
-    assert_eq!(train.unbalanced.lines, [7]);
-    assert_eq!(report.splits[1].overlap.lines, [1]);
+    assert_eq!(found(train, Check::Empty), [2, 4, 8]);
+    assert_eq!(found(train, Check::TooLong), [5]);
+    assert_eq!(found(train, Check::Duplicate), [6]);
+    assert_eq!(found(train, Check::Unbalanced), [7]);
+    assert_eq!(found(&report.splits[1], Check::Overlap), [1]);
     for part in [
         "train: 4 of 8 pairs",
-        "left out, a side is empty: 3 (lines 2, 4, 8)",
-        "left out, longer than 250 tokens: 1 (line 5)",
-        "same as an earlier pair: 1 (line 6)",
-        "source sentence is in the training text: 1 (line 1)",
+        "\n  a side is empty                                      3  37.500 %  left out\n",
+        "\n            2:  | lost\n            4: Ja | \n",
+        "\n  longer than 250 tokens                               1  12.500 %  left out\n",
+        "\n  same as an earlier pair                              1  12.500 %\n",
+        "\n  a side is in the training text                       1  50.000 %\n",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
     }
     // All lines stay in the text that is scored.
     put("valid.de", &["Haus", ""]);
@@ -543,7 +624,10 @@ fn wrong_input_is_named() {
         }
     };
     refused("valid.en", b"one\ntwo\n", &["valid.de has 100 lines", "valid.en has 2"]);
-    refused("train.de", b"good\nb\xFFd\n", &["train.de:2:", "UTF-8"]);
+    let bad = [&b"good\nb\xFFd\n"[..], &b"good\n".repeat(298)].concat();
+    refused("train.de", &bad, &["train.de:2: not UTF-8", "--clean"]);
+    let long = [&b"good\n".repeat(299)[..], &b"x".repeat((1 << 20) + 1)].concat();
+    refused("train.de", &long, &["train.de:300: longer than 1 MiB"]);
     refused("train.de", b"", &["train.de has 0 lines", "train.en has 300"]);
     let small = Request { vocab_size: 3, ..request.clone() };
     assert!(misuse(run(&small, &mut Vec::new())).contains("too small"));
@@ -601,7 +685,9 @@ fn quickstart_has_no_flaws() {
     let (report, told) = prepared(&request);
     for split in &report.splits {
         assert_eq!(split.kept, split.lines, "{told}");
-        assert_eq!((split.duplicates.count, split.overlap.count), (0, 0), "{told}");
+        for check in [Check::Duplicate, Check::Overlap, Check::Encoding, Check::Script] {
+            assert_eq!(split.finding(check).count, 0, "{told}");
+        }
         assert_eq!(split.unknown, 0, "{told}");
     }
 }

@@ -98,6 +98,15 @@ pub struct PrepareArgs {
     /// Pairs with more subwords on either side are dropped and counted
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
     pub max_length: usize,
+    /// Leave out the training pairs that have a flaw: copies, duplicates, sides of very different
+    /// length, sentences of the other splits, garbled or foreign text, lines that are not UTF-8
+    #[arg(long)]
+    pub clean: bool,
+    /// Write nothing but the report, and fail, where more than PERCENT of the pairs of a split have
+    /// a flaw that --clean does not leave out; 0 without a number
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "0", value_parser = not_negative)]
+    pub strict: Option<f64>,
     /// Folder for the vocabulary and the token files
     #[arg(long, value_name = "DATA")]
     pub out: PathBuf,

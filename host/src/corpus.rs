@@ -1,4 +1,4 @@
-//! Token files: one per split, mapped into memory, checked once, then read without failing.
+//! Token files: one per split, checked once, then read row by row as training asks for them.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -7,29 +7,48 @@
 //! | 16..24 | N, the number of sentence pairs (`u64`) |
 //! | 24..32 | T, the number of ids (`u64`) |
 //! | 32..48 | size of the vocabulary, its fingerprint (`u64` each) |
-//! | 48..64 | checksums of all bytes from 64 on, and of the bytes 0..56 (`u64` each) |
-//! | 64.. | 2N + 1 offsets in ids (`u64`): source 0, target 0, source 1 … and the end |
-//! | .. | T ids |
+//! | 48..64 | checksums of the blocks' checksums, and of the bytes 0..56 (`u64` each) |
+//! | 64.. | blocks of [`BLOCK`] pairs, the last of what is left: |
+//! | | the lengths of source 0, target 0, source 1 … in ids (`u32` each) |
+//! | | the ids of source 0, target 0, source 1 … |
+//! | .. | one checksum a block (`u64` each) |
 //!
 //! Numbers are little-endian. Every sentence ends with [`EOS`].
+//!
+//! The file is read, not mapped: a mapped file that another program cuts short ends the process
+//! by a signal, and one that is overwritten changes what was checked. Here both are errors.
 
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::Unfinished;
 use crate::hash;
-use crate::mapped::Mapped;
 use crate::vocab::{EOS, Vocab};
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"a2d.pair";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 64;
 
-/// A split in memory-mapped form. Everything about it was checked when it was opened.
+/// How many pairs are read and checked at once: few, as the next ones asked for lie elsewhere.
+pub const BLOCK: usize = 8;
+
+/// A split on disk. Everything about it was checked when it was opened, and is again when read.
+///
+/// In memory it takes 10 bytes a pair.
 pub struct Corpus {
-    bytes: Mapped,
+    path: PathBuf,
+    file: File,
     header: Header,
-    /// Where the ids begin.
-    ids: usize,
+    lengths: Vec<(u32, u32)>,
+    blocks: Vec<Block>,
+}
+
+/// Where a block lies in the file, and what it must hold.
+#[derive(Clone, Copy)]
+struct Block {
+    start: u64,
+    checksum: u64,
 }
 
 impl Corpus {
@@ -39,23 +58,19 @@ impl Corpus {
     /// [`Error::Misuse`], naming the file, when it cannot be read, is of another kind, is cut
     /// short, or is damaged in any way.
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes = Mapped::open(path).map_err(|e| Error::input("open", path, &e))?;
-        let checked = Header::read(&bytes).and_then(|header| {
-            let ids = header.check_size(bytes.len())?;
-            Ok((header, ids))
-        });
+        let file = File::open(path).map_err(|e| Error::input("open", path, &e))?;
         let wrong = |why: String| {
             Error::misuse(format!("{}: {why}; run `host prepare` again", path.display()))
         };
-        let (header, ids) = checked.map_err(wrong)?;
-        let corpus = Self { bytes, header, ids };
-        corpus.check_body().map_err(wrong)?;
-        Ok(corpus)
+        let header = Header::open(&file).map_err(wrong)?;
+        let Check { lengths, blocks, .. } =
+            Check::new(&file, &header).and_then(Check::all).map_err(wrong)?;
+        Ok(Self { path: path.to_owned(), file, header, lengths, blocks })
     }
 
     /// The number of sentence pairs.
     pub fn len(&self) -> usize {
-        self.header.pairs as usize
+        self.lengths.len()
     }
 
     /// Whether there is no pair at all.
@@ -78,137 +93,178 @@ impl Corpus {
         hash::hex(self.header.checksum)
     }
 
-    /// The source sentence of pair `i`, [`EOS`] included. Panics where `i` is not below `len`.
-    pub fn source(&self, i: usize) -> Ids<'_> {
-        self.sentence(2 * self.within(i))
-    }
-
-    /// The target sentence of pair `i`, [`EOS`] included. Panics where `i` is not below `len`.
-    pub fn target(&self, i: usize) -> Ids<'_> {
-        self.sentence(2 * self.within(i) + 1)
-    }
-
-    /// How many ids the source and the target of pair `i` have, without touching them.
+    /// How many ids the source and the target of pair `i` have. Panics where `i` is not below `len`.
     pub fn lengths(&self, i: usize) -> (u32, u32) {
-        let i = 2 * self.within(i);
-        let [a, b, c] = [self.offset(i), self.offset(i + 1), self.offset(i + 2)];
-        ((b - a) as u32, (c - b) as u32)
+        self.lengths[i]
     }
 
     /// [`Corpus::lengths`] of every pair: what [`crate::data::batches`] takes.
-    pub fn all_lengths(&self) -> Vec<(u32, u32)> {
-        (0..self.len()).map(|i| self.lengths(i)).collect()
+    pub fn all_lengths(&self) -> &[(u32, u32)] {
+        &self.lengths
     }
 
-    fn within(&self, i: usize) -> usize {
-        assert!(i < self.len(), "pair {i} of {}", self.len());
-        i
+    /// The source and the target sentence of pair `i`, [`EOS`] included. Panics where `i` is not
+    /// below `len`.
+    ///
+    /// # Errors
+    /// [`Error::Failed`], naming the file, when it is no longer what was opened.
+    pub fn pair(&self, i: usize) -> Result<(Vec<u32>, Vec<u32>)> {
+        let first = i - i % BLOCK;
+        let sizes = &self.lengths[first..self.len().min(first + BLOCK)];
+        let ids = |sizes: &[(u32, u32)]| sizes.iter().map(|&(s, t)| s as usize + t as usize).sum();
+        let (before, all): (usize, usize) = (ids(&sizes[..i - first]), ids(sizes));
+        let width = self.header.width as usize;
+        let mut bytes = vec![0; sizes.len() * 8 + all * width];
+        let block = self.blocks[i / BLOCK];
+        read_at(&self.file, &mut bytes, block.start).map_err(|e| self.lost(&e))?;
+        if hash::bytes(&bytes) != block.checksum {
+            return Err(self.changed("is overwritten"));
+        }
+        let start = sizes.len() * 8 + before * width;
+        let (source, target) = (sizes[i - first].0 as usize, sizes[i - first].1 as usize);
+        let (source, rest) = bytes[start..].split_at(source * width);
+        Ok((to_ids(source, width), to_ids(&rest[..target * width], width)))
     }
 
-    fn offsets(&self) -> &[[u8; 8]] {
-        self.bytes[HEADER..self.ids].as_chunks().0
-    }
-
-    fn offset(&self, i: usize) -> usize {
-        u64::from_le_bytes(self.offsets()[i]) as usize
-    }
-
-    fn sentence(&self, i: usize) -> Ids<'_> {
-        let (from, to) = (self.offset(i), self.offset(i + 1));
-        match self.all() {
-            Ids::Narrow(ids) => Ids::Narrow(&ids[from..to]),
-            Ids::Wide(ids) => Ids::Wide(&ids[from..to]),
+    fn lost(&self, error: &std::io::Error) -> Error {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => self.changed("is cut short"),
+            _ => Error::output("read", &self.path, error),
         }
     }
 
-    fn all(&self) -> Ids<'_> {
-        let ids = &self.bytes[self.ids..];
-        if self.header.width == 2 {
-            Ids::Narrow(ids.as_chunks().0)
-        } else {
-            Ids::Wide(ids.as_chunks().0)
+    fn changed(&self, how: &str) -> Error {
+        let path = self.path.display();
+        let what =
+            "put the same file back, or prepare the same data again, and go on with --resume";
+        Error::failed(format!("{path} {how} while it is in use; {what}"))
+    }
+}
+
+/// Fills `bytes` from the place `start` on. Several threads may do so at once.
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], start: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, start)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut bytes: &mut [u8], mut start: u64) -> std::io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !bytes.is_empty() {
+        let read = file.seek_read(bytes, start)?;
+        if read == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        bytes = &mut bytes[read..];
+        start += read as u64;
+    }
+    Ok(())
+}
+
+fn to_ids(bytes: &[u8], width: usize) -> Vec<u32> {
+    match width {
+        2 => bytes.as_chunks().0.iter().map(|id| u16::from_le_bytes(*id).into()).collect(),
+        _ => bytes.as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)).collect(),
+    }
+}
+
+/// One pass over a file.
+struct Check<'a> {
+    header: &'a Header,
+    input: BufReader<&'a File>,
+    start: u64,
+    /// Ids that no block has had yet.
+    ids_left: u64,
+    checksums: Vec<u64>,
+    lengths: Vec<(u32, u32)>,
+    blocks: Vec<Block>,
+}
+
+impl<'a> Check<'a> {
+    fn new(mut file: &'a File, header: &'a Header) -> Result<Self, String> {
+        let mut table = vec![0; 8 * header.blocks() as usize];
+        file.seek(SeekFrom::Start(header.table()))
+            .and_then(|_| file.read_exact(&mut table))
+            .and_then(|()| file.seek(SeekFrom::Start(HEADER as u64)))
+            .map_err(|e| unreadable(&e))?;
+        if hash::bytes(&table) != header.checksum {
+            return Err(damaged("the checksum is another"));
+        }
+        let checksums = table.as_chunks().0.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
+        let pairs = header.pairs as usize;
+        Ok(Self {
+            header,
+            input: BufReader::with_capacity(1 << 20, file),
+            start: HEADER as u64,
+            ids_left: header.ids,
+            checksums,
+            lengths: Vec::with_capacity(pairs),
+            blocks: Vec::with_capacity(pairs.div_ceil(BLOCK)),
+        })
+    }
+
+    fn all(mut self) -> Result<Self, String> {
+        let mut bytes = Vec::new();
+        for checksum in std::mem::take(&mut self.checksums) {
+            self.block(&mut bytes, checksum)?;
+        }
+        match self.ids_left {
+            0 => Ok(self),
+            _ => Err(damaged("the lengths do not add up to the number of ids")),
         }
     }
 
-    fn check_body(&self) -> Result<(), String> {
-        if hash::bytes(&self.bytes[HEADER..]) != self.header.checksum {
-            return Err("damaged: the checksum is another".into());
+    fn block(&mut self, bytes: &mut Vec<u8>, checksum: u64) -> Result<(), String> {
+        let first = self.lengths.len();
+        let pairs = BLOCK.min(self.header.pairs as usize - first);
+        bytes.resize(pairs * 8, 0);
+        self.input.read_exact(bytes).map_err(|e| unreadable(&e))?;
+        let sizes: Vec<u32> =
+            bytes.as_chunks().0.iter().map(|size| u32::from_le_bytes(*size)).collect();
+        let ids: u64 = sizes.iter().map(|size| u64::from(*size)).sum();
+        self.ids_left = self
+            .ids_left
+            .checked_sub(ids)
+            .ok_or_else(|| damaged("the lengths are more than the number of ids"))?;
+        let width = self.header.width as usize;
+        bytes.resize(pairs * 8 + ids as usize * width, 0);
+        self.input.read_exact(&mut bytes[pairs * 8..]).map_err(|e| unreadable(&e))?;
+        if hash::bytes(bytes) != checksum {
+            return Err(damaged("the checksum is another"));
         }
-        self.check_offsets()?;
-        self.check_ids()
+        self.sentences(&sizes, &to_ids(&bytes[pairs * 8..], width))?;
+        self.lengths
+            .extend(sizes.as_chunks::<2>().0.iter().map(|[source, target]| (*source, *target)));
+        self.blocks.push(Block { start: self.start, checksum });
+        self.start += bytes.len() as u64;
+        Ok(())
     }
 
-    fn check_offsets(&self) -> Result<(), String> {
-        let mut offsets = self.offsets().iter().map(|bytes| u64::from_le_bytes(*bytes));
-        let mut before = offsets.next().unwrap_or(u64::MAX);
-        if before != 0 {
-            return Err("damaged: the first offset is not 0".into());
+    fn sentences(&self, sizes: &[u32], mut ids: &[u32]) -> Result<(), String> {
+        let vocabulary = self.header.vocabulary;
+        if let Some(id) = ids.iter().find(|id| u64::from(**id) >= vocabulary) {
+            return Err(damaged(&format!("id {id} is outside the vocabulary of {vocabulary}")));
         }
-        for (i, offset) in offsets.enumerate() {
-            if offset <= before || offset - before > u64::from(u32::MAX) {
-                return Err(format!("damaged: the offset of sentence {i} is out of order"));
+        for (i, size) in sizes.iter().enumerate() {
+            let (sentence, rest) = ids.split_at(*size as usize);
+            if sentence.last() != Some(&EOS) {
+                let sentence = 2 * self.lengths.len() + i;
+                return Err(damaged(&format!("sentence {sentence} has no end")));
             }
-            before = offset;
+            ids = rest;
         }
-        if before == self.header.ids {
-            Ok(())
-        } else {
-            Err("damaged: the last offset is not the number of ids".into())
-        }
-    }
-
-    fn check_ids(&self) -> Result<(), String> {
-        let size = self.header.vocabulary;
-        if let Some(id) = self.all().iter().find(|id| u64::from(*id) >= size) {
-            return Err(format!("damaged: id {id} is outside the vocabulary of {size}"));
-        }
-        let unended = |i: &usize| self.sentence(*i).iter().next_back() != Some(EOS);
-        match (0..2 * self.len()).find(unended) {
-            Some(i) => Err(format!("damaged: sentence {i} has no end")),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
-/// The ids of a sentence, as they lie in the file.
-#[derive(Debug, Clone, Copy)]
-pub enum Ids<'a> {
-    /// Two bytes an id: vocabularies up to 65,536.
-    Narrow(&'a [[u8; 2]]),
-    /// Four bytes an id.
-    Wide(&'a [[u8; 4]]),
+fn damaged(how: &str) -> String {
+    format!("damaged: {how}")
 }
 
-impl<'a> Ids<'a> {
-    /// How many there are.
-    pub fn len(self) -> usize {
-        match self {
-            Self::Narrow(ids) => ids.len(),
-            Self::Wide(ids) => ids.len(),
-        }
-    }
-
-    /// Whether there are none, which is so for no sentence of a corpus.
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// Id `i`. Panics where `i` is not below `len`.
-    pub fn at(self, i: usize) -> u32 {
-        match self {
-            Self::Narrow(ids) => u16::from_le_bytes(ids[i]).into(),
-            Self::Wide(ids) => u32::from_le_bytes(ids[i]),
-        }
-    }
-
-    /// All of them, in order.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + 'a {
-        (0..self.len()).map(move |i| self.at(i))
-    }
-
-    /// A copy.
-    pub fn to_vec(self) -> Vec<u32> {
-        self.iter().collect()
+fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "cut short while it was read".into(),
+        _ => format!("cannot be read: {error}"),
     }
 }
 
@@ -223,6 +279,15 @@ struct Header {
 }
 
 impl Header {
+    /// The header of a file that has the size it asks for.
+    fn open(file: &File) -> Result<Self, String> {
+        let mut bytes = Vec::with_capacity(HEADER);
+        file.take(HEADER as u64).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
+        let header = Self::read(&bytes)?;
+        header.check_size(file.metadata().map_err(|e| unreadable(&e))?.len())?;
+        Ok(header)
+    }
+
     fn read(bytes: &[u8]) -> Result<Self, String> {
         let foreign = || "not a token file of `host prepare`".to_owned();
         let magic = &bytes[..bytes.len().min(MAGIC.len())];
@@ -238,7 +303,7 @@ impl Header {
             return Err(format!("version {version}, this program reads {VERSION}"));
         }
         if hash::bytes(&bytes[..56]) != word(56) || !matches!(width, 2 | 4) {
-            return Err("damaged: the header's checksum is another".into());
+            return Err(damaged("the header's checksum is another"));
         }
         Ok(Self {
             width,
@@ -263,51 +328,86 @@ impl Header {
         bytes
     }
 
-    /// Where the ids begin, if the file has the size that the counts ask for.
-    fn check_size(&self, found: usize) -> Result<usize, String> {
-        let absurd = || "damaged: absurd counts".to_owned();
+    fn blocks(&self) -> u64 {
+        self.pairs.div_ceil(BLOCK as u64)
+    }
+
+    /// Where the blocks end and their checksums begin. Only for counts that were checked.
+    fn table(&self) -> u64 {
+        HEADER as u64 + self.pairs * 8 + self.ids * u64::from(self.width)
+    }
+
+    /// Whether the file has the size that the counts ask for.
+    fn check_size(&self, found: u64) -> Result<(), String> {
+        let absurd = || damaged("absurd counts");
         if self.pairs > u64::from(u32::MAX) {
             return Err(absurd());
         }
-        let start = HEADER as u64 + (2 * self.pairs + 1) * 8;
+        let fixed = HEADER as u64 + self.pairs * 8 + self.blocks() * 8;
         let ids = self.ids.checked_mul(self.width.into()).ok_or_else(absurd)?;
-        let size = ids.checked_add(start).ok_or_else(absurd)?;
-        match (found as u64).cmp(&size) {
+        let size = ids.checked_add(fixed).ok_or_else(absurd)?;
+        match found.cmp(&size) {
             std::cmp::Ordering::Less => Err(format!("cut short: {found} of {size} bytes")),
-            std::cmp::Ordering::Greater => Err(format!("damaged: {found} bytes, not {size}")),
-            std::cmp::Ordering::Equal => Ok(start as usize),
+            std::cmp::Ordering::Greater => Err(damaged(&format!("{found} bytes, not {size}"))),
+            std::cmp::Ordering::Equal => Ok(()),
         }
     }
 }
 
-/// Collects sentence pairs and writes them as a token file.
-pub struct Builder {
-    vocabulary: usize,
-    fingerprint: u64,
-    offsets: Vec<u64>,
-    ids: Vec<u32>,
+/// Writes a token file pair by pair. It takes its place in [`Writer::finish`], not before.
+///
+/// In memory it takes 1 byte a pair.
+pub struct Writer {
+    out: Unfinished,
+    header: Header,
+    lengths: Vec<u8>,
+    ids: Vec<u8>,
+    checksums: Vec<u8>,
 }
 
-impl Builder {
-    /// An empty corpus of ids from `vocab`.
-    pub fn new(vocab: &Vocab) -> Self {
-        let (vocabulary, fingerprint) = (vocab.len(), vocab.hash());
-        Self { vocabulary, fingerprint, offsets: vec![0], ids: Vec::new() }
+impl Writer {
+    /// An empty file of ids from `vocab` that is to be `path`.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where it cannot be written.
+    pub fn create(path: &Path, vocab: &Vocab) -> Result<Self> {
+        let header = Header {
+            width: if vocab.len() <= 1 << 16 { 2 } else { 4 },
+            pairs: 0,
+            ids: 0,
+            vocabulary: vocab.len() as u64,
+            fingerprint: vocab.hash(),
+            checksum: 0,
+        };
+        let mut out = Unfinished::begin(path)?;
+        out.file.write_all(&[0; HEADER]).map_err(|e| Error::output("write", path, &e))?;
+        let (lengths, ids, checksums) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { out, header, lengths, ids, checksums })
     }
 
     /// Adds a pair; both sides come without [`EOS`]. Panics for an id outside the vocabulary.
-    pub fn push(&mut self, source: &[u32], target: &[u32]) {
-        for side in [source, target] {
-            assert!(side.iter().all(|id| (*id as usize) < self.vocabulary), "a foreign id");
-            self.ids.extend_from_slice(side);
-            self.ids.push(EOS);
-            self.offsets.push(self.ids.len() as u64);
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for more than 2³² pairs, [`Error::Failed`] where it cannot be written.
+    pub fn push(&mut self, source: &[u32], target: &[u32]) -> Result<()> {
+        if self.header.pairs == u64::from(u32::MAX) {
+            return Err(Error::misuse(format!("{} pairs are too many", u32::MAX)));
         }
+        let width = self.header.width as usize;
+        for side in [source, target] {
+            let known = |id: &u32| u64::from(*id) < self.header.vocabulary;
+            assert!(side.iter().all(known), "a foreign id");
+            self.lengths.extend((side.len() as u32 + 1).to_le_bytes());
+            side.iter().chain([&EOS]).for_each(|id| self.ids.extend(&id.to_le_bytes()[..width]));
+            self.header.ids += side.len() as u64 + 1;
+        }
+        self.header.pairs += 1;
+        if self.header.pairs.is_multiple_of(BLOCK as u64) { self.end_block() } else { Ok(()) }
     }
 
     /// The number of pairs so far.
     pub fn len(&self) -> usize {
-        self.offsets.len() / 2
+        self.header.pairs as usize
     }
 
     /// Whether there is no pair yet.
@@ -315,34 +415,28 @@ impl Builder {
         self.len() == 0
     }
 
-    /// Writes the file.
+    /// Puts the file in its place.
     ///
     /// # Errors
-    /// [`Error::Misuse`] for more than 2³² pairs, [`Error::Failed`] where it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        if self.len() > u32::MAX as usize {
-            return Err(Error::misuse(format!("{} pairs are too many", self.len())));
+    /// [`Error::Failed`] where it cannot be written; an earlier file is then as it was.
+    pub fn finish(mut self) -> Result<()> {
+        if !self.lengths.is_empty() {
+            self.end_block()?;
         }
-        let width = if self.vocabulary <= 1 << 16 { 2 } else { 4 };
-        let body = self.body(width);
-        let header = Header {
-            width: width as u32,
-            pairs: self.len() as u64,
-            ids: self.ids.len() as u64,
-            vocabulary: self.vocabulary as u64,
-            fingerprint: self.fingerprint,
-            checksum: hash::bytes(&body),
-        };
-        write_whole(path, |out| {
-            out.write_all(&header.to_bytes())?;
-            out.write_all(&body)
-        })
+        self.header.checksum = hash::bytes(&self.checksums);
+        let file = &mut self.out.file;
+        file.write_all(&self.checksums)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(&self.header.to_bytes()))
+            .map_err(|e| Error::output("write", self.out.path(), &e))?;
+        self.out.finish()
     }
 
-    fn body(&self, width: usize) -> Vec<u8> {
-        let mut body = Vec::with_capacity(self.offsets.len() * 8 + self.ids.len() * width);
-        self.offsets.iter().for_each(|offset| body.extend(offset.to_le_bytes()));
-        self.ids.iter().for_each(|id| body.extend(&id.to_le_bytes()[..width]));
-        body
+    fn end_block(&mut self) -> Result<()> {
+        self.lengths.append(&mut self.ids);
+        self.checksums.extend(hash::bytes(&self.lengths).to_le_bytes());
+        let written = self.out.file.write_all(&self.lengths);
+        self.lengths.clear();
+        written.map_err(|e| Error::output("write", self.out.path(), &e))
     }
 }

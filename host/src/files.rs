@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// How the names of files begin that are being written.
 const UNFINISHED: &str = ".writing-";
@@ -15,20 +16,48 @@ pub fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
-    let folder = folder_of(path);
-    let written = (|| {
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-        let mut buffered = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-        fill(&mut buffered)?;
-        buffered.flush()?;
-        drop(buffered);
-        allow_reading(file.as_file())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        // The rename itself must survive a power cut.
-        File::open(folder)?.sync_all()
-    })();
-    written.map_err(|e| Error::output("write", path, &e))
+    let mut unfinished = Unfinished::begin(path)?;
+    fill(&mut unfinished.file).map_err(|e| Error::output("write", path, &e))?;
+    unfinished.finish()
+}
+
+/// A file that takes its place when it is finished, and vanishes where it is not.
+pub struct Unfinished {
+    path: PathBuf,
+    /// To write to, at any place.
+    pub file: BufWriter<NamedTempFile>,
+}
+
+impl Unfinished {
+    /// A file that is to be `path`.
+    ///
+    /// Errors: the folder cannot be written.
+    pub fn begin(path: &Path) -> Result<Self> {
+        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder_of(path));
+        let file = file.map_err(|e| Error::output("write", path, &e))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, file) })
+    }
+
+    /// What it is to be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts it in its place, complete on disk.
+    ///
+    /// Errors: as [`write_whole`].
+    pub fn finish(self) -> Result<()> {
+        let Self { path, file } = self;
+        let placed = (|| {
+            let file = file.into_inner().map_err(|e| e.into_error())?;
+            allow_reading(file.as_file())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|e| e.error)?;
+            // The rename itself must survive a power cut.
+            File::open(folder_of(&path))?.sync_all()
+        })();
+        placed.map_err(|e| Error::output("write", &path, &e))
+    }
 }
 
 /// Writes what a user asked to have in `path`: a device or a pipe as it is, the target of a link, or a whole file.

@@ -6,11 +6,48 @@ use a2d_core::rng::scramble;
 ///
 /// Eight bytes at a time, each step a bijection of the state.
 pub fn bytes(bytes: &[u8]) -> u64 {
-    let (words, tail) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..tail.len()].copy_from_slice(tail);
-    let state = words.iter().fold(bytes.len() as u64, |state, word| step(state, *word));
-    scramble(step(state, last))
+    let mut hash = Running::new(bytes.len() as u64);
+    hash.add(bytes);
+    hash.end()
+}
+
+/// [`bytes`] of what comes in parts.
+pub struct Running {
+    state: u64,
+    /// What is left over of the parts so far: less than a word.
+    rest: [u8; 8],
+    held: usize,
+}
+
+impl Running {
+    /// Of `length` bytes in all.
+    pub fn new(length: u64) -> Self {
+        Self { state: length, rest: [0; 8], held: 0 }
+    }
+
+    /// The next part.
+    pub fn add(&mut self, mut part: &[u8]) {
+        if self.held > 0 {
+            let taken = part.len().min(8 - self.held);
+            self.rest[self.held..self.held + taken].copy_from_slice(&part[..taken]);
+            self.held += taken;
+            part = &part[taken..];
+            if self.held < 8 {
+                return;
+            }
+            self.state = step(self.state, self.rest);
+        }
+        let (words, tail) = part.as_chunks::<8>();
+        self.state = words.iter().fold(self.state, |state, word| step(state, *word));
+        self.rest = [0; 8];
+        self.rest[..tail.len()].copy_from_slice(tail);
+        self.held = tail.len();
+    }
+
+    /// The hash.
+    pub fn end(&self) -> u64 {
+        scramble(step(self.state, self.rest))
+    }
 }
 
 fn step(state: u64, word: [u8; 8]) -> u64 {

@@ -18,7 +18,6 @@ pub mod files;
 pub mod gpu;
 pub mod hash;
 pub mod log;
-mod mapped;
 pub mod model;
 pub mod output;
 pub mod panics;

@@ -55,7 +55,7 @@ impl Vocab {
     /// # Errors
     /// [`Error::Misuse`] when `size` is too small to hold anything.
     pub fn learn<'a>(lines: impl Iterator<Item = &'a str>, size: usize) -> Result<Self> {
-        Self::learn_with(lines, size, size >= BYTE_FALLBACK_FROM)
+        Self::learn_with(lines, size, Self::wants_bytes(size))
     }
 
     /// [`Vocab::learn`], with the choice of byte fallback: 256 more tokens, and no text is lost.
@@ -67,6 +67,21 @@ impl Vocab {
         size: usize,
         byte_fallback: bool,
     ) -> Result<Self> {
+        let mut words = Words::default();
+        lines.for_each(|line| words.add(line));
+        Self::learn_words(words, size, byte_fallback)
+    }
+
+    /// Whether a vocabulary of `size` spells characters outside it as bytes unless asked otherwise.
+    pub fn wants_bytes(size: usize) -> bool {
+        size >= BYTE_FALLBACK_FROM
+    }
+
+    /// [`Vocab::learn_with`] of lines that are counted already.
+    ///
+    /// # Errors
+    /// As [`Vocab::learn`].
+    pub fn learn_words(words: Words, size: usize, byte_fallback: bool) -> Result<Self> {
         let reserved = reserved(byte_fallback);
         let least = reserved.len() + LEAST_PIECES;
         if size < least {
@@ -75,7 +90,7 @@ impl Vocab {
                 "a vocabulary of {size} is too small: at least {least}{with}"
             )));
         }
-        let words = count_words(lines);
+        let words = words.most_frequent();
         // Half for characters, so that a text of many rare ones still gets subwords.
         let alphabet = alphabet(&words, (size - reserved.len()) / 2);
         let (ids, merges) = learn_merges(&words, &alphabet, &reserved, size)?;
@@ -152,9 +167,17 @@ impl Vocab {
     /// # Errors
     /// As [`Vocab::encode`].
     pub fn encode_batch<S: AsRef<str> + Sync>(&self, lines: &[S]) -> Result<Vec<Vec<u32>>> {
-        let encoder = || Encoder::new(self.tokenizer.get_model());
-        let ids = lines.par_iter().with_min_len(256);
-        ids.map_init(encoder, |encoder, line| encoder.encode(line.as_ref())).collect()
+        let lines = lines.par_iter().with_min_len(256);
+        let encode = |encoder: &mut Encoder<'_>, line: &S| {
+            let mut ids = Vec::new();
+            encoder.encode(line.as_ref(), &mut ids).map(|()| ids)
+        };
+        lines.map_init(|| self.encoder(), encode).collect()
+    }
+
+    /// What encodes many lines on one thread.
+    pub fn encoder(&self) -> Encoder<'_> {
+        Encoder::new(self.tokenizer.get_model())
     }
 
     /// The text of `ids`; special tokens are skipped, bytes that make no UTF-8 become `�`.
@@ -184,8 +207,9 @@ impl Vocab {
     }
 }
 
-/// What one thread needs to encode many lines: the cuts of [`runnable`] in one pass, not 33.
-struct Encoder<'a> {
+/// What one thread needs to encode many lines: the cuts of [`runnable`] in one pass, not 33, and
+/// the library's memory of words that were met.
+pub struct Encoder<'a> {
     model: &'a PipelineModel,
     scratch: PipelineModelScratch,
     marked: String,
@@ -199,7 +223,11 @@ impl<'a> Encoder<'a> {
         Self { model, scratch, marked: String::new(), spans: Vec::new(), tokens: Vec::new() }
     }
 
-    fn encode(&mut self, line: &str) -> Result<Vec<u32>> {
+    /// Appends the ids of a line: those of [`Vocab::encode`].
+    ///
+    /// # Errors
+    /// As [`Vocab::encode`].
+    pub fn encode(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
         mark(line, &mut self.marked);
         if u32::try_from(self.marked.len()).is_err() {
             return Err(Error::misuse("cannot encode a line of 4 GiB"));
@@ -215,7 +243,8 @@ impl<'a> Encoder<'a> {
         self.model
             .tokenize_spans(&self.marked, &self.spans, &mut self.scratch, &mut self.tokens)
             .map_err(|e| Error::misuse(format!("cannot encode a line: {e}")))?;
-        Ok(PipelineToken::cast_slice(&self.tokens).to_vec())
+        ids.extend_from_slice(PipelineToken::cast_slice(&self.tokens));
+        Ok(())
     }
 }
 
@@ -225,20 +254,48 @@ fn reserved(byte_fallback: bool) -> Vec<String> {
     SPECIAL.iter().map(ToString::to_string).chain(bytes).collect()
 }
 
-/// Every piece of the lines and how often it occurs.
-fn count_words<'a>(lines: impl Iterator<Item = &'a str>) -> HashMap<String, u64> {
-    let mut words: HashMap<String, u64> = HashMap::new();
-    let mut marked = String::new();
-    for line in lines {
-        mark(line, &mut marked);
-        for piece in pieces(&marked) {
-            match words.get_mut(piece) {
+/// Every piece of some lines and how often it occurs: what a vocabulary is learnt from.
+///
+/// Of more than a million different pieces, the rarest so far are forgotten; a vocabulary is
+/// learnt from the 262,144 most frequent. Ordinary text of two languages has so many after some
+/// 30 million words.
+#[derive(Default)]
+pub struct Words {
+    counts: HashMap<String, u64>,
+    marked: String,
+}
+
+/// How many different pieces are counted, and of how many a vocabulary is learnt.
+const MOST_COUNTED: usize = 1 << 20;
+const MOST_LEARNT: usize = 1 << 18;
+
+impl Words {
+    /// Counts the pieces of one more line.
+    pub fn add(&mut self, line: &str) {
+        mark(line, &mut self.marked);
+        for piece in pieces(&self.marked) {
+            match self.counts.get_mut(piece) {
                 Some(count) => *count += 1,
-                None => drop(words.insert(piece.to_owned(), 1)),
+                None => drop(self.counts.insert(piece.to_owned(), 1)),
             }
         }
+        let mut rare = 1;
+        while self.counts.len() > MOST_COUNTED {
+            self.counts.retain(|_, count| *count > rare);
+            rare *= 2;
+        }
     }
-    words
+
+    /// Those that a vocabulary is learnt from; of equally frequent ones, the first by name.
+    fn most_frequent(self) -> HashMap<String, u64> {
+        if self.counts.len() <= MOST_LEARNT {
+            return self.counts;
+        }
+        let mut words: Vec<_> = self.counts.into_iter().collect();
+        words.sort_unstable_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+        words.truncate(MOST_LEARNT);
+        words.into_iter().collect()
+    }
 }
 
 /// Step 1 of the module's description, into a buffer that is used again.

@@ -2,7 +2,8 @@
 
 use crate::desk::Desk;
 use a2d_host::gpu::BUILT;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 
 /// Its name, what it does to a file, and what is said of it.
 type Damage = (&'static str, fn(&mut Vec<u8>), &'static str);
@@ -312,4 +313,21 @@ fn a_place_that_cannot_be_written_is_named() {
     fs::create_dir(desk.path("full/log.jsonl")).unwrap();
     let resume = "distill tiny.toml --data data --out full --resume --set train.max_update=30";
     desk.refused(resume, 1, &["full/log.jsonl: is a directory"]);
+}
+
+#[test]
+fn data_that_changes_under_a_training_is_told() {
+    let line = "train tiny.toml --data data --set train.max_update=100000 --out new";
+    for (how, spoil) in [
+        ("is cut short", (|file: File| file.set_len(1000).unwrap()) as fn(File)),
+        ("is overwritten", |mut file| file.write_all(&[0; 50_000]).unwrap()),
+    ] {
+        let desk = Desk::with_run();
+        let done = desk.meanwhile(line, "model 3/", |_| {
+            spoil(File::options().write(true).open(desk.path("data/train.bin")).unwrap());
+        });
+        let error = done.err.lines().last().unwrap();
+        let says = format!("data/train.bin {how} while it is in use; put the same file back");
+        assert!(done.code == Some(1) && error.contains(&says), "{done:#?}");
+    }
 }

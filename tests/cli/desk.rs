@@ -225,6 +225,12 @@ impl Desk {
     pub fn interrupted(&self, line: &str, mark: &str, signal: &str) -> Done {
         disturbed(self.command(line), mark, |child| send(signal, child))
     }
+
+    /// Runs a line, and does something once a line of its progress holds `mark`.
+    pub fn meanwhile(&self, line: &str, mark: &str, act: impl FnOnce(&Child)) -> Done {
+        disturbed(self.command(line), mark, act)
+    }
+
     /// Runs a line that must be refused: one line on standard error with all `parts`, this exit code, and no file
     /// changed.
     #[track_caller]

@@ -177,7 +177,7 @@ fn a_permission_that_is_lost_leaves_the_earlier_checkpoint() {
 fn two_processes_do_not_train_in_one_folder() {
     let desk = Desk::with_run();
     let line = "train tiny.toml --data data --out run --set train.max_update=100000";
-    let done = disturbed(desk.command(line), "model 5/", |child| {
+    let done = desk.meanwhile(line, "model 5/", |child| {
         let process = format!("process {} trains in run", child.id());
         for other in [format!("{line} --resume"), line.replace("train tiny", "distill tiny")] {
             let other =

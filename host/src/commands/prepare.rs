@@ -5,6 +5,7 @@ use crate::config::Run;
 use crate::error::{Error, Result};
 use crate::prepare::{self, Request, State};
 use crate::prepared::Prepared;
+use crate::signals;
 use std::io::Write;
 use std::path::Path;
 
@@ -21,8 +22,11 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         vocab_size: args.vocab_size,
         byte_fallback: None,
         max_length: args.max_length,
+        clean: args.clean,
+        strict: args.strict,
         out: args.out,
     };
+    signals::install()?;
     if !args.json && !globals.quiet {
         return prepare::run(&request, out).map(drop);
     }
@@ -88,6 +92,8 @@ fn request(run: &Run, out: &Path) -> Result<Option<Request>> {
         vocab_size: data.vocab_size,
         byte_fallback: None,
         max_length: data.max_length,
+        clean: data.clean,
+        strict: None,
         out: out.to_owned(),
     }))
 }

@@ -24,6 +24,8 @@ pub struct Data {
     pub vocab_size: usize,
     /// Pairs with more subwords than this on either side are dropped and counted.
     pub max_length: usize,
+    /// Leave out the training pairs that have a flaw: copies, duplicates, pairs of other splits, garbled text.
+    pub clean: bool,
     /// The folder of the prepared data; without it, `OUT/data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
@@ -39,6 +41,7 @@ impl Default for Data {
             test: None,
             vocab_size: 8000,
             max_length: 250,
+            clean: false,
             dir: None,
         }
     }

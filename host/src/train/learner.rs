@@ -22,10 +22,10 @@ use std::path::Path;
 pub type Pairs = (Vec<Vec<u32>>, Vec<Vec<u32>>);
 
 /// The pairs of a batch.
-pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Pairs {
-    let source = rows.iter().map(|&i| corpus.source(i as usize).to_vec());
-    let target = rows.iter().map(|&i| corpus.target(i as usize).to_vec());
-    (source.collect(), target.collect())
+///
+/// Errors: the file of the corpus is no longer what was opened.
+pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Result<Pairs> {
+    rows.iter().map(|&i| corpus.pair(i as usize)).collect()
 }
 
 /// A batch of `pairs` as the objective wants it laid out.

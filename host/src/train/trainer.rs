@@ -220,7 +220,7 @@ impl<'a, B: Train> Trainer<'a, B> {
     fn batches(&self, epoch: u64, display: &Display) -> Result<Vec<Vec<u32>>> {
         let train = &self.job.run.train;
         let lengths = self.job.data.train.all_lengths();
-        let cut = data::batches(&lengths, train.max_tokens, train.seed, epoch);
+        let cut = data::batches(lengths, train.max_tokens, train.seed, epoch);
         if cut.batches.is_empty() {
             let text = format!("`train.max_tokens` {} is too small for any pair", train.max_tokens);
             return Err(Error::misuse(text));
@@ -260,10 +260,11 @@ impl<'a, B: Train> Trainer<'a, B> {
         let lr = self.rate();
         let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
         let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
+        let batches = batches.collect::<Result<Vec<_>>>()?;
         let unread = self.learning.update(
             b,
             &self.plan,
-            &batches.collect::<Vec<_>>(),
+            &batches,
             self.teacher.as_ref(),
             &self.objective,
             &At {

@@ -53,11 +53,11 @@ fn losses<B: Train>(
     let lengths = corpus.all_lengths();
     // No sentence is left out: the loss must not depend on the budget.
     let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
-    let cut = data::fixed_batches(&lengths, job.run.train.max_tokens.min(job.room).max(longest));
+    let cut = data::fixed_batches(lengths, job.run.train.max_tokens.min(job.room).max(longest));
     let objective = Objective { maps: None, alpha: 0.0, norm: Norm::Mean, ..*objective };
     let (mut reports, mut tokens) = (Vec::new(), 0);
     for rows in cut.batches.iter().take(most_batches) {
-        let batch = learner::batch(b, &learner::pairs(corpus, rows), &objective);
+        let batch = learner::batch(b, &learner::pairs(corpus, rows)?, &objective);
         let count = Counts::of(&batch).target_tokens;
         reports.push((objective.evaluate(b, &batch, model, None), count as f64));
         tokens += count;

@@ -46,7 +46,8 @@ fn run(Cli { globals, verb }: Cli) -> Result<()> {
         Verb::Distill(args) => commands::distill::run(args, &globals, &mut out)?,
         Verb::Translate(args) => commands::translate::run(args, &globals, &mut out)?,
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, &mut out)?,
-        Verb::Score(args) => score::command::run(&args.into(), &mut out)?,
+        Verb::Score(args) => score::command::run(&args.try_into()?, &mut out)?,
+        Verb::Compare(args) => score::compare::run(&args.try_into()?, &mut out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, &mut out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, &mut out)?,
     }

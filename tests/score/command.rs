@@ -1,0 +1,137 @@
+//! What `host score` reads, prints and refuses.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use a2d_host::error::Error;
+use a2d_host::score::command::{self, Format, Request};
+use a2d_host::score::triples::Export;
+use a2d_host::score::{Options, bleu};
+use a2d_host::text::read_lines;
+use serde_json::Value;
+
+use crate::files::Files;
+
+/// `printf 'Ja.\nNein.\n' | gzip -n9`
+const GZIPPED: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xf3, 0x4a, 0xd4, 0xe3, 0xf2, 0x4b,
+    0xcd, 0xcc, 0xd3, 0xe3, 0x02, 0x00, 0x62, 0x68, 0xb3, 0xe2, 0x0a, 0x00, 0x00, 0x00,
+];
+
+fn request(hypothesis: &Path, references: &[&Path], metrics: &[&str]) -> Request {
+    Request {
+        hypothesis: hypothesis.into(),
+        references: references.iter().map(PathBuf::from).collect(),
+        metrics: metrics.iter().map(|name| name.to_string()).collect(),
+        options: Options::default(),
+        sentence: false,
+        format: Format::Lines(1),
+        export: None,
+    }
+}
+
+fn output(request: &Request) -> Result<String, Error> {
+    let mut out = Vec::new();
+    command::run(request, &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+/// The message of a request that must be refused with exit code 2.
+fn refusal(request: &Request) -> String {
+    let error = output(request).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn lines_end_at_newlines_only() {
+    let files = Files::new();
+    let path = files.write("text", "a\u{2028}b\u{85}c\x0bd\re\r\n\n  f \r\r\nlast");
+    let expected = ["a\u{2028}b\u{85}c\x0bd\re", "", "  f \r", "last"];
+    assert_eq!(read_lines(&path).unwrap(), expected);
+    assert_eq!(read_lines(&files.write("unix", "a\n\n")).unwrap(), ["a", ""]);
+    assert!(read_lines(&files.write("empty", "")).unwrap().is_empty());
+}
+
+#[test]
+fn gzipped_files_are_decompressed() {
+    let files = Files::new();
+    let once = files.write("once.gz", GZIPPED);
+    let twice = files.write("twice.gz", [GZIPPED, GZIPPED].concat());
+    assert_eq!(read_lines(&once).unwrap(), ["Ja.", "Nein."]);
+    assert_eq!(read_lines(&twice).unwrap(), ["Ja.", "Nein.", "Ja.", "Nein."]);
+    let cut = read_lines(&files.write("cut.gz", &GZIPPED[..20])).unwrap_err();
+    assert!(cut.to_string().contains("cut.gz") && cut.exit_code() == 2, "{cut}");
+}
+
+#[test]
+fn command_prints_a_line_for_each_metric_in_the_order_asked() {
+    let files = Files::new();
+    let hypothesis = files.write("hyp", "Das ist ein Satz .\r\nNein .\r\n");
+    let reference = files.write("ref", "Das ist ein Satz.\nNein.");
+    let text = output(&request(&hypothesis, &[&reference, &reference], &["chrf", "bleu"])).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("chrF2|nrefs:2|") && lines[0].ends_with(" = 100.0"), "{text}");
+    assert!(lines[1].starts_with("BLEU|nrefs:2|"), "{text}");
+    assert!(lines[1].contains(" = 100.0 100.0/100.0/100.0/100.0 "), "{text}");
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn command_writes_unrounded_scores_as_json() {
+    let files = Files::new();
+    let hypothesis = files.write("hyp", "Das ist ein guter Satz.\n");
+    let reference = files.write("ref", "Das ist ein langer Satz.\n");
+    let request = request(&hypothesis, &[&reference], &["bleu", "chrf"]);
+    let list: Value =
+        serde_json::from_str(&output(&Request { format: Format::Json, ..request }).unwrap()).unwrap();
+    let score = bleu(&["Das ist ein guter Satz."], &[vec!["Das ist ein langer Satz."]]).unwrap();
+    assert_eq!(list[0]["name"], "BLEU");
+    assert_eq!(list[0]["signature"], score.signature);
+    assert!((list[0]["score"].as_f64().unwrap() - score.score).abs() < 1e-12);
+    assert_eq!(list[1]["name"], "chrF2");
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!(list[0].as_object().unwrap().len(), 3);
+}
+
+#[test]
+fn command_refuses_with_the_reason() {
+    let files = Files::new();
+    let two = files.write("two", "a\nb\n");
+    let three = files.write("three", "a\nb\nc\n");
+    let empty = files.write("empty", "");
+    let latin = files.write("latin", b"a\nStra\xdfe\n");
+    let missing = files.path("missing");
+    let stdin = PathBuf::from("-");
+    let shown = |path: &Path| path.display().to_string();
+    for (request, expected) in [
+        (
+            request(&two, &[&two, &three], &["bleu"]),
+            format!("different numbers of lines: 2 in {}, 3 in {}", shown(&two), shown(&three)),
+        ),
+        (request(&two, &[&empty], &["chrf"]), format!("nothing to score in {}", shown(&empty))),
+        (request(&empty, &[&two], &["chrf"]), format!("nothing to score in {}", shown(&empty))),
+        (request(&latin, &[&two], &["bleu"]), format!("{}:2: not UTF-8", shown(&latin))),
+        (
+            request(&two, &[&missing], &["bleu"]),
+            format!("cannot read {}: no such file or directory", shown(&missing)),
+        ),
+        (
+            request(&two, &[&two], &["bleu", "rouge"]),
+            "unknown metric `rouge`; known are bleu, chrf, chrf++, ter".into(),
+        ),
+        (request(&two, &[&two], &[]), "no metric; known are bleu, chrf, chrf++, ter".into()),
+        (
+            request(&stdin, &[&two, &stdin], &["bleu"]),
+            "only one of the files can be `-` (standard input)".into(),
+        ),
+    ] {
+        assert_eq!(refusal(&request), expected);
+    }
+}
+
+#[test]
+fn unknown_metrics_are_refused_before_files_are_read() {
+    let missing = PathBuf::from("missing");
+    assert!(refusal(&request(&missing, &[&missing], &["rouge"])).contains("`rouge`"));
+}

@@ -1,0 +1,1 @@
+//! What `host compare` prints and refuses.

@@ -89,9 +89,8 @@ fn streams_of_different_lengths_are_refused_by_count() {
 
 #[test]
 fn huge_lines_take_their_time_but_end() {
-    let words = |step: usize| -> String {
-        (0..3000).map(|k| format!("w{} ", k * step % 700)).collect()
-    };
+    let words =
+        |step: usize| -> String { (0..3000).map(|k| format!("w{} ", k * step % 700)).collect() };
     let (hypothesis, reference) = (words(7), words(11));
     for options in ["bleu", "chrf++", "ter"] {
         let lines = [hypothesis.as_str(), "", "x"];

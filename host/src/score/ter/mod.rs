@@ -5,7 +5,7 @@ mod edits;
 mod shifts;
 
 use super::bleu::Numbers;
-use super::tokenize::Tercom;
+use super::tokenize::{Tercom, words};
 use super::{Metric, Rounded, Rounding, case, yes_no};
 
 /// TER in per cent and its settings; the default ones are sacreBLEU's and those of `tercom`.
@@ -16,6 +16,18 @@ use super::{Metric, Rounded, Rounding, case, yes_no};
 pub struct Ter {
     /// What lines undergo before they are split at white space.
     pub tercom: Tercom,
+}
+
+impl Ter {
+    /// A reference with white space between its words. sacreBLEU normalizes references twice,
+    /// which shows in `Tom's.`: only when the period is set apart does `'s` end a word.
+    fn reference(&self, line: &str) -> String {
+        let once = self.tercom.space(line);
+        if !self.tercom.normalized {
+            return once;
+        }
+        self.tercom.space(&words(&once).collect::<Vec<_>>().join(" "))
+    }
 }
 
 impl Metric for Ter {
@@ -32,15 +44,14 @@ impl Metric for Ter {
 
     /// The edits, and the mean length of the references.
     fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
-        let space = |line: &&str| self.tercom.space(line);
-        let lines: Vec<_> = [hypothesis].iter().chain(references).map(space).collect();
+        let hypothesis = self.tercom.space(hypothesis);
+        let references: Vec<_> = references.iter().map(|line| self.reference(line)).collect();
         let mut numbers = Numbers::default();
-        let mut lines = lines.iter().map(|line| numbers.of(line));
-        let hypothesis = lines.next().unwrap_or_default();
-        let references: Vec<_> = lines.collect();
+        let hypothesis = numbers.of(&hypothesis);
+        let references: Vec<_> = references.iter().map(|line| numbers.of(line)).collect();
         let edits = references.iter().map(|reference| shifts::edits(&hypothesis, reference));
-        let words: usize = references.iter().map(Vec::len).sum();
-        vec![edits.min().unwrap_or(0) as f64, words as f64 / references.len() as f64]
+        let length: usize = references.iter().map(Vec::len).sum();
+        vec![edits.min().unwrap_or(0) as f64, length as f64 / references.len() as f64]
     }
 
     fn rounded_score(&self, numbers: &[f64], rounding: Rounding) -> Rounded {

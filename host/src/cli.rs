@@ -8,6 +8,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+mod scoring;
+
+pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
+
 /// Distils small translation models from large ones: prepare, train, distill, translate, score.
 #[derive(Debug, Parser)]
 #[command(name = "host", version, after_help = EXAMPLE)]
@@ -49,10 +53,12 @@ pub enum Verb {
     Translate(TranslateArgs),
     /// Translate a test set and score the result
     Evaluate(EvaluateArgs),
-    /// Score translations: BLEU and chrF as sacreBLEU has them
+    /// Score translations: BLEU, chrF and TER as sacreBLEU has them
     Score(ScoreArgs),
     /// Average the last checkpoints of a run into one model
     Average(AverageArgs),
+    /// Compare systems with a baseline: how significant are differences of their scores?
+    Compare(CompareArgs),
     /// Measure speed: one JSON line a measurement
     Bench(BenchArgs),
     /// List the backends of this machine and which one `auto` takes
@@ -272,26 +278,6 @@ pub struct EvaluateArgs {
     pub device: DeviceArgs,
 }
 
-/// `host score`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:
-  host score --hypothesis out.en --reference test.en
-  host translate runs/quickstart --input test.de | host score --hypothesis - --reference test.en")]
-pub struct ScoreArgs {
-    /// The translations; - is standard input
-    #[arg(long, value_name = "FILE")]
-    pub hypothesis: PathBuf,
-    /// Reference translations, one file or more
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
-    pub reference: Vec<PathBuf>,
-    /// The scores wanted
-    #[arg(long, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',')]
-    pub metrics: Vec<String>,
-    /// Print a JSON list of name, score and signature
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `host average`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -484,13 +470,6 @@ impl TranslateArgs {
         let (wanted, beam) = (self.n_best.unwrap_or(1), self.search.beam);
         let text = || format!("--n-best {wanted} needs --beam {wanted} or more, found {beam}");
         if wanted <= beam { Ok(wanted) } else { Err(Error::misuse(text())) }
-    }
-}
-
-impl From<ScoreArgs> for crate::score::command::Request {
-    fn from(args: ScoreArgs) -> Self {
-        let ScoreArgs { hypothesis, reference, metrics, json } = args;
-        Self { hypothesis, references: reference, metrics, json }
     }
 }
 

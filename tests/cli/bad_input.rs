@@ -273,6 +273,83 @@ fn wrong_arguments_are_one_line() {
         ("translate full --beam 2 --n-best 3", "--n-best 3 needs --beam 3 or more"),
         ("translate full --length-penalty nan", "expected a number, 0 or more"),
         ("score --hypothesis test.en --reference test.en --metrics blue", "unknown metric `blue`"),
+        (
+            "score --hypothesis test.en --reference test.en --tokenize 14a",
+            "[possible values: none, 13a, char, intl, zh]",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --smooth-method ln",
+            "[possible values: none, floor, add-k, exp]",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --smooth-value 1",
+            "--smooth-value needs --smooth-method floor or add-k",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --smooth-value -1",
+            "expected a number, 0 or more",
+        ),
+        ("score --hypothesis test.en --reference test.en --chrf-char-order 7", "expected 1 to 6"),
+        ("score --hypothesis test.en --reference test.en --chrf-word-order 5", "expected 0 to 4"),
+        ("score --hypothesis test.en --reference test.en --chrf-beta 0", "expected 1 to 1000"),
+        ("score --hypothesis test.en --reference test.en --width 18", "expected 0 to 17"),
+        (
+            "score --hypothesis test.en --reference test.en --json --width 2",
+            "'--json' cannot be used with '--width <N>'",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --json --score-only",
+            "'--json' cannot be used with '--score-only'",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --ter-lowercase",
+            "'--ter-lowercase' found",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --export-triples x",
+            "not provided: --source <FILE>",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --source test.de",
+            "not provided: --export-triples",
+        ),
+        (
+            "score --hypothesis test.en --reference test.en --source train.de --export-triples x",
+            "20 in test.en, 600 in train.de",
+        ),
+        ("compare --hypothesis test.en test.de", "not provided: --reference <FILE>"),
+        (
+            "compare --hypothesis test.en --reference test.en",
+            "nothing to compare with: give --hypothesis twice or more",
+        ),
+        (
+            "compare --hypothesis test.en test.en --reference test.en",
+            "the hypothesis test.en is given twice",
+        ),
+        (
+            "compare --hypothesis test.en train.en --reference test.en",
+            "20 in test.en, 600 in train.en",
+        ),
+        (
+            "compare --hypothesis test.en test.de --reference test.en --metrics blue",
+            "unknown metric `blue`",
+        ),
+        (
+            "compare --hypothesis test.en test.de --reference test.en --resamples 0",
+            "expected 1 to 10000000",
+        ),
+        (
+            "compare --hypothesis test.en test.de --reference test.en --seed x",
+            "invalid digit found in string",
+        ),
+        (
+            "compare --hypothesis test.en test.de --reference test.en --paired-bootstrap --approximate-randomisation",
+            "'--paired-bootstrap' cannot be used with '--approximate-randomisation'",
+        ),
+        (
+            "compare --hypothesis test.en test.de --reference test.en --source test.de --export-triples x",
+            "--export-triples needs a file for each of 2 hypotheses, found 1",
+        ),
         ("train tiny.toml --method a2d", "'--method' found"),
         ("distill tiny.toml --method magic", "--method magic"),
     ] {
@@ -309,6 +386,10 @@ fn a_place_that_cannot_be_written_is_named() {
     let prepare =
         "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 300";
     desk.refused(&format!("{prepare} --out test.de/data"), 1, &["test.de/data"]);
+    let score = "score --hypothesis test.en --reference test.en --source test.de --export-triples";
+    desk.refused(&format!("{score} nowhere/x.jsonl"), 1, &["cannot write nowhere/x.jsonl"]);
+    let compare = "compare --hypothesis test.en test.de --reference test.en --source test.de";
+    desk.refused(&format!("{compare} --export-triples x data"), 1, &["cannot write data"]);
     fs::remove_file(desk.path("full/log.jsonl")).unwrap();
     fs::create_dir(desk.path("full/log.jsonl")).unwrap();
     let resume = "distill tiny.toml --data data --out full --resume --set train.max_update=30";

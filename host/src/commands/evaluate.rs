@@ -7,7 +7,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::files::{has_place, write_output};
 use crate::run_dir::RunDir;
-use crate::score::command;
+use crate::score::{self, command};
 use crate::signals;
 use crate::text;
 use std::io::Write;
@@ -53,8 +53,10 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     if let Some(path) = &args.output {
         write_output(path, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
     }
-    let scores =
-        metrics.iter().map(|metric| metric(&lines, &references)).collect::<Result<Vec<_>>>()?;
+    let scores = metrics
+        .iter()
+        .map(|metric| score::corpus(&**metric, &lines, &references))
+        .collect::<Result<Vec<_>>>()?;
     let written = if args.json {
         command::write_json(&scores, out)
     } else {

@@ -1,89 +1,219 @@
 //! BLEU (Papineni et al., 2002): clipped n-gram precisions and a penalty for brevity.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Add;
-
-use rayon::prelude::*;
 
 use super::ngrams::{matches, ngrams};
-use super::tokenize::tokenize_13a;
-use super::{Score, check, signature};
-use crate::error::Result;
+use super::tokenize::{Tokenizer, words};
+use super::{Metric, Rounded, Rounding, case, yes_no};
 
 /// The longest n-grams counted.
 const ORDER: usize = 4;
 /// Bits of a word's number: four of them fill the 128 of an n-gram.
 const BITS: u32 = 32;
 
-/// Corpus BLEU from 0 to 100, as sacreBLEU 2.6.0 computes it by default.
-///
-/// `references[k]` is the k-th reference of every line. Words are split by `13a`, case counts, an
-/// order without a match is smoothed exponentially, and the reference length of a line is the one
-/// closest to the hypothesis (the shorter of two equally close). Without any common word it is 0.
-///
-/// # Errors
-/// [`Misuse`](crate::error::Error::Misuse) if there is nothing to score or a reference has more or
-/// fewer lines than there are hypotheses.
-pub fn bleu<S: AsRef<str> + Sync>(hypotheses: &[S], references: &[Vec<S>]) -> Result<Score> {
-    check(hypotheses, references)?;
-    let counts = (0..hypotheses.len())
-        .into_par_iter()
-        .map(|line| count(&hypotheses[line], references.iter().map(|stream| &stream[line])))
-        .reduce(Counts::default, Counts::add);
-    Ok(Score {
-        name: "BLEU".into(),
-        score: counts.score(),
-        signature: signature(references.len(), "eff:no|tok:13a|smooth:exp"),
-        detail: counts.detail(),
-    })
+/// BLEU from 0 to 100 and its settings; the default ones are sacreBLEU's for a corpus.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Bleu {
+    /// What splits lines into words.
+    pub tokenizer: Tokenizer,
+    /// Whether case does not count.
+    pub lowercase: bool,
+    /// What an order without a match counts as.
+    pub smoothing: Smoothing,
+    /// Whether the orders that all lines are too short for are left out: for lines by themselves.
+    pub effective_order: bool,
+}
+
+/// What BLEU takes for the precision of an order without a match (Chen and Cherry, 2014).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Smoothing {
+    /// Nothing, so that the score is 0.
+    None,
+    /// As if this much of an n-gram matched.
+    Floor(f64),
+    /// As if so many more n-grams of every order but the first were there, and matched.
+    AddK(f64),
+    /// As if half an n-gram matched in the first such order, a quarter in the second, and so on.
+    #[default]
+    Exp,
+}
+
+impl Smoothing {
+    fn setting(self) -> Cow<'static, str> {
+        match self {
+            Self::None => "none".into(),
+            Self::Floor(value) => format!("floor[{value:.2}]").into(),
+            Self::AddK(value) => format!("add-k[{value:.2}]").into(),
+            Self::Exp => "exp".into(),
+        }
+    }
+}
+
+impl Metric for Bleu {
+    fn name(&self) -> String {
+        "BLEU".into()
+    }
+
+    fn settings(&self) -> String {
+        let (case, eff) = (case(self.lowercase), yes_no(self.effective_order));
+        let (tokenizer, smoothing) = (self.tokenizer.name(), self.smoothing.setting());
+        format!("case:{case}|eff:{eff}|tok:{tokenizer}|smooth:{smoothing}")
+    }
+
+    fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+        let lines: Vec<_> = [hypothesis].iter().chain(references).map(|l| self.line(l)).collect();
+        let mut numbers = Numbers::default();
+        let mut lines = lines.iter().map(|line| numbers.of(line));
+        let hypothesis = lines.next().unwrap_or_default();
+        Counts::of(&hypothesis, &lines.collect::<Vec<_>>()).numbers()
+    }
+
+    fn rounded_score(&self, numbers: &[f64], rounding: Rounding) -> Rounded {
+        // The end of it, from the logarithms on, has 64 bits in either case.
+        Rounded::double(self.geometric_mean(&Counts::from(numbers), rounding))
+    }
+
+    fn detail(&self, numbers: &[f64]) -> String {
+        let counts = Counts::from(numbers);
+        let (precisions, _) = self.precisions(&counts, Rounding::Double);
+        let precisions = precisions.map(|precision| format!("{precision:.1}")).join("/");
+        let (penalty, ratio) = (counts.penalty(), counts.ratio());
+        let Counts { hypothesis, reference, .. } = counts;
+        format!(
+            "{precisions} (BP = {penalty:.3} ratio = {ratio:.3} \
+             hyp_len = {hypothesis} ref_len = {reference})"
+        )
+    }
+}
+
+impl Bleu {
+    /// A line with white space between its words.
+    fn line<'a>(&self, line: &'a str) -> Cow<'a, str> {
+        if self.lowercase {
+            Cow::Owned(self.tokenizer.space(&line.to_lowercase()).into_owned())
+        } else {
+            self.tokenizer.space(line)
+        }
+    }
+
+    /// The geometric mean of the precisions times the penalty, 0 to 100.
+    fn geometric_mean(&self, counts: &Counts, rounding: Rounding) -> f64 {
+        let (precisions, orders) = self.precisions(counts, rounding);
+        if precisions[..orders].contains(&0.0) {
+            return 0.0;
+        }
+        let logs: f64 = precisions[..orders].iter().map(|precision| precision.ln()).sum();
+        counts.penalty() * (logs / orders as f64).exp()
+    }
+
+    /// Per cent of the n-grams that match, by order, and how many orders count. All are 0 where
+    /// nothing matches, and those for which every line is too short.
+    fn precisions(&self, counts: &Counts, rounding: Rounding) -> ([f64; ORDER], usize) {
+        let mut precisions = [0.0; ORDER];
+        if counts.matched == [0.0; ORDER] {
+            return (precisions, ORDER);
+        }
+        let mut smoothed = 1.0;
+        for n in 0..ORDER {
+            let more = match self.smoothing {
+                Smoothing::AddK(k) if n > 0 => k,
+                _ => 0.0,
+            };
+            let matched = rounding.of(counts.matched[n] + more);
+            let total = rounding.of(counts.total[n] + more);
+            if total == 0.0 {
+                return (precisions, if self.effective_order { n } else { ORDER });
+            }
+            let percent = |of: f64, total: f64| rounding.of(rounding.of(100.0 * of) / total);
+            precisions[n] = match self.smoothing {
+                _ if matched > 0.0 => percent(matched, total),
+                Smoothing::Exp => {
+                    smoothed *= 2.0;
+                    percent(1.0, rounding.of(smoothed * total))
+                }
+                Smoothing::Floor(value) => percent(value, total),
+                Smoothing::None | Smoothing::AddK(_) => 0.0,
+            };
+        }
+        (precisions, ORDER)
+    }
 }
 
 /// What BLEU needs to know of a line, or of a corpus as the sum of its lines.
 #[derive(Default)]
 struct Counts {
     /// Words of the hypothesis.
-    hypothesis: u64,
+    hypothesis: f64,
     /// Words of the reference closest in length.
-    reference: u64,
+    reference: f64,
     /// N-grams of the hypothesis that a reference has, by order.
-    matched: [u64; ORDER],
+    matched: [f64; ORDER],
     /// N-grams of the hypothesis, by order.
-    total: [u64; ORDER],
+    total: [f64; ORDER],
 }
 
-fn count<'a, S: AsRef<str> + 'a>(
-    hypothesis: &S,
-    references: impl Iterator<Item = &'a S>,
-) -> Counts {
-    let mut numbers = Numbers::default();
-    let hypothesis = numbers.of(hypothesis.as_ref());
-    let references: Vec<Vec<u32>> = references.map(|line| numbers.of(line.as_ref())).collect();
-    let mut counts = Counts {
-        hypothesis: hypothesis.len() as u64,
-        reference: closest(hypothesis.len(), &references) as u64,
-        ..Counts::default()
-    };
-    for n in 1..=ORDER.min(hypothesis.len()) {
-        let grams = ngrams(&hypothesis, n, BITS);
-        let others: Vec<_> = references.iter().map(|words| ngrams(words, n, BITS)).collect();
-        let others: Vec<&[u128]> = others.iter().map(Vec::as_slice).collect();
-        counts.total[n - 1] = grams.len() as u64;
-        counts.matched[n - 1] = matches(&grams, &others);
+impl Counts {
+    fn of(hypothesis: &[u32], references: &[Vec<u32>]) -> Self {
+        let mut counts = Self {
+            hypothesis: hypothesis.len() as f64,
+            reference: closest(hypothesis.len(), references) as f64,
+            ..Self::default()
+        };
+        for n in 1..=ORDER.min(hypothesis.len()) {
+            let grams = ngrams(hypothesis, n, BITS);
+            let others: Vec<_> = references.iter().map(|words| ngrams(words, n, BITS)).collect();
+            let others: Vec<&[u128]> = others.iter().map(Vec::as_slice).collect();
+            counts.total[n - 1] = grams.len() as f64;
+            counts.matched[n - 1] = matches(&grams, &others) as f64;
+        }
+        counts
     }
-    counts
+
+    fn numbers(&self) -> Vec<f64> {
+        [&[self.hypothesis, self.reference][..], &self.matched, &self.total].concat()
+    }
+
+    /// The brevity penalty, 0 to 1: 1 unless the hypotheses are shorter than the references.
+    fn penalty(&self) -> f64 {
+        match (self.hypothesis, self.reference) {
+            (hypothesis, reference) if hypothesis >= reference => 1.0,
+            (0.0, _) => 0.0,
+            (hypothesis, reference) => (1.0 - reference / hypothesis).exp(),
+        }
+    }
+
+    fn ratio(&self) -> f64 {
+        if self.reference == 0.0 { 0.0 } else { self.hypothesis / self.reference }
+    }
+}
+
+impl From<&[f64]> for Counts {
+    /// The inverse of [`numbers`](Self::numbers).
+    fn from(numbers: &[f64]) -> Self {
+        Self {
+            hypothesis: numbers[0],
+            reference: numbers[1],
+            matched: std::array::from_fn(|n| numbers[2 + n]),
+            total: std::array::from_fn(|n| numbers[2 + ORDER + n]),
+        }
+    }
 }
 
 /// Numbers the words of one line and its references: equal words, equal numbers.
 #[derive(Default)]
-struct Numbers(HashMap<String, u32>);
+pub(super) struct Numbers<'a>(HashMap<&'a str, u32>);
 
-impl Numbers {
-    fn of(&mut self, line: &str) -> Vec<u32> {
-        let number = |word| {
-            let next = self.0.len() as u32;
-            *self.0.entry(word).or_insert(next)
-        };
-        tokenize_13a(line).into_iter().map(number).collect()
+impl<'a> Numbers<'a> {
+    /// The numbers of a line's words.
+    pub(super) fn of(&mut self, line: &'a str) -> Vec<u32> {
+        words(line).map(|word| self.number(word)).collect()
+    }
+
+    /// The number of a word.
+    pub(super) fn number(&mut self, word: &'a str) -> u32 {
+        let next = self.0.len() as u32;
+        *self.0.entry(word).or_insert(next)
     }
 }
 
@@ -91,78 +221,4 @@ impl Numbers {
 fn closest(length: usize, references: &[Vec<u32>]) -> usize {
     let lengths = references.iter().map(Vec::len);
     lengths.min_by_key(|other| (other.abs_diff(length), *other)).unwrap_or(0)
-}
-
-impl Add for Counts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            hypothesis: self.hypothesis + other.hypothesis,
-            reference: self.reference + other.reference,
-            matched: sum(self.matched, other.matched),
-            total: sum(self.total, other.total),
-        }
-    }
-}
-
-fn sum(a: [u64; ORDER], b: [u64; ORDER]) -> [u64; ORDER] {
-    std::array::from_fn(|n| a[n] + b[n])
-}
-
-impl Counts {
-    /// The geometric mean of the precisions times the penalty, 0 to 100.
-    fn score(&self) -> f64 {
-        let precisions = self.precisions();
-        if precisions.contains(&0.0) {
-            return 0.0;
-        }
-        let logs: f64 = precisions.iter().map(|precision| precision.ln()).sum();
-        self.penalty() * (logs / ORDER as f64).exp()
-    }
-
-    /// Per cent of the n-grams that match, by order. The k-th order without a match counts as
-    /// 1/2^k match; all are 0 where nothing matches, and those for which every line is too short.
-    fn precisions(&self) -> [f64; ORDER] {
-        let mut precisions = [0.0; ORDER];
-        if self.matched == [0; ORDER] {
-            return precisions;
-        }
-        let mut smoothing = 1.0;
-        for (n, precision) in precisions.iter_mut().enumerate() {
-            let total = self.total[n] as f64;
-            *precision = match (self.matched[n], self.total[n]) {
-                (_, 0) => 0.0,
-                (0, _) => {
-                    smoothing *= 2.0;
-                    100.0 / (smoothing * total)
-                }
-                (matched, _) => 100.0 * matched as f64 / total,
-            };
-        }
-        precisions
-    }
-
-    /// The brevity penalty, 0 to 1: 1 unless the hypotheses are shorter than the references.
-    fn penalty(&self) -> f64 {
-        match (self.hypothesis, self.reference) {
-            (hypothesis, reference) if hypothesis >= reference => 1.0,
-            (0, _) => 0.0,
-            (hypothesis, reference) => (1.0 - reference as f64 / hypothesis as f64).exp(),
-        }
-    }
-
-    fn ratio(&self) -> f64 {
-        if self.reference == 0 { 0.0 } else { self.hypothesis as f64 / self.reference as f64 }
-    }
-
-    fn detail(&self) -> String {
-        let precisions = self.precisions().map(|precision| format!("{precision:.1}")).join("/");
-        let (penalty, ratio) = (self.penalty(), self.ratio());
-        let (hypothesis, reference) = (self.hypothesis, self.reference);
-        format!(
-            "{precisions} (BP = {penalty:.3} ratio = {ratio:.3} \
-             hyp_len = {hypothesis} ref_len = {reference})"
-        )
-    }
 }

@@ -1,105 +1,173 @@
-//! chrF (Popović, 2015): the F-score of character n-grams, recall weighing more than precision.
+//! chrF (Popović, 2015): the F-score of character n-grams, recall weighing more than precision;
+//! chrF++ (Popović, 2017) counts n-grams of words too.
 
-use rayon::prelude::*;
-
+use super::bleu::Numbers;
 use super::ngrams::{matches, ngrams};
-use super::tokenize::is_space;
-use super::{Score, check, signature};
-use crate::error::Result;
+use super::tokenize::{is_space, words};
+use super::{Metric, Rounded, Rounding, case, yes_no};
 
-/// The longest n-grams counted.
-const ORDER: usize = 6;
 /// Bits of a Unicode scalar value: six of them fit into the 128 of an n-gram.
-const BITS: u32 = 21;
-/// The square of beta = 2, the weight of recall.
-const BETA_SQUARED: f64 = 4.0;
+const CHAR_BITS: u32 = 21;
+/// Bits of a word's number: four of them fill an n-gram.
+const WORD_BITS: u32 = 32;
+/// What stands for nothing where nothing is smoothed.
+const EPSILON: f64 = 1e-16;
+/// Numbers of each order: n-grams of the hypothesis, of the reference, and common ones.
+const NUMBERS: usize = 3;
 
-/// Corpus chrF2 from 0 to 100, as sacreBLEU 2.6.0 computes it by default.
-///
-/// `references[k]` is the k-th reference of every line; of several, the one with which a line
-/// scores best counts (the first on ties). White space is ignored, case is not, and the average is
-/// over the orders that occur on both sides.
-///
-/// # Errors
-/// [`Misuse`](crate::error::Error::Misuse) if there is nothing to score or a reference has more or
-/// fewer lines than there are hypotheses.
-pub fn chrf<S: AsRef<str> + Sync>(hypotheses: &[S], references: &[Vec<S>]) -> Result<Score> {
-    check(hypotheses, references)?;
-    let counts = (0..hypotheses.len())
-        .into_par_iter()
-        .map(|line| count(&hypotheses[line], references.iter().map(|stream| &stream[line])))
-        .reduce(Counts::default, sum);
-    Ok(Score {
-        name: "chrF2".into(),
-        score: score(&counts),
-        signature: signature(references.len(), "eff:yes|nc:6|nw:0|space:no"),
-        detail: String::new(),
-    })
+/// chrF from 0 to 100 and its settings; the default ones are sacreBLEU's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chrf {
+    /// The longest n-grams of characters counted, 1 to [`MOST_CHARS`](Self::MOST_CHARS).
+    pub char_order: usize,
+    /// The longest n-grams of words counted, 0 to [`MOST_WORDS`](Self::MOST_WORDS).
+    pub word_order: usize,
+    /// How many times as much recall weighs as precision.
+    pub beta: usize,
+    /// Whether case does not count.
+    pub lowercase: bool,
+    /// Whether white space counts.
+    pub whitespace: bool,
+    /// Whether the F-scores of all orders are averaged, those without n-grams being almost 0;
+    /// otherwise precision and recall are, over the orders that occur on both sides.
+    pub eps_smoothing: bool,
 }
 
-/// By order, of a line or as the sum over a corpus.
-type Counts = [Count; ORDER];
-
-/// The n-grams of one order.
-#[derive(Default, Clone, Copy)]
-struct Count {
-    hypothesis: u64,
-    reference: u64,
-    matched: u64,
-}
-
-/// The counts with the reference that scores best.
-fn count<'a, S: AsRef<str> + 'a>(
-    hypothesis: &S,
-    references: impl Iterator<Item = &'a S>,
-) -> Counts {
-    let hypothesis = all_ngrams(hypothesis.as_ref());
-    let mut best = Counts::default();
-    let mut best_score = -1.0;
-    for reference in references {
-        let reference = all_ngrams(reference.as_ref());
-        let counts = std::array::from_fn(|n| compare(&hypothesis[n], &reference[n]));
-        let score = score(&counts);
-        if score > best_score {
-            (best, best_score) = (counts, score);
+impl Default for Chrf {
+    fn default() -> Self {
+        Self {
+            char_order: 6,
+            word_order: 0,
+            beta: 2,
+            lowercase: false,
+            whitespace: false,
+            eps_smoothing: false,
         }
     }
-    best
 }
 
-fn all_ngrams(line: &str) -> [Vec<u128>; ORDER] {
-    let symbols: Vec<u32> = line.chars().filter(|c| !is_space(*c)).map(u32::from).collect();
-    std::array::from_fn(|n| ngrams(&symbols, n + 1, BITS))
+impl Metric for Chrf {
+    fn name(&self) -> String {
+        format!("chrF{}{}", self.beta, "+".repeat(self.word_order))
+    }
+
+    fn settings(&self) -> String {
+        let (case, eff) = (case(self.lowercase), yes_no(!self.eps_smoothing));
+        let (nc, nw) = (self.char_order, self.word_order);
+        let space = yes_no(self.whitespace);
+        format!("case:{case}|eff:{eff}|nc:{nc}|nw:{nw}|space:{space}")
+    }
+
+    /// The numbers with the reference that scores best.
+    fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+        let lines: Vec<_> = [hypothesis].iter().chain(references).map(|l| self.line(l)).collect();
+        let mut numbers = Numbers::default();
+        let mut lines = lines.iter().map(|line| self.all_ngrams(line, &mut numbers));
+        let hypothesis = lines.next().unwrap_or_default();
+        let mut best = (-1.0, Vec::new());
+        for reference in lines {
+            let counts: Vec<f64> = hypothesis.iter().zip(&reference).flat_map(compare).collect();
+            let score = self.score(&counts);
+            if score > best.0 {
+                best = (score, counts);
+            }
+        }
+        best.1
+    }
+
+    fn rounded_score(&self, numbers: &[f64], rounding: Rounding) -> Rounded {
+        let value = if self.eps_smoothing {
+            self.mean_f_score(numbers, rounding)
+        } else {
+            self.f_score_of_means(numbers, rounding)
+        };
+        // sacreBLEU's zero is not computed but written down.
+        Rounded { value, rounding: if value == 0.0 { Rounding::Double } else { rounding } }
+    }
+}
+
+/// Sorted n-grams by order: of characters, then of words.
+type Ngrams = Vec<Vec<u128>>;
+
+impl Chrf {
+    /// Characters that an n-gram has room for.
+    pub const MOST_CHARS: usize = (u128::BITS / CHAR_BITS) as usize;
+    /// Words that an n-gram has room for.
+    pub const MOST_WORDS: usize = (u128::BITS / WORD_BITS) as usize;
+
+    fn line(&self, line: &str) -> String {
+        let line = line.trim_end_matches(is_space);
+        if self.lowercase { line.to_lowercase() } else { line.to_owned() }
+    }
+
+    fn all_ngrams<'a>(&self, line: &'a str, numbers: &mut Numbers<'a>) -> Ngrams {
+        let counted = |c: &char| self.whitespace || !is_space(*c);
+        let symbols: Vec<u32> = line.chars().filter(counted).map(u32::from).collect();
+        let mut all: Ngrams =
+            (1..=self.char_order).map(|n| ngrams(&symbols, n, CHAR_BITS)).collect();
+        if self.word_order > 0 {
+            let parts = words(line).flat_map(split_mark).flatten();
+            let words: Vec<u32> = parts.map(|word| numbers.number(word)).collect();
+            all.extend((1..=self.word_order).map(|n| ngrams(&words, n, WORD_BITS)));
+        }
+        all
+    }
+
+    /// The F-score, 0 to 100, of the mean precision and the mean recall over the orders.
+    fn f_score_of_means(&self, numbers: &[f64], rounding: Rounding) -> f64 {
+        let r = |x| rounding.of(x);
+        let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0.0);
+        for order in numbers.chunks_exact(NUMBERS).filter(|of| of[0] > 0.0 && of[1] > 0.0) {
+            precision = r(precision + r(order[2] / order[0]));
+            recall = r(recall + r(order[2] / order[1]));
+            orders += 1.0;
+        }
+        if precision + recall == 0.0 {
+            return 0.0;
+        }
+        let (precision, recall) = (r(precision / orders), r(recall / orders));
+        r(100.0 * self.f_score(precision, recall, rounding))
+    }
+
+    /// The mean over all orders of their F-scores, 0 to 100.
+    fn mean_f_score(&self, numbers: &[f64], rounding: Rounding) -> f64 {
+        let r = |x| rounding.of(x);
+        let share = |matched: f64, of: f64| if of > 0.0 { r(matched / of) } else { EPSILON };
+        let mut sum = 0.0;
+        for order in numbers.chunks_exact(NUMBERS) {
+            let (precision, recall) = (share(order[2], order[0]), share(order[2], order[1]));
+            let none = self.factor() * precision + recall <= 0.0;
+            sum = r(sum + if none { EPSILON } else { self.f_score(precision, recall, rounding) });
+        }
+        r(r(100.0 * sum) / (self.char_order + self.word_order) as f64)
+    }
+
+    /// The F-score, 0 to 1; one of `precision` and `recall` is not 0.
+    fn f_score(&self, precision: f64, recall: f64, rounding: Rounding) -> f64 {
+        let (r, factor) = (|x| rounding.of(x), self.factor());
+        let above = r(r((1.0 + factor) * precision) * recall);
+        r(above / r(r(factor * precision) + recall))
+    }
+
+    fn factor(&self) -> f64 {
+        (self.beta * self.beta) as f64
+    }
 }
 
 /// Hypothesis n-grams of an order that the reference is too short for do not count.
-fn compare(hypothesis: &[u128], reference: &[u128]) -> Count {
-    Count {
-        hypothesis: if reference.is_empty() { 0 } else { hypothesis.len() as u64 },
-        reference: reference.len() as u64,
-        matched: matches(hypothesis, &[reference]),
-    }
+fn compare((hypothesis, reference): (&Vec<u128>, &Vec<u128>)) -> [f64; NUMBERS] {
+    let counted = if reference.is_empty() { 0 } else { hypothesis.len() };
+    let matched = matches(hypothesis, &[reference]);
+    [counted as f64, reference.len() as f64, matched as f64]
 }
 
-fn sum(a: Counts, b: Counts) -> Counts {
-    std::array::from_fn(|n| Count {
-        hypothesis: a[n].hypothesis + b[n].hypothesis,
-        reference: a[n].reference + b[n].reference,
-        matched: a[n].matched + b[n].matched,
-    })
-}
-
-/// The F-score, 0 to 100, of the mean precision and the mean recall over the orders.
-fn score(counts: &Counts) -> f64 {
-    let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0.0);
-    for count in counts.iter().filter(|count| count.hypothesis > 0 && count.reference > 0) {
-        precision += count.matched as f64 / count.hypothesis as f64;
-        recall += count.matched as f64 / count.reference as f64;
-        orders += 1.0;
-    }
-    if precision + recall == 0.0 {
-        return 0.0;
-    }
-    let (precision, recall) = (precision / orders, recall / orders);
-    100.0 * ((1.0 + BETA_SQUARED) * precision * recall / (BETA_SQUARED * precision + recall))
+/// A word without the ASCII punctuation that ends it, or else begins it, and that punctuation.
+fn split_mark(word: &str) -> [Option<&str>; 2] {
+    let last = word.char_indices().next_back().filter(|&(at, _)| at > 0);
+    let (first, second) = match last {
+        Some((at, c)) if c.is_ascii_punctuation() => word.split_at(at),
+        Some(_) if word.starts_with(|c: char| c.is_ascii_punctuation()) => word.split_at(1),
+        _ => return [Some(word), None],
+    };
+    [Some(first), Some(second)]
 }

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Score, bleu, chrf};
+use super::triples::Export;
+use super::{Metric, Options, Score, corpus, input, sentences};
 use crate::error::{Error, Result};
-use crate::text;
 
-/// The metrics by the names that `--metrics` takes.
-pub const METRICS: [&str; 2] = ["bleu", "chrf"];
+pub(crate) use super::input::check_stdin;
+pub use super::options::METRICS;
 
 /// What to score, as asked for on the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// The translations to score, one a line; `-` is standard input.
     pub hypothesis: PathBuf,
@@ -21,90 +21,115 @@ pub struct Request {
     pub references: Vec<PathBuf>,
     /// Names out of [`METRICS`], in the order wanted.
     pub metrics: Vec<String>,
-    /// A JSON list of `{"name", "score", "signature"}` with unrounded scores, not one line each.
-    pub json: bool,
+    /// The settings of the metrics.
+    pub options: Options,
+    /// Every line by itself, not the corpus.
+    pub sentence: bool,
+    /// How the scores are written.
+    pub format: Format,
+    /// Triples to be written too.
+    pub export: Option<Export>,
+}
+
+/// How scores are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON list of `{"name", "score", "signature"}` with unrounded scores; of lines by
+    /// themselves, `"scores"` is the list of theirs.
+    Json,
+    /// sacreBLEU's lines with so many decimal places.
+    Lines(usize),
+    /// Nothing but the numbers, with so many decimal places.
+    Numbers(usize),
 }
 
 /// Scores what `request` names and writes the result to `out`.
 ///
 /// # Errors
 /// [`Error::Misuse`] for an unknown metric, a file that cannot be read or is not UTF-8, an empty
-/// file, or files with different numbers of lines; [`Error::Failed`] if `out` cannot be written.
+/// file, or files with different numbers of lines; [`Error::Failed`] if something cannot be written.
 pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
-    let metrics = metrics(&request.metrics)?;
-    check_stdin(request.references.iter().chain([&request.hypothesis]))?;
-    let hypotheses = read(&request.hypothesis)?;
-    let references = read_references(request, hypotheses.len())?;
-    let scores: Vec<Score> =
-        metrics.iter().map(|metric| metric(&hypotheses, &references)).collect::<Result<_>>()?;
-    let written = if request.json { write_json(&scores, out) } else { write_lines(&scores, out) };
-    written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
+    let metrics = metrics_of_lines(request)?;
+    let source = request.export.iter().map(|export| &export.source);
+    check_stdin(request.references.iter().chain([&request.hypothesis]).chain(source))?;
+    if let Some(export) = &request.export {
+        export.check(1, request.references.len())?;
+    }
+    let hypotheses = input::read(&request.hypothesis)?;
+    let read = |path: &PathBuf| input::read_parallel(path, &request.hypothesis, &hypotheses);
+    let references = request.references.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let written = if request.sentence {
+        let scores = scores_with(&metrics, |metric| sentences(metric, &hypotheses, &references))?;
+        write_sentences(&scores, request.format, out)
+    } else {
+        let scores = scores_with(&metrics, |metric| corpus(metric, &hypotheses, &references))?;
+        write(&scores, request.format, out)
+    };
+    written.map_err(|e| Error::output("write", Path::new("the scores"), &e))?;
+    match &request.export {
+        Some(export) => export.write(&request.hypothesis, &[hypotheses], &references[0]),
+        None => Ok(()),
+    }
 }
 
-/// Computes one score of hypotheses against references.
-pub type Metric = fn(&[String], &[Vec<String>]) -> Result<Score>;
-
-/// The metrics of these names.
+/// The metrics of these names with default settings.
 ///
 /// # Errors
 /// [`Error::Misuse`] for an unknown name, or none.
-pub fn metrics(names: &[String]) -> Result<Vec<Metric>> {
-    if names.is_empty() {
-        return Err(Error::misuse(format!("no metric; known are {}", METRICS.join(", "))));
-    }
-    names.iter().map(|name| metric(name)).collect()
+pub fn metrics(names: &[String]) -> Result<Vec<Box<dyn Metric>>> {
+    Options::default().metrics(names)
 }
 
-fn metric(name: &str) -> Result<Metric> {
-    match name {
-        "bleu" => Ok(bleu),
-        "chrf" => Ok(chrf),
-        _ => {
-            Err(Error::misuse(format!("unknown metric `{name}`; known are {}", METRICS.join(", "))))
+fn metrics_of_lines(request: &Request) -> Result<Vec<Box<dyn Metric>>> {
+    let mut options = request.options;
+    options.bleu.effective_order |= request.sentence;
+    options.metrics(&request.metrics)
+}
+
+fn scores_with<T>(
+    metrics: &[Box<dyn Metric>],
+    score: impl Fn(&dyn Metric) -> Result<T>,
+) -> Result<Vec<T>> {
+    metrics.iter().map(|metric| score(&**metric)).collect()
+}
+
+fn write(scores: &[Score], format: Format, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Json => write_json(scores, out),
+        _ => scores.iter().try_for_each(|score| writeln!(out, "{}", format.text(score))),
+    }
+}
+
+/// Writes the scores of all lines: `scores[m]` are those of a metric. Each line has those of all
+/// metrics, with tabs between.
+fn write_sentences(scores: &[Vec<Score>], format: Format, out: &mut dyn Write) -> io::Result<()> {
+    if format == Format::Json {
+        return write_pretty(&scores.iter().map(|of| json_of_lines(of)).collect::<Vec<_>>(), out);
+    }
+    (0..scores.first().map_or(0, Vec::len)).try_for_each(|line| {
+        let texts: Vec<_> = scores.iter().map(|of| format.text(&of[line])).collect();
+        writeln!(out, "{}", texts.join("\t"))
+    })
+}
+
+fn json_of_lines(of: &[Score]) -> serde_json::Value {
+    let scores: Vec<_> = of.iter().map(|score| score.score).collect();
+    json!({"name": of[0].name, "scores": scores, "signature": of[0].signature})
+}
+
+impl Format {
+    fn text(self, score: &Score) -> String {
+        match self {
+            Self::Numbers(places) => format!("{:.places$}", score.score),
+            Self::Lines(places) => format!("{score:.places$}"),
+            Self::Json => json!(score.score).to_string(),
         }
     }
-}
-
-/// Standard input can be read only once.
-pub(crate) fn check_stdin<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
-    if files.filter(|path| text::is_stdin(path)).count() > 1 {
-        return Err(Error::misuse("only one of the files can be `-` (standard input)"));
-    }
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<Vec<String>> {
-    let lines = text::read_lines(path)?;
-    if lines.is_empty() {
-        return Err(Error::misuse(format!("nothing to score in {}", text::name(path))));
-    }
-    Ok(lines)
-}
-
-fn read_references(request: &Request, expected: usize) -> Result<Vec<Vec<String>>> {
-    let checked = |path: &PathBuf| {
-        let lines = read(path)?;
-        if lines.len() == expected {
-            Ok(lines)
-        } else {
-            Err(uneven(request, path, expected, &lines))
-        }
-    };
-    request.references.iter().map(checked).collect()
-}
-
-fn uneven(request: &Request, path: &Path, expected: usize, lines: &[String]) -> Error {
-    Error::misuse(format!(
-        "different numbers of lines: {expected} in {}, {} in {}",
-        text::name(&request.hypothesis),
-        lines.len(),
-        text::name(path)
-    ))
 }
 
 /// Writes scores as sacreBLEU's lines.
 pub(crate) fn write_lines(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
-    scores.iter().try_for_each(|score| writeln!(out, "{score}"))
+    write(scores, Format::Lines(1), out)
 }
 
 /// Writes scores as a JSON list.
@@ -113,6 +138,11 @@ pub(crate) fn write_json(scores: &[Score], out: &mut dyn Write) -> io::Result<()
         .iter()
         .map(|s| json!({"name": s.name, "score": s.score, "signature": s.signature}))
         .collect();
+    write_pretty(&list, out)
+}
+
+/// Writes a JSON list, a field a line.
+pub(super) fn write_pretty(list: &[serde_json::Value], out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &list)?;
     writeln!(out)
 }

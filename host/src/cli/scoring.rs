@@ -1,0 +1,289 @@
+//! The arguments of `host score` and `host compare`. The settings of metrics have sacreBLEU's names.
+
+use super::positive;
+use crate::error::{Error, Result};
+use crate::score::command::{self, Format};
+use crate::score::compare::{self, Test};
+use crate::score::tokenize::{Tercom, Tokenizer};
+use crate::score::triples::Export;
+use crate::score::{Bleu, Chrf, Options, Smoothing, Ter};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// `host score`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host score --hypothesis out.en --reference test.en
+  host translate runs/quickstart --input test.de | host score --hypothesis - --reference test.en
+  host score --hypothesis out.en --reference a.en b.en --metrics bleu,chrf++,ter --tokenize intl
+  host score --hypothesis out.en --reference test.en --sentence --score-only --metrics chrf")]
+pub struct ScoreArgs {
+    /// The translations; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub hypothesis: PathBuf,
+    /// Reference translations, one file or more
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub reference: Vec<PathBuf>,
+    /// The metrics.
+    #[command(flatten)]
+    pub metric: MetricArgs,
+    /// Score every line by itself; of several metrics with tabs between
+    #[arg(long, alias = "sentence-level")]
+    pub sentence: bool,
+    /// Print a JSON list of name, score and signature
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but the scores
+    #[arg(long, short = 'b', conflicts_with = "json")]
+    pub score_only: bool,
+    /// Decimal places
+    #[arg(long, short, value_name = "N", default_value = "1", value_parser = places, conflicts_with = "json")]
+    pub width: usize,
+    /// The text that was translated, for --export-triples
+    #[arg(long, value_name = "FILE", requires = "export_triples")]
+    pub source: Option<PathBuf>,
+    /// Also write source, translation and reference for COMET: a JSON object of src, mt and ref a line
+    #[arg(long, value_name = "FILE.jsonl", requires = "source")]
+    pub export_triples: Option<PathBuf>,
+}
+
+/// `host compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host compare --reference test.en --hypothesis baseline.en --hypothesis distilled.en
+  host compare --reference test.en --hypothesis a.en b.en c.en --metrics bleu,chrf,ter --json
+  host compare --reference test.en --hypothesis a.en b.en --approximate-randomisation --seed 7
+gives sacreBLEU's numbers for the same seed.")]
+pub struct CompareArgs {
+    /// The translations of two systems or more; the first is the baseline
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub hypothesis: Vec<PathBuf>,
+    /// Reference translations, one file or more
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub reference: Vec<PathBuf>,
+    /// The metrics.
+    #[command(flatten)]
+    pub metric: MetricArgs,
+    /// Test by drawing lines anew; the default
+    #[arg(long, alias = "paired-bs", conflicts_with = "approximate_randomisation")]
+    pub paired_bootstrap: bool,
+    /// Test by letting translations change systems
+    #[arg(long, aliases = ["approximate-randomization", "paired-ar"])]
+    pub approximate_randomisation: bool,
+    /// How often lines are drawn anew or change systems [default: 1000 or 10000]
+    #[arg(long, value_name = "N", aliases = ["trials", "paired-bs-n", "paired-ar-n"], value_parser = resamples)]
+    pub resamples: Option<usize>,
+    /// Where the random numbers start
+    #[arg(long, value_name = "N", default_value = "12345")]
+    pub seed: u64,
+    /// Print a JSON list of systems and their scores
+    #[arg(long)]
+    pub json: bool,
+    /// Decimal places
+    #[arg(long, short, value_name = "N", default_value = "1", value_parser = places, conflicts_with = "json")]
+    pub width: usize,
+    /// The text that was translated, for --export-triples
+    #[arg(long, value_name = "FILE", requires = "export_triples")]
+    pub source: Option<PathBuf>,
+    /// Also write source, translation and reference for COMET, a file for each hypothesis: a JSON
+    /// object of src, mt and ref a line
+    #[arg(long, value_name = "FILE.jsonl", num_args = 1.., requires = "source")]
+    pub export_triples: Vec<PathBuf>,
+}
+
+/// Which metrics, and their settings.
+#[derive(Debug, Clone, Args)]
+pub struct MetricArgs {
+    /// The scores wanted: bleu, chrf, chrf++, ter
+    #[arg(long, short, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',', num_args = 1..)]
+    pub metrics: Vec<String>,
+    /// What splits lines into words: none, 13a, char, intl or zh
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "NAME",
+        help_heading = "BLEU"
+    )]
+    pub tokenize: Tokenizer,
+    /// Case does not count
+    #[arg(long, help_heading = "BLEU")]
+    pub lowercase: bool,
+    /// What an order without a match counts as: none, floor, add-k or exp
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "NAME",
+        help_heading = "BLEU"
+    )]
+    pub smooth_method: SmoothMethod,
+    /// The floor [default: 0.1], or k [default: 1]
+    #[arg(long, value_name = "X", value_parser = super::not_negative, help_heading = "BLEU")]
+    pub smooth_value: Option<f64>,
+    /// The longest n-grams of characters, up to 6
+    #[arg(long, value_name = "N", default_value = "6", value_parser = char_order, help_heading = "chrF")]
+    pub chrf_char_order: usize,
+    /// The longest n-grams of words, up to 4; 2 makes chrf the same as chrf++
+    #[arg(long, value_name = "N", default_value = "0", value_parser = word_order, help_heading = "chrF")]
+    pub chrf_word_order: usize,
+    /// How many times as much recall weighs as precision
+    #[arg(long, value_name = "N", default_value = "2", value_parser = beta, help_heading = "chrF")]
+    pub chrf_beta: usize,
+    /// White space counts
+    #[arg(long, help_heading = "chrF")]
+    pub chrf_whitespace: bool,
+    /// Case does not count
+    #[arg(long, help_heading = "chrF")]
+    pub chrf_lowercase: bool,
+    /// Average the F-scores of all orders, as chrF++.py does
+    #[arg(long, help_heading = "chrF")]
+    pub chrf_eps_smoothing: bool,
+    /// Case counts
+    #[arg(long, help_heading = "TER")]
+    pub ter_case_sensitive: bool,
+    /// --ter-normalized and --ter-no-punct concern Chinese and Japanese too
+    #[arg(long, help_heading = "TER")]
+    pub ter_asian_support: bool,
+    /// Take punctuation away
+    #[arg(long, help_heading = "TER")]
+    pub ter_no_punct: bool,
+    /// Set punctuation apart
+    #[arg(long, help_heading = "TER")]
+    pub ter_normalized: bool,
+}
+
+/// The kinds of smoothing, without their values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SmoothMethod {
+    /// None.
+    None,
+    /// A floor for the matches.
+    Floor,
+    /// More n-grams.
+    AddK,
+    /// Halves, quarters and so on.
+    #[default]
+    Exp,
+}
+
+impl MetricArgs {
+    /// The settings of the metrics.
+    ///
+    /// Errors (misuse): a value for a way of smoothing that has none.
+    pub fn options(&self) -> Result<Options> {
+        let bleu = Bleu {
+            tokenizer: self.tokenize,
+            lowercase: self.lowercase,
+            smoothing: self.smoothing()?,
+            effective_order: false,
+        };
+        let chrf = Chrf {
+            char_order: self.chrf_char_order,
+            word_order: self.chrf_word_order,
+            beta: self.chrf_beta,
+            lowercase: self.chrf_lowercase,
+            whitespace: self.chrf_whitespace,
+            eps_smoothing: self.chrf_eps_smoothing,
+        };
+        let tercom = Tercom {
+            normalized: self.ter_normalized,
+            no_punct: self.ter_no_punct,
+            asian_support: self.ter_asian_support,
+            case_sensitive: self.ter_case_sensitive,
+        };
+        Ok(Options { bleu, chrf, ter: Ter { tercom } })
+    }
+
+    fn smoothing(&self) -> Result<Smoothing> {
+        match (self.smooth_method, self.smooth_value) {
+            (SmoothMethod::Floor, value) => Ok(Smoothing::Floor(value.unwrap_or(0.1))),
+            (SmoothMethod::AddK, value) => Ok(Smoothing::AddK(value.unwrap_or(1.0))),
+            (_, Some(_)) => {
+                Err(Error::misuse("--smooth-value needs --smooth-method floor or add-k"))
+            }
+            (SmoothMethod::None, None) => Ok(Smoothing::None),
+            (SmoothMethod::Exp, None) => Ok(Smoothing::Exp),
+        }
+    }
+}
+
+impl TryFrom<ScoreArgs> for command::Request {
+    type Error = Error;
+
+    fn try_from(args: ScoreArgs) -> Result<Self> {
+        let format = match (args.json, args.score_only) {
+            (true, _) => Format::Json,
+            (false, true) => Format::Numbers(args.width),
+            (false, false) => Format::Lines(args.width),
+        };
+        Ok(Self {
+            hypothesis: args.hypothesis,
+            references: args.reference,
+            options: args.metric.options()?,
+            metrics: args.metric.metrics,
+            sentence: args.sentence,
+            format,
+            export: args.source.map(|source| {
+                let files = args.export_triples.into_iter().collect();
+                Export { source, files }
+            }),
+        })
+    }
+}
+
+impl TryFrom<CompareArgs> for compare::Request {
+    type Error = Error;
+
+    fn try_from(args: CompareArgs) -> Result<Self> {
+        let test = if args.approximate_randomisation {
+            Test::ApproximateRandomisation(args.resamples.unwrap_or(10_000))
+        } else {
+            Test::PairedBootstrap(args.resamples.unwrap_or(1000))
+        };
+        Ok(Self {
+            hypotheses: args.hypothesis,
+            references: args.reference,
+            options: args.metric.options()?,
+            metrics: args.metric.metrics,
+            test,
+            seed: args.seed,
+            json: args.json,
+            places: args.width,
+            export: args.source.map(|source| Export { source, files: args.export_triples }),
+        })
+    }
+}
+
+fn char_order(text: &str) -> Result<usize, String> {
+    within(text, 1, Chrf::MOST_CHARS)
+}
+
+fn word_order(text: &str) -> Result<usize, String> {
+    within(text, 0, Chrf::MOST_WORDS)
+}
+
+/// More does not change a score any further.
+fn beta(text: &str) -> Result<usize, String> {
+    within(text, 1, 1000)
+}
+
+/// More digits than a number has.
+fn places(text: &str) -> Result<usize, String> {
+    within(text, 0, 17)
+}
+
+/// More would only take long.
+const MOST_RESAMPLES: usize = 10_000_000;
+
+fn resamples(text: &str) -> Result<usize, String> {
+    let number = positive(text).ok().filter(|&number| number <= MOST_RESAMPLES);
+    number.ok_or(format!("expected 1 to {MOST_RESAMPLES}"))
+}
+
+fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or(format!("expected {least} to {most}"))
+}

@@ -1,0 +1,66 @@
+//! TER (Snover et al., 2006): words to insert, delete, replace and blocks of words to shift until
+//! a hypothesis is its reference, per word of the reference.
+
+mod edits;
+mod shifts;
+
+use super::bleu::Numbers;
+use super::tokenize::{Tercom, words};
+use super::{Metric, Rounded, Rounding, case, yes_no};
+
+/// TER in per cent and its settings; the default ones are sacreBLEU's and those of `tercom`.
+///
+/// Fewer edits are better, and there can be more than words. Of several references the one that
+/// needs the fewest edits counts, and their mean length.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ter {
+    /// What lines undergo before they are split at white space.
+    pub tercom: Tercom,
+}
+
+impl Ter {
+    /// A reference with white space between its words. sacreBLEU normalizes references twice,
+    /// which shows in `Tom's.`: only when the period is set apart does `'s` end a word.
+    fn reference(&self, line: &str) -> String {
+        let once = self.tercom.space(line);
+        if !self.tercom.normalized {
+            return once;
+        }
+        self.tercom.space(&words(&once).collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl Metric for Ter {
+    fn name(&self) -> String {
+        "TER".into()
+    }
+
+    fn settings(&self) -> String {
+        let Tercom { normalized, no_punct, asian_support, case_sensitive } = self.tercom;
+        let (case, norm, punct) = (case(!case_sensitive), yes_no(normalized), yes_no(!no_punct));
+        let asian = yes_no(asian_support);
+        format!("case:{case}|tok:tercom|norm:{norm}|punct:{punct}|asian:{asian}")
+    }
+
+    /// The edits, and the mean length of the references.
+    fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+        let hypothesis = self.tercom.space(hypothesis);
+        let references: Vec<_> = references.iter().map(|line| self.reference(line)).collect();
+        let mut numbers = Numbers::default();
+        let hypothesis = numbers.of(&hypothesis);
+        let references: Vec<_> = references.iter().map(|line| numbers.of(line)).collect();
+        let edits = references.iter().map(|reference| shifts::edits(&hypothesis, reference));
+        let length: usize = references.iter().map(Vec::len).sum();
+        vec![edits.min().unwrap_or(0) as f64, length as f64 / references.len() as f64]
+    }
+
+    fn rounded_score(&self, numbers: &[f64], rounding: Rounding) -> Rounded {
+        let (edits, words) = (numbers[0], numbers[1]);
+        if words > 0.0 {
+            Rounded { value: rounding.of(100.0 * rounding.of(edits / words)), rounding }
+        } else {
+            // Nothing was asked for: anything is wrong.
+            Rounded::double(if edits > 0.0 { 100.0 } else { 0.0 })
+        }
+    }
+}

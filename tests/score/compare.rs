@@ -1,0 +1,149 @@
+//! What `host compare` reads, prints and refuses.
+
+use std::fs;
+use std::path::PathBuf;
+
+use a2d_host::cli::{Cli, Verb};
+use a2d_host::error::Error;
+use a2d_host::score::compare::{self, Request};
+use clap::Parser;
+use serde_json::Value;
+
+use crate::files::Files;
+
+const REFERENCE: &str =
+    "the cat sat on the mat\na dog ran\nit is a good day\nno\nyes we can do it\n";
+const BASELINE: &str = "the cat sat on a mat\na dog ran off\nit is good day\nno\nyes we do it\n";
+const BETTER: &str = "the cat sat on the mat\na dog ran\nit is a good day\nno\nyes we do it\n";
+
+/// A reference `ref` and the systems `a`, `b` and `a2`, the same as `a`.
+fn desk() -> Files {
+    let files = Files::new();
+    files.write("ref", REFERENCE);
+    files.write("a", BASELINE);
+    files.write("a2", BASELINE);
+    files.write("b", BETTER);
+    files
+}
+
+/// What a command line asks for, its files being in the folder.
+fn request(files: &Files, line: &str) -> Request {
+    let mut words = vec!["host".to_owned(), "compare".to_owned()];
+    words.extend(line.split(' ').map(|word| match word.strip_prefix("./") {
+        Some(name) => files.path(name).display().to_string(),
+        None => word.to_owned(),
+    }));
+    let Verb::Compare(args) = Cli::try_parse_from(words).unwrap().verb else { panic!() };
+    args.try_into().unwrap()
+}
+
+fn output(request: &Request) -> Result<String, Error> {
+    let mut out = Vec::new();
+    compare::run(request, &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn systems_are_rows_and_metrics_columns() {
+    let files = desk();
+    let line = "--reference ./ref --hypothesis ./a ./b --metrics bleu,ter --seed 3 --resamples 50";
+    let text = output(&request(&files, line)).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 6, "{text}");
+    let cells: Vec<Vec<_>> = lines[..3]
+        .iter()
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(cells[0], ["System", "BLEU", "TER"]);
+    assert!(cells[1][0].starts_with("Baseline: ") && cells[1][0].ends_with("/a"), "{text}");
+    assert!(cells[1][1].contains(" ± ") && !cells[1][1].contains("p ="), "{text}");
+    assert!(cells[2][1].contains(" ± ") && cells[2][1].contains("(p = 0."), "{text}");
+    assert!(lines[4].starts_with("BLEU|nrefs:1|bs:50|seed:3|case:mixed|eff:no|"), "{text}");
+    assert!(lines[5].starts_with("TER|nrefs:1|bs:50|seed:3|case:lc|tok:tercom|"), "{text}");
+}
+
+#[test]
+fn lists_have_unrounded_numbers() {
+    let files = desk();
+    let line = "--reference ./ref --hypothesis ./a --hypothesis ./b ./a2 --json --metrics chrf";
+    let bootstrap = output(&request(&files, line)).unwrap();
+    let list: Value = serde_json::from_str(&bootstrap).unwrap();
+    let systems = list.as_array().unwrap();
+    assert_eq!(systems.len(), 3);
+    assert_eq!(systems[0]["baseline"], true);
+    assert_eq!(systems[2]["baseline"], false);
+    assert!(systems[1]["system"].as_str().unwrap().ends_with("/b"));
+    let [baseline, better, same] = [0, 1, 2].map(|k| &systems[k]["scores"][0]);
+    assert_eq!(baseline["name"], "chrF2");
+    assert_eq!(baseline["p_value"], Value::Null);
+    assert!(better["score"].as_f64().unwrap() > baseline["score"].as_f64().unwrap());
+    assert!(better["p_value"].as_f64().unwrap() < 1.0);
+    assert_eq!(same["mean"], baseline["mean"]);
+    assert!(better["signature"].as_str().unwrap().contains("|bs:1000|seed:12345|"));
+
+    let randomised =
+        output(&request(&files, &format!("{line} --approximate-randomization"))).unwrap();
+    let list: Value = serde_json::from_str(&randomised).unwrap();
+    let better = &list[1]["scores"][0];
+    assert_eq!(better["mean"], Value::Null);
+    assert!(better["signature"].as_str().unwrap().contains("|ar:10000|seed:12345|"));
+}
+
+#[test]
+fn threads_change_nothing() {
+    let files = desk();
+    for test in ["--paired-bootstrap", "--approximate-randomisation"] {
+        let line = format!("--reference ./ref --hypothesis ./a ./b --metrics chrf {test}");
+        let request = request(&files, &line);
+        let outputs = [1, 2, 5].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| output(&request).unwrap())
+        });
+        assert_eq!(outputs[0], outputs[1]);
+        assert_eq!(outputs[0], outputs[2]);
+    }
+}
+
+#[test]
+fn each_system_has_its_triples() {
+    let files = desk();
+    files.write("src", "1\n2\n3\n4\n5\n");
+    let line = "--reference ./ref --hypothesis ./a ./b --source ./src --resamples 1";
+    output(&request(&files, &format!("{line} --export-triples ./a.jsonl ./b.jsonl"))).unwrap();
+    for (name, text) in [("a", BASELINE), ("b", BETTER)] {
+        let triples = fs::read_to_string(files.path(&format!("{name}.jsonl"))).unwrap();
+        let lines: Vec<Value> =
+            triples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let translations: Vec<_> = lines.iter().map(|line| line["mt"].as_str().unwrap()).collect();
+        assert_eq!(translations, text.lines().collect::<Vec<_>>());
+        assert_eq!(lines[1]["src"], "2");
+        assert_eq!(lines[3]["ref"], "no");
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let files = desk();
+    files.write("short", "one\n");
+    files.write("empty", "");
+    files.write("src", "1\n2\n3\n4\n5\n");
+    let triples = "--reference ./ref --hypothesis ./a ./b --source ./src --export-triples";
+    for (line, expected) in [
+        ("--reference ./ref --hypothesis ./a", "give --hypothesis twice or more"),
+        ("--reference ./ref --hypothesis ./a ./b ./a", "/a is given twice"),
+        ("--reference ./ref --hypothesis ./a ./short", "different numbers of lines: 5 in "),
+        ("--reference ./short --hypothesis ./a ./b", "different numbers of lines: 5 in "),
+        ("--reference ./ref --hypothesis ./empty ./b", "nothing to score in "),
+        ("--reference ./ref --hypothesis ./a ./missing", "no such file or directory"),
+        ("--reference - --hypothesis ./a -", "only one of the files can be `-`"),
+        ("--reference ./ref --hypothesis ./a ./b --metrics bleurt", "unknown metric `bleurt`"),
+        (&format!("{triples} ./a.jsonl"), "needs a file for each of 2 hypotheses, found 1"),
+        (&format!("{triples} ./a.jsonl ./a.jsonl"), "twice"),
+        (&format!("{triples} - ./a.jsonl"), "standard output is for the scores"),
+    ] {
+        let error = output(&request(&files, line)).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert!(!PathBuf::from(files.path("a.jsonl")).exists());
+}

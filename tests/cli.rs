@@ -13,5 +13,7 @@ mod kills;
 mod options;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/seq_kd.rs"]
+mod seq_kd;
 #[path = "cli/whole_way.rs"]
 mod whole_way;

@@ -193,7 +193,7 @@ pub struct DistillArgs {
     /// The teacher's finished run; the same as --set teacher.run=RUN
     #[arg(long, value_name = "RUN")]
     pub teacher: Option<PathBuf>,
-    /// What the teacher gives: a2d, word-kd or none; the same as --set distill.method=METHOD
+    /// What the teacher gives: a2d, word-kd, seq-kd or none; the same as --set distill.method=METHOD
     #[arg(long, value_name = "METHOD")]
     pub method: Option<String>,
 }
@@ -219,7 +219,8 @@ pub struct SearchArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   echo 'Ein Hund läuft.' | host translate runs/quickstart
-  host translate runs/quickstart --input test.de --output test.en --beam 1")]
+  host translate runs/quickstart --input test.de --output test.en --beam 1
+  host translate runs/quickstart --input train.de --output train.en --resume")]
 pub struct TranslateArgs {
     /// The run
     #[arg(value_name = "RUN")]
@@ -239,6 +240,9 @@ pub struct TranslateArgs {
     /// Largest padded batch: sentences times the longest of them
     #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
     pub max_tokens: usize,
+    /// Keep what is translated in OUTPUT.partial, and go on with what is there
+    #[arg(long)]
+    pub resume: bool,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,

@@ -117,6 +117,16 @@ fn allow_reading(_: &File) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Removes a file, if it is there.
+///
+/// Errors: it cannot be removed.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::output("remove", path, &e)),
+        _ => Ok(()),
+    }
+}
+
 /// Creates `path` and its parents.
 pub fn make_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|e| Error::output("create", path, &e))

@@ -2,9 +2,9 @@
 
 use crate::config::{self, Run};
 use crate::error::{Error, Result};
-use crate::files::{make_folder, write_whole};
+use crate::files::{make_folder, remove, write_whole};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What a process that trains holds.
@@ -197,12 +197,5 @@ impl RunDir {
     pub fn save_config(&self, run: &Run) -> Result<()> {
         let text = Run { out: None, ..run.complete() }.to_toml()?;
         write_whole(&self.config(), |out| out.write_all(text.as_bytes()))
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::output("remove", path, &e)),
-        _ => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use crate::vocab::{EOS, Vocab};
 use a2d_core::backend::{Decode, Train};
 use a2d_core::batch::{Layout, Source};
 use a2d_core::search::{Search, Sentence};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
@@ -127,10 +128,12 @@ pub struct Translator<T> {
     pub vocab: Vocab,
     /// The number of its values.
     pub size: usize,
+    /// Names its weights.
+    pub fingerprint: String,
 }
 
 /// A translation as text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Translation {
     /// The line.
     pub text: String,
@@ -167,13 +170,14 @@ impl<T: Clone> Translator<T> {
             return Err(Error::misuse(text));
         }
         check_model(&saved, &dir, &run)?;
+        let fingerprint = saved.fingerprint();
         let plan = Plan::new(&core_config(&run.model, vocab.len()), None)?;
         let params = plan.take(b, &mut saved, "")?;
         // What only training needs may be there.
         saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
         saved.finish()?;
         let size = plan.model_size();
-        Ok(Self { model: plan.bind(params).model, vocab, size })
+        Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint })
     }
 }
 

@@ -9,7 +9,9 @@ use crate::config::{self, Method, Precision, Run};
 use crate::device;
 use crate::display::Display;
 use crate::error::Result;
+use crate::prepared::Prepared;
 use crate::run_dir::RunDir;
+use crate::seq_kd::Distilled;
 use crate::signals;
 use crate::train::{self, open_teacher};
 use std::io::Write;
@@ -61,10 +63,18 @@ pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let label = match run.distill.method {
         Method::A2d => "student by A2D",
         Method::WordKd => "student by word-kd",
+        Method::SeqKd => "student by seq-kd",
         Method::None => "student",
     };
     let teacher = needs_teacher(&run).then(|| run.teacher_folder(&folder));
-    let stage = Stage { label, run: &run, data: &data, folder: &folder, resume };
+    let taught = match &teacher {
+        Some(teacher) if run.distill.method == Method::SeqKd => {
+            Some(translated(&run, &data, teacher, &folder, &place, &mut display)?)
+        }
+        _ => None,
+    };
+    let learned = taught.as_ref().unwrap_or(&data);
+    let stage = Stage { label, run: &run, data: learned, folder: &folder, resume };
     stage.train(&place, teacher, &mut display)?;
     entries.push(Entry { label, folder: folder.clone() });
     let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
@@ -73,6 +83,22 @@ pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 
 fn needs_teacher(run: &Run) -> bool {
     run.distill.method != Method::None
+}
+
+/// The data with the teacher's translations in place of the references.
+fn translated(
+    run: &Run,
+    data: &Prepared,
+    teacher: &Path,
+    folder: &Path,
+    place: &Place,
+    display: &mut Display,
+) -> Result<Prepared> {
+    let dir = RunDir::resume(folder)?;
+    let _lock = dir.lock()?;
+    let work = Distilled { run, teacher, data, folder, display };
+    let train = place.device().run(Precision::F32, work)?;
+    Ok(Prepared { train, ..Prepared::open(&data.folder)? })
 }
 
 /// The finished run that the configuration names, where a teacher is needed.

@@ -47,7 +47,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     let work = Lines { run: &args.run, lines: &source, options };
     let (found, _) = device.run(Precision::F32, work)?;
     if !globals.quiet {
-        note_cut(&found);
+        note_cut(&found.cut);
     }
     let lines: Vec<String> = found.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
     if let Some(path) = &args.output {

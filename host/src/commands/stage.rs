@@ -1,7 +1,7 @@
 //! One training among several of a command.
 
 use crate::cli::{MaxTokens, RunArgs};
-use crate::config::Run;
+use crate::config::{Method, Run};
 use crate::device::{Chosen, Work};
 use crate::display::Display;
 use crate::error::{Error, Result};
@@ -96,6 +96,8 @@ impl Stage<'_> {
     ) -> Result<(Run, usize)> {
         let mut run = self.run.clone();
         let Some(free) = place.free else { return Ok((run, usize::MAX)) };
+        let beside = matches!(run.distill.method, Method::A2d | Method::WordKd);
+        let teacher = teacher.filter(|_| beside);
         let teacher = teacher.map(|folder| RunDir::open(folder)?.load_config()).transpose()?;
         let lengths = self.data.train.all_lengths();
         let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);

@@ -41,6 +41,7 @@ pub fn run(args: TrainArgs, globals: &Globals, out: &mut dyn Write) -> Result<()
 pub(super) fn alone(run: &Run) -> Run {
     let mut run = run.clone();
     run.distill.method = Method::None;
+    run.distill.init_from_teacher = None;
     run
 }
 

@@ -138,6 +138,7 @@ fn distill(distill: &Distill) -> Checked {
     ensure(decay, "decay", format!("is {}, expected more than 0, at most 1", distill.decay))?;
     above_zero("student_temperature", distill.student_temperature)?;
     above_zero("teacher_temperature", distill.teacher_temperature)?;
+    within("seq_kd_beam", distill.seq_kd_beam, 1, 1000)?;
     let taught = distill.method != Method::None || distill.init_from_teacher.is_none();
     ensure(taught, "init_from_teacher", "needs a teacher, but `distill.method` is \"none\"")?;
     let maps = distill.encoder_kd || distill.self_kd || distill.cross_kd;

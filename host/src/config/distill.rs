@@ -29,6 +29,10 @@ pub struct Distill {
     pub cross_kd: bool,
     /// The form of the loss on the teacher's words.
     pub kd_loss: KdLoss,
+    /// Which of the teacher's translations `seq-kd` learns from.
+    pub seq_kd: SeqKd,
+    /// Hypotheses that the teacher's search keeps for `seq-kd`.
+    pub seq_kd_beam: usize,
     /// Layers of the teacher that the student begins as; absent: none, it begins at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from_teacher: Option<InitFromTeacher>,
@@ -60,8 +64,21 @@ pub enum Method {
     A2d,
     /// The teacher's words only.
     WordKd,
+    /// The teacher's translations of the training source, in place of the references.
+    SeqKd,
     /// Nothing: the student is trained alone.
     None,
+}
+
+/// Which translation of a sentence a student learns from (Kim and Rush, 2016).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeqKd {
+    /// The one that the teacher finds most likely.
+    #[default]
+    Best,
+    /// Of all that its search ends with, the one closest to the reference by sentence BLEU.
+    Interpolation,
 }
 
 /// Which layers of a teacher a student begins as.
@@ -182,6 +199,8 @@ impl Default for Distill {
             self_kd: true,
             cross_kd: true,
             kd_loss: KdLoss::Ce,
+            seq_kd: SeqKd::Best,
+            seq_kd_beam: 5,
             init_from_teacher: None,
             baseline: false,
             teacher_aam: false,

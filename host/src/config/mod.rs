@@ -28,7 +28,7 @@ pub use compare::Change;
 pub use data::Data;
 pub use distill::{
     Distill, InitFromTeacher, KdLoss, MapChoices, MapNormalisation, MapReduction, Method, Norm,
-    Preset,
+    Preset, SeqKd,
 };
 pub use layers::{Origin, Setting};
 pub use load::{load, load_with, parse};

@@ -18,7 +18,7 @@ pub use report::{Finding, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
 use crate::error::{Error, Result};
-use crate::files::{make_folder, sweep, write_whole};
+use crate::files::{make_folder, remove, sweep, write_whole};
 use crate::text::Line;
 use crate::vocab::{Vocab, Words};
 use encode::{Encoded, Encoders, encode};
@@ -206,15 +206,7 @@ fn warnings(request: &Request, train: &Text, survey: &Survey) -> Vec<String> {
 /// Takes away what an earlier run left, the manifest first: a half-written folder has none.
 fn clear(out: &Path) -> Result<()> {
     let stale = [MANIFEST, "test.bin", "test.source", "test.target"];
-    for path in stale.map(|name| out.join(name)) {
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::output("remove", &path, &e));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    stale.iter().try_for_each(|name| remove(&out.join(name)))
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

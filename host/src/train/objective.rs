@@ -9,7 +9,10 @@ pub fn objective(run: &Run) -> Objective {
     let distill = &run.distill;
     Objective {
         label_smoothing: run.train.label_smoothing as f32,
-        alpha: if distill.method == Method::None { 0.0 } else { distill.alpha as f32 },
+        alpha: match distill.method {
+            Method::A2d | Method::WordKd => distill.alpha as f32,
+            Method::SeqKd | Method::None => 0.0,
+        },
         student_temperature: distill.student_temperature as f32,
         teacher_temperature: distill.teacher_temperature as f32,
         kd_loss: match distill.kd_loss {

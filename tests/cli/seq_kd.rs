@@ -1,0 +1,128 @@
+//! A student that learns from its teacher's translations, and translations that take long.
+
+use crate::desk::{Desk, send};
+use crate::resume::same;
+use a2d_host::corpus::Corpus;
+use a2d_host::vocab::{EOS, Vocab};
+use serde_json::Value;
+
+const LINE: &str = "distill tiny.toml --data data --teacher full/teacher --method seq-kd";
+
+/// What the teacher said to each training sentence, as ids.
+fn targets(desk: &Desk, run: &str) -> Vec<Vec<u32>> {
+    let text = desk.read(&format!("{run}/seq-kd/targets.jsonl"));
+    let lines = text.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.map(|line| serde_json::from_value(line["tokens"].clone()).unwrap()).collect()
+}
+
+#[test]
+fn the_student_learns_what_the_teacher_says() {
+    let desk = Desk::with_run();
+    let done = desk.host(&format!("{LINE} --out run"));
+    assert!(done.err.contains("student by seq-kd: ends after 24 updates"), "{}", done.err);
+    let all = Corpus::open(&desk.path("data/train.bin")).unwrap();
+    assert!(done.err.contains(&format!("translated {0} of {0} training", all.len())));
+    assert!(done.well().contains("student by seq-kd"));
+
+    let (vocab, said) =
+        (Vocab::load(&desk.path("run/tokenizer.json")).unwrap(), targets(&desk, "run"));
+    assert_eq!(said.len(), all.len());
+    let text = |ids: &[u32]| vocab.decode(ids.strip_suffix(&[EOS]).unwrap_or(ids)).unwrap();
+    let sources: Vec<_> = (0..40).map(|i| text(&all.pair(i).unwrap().0) + "\n").collect();
+    desk.write("sources.de", sources.concat());
+    let translated = desk.host("translate full/teacher --input sources.de").well();
+    let expected: Vec<_> = said[..40].iter().map(|ids| text(ids)).collect();
+    assert_eq!(translated.lines().collect::<Vec<_>>(), expected);
+
+    let learned = Corpus::open(&desk.path("run/seq-kd/train.bin")).unwrap();
+    let usable: Vec<_> = (0..said.len()).filter(|&i| (1..=40).contains(&said[i].len())).collect();
+    assert_eq!(learned.len(), usable.len());
+    for (row, &i) in usable.iter().enumerate() {
+        let (source, target) = learned.pair(row).unwrap();
+        assert_eq!(source, all.pair(i).unwrap().0);
+        assert_eq!(target, [&said[i][..], &[EOS]].concat());
+    }
+    // What is there is not translated again.
+    let again = desk.host(&format!("{LINE} --out run --resume --set train.max_update=30"));
+    assert!(
+        !again.err.contains("translated") && again.err.contains("ends after 30"),
+        "{}",
+        again.err
+    );
+    let other = format!("{LINE} --out run --resume --set train.max_update=31");
+    desk.refused(
+        &format!("{other} --set train.length_penalty=0.5"),
+        2,
+        &["targets.jsonl is of other text"],
+    );
+    desk.refused(&format!("{other} --set distill.seq_kd_beam=2"), 2, &["seq_kd_beam"]);
+    desk.edit("run/seq-kd/targets.jsonl", |bytes| bytes[0] = b'x');
+    desk.refused(&other, 2, &["targets.jsonl is of other text"]);
+}
+
+#[test]
+fn translating_goes_on_where_it_was_killed() {
+    let desk = Desk::with_run();
+    desk.host(&format!("{LINE} --out whole")).well();
+    let line = format!("{LINE} --out cut");
+    let done = desk.meanwhile(&line, "translated 500 of", |child| send("-KILL", child));
+    assert_eq!(done.code, None, "{done:#?}");
+    // A chunk that was half written is taken back.
+    let file = "cut/seq-kd/targets.jsonl";
+    desk.edit(file, |bytes| bytes.extend(b"{\"tokens\":[7],\"score\":-1.0}\n{\"tok"));
+    let done = desk.host(&line);
+    assert!(!done.err.contains("translated 500 of"), "{}", done.err);
+    done.well();
+    assert_eq!(desk.read(file), desk.read("whole/seq-kd/targets.jsonl"));
+    same(&desk, "whole", "cut");
+}
+
+#[test]
+fn the_hypothesis_closest_to_the_reference_may_be_another() {
+    let desk = Desk::with_run();
+    desk.host(&format!("{LINE} --out best --quiet --set distill.seq_kd_beam=4")).well();
+    let interpolation = "--set distill.seq_kd=interpolation --set distill.seq_kd_beam=4";
+    desk.host(&format!("{LINE} --out near --quiet {interpolation}")).well();
+    let all = Corpus::open(&desk.path("data/train.bin")).unwrap();
+    let vocab = Vocab::load(&desk.path("data/tokenizer.json")).unwrap();
+    let text = |ids: &[u32]| vocab.decode(ids.strip_suffix(&[EOS]).unwrap_or(ids)).unwrap() + "\n";
+    let references: Vec<_> = (0..all.len()).map(|i| text(&all.pair(i).unwrap().1)).collect();
+    desk.write("reference", references.concat());
+    let [best, near] = ["best", "near"]
+        .map(|run| targets(&desk, run).iter().map(|ids| text(ids)).collect::<Vec<_>>());
+    assert!(best != near && best.len() == near.len());
+    let mean = |said: &[String]| {
+        desk.write("said", said.concat());
+        let line = "score --hypothesis said --reference reference --metrics bleu --sentence --json";
+        let list: Value = serde_json::from_str(&desk.host(line).well()).unwrap();
+        let scores = list[0]["scores"].as_array().unwrap();
+        let sum: f64 = scores.iter().map(|score| score.as_f64().unwrap()).sum();
+        sum / scores.len() as f64
+    };
+    let (best, near) = (mean(&best), mean(&near));
+    assert!(near > best, "{near} is not closer than {best}");
+}
+
+#[test]
+fn so_does_a_translation_of_a_file() {
+    let desk = Desk::with_run();
+    let sources = desk.read("train.de").repeat(2) + "\n\nJa.\n";
+    desk.write("long.de", sources);
+    for n_best in ["", "--n-best 2"] {
+        let line = format!("translate full --input long.de --beam 2 {n_best} --output");
+        desk.host(&format!("{line} whole.en")).well();
+        let mark = "translated 1000 of 1203 lines";
+        let done =
+            desk.meanwhile(&format!("{line} cut.en --resume"), mark, |child| send("-KILL", child));
+        assert_eq!(done.code, None, "{done:#?}");
+        let other = format!("{line} cut.en --resume").replace("--beam 2", "--beam 3");
+        desk.refused(&other, 2, &["cut.en.partial is of other text, another model"]);
+        let done = desk.host(&format!("{line} cut.en --resume"));
+        assert_eq!(done.err, "translated 1203 of 1203 lines\n");
+        assert!(desk.read("cut.en") == desk.read("whole.en"));
+        assert!(!desk.path("cut.en.partial").exists());
+        std::fs::remove_file(desk.path("cut.en")).unwrap();
+    }
+    let line = "translate full --input long.de --resume";
+    desk.refused(line, 2, &["--resume needs a file to go on with"]);
+}

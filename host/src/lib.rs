@@ -29,6 +29,7 @@ pub mod run_dir;
 pub mod score;
 pub mod seq_kd;
 pub mod signals;
+pub mod tensorboard;
 pub mod text;
 pub mod train;
 pub mod translate;

@@ -1,18 +1,20 @@
 //! `log.jsonl`: what training measured, one JSON object a line, appended.
 
 use crate::error::{Error, Result};
+use crate::tensorboard::Events;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// The open log of a run.
-#[derive(Debug)]
 pub struct Log {
     file: File,
     path: PathBuf,
     /// Of the last line that tells them.
     seconds: f64,
+    /// Where lines go too.
+    events: Option<Events>,
 }
 
 impl Log {
@@ -26,7 +28,14 @@ impl Log {
         let kept = if update == 0 { Ok((0, 0.0)) } else { kept(&file, update, validated) };
         let (kept, seconds) = kept.map_err(|e| Error::input("read", path, &e))?;
         file.set_len(kept).map_err(|e| Error::output("write", path, &e))?;
-        Ok(Self { file, path: path.to_owned(), seconds })
+        Ok(Self { file, path: path.to_owned(), seconds, events: None })
+    }
+
+    /// Shows the log, as it is and as it grows, to TensorBoard in `folder`.
+    ///
+    /// Errors: the events cannot be written.
+    pub fn with_events(self, folder: &Path) -> Result<Self> {
+        Ok(Self { events: Some(Events::replay(folder, &self.path)?), ..self })
     }
 
     /// What the last line with `seconds` said when the log was opened.
@@ -39,7 +48,9 @@ impl Log {
     /// Errors: the file cannot be written.
     pub fn write(&mut self, line: &Value) -> Result<()> {
         let text = format!("{line}\n");
-        self.file.write_all(text.as_bytes()).map_err(|e| Error::output("write", &self.path, &e))
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|e| Error::output("write", &self.path, &e))?;
+        self.events.as_mut().map_or(Ok(()), |events| events.write(line))
     }
 }
 

@@ -117,6 +117,11 @@ impl RunDir {
         self.checkpoints().join(format!("{update:09}.safetensors"))
     }
 
+    /// The folder of TensorBoard's event files.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.folder.join("tensorboard")
+    }
+
     /// Scores on the test set.
     pub fn scores(&self) -> PathBuf {
         self.folder.join("scores.json")

@@ -4,7 +4,9 @@ use crate::desk::Desk;
 use a2d_host::checkpoint::Saved;
 use a2d_host::config::InitFromTeacher::{First, Skip};
 use a2d_host::run_dir::RunDir;
+use a2d_host::tensorboard::{Event, Scalar, Summary};
 use a2d_host::train::teacher_layers;
+use prost::Message;
 use serde_json::Value;
 
 const TRAIN: &str = "train tiny.toml --data data --quiet --set train.valid_bleu_sentences=3";
@@ -189,4 +191,57 @@ fn every_beginning_is_recorded() {
     // A finished run is taken as it is: nothing begins.
     desk.host(&format!("{TRAIN} --out run --set train.max_update=9 --resume")).well();
     assert_eq!(desk.read("run/provenance.jsonl"), text);
+}
+
+/// The scalars of a run's event files: tag, update, value.
+fn scalars(desk: &Desk, run: &str) -> Vec<(String, i64, f32)> {
+    let files: Vec<_> = std::fs::read_dir(desk.path(run).join("tensorboard")).unwrap().collect();
+    assert_eq!(files.len(), 1, "no event is there twice");
+    let bytes = std::fs::read(files[0].as_ref().unwrap().path()).unwrap();
+    let (mut rest, mut scalars) = (&bytes[..], Vec::new());
+    while let Some((length, _)) = rest.split_first_chunk() {
+        let length = u64::from_le_bytes(*length) as usize;
+        let event = Event::decode(&rest[12..12 + length]).unwrap();
+        let (record, after) = rest.split_at(length + 16);
+        assert_eq!(event.to_record(), record);
+        let values = event.summary.into_iter().flat_map(|summary| summary.value);
+        scalars.extend(values.map(|one| (one.tag, event.step, one.simple_value.unwrap())));
+        rest = after;
+    }
+    scalars
+}
+
+/// Written by TensorBoard 2.21.0's own `RecordWriter`.
+#[test]
+fn an_event_is_what_tensorboard_writes() {
+    let scalar = |tag: &str, value| Scalar { tag: tag.into(), simple_value: Some(value) };
+    let value = vec![scalar("train/loss", 2.5), scalar("valid/bleu", 36.25)];
+    let summary = Some(Summary { value });
+    let event = Event { wall_time: 1_700_000_000.5, step: 300, summary, ..Event::default() };
+    let hex: String = event.to_record().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex,
+        "34000000000000005e33175c0900002040fc54d94110ac022a260a110a0a747261696e2f6c6f737315000020\
+         400a110a0a76616c69642f626c657515000011424d025037"
+    );
+}
+
+#[test]
+fn tensorboard_shows_the_log() {
+    let desk = Desk::with_run();
+    let line = format!("{TRAIN} --out run --set train.tensorboard=true --set train.max_update");
+    desk.host(&format!("{line}=6")).well();
+    desk.host(&format!("{line}=10 --resume")).well();
+    let (log, scalars) = (desk.log("run"), scalars(&desk, "run"));
+    for line in &log {
+        let (name, tag) = match line.get("bleu") {
+            Some(_) => ("valid_loss", "valid/loss"),
+            None => ("loss", "train/loss"),
+        };
+        let update = line["update"].as_i64().unwrap();
+        let found: Vec<_> = scalars.iter().filter(|(t, u, _)| t == tag && *u == update).collect();
+        let [(_, _, value)] = found[..] else { panic!("{tag} of {update}: {found:?}") };
+        assert_eq!(*value, line[name].as_f64().unwrap() as f32);
+    }
+    assert!(log.len() > 10 && scalars.iter().any(|(tag, ..)| tag == "valid/bleu"));
 }

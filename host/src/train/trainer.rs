@@ -396,6 +396,9 @@ fn load<B: Train>(
 /// The log and that of the alignment, as they were at a checkpoint.
 fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Log)> {
     let &Progress { update, validated, .. } = progress;
-    let log = Log::resume(&job.dir.log(), update, validated)?;
+    let mut log = Log::resume(&job.dir.log(), update, validated)?;
+    if job.run.train.tensorboard {
+        log = log.with_events(&job.dir.tensorboard())?;
+    }
     Ok((log, Log::resume(&job.dir.alignment(), validated, validated)?))
 }

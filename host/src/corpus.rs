@@ -68,6 +68,11 @@ impl Corpus {
         Ok(Self { path: path.to_owned(), file, header, lengths, blocks })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The number of sentence pairs.
     pub fn len(&self) -> usize {
         self.lengths.len()

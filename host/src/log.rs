@@ -43,6 +43,13 @@ impl Log {
         self.seconds
     }
 
+    /// Waits until what was written is on disk.
+    ///
+    /// Errors: it cannot be written.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::output("write", &self.path, &e))
+    }
+
     /// Appends one line, at once: who reads meanwhile sees whole lines.
     ///
     /// Errors: the file cannot be written.

@@ -5,6 +5,7 @@ use super::{Progress, validate};
 use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::files::make_folder;
+use crate::log::Log;
 use crate::model::is_alignment;
 use crate::provenance;
 use a2d_core::backend::Train;
@@ -36,6 +37,9 @@ impl<B: Train> Trainer<'_, B> {
             let loss = validate::probe(b, &model, self.job, &self.objective)?;
             self.check_number("loss", loss)?;
         }
+        // A checkpoint must not outlive the lines that lead to it.
+        self.log.sync()?;
+        self.alignment.as_ref().map_or(Ok(()), Log::sync)?;
         self.learning.save_state(b, &self.plan, &self.job.dir.last(), &self.metadata()?)?;
         self.saved = (Some(self.progress.update), Instant::now());
         Ok(())

@@ -114,7 +114,7 @@ pub(super) fn check_data(dir: &RunDir, saved: &Saved, data: &Prepared) -> Result
     match saved.metadata.get("data") {
         Some(learned) if *learned != data.train.checksum() => Err(Error::misuse(format!(
             "{path} was trained on other sentences than {} has",
-            data.folder.join("train.bin").display()
+            data.train.path().display()
         ))),
         _ => Ok(()),
     }

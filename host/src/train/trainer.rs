@@ -97,7 +97,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             seconds: log.seconds(),
             saved: ((progress.update > 0).then_some(progress.update), Instant::now()),
             log,
-            alignment: aligned.is_some().then_some(alignment),
+            alignment,
             window: Window::from(progress.window.clone()),
             progress,
             unseen: Vec::new(),
@@ -115,8 +115,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         };
         (self.learning, self.progress) = (learning, progress);
         let (log, alignment) = logs(job, &self.progress)?;
-        self.log = log;
-        self.alignment = self.alignment.take().map(|_| alignment);
+        (self.log, self.alignment) = (log, alignment);
         self.window = Window::from(self.progress.window.clone());
         self.unseen.clear();
         Ok(())
@@ -393,12 +392,14 @@ fn load<B: Train>(
     Ok((learning, progress))
 }
 
-/// The log and that of the alignment, as they were at a checkpoint.
-fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Log)> {
+/// The log and that of the alignment, where one is learned, as they were at a checkpoint.
+fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Option<Log>)> {
     let &Progress { update, validated, .. } = progress;
     let mut log = Log::resume(&job.dir.log(), update, validated)?;
     if job.run.train.tensorboard {
         log = log.with_events(&job.dir.tensorboard())?;
     }
-    Ok((log, Log::resume(&job.dir.alignment(), validated, validated)?))
+    let aligned = job.run.distill.method == Method::A2d;
+    let alignment = || Log::resume(&job.dir.alignment(), validated, validated);
+    Ok((log, aligned.then(alignment).transpose()?))
 }

@@ -71,6 +71,11 @@ fn validations_come_when_they_are_asked_for() {
     assert!(found.is_sorted() && found.windows(2).all(|pair| pair[0] < pair[1]));
     let kept = RunDir::at(&desk.path("run")).kept_updates();
     assert_eq!(kept, found[found.len() - 3..]);
+    let seldom = format!("{} --set train.validate_interval=2", line.replace("run", "seldom"));
+    desk.host(&seldom).well();
+    let every_second: Vec<_> = of_epochs.iter().skip(1).step_by(2).copied().collect();
+    let ends = [every_second, vec![70]].concat();
+    assert_eq!(validated("seldom"), ends);
     let patient = line.replace("run", "early");
     desk.host(&format!("{patient} --set train.validate_interval_updates=2 --set train.patience=2"))
         .well();

@@ -104,6 +104,7 @@ fn train(train: &Train) -> Checked {
     positive("max_tokens", train.max_tokens)?;
     positive("update_freq", train.update_freq)?;
     positive("log_interval", train.log_interval as usize)?;
+    positive("validate_interval", train.validate_interval)?;
     not_negative("save_interval_minutes", train.save_interval_minutes)?;
     optimiser(train)?;
     fraction("label_smoothing", train.label_smoothing)?;

@@ -50,7 +50,9 @@ pub struct Train {
     pub save_interval_updates: u64,
     /// Minutes after which a checkpoint is written in any case; 0: never.
     pub save_interval_minutes: f64,
-    /// Updates between two validations beside those of each epoch; 0: none.
+    /// Epochs between two validations.
+    pub validate_interval: usize,
+    /// Updates between two validations beside those after epochs; 0: none.
     pub validate_interval_updates: u64,
     /// Weights of the last validations that are kept for `host average`.
     pub keep_last: usize,
@@ -140,6 +142,7 @@ impl Default for Train {
             log_interval: 100,
             save_interval_updates: 0,
             save_interval_minutes: 10.0,
+            validate_interval: 1,
             validate_interval_updates: 0,
             keep_last: 5,
             tensorboard: false,

@@ -175,12 +175,14 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// At the end of an epoch, and where the configuration asks for it.
+    /// After so many epochs, and after so many updates.
     fn due_to_validate(&self) -> bool {
-        let Progress { update, position, validated, .. } = self.progress;
-        let interval = self.job.run.train.validate_interval_updates;
-        let here = position == 0 || (interval > 0 && update.is_multiple_of(interval));
-        here && validated != update
+        let Progress { update, epoch, position, validated, .. } = self.progress;
+        let train = &self.job.run.train;
+        let epochs = position == 0 && epoch.is_multiple_of(train.validate_interval as u64);
+        let interval = train.validate_interval_updates;
+        let updates = interval > 0 && update.is_multiple_of(interval);
+        (epochs || updates) && validated != update
     }
 
     /// The updates that are left of an epoch, or those until a validation or the end.

@@ -286,7 +286,7 @@ fn wrong_arguments_are_one_line() {
             "--smooth-value needs --smooth-method floor or add-k",
         ),
         (
-            "score --hypothesis test.en --reference test.en --smooth-value -1",
+            "score --hypothesis test.en --reference test.en --smooth-value nan",
             "expected a number, 0 or more",
         ),
         ("score --hypothesis test.en --reference test.en --chrf-char-order 7", "expected 1 to 6"),

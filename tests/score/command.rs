@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use a2d_host::error::Error;
-use a2d_host::score::command::{self, Format, Request};
+use a2d_host::score::command::{self, Request};
 use a2d_host::score::triples::Export;
 use a2d_host::score::{Bleu, Options, bleu, corpus, sentences};
 use a2d_host::text::read_lines;
@@ -26,7 +26,9 @@ fn request(hypothesis: &Path, references: &[&Path], metrics: &[&str]) -> Request
         metrics: metrics.iter().map(|name| name.to_string()).collect(),
         options: Options::default(),
         sentence: false,
-        format: Format::Lines(1),
+        json: false,
+        score_only: false,
+        places: 1,
         export: None,
     }
 }
@@ -86,8 +88,7 @@ fn command_writes_unrounded_scores_as_json() {
     let reference = files.write("ref", "Das ist ein langer Satz.\n");
     let request = request(&hypothesis, &[&reference], &["bleu", "chrf"]);
     let list: Value =
-        serde_json::from_str(&output(&Request { format: Format::Json, ..request }).unwrap())
-            .unwrap();
+        serde_json::from_str(&output(&Request { json: true, ..request }).unwrap()).unwrap();
     let score = bleu(&["Das ist ein guter Satz."], &[vec!["Das ist ein langer Satz."]]).unwrap();
     assert_eq!(list[0]["name"], "BLEU");
     assert_eq!(list[0]["signature"], score.signature);
@@ -146,11 +147,12 @@ fn every_line_has_its_scores_with_tabs_between() {
     let reference = files.write("ref", "Das ist ein langer Satz.\nNein\nJa\n");
     let request = Request {
         sentence: true,
-        format: Format::Numbers(2),
+        score_only: true,
+        places: 2,
         ..request(&hypothesis, &[&reference], &["bleu", "ter"])
     };
     assert_eq!(output(&request).unwrap(), "37.99\t20.00\n0.00\t100.00\n100.00\t0.00\n");
-    let lines = output(&Request { format: Format::Lines(1), ..request.clone() }).unwrap();
+    let lines = output(&Request { score_only: false, places: 1, ..request.clone() }).unwrap();
     let lines: Vec<_> = lines.lines().collect();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(lines.len(), 3);
@@ -162,7 +164,7 @@ fn every_line_has_its_scores_with_tabs_between() {
              TER|nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:a2d-{version} = 0.0"
         )
     );
-    let list = output(&Request { format: Format::Json, ..request }).unwrap();
+    let list = output(&Request { json: true, ..request }).unwrap();
     let list: Value = serde_json::from_str(&list).unwrap();
     let hypotheses = read_lines(&hypothesis).unwrap();
     let references = [read_lines(&reference).unwrap()];

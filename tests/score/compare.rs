@@ -1,7 +1,6 @@
 //! What `host compare` reads, prints and refuses.
 
 use std::fs;
-use std::path::PathBuf;
 
 use a2d_host::cli::{Cli, Verb};
 use a2d_host::error::Error;
@@ -145,5 +144,5 @@ fn what_cannot_be_compared_is_refused() {
         assert_eq!(error.exit_code(), 2, "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
-    assert!(!PathBuf::from(files.path("a.jsonl")).exists());
+    assert!(!files.path("a.jsonl").exists());
 }

@@ -2,7 +2,7 @@
 
 use super::positive;
 use crate::error::{Error, Result};
-use crate::score::command::{self, Format};
+use crate::score::command;
 use crate::score::compare::{self, Test};
 use crate::score::tokenize::{Tercom, Tokenizer};
 use crate::score::triples::Export;
@@ -214,18 +214,15 @@ impl TryFrom<ScoreArgs> for command::Request {
     type Error = Error;
 
     fn try_from(args: ScoreArgs) -> Result<Self> {
-        let format = match (args.json, args.score_only) {
-            (true, _) => Format::Json,
-            (false, true) => Format::Numbers(args.width),
-            (false, false) => Format::Lines(args.width),
-        };
         Ok(Self {
             hypothesis: args.hypothesis,
             references: args.reference,
             options: args.metric.options()?,
             metrics: args.metric.metrics,
             sentence: args.sentence,
-            format,
+            json: args.json,
+            score_only: args.score_only,
+            places: args.width,
             export: args.source.map(|source| {
                 let files = args.export_triples.into_iter().collect();
                 Export { source, files }

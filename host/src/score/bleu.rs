@@ -1,10 +1,9 @@
 //! BLEU (Papineni et al., 2002): clipped n-gram precisions and a penalty for brevity.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use super::ngrams::{matches, ngrams};
-use super::tokenize::{Tokenizer, words};
+use super::ngrams::{Numbers, matches, ngrams};
+use super::tokenize::Tokenizer;
 use super::{Metric, Rounded, Rounding, case, yes_no};
 
 /// The longest n-grams counted.
@@ -197,23 +196,6 @@ impl From<&[f64]> for Counts {
             matched: std::array::from_fn(|n| numbers[2 + n]),
             total: std::array::from_fn(|n| numbers[2 + ORDER + n]),
         }
-    }
-}
-
-/// Numbers the words of one line and its references: equal words, equal numbers.
-#[derive(Default)]
-pub(super) struct Numbers<'a>(HashMap<&'a str, u32>);
-
-impl<'a> Numbers<'a> {
-    /// The numbers of a line's words.
-    pub(super) fn of(&mut self, line: &'a str) -> Vec<u32> {
-        words(line).map(|word| self.number(word)).collect()
-    }
-
-    /// The number of a word.
-    pub(super) fn number(&mut self, word: &'a str) -> u32 {
-        let next = self.0.len() as u32;
-        *self.0.entry(word).or_insert(next)
     }
 }
 

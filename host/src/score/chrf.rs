@@ -1,8 +1,7 @@
 //! chrF (Popović, 2015): the F-score of character n-grams, recall weighing more than precision;
 //! chrF++ (Popović, 2017) counts n-grams of words too.
 
-use super::bleu::Numbers;
-use super::ngrams::{matches, ngrams};
+use super::ngrams::{Numbers, matches, ngrams};
 use super::tokenize::{is_space, words};
 use super::{Metric, Rounded, Rounding, case, yes_no};
 

@@ -25,22 +25,15 @@ pub struct Request {
     pub options: Options,
     /// Every line by itself, not the corpus.
     pub sentence: bool,
-    /// How the scores are written.
-    pub format: Format,
+    /// A JSON list of `{"name", "score", "signature"}` with unrounded scores, not sacreBLEU's lines;
+    /// of lines by themselves, `"scores"` is the list of theirs.
+    pub json: bool,
+    /// Nothing but the numbers.
+    pub score_only: bool,
+    /// Decimal places of the scores, but in JSON.
+    pub places: usize,
     /// Triples to be written too.
     pub export: Option<Export>,
-}
-
-/// How scores are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A JSON list of `{"name", "score", "signature"}` with unrounded scores; of lines by
-    /// themselves, `"scores"` is the list of theirs.
-    Json,
-    /// sacreBLEU's lines with so many decimal places.
-    Lines(usize),
-    /// Nothing but the numbers, with so many decimal places.
-    Numbers(usize),
 }
 
 /// Scores what `request` names and writes the result to `out`.
@@ -60,10 +53,10 @@ pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
     let references = request.references.iter().map(read).collect::<Result<Vec<_>>>()?;
     let written = if request.sentence {
         let scores = scores_with(&metrics, |metric| sentences(metric, &hypotheses, &references))?;
-        write_sentences(&scores, request.format, out)
+        write_sentences(&scores, request, out)
     } else {
         let scores = scores_with(&metrics, |metric| corpus(metric, &hypotheses, &references))?;
-        write(&scores, request.format, out)
+        write(&scores, request, out)
     };
     written.map_err(|e| Error::output("write", Path::new("the scores"), &e))?;
     match &request.export {
@@ -93,23 +86,36 @@ fn scores_with<T>(
     metrics.iter().map(|metric| score(&**metric)).collect()
 }
 
-fn write(scores: &[Score], format: Format, out: &mut dyn Write) -> io::Result<()> {
-    match format {
-        Format::Json => write_json(scores, out),
-        _ => scores.iter().try_for_each(|score| writeln!(out, "{}", format.text(score))),
+fn write(scores: &[Score], request: &Request, out: &mut dyn Write) -> io::Result<()> {
+    if request.json {
+        return write_json(scores, out);
     }
+    scores.iter().try_for_each(|score| writeln!(out, "{}", printed(score, request)))
 }
 
 /// Writes the scores of all lines: `scores[m]` are those of a metric. Each line has those of all
 /// metrics, with tabs between.
-fn write_sentences(scores: &[Vec<Score>], format: Format, out: &mut dyn Write) -> io::Result<()> {
-    if format == Format::Json {
+fn write_sentences(
+    scores: &[Vec<Score>],
+    request: &Request,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if request.json {
         return write_pretty(&scores.iter().map(|of| json_of_lines(of)).collect::<Vec<_>>(), out);
     }
     (0..scores.first().map_or(0, Vec::len)).try_for_each(|line| {
-        let texts: Vec<_> = scores.iter().map(|of| format.text(&of[line])).collect();
+        let texts: Vec<_> = scores.iter().map(|of| printed(&of[line], request)).collect();
         writeln!(out, "{}", texts.join("\t"))
     })
+}
+
+fn printed(score: &Score, request: &Request) -> String {
+    let places = request.places;
+    if request.score_only {
+        format!("{:.places$}", score.score)
+    } else {
+        format!("{score:.places$}")
+    }
 }
 
 fn json_of_lines(of: &[Score]) -> serde_json::Value {
@@ -117,19 +123,9 @@ fn json_of_lines(of: &[Score]) -> serde_json::Value {
     json!({"name": of[0].name, "scores": scores, "signature": of[0].signature})
 }
 
-impl Format {
-    fn text(self, score: &Score) -> String {
-        match self {
-            Self::Numbers(places) => format!("{:.places$}", score.score),
-            Self::Lines(places) => format!("{score:.places$}"),
-            Self::Json => json!(score.score).to_string(),
-        }
-    }
-}
-
 /// Writes scores as sacreBLEU's lines.
 pub(crate) fn write_lines(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
-    write(scores, Format::Lines(1), out)
+    scores.iter().try_for_each(|score| writeln!(out, "{score}"))
 }
 
 /// Writes scores as a JSON list.

@@ -156,8 +156,8 @@ fn write_table(compared: &[Compared], request: &Request, out: &mut dyn Write) ->
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     let rule = match request.test {
-        Test::PairedBootstrap(_) => "μ ± 95 % CI; * p < 0.05 against the baseline",
-        Test::ApproximateRandomisation(_) => "* p < 0.05 against the baseline",
+        Test::PairedBootstrap(_) => "μ ± 95 % CI; * p ≤ 0.05 against the baseline",
+        Test::ApproximateRandomisation(_) => "* p ≤ 0.05 against the baseline",
     };
     writeln!(out, "{rule}")?;
     compared.iter().try_for_each(|of| writeln!(out, "{}|{}", of.name, of.signature))
@@ -178,7 +178,7 @@ fn column(of: &Compared, places: usize) -> Vec<String> {
             cell += &format!(" ({mean:.places$} ± {half:.places$})");
         }
         if let Some(p) = outcome.p_value {
-            cell += &format!(" (p = {p:.4}){}", if p < 0.05 { "*" } else { "" });
+            cell += &format!(" (p = {p:.4}){}", if p <= 0.05 { "*" } else { "" });
         }
         cell
     };

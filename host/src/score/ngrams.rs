@@ -1,6 +1,27 @@
 //! Counting n-grams without hashing: an n-gram is packed exactly into 128 bits, and equal ones
 //! stand side by side in a sorted list.
 
+use std::collections::HashMap;
+
+use super::tokenize::words;
+
+/// Numbers the words of one line and its references: equal words, equal numbers.
+#[derive(Default)]
+pub struct Numbers<'a>(HashMap<&'a str, u32>);
+
+impl<'a> Numbers<'a> {
+    /// The numbers of a line's words.
+    pub fn of(&mut self, line: &'a str) -> Vec<u32> {
+        words(line).map(|word| self.number(word)).collect()
+    }
+
+    /// The number of a word.
+    pub fn number(&mut self, word: &'a str) -> u32 {
+        let next = self.0.len() as u32;
+        *self.0.entry(word).or_insert(next)
+    }
+}
+
 /// All n-grams of `symbols`, sorted, repeated ones repeated.
 ///
 /// A symbol is below `2^bits`, and `n * bits` is at most 128.

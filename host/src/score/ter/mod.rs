@@ -4,7 +4,7 @@
 mod edits;
 mod shifts;
 
-use super::bleu::Numbers;
+use super::ngrams::Numbers;
 use super::tokenize::{Tercom, words};
 use super::{Metric, Rounded, Rounding, case, yes_no};
 

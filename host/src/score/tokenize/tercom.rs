@@ -33,7 +33,7 @@ impl Tercom {
         }
         if self.no_punct {
             let asian = self.asian_support;
-            line.retain(|c| !is_punctuation(c) && !(asian && is_asian_punctuation(c)));
+            line.retain(|c| !(is_punctuation(c) || asian && is_asian_punctuation(c)));
         }
         line
     }

@@ -5,6 +5,8 @@
 mod bad_input;
 #[path = "cli/desk.rs"]
 mod desk;
+#[path = "cli/large.rs"]
+mod large;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/whole_way.rs"]

@@ -1,5 +1,8 @@
 //! From text to batches: vocabularies, token files, the manifest, and every way they can be wrong.
 
+#[path = "prepare/checks.rs"]
+mod checks;
+
 use a2d_host::corpus::{BLOCK, Corpus, Writer};
 use a2d_host::data::{batches, fixed_batches};
 use a2d_host::error::Error;

@@ -275,8 +275,9 @@ pub fn done(output: std::process::Output) -> Done {
     Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Sends a signal.
 #[cfg(unix)]
-fn send(signal: &str, child: &Child) {
+pub fn send(signal: &str, child: &Child) {
     let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(kill.unwrap().success());
 }

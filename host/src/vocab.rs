@@ -207,7 +207,7 @@ impl Vocab {
     }
 }
 
-/// What one thread needs to encode many lines: the cuts of [`runnable`] in one pass, not 33, and
+/// What one thread needs to encode many lines: the cuts between pieces in one pass, not 33, and
 /// the library's memory of words that were met.
 pub struct Encoder<'a> {
     model: &'a PipelineModel,

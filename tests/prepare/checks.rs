@@ -82,7 +82,7 @@ fn every_flaw_is_found_and_no_other() {
             wanted.remove(0);
         }
         assert_eq!(found(train, check), wanted, "{check:?}: {told}");
-        assert_eq!(train.finding(check).share, wanted.len() as f64 / 47.0);
+        assert_eq!(train.finding(check).unwrap().share, wanted.len() as f64 / 47.0);
     }
     assert_eq!(train.flawed, 15);
     assert_eq!((train.lines, train.kept), (47, 45), "the blank ones are left out, as ever");
@@ -122,7 +122,10 @@ fn cleaning_leaves_out_what_is_flawed_and_nothing_else() {
     // What is measured on stays as it is.
     let test = &report.splits[2];
     assert_eq!((test.lines, test.kept, test.flawed), (2, 2, 2));
-    assert!(!test.finding(Check::Overlap).left_out && train.finding(Check::Overlap).left_out);
+    assert!(
+        !test.finding(Check::Overlap).unwrap().left_out
+            && train.finding(Check::Overlap).unwrap().left_out
+    );
     assert!(up_to_date(&clean) && !up_to_date(&request));
 
     // The vocabulary knows only what is left; of lengths in tokens it cannot know.
@@ -187,7 +190,7 @@ fn samples_are_short_and_harmless() {
     let line = "Kopie\u{1b}[31m\u{FEFF} ".to_owned() + &"ü".repeat(100);
     with(folder.path(), "train", &[(line.as_bytes(), line.as_bytes())]);
     let (report, told) = prepared(&request);
-    let sample = &report.splits[0].finding(Check::Identical).samples[0];
+    let sample = &report.splits[0].finding(Check::Identical).unwrap().samples[0];
     assert!(sample.source.starts_with("Kopie\\u{1b}[31m\\u{feff} üüü"), "{sample:?}");
     assert_eq!(sample.source.chars().filter(|c| *c == 'ü').count(), 60 - 12);
     assert!(sample.source.ends_with('…') && !told.contains('\u{1b}'));

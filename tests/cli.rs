@@ -9,6 +9,8 @@ mod desk;
 mod faults;
 #[path = "cli/kills.rs"]
 mod kills;
+#[path = "cli/large.rs"]
+mod large;
 #[path = "cli/options.rs"]
 mod options;
 #[path = "cli/resume.rs"]

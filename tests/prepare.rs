@@ -1,5 +1,8 @@
 //! From text to batches: vocabularies, token files, the manifest, and every way they can be wrong.
 
+#[path = "prepare/checks.rs"]
+mod checks;
+
 use a2d_host::corpus::{BLOCK, Corpus, Writer};
 use a2d_host::data::{batches, fixed_batches};
 use a2d_host::error::Error;
@@ -568,7 +571,7 @@ fn gzipped_text_is_text() {
 
 /// The lines that a check found.
 fn found(split: &Split, check: Check) -> Vec<usize> {
-    let finding = split.finding(check);
+    let finding = split.finding(check).unwrap();
     assert_eq!(finding.count.min(5), finding.samples.len());
     finding.samples.iter().map(|sample| sample.line).collect()
 }
@@ -686,7 +689,7 @@ fn quickstart_has_no_flaws() {
     for split in &report.splits {
         assert_eq!(split.kept, split.lines, "{told}");
         for check in [Check::Duplicate, Check::Overlap, Check::Encoding, Check::Script] {
-            assert_eq!(split.finding(check).count, 0, "{told}");
+            assert_eq!(split.finding(check).unwrap().count, 0, "{told}");
         }
         assert_eq!(split.unknown, 0, "{told}");
     }

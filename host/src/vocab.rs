@@ -207,7 +207,7 @@ impl Vocab {
     }
 }
 
-/// What one thread needs to encode many lines: the cuts of [`runnable`] in one pass, not 33, and
+/// What one thread needs to encode many lines: the cuts between pieces in one pass, not 33, and
 /// the library's memory of words that were met.
 pub struct Encoder<'a> {
     model: &'a PipelineModel,
@@ -256,7 +256,7 @@ fn reserved(byte_fallback: bool) -> Vec<String> {
 
 /// Every piece of some lines and how often it occurs: what a vocabulary is learnt from.
 ///
-/// Of more than a million different pieces, the rarest so far are forgotten; a vocabulary is
+/// Of more than 524,288 different pieces, the rarest so far are forgotten; a vocabulary is
 /// learnt from the 262,144 most frequent. Ordinary text of two languages has so many after some
 /// 30 million words.
 #[derive(Default)]
@@ -266,7 +266,7 @@ pub struct Words {
 }
 
 /// How many different pieces are counted, and of how many a vocabulary is learnt.
-const MOST_COUNTED: usize = 1 << 20;
+const MOST_COUNTED: usize = 1 << 19;
 const MOST_LEARNT: usize = 1 << 18;
 
 impl Words {

@@ -111,6 +111,9 @@ fn prepared_data_must_be_whole() {
     fs::copy(other, desk.path("data/valid.bin")).unwrap();
     desk.refused(line, 2, &["data/valid.bin"]);
     desk.write("data/valid.bin", whole);
+    let manifest = desk.read("data/data.json");
+    desk.write("data/data.json", manifest.replace("\"layout\": 2", "\"layout\": 1"));
+    desk.refused(line, 2, &["data/data.json: it was prepared by another version", "again"]);
     fs::remove_file(desk.path("data/data.json")).unwrap();
     desk.refused(line, 2, &["data holds no data", "host prepare"]);
     assert!(!desk.path("new").exists());
@@ -122,6 +125,8 @@ fn prepared_data_is_not_written_over() {
     let line = "train tiny.toml --data data --out new";
     let parts = ["data: it was prepared with `data.vocab_size` 300, not 200", "--data"];
     desk.refused(&format!("{line} --set data.vocab_size=200"), 2, &parts);
+    let parts = ["data: it was prepared with `data.clean` false, not true"];
+    desk.refused(&format!("{line} --set data.clean=true"), 2, &parts);
     desk.edit("train.en", |text| text[0] = b'X');
     desk.refused(line, 2, &["data: the text has changed"]);
     // A run that learned from it goes on with it.
@@ -184,6 +189,37 @@ fn bad_text_is_refused_by_file_and_line() {
     );
     desk.refused("score --hypothesis test.en --reference train.en", 2, &["20", "600", "train.en"]);
     desk.refused("score --hypothesis empty --reference empty", 2, &["nothing to score in empty"]);
+}
+
+#[test]
+fn text_with_flaws_is_refused_where_that_is_asked_for() {
+    let desk = Desk::new();
+    let prepare = "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 300 --out new";
+    desk.write("train.de", desk.read("train.de") + "Kopie hier\nnoch eine Kopie\n");
+    desk.write("train.en", desk.read("train.en") + "Kopie hier\nnoch eine Kopie\n");
+    let says = [
+        "train: 2 of 602 pairs have flaws",
+        "the same (2, the first in line 601)",
+        "new/report.json",
+    ];
+    desk.refused(&format!("{prepare} --strict"), 2, &says);
+    desk.refused(&format!("{prepare} --strict=0.3"), 2, &says);
+    let left: Vec<_> =
+        fs::read_dir(desk.path("new")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["report.json"]);
+    desk.refused("train tiny.toml --set data.train=no --data new --out run", 2, &["no.de"]);
+    desk.host(&format!("{prepare} --strict=0.4")).well();
+    let told = desk.host(&format!("{prepare} --strict --clean")).well();
+    assert!(told.contains("train: 600 of 602 pairs"), "{told}");
+    let told = desk.host(&format!("{prepare} --clean --json")).well();
+    assert_eq!(told.trim_end().lines().count(), 1);
+    let report: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let saved: serde_json::Value = serde_json::from_str(&desk.read("new/report.json")).unwrap();
+    assert_eq!(report, saved);
+    // A configuration may ask for the same.
+    desk.host("train tiny.toml --set data.clean=true --set train.max_update=1 --out run").well();
+    let saved = desk.read("run/data/report.json");
+    assert!(saved.contains("\"kept\": 600"), "{saved}");
 }
 
 #[test]
@@ -350,6 +386,8 @@ fn wrong_arguments_are_one_line() {
             "compare --hypothesis test.en test.de --reference test.en --source test.de --export-triples x",
             "--export-triples needs a file for each of 2 hypotheses, found 1",
         ),
+        ("prepare --strict=x --out new", "expected a number, 0 or more"),
+        ("prepare --strict=-1 --out new", "expected a number, 0 or more"),
         ("train tiny.toml --method a2d", "'--method' found"),
         ("distill tiny.toml --method magic", "--method magic"),
     ] {

@@ -284,6 +284,7 @@ pub fn done(output: std::process::Output) -> Done {
     Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Sends a signal.
 #[cfg(unix)]
 pub fn send(signal: &str, child: &Child) {
     let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();

@@ -192,10 +192,15 @@ fn long_lines_are_dropped_and_counted() {
     let line =
         "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 300";
     let told = desk.host(&format!("{line} --max-length 12 --out short")).well();
-    assert!(told.contains("left out, longer than 12 tokens: "), "{told}");
+    assert!(
+        told.contains("\n  longer than 12 tokens ") && told.contains(" %  left out\n"),
+        "{told}"
+    );
     let report = json(&desk.host(&format!("{line} --max-length 12 --out short --json")).well());
     let train = &report["splits"][0];
-    let dropped = train["too_long"]["count"].as_u64().unwrap();
+    let too_long = &train["findings"][2];
+    let dropped = too_long["count"].as_u64().unwrap();
+    assert!(too_long["check"] == "too_long" && too_long["left_out"] == true, "{report}");
     assert!(dropped > 0 && dropped + train["kept"].as_u64().unwrap() == 600, "{report}");
     assert!(told.contains(&format!("train: {} of 600 pairs", 600 - dropped)), "{told}");
     // The same while training: what exceeds a batch is left out, and told.

@@ -57,7 +57,7 @@ pub struct Split {
     pub lines: usize,
     /// Pairs written to the token file.
     pub kept: usize,
-    /// Pairs with a flaw that are kept, and with `--clean` off also those left out.
+    /// Pairs with a flaw, apart from those that `--clean` leaves out.
     pub flawed: usize,
     /// Source tokens kept, ends of sentences not counted.
     pub source_tokens: usize,
@@ -110,8 +110,8 @@ impl Split {
     }
 
     /// What a check found.
-    pub fn finding(&self, check: Check) -> &Finding {
-        &self.findings[check as usize]
+    pub fn finding(&self, check: Check) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.check == check)
     }
 
     pub(super) fn note(&mut self, flags: Flags, i: usize, pair: [Line<'_>; 2]) {

@@ -40,7 +40,7 @@ type Known = [HashSet<u64>; 2];
 /// Surveys all texts of a request. Sentences are told apart by hashes of 64 bits, pairs of 128:
 /// of 20 million lines, one is taken for another with a probability of 1 in 100,000.
 ///
-/// The hashes of the texts that are measured on stay in memory, 16 bytes a pair; those of the
+/// The hashes of the texts that are measured on stay in memory, some 60 bytes a pair; those of the
 /// training text go to nameless files in `folder` where they are many.
 ///
 /// Errors: those of [`Text::each`]; a line that cannot be read, unless `clean` and in the training

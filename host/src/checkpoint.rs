@@ -9,7 +9,7 @@ use crate::files::write_whole;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -199,6 +199,21 @@ impl Saved {
     fn error(&self, text: impl std::fmt::Display) -> Error {
         Error::misuse(format!("{} {text}", self.path.display()))
     }
+}
+
+/// The metadata of a checkpoint, without its numbers: quick, and unverified.
+///
+/// Errors (misuse): it cannot be read, or is none.
+pub fn peek(path: &Path) -> Result<BTreeMap<String, String>> {
+    let unreadable = |e: std::io::Error| Error::input("read", path, &e);
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(unreadable)?;
+    let mut bytes = length.to_vec();
+    // A reader that ends sooner than an absurd length says.
+    file.take(u64::from_le_bytes(length)).read_to_end(&mut bytes).map_err(unreadable)?;
+    let texts = metadata(&bytes);
+    texts.ok_or_else(|| Error::misuse(format!("{} is not a checkpoint", path.display())))
 }
 
 fn metadata(bytes: &[u8]) -> Option<BTreeMap<String, String>> {

@@ -24,6 +24,7 @@ pub mod output;
 pub mod panics;
 pub mod prepare;
 pub mod prepared;
+pub mod report;
 pub mod run_dir;
 pub mod score;
 pub mod signals;

@@ -209,11 +209,15 @@ pub fn peek(path: &Path) -> Result<BTreeMap<String, String>> {
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(unreadable)?;
-    let mut bytes = length.to_vec();
+    let mut bytes = Vec::new();
     // A reader that ends sooner than an absurd length says.
     file.take(u64::from_le_bytes(length)).read_to_end(&mut bytes).map_err(unreadable)?;
-    let texts = metadata(&bytes);
-    texts.ok_or_else(|| Error::misuse(format!("{} is not a checkpoint", path.display())))
+    let header: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let texts = header.and_then(|header| Some(header.get("__metadata__")?.as_object()?.clone()));
+    let texts =
+        texts.ok_or_else(|| Error::misuse(format!("{} is not a checkpoint", path.display())))?;
+    let text = |(key, text): (String, Value)| Some((key, text.as_str()?.to_owned()));
+    Ok(texts.into_iter().filter_map(text).collect())
 }
 
 fn metadata(bytes: &[u8]) -> Option<BTreeMap<String, String>> {

@@ -269,6 +269,14 @@ fn wrong_arguments_are_one_line() {
         ("translate full --beam 2 --n-best 3", "--n-best 3 needs --beam 3 or more"),
         ("translate full --length-penalty nan", "expected a number, 0 or more"),
         ("score --hypothesis test.en --reference test.en --metrics blue", "unknown metric `blue`"),
+        ("report", "not provided: <RUN>...; see `host report --help`"),
+        ("report full nowhere --out page.html", "nowhere is no run"),
+        ("report data --out page.html", "data is no run"),
+        ("report full --out page.html --sentences 0", "expected a whole number, 1 or more"),
+        ("report full --out page.html --sentences 3,21", "--sentences 21: test has 20 lines"),
+        ("report full --out page.html --text nowhere.de", "nowhere.de: no such file"),
+        ("watch nowhere", "nowhere is no run"),
+        ("watch full --interval 0", "expected seconds, 0.01 to 86400"),
         ("train tiny.toml --method a2d", "'--method' found"),
         ("distill tiny.toml --method magic", "--method magic"),
     ] {
@@ -293,6 +301,7 @@ fn a_place_that_cannot_be_written_is_named() {
         1,
         &["cannot write test.de/x: not a directory"],
     );
+    desk.refused("report full --out nowhere/page.html", 1, &["cannot write nowhere/page.html"]);
     let evaluate = "evaluate full --source test.de --reference test.en --output nowhere/out.en";
     desk.refused(evaluate, 1, &["cannot write nowhere/out.en"]);
     // Permissions do not bind every user; a file where a folder should be does.

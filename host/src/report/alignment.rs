@@ -71,7 +71,7 @@ pub fn frames(log: Option<&Lines>, saved: Option<Frame>) -> (Vec<Frame>, Option<
     let found: Vec<_> = log.iter().flat_map(|log| &log.lines).filter_map(Frame::of).collect();
     let Some(last) = found.last().map(Frame::shapes) else {
         let note = saved.is_some().then(|| {
-            "no alignment.jsonl: the alignment is shown as the best checkpoint has it, not over the epochs"
+            "no alignment.jsonl: the alignment is shown as the checkpoint has it, not over the epochs"
         });
         return (saved.into_iter().collect(), note.map(str::to_owned));
     };

@@ -60,8 +60,9 @@
   const duration = (s) => {
     if (!given(s)) return "–";
     const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
-    if (h) return `${h} h ${m} min`;
-    return m ? `${m} min ${Math.round(s % 60)} s` : `${s < 10 ? +s.toFixed(1) : Math.round(s)} s`;
+    const part = (n, unit) => (n ? ` ${n} ${unit}` : "");
+    if (h) return `${h} h${part(m, "min")}`;
+    return m ? `${m} min${part(Math.floor(s % 60), "s")}` : `${s < 10 ? +s.toFixed(1) : Math.round(s)} s`;
   };
   const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toPrecision(2);
   const head = (i, heads) => (heads ? `L${Math.floor(i / heads) + 1}H${(i % heads) + 1}` : `map ${i + 1}`);
@@ -69,6 +70,7 @@
   const dot = (run) => el("i", { class: "dot", style: `background:${colour(run)}` });
   const score = (run, name) => run.scores?.list.find((entry) => entry.name === name)?.score;
   const bleu = (run) => score(run, "BLEU") ?? null;
+  const kindOf = (run) => (run.role === "teacher" ? "teacher" : run.facts.method === "none" ? "no teacher" : run.facts.method ?? "");
   const asked = runs.filter((run) => run.role === "run");
 
   // Colours of heat maps: mixed in OKLab, so that equal steps look equal.
@@ -159,10 +161,12 @@
   let logarithmic = false;
   let cursor = null;
 
-  const ticks = (low, high, count) => {
+  const TIMES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+  const ticks = (low, high, count, time) => {
     const rough = (high - low) / count || 1;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * ([1, 2, 5, 10].find((x) => x * power >= rough) ?? 10);
+    const plain = power * ([1, 2, 2.5, 5, 10].find((x) => x * power >= rough * 0.999) ?? 10);
+    const step = (time && rough > 1 && TIMES.find((x) => x >= rough * 0.999)) || plain;
     const out = [];
     for (let x = Math.ceil(low / step - 1e-9) * step; x <= high + step * 1e-9; x += step) out.push(+x.toPrecision(12));
     return out;
@@ -174,7 +178,7 @@
         const x = digit * 10 ** power;
         if (x >= low * 0.999 && x <= high * 1.001) out.push(x);
       }
-    return out.length > 1 ? out : ticks(low, high, 4);
+    return out.length > 2 ? out : ticks(low, high, 4);
   };
   const nearest = (xs, x) => {
     let best = 0;
@@ -183,13 +187,14 @@
   };
 
   // `lines`: { name, colour, key, points: () => [xs, ys] }; a key can be hidden.
-  const chart = ({ title, note, wide, loss, marks, height, x: axis }, lines) => {
-    const drawing = svg("svg", { tabindex: 0, role: "img", height: height || 190 });
+  const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis }, lines) => {
+    const tall = () => (innerWidth > 620 ? height || 190 : height ? 220 : 150);
+    const drawing = svg("svg", { tabindex: 0, role: "img" });
     const node = el("figure", { class: `chart card${wide ? " wide" : ""}` },
       el("figcaption", {}, title, el("span", { class: "note" }, note || "")), drawing);
     let view = null;
     const draw = () => {
-      const [w, h] = [drawing.clientWidth || 320, height || 190];
+      const [w, h] = [drawing.clientWidth || 320, tall()];
       const box = { left: 44, right: w - 10, top: 10, bottom: h - 24 };
       const shown = lines.filter((line) => !hidden.has(line.key)).map((line) => {
         const [xs, ys] = line.points();
@@ -197,7 +202,7 @@
         return { ...line, xs: kept.map((i) => xs[i]), ys: kept.map((i) => ys[i]) };
       }).filter((line) => line.xs.length);
       const all = shown.flatMap((line) => line.ys);
-      const log = loss && logarithmic && all.every((y) => y > 0);
+      const log = (always || (loss && logarithmic)) && all.every((y) => y > 0);
       let [low, high] = [Math.min(...all), Math.max(...all)];
       if (!log) {
         const pad = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
@@ -211,6 +216,7 @@
       const atY = (y) => (log
         ? place(Math.log(y), Math.log(low), Math.log(high), box.bottom, box.top)
         : place(y, low, high, box.bottom, box.top));
+      drawing.setAttribute("height", h);
       drawing.setAttribute("viewBox", `0 0 ${w} ${h}`);
       drawing.replaceChildren();
       if (!shown.length) {
@@ -218,12 +224,12 @@
         drawing.append(svg("text", { x: w / 2, y: h / 2, "text-anchor": "middle" }, "nothing to show"));
         return;
       }
-      for (const y of log ? logTicks(low, high) : ticks(low, high, 4)) {
+      for (const y of log ? logTicks(low, high) : ticks(low, high, 5)) {
         drawing.append(
           svg("line", { class: "grid", x1: box.left, x2: box.right, y1: atY(y), y2: atY(y) }),
           svg("text", { x: box.left - 6, y: atY(y) + 4, "text-anchor": "end" }, short(y)));
       }
-      for (const x of ticks(first, last, Math.max(2, Math.floor(w / 110)))) {
+      for (const x of ticks(first, last, Math.max(2, Math.floor(w / 80)), byTime && !axis)) {
         const label = axis ? short(x) : byTime ? duration(x) : short(x);
         drawing.append(svg("text", { x: atX(x), y: h - 7, "text-anchor": "middle" }, label));
       }
@@ -271,7 +277,7 @@
       const share = (at - view.box.left) / (view.box.right - view.box.left);
       const x = view.first + Math.min(1, Math.max(0, share)) * (view.last - view.first);
       cursor = view.shown[0].xs[nearest(view.shown[0].xs, x)];
-      told(x, event.clientX, event.clientY);
+      told(cursor, event.clientX, event.clientY);
     };
     const leave = () => { hideTip(); charts.forEach((other) => other.point(null)); };
     drawing.addEventListener("pointermove", move);
@@ -394,7 +400,7 @@
     el("h1", {}, document.title),
     el("div", { class: "soft" }, [
       languages ? `${languages[0]} → ${languages[1]}` : null,
-      asked.length === 1 ? asked[0].facts.method : `${asked.length} runs`,
+      asked.length === 1 ? kindOf(asked[0]) : `${asked.length} runs`,
       data.program,
     ].filter(given).join(" · ")),
     nav);
@@ -413,11 +419,12 @@
       `${name}${found.mine.toFixed(1)} BLEU by distillation, ${found.low.toFixed(1)} alone, ${found.high.toFixed(1)} the teacher: `,
       el("b", {}, share >= 0 ? `${share} % of the gap is closed` : "the gap has grown"), "."));
   }
-  const missing = runs.filter((run) => run.notes.length);
-  if (missing.length) {
-    page.append(el("details", { class: "card warn", open: missing.some((run) => run.role === "run") ? "" : null },
+  const missing = new Map();
+  runs.forEach((run) => run.notes.forEach((note) => missing.set(note, [...(missing.get(note) ?? []), run.label])));
+  if (missing.size) {
+    page.append(el("details", { class: "card warn", open: "" },
       el("summary", {}, "What is missing"),
-      el("ul", {}, missing.flatMap((run) => run.notes.map((note) => el("li", {}, el("b", {}, run.label), ": ", note))))));
+      el("ul", {}, [...missing].map(([note, labels]) => el("li", {}, el("b", {}, labels.join(", ")), ": ", note)))));
   }
 
   // Results.
@@ -430,7 +437,7 @@
       el("i", { style: `width:${(100 * Math.max(0, value)) / mostBleu}%;background:${colour(runs.indexOf(run))}` }));
     const finished = (run) => (run.facts.finished === null ? "no checkpoint" : run.facts.finished ? "finished" : "not finished");
     const columns = [
-      ["run", (run) => run.label, (run) => [dot(runs.indexOf(run)), run.label, el("div", { class: "note" }, run.facts.method ?? "")]],
+      ["run", (run) => run.label, (run) => [dot(runs.indexOf(run)), run.label, el("div", { class: "note" }, kindOf(run))]],
       [`BLEU${split}`, bleu, (run) => [fixed(bleu(run), 2), given(bleu(run)) ? meter(run, bleu(run)) : null]],
       ["chrF2", (run) => score(run, "chrF2") ?? null, (run) => fixed(score(run, "chrF2"), 2)],
       ["best valid BLEU", (run) => run.facts.best_bleu, (run) => [
@@ -466,12 +473,14 @@
     });
     order((run) => bleu(run) ?? run.facts.best_bleu, true);
     const seeds = data.seeds.map((group) => {
-      const values = group.map((i) => bleu(runs[i]) ?? runs[i].facts.best_bleu).filter(given);
+      const scored = group.every((i) => given(bleu(runs[i])));
+      const values = group.map((i) => (scored ? bleu(runs[i]) : runs[i].facts.best_bleu)).filter(given);
+      if (values.length < 2) return null;
       const mean = values.reduce((a, b) => a + b, 0) / values.length;
       const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (values.length - 1));
-      if (values.length < 2) return null;
-      const names = group.map((i) => runs[i].label).join(", ");
-      return el("li", {}, `${names}: `, el("b", {}, `${mean.toFixed(2)} ± ${deviation.toFixed(2)} BLEU`), ` over ${values.length} seeds`);
+      return el("li", {}, `${group.map((i) => runs[i].label).join(", ")}: `,
+        el("b", {}, `${mean.toFixed(2)} ± ${deviation.toFixed(2)} ${scored ? "BLEU" : "validation BLEU"}`),
+        ` (mean and standard deviation of ${values.length} seeds)`);
     }).filter(given);
     const signature = runs.map((run) => run.scores?.list.find((entry) => entry.name === "BLEU")?.signature).find(given);
     section("results", "Results",
@@ -497,7 +506,7 @@
     })).filter((line) => line.points()[1].some((y) => given(y) && y !== 0));
     const all = [
       [{ title: "BLEU", note: "validation", wide: true, marks: true, height: 250 }, lines("validations", "bleu")],
-      [{ title: "Perplexity", note: "validation", wide: true, marks: true, height: 250, loss: true }, lines("validations", "valid_nll", Math.exp)],
+      [{ title: "Perplexity", note: "validation, log scale", wide: true, marks: true, height: 250, log: true }, lines("validations", "valid_nll", Math.exp)],
       [{ title: "Loss", note: "training, all terms", loss: true }, lines("windows", "loss")],
       [{ title: "Cross-entropy", note: "nats per token", loss: true }, lines("windows", "ce")],
       [{ title: "Teacher's words", note: "kd", loss: true }, lines("windows", "kd")],
@@ -588,6 +597,7 @@
       const matrix = run.alignment[KINDS[kind][0]];
       const most = limit(KINDS[kind][0]);
       const frames = run.alignment.frames.length;
+      const room = list.clientWidth - (innerWidth > 620 ? 192 : 102);
       let order = Array.from({ length: matrix.rows }, (_, r) => ({ r, h: entropy(rowOf(matrix, frame, r)) }));
       if (peaked) order = order.sort((a, b) => a.h - b.h);
       const rows = order.map(({ r, h }) => {
@@ -598,7 +608,7 @@
           const share = (100 * Math.abs(w)) / sum;
           const back = tint("weight", 0.5 + w / most / 2);
           return el("span", { style: `width:${share}%;background:${css(back)};color:${ink(back)}`, title: `student ${head(c, matrix.col_heads)} ${signed(w)}` },
-            share > 5 ? `${head(c, matrix.col_heads)} ${signed(w)}` : "");
+            room * share > 6400 ? `${head(c, matrix.col_heads)} ${signed(w)}` : "");
         });
         const told = weights.slice(0, 4).map(({ w, c }) => `${head(c, matrix.col_heads)} ${signed(w)}`).join(", ");
         return el("div", { class: "row" }, el("b", {}, head(r, matrix.row_heads)),
@@ -606,12 +616,12 @@
           frames > 1 ? spark(run.alignment.frames.map((_, f) => entropy(rowOf(matrix, f, r)))) : el("span", { class: "course" }),
           el("span", { class: "peak" }, h.toFixed(2)));
       });
-      list.replaceChildren(el("div", { class: "row head" }, "teacher", "student heads, by the size of their weight",
+      list.replaceChildren(el("div", { class: "row head" }, el("span", {}, "teacher"), el("span", {}, "student heads, by the size of their weight"),
         el("span", { class: "course" }, frames > 1 ? "over epochs" : ""), el("span", { class: "peak" }, "spread")), ...rows);
     };
     const draw = () => {
       const time = run.alignment.frames[frame];
-      where.textContent = given(time.epoch) ? `epoch ${time.epoch}, update ${whole(time.update)}` : "best checkpoint";
+      where.textContent = given(time.epoch) ? `epoch ${time.epoch}, update ${whole(time.update)}` : "as in the checkpoint";
       maps();
       composition();
     };
@@ -635,7 +645,6 @@
         });
         const figure = chart({ title: "Spread of the weights", note: "mean over teacher heads", marks: true, x: "update", height: 210 }, lines);
         figure.style.gridColumn = "1 / -1";
-        figure.prepend(el("div", { class: "chips small soft", style: "float:right;clear:both" }));
         course.append(figure, el("div", { class: "small soft", style: "grid-column:1/-1" },
           KINDS.map(([, title], k) => el("span", { style: "margin-right:16px" }, dot(k), title))));
         charts[charts.length - 1].draw();
@@ -680,7 +689,10 @@
 
     const views = () => {
       const of = (run, aligned) => sentence.views.find((view) => view.run === run && view.aligned === aligned);
-      const teacher = runs[student].teacher;
+      // A model without a teacher is shown beside one that reads the same tokens.
+      const same = (view) => view.source.join() === of(student, false)?.source.join();
+      const any = sentence.views.find((view) => runs[view.run].role === "teacher" && same(view))?.run;
+      const teacher = runs[student].role === "teacher" ? null : runs[student].teacher ?? any;
       return [
         given(teacher) ? ["teacher", `Teacher: ${runs[teacher].label}`, of(teacher, false)] : null,
         ["aligned", `${runs[student].label}, aligned to the teacher's heads`, of(student, true)],
@@ -718,7 +730,7 @@
       const draw = () => {
         name.textContent = `${head(current, heads)}${follow.says?.(role, current) ?? ""}`;
         heat(canvas, {
-          rows: map.rows, cols: map.cols, most: 26, least: 13,
+          rows: map.rows, cols: map.cols, most: 32, least: 13,
           row: (r) => rowTokens[r], col: (c) => colTokens[c],
           colour: (r, c) => tint("attention", byte(current, r * map.cols + c) / 255),
           label: `${title}, ${head(current, heads)}: ${map.rows} by ${map.cols} tokens`,
@@ -860,7 +872,8 @@
         el("pre", {}, run.again)]));
     section("again", "Run it again", el("div", { class: "stack" }, cards));
 
-    const set = runs.filter((run) => run.settings);
+    // Several runs are compared among themselves; one, with what was made for it.
+    const set = (asked.length > 1 ? asked : runs).filter((run) => run.settings);
     if (!set.length) return;
     const keys = [...new Set(set.flatMap((run) => run.settings.map(([key]) => key)))];
     const value = (run, key) => run.settings.find(([name]) => name === key);

@@ -227,6 +227,14 @@ fn watching_ends_with_the_run() {
     let once = desk.host("watch full --once").well();
     assert!(once.contains(" eta ") && !once.contains("finished"), "{once}");
 
+    #[cfg(unix)]
+    {
+        let child = desk.command("watch full").spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let stopped = done(child.wait_with_output().unwrap());
+        assert_eq!((stopped.code, &*stopped.err), (Some(130), ""), "quietly");
+    }
     let child = desk.command("watch full --interval 0.05").spawn().unwrap();
     std::thread::sleep(Duration::from_millis(300));
     desk.write("full/log.jsonl", log);

@@ -9,8 +9,12 @@ use crate::report::{History, Line, number};
 use crate::run_dir::RunDir;
 use crate::train::Progress;
 use serde_json::{Value, json};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Columns of a sparkline.
@@ -19,11 +23,14 @@ const SPARKS: usize = 32;
 /// Losses that are shown, where they are not 0.
 const TERMS: [&str; 6] = ["loss", "ce", "kd", "kl_encoder", "kl_decoder", "kl_cross"];
 
-/// Shows how a run stands, again and again until it is finished. Nothing is changed there, so that Ctrl-C may end it
-/// at any time.
+/// Shows how a run stands, again and again until it is finished. Nothing is changed there: Ctrl-C ends it at once, with
+/// exit code 130.
 ///
 /// Errors: no run is there (misuse), `out` cannot be written.
 pub fn run(args: &WatchArgs, out: &mut dyn Write) -> Result<()> {
+    let refused = |e: std::io::Error| Error::failed(format!("cannot watch for signals: {e}"));
+    let always = Arc::new(AtomicBool::new(true));
+    flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, always).map_err(refused)?;
     let told = |e| Error::output("write", Path::new("the state"), &e);
     let live = !args.once && !args.json && std::io::stdout().is_terminal();
     let mut screen = Screen { live, json: args.json, lines: 0, seen: None };
@@ -143,36 +150,54 @@ impl State {
         })
     }
 
-    /// Some lines.
+    /// One line.
+    fn line(&self) -> String {
+        let bleu = self.best().map_or(String::new(), |text| format!("  BLEU {text}"));
+        let loss = self.last("loss").map_or(String::new(), |loss| format!("  loss {loss:.3}  "));
+        format!("{}{loss}{}  {}{bleu}", self.head(), self.losses(), self.speed())
+    }
+
+    /// Some lines with the course of things, each short enough for any terminal.
     fn text(&self) -> String {
+        let mut text = self.head() + "\n";
+        if let Some(loss) = self.last("loss") {
+            let course = sparks(&self.history.windows, "loss");
+            let (losses, speed) = (self.losses(), self.speed());
+            text += &format!("loss  {course}  {loss:.3}\n      {losses}\n      {speed}\n");
+        }
+        if let Some(best) = self.best() {
+            text += &format!("BLEU  {}  {best}\n", sparks(&self.history.validations, "bleu"));
+        }
+        text
+    }
+
+    fn head(&self) -> String {
         let of = |limit: Option<u64>| limit.map_or(String::new(), |limit| format!("/{limit}"));
         let (update, epoch) = self.limits();
         let (at, in_epoch) = (self.history.update(), self.history.epoch());
-        let mut text =
-            format!("{}  update {at}{}  epoch {in_epoch}{}", self.label, of(update), of(epoch));
-        text += &format!("  {}", duration(self.history.seconds() as u64));
-        text += &match (self.finished(), self.eta()) {
+        let place = format!("update {at}{}  epoch {in_epoch}{}", of(update), of(epoch));
+        let end = match (self.finished(), self.eta()) {
             (true, _) => "  finished".to_owned(),
             (false, Some(eta)) => format!("  eta {}", duration(eta as u64)),
             (false, None) => String::new(),
         };
-        if let Some(speed) = self.last("tokens_per_second") {
-            let lr = self.last("lr").unwrap_or(0.0);
-            text += &format!("\n{:5} {}  ", "loss", sparks(&self.history.windows, "loss"));
-            text += &format!("{}  {speed:.0} tokens/s  lr {lr:.2e}", self.losses());
-        }
-        if let (Some(bleu), Some((best, at))) = (self.bleu(), self.history.best()) {
-            text += &format!("\n{:5} {}  ", "BLEU", sparks(&self.history.validations, "bleu"));
-            text += &format!("{bleu:.2}  best {best:.2} at update {at}");
-        }
-        text + "\n"
+        format!("{}  {place}  {}{end}", self.label, duration(self.history.seconds() as u64))
+    }
+
+    fn speed(&self) -> String {
+        let speed = self.last("tokens_per_second").unwrap_or(0.0);
+        format!("{speed:.0} tokens/s  lr {:.2e}", self.last("lr").unwrap_or(0.0))
+    }
+
+    /// The last BLEU and the best one.
+    fn best(&self) -> Option<String> {
+        let (best, at) = self.history.best()?;
+        Some(format!("{:.2}  best {best:.2} at update {at}", self.bleu()?))
     }
 
     fn losses(&self) -> String {
-        let terms = self.terms().into_iter().map(|(name, value)| match name {
-            "loss" => format!("{value:.3}"),
-            name => format!("{name} {value:.3}"),
-        });
+        let terms = self.terms().into_iter().filter(|(name, _)| *name != "loss");
+        let terms = terms.map(|(name, value)| format!("{name} {value:.3}"));
         terms.collect::<Vec<_>>().join("  ")
     }
 }
@@ -215,7 +240,7 @@ impl Screen {
             _ if !new => Ok(()),
             (true, _) => writeln!(out, "{}", state.json()),
             (false, true) => self.draw(&state.text(), out),
-            (false, false) => writeln!(out, "{}", state.text().trim_end().replace('\n', "  ")),
+            (false, false) => writeln!(out, "{}", state.line()),
         }?;
         out.flush()
     }
@@ -225,7 +250,11 @@ impl Screen {
             // Up to the first line, and all below it away.
             write!(out, "\x1b[{}A\x1b[J", self.lines)?;
         }
-        self.lines = text.lines().count();
+        if self.live {
+            self.lines = text.lines().count();
+            // A line that is too long after all is cut, not wrapped: the lines would be miscounted.
+            return write!(out, "\x1b[?7l{text}\x1b[?7h");
+        }
         out.write_all(text.as_bytes())
     }
 }

@@ -70,9 +70,8 @@ fn rows((shape, data): &Tensor) -> Option<Matrix> {
 pub fn frames(log: Option<&Lines>, saved: Option<Frame>) -> (Vec<Frame>, Option<String>) {
     let found: Vec<_> = log.iter().flat_map(|log| &log.lines).filter_map(Frame::of).collect();
     let Some(last) = found.last().map(Frame::shapes) else {
-        let note = saved.is_some().then(|| {
-            "no alignment.jsonl: the alignment is shown as the checkpoint has it, not over the epochs"
-        });
+        let text = "no alignment.jsonl: the alignment is shown as the checkpoint has it, not over the epochs";
+        let note = saved.is_some().then_some(text);
         return (saved.into_iter().collect(), note.map(str::to_owned));
     };
     // A file that two models wrote tells of the later one.

@@ -37,6 +37,31 @@ fn alignment(update: u64, weight: f64) -> String {
     format!("{line}\n")
 }
 
+/// The bytes of a text that [`base64`] made.
+fn bytes(text: &str) -> Vec<u8> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits: Vec<_> = text.chars().map_while(|c| DIGITS.find(c)).collect();
+    let word = |four: &[usize]| {
+        four.iter().fold(0, |word, digit| word << 6 | digit) << (24 - 6 * four.len())
+    };
+    let bytes = digits
+        .chunks(4)
+        .flat_map(|four| (1..four.len()).map(|i| (word(four) >> (24 - 8 * i)) as u8));
+    bytes.collect()
+}
+
+/// Every row of every map adds up to one, and where it is `causal` ends at the diagonal.
+#[track_caller]
+fn assert_distributions(maps: &Value, causal: bool) {
+    let [rows, cols] = ["rows", "cols"].map(|key| maps[key].as_u64().unwrap() as usize);
+    let values = bytes(maps["data"].as_str().unwrap());
+    for (i, row) in values.chunks(cols).enumerate() {
+        let sum: u32 = row.iter().map(|&byte| u32::from(byte)).sum();
+        assert!(sum.abs_diff(255) <= cols as u32, "row {i}: {row:?}");
+        assert!(!causal || row[i % rows + 1..].iter().all(|&byte| byte == 0), "row {i}: {row:?}");
+    }
+}
+
 #[test]
 fn a_page_has_everything_of_a_run() {
     let desk = Desk::with_run();
@@ -90,6 +115,13 @@ fn a_page_has_everything_of_a_run() {
         ["count", "rows", "cols"].map(|key| map[key].as_u64().unwrap()).iter().product::<u64>()
     };
     assert_eq!(own["data"].as_str().unwrap().len() as u64, size(own).div_ceil(3) * 4);
+    assert_eq!(own["divergence"], Value::Null, "there is nothing to compare them with");
+    assert!(aligned["divergence"].as_array().unwrap().iter().all(|x| x.as_f64().unwrap() >= 0.0));
+    for view in views {
+        assert_distributions(&view["encoder"], false);
+        assert_distributions(&view["decoder"], true);
+        assert_distributions(&view["cross"], false);
+    }
     let samples = data["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 2);
     assert_eq!(samples[0]["reference"], desk.read("test.en").lines().nth(2).unwrap());
@@ -142,6 +174,8 @@ fn texts_cannot_become_part_of_the_page() {
 #[test]
 fn what_a_run_lacks_is_said() {
     let desk = Desk::with_run();
+    // Older programs did not write it.
+    let _ = fs::remove_file(desk.path("full/alignment.jsonl"));
     let page = |desk: &Desk| {
         desk.host("report full --out page.html").well();
         data(&desk.read("page.html"))

@@ -106,7 +106,8 @@ impl State {
             return None;
         }
         let (update, epoch) = self.limits();
-        let updates = [update, epoch.and_then(|epochs| Some(self.epoch_updates()? * epochs))];
+        let updates =
+            [update, epoch.and_then(|epochs| Some(self.epoch_updates()?.saturating_mul(epochs)))];
         let left = updates.into_iter().flatten().min()?.saturating_sub(done);
         Some(self.history.seconds() * left as f64 / done as f64)
     }

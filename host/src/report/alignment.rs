@@ -1,7 +1,7 @@
 //! The learned alignment of heads over the epochs.
 
 use super::jsonl::{Line, Lines, count};
-use super::numbers::rounded;
+use super::numbers::digits;
 use crate::checkpoint::{Saved, Tensor};
 use a2d_core::config::Config;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,9 @@ pub const KINDS: [(&str, &str); 3] = [
 
 /// Validations that are shown; of more, every second, third … and the last.
 const MOST_FRAMES: usize = 100;
+
+/// Weights of all frames of a run together.
+const MOST_WEIGHTS: usize = 300_000;
 
 /// The weights of one kind at one time, `[M, C]`.
 type Matrix = Vec<Vec<f64>>;
@@ -76,7 +79,9 @@ pub fn frames(log: Option<&Lines>, saved: Option<Frame>) -> (Vec<Frame>, Option<
     };
     // A file that two models wrote tells of the later one.
     let found: Vec<_> = found.into_iter().filter(|frame| frame.shapes() == last).collect();
-    let step = found.len().div_ceil(MOST_FRAMES).max(1);
+    let weights: usize = last.iter().map(|(rows, cols)| rows * cols).sum();
+    let most = (MOST_WEIGHTS / weights.max(1)).clamp(2, MOST_FRAMES);
+    let step = found.len().div_ceil(most).max(1);
     let skip = (found.len() - 1) % step;
     (found.into_iter().skip(skip).step_by(step).collect(), None)
 }
@@ -90,7 +95,7 @@ pub fn json(frames: &[Frame], student: Option<&Config>, teacher: Option<&Config>
     all.insert("frames".to_owned(), times.collect());
     for (kind, (name, _)) in KINDS.iter().enumerate() {
         let values = frames.iter().map(|frame| {
-            frame.kinds[kind].iter().flatten().map(|&x| rounded(x)).collect::<Value>()
+            frame.kinds[kind].iter().flatten().map(|&x| digits(x, 3)).collect::<Value>()
         });
         let (rows, cols) = shapes[kind];
         let object = json!({

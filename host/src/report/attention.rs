@@ -1,7 +1,7 @@
 //! Attention maps of teacher and students on the same sentences.
 
 use super::alignment::{Frame, KINDS};
-use super::numbers::{base64, bytes};
+use super::numbers::{base64, bytes, digits, rounded};
 use crate::config::Run;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -52,6 +52,11 @@ impl Pair {
         let (source, target) = (side(source)?, side(target)?);
         Ok(Self { source, target, cut })
     }
+
+    /// Tokens of both.
+    fn size(&self) -> (usize, usize) {
+        (self.source.len(), self.target.len())
+    }
 }
 
 /// The texts of tokens.
@@ -99,10 +104,7 @@ impl Maps {
             let most = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let (low, high) = if probabilities { (0.0, 1.0) } else { (least, most) };
             data.extend(bytes(map.iter().copied(), low, high));
-            ranges.push(json!([
-                super::numbers::rounded(low.into()),
-                super::numbers::rounded(high.into())
-            ]));
+            ranges.push(json!([rounded(low.into()), rounded(high.into())]));
         }
         json!({
             "count": self.count,
@@ -112,6 +114,21 @@ impl Maps {
             "data": base64(&data),
             "ranges": if probabilities { Value::Null } else { Value::Array(ranges) },
         })
+    }
+
+    /// For each map how far it is from that of a teacher: the divergence from the teacher's row to its own in nats, the
+    /// mean over queries. Nothing where they are not maps of the same kind.
+    fn divergences(&self, teacher: &Self) -> Option<Vec<Value>> {
+        let (queries, keys) = self.size;
+        let area = (queries * keys).max(1);
+        let term = |(&own, &theirs): (&f32, &f32)| match theirs > 0.0 {
+            true => f64::from(theirs) * f64::from(theirs / own.max(f32::MIN_POSITIVE)).ln(),
+            false => 0.0,
+        };
+        let maps = self.values.chunks(area).zip(teacher.values.chunks(area));
+        let all = maps.map(|(own, theirs)| own.iter().zip(theirs).map(term).sum::<f64>());
+        let fits = self.size == teacher.size && self.count == teacher.count;
+        fits.then(|| all.map(|sum| digits(sum / queries.max(1) as f64, 3)).collect())
     }
 
     /// Each query's row as the distribution that it is compared as; a causal one ends at the diagonal.
@@ -133,6 +150,19 @@ fn softmax(row: &mut [f32]) {
     row.iter_mut().for_each(|x| *x /= sum);
 }
 
+/// The maps of a sentence of `size` source and target tokens: encoder, decoder, cross.
+fn read<B: Train>(
+    b: &mut B,
+    trace: &Trace<B::Tensor>,
+    (source, target): (usize, usize),
+) -> Result<[Maps; 3]> {
+    Ok([
+        Maps::read(b, &trace.encoder, (source, source))?,
+        Maps::read(b, &trace.decoder, (target, target))?,
+        Maps::read(b, &trace.cross, (target, source))?,
+    ])
+}
+
 /// Where maps are looked at: the model and what it reads.
 pub struct View<'a, B: Train> {
     /// The model.
@@ -141,6 +171,8 @@ pub struct View<'a, B: Train> {
     pub run: &'a Run,
     /// What it learned to be mixed by.
     pub alignment: Option<&'a Frame>,
+    /// The model whose maps it learned to mix.
+    pub teacher: Option<&'a Model<B::Tensor>>,
     /// The sentences.
     pub pair: &'a Pair,
     /// Their tokens.
@@ -156,36 +188,54 @@ impl<B: Train> View<'_, B> {
         let batch = Batch::new(b, &[&source[..]], &[&target[..]], Layout::Packed);
         let mut trace = Trace::default();
         forward(self.model, b, &batch, &mut trace);
-        let mut views = vec![self.view(b, &trace, None)?];
+        let own = read(b, &trace, self.pair.size())?;
+        let mut views = vec![self.view(false, own.map(|maps| maps.json(true)))];
         if let Some(align) = self.alignment.and_then(|frame| align(b, frame, &trace)) {
             let mixed = align.mix(b, trace, &batch);
-            let rows = objective(self.run).maps.map(|maps| maps.normalisation);
-            views.push(self.view(b, &mixed, Some(rows == Some(Normalisation::Row)))?);
+            let mixed = read(b, &mixed, self.pair.size())?;
+            let maps = objective(self.run).maps;
+            let by_row = maps.is_some_and(|maps| maps.normalisation == Normalisation::Row);
+            let kinds = match by_row {
+                true => self.compared(b, &batch, mixed)?,
+                false => mixed.map(|maps| maps.json(false)),
+            };
+            views.push(self.view(true, kinds));
         }
         Ok(views)
     }
 
-    /// `aligned`: whether aligned maps are compared row by row; nothing of the model's own.
-    fn view(&self, b: &mut B, trace: &Trace<B::Tensor>, aligned: Option<bool>) -> Result<Value> {
-        let Pair { source, target, cut } = self.pair;
-        let (s, t) = (source.len(), target.len());
-        let inputs: Vec<u32> = [EOS].iter().chain(&target[..t - 1]).copied().collect();
-        let mut view = Map::new();
-        view.insert("aligned".to_owned(), json!(aligned.is_some()));
-        view.insert("by_row".to_owned(), json!(aligned));
-        view.insert("cut".to_owned(), json!(cut));
-        view.insert("source".to_owned(), self.pieces.of(source));
-        view.insert("inputs".to_owned(), self.pieces.of(&inputs));
-        view.insert("target".to_owned(), self.pieces.of(target));
-        let kinds = [(&trace.encoder, (s, s)), (&trace.decoder, (t, t)), (&trace.cross, (t, s))];
-        for (kind, (layers, size)) in kinds.into_iter().enumerate() {
-            let mut maps = Maps::read(b, layers, size)?;
-            if aligned == Some(true) {
-                maps.normalise(kind == 1);
+    /// Aligned maps as they are compared, and how far each is from the teacher's.
+    fn compared(
+        &self,
+        b: &mut B,
+        batch: &Batch<B::Index>,
+        mut mixed: [Maps; 3],
+    ) -> Result<[Value; 3]> {
+        mixed.iter_mut().enumerate().for_each(|(kind, maps)| maps.normalise(kind == 1));
+        let mut kinds = mixed.each_ref().map(|maps| maps.json(true));
+        if let Some(teacher) = self.teacher {
+            let mut trace = Trace::default();
+            forward(teacher, b, batch, &mut trace);
+            let theirs = read(b, &trace, self.pair.size())?;
+            for ((kind, mixed), theirs) in kinds.iter_mut().zip(&mixed).zip(&theirs) {
+                kind["divergence"] = json!(mixed.divergences(theirs));
             }
-            view.insert(KINDS[kind].0.to_owned(), maps.json(aligned != Some(false)));
         }
-        Ok(Value::Object(view))
+        Ok(kinds)
+    }
+
+    fn view(&self, aligned: bool, kinds: [Value; 3]) -> Value {
+        let Pair { source, target, cut } = self.pair;
+        let inputs: Vec<u32> = [EOS].iter().chain(&target[..target.len() - 1]).copied().collect();
+        let mut view = Map::from_iter([
+            ("aligned".to_owned(), json!(aligned)),
+            ("cut".to_owned(), json!(cut)),
+            ("source".to_owned(), self.pieces.of(source)),
+            ("inputs".to_owned(), self.pieces.of(&inputs)),
+            ("target".to_owned(), self.pieces.of(target)),
+        ]);
+        view.extend(KINDS.iter().zip(kinds).map(|((name, _), maps)| ((*name).to_owned(), maps)));
+        Value::Object(view)
     }
 }
 

@@ -4,7 +4,9 @@ use super::attention::{Pair, Pieces, View, tokens_shown};
 use super::numbers::rounded;
 use super::sentences::Sentences;
 use super::subject::Subject;
+use crate::config::Run;
 use crate::error::Result;
+use crate::model::Model;
 use crate::score;
 use crate::signals;
 use crate::translate::{Options, Translator, translate_lines};
@@ -72,34 +74,39 @@ impl<T: Clone> Models<T> {
         translations: &Translations,
     ) -> Result<Value> {
         let most = tokens_shown(self.maps(subjects), sentences.looked_at.len());
-        let pieces: Vec<_> =
-            self.models.iter().map(|of| of.as_ref().map(|of| Pieces::new(&of.vocab))).collect();
+        let pieces = |of: &Option<Translator<T>>| of.as_ref().map(|of| Pieces::new(&of.vocab));
+        let pieces: Vec<_> = self.models.iter().map(pieces).collect();
         let mut all = Vec::new();
         for &i in &sentences.looked_at {
             signals::go_on()?;
             let Some((target, by)) = target(sentences, translations, i) else { continue };
+            let source = &sentences.source[i];
             let mut views = Vec::new();
-            for (place, of) in self.models.iter().enumerate() {
-                let Some((Translator { model, vocab, .. }, pieces)) =
-                    of.as_ref().zip(pieces[place].as_ref())
-                else {
+            for (place, subject) in subjects.iter().enumerate() {
+                let (Some(of), Some(pieces)) = (&self.models[place], &pieces[place]) else {
                     continue;
                 };
-                let subject = &subjects[place];
                 let Some(run) = &subject.config else { continue };
-                let pair = Pair::new(vocab, &sentences.source[i], target, most)?;
-                let alignment = subject.alignment();
-                let view = View { model, run, alignment, pair: &pair, pieces };
+                let pair = Pair::new(&of.vocab, source, target, most)?;
+                let (model, alignment) = (&of.model, subject.alignment());
+                let teacher = self.teacher(subject, run, of);
+                let view = View { model, run, alignment, teacher, pair: &pair, pieces };
                 for mut view in view.json(b)? {
                     view["run"] = json!(place);
                     views.push(view);
                 }
             }
             let number = sentences.numbers[i];
-            let source = &sentences.source[i];
             all.push(json!({"number": number, "text": source, "target_by": by, "views": views}));
         }
         Ok(Value::Array(all))
+    }
+
+    /// The model whose own maps were aligned to, where it reads the same tokens.
+    fn teacher(&self, of: &Subject, run: &Run, student: &Translator<T>) -> Option<&Model<T>> {
+        let teacher = self.models.get(of.teacher?)?.as_ref()?;
+        let same = teacher.vocab.fingerprint() == student.vocab.fingerprint();
+        (same && !run.distill.teacher_aam).then_some(&teacher.model)
     }
 
     /// Maps that come of one sentence.

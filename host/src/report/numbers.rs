@@ -4,7 +4,12 @@ use serde_json::Value;
 
 /// A number with five significant digits; null where it is none.
 pub fn rounded(x: f64) -> Value {
-    let short = format!("{x:.4e}").parse::<f64>();
+    digits(x, 5)
+}
+
+/// A number with `count` significant digits, 1 or more; null where it is none.
+pub fn digits(x: f64, count: usize) -> Value {
+    let short = format!("{x:.*e}", count - 1).parse::<f64>();
     match short.ok().filter(|x| x.is_finite()) {
         Some(x) if x.fract() == 0.0 && x.abs() < 1e15 => (x as i64).into(),
         Some(x) => x.into(),

@@ -165,7 +165,7 @@
   const ticks = (low, high, count, time) => {
     const rough = (high - low) / count || 1;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const plain = power * ([1, 2, 2.5, 5, 10].find((x) => x * power >= rough * 0.999) ?? 10);
+    const plain = power * ([1, 2, 2.5, 5, 10].find((x) => x * power >= rough * 0.75) ?? 10);
     const step = (time && rough > 1 && TIMES.find((x) => x >= rough * 0.999)) || plain;
     const out = [];
     for (let x = Math.ceil(low / step - 1e-9) * step; x <= high + step * 1e-9; x += step) out.push(+x.toPrecision(12));
@@ -195,7 +195,7 @@
     let view = null;
     const draw = () => {
       const [w, h] = [drawing.clientWidth || 320, tall()];
-      const box = { left: 44, right: w - 10, top: 10, bottom: h - 24 };
+      const box = { left: 48, right: w - 10, top: 10, bottom: h - 24 };
       const shown = lines.filter((line) => !hidden.has(line.key)).map((line) => {
         const [xs, ys] = line.points();
         const kept = xs.map((_, i) => i).filter((i) => given(xs[i]) && given(ys[i]));
@@ -327,6 +327,7 @@
     c.fillStyle = style.getPropertyValue("--soft");
     c.textAlign = "right";
     const skip = Math.ceil(12 / size);
+    const edge = size > 7 ? 1 : 0;
     for (let r = 0; r < map.rows; r += skip) c.fillText(map.row(r), left - 6, top + at(r, map.rowGap) + size / 2 + 1, left - 6);
     c.textAlign = "left";
     for (let k = 0; k < map.cols; k += skip) {
@@ -339,7 +340,7 @@
     for (let r = 0; r < map.rows; r += 1)
       for (let k = 0; k < map.cols; k += 1) {
         c.fillStyle = css(map.colour(r, k));
-        c.fillRect(left + at(k, map.colGap), top + at(r, map.rowGap), size - 1, size - 1);
+        c.fillRect(left + at(k, map.colGap), top + at(r, map.rowGap), size - edge, size - edge);
       }
     const [r, k] = canvas.cell || [];
     if (canvas.cell && r < map.rows && k < map.cols) {
@@ -405,18 +406,19 @@
     ].filter(given).join(" · ")),
     nav);
 
-  const gap = (run) => {
-    const alone = runs.find((other) => other.role === "alone" && other.label === `${run.label}/alone`);
-    const [low, mine, high] = [alone, run, runs[run.teacher]].map((one) => (one ? bleu(one) : null));
-    return [low, mine, high].every(given) && high > low ? { low, mine, high } : null;
+  // The same student without a teacher: made beside the run, or asked for.
+  const baseline = (run) => {
+    const beside = runs.find((other) => other.role === "alone" && other.label === `${run.label}/alone`);
+    const own = ({ settings }) => JSON.stringify((settings || []).filter(([key]) => /^(model|train)\./.test(key)));
+    return beside ?? asked.find((other) => other !== run && other.facts.method === "none" && own(other) === own(run));
   };
   for (const run of asked) {
-    const found = gap(run);
-    if (!found) continue;
-    const share = Math.round(((found.mine - found.low) / (found.high - found.low)) * 100);
+    const [low, mine, high] = [baseline(run), run, runs[run.teacher]].map((one) => (one ? bleu(one) : null));
+    if (![low, mine, high].every(given) || high <= low) continue;
+    const share = Math.round(((mine - low) / (high - low)) * 100);
     const name = asked.length > 1 ? `${run.label}: ` : "";
     page.append(el("p", { class: "headline" },
-      `${name}${found.mine.toFixed(1)} BLEU by distillation, ${found.low.toFixed(1)} alone, ${found.high.toFixed(1)} the teacher: `,
+      `${name}${mine.toFixed(1)} BLEU by distillation, ${low.toFixed(1)} alone, ${high.toFixed(1)} the teacher: `,
       el("b", {}, share >= 0 ? `${share} % of the gap is closed` : "the gap has grown"), "."));
   }
   const missing = new Map();
@@ -503,7 +505,7 @@
         const log = run.log[kind];
         return [log[byTime ? "seconds" : "update"] || log.update, map ? log[key].map((y) => (given(y) ? map(y) : y)) : log[key]];
       },
-    })).filter((line) => line.points()[1].some((y) => given(y) && y !== 0));
+    })).filter((line) => kind === "validations" || line.points()[1].some((y) => given(y) && y !== 0));
     const all = [
       [{ title: "BLEU", note: "validation", wide: true, marks: true, height: 250 }, lines("validations", "bleu")],
       [{ title: "Perplexity", note: "validation, log scale", wide: true, marks: true, height: 250, log: true }, lines("validations", "valid_nll", Math.exp)],
@@ -585,7 +587,7 @@
       const most = limit(name);
       const value = (r, c) => matrix.values[frame][r * matrix.cols + c];
       heat(canvases[k], {
-        rows: matrix.rows, cols: matrix.cols, rowGap: matrix.row_heads, colGap: matrix.col_heads, most: 34,
+        rows: matrix.rows, cols: matrix.cols, rowGap: matrix.row_heads, colGap: matrix.col_heads, most: 34, least: 5,
         row: (r) => head(r, matrix.row_heads), col: (c) => head(c, matrix.col_heads),
         colour: (r, c) => tint("weight", 0.5 + value(r, c) / most / 2),
         label: `${title}: ${matrix.rows} teacher heads by ${matrix.cols} student heads`,
@@ -728,7 +730,8 @@
       const thumbs = [];
       let current = 0;
       const draw = () => {
-        name.textContent = `${head(current, heads)}${follow.says?.(role, current) ?? ""}`;
+        const far = map.divergence ? `: ${map.divergence[current].toFixed(2)} nats a row from the teacher's` : "";
+        name.textContent = `${head(current, heads)}${far}${follow.says(role, current)}`;
         heat(canvas, {
           rows: map.rows, cols: map.cols, most: 32, least: 13,
           row: (r) => rowTokens[r], col: (c) => colTokens[c],
@@ -750,7 +753,7 @@
       for (let k = 0; k < map.count; k += 1) {
         if (k % (heads || map.count) === 0) grid.append(el("div"));
         const small = el("canvas", { width: map.cols, height: map.rows });
-        const node = button("", { class: "thumb", onclick: () => follow.pick(role, k), "aria-label": head(k, heads) }, small, el("span", {}, head(k, heads)));
+        const node = button("", { class: "thumb", onclick: () => follow.pick(role, k), "aria-label": head(k, heads) }, small, el("span", {}, head(k, heads), map.divergence ? ` ${map.divergence[k].toFixed(2)}` : ""));
         thumbs.push({ node, small, k });
         grid.lastChild.append(node);
       }
@@ -794,7 +797,7 @@
     const kinds = tabs("Attention", ["Cross", "Encoder", "Decoder"], (i) => { kind = [2, 0, 1][i]; chosen = [0, 0]; build(); });
     chosen = [0, 0];
     section("attention", "Attention",
-      el("p", { class: "soft" }, "What each token (row) looks at (column). Choose a head of the teacher: beside it are what the student's alignment makes of its own maps for that head, and the student's head that counts most in it."),
+      el("p", { class: "soft" }, "What each token (row) looks at (column). Choose a head of the teacher: beside it are what the student's alignment makes of its own maps for that head, with how far each is from the teacher's (KL), and the student's head that counts most in it."),
       el("div", { class: "controls" }, one.node, students.length > 1 ? who.node : null, kinds, scale("attention", "0", "1")),
       text, panels);
     build();

@@ -4,12 +4,22 @@ use serde_json::Value;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("page.js");
+/// The script, in parts: it is one to the browser.
+const SCRIPTS: [&str; 3] =
+    [include_str!("draw.js"), include_str!("learned.js"), include_str!("page.js")];
 
 /// A whole page of `data`.
 pub fn page(title: &str, data: &Value) -> String {
     let (title, data) = (text(title), script_json(data));
-    let parts = [("{title}", &*title), ("{style}", STYLE), ("{data}", &data), ("{script}", SCRIPT)];
+    let [draw, learned, sections] = SCRIPTS;
+    let parts = [
+        ("{title}", &*title),
+        ("{style}", STYLE),
+        ("{data}", &data),
+        ("{draw}", draw),
+        ("{learned}", learned),
+        ("{page}", sections),
+    ];
     // In one pass: what is put in holds no marks, whatever it looks like.
     let (mut page, mut rest) = (String::new(), PAGE);
     for (mark, part) in parts {

@@ -47,10 +47,10 @@ fn run(Cli { globals, verb }: Cli) -> Result<()> {
         Verb::Translate(args) => commands::translate::run(args, &globals, &mut out)?,
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, &mut out)?,
         Verb::Score(args) => score::command::run(&args.into(), &mut out)?,
-        Verb::Report(args) => commands::report::run(args, &globals, &mut out)?,
-        Verb::Watch(args) => commands::watch::run(&args, &mut out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, &mut out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, &mut out)?,
+        Verb::Report(args) => commands::report::run(args, &globals, &mut out)?,
+        Verb::Watch(args) => commands::watch::run(&args, &mut out)?,
     }
     out.flush().map_err(|e| Error::output("write", Path::new("the result"), &e))
 }

@@ -305,15 +305,15 @@ impl Subject {
     }
 }
 
-/// What it learns from, in short.
+/// What it learns from, as its configuration calls it.
 fn method(run: &Run) -> String {
+    let name = |value: serde_json::Result<Value>| {
+        value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    };
+    let method = name(serde_json::to_value(run.distill.method));
     match run.distill.method {
-        Method::A2d => {
-            let preset = serde_json::to_value(run.distill.preset).unwrap_or_default();
-            format!("a2d {}", preset.as_str().unwrap_or_default())
-        }
-        Method::WordKd => "word-kd".to_owned(),
-        Method::None => "none".to_owned(),
+        Method::A2d => format!("{method} {}", name(serde_json::to_value(run.distill.preset))),
+        _ => method,
     }
 }
 

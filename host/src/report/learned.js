@@ -71,7 +71,7 @@ const alignment = () => {
         const share = (100 * Math.abs(w)) / sum;
         const back = tint("weight", 0.5 + w / most / 2);
         return el("span", { style: `width:${share}%;background:${css(back)};color:${ink(back)}`, title: `student ${head(c, matrix.col_heads)} ${signed(w)}` },
-          room * share > 6400 ? `${head(c, matrix.col_heads)} ${signed(w)}` : "");
+          room * share > 7200 ? `${head(c, matrix.col_heads)} ${signed(w)}` : "");
       });
       const told = weights.slice(0, 4).map(({ w, c }) => `${head(c, matrix.col_heads)} ${signed(w)}`).join(", ");
       return el("div", { class: "row" }, el("b", {}, head(r, matrix.row_heads)),

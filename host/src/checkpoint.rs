@@ -9,7 +9,7 @@ use crate::files::write_whole;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -199,6 +199,25 @@ impl Saved {
     fn error(&self, text: impl std::fmt::Display) -> Error {
         Error::misuse(format!("{} {text}", self.path.display()))
     }
+}
+
+/// The metadata of a checkpoint, without its numbers: quick, and unverified.
+///
+/// Errors (misuse): it cannot be read, or is none.
+pub fn peek(path: &Path) -> Result<BTreeMap<String, String>> {
+    let unreadable = |e: std::io::Error| Error::input("read", path, &e);
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // A reader that ends sooner than an absurd length says.
+    file.take(u64::from_le_bytes(length)).read_to_end(&mut bytes).map_err(unreadable)?;
+    let header: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let texts = header.and_then(|header| Some(header.get("__metadata__")?.as_object()?.clone()));
+    let texts =
+        texts.ok_or_else(|| Error::misuse(format!("{} is not a checkpoint", path.display())))?;
+    let text = |(key, text): (String, Value)| Some((key, text.as_str()?.to_owned()));
+    Ok(texts.into_iter().filter_map(text).collect())
 }
 
 fn metadata(bytes: &[u8]) -> Option<BTreeMap<String, String>> {

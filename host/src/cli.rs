@@ -63,6 +63,10 @@ pub enum Verb {
     Bench(BenchArgs),
     /// List the backends of this machine and which one `auto` takes
     Devices(DevicesArgs),
+    /// Show one run or several as a page: curves, alignment, attention, translations, settings
+    Report(ReportArgs),
+    /// Follow a running job in the terminal
+    Watch(WatchArgs),
 }
 
 /// Where the model runs.
@@ -410,6 +414,47 @@ pub struct DevicesArgs {
     pub json: bool,
 }
 
+/// `host report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host report runs/quickstart --out report.html
+  host report runs/a2d runs/word-kd runs/alone --sentences 3,17,40 --out compared.html
+The teacher and the baseline of a run are shown beside it where they are found.")]
+pub struct ReportArgs {
+    /// The runs to show, side by side
+    #[arg(value_name = "RUN", required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+    /// The page; - is standard output
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub out: PathBuf,
+    /// Lines of the test set, or else of the validation set, to show [default: some]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = positive)]
+    pub sentences: Vec<usize>,
+    /// Show lines of this text instead
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+}
+
+/// `host watch`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host watch runs/quickstart
+  host watch runs/quickstart --once --json")]
+pub struct WatchArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Tell how it stands, and end
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks
+    #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
+    pub interval: f64,
+    /// Print JSON, one line each time that something is new
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What the parser says against a command line, as one line.
 pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>) -> String {
     let text = error.render().to_string();
@@ -519,4 +564,9 @@ fn max_tokens(text: &str) -> Result<MaxTokens, String> {
 fn not_negative(text: &str) -> Result<f64, String> {
     let number = f64::from_str(text).ok().filter(|x| x.is_finite() && *x >= 0.0);
     number.ok_or("expected a number, 0 or more".to_owned())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = f64::from_str(text).ok().filter(|x| (0.01..=86400.0).contains(x));
+    number.ok_or("expected seconds, 0.01 to 86400".to_owned())
 }

@@ -125,7 +125,8 @@ fn eta(done: u64, left: u64, elapsed: Duration) -> String {
     format!("  eta {}", duration(seconds as u64))
 }
 
-fn duration(seconds: u64) -> String {
+/// Seconds as a person tells them: `47s`, `3m07s`, `2h15m`.
+pub fn duration(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s}s"),
         (0, m, s) => format!("{m}m{s:02}s"),

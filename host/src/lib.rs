@@ -25,6 +25,7 @@ pub mod partial;
 pub mod prepare;
 pub mod prepared;
 pub mod provenance;
+pub mod report;
 pub mod run_dir;
 pub mod score;
 pub mod seq_kd;

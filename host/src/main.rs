@@ -51,6 +51,8 @@ fn run(Cli { globals, verb }: Cli) -> Result<()> {
         Verb::Average(args) => commands::average::run(&args, &mut out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, &mut out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, &mut out)?,
+        Verb::Report(args) => commands::report::run(args, &globals, &mut out)?,
+        Verb::Watch(args) => commands::watch::run(&args, &mut out)?,
     }
     out.flush().map_err(|e| Error::output("write", Path::new("the result"), &e))
 }

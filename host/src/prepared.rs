@@ -3,7 +3,7 @@
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::prepare;
-use crate::text;
+use crate::text::read_lines;
 use crate::vocab::Vocab;
 use std::path::{Path, PathBuf};
 
@@ -59,12 +59,18 @@ impl Prepared {
     ///
     /// Errors (misuse): it cannot be read.
     pub fn text(&self, split: &str) -> Result<Option<Parallel>> {
-        let path = |side: &str| self.folder.join(format!("{split}.{side}"));
-        if !path("source").is_file() {
-            return Ok(None);
-        }
-        let (source, target) =
-            (text::read_lines(&path("source"))?, text::read_lines(&path("target"))?);
-        Ok(Some(Parallel { source, target }))
+        text(&self.folder, split)
     }
+}
+
+/// The text of a split of the prepared `folder`, whatever else is there; nothing if there is no such split.
+///
+/// Errors (misuse): it cannot be read.
+pub fn text(folder: &Path, split: &str) -> Result<Option<Parallel>> {
+    let path = |side: &str| folder.join(format!("{split}.{side}"));
+    if !path("source").is_file() {
+        return Ok(None);
+    }
+    let (source, target) = (read_lines(&path("source"))?, read_lines(&path("target"))?);
+    Ok(Some(Parallel { source, target }))
 }

@@ -297,6 +297,14 @@ fn wrong_arguments_are_one_line() {
             "distill tiny.toml --set teacher.train.precision=f16",
             "teacher.train.precision: the CPU computes with f32 only, not with f16",
         ),
+        ("report", "not provided: <RUN>...; see `host report --help`"),
+        ("report full nowhere --out page.html", "nowhere is no run"),
+        ("report data --out page.html", "data is no run"),
+        ("report full --out page.html --sentences 0", "expected a whole number, 1 or more"),
+        ("report full --out page.html --sentences 3,21", "--sentences 21: test has 20 lines"),
+        ("report full --out page.html --text nowhere.de", "nowhere.de: no such file"),
+        ("watch nowhere", "nowhere is no run"),
+        ("watch full --interval 0", "expected seconds, 0.01 to 86400"),
         ("train tiny.toml --max-tokens 0", "expected a whole number, 1 or more, or auto"),
         ("distill tiny.toml --max-tokens auto", "cpu does not tell its memory: give a number"),
         ("bench train --precision tf32", "--precision: the CPU computes with f32 only"),
@@ -412,6 +420,7 @@ fn a_place_that_cannot_be_written_is_named() {
         1,
         &["cannot write test.de/x: not a directory"],
     );
+    desk.refused("report full --out nowhere/page.html", 1, &["cannot write nowhere/page.html"]);
     let evaluate = "evaluate full --source test.de --reference test.en --output nowhere/out.en";
     desk.refused(evaluate, 1, &["cannot write nowhere/out.en"]);
     // Permissions do not bind every user; a file where a folder should be does.

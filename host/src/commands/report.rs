@@ -1,0 +1,40 @@
+//! `host report`: runs as a page.
+
+use crate::cli::{Globals, ReportArgs};
+use crate::cpu::Cpu;
+use crate::device::Work;
+use crate::error::{Error, Result};
+use crate::files::{has_place, write_output};
+use crate::report::Request;
+use crate::signals;
+use crate::text::is_stdin;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// More sentences make a page that nobody reads.
+const MOST_SENTENCES: usize = 50;
+
+/// Writes the page of some runs. What little there is to compute is computed on the CPU.
+///
+/// Errors: a folder without a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
+pub fn run(args: ReportArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    if args.sentences.len() > MOST_SENTENCES {
+        let found = args.sentences.len();
+        let text = format!("--sentences: expected at most {MOST_SENTENCES} numbers, found {found}");
+        return Err(Error::misuse(text));
+    }
+    let to_stdout = is_stdin(&args.out);
+    if !to_stdout {
+        has_place(&args.out)?;
+    }
+    signals::install()?;
+    let lines = Some(&args.sentences[..]).filter(|lines| !lines.is_empty());
+    let request = Request { runs: &args.runs, lines, text: args.text.as_deref() };
+    let page = request.go(&mut Cpu::new(globals.threads.map_or(0, NonZeroUsize::get)))?;
+    if to_stdout {
+        let written = out.write_all(page.as_bytes());
+        return written.map_err(|e| Error::output("write", Path::new("the page"), &e));
+    }
+    write_output(&args.out, |out| out.write_all(page.as_bytes()))
+}

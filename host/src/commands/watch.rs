@@ -1,0 +1,261 @@
+//! `host watch`: a running job, seen from its folder.
+
+use crate::checkpoint::peek;
+use crate::cli::WatchArgs;
+use crate::config::{Run, Train};
+use crate::display::duration;
+use crate::error::{Error, Result};
+use crate::report::{History, Line, number};
+use crate::run_dir::RunDir;
+use crate::train::Progress;
+use serde_json::{Value, json};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Columns of a sparkline.
+const SPARKS: usize = 32;
+
+/// Losses that are shown, where they are not 0.
+const TERMS: [&str; 6] = ["loss", "ce", "kd", "kl_encoder", "kl_decoder", "kl_cross"];
+
+/// Shows how a run stands, again and again until it is finished. Nothing is changed there: Ctrl-C ends it at once, with
+/// exit code 130.
+///
+/// Errors: no run is there (misuse), `out` cannot be written.
+pub fn run(args: &WatchArgs, out: &mut dyn Write) -> Result<()> {
+    let refused = |e: std::io::Error| Error::failed(format!("cannot watch for signals: {e}"));
+    let always = Arc::new(AtomicBool::new(true));
+    flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, always).map_err(refused)?;
+    let told = |e| Error::output("write", Path::new("the state"), &e);
+    let live = !args.once && !args.json && std::io::stdout().is_terminal();
+    let mut screen = Screen { live, json: args.json, lines: 0, seen: None };
+    loop {
+        let state = State::read(&args.run)?;
+        screen.show(&state, args.once, out).map_err(told)?;
+        if args.once || state.ended() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_secs_f64(args.interval));
+    }
+}
+
+/// How a run stands.
+struct State {
+    /// What is trained: the run itself, or before it its teacher or its baseline.
+    label: String,
+    /// Whether it is the run itself.
+    itself: bool,
+    train: Option<Train>,
+    history: History,
+    progress: Option<Progress>,
+}
+
+impl State {
+    fn read(folder: &Path) -> Result<Self> {
+        let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let side = |name: &str| folder.join(name);
+        // The order in which they are trained, backwards.
+        let stages: [(String, PathBuf); 3] = [
+            (name.clone(), folder.to_owned()),
+            (format!("{name}/alone"), side("alone")),
+            (format!("{name}/teacher"), side("teacher")),
+        ];
+        let begun = |(_, folder): &&(String, PathBuf)| RunDir::at(folder).log().is_file();
+        let (label, current) = match stages.iter().find(begun) {
+            Some(found) => found.clone(),
+            None => (name, RunDir::open(folder)?.folder().to_owned()),
+        };
+        let dir = RunDir::at(&current);
+        let progress = peek(&dir.last()).ok();
+        let progress = progress.and_then(|texts| texts.get("progress")?.parse().ok());
+        let train = dir.load_config().map(|run: Run| run.train).ok();
+        let history = History::read(&dir.log())?.unwrap_or_default();
+        Ok(Self { label, itself: current == folder, train, history, progress })
+    }
+
+    /// Whether it has ended: it may have gone on since a checkpoint that was the last one once.
+    fn finished(&self) -> bool {
+        let at =
+            |progress: &Progress| progress.finished && progress.update >= self.history.update();
+        self.progress.as_ref().is_some_and(at)
+    }
+
+    /// Whether there is nothing more to wait for.
+    fn ended(&self) -> bool {
+        self.itself && self.finished()
+    }
+
+    /// The updates and the epochs that it is to have.
+    fn limits(&self) -> (Option<u64>, Option<u64>) {
+        let train = self.train.as_ref();
+        let update = train.map(|train| train.max_update).filter(|&limit| limit > 0);
+        let epoch = train.map(|train| train.max_epoch as u64).filter(|&limit| limit > 0);
+        (update, epoch)
+    }
+
+    /// Seconds to the end, at the speed so far and without validations: to the limit that comes first.
+    fn eta(&self) -> Option<f64> {
+        let done = self.history.update();
+        if done == 0 || self.finished() {
+            return None;
+        }
+        let (update, epoch) = self.limits();
+        let updates =
+            [update, epoch.and_then(|epochs| Some(self.epoch_updates()?.saturating_mul(epochs)))];
+        let left = updates.into_iter().flatten().min()?.saturating_sub(done);
+        Some(self.history.seconds() * left as f64 / done as f64)
+    }
+
+    /// Updates of an epoch, once one is over.
+    fn epoch_updates(&self) -> Option<u64> {
+        let first = self.history.validations.first()?;
+        let updates = number(first, "update")? / number(first, "epoch")?.max(1.0);
+        Some(updates.ceil() as u64)
+    }
+
+    fn terms(&self) -> Vec<(&'static str, f64)> {
+        let Some(last) = self.history.windows.last() else { return Vec::new() };
+        let term = |name| Some((name, number(last, name)?));
+        TERMS.into_iter().filter_map(term).filter(|(_, value)| *value != 0.0).collect()
+    }
+
+    fn last(&self, key: &str) -> Option<f64> {
+        number(self.history.windows.last()?, key)
+    }
+
+    fn bleu(&self) -> Option<f64> {
+        number(self.history.validations.last()?, "bleu")
+    }
+
+    fn json(&self) -> Value {
+        let best = self.history.best();
+        json!({
+            "run": self.label,
+            "update": self.history.update(),
+            "epoch": self.history.epoch(),
+            "losses": self.terms().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "lr": self.last("lr"),
+            "tokens_per_second": self.last("tokens_per_second"),
+            "bleu": self.bleu(),
+            "best_bleu": best.map(|(bleu, _)| bleu),
+            "best_update": best.map(|(_, update)| update),
+            "seconds": self.history.seconds(),
+            "eta_seconds": self.eta(),
+            "finished": self.finished(),
+        })
+    }
+
+    /// One line.
+    fn line(&self) -> String {
+        let bleu = self.best().map_or(String::new(), |text| format!("  BLEU {text}"));
+        let loss = self.last("loss").map_or(String::new(), |loss| format!("  loss {loss:.3}  "));
+        format!("{}{loss}{}  {}{bleu}", self.head(), self.losses(), self.speed())
+    }
+
+    /// Some lines with the course of things, each short enough for any terminal.
+    fn text(&self) -> String {
+        let mut text = self.head() + "\n";
+        if let Some(loss) = self.last("loss") {
+            let course = sparks(&self.history.windows, "loss");
+            let (losses, speed) = (self.losses(), self.speed());
+            text += &format!("loss  {course}  {loss:.3}\n      {losses}\n      {speed}\n");
+        }
+        if let Some(best) = self.best() {
+            text += &format!("BLEU  {}  {best}\n", sparks(&self.history.validations, "bleu"));
+        }
+        text
+    }
+
+    fn head(&self) -> String {
+        let of = |limit: Option<u64>| limit.map_or(String::new(), |limit| format!("/{limit}"));
+        let (update, epoch) = self.limits();
+        let (at, in_epoch) = (self.history.update(), self.history.epoch());
+        let place = format!("update {at}{}  epoch {in_epoch}{}", of(update), of(epoch));
+        let end = match (self.finished(), self.eta()) {
+            (true, _) => "  finished".to_owned(),
+            (false, Some(eta)) => format!("  eta {}", duration(eta as u64)),
+            (false, None) => String::new(),
+        };
+        format!("{}  {place}  {}{end}", self.label, duration(self.history.seconds() as u64))
+    }
+
+    fn speed(&self) -> String {
+        let speed = self.last("tokens_per_second").unwrap_or(0.0);
+        format!("{speed:.0} tokens/s  lr {:.2e}", self.last("lr").unwrap_or(0.0))
+    }
+
+    /// The last BLEU and the best one.
+    fn best(&self) -> Option<String> {
+        let (best, at) = self.history.best()?;
+        Some(format!("{:.2}  best {best:.2} at update {at}", self.bleu()?))
+    }
+
+    fn losses(&self) -> String {
+        let terms = self.terms().into_iter().filter(|(name, _)| *name != "loss");
+        let terms = terms.map(|(name, value)| format!("{name} {value:.3}"));
+        terms.collect::<Vec<_>>().join("  ")
+    }
+}
+
+/// The course of a number in one line.
+fn sparks(lines: &[Line], key: &str) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let values: Vec<f64> = lines.iter().filter_map(|line| number(line, key)).collect();
+    let group = values.len().div_ceil(SPARKS).max(1);
+    let means: Vec<f64> =
+        values.chunks(group).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
+    let least = means.iter().copied().fold(f64::INFINITY, f64::min);
+    let range = means.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
+    let bar = |x: &f64| match range > 0.0 {
+        true => BARS[((x - least) / range * 7.0).round() as usize % 8],
+        false => BARS[0],
+    };
+    means.iter().map(bar).collect()
+}
+
+/// What was shown, and how.
+struct Screen {
+    /// What is new takes the place of the old.
+    live: bool,
+    json: bool,
+    /// Lines that stand there.
+    lines: usize,
+    /// What was told last.
+    seen: Option<(String, u64, usize, bool)>,
+}
+
+impl Screen {
+    fn show(&mut self, state: &State, once: bool, out: &mut dyn Write) -> std::io::Result<()> {
+        let history = &state.history;
+        let validations = history.validations.len();
+        let now = (state.label.clone(), history.update(), validations, state.finished());
+        let new = self.seen.as_ref() != Some(&now);
+        self.seen = Some(now);
+        match (self.json, self.live || once) {
+            _ if !new => Ok(()),
+            (true, _) => writeln!(out, "{}", state.json()),
+            (false, true) => self.draw(&state.text(), out),
+            (false, false) => writeln!(out, "{}", state.line()),
+        }?;
+        out.flush()
+    }
+
+    fn draw(&mut self, text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+        if self.lines > 0 {
+            // Up to the first line, and all below it away.
+            write!(out, "\x1b[{}A\x1b[J", self.lines)?;
+        }
+        if self.live {
+            self.lines = text.lines().count();
+            // A line that is too long after all is cut, not wrapped: the lines would be miscounted.
+            return write!(out, "\x1b[?7l{text}\x1b[?7h");
+        }
+        out.write_all(text.as_bytes())
+    }
+}

@@ -1,0 +1,394 @@
+//! `host report` and `host watch`: what a page holds, what it does without, and that a browser draws it.
+
+#[path = "cli/desk.rs"]
+#[allow(dead_code)]
+mod desk;
+
+use a2d_host::report::{Lines, base64, quoted};
+use desk::{Desk, copy, done};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The data of a page.
+#[track_caller]
+fn data(page: &str) -> Value {
+    let (_, rest) = page.split_once(r#"<script type="application/json" id="data">"#).unwrap();
+    let (data, _) = rest.split_once("</script>").unwrap();
+    serde_json::from_str(data).unwrap()
+}
+
+fn run<'a>(data: &'a Value, label: &str) -> &'a Value {
+    let runs = data["runs"].as_array().unwrap();
+    runs.iter().find(|run| run["label"] == label).unwrap()
+}
+
+fn notes(run: &Value) -> String {
+    let notes = run["notes"].as_array().unwrap();
+    notes.iter().map(|note| format!("{}\n", note.as_str().unwrap())).collect()
+}
+
+/// An alignment of the shared run's shapes, `[teacher maps, student maps]`, all of `weight`.
+fn alignment(update: u64, weight: f64) -> String {
+    let kind = vec![vec![weight; 2]; 8];
+    let line = json!({"update": update, "epoch": update / 6, "encoder": kind, "decoder": kind, "cross": kind});
+    format!("{line}\n")
+}
+
+/// The bytes of a text that [`base64`] made.
+fn bytes(text: &str) -> Vec<u8> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits: Vec<_> = text.chars().map_while(|c| DIGITS.find(c)).collect();
+    let word = |four: &[usize]| {
+        four.iter().fold(0, |word, digit| word << 6 | digit) << (24 - 6 * four.len())
+    };
+    let bytes = digits
+        .chunks(4)
+        .flat_map(|four| (1..four.len()).map(|i| (word(four) >> (24 - 8 * i)) as u8));
+    bytes.collect()
+}
+
+/// Every row of every map adds up to one, and where it is `causal` ends at the diagonal.
+#[track_caller]
+fn assert_distributions(maps: &Value, causal: bool) {
+    let [rows, cols] = ["rows", "cols"].map(|key| maps[key].as_u64().unwrap() as usize);
+    let values = bytes(maps["data"].as_str().unwrap());
+    for (i, row) in values.chunks(cols).enumerate() {
+        let sum: u32 = row.iter().map(|&byte| u32::from(byte)).sum();
+        assert!(sum.abs_diff(255) <= cols as u32, "row {i}: {row:?}");
+        assert!(!causal || row[i % rows + 1..].iter().all(|&byte| byte == 0), "row {i}: {row:?}");
+    }
+}
+
+#[test]
+fn a_page_has_everything_of_a_run() {
+    let desk = Desk::with_run();
+    desk.write(
+        "full/alignment.jsonl",
+        alignment(6, 0.25) + &alignment(12, 0.5) + &alignment(18, -2.0),
+    );
+    let start = json!({"program": "a2d-host 0.1.0", "commit": null, "time": "2026-11-24T13:00:00Z",
+        "command": ["host", "distill", "my config.toml"], "folder": "/home/it's", "from_update": 0});
+    desk.write("full/provenance.jsonl", format!("{start}\n"));
+    desk.host("report full --out a.html --sentences 3,17").well();
+    desk.host("report full --out b.html --sentences 3,17 --threads 1").well();
+    let page = desk.read("a.html");
+    assert!(page == desk.read("b.html"), "the same run, the same bytes");
+    for part in ["<link", "src=", "url(", "@import"] {
+        assert!(!page.contains(part), "a page loads nothing: {part}");
+    }
+    let data = data(&page);
+    let labels: Vec<_> = data["runs"].as_array().unwrap().iter().map(|run| &run["label"]).collect();
+    assert_eq!(labels, ["full", "full/teacher", "full/alone"]);
+    let full = run(&data, "full");
+    assert_eq!((notes(full), &full["teacher"]), (String::new(), &json!(1)));
+    assert_eq!(full["facts"]["finished"], true);
+    assert_eq!(full["facts"]["updates"], 24);
+    assert_eq!(full["log"]["windows"]["update"].as_array().unwrap().len(), 24);
+    assert_eq!(full["scores"]["list"][0]["name"], "BLEU");
+    assert_eq!(full["starts"][0]["shell"], r"cd '/home/it'\''s' && host distill 'my config.toml'");
+    let map = &full["alignment"]["cross"];
+    assert_eq!(full["alignment"]["frames"].as_array().unwrap().len(), 3);
+    assert_eq!((&map["rows"], &map["cols"], &map["row_heads"]), (&json!(8), &json!(2), &json!(4)));
+    assert_eq!(map["values"][2][15], -2);
+    let changed = full["settings"].as_array().unwrap();
+    assert!(changed.contains(&json!(["model.d_model", "16", "256"])), "{changed:?}");
+
+    let attention = data["attention"].as_array().unwrap();
+    assert_eq!(attention.iter().map(|one| &one["number"]).collect::<Vec<_>>(), [3, 17]);
+    let views = attention[0]["views"].as_array().unwrap();
+    let kinds: Vec<_> = views.iter().map(|view| (&view["run"], &view["aligned"])).collect();
+    assert_eq!(
+        kinds,
+        [
+            (&json!(0), &json!(false)),
+            (&json!(0), &json!(true)),
+            (&json!(1), &json!(false)),
+            (&json!(2), &json!(false))
+        ]
+    );
+    let (own, aligned) = (&views[0]["cross"], &views[1]["cross"]);
+    assert_eq!((&own["count"], &aligned["count"]), (&json!(2), &json!(8)));
+    let size = |map: &Value| {
+        ["count", "rows", "cols"].map(|key| map[key].as_u64().unwrap()).iter().product::<u64>()
+    };
+    assert_eq!(own["data"].as_str().unwrap().len() as u64, size(own).div_ceil(3) * 4);
+    assert_eq!(own["divergence"], Value::Null, "there is nothing to compare them with");
+    assert!(aligned["divergence"].as_array().unwrap().iter().all(|x| x.as_f64().unwrap() >= 0.0));
+    for view in views {
+        assert_distributions(&view["encoder"], false);
+        assert_distributions(&view["decoder"], true);
+        assert_distributions(&view["cross"], false);
+    }
+    let samples = data["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 2);
+    assert_eq!(samples[0]["reference"], desk.read("test.en").lines().nth(2).unwrap());
+    assert_eq!(samples[0]["translations"].as_array().unwrap().len(), 3);
+
+    let out = desk.host("report full --out - --sentences 3,17").well();
+    assert!(out == page, "standard output is a file too");
+}
+
+#[test]
+fn runs_stand_side_by_side() {
+    let desk = Desk::with_run();
+    copy(&desk.path("full"), &desk.path("second"));
+    let config = desk.read("second/config.toml").replacen("\nseed = 1\n", "\nseed = 2\n", 1);
+    desk.write("second/config.toml", config);
+    desk.host("report full second full/../full --out page.html").well();
+    let data = data(&desk.read("page.html"));
+    let roles = |role: &str| {
+        let runs = data["runs"].as_array().unwrap().iter();
+        runs.filter(|run| run["role"] == role)
+            .map(|run| run["label"].as_str().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(roles("run"), ["full", "second"], "each run once");
+    assert_eq!(roles("teacher"), ["full/teacher", "second/teacher"]);
+    assert_eq!(data["seeds"], json!([[0, 1]]));
+    assert_eq!(data["samples"].as_array().unwrap().len(), 9);
+    assert_eq!(data["attention"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn texts_cannot_become_part_of_the_page() {
+    let desk = Desk::with_run();
+    let line = "</script><script>alert(1)</script><!-- & {script} {style} \u{2028} \"'`";
+    desk.write("evil.txt", format!("{line}\n\n{}\n", "Wort ".repeat(2000)));
+    copy(&desk.path("full"), &desk.path("<b>{data}&"));
+    desk.host("report <b>{data}& --text evil.txt --sentences 1,2,3 --out page.html").well();
+    let page = desk.read("page.html");
+    assert_eq!(page.matches("<script").count(), 2, "the data and ours");
+    assert_eq!(page.matches("</script").count(), 2);
+    assert!(!page.contains("<b>") && page.contains("<title>&lt;b&gt;{data}&amp;</title>"));
+    let data = data(&page);
+    assert_eq!(data["samples"][0]["source"], line);
+    assert_eq!(data["samples"][1]["translations"][0]["text"], "");
+    assert_eq!(data["samples"][0]["reference"], Value::Null);
+    assert_eq!(data["attention"][2]["views"][0]["cut"], true);
+    assert_eq!(data["attention"][2]["target_by"], 0, "what the first model writes is looked at");
+}
+
+#[test]
+fn what_a_run_lacks_is_said() {
+    let desk = Desk::with_run();
+    // Older programs did not write it.
+    let _ = fs::remove_file(desk.path("full/alignment.jsonl"));
+    let page = |desk: &Desk| {
+        desk.host("report full --out page.html").well();
+        data(&desk.read("page.html"))
+    };
+    let found = page(&desk);
+    assert!(notes(run(&found, "full")).contains("no alignment.jsonl"));
+    assert_eq!(run(&found, "full")["alignment"]["frames"].as_array().unwrap().len(), 1);
+    assert_eq!(run(&found, "full/alone")["alignment"], Value::Null);
+
+    let log = desk.read("full/log.jsonl");
+    desk.write(
+        "full/log.jsonl",
+        format!("{{\"update\":\nnull\n[3]\n\n{log}{{\"update\": 25, \"lo"),
+    );
+    desk.edit("full/log.jsonl", |bytes| bytes.extend(b"\xff\n{\"update\":1e999}\n"));
+    desk.write(
+        "full/alignment.jsonl",
+        format!("{}{{\"encoder\":[[1],[1,2]]}}\n7\n", alignment(6, 1.0)),
+    );
+    desk.write("full/scores.json", "{");
+    let found = page(&desk);
+    let full = run(&found, "full");
+    assert_eq!(full["log"]["windows"]["update"].as_array().unwrap().len(), 24, "the rest is shown");
+    assert!(
+        notes(full)
+            .contains("5 lines of log.jsonl cannot be read and are left out, the first is 1"),
+        "{}",
+        notes(full)
+    );
+    assert!(notes(full).contains("line 3 of alignment.jsonl cannot be read"), "{}", notes(full));
+    assert_eq!(
+        (&full["scores"], full["alignment"]["frames"].as_array().unwrap().len()),
+        (&Value::Null, 1)
+    );
+
+    desk.edit("full/best.safetensors", |bytes| bytes.truncate(999));
+    fs::remove_dir_all(desk.path("full/teacher")).unwrap();
+    let found = page(&desk);
+    let said = notes(run(&found, "full"));
+    assert_eq!(said.matches("best.safetensors is damaged").count(), 1, "{said}");
+    assert!(said.contains("its teacher full/teacher is not there"), "{said}");
+    assert_eq!(found["samples"][0]["translations"].as_array().unwrap().len(), 1, "by the baseline");
+
+    for file in [
+        "full/config.toml",
+        "full/tokenizer.json",
+        "full/last.safetensors",
+        "full/best.safetensors",
+    ] {
+        fs::remove_file(desk.path(file)).unwrap();
+    }
+    fs::remove_dir_all(desk.path("full/alone")).unwrap();
+    let found = page(&desk);
+    assert_eq!((&found["text"], &found["attention"]), (&Value::Null, &Value::Null));
+    assert!(notes(run(&found, "full")).contains("full/config.toml"));
+    assert_eq!(run(&found, "full")["facts"]["updates"], 24, "a log alone makes a page");
+    fs::remove_file(desk.path("full/log.jsonl")).unwrap();
+    desk.refused("report full --out page.html", 2, &["full is no run"]);
+}
+
+#[test]
+fn watching_ends_with_the_run() {
+    let desk = Desk::with_run();
+    let once = desk.host("watch full --once").well();
+    assert!(once.starts_with("full  update 24/24  epoch ") && once.contains("finished"), "{once}");
+    assert!(
+        once.contains("\nloss ") && once.contains("tokens/s") && once.contains("\nBLEU "),
+        "{once}"
+    );
+    let state: Value = serde_json::from_str(&desk.host("watch full --once --json").well()).unwrap();
+    assert_eq!((&state["update"], &state["finished"]), (&json!(24), &json!(true)));
+    assert_eq!(desk.host("watch full").well().lines().count(), 1, "elsewhere a line");
+
+    // The teacher is trained first: it is what is seen until there is more.
+    let log = desk.read("full/log.jsonl");
+    fs::remove_dir_all(desk.path("full/alone")).unwrap();
+    fs::remove_file(desk.path("full/log.jsonl")).unwrap();
+    assert!(desk.host("watch full --once").well().starts_with("full/teacher  update 24/24"));
+    let half: String = log.lines().take(10).map(|line| format!("{line}\n")).collect();
+    let last = fs::read(desk.path("full/last.safetensors")).unwrap();
+    fs::remove_file(desk.path("full/last.safetensors")).unwrap();
+    desk.write("full/log.jsonl", half + "{\"upda");
+    let once = desk.host("watch full --once").well();
+    assert!(once.contains(" eta ") && !once.contains("finished"), "{once}");
+
+    #[cfg(unix)]
+    {
+        let child = desk.command("watch full").spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let stopped = done(child.wait_with_output().unwrap());
+        assert_eq!((stopped.code, &*stopped.err), (Some(130), ""), "quietly");
+    }
+    let child = desk.command("watch full --interval 0.05").spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    desk.write("full/log.jsonl", log);
+    desk.write("full/last.safetensors", last);
+    let told = done(child.wait_with_output().unwrap()).well();
+    assert!(told.lines().count() >= 2 && told.trim_end().contains("update 24/24"), "{told}");
+    desk.refused("watch data --once", 2, &["data is no run"]);
+}
+
+#[test]
+fn small_things_are_as_they_should_be() {
+    for (bytes, text) in
+        [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+    {
+        assert_eq!(base64(bytes.as_bytes()), text);
+    }
+    for (word, text) in [
+        ("a/b-c.toml", "a/b-c.toml"),
+        ("", "''"),
+        ("a b", "'a b'"),
+        ("$x", "'$x'"),
+        ("it's", r"'it'\''s'"),
+    ] {
+        assert_eq!(quoted(word), text);
+    }
+    let lines = Lines::parse(b"{\"a\":1}\n\nx\n{}\r\n");
+    assert_eq!((lines.lines.len(), lines.unreadable), (2, vec![3]));
+}
+
+/// A Chromium of this machine.
+fn browser() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let mut places =
+        std::env::split_paths(&folders).flat_map(|folder| names.map(|name| folder.join(name)));
+    places.find(|place| place.is_file())
+}
+
+/// The page as a browser makes it; an `edit` of it beforehand stands for what somebody does.
+fn drawn(desk: &Desk, browser: &PathBuf, page: &str, size: &str) -> String {
+    let mut command = Command::new(browser);
+    command.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+    ]);
+    command.args([
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]);
+    command.arg(format!("--user-data-dir={}", desk.path("profile").display()));
+    command.args([&format!("--window-size={size}"), "--virtual-time-budget=5000", "--dump-dom"]);
+    command.arg(format!("file://{}", desk.path(page).display()));
+    let started = Instant::now();
+    let output = command.output().unwrap();
+    println!("{page} at {size}: {:.1} s", started.elapsed().as_secs_f64());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Presses every button, moves every slider and switch, and says how wide the page is then.
+const TOUCH: &str = "<script>
+for (const node of document.querySelectorAll('button')) node.click();
+for (const node of document.querySelectorAll('input[type=range]'))
+  for (const value of [0, 99]) { node.value = value; node.dispatchEvent(new Event('input')); }
+for (const node of document.querySelectorAll('input[type=checkbox]')) node.click();
+for (const list of document.querySelectorAll('select'))
+  for (const option of list.options) { list.value = option.value; list.dispatchEvent(new Event('change')); }
+for (const node of document.querySelectorAll('canvas, svg'))
+  for (const key of ['ArrowRight', 'ArrowDown', 'Enter', 'Escape'])
+    node.dispatchEvent(new KeyboardEvent('keydown', { key }));
+document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth;
+document.body.dataset.touched = document.querySelectorAll('button').length;
+</script>";
+
+#[test]
+fn a_browser_draws_it() {
+    let Some(browser) = browser() else {
+        assert!(std::env::var_os("A2D_TEST_BROWSER").is_none(), "there is no chromium");
+        println!("skipped: there is no chromium");
+        return;
+    };
+    let desk = Desk::with_run();
+    desk.write(
+        "full/alignment.jsonl",
+        (1..=5).map(|i| alignment(6 * i, 0.3 * i as f64)).collect::<String>(),
+    );
+    copy(&desk.path("full"), &desk.path("second"));
+    fs::remove_file(desk.path("second/log.jsonl")).unwrap();
+    fs::remove_file(desk.path("second/best.safetensors")).unwrap();
+    desk.write(
+        "evil.txt",
+        "</script><script>document.body.dataset.errors = 7</script>\nEin Hund.\n",
+    );
+    desk.host("report full --out one.html").well();
+    desk.host("report full second --text evil.txt --out two.html").well();
+    for page in ["one.html", "two.html"] {
+        let text = desk.read(page).replace("</body>", &format!("{TOUCH}</body>"));
+        desk.write(page, text);
+        for size in ["1280,900", "500,812"] {
+            let dom = drawn(&desk, &browser, page, size);
+            let (_, body) = dom.split_once("<body").unwrap_or_else(|| panic!("no page: {dom}"));
+            let (marks, _) = body.split_once('>').unwrap();
+            for mark in [r#"data-errors="0""#, r#"data-ready="1""#, r#"data-wide="false""#] {
+                assert!(marks.contains(mark), "{page} at {size}: {marks} lacks {mark}");
+            }
+            assert!(
+                !marks.contains(r#"data-touched="0""#) && marks.contains("data-touched"),
+                "{marks}"
+            );
+            for id in
+                ["results", "curves", "alignment", "attention", "translations", "again", "settings"]
+            {
+                assert!(
+                    dom.contains(&format!("<section id=\"{id}\"")),
+                    "{page} at {size} has no {id}"
+                );
+            }
+        }
+    }
+}

@@ -23,6 +23,7 @@ fn desk() -> (TempDir, Prepared, Run) {
     run.train.max_tokens = 300;
     run.train.max_update = 25;
     run.train.log_interval = 10;
+    run.train.keep_last = 0;
     (folder, data, run)
 }
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::train::Job;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::SystemTime;
@@ -36,6 +37,7 @@ fn line(job: &Job<'_>, teacher: Option<&str>, from: u64) -> Value {
         "commit": commit(),
         "time": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         "command": std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+        "environment": environment(),
         "folder": std::env::current_dir().ok().map(|path| path.display().to_string()),
         "machine": machine(),
         "device": job.device.to_string(),
@@ -49,6 +51,13 @@ fn line(job: &Job<'_>, teacher: Option<&str>, from: u64) -> Value {
         "teacher": teacher,
         "from_update": from,
     })
+}
+
+/// The variables that a configuration is read from.
+fn environment() -> BTreeMap<String, String> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    variables.filter(|(name, _)| name.starts_with("A2D_") && name.contains("__")).collect()
 }
 
 fn machine() -> Value {

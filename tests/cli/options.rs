@@ -178,13 +178,16 @@ fn a_student_starts_as_its_teacher() {
 fn every_beginning_is_recorded() {
     let desk = Desk::with_run();
     desk.host(&format!("{TRAIN} --out run --set train.max_update=5")).well();
-    desk.host(&format!("{TRAIN} --out run --set train.max_update=9 --threads 1 --resume")).well();
+    let again = format!("{TRAIN} --out run --set train.max_update=9 --threads 1 --resume");
+    let mut again = desk.command(&again);
+    assert!(again.env("A2D_TRAIN__PATIENCE", "7").status().unwrap().success());
     let text = desk.read("run/provenance.jsonl");
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [first, second] = &lines[..] else { panic!("{lines:#?}") };
     assert_eq!((&first["from_update"], &second["from_update"]), (&0.into(), &5.into()));
     assert_eq!(first["device"], "cpu");
     assert_eq!(second["threads"], 1);
+    assert_eq!(second["environment"], serde_json::json!({"A2D_TRAIN__PATIENCE": "7"}));
     assert_eq!(first["data"], second["data"]);
     let saved = Saved::load(&desk.path("run/last.safetensors")).unwrap();
     assert_eq!(first["data"]["train"], saved.metadata["data"]);

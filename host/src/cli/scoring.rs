@@ -1,6 +1,6 @@
 //! The arguments of `host score` and `host compare`. The settings of metrics have sacreBLEU's names.
 
-use super::positive;
+use super::values::positive;
 use crate::error::{Error, Result};
 use crate::score::command;
 use crate::score::compare::{self, Test};

@@ -19,9 +19,12 @@ fn shell(line: &Line) -> Option<String> {
     let words = line.get("command")?.as_array()?;
     let words: Vec<_> =
         words.iter().map(|word| word.as_str().map(quoted)).collect::<Option<_>>()?;
+    let environment = line.get("environment").and_then(Value::as_object).into_iter().flatten();
+    let environment = environment
+        .filter_map(|(name, value)| Some(format!("{name}={} ", quoted(value.as_str()?))));
     let folder = line.get("folder").and_then(Value::as_str).map(quoted);
     let folder = folder.map_or(String::new(), |folder| format!("cd {folder} && "));
-    Some(folder + &words.join(" "))
+    Some(folder + &environment.collect::<String>() + &words.join(" "))
 }
 
 /// A command that makes a run like the one in `folder` beside it: its own configuration holds every setting.

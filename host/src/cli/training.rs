@@ -1,0 +1,152 @@
+//! `train`, `distill`, `average`.
+
+use super::DeviceArgs;
+use super::values::positive;
+use crate::config::{OnNan, Precision, Setting};
+use crate::error::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+/// The run that `train` and `distill` make.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(value_name = "CONFIG.toml")]
+    pub config: PathBuf,
+    /// Prepared data [default: the key data.dir, or RUN/data]
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<PathBuf>,
+    /// Folder of the run [default: the key out, or runs/CONFIG]
+    #[arg(long, value_name = "RUN")]
+    pub out: Option<PathBuf>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// What products are computed with, f32, tf32, bf16 or f16, the teacher's too; the same as
+    /// --set train.precision=P --set teacher.train.precision=P
+    #[arg(long, value_name = "P", value_enum, hide_possible_values = true)]
+    pub precision: Option<Precision>,
+    /// Largest padded batch, the teacher's too: a number, or what fills the device (auto)
+    #[arg(long, value_name = "N|auto", value_parser = max_tokens)]
+    pub max_tokens: Option<MaxTokens>,
+    /// Where a loss is no number: stop, or go back to the last good checkpoint with half the learning rate (retry), the
+    /// teacher's too; the same as --set train.on_nan=HOW --set teacher.train.on_nan=HOW
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    pub on_nan: Option<OnNan>,
+    /// Set a key of the configuration; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where the student's random numbers start; the same as --set train.seed=N
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u32>,
+    /// Continue from the last checkpoint
+    #[arg(long)]
+    pub resume: bool,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The size of a batch, as asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxTokens {
+    /// What fills the device.
+    Auto,
+    /// Rows times the longest.
+    Number(usize),
+}
+
+/// `host train`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host train fixtures/quickstart/distill.toml --out runs/alone --set train.max_epoch=5
+  A2D_TRAIN__LR=1e-3 host train config.toml --out runs/alone --resume")]
+pub struct TrainArgs {
+    /// The run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `host distill`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host distill fixtures/quickstart/distill.toml
+  host distill config.toml --teacher runs/teacher --method word-kd --out runs/word-kd --seed 2")]
+pub struct DistillArgs {
+    /// The run.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The teacher's finished run; the same as --set teacher.run=RUN
+    #[arg(long, value_name = "RUN")]
+    pub teacher: Option<PathBuf>,
+    /// What the teacher gives: a2d, word-kd, seq-kd or none; the same as --set distill.method=METHOD
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
+}
+
+/// `host average`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host average runs/quickstart --last 3
+  host translate runs/quickstart/average --input test.de")]
+pub struct AverageArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// How many of its last checkpoints; it keeps as many as the key train.keep_last says
+    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
+    pub last: usize,
+    /// Folder for the averaged model [default: RUN/average]
+    #[arg(long, value_name = "RUN")]
+    pub out: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// The settings that the arguments ask for; `--set` comes last and wins.
+    fn settings(&self, flags_of_verb: Vec<Option<Setting>>) -> Result<Vec<Setting>> {
+        let data = self.data.as_ref().map(|path| Setting::path("--data", "data.dir", path));
+        let seed = self.seed.map(|seed| Setting::flag("--seed", "train.seed", seed));
+        let precision = |key| self.precision.map(|p| Setting::flag("--precision", key, p));
+        let precision = ["train.precision", "teacher.train.precision"].map(precision);
+        let max_tokens = |key| match self.max_tokens {
+            Some(MaxTokens::Number(n)) => Some(Setting::flag("--max-tokens", key, n)),
+            Some(MaxTokens::Auto) | None => None,
+        };
+        let max_tokens = ["train.max_tokens", "teacher.train.max_tokens"].map(max_tokens);
+        let on_nan = |key| self.on_nan.map(|how| Setting::flag("--on-nan", key, how));
+        let on_nan = ["train.on_nan", "teacher.train.on_nan"].map(on_nan);
+        let flags = [data.transpose()?, seed].into_iter().chain(precision);
+        let flags = flags.chain(max_tokens).chain(on_nan).chain(flags_of_verb);
+        let flags = flags.flatten().map(Ok);
+        flags.chain(self.set.iter().map(|text| Setting::parse(text))).collect()
+    }
+}
+
+impl TrainArgs {
+    /// The settings that the arguments ask for.
+    ///
+    /// Errors: a `--set` without `=`, a path that is not UTF-8.
+    pub fn settings(&self) -> Result<Vec<Setting>> {
+        self.run.settings(Vec::new())
+    }
+}
+
+impl DistillArgs {
+    /// The settings that the arguments ask for.
+    ///
+    /// Errors: a `--set` without `=`, a path that is not UTF-8.
+    pub fn settings(&self) -> Result<Vec<Setting>> {
+        let teacher = self.teacher.as_ref();
+        let teacher = teacher.map(|path| Setting::path("--teacher", "teacher.run", path));
+        let method = self.method.as_ref();
+        let method = method.map(|name| Setting::flag("--method", "distill.method", name));
+        self.run.settings(vec![teacher.transpose()?, method])
+    }
+}
+
+fn max_tokens(text: &str) -> Result<MaxTokens, String> {
+    if text == "auto" {
+        return Ok(MaxTokens::Auto);
+    }
+    positive(text).map(MaxTokens::Number).map_err(|text| format!("{text}, or auto"))
+}

@@ -1,0 +1,102 @@
+//! `translate`, `evaluate`.
+
+use super::DeviceArgs;
+use super::values::{beam, not_negative, positive};
+use crate::error::{Error, Result};
+use clap::Args;
+use std::path::PathBuf;
+
+/// How translations are searched for.
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Hypotheses kept at every step; 1: greedy
+    #[arg(long, value_name = "N", default_value = "5", value_parser = beam)]
+    pub beam: usize,
+    /// Exponent of the length that a score is divided by
+    #[arg(long, value_name = "X", default_value = "1.0", value_parser = not_negative)]
+    pub length_penalty: f64,
+    /// Longest translation: this times the source's length ...
+    #[arg(long, value_name = "A", default_value = "1.2", value_parser = not_negative)]
+    pub max_length_a: f64,
+    /// ... plus this, in tokens; never more than 1024
+    #[arg(long, value_name = "B", default_value = "10", value_parser = not_negative)]
+    pub max_length_b: f64,
+}
+
+/// `host translate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  echo 'Ein Hund läuft.' | host translate runs/quickstart
+  host translate runs/quickstart --input test.de --output test.en --beam 1
+  host translate runs/quickstart --input train.de --output train.en --resume")]
+pub struct TranslateArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Text to translate; - is standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub input: PathBuf,
+    /// Where translations go; - is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+    /// The search.
+    #[command(flatten)]
+    pub search: SearchArgs,
+    /// Write the N best translations of each line, one a line: line number, score, text
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub n_best: Option<usize>,
+    /// Largest padded batch: sentences times the longest of them
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
+    pub max_tokens: usize,
+    /// Keep what is translated in OUTPUT.partial, and go on with what is there
+    #[arg(long)]
+    pub resume: bool,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// `host evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host evaluate runs/quickstart --source test.de --reference test.en")]
+pub struct EvaluateArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Text to translate; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// Its reference translations, one file or more
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub reference: Vec<PathBuf>,
+    /// Also keep the translations here
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The search.
+    #[command(flatten)]
+    pub search: SearchArgs,
+    /// The scores wanted
+    #[arg(long, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+    /// Largest padded batch: sentences times the longest of them
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
+    pub max_tokens: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+impl TranslateArgs {
+    /// How many translations of each line are wanted.
+    ///
+    /// Errors (misuse): more than the beam keeps.
+    pub fn wanted(&self) -> Result<usize> {
+        let (wanted, beam) = (self.n_best.unwrap_or(1), self.search.beam);
+        let text = || format!("--n-best {wanted} needs --beam {wanted} or more, found {beam}");
+        if wanted <= beam { Ok(wanted) } else { Err(Error::misuse(text())) }
+    }
+}

@@ -81,7 +81,7 @@ fn validations_come_when_they_are_asked_for() {
         .well();
     let log = desk.log("early");
     let better = |line: &&Value| line["best"] == true;
-    let best = log.iter().filter(better).last().unwrap()["update"].as_u64().unwrap();
+    let best = log.iter().rfind(better).unwrap()["update"].as_u64().unwrap();
     let after = validated("early").into_iter().filter(|&update| update > best).count();
     assert_eq!(after, 2, "two validations without a better one end it");
 }

@@ -112,6 +112,7 @@ pub fn goes_on_on_another_device<B: Train>(make: impl Fn() -> B) {
     let run = |updates| {
         let mut run = desk.run.clone();
         run.train.max_update = updates;
+        run.train.ema_decay = 0.5;
         run
     };
     desk.train(&mut Cpu::new(2), &run(12), "stays", false);

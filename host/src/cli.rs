@@ -112,6 +112,10 @@ pub struct PrepareArgs {
     /// Subwords in the joint vocabulary
     #[arg(long, value_name = "N", default_value = "8000", value_parser = positive)]
     pub vocab_size: usize,
+    /// Use the vocabulary of a run or of other data, its tokenizer.json, and learn none: text for a teacher that is
+    /// there already, its own translations for one
+    #[arg(long, value_name = "FILE", conflicts_with = "vocab_size")]
+    pub vocab: Option<PathBuf>,
     /// Pairs with more subwords on either side are dropped and counted
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
     pub max_length: usize,

@@ -34,7 +34,8 @@ fn cut(lengths: &[(u32, u32)], max_tokens: usize, tie: impl Fn(u32) -> u64) -> B
     let longest = |i: u32| size(i).0.max(size(i).1).max(1) as usize;
     let all = 0..u32::try_from(lengths.len()).expect("a corpus has fewer than 2^32 pairs");
     let (mut order, too_long): (Vec<_>, Vec<_>) = all.partition(|i| longest(*i) <= max_tokens);
-    order.sort_by_cached_key(|&i| (size(i).1, size(i).0, tie(i), i));
+    // No two keys are equal, and none is kept: a corpus may be large.
+    order.sort_unstable_by_key(|&i| (size(i).1, size(i).0, tie(i), i));
 
     let mut batches = Vec::new();
     let mut batch: Vec<u32> = Vec::new();

@@ -126,3 +126,30 @@ fn so_does_a_translation_of_a_file() {
     let line = "translate full --input long.de --resume";
     desk.refused(line, 2, &["--resume needs a file to go on with"]);
 }
+
+/// The way by hand: the teacher's translations as text, and another method on top of them.
+#[test]
+fn translations_are_text_to_learn_from_too() {
+    let desk = Desk::with_run();
+    let prepare = "prepare --source-lang de --target-lang en --train said --valid valid --out";
+    desk.host("translate full/teacher --input train.de --output said.en --beam 2 --resume").well();
+    std::fs::copy(desk.path("train.de"), desk.path("said.de")).unwrap();
+    let told = desk.host(&format!("{prepare} said --vocab full/tokenizer.json")).well();
+    assert!(told.contains("300 tokens") && told.contains("as it was given"), "{told}");
+    assert_eq!(desk.read("said/tokenizer.json"), desk.read("full/tokenizer.json"));
+    let bare = desk.read("tiny.toml");
+    desk.write("tiny.toml", &bare[bare.find("[model]").unwrap()..]);
+    desk.host("distill tiny.toml --data said --teacher full/teacher --out run --quiet").well();
+
+    desk.write("tiny.toml", bare);
+    let line = "distill tiny.toml --data said --teacher full/teacher --out more";
+    desk.refused(line, 2, &["said", "with a vocabulary that was given, not one of its own"]);
+    for (vocab, says) in [
+        ("none.json", "cannot read none.json"),
+        ("train.de", "train.de"),
+        ("full/tokenizer.json --vocab-size 300", "cannot be used with"),
+    ] {
+        desk.refused(&format!("{prepare} more --vocab {vocab}"), 2, &[says]);
+    }
+    assert!(!desk.path("more").exists());
+}

@@ -136,6 +136,9 @@ struct Choices {
     source_lang: String,
     target_lang: String,
     vocab_size: usize,
+    /// Whether the vocabulary was given.
+    #[serde(default)]
+    given: bool,
     byte_fallback: Option<bool>,
     max_length: usize,
     clean: bool,
@@ -147,6 +150,7 @@ impl Choices {
             source_lang: request.source_lang.clone(),
             target_lang: request.target_lang.clone(),
             vocab_size: request.vocab_size,
+            given: request.vocabulary.is_some(),
             byte_fallback: request.byte_fallback,
             max_length: request.max_length,
             clean: request.clean,
@@ -155,6 +159,11 @@ impl Choices {
 
     /// What sets these apart from `wanted`, if anything.
     fn other_than(&self, wanted: &Self) -> Option<String> {
+        if self.given != wanted.given {
+            let how = |given| if given { "that was given" } else { "of its own" };
+            let (was, is) = (how(self.given), how(wanted.given));
+            return Some(format!("it was prepared with a vocabulary {was}, not one {is}"));
+        }
         let sizes = [
             ("data.vocab_size", self.vocab_size, wanted.vocab_size),
             ("data.max_length", self.max_length, wanted.max_length),

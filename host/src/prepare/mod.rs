@@ -52,6 +52,8 @@ pub struct Request {
     pub test: Option<String>,
     /// How many subwords to learn, for both languages together.
     pub vocab_size: usize,
+    /// The vocabulary to use, in place of one that is learnt.
+    pub vocabulary: Option<PathBuf>,
     /// Whether unknown characters are spelt as bytes; decided by the size where not given.
     pub byte_fallback: Option<bool>,
     /// Pairs with more tokens than this on either side are left out.
@@ -74,6 +76,7 @@ impl Default for Request {
             valid: String::new(),
             test: None,
             vocab_size: 8000,
+            vocabulary: None,
             byte_fallback: None,
             max_length: 250,
             clean: false,
@@ -113,7 +116,10 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
     let inputs = inputs(request)?;
     let texts = Text::all(request);
     let surveys = survey::all(&texts, &request.out, request.clean)?;
-    let (vocab, every) = learn(request, &texts[0], &surveys[0])?;
+    let (vocab, every) = match &request.vocabulary {
+        Some(path) => (Vocab::load(path)?, 0),
+        None => learn(request, &texts[0], &surveys[0])?,
+    };
 
     make_folder(&request.out)?;
     sweep(&request.out);

@@ -215,10 +215,12 @@ impl Report {
         let Vocabulary { size, byte_fallback, fingerprint, every } = &self.vocabulary;
         let bytes = if *byte_fallback { ", byte fallback" } else { "" };
         writeln!(out, "vocabulary: {size} tokens{bytes}, fingerprint {fingerprint}")?;
-        if *every > 1 {
+        if *every == 0 {
+            writeln!(out, "  as it was given")?;
+        } else if *every > 1 {
             writeln!(out, "  learnt from one in {every} pairs: the text is large")?;
         }
-        if *size < request.vocab_size {
+        if *every > 0 && *size < request.vocab_size {
             let asked = request.vocab_size;
             writeln!(out, "  fewer than the {asked} asked for: the text has no more")?;
         }

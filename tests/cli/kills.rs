@@ -19,6 +19,9 @@ const TAUGHT: &str = "distill tiny.toml --data data --quiet --teacher full/teach
                       --set train.max_update=100 --set train.save_interval_updates=3 --set train.patience=4 \
                       --set train.validate_interval_updates=20 --set train.valid_bleu_sentences=3";
 
+/// A run without a checkpoint but those of its validations.
+const SELDOM: &str = "train tiny.toml --data data --quiet --set train.max_epoch=2 --set train.valid_bleu_sentences=3";
+
 /// When a process is killed.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
@@ -117,6 +120,23 @@ fn so_does_a_student() {
     assert_eq!(whole, cut);
     let begun = desk.read("cut/provenance.jsonl").lines().count();
     assert!((2..=9).contains(&begun), "{begun} beginnings are recorded");
+}
+
+/// Each file that a run writes is the last that it begins.
+#[test]
+fn no_file_is_written_too_early() {
+    let desk = Desk::with_run();
+    whole(&desk, SELDOM, "whole");
+    for number in 1.. {
+        let line = format!("{SELDOM} --out cut");
+        if end(&desk, "cut", &line, Moment::Saving(number)) == End::Well {
+            assert!(number > 3, "{number} files were seen");
+            return;
+        }
+        desk.host(&format!("{line} --resume")).well();
+        same(&desk, "whole", "cut");
+        std::fs::remove_dir_all(desk.path("cut")).unwrap();
+    }
 }
 
 /// For as long as `A2D_SOAK_SECONDS` says; at once otherwise.

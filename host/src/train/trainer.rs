@@ -310,6 +310,10 @@ impl<'a, B: Train> Trainer<'a, B> {
     /// Loss and BLEU on the validation set; keeps the model if it is the best so far. Only a `scheduled` one speaks
     /// against going on: where training was cut off says nothing.
     fn validate(&mut self, b: &mut B, display: &mut Display, scheduled: bool) -> Result<()> {
+        // A run goes on from its last checkpoint: there must be one before there is a best.
+        if self.saved.0.is_none() {
+            self.save_last(b, display)?;
+        }
         self.look(b, display)?;
         let model = self.plan.bind(self.learning.weights().iter().cloned()).model;
         let found = match validate::validate(b, &model, self.job, &self.objective) {
@@ -372,6 +376,7 @@ impl<'a, B: Train> Trainer<'a, B> {
 
 /// What a new run learns with.
 fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learning<B::Tensor>> {
+    job.dir.forget_after(0)?;
     let seed = rng::derive(job.run.train.seed, stream::INIT);
     let mut learning = Learning::new(b, plan, seed);
     if let (Some(how), Some(teacher)) = (job.run.distill.init_from_teacher, &job.teacher) {

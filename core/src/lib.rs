@@ -58,3 +58,4 @@ pub mod search;
 pub mod shape;
 #[cfg(feature = "train")]
 pub mod tape;
+pub mod token;

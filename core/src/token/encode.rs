@@ -1,0 +1,229 @@
+//! Text to tokens.
+
+use super::MARK;
+use super::error::Error;
+use super::tables::{SPECIAL, Tokenizer};
+use crate::config::token::UNK;
+
+impl Tokenizer<'_> {
+    /// The tokens of a line, without a final `EOS`, at the beginning of `out`; returns how many. An empty
+    /// line has none.
+    ///
+    /// The merges of a word happen within `out`: it must hold the tokens before each word and then as many
+    /// as the word has characters (bytes, of characters spelt as bytes). One for each byte of the text and
+    /// one more are enough for any vocabulary that has `▁`; [`Tokenizer::room`] for every vocabulary.
+    ///
+    /// Time is proportional to the text, and within one word to its length times the number of different
+    /// merges that it meets: some for words, up to the square of the length for a text without spaces.
+    ///
+    /// # Errors
+    /// [`Error::Room`].
+    pub fn encode(&self, text: &str, out: &mut [u32]) -> Result<usize, Error> {
+        let mut word = Word { out, start: 0, end: 0 };
+        let mut cut = false;
+        for (at, c) in marked(text).enumerate() {
+            if cut || opens(c) {
+                self.close(&mut word);
+            }
+            cut = c.is_ascii_punctuation();
+            if !self.spell(c, |id| self.push(&mut word, id)) {
+                return Err(Error::Room { needed: self.enough(&word, text, at) });
+            }
+        }
+        self.close(&mut word);
+        Ok(word.end)
+    }
+
+    /// [`Tokenizer::encode`] of bytes that may not be text.
+    ///
+    /// # Errors
+    /// [`Error::Utf8`] and [`Error::Room`].
+    pub fn encode_bytes(&self, text: &[u8], out: &mut [u32]) -> Result<usize, Error> {
+        let text =
+            core::str::from_utf8(text).map_err(|error| Error::Utf8 { at: error.valid_up_to() })?;
+        self.encode(text, out)
+    }
+
+    /// Tokens that are room enough to encode any text of `bytes` bytes.
+    pub const fn room(&self, bytes: usize) -> usize {
+        // A space may be spelt as the three bytes of its mark.
+        bytes.saturating_add(1).saturating_mul(MARK.len_utf8())
+    }
+
+    /// A buffer that is enough for the rest of `text`, from its character `at` on.
+    #[cold]
+    fn enough(&self, word: &Word<'_>, text: &str, at: usize) -> usize {
+        let mut needed = word.end;
+        // Of the character `at`, some bytes may be in `out` already: they are counted twice.
+        for c in marked(text).skip(at) {
+            self.spell(c, |_| {
+                needed = needed.saturating_add(1);
+                true
+            });
+        }
+        needed
+    }
+
+    /// Hands the tokens of one character to `push`, until it refuses one.
+    fn spell(&self, c: char, mut push: impl FnMut(u16) -> bool) -> bool {
+        if let Some(id) = self.character(c) {
+            return push(id);
+        }
+        if !self.has_byte_fallback() {
+            return push(UNK as u16);
+        }
+        let mut bytes = [0; 4];
+        let bytes = c.encode_utf8(&mut bytes).bytes();
+        bytes.map(|byte| SPECIAL.saturating_add(u16::from(byte))).all(push)
+    }
+
+    /// Appends a token to the word, if there is room.
+    fn push(&self, word: &mut Word<'_>, id: u16) -> bool {
+        let Some(slot) = word.out.get_mut(word.end) else { return false };
+        *slot = Symbol { id, rank: NONE }.pack();
+        if word.end > word.start {
+            self.join(word.out, word.end.wrapping_sub(1));
+        }
+        word.end = word.end.saturating_add(1);
+        true
+    }
+
+    /// Finds the rank of the symbol `at` and the next.
+    fn join(&self, symbols: &mut [u32], at: usize) -> u16 {
+        let Some([left, right]) = symbols.get_mut(at..).and_then(|rest| rest.first_chunk_mut())
+        else {
+            return NONE;
+        };
+        let id = Symbol::unpack(*left).id;
+        let merge = self.merge(id, Symbol::unpack(*right).id);
+        let rank = merge.map_or(NONE, |merge| merge.rank);
+        *left = Symbol { id, rank }.pack();
+        rank
+    }
+
+    /// Merges the word until nothing can be, leaves its tokens, and begins the next word.
+    fn close(&self, word: &mut Word<'_>) {
+        let symbols = word.out.get_mut(word.start..word.end).unwrap_or_default();
+        let mut lowest = symbols.iter().map(|symbol| Symbol::unpack(*symbol).rank).min();
+        let mut len = symbols.len();
+        while let Some(rank) = lowest.filter(|rank| *rank != NONE) {
+            let symbols = symbols.get_mut(..len).unwrap_or_default();
+            let pass = self.pass(symbols, rank);
+            // A rank that merges nothing does not occur in tables that were checked.
+            lowest = Some(pass.lowest).filter(|_| pass.len < len);
+            len = pass.len;
+        }
+        for symbol in symbols.iter_mut().take(len) {
+            *symbol = u32::from(Symbol::unpack(*symbol).id);
+        }
+        word.end = word.start.saturating_add(len);
+        word.start = word.end;
+    }
+
+    /// Merges the pairs of rank `rank`, the lowest there is, from left to right.
+    ///
+    /// As long as no merge makes a pair of a lower rank, the next of this rank is the next in order.
+    fn pass(&self, symbols: &mut [u32], rank: u16) -> Pass {
+        let (mut read, mut pass) = (0_usize, Pass { len: 0, lowest: NONE });
+        let mut merging = true;
+        while let Some(symbol) = symbols.get(read).copied().map(Symbol::unpack) {
+            let next = read.saturating_add(1);
+            let right = symbols.get(next).copied().map(Symbol::unpack);
+            let merge = right
+                .filter(|_| merging && symbol.rank == rank)
+                .and_then(|right| self.merge(symbol.id, right.id));
+            let Some(merge) = merge else {
+                pass.keep(symbols, symbol);
+                read = next;
+                continue;
+            };
+            // The result stands where the right half stood, so that it and what follows are neighbours.
+            if let Some(slot) = symbols.get_mut(next) {
+                *slot = Symbol { id: merge.result, rank: NONE }.pack();
+            }
+            let after = self.join(symbols, next);
+            let before = pass.rejoin(symbols, |left| {
+                self.merge(left, merge.result).map_or(NONE, |merge| merge.rank)
+            });
+            let result = Symbol { id: merge.result, rank: after };
+            pass.keep(symbols, result);
+            merging = after.min(before) > rank;
+            read = next.saturating_add(1);
+        }
+        pass.lowest = pass.lowest.min(pass.last_rank(symbols));
+        pass
+    }
+}
+
+/// The symbols of the word that is being read, `start..end` of `out`; before them are tokens.
+struct Word<'o> {
+    out: &'o mut [u32],
+    start: usize,
+    end: usize,
+}
+
+/// One pass over a word: the symbols kept so far, and the lowest rank among all of them but the last,
+/// whose rank may still change.
+struct Pass {
+    len: usize,
+    lowest: u16,
+}
+
+impl Pass {
+    /// Appends a symbol to those kept.
+    fn keep(&mut self, symbols: &mut [u32], symbol: Symbol) {
+        self.lowest = self.lowest.min(self.last_rank(symbols));
+        if let Some(slot) = symbols.get_mut(self.len) {
+            *slot = symbol.pack();
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
+    /// Gives the last symbol kept the rank that its token has beside its new neighbour.
+    fn rejoin(&self, symbols: &mut [u32], rank: impl Fn(u16) -> u16) -> u16 {
+        let last = self.len.checked_sub(1).and_then(|last| symbols.get_mut(last));
+        last.map_or(NONE, |last| {
+            let id = Symbol::unpack(*last).id;
+            let rank = rank(id);
+            *last = Symbol { id, rank }.pack();
+            rank
+        })
+    }
+
+    fn last_rank(&self, symbols: &[u32]) -> u16 {
+        let last = self.len.checked_sub(1).and_then(|last| symbols.get(last));
+        last.map_or(NONE, |last| Symbol::unpack(*last).rank)
+    }
+}
+
+/// No merge: ranks are below M, which is at most this.
+const NONE: u16 = u16::MAX;
+
+/// A token of a word and the rank of its merge with the next, both in one place of the output.
+#[derive(Clone, Copy)]
+struct Symbol {
+    id: u16,
+    rank: u16,
+}
+
+impl Symbol {
+    fn pack(self) -> u32 {
+        u32::from(self.rank) << 16 | u32::from(self.id)
+    }
+
+    fn unpack(packed: u32) -> Self {
+        Self { id: packed as u16, rank: (packed >> 16) as u16 }
+    }
+}
+
+/// Step 1 of the module's description.
+fn marked(text: &str) -> impl Iterator<Item = char> {
+    let mark = !text.is_empty() && !text.starts_with([' ', MARK]);
+    let mark = mark.then_some(MARK).into_iter();
+    mark.chain(text.chars().map(|c| if c == ' ' { MARK } else { c }))
+}
+
+/// Whether a piece begins at this character, whatever is before it.
+fn opens(c: char) -> bool {
+    c == MARK || c.is_ascii_punctuation()
+}

@@ -1,0 +1,61 @@
+//! The subword vocabulary on a device: text to tokens and back, from tables that are read in place.
+//!
+//! The same pieces, the same merges in the same order and the same text as the host's `Vocab`, without an
+//! allocator: [`Tokenizer::new`] checks the tables once, [`Tokenizer::encode`] works within the caller's buffer
+//! of tokens, [`Tokenizer::decode`] writes into the caller's buffer of text, and a [`Stream`] decodes token by
+//! token, as they are found. There is no recursion and no floating point; no function here keeps more than
+//! about 200 bytes of its own on the stack.
+//!
+//! # How a line is read
+//!
+//! 1. Spaces become `▁`, and one `▁` is put in front unless the line already begins with one.
+//! 2. The line is cut before every `▁` and around every ASCII punctuation character.
+//! 3. The characters of a piece become tokens. One outside the vocabulary becomes its UTF-8 bytes where the
+//!    vocabulary spells bytes, else [`UNK`](crate::config::token::UNK).
+//! 4. Of the neighbours in a piece that can be merged, those of the lowest rank are, the leftmost first,
+//!    until there are none.
+//!
+//! # The tables
+//!
+//! All numbers are little-endian, on every target; nothing needs to be aligned. The first K₀ tokens are
+//! *reserved*: the 4 special ones and, where the vocabulary spells bytes, the 256 bytes in order. They have
+//! no text in the tables. K = V - K₀ tokens have.
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 3 | `a2v` |
+//! | 3 | 1 | version: 1 |
+//! | 4 | 1 | 1 where the vocabulary spells bytes (K₀ = 260), else 0 (K₀ = 4) |
+//! | 5 | 1 | 0 |
+//! | 6 | 2 | V, tokens in all |
+//! | 8 | 2 | C, tokens of one character |
+//! | 10 | 2 | M, merges |
+//! | 12 | 4 | X, bytes of text |
+//! | 16 | 4 (K + 1) | where the text of each token with text begins; 0 first, X last, ascending |
+//! | | 2 (K + 1) | where the merges with each token as their left one begin; 0 first, M last, ascending |
+//! | | 6 C | the characters, ascending: code point (4), token (2) |
+//! | | 6 M | the merges, by left token, then by right token: right (2), rank (2), result (2) |
+//! | | X | the texts, UTF-8 |
+//!
+//! So 6 bytes a token, 6 a merge, 6 a character, beside the texts.
+
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod check;
+mod decode;
+mod encode;
+mod error;
+mod tables;
+
+pub use decode::Stream;
+pub use error::{Error, Part};
+pub use tables::{BYTES, HEADER, MAGIC, SPECIAL, Tokenizer, VERSION};
+
+/// What stands for a space, and before the first word of a line.
+pub const MARK: char = '▁';

@@ -1,0 +1,182 @@
+//! Where everything lies in the tables, and reading it.
+
+use super::error::{Error, Part};
+use crate::config::token::UNK;
+
+/// What tables begin with.
+pub const MAGIC: [u8; 3] = *b"a2v";
+/// The version of the tables that this program reads.
+pub const VERSION: u8 = 1;
+/// Bytes before the first table.
+pub const HEADER: usize = 16;
+/// How many special tokens there are; they come first.
+pub const SPECIAL: u16 = UNK as u16 + 1;
+/// How many tokens stand for a byte, after the special ones, if any do.
+pub const BYTES: u16 = 256;
+
+/// A vocabulary, read in place. Cheap to copy: some slices.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokenizer<'a> {
+    /// V.
+    len: u16,
+    /// K₀: tokens without text.
+    pub(super) reserved: u16,
+    pub(super) starts: &'a [[u8; 4]],
+    pub(super) lefts: &'a [[u8; 2]],
+    pub(super) characters: &'a [[u8; 6]],
+    pub(super) merges: &'a [[u8; 6]],
+    pub(super) texts: &'a [u8],
+}
+
+/// What a token stands for.
+#[derive(Clone, Copy)]
+pub(super) enum Piece<'a> {
+    Special,
+    Byte(u8),
+    /// UTF-8, never empty.
+    Text(&'a str),
+}
+
+/// Two neighbours that become one token.
+#[derive(Clone, Copy)]
+pub(super) struct Merge {
+    pub right: u16,
+    pub rank: u16,
+    pub result: u16,
+}
+
+impl<'a> Tokenizer<'a> {
+    /// A vocabulary from its tables, all of which are checked: afterwards only buffers, text and tokens
+    /// can be wrong. Takes time proportional to the size of the tables.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`], [`Error::Version`], [`Error::Length`] and [`Error::Damaged`].
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        let tokenizer = Self::laid_out(bytes)?;
+        tokenizer.check()?;
+        Ok(tokenizer)
+    }
+
+    /// The parts of the tables, by the sizes in their header.
+    fn laid_out(bytes: &'a [u8]) -> Result<Self, Error> {
+        let mut rest = bytes;
+        let [version] = header(&mut rest)?;
+        if version != VERSION {
+            return Err(Error::Version(version));
+        }
+        let reserved = match take(&mut rest)? {
+            [0, 0] => SPECIAL,
+            [1, 0] => SPECIAL.saturating_add(BYTES),
+            _ => return Err(Error::Damaged(Part::Header, 0)),
+        };
+        let [len, characters, merges] = [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?];
+        let texts = u32::from_le_bytes(take(&mut rest)?);
+        let len = u16::from_le_bytes(len);
+        // One more than there are tokens with text.
+        let ends =
+            len.checked_sub(reserved).ok_or(Error::Damaged(Part::Header, 0))?.saturating_add(1);
+        let tokenizer = Self {
+            len,
+            reserved,
+            starts: entries(&mut rest, ends)?,
+            lefts: entries(&mut rest, ends)?,
+            characters: entries(&mut rest, u16::from_le_bytes(characters))?,
+            merges: entries(&mut rest, u16::from_le_bytes(merges))?,
+            texts: rest,
+        };
+        match u32::try_from(rest.len()) {
+            Ok(found) if found == texts => Ok(tokenizer),
+            _ => Err(Error::Length),
+        }
+    }
+
+    /// V, the number of tokens, special ones included: 4 to 65,535.
+    #[allow(clippy::len_without_is_empty)] // the special tokens are always there
+    pub fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Whether characters outside the vocabulary are spelt as bytes.
+    pub fn has_byte_fallback(&self) -> bool {
+        self.reserved > SPECIAL
+    }
+
+    /// What `id` stands for; nothing outside the vocabulary.
+    pub(super) fn piece(&self, id: u32) -> Option<Piece<'a>> {
+        let id = u16::try_from(id).ok().filter(|id| *id < self.len)?;
+        if let Some(at) = id.checked_sub(self.reserved) {
+            return self.text(at).map(Piece::Text);
+        }
+        Some(match id.checked_sub(SPECIAL) {
+            Some(byte) => Piece::Byte(byte as u8),
+            None => Piece::Special,
+        })
+    }
+
+    /// The text of the token `at` among those with text.
+    pub(super) fn text(&self, at: u16) -> Option<&'a str> {
+        let [start, end] = two(self.starts, at)?.map(|bytes| u32::from_le_bytes(bytes) as usize);
+        core::str::from_utf8(self.texts.get(start..end)?).ok()
+    }
+
+    /// The merges whose left token is `left`, by right token.
+    pub(super) fn merges_of(&self, left: u16) -> Option<&'a [[u8; 6]]> {
+        let at = left.checked_sub(self.reserved)?;
+        let [start, end] = two(self.lefts, at)?.map(|bytes| usize::from(u16::from_le_bytes(bytes)));
+        self.merges.get(start..end)
+    }
+
+    /// The merge of two neighbours, if there is one.
+    pub(super) fn merge(&self, left: u16, right: u16) -> Option<Merge> {
+        let merges = self.merges_of(left)?;
+        let at = merges.binary_search_by_key(&right, |entry| Merge::read(entry).right).ok()?;
+        merges.get(at).map(Merge::read)
+    }
+
+    /// The token of one character.
+    pub(super) fn character(&self, c: char) -> Option<u16> {
+        let code = u32::from(c);
+        let at = self.characters.binary_search_by_key(&code, |entry| character(entry).0).ok()?;
+        self.characters.get(at).map(|entry| character(entry).1)
+    }
+}
+
+impl Merge {
+    pub(super) fn read(&[a, b, c, d, e, f]: &[u8; 6]) -> Self {
+        let [right, rank, result] = [[a, b], [c, d], [e, f]].map(u16::from_le_bytes);
+        Self { right, rank, result }
+    }
+}
+
+/// Code point and token.
+pub(super) fn character(&[a, b, c, d, e, f]: &[u8; 6]) -> (u32, u16) {
+    (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]))
+}
+
+/// An entry and the next: where something begins and ends.
+pub(super) fn two<const N: usize>(entries: &[[u8; N]], at: u16) -> Option<[[u8; N]; 2]> {
+    let [start, end] = entries.get(usize::from(at)..)?.first_chunk()?;
+    Some([*start, *end])
+}
+
+/// The version, after the magic bytes.
+fn header(rest: &mut &[u8]) -> Result<[u8; 1], Error> {
+    match take(rest) {
+        Ok(MAGIC) => take(rest),
+        Ok(_) => Err(Error::Foreign),
+        Err(error) => Err(error),
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
+    let (first, after) = rest.split_first_chunk().ok_or(Error::Length)?;
+    *rest = after;
+    Ok(*first)
+}
+
+fn entries<'a, const N: usize>(rest: &mut &'a [u8], count: u16) -> Result<&'a [[u8; N]], Error> {
+    let bytes = usize::from(count).checked_mul(N).ok_or(Error::Length)?;
+    let (entries, after) = rest.split_at_checked(bytes).ok_or(Error::Length)?;
+    *rest = after;
+    Ok(entries.as_chunks().0)
+}

@@ -1,0 +1,3 @@
+//! What a device gets of a model.
+
+pub mod tokenizer;

@@ -1,0 +1,533 @@
+//! The device's tokenizer against the host's, token by token and byte by byte; and its tables, damaged.
+
+use a2d_core::rng;
+use a2d_core::token::{Error, Tokenizer};
+use a2d_host::export::tokenizer::tables;
+use a2d_host::vocab::Vocab;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Instant;
+
+/// A vocabulary on the host, and its tables.
+struct Pair {
+    name: String,
+    vocab: Vocab,
+    tables: &'static [u8],
+    device: Tokenizer<'static>,
+}
+
+impl Pair {
+    fn learn(name: &str, lines: &[String], size: usize, bytes: bool) -> Self {
+        let vocab = Vocab::learn_with(lines.iter().map(String::as_str), size, bytes).unwrap();
+        let tables: &[u8] = tables(&vocab).unwrap().leak();
+        let device = Tokenizer::new(tables).unwrap();
+        Self { name: format!("{name}, {size} tokens, bytes {bytes}"), vocab, tables, device }
+    }
+
+    /// Both say the same of a line, there and back. Returns the tokens.
+    fn compare(&self, line: &str) -> Vec<u32> {
+        let expected = self.vocab.encode(line).unwrap();
+        assert_eq!(encode(&self.device, line), expected, "{}: {line:?}", self.name);
+        self.compare_ids(&expected, true);
+        expected
+    }
+
+    /// Both make the same text of `ids`; so does the stream, if neighbouring bytes are text.
+    fn compare_ids(&self, ids: &[u32], whole: bool) {
+        let expected = self.vocab.decode(ids).unwrap();
+        let found = decode(&self.device, ids);
+        assert_eq!(found, expected, "{}: {ids:?}", self.name);
+        let streamed = stream(&self.device, ids);
+        if whole {
+            assert_eq!(streamed, expected, "{}: {ids:?}", self.name);
+        }
+    }
+}
+
+fn encode(device: &Tokenizer<'_>, line: &str) -> Vec<u32> {
+    let mut out = vec![0xdead_beef; device.room(line.len())];
+    let len = device.encode(line, &mut out).unwrap();
+    out.truncate(len);
+    out
+}
+
+fn decode(device: &Tokenizer<'_>, ids: &[u32]) -> String {
+    let needed = match device.decode(ids, &mut []) {
+        Ok(0) => 0,
+        Err(Error::Room { needed }) => needed,
+        other => panic!("{ids:?}: {other:?}"),
+    };
+    let mut out = vec![0; needed];
+    assert_eq!(device.decode(ids, &mut out), Ok(needed));
+    String::from_utf8(out).unwrap()
+}
+
+fn stream(device: &Tokenizer<'_>, ids: &[u32]) -> String {
+    let (mut stream, mut text, mut out) = (device.stream(), String::new(), [0; 256]);
+    for id in ids {
+        let len = stream.push(*id, &mut out).unwrap();
+        text.push_str(std::str::from_utf8(&out[..len]).unwrap());
+    }
+    let len = stream.finish(&mut out).unwrap();
+    text + std::str::from_utf8(&out[..len]).unwrap()
+}
+
+fn lines_of(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    text.lines().map(String::from).collect()
+}
+
+/// All text of the quickstart.
+static QUICKSTART: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/quickstart");
+    let files =
+        ["train", "valid", "test"].map(|split| ["de", "en"].map(|l| format!("{split}.{l}")));
+    files.concat().iter().flat_map(|file| lines_of(&folder.join(file))).collect()
+});
+
+static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
+    let sizes =
+        [(300, false), (300, true), (1000, false), (1000, true), (4000, false), (4000, true)];
+    sizes.map(|(size, bytes)| Pair::learn("quickstart", &QUICKSTART, size, bytes)).into()
+});
+
+/// Small: for what is tried at every byte.
+static SMALL: LazyLock<[Pair; 2]> = LazyLock::new(|| {
+    let lines: Vec<_> = ["der die das den dem", "the them then there", "ein eine, einen — eins"]
+        .map(String::from)
+        .into();
+    [Pair::learn("small", &lines, 60, false), Pair::learn("small", &lines, 300, true)]
+});
+
+// The same as on the host -----------------------------------------------------------------------
+
+#[test]
+fn every_line_of_the_quickstart_is_the_same() {
+    for pair in PAIRS.iter() {
+        QUICKSTART.iter().for_each(|line| drop(pair.compare(line)));
+    }
+}
+
+#[test]
+fn every_unicode_scalar_is_the_same() {
+    for pair in &PAIRS[..] {
+        for c in '\0'..=char::MAX {
+            pair.compare(c.encode_utf8(&mut [0; 4]));
+        }
+        let scalars: Vec<char> = ('\0'..=char::MAX).collect();
+        for batch in scalars.chunks(256) {
+            let words: String = batch.iter().map(|c| format!("ein{c}en ")).collect();
+            pair.compare(&words);
+            pair.compare(&batch.iter().collect::<String>());
+        }
+    }
+}
+
+#[test]
+fn odd_lines_are_the_same() {
+    let long = "Donaudampfschifffahrtsgesellschaft".repeat(30);
+    let lines = [
+        "",
+        " ",
+        "  ",
+        "   a",
+        "a   ",
+        "a  b",
+        "▁",
+        "▁▁",
+        " ▁",
+        "▁ a",
+        "a▁b",
+        "a▁▁ b",
+        "\t",
+        "\ta",
+        "a\tb",
+        "\n",
+        "a\r\nb",
+        "\0",
+        "a\0b",
+        "a\u{a0}b",
+        "\u{a0}",
+        "\u{2003}a",
+        "\u{200b}",
+        "\u{feff}a",
+        "e\u{301}",
+        "é",
+        "\u{301}",
+        "a\u{308}b",
+        "ﬁ",
+        "Å",
+        "A\u{30a}",
+        "한",
+        "\u{1112}\u{1161}\u{11ab}",
+        "<s>",
+        "</s>",
+        "<unk>",
+        "<pad>",
+        "a<s>b",
+        " </s> ",
+        "<0x41>",
+        "<0xE2><0x96><0x81>",
+        "<0xe2>",
+        "!!!",
+        "a!b",
+        "!a",
+        "a!",
+        "...",
+        "…",
+        "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+        "🇩🇪",
+        "\u{10ffff}",
+        "\u{fffd}",
+        "a\u{fffd}b",
+        "(▁)",
+        "-▁-",
+        "مرحبا",
+        "שלום",
+        "नमस्ते",
+        "你好，世界",
+        long.as_str(),
+    ];
+    for pair in PAIRS.iter().chain(SMALL.iter()) {
+        lines.iter().for_each(|line| drop(pair.compare(line)));
+    }
+}
+
+/// Text of mixed scripts, spaces, controls, and what looks like tokens.
+fn random_line(key: u64) -> String {
+    const PARTS: [&str; 24] = [
+        " ", "  ", "▁", "\t", "\u{a0}", "<s>", "</s>", "<unk>", "<0x41>", "der", "Mann", "ing",
+        "the", "ß", "é", "e\u{301}", "\u{200b}", "Ж", "語", "🙂", "\0", "!", "-", "\u{fffd}",
+    ];
+    let length = rng::bits(key, 0) % 40;
+    let part = |i: u32| match rng::bits(key, 2 * i + 1) % 3 {
+        0 => PARTS[rng::bits(key, 2 * i + 2) as usize % PARTS.len()].to_owned(),
+        1 => char::from(b'a' + (rng::bits(key, 2 * i + 2) % 26) as u8).to_string(),
+        _ => char::from_u32(rng::bits(key, 2 * i + 2) % 0x3000).unwrap_or('x').to_string(),
+    };
+    (0..length).map(part).collect()
+}
+
+#[test]
+fn random_lines_are_the_same() {
+    for (number, pair) in PAIRS.iter().chain(SMALL.iter()).enumerate() {
+        for line in 0..20_000 {
+            pair.compare(&random_line(rng::derive(number as u64, line)));
+        }
+    }
+}
+
+#[test]
+fn random_words_without_an_end_are_the_same() {
+    let letters: Vec<char> = "eeenndierstha".chars().collect();
+    for (number, pair) in PAIRS.iter().chain(SMALL.iter()).enumerate() {
+        for line in 0..300 {
+            let key = rng::derive(1000 + number as u64, line);
+            let letter = |i| letters[rng::bits(key, i) as usize % letters.len()];
+            pair.compare(&(0..rng::bits(key, 0) % 400).map(letter).collect::<String>());
+        }
+        for letter in letters.iter() {
+            (0..40).for_each(|n| drop(pair.compare(&letter.to_string().repeat(n))));
+        }
+    }
+}
+
+#[test]
+fn random_tokens_are_the_same_text() {
+    for (number, pair) in PAIRS.iter().chain(SMALL.iter()).enumerate() {
+        let len = pair.vocab.len() as u32;
+        for line in 0..20_000 {
+            let key = rng::derive(2000 + number as u64, line);
+            // Often bytes and special tokens, where there are some.
+            let some = [len, 260.min(len), 8][rng::bits(key, 0) as usize % 3];
+            let ids: Vec<u32> =
+                (1..rng::bits(key, 1) % 12 + 1).map(|i| rng::bits(key, i + 1) % some).collect();
+            pair.compare_ids(&ids, false);
+        }
+    }
+}
+
+#[test]
+fn runs_of_bytes_are_the_same_text() {
+    let pair = &SMALL[1];
+    let word = pair.vocab.encode("der").unwrap()[0];
+    let tails: [&[u32]; 4] = [&[], &[2], &[word], &[2, word]];
+    let runs: [&[u8]; 14] = [
+        b"\xe2\x96\x81",
+        b"\xe2\x96\x81\xe2\x96\x81",
+        b"a\xe2\x96\x81b",
+        b"\xe2\x96",
+        b"\xff",
+        b"\xc3\xa9",
+        b"\xc3\xa9\xc3",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xc0\x80",
+        b"\xe2\xc3\xa9",
+        b"\xef\xbf\xbd",
+        b"\0",
+        b"a",
+    ];
+    for run in runs {
+        let bytes: Vec<u32> = run.iter().map(|b| u32::from(*b) + 4).collect();
+        for (head, tail) in tails.iter().flat_map(|head| tails.map(|tail| (head, tail))) {
+            let ids = [head, &bytes[..], tail].concat();
+            pair.compare_ids(&ids, std::str::from_utf8(run).is_ok());
+            let (one, rest) = bytes.split_at(1);
+            pair.compare_ids(
+                &[head, one, &[0, 1], rest, tail].concat(),
+                std::str::from_utf8(run).is_ok(),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stream_shows_characters_when_they_are_whole() {
+    let pair = &SMALL[1];
+    let mut stream = pair.device.stream();
+    let mut out = [0; 64];
+    let mut push = |byte: u8| {
+        let len = stream.push(u32::from(byte) + 4, &mut out).unwrap();
+        String::from_utf8(out[..len].to_vec()).unwrap()
+    };
+    let shown: Vec<String> = "é🙂".bytes().map(&mut push).collect();
+    assert_eq!(shown, ["", "é", "", "", "", "🙂"]);
+    // The first byte of a character that another character cuts short, then a byte that begins none.
+    let shown: Vec<String> = b"\xf0\x9fa\xff\xc3".iter().map(|byte| push(*byte)).collect();
+    assert_eq!(shown, ["", "", "��a", "�", ""]);
+    assert_eq!(stream.finish(&mut [0; 2]), Err(Error::Room { needed: 3 }));
+    assert_eq!(stream.finish(&mut out), Ok(3));
+    assert_eq!(stream.finish(&mut out), Ok(0));
+}
+
+// Buffers, bytes, tokens that are wrong -----------------------------------------------------------
+
+#[test]
+fn a_buffer_that_is_too_small_is_an_error_that_says_what_is_enough() {
+    for (number, pair) in PAIRS.iter().chain(SMALL.iter()).enumerate() {
+        let device = pair.device;
+        for line in (0..300).map(|line| random_line(rng::derive(3000 + number as u64, line))) {
+            let expected = pair.vocab.encode(&line).unwrap();
+            for size in 0..device.room(line.len()) {
+                match device.encode(&line, &mut vec![0; size]) {
+                    Ok(len) => assert_eq!(len, expected.len()),
+                    Err(Error::Room { needed }) => {
+                        assert!(needed > size);
+                        let mut out = vec![0; needed];
+                        assert_eq!(device.encode(&line, &mut out), Ok(expected.len()), "{line:?}");
+                        assert_eq!(out[..expected.len()], expected);
+                    }
+                    other => panic!("{line:?}: {other:?}"),
+                }
+            }
+            let text = pair.vocab.decode(&expected).unwrap();
+            for size in 0..text.len() {
+                let error = Err(Error::Room { needed: text.len() });
+                assert_eq!(device.decode(&expected, &mut vec![0; size]), error);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_without_room_goes_on_once_there_is_some() {
+    let pair = &SMALL[1];
+    let ids = pair.vocab.encode("der ein é🙂 die").unwrap();
+    let (mut stream, mut text) = (pair.device.stream(), String::new());
+    for id in ids {
+        let mut out = Vec::new();
+        let len = loop {
+            match stream.push(id, &mut out) {
+                Err(Error::Room { needed }) if needed > out.len() => out.push(0),
+                other => break other.unwrap(),
+            }
+        };
+        assert_eq!(len, out.len());
+        text += std::str::from_utf8(&out).unwrap();
+    }
+    assert_eq!(text, "der ein é🙂 die");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_an_error_with_their_place() {
+    let device = SMALL[1].device;
+    let cases: [(&[u8], usize); 6] = [
+        (b"\xff", 0),
+        (b"ab\x80", 2),
+        (b"a\xc3", 1),
+        (b"\xe2\x96", 0),
+        (b"\xed\xa0\x80", 0),
+        (b"\xc3\xa9\xc0\x80", 2),
+    ];
+    for (bytes, at) in cases {
+        assert_eq!(device.encode_bytes(bytes, &mut [0; 32]), Err(Error::Utf8 { at }), "{bytes:?}");
+    }
+    let mut out = [0; 32];
+    let len = device.encode_bytes("der".as_bytes(), &mut out).unwrap();
+    assert_eq!(out[..len], SMALL[1].vocab.encode("der").unwrap());
+}
+
+#[test]
+fn a_token_outside_the_vocabulary_is_an_error() {
+    for pair in PAIRS.iter() {
+        let (device, len) = (pair.device, pair.vocab.len() as u32);
+        assert_eq!(device.len(), pair.vocab.len());
+        assert_eq!(device.has_byte_fallback(), pair.vocab.has_byte_fallback());
+        for id in [len, len + 1, 65_535, 65_536, 65_540, u32::MAX] {
+            for ids in [vec![id], vec![5, id], vec![len - 1, id], vec![5, 2, id, 5]] {
+                assert_eq!(device.decode(&ids, &mut [0; 64]), Err(Error::Token(id)));
+                assert!(pair.vocab.decode(&ids).is_err());
+            }
+            assert_eq!(device.stream().push(id, &mut [0; 64]), Err(Error::Token(id)));
+        }
+    }
+}
+
+#[test]
+fn errors_are_one_line() {
+    let error = Tokenizer::new(b"safetensors").unwrap_err();
+    assert_eq!(error.to_string(), "not the tables of a vocabulary");
+    assert_eq!(Tokenizer::new(b"a2v\x02").unwrap_err(), Error::Version(2));
+    assert_eq!(Error::Room { needed: 7 }.to_string(), "the buffer is too small: 7 would be enough");
+}
+
+// Damaged tables ----------------------------------------------------------------------------------
+
+/// Uses whatever loads; true if something does.
+fn harmless(tables: &[u8]) -> bool {
+    let Ok(device) = Tokenizer::new(tables) else { return false };
+    let mut out = [0; 512];
+    for line in ["der die das, eine — einen the thenthere", "é🙂▁ <s>\0", ""] {
+        let len = device.encode(line, &mut out).unwrap();
+        assert!(out[..len].iter().all(|id| (*id as usize) < device.len()));
+        assert!(len > 0 || line.is_empty());
+        decode(&device, &out[..len]);
+    }
+    for id in 0..device.len() as u32 {
+        stream(&device, &[id, 200.min(device.len() as u32 - 1), id]);
+    }
+    true
+}
+
+#[test]
+fn every_cut_and_every_addition_is_refused() {
+    for pair in SMALL.iter() {
+        for len in 0..pair.tables.len() {
+            assert!(!harmless(&pair.tables[..len]), "{}: {len}", pair.name);
+        }
+        assert!(!harmless(&[&pair.tables[..], &[0]].concat()));
+        assert!(harmless(&pair.tables));
+    }
+}
+
+#[test]
+fn every_damaged_byte_is_refused_or_harmless() {
+    for pair in SMALL.iter() {
+        let mut tables = pair.tables.to_vec();
+        let mut accepted = 0;
+        for at in 0..tables.len() {
+            for change in 1..=255 {
+                tables[at] ^= change;
+                accepted += u32::from(harmless(&tables));
+                tables[at] ^= change;
+            }
+        }
+        let all = tables.len() * 255;
+        eprintln!("{}: {} bytes; {accepted} of {all} changes load", pair.name, tables.len());
+    }
+}
+
+#[test]
+fn random_damage_is_refused_or_harmless() {
+    let pair = &PAIRS[0];
+    for number in 0..3_000 {
+        let key = rng::derive(4000, number);
+        let mut tables = pair.tables.to_vec();
+        for change in 0..rng::bits(key, 0) % 4 + 1 {
+            let at = rng::bits(key, 2 * change + 1) as usize % tables.len();
+            tables[at] = rng::bits(key, 2 * change + 2) as u8;
+        }
+        harmless(&tables);
+    }
+}
+
+#[test]
+fn tables_are_small_and_always_the_same() {
+    for pair in PAIRS.iter() {
+        let again = Vocab::from_bytes(&pair.vocab.to_bytes()).unwrap();
+        assert_eq!(tables(&again).unwrap(), pair.tables);
+        let texts = u32::from_le_bytes(pair.tables[12..16].try_into().unwrap()) as usize;
+        let merges = u16::from_le_bytes(pair.tables[10..12].try_into().unwrap()) as usize;
+        let (bytes, tokens) = (pair.tables.len(), pair.vocab.len());
+        eprintln!(
+            "{}: {tokens} tokens, {merges} merges, {texts} bytes of text: {bytes} bytes",
+            pair.name
+        );
+        assert!(bytes <= texts + 12 * tokens + 6 * merges + 64);
+    }
+}
+
+// Speed, and all the text there is --------------------------------------------------------------
+
+#[test]
+fn a_very_long_word_takes_no_minutes() {
+    let pair = &PAIRS[5];
+    let word: String = QUICKSTART
+        .iter()
+        .flat_map(|line| line.chars())
+        .filter(|c| c.is_alphabetic())
+        .take(20_000)
+        .collect();
+    let begin = Instant::now();
+    let ids = encode(&pair.device, &word);
+    let took = begin.elapsed();
+    eprintln!("a word of {} characters: {took:?}", word.chars().count());
+    assert_eq!(ids, pair.vocab.encode(&word).unwrap());
+    assert!(took.as_secs() < 20);
+}
+
+/// Every line under the folder `A2D_TEST_DATA`, with a vocabulary of each of its corpora.
+#[test]
+fn every_line_of_real_text_is_the_same() {
+    let Some(root) = std::env::var_os("A2D_TEST_DATA").map(PathBuf::from) else { return };
+    let mut files = BTreeSet::new();
+    for folder in
+        std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).filter(|p| p.is_dir())
+    {
+        files.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let learnt = [("multi30k", ["train.de", "train.en"]), ("l10n", ["train.de", "train.dsb"])];
+    for (folder, names) in learnt {
+        let lines: Vec<_> =
+            names.iter().flat_map(|name| lines_of(&root.join(folder).join(name))).collect();
+        for (size, bytes) in [(8000, true), (8000, false)] {
+            let pair = Pair::learn(folder, &lines, size, bytes);
+            eprintln!("{}: {} bytes", pair.name, pair.tables.len());
+            let (mut count, mut tokens) = (0, 0);
+            for file in &files {
+                for line in lines_of(file) {
+                    tokens += pair.compare(&line).len();
+                    count += 1;
+                }
+            }
+            eprintln!("{}: {count} lines of {} files, {tokens} tokens", pair.name, files.len());
+            speed(&pair, &lines);
+        }
+    }
+}
+
+/// Prints lines a second of either, on one thread.
+fn speed(pair: &Pair, lines: &[String]) {
+    let (device, mut out) = (pair.device, vec![0; 4096]);
+    let begin = Instant::now();
+    lines
+        .iter()
+        .for_each(|line| std::hint::black_box(device.encode(line, &mut out)).map_or((), drop));
+    let here = lines.len() as f64 / begin.elapsed().as_secs_f64();
+    let begin = Instant::now();
+    lines.iter().for_each(|line| drop(std::hint::black_box(pair.vocab.encode(line))));
+    let there = lines.len() as f64 / begin.elapsed().as_secs_f64();
+    eprintln!("{}: {here:.0} lines/s on the device's code, {there:.0} on the host's", pair.name);
+}

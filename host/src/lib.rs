@@ -13,6 +13,7 @@ pub mod data;
 pub mod device;
 pub mod display;
 pub mod error;
+pub mod export;
 pub mod files;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 pub mod gpu;

@@ -114,7 +114,21 @@ pub(super) fn bytes(x: Quantised<'_>, w: &Weight<'_>, y: &mut [f32]) -> Option<(
 /// `sum x w`, as far as both go.
 #[inline(always)]
 fn integer_dot(x: &[i8], w: &[i8]) -> i32 {
-    let products = x.iter().zip(w).map(|(x, w)| i32::from(i16::from(*x) * i16::from(*w)));
+    let x = x.get(..w.len()).unwrap_or(x);
+    let ((x, rest_x), (w, rest_w)) = (x.as_chunks::<GROUP>(), w.as_chunks::<GROUP>());
+    let whole = x.iter().zip(w).map(|(x, w)| group_dot(x, w)).fold(0, i32::wrapping_add);
+    whole.wrapping_add(sum_of_products(rest_x.iter().zip(rest_w)))
+}
+
+/// Of a whole group: its length is known, which is what vector units want.
+#[inline(always)]
+fn group_dot(x: &[i8; GROUP], w: &[i8; GROUP]) -> i32 {
+    sum_of_products(x.iter().zip(w))
+}
+
+#[inline(always)]
+fn sum_of_products<'s>(pairs: impl Iterator<Item = (&'s i8, &'s i8)>) -> i32 {
+    let products = pairs.map(|(x, w)| i32::from(i16::from(*x) * i16::from(*w)));
     products.fold(0, i32::wrapping_add)
 }
 
@@ -153,7 +167,7 @@ fn tile(x: &[i8], stride: usize, groups: &[[u8; GROUP / 2]], scales: &[[u8; 2]])
     for (g, (group, scale)) in groups.iter().zip(scales).enumerate() {
         let (numbers, scale) = (unpack(group), half(*scale));
         for (sum, x) in sums.iter_mut().zip(x.chunks_exact(stride)) {
-            let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| integer_dot(x, &numbers));
+            let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| group_dot(x, &numbers));
             *sum += x as f32 * scale;
         }
     }

@@ -1,5 +1,7 @@
 //! Every backend passes the same suite.
 
+#[path = "micro/device.rs"]
+mod device;
 mod suite;
 
 /// Runs `body` with a maker of CPU backends.
@@ -11,6 +13,33 @@ macro_rules! on_cpu {
 }
 
 suite!(cpu, on_cpu);
+
+/// Runs `body` with a maker of backends whose operations run on a device's.
+macro_rules! on_micro {
+    ($make:ident => $body:expr) => {{
+        let $make = || crate::device::Device::new();
+        $body
+    }};
+}
+
+suite!(
+    micro,
+    on_micro,
+    [
+        moves_data,
+        embeds,
+        maps_linearly,
+        activates,
+        activates_linear_maps,
+        adds,
+        normalises,
+        joins,
+        attends,
+        attends_to_nothing,
+        stores_and_selects,
+        picks_the_best
+    ]
+);
 
 /// Any number of threads computes the same bits.
 mod threads {

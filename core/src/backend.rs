@@ -104,6 +104,10 @@ pub trait Backend {
     ) -> Self::Tensor {
         f(self, &x)
     }
+    /// What `f` gives. A backend with an arena frees everything else that `f` made.
+    fn keep(&mut self, f: impl FnOnce(&mut Self) -> Self::Tensor) -> Self::Tensor {
+        f(self)
+    }
 }
 
 /// The device has gone; nothing computed on it can be had.

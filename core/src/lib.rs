@@ -10,6 +10,7 @@
 //! * [`search`]: greedy and beam search with a key-value cache.
 //! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers; every CPU-like backend
 //!   is a loop around them.
+//! * [`image`], [`micro`]: a model as one file that runs in place, and the backend that runs it in one slice of memory.
 //! * `tape` (feature `train`): a backend that records another one, and plays the gradients backwards.
 //! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and how they are weighed.
 //! * `optim` (feature `train`): the learning rate's schedule and Adam's settings.
@@ -45,9 +46,11 @@ extern crate std;
 pub mod backend;
 pub mod batch;
 pub mod config;
+pub mod image;
 #[cfg(feature = "train")]
 pub mod kd;
 pub mod math;
+pub mod micro;
 pub mod nn;
 #[cfg(feature = "train")]
 pub mod optim;

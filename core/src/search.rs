@@ -85,22 +85,71 @@ impl Search {
         if words.len() < needed.0 || floats.len() < needed.1 {
             return Err(Error::Workspace { needed });
         }
-        let mut state = State::new(*self, sentences.len(), longest, words, floats);
+        let mut steps = Steps::new(*self, sentences.len(), longest, words, floats);
         let rows = sentences.len() * self.beam;
         let mut cache = model.cache(b, memory, rows, longest + 1);
-        for at in 0..=longest {
-            if state.live == 0 {
-                break;
-            }
-            b.scratch(|b| state.predict(b, model, &mut cache, sentences, at))?;
-            state.advance(sentences, at);
-            let parents = &state.parent_rows[..state.live];
-            for layer in cache.layers.iter_mut() {
-                b.select(&mut layer.own.k, parents, cache.capacity, at + 1);
-                b.select(&mut layer.own.v, parents, cache.capacity, at + 1);
-            }
+        while steps.step(b, model, &mut cache, sentences)? {}
+        Ok(steps.found())
+    }
+}
+
+/// A search that is run a token at a time.
+pub(crate) struct Steps<'w> {
+    state: State<'w>,
+    longest: usize,
+    /// The step that comes next.
+    at: usize,
+}
+
+impl<'w> Steps<'w> {
+    /// Over workspaces that are large enough, see [`Search::workspace`].
+    pub fn new(
+        how: Search,
+        sentences: usize,
+        longest: usize,
+        words: &'w mut [u32],
+        floats: &'w mut [f32],
+    ) -> Self {
+        Self { state: State::new(how, sentences, longest, words, floats), longest, at: 0 }
+    }
+
+    /// One more token for each live row; whether there is more to do. `cache` has room for `longest + 1` tokens.
+    pub fn step<B: Decode, const N: usize>(
+        &mut self,
+        b: &mut B,
+        model: &Transformer<B::Param, N>,
+        cache: &mut Cache<B::Tensor, N>,
+        sentences: &[Sentence],
+    ) -> Result<bool, Lost> {
+        let (state, at) = (&mut self.state, self.at);
+        if state.live == 0 || at > self.longest {
+            return Ok(false);
         }
-        Ok(Found { beam: self.beam, rows, history: state.history, finished: state.finished })
+        b.scratch(|b| state.predict(b, model, cache, sentences, at))?;
+        state.advance(sentences, at);
+        let parents = &state.parent_rows[..state.live];
+        for layer in cache.layers.iter_mut() {
+            b.select(&mut layer.own.k, parents, cache.capacity, at + 1);
+            b.select(&mut layer.own.v, parents, cache.capacity, at + 1);
+        }
+        self.at += 1;
+        Ok(state.live > 0 && self.at <= self.longest)
+    }
+
+    /// K
+    pub fn beam(&self) -> usize {
+        self.state.how.beam
+    }
+
+    /// The token that the last step wrote, where one row is alive: with a beam of 1 it is final.
+    pub fn newest(&self) -> Option<u32> {
+        if self.state.live == 1 { self.state.ids.first().copied() } else { None }
+    }
+
+    /// What was found.
+    pub fn found(self) -> Found<'w> {
+        let State { how, rows, history, finished, .. } = self.state;
+        Found { beam: how.beam, rows, history, finished }
     }
 }
 
@@ -402,6 +451,19 @@ impl Found<'_> {
     /// The number of tokens of hypothesis `rank`, EOS included.
     pub fn length(&self, sentence: usize, rank: usize) -> usize {
         self.finished.steps[sentence * self.beam + rank] as usize + 1
+    }
+
+    /// Token `at` of hypothesis `rank`, EOS included; none after its end.
+    pub fn token(&self, sentence: usize, rank: usize, at: usize) -> Option<u32> {
+        let last = self.length(sentence, rank) - 1;
+        if at >= last {
+            return (at == last).then_some(EOS);
+        }
+        let mut place = self.finished.places[sentence * self.beam + rank] as usize;
+        for step in (at + 1..last).rev() {
+            place = self.history.parents[step * self.rows + place] as usize;
+        }
+        Some(self.history.tokens[at * self.rows + place])
     }
 
     /// Writes hypothesis `rank`, EOS included, into `out` (as far as it has room); returns its length.

@@ -7,12 +7,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 mod bench;
+mod exporting;
 mod scoring;
 mod training;
 mod translation;
 mod values;
 
 pub use bench::{BenchArgs, BenchModel, BenchPreset, BenchShape, BenchWhat};
+pub use exporting::{ExportArgs, Quantise};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
 pub use translation::{EvaluateArgs, SearchArgs, TranslateArgs};
@@ -64,6 +66,8 @@ pub enum Verb {
     Score(ScoreArgs),
     /// Average the last checkpoints of a run into one model
     Average(AverageArgs),
+    /// Write a model as one file that a device runs in place
+    Export(ExportArgs),
     /// Compare systems with a baseline: how significant are differences of their scores?
     Compare(CompareArgs),
     /// Measure speed: one JSON line a measurement

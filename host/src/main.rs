@@ -48,6 +48,7 @@ fn run(Cli { globals, verb }: Cli) -> Result<()> {
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, &mut out)?,
         Verb::Score(args) => score::command::run(&args.try_into()?, &mut out)?,
         Verb::Compare(args) => score::compare::run(&args.try_into()?, &mut out)?,
+        Verb::Export(args) => commands::export::run(&args, &globals, &mut out)?,
         Verb::Average(args) => commands::average::run(&args, &mut out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, &mut out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, &mut out)?,

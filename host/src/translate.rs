@@ -30,7 +30,8 @@ pub struct Options {
 }
 
 impl Options {
-    fn max_length(&self, source: usize) -> usize {
+    /// Tokens of a translation at most, for a source of so many, EOS included.
+    pub fn max_length(&self, source: usize) -> usize {
         ((self.max_length_a * source as f64 + self.max_length_b) as usize).clamp(1, MOST_TOKENS)
     }
 }

@@ -86,14 +86,16 @@ impl Residual {
         norm: &Norm<B::Param>,
         f: impl FnOnce(&mut B, &B::Tensor) -> B::Tensor,
     ) -> B::Tensor {
-        if self.normalize_before {
-            let normed = norm.forward(b, x);
-            let y = f(b, &normed);
-            let y = b.dropout(y, self.dropout);
-            b.add(y, x)
-        } else {
-            let y = f(b, x);
-            b.join(y, x, self.dropout, &norm.weight, &norm.bias)
-        }
+        b.keep(|b| {
+            if self.normalize_before {
+                let normed = norm.forward(b, x);
+                let y = f(b, &normed);
+                let y = b.dropout(y, self.dropout);
+                b.add(y, x)
+            } else {
+                let y = f(b, x);
+                b.join(y, x, self.dropout, &norm.weight, &norm.bias)
+            }
+        })
     }
 }

@@ -28,9 +28,10 @@ pub struct SearchArgs {
 #[command(after_help = "Example:
   echo 'Ein Hund läuft.' | host translate runs/quickstart
   host translate runs/quickstart --input test.de --output test.en --beam 1
-  host translate runs/quickstart --input train.de --output train.en --resume")]
+  host translate runs/quickstart --input train.de --output train.en --resume
+  host translate student.a2d --input test.de")]
 pub struct TranslateArgs {
-    /// The run
+    /// The run, or an image that `host export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Text to translate; - is standard input

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod devices;
 pub mod distill;
 pub mod evaluate;
+pub mod export;
 pub mod prepare;
 pub mod report;
 mod stage;

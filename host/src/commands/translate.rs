@@ -4,6 +4,7 @@ use crate::cli::{Globals, SearchArgs, TranslateArgs};
 use crate::config::Precision;
 use crate::device::{self, Work};
 use crate::error::{Error, Result};
+use crate::export::{Runner, Words, is_image};
 use crate::files::{has_place, remove, write_output};
 use crate::hash;
 use crate::partial::Partial;
@@ -28,15 +29,24 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
         return Err(Error::misuse("--resume needs a file to go on with: name it by --output"));
     }
     let options = args.search.options(n_best, args.max_tokens);
+    let image = is_image(&args.run);
+    if image {
+        super::export::check_image_options(&args)?;
+    }
     let device = device::choose(&args.device, globals)?;
-    crate::run_dir::RunDir::open(&args.run)?;
+    if !image {
+        crate::run_dir::RunDir::open(&args.run)?;
+    }
     if !text::is_stdin(&args.output) {
         has_place(&args.output)?;
     }
     let lines = text::read_lines(&args.input)?;
     signals::install()?;
     let work = Lines { run: &args.run, lines: &lines, options };
-    let found = if args.resume {
+    let found = if image {
+        let Translated { lines, cut, .. } = translate_by_image(&args.run, &lines, &options)?;
+        Found { lines, cut }
+    } else if args.resume {
         device.run(Precision::F32, Resumed { work, output: &args.output, quiet: globals.quiet })?
     } else {
         let Translated { lines, cut, .. } = device.run(Precision::F32, work)?.0;
@@ -52,6 +62,15 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     }
     write_output(&args.output, |out| write(&found.lines, numbered, out))?;
     if args.resume { remove(&partial(&args.output)) } else { Ok(()) }
+}
+
+/// Lines translated by an image, in the device's arithmetic.
+///
+/// Errors (misuse): it is none, or damaged.
+fn translate_by_image(path: &Path, lines: &[String], options: &Options) -> Result<Translated> {
+    let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
+    let image = Words::new(&bytes);
+    Runner::new(path, image.bytes())?.lines(lines, options, &signals::go_on)
 }
 
 /// What is translated of a file that is not yet written.

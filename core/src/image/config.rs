@@ -1,0 +1,69 @@
+//! A configuration as words.
+
+use super::Error;
+use crate::config::{Activation, Config, Stack};
+
+/// Words of a configuration.
+pub const CONFIG_WORDS: usize = 12;
+
+/// Sizes beyond this describe no model that could be run; below it no product of two overflows.
+const MOST: u32 = 1 << 24;
+
+/// The words of section 1, not yet little-endian: both vocabularies; whether embeddings are shared (1) and norms come
+/// first (2), added; the activation (0: relu, 1: gelu); width, inner width, heads and layers of the encoder, then the
+/// decoder's.
+pub fn config_words(config: &Config) -> [u32; CONFIG_WORDS] {
+    let Config { encoder: e, decoder: d, .. } = config;
+    let flags = u32::from(config.share_embeddings) + 2 * u32::from(config.normalize_before);
+    let activation = match config.activation {
+        Activation::Relu => 0,
+        Activation::Gelu => 1,
+    };
+    [
+        config.source_vocabulary as u32,
+        config.target_vocabulary as u32,
+        flags,
+        activation,
+        e.d_model as u32,
+        e.ffn_dim as u32,
+        e.attention_heads as u32,
+        e.layers as u32,
+        d.d_model as u32,
+        d.ffn_dim as u32,
+        d.attention_heads as u32,
+        d.layers as u32,
+    ]
+}
+
+/// The inverse of [`config_words`], from little-endian words.
+pub(super) fn config(words: &[u32]) -> Result<Config, Error> {
+    let words: [u32; CONFIG_WORDS] = words.try_into().map_err(|_| Error::Config)?;
+    let words = words.map(u32::from_le);
+    if words.iter().any(|word| *word > MOST) {
+        return Err(Error::Config);
+    }
+    let [source, target, flags, activation, stacks @ ..] = words;
+    let [ed, ef, eh, el, dd, df, dh, dl] = stacks.map(|word| word as usize);
+    let stack = |d_model, ffn_dim, attention_heads, layers| Stack {
+        d_model,
+        ffn_dim,
+        attention_heads,
+        layers,
+    };
+    Ok(Config {
+        source_vocabulary: source as usize,
+        target_vocabulary: target as usize,
+        share_embeddings: flags & 1 != 0,
+        encoder: stack(ed, ef, eh, el),
+        decoder: stack(dd, df, dh, dl),
+        normalize_before: flags & 2 != 0,
+        activation: match (activation, flags) {
+            (0, 0..4) => Activation::Relu,
+            (1, 0..4) => Activation::Gelu,
+            _ => return Err(Error::Config),
+        },
+        dropout: 0.0,
+        attention_dropout: 0.0,
+        activation_dropout: 0.0,
+    })
+}

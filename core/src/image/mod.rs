@@ -1,0 +1,192 @@
+//! A model as one file that runs in place: `host export` writes it, [`crate::micro::Model`] reads it.
+//!
+//! # Format, version 1
+//!
+//! Every number is little-endian on every host. A file is
+//!
+//! | at | bytes | what |
+//! |---|---|---|
+//! | 0 | 8 | [`MAGIC`] |
+//! | 8 | 4 | [`VERSION`] |
+//! | 12 | 4 | length of the file in bytes |
+//! | 16 | 4 | CRC32 (ISO-HDLC) of all bytes but these four |
+//! | 20 | 4 | number of sections |
+//! | 24 | 8 | zero |
+//! | 32 | 16 each | sections: number, offset from the start of the file, length in bytes, zero |
+//!
+//! and then the sections, each at a multiple of 16:
+//!
+//! | number | what |
+//! |---|---|
+//! | 1 | configuration: the words of [`config_words`] |
+//! | 2 | tokenizer: bytes that this module does not look into |
+//! | 3 | weights' directory: for each parameter in canonical order (that of [`crate::nn::Transformer::try_map`]) four words: [`Format`] (0: f32, 1: int8, 2: int4), rows, columns, offset in section 4 |
+//! | 4 | weights, each at a multiple of 16; [`Weight`] says how a format lies |
+//!
+//! Vectors (biases, layer norms) are f32; matrices, the embeddings among them, are either all f32 or all int8 or int4.
+//! The parameters follow from the configuration, so names are not stored.
+//!
+//! # Versions
+//!
+//! A reader takes exactly the version it knows. Whatever changes the meaning of what is there makes a new version;
+//! sections with other numbers may be added without one, and readers pass them over.
+
+mod config;
+mod error;
+mod weight;
+
+pub use config::{CONFIG_WORDS, config_words};
+pub use error::Error;
+pub use weight::{Format, GROUP, MOST_COLUMNS, Weight};
+pub(crate) use weight::{float, half, unpack};
+
+use crate::config::Config;
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+use zerocopy::FromBytes;
+
+/// How an image begins.
+pub const MAGIC: [u8; 8] = *b"a2dimage";
+
+/// The version of the format.
+pub const VERSION: u32 = 1;
+
+/// Where sections and weights begin: at multiples of it.
+pub const ALIGN: usize = 16;
+
+/// Words of the header before the sections.
+pub const HEADER_WORDS: usize = 8;
+
+/// Words of an entry: of a section, of a parameter.
+pub const ENTRY_WORDS: usize = 4;
+
+/// What a section holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// [`config_words`].
+    Config = 1,
+    /// Opaque bytes.
+    Tokenizer = 2,
+    /// Format, rows, columns and offset of each parameter.
+    Directory = 3,
+    /// The parameters.
+    Weights = 4,
+}
+
+/// One table of 1 KiB: images are checked once.
+const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+
+/// Where the checksum lies.
+const CHECKSUM: core::ops::Range<usize> = 16..20;
+
+/// The checksum of an image: of all bytes but its own.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    let mut digest = CRC.digest();
+    digest.update(bytes.get(..CHECKSUM.start).unwrap_or(bytes));
+    digest.update(bytes.get(CHECKSUM.end..).unwrap_or_default());
+    digest.finalize()
+}
+
+/// A file whose header, checksum and sections are in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Image<'a> {
+    tokenizer: &'a [u8],
+    directory: &'a [u32],
+    weights: &'a [u8],
+    config: Config,
+}
+
+impl<'a> Image<'a> {
+    /// Checks everything but the weights' directory. `bytes` begin at an address that 4 divides (better 16).
+    ///
+    /// Errors: a misaligned, foreign, newer, truncated or damaged file.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        let sections = sections(bytes)?;
+        let words = |section| words(find(bytes, sections, section)?);
+        Ok(Self {
+            config: config::config(words(Section::Config)?)?,
+            tokenizer: find(bytes, sections, Section::Tokenizer)?,
+            directory: words(Section::Directory)?,
+            weights: find(bytes, sections, Section::Weights)?,
+        })
+    }
+
+    /// What the model is made of; the dropouts are 0.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The tokenizer's tables, as they were given to whoever wrote the file.
+    pub fn tokenizer(&self) -> &'a [u8] {
+        self.tokenizer
+    }
+
+    /// Bytes of the weights.
+    pub fn weights_len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Parameter `number` in canonical order.
+    ///
+    /// Errors: the directory does not have it, or it does not lie in the file.
+    pub fn weight(&self, number: usize) -> Result<Weight<'a>, Error> {
+        let at = number.checked_mul(ENTRY_WORDS).ok_or(Error::Directory)?;
+        let entry = self.directory.get(at..).and_then(|entries| entries.first_chunk());
+        let &[format, rows, cols, offset] = entry.ok_or(Error::Directory)?;
+        let format = Format::from_number(u32::from_le(format)).ok_or(Error::Directory)?;
+        let (rows, cols) = (u32::from_le(rows), u32::from_le(cols));
+        let start = u32::from_le(offset) as usize;
+        let bytes = self.weights.get(start..).filter(|_| start.is_multiple_of(ALIGN));
+        Weight::new(format, rows, cols, bytes.ok_or(Error::Directory)?).ok_or(Error::Directory)
+    }
+
+    /// How many parameters the directory lists.
+    pub fn parameters(&self) -> usize {
+        self.directory.len() / ENTRY_WORDS
+    }
+}
+
+/// The sections' entries, once the header and the checksum are found right.
+fn sections(bytes: &[u8]) -> Result<&[u32], Error> {
+    if !bytes.as_ptr().addr().is_multiple_of(align_of::<u32>()) {
+        return Err(Error::Misaligned);
+    }
+    if !bytes.starts_with(&MAGIC) {
+        return Err(if MAGIC.starts_with(bytes) { Error::Truncated } else { Error::Foreign });
+    }
+    let (header, _) =
+        <[u32]>::ref_from_prefix_with_elems(bytes, HEADER_WORDS).map_err(|_| Error::Truncated)?;
+    let word = |i: usize| header.get(i).map_or(0, |word| u32::from_le(*word));
+    if word(2) != VERSION {
+        return Err(Error::Version { found: word(2) });
+    }
+    match bytes.len() as u64 {
+        len if len < u64::from(word(3)) => return Err(Error::Truncated),
+        len if len > u64::from(word(3)) => return Err(Error::Damaged),
+        _ => {}
+    }
+    if checksum(bytes) != word(4) {
+        return Err(Error::Damaged);
+    }
+    let entries = (word(5) as usize).checked_mul(ENTRY_WORDS).ok_or(Error::Damaged)?;
+    let after = bytes.get(HEADER_WORDS * size_of::<u32>()..).ok_or(Error::Truncated)?;
+    let (entries, _) =
+        <[u32]>::ref_from_prefix_with_elems(after, entries).map_err(|_| Error::Damaged)?;
+    Ok(entries)
+}
+
+/// The bytes of a section.
+fn find<'a>(bytes: &'a [u8], entries: &[u32], wanted: Section) -> Result<&'a [u8], Error> {
+    let (entries, _) = entries.as_chunks::<ENTRY_WORDS>();
+    let entries = entries.iter().map(|entry| entry.map(u32::from_le));
+    let missing = Error::Section { number: wanted as u32 };
+    let mut found = entries.filter(|[number, ..]| *number == wanted as u32);
+    let [_, start, len, _] = found.next().ok_or(missing)?;
+    let start = start as usize;
+    let end = start.checked_add(len as usize).ok_or(missing)?;
+    bytes.get(start..end).filter(|_| start.is_multiple_of(ALIGN)).ok_or(missing)
+}
+
+/// Aligned bytes as words, still little-endian.
+fn words(bytes: &[u8]) -> Result<&[u32], Error> {
+    <[u32]>::ref_from_bytes(bytes).map_err(|_| Error::Damaged)
+}

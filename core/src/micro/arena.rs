@@ -1,0 +1,173 @@
+//! One slice of memory, used as a stack.
+
+use crate::shape::Shape;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// An activation in the arena.
+#[derive(Debug)]
+pub struct Slot {
+    at: usize,
+    shape: Shape,
+}
+
+impl Slot {
+    /// Its extent.
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn end(&self) -> usize {
+        self.at.saturating_add(self.shape.len())
+    }
+
+    /// One that lies nowhere: whoever looks at it fails.
+    pub(super) fn nowhere(shape: Shape) -> Self {
+        Self { at: usize::MAX, shape }
+    }
+}
+
+/// Integers in the arena.
+#[derive(Clone, Debug)]
+pub struct Words {
+    at: usize,
+    len: usize,
+}
+
+impl Words {
+    /// Integers that lie nowhere.
+    pub(super) fn nowhere() -> Self {
+        Self { at: usize::MAX, len: 0 }
+    }
+}
+
+/// The memory of a backend: everything below `top` is taken.
+pub(super) struct Arena<'m> {
+    words: &'m mut [f32],
+    top: usize,
+    peak: usize,
+}
+
+impl<'m> Arena<'m> {
+    pub fn new(words: &'m mut [f32]) -> Self {
+        Self { words, top: 0, peak: 0 }
+    }
+
+    /// The most words that were taken at once.
+    pub fn peak(&self) -> usize {
+        self.peak
+    }
+
+    pub fn top(&self) -> usize {
+        self.top
+    }
+
+    /// Frees everything from `top` on.
+    pub fn reset(&mut self, top: usize) {
+        self.top = top;
+    }
+
+    fn take(&mut self, len: usize) -> Option<usize> {
+        let (at, end) = (self.top, self.top.checked_add(len)?);
+        if end > self.words.len() {
+            return None;
+        }
+        self.top = end;
+        self.peak = self.peak.max(end);
+        Some(at)
+    }
+
+    /// Room for an activation; what lies there is left.
+    pub fn tensor(&mut self, shape: Shape) -> Option<Slot> {
+        let len = shape.rows().checked_mul(shape.cols())?;
+        Some(Slot { at: self.take(len)?, shape })
+    }
+
+    /// Integers, written one after the other.
+    pub fn list(&mut self, len: usize, value: impl Fn(usize) -> u32) -> Option<Words> {
+        let at = self.take(len)?;
+        let words = self.words.get_mut(at..at.checked_add(len)?)?;
+        let words = <[u32]>::mut_from_bytes(words.as_mut_bytes()).ok()?;
+        words.iter_mut().enumerate().for_each(|(i, word)| *word = value(i));
+        Some(Words { at, len })
+    }
+
+    pub fn get(&self, x: &Slot) -> Option<&[f32]> {
+        self.words.get(x.at..x.end())
+    }
+
+    pub fn get_mut(&mut self, x: &Slot) -> Option<&mut [f32]> {
+        self.words.get_mut(x.at..x.end())
+    }
+
+    /// What is below `y`, to read, and `y` with all above it, to write.
+    pub fn split(&mut self, y: &Slot) -> Option<(Below<'_>, &mut [f32])> {
+        let (low, high) = self.words.split_at_mut_checked(y.at)?;
+        Some((Below(low), high))
+    }
+
+    /// Two to write, `y` above `x`; what is below both can be read.
+    pub fn pair_mut(&mut self, x: &Slot, y: &Slot) -> Option<(Between<'_>, &mut [f32])> {
+        let (low, high) = self.words.split_at_mut_checked(y.at)?;
+        let (below, data) = low.split_at_mut_checked(x.at)?;
+        let data = data.get_mut(..x.shape.len())?;
+        Some((Between { below: Below(below), data }, high.get_mut(..y.shape.len())?))
+    }
+
+    /// Two that do not overlap: one to read, one to write.
+    pub fn pair(&mut self, x: &Slot, y: &Slot) -> Option<(&[f32], &mut [f32])> {
+        if x.at < y.at {
+            let (low, high) = self.words.split_at_mut_checked(y.at)?;
+            Some((low.get(x.at..x.end())?, high.get_mut(..y.shape.len())?))
+        } else {
+            let (low, high) = self.words.split_at_mut_checked(x.at)?;
+            Some((high.get(..x.shape.len())?, low.get_mut(y.at..y.end())?))
+        }
+    }
+
+    /// Moves `x` down to `to` and frees what is above it.
+    pub fn settle(&mut self, x: Slot, to: usize) -> Option<Slot> {
+        if x.at < to {
+            return Some(x); // it was there before
+        }
+        let end = to.checked_add(x.shape.len())?;
+        if x.end() > self.words.len() {
+            return None;
+        }
+        self.words.copy_within(x.at..x.end(), to);
+        self.top = end;
+        Some(Slot { at: to, shape: x.shape })
+    }
+
+    /// Where `x` begins, if nothing lies above it.
+    pub fn floor(&self, x: &Slot) -> usize {
+        if x.end() == self.top { x.at } else { self.top }
+    }
+}
+
+/// A slot to write, and what is below it.
+pub(super) struct Between<'s> {
+    pub data: &'s mut [f32],
+    below: Below<'s>,
+}
+
+impl<'s> Between<'s> {
+    /// The integers of `of`, which lie below.
+    pub fn integers(&self, of: &Words) -> Option<&'s [u32]> {
+        self.below.integers(of)
+    }
+}
+
+/// The arena below a slot.
+#[derive(Clone, Copy)]
+pub(super) struct Below<'s>(&'s [f32]);
+
+impl<'s> Below<'s> {
+    pub fn get(self, x: &Slot) -> Option<&'s [f32]> {
+        self.0.get(x.at..x.end())
+    }
+
+    pub fn integers(self, of: &Words) -> Option<&'s [u32]> {
+        let words = self.0.get(of.at..of.at.checked_add(of.len)?)?;
+        <[u32]>::ref_from_bytes(words.as_bytes()).ok()
+    }
+}

@@ -1,0 +1,108 @@
+//! Attention, one query and one head at a time.
+
+use super::arena::{Slot, Words};
+use super::backend::Micro;
+use crate::backend::{Attend, Attended, Kv};
+use crate::batch::{Grid, Run, Span};
+use crate::rows;
+use crate::shape::Shape;
+
+/// What one sentence's attention reads.
+struct Inputs<'s> {
+    q: &'s [f32],
+    k: &'s [f32],
+    v: &'s [f32],
+    /// D
+    width: usize,
+    heads: usize,
+    causal: bool,
+}
+
+/// Attends; the map, where wanted, lies above the context.
+pub(super) fn attend(
+    b: &mut Micro<'_, '_>,
+    q: &Slot,
+    kv: &Kv<Slot>,
+    grid: &Grid<Words>,
+    how: Attend,
+) -> Option<Attended<Slot>> {
+    let width = q.shape().cols();
+    let fits = how.heads > 0 && width.is_multiple_of(how.heads) && width > 0;
+    if !fits || kv.k.shape().cols() != width || kv.v.shape().cols() != width {
+        return None;
+    }
+    let context = b.arena.tensor(q.shape())?;
+    let map = match how.map {
+        true => Some(b.arena.tensor(Shape::matrix(how.heads, grid.area))?),
+        false => None,
+    };
+    let (below, above) = b.arena.split(&context)?;
+    let (context_data, map_data) = above.split_at_mut_checked(context.shape().len())?;
+    let (q, k, v) = (below.get(q)?, below.get(&kv.k)?, below.get(&kv.v)?);
+    let inputs = Inputs { q, k, v, width, heads: how.heads, causal: grid.causal };
+    let mut map_data = map.as_ref().map(|_| map_data);
+    context_data.fill(0.0);
+    let spans = below.integers(&grid.spans)?.as_chunks::<{ Span::WORDS }>().0;
+    for span in spans {
+        sentence(&inputs, Span::decode(span), b.scores, context_data, map_data.as_deref_mut())?;
+    }
+    Some(Attended { context, map })
+}
+
+/// The rows of `run` in `x`.
+fn rows_of(x: &[f32], run: Run, width: usize) -> Option<&[f32]> {
+    let end = run.start.checked_add(run.len)?.checked_mul(width)?;
+    x.get(run.start.checked_mul(width)?..end)
+}
+
+fn sentence(
+    of: &Inputs<'_>,
+    span: Span,
+    scores: &mut [f32],
+    context: &mut [f32],
+    mut map: Option<&mut [f32]>,
+) -> Option<()> {
+    let Span { query, key, before } = span;
+    let (q, k) = (rows_of(of.q, query, of.width)?, rows_of(of.k, key, of.width)?);
+    let v = rows_of(of.v, key, of.width)?;
+    let start = query.start.checked_mul(of.width)?;
+    let context = context.get_mut(start..start.checked_add(q.len())?)?;
+    let rows = q.chunks_exact(of.width).zip(context.chunks_exact_mut(of.width));
+    for (i, (q, context)) in rows.enumerate() {
+        let seen = rows::visible(of.causal, i, key.valid);
+        for h in 0..of.heads {
+            let row = scores.get_mut(..seen)?;
+            head(of, h, [q, k, v], row, context)?;
+            if let Some(map) = map.as_deref_mut() {
+                let at = of.heads.checked_mul(before)? + (h * query.len + i) * key.len;
+                let to = map.get_mut(at..at.checked_add(key.len)?)?;
+                to.fill(0.0);
+                to.get_mut(..seen)?.copy_from_slice(row);
+            }
+        }
+    }
+    Some(())
+}
+
+/// One head of one query; `row` becomes the probabilities of the keys that are seen.
+fn head(
+    of: &Inputs<'_>,
+    h: usize,
+    [q, k, v]: [&[f32]; 3],
+    row: &mut [f32],
+    context: &mut [f32],
+) -> Option<()> {
+    let size = of.width / of.heads;
+    let part = h * size..(h + 1) * size;
+    let scale = 1.0 / libm::sqrtf(size as f32);
+    let q = q.get(part.clone())?;
+    for (score, k) in row.iter_mut().zip(k.chunks_exact(of.width)) {
+        *score = scale * rows::dot(q, k.get(part.clone())?);
+    }
+    rows::softmax(row);
+    let context = context.get_mut(part.clone())?;
+    for (p, v) in row.iter().zip(v.chunks_exact(of.width)) {
+        rows::axpy(*p, v.get(part.clone())?, context);
+    }
+    Some(())
+}

@@ -1,0 +1,413 @@
+//! [`Micro`]: the operations, each a loop over the arena.
+
+use super::arena::{Arena, Slot, Words};
+use super::attend;
+use super::error::Error;
+use super::product::{self, Quantised};
+use crate::backend::{Allow, Attend, Attended, Backend, Decode, Kv, Lost};
+use crate::batch::{Grid, NO_POSITION, Tokens};
+use crate::config::Activation;
+use crate::image::{Format, Weight};
+use crate::rows;
+use crate::shape::Shape;
+use core::marker::PhantomData;
+use zerocopy::FromBytes;
+
+/// A backend whose tensors lie in one slice of memory that the caller gives, and whose weights lie in an image.
+///
+/// It cannot panic, whatever the numbers and shapes are: an operation that cannot be done latches a fault, gives a
+/// tensor that lies nowhere, and [`Micro::fault`] tells.
+pub struct Micro<'m, 'w> {
+    pub(super) arena: Arena<'m>,
+    /// The scores of one query and head.
+    pub(super) scores: &'m mut [f32],
+    fault: Option<Error>,
+    weights: PhantomData<&'w [u8]>,
+}
+
+/// The words of a caller's memory.
+pub(super) fn words(bytes: &mut [u8]) -> Result<&mut [f32], Error> {
+    let count = bytes.len() / size_of::<f32>();
+    let words = <[f32]>::mut_from_prefix_with_elems(bytes, count);
+    words.map(|(words, _)| words).map_err(|_| Error::Misaligned)
+}
+
+impl<'m, 'w> Micro<'m, 'w> {
+    /// In `memory`, which 4 bytes align; of it, `keys` words serve attention to so many keys.
+    ///
+    /// Errors: it is misaligned, or has no room for `keys` words.
+    pub fn new(memory: &'m mut [u8], keys: usize) -> Result<Self, Error> {
+        Self::over(words(memory)?, keys)
+    }
+
+    pub(super) fn over(words: &'m mut [f32], keys: usize) -> Result<Self, Error> {
+        let missing = keys.saturating_sub(words.len()).saturating_mul(size_of::<f32>());
+        let (scores, rest) = words.split_at_mut_checked(keys).ok_or(Error::Arena { missing })?;
+        Ok(Self { arena: Arena::new(rest), scores, fault: None, weights: PhantomData })
+    }
+
+    /// The most bytes that were in use at once.
+    pub fn peak(&self) -> usize {
+        (self.arena.peak() + self.scores.len()) * size_of::<f32>()
+    }
+
+    /// What went wrong first, if anything.
+    pub fn fault(&self) -> Option<Error> {
+        self.fault
+    }
+
+    /// A tensor from row-major data.
+    pub fn tensor(&mut self, data: &[f32], shape: Shape) -> Slot {
+        let made = self.arena.tensor(shape);
+        let filled = made.and_then(|x| {
+            let to = self.arena.get_mut(&x)?;
+            (to.len() == data.len()).then(|| to.copy_from_slice(data))?;
+            Some(x)
+        });
+        self.sure(filled, shape)
+    }
+
+    /// What was made, or else a fault and a tensor that lies nowhere.
+    fn sure(&mut self, made: Option<Slot>, shape: Shape) -> Slot {
+        made.unwrap_or_else(|| {
+            self.fail();
+            Slot::nowhere(shape)
+        })
+    }
+
+    fn fail(&mut self) {
+        self.fault = self.fault.or(Some(Error::Fault));
+    }
+
+    fn check(&mut self, done: Option<()>) {
+        if done.is_none() {
+            self.fail();
+        }
+    }
+
+    /// A list of integers, made where it is to lie.
+    pub(super) fn list(&mut self, len: usize, value: impl Fn(usize) -> u32) -> Words {
+        self.arena.list(len, value).unwrap_or_else(|| {
+            self.fail();
+            Words::nowhere()
+        })
+    }
+
+    fn try_embed(&mut self, table: &Weight<'w>, tokens: &Tokens<Words>) -> Option<Slot> {
+        let width = table.shape().cols();
+        let y = self.arena.tensor(Shape::matrix(tokens.rows, width))?;
+        let top = self.arena.top();
+        let vector = self.arena.tensor(Shape::vector(width))?;
+        let (below, above) = self.arena.pair_mut(&y, &vector)?;
+        let (ids, positions) = (below.integers(&tokens.ids)?, below.integers(&tokens.positions)?);
+        let (data, vector) = (below.data, above);
+        let scale = libm::sqrtf(width as f32);
+        let mut known = None;
+        for (y, (id, at)) in data.chunks_exact_mut(width.max(1)).zip(ids.iter().zip(positions)) {
+            let padding = *at == NO_POSITION;
+            table.read(*id as usize, y)?;
+            if !padding && known != Some(*at) {
+                rows::position(*at, vector);
+                known = Some(*at);
+            }
+            let vector = if padding { &[][..] } else { &*vector };
+            embed_row(y, scale, vector, padding && tokens.zero_padding);
+        }
+        self.arena.reset(top);
+        Some(y)
+    }
+
+    fn try_linear(&mut self, x: &Slot, w: &Weight<'w>, bias: Option<&Weight<'w>>) -> Option<Slot> {
+        let (rows, cols) = (x.shape().rows(), x.shape().cols());
+        if cols != w.shape().cols() {
+            return None;
+        }
+        let y = self.arena.tensor(Shape::matrix(rows, w.shape().rows()))?;
+        if w.format() == Format::F32 {
+            let (x, to) = self.arena.pair(x, &y)?;
+            product::floats(x, w, to)?;
+        } else {
+            let top = self.arena.top();
+            let small = self.arena.tensor(Shape::vector(product::quantised_words(rows, cols)))?;
+            let (x, bytes) = self.arena.pair(x, &small)?;
+            product::quantise(x, cols, bytes)?;
+            let (bytes, to) = self.arena.pair(&small, &y)?;
+            let x = Quantised::new(bytes, rows, cols)?;
+            match w.format() {
+                Format::Int8 => product::bytes(x, w, to)?,
+                _ => product::groups(x, w, to)?,
+            }
+            self.arena.reset(top);
+        }
+        if let Some(bias) = bias {
+            self.add_bias(&y, bias)?;
+        }
+        Some(y)
+    }
+
+    fn add_bias(&mut self, y: &Slot, bias: &Weight<'w>) -> Option<()> {
+        let width = y.shape().cols();
+        if bias.words().len() != width {
+            return None;
+        }
+        for y in self.arena.get_mut(y)?.chunks_exact_mut(width) {
+            for (y, b) in y.iter_mut().zip(bias.words()) {
+                *y += crate::image::float(*b);
+            }
+        }
+        Some(())
+    }
+
+    /// Gain and bias of a norm as floats, and room for a row: `[3, D]`.
+    fn norm_parameters(&mut self, gain: &Weight<'w>, bias: &Weight<'w>) -> Option<Slot> {
+        let width = gain.words().len();
+        if width == 0 || bias.words().len() != width {
+            return None;
+        }
+        let at = self.arena.tensor(Shape::matrix(3, width))?;
+        let (gains, rest) = self.arena.get_mut(&at)?.split_at_mut_checked(width)?;
+        gain.read(0, gains)?;
+        bias.read(0, rest.get_mut(..width)?)?;
+        Some(at)
+    }
+
+    fn try_norm(&mut self, y: &Slot, gain: &Weight<'w>, bias: &Weight<'w>) -> Option<()> {
+        let top = self.arena.top();
+        let parameters = self.norm_parameters(gain, bias)?;
+        let width = parameters.shape().cols();
+        if y.shape().cols() != width {
+            return None;
+        }
+        let (to, above) = self.arena.pair_mut(y, &parameters)?;
+        let to = to.data;
+        let (gain, rest) = above.split_at_mut_checked(width)?;
+        let (bias, row) = rest.split_at_mut_checked(width)?;
+        for y in to.chunks_exact_mut(width) {
+            row.copy_from_slice(y);
+            rows::layer_norm(row, gain, bias, y);
+        }
+        self.arena.reset(top);
+        Some(())
+    }
+
+    /// A copy on top.
+    fn copy(&mut self, x: &Slot) -> Option<Slot> {
+        let y = self.arena.tensor(x.shape())?;
+        let (from, to) = self.arena.pair(x, &y)?;
+        to.copy_from_slice(from);
+        Some(y)
+    }
+
+    fn try_add(&mut self, x: &Slot, y: &Slot) -> Option<()> {
+        if x.shape() != y.shape() {
+            return None;
+        }
+        let (y, x) = self.arena.pair(y, x)?;
+        rows::axpy(1.0, y, x);
+        Some(())
+    }
+
+    fn try_store(&mut self, cache: &Slot, fresh: &Slot, at: usize, stride: usize) -> Option<()> {
+        let width = cache.shape().cols();
+        if fresh.shape().cols() != width || width == 0 {
+            return None;
+        }
+        let (fresh, cache) = self.arena.pair(fresh, cache)?;
+        let groups = cache.chunks_exact_mut(stride.checked_mul(width)?.max(1));
+        for (group, row) in groups.zip(fresh.chunks_exact(width)) {
+            group.chunks_exact_mut(width).nth(at)?.copy_from_slice(row);
+        }
+        Some(())
+    }
+
+    /// Place by place, through a copy of what moves.
+    fn try_select(
+        &mut self,
+        cache: &Slot,
+        parents: &[u32],
+        stride: usize,
+        len: usize,
+    ) -> Option<()> {
+        let moved = || parents.iter().enumerate().filter(|(i, parent)| *i != **parent as usize);
+        let (width, count, top) = (cache.shape().cols(), moved().count(), self.arena.top());
+        if count == 0 || width == 0 {
+            return Some(());
+        }
+        let spare = self.arena.tensor(Shape::matrix(count, width))?;
+        for at in 0..len.min(stride) {
+            let row = |group: usize| group.checked_mul(stride)?.checked_add(at);
+            let (from, to) = self.arena.pair(cache, &spare)?;
+            for (to, (_, parent)) in to.chunks_exact_mut(width).zip(moved()) {
+                to.copy_from_slice(from.chunks_exact(width).nth(row(*parent as usize)?)?);
+            }
+            let (from, to) = self.arena.pair(&spare, cache)?;
+            for (from, (i, _)) in from.chunks_exact(width).zip(moved()) {
+                to.chunks_exact_mut(width).nth(row(i)?)?.copy_from_slice(from);
+            }
+        }
+        self.arena.reset(top);
+        Some(())
+    }
+
+    fn try_top_k(
+        &self,
+        logits: &Slot,
+        allow: Allow,
+        ids: &mut [u32],
+        log_probabilities: &mut [f32],
+    ) -> Option<()> {
+        let (n, width) = (logits.shape().rows(), logits.shape().cols());
+        let k = ids.len().checked_div(n)?;
+        if k == 0 || width == 0 || log_probabilities.len() != ids.len() {
+            return None;
+        }
+        let out = ids.chunks_exact_mut(k).zip(log_probabilities.chunks_exact_mut(k));
+        for (logits, (ids, lps)) in self.arena.get(logits)?.chunks_exact(width).zip(out) {
+            rows::top_k(logits, allow, ids, lps);
+        }
+        Some(())
+    }
+
+    /// Runs `f` and moves what it gives down to `floor`, freeing the rest.
+    fn settled(&mut self, floor: usize, f: impl FnOnce(&mut Self) -> Slot) -> Slot {
+        let y = f(self);
+        let shape = y.shape();
+        let moved = self.arena.settle(y, floor);
+        self.sure(moved, shape)
+    }
+}
+
+/// `scale y + vector`, where there is one; 0 where padding is.
+fn embed_row(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
+    match vector {
+        _ if zero => y.fill(0.0),
+        [] => y.iter_mut().for_each(|y| *y *= scale),
+        vector => y.iter_mut().zip(vector).for_each(|(y, v)| *y = scale * *y + v),
+    }
+}
+
+impl<'w> Backend for Micro<'_, 'w> {
+    type Tensor = Slot;
+    type Param = Weight<'w>;
+    type Index = Words;
+
+    fn shape(&self, x: &Slot) -> Shape {
+        x.shape()
+    }
+
+    fn read(&mut self, x: &Slot, out: &mut [f32]) -> Result<(), Lost> {
+        let data = self.arena.get(x).filter(|data| data.len() == out.len()).ok_or(Lost)?;
+        out.copy_from_slice(data);
+        Ok(())
+    }
+
+    const READS_ARE_FREE: bool = true;
+
+    fn index(&mut self, values: &[u32]) -> Words {
+        self.list(values.len(), |i| values.get(i).copied().unwrap_or_default())
+    }
+
+    fn embed(&mut self, table: &Weight<'w>, tokens: &Tokens<Words>) -> Slot {
+        let made = self.try_embed(table, tokens);
+        self.sure(made, Shape::matrix(tokens.rows, table.shape().cols()))
+    }
+
+    fn linear(&mut self, x: &Slot, w: &Weight<'w>, b: Option<&Weight<'w>>) -> Slot {
+        let made = self.try_linear(x, w, b);
+        self.sure(made, Shape::matrix(x.shape().rows(), w.shape().rows()))
+    }
+
+    fn activate(&mut self, x: Slot, f: Activation) -> Slot {
+        let done = self.arena.get_mut(&x).map(|x| rows::activate(x, f));
+        self.check(done);
+        x
+    }
+
+    fn add(&mut self, x: Slot, y: &Slot) -> Slot {
+        let done = self.try_add(&x, y);
+        self.check(done);
+        x
+    }
+
+    fn layer_norm(&mut self, x: &Slot, gain: &Weight<'w>, bias: &Weight<'w>) -> Slot {
+        let copy = self.copy(x);
+        let y = self.sure(copy, x.shape());
+        let done = self.try_norm(&y, gain, bias);
+        self.check(done);
+        y
+    }
+
+    fn attend(
+        &mut self,
+        q: &Slot,
+        kv: &Kv<Slot>,
+        grid: &Grid<Words>,
+        how: Attend,
+    ) -> Attended<Slot> {
+        match attend::attend(self, q, kv, grid, how) {
+            Some(attended) => attended,
+            None => {
+                self.fail();
+                let map = how.map.then(|| Slot::nowhere(Shape::matrix(how.heads, grid.area)));
+                Attended { context: Slot::nowhere(q.shape()), map }
+            }
+        }
+    }
+
+    fn join(&mut self, y: Slot, x: &Slot, _p: f32, gain: &Weight<'w>, bias: &Weight<'w>) -> Slot {
+        let done = self.try_add(&y, x).and_then(|()| self.try_norm(&y, gain, bias));
+        self.check(done);
+        y
+    }
+
+    fn advance(&mut self, x: Slot, f: impl FnOnce(&mut Self, &Slot) -> Slot) -> Slot {
+        let floor = self.arena.floor(&x);
+        self.settled(floor, |b| f(b, &x))
+    }
+
+    fn keep(&mut self, f: impl FnOnce(&mut Self) -> Slot) -> Slot {
+        let floor = self.arena.top();
+        self.settled(floor, f)
+    }
+}
+
+impl Decode for Micro<'_, '_> {
+    fn zeros(&mut self, shape: Shape) -> Slot {
+        let made = self.arena.tensor(shape);
+        let x = self.sure(made, shape);
+        let done = self.arena.get_mut(&x).map(|x| x.fill(0.0));
+        self.check(done);
+        x
+    }
+
+    fn store(&mut self, cache: &mut Slot, rows: &Slot, at: usize, stride: usize) {
+        let done = self.try_store(cache, rows, at, stride);
+        self.check(done);
+    }
+
+    fn select(&mut self, cache: &mut Slot, parents: &[u32], stride: usize, len: usize) {
+        let done = self.try_select(cache, parents, stride, len);
+        self.check(done);
+    }
+
+    fn top_k(
+        &mut self,
+        logits: &Slot,
+        allow: Allow,
+        ids: &mut [u32],
+        log_probabilities: &mut [f32],
+    ) -> Result<(), Lost> {
+        if self.try_top_k(logits, allow, ids, log_probabilities).is_none() {
+            self.fail();
+        }
+        // A search over what was not computed must not go on.
+        if self.fault.is_some() { Err(Lost) } else { Ok(()) }
+    }
+
+    fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+        let top = self.arena.top();
+        let out = f(self);
+        self.arena.reset(top);
+        out
+    }
+}

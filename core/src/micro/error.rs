@@ -1,0 +1,58 @@
+//! What can go wrong on a device.
+
+use core::fmt;
+
+/// Why a translation was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Error {
+    /// The arena is too small.
+    Arena {
+        /// Bytes that are missing.
+        missing: usize,
+    },
+    /// The arena begins at an address that 4 does not divide.
+    Misaligned,
+    /// A limit is 0.
+    Limits,
+    /// The sentence is longer than the limit.
+    TooLong {
+        /// Its tokens, the end of the sentence included.
+        found: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// A token that the source's vocabulary does not have.
+    Token {
+        /// The token.
+        id: u32,
+    },
+    /// The output is too short for the translation.
+    Output {
+        /// Its tokens.
+        needed: usize,
+    },
+    /// Nothing was found: the weights are no numbers.
+    Nothing,
+    /// Shapes that do not fit, or more memory than was counted: a bug, not the caller's.
+    Fault,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arena { missing } => write!(f, "the arena is {missing} bytes too small"),
+            Self::Misaligned => f.write_str("the arena is misaligned: 4 must divide its address"),
+            Self::Limits => f.write_str("a limit is 0"),
+            Self::TooLong { found, most } => {
+                write!(f, "the sentence has {found} tokens, the limit is {most}")
+            }
+            Self::Token { id } => write!(f, "token {id} is outside the source's vocabulary"),
+            Self::Output { needed } => write!(f, "the output needs room for {needed} tokens"),
+            Self::Nothing => f.write_str("nothing was found: the weights are no numbers"),
+            Self::Fault => f.write_str("the model does not fit together: this is a bug"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,44 @@
+//! A model in one slice of memory: the weights stay in an [image](crate::image), everything else lies in an arena.
+//!
+//! ```no_run
+//! use a2d_core::micro::{Limits, Model, Options, Translator};
+//!
+//! # fn run(image: &'static [u8], arena: &mut [u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! # extern crate std; use std::boxed::Box;
+//! let model: Model = Model::new(image)?;
+//! let limits = Limits { source: 64, target: 64, beam: 1 };
+//! let mut translator = Translator::new(&model, arena, limits, Options::default())?;
+//! let mut out = [0; 65];
+//! let done = translator.translate(&[17, 4, 99], &mut out)?;
+//! let tokens = &out[..done.length];
+//! # Ok(()) }
+//! ```
+//!
+//! * [`Model::new`] checks the image once: the checksum, the configuration, where each weight lies.
+//! * [`arena_bytes`] is what a [`Translator`] takes, exactly, of a configuration and of [`Limits`]; one byte less is an
+//!   error that says how much is missing.
+//! * [`Translator::translate`] gives a whole translation; [`Translator::start`] a [`Job`] that is polled, a step of the
+//!   decoder each time, to feed a watchdog or to show tokens as they come.
+//!
+//! Matrices of int8 and int4 are multiplied with activations of int8: each row of an activation is scaled so that its
+//! largest magnitude is 127, products are added up in `i32` (for int4 within each group). The order of all arithmetic
+//! is fixed, and no function of the platform is called, so an image gives the same bits on every machine.
+//!
+//! Nothing that data can reach panics or recurses. The stack holds a [`Model`] while it is made (three times its size:
+//! shapes, weights, the result), and below [`Translator::translate`] a [`Job`] and less than 4 KiB.
+
+mod arena;
+mod attend;
+mod backend;
+mod error;
+mod model;
+mod need;
+mod product;
+mod translator;
+
+pub use arena::{Slot, Words};
+pub use backend::Micro;
+pub use error::Error;
+pub use model::Model;
+pub use need::{Limits, arena_bytes};
+pub use translator::{Done, Job, Options, Translator};

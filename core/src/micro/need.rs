@@ -1,0 +1,156 @@
+//! How much memory a translation takes: the model's walk through the arena once more, in numbers alone.
+
+use super::product::quantised_words;
+use crate::batch::Span;
+use crate::config::{Config, Stack};
+use crate::search::Search;
+
+/// The largest translation that there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Limits {
+    /// Tokens of a source, the end of the sentence included; at least 1.
+    pub source: usize,
+    /// Tokens of a translation before its end; at least 1.
+    pub target: usize,
+    /// Hypotheses kept at each step; 1 is greedy.
+    pub beam: usize,
+}
+
+impl Limits {
+    /// The search's workspace: words of integers and of floats.
+    pub(super) const fn workspace(&self) -> (usize, usize) {
+        let how = Search { beam: self.beam, length_penalty: 1.0, min_length: 1 };
+        how.workspace(1, self.target)
+    }
+
+    /// Keys that one query attends to at most.
+    pub(super) const fn keys(&self) -> usize {
+        if self.source > self.target { self.source } else { self.target + 1 }
+    }
+}
+
+/// Bytes of the arena for a model of `config` with matrices that are `quantised` or not; exact, and no less than what a
+/// translation of the limits' sizes uses. Sizes beyond any memory give the largest number.
+pub const fn arena_bytes(config: &Config, quantised: bool, limits: &Limits) -> usize {
+    if limits.beam > 1 << 12 || limits.source > 1 << 20 || limits.target > 1 << 20 {
+        return usize::MAX;
+    }
+    let (words, floats) = limits.workspace();
+    let fixed = words.saturating_add(floats).saturating_add(limits.keys());
+    let encoded = encoder(Tally { top: 0, peak: 0, quantised }, config, limits.source);
+    let decoded = decoder(encoded, config, limits);
+    fixed.saturating_add(decoded.peak).saturating_mul(size_of::<f32>())
+}
+
+/// The arena's top, and the highest that it was.
+#[derive(Clone, Copy)]
+struct Tally {
+    top: usize,
+    peak: usize,
+    quantised: bool,
+}
+
+impl Tally {
+    const fn take(self, words: usize) -> Self {
+        let top = self.top.saturating_add(words);
+        let peak = if top > self.peak { top } else { self.peak };
+        Self { top, peak, ..self }
+    }
+
+    /// Back to what `before` had taken.
+    const fn back(self, before: Self) -> Self {
+        Self { top: before.top, ..self }
+    }
+
+    /// An activation.
+    const fn tensor(self, rows: usize, cols: usize) -> Self {
+        self.take(rows.saturating_mul(cols))
+    }
+
+    /// Words that are given back at once.
+    const fn spare(self, words: usize) -> Self {
+        self.take(words).back(self)
+    }
+
+    const fn embed(self, rows: usize, cols: usize) -> Self {
+        self.tensor(rows, cols).spare(cols)
+    }
+
+    const fn linear(self, rows: usize, inputs: usize, outputs: usize) -> Self {
+        let made = self.tensor(rows, outputs);
+        if self.quantised { made.spare(quantised_words(rows, inputs)) } else { made }
+    }
+
+    /// A norm in place.
+    const fn norm(self, cols: usize) -> Self {
+        self.spare(cols.saturating_mul(3))
+    }
+
+    /// Before a block.
+    const fn before(self, rows: usize, cols: usize, normalize_before: bool) -> Self {
+        if normalize_before { self.tensor(rows, cols).norm(cols) } else { self }
+    }
+
+    /// After a block that began at `start`: its result moves down.
+    const fn after(self, start: Self, rows: usize, cols: usize, normalize_before: bool) -> Self {
+        let joined = if normalize_before { self } else { self.norm(cols) };
+        joined.back(start).tensor(rows, cols)
+    }
+
+    /// Projections of what attends, around the attention.
+    const fn attend(self, rows: usize, cols: usize) -> Self {
+        self.linear(rows, cols, cols).tensor(rows, cols).linear(rows, cols, cols)
+    }
+
+    const fn keys_and_values(self, rows: usize, inputs: usize, outputs: usize) -> Self {
+        self.linear(rows, inputs, outputs).linear(rows, inputs, outputs)
+    }
+
+    /// The feed-forward block.
+    const fn inner(self, rows: usize, of: &Stack, pre: bool) -> Self {
+        let (width, inner) = (of.d_model, of.ffn_dim);
+        let made = self.before(rows, width, pre).linear(rows, width, inner);
+        made.linear(rows, inner, width).after(self, rows, width, pre)
+    }
+
+    /// Self-attention.
+    const fn own(self, rows: usize, width: usize, pre: bool) -> Self {
+        let made = self.before(rows, width, pre).keys_and_values(rows, width, width);
+        made.attend(rows, width).after(self, rows, width, pre)
+    }
+
+    /// The norm after the last layer.
+    const fn last(self, rows: usize, width: usize, pre: bool) -> Self {
+        if pre { self.tensor(rows, width).norm(width).back(self) } else { self }
+    }
+}
+
+/// What is left is the encoder's output; no layer needs more than another.
+const fn encoder(start: Tally, config: &Config, source: usize) -> Tally {
+    let (of, pre) = (&config.encoder, config.normalize_before);
+    let listed = start.take(source.saturating_mul(2).saturating_add(Span::WORDS));
+    let x = listed.embed(source, of.d_model);
+    let layer = x.own(source, of.d_model, pre).inner(source, of, pre);
+    layer.back(x).last(source, of.d_model, pre)
+}
+
+/// The caches, then a step with all beams.
+const fn decoder(start: Tally, config: &Config, limits: &Limits) -> Tally {
+    let (of, pre, beam) = (&config.decoder, config.normalize_before, limits.beam);
+    let width = of.d_model;
+    let mut cached = start;
+    let mut layer = 0;
+    while layer < of.layers {
+        let own = beam.saturating_mul(limits.target + 1);
+        cached = cached.tensor(own, width).tensor(own, width);
+        cached = cached.keys_and_values(limits.source, config.encoder.d_model, width);
+        layer += 1;
+    }
+    let listed = cached.take(beam * (2 + 2 * Span::WORDS));
+    let x = listed.embed(beam, width);
+    let own = x.own(beam, width, pre);
+    let cross = own.before(beam, width, pre).attend(beam, width).after(own, beam, width, pre);
+    let end = cross.inner(beam, of, pre).back(x).last(beam, width, pre);
+    end.linear(beam, width, config.target_vocabulary).back(cached).spare(beam.saturating_mul(width))
+}

@@ -1,0 +1,175 @@
+//! Products with a weight, row by row: each row of the weight is fetched once and used for all rows of `x` while it is
+//! near.
+//!
+//! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine finds the same bits.
+
+use crate::image::{GROUP, Weight, float, half, unpack};
+use crate::rows::{self, LANES};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Words that hold `rows` quantised rows of `cols`: bytes, each row filled up to whole groups, then their scales.
+pub(super) const fn quantised_words(rows: usize, cols: usize) -> usize {
+    let row = cols.div_ceil(GROUP).saturating_mul(GROUP / 4).saturating_add(1);
+    rows.saturating_mul(row)
+}
+
+/// `y[n, o] = sum_i x[n, i] w[o, i]`, `w` f32.
+pub(super) fn floats(x: &[f32], w: &Weight<'_>, y: &mut [f32]) -> Option<()> {
+    let (inputs, outputs) = sizes(w)?;
+    for (o, w) in w.words().chunks_exact(inputs).enumerate() {
+        for (y, x) in y.iter_mut().skip(o).step_by(outputs).zip(x.chunks_exact(inputs)) {
+            *y = dot(x, w);
+        }
+    }
+    Some(())
+}
+
+/// Columns and rows of a weight, both positive.
+fn sizes(w: &Weight<'_>) -> Option<(usize, usize)> {
+    let shape = w.shape();
+    (!shape.is_empty()).then_some((shape.cols(), shape.rows()))
+}
+
+/// `sum x w` in the lanes of [`rows::dot`].
+#[inline(always)]
+fn dot(x: &[f32], w: &[u32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let ((whole_x, rest_x), (whole_w, rest_w)) = (x.as_chunks::<LANES>(), w.as_chunks::<LANES>());
+    for (x, w) in whole_x.iter().zip(whole_w) {
+        add(&mut lanes, x, w);
+    }
+    add(&mut lanes, rest_x, rest_w);
+    rows::sum(&lanes)
+}
+
+#[inline(always)]
+fn add(lanes: &mut [f32; LANES], x: &[f32], w: &[u32]) {
+    for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
+        *lane += x * float(*w);
+    }
+}
+
+/// Rows of bytes with a scale for each.
+#[derive(Clone, Copy)]
+pub(super) struct Quantised<'s> {
+    bytes: &'s [i8],
+    scales: &'s [f32],
+    /// Bytes from row to row.
+    stride: usize,
+}
+
+/// Each row of `x` `[N, cols]` to bytes: its largest magnitude becomes 127, halves go to even. `words` has
+/// [`quantised_words`].
+pub(super) fn quantise(x: &[f32], cols: usize, words: &mut [f32]) -> Option<()> {
+    let rows = x.len().checked_div(cols)?;
+    let stride = cols.div_ceil(GROUP) * GROUP;
+    let (words, scales) = words.split_at_mut_checked(words.len().checked_sub(rows)?)?;
+    let bytes = <[i8]>::mut_from_bytes(words.as_mut_bytes()).ok()?;
+    let rows = x.chunks_exact(cols).zip(bytes.chunks_exact_mut(stride));
+    for ((x, bytes), scale) in rows.zip(scales) {
+        *scale = quantise_row(x, bytes);
+    }
+    Some(())
+}
+
+/// One row; gives the scale. Bytes beyond the row become 0.
+fn quantise_row(x: &[f32], bytes: &mut [i8]) -> f32 {
+    /// Adding it rounds to an integer, halves to even, which then sits in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let most = x.iter().fold(0.0f32, |most, x| if x.abs() > most { x.abs() } else { most });
+    let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
+    bytes.fill(0);
+    for (byte, x) in bytes.iter_mut().zip(x) {
+        *byte = (x * inverse + ROUND).to_bits() as i8;
+    }
+    most / 127.0
+}
+
+impl<'s> Quantised<'s> {
+    /// What [`quantise`] left in `words`.
+    pub fn new(words: &'s [f32], rows: usize, cols: usize) -> Option<Self> {
+        let (words, scales) = words.split_at_checked(words.len().checked_sub(rows)?)?;
+        let bytes = <[i8]>::ref_from_bytes(words.as_bytes()).ok()?;
+        Some(Self { bytes, scales, stride: cols.div_ceil(GROUP) * GROUP })
+    }
+
+    fn rows(self) -> impl Iterator<Item = (&'s [i8], f32)> {
+        self.bytes.chunks_exact(self.stride.max(1)).zip(self.scales.iter().copied())
+    }
+}
+
+/// `y[n, o] = sum_i x[n, i] w[o, i]`, `w` int8: the sum is an integer, of at most 127 * 128 * [`crate::image::MOST_COLUMNS`].
+pub(super) fn bytes(x: Quantised<'_>, w: &Weight<'_>, y: &mut [f32]) -> Option<()> {
+    let (inputs, outputs) = sizes(w)?;
+    let rows = w.bytes().chunks_exact(inputs).zip(w.row_scales());
+    for (o, (w, scale)) in rows.enumerate() {
+        let scale = float(*scale);
+        for (y, (x, scale_x)) in y.iter_mut().skip(o).step_by(outputs).zip(x.rows()) {
+            *y = integer_dot(x, w) as f32 * (scale * scale_x);
+        }
+    }
+    Some(())
+}
+
+/// `sum x w`, as far as both go.
+#[inline(always)]
+fn integer_dot(x: &[i8], w: &[i8]) -> i32 {
+    let x = x.get(..w.len()).unwrap_or(x);
+    let ((x, rest_x), (w, rest_w)) = (x.as_chunks::<GROUP>(), w.as_chunks::<GROUP>());
+    let whole = x.iter().zip(w).map(|(x, w)| group_dot(x, w)).fold(0, i32::wrapping_add);
+    whole.wrapping_add(sum_of_products(rest_x.iter().zip(rest_w)))
+}
+
+/// Of a whole group: its length is known, which is what vector units want.
+#[inline(always)]
+fn group_dot(x: &[i8; GROUP], w: &[i8; GROUP]) -> i32 {
+    sum_of_products(x.iter().zip(w))
+}
+
+#[inline(always)]
+fn sum_of_products<'s>(pairs: impl Iterator<Item = (&'s i8, &'s i8)>) -> i32 {
+    let products = pairs.map(|(x, w)| i32::from(i16::from(*x) * i16::from(*w)));
+    products.fold(0, i32::wrapping_add)
+}
+
+/// Rows of `x` that share the unpacking of a group.
+const TILE: usize = 4;
+
+/// `y[n, o] = sum_i x[n, i] w[o, i]`, `w` int4: an integer for each group, their scaled sum in the order of groups.
+pub(super) fn groups(x: Quantised<'_>, w: &Weight<'_>, y: &mut [f32]) -> Option<()> {
+    let (inputs, outputs) = sizes(w)?;
+    let count = inputs.div_ceil(GROUP);
+    let (numbers, scales) = w.groups();
+    let weights = numbers.chunks_exact(count).zip(scales.chunks_exact(count));
+    for (o, (groups, scales)) in weights.enumerate() {
+        let tiles = x.bytes.chunks(x.stride.checked_mul(TILE)?).zip(x.scales.chunks(TILE));
+        let outs = y.chunks_mut(outputs.checked_mul(TILE)?);
+        for ((x, scales_x), y) in tiles.zip(outs) {
+            let sums = tile(x, x_stride(count), groups, scales);
+            let y = y.iter_mut().skip(o).step_by(outputs);
+            for ((y, sum), scale) in y.zip(sums).zip(scales_x) {
+                *y = sum * scale;
+            }
+        }
+    }
+    Some(())
+}
+
+/// Bytes of a quantised row of `count` groups.
+const fn x_stride(count: usize) -> usize {
+    count * GROUP
+}
+
+/// One row of int4 with up to [`TILE`] rows of `x`.
+#[inline(always)]
+fn tile(x: &[i8], stride: usize, groups: &[[u8; GROUP / 2]], scales: &[[u8; 2]]) -> [f32; TILE] {
+    let mut sums = [0.0; TILE];
+    for (g, (group, scale)) in groups.iter().zip(scales).enumerate() {
+        let (numbers, scale) = (unpack(group), half(*scale));
+        for (sum, x) in sums.iter_mut().zip(x.chunks_exact(stride)) {
+            let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| group_dot(x, &numbers));
+            *sum += x as f32 * scale;
+        }
+    }
+    sums
+}

@@ -1,0 +1,79 @@
+//! `export`.
+
+use super::translation::SearchArgs;
+use super::values::{not_negative, positive};
+use a2d_core::image::Format;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// How the matrices of an image are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Quantise {
+    /// As they are.
+    F32,
+    /// A byte for each number.
+    Int8,
+    /// Half a byte for each number, and a scale for each 32.
+    Int4,
+}
+
+impl From<Quantise> for Format {
+    fn from(of: Quantise) -> Self {
+        match of {
+            Quantise::F32 => Self::F32,
+            Quantise::Int8 => Self::Int8,
+            Quantise::Int4 => Self::Int4,
+        }
+    }
+}
+
+/// `host export`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host export runs/quickstart --quantize int8 --out student.a2d
+  host export runs/quickstart --quantize int4 --max-bleu-drop 1 --out student.a2d
+  echo 'Ein Hund läuft.' | host translate student.a2d
+The run's validation text is translated by the run and by the image, in the device's own arithmetic;
+where it is no longer there, --source and --reference name another.")]
+pub struct ExportArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// How matrices are kept: f32, int8 or int4
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "int8",
+        hide_possible_values = true,
+        visible_alias = "quantise"
+    )]
+    pub quantize: Quantise,
+    /// The image
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Write nothing, and fail, where BLEU falls by more than this
+    #[arg(long, value_name = "X", value_parser = not_negative)]
+    pub max_bleu_drop: Option<f64>,
+    /// Text to compare on, instead of the run's validation text
+    #[arg(long, value_name = "FILE", requires = "reference")]
+    pub source: Option<PathBuf>,
+    /// Its reference translation
+    #[arg(long, value_name = "FILE", requires = "source")]
+    pub reference: Option<PathBuf>,
+    /// Compare on so many lines, the first ones [default: all]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub sentences: Option<usize>,
+    /// Longest source in tokens that the arena's size is told for
+    #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
+    pub max_source: usize,
+    /// Longest translation in tokens that the arena's size is told for
+    #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
+    pub max_target: usize,
+    /// The search.
+    #[command(flatten)]
+    pub search: SearchArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,149 @@
+//! `host export`: a run as an image.
+
+use crate::cli::{ExportArgs, Globals, TranslateArgs};
+use crate::cpu::{Cpu, Tensor};
+use crate::device::{Backend, Device};
+use crate::error::{Error, Result};
+use crate::export::{self, Comparison, Runner, Weights, Words};
+use crate::files::{has_place, write_output};
+use crate::model::Model;
+use crate::prepared::{self, Parallel};
+use crate::run_dir::RunDir;
+use crate::signals;
+use crate::text;
+use crate::translate::Translator;
+use a2d_core::backend::Backend as _;
+use a2d_core::micro::{Limits, arena_bytes};
+use serde_json::json;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// Writes the image, once it is compared with its run.
+///
+/// Errors: a run or a text that cannot be used (misuse), a worse image than wanted, an output that cannot be written.
+pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    has_place(&args.out)?;
+    let text = text(args)?;
+    signals::install()?;
+    let mut b = Cpu::new(globals.threads.map_or(0, NonZeroUsize::get));
+    let translator = Translator::open(&mut b, &args.run)?;
+    let weights = weights(&mut b, &translator.model)?;
+    let tokenizer = export::tokenizer_section(&translator.vocab)?;
+    let config = translator.model.config;
+    let image = export::write(&config, &weights, &tokenizer, args.quantize.into())?;
+    let image = Words::new(&image);
+    let runner = Runner::new(&args.out, image.bytes())?;
+    let options = args.search.options(1, 4096);
+    let compared = match &text {
+        Some(text) => Some(export::compare(&mut b, &translator, &runner, text, &options)?),
+        None => None,
+    };
+    if let (Some(most), Some(found)) = (args.max_bleu_drop, &compared) {
+        check(found, most)?;
+    }
+    write_output(&args.out, |file| file.write_all(image.bytes()))?;
+    let limits =
+        Limits { source: args.max_source, target: args.max_target, beam: args.search.beam };
+    let arena = arena_bytes(runner.model.config(), runner.model.quantised(), &limits);
+    tell(args, image.bytes().len(), arena, compared, out)
+        .map_err(|e| Error::output("write", Path::new("the result"), &e))
+}
+
+/// What the image is compared on; nothing where the run's validation text is gone and nothing depends on it.
+fn text(args: &ExportArgs) -> Result<Option<Parallel>> {
+    let config = RunDir::open(&args.run)?.load_config()?;
+    let mut found = match (&args.source, &args.reference) {
+        (Some(source), Some(reference)) => {
+            let (source, target) = (text::read_lines(source)?, text::read_lines(reference)?);
+            Some(Parallel { source, target })
+        }
+        _ => prepared::text(&config.data_folder(&args.run), "valid")?,
+    };
+    if let Some(Parallel { source, target }) = &mut found {
+        if source.len() != target.len() || source.is_empty() {
+            let (source, target) = (source.len(), target.len());
+            let text = "cannot be compared on: lines of the source and of the reference";
+            return Err(Error::misuse(format!("{source} and {target} {text}")));
+        }
+        let count = args.sentences.unwrap_or(usize::MAX);
+        source.truncate(count);
+        target.truncate(count);
+    }
+    if found.is_none() && args.max_bleu_drop.is_some() {
+        let folder = args.run.display();
+        return Err(Error::misuse(format!(
+            "--max-bleu-drop: the validation text of {folder} is gone; name one by --source and --reference"
+        )));
+    }
+    Ok(found)
+}
+
+/// The parameters in canonical order.
+fn weights(b: &mut Cpu, model: &Model<Tensor>) -> Result<Weights> {
+    let mut weights = Vec::new();
+    model.try_map::<(), Error>(&mut |_, tensor| {
+        let mut data = vec![0.0; b.shape(tensor).len()];
+        b.read(tensor, &mut data).map_err(|e| Error::failed(e.to_string()))?;
+        weights.push(data);
+        Ok(())
+    })?;
+    Ok(weights)
+}
+
+fn check(found: &Comparison, most: f64) -> Result<()> {
+    let drop = found.bleu_before - found.bleu_after;
+    if drop <= most {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "BLEU falls from {:.2} to {:.2}, by more than {most}: no image was written; quantise less",
+        found.bleu_before, found.bleu_after
+    )))
+}
+
+fn tell(
+    args: &ExportArgs,
+    size: usize,
+    arena: usize,
+    compared: Option<Comparison>,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let ExportArgs { max_source: source, max_target: target, .. } = args;
+    let (path, beam) = (args.out.display(), args.search.beam);
+    if args.json {
+        let limits = json!({"source": source, "target": target, "beam": beam});
+        let all = json!({"image": path.to_string(), "bytes": size, "arena_bytes": arena,
+                         "limits": limits, "comparison": compared});
+        return writeln!(out, "{all}");
+    }
+    match compared {
+        Some(found) => writeln!(
+            out,
+            "BLEU of {} sentences: {:.2} before, {:.2} after; {:.1} % translated alike",
+            found.sentences,
+            found.bleu_before,
+            found.bleu_after,
+            100.0 * found.agreement
+        )?,
+        None => writeln!(out, "not compared: the run's validation text is gone")?,
+    }
+    writeln!(out, "{path}: {size} bytes")?;
+    writeln!(out, "arena: {arena} bytes for {source} tokens to {target}, beam {beam}")
+}
+
+/// Whether what is asked for can be done with an image.
+///
+/// Errors (misuse): it cannot.
+pub(super) fn check_image_options(args: &TranslateArgs) -> Result<()> {
+    let gpu = args.device.backend == Backend::Gpu
+        || args.device.device.is_some_and(|device| device != Device::Cpu);
+    let path = args.run.display();
+    match (gpu, args.resume) {
+        (true, _) => Err(Error::misuse(format!("{path} is an image: it runs on the CPU only"))),
+        (_, true) => {
+            Err(Error::misuse(format!("{path} is an image: --resume goes on with runs only")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,159 @@
+//! Running an image on the host: the device's own code, a sentence on each thread.
+
+use super::vocabulary;
+use crate::error::{Error, Result};
+use crate::model::MOST_LAYERS;
+use crate::translate::{Hypothesis, MOST_TOKENS, Options, Translated, Translation};
+use crate::vocab::Vocab;
+use a2d_core::image::Section;
+use a2d_core::micro::{self, Limits, Translator, arena_bytes};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Bytes at an address that 16 divides.
+pub struct Words(Vec<u128>, usize);
+
+impl Words {
+    /// A copy of `bytes`.
+    pub fn new(bytes: &[u8]) -> Self {
+        let whole = bytes.chunks(16).map(|chunk| {
+            let mut word = [0; 16];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u128::from_ne_bytes(word)
+        });
+        Self(whole.collect(), bytes.len())
+    }
+
+    /// `len` bytes of 0.
+    pub fn zeros(len: usize) -> Self {
+        Self(vec![0; len.div_ceil(16)], len)
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &zerocopy::IntoBytes::as_bytes(self.0.as_slice())[..self.1]
+    }
+
+    /// The bytes, to write.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut zerocopy::IntoBytes::as_mut_bytes(self.0.as_mut_slice())[..self.1]
+    }
+}
+
+/// Whether a file is meant to be an image: a file, not a run's folder.
+pub fn is_image(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// A model out of an image, with its vocabulary.
+pub struct Runner<'a> {
+    /// The model.
+    pub model: micro::Model<'a, MOST_LAYERS>,
+    /// Of the tokenizer's section.
+    pub vocab: Vocab,
+}
+
+impl<'a> Runner<'a> {
+    /// Of the bytes of an image.
+    ///
+    /// Errors (misuse): they are none, or damaged; `path` is named.
+    pub fn new(path: &Path, bytes: &'a [u8]) -> Result<Self> {
+        let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
+        let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
+        let vocab = vocabulary(model.image().tokenizer()).map_err(|e| refused(e.to_string()))?;
+        let sizes = [model.config().source_vocabulary, model.config().target_vocabulary];
+        if sizes != [vocab.len(); 2] {
+            let text = format!("section {} is of another vocabulary", Section::Tokenizer as u32);
+            return Err(refused(text));
+        }
+        Ok(Self { model, vocab })
+    }
+
+    /// Translates sentences of tokens (without an end), best first for each. `go_on` is asked between sentences.
+    ///
+    /// Errors: the weights are no numbers; `go_on` said no.
+    pub fn tokens(
+        &self,
+        sources: &[Vec<u32>],
+        options: &Options,
+        go_on: &(dyn Fn() -> Result<()> + Sync),
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let one = |arena: &mut Words, source: &Vec<u32>| {
+            go_on()?;
+            self.sentence(arena, source, options)
+        };
+        sources.par_iter().map_init(|| Words::zeros(0), one).collect()
+    }
+
+    /// One sentence, in an arena as large as it needs.
+    fn sentence(
+        &self,
+        arena: &mut Words,
+        source: &[u32],
+        options: &Options,
+    ) -> Result<Vec<Hypothesis>> {
+        let failed = |e: micro::Error| Error::failed(e.to_string());
+        let length = source.len() + 1;
+        let limits = Limits {
+            source: length,
+            target: options.max_length(length),
+            beam: options.search.beam,
+        };
+        let needed = arena_bytes(self.model.config(), self.model.quantised(), &limits);
+        if arena.bytes().len() < needed {
+            *arena = Words::zeros(needed);
+        }
+        let how = micro::Options {
+            length_penalty: options.search.length_penalty,
+            max_length_a: options.max_length_a,
+            max_length_b: options.max_length_b,
+            cut: false,
+        };
+        let mut translator =
+            Translator::new(&self.model, arena.bytes_mut(), limits, how).map_err(failed)?;
+        let mut job = translator.start(source).map_err(failed)?;
+        job.finish().map_err(failed)?;
+        let Some(found) = job.found() else { return Ok(Vec::new()) };
+        let hypothesis = |rank| {
+            let mut tokens = vec![0; found.length(0, rank)];
+            found.tokens(0, rank, &mut tokens);
+            tokens.pop();
+            Hypothesis { tokens, score: found.score(0, rank) }
+        };
+        Ok((0..found.count(0).min(options.n_best)).map(hypothesis).collect())
+    }
+
+    /// Translates lines, blank ones to blank ones; lines of more than [`MOST_TOKENS`] tokens are cut.
+    ///
+    /// Errors: as [`Runner::tokens`].
+    pub fn lines<S: AsRef<str> + Sync>(
+        &self,
+        lines: &[S],
+        options: &Options,
+        go_on: &(dyn Fn() -> Result<()> + Sync),
+    ) -> Result<Translated> {
+        let mut sources = self.vocab.encode_batch(lines)?;
+        let mut out = Translated { lines: Vec::new(), tokens: 0, cut: Vec::new() };
+        for (i, (source, line)) in sources.iter_mut().zip(lines).enumerate() {
+            if source.len() >= MOST_TOKENS {
+                source.truncate(MOST_TOKENS - 1);
+                out.cut.push(i + 1);
+            }
+            if line.as_ref().trim().is_empty() {
+                source.clear();
+            }
+        }
+        for found in self.tokens(&sources, options, go_on)? {
+            out.tokens += found.first().map_or(0, |h| h.tokens.len() + 1);
+            let text = |h: Hypothesis| {
+                Ok(Translation { text: self.vocab.decode(&h.tokens)?, score: h.score })
+            };
+            let mut best: Vec<_> = found.into_iter().map(text).collect::<Result<_>>()?;
+            if best.is_empty() {
+                best.push(Translation { text: String::new(), score: 0.0 });
+            }
+            out.lines.push(best);
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,60 @@
+//! Random models as images.
+
+use super::model::{LAYERS, Model};
+use a2d_core::backend::Train;
+use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::image::Format;
+use a2d_core::kd::Student;
+use a2d_core::nn::Transformer;
+use a2d_core::params::Spec;
+use a2d_core::rng;
+use a2d_host::export::{Words, write};
+use std::convert::Infallible;
+
+/// A small configuration.
+pub fn config(normalize_before: bool, share_embeddings: bool) -> Config {
+    let encoder = Stack { d_model: 24, ffn_dim: 40, attention_heads: 3, layers: 2 };
+    let narrow = Stack { d_model: 16, ffn_dim: 36, attention_heads: 4, layers: 1 };
+    Config {
+        source_vocabulary: 19,
+        target_vocabulary: if share_embeddings { 19 } else { 17 },
+        share_embeddings,
+        encoder,
+        decoder: if share_embeddings { encoder } else { narrow },
+        normalize_before,
+        activation: if normalize_before { Activation::Gelu } else { Activation::Relu },
+        dropout: 0.0,
+        attention_dropout: 0.0,
+        activation_dropout: 0.0,
+    }
+}
+
+/// Weights larger than a model begins with: its distributions are sharp, its searches end.
+pub fn weights(config: &Config, seed: u64) -> Vec<Vec<f32>> {
+    let model = Transformer::<Spec, LAYERS>::new(config).expect("a possible model");
+    let mut all = Vec::new();
+    let tree = Student { model, align: None };
+    let Ok(_) = tree.try_map::<(), Infallible>(&mut |path, spec| {
+        let key = rng::derive(seed, all.len() as u64);
+        let gain = if path.to_string().contains("embed") { 1.0 } else { 2.0 };
+        let value = |i| gain * spec.init.value(key, i, spec.shape.cols());
+        let noise = |i| 0.1 * rng::normal(!key, i as u32);
+        all.push((0..spec.shape.len()).map(|i| value(i) + noise(i)).collect());
+        Ok(())
+    });
+    all
+}
+
+/// The model on a backend.
+pub fn model<B: Train>(b: &mut B, config: &Config, weights: &[Vec<f32>]) -> Model<B::Tensor> {
+    let specs = Transformer::<Spec, LAYERS>::new(config).expect("a possible model");
+    let mut weights = weights.iter();
+    let bound =
+        specs.try_map::<_, ()>(&mut |_, spec| Ok(b.tensor(weights.next().ok_or(())?, spec.shape)));
+    bound.expect("as many weights as parameters")
+}
+
+/// Its image, with some bytes for a tokenizer.
+pub fn image(config: &Config, weights: &[Vec<f32>], format: Format) -> Words {
+    Words::new(&write(config, weights, b"words", format).expect("an image"))
+}

@@ -1,0 +1,162 @@
+//! The image: what is written is what is read, and whatever else is refused or harmless.
+
+use a2d_core::config::{Config, Stack};
+use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum};
+use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
+use a2d_host::export::{Words, write};
+use a2d_tests::helpers::image::{config, image, weights};
+
+const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
+
+/// As small as a model can be and still have every kind of parameter.
+fn tiny(format: Format) -> Vec<u8> {
+    let stack = Stack { d_model: 4, ffn_dim: 4, attention_heads: 2, layers: 1 };
+    let config = Config {
+        source_vocabulary: 7,
+        target_vocabulary: 7,
+        share_embeddings: true,
+        encoder: stack,
+        decoder: stack,
+        ..config(true, true)
+    };
+    write(&config, &weights(&config, 7), b"words", format).expect("an image")
+}
+
+/// The bytes with the checksum that fits them.
+fn repaired(bytes: &mut [u8]) {
+    let sum = checksum(bytes);
+    bytes[16..20].copy_from_slice(&sum.to_le_bytes());
+}
+
+fn opened(bytes: &[u8]) -> Result<(), Error> {
+    let copy = Words::new(bytes);
+    Model::<6>::new(copy.bytes()).map(drop)
+}
+
+/// Translates with whatever is in the bytes: nothing may panic. Says whether they were an image.
+fn tried(bytes: &[u8]) -> bool {
+    let copy = Words::new(bytes);
+    let Ok(model) = Model::<6>::new(copy.bytes()) else { return false };
+    let limits = Limits { source: 3, target: 2, beam: 2 };
+    let needed = arena_bytes(model.config(), model.quantised(), &limits);
+    let mut memory = Words::zeros(needed.min(1 << 20));
+    let Ok(mut translator) =
+        Translator::new(&model, memory.bytes_mut(), limits, Options::default())
+    else {
+        return true;
+    };
+    let _ = translator.translate(&[4, 5], &mut [0; 2]);
+    true
+}
+
+#[test]
+fn what_is_written_is_read() {
+    for format in FORMATS {
+        for config in [config(false, false), config(true, true)] {
+            let weights = weights(&config, 3);
+            let image = image(&config, &weights, format);
+            let model: Model<'_> = Model::new(image.bytes()).expect("an image");
+            assert_eq!(model.config(), &config);
+            assert_eq!(model.quantised(), format != Format::F32);
+            assert_eq!(model.image().tokenizer(), b"words");
+            assert_eq!(model.image().parameters(), weights.len());
+            let mut number = 0;
+            let each = model.transformer().try_map::<(), ()>(&mut |_, w| {
+                assert_eq!(w.format(), if w.shape().rows() > 1 { format } else { Format::F32 });
+                let mut out = vec![f32::NAN; w.shape().len()];
+                for (row, out) in out.chunks_mut(w.shape().cols()).enumerate() {
+                    w.read(row, out).ok_or(())?;
+                }
+                if w.format() == Format::F32 {
+                    assert_eq!(out, weights[number]);
+                }
+                number += 1;
+                Ok(())
+            });
+            each.expect("every row");
+        }
+    }
+}
+
+#[test]
+fn an_image_is_laid_out_as_it_is_documented() {
+    let bytes = tiny(Format::Int8);
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!(bytes[..8], MAGIC);
+    assert_eq!((word(8), word(12) as usize, word(20)), (VERSION, bytes.len(), 4));
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let rest = [&bytes[..16], &bytes[20..]].concat();
+    assert_eq!(word(16), crc.checksum(&rest));
+    for section in 0..4 {
+        let at = 32 + 16 * section;
+        assert_eq!(word(at) as usize, section + 1);
+        assert_eq!(word(at + 4) % 16, 0);
+    }
+    // Vocabulary 7, shared and with norms first, gelu; width 4, inner width 4, 2 heads, 1 layer.
+    let config: Vec<u32> = (0..12).map(|i| word(word(36) as usize + 4 * i)).collect();
+    assert_eq!(config, [7, 7, 3, 1, 4, 4, 2, 1, 4, 4, 2, 1]);
+}
+
+#[test]
+fn the_wrong_file_is_told_apart() {
+    let good = tiny(Format::Int8);
+    let changed = |at: usize, bytes: &[u8], repair: bool| {
+        let mut other = good.clone();
+        other[at..at + bytes.len()].copy_from_slice(bytes);
+        if repair {
+            repaired(&mut other);
+        }
+        opened(&other)
+    };
+    assert_eq!(changed(0, b"GGUF", false), Err(Error::Foreign));
+    assert_eq!(opened(b"Ein Hund"), Err(Error::Foreign));
+    assert_eq!(opened(b""), Err(Error::Truncated));
+    assert_eq!(changed(8, &[2], false), Err(Error::Version { found: 2 }));
+    assert_eq!(changed(good.len() - 1, &[77], false), Err(Error::Damaged));
+    assert_eq!(opened(&[&good[..], &[0]].concat()), Err(Error::Damaged));
+    assert_eq!(changed(32, &[9], true), Err(Error::Section { number: 1 }));
+    let deep = config(false, false);
+    let deep = Config { encoder: Stack { layers: 7, ..deep.encoder }, ..deep };
+    let deep = image(&deep, &weights(&deep, 1), Format::F32);
+    assert_eq!(opened(deep.bytes()), Err(Error::Layers { found: 7, most: 6 }));
+    let copy = Words::new(&[&[0], &good[..]].concat());
+    assert_eq!(Image::new(&copy.bytes()[1..]).err(), Some(Error::Misaligned));
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for format in FORMATS {
+        let good = tiny(format);
+        assert!(tried(&good));
+        for len in 0..good.len() {
+            assert!(opened(&good[..len]).is_err(), "{len} of {} bytes", good.len());
+            // As if it had been written so.
+            let mut short = good[..len].to_vec();
+            if len >= 32 {
+                short[12..16].copy_from_slice(&(len as u32).to_le_bytes());
+                repaired(&mut short);
+            }
+            tried(&short);
+        }
+    }
+}
+
+#[test]
+fn every_change_of_a_byte_is_refused_and_harmless() {
+    for format in FORMATS {
+        let good = tiny(format);
+        for at in 0..good.len() {
+            for flip in 1..=255u8 {
+                let head = at < 300;
+                if !head && !flip.is_power_of_two() && flip != 255 {
+                    continue;
+                }
+                let mut bad = good.clone();
+                bad[at] ^= flip;
+                assert!(opened(&bad).is_err(), "byte {at} changed by {flip}");
+                repaired(&mut bad);
+                tried(&bad);
+            }
+        }
+    }
+}

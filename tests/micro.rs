@@ -1,0 +1,9 @@
+//! The arena backend: searches and products, in exactly the memory that was counted. Its operations are in
+//! `backends.rs`.
+
+#[path = "micro/arena.rs"]
+mod arena;
+#[path = "micro/products.rs"]
+mod products;
+#[path = "micro/searches.rs"]
+mod searches;

@@ -1,0 +1,268 @@
+//! The arena backend where the suite can train it: each operation of a model runs on [`Micro`], in an arena of its own,
+//! and everything else on the CPU backend.
+
+use a2d_core::backend::*;
+use a2d_core::batch::{Grid, Tokens};
+use a2d_core::config::Activation;
+use a2d_core::image::{Format, Weight};
+use a2d_core::micro::{Micro, Slot};
+use a2d_core::optim::AdamStep;
+use a2d_core::shape::Shape;
+use a2d_host::cpu::{Cpu, Tensor};
+use a2d_host::export::Words;
+use std::sync::Arc;
+
+type Index = Arc<[u32]>;
+
+/// A backend for the suite.
+pub struct Device {
+    cpu: Cpu,
+    arena: Words,
+}
+
+/// The bytes of an f32 parameter.
+fn bytes(x: &Tensor) -> Words {
+    Words::new(&x.data().iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>())
+}
+
+/// The parameter that lies in `bytes`.
+fn weight(bytes: &Words, shape: Shape) -> Weight<'_> {
+    let (rows, cols) = (shape.rows() as u32, shape.cols() as u32);
+    Weight::new(Format::F32, rows, cols, bytes.bytes()).expect("a weight")
+}
+
+impl Device {
+    pub fn new() -> Self {
+        Self { cpu: Cpu::new(1), arena: Words::zeros(1 << 24) }
+    }
+
+    /// Runs `f` in the arena; what it gives comes back to the CPU.
+    fn run<'w, const K: usize>(
+        &mut self,
+        f: impl FnOnce(&mut Micro<'_, 'w>) -> [Slot; K],
+    ) -> [Tensor; K] {
+        let mut micro = Micro::new(self.arena.bytes_mut(), 1000).expect("an arena");
+        let made = f(&mut micro).map(|x| {
+            let mut out = vec![f32::NAN; micro.shape(&x).len()];
+            micro.read(&x, &mut out).expect("no fault");
+            (out, micro.shape(&x))
+        });
+        assert_eq!(micro.fault(), None);
+        made.map(|(data, shape)| self.cpu.tensor(&data, shape))
+    }
+}
+
+/// A tensor in the arena.
+fn load(micro: &mut Micro<'_, '_>, x: &Tensor) -> Slot {
+    micro.tensor(x.data(), x.shape())
+}
+
+fn grid(micro: &mut Micro<'_, '_>, of: &Grid<Index>) -> Grid<a2d_core::micro::Words> {
+    let Grid { spans, sentences, queries, keys, area, causal } = of.clone();
+    Grid { spans: micro.index(&spans), sentences, queries, keys, area, causal }
+}
+
+impl Backend for Device {
+    type Tensor = Tensor;
+    type Param = Tensor;
+    type Index = Index;
+
+    fn shape(&self, x: &Tensor) -> Shape {
+        x.shape()
+    }
+
+    fn read(&mut self, x: &Tensor, out: &mut [f32]) -> Result<(), Lost> {
+        self.cpu.read(x, out)
+    }
+
+    fn index(&mut self, values: &[u32]) -> Index {
+        values.into()
+    }
+
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>) -> Tensor {
+        let bytes = bytes(table);
+        let table = weight(&bytes, table.shape());
+        let [y] = self.run(|b| {
+            let (ids, positions) = (b.index(&tokens.ids), b.index(&tokens.positions));
+            let Tokens { rows, zero_padding, .. } = *tokens;
+            [b.embed(&table, &Tokens { ids, positions, rows, zero_padding })]
+        });
+        y
+    }
+
+    fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        let (bytes_w, bytes_b) = (bytes(w), b.map(bytes));
+        let w = weight(&bytes_w, w.shape());
+        let bias = bytes_b.as_ref().zip(b).map(|(bytes, b)| weight(bytes, b.shape()));
+        let [y] = self.run(|b| {
+            let x = load(b, x);
+            [b.linear(&x, &w, bias.as_ref())]
+        });
+        y
+    }
+
+    fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
+        let [y] = self.run(|b| {
+            let x = load(b, &x);
+            [b.activate(x, f)]
+        });
+        y
+    }
+
+    fn add(&mut self, x: Tensor, y: &Tensor) -> Tensor {
+        let [sum] = self.run(|b| {
+            let (y, x) = (load(b, y), load(b, &x));
+            [b.add(x, &y)]
+        });
+        sum
+    }
+
+    fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
+        let (gains, biases) = (bytes(gain), bytes(bias));
+        let [gain, bias] = [weight(&gains, gain.shape()), weight(&biases, bias.shape())];
+        let [y] = self.run(|b| {
+            let x = load(b, x);
+            [b.layer_norm(&x, &gain, &bias)]
+        });
+        y
+    }
+
+    fn join(&mut self, y: Tensor, x: &Tensor, p: f32, gain: &Tensor, bias: &Tensor) -> Tensor {
+        let (gains, biases) = (bytes(gain), bytes(bias));
+        let [gain, bias] = [weight(&gains, gain.shape()), weight(&biases, bias.shape())];
+        let [y] = self.run(|b| {
+            let (x, y) = (load(b, x), load(b, &y));
+            [b.join(y, &x, p, &gain, &bias)]
+        });
+        y
+    }
+
+    fn attend(
+        &mut self,
+        q: &Tensor,
+        kv: &Kv<Tensor>,
+        of: &Grid<Index>,
+        how: Attend,
+    ) -> Attended<Tensor> {
+        if how.key.is_some() {
+            return self.cpu.attend(q, kv, of, how); // dropout is the training's
+        }
+        let [context, map] = self.run(|b| {
+            let [q, k, v] = [q, &kv.k, &kv.v].map(|x| load(b, x));
+            let of = grid(b, of);
+            let Attended { context, map } = b.attend(&q, &Kv { k, v }, &of, how);
+            let map = map.unwrap_or_else(|| b.tensor(&[], Shape::matrix(0, 0)));
+            [context, map]
+        });
+        Attended { context, map: how.map.then_some(map) }
+    }
+}
+
+impl Decode for Device {
+    fn zeros(&mut self, shape: Shape) -> Tensor {
+        let [x] = self.run(|b| [b.zeros(shape)]);
+        x
+    }
+
+    fn store(&mut self, cache: &mut Tensor, rows: &Tensor, at: usize, stride: usize) {
+        [*cache] = self.run(|b| {
+            let (mut cache, rows) = (load(b, cache), load(b, rows));
+            b.store(&mut cache, &rows, at, stride);
+            [cache]
+        });
+    }
+
+    fn select(&mut self, cache: &mut Tensor, parents: &[u32], stride: usize, len: usize) {
+        [*cache] = self.run(|b| {
+            let mut cache = load(b, cache);
+            b.select(&mut cache, parents, stride, len);
+            [cache]
+        });
+    }
+
+    fn top_k(
+        &mut self,
+        logits: &Tensor,
+        allow: Allow,
+        ids: &mut [u32],
+        lps: &mut [f32],
+    ) -> Result<(), Lost> {
+        self.run(|b| {
+            let logits = load(b, logits);
+            b.top_k(&logits, allow, ids, lps).expect("no fault");
+            []
+        });
+        Ok(())
+    }
+}
+
+/// The CPU's.
+impl Train for Device {
+    fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
+        self.cpu.tensor(data, shape)
+    }
+    fn scale(&mut self, x: Tensor, s: f32) -> Tensor {
+        self.cpu.scale(x, s)
+    }
+    fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
+        self.cpu.mask(x, p, key)
+    }
+    fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {
+        self.cpu.embed_grad(dy, tokens, into)
+    }
+    fn linear_grad(
+        &mut self,
+        dy: &Tensor,
+        x: &Tensor,
+        w: &Tensor,
+        bias: bool,
+        into: Option<Tensor>,
+    ) -> LinearGrad<Tensor> {
+        self.cpu.linear_grad(dy, x, w, bias, into)
+    }
+    fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
+        self.cpu.activate_grad(dy, y, f)
+    }
+    fn layer_norm_grad(&mut self, dy: &Tensor, x: &Tensor, gain: &Tensor) -> NormGrad<Tensor> {
+        self.cpu.layer_norm_grad(dy, x, gain)
+    }
+    fn attend_grad(
+        &mut self,
+        dy: Option<&Tensor>,
+        dmap: Option<&Tensor>,
+        saved: &SavedAttend<Tensor>,
+        grid: &Grid<Index>,
+        how: Attend,
+    ) -> [Tensor; 3] {
+        self.cpu.attend_grad(dy, dmap, saved, grid, how)
+    }
+    fn align(&mut self, maps: &[Tensor], w: &Tensor, b: &Tensor, grid: &Grid<Index>) -> Tensor {
+        self.cpu.align(maps, w, b, grid)
+    }
+    fn align_grad(
+        &mut self,
+        dy: &Tensor,
+        maps: &[Tensor],
+        w: &Tensor,
+        grid: &Grid<Index>,
+    ) -> AlignGrad<Tensor> {
+        self.cpu.align_grad(dy, maps, w, grid)
+    }
+    fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
+        let TokenLoss { hidden, table, teacher, targets, row, gradient } = of;
+        self.cpu.token_loss(TokenLoss { hidden, table, teacher, targets, row, gradient })
+    }
+    fn map_loss(
+        &mut self,
+        student: &Tensor,
+        teacher: &[Tensor],
+        grid: &Grid<Index>,
+        how: MapLoss,
+        gradient: bool,
+    ) -> Loss<Tensor> {
+        self.cpu.map_loss(student, teacher, grid, how, gradient)
+    }
+    fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {
+        self.cpu.adam(state, step)
+    }
+}

@@ -7,6 +7,8 @@ mod bad_input;
 mod desk;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/image.rs"]
+mod image;
 #[path = "cli/kills.rs"]
 mod kills;
 #[path = "cli/large.rs"]

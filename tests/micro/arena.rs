@@ -82,3 +82,28 @@ const BYTES: usize = {
 fn the_size_is_a_constant() {
     const { assert!(BYTES > 100_000 && BYTES < 300_000) };
 }
+
+/// Runs `f` on a thread with `stack` bytes; the program ends where they are too few.
+fn within<T: Send>(stack: usize, f: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(stack);
+        thread.spawn_scoped(scope, f).expect("a thread").join().expect("no panic")
+    })
+}
+
+/// What the documentation of `micro` says, on a 64-bit machine, the thread's own needs included.
+#[cfg(not(debug_assertions))]
+#[test]
+fn the_stack_is_as_small_as_is_said() {
+    let config = config(true, false);
+    let image = image(&config, &weights(&config, 82), Format::Int4);
+    let mut memory = Words::zeros(arena_bytes(&config, true, &limits(5)));
+    let model: Box<Model<'_>> =
+        within(192 << 10, || Box::new(Model::new(image.bytes()).expect("an image")));
+    let length = within(16 << 10, || {
+        let mut translator =
+            Translator::new(&model, memory.bytes_mut(), limits(5), options()).expect("room");
+        translator.translate(&[4, 5, 6], &mut [0; 11]).expect("numbers").length
+    });
+    assert!(length > 0);
+}

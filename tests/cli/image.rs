@@ -1,0 +1,82 @@
+//! Images: `export`, and `translate` by one.
+
+use super::desk::Desk;
+
+#[test]
+fn an_image_translates_as_its_run() {
+    let desk = Desk::with_run();
+    let told = desk.host("export full --quantize f32 --out full.a2d").well();
+    assert!(told.contains("BLEU of 20 sentences") && told.contains("100.0 % translated alike"));
+    assert!(told.contains("full.a2d: ") && told.contains("arena: "), "{told}");
+    let [by_run, by_image] = ["full", "full.a2d"]
+        .map(|model| desk.host(&format!("translate {model} --input test.de --n-best 2")).well());
+    let text = |told: &str| -> Vec<String> {
+        told.lines().map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(text(&by_run), text(&by_image));
+    let blank = desk.pipe("translate full.a2d", b"\nEin Hund.\n  \n").well();
+    let lines: Vec<&str> = blank.lines().collect();
+    assert!(lines.len() == 3 && lines[0].is_empty() && lines[2].is_empty(), "{lines:?}");
+}
+
+#[test]
+fn an_image_is_smaller_the_more_it_is_quantised() {
+    let desk = Desk::with_run();
+    let sizes = ["f32", "int8", "int4"].map(|format| {
+        let line = format!("export full --quantise {format} --out {format}.a2d --json --quiet");
+        let told: serde_json::Value = serde_json::from_str(&desk.host(&line).well()).unwrap();
+        let bytes = std::fs::read(desk.path(&format!("{format}.a2d"))).unwrap();
+        assert_eq!(told["bytes"], bytes.len());
+        assert!(told["arena_bytes"].as_u64().unwrap() > 1000);
+        assert_eq!(told["comparison"]["sentences"], 20);
+        let threads = ["1", "2"].map(|threads| {
+            let line = format!("translate {format}.a2d --input test.de --threads {threads}");
+            desk.host(&line).well()
+        });
+        assert_eq!(threads[0], threads[1]);
+        bytes.len()
+    });
+    assert!(sizes.is_sorted_by(|x, y| x > y), "{sizes:?}");
+}
+
+#[test]
+fn what_cannot_be_exported_is_told() {
+    let desk = Desk::with_run();
+    let line = "export full --out full.a2d";
+    desk.refused("export full", 2, &["--out"]);
+    desk.refused("export data --out a.a2d", 2, &["data"]);
+    desk.refused("export none --out a.a2d", 2, &["none"]);
+    desk.refused(&format!("{line} --quantize int2"), 2, &["int2"]);
+    desk.refused(&format!("{line} --max-bleu-drop=-1"), 2, &["--max-bleu-drop"]);
+    desk.refused(&format!("{line} --source test.de"), 2, &["--reference"]);
+    desk.refused(&format!("{line} --source test.de --reference tiny.toml"), 2, &["lines"]);
+    desk.refused("export full --out none/full.a2d", 1, &["cannot write none/full.a2d"]);
+    // A reference that the run's own translation scores full marks against, and int4 does not.
+    desk.write("own.en", desk.host("translate full --input test.de").well());
+    let strict = format!("{line} --quantize int4 --source test.de --reference own.en");
+    let strict = format!("{strict} --max-bleu-drop");
+    desk.refused(&format!("{strict} 0"), 1, &["BLEU falls from 100.00 to", "no image was written"]);
+    desk.host(&format!("{strict} 100")).well();
+    let config = desk.read("full/config.toml");
+    let moved =
+        |line: &str| if line.starts_with("dir = ") { "dir = 'gone'" } else { line }.to_owned();
+    desk.write("full/config.toml", config.lines().map(moved).collect::<Vec<_>>().join("\n"));
+    desk.refused(&format!("{line} --max-bleu-drop 1"), 2, &["validation text", "--source"]);
+    assert!(desk.host(line).well().contains("not compared"));
+}
+
+#[test]
+fn what_is_no_image_is_told() {
+    let desk = Desk::with_run();
+    desk.host("export full --out full.a2d").well();
+    desk.refused("translate full.a2d --resume --output out", 2, &["--resume"]);
+    desk.refused("translate full.a2d --backend gpu", 2, &["full.a2d is an image", "CPU"]);
+    desk.refused("translate tiny.toml", 2, &["tiny.toml: not an image"]);
+    desk.refused("translate none.a2d", 2, &["none.a2d"]);
+    desk.edit("full.a2d", |bytes| bytes[700] ^= 1);
+    desk.refused("translate full.a2d", 2, &["full.a2d: the image is damaged"]);
+    desk.edit("full.a2d", |bytes| bytes.truncate(5000));
+    desk.refused("translate full.a2d", 2, &["full.a2d: the image is cut short"]);
+    desk.edit("full.a2d", |bytes| bytes[8] = 9);
+    desk.refused("translate full.a2d", 2, &["full.a2d: the image has format version 9"]);
+}

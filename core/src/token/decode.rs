@@ -192,8 +192,11 @@ impl Sink<'_> {
             c => c,
         };
         let end = self.len.saturating_add(c.len_utf8());
-        if let Some(slot) = self.out.get_mut(self.len..end) {
-            c.encode_utf8(slot);
+        if let Some(slots) = self.out.get_mut(self.len..end) {
+            // Into the slots at once, the compiler would keep a panic for too few of them.
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).bytes();
+            slots.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
         }
         self.len = end;
     }

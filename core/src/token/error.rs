@@ -35,7 +35,7 @@ pub enum Error {
     },
     /// The buffer is too small; what it holds now is of no use.
     Room {
-        /// A size that is enough: of text, the least, in bytes; of tokens, at most a little more.
+        /// A size that is enough: of text, the least, in bytes; of tokens, it may be more than the least.
         needed: usize,
     },
     /// A token outside the vocabulary.

@@ -3,8 +3,8 @@
 //! The same pieces, the same merges in the same order and the same text as the host's `Vocab`, without an
 //! allocator: [`Tokenizer::new`] checks the tables once, [`Tokenizer::encode`] works within the caller's buffer
 //! of tokens, [`Tokenizer::decode`] writes into the caller's buffer of text, and a [`Stream`] decodes token by
-//! token, as they are found. There is no recursion and no floating point; no function here keeps more than
-//! about 200 bytes of its own on the stack.
+//! token, as they are found. There is no recursion and no floating point, and no function here has
+//! more than 350 bytes on the stack (x86-64, `opt-level=s`, read off `objdump -d`).
 //!
 //! # How a line is read
 //!

@@ -1,6 +1,6 @@
 //! Training: epochs of updates, validation, checkpoints.
 //!
-//! A [`Trainer`](trainer) alternates epochs and validations until a limit is reached. What it computes depends on the
+//! A trainer alternates epochs and validations until a limit is reached. What it computes depends on the
 //! run, the data and the checkpoint it goes on from, never on the clock: a run that was killed and resumed ends, on the
 //! CPU, with the bytes that it would have ended with.
 

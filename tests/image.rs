@@ -3,8 +3,9 @@
 use a2d_core::config::{Config, Stack};
 use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum};
 use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
+use a2d_core::token;
 use a2d_host::export::{Words, write};
-use a2d_tests::helpers::image::{config, image, weights};
+use a2d_tests::helpers::image::{config, image, tokenizer, weights};
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
 
@@ -19,7 +20,7 @@ fn tiny(format: Format) -> Vec<u8> {
         decoder: stack,
         ..config(true, true)
     };
-    write(&config, &weights(&config, 7), b"words", format).expect("an image")
+    write(&config, &weights(&config, 7), &tokenizer(), format).expect("an image")
 }
 
 /// The bytes with the checksum that fits them.
@@ -45,7 +46,8 @@ fn tried(bytes: &[u8]) -> bool {
     else {
         return true;
     };
-    let _ = translator.translate(&[4, 5], &mut [0; 2]);
+    let _ = translator.translate_tokens(&[4, 5], &mut [0; 2]);
+    let _ = translator.translate("a ab", &mut [0; 8]);
     true
 }
 
@@ -58,22 +60,21 @@ fn what_is_written_is_read() {
             let model: Model<'_> = Model::new(image.bytes()).expect("an image");
             assert_eq!(model.config(), &config);
             assert_eq!(model.quantised(), format != Format::F32);
-            assert_eq!(model.image().tokenizer(), b"words");
-            assert_eq!(model.image().parameters(), weights.len());
-            let mut number = 0;
-            let each = model.transformer().try_map::<(), ()>(&mut |_, w| {
+            assert!(model.tokenizer().is_none() && model.image().tokenizer().is_empty());
+            let all = model.image().weights();
+            assert_eq!(all.count(), weights.len());
+            assert!(all.get(weights.len()).is_none());
+            for (number, wanted) in weights.iter().enumerate() {
+                let w = all.get(number).expect("a parameter");
                 assert_eq!(w.format(), if w.shape().rows() > 1 { format } else { Format::F32 });
                 let mut out = vec![f32::NAN; w.shape().len()];
                 for (row, out) in out.chunks_mut(w.shape().cols()).enumerate() {
-                    w.read(row, out).ok_or(())?;
+                    w.read(row, out).expect("a row");
                 }
                 if w.format() == Format::F32 {
-                    assert_eq!(out, weights[number]);
+                    assert_eq!(&out, wanted);
                 }
-                number += 1;
-                Ok(())
-            });
-            each.expect("every row");
+            }
         }
     }
 }
@@ -95,6 +96,20 @@ fn an_image_is_laid_out_as_it_is_documented() {
     // Vocabulary 7, shared and with norms first, gelu; width 4, inner width 4, 2 heads, 1 layer.
     let config: Vec<u32> = (0..12).map(|i| word(word(36) as usize + 4 * i)).collect();
     assert_eq!(config, [7, 7, 3, 1, 4, 4, 2, 1, 4, 4, 2, 1]);
+}
+
+#[test]
+fn a_tokenizer_is_checked_with_the_model() {
+    let config = config(true, true); // 19 tokens
+    let weights = weights(&config, 7);
+    let written =
+        |tables: &[u8]| opened(&write(&config, &weights, tables, Format::Int8).expect("an image"));
+    assert_eq!(written(&tokenizer()), Err(Error::Vocabulary { tokens: 7, model: 19 }));
+    assert_eq!(written(b"words"), Err(Error::Tokenizer(token::Error::Foreign)));
+    let bytes = tiny(Format::Int8);
+    let copy = Words::new(&bytes);
+    let model: Model<'_> = Model::new(copy.bytes()).expect("an image");
+    assert_eq!(model.tokenizer().expect("a vocabulary").len(), 7);
 }
 
 #[test]

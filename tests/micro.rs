@@ -7,3 +7,5 @@ mod arena;
 mod products;
 #[path = "micro/searches.rs"]
 mod searches;
+#[path = "micro/texts.rs"]
+mod texts;

@@ -109,6 +109,20 @@ impl<T, const N: usize> Layers<T, N> {
         Self((0..count.min(N)).map(layer).collect())
     }
 
+    /// `count` layers, each made under its number; more than N are cut off.
+    pub fn try_new<E>(
+        count: usize,
+        at: Path<'_>,
+        mut layer: impl FnMut(Path<'_>) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        let mut out = heapless::Vec::new();
+        for i in 0..count.min(N) {
+            // No more than N: this cannot be full.
+            let _ = out.push(layer(at.at(i))?);
+        }
+        Ok(Self(out))
+    }
+
     /// Maps each layer under its number.
     pub fn try_map<U, E>(
         &self,

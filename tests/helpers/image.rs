@@ -3,11 +3,12 @@
 use super::model::{LAYERS, Model};
 use a2d_core::backend::Train;
 use a2d_core::config::{Activation, Config, Stack};
-use a2d_core::image::Format;
+use a2d_core::image::{ENTRY_WORDS, Format, Weights};
 use a2d_core::kd::Student;
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::rng;
+use a2d_core::shape::Shape;
 use a2d_host::export::{Words, write};
 use std::convert::Infallible;
 
@@ -54,7 +55,48 @@ pub fn model<B: Train>(b: &mut B, config: &Config, weights: &[Vec<f32>]) -> Mode
     bound.expect("as many weights as parameters")
 }
 
-/// Its image, with some bytes for a tokenizer.
+/// Its image, without a tokenizer.
 pub fn image(config: &Config, weights: &[Vec<f32>], format: Format) -> Words {
-    Words::new(&write(config, weights, b"words", format).expect("an image"))
+    Words::new(&write(config, weights, &[], format).expect("an image"))
+}
+
+/// Parameters as they lie in an image.
+#[derive(Default)]
+pub struct Parameters {
+    directory: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Parameters {
+    /// One more; its number is how many there were. `bytes` are numbers and scales as an image has them.
+    pub fn push(&mut self, format: Format, shape: Shape, bytes: &[u8]) {
+        let entry: [u32; ENTRY_WORDS] =
+            [format as u32, shape.rows() as u32, shape.cols() as u32, self.bytes.len() as u32];
+        self.directory.extend(entry.map(u32::to_le));
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.resize(self.bytes.len().next_multiple_of(16), 0);
+    }
+
+    /// Runs `f` over them.
+    pub fn with<R>(&self, f: impl FnOnce(Weights<'_>) -> R) -> R {
+        let bytes = Words::new(&self.bytes);
+        f(Weights::new(&self.directory, bytes.bytes()))
+    }
+}
+
+/// A vocabulary of 7 tokens, byte by byte as `a2d_core::token` documents it: the special ones, `▁`, `a`, `▁a`.
+pub fn tokenizer() -> Vec<u8> {
+    let mut tables = b"a2v\x01\0\0".to_vec();
+    let halves = |all: &[u16]| all.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+    let words = |all: &[u32]| all.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+    tables.extend(halves(&[7, 2, 1])); // tokens, characters, merges
+    tables.extend(words(&[8, 0, 3, 4, 8])); // bytes of text, where each begins
+    tables.extend(halves(&[0, 1, 1, 1])); // where the merges of each left token begin
+    for (character, token) in [('a', 5), (a2d_core::token::MARK, 4)] {
+        tables.extend(words(&[u32::from(character)]));
+        tables.extend(halves(&[token]));
+    }
+    tables.extend(halves(&[5, 0, 6])); // right, rank, result
+    tables.extend("▁a▁a".bytes());
+    tables
 }

@@ -22,7 +22,7 @@ fn all_of_it_is_used() {
             let all = Options { max_length_a: 0.0, max_length_b: target as f64, ..options() };
             let mut translator =
                 Translator::new(&model, memory.bytes_mut(), limits, all).expect("room");
-            let mut job = translator.start(&vec![5; source]).expect("a sentence");
+            let mut job = translator.start_tokens(&vec![5; source]).expect("a sentence");
             job.finish().expect("numbers");
             assert_eq!(job.peak(&limits), len, "{format:?} {config:?} {limits:?}");
         }
@@ -103,7 +103,7 @@ fn the_stack_is_as_small_as_is_said() {
     let length = within(16 << 10, || {
         let mut translator =
             Translator::new(&model, memory.bytes_mut(), limits(5), options()).expect("room");
-        translator.translate(&[4, 5, 6], &mut [0; 11]).expect("numbers").length
+        translator.translate_tokens(&[4, 5, 6], &mut [0; 11]).expect("numbers").length
     });
     assert!(length > 0);
 }

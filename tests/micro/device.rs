@@ -4,12 +4,13 @@
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, Tokens};
 use a2d_core::config::Activation;
-use a2d_core::image::{Format, Weight};
-use a2d_core::micro::{Micro, Slot};
+use a2d_core::image::{Format, Weights};
+use a2d_core::micro::{Micro, Parameter, Slot};
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
 use a2d_host::cpu::{Cpu, Tensor};
 use a2d_host::export::Words;
+use a2d_tests::helpers::image::Parameters;
 use std::sync::Arc;
 
 type Index = Arc<[u32]>;
@@ -20,16 +21,18 @@ pub struct Device {
     arena: Words,
 }
 
-/// The bytes of an f32 parameter.
-fn bytes(x: &Tensor) -> Words {
-    Words::new(&x.data().iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>())
+/// Parameters of f32 as an image has them.
+fn parameters(each: &[&Tensor]) -> Parameters {
+    let mut all = Parameters::default();
+    for x in each {
+        let bytes: Vec<u8> = x.data().iter().flat_map(|x| x.to_le_bytes()).collect();
+        all.push(Format::F32, x.shape(), &bytes);
+    }
+    all
 }
 
-/// The parameter that lies in `bytes`.
-fn weight(bytes: &Words, shape: Shape) -> Weight<'_> {
-    let (rows, cols) = (shape.rows() as u32, shape.cols() as u32);
-    Weight::new(Format::F32, rows, cols, bytes.bytes()).expect("a weight")
-}
+const FIRST: Parameter = Parameter::new(0);
+const SECOND: Parameter = Parameter::new(1);
 
 impl Device {
     pub fn new() -> Self {
@@ -37,11 +40,28 @@ impl Device {
     }
 
     /// Runs `f` in the arena; what it gives comes back to the CPU.
-    fn run<'w, const K: usize>(
+    fn run<const K: usize>(
         &mut self,
-        f: impl FnOnce(&mut Micro<'_, 'w>) -> [Slot; K],
+        f: impl FnOnce(&mut Micro<'_, '_>) -> [Slot; K],
     ) -> [Tensor; K] {
-        let mut micro = Micro::new(self.arena.bytes_mut(), 1000).expect("an arena");
+        self.run_with(&[], f)
+    }
+
+    /// [`Device::run`] over the parameters [`FIRST`] and [`SECOND`].
+    fn run_with<const K: usize>(
+        &mut self,
+        each: &[&Tensor],
+        f: impl FnOnce(&mut Micro<'_, '_>) -> [Slot; K],
+    ) -> [Tensor; K] {
+        parameters(each).with(|weights| self.run_over(weights, f))
+    }
+
+    fn run_over<const K: usize>(
+        &mut self,
+        weights: Weights<'_>,
+        f: impl FnOnce(&mut Micro<'_, '_>) -> [Slot; K],
+    ) -> [Tensor; K] {
+        let mut micro = Micro::new(self.arena.bytes_mut(), 1000, weights).expect("an arena");
         let made = f(&mut micro).map(|x| {
             let mut out = vec![f32::NAN; micro.shape(&x).len()];
             micro.read(&x, &mut out).expect("no fault");
@@ -80,23 +100,20 @@ impl Backend for Device {
     }
 
     fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>) -> Tensor {
-        let bytes = bytes(table);
-        let table = weight(&bytes, table.shape());
-        let [y] = self.run(|b| {
+        let [y] = self.run_with(&[table], |b| {
             let (ids, positions) = (b.index(&tokens.ids), b.index(&tokens.positions));
             let Tokens { rows, zero_padding, .. } = *tokens;
-            [b.embed(&table, &Tokens { ids, positions, rows, zero_padding })]
+            [b.embed(&FIRST, &Tokens { ids, positions, rows, zero_padding })]
         });
         y
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
-        let (bytes_w, bytes_b) = (bytes(w), b.map(bytes));
-        let w = weight(&bytes_w, w.shape());
-        let bias = bytes_b.as_ref().zip(b).map(|(bytes, b)| weight(bytes, b.shape()));
-        let [y] = self.run(|b| {
+        let each: Vec<&Tensor> = [w].into_iter().chain(b).collect();
+        let bias = b.map(|_| &SECOND);
+        let [y] = self.run_with(&each, |b| {
             let x = load(b, x);
-            [b.linear(&x, &w, bias.as_ref())]
+            [b.linear(&x, &FIRST, bias)]
         });
         y
     }
@@ -118,21 +135,17 @@ impl Backend for Device {
     }
 
     fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
-        let (gains, biases) = (bytes(gain), bytes(bias));
-        let [gain, bias] = [weight(&gains, gain.shape()), weight(&biases, bias.shape())];
-        let [y] = self.run(|b| {
+        let [y] = self.run_with(&[gain, bias], |b| {
             let x = load(b, x);
-            [b.layer_norm(&x, &gain, &bias)]
+            [b.layer_norm(&x, &FIRST, &SECOND)]
         });
         y
     }
 
     fn join(&mut self, y: Tensor, x: &Tensor, p: f32, gain: &Tensor, bias: &Tensor) -> Tensor {
-        let (gains, biases) = (bytes(gain), bytes(bias));
-        let [gain, bias] = [weight(&gains, gain.shape()), weight(&biases, bias.shape())];
-        let [y] = self.run(|b| {
+        let [y] = self.run_with(&[gain, bias], |b| {
             let (x, y) = (load(b, x), load(b, &y));
-            [b.join(y, &x, p, &gain, &bias)]
+            [b.join(y, &x, p, &FIRST, &SECOND)]
         });
         y
     }

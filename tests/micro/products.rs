@@ -2,10 +2,11 @@
 
 use a2d_core::backend::Backend;
 use a2d_core::image::{Format, GROUP, Weight};
-use a2d_core::micro::Micro;
+use a2d_core::micro::{Micro, Parameter};
 use a2d_core::rng;
 use a2d_core::shape::Shape;
 use a2d_host::export::{Words, int4, int8};
+use a2d_tests::helpers::image::Parameters;
 
 const SIZES: [[usize; 3]; 6] =
     [[1, 1, 1], [3, 5, 7], [4, 32, 9], [5, 64, 33], [9, 100, 3], [2, 257, 20]];
@@ -36,6 +37,25 @@ fn unpacked(w: &Weight<'_>) -> Vec<f32> {
     out
 }
 
+/// `x` `[n, cols]` times the one parameter, as a device computes it.
+fn product(x: &[f32], shape: Shape, w: &Parameters, outputs: usize) -> Vec<f32> {
+    w.with(|weights| {
+        let mut memory = Words::zeros(1 << 16);
+        let mut b = Micro::new(memory.bytes_mut(), 0, weights).expect("room");
+        let input = b.tensor(x, shape);
+        let y = b.linear(&input, &Parameter::new(0), None);
+        let mut got = vec![f32::NAN; shape.rows() * outputs];
+        b.read(&y, &mut got).expect("no fault");
+        got
+    })
+}
+
+fn one(format: Format, rows: usize, cols: usize, bytes: &Words) -> Parameters {
+    let mut parameters = Parameters::default();
+    parameters.push(format, Shape::matrix(rows, cols), bytes.bytes());
+    parameters
+}
+
 #[test]
 fn weights_are_near_what_they_stand_for() {
     for [_, cols, rows] in SIZES {
@@ -64,12 +84,8 @@ fn products_are_within_the_bound_of_quantisation() {
             let bytes = packed(&data, cols, format);
             let w = Weight::new(format, rows as u32, cols as u32, bytes.bytes()).expect("a weight");
             let numbers = unpacked(&w);
-            let mut memory = Words::zeros(1 << 16);
-            let mut b = Micro::new(memory.bytes_mut(), 0).expect("room");
-            let input = b.tensor(&x, Shape::matrix(n, cols));
-            let y = b.linear(&input, &w, None);
-            let mut got = vec![f32::NAN; n * rows];
-            b.read(&y, &mut got).expect("no fault");
+            let parameter = one(format, rows, cols, &bytes);
+            let got = product(&x, Shape::matrix(n, cols), &parameter, rows);
             for (i, got) in got.iter().enumerate() {
                 let (x, w) = (&x[i / rows * cols..][..cols], &numbers[i % rows * cols..][..cols]);
                 let sum = |f: &dyn Fn(f32, f32) -> f64| -> f64 {
@@ -95,13 +111,8 @@ fn halves_go_to_even() {
         let mut row = [0.0; 8];
         row[at] = 127.0;
         let bytes = packed(&row, 8, Format::Int8);
-        let w = Weight::new(Format::Int8, 1, 8, bytes.bytes()).expect("a weight");
-        let mut memory = Words::zeros(1 << 10);
-        let mut b = Micro::new(memory.bytes_mut(), 0).expect("room");
-        let input = b.tensor(&x, Shape::matrix(1, 8));
-        let y = b.linear(&input, &w, None);
-        let mut got = [0.0];
-        b.read(&y, &mut got).expect("no fault");
-        assert_eq!(got[0], 127.0 * want[at]);
+        let parameter = one(Format::Int8, 1, 8, &bytes);
+        let got = product(&x, Shape::matrix(1, 8), &parameter, 1);
+        assert_eq!(got, [127.0 * want[at]]);
     }
 }

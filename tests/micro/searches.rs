@@ -40,7 +40,7 @@ fn found(image: &Words, sources: &[Vec<u32>], beam: usize) -> Vec<Vec<Hypothesis
     let mut translator =
         Translator::new(&model, arena.bytes_mut(), limits(beam), options()).expect("room");
     let one = |source: &Vec<u32>| {
-        let mut job = translator.start(&source[..source.len() - 1]).expect("a sentence");
+        let mut job = translator.start_tokens(&source[..source.len() - 1]).expect("a sentence");
         job.finish().expect("numbers");
         let Some(found) = job.found() else { return Vec::new() };
         let hypothesis = |rank| {
@@ -99,8 +99,8 @@ fn steps_are_the_whole() {
             for source in &sources {
                 let source = &source[..source.len() - 1];
                 let (mut out, mut told, mut waits) = ([0; TARGET], Vec::new(), 0);
-                let done = translator.translate(source, &mut out).expect("numbers");
-                let mut job = translator.start(source).expect("a sentence");
+                let done = translator.translate_tokens(source, &mut out).expect("numbers");
+                let mut job = translator.start_tokens(source).expect("a sentence");
                 loop {
                     match job.poll().expect("numbers") {
                         Poll::Ready(Some(token)) => told.push(token),
@@ -140,21 +140,21 @@ fn what_cannot_be_translated_is_told() {
         Translator::new(&model, memory.bytes_mut(), limits(2), options()).expect("room");
     let mut out = [0; TARGET];
     let long = [5; 9];
-    let refused = translator.translate(&long, &mut out);
+    let refused = translator.translate_tokens(&long, &mut out);
     assert_eq!(refused, Err(Error::TooLong { found: 10, most: 9 }));
-    let foreign = translator.translate(&[4, 19], &mut out);
+    let foreign = translator.translate_tokens(&[4, 19], &mut out);
     assert_eq!(foreign, Err(Error::Token { id: 19 }));
-    let short = translator.translate(&[4, 5], &mut []);
+    let short = translator.translate_tokens(&[4, 5], &mut []);
     assert!(matches!(short, Err(Error::Output { needed: 1.. })), "{short:?}");
-    let empty = translator.translate(&[], &mut []).expect("nothing");
+    let empty = translator.translate_tokens(&[], &mut []).expect("nothing");
     assert_eq!((empty.length, empty.score), (0, 0.0));
-    assert!(!translator.translate(&long[..8], &mut out).expect("room").cut);
+    assert!(!translator.translate_tokens(&long[..8], &mut out).expect("room").cut);
     let whole = out;
     let mut memory = arena(&model, &limits(2));
     let cutting = Options { cut: true, ..options() };
     let mut cutting =
         Translator::new(&model, memory.bytes_mut(), limits(2), cutting).expect("room");
     let mut out = [0; TARGET];
-    assert!(cutting.translate(&long, &mut out).expect("cut").cut);
+    assert!(cutting.translate_tokens(&long, &mut out).expect("cut").cut);
     assert_eq!(out, whole);
 }

@@ -1,6 +1,7 @@
 //! Why bytes are no image.
 
 use crate::config::Impossible;
+use crate::token;
 use core::fmt;
 
 /// Why an image cannot be run.
@@ -36,6 +37,21 @@ pub enum Error {
     },
     /// The weights' directory does not fit the configuration or the file.
     Directory,
+    /// The tokenizer's tables.
+    Tokenizer(token::Error),
+    /// The tokenizer has another number of tokens than the model.
+    Vocabulary {
+        /// That of the tokenizer.
+        tokens: usize,
+        /// That of the model, on the side that differs.
+        model: usize,
+    },
+}
+
+impl From<token::Error> for Error {
+    fn from(error: token::Error) -> Self {
+        Self::Tokenizer(error)
+    }
 }
 
 impl From<Impossible> for Error {
@@ -65,6 +81,10 @@ impl fmt::Display for Error {
                 write!(f, "the image has {found} layers, there is room for {most}")
             }
             Self::Directory => f.write_str("the image's weights do not fit its configuration"),
+            Self::Tokenizer(error) => write!(f, "the image's tokenizer: {error}"),
+            Self::Vocabulary { tokens, model } => {
+                write!(f, "the image's tokenizer has {tokens} tokens, its model {model}")
+            }
         }
     }
 }

@@ -19,7 +19,7 @@
 //! | number | what |
 //! |---|---|
 //! | 1 | configuration: the words of [`config_words`] |
-//! | 2 | tokenizer: bytes that this module does not look into |
+//! | 2 | tokenizer: the tables of [`crate::token`], or nothing |
 //! | 3 | weights' directory: for each parameter in canonical order (that of [`crate::nn::Transformer::try_map`]) four words: [`Format`] (0: f32, 1: int8, 2: int4), rows, columns, offset in section 4 |
 //! | 4 | weights, each at a multiple of 16; [`Weight`] says how a format lies |
 //!
@@ -34,11 +34,13 @@
 mod config;
 mod error;
 mod weight;
+mod weights;
 
 pub use config::{CONFIG_WORDS, config_words};
 pub use error::Error;
 pub use weight::{Format, GROUP, MOST_COLUMNS, Weight};
 pub(crate) use weight::{float, half, unpack};
+pub use weights::Weights;
 
 use crate::config::Config;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
@@ -64,7 +66,7 @@ pub const ENTRY_WORDS: usize = 4;
 pub enum Section {
     /// [`config_words`].
     Config = 1,
-    /// Opaque bytes.
+    /// The tables of [`crate::token`].
     Tokenizer = 2,
     /// Format, rows, columns and offset of each parameter.
     Directory = 3,
@@ -90,8 +92,7 @@ pub fn checksum(bytes: &[u8]) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     tokenizer: &'a [u8],
-    directory: &'a [u32],
-    weights: &'a [u8],
+    weights: Weights<'a>,
     config: Config,
 }
 
@@ -105,8 +106,10 @@ impl<'a> Image<'a> {
         Ok(Self {
             config: config::config(words(Section::Config)?)?,
             tokenizer: find(bytes, sections, Section::Tokenizer)?,
-            directory: words(Section::Directory)?,
-            weights: find(bytes, sections, Section::Weights)?,
+            weights: Weights::new(
+                words(Section::Directory)?,
+                find(bytes, sections, Section::Weights)?,
+            ),
         })
     }
 
@@ -115,33 +118,14 @@ impl<'a> Image<'a> {
         &self.config
     }
 
-    /// The tokenizer's tables, as they were given to whoever wrote the file.
+    /// The tokenizer's tables, unread; empty where the file has none.
     pub fn tokenizer(&self) -> &'a [u8] {
         self.tokenizer
     }
 
-    /// Bytes of the weights.
-    pub fn weights_len(&self) -> usize {
-        self.weights.len()
-    }
-
-    /// Parameter `number` in canonical order.
-    ///
-    /// Errors: the directory does not have it, or it does not lie in the file.
-    pub fn weight(&self, number: usize) -> Result<Weight<'a>, Error> {
-        let at = number.checked_mul(ENTRY_WORDS).ok_or(Error::Directory)?;
-        let entry = self.directory.get(at..).and_then(|entries| entries.first_chunk());
-        let &[format, rows, cols, offset] = entry.ok_or(Error::Directory)?;
-        let format = Format::from_number(u32::from_le(format)).ok_or(Error::Directory)?;
-        let (rows, cols) = (u32::from_le(rows), u32::from_le(cols));
-        let start = u32::from_le(offset) as usize;
-        let bytes = self.weights.get(start..).filter(|_| start.is_multiple_of(ALIGN));
-        Weight::new(format, rows, cols, bytes.ok_or(Error::Directory)?).ok_or(Error::Directory)
-    }
-
-    /// How many parameters the directory lists.
-    pub fn parameters(&self) -> usize {
-        self.directory.len() / ENTRY_WORDS
+    /// The weights, unread.
+    pub fn weights(&self) -> Weights<'a> {
+        self.weights
     }
 }
 

@@ -82,6 +82,11 @@ impl<'m> Arena<'m> {
         Some(Slot { at: self.take(len)?, shape })
     }
 
+    /// Integers that are there already.
+    pub fn adopt(&mut self, len: usize) -> Option<Words> {
+        Some(Words { at: self.take(len)?, len })
+    }
+
     /// Integers, written one after the other.
     pub fn list(&mut self, len: usize, value: impl Fn(usize) -> u32) -> Option<Words> {
         let at = self.take(len)?;
@@ -89,6 +94,10 @@ impl<'m> Arena<'m> {
         let words = <[u32]>::mut_from_bytes(words.as_mut_bytes()).ok()?;
         words.iter_mut().enumerate().for_each(|(i, word)| *word = value(i));
         Some(Words { at, len })
+    }
+
+    pub fn integers(&self, of: &Words) -> Option<&[u32]> {
+        Below(self.words).integers(of)
     }
 
     pub fn get(&self, x: &Slot) -> Option<&[f32]> {

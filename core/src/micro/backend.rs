@@ -7,11 +7,26 @@ use super::product::{self, Quantised};
 use crate::backend::{Allow, Attend, Attended, Backend, Decode, Kv, Lost};
 use crate::batch::{Grid, NO_POSITION, Tokens};
 use crate::config::Activation;
-use crate::image::{Format, Weight};
+use crate::image::{Format, Weight, Weights};
 use crate::rows;
 use crate::shape::Shape;
-use core::marker::PhantomData;
 use zerocopy::FromBytes;
+
+/// A parameter: its number in canonical order, by which it is found in the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter(u16);
+
+impl Parameter {
+    /// Number `number`, from 0.
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
 
 /// A backend whose tensors lie in one slice of memory that the caller gives, and whose weights lie in an image.
 ///
@@ -22,7 +37,7 @@ pub struct Micro<'m, 'w> {
     /// The scores of one query and head.
     pub(super) scores: &'m mut [f32],
     fault: Option<Error>,
-    weights: PhantomData<&'w [u8]>,
+    weights: Weights<'w>,
 }
 
 /// The words of a caller's memory.
@@ -36,14 +51,18 @@ impl<'m, 'w> Micro<'m, 'w> {
     /// In `memory`, which 4 bytes align; of it, `keys` words serve attention to so many keys.
     ///
     /// Errors: it is misaligned, or has no room for `keys` words.
-    pub fn new(memory: &'m mut [u8], keys: usize) -> Result<Self, Error> {
-        Self::over(words(memory)?, keys)
+    pub fn new(memory: &'m mut [u8], keys: usize, weights: Weights<'w>) -> Result<Self, Error> {
+        Self::over(words(memory)?, keys, weights)
     }
 
-    pub(super) fn over(words: &'m mut [f32], keys: usize) -> Result<Self, Error> {
+    pub(super) fn over(
+        words: &'m mut [f32],
+        keys: usize,
+        weights: Weights<'w>,
+    ) -> Result<Self, Error> {
         let missing = keys.saturating_sub(words.len()).saturating_mul(size_of::<f32>());
         let (scores, rest) = words.split_at_mut_checked(keys).ok_or(Error::Arena { missing })?;
-        Ok(Self { arena: Arena::new(rest), scores, fault: None, weights: PhantomData })
+        Ok(Self { arena: Arena::new(rest), scores, fault: None, weights })
     }
 
     /// The most bytes that were in use at once.
@@ -75,6 +94,11 @@ impl<'m, 'w> Micro<'m, 'w> {
         })
     }
 
+    fn lost(&mut self, rows: usize, cols: usize) -> Slot {
+        self.fail();
+        Slot::nowhere(Shape::matrix(rows, cols))
+    }
+
     fn fail(&mut self) {
         self.fault = self.fault.or(Some(Error::Fault));
     }
@@ -93,7 +117,18 @@ impl<'m, 'w> Micro<'m, 'w> {
         })
     }
 
-    fn try_embed(&mut self, table: &Weight<'w>, tokens: &Tokens<Words>) -> Option<Slot> {
+    fn weight(&self, number: &Parameter) -> Option<Weight<'w>> {
+        self.weights.get(usize::from(number.number()))
+    }
+
+    /// The rows and columns of a parameter.
+    fn extent(&self, number: &Parameter) -> (usize, usize) {
+        let shape = self.weight(number).map_or(Shape::matrix(0, 0), |w| w.shape());
+        (shape.rows(), shape.cols())
+    }
+
+    fn try_embed(&mut self, table: &Parameter, tokens: &Tokens<Words>) -> Option<Slot> {
+        let table = self.weight(table)?;
         let width = table.shape().cols();
         let y = self.arena.tensor(Shape::matrix(tokens.rows, width))?;
         let top = self.arena.top();
@@ -117,7 +152,8 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(y)
     }
 
-    fn try_linear(&mut self, x: &Slot, w: &Weight<'w>, bias: Option<&Weight<'w>>) -> Option<Slot> {
+    fn try_linear(&mut self, x: &Slot, w: &Parameter, bias: Option<&Parameter>) -> Option<Slot> {
+        let w = &self.weight(w)?;
         let (rows, cols) = (x.shape().rows(), x.shape().cols());
         if cols != w.shape().cols() {
             return None;
@@ -145,7 +181,8 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(y)
     }
 
-    fn add_bias(&mut self, y: &Slot, bias: &Weight<'w>) -> Option<()> {
+    fn add_bias(&mut self, y: &Slot, bias: &Parameter) -> Option<()> {
+        let bias = self.weight(bias)?;
         let width = y.shape().cols();
         if bias.words().len() != width {
             return None;
@@ -159,7 +196,8 @@ impl<'m, 'w> Micro<'m, 'w> {
     }
 
     /// Gain and bias of a norm as floats, and room for a row: `[3, D]`.
-    fn norm_parameters(&mut self, gain: &Weight<'w>, bias: &Weight<'w>) -> Option<Slot> {
+    fn norm_parameters(&mut self, gain: &Parameter, bias: &Parameter) -> Option<Slot> {
+        let (gain, bias) = (self.weight(gain)?, self.weight(bias)?);
         let width = gain.words().len();
         if width == 0 || bias.words().len() != width {
             return None;
@@ -171,7 +209,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(at)
     }
 
-    fn try_norm(&mut self, y: &Slot, gain: &Weight<'w>, bias: &Weight<'w>) -> Option<()> {
+    fn try_norm(&mut self, y: &Slot, gain: &Parameter, bias: &Parameter) -> Option<()> {
         let top = self.arena.top();
         let parameters = self.norm_parameters(gain, bias)?;
         let width = parameters.shape().cols();
@@ -286,9 +324,9 @@ fn embed_row(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
     }
 }
 
-impl<'w> Backend for Micro<'_, 'w> {
+impl Backend for Micro<'_, '_> {
     type Tensor = Slot;
-    type Param = Weight<'w>;
+    type Param = Parameter;
     type Index = Words;
 
     fn shape(&self, x: &Slot) -> Shape {
@@ -307,14 +345,18 @@ impl<'w> Backend for Micro<'_, 'w> {
         self.list(values.len(), |i| values.get(i).copied().unwrap_or_default())
     }
 
-    fn embed(&mut self, table: &Weight<'w>, tokens: &Tokens<Words>) -> Slot {
-        let made = self.try_embed(table, tokens);
-        self.sure(made, Shape::matrix(tokens.rows, table.shape().cols()))
+    fn embed(&mut self, table: &Parameter, tokens: &Tokens<Words>) -> Slot {
+        match self.try_embed(table, tokens) {
+            Some(y) => y,
+            None => self.lost(tokens.rows, self.extent(table).1),
+        }
     }
 
-    fn linear(&mut self, x: &Slot, w: &Weight<'w>, b: Option<&Weight<'w>>) -> Slot {
-        let made = self.try_linear(x, w, b);
-        self.sure(made, Shape::matrix(x.shape().rows(), w.shape().rows()))
+    fn linear(&mut self, x: &Slot, w: &Parameter, b: Option<&Parameter>) -> Slot {
+        match self.try_linear(x, w, b) {
+            Some(y) => y,
+            None => self.lost(x.shape().rows(), self.extent(w).0),
+        }
     }
 
     fn activate(&mut self, x: Slot, f: Activation) -> Slot {
@@ -329,7 +371,7 @@ impl<'w> Backend for Micro<'_, 'w> {
         x
     }
 
-    fn layer_norm(&mut self, x: &Slot, gain: &Weight<'w>, bias: &Weight<'w>) -> Slot {
+    fn layer_norm(&mut self, x: &Slot, gain: &Parameter, bias: &Parameter) -> Slot {
         let copy = self.copy(x);
         let y = self.sure(copy, x.shape());
         let done = self.try_norm(&y, gain, bias);
@@ -354,7 +396,7 @@ impl<'w> Backend for Micro<'_, 'w> {
         }
     }
 
-    fn join(&mut self, y: Slot, x: &Slot, _p: f32, gain: &Weight<'w>, bias: &Weight<'w>) -> Slot {
+    fn join(&mut self, y: Slot, x: &Slot, _p: f32, gain: &Parameter, bias: &Parameter) -> Slot {
         let done = self.try_add(&y, x).and_then(|()| self.try_norm(&y, gain, bias));
         self.check(done);
         y

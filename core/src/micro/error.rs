@@ -15,9 +15,12 @@ pub enum Error {
     Misaligned,
     /// A limit is 0.
     Limits,
+    /// The image has no vocabulary: only tokens can be translated.
+    Tokenizer,
     /// The sentence is longer than the limit.
     TooLong {
-        /// Its tokens, the end of the sentence included.
+        /// Its tokens, the end of the sentence included; of a text that has no room even in the whole arena, what
+        /// would be enough.
         found: usize,
         /// The limit.
         most: usize,
@@ -29,7 +32,7 @@ pub enum Error {
     },
     /// The output is too short for the translation.
     Output {
-        /// Its tokens.
+        /// Its bytes; its tokens, where tokens were asked for.
         needed: usize,
     },
     /// Nothing was found: the weights are no numbers.
@@ -44,11 +47,12 @@ impl fmt::Display for Error {
             Self::Arena { missing } => write!(f, "the arena is {missing} bytes too small"),
             Self::Misaligned => f.write_str("the arena is misaligned: 4 must divide its address"),
             Self::Limits => f.write_str("a limit is 0"),
+            Self::Tokenizer => f.write_str("the image has no vocabulary"),
             Self::TooLong { found, most } => {
                 write!(f, "the sentence has {found} tokens, the limit is {most}")
             }
             Self::Token { id } => write!(f, "token {id} is outside the source's vocabulary"),
-            Self::Output { needed } => write!(f, "the output needs room for {needed} tokens"),
+            Self::Output { needed } => write!(f, "the output is too short: {needed} are needed"),
             Self::Nothing => f.write_str("nothing was found: the weights are no numbers"),
             Self::Fault => f.write_str("the model does not fit together: this is a bug"),
         }

@@ -8,9 +8,9 @@
 //! let model: Model = Model::new(image)?;
 //! let limits = Limits { source: 64, target: 64, beam: 1 };
 //! let mut translator = Translator::new(&model, arena, limits, Options::default())?;
-//! let mut out = [0; 65];
-//! let done = translator.translate(&[17, 4, 99], &mut out)?;
-//! let tokens = &out[..done.length];
+//! let mut out = [0; 400];
+//! let done = translator.translate("Wo ist der Bahnhof?", &mut out)?;
+//! let text: &str = done.text;
 //! # Ok(()) }
 //! ```
 //!
@@ -33,14 +33,16 @@ mod arena;
 mod attend;
 mod backend;
 mod error;
+mod job;
 mod model;
 mod need;
 mod product;
 mod translator;
 
 pub use arena::{Slot, Words};
-pub use backend::Micro;
+pub use backend::{Micro, Parameter};
 pub use error::Error;
+pub use job::Job;
 pub use model::Model;
 pub use need::{Limits, arena_bytes};
-pub use translator::{Done, Job, Options, Translator};
+pub use translator::{Done, Options, Translated, Translator};

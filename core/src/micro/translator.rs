@@ -1,17 +1,13 @@
-//! Tokens to tokens.
+//! Text to text, and tokens to tokens.
 
-use super::arena::Slot;
-use super::backend::{Micro, words};
+use super::backend::words;
 use super::error::Error;
+use super::job::{Begin, Job};
 use super::model::Model;
 use super::need::{Limits, arena_bytes};
-use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
+use crate::batch::Run;
 use crate::config::token::EOS;
-use crate::image::Weight;
-use crate::nn::{Cache, Transformer};
-use crate::search::{Found, Search, Sentence, Steps};
-use core::mem;
-use core::task::Poll;
+use crate::search::Sentence;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// How to translate.
@@ -42,7 +38,18 @@ pub struct Translator<'m, 'a, const N: usize = 6> {
     options: Options,
 }
 
-/// What a translation came to.
+/// A translation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Translated<'o> {
+    /// Its text; of a blank line, none.
+    pub text: &'o str,
+    /// Log-probability over length to the length penalty; 0 for a blank line.
+    pub score: f32,
+    /// Whether the source was cut.
+    pub cut: bool,
+}
+
+/// A translation in tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Done {
     /// Its tokens, the end of the sentence not counted.
@@ -51,6 +58,14 @@ pub struct Done {
     pub score: f32,
     /// Whether the source was cut.
     pub cut: bool,
+}
+
+/// A source at the front of the arena.
+#[derive(Clone, Copy)]
+struct Source {
+    /// Its tokens, without an end of the sentence.
+    len: usize,
+    cut: bool,
 }
 
 impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
@@ -75,204 +90,110 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         Ok(Self { model, words, limits, options })
     }
 
-    /// Translates `source` (without an end of the sentence) into `out`; an empty one to nothing.
+    /// Translates a line into `out`; a blank one to nothing.
     ///
-    /// Errors: it is too long, has a foreign token, or its translation has no room in `out`.
-    pub fn translate(&mut self, source: &[u32], out: &mut [u32]) -> Result<Done, Error> {
-        let mut job = self.start(source)?;
-        let cut = job.cut;
+    /// Characters outside the vocabulary are spelt as bytes where it has them, and unknown tokens otherwise.
+    ///
+    /// Errors: the image has no vocabulary, the line is too long, or its translation has no room in `out`.
+    pub fn translate<'o>(
+        &mut self,
+        text: &str,
+        out: &'o mut [u8],
+    ) -> Result<Translated<'o>, Error> {
+        let mut job = self.start(text)?;
         job.finish()?;
-        let Some(found) = job.found() else { return Ok(Done { length: 0, score: 0.0, cut }) };
-        let length = found.length(0, 0).saturating_sub(1);
-        let out = out.get_mut(..length).ok_or(Error::Output { needed: length })?;
-        found.tokens(0, 0, out);
-        Ok(Done { length, score: found.score(0, 0), cut })
+        let (score, cut) = (job.score(), job.cut());
+        Ok(Translated { text: job.text(out)?, score, cut })
     }
 
-    /// Begins to translate `source`; [`Job::poll`] goes on.
+    /// Translates tokens (without an end of the sentence) into `out`; none to none.
     ///
-    /// Errors: it is too long, or has a foreign token.
-    pub fn start(&mut self, source: &[u32]) -> Result<Job<'_, 'a, N>, Error> {
-        let (source, cut) = self.fitting(source)?;
-        let (ints, floats) = self.limits.workspace();
-        let (ints, rest) = self.words.split_at_mut_checked(ints).ok_or(Error::Fault)?;
-        let ints = <[u32]>::mut_from_bytes(ints.as_mut_bytes()).map_err(|_| Error::Fault)?;
-        let (floats, rest) = rest.split_at_mut_checked(floats).ok_or(Error::Fault)?;
-        let mut micro = Micro::over(rest, self.limits.keys())?;
-        let length = source.len() + 1;
+    /// Errors: there are too many, one is foreign, or the translation has no room in `out`.
+    pub fn translate_tokens(&mut self, source: &[u32], out: &mut [u32]) -> Result<Done, Error> {
+        let mut job = self.start_tokens(source)?;
+        job.finish()?;
+        let length = job.length();
+        let out = out.get_mut(..length).ok_or(Error::Output { needed: length })?;
+        if let Some(found) = job.found() {
+            found.tokens(0, 0, out);
+        }
+        Ok(Done { length, score: job.score(), cut: job.cut() })
+    }
+
+    /// Begins to translate a line; [`Job::poll`] goes on.
+    ///
+    /// Errors: the image has no vocabulary, or the line is too long.
+    pub fn start(&mut self, text: &str) -> Result<Job<'_, 'a, N>, Error> {
+        let source = self.encode(text)?;
+        self.begin(source)
+    }
+
+    /// Begins to translate tokens (without an end of the sentence); [`Job::poll`] goes on.
+    ///
+    /// Errors: there are too many, or one is foreign.
+    pub fn start_tokens(&mut self, source: &[u32]) -> Result<Job<'_, 'a, N>, Error> {
+        let fits = self.fit(source.len(), source.len())?;
+        let vocabulary = self.model.config().source_vocabulary;
+        let source = source.get(..fits.len).ok_or(Error::Fault)?;
+        if let Some(id) = source.iter().find(|id| **id as usize >= vocabulary) {
+            return Err(Error::Token { id: *id });
+        }
+        let to = integers(self.words)?;
+        to.iter_mut().zip(source).for_each(|(to, id)| *to = *id);
+        self.begin(fits)
+    }
+
+    /// The tokens of a line, in the arena, all of which is free.
+    fn encode(&mut self, text: &str) -> Result<Source, Error> {
+        let tokenizer = self.model.tokenizer().ok_or(Error::Tokenizer)?;
+        if text.trim().is_empty() {
+            return Ok(Source { len: 0, cut: false });
+        }
+        let (len, needed) = tokenizer.encode_front(text, integers(self.words)?);
+        self.fit(len, needed.unwrap_or(len))
+    }
+
+    /// What the limits leave of `len` tokens out of `all`.
+    fn fit(&self, len: usize, all: usize) -> Result<Source, Error> {
+        let (found, most) = (all.saturating_add(1), self.limits.source);
+        let cut = found > most;
+        if cut && !self.options.cut {
+            return Err(Error::TooLong { found, most });
+        }
+        Ok(Source { len: len.min(most.saturating_sub(1)), cut })
+    }
+
+    /// Begins with the source at the front of the arena: it moves to where the encoder reads it.
+    fn begin(&mut self, source: Source) -> Result<Job<'_, 'a, N>, Error> {
+        let length = source.len.saturating_add(1);
         let longest = self.options.max_length_a * length as f64 + self.options.max_length_b;
         let sentence = Sentence {
             memory: Run { start: 0, len: length, valid: length },
             max_length: (longest as usize).clamp(1, self.limits.target),
         };
-        let state = if source.is_empty() {
-            State::Told
-        } else {
-            let how = Search {
-                beam: self.limits.beam,
-                length_penalty: self.options.length_penalty,
-                min_length: 1,
-            };
-            let steps = Steps::new(how, 1, sentence.max_length, ints, floats);
-            State::Read { tokens: tokens(&mut micro, source), steps }
+        let (ints, floats) = self.limits.workspace();
+        let fixed = ints.saturating_add(floats).saturating_add(self.limits.keys());
+        let end = fixed.saturating_add(source.len);
+        if end >= self.words.len() {
+            return Err(Error::Fault);
+        }
+        self.words.copy_within(..source.len, fixed);
+        if let Some(word) = integers(self.words)?.get_mut(end) {
+            *word = EOS;
+        }
+        let length_penalty = self.options.length_penalty;
+        let begin = Begin {
+            limits: self.limits,
+            length_penalty,
+            sentence,
+            cut: source.cut,
+            words: self.words,
         };
-        let transformer = &self.model.transformer;
-        let greedy = self.limits.beam == 1;
-        Ok(Job { micro, transformer, sentence, state, told: 0, greedy, cut })
-    }
-
-    /// The part of a sentence that is translated, and whether it was cut.
-    fn fitting<'s>(&self, source: &'s [u32]) -> Result<(&'s [u32], bool), Error> {
-        let (found, most) = (source.len().saturating_add(1), self.limits.source);
-        let long = found > most;
-        if long && !self.options.cut {
-            return Err(Error::TooLong { found, most });
-        }
-        let source = source.get(..most.saturating_sub(1)).filter(|_| long).unwrap_or(source);
-        let vocabulary = self.model.config().source_vocabulary;
-        match source.iter().find(|id| **id as usize >= vocabulary) {
-            Some(id) => Err(Error::Token { id: *id }),
-            None => Ok((source, long)),
-        }
+        Job::new(self.model, begin)
     }
 }
 
-/// The source where the encoder reads it.
-fn tokens(micro: &mut Micro<'_, '_>, source: &[u32]) -> Tokens<super::Words> {
-    let rows = source.len() + 1;
-    Tokens {
-        ids: micro.list(rows, |i| source.get(i).copied().unwrap_or(EOS)),
-        positions: micro.list(rows, |i| FIRST_POSITION.saturating_add(i as u32)),
-        rows,
-        zero_padding: true,
-    }
-}
-
-/// A translation under way.
-pub struct Job<'t, 'a, const N: usize> {
-    micro: Micro<'t, 'a>,
-    transformer: &'t Transformer<Weight<'a>, N>,
-    sentence: Sentence,
-    state: State<'t, N>,
-    /// Tokens that [`Job::poll`] gave.
-    told: usize,
-    greedy: bool,
-    cut: bool,
-}
-
-/// How far a translation is.
-#[allow(clippy::large_enum_variant)] // one lives, on the stack
-enum State<'t, const N: usize> {
-    /// The encoder comes next.
-    Read { tokens: Tokens<super::Words>, steps: Steps<'t> },
-    /// A step of the decoder comes next.
-    Write { steps: Steps<'t>, cache: Cache<Slot, N> },
-    /// All is found.
-    Found(Found<'t>),
-    /// There is nothing more.
-    Told,
-}
-
-impl<'t, const N: usize> Job<'t, '_, N> {
-    /// Does one piece of work: the encoder first, then a step of the decoder each time.
-    ///
-    /// `Ready(Some(token))` is the next token, `Ready(None)` the end. With a beam of 1 tokens come as they are found,
-    /// otherwise all of them after the last step.
-    ///
-    /// Errors: the weights are no numbers.
-    pub fn poll(&mut self) -> Result<Poll<Option<u32>>, Error> {
-        match mem::replace(&mut self.state, State::Told) {
-            State::Read { tokens, steps } => {
-                self.state = self.read(&tokens, steps)?;
-                Ok(Poll::Pending)
-            }
-            State::Write { steps, cache } => self.write(steps, cache),
-            State::Found(found) => Ok(Poll::Ready(self.tell(found))),
-            State::Told => Ok(Poll::Ready(None)),
-        }
-    }
-
-    /// Works until all is found.
-    ///
-    /// Errors: the weights are no numbers.
-    pub fn finish(&mut self) -> Result<(), Error> {
-        while matches!(self.state, State::Read { .. } | State::Write { .. }) {
-            let _ = self.poll()?;
-        }
-        Ok(())
-    }
-
-    /// All hypotheses of the one sentence (number 0), once they are found; none of an empty sentence.
-    pub fn found(&self) -> Option<&Found<'t>> {
-        match &self.state {
-            State::Found(found) => Some(found),
-            _ => None,
-        }
-    }
-
-    /// Whether the source was cut.
-    pub fn cut(&self) -> bool {
-        self.cut
-    }
-
-    /// The most bytes of the arena that backend and search had in use at once.
-    pub fn peak(&self, limits: &Limits) -> usize {
-        let (ints, floats) = limits.workspace();
-        (ints + floats) * size_of::<f32>() + self.micro.peak()
-    }
-
-    /// Encodes, and makes the caches.
-    fn read(
-        &mut self,
-        tokens: &Tokens<super::Words>,
-        steps: Steps<'t>,
-    ) -> Result<State<'t, N>, Error> {
-        let (micro, rows) = (&mut self.micro, tokens.rows);
-        let run = self.sentence.memory;
-        let span = Span { query: run, key: run, before: 0 }.encode();
-        let spans = micro.list(span.len(), |i| span.get(i).copied().unwrap_or_default());
-        let area = rows.saturating_mul(rows);
-        let grid = Grid { spans, sentences: 1, queries: rows, keys: rows, area, causal: false };
-        let memory = self.transformer.encode(micro, tokens, &grid, &mut ());
-        let (beam, longest) = (steps.beam(), self.sentence.max_length);
-        let cache = self.transformer.cache(micro, &memory, beam, longest + 1);
-        match micro.fault() {
-            Some(fault) => Err(fault),
-            None => Ok(State::Write { steps, cache }),
-        }
-    }
-
-    fn write(
-        &mut self,
-        mut steps: Steps<'t>,
-        mut cache: Cache<Slot, N>,
-    ) -> Result<Poll<Option<u32>>, Error> {
-        let sentences = [self.sentence];
-        let more = steps.step(&mut self.micro, self.transformer, &mut cache, &sentences);
-        if let Some(fault) = self.micro.fault() {
-            return Err(fault);
-        }
-        if more.map_err(|_| Error::Fault)? {
-            let newest = steps.newest().filter(|_| self.greedy);
-            self.state = State::Write { steps, cache };
-            self.told += usize::from(newest.is_some());
-            return Ok(newest.map_or(Poll::Pending, |token| Poll::Ready(Some(token))));
-        }
-        let found = steps.found();
-        if found.count(0) == 0 {
-            return Err(Error::Nothing);
-        }
-        self.state = State::Found(found);
-        Ok(Poll::Pending)
-    }
-
-    /// The next token of what was found.
-    fn tell(&mut self, found: Found<'t>) -> Option<u32> {
-        let token = found.token(0, 0, self.told).filter(|token| *token != EOS);
-        self.told += 1;
-        if token.is_some() {
-            self.state = State::Found(found);
-        }
-        token
-    }
+/// Words as integers.
+pub(super) fn integers(words: &mut [f32]) -> Result<&mut [u32], Error> {
+    <[u32]>::mut_from_bytes(words.as_mut_bytes()).map_err(|_| Error::Fault)
 }

@@ -144,20 +144,30 @@ pub struct Decoder<P, const N: usize> {
     config: Config,
 }
 
-impl<const N: usize> Decoder<Spec, N> {
-    pub(super) fn new(config: &Config) -> Self {
-        let d_model = config.decoder.d_model;
-        Self {
-            embed_tokens: (!config.share_embeddings)
-                .then(|| super::encoder::table(config.target_vocabulary, d_model)),
-            layers: Layers::new(config.decoder.layers, |_| DecoderLayer::new(config)),
-            layer_norm: config.normalize_before.then(|| Norm::new(d_model)),
-            config: *config,
-        }
-    }
-}
-
 impl<P, const N: usize> Decoder<P, N> {
+    /// Makes every parameter, in canonical order; the shapes of one layer exist at a time.
+    pub(super) fn try_new<E>(
+        config: &Config,
+        at: Path<'_>,
+        f: &mut Visit<'_, Spec, P, E>,
+    ) -> Result<Self, E> {
+        let d_model = config.decoder.d_model;
+        let embedding = super::encoder::table(config.target_vocabulary, d_model);
+        let embedding = (!config.share_embeddings).then_some(embedding);
+        let layer = DecoderLayer::new(config);
+        let norm = config.normalize_before.then(|| Norm::new(d_model));
+        Ok(Self {
+            embed_tokens: embedding
+                .map(|p| f(at.then("embed_tokens").then("weight"), &p))
+                .transpose()?,
+            layers: Layers::try_new(config.decoder.layers, at.then("layers"), |at| {
+                layer.try_map(at, f)
+            })?,
+            layer_norm: norm.map(|n| n.try_map(at.then("layer_norm"), f)).transpose()?,
+            config: *config,
+        })
+    }
+
     /// Whole prefixes to hidden states `[N, D]`.
     pub(super) fn forward<B: Backend<Param = P>, W: Tap<B::Tensor>>(
         &self,

@@ -128,19 +128,27 @@ pub(super) fn table(vocabulary: usize, d_model: usize) -> Spec {
     }
 }
 
-impl<const N: usize> Encoder<Spec, N> {
-    pub(super) fn new(config: &Config) -> Self {
-        let d_model = config.encoder.d_model;
-        Self {
-            embed_tokens: table(config.source_vocabulary, d_model),
-            layers: Layers::new(config.encoder.layers, |_| EncoderLayer::new(config)),
-            layer_norm: config.normalize_before.then(|| Norm::new(d_model)),
-            config: *config,
-        }
-    }
-}
-
 impl<P, const N: usize> Encoder<P, N> {
+    /// Makes every parameter, in canonical order; the shapes of one layer exist at a time.
+    pub(super) fn try_new<E>(
+        config: &Config,
+        at: Path<'_>,
+        f: &mut Visit<'_, Spec, P, E>,
+    ) -> Result<Self, E> {
+        let d_model = config.encoder.d_model;
+        let embedding = table(config.source_vocabulary, d_model);
+        let layer = EncoderLayer::new(config);
+        let norm = config.normalize_before.then(|| Norm::new(d_model));
+        Ok(Self {
+            embed_tokens: f(at.then("embed_tokens").then("weight"), &embedding)?,
+            layers: Layers::try_new(config.encoder.layers, at.then("layers"), |at| {
+                layer.try_map(at, f)
+            })?,
+            layer_norm: norm.map(|n| n.try_map(at.then("layer_norm"), f)).transpose()?,
+            config: *config,
+        })
+    }
+
     /// Source tokens to memory `[N, D]`.
     pub fn forward<B: Backend<Param = P>, W: Tap<B::Tensor>>(
         &self,

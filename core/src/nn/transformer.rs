@@ -24,12 +24,27 @@ pub struct Transformer<P, const N: usize> {
 impl<const N: usize> Transformer<Spec, N> {
     /// The shapes, as a model.
     pub fn new(config: &Config) -> Result<Self, Impossible> {
-        config.check(N)?;
-        Ok(Self { encoder: Encoder::new(config), decoder: Decoder::new(config), config: *config })
+        Self::try_new(config, &mut |_, spec| Ok(*spec))
     }
 }
 
 impl<P, const N: usize> Transformer<P, N> {
+    /// A model whose parameters `f` makes of their names and shapes, in canonical order.
+    ///
+    /// Errors: a configuration that describes no model, and those of `f`.
+    pub fn try_new<E: From<Impossible>>(
+        config: &Config,
+        f: &mut Visit<'_, Spec, P, E>,
+    ) -> Result<Self, E> {
+        config.check(N)?;
+        let root = Path::ROOT;
+        Ok(Self {
+            encoder: Encoder::try_new(config, root.then("encoder"), f)?,
+            decoder: Decoder::try_new(config, root.then("decoder"), f)?,
+            config: *config,
+        })
+    }
+
     /// `[V, D]`: embeds the target and projects to the output.
     pub fn target_table(&self) -> &P {
         self.decoder.embed_tokens.as_ref().unwrap_or(&self.encoder.embed_tokens)

@@ -19,6 +19,15 @@ impl Tokenizer<'_> {
     /// # Errors
     /// [`Error::Room`].
     pub fn encode(&self, text: &str, out: &mut [u32]) -> Result<usize, Error> {
+        match self.encode_front(text, out) {
+            (tokens, None) => Ok(tokens),
+            (_, Some(needed)) => Err(Error::Room { needed }),
+        }
+    }
+
+    /// [`Tokenizer::encode`] of as much of a line as there is room for: how many tokens there are, all of them of
+    /// whole words, and, where they are not all, a size that would be enough.
+    pub fn encode_front(&self, text: &str, out: &mut [u32]) -> (usize, Option<usize>) {
         let mut word = Word { out, start: 0, end: 0 };
         let mut cut = false;
         for (at, c) in marked(text).enumerate() {
@@ -27,11 +36,11 @@ impl Tokenizer<'_> {
             }
             cut = c.is_ascii_punctuation();
             if !self.spell(c, |id| self.push(&mut word, id)) {
-                return Err(Error::Room { needed: self.enough(&word, text, at) });
+                return (word.start, Some(self.enough(&word, text, at)));
             }
         }
         self.close(&mut word);
-        Ok(word.end)
+        (word.end, None)
     }
 
     /// [`Tokenizer::encode`] of bytes that may not be text.

@@ -4,6 +4,7 @@ use core::fmt;
 
 /// The parts of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Part {
     /// The first 16 bytes.
     Header,
@@ -19,6 +20,7 @@ pub enum Part {
 
 /// Why there is no tokenizer, or no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {
     /// The bytes are no tables of a vocabulary.
     Foreign,

@@ -29,7 +29,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let mut b = Cpu::new(globals.threads.map_or(0, NonZeroUsize::get));
     let translator = Translator::open(&mut b, &args.run)?;
     let weights = weights(&mut b, &translator.model)?;
-    let tokenizer = export::tokenizer_section(&translator.vocab)?;
+    let tokenizer = export::tables(&translator.vocab)?;
     let config = translator.model.config;
     let image = export::write(&config, &weights, &tokenizer, args.quantize.into())?;
     let image = Words::new(&image);

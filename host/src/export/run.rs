@@ -1,12 +1,10 @@
 //! Running an image on the host: the device's own code, a sentence on each thread.
 
-use super::vocabulary;
 use crate::error::{Error, Result};
 use crate::model::MOST_LAYERS;
 use crate::translate::{Hypothesis, MOST_TOKENS, Options, Translated, Translation};
-use crate::vocab::Vocab;
-use a2d_core::image::Section;
 use a2d_core::micro::{self, Limits, Translator, arena_bytes};
+use a2d_core::token::{self, Tokenizer};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -49,8 +47,8 @@ pub fn is_image(path: &Path) -> bool {
 pub struct Runner<'a> {
     /// The model.
     pub model: micro::Model<'a, MOST_LAYERS>,
-    /// Of the tokenizer's section.
-    pub vocab: Vocab,
+    /// Its vocabulary.
+    pub tokenizer: Tokenizer<'a>,
 }
 
 impl<'a> Runner<'a> {
@@ -60,13 +58,9 @@ impl<'a> Runner<'a> {
     pub fn new(path: &Path, bytes: &'a [u8]) -> Result<Self> {
         let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
         let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
-        let vocab = vocabulary(model.image().tokenizer()).map_err(|e| refused(e.to_string()))?;
-        let sizes = [model.config().source_vocabulary, model.config().target_vocabulary];
-        if sizes != [vocab.len(); 2] {
-            let text = format!("section {} is of another vocabulary", Section::Tokenizer as u32);
-            return Err(refused(text));
-        }
-        Ok(Self { model, vocab })
+        let tokenizer = model.tokenizer().copied();
+        let tokenizer = tokenizer.ok_or_else(|| refused("the image has no vocabulary".into()))?;
+        Ok(Self { model, tokenizer })
     }
 
     /// Translates sentences of tokens (without an end), best first for each. `go_on` is asked between sentences.
@@ -111,7 +105,7 @@ impl<'a> Runner<'a> {
         };
         let mut translator =
             Translator::new(&self.model, arena.bytes_mut(), limits, how).map_err(failed)?;
-        let mut job = translator.start(source).map_err(failed)?;
+        let mut job = translator.start_tokens(source).map_err(failed)?;
         job.finish().map_err(failed)?;
         let Some(found) = job.found() else { return Ok(Vec::new()) };
         let hypothesis = |rank| {
@@ -132,22 +126,19 @@ impl<'a> Runner<'a> {
         options: &Options,
         go_on: &(dyn Fn() -> Result<()> + Sync),
     ) -> Result<Translated> {
-        let mut sources = self.vocab.encode_batch(lines)?;
+        let sources = lines.par_iter().map(|line| self.encode(line.as_ref()));
+        let mut sources: Vec<Vec<u32>> = sources.collect::<Result<_>>()?;
         let mut out = Translated { lines: Vec::new(), tokens: 0, cut: Vec::new() };
-        for (i, (source, line)) in sources.iter_mut().zip(lines).enumerate() {
+        for (i, source) in sources.iter_mut().enumerate() {
             if source.len() >= MOST_TOKENS {
                 source.truncate(MOST_TOKENS - 1);
                 out.cut.push(i + 1);
             }
-            if line.as_ref().trim().is_empty() {
-                source.clear();
-            }
         }
         for found in self.tokens(&sources, options, go_on)? {
             out.tokens += found.first().map_or(0, |h| h.tokens.len() + 1);
-            let text = |h: Hypothesis| {
-                Ok(Translation { text: self.vocab.decode(&h.tokens)?, score: h.score })
-            };
+            let text =
+                |h: Hypothesis| Ok(Translation { text: self.decode(&h.tokens)?, score: h.score });
             let mut best: Vec<_> = found.into_iter().map(text).collect::<Result<_>>()?;
             if best.is_empty() {
                 best.push(Translation { text: String::new(), score: 0.0 });
@@ -155,5 +146,30 @@ impl<'a> Runner<'a> {
             out.lines.push(best);
         }
         Ok(out)
+    }
+
+    /// The tokens of a line; none of a blank one.
+    fn encode(&self, line: &str) -> Result<Vec<u32>> {
+        if line.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tokens = vec![0; self.tokenizer.room(line.len())];
+        let len = self.tokenizer.encode(line, &mut tokens);
+        tokens.truncate(len.map_err(|e| Error::failed(e.to_string()))?);
+        Ok(tokens)
+    }
+
+    fn decode(&self, tokens: &[u32]) -> Result<String> {
+        let failed = |e: &dyn std::fmt::Display| Error::failed(e.to_string());
+        let mut text = vec![0; 16 * tokens.len()];
+        let len = match self.tokenizer.decode(tokens, &mut text) {
+            Err(token::Error::Room { needed }) => {
+                text.resize(needed, 0);
+                self.tokenizer.decode(tokens, &mut text)
+            }
+            done => done,
+        };
+        text.truncate(len.map_err(|e| failed(&e))?);
+        String::from_utf8(text).map_err(|e| failed(&e))
     }
 }

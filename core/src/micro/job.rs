@@ -1,0 +1,213 @@
+//! A translation, piece by piece.
+
+use super::arena::{Slot, Words};
+use super::backend::{Micro, Parameter};
+use super::error::Error;
+use super::model::Model;
+use super::need::Limits;
+use super::translator::integers;
+use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
+use crate::config::token::EOS;
+use crate::nn::{Cache, Transformer};
+use crate::search::{Found, Search, Sentence, Steps};
+use crate::token::{self, Tokenizer};
+use core::mem;
+use core::task::Poll;
+
+/// What a translation begins with.
+pub(super) struct Begin<'t> {
+    pub limits: Limits,
+    pub length_penalty: f32,
+    pub sentence: Sentence,
+    /// Whether the source was cut.
+    pub cut: bool,
+    /// All of the arena: behind the workspace of the search and the scores lies the source, its end included.
+    pub words: &'t mut [f32],
+}
+
+/// A translation under way.
+pub struct Job<'t, 'a, const N: usize> {
+    micro: Micro<'t, 'a>,
+    transformer: &'t Transformer<Parameter, N>,
+    tokenizer: Option<&'t Tokenizer<'a>>,
+    sentence: Sentence,
+    state: State<'t, N>,
+    /// Tokens that [`Job::poll`] gave.
+    told: usize,
+    greedy: bool,
+    cut: bool,
+}
+
+/// How far a translation is.
+#[allow(clippy::large_enum_variant)] // one lives, on the stack
+enum State<'t, const N: usize> {
+    /// The encoder comes next.
+    Read { steps: Steps<'t> },
+    /// A step of the decoder comes next.
+    Write { steps: Steps<'t>, cache: Cache<Slot, N> },
+    /// All is found.
+    Found(Found<'t>),
+    /// There is nothing more.
+    Told,
+}
+
+impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
+    /// In an arena that is large enough.
+    pub(super) fn new(model: &'t Model<'a, N>, begin: Begin<'t>) -> Result<Self, Error> {
+        let Begin { limits, length_penalty, sentence, cut, words } = begin;
+        let (ints, floats) = limits.workspace();
+        let (ints, rest) = words.split_at_mut_checked(ints).ok_or(Error::Fault)?;
+        let (floats, rest) = rest.split_at_mut_checked(floats).ok_or(Error::Fault)?;
+        let micro = Micro::over(rest, limits.keys(), model.image().weights())?;
+        let state = if sentence.memory.len == 1 {
+            State::Told // nothing but its end
+        } else {
+            let how = Search { beam: limits.beam, length_penalty, min_length: 1 };
+            State::Read { steps: Steps::new(how, 1, sentence.max_length, integers(ints)?, floats) }
+        };
+        let (transformer, tokenizer) = (model.transformer(), model.tokenizer());
+        let greedy = limits.beam == 1;
+        Ok(Self { micro, transformer, tokenizer, sentence, state, told: 0, greedy, cut })
+    }
+
+    /// Does one piece of work: the encoder first, then a step of the decoder each time.
+    ///
+    /// `Ready(Some(token))` is the next token, `Ready(None)` the end. With a beam of 1 tokens come as they are found,
+    /// otherwise all of them after the last step. [`Tokenizer::stream`] makes text of them as they come.
+    ///
+    /// Errors: the weights are no numbers.
+    pub fn poll(&mut self) -> Result<Poll<Option<u32>>, Error> {
+        match mem::replace(&mut self.state, State::Told) {
+            State::Read { steps } => {
+                self.state = self.read(steps)?;
+                Ok(Poll::Pending)
+            }
+            State::Write { steps, cache } => self.write(steps, cache),
+            State::Found(found) => Ok(Poll::Ready(self.tell(found))),
+            State::Told => Ok(Poll::Ready(None)),
+        }
+    }
+
+    /// Works until all is found.
+    ///
+    /// Errors: the weights are no numbers.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        while matches!(self.state, State::Read { .. } | State::Write { .. }) {
+            let _ = self.poll()?;
+        }
+        Ok(())
+    }
+
+    /// All hypotheses of the one sentence (number 0), once they are found and not told to their end; none of an empty
+    /// sentence.
+    pub fn found(&self) -> Option<&Found<'t>> {
+        match &self.state {
+            State::Found(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// The tokens of the best hypothesis, its end not counted; 0 unless there is [`Job::found`].
+    pub fn length(&self) -> usize {
+        self.found().map_or(0, |found| found.length(0, 0).saturating_sub(1))
+    }
+
+    /// The score of the best hypothesis; 0 unless there is [`Job::found`].
+    pub fn score(&self) -> f32 {
+        self.found().map_or(0.0, |found| found.score(0, 0))
+    }
+
+    /// The text of the best hypothesis; none unless there is [`Job::found`].
+    ///
+    /// Errors: the image has no vocabulary, or `out` is too short.
+    pub fn text<'o>(&mut self, out: &'o mut [u8]) -> Result<&'o str, Error> {
+        let tokenizer = self.tokenizer.ok_or(Error::Tokenizer)?;
+        let State::Found(found) = &self.state else { return Ok("") };
+        // The caches are done with: what they lay in is free.
+        self.micro.arena.reset(0);
+        let length = found.length(0, 0).saturating_sub(1);
+        let token = |at| found.token(0, 0, at).unwrap_or(EOS);
+        let tokens = self.micro.arena.list(length, token).ok_or(Error::Fault)?;
+        let tokens = self.micro.arena.integers(&tokens).ok_or(Error::Fault)?;
+        let len = tokenizer.decode(tokens, out).map_err(|error| match error {
+            token::Error::Room { needed } => Error::Output { needed },
+            _ => Error::Fault,
+        })?;
+        let text = out.get(..len).ok_or(Error::Fault)?;
+        core::str::from_utf8(text).map_err(|_| Error::Fault)
+    }
+
+    /// Whether the source was cut.
+    pub fn cut(&self) -> bool {
+        self.cut
+    }
+
+    /// The most bytes of the arena that backend and search had in use at once.
+    pub fn peak(&self, limits: &Limits) -> usize {
+        let (ints, floats) = limits.workspace();
+        (ints + floats) * size_of::<f32>() + self.micro.peak()
+    }
+
+    /// Encodes, and makes the caches.
+    fn read(&mut self, steps: Steps<'t>) -> Result<State<'t, N>, Error> {
+        let (micro, run) = (&mut self.micro, self.sentence.memory);
+        let tokens = tokens(micro, run.len).ok_or(Error::Fault)?;
+        let grid = own_grid(micro, run);
+        let memory = self.transformer.encode(micro, &tokens, &grid, &mut ());
+        let (beam, longest) = (steps.beam(), self.sentence.max_length);
+        let cache = self.transformer.cache(micro, &memory, beam, longest + 1);
+        match micro.fault() {
+            Some(fault) => Err(fault),
+            None => Ok(State::Write { steps, cache }),
+        }
+    }
+
+    fn write(
+        &mut self,
+        mut steps: Steps<'t>,
+        mut cache: Cache<Slot, N>,
+    ) -> Result<Poll<Option<u32>>, Error> {
+        let sentences = [self.sentence];
+        let more = steps.step(&mut self.micro, self.transformer, &mut cache, &sentences);
+        if let Some(fault) = self.micro.fault() {
+            return Err(fault);
+        }
+        if more.map_err(|_| Error::Fault)? {
+            let newest = steps.newest().filter(|_| self.greedy);
+            self.state = State::Write { steps, cache };
+            self.told += usize::from(newest.is_some());
+            return Ok(newest.map_or(Poll::Pending, |token| Poll::Ready(Some(token))));
+        }
+        let found = steps.found();
+        if found.count(0) == 0 {
+            return Err(Error::Nothing);
+        }
+        self.state = State::Found(found);
+        Ok(Poll::Pending)
+    }
+
+    /// The next token of what was found.
+    fn tell(&mut self, found: Found<'t>) -> Option<u32> {
+        let token = found.token(0, 0, self.told).filter(|token| *token != EOS);
+        self.told += 1;
+        if token.is_some() {
+            self.state = State::Found(found);
+        }
+        token
+    }
+}
+
+/// The source, which lies at the front of the arena.
+fn tokens(micro: &mut Micro<'_, '_>, rows: usize) -> Option<Tokens<Words>> {
+    let ids = micro.arena.adopt(rows)?;
+    let positions = micro.list(rows, |i| FIRST_POSITION.saturating_add(i as u32));
+    Some(Tokens { ids, positions, rows, zero_padding: true })
+}
+
+/// All tokens of the source see each other.
+fn own_grid(micro: &mut Micro<'_, '_>, run: Run) -> Grid<Words> {
+    let span = Span { query: run, key: run, before: 0 }.encode();
+    let spans = micro.list(span.len(), |i| span.get(i).copied().unwrap_or_default());
+    let area = run.len.saturating_mul(run.len);
+    Grid { spans, sentences: 1, queries: run.len, keys: run.len, area, causal: false }
+}

@@ -38,7 +38,7 @@ fn opened(bytes: &[u8]) -> Result<(), Error> {
 fn tried(bytes: &[u8]) -> bool {
     let copy = Words::new(bytes);
     let Ok(model) = Model::<6>::new(copy.bytes()) else { return false };
-    let limits = Limits { source: 3, target: 2, beam: 2 };
+    let limits = Limits { source: 3, target: 2, beam: 2, int8_cache: false };
     let needed = arena_bytes(model.config(), model.quantised(), &limits);
     let mut memory = Words::zeros(needed.min(1 << 20));
     let Ok(mut translator) =

@@ -3,6 +3,8 @@
 
 #[path = "micro/arena.rs"]
 mod arena;
+#[path = "micro/caches.rs"]
+mod caches;
 #[path = "micro/products.rs"]
 mod products;
 #[path = "micro/searches.rs"]

@@ -104,6 +104,10 @@ pub trait Backend {
     ) -> Self::Tensor {
         f(self, &x)
     }
+    /// Keys or values, ready to be attended to. A backend may keep them in fewer bytes; nothing else reads them then.
+    fn pack(&mut self, x: Self::Tensor) -> Self::Tensor {
+        x
+    }
     /// What `f` gives. A backend with an arena frees everything else that `f` made.
     fn keep(&mut self, f: impl FnOnce(&mut Self) -> Self::Tensor) -> Self::Tensor {
         f(self)
@@ -154,7 +158,7 @@ pub struct Attended<T> {
 
 /// What a backend adds to decode one token at a time.
 pub trait Decode: Backend {
-    /// A tensor of zeros.
+    /// A cache of keys or values, which are 0: what [`Backend::pack`] gives is stored in it.
     fn zeros(&mut self, shape: Shape) -> Self::Tensor;
     /// Writes row `i` of `rows` into row `i * stride + at` of `cache`.
     fn store(&mut self, cache: &mut Self::Tensor, rows: &Self::Tensor, at: usize, stride: usize);

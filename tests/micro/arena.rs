@@ -15,8 +15,9 @@ fn all_of_it_is_used() {
     {
         let image = image(&config, &weights(&config, 80), format);
         let model: Model<'_> = Model::new(image.bytes()).expect("an image");
-        for (source, target, beam) in cases {
-            let limits = Limits { source: source + 1, target, beam };
+        let cases = cases.into_iter().flat_map(|case| [(case, false), (case, true)]);
+        for ((source, target, beam), int8_cache) in cases {
+            let limits = Limits { source: source + 1, target, beam, int8_cache };
             let mut memory = arena(&model, &limits);
             let len = memory.bytes().len();
             let all = Options { max_length_a: 0.0, max_length_b: target as f64, ..options() };
@@ -54,7 +55,7 @@ fn a_word_less_is_refused_with_the_number_missing() {
         let refused = Translator::new(&model, memory.bytes_mut(), none, options());
         assert_eq!(refused.err(), Some(Error::Limits));
     }
-    let absurd = Limits { source: usize::MAX, target: usize::MAX, beam: usize::MAX };
+    let absurd = Limits { source: usize::MAX, target: usize::MAX, beam: usize::MAX, ..limits(1) };
     let refused = Translator::new(&model, memory.bytes_mut(), absurd, options());
     assert!(matches!(refused.err(), Some(Error::Arena { .. })));
 }
@@ -75,7 +76,7 @@ const BYTES: usize = {
         attention_dropout: 0.0,
         activation_dropout: 0.0,
     };
-    arena_bytes(&config, true, &Limits { source: 64, target: 64, beam: 1 })
+    arena_bytes(&config, true, &Limits { source: 64, target: 64, beam: 1, int8_cache: false })
 };
 
 #[test]

@@ -12,7 +12,7 @@ const SIZES: [[usize; 3]; 6] =
     [[1, 1, 1], [3, 5, 7], [4, 32, 9], [5, 64, 33], [9, 100, 3], [2, 257, 20]];
 
 /// `n` numbers in `[-1, 1)` that look random.
-fn noise(key: u64, n: usize) -> Vec<f32> {
+pub fn noise(key: u64, n: usize) -> Vec<f32> {
     (0..n as u32).map(|i| 2.0 * rng::uniform(key, i) - 1.0).collect()
 }
 

@@ -20,7 +20,7 @@ pub fn options() -> Options {
 }
 
 pub fn limits(beam: usize) -> Limits {
-    Limits { source: 9, target: TARGET, beam }
+    Limits { source: 9, target: TARGET, beam, int8_cache: false }
 }
 
 pub fn configs() -> [Config; 4] {

@@ -7,7 +7,7 @@ use a2d_host::export::{Words, write};
 use a2d_tests::helpers::image::{config, tokenizer, weights};
 use std::task::Poll;
 
-const LIMITS: Limits = Limits { source: 6, target: 9, beam: 2 };
+const LIMITS: Limits = Limits { source: 6, target: 9, beam: 2, int8_cache: false };
 
 /// A model of 7 tokens and their vocabulary.
 fn image() -> Words {

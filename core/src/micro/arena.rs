@@ -8,6 +8,13 @@ use zerocopy::{FromBytes, IntoBytes};
 pub struct Slot {
     at: usize,
     shape: Shape,
+    /// Whether a row is bytes and a scale.
+    packed: bool,
+}
+
+/// Words of a row of `cols` numbers in bytes, and their scale.
+pub(super) const fn packed_words(cols: usize) -> usize {
+    cols.div_ceil(size_of::<f32>()).saturating_add(1)
 }
 
 impl Slot {
@@ -16,13 +23,27 @@ impl Slot {
         self.shape
     }
 
+    /// Whether a row is bytes and a scale.
+    pub(super) fn packed(&self) -> bool {
+        self.packed
+    }
+
+    /// Words of a row.
+    pub(super) fn stride(&self) -> usize {
+        if self.packed { packed_words(self.shape.cols()) } else { self.shape.cols() }
+    }
+
+    fn words(&self) -> usize {
+        self.shape.rows().saturating_mul(self.stride())
+    }
+
     fn end(&self) -> usize {
-        self.at.saturating_add(self.shape.len())
+        self.at.saturating_add(self.words())
     }
 
     /// One that lies nowhere: whoever looks at it fails.
     pub(super) fn nowhere(shape: Shape) -> Self {
-        Self { at: usize::MAX, shape }
+        Self { at: usize::MAX, shape, packed: false }
     }
 }
 
@@ -78,8 +99,14 @@ impl<'m> Arena<'m> {
 
     /// Room for an activation; what lies there is left.
     pub fn tensor(&mut self, shape: Shape) -> Option<Slot> {
-        let len = shape.rows().checked_mul(shape.cols())?;
-        Some(Slot { at: self.take(len)?, shape })
+        self.slot(shape, false)
+    }
+
+    /// Room for an activation whose rows are, if `packed`, bytes and a scale.
+    pub fn slot(&mut self, shape: Shape, packed: bool) -> Option<Slot> {
+        let slot = Slot { at: self.top, shape, packed };
+        let len = shape.rows().checked_mul(slot.stride())?;
+        self.take(len).map(|_| slot)
     }
 
     /// Integers that are there already.
@@ -118,18 +145,18 @@ impl<'m> Arena<'m> {
     pub fn pair_mut(&mut self, x: &Slot, y: &Slot) -> Option<(Between<'_>, &mut [f32])> {
         let (low, high) = self.words.split_at_mut_checked(y.at)?;
         let (below, data) = low.split_at_mut_checked(x.at)?;
-        let data = data.get_mut(..x.shape.len())?;
-        Some((Between { below: Below(below), data }, high.get_mut(..y.shape.len())?))
+        let data = data.get_mut(..x.words())?;
+        Some((Between { below: Below(below), data }, high.get_mut(..y.words())?))
     }
 
     /// Two that do not overlap: one to read, one to write.
     pub fn pair(&mut self, x: &Slot, y: &Slot) -> Option<(&[f32], &mut [f32])> {
         if x.at < y.at {
             let (low, high) = self.words.split_at_mut_checked(y.at)?;
-            Some((low.get(x.at..x.end())?, high.get_mut(..y.shape.len())?))
+            Some((low.get(x.at..x.end())?, high.get_mut(..y.words())?))
         } else {
             let (low, high) = self.words.split_at_mut_checked(x.at)?;
-            Some((high.get(..x.shape.len())?, low.get_mut(y.at..y.end())?))
+            Some((high.get(..x.words())?, low.get_mut(y.at..y.end())?))
         }
     }
 
@@ -138,13 +165,13 @@ impl<'m> Arena<'m> {
         if x.at < to {
             return Some(x); // it was there before
         }
-        let end = to.checked_add(x.shape.len())?;
+        let end = to.checked_add(x.words())?;
         if x.end() > self.words.len() {
             return None;
         }
         self.words.copy_within(x.at..x.end(), to);
         self.top = end;
-        Some(Slot { at: to, shape: x.shape })
+        Some(Slot { at: to, ..x })
     }
 
     /// Where `x` begins, if nothing lies above it.

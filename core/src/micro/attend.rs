@@ -2,16 +2,41 @@
 
 use super::arena::{Slot, Words};
 use super::backend::Micro;
+use super::product::{mixed_dot, packed};
 use crate::backend::{Attend, Attended, Kv};
 use crate::batch::{Grid, Run, Span};
 use crate::rows;
 use crate::shape::Shape;
 
+/// Keys or values, a row for each token.
+#[derive(Clone, Copy)]
+struct Rows<'s> {
+    words: &'s [f32],
+    /// Words of a row.
+    stride: usize,
+    /// Whether a row is bytes and a scale.
+    packed: bool,
+}
+
+impl<'s> Rows<'s> {
+    fn new(slot: &Slot, words: &'s [f32]) -> Self {
+        Self { words, stride: slot.stride(), packed: slot.packed() }
+    }
+
+    fn run(self, run: Run) -> Option<Self> {
+        Some(Self { words: rows_of(self.words, run, self.stride)?, ..self })
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'s [f32]> {
+        self.words.chunks_exact(self.stride.max(1))
+    }
+}
+
 /// What one sentence's attention reads.
 struct Inputs<'s> {
     q: &'s [f32],
-    k: &'s [f32],
-    v: &'s [f32],
+    k: Rows<'s>,
+    v: Rows<'s>,
     /// D
     width: usize,
     heads: usize,
@@ -39,6 +64,7 @@ pub(super) fn attend(
     let (below, above) = b.arena.split(&context)?;
     let (context_data, map_data) = above.split_at_mut_checked(context.shape().len())?;
     let (q, k, v) = (below.get(q)?, below.get(&kv.k)?, below.get(&kv.v)?);
+    let (k, v) = (Rows::new(&kv.k, k), Rows::new(&kv.v, v));
     let inputs = Inputs { q, k, v, width, heads: how.heads, causal: grid.causal };
     let mut map_data = map.as_ref().map(|_| map_data);
     context_data.fill(0.0);
@@ -63,8 +89,8 @@ fn sentence(
     mut map: Option<&mut [f32]>,
 ) -> Option<()> {
     let Span { query, key, before } = span;
-    let (q, k) = (rows_of(of.q, query, of.width)?, rows_of(of.k, key, of.width)?);
-    let v = rows_of(of.v, key, of.width)?;
+    let q = rows_of(of.q, query, of.width)?;
+    let kv = [of.k.run(key)?, of.v.run(key)?];
     let start = query.start.checked_mul(of.width)?;
     let context = context.get_mut(start..start.checked_add(q.len())?)?;
     let rows = q.chunks_exact(of.width).zip(context.chunks_exact_mut(of.width));
@@ -72,7 +98,7 @@ fn sentence(
         let seen = rows::visible(of.causal, i, key.valid);
         for h in 0..of.heads {
             let row = scores.get_mut(..seen)?;
-            head(of, h, [q, k, v], row, context)?;
+            head(of, h, q, kv, row, context)?;
             if let Some(map) = map.as_deref_mut() {
                 let at = of.heads.checked_mul(before)? + (h * query.len + i) * key.len;
                 let to = map.get_mut(at..at.checked_add(key.len)?)?;
@@ -88,7 +114,8 @@ fn sentence(
 fn head(
     of: &Inputs<'_>,
     h: usize,
-    [q, k, v]: [&[f32]; 3],
+    q: &[f32],
+    [k, v]: [Rows<'_>; 2],
     row: &mut [f32],
     context: &mut [f32],
 ) -> Option<()> {
@@ -96,13 +123,25 @@ fn head(
     let part = h * size..(h + 1) * size;
     let scale = 1.0 / libm::sqrtf(size as f32);
     let q = q.get(part.clone())?;
-    for (score, k) in row.iter_mut().zip(k.chunks_exact(of.width)) {
-        *score = scale * rows::dot(q, k.get(part.clone())?);
+    for (score, key) in row.iter_mut().zip(k.iter()) {
+        *score = if k.packed {
+            let (bytes, step) = packed(key)?;
+            scale * (step * mixed_dot(q, bytes.get(part.clone())?))
+        } else {
+            scale * rows::dot(q, key.get(part.clone())?)
+        };
     }
     rows::softmax(row);
     let context = context.get_mut(part.clone())?;
-    for (p, v) in row.iter().zip(v.chunks_exact(of.width)) {
-        rows::axpy(*p, v.get(part.clone())?, context);
+    for (p, value) in row.iter().zip(v.iter()) {
+        if v.packed {
+            let (bytes, step) = packed(value)?;
+            let factor = p * step;
+            let bytes = bytes.get(part.clone())?;
+            context.iter_mut().zip(bytes).for_each(|(y, x)| *y += factor * f32::from(*x));
+        } else {
+            rows::axpy(*p, value.get(part.clone())?, context);
+        }
     }
     Some(())
 }

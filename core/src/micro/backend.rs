@@ -38,6 +38,8 @@ pub struct Micro<'m, 'w> {
     pub(super) scores: &'m mut [f32],
     fault: Option<Error>,
     weights: Weights<'w>,
+    /// Whether keys and values are kept in bytes.
+    packs: bool,
 }
 
 /// The words of a caller's memory.
@@ -62,7 +64,13 @@ impl<'m, 'w> Micro<'m, 'w> {
     ) -> Result<Self, Error> {
         let missing = keys.saturating_sub(words.len()).saturating_mul(size_of::<f32>());
         let (scores, rest) = words.split_at_mut_checked(keys).ok_or(Error::Arena { missing })?;
-        Ok(Self { arena: Arena::new(rest), scores, fault: None, weights })
+        Ok(Self { arena: Arena::new(rest), scores, fault: None, weights, packs: false })
+    }
+
+    /// Keys and values in bytes, a scale for each row, rather than in f32.
+    #[must_use]
+    pub fn packing(self, packs: bool) -> Self {
+        Self { packs, ..self }
     }
 
     /// The most bytes that were in use at once.
@@ -245,9 +253,20 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(())
     }
 
+    /// Each row as bytes, and their scale.
+    fn try_pack(&mut self, x: &Slot) -> Option<Slot> {
+        let y = self.arena.slot(x.shape(), true)?;
+        let (from, to) = self.arena.pair(x, &y)?;
+        let rows = from.chunks_exact(x.stride().max(1)).zip(to.chunks_exact_mut(y.stride().max(1)));
+        for (x, y) in rows {
+            product::pack(x, y)?;
+        }
+        Some(y)
+    }
+
     fn try_store(&mut self, cache: &Slot, fresh: &Slot, at: usize, stride: usize) -> Option<()> {
-        let width = cache.shape().cols();
-        if fresh.shape().cols() != width || width == 0 {
+        let width = cache.stride();
+        if fresh.stride() != width || fresh.packed() != cache.packed() || width == 0 {
             return None;
         }
         let (fresh, cache) = self.arena.pair(fresh, cache)?;
@@ -267,7 +286,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         len: usize,
     ) -> Option<()> {
         let moved = || parents.iter().enumerate().filter(|(i, parent)| *i != **parent as usize);
-        let (width, count, top) = (cache.shape().cols(), moved().count(), self.arena.top());
+        let (width, count, top) = (cache.stride(), moved().count(), self.arena.top());
         if count == 0 || width == 0 {
             return Some(());
         }
@@ -402,6 +421,16 @@ impl Backend for Micro<'_, '_> {
         y
     }
 
+    fn pack(&mut self, x: Slot) -> Slot {
+        match self.packs {
+            true => {
+                let made = self.try_pack(&x);
+                self.sure(made, x.shape())
+            }
+            false => x,
+        }
+    }
+
     fn advance(&mut self, x: Slot, f: impl FnOnce(&mut Self, &Slot) -> Slot) -> Slot {
         let floor = self.arena.floor(&x);
         self.settled(floor, |b| f(b, &x))
@@ -415,7 +444,7 @@ impl Backend for Micro<'_, '_> {
 
 impl Decode for Micro<'_, '_> {
     fn zeros(&mut self, shape: Shape) -> Slot {
-        let made = self.arena.tensor(shape);
+        let made = self.arena.slot(shape, self.packs);
         let x = self.sure(made, shape);
         let done = self.arena.get_mut(&x).map(|x| x.fill(0.0));
         self.check(done);

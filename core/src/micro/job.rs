@@ -59,6 +59,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let (ints, rest) = words.split_at_mut_checked(ints).ok_or(Error::Fault)?;
         let (floats, rest) = rest.split_at_mut_checked(floats).ok_or(Error::Fault)?;
         let micro = Micro::over(rest, limits.keys(), model.image().weights())?;
+        let micro = micro.packing(limits.int8_cache);
         let state = if sentence.memory.len == 1 {
             State::Told // nothing but its end
         } else {

@@ -6,7 +6,7 @@
 //! # fn run(image: &'static [u8], arena: &mut [u8]) -> Result<(), Box<dyn std::error::Error>> {
 //! # extern crate std; use std::boxed::Box;
 //! let model: Model = Model::new(image)?;
-//! let limits = Limits { source: 64, target: 64, beam: 1 };
+//! let limits = Limits { source: 64, target: 64, beam: 1, int8_cache: false };
 //! let mut translator = Translator::new(&model, arena, limits, Options::default())?;
 //! let mut out = [0; 400];
 //! let done = translator.translate("Wo ist der Bahnhof?", &mut out)?;

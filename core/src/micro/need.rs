@@ -1,5 +1,6 @@
 //! How much memory a translation takes: the model's walk through the arena once more, in numbers alone.
 
+use super::arena::packed_words;
 use super::product::quantised_words;
 use crate::batch::Span;
 use crate::config::{Config, Stack};
@@ -15,6 +16,8 @@ pub struct Limits {
     pub target: usize,
     /// Hypotheses kept at each step; 1 is greedy.
     pub beam: usize,
+    /// Keys and values of attention in bytes, a scale for each token, rather than in f32: a quarter of the memory.
+    pub int8_cache: bool,
 }
 
 impl Limits {
@@ -38,7 +41,8 @@ pub const fn arena_bytes(config: &Config, quantised: bool, limits: &Limits) -> u
     }
     let (words, floats) = limits.workspace();
     let fixed = words.saturating_add(floats).saturating_add(limits.keys());
-    let encoded = encoder(Tally { top: 0, peak: 0, quantised }, config, limits.source);
+    let start = Tally { top: 0, peak: 0, quantised, packs: limits.int8_cache };
+    let encoded = encoder(start, config, limits.source);
     let decoded = decoder(encoded, config, limits);
     fixed.saturating_add(decoded.peak).saturating_mul(size_of::<f32>())
 }
@@ -49,6 +53,7 @@ struct Tally {
     top: usize,
     peak: usize,
     quantised: bool,
+    packs: bool,
 }
 
 impl Tally {
@@ -103,8 +108,20 @@ impl Tally {
         self.linear(rows, cols, cols).tensor(rows, cols).linear(rows, cols, cols)
     }
 
+    /// Keys or values, as they are kept.
+    const fn kept(self, rows: usize, cols: usize) -> Self {
+        self.tensor(rows, if self.packs { packed_words(cols) } else { cols })
+    }
+
     const fn keys_and_values(self, rows: usize, inputs: usize, outputs: usize) -> Self {
-        self.linear(rows, inputs, outputs).linear(rows, inputs, outputs)
+        let (mut both, mut made) = (self, 0);
+        while made < 2 {
+            let fresh = both.linear(rows, inputs, outputs);
+            both = if self.packs { fresh.kept(rows, outputs).back(both) } else { fresh.back(both) };
+            both = both.kept(rows, outputs);
+            made += 1;
+        }
+        both
     }
 
     /// The feed-forward block.
@@ -143,7 +160,7 @@ const fn decoder(start: Tally, config: &Config, limits: &Limits) -> Tally {
     let mut layer = 0;
     while layer < of.layers {
         let own = beam.saturating_mul(limits.target + 1);
-        cached = cached.tensor(own, width).tensor(own, width);
+        cached = cached.kept(own, width).kept(own, width);
         cached = cached.keys_and_values(limits.source, config.encoder.d_model, width);
         layer += 1;
     }
@@ -152,5 +169,5 @@ const fn decoder(start: Tally, config: &Config, limits: &Limits) -> Tally {
     let own = x.own(beam, width, pre);
     let cross = own.before(beam, width, pre).attend(beam, width).after(own, beam, width, pre);
     let end = cross.inner(beam, of, pre).back(x).last(beam, width, pre);
-    end.linear(beam, width, config.target_vocabulary).back(cached).spare(beam.saturating_mul(width))
+    end.linear(beam, width, config.target_vocabulary).back(cached).kept(beam, width).back(cached)
 }

@@ -85,6 +85,32 @@ fn quantise_row(x: &[f32], bytes: &mut [i8]) -> f32 {
     most / 127.0
 }
 
+/// A row as bytes, filled up to words, and then its scale.
+pub(super) fn pack(x: &[f32], words: &mut [f32]) -> Option<()> {
+    let (scale, words) = words.split_last_mut()?;
+    let bytes = <[i8]>::mut_from_bytes(words.as_mut_bytes()).ok()?;
+    *scale = quantise_row(x, bytes);
+    Some(())
+}
+
+/// What [`pack`] made of a row: its bytes, some more, and its scale.
+pub(super) fn packed(words: &[f32]) -> Option<(&[i8], f32)> {
+    let (scale, words) = words.split_last()?;
+    Some((<[i8]>::ref_from_bytes(words.as_bytes()).ok()?, *scale))
+}
+
+/// `sum x w` in the lanes of [`rows::dot`].
+#[inline(always)]
+pub(super) fn mixed_dot(x: &[f32], w: &[i8]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    for (x, w) in x.chunks(LANES).zip(w.chunks(LANES)) {
+        for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
+            *lane += x * f32::from(*w);
+        }
+    }
+    rows::sum(&lanes)
+}
+
 impl<'s> Quantised<'s> {
     /// What [`quantise`] left in `words`.
     pub fn new(words: &'s [f32], rows: usize, cols: usize) -> Option<Self> {

@@ -49,7 +49,13 @@ impl Attention<Spec> {
 impl<P> Attention<P> {
     /// Keys and values of `memory` `[Nk, D]`.
     pub fn kv<B: Backend<Param = P>>(&self, b: &mut B, memory: &B::Tensor) -> Kv<B::Tensor> {
-        Kv { k: self.k_proj.forward(b, memory), v: self.v_proj.forward(b, memory) }
+        let mut project = |of: &Linear<P>| {
+            b.keep(|b| {
+                let x = of.forward(b, memory);
+                b.pack(x)
+            })
+        };
+        Kv { k: project(&self.k_proj), v: project(&self.v_proj) }
     }
 
     /// `x` `[Nq, D]` attends to `kv` `[Nk, D]`.

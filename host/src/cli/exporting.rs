@@ -70,6 +70,9 @@ pub struct ExportArgs {
     /// Longest translation in tokens that the arena's size is told for
     #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
     pub max_target: usize,
+    /// Keep keys and values of attention in bytes: less memory, in the comparison and in the arena's size
+    #[arg(long)]
+    pub int8_cache: bool,
     /// The search.
     #[command(flatten)]
     pub search: SearchArgs,

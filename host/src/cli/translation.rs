@@ -52,6 +52,9 @@ pub struct TranslateArgs {
     /// Keep what is translated in OUTPUT.partial, and go on with what is there
     #[arg(long)]
     pub resume: bool,
+    /// Keep keys and values of attention in bytes, as a device may; for images only
+    #[arg(long)]
+    pub int8_cache: bool,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,

@@ -33,7 +33,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let config = translator.model.config;
     let image = export::write(&config, &weights, &tokenizer, args.quantize.into())?;
     let image = Words::new(&image);
-    let runner = Runner::new(&args.out, image.bytes())?;
+    let runner = Runner::new(&args.out, image.bytes(), args.int8_cache)?;
     let options = args.search.options(1, 4096);
     let compared = match &text {
         Some(text) => Some(export::compare(&mut b, &translator, &runner, text, &options)?),
@@ -43,8 +43,12 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         check(found, most)?;
     }
     write_output(&args.out, |file| file.write_all(image.bytes()))?;
-    let limits =
-        Limits { source: args.max_source, target: args.max_target, beam: args.search.beam };
+    let limits = Limits {
+        source: args.max_source,
+        target: args.max_target,
+        beam: args.search.beam,
+        int8_cache: args.int8_cache,
+    };
     let arena = arena_bytes(runner.model.config(), runner.model.quantised(), &limits);
     tell(args, image.bytes().len(), arena, compared, out)
         .map_err(|e| Error::output("write", Path::new("the result"), &e))

@@ -32,6 +32,8 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     let image = is_image(&args.run);
     if image {
         super::export::check_image_options(&args)?;
+    } else if args.int8_cache {
+        return Err(Error::misuse("--int8-cache is for images that `host export` wrote"));
     }
     let device = device::choose(&args.device, globals)?;
     if !image {
@@ -44,7 +46,7 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     signals::install()?;
     let work = Lines { run: &args.run, lines: &lines, options };
     let found = if image {
-        let Translated { lines, cut, .. } = translate_by_image(&args.run, &lines, &options)?;
+        let Translated { lines, cut, .. } = translate_by_image(&args, &lines, &options)?;
         Found { lines, cut }
     } else if args.resume {
         device.run(Precision::F32, Resumed { work, output: &args.output, quiet: globals.quiet })?
@@ -67,10 +69,16 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
 /// Lines translated by an image, in the device's arithmetic.
 ///
 /// Errors (misuse): it is none, or damaged.
-fn translate_by_image(path: &Path, lines: &[String], options: &Options) -> Result<Translated> {
+fn translate_by_image(
+    args: &TranslateArgs,
+    lines: &[String],
+    options: &Options,
+) -> Result<Translated> {
+    let path = &args.run;
     let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
     let image = Words::new(&bytes);
-    Runner::new(path, image.bytes())?.lines(lines, options, &signals::go_on)
+    let runner = Runner::new(path, image.bytes(), args.int8_cache)?;
+    runner.lines(lines, options, &signals::go_on)
 }
 
 /// What is translated of a file that is not yet written.

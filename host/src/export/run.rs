@@ -49,18 +49,20 @@ pub struct Runner<'a> {
     pub model: micro::Model<'a, MOST_LAYERS>,
     /// Its vocabulary.
     pub tokenizer: Tokenizer<'a>,
+    /// Whether keys and values are kept in bytes.
+    pub int8_cache: bool,
 }
 
 impl<'a> Runner<'a> {
     /// Of the bytes of an image.
     ///
     /// Errors (misuse): they are none, or damaged; `path` is named.
-    pub fn new(path: &Path, bytes: &'a [u8]) -> Result<Self> {
+    pub fn new(path: &Path, bytes: &'a [u8], int8_cache: bool) -> Result<Self> {
         let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
         let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
         let tokenizer = model.tokenizer().copied();
         let tokenizer = tokenizer.ok_or_else(|| refused("the image has no vocabulary".into()))?;
-        Ok(Self { model, tokenizer })
+        Ok(Self { model, tokenizer, int8_cache })
     }
 
     /// Translates sentences of tokens (without an end), best first for each. `go_on` is asked between sentences.
@@ -92,6 +94,7 @@ impl<'a> Runner<'a> {
             source: length,
             target: options.max_length(length),
             beam: options.search.beam,
+            int8_cache: self.int8_cache,
         };
         let needed = arena_bytes(self.model.config(), self.model.quantised(), &limits);
         if arena.bytes().len() < needed {

@@ -97,10 +97,10 @@ impl Tally {
         if normalize_before { self.tensor(rows, cols).norm(cols) } else { self }
     }
 
-    /// After a block that began at `start`: its result moves down.
-    const fn after(self, start: Self, rows: usize, cols: usize, normalize_before: bool) -> Self {
+    /// After a block that began at `start`: its result takes its input's place.
+    const fn after(self, start: Self, cols: usize, normalize_before: bool) -> Self {
         let joined = if normalize_before { self } else { self.norm(cols) };
-        joined.back(start).tensor(rows, cols)
+        joined.back(start)
     }
 
     /// Projections of what attends, around the attention.
@@ -128,13 +128,13 @@ impl Tally {
     const fn inner(self, rows: usize, of: &Stack, pre: bool) -> Self {
         let (width, inner) = (of.d_model, of.ffn_dim);
         let made = self.before(rows, width, pre).linear(rows, width, inner);
-        made.linear(rows, inner, width).after(self, rows, width, pre)
+        made.linear(rows, inner, width).after(self, width, pre)
     }
 
     /// Self-attention.
     const fn own(self, rows: usize, width: usize, pre: bool) -> Self {
         let made = self.before(rows, width, pre).keys_and_values(rows, width, width);
-        made.attend(rows, width).after(self, rows, width, pre)
+        made.attend(rows, width).after(self, width, pre)
     }
 
     /// The norm after the last layer.
@@ -167,7 +167,7 @@ const fn decoder(start: Tally, config: &Config, limits: &Limits) -> Tally {
     let listed = cached.take(beam * (2 + 2 * Span::WORDS));
     let x = listed.embed(beam, width);
     let own = x.own(beam, width, pre);
-    let cross = own.before(beam, width, pre).attend(beam, width).after(own, beam, width, pre);
+    let cross = own.before(beam, width, pre).attend(beam, width).after(own, width, pre);
     let end = cross.inner(beam, of, pre).back(x).last(beam, width, pre);
     end.linear(beam, width, config.target_vocabulary).back(cached).kept(beam, width).back(cached)
 }

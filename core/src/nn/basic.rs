@@ -82,11 +82,11 @@ impl Residual {
     pub fn around<B: Backend>(
         self,
         b: &mut B,
-        x: &B::Tensor,
+        x: B::Tensor,
         norm: &Norm<B::Param>,
         f: impl FnOnce(&mut B, &B::Tensor) -> B::Tensor,
     ) -> B::Tensor {
-        b.keep(|b| {
+        b.advance(x, |b, x| {
             if self.normalize_before {
                 let normed = norm.forward(b, x);
                 let y = f(b, &normed);

@@ -60,7 +60,7 @@ impl<P> DecoderLayer<P> {
     fn forward<B: Backend<Param = P>, K: core::borrow::Borrow<Kv<B::Tensor>>>(
         &self,
         b: &mut B,
-        x: &B::Tensor,
+        x: B::Tensor,
         keys: impl FnOnce(&mut B, &B::Tensor) -> K,
         memory: &Kv<B::Tensor>,
         grids: &Grids<'_, B::Index>,
@@ -78,7 +78,7 @@ impl<P> DecoderLayer<P> {
             }
             context
         });
-        let x = residual.around(b, &x, &self.encoder_attn_layer_norm, |b, x| {
+        let x = residual.around(b, x, &self.encoder_attn_layer_norm, |b, x| {
             let Attended { context, map } =
                 self.encoder_attn.forward(b, x, memory, grids.cross, map);
             if let Some(map) = map {
@@ -92,7 +92,7 @@ impl<P> DecoderLayer<P> {
             activation: config.activation,
             dropout: config.activation_dropout,
         };
-        residual.around(b, &x, &self.final_layer_norm, |b, x| block.forward(b, x))
+        residual.around(b, x, &self.final_layer_norm, |b, x| block.forward(b, x))
     }
 
     fn try_map<Q, E>(
@@ -184,11 +184,9 @@ impl<P, const N: usize> Decoder<P, N> {
             let see = |cross, map| {
                 tap.see(if cross { Site::Cross(l) } else { Site::Decoder(l) }, map);
             };
-            x = b.advance(x, |b, x| {
-                let memory = layer.encoder_attn.kv(b, memory);
-                let keys = |b: &mut B, x: &B::Tensor| layer.self_attn.kv(b, x);
-                layer.forward(b, x, keys, &memory, grids, &self.config, W::WANTED, see)
-            });
+            let memory = layer.encoder_attn.kv(b, memory);
+            let keys = |b: &mut B, x: &B::Tensor| layer.self_attn.kv(b, x);
+            x = layer.forward(b, x, keys, &memory, grids, &self.config, W::WANTED, see);
         }
         self.finish(b, x)
     }
@@ -222,17 +220,15 @@ impl<P, const N: usize> Decoder<P, N> {
         let capacity = cache.capacity;
         let mut x = b.embed(table, tokens);
         for (layer, cached) in self.layers.iter().zip(cache.layers.iter_mut()) {
-            x = b.advance(x, |b, x| {
-                let CachedLayer { own, memory } = cached;
-                let keys = move |b: &mut B, x: &B::Tensor| {
-                    let own = own;
-                    let fresh = layer.self_attn.kv(b, x);
-                    b.store(&mut own.k, &fresh.k, at, capacity);
-                    b.store(&mut own.v, &fresh.v, at, capacity);
-                    &*own
-                };
-                layer.forward(b, x, keys, memory, grids, &self.config, false, |_, _| {})
-            });
+            let CachedLayer { own, memory } = cached;
+            let keys = move |b: &mut B, x: &B::Tensor| {
+                let own = own;
+                let fresh = layer.self_attn.kv(b, x);
+                b.store(&mut own.k, &fresh.k, at, capacity);
+                b.store(&mut own.v, &fresh.v, at, capacity);
+                &*own
+            };
+            x = layer.forward(b, x, keys, memory, grids, &self.config, false, |_, _| {});
         }
         self.finish(b, x)
     }

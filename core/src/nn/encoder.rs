@@ -69,7 +69,7 @@ impl<P> EncoderLayer<P> {
     fn forward<B: Backend<Param = P>>(
         &self,
         b: &mut B,
-        x: &B::Tensor,
+        x: B::Tensor,
         grid: &Grid<B::Index>,
         config: &Config,
         see: impl FnOnce(B::Tensor),
@@ -88,7 +88,7 @@ impl<P> EncoderLayer<P> {
             activation: config.activation,
             dropout: config.activation_dropout,
         };
-        residual.around(b, &x, &self.final_layer_norm, |b, x| block.forward(b, x))
+        residual.around(b, x, &self.final_layer_norm, |b, x| block.forward(b, x))
     }
 
     fn try_map<Q, E>(
@@ -161,7 +161,7 @@ impl<P, const N: usize> Encoder<P, N> {
         let mut x = b.dropout(x, self.config.dropout);
         for (l, layer) in self.layers.iter().enumerate() {
             let see = |map| tap.see(Site::Encoder(l), map);
-            x = b.advance(x, |b, x| layer.forward(b, x, grid, &self.config, see, W::WANTED));
+            x = layer.forward(b, x, grid, &self.config, see, W::WANTED);
         }
         match &self.layer_norm {
             Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),

@@ -5,7 +5,7 @@ use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum};
 use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
 use a2d_core::token;
 use a2d_host::export::{Words, write};
-use a2d_tests::helpers::image::{config, image, tokenizer, weights};
+use a2d_tests::helpers::image::{config, image, listed, tokenizer, weights};
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
 
@@ -21,6 +21,21 @@ fn tiny(format: Format) -> Vec<u8> {
         ..config(true, true)
     };
     write(&config, &weights(&config, 7), &tokenizer(), format).expect("an image")
+}
+
+/// [`tiny`] with a shortlist in place of the vocabulary.
+fn tiny_listed() -> Vec<u8> {
+    let stack = Stack { d_model: 4, ffn_dim: 4, attention_heads: 2, layers: 1 };
+    let sizes = Config { source_vocabulary: 7, target_vocabulary: 7, ..config(true, true) };
+    let config = Config { encoder: stack, decoder: stack, ..sizes };
+    let lists: Vec<Vec<u16>> = (0..7).map(|id| vec![id, 6 - id]).collect();
+    let listed = listed(&config, &weights(&config, 7), Format::Int8, &[0, 1, 2, 3, 5], &lists);
+    listed.bytes().to_vec()
+}
+
+fn all() -> [Vec<u8>; 4] {
+    let [f32, int8, int4] = FORMATS.map(tiny);
+    [f32, int8, int4, tiny_listed()]
 }
 
 /// The bytes with the checksum that fits them.
@@ -140,8 +155,7 @@ fn the_wrong_file_is_told_apart() {
 
 #[test]
 fn every_truncation_is_refused() {
-    for format in FORMATS {
-        let good = tiny(format);
+    for good in all() {
         assert!(tried(&good));
         for len in 0..good.len() {
             assert!(opened(&good[..len]).is_err(), "{len} of {} bytes", good.len());
@@ -158,8 +172,7 @@ fn every_truncation_is_refused() {
 
 #[test]
 fn every_change_of_a_byte_is_refused_and_harmless() {
-    for format in FORMATS {
-        let good = tiny(format);
+    for good in all() {
         for at in 0..good.len() {
             for flip in 1..=255u8 {
                 let head = at < 300;

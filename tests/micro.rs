@@ -9,5 +9,7 @@ mod caches;
 mod products;
 #[path = "micro/searches.rs"]
 mod searches;
+#[path = "micro/shortlists.rs"]
+mod shortlists;
 #[path = "micro/texts.rs"]
 mod texts;

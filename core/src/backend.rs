@@ -104,6 +104,11 @@ pub trait Backend {
     ) -> Self::Tensor {
         f(self, &x)
     }
+    /// `x table^T`, the model's output: a score for each token of the vocabulary. A backend may leave out tokens that it
+    /// knows to be impossible; then what [`Decode::top_k`] ranks are the others.
+    fn project(&mut self, x: &Self::Tensor, table: &Self::Param) -> Self::Tensor {
+        self.linear(x, table, None)
+    }
     /// Keys or values, ready to be attended to. A backend may keep them in fewer bytes; nothing else reads them then.
     fn pack(&mut self, x: Self::Tensor) -> Self::Tensor {
         x

@@ -9,7 +9,7 @@ use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export::{Words, write};
+use a2d_host::export::{Words, write, write_with};
 use std::convert::Infallible;
 
 /// A small configuration.
@@ -58,6 +58,27 @@ pub fn model<B: Train>(b: &mut B, config: &Config, weights: &[Vec<f32>]) -> Mode
 /// Its image, without a tokenizer.
 pub fn image(config: &Config, weights: &[Vec<f32>], format: Format) -> Words {
     Words::new(&write(config, weights, &[], format).expect("an image"))
+}
+
+/// [`image`] with a shortlist, byte by byte as `a2d_core::image::Shortlist` documents it.
+pub fn listed(
+    config: &Config,
+    weights: &[Vec<f32>],
+    format: Format,
+    always: &[u16],
+    lists: &[Vec<u16>],
+) -> Words {
+    let mut starts = vec![0u32];
+    starts.extend(lists.iter().scan(0, |at, list| {
+        *at += list.len() as u32;
+        Some(*at)
+    }));
+    let counts = [always.len() as u32, starts[lists.len()]];
+    let mut bytes: Vec<u8> =
+        counts.into_iter().chain(starts).flat_map(|x| x.to_le_bytes()).collect();
+    let tokens = always.iter().chain(lists.iter().flatten());
+    bytes.extend(tokens.flat_map(|x| x.to_le_bytes()));
+    Words::new(&write_with(config, weights, &[], &bytes, format).expect("an image"))
 }
 
 /// Parameters as they lie in an image.

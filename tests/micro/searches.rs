@@ -11,7 +11,7 @@ use a2d_tests::helpers::image::{config, image, model, weights};
 use a2d_tests::helpers::model::{Hypothesis, search, sentences};
 use std::task::Poll;
 
-const LENGTHS: [usize; 8] = [6, 1, 9, 4, 3, 5, 2, 7];
+pub const LENGTHS: [usize; 8] = [6, 1, 9, 4, 3, 5, 2, 7];
 pub const TARGET: usize = 11;
 
 /// Options whose longest translation is the source's tokens, EOS included, plus 2.

@@ -37,6 +37,8 @@ pub enum Error {
     },
     /// The weights' directory does not fit the configuration or the file.
     Directory,
+    /// The lexical shortlist.
+    Shortlist,
     /// The tokenizer's tables.
     Tokenizer(token::Error),
     /// The tokenizer has another number of tokens than the model.
@@ -81,6 +83,7 @@ impl fmt::Display for Error {
                 write!(f, "the image has {found} layers, there is room for {most}")
             }
             Self::Directory => f.write_str("the image's weights do not fit its configuration"),
+            Self::Shortlist => f.write_str("the image's shortlist is damaged"),
             Self::Tokenizer(error) => write!(f, "the image's tokenizer: {error}"),
             Self::Vocabulary { tokens, model } => {
                 write!(f, "the image's tokenizer has {tokens} tokens, its model {model}")

@@ -22,6 +22,7 @@
 //! | 2 | tokenizer: the tables of [`crate::token`], or nothing |
 //! | 3 | weights' directory: for each parameter in canonical order (that of [`crate::nn::Transformer::try_map`]) four words: [`Format`] (0: f32, 1: int8, 2: int4), rows, columns, offset in section 4 |
 //! | 4 | weights, each at a multiple of 16; [`Weight`] says how a format lies |
+//! | 5 | lexical shortlist, where there is one: [`Shortlist`] |
 //!
 //! Vectors (biases, layer norms) are f32; matrices, the embeddings among them, are either all f32 or all int8 or int4.
 //! The parameters follow from the configuration, so names are not stored.
@@ -33,11 +34,13 @@
 
 mod config;
 mod error;
+mod shortlist;
 mod weight;
 mod weights;
 
 pub use config::{CONFIG_WORDS, config_words};
 pub use error::Error;
+pub use shortlist::{Shortlist, Sizes};
 pub use weight::{Format, GROUP, MOST_COLUMNS, Weight};
 pub(crate) use weight::{float, half, unpack};
 pub use weights::Weights;
@@ -72,6 +75,8 @@ pub enum Section {
     Directory = 3,
     /// The parameters.
     Weights = 4,
+    /// [`Shortlist`], where there is one.
+    Shortlist = 5,
 }
 
 /// One table of 1 KiB: images are checked once.
@@ -93,6 +98,7 @@ pub fn checksum(bytes: &[u8]) -> u32 {
 pub struct Image<'a> {
     tokenizer: &'a [u8],
     weights: Weights<'a>,
+    shortlist: Option<Shortlist<'a>>,
     config: Config,
 }
 
@@ -103,8 +109,14 @@ impl<'a> Image<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let sections = sections(bytes)?;
         let words = |section| words(find(bytes, sections, section)?);
+        let config = config::config(words(Section::Config)?)?;
+        let sizes = (config.source_vocabulary, config.target_vocabulary);
+        let shortlist = optional(bytes, sections, Section::Shortlist)?;
+        let shortlist =
+            shortlist.map(|bytes| Shortlist::new(bytes, sizes.0, sizes.1)).transpose()?;
         Ok(Self {
-            config: config::config(words(Section::Config)?)?,
+            config,
+            shortlist,
             tokenizer: find(bytes, sections, Section::Tokenizer)?,
             weights: Weights::new(
                 words(Section::Directory)?,
@@ -121,6 +133,11 @@ impl<'a> Image<'a> {
     /// The tokenizer's tables, unread; empty where the file has none.
     pub fn tokenizer(&self) -> &'a [u8] {
         self.tokenizer
+    }
+
+    /// Which target tokens a source token may become, where the file says so.
+    pub fn shortlist(&self) -> Option<&Shortlist<'a>> {
+        self.shortlist.as_ref()
     }
 
     /// The weights, unread.
@@ -160,14 +177,23 @@ fn sections(bytes: &[u8]) -> Result<&[u32], Error> {
 
 /// The bytes of a section.
 fn find<'a>(bytes: &'a [u8], entries: &[u32], wanted: Section) -> Result<&'a [u8], Error> {
+    optional(bytes, entries, wanted)?.ok_or(Error::Section { number: wanted as u32 })
+}
+
+/// The bytes of a section that need not be there.
+fn optional<'a>(
+    bytes: &'a [u8],
+    entries: &[u32],
+    wanted: Section,
+) -> Result<Option<&'a [u8]>, Error> {
     let (entries, _) = entries.as_chunks::<ENTRY_WORDS>();
     let entries = entries.iter().map(|entry| entry.map(u32::from_le));
-    let missing = Error::Section { number: wanted as u32 };
     let mut found = entries.filter(|[number, ..]| *number == wanted as u32);
-    let [_, start, len, _] = found.next().ok_or(missing)?;
-    let start = start as usize;
-    let end = start.checked_add(len as usize).ok_or(missing)?;
-    bytes.get(start..end).filter(|_| start.is_multiple_of(ALIGN)).ok_or(missing)
+    let Some([_, start, len, _]) = found.next() else { return Ok(None) };
+    let (start, len) = (start as usize, len as usize);
+    let section = start.checked_add(len).and_then(|end| bytes.get(start..end));
+    let section = section.filter(|_| start.is_multiple_of(ALIGN));
+    section.map(Some).ok_or(Error::Section { number: wanted as u32 })
 }
 
 /// Aligned bytes as words, still little-endian.

@@ -127,6 +127,14 @@ impl<'m> Arena<'m> {
         Below(self.words).integers(of)
     }
 
+    /// Integers to read, and others above them to write.
+    pub fn integers_mut(&mut self, x: &Words, y: &Words) -> Option<(&[u32], &mut [u32])> {
+        let (low, high) = self.words.split_at_mut_checked(y.at)?;
+        let words = high.get_mut(..y.len)?;
+        let words = <[u32]>::mut_from_bytes(words.as_mut_bytes()).ok()?;
+        Some((Below(low).integers(x)?, words))
+    }
+
     pub fn get(&self, x: &Slot) -> Option<&[f32]> {
         self.words.get(x.at..x.end())
     }

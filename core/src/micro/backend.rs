@@ -2,12 +2,13 @@
 
 use super::arena::{Arena, Slot, Words};
 use super::attend;
+use super::chosen::{self, Chosen};
 use super::error::Error;
-use super::product::{self, Quantised};
+use super::product::{self, Quantised, Rows};
 use crate::backend::{Allow, Attend, Attended, Backend, Decode, Kv, Lost};
 use crate::batch::{Grid, NO_POSITION, Tokens};
 use crate::config::Activation;
-use crate::image::{Format, Weight, Weights};
+use crate::image::{Format, Shortlist, Weight, Weights};
 use crate::rows;
 use crate::shape::Shape;
 use zerocopy::FromBytes;
@@ -40,6 +41,8 @@ pub struct Micro<'m, 'w> {
     weights: Weights<'w>,
     /// Whether keys and values are kept in bytes.
     packs: bool,
+    /// The rows of the output projection, where not all.
+    chosen: Option<Chosen>,
 }
 
 /// The words of a caller's memory.
@@ -64,7 +67,14 @@ impl<'m, 'w> Micro<'m, 'w> {
     ) -> Result<Self, Error> {
         let missing = keys.saturating_sub(words.len()).saturating_mul(size_of::<f32>());
         let (scores, rest) = words.split_at_mut_checked(keys).ok_or(Error::Arena { missing })?;
-        Ok(Self { arena: Arena::new(rest), scores, fault: None, weights, packs: false })
+        Ok(Self {
+            arena: Arena::new(rest),
+            scores,
+            fault: None,
+            weights,
+            packs: false,
+            chosen: None,
+        })
     }
 
     /// Keys and values in bytes, a scale for each row, rather than in f32.
@@ -169,7 +179,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         let y = self.arena.tensor(Shape::matrix(rows, w.shape().rows()))?;
         if w.format() == Format::F32 {
             let (x, to) = self.arena.pair(x, &y)?;
-            product::floats(x, w, to)?;
+            product::floats(x, w, Rows::all(w), to)?;
         } else {
             let top = self.arena.top();
             let small = self.arena.tensor(Shape::vector(product::quantised_words(rows, cols)))?;
@@ -178,8 +188,8 @@ impl<'m, 'w> Micro<'m, 'w> {
             let (bytes, to) = self.arena.pair(&small, &y)?;
             let x = Quantised::new(bytes, rows, cols)?;
             match w.format() {
-                Format::Int8 => product::bytes(x, w, to)?,
-                _ => product::groups(x, w, to)?,
+                Format::Int8 => product::bytes(x, w, Rows::all(w), to)?,
+                _ => product::groups(x, w, Rows::all(w), to)?,
             }
             self.arena.reset(top);
         }
@@ -187,6 +197,56 @@ impl<'m, 'w> Micro<'m, 'w> {
             self.add_bias(&y, bias)?;
         }
         Some(y)
+    }
+
+    /// Leaves only those rows of the output projection that the tokens of `source` make likely.
+    pub(super) fn choose(&mut self, list: &Shortlist<'_>, source: &Words, vocabulary: usize) {
+        let made = self.try_choose(list, source, vocabulary);
+        self.check(made.as_ref().map(|_| ()));
+        self.chosen = made;
+    }
+
+    fn try_choose(
+        &mut self,
+        list: &Shortlist<'_>,
+        source: &Words,
+        vocabulary: usize,
+    ) -> Option<Chosen> {
+        let bits = self.arena.list(chosen::bit_words(vocabulary), |_| 0)?;
+        let (source, marked) = self.arena.integers_mut(source, &bits)?;
+        chosen::set(marked, list.always());
+        for token in source {
+            chosen::set(marked, list.of(*token as usize));
+        }
+        Some(Chosen { count: chosen::count(marked), bits })
+    }
+
+    /// [`Micro::try_linear`] for the rows chosen: the quantised input lies below, and the result moves down to it.
+    fn try_project(&mut self, x: &Slot, w: &Parameter, chosen: &Chosen) -> Option<Slot> {
+        let w = &self.weight(w)?;
+        let (rows, cols, floor) = (x.shape().rows(), x.shape().cols(), self.arena.top());
+        if cols != w.shape().cols() {
+            return None;
+        }
+        let floats = w.format() == Format::F32;
+        let words = if floats { 0 } else { product::quantised_words(rows, cols) };
+        let small = self.arena.tensor(Shape::vector(words))?;
+        if !floats {
+            let (x, bytes) = self.arena.pair(x, &small)?;
+            product::quantise(x, cols, bytes)?;
+        }
+        let y = self.arena.tensor(Shape::matrix(rows, chosen.count))?;
+        let (below, to) = self.arena.split(&y)?;
+        let to = to.get_mut(..y.shape().len())?;
+        let numbers = chosen::each(below.integers(&chosen.bits)?);
+        let picked = Rows { numbers, count: chosen.count };
+        let quantised = || Quantised::new(below.get(&small)?, rows, cols);
+        match w.format() {
+            Format::F32 => product::floats(below.get(x)?, w, picked, to)?,
+            Format::Int8 => product::bytes(quantised()?, w, picked, to)?,
+            Format::Int4 => product::groups(quantised()?, w, picked, to)?,
+        }
+        self.arena.settle(y, floor)
     }
 
     fn add_bias(&mut self, y: &Slot, bias: &Parameter) -> Option<()> {
@@ -322,6 +382,12 @@ impl<'m, 'w> Micro<'m, 'w> {
         for (logits, (ids, lps)) in self.arena.get(logits)?.chunks_exact(width).zip(out) {
             rows::top_k(logits, allow, ids, lps);
         }
+        let Some(chosen) = &self.chosen else { return Some(()) };
+        let bits = self.arena.integers(&chosen.bits)?;
+        for id in ids {
+            // Special tokens are always possible and come first, so they are where they were.
+            *id = chosen::nth(bits, *id as usize)? as u32;
+        }
         Some(())
     }
 
@@ -419,6 +485,14 @@ impl Backend for Micro<'_, '_> {
         let done = self.try_add(&y, x).and_then(|()| self.try_norm(&y, gain, bias));
         self.check(done);
         y
+    }
+
+    fn project(&mut self, x: &Slot, table: &Parameter) -> Slot {
+        let Some(chosen) = self.chosen.clone() else { return self.linear(x, table, None) };
+        match self.try_project(x, table, &chosen) {
+            Some(y) => y,
+            None => self.lost(x.shape().rows(), chosen.count),
+        }
     }
 
     fn pack(&mut self, x: Slot) -> Slot {

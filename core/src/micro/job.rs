@@ -8,6 +8,7 @@ use super::need::Limits;
 use super::translator::integers;
 use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
 use crate::config::token::EOS;
+use crate::image::Shortlist;
 use crate::nn::{Cache, Transformer};
 use crate::search::{Found, Search, Sentence, Steps};
 use crate::token::{self, Tokenizer};
@@ -30,6 +31,7 @@ pub struct Job<'t, 'a, const N: usize> {
     micro: Micro<'t, 'a>,
     transformer: &'t Transformer<Parameter, N>,
     tokenizer: Option<&'t Tokenizer<'a>>,
+    shortlist: Option<&'t Shortlist<'a>>,
     sentence: Sentence,
     state: State<'t, N>,
     /// Tokens that [`Job::poll`] gave.
@@ -68,7 +70,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         };
         let (transformer, tokenizer) = (model.transformer(), model.tokenizer());
         let greedy = limits.beam == 1;
-        Ok(Self { micro, transformer, tokenizer, sentence, state, told: 0, greedy, cut })
+        let shortlist = model.image().shortlist();
+        Ok(Self { micro, transformer, tokenizer, shortlist, sentence, state, told: 0, greedy, cut })
     }
 
     /// Does one piece of work: the encoder first, then a step of the decoder each time.
@@ -154,6 +157,9 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let (micro, run) = (&mut self.micro, self.sentence.memory);
         let tokens = tokens(micro, run.len).ok_or(Error::Fault)?;
         let grid = own_grid(micro, run);
+        if let Some(list) = self.shortlist {
+            micro.choose(list, &tokens.ids, self.transformer.config.target_vocabulary);
+        }
         let memory = self.transformer.encode(micro, &tokens, &grid, &mut ());
         let (beam, longest) = (steps.beam(), self.sentence.max_length);
         let cache = self.transformer.cache(micro, &memory, beam, longest + 1);

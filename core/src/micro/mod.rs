@@ -32,6 +32,7 @@
 mod arena;
 mod attend;
 mod backend;
+mod chosen;
 mod error;
 mod job;
 mod model;
@@ -44,5 +45,5 @@ pub use backend::{Micro, Parameter};
 pub use error::Error;
 pub use job::Job;
 pub use model::Model;
-pub use need::{Limits, arena_bytes};
+pub use need::{Limits, arena_bytes, arena_bytes_with};
 pub use translator::{Done, Options, Translated, Translator};

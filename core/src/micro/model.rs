@@ -1,6 +1,7 @@
 //! A model whose weights lie in an image.
 
 use super::backend::Parameter;
+use super::need::{Limits, arena_bytes_with};
 use crate::config::Config;
 use crate::image::{Error, Format, Image, Weight};
 use crate::nn::Transformer;
@@ -44,6 +45,12 @@ impl<'a, const N: usize> Model<'a, N> {
     /// Whether its matrices are int8 or int4.
     pub fn quantised(&self) -> bool {
         self.quantised
+    }
+
+    /// Bytes of the arena that a [`Translator`](super::Translator) needs, see [`super::arena_bytes`].
+    pub fn arena_bytes(&self, limits: &Limits) -> usize {
+        let shortlist = self.image.shortlist().map(|list| list.sizes());
+        arena_bytes_with(self.config(), self.quantised, shortlist, limits)
     }
 
     /// The vocabulary, if the image has one.

@@ -1,9 +1,11 @@
 //! How much memory a translation takes: the model's walk through the arena once more, in numbers alone.
 
 use super::arena::packed_words;
+use super::chosen::bit_words;
 use super::product::quantised_words;
 use crate::batch::Span;
 use crate::config::{Config, Stack};
+use crate::image::Sizes;
 use crate::search::Search;
 
 /// The largest translation that there is room for.
@@ -36,14 +38,31 @@ impl Limits {
 /// Bytes of the arena for a model of `config` with matrices that are `quantised` or not; exact, and no less than what a
 /// translation of the limits' sizes uses. Sizes beyond any memory give the largest number.
 pub const fn arena_bytes(config: &Config, quantised: bool, limits: &Limits) -> usize {
+    arena_bytes_with(config, quantised, None, limits)
+}
+
+/// [`arena_bytes`] for an image with a shortlist; exact where a sentence's lists do not overlap.
+pub const fn arena_bytes_with(
+    config: &Config,
+    quantised: bool,
+    shortlist: Option<Sizes>,
+    limits: &Limits,
+) -> usize {
     if limits.beam > 1 << 12 || limits.source > 1 << 20 || limits.target > 1 << 20 {
         return usize::MAX;
     }
     let (words, floats) = limits.workspace();
     let fixed = words.saturating_add(floats).saturating_add(limits.keys());
     let start = Tally { top: 0, peak: 0, quantised, packs: limits.int8_cache };
-    let encoded = encoder(start, config, limits.source);
-    let decoded = decoder(encoded, config, limits);
+    let (chosen, outputs) = match shortlist {
+        None => (0, config.target_vocabulary),
+        Some(sizes) => (
+            bit_words(config.target_vocabulary),
+            sizes.most(limits.source, config.target_vocabulary),
+        ),
+    };
+    let encoded = encoder(start, config, limits.source, chosen);
+    let decoded = decoder(encoded, config, limits, outputs);
     fixed.saturating_add(decoded.peak).saturating_mul(size_of::<f32>())
 }
 
@@ -144,16 +163,16 @@ impl Tally {
 }
 
 /// What is left is the encoder's output; no layer needs more than another.
-const fn encoder(start: Tally, config: &Config, source: usize) -> Tally {
+const fn encoder(start: Tally, config: &Config, source: usize, chosen: usize) -> Tally {
     let (of, pre) = (&config.encoder, config.normalize_before);
-    let listed = start.take(source.saturating_mul(2).saturating_add(Span::WORDS));
+    let listed = start.take(source.saturating_mul(2).saturating_add(Span::WORDS)).take(chosen);
     let x = listed.embed(source, of.d_model);
     let layer = x.own(source, of.d_model, pre).inner(source, of, pre);
     layer.back(x).last(source, of.d_model, pre)
 }
 
 /// The caches, then a step with all beams.
-const fn decoder(start: Tally, config: &Config, limits: &Limits) -> Tally {
+const fn decoder(start: Tally, config: &Config, limits: &Limits, outputs: usize) -> Tally {
     let (of, pre, beam) = (&config.decoder, config.normalize_before, limits.beam);
     let width = of.d_model;
     let mut cached = start;
@@ -169,5 +188,5 @@ const fn decoder(start: Tally, config: &Config, limits: &Limits) -> Tally {
     let own = x.own(beam, width, pre);
     let cross = own.before(beam, width, pre).attend(beam, width).after(own, width, pre);
     let end = cross.inner(beam, of, pre).back(x).last(beam, width, pre);
-    end.linear(beam, width, config.target_vocabulary).back(cached).kept(beam, width).back(cached)
+    end.linear(beam, width, outputs).back(cached).kept(beam, width).back(cached)
 }

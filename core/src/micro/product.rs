@@ -13,10 +13,36 @@ pub(super) const fn quantised_words(rows: usize, cols: usize) -> usize {
     rows.saturating_mul(row)
 }
 
-/// `y[n, o] = sum_i x[n, i] w[o, i]`, `w` f32.
-pub(super) fn floats(x: &[f32], w: &Weight<'_>, y: &mut [f32]) -> Option<()> {
-    let (inputs, outputs) = sizes(w)?;
-    for (o, w) in w.words().chunks_exact(inputs).enumerate() {
+/// Rows of a weight, some or all, as `count` outputs.
+pub(super) struct Rows<I> {
+    pub numbers: I,
+    pub count: usize,
+}
+
+impl Rows<core::ops::Range<usize>> {
+    pub fn all(w: &Weight<'_>) -> Self {
+        let count = w.shape().rows();
+        Self { numbers: 0..count, count }
+    }
+}
+
+/// Row `row` of rows of `width`.
+#[inline(always)]
+fn row<T>(all: &[T], row: usize, width: usize) -> Option<&[T]> {
+    let start = row.checked_mul(width)?;
+    all.get(start..start.checked_add(width)?)
+}
+
+/// `y[n, o] = sum_i x[n, i] w[rows[o], i]`, `w` f32.
+pub(super) fn floats(
+    x: &[f32],
+    w: &Weight<'_>,
+    rows: Rows<impl Iterator<Item = usize>>,
+    y: &mut [f32],
+) -> Option<()> {
+    let (inputs, outputs) = sizes(w, &rows)?;
+    for (o, number) in rows.numbers.enumerate() {
+        let w = row(w.words(), number, inputs)?;
         for (y, x) in y.iter_mut().skip(o).step_by(outputs).zip(x.chunks_exact(inputs)) {
             *y = dot(x, w);
         }
@@ -24,10 +50,10 @@ pub(super) fn floats(x: &[f32], w: &Weight<'_>, y: &mut [f32]) -> Option<()> {
     Some(())
 }
 
-/// Columns and rows of a weight, both positive.
-fn sizes(w: &Weight<'_>) -> Option<(usize, usize)> {
-    let shape = w.shape();
-    (!shape.is_empty()).then_some((shape.cols(), shape.rows()))
+/// Columns of a weight and outputs, both positive.
+fn sizes<I>(w: &Weight<'_>, rows: &Rows<I>) -> Option<(usize, usize)> {
+    let inputs = w.shape().cols();
+    (inputs > 0 && rows.count > 0).then_some((inputs, rows.count))
 }
 
 /// `sum x w` in the lanes of [`rows::dot`].
@@ -124,12 +150,18 @@ impl<'s> Quantised<'s> {
     }
 }
 
-/// `y[n, o] = sum_i x[n, i] w[o, i]`, `w` int8: the sum is an integer, of at most 127 * 128 * [`crate::image::MOST_COLUMNS`].
-pub(super) fn bytes(x: Quantised<'_>, w: &Weight<'_>, y: &mut [f32]) -> Option<()> {
-    let (inputs, outputs) = sizes(w)?;
-    let rows = w.bytes().chunks_exact(inputs).zip(w.row_scales());
-    for (o, (w, scale)) in rows.enumerate() {
-        let scale = float(*scale);
+/// `y[n, o] = sum_i x[n, i] w[rows[o], i]`, `w` int8: the sum is an integer, of at most
+/// 127 * 128 * [`crate::image::MOST_COLUMNS`].
+pub(super) fn bytes(
+    x: Quantised<'_>,
+    w: &Weight<'_>,
+    rows: Rows<impl Iterator<Item = usize>>,
+    y: &mut [f32],
+) -> Option<()> {
+    let (inputs, outputs) = sizes(w, &rows)?;
+    let (numbers, scales) = (w.bytes(), w.row_scales());
+    for (o, number) in rows.numbers.enumerate() {
+        let (w, scale) = (row(numbers, number, inputs)?, float(*scales.get(number)?));
         for (y, (x, scale_x)) in y.iter_mut().skip(o).step_by(outputs).zip(x.rows()) {
             *y = integer_dot(x, w) as f32 * (scale * scale_x);
         }
@@ -161,13 +193,19 @@ fn sum_of_products<'s>(pairs: impl Iterator<Item = (&'s i8, &'s i8)>) -> i32 {
 /// Rows of `x` that share the unpacking of a group.
 const TILE: usize = 4;
 
-/// `y[n, o] = sum_i x[n, i] w[o, i]`, `w` int4: an integer for each group, their scaled sum in the order of groups.
-pub(super) fn groups(x: Quantised<'_>, w: &Weight<'_>, y: &mut [f32]) -> Option<()> {
-    let (inputs, outputs) = sizes(w)?;
+/// `y[n, o] = sum_i x[n, i] w[rows[o], i]`, `w` int4: an integer for each group, their scaled sum in the order of
+/// groups.
+pub(super) fn groups(
+    x: Quantised<'_>,
+    w: &Weight<'_>,
+    rows: Rows<impl Iterator<Item = usize>>,
+    y: &mut [f32],
+) -> Option<()> {
+    let (inputs, outputs) = sizes(w, &rows)?;
     let count = inputs.div_ceil(GROUP);
     let (numbers, scales) = w.groups();
-    let weights = numbers.chunks_exact(count).zip(scales.chunks_exact(count));
-    for (o, (groups, scales)) in weights.enumerate() {
+    for (o, number) in rows.numbers.enumerate() {
+        let (groups, scales) = (row(numbers, number, count)?, row(scales, number, count)?);
         let tiles = x.bytes.chunks(x.stride.checked_mul(TILE)?).zip(x.scales.chunks(TILE));
         let outs = y.chunks_mut(outputs.checked_mul(TILE)?);
         for ((x, scales_x), y) in tiles.zip(outs) {

@@ -4,7 +4,7 @@ use super::backend::words;
 use super::error::Error;
 use super::job::{Begin, Job};
 use super::model::Model;
-use super::need::{Limits, arena_bytes};
+use super::need::Limits;
 use crate::batch::Run;
 use crate::config::token::EOS;
 use crate::search::Sentence;
@@ -69,7 +69,7 @@ struct Source {
 }
 
 impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
-    /// With all working memory in `arena`, which 4 bytes align and which has [`arena_bytes`].
+    /// With all working memory in `arena`, which 4 bytes align and which has [`Model::arena_bytes`].
     ///
     /// Errors: a limit is 0, the arena is misaligned or too small.
     pub fn new(
@@ -81,7 +81,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         if limits.source == 0 || limits.target == 0 || limits.beam == 0 {
             return Err(Error::Limits);
         }
-        let needed = arena_bytes(model.config(), model.quantised(), &limits);
+        let needed = model.arena_bytes(&limits);
         let missing = needed.saturating_sub(arena.len());
         let words = words(arena)?;
         if missing > 0 {

@@ -77,7 +77,7 @@ impl<P, const N: usize> Transformer<P, N> {
 
     /// Hidden states `[N, D]` to `[N, V]`.
     pub fn logits<B: Backend<Param = P>>(&self, b: &mut B, hidden: &B::Tensor) -> B::Tensor {
-        b.linear(hidden, self.target_table(), None)
+        b.project(hidden, self.target_table())
     }
 
     /// An empty cache for `rows` rows of `capacity` tokens over `memory`.

@@ -73,6 +73,10 @@ pub struct ExportArgs {
     /// Keep keys and values of attention in bytes: less memory, in the comparison and in the arena's size
     #[arg(long)]
     pub int8_cache: bool,
+    /// Choose from the N most frequent tokens, and the N that each source token most often became in the training
+    /// data, rather than from all: fewer products a step
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub shortlist: Option<usize>,
     /// The search.
     #[command(flatten)]
     pub search: SearchArgs,

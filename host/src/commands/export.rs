@@ -7,13 +7,14 @@ use crate::error::{Error, Result};
 use crate::export::{self, Comparison, Runner, Weights, Words};
 use crate::files::{has_place, write_output};
 use crate::model::Model;
-use crate::prepared::{self, Parallel};
+use crate::prepared::{self, Parallel, Prepared};
 use crate::run_dir::RunDir;
 use crate::signals;
 use crate::text;
 use crate::translate::Translator;
+use crate::vocab::Vocab;
 use a2d_core::backend::Backend as _;
-use a2d_core::micro::{Limits, arena_bytes};
+use a2d_core::micro::Limits;
 use serde_json::json;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -31,7 +32,9 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let weights = weights(&mut b, &translator.model)?;
     let tokenizer = export::tables(&translator.vocab)?;
     let config = translator.model.config;
-    let image = export::write(&config, &weights, &tokenizer, args.quantize.into())?;
+    let shortlist = shortlist(args, &translator.vocab)?;
+    let format = args.quantize.into();
+    let image = export::write_with(&config, &weights, &tokenizer, &shortlist, format)?;
     let image = Words::new(&image);
     let runner = Runner::new(&args.out, image.bytes(), args.int8_cache)?;
     let options = args.search.options(1, 4096);
@@ -49,7 +52,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         beam: args.search.beam,
         int8_cache: args.int8_cache,
     };
-    let arena = arena_bytes(runner.model.config(), runner.model.quantised(), &limits);
+    let arena = runner.model.arena_bytes(&limits);
     tell(args, image.bytes().len(), arena, compared, out)
         .map_err(|e| Error::output("write", Path::new("the result"), &e))
 }
@@ -81,6 +84,21 @@ fn text(args: &ExportArgs) -> Result<Option<Parallel>> {
         )));
     }
     Ok(found)
+}
+
+/// The shortlist of the run's training data, where one is wanted.
+///
+/// Errors (misuse): the data are gone, or not those of the run.
+fn shortlist(args: &ExportArgs, vocab: &Vocab) -> Result<Vec<u8>> {
+    let Some(count) = args.shortlist else { return Ok(Vec::new()) };
+    let config = RunDir::open(&args.run)?.load_config()?;
+    let folder = config.data_folder(&args.run);
+    let data = Prepared::open(&folder)?;
+    if data.vocab.fingerprint() != vocab.fingerprint() {
+        let folder = folder.display();
+        return Err(Error::misuse(format!("--shortlist: {folder} has another vocabulary")));
+    }
+    export::shortlist(&data.train, count)
 }
 
 /// The parameters in canonical order.

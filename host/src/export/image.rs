@@ -21,6 +21,19 @@ pub fn write(
     tokenizer: &[u8],
     format: Format,
 ) -> Result<Vec<u8>> {
+    write_with(config, weights, tokenizer, &[], format)
+}
+
+/// [`write`] with a shortlist, unless that is empty.
+///
+/// Errors: as [`write`].
+pub fn write_with(
+    config: &Config,
+    weights: &[Vec<f32>],
+    tokenizer: &[u8],
+    shortlist: &[u8],
+    format: Format,
+) -> Result<Vec<u8>> {
     let plan = Plan::new(config, None)?;
     let (mut directory, mut payload) = (Vec::new(), Vec::new());
     for ((name, spec), data) in plan.params().iter().zip(weights) {
@@ -42,12 +55,16 @@ pub fn write(
             pad(&mut payload);
         }
     }
-    assemble(&[
+    let mut sections = vec![
         (Section::Config, bytes(&config_words(config))),
         (Section::Tokenizer, tokenizer.to_vec()),
         (Section::Directory, bytes(&directory)),
         (Section::Weights, payload),
-    ])
+    ];
+    if !shortlist.is_empty() {
+        sections.push((Section::Shortlist, shortlist.to_vec()));
+    }
+    assemble(&sections)
 }
 
 /// Header, sections, checksum.

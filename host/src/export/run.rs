@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::MOST_LAYERS;
 use crate::translate::{Hypothesis, MOST_TOKENS, Options, Translated, Translation};
-use a2d_core::micro::{self, Limits, Translator, arena_bytes};
+use a2d_core::micro::{self, Limits, Translator};
 use a2d_core::token::{self, Tokenizer};
 use rayon::prelude::*;
 use std::path::Path;
@@ -96,7 +96,7 @@ impl<'a> Runner<'a> {
             beam: options.search.beam,
             int8_cache: self.int8_cache,
         };
-        let needed = arena_bytes(self.model.config(), self.model.quantised(), &limits);
+        let needed = self.model.arena_bytes(&limits);
         if arena.bytes().len() < needed {
             *arena = Words::zeros(needed);
         }

@@ -1,0 +1,75 @@
+//! The target tokens that a sentence's shortlist leaves.
+
+use super::arena::Words;
+
+/// Some rows of the output projection.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    /// A bit for each token of the vocabulary.
+    pub bits: Words,
+    /// How many are set.
+    pub count: usize,
+}
+
+/// Words with a bit for each of `vocabulary` tokens.
+pub(super) const fn bit_words(vocabulary: usize) -> usize {
+    vocabulary.div_ceil(u32::BITS as usize)
+}
+
+/// Sets the bits of `tokens`.
+pub(super) fn set(bits: &mut [u32], tokens: impl Iterator<Item = usize>) {
+    for token in tokens {
+        if let Some(word) = bits.get_mut(token / u32::BITS as usize) {
+            *word |= 1 << (token % u32::BITS as usize);
+        }
+    }
+}
+
+/// How many bits are set.
+pub(super) fn count(bits: &[u32]) -> usize {
+    bits.iter().map(|word| word.count_ones() as usize).sum()
+}
+
+/// The set bits, ascending.
+pub(super) fn each(bits: &[u32]) -> impl Iterator<Item = usize> + '_ {
+    bits.iter().enumerate().flat_map(|(at, word)| {
+        let first = at.saturating_mul(u32::BITS as usize);
+        let mut left = *word;
+        core::iter::from_fn(move || {
+            let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left.wrapping_sub(1);
+            Some(first.saturating_add(bit))
+        })
+    })
+}
+
+/// The set bit number `rank`.
+pub(super) fn nth(bits: &[u32], rank: usize) -> Option<usize> {
+    let mut left = rank;
+    for (at, word) in bits.iter().enumerate() {
+        let ones = word.count_ones() as usize;
+        match left.checked_sub(ones) {
+            Some(rest) => left = rest,
+            None => return each(core::slice::from_ref(word)).nth(left)?.checked_add(at * 32),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_found_again() {
+        let tokens = [0, 1, 2, 3, 31, 32, 63, 64, 95];
+        let mut bits = [0; bit_words(96)];
+        set(&mut bits, tokens.into_iter().rev().chain([3, 64, 96, 1000]));
+        assert_eq!(count(&bits), tokens.len());
+        assert!(each(&bits).eq(tokens));
+        for (rank, token) in tokens.into_iter().enumerate() {
+            assert_eq!(nth(&bits, rank), Some(token));
+        }
+        assert_eq!(nth(&bits, tokens.len()), None);
+    }
+}

@@ -106,7 +106,22 @@ pub struct Layers<T, const N: usize>(heapless::Vec<T, N>);
 impl<T, const N: usize> Layers<T, N> {
     /// `count` layers; more than N are cut off, which [`crate::config::Config::check`] forbids.
     pub fn new(count: usize, layer: impl FnMut(usize) -> T) -> Self {
-        Self((0..count.min(N)).map(layer).collect())
+        Self::of((0..count).map(layer))
+    }
+
+    /// Those of `layers` for which there is room.
+    fn of(layers: impl Iterator<Item = T>) -> Self {
+        let mut out = heapless::Vec::new();
+        for layer in layers.take(N) {
+            // At most N are taken: this cannot be full.
+            let _ = out.push(layer);
+        }
+        Self(out)
+    }
+
+    /// Maps each layer.
+    pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> Layers<U, N> {
+        Layers::of(self.0.iter().map(f))
     }
 
     /// `count` layers, each made under its number; more than N are cut off.

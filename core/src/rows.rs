@@ -32,16 +32,14 @@ fn reduce(x: &[f32], zero: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     fold(lanes, join)
 }
 
+/// The lanes in pairs, the halves of what is left each time.
 #[inline(always)]
-fn fold(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = join(lanes[lane], lanes[lane + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
+fn fold(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = lanes;
+    let [a, b, c, d] = [join(a, i), join(b, j), join(c, k), join(d, l)];
+    let [e, f, g, h] = [join(e, m), join(f, n), join(g, o), join(h, p)];
+    let [a, b, c, d] = [join(a, e), join(b, f), join(c, g), join(d, h)];
+    join(join(a, c), join(b, d))
 }
 
 #[inline(always)]
@@ -49,11 +47,13 @@ fn plus(x: f32, y: f32) -> f32 {
     x + y
 }
 
-/// Sums K results of `f(x, y)` at once, in fixed lanes; `y` is at least as long as `x`.
+/// Sums K results of `f(x, y)` at once, in fixed lanes, as far as both go.
 #[inline(always)]
 fn sums<const K: usize>(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> [f32; K]) -> [f32; K] {
+    let x = x.get(..y.len()).unwrap_or(x);
+    let y = y.get(..x.len()).unwrap_or(y);
     let (whole, rest) = x.as_chunks::<LANES>();
-    let (whole_y, rest_y) = y[..x.len()].as_chunks::<LANES>();
+    let (whole_y, rest_y) = y.as_chunks::<LANES>();
     let mut lanes = [[0.0; LANES]; K];
     for (x, y) in whole.iter().zip(whole_y) {
         add(&mut lanes, x, y, LANES, &f);
@@ -94,7 +94,9 @@ fn fold_plus(lanes: [f32; LANES]) -> f32 {
 #[inline(always)]
 fn filled(rest: &[f32]) -> [f32; LANES] {
     let mut out = [0.0; LANES];
-    out[..rest.len()].copy_from_slice(rest);
+    for (out, x) in out.iter_mut().zip(rest) {
+        *out = *x;
+    }
     out
 }
 
@@ -139,7 +141,7 @@ pub fn sum(x: &[f32]) -> f32 {
     reduce(x, 0.0, plus)
 }
 
-/// `sum x y`; `y` is at least as long as `x`.
+/// `sum x y`, as far as both go.
 #[inline(always)]
 pub fn dot(x: &[f32], y: &[f32]) -> f32 {
     let [sum] = sums(
@@ -197,10 +199,11 @@ pub fn position(n: u32, out: &mut [f32]) {
     let half = out.len() / 2;
     out.fill(0.0);
     let step = libm::log(10_000.0) / (half.max(2) - 1) as f64;
-    for i in 0..half {
+    let (sines, cosines) = out.split_at_mut(half);
+    for (i, (sine, cosine)) in sines.iter_mut().zip(cosines).enumerate() {
         let angle = n as f32 * libm::expf(i as f32 * -(step as f32));
-        out[i] = libm::sinf(angle);
-        out[half + i] = libm::cosf(angle);
+        *sine = libm::sinf(angle);
+        *cosine = libm::cosf(angle);
     }
 }
 
@@ -541,7 +544,6 @@ pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &
     };
     log_probabilities.fill(f32::NEG_INFINITY);
     ids.fill(token::PAD);
-    let Some(last) = ids.len().checked_sub(1) else { return };
     let mut worst = f32::NEG_INFINITY;
     for (block, logits) in logits.chunks(BLOCK).enumerate() {
         if max(logits) - lse <= worst {
@@ -550,15 +552,24 @@ pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &
         for (i, z) in logits.iter().enumerate() {
             let (id, lp) = ((block * BLOCK + i) as u32, z - lse);
             if lp > worst && !refused(id) {
-                let mut at = last;
-                while at > 0 && log_probabilities[at - 1] < lp {
-                    log_probabilities[at] = log_probabilities[at - 1];
-                    ids[at] = ids[at - 1];
-                    at -= 1;
-                }
-                (log_probabilities[at], ids[at]) = (lp, id);
-                worst = log_probabilities[last];
+                take_up(log_probabilities, ids, lp, id);
+                worst = log_probabilities.last().copied().unwrap_or(worst);
             }
         }
     }
+}
+
+/// Puts `x` in a descending list, behind all that are not less; the last drops out. `ids` are moved likewise.
+#[inline(always)]
+fn take_up(list: &mut [f32], ids: &mut [u32], x: f32, id: u32) {
+    let mut slots = list.iter_mut().zip(ids).rev();
+    let Some(mut free) = slots.next() else { return };
+    for slot in slots {
+        if *slot.0 >= x {
+            break;
+        }
+        (*free.0, *free.1) = (*slot.0, *slot.1);
+        free = slot;
+    }
+    (*free.0, *free.1) = (x, id);
 }

@@ -22,7 +22,10 @@ impl Shape {
 
     /// The dimensions, outermost first.
     pub fn dims(&self) -> &[usize] {
-        &self.dims[..self.rank as usize]
+        match &self.dims {
+            [n, _] if self.rank == 1 => core::slice::from_ref(n),
+            both => both,
+        }
     }
 
     /// The number of rows; a vector is one row.

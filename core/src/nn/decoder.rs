@@ -200,11 +200,11 @@ impl<P, const N: usize> Decoder<P, N> {
         capacity: usize,
     ) -> Cache<B::Tensor, N> {
         let shape = Shape::matrix(rows * capacity, self.config.decoder.d_model);
-        let layer = |l: usize| CachedLayer {
+        let layers = self.layers.map(|layer| CachedLayer {
             own: Kv { k: b.zeros(shape), v: b.zeros(shape) },
-            memory: self.layers[l].encoder_attn.kv(b, memory),
-        };
-        Cache { layers: Layers::new(self.layers.len(), layer), capacity }
+            memory: layer.encoder_attn.kv(b, memory),
+        });
+        Cache { layers, capacity }
     }
 
     /// The next token of each row, at position `at` (from 0) of the cache -> `[R, D]`.

@@ -1,0 +1,329 @@
+//! A search, a token at a time.
+
+use super::candidates::Candidates;
+use super::found::{Ended, Finished, Found, History};
+use super::{Error, Search, Sentence, cut};
+use crate::backend::{Allow, Decode};
+use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
+use crate::config::token::EOS;
+use crate::nn::{Cache, Transformer};
+use crate::shape::Shape;
+use core::ops::Range;
+
+/// A search that is run a token at a time.
+pub(crate) struct Steps<'w> {
+    state: State<'w>,
+    longest: usize,
+    /// The step that comes next.
+    at: usize,
+}
+
+impl<'w> Steps<'w> {
+    /// Over workspaces that are large enough, see [`Search::workspace`]; over others every step is a fault.
+    pub fn new(
+        how: Search,
+        sentences: usize,
+        longest: usize,
+        words: &'w mut [u32],
+        floats: &'w mut [f32],
+    ) -> Self {
+        Self { state: State::new(how, sentences, longest, words, floats), longest, at: 0 }
+    }
+
+    /// One more token for each live row; whether there is more to do. `cache` has room for `longest + 1` tokens.
+    pub fn step<B: Decode, const N: usize>(
+        &mut self,
+        b: &mut B,
+        model: &Transformer<B::Param, N>,
+        cache: &mut Cache<B::Tensor, N>,
+        sentences: &[Sentence],
+    ) -> Result<bool, Error> {
+        let (state, at) = (&mut self.state, self.at);
+        if state.live == 0 || at > self.longest {
+            return Ok(false);
+        }
+        b.scratch(|b| state.predict(b, model, cache, sentences, at))?;
+        state.advance(sentences, at)?;
+        let parents = state.parents.get(..state.live).ok_or(Error::Fault)?;
+        for layer in cache.layers.iter_mut() {
+            b.select(&mut layer.own.k, parents, cache.capacity, at + 1);
+            b.select(&mut layer.own.v, parents, cache.capacity, at + 1);
+        }
+        self.at += 1;
+        Ok(state.live > 0 && self.at <= self.longest)
+    }
+
+    /// K
+    pub fn beam(&self) -> usize {
+        self.state.how.beam
+    }
+
+    /// The token that the last step wrote, where one row is alive: with a beam of 1 it is final.
+    pub fn newest(&self) -> Option<u32> {
+        if self.state.live == 1 { self.state.ids.first().copied() } else { None }
+    }
+
+    /// What was found.
+    pub fn found(self) -> Found<'w> {
+        Found { history: self.state.history, finished: self.state.finished }
+    }
+}
+
+/// Rows being decoded, sentence after sentence.
+struct Beams<'w> {
+    /// Where each is in the [`History`].
+    places: &'w mut [u32],
+    scores: &'w mut [f32],
+}
+
+impl<'w> Beams<'w> {
+    fn new(rows: usize, words: &mut &'w mut [u32], floats: &mut &'w mut [f32]) -> Self {
+        Self { places: cut(words, rows), scores: cut(floats, rows) }
+    }
+
+    fn set(&mut self, row: usize, place: u32, score: f32) -> Option<()> {
+        *self.places.get_mut(row)? = place;
+        *self.scores.get_mut(row)? = score;
+        Some(())
+    }
+}
+
+/// How a beam goes on.
+#[derive(Clone, Copy)]
+struct Choice {
+    row: usize,
+    token: u32,
+    /// Of the beam with the token.
+    score: f32,
+}
+
+struct State<'w> {
+    how: Search,
+    /// Rows being decoded.
+    live: usize,
+    history: History<'w>,
+    finished: Finished<'w>,
+    beams: Beams<'w>,
+    /// What `beams` will be after the step.
+    next: Beams<'w>,
+    /// The row that each live row was before the last step.
+    parents: &'w mut [u32],
+    /// The last token of each live row.
+    ids: &'w mut [u32],
+    spans: &'w mut [u32],
+    candidates: Candidates<'w>,
+}
+
+impl<'w> State<'w> {
+    fn new(
+        how: Search,
+        sentences: usize,
+        longest: usize,
+        words: &'w mut [u32],
+        floats: &'w mut [f32],
+    ) -> Self {
+        let (mut words, mut floats) = (words, floats);
+        let (words, floats) = (&mut words, &mut floats);
+        let rows = sentences * how.beam;
+        let state = Self {
+            how,
+            live: sentences,
+            history: History::new(rows, longest + 1, words),
+            finished: Finished::new(how.beam, sentences, words, floats),
+            beams: Beams::new(rows, words, floats),
+            next: Beams::new(rows, words, floats),
+            parents: cut(words, rows),
+            ids: cut(words, rows),
+            spans: cut(words, rows * Span::WORDS),
+            candidates: Candidates::new(how.beam, rows, words, floats),
+        };
+        // The first step has one row for each sentence.
+        for (sentence, place) in state.beams.places.iter_mut().take(sentences).enumerate() {
+            *place = (sentence * how.beam) as u32;
+        }
+        state.ids.iter_mut().take(sentences).for_each(|id| *id = EOS);
+        state
+    }
+
+    fn sentence(&self, row: usize) -> Option<usize> {
+        (*self.beams.places.get(row)? as usize).checked_div(self.how.beam)
+    }
+
+    /// The sentence of `row`, out of all.
+    fn of<'s>(&self, row: usize, sentences: &'s [Sentence]) -> Option<&'s Sentence> {
+        sentences.get(self.sentence(row)?)
+    }
+
+    /// The tokens that the live rows go on from, at step `at`.
+    fn tokens<B: Decode>(&mut self, b: &mut B, at: usize) -> Option<Tokens<B::Index>> {
+        let rows = self.live;
+        let words = self.ids.get_mut(..rows)?;
+        let ids = b.index(words);
+        words.fill(FIRST_POSITION + at as u32);
+        Some(Tokens { ids, positions: b.index(words), rows, zero_padding: false })
+    }
+
+    /// A grid of the live rows, one query each, over `keys(row)`.
+    fn grid<B: Decode>(
+        &mut self,
+        b: &mut B,
+        keys: impl Fn(&Self, usize) -> Option<Run>,
+    ) -> Option<Grid<B::Index>> {
+        let (mut area, mut most, live) = (0, 0, self.live);
+        for row in 0..live {
+            let key = keys(self, row)?;
+            let span = Span { query: Run { start: row, len: 1, valid: 1 }, key, before: area };
+            area += key.len;
+            most = most.max(key.start + key.len);
+            *self.spans.as_chunks_mut().0.get_mut(row)? = span.encode();
+        }
+        let spans = b.index(self.spans.get(..live * Span::WORDS)?);
+        Some(Grid { spans, sentences: live, queries: live, keys: most, area, causal: false })
+    }
+
+    /// The best continuations of each live row, at step `at`.
+    fn predict<B: Decode, const N: usize>(
+        &mut self,
+        b: &mut B,
+        model: &Transformer<B::Param, N>,
+        cache: &mut Cache<B::Tensor, N>,
+        sentences: &[Sentence],
+        at: usize,
+    ) -> Result<(), Error> {
+        let (live, capacity) = (self.live, cache.capacity);
+        let own = |_: &Self, row| Some(Run { start: row * capacity, len: at + 1, valid: at + 1 });
+        let cross = |state: &Self, row| Some(state.of(row, sentences)?.memory);
+        let tokens = self.tokens(b, at).ok_or(Error::Fault)?;
+        let own = self.grid(b, own).ok_or(Error::Fault)?;
+        let cross = self.grid(b, cross).ok_or(Error::Fault)?;
+        let hidden = model.step(b, &tokens, cache, &own, &cross, at);
+        let logits = model.logits(b, &hidden);
+        debug_assert_eq!(b.shape(&logits), Shape::matrix(live, model.config.target_vocabulary));
+
+        let ends = |state: &Self, row| state.of(row, sentences).is_some_and(|s| s.max_length == at);
+        if (0..live).any(|row| ends(self, row)) {
+            self.candidates.fill(b, &logits, Allow::OnlyEnd, live)?;
+            self.keep_ends().ok_or(Error::Fault)?;
+        }
+        let allow = if at < self.how.min_length { Allow::NoEnd } else { Allow::Any };
+        self.candidates.fill(b, &logits, allow, live)?;
+        for row in 0..live {
+            if ends(self, row) {
+                self.only_end(row).ok_or(Error::Fault)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the log-probability of each row's end aside, where the next scores will be.
+    fn keep_ends(&mut self) -> Option<()> {
+        for (row, kept) in self.next.scores.get_mut(..self.live)?.iter_mut().enumerate() {
+            *kept = self.candidates.head(row)?.log_probability;
+        }
+        Some(())
+    }
+
+    fn only_end(&mut self, row: usize) -> Option<()> {
+        self.candidates.only_end(row, *self.next.scores.get(row)?)
+    }
+
+    /// Chooses each sentence's next beams from the candidates, and ends what ended.
+    fn advance(&mut self, sentences: &[Sentence], at: usize) -> Result<(), Error> {
+        let (mut from, mut to) = (0, 0);
+        while from < self.live {
+            let sentence = self.sentence(from).ok_or(Error::Fault)?;
+            let other = |row: &usize| self.sentence(*row) != Some(sentence);
+            let end = (from + 1..self.live).find(other).unwrap_or(self.live);
+            let last = sentences.get(sentence).ok_or(Error::Fault)?.max_length == at;
+            to = self.choose(sentence, from..end, to, at, last)?;
+            from = end;
+        }
+        self.live = to;
+        core::mem::swap(&mut self.beams, &mut self.next);
+        self.write_ids(at).ok_or(Error::Fault)
+    }
+
+    fn write_ids(&mut self, at: usize) -> Option<()> {
+        let ids = self.ids.get_mut(..self.live)?;
+        for (id, place) in ids.iter_mut().zip(self.beams.places.get(..self.live)?) {
+            *id = self.history.get(at, *place)?.0;
+        }
+        Some(())
+    }
+
+    /// One sentence's part of [`State::advance`]; its new rows begin at `to`. Returns where they end.
+    fn choose(
+        &mut self,
+        sentence: usize,
+        rows: Range<usize>,
+        to: usize,
+        at: usize,
+        last: bool,
+    ) -> Result<usize, Error> {
+        let (beam, mut kept) = (self.how.beam, 0);
+        for rank in 0..2 * beam {
+            let Some(best) = self.best(rows.clone())? else { break };
+            self.candidates.drop_head(best.row).ok_or(Error::Fault)?;
+            if best.token != EOS && kept < beam {
+                self.keep(sentence, kept, to, at, best).ok_or(Error::Fault)?;
+                kept += 1;
+            } else if best.token == EOS && rank < beam && !self.full(sentence)? {
+                self.end(sentence, at, best).ok_or(Error::Fault)?;
+            }
+        }
+        if last || self.full(sentence)? {
+            return Ok(to);
+        }
+        // A vocabulary too small to fill the beam: rows that can never be chosen from.
+        let never = Choice { row: rows.start, token: EOS, score: f32::NEG_INFINITY };
+        for k in kept..beam {
+            self.keep(sentence, k, to, at, never).ok_or(Error::Fault)?;
+        }
+        Ok(to + beam)
+    }
+
+    /// Whether K hypotheses of a sentence have ended.
+    fn full(&self, sentence: usize) -> Result<bool, Error> {
+        let count = self.finished.count(sentence).ok_or(Error::Fault)?;
+        Ok(count >= self.how.beam)
+    }
+
+    /// The best that is left to some rows: it is the head of one of them.
+    fn best(&self, rows: Range<usize>) -> Result<Option<Choice>, Error> {
+        let scores = self.beams.scores.get(rows.clone()).ok_or(Error::Fault)?;
+        let mut best: Option<Choice> = None;
+        for (row, score) in rows.zip(scores) {
+            let head = self.candidates.head(row).ok_or(Error::Fault)?;
+            let score = score + head.log_probability;
+            if score > best.map_or(f32::NEG_INFINITY, |best| best.score) {
+                best = Some(Choice { row, token: head.token, score });
+            }
+        }
+        Ok(best)
+    }
+
+    /// Ends a hypothesis.
+    fn end(&mut self, sentence: usize, at: usize, choice: Choice) -> Option<()> {
+        let length = libm::powf((at + 1) as f32, self.how.length_penalty);
+        let place = *self.beams.places.get(choice.row)?;
+        let ended = Ended { score: choice.score / length, step: at as u32, place };
+        self.finished.push(sentence, ended)
+    }
+
+    /// Makes `choice` the sentence's beam `k` after this step; the sentence's rows begin at `to`.
+    fn keep(
+        &mut self,
+        sentence: usize,
+        k: usize,
+        to: usize,
+        at: usize,
+        choice: Choice,
+    ) -> Option<()> {
+        let place = (sentence * self.how.beam + k) as u32;
+        let parent = *self.beams.places.get(choice.row)?;
+        self.history.set(at, place, choice.token, parent)?;
+        self.next.set(to + k, place, choice.score)?;
+        *self.parents.get_mut(to + k)? = choice.row as u32;
+        Some(())
+    }
+}

@@ -145,10 +145,13 @@ impl<'a> Weight<'a> {
                 let (groups, scales) = self.groups();
                 let of_row = row.checked_mul(count)?..row.checked_add(1)?.checked_mul(count)?;
                 let groups = groups.get(of_row.clone())?.iter().zip(scales.get(of_row)?);
-                for (y, (group, scale)) in out.chunks_mut(GROUP).zip(groups) {
+                let mut out = out.iter_mut();
+                for (group, scale) in groups {
                     let scale = half(*scale);
-                    let numbers = unpack(group);
-                    y.iter_mut().zip(numbers).for_each(|(y, w)| *y = scale * f32::from(w));
+                    // The numbers come first: a `zip` that finds no number has taken no element.
+                    for (w, y) in unpack(group).into_iter().zip(out.by_ref()) {
+                        *y = scale * f32::from(w);
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! One slice of memory, used as a stack.
 
+use super::slices;
 use crate::shape::Shape;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -174,10 +175,8 @@ impl<'m> Arena<'m> {
             return Some(x); // it was there before
         }
         let end = to.checked_add(x.words())?;
-        if x.end() > self.words.len() {
-            return None;
-        }
-        self.words.copy_within(x.at..x.end(), to);
+        let by = x.at.checked_sub(to)?;
+        slices::move_down(self.words.get_mut(to..x.end())?, by);
         self.top = end;
         Some(Slot { at: to, ..x })
     }

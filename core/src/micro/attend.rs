@@ -3,6 +3,7 @@
 use super::arena::{Slot, Words};
 use super::backend::Micro;
 use super::product::{mixed_dot, packed};
+use super::slices;
 use crate::backend::{Attend, Attended, Kv};
 use crate::batch::{Grid, Run, Span};
 use crate::rows;
@@ -28,7 +29,7 @@ impl<'s> Rows<'s> {
     }
 
     fn iter(self) -> impl Iterator<Item = &'s [f32]> {
-        self.words.chunks_exact(self.stride.max(1))
+        slices::rows(self.words, self.stride)
     }
 }
 
@@ -93,8 +94,8 @@ fn sentence(
     let kv = [of.k.run(key)?, of.v.run(key)?];
     let start = query.start.checked_mul(of.width)?;
     let context = context.get_mut(start..start.checked_add(q.len())?)?;
-    let rows = q.chunks_exact(of.width).zip(context.chunks_exact_mut(of.width));
-    for (i, (q, context)) in rows.enumerate() {
+    let queries = slices::rows(q, of.width).zip(slices::rows_mut(context, of.width));
+    for (i, (q, context)) in queries.enumerate() {
         let seen = rows::visible(of.causal, i, key.valid);
         for h in 0..of.heads {
             let row = scores.get_mut(..seen)?;
@@ -103,7 +104,7 @@ fn sentence(
                 let at = of.heads.checked_mul(before)? + (h * query.len + i) * key.len;
                 let to = map.get_mut(at..at.checked_add(key.len)?)?;
                 to.fill(0.0);
-                to.get_mut(..seen)?.copy_from_slice(row);
+                slices::copy(row, to.get_mut(..seen)?)?;
             }
         }
     }
@@ -119,7 +120,7 @@ fn head(
     row: &mut [f32],
     context: &mut [f32],
 ) -> Option<()> {
-    let size = of.width / of.heads;
+    let size = of.width.checked_div(of.heads)?;
     let part = h * size..(h + 1) * size;
     let scale = 1.0 / libm::sqrtf(size as f32);
     let q = q.get(part.clone())?;

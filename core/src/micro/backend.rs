@@ -5,6 +5,7 @@ use super::attend;
 use super::chosen::{self, Chosen};
 use super::error::Error;
 use super::product::{self, Quantised, Rows};
+use super::slices;
 use crate::backend::{Allow, Attend, Attended, Backend, Decode, Kv, Lost};
 use crate::batch::{Grid, NO_POSITION, Tokens};
 use crate::config::Activation;
@@ -98,7 +99,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         let made = self.arena.tensor(shape);
         let filled = made.and_then(|x| {
             let to = self.arena.get_mut(&x)?;
-            (to.len() == data.len()).then(|| to.copy_from_slice(data))?;
+            slices::copy(data, to)?;
             Some(x)
         });
         self.sure(filled, shape)
@@ -156,7 +157,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         let (data, vector) = (below.data, above);
         let scale = libm::sqrtf(width as f32);
         let mut known = None;
-        for (y, (id, at)) in data.chunks_exact_mut(width.max(1)).zip(ids.iter().zip(positions)) {
+        for (y, (id, at)) in slices::rows_mut(data, width).zip(ids.iter().zip(positions)) {
             let padding = *at == NO_POSITION;
             table.read(*id as usize, y)?;
             if !padding && known != Some(*at) {
@@ -255,7 +256,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         if bias.words().len() != width {
             return None;
         }
-        for y in self.arena.get_mut(y)?.chunks_exact_mut(width) {
+        for y in slices::rows_mut(self.arena.get_mut(y)?, width) {
             for (y, b) in y.iter_mut().zip(bias.words()) {
                 *y += crate::image::float(*b);
             }
@@ -288,8 +289,8 @@ impl<'m, 'w> Micro<'m, 'w> {
         let to = to.data;
         let (gain, rest) = above.split_at_mut_checked(width)?;
         let (bias, row) = rest.split_at_mut_checked(width)?;
-        for y in to.chunks_exact_mut(width) {
-            row.copy_from_slice(y);
+        for y in slices::rows_mut(to, width) {
+            slices::copy(y, row)?;
             rows::layer_norm(row, gain, bias, y);
         }
         self.arena.reset(top);
@@ -300,7 +301,7 @@ impl<'m, 'w> Micro<'m, 'w> {
     fn copy(&mut self, x: &Slot) -> Option<Slot> {
         let y = self.arena.tensor(x.shape())?;
         let (from, to) = self.arena.pair(x, &y)?;
-        to.copy_from_slice(from);
+        slices::copy(from, to)?;
         Some(y)
     }
 
@@ -317,7 +318,7 @@ impl<'m, 'w> Micro<'m, 'w> {
     fn try_pack(&mut self, x: &Slot) -> Option<Slot> {
         let y = self.arena.slot(x.shape(), true)?;
         let (from, to) = self.arena.pair(x, &y)?;
-        let rows = from.chunks_exact(x.stride().max(1)).zip(to.chunks_exact_mut(y.stride().max(1)));
+        let rows = slices::rows(from, x.stride()).zip(slices::rows_mut(to, y.stride()));
         for (x, y) in rows {
             product::pack(x, y)?;
         }
@@ -330,9 +331,9 @@ impl<'m, 'w> Micro<'m, 'w> {
             return None;
         }
         let (fresh, cache) = self.arena.pair(fresh, cache)?;
-        let groups = cache.chunks_exact_mut(stride.checked_mul(width)?.max(1));
-        for (group, row) in groups.zip(fresh.chunks_exact(width)) {
-            group.chunks_exact_mut(width).nth(at)?.copy_from_slice(row);
+        let groups = slices::rows_mut(cache, stride.checked_mul(width)?);
+        for (group, row) in groups.zip(slices::rows(fresh, width)) {
+            slices::copy(row, slices::row_mut(group, at, width)?)?;
         }
         Some(())
     }
@@ -354,12 +355,12 @@ impl<'m, 'w> Micro<'m, 'w> {
         for at in 0..len.min(stride) {
             let row = |group: usize| group.checked_mul(stride)?.checked_add(at);
             let (from, to) = self.arena.pair(cache, &spare)?;
-            for (to, (_, parent)) in to.chunks_exact_mut(width).zip(moved()) {
-                to.copy_from_slice(from.chunks_exact(width).nth(row(*parent as usize)?)?);
+            for (to, (_, parent)) in slices::rows_mut(to, width).zip(moved()) {
+                slices::copy(slices::row(from, row(*parent as usize)?, width)?, to)?;
             }
             let (from, to) = self.arena.pair(&spare, cache)?;
-            for (from, (i, _)) in from.chunks_exact(width).zip(moved()) {
-                to.chunks_exact_mut(width).nth(row(i)?)?.copy_from_slice(from);
+            for (from, (i, _)) in slices::rows(from, width).zip(moved()) {
+                slices::copy(from, slices::row_mut(to, row(i)?, width)?)?;
             }
         }
         self.arena.reset(top);
@@ -378,8 +379,8 @@ impl<'m, 'w> Micro<'m, 'w> {
         if k == 0 || width == 0 || log_probabilities.len() != ids.len() {
             return None;
         }
-        let out = ids.chunks_exact_mut(k).zip(log_probabilities.chunks_exact_mut(k));
-        for (logits, (ids, lps)) in self.arena.get(logits)?.chunks_exact(width).zip(out) {
+        let out = slices::rows_mut(ids, k).zip(slices::rows_mut(log_probabilities, k));
+        for (logits, (ids, lps)) in slices::rows(self.arena.get(logits)?, width).zip(out) {
             rows::top_k(logits, allow, ids, lps);
         }
         let Some(chosen) = &self.chosen else { return Some(()) };
@@ -419,9 +420,7 @@ impl Backend for Micro<'_, '_> {
     }
 
     fn read(&mut self, x: &Slot, out: &mut [f32]) -> Result<(), Lost> {
-        let data = self.arena.get(x).filter(|data| data.len() == out.len()).ok_or(Lost)?;
-        out.copy_from_slice(data);
-        Ok(())
+        self.arena.get(x).and_then(|data| slices::copy(data, out)).ok_or(Lost)
     }
 
     const READS_ARE_FREE: bool = true;

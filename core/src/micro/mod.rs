@@ -38,6 +38,7 @@ mod job;
 mod model;
 mod need;
 mod product;
+mod slices;
 mod translator;
 
 pub use arena::{Slot, Words};

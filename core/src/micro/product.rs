@@ -3,8 +3,9 @@
 //!
 //! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine finds the same bits.
 
+use super::slices::{row, rows, rows_mut};
 use crate::image::{GROUP, Weight, float, half, unpack};
-use crate::rows::{self, LANES};
+use crate::rows::{LANES, sum};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Words that hold `rows` quantised rows of `cols`: bytes, each row filled up to whole groups, then their scales.
@@ -26,25 +27,18 @@ impl Rows<core::ops::Range<usize>> {
     }
 }
 
-/// Row `row` of rows of `width`.
-#[inline(always)]
-fn row<T>(all: &[T], row: usize, width: usize) -> Option<&[T]> {
-    let start = row.checked_mul(width)?;
-    all.get(start..start.checked_add(width)?)
-}
-
-/// `y[n, o] = sum_i x[n, i] w[rows[o], i]`, `w` f32.
+/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` f32.
 pub(super) fn floats(
     x: &[f32],
     w: &Weight<'_>,
-    rows: Rows<impl Iterator<Item = usize>>,
+    picked: Rows<impl Iterator<Item = usize>>,
     y: &mut [f32],
 ) -> Option<()> {
-    let (inputs, outputs) = sizes(w, &rows)?;
-    for (o, number) in rows.numbers.enumerate() {
+    let (inputs, outputs) = sizes(w, &picked)?;
+    for (o, number) in picked.numbers.enumerate() {
         let w = row(w.words(), number, inputs)?;
-        for (y, x) in y.iter_mut().skip(o).step_by(outputs).zip(x.chunks_exact(inputs)) {
-            *y = dot(x, w);
+        for (y, x) in rows_mut(y, outputs).zip(rows(x, inputs)) {
+            *y.get_mut(o)? = dot(x, w);
         }
     }
     Some(())
@@ -65,7 +59,7 @@ fn dot(x: &[f32], w: &[u32]) -> f32 {
         add(&mut lanes, x, w);
     }
     add(&mut lanes, rest_x, rest_w);
-    rows::sum(&lanes)
+    sum(&lanes)
 }
 
 #[inline(always)]
@@ -87,12 +81,12 @@ pub(super) struct Quantised<'s> {
 /// Each row of `x` `[N, cols]` to bytes: its largest magnitude becomes 127, halves go to even. `words` has
 /// [`quantised_words`].
 pub(super) fn quantise(x: &[f32], cols: usize, words: &mut [f32]) -> Option<()> {
-    let rows = x.len().checked_div(cols)?;
+    let count = x.len().checked_div(cols)?;
     let stride = cols.div_ceil(GROUP) * GROUP;
-    let (words, scales) = words.split_at_mut_checked(words.len().checked_sub(rows)?)?;
+    let (words, scales) = words.split_at_mut_checked(words.len().checked_sub(count)?)?;
     let bytes = <[i8]>::mut_from_bytes(words.as_mut_bytes()).ok()?;
-    let rows = x.chunks_exact(cols).zip(bytes.chunks_exact_mut(stride));
-    for ((x, bytes), scale) in rows.zip(scales) {
+    let pairs = rows(x, cols).zip(rows_mut(bytes, stride));
+    for ((x, bytes), scale) in pairs.zip(scales) {
         *scale = quantise_row(x, bytes);
     }
     Some(())
@@ -134,7 +128,7 @@ pub(super) fn mixed_dot(x: &[f32], w: &[i8]) -> f32 {
             *lane += x * f32::from(*w);
         }
     }
-    rows::sum(&lanes)
+    sum(&lanes)
 }
 
 impl<'s> Quantised<'s> {
@@ -146,24 +140,24 @@ impl<'s> Quantised<'s> {
     }
 
     fn rows(self) -> impl Iterator<Item = (&'s [i8], f32)> {
-        self.bytes.chunks_exact(self.stride.max(1)).zip(self.scales.iter().copied())
+        rows(self.bytes, self.stride).zip(self.scales.iter().copied())
     }
 }
 
-/// `y[n, o] = sum_i x[n, i] w[rows[o], i]`, `w` int8: the sum is an integer, of at most
+/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int8: the sum is an integer, of at most
 /// 127 * 128 * [`crate::image::MOST_COLUMNS`].
 pub(super) fn bytes(
     x: Quantised<'_>,
     w: &Weight<'_>,
-    rows: Rows<impl Iterator<Item = usize>>,
+    picked: Rows<impl Iterator<Item = usize>>,
     y: &mut [f32],
 ) -> Option<()> {
-    let (inputs, outputs) = sizes(w, &rows)?;
+    let (inputs, outputs) = sizes(w, &picked)?;
     let (numbers, scales) = (w.bytes(), w.row_scales());
-    for (o, number) in rows.numbers.enumerate() {
+    for (o, number) in picked.numbers.enumerate() {
         let (w, scale) = (row(numbers, number, inputs)?, float(*scales.get(number)?));
-        for (y, (x, scale_x)) in y.iter_mut().skip(o).step_by(outputs).zip(x.rows()) {
-            *y = integer_dot(x, w) as f32 * (scale * scale_x);
+        for (y, (x, scale_x)) in rows_mut(y, outputs).zip(x.rows()) {
+            *y.get_mut(o)? = integer_dot(x, w) as f32 * (scale * scale_x);
         }
     }
     Some(())
@@ -193,26 +187,27 @@ fn sum_of_products<'s>(pairs: impl Iterator<Item = (&'s i8, &'s i8)>) -> i32 {
 /// Rows of `x` that share the unpacking of a group.
 const TILE: usize = 4;
 
-/// `y[n, o] = sum_i x[n, i] w[rows[o], i]`, `w` int4: an integer for each group, their scaled sum in the order of
+/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int4: an integer for each group, their scaled sum in the order of
 /// groups.
 pub(super) fn groups(
     x: Quantised<'_>,
     w: &Weight<'_>,
-    rows: Rows<impl Iterator<Item = usize>>,
+    picked: Rows<impl Iterator<Item = usize>>,
     y: &mut [f32],
 ) -> Option<()> {
-    let (inputs, outputs) = sizes(w, &rows)?;
+    let (inputs, outputs) = sizes(w, &picked)?;
     let count = inputs.div_ceil(GROUP);
     let (numbers, scales) = w.groups();
-    for (o, number) in rows.numbers.enumerate() {
+    for (o, number) in picked.numbers.enumerate() {
         let (groups, scales) = (row(numbers, number, count)?, row(scales, number, count)?);
-        let tiles = x.bytes.chunks(x.stride.checked_mul(TILE)?).zip(x.scales.chunks(TILE));
-        let outs = y.chunks_mut(outputs.checked_mul(TILE)?);
-        for ((x, scales_x), y) in tiles.zip(outs) {
+        let (mut xs, mut ys) = (x.bytes, rows_mut(y, outputs));
+        for scales_x in x.scales.chunks(TILE) {
+            let (x, after) = xs.split_at_checked(x.stride.checked_mul(scales_x.len())?)?;
+            xs = after;
             let sums = tile(x, x_stride(count), groups, scales);
-            let y = y.iter_mut().skip(o).step_by(outputs);
-            for ((y, sum), scale) in y.zip(sums).zip(scales_x) {
-                *y = sum * scale;
+            // The rows come last: where the scales end, none is taken.
+            for ((scale, sum), y) in scales_x.iter().zip(sums).zip(ys.by_ref()) {
+                *y.get_mut(o)? = sum * scale;
             }
         }
     }
@@ -230,7 +225,7 @@ fn tile(x: &[i8], stride: usize, groups: &[[u8; GROUP / 2]], scales: &[[u8; 2]])
     let mut sums = [0.0; TILE];
     for (g, (group, scale)) in groups.iter().zip(scales).enumerate() {
         let (numbers, scale) = (unpack(group), half(*scale));
-        for (sum, x) in sums.iter_mut().zip(x.chunks_exact(stride)) {
+        for (sum, x) in sums.iter_mut().zip(rows(x, stride)) {
             let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| group_dot(x, &numbers));
             *sum += x as f32 * scale;
         }

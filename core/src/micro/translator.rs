@@ -5,6 +5,7 @@ use super::error::Error;
 use super::job::{Begin, Job};
 use super::model::Model;
 use super::need::Limits;
+use super::slices;
 use crate::batch::Run;
 use crate::config::token::EOS;
 use crate::search::Sentence;
@@ -114,8 +115,8 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         job.finish()?;
         let length = job.length();
         let out = out.get_mut(..length).ok_or(Error::Output { needed: length })?;
-        if let Some(found) = job.found() {
-            found.tokens(0, 0, out);
+        if job.found().is_some_and(|found| found.tokens(0, 0, out) != length.saturating_add(1)) {
+            return Err(Error::Fault);
         }
         Ok(Done { length, score: job.score(), cut: job.cut() })
     }
@@ -169,7 +170,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         let longest = self.options.max_length_a * length as f64 + self.options.max_length_b;
         let sentence = Sentence {
             memory: Run { start: 0, len: length, valid: length },
-            max_length: (longest as usize).clamp(1, self.limits.target),
+            max_length: (longest as usize).min(self.limits.target).max(1),
         };
         let (ints, floats) = self.limits.workspace();
         let fixed = ints.saturating_add(floats).saturating_add(self.limits.keys());
@@ -177,7 +178,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         if end >= self.words.len() {
             return Err(Error::Fault);
         }
-        self.words.copy_within(..source.len, fixed);
+        slices::move_up(self.words.get_mut(..end).unwrap_or_default(), fixed);
         if let Some(word) = integers(self.words)?.get_mut(end) {
             *word = EOS;
         }

@@ -7,7 +7,6 @@ use crate::backend::{Allow, Decode};
 use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
 use crate::config::token::EOS;
 use crate::nn::{Cache, Transformer};
-use crate::shape::Shape;
 use core::ops::Range;
 
 /// A search that is run a token at a time.
@@ -198,7 +197,6 @@ impl<'w> State<'w> {
         let cross = self.grid(b, cross).ok_or(Error::Fault)?;
         let hidden = model.step(b, &tokens, cache, &own, &cross, at);
         let logits = model.logits(b, &hidden);
-        debug_assert_eq!(b.shape(&logits), Shape::matrix(live, model.config.target_vocabulary));
 
         let ends = |state: &Self, row| state.of(row, sentences).is_some_and(|s| s.max_length == at);
         if (0..live).any(|row| ends(self, row)) {

@@ -1,0 +1,153 @@
+//! What fuzzers have found, and what they begin with, once more: nothing may panic.
+
+use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::image::Format;
+use a2d_host::export::tokenizer::tables;
+use a2d_host::export::write;
+use a2d_host::vocab::Vocab;
+use a2d_tests::helpers::image::{config, weights};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "fuzz/src/lib.rs"]
+mod fuzz;
+
+/// A target: its name, itself, and what it begins with.
+type Target = (&'static str, fn(&[u8]) -> bool, fn() -> Vec<Vec<u8>>);
+
+const TARGETS: [Target; 2] =
+    [("image", fuzz::image, image_seeds), ("token", fuzz::token, token_seeds)];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// Some lines of the quickstart.
+fn lines(language: &str) -> Vec<String> {
+    let file = folder().join("../../fixtures/quickstart").join(format!("test.{language}"));
+    let text = fs::read_to_string(file).expect("the quickstart");
+    text.lines().take(200).map(String::from).collect()
+}
+
+fn vocabulary(size: usize, bytes: bool) -> Vec<u8> {
+    let lines = [lines("de"), lines("en")].concat();
+    let lines = lines.iter().map(String::as_str);
+    tables(&Vocab::learn_with(lines, size, bytes).expect("a vocabulary")).expect("tables")
+}
+
+/// As small as a model can be and still have every kind of parameter.
+fn image_seeds() -> Vec<Vec<u8>> {
+    let stack =
+        |d_model, attention_heads| Stack { d_model, ffn_dim: 5, attention_heads, layers: 1 };
+    let shared = Config {
+        source_vocabulary: 7,
+        target_vocabulary: 7,
+        encoder: stack(4, 2),
+        decoder: stack(4, 2),
+        ..config(true, true)
+    };
+    let apart = Config {
+        target_vocabulary: 9,
+        share_embeddings: false,
+        normalize_before: false,
+        activation: Activation::Relu,
+        encoder: stack(6, 3),
+        ..shared
+    };
+    let deep = Config { decoder: Stack { layers: 2, ..shared.decoder }, ..shared };
+    let deep = Config { encoder: Stack { layers: 2, ..shared.encoder }, ..deep };
+    let tables = vocabulary(60, false);
+    let mut seeds = Vec::new();
+    for (format, number) in [Format::F32, Format::Int8, Format::Int4].into_iter().zip(0u8..) {
+        for (config, tokenizer) in [(shared, &tables[..]), (apart, &[]), (deep, &[])] {
+            let image = write(&config, &weights(&config, 7), tokenizer, format).expect("an image");
+            // Two words with a beam of 2. The second gets a directory, of another format.
+            let head = |how| [how, 0b1001_1110, 5, 6];
+            seeds.push([&head(0), &image[..]].concat());
+            seeds.push(
+                [&head(2 | (((number + 1) % 4) << 4)), &without_directory(image)[..]].concat(),
+            );
+        }
+    }
+    seeds
+}
+
+/// An image without a directory, and with as many bytes of weights as the largest of these models has in one.
+fn without_directory(mut image: Vec<u8>) -> Vec<u8> {
+    const LEN: u32 = 256;
+    let word =
+        |of: &[u8], at: usize| u32::from_le_bytes([of[at], of[at + 1], of[at + 2], of[at + 3]]);
+    // Where the sections 3 and 4 have their offset and their length.
+    let (directory, weights) = (32 + 2 * 16 + 4, 32 + 3 * 16 + 4);
+    let start = word(&image, directory);
+    image.drain(start as usize..word(&image, weights) as usize);
+    image.truncate((start + LEN) as usize);
+    for (at, word) in [(directory + 4, 0), (weights, start), (weights + 4, LEN)] {
+        image[at..at + 4].copy_from_slice(&word.to_le_bytes());
+    }
+    image
+}
+
+/// Tables with text, and text for tables that are there.
+fn token_seeds() -> Vec<Vec<u8>> {
+    let texts = [lines("de"), lines("en")].map(|lines| lines[..3].to_vec()).concat();
+    let sizes = [(50, false), (60, false), (300, true)];
+    let tables = sizes.map(|(size, bytes)| vocabulary(size, bytes));
+    let with_tables = tables.iter().zip(&texts).map(|(tables, text)| {
+        let text = &text.as_bytes()[..text.len().min(40)];
+        [&[text.len() as u8], text, tables].concat()
+    });
+    let odd = ["▁ a▁▁b  c", "é🙂\0x\u{301}", "…!?(–)"].map(String::from);
+    let texts = texts
+        .iter()
+        .chain(&odd)
+        .flat_map(|text| [0, 1].map(|number| [&[number], text.as_bytes()].concat()));
+    with_tables.chain(texts.clone()).collect()
+}
+
+fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(folder().join("corpus").join(name)).expect("a corpus");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| (path.clone(), fs::read(path).expect("an input"));
+    paths.into_iter().map(read).collect()
+}
+
+#[test]
+fn what_fuzzers_begin_with_is_sound() {
+    for (name, target, seeds) in TARGETS {
+        for (number, seed) in seeds().iter().enumerate() {
+            assert!(target(seed), "{name} {number}");
+        }
+    }
+}
+
+#[test]
+fn what_fuzzers_found_is_harmless() {
+    for (name, target, _) in TARGETS {
+        let inputs = corpus(name);
+        let mut sound = 0;
+        for (path, input) in &inputs {
+            eprintln!("{}", path.display()); // seen if it panics
+            sound += usize::from(target(input));
+        }
+        // Not all of it has become foreign.
+        assert!(sound > 0, "{name}: none of {} inputs is sound", inputs.len());
+        eprintln!("{name}: {sound} of {} inputs are sound", inputs.len());
+    }
+}
+
+#[test]
+#[ignore = "writes what fuzzers begin with"]
+fn write_seeds() {
+    for (name, size, bytes) in [("letters", 100, false), ("bytes", 400, true)] {
+        fs::write(folder().join("vocabularies").join(name), vocabulary(size, bytes))
+            .expect("written");
+    }
+    for (name, _, seeds) in TARGETS {
+        for (number, seed) in seeds().iter().enumerate() {
+            let file = folder().join("corpus").join(name).join(format!("seed-{number:02}"));
+            fs::write(file, seed).expect("written");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Images: from bytes to a translation.
+
+use super::placed::Placed;
+use a2d_core::image::{ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, Image, Section, Weight, checksum};
+use a2d_core::micro::{Error, Limits, Model, Options, Translator, arena_bytes};
+use a2d_core::nn::Transformer;
+use a2d_core::params::Spec;
+use a2d_core::token::Tokenizer;
+use std::convert::Infallible;
+use std::task::Poll;
+
+/// Layers on each side that there is room for.
+const LAYERS: usize = 2;
+
+/// The largest arena: more says nothing more, and takes longer.
+const MOST_ARENA: usize = 1 << 20;
+
+/// How the bytes are read; they come first in the input.
+struct Head {
+    /// What is made right before the bytes are read, which chance would never do: 0: nothing, 1: length and checksum,
+    /// 2 and 3: the weights' directory too.
+    repair: u8,
+    /// Bytes after an address that 16 divides.
+    offset: usize,
+    /// Formats of the matrices in a directory that is made right; of both where they differ, by turns.
+    formats: [Format; 2],
+    limits: Limits,
+    /// Tokens to translate.
+    source: [u8; 3],
+    /// How many of them.
+    length: usize,
+}
+
+impl Head {
+    fn new([how, limits, first, second]: [u8; 4]) -> Self {
+        let part = |byte: u8, shift: u8| usize::from(byte >> shift & 3);
+        Self {
+            repair: how & 3,
+            offset: [0, 4, 8, 1][part(how, 2)],
+            formats: [
+                [Format::F32; 2],
+                [Format::Int8; 2],
+                [Format::Int4; 2],
+                [Format::Int8, Format::Int4],
+            ][part(how, 4)],
+            limits: Limits {
+                source: part(limits, 0) + 1,
+                target: part(limits, 2) + 1,
+                beam: part(limits, 4) + 1,
+            },
+            source: [first, second, 4],
+            length: part(limits, 6),
+        }
+    }
+}
+
+/// Four bytes of [`Head`], then an image. Says whether a translation was tried.
+pub fn image(data: &[u8]) -> bool {
+    let Some((head, bytes)) = data.split_first_chunk() else { return false };
+    let head = Head::new(*head);
+    let mut bytes = bytes.to_vec();
+    if head.repair > 0 {
+        repair(&mut bytes);
+    }
+    if head.repair > 1 {
+        fit(&mut bytes, head.formats);
+    }
+    let placed = Placed::new(&bytes, head.offset);
+    look(placed.bytes());
+    let Ok(model) = Model::<LAYERS>::new(placed.bytes()) else { return false };
+    assert_eq!(model.config(), model.image().config());
+    translated(&model, &head)
+}
+
+/// Makes length and checksum right.
+fn repair(bytes: &mut [u8]) {
+    let len = bytes.len() as u32;
+    if let Some(word) = bytes.get_mut(12..16) {
+        word.copy_from_slice(&len.to_le_bytes());
+    }
+    let sum = checksum(bytes);
+    if let Some(word) = bytes.get_mut(16..20) {
+        word.copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+/// Gives an image another directory, at its end: that of its configuration. Each weight begins 16 bytes after the one
+/// before, or at the front again where it would not end within the section: so a few bytes make a large model.
+fn fit(bytes: &mut Vec<u8>, formats: [Format; 2]) {
+    let placed = Placed::new(bytes, 0);
+    let Ok(image) = Image::new(placed.bytes()) else { return };
+    let Ok(shapes) = Transformer::<Spec, LAYERS>::new(image.config()) else { return };
+    let weights = Placed::filled(image.weights_len(), 0, 0);
+    let (mut entries, mut start) = (Vec::<u32>::new(), 0);
+    let Ok(_) = shapes.try_map::<(), Infallible>(&mut |_, spec| {
+        let matrix = spec.shape.dims().len() > 1;
+        let format = formats[entries.len() / ENTRY_WORDS % 2];
+        let format = if matrix { format } else { Format::F32 };
+        let (rows, cols) = (spec.shape.rows() as u32, spec.shape.cols() as u32);
+        let lies = weights.bytes().get(start..);
+        if lies.and_then(|bytes| Weight::new(format, rows, cols, bytes)).is_none() {
+            start = 0;
+        }
+        entries.extend([format as u32, rows, cols, start as u32]);
+        start += ALIGN;
+        Ok(())
+    });
+    let end = bytes.len().next_multiple_of(ALIGN);
+    bytes.resize(end, 0);
+    bytes.extend(entries.iter().flat_map(|word| word.to_le_bytes()));
+    // Where the table of sections says that the directory lies.
+    let table = bytes[HEADER_WORDS * 4..].chunks_exact_mut(ENTRY_WORDS * 4);
+    for entry in
+        table.filter(|entry| entry[..4] == (Section::Directory as u32).to_le_bytes()).take(1)
+    {
+        entry[4..8].copy_from_slice(&(end as u32).to_le_bytes());
+        entry[8..12].copy_from_slice(&(entries.len() as u32 * 4).to_le_bytes());
+    }
+    repair(bytes);
+}
+
+/// Reads everything that an image tells.
+fn look(bytes: &[u8]) {
+    let image = match Image::new(bytes) {
+        Ok(image) => image,
+        Err(error) => return assert!(!error.to_string().contains('\n')),
+    };
+    let _ = image.config().check(LAYERS);
+    let _ = Tokenizer::new(image.tokenizer());
+    assert!(image.tokenizer().len().max(image.weights_len()) <= bytes.len());
+    for number in 0..image.parameters() {
+        if let Ok(weight) = image.weight(number) {
+            read(&weight);
+        }
+    }
+    assert!(image.weight(image.parameters()).is_err());
+    assert!(image.weight(usize::MAX).is_err());
+}
+
+/// A weight has as many numbers and scales as its shape says, and no more rows.
+fn read(weight: &Weight<'_>) {
+    let (rows, cols) = (weight.shape().rows(), weight.shape().cols());
+    let groups = rows * cols.div_ceil(a2d_core::image::GROUP);
+    let expected = match weight.format() {
+        Format::F32 => [rows * cols, 0, 0, 0, 0],
+        Format::Int8 => [0, rows * cols, rows, 0, 0],
+        Format::Int4 => [0, 0, 0, groups, groups],
+    };
+    let (numbers, scales) = weight.groups();
+    let found = [weight.words().len(), weight.bytes().len(), weight.row_scales().len()];
+    assert_eq!([&found[..], &[numbers.len(), scales.len()]].concat(), expected);
+    // Of many rows, those at both ends.
+    let mut out = vec![0.0; cols.min(80) + 1];
+    for row in (0..rows.min(32)).chain(rows.saturating_sub(32)..rows) {
+        assert_eq!(weight.read(row, &mut out), Some(()));
+    }
+    for row in [rows, rows + 1, usize::MAX / cols, usize::MAX] {
+        assert_eq!(weight.read(row, &mut out), None, "row {row} of {rows}");
+    }
+}
+
+/// Translates, three times alike: in zeros, in what that left, and a step at a time in numbers that are none.
+fn translated(model: &Model<'_, LAYERS>, head: &Head) -> bool {
+    let needed = arena_bytes(model.config(), model.quantised(), &head.limits);
+    if needed > MOST_ARENA {
+        return false;
+    }
+    // One token is outside the vocabulary.
+    let id = |byte: &u8| u32::from(*byte) % (model.config().source_vocabulary as u32 + 1);
+    let source: Vec<u32> = head.source[..head.length].iter().map(id).collect();
+    let options = Options { cut: true, ..Options::default() };
+    let (mut zeros, mut noise) = (Placed::filled(needed, 4, 0), Placed::filled(needed, 0, 0xff));
+    let mut translator =
+        Translator::new(model, zeros.bytes_mut(), head.limits, options).expect("an arena");
+    let first = whole(&mut translator, &source, head.limits.target);
+    assert_eq!(first, whole(&mut translator, &source, head.limits.target));
+    let mut translator =
+        Translator::new(model, noise.bytes_mut(), head.limits, options).expect("an arena");
+    assert_eq!(first, by_steps(&mut translator, &source, &head.limits, needed));
+    let foreign = |id: &u32| *id as usize >= model.config().target_vocabulary;
+    assert!(!first.unwrap_or_default().iter().any(foreign));
+    true
+}
+
+/// The tokens of a translation.
+fn whole(
+    translator: &mut Translator<'_, '_, LAYERS>,
+    source: &[u32],
+    most: usize,
+) -> Result<Vec<u32>, Error> {
+    let mut out = vec![u32::MAX; most];
+    let done = translator.translate(source, &mut out).map_err(harmless)?;
+    out.truncate(done.length);
+    Ok(out)
+}
+
+/// The same from a job that is polled.
+fn by_steps(
+    translator: &mut Translator<'_, '_, LAYERS>,
+    source: &[u32],
+    limits: &Limits,
+    arena: usize,
+) -> Result<Vec<u32>, Error> {
+    let mut job = translator.start(source).map_err(harmless)?;
+    let mut tokens = Vec::new();
+    loop {
+        match job.poll().map_err(harmless)? {
+            Poll::Pending => {}
+            Poll::Ready(Some(token)) => tokens.push(token),
+            Poll::Ready(None) => break,
+        }
+    }
+    assert!(job.peak(limits) <= arena);
+    Ok(tokens)
+}
+
+/// What foreign bytes may come to.
+fn harmless(error: Error) -> Error {
+    assert!(matches!(error, Error::Token { .. } | Error::Nothing), "{error}");
+    error
+}

@@ -5,7 +5,7 @@ use a2d_core::image::Format;
 use a2d_host::export::tokenizer::tables;
 use a2d_host::export::write;
 use a2d_host::vocab::Vocab;
-use a2d_tests::helpers::image::{config, weights};
+use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ fn image_seeds() -> Vec<Vec<u8>> {
     };
     let deep = Config { decoder: Stack { layers: 2, ..shared.decoder }, ..shared };
     let deep = Config { encoder: Stack { layers: 2, ..shared.encoder }, ..deep };
-    let tables = vocabulary(60, false);
+    let tables = tokenizer();
     let mut seeds = Vec::new();
     for (format, number) in [Format::F32, Format::Int8, Format::Int4].into_iter().zip(0u8..) {
         for (config, tokenizer) in [(shared, &tables[..]), (apart, &[]), (deep, &[])] {
@@ -69,6 +69,9 @@ fn image_seeds() -> Vec<Vec<u8>> {
             );
         }
     }
+    let lists: Vec<Vec<u16>> = (0..7).map(|id| vec![id, 6 - id]).collect();
+    let image = listed(&shared, &weights(&shared, 7), Format::Int8, &[0, 1, 2, 3], &lists);
+    seeds.push([&[64, 0b1001_1110, 5, 6], image.bytes()].concat());
     seeds
 }
 

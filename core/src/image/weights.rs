@@ -15,6 +15,12 @@ impl<'a> Weights<'a> {
         Self { directory, bytes }
     }
 
+    /// Bytes of the weights.
+    #[allow(clippy::len_without_is_empty)] // no model is without weights
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// How many parameters the directory lists.
     pub fn count(&self) -> usize {
         self.directory.len() / ENTRY_WORDS

@@ -2,7 +2,7 @@
 
 use super::placed::Placed;
 use a2d_core::image::{ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, Image, Section, Weight, checksum};
-use a2d_core::micro::{Error, Limits, Model, Options, Translator, arena_bytes};
+use a2d_core::micro::{Error, Limits, Model, Options, Translator};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::token::Tokenizer;
@@ -47,6 +47,7 @@ impl Head {
                 source: part(limits, 0) + 1,
                 target: part(limits, 2) + 1,
                 beam: part(limits, 4) + 1,
+                int8_cache: how >> 6 & 1 > 0,
             },
             source: [first, second, 4],
             length: part(limits, 6),
@@ -90,7 +91,7 @@ fn fit(bytes: &mut Vec<u8>, formats: [Format; 2]) {
     let placed = Placed::new(bytes, 0);
     let Ok(image) = Image::new(placed.bytes()) else { return };
     let Ok(shapes) = Transformer::<Spec, LAYERS>::new(image.config()) else { return };
-    let weights = Placed::filled(image.weights_len(), 0, 0);
+    let weights = Placed::filled(image.weights().len(), 0, 0);
     let (mut entries, mut start) = (Vec::<u32>::new(), 0);
     let Ok(_) = shapes.try_map::<(), Infallible>(&mut |_, spec| {
         let matrix = spec.shape.dims().len() > 1;
@@ -127,14 +128,19 @@ fn look(bytes: &[u8]) {
     };
     let _ = image.config().check(LAYERS);
     let _ = Tokenizer::new(image.tokenizer());
-    assert!(image.tokenizer().len().max(image.weights_len()) <= bytes.len());
-    for number in 0..image.parameters() {
-        if let Ok(weight) = image.weight(number) {
+    let weights = image.weights();
+    assert!(image.tokenizer().len().max(weights.len()) <= bytes.len());
+    for number in 0..weights.count() {
+        if let Some(weight) = weights.get(number) {
             read(&weight);
         }
     }
-    assert!(image.weight(image.parameters()).is_err());
-    assert!(image.weight(usize::MAX).is_err());
+    assert!(weights.get(weights.count()).is_none());
+    assert!(weights.get(usize::MAX).is_none());
+    if let Some(list) = image.shortlist() {
+        let likely = |source| list.of(source).all(|id| id < image.config().target_vocabulary);
+        assert!((0..=image.config().source_vocabulary).all(likely));
+    }
 }
 
 /// A weight has as many numbers and scales as its shape says, and no more rows.
@@ -161,7 +167,7 @@ fn read(weight: &Weight<'_>) {
 
 /// Translates, three times alike: in zeros, in what that left, and a step at a time in numbers that are none.
 fn translated(model: &Model<'_, LAYERS>, head: &Head) -> bool {
-    let needed = arena_bytes(model.config(), model.quantised(), &head.limits);
+    let needed = model.arena_bytes(&head.limits);
     if needed > MOST_ARENA {
         return false;
     }
@@ -174,12 +180,31 @@ fn translated(model: &Model<'_, LAYERS>, head: &Head) -> bool {
         Translator::new(model, zeros.bytes_mut(), head.limits, options).expect("an arena");
     let first = whole(&mut translator, &source, head.limits.target);
     assert_eq!(first, whole(&mut translator, &source, head.limits.target));
+    if model.tokenizer().is_some() {
+        as_text(&mut translator, &head.source);
+    }
     let mut translator =
         Translator::new(model, noise.bytes_mut(), head.limits, options).expect("an arena");
     assert_eq!(first, by_steps(&mut translator, &source, &head.limits, needed));
     let foreign = |id: &u32| *id as usize >= model.config().target_vocabulary;
     assert!(!first.unwrap_or_default().iter().any(foreign));
     true
+}
+
+/// Translates text that chance wrote; what has no room is told how much it needs.
+fn as_text(translator: &mut Translator<'_, '_, LAYERS>, source: &[u8]) {
+    let text = String::from_utf8_lossy(source);
+    let needed = match translator.translate(&text, &mut []) {
+        Err(Error::Output { needed }) => needed,
+        Err(error) => {
+            harmless(error);
+            return;
+        }
+        Ok(done) => return assert!(done.text.is_empty()),
+    };
+    let mut out = vec![0; needed];
+    let done = translator.translate(&text, &mut out).expect("room");
+    assert_eq!(done.text.len(), needed);
 }
 
 /// The tokens of a translation.
@@ -189,7 +214,7 @@ fn whole(
     most: usize,
 ) -> Result<Vec<u32>, Error> {
     let mut out = vec![u32::MAX; most];
-    let done = translator.translate(source, &mut out).map_err(harmless)?;
+    let done = translator.translate_tokens(source, &mut out).map_err(harmless)?;
     out.truncate(done.length);
     Ok(out)
 }
@@ -201,7 +226,7 @@ fn by_steps(
     limits: &Limits,
     arena: usize,
 ) -> Result<Vec<u32>, Error> {
-    let mut job = translator.start(source).map_err(harmless)?;
+    let mut job = translator.start_tokens(source).map_err(harmless)?;
     let mut tokens = Vec::new();
     loop {
         match job.poll().map_err(harmless)? {

@@ -26,7 +26,7 @@ need_target() {
     copy=${A2D_TOOLCHAIN:-${TMPDIR:-/tmp}/a2d-toolchain}
     if has_target "$toolchain" "$target" "$library"; then return; fi
     if same_toolchain "$copy" && has_target "$copy" "$target" "$library"; then
-        export PATH="$copy/bin:$PATH"
+        use_toolchain "$copy"
         return
     fi
     timeout 120 rustup target add "$target" >/dev/null 2>&1 || true
@@ -36,12 +36,20 @@ need_target() {
         return 1
     fi
     if ! same_toolchain "$copy"; then copy_toolchain "$toolchain" "$copy"; fi
-    export PATH="$copy/bin:$PATH"
-    WITH_STD=$([ "$library" = std ] && echo 1 || echo 0) bash "$script" "$copy" "$target"
+    use_toolchain "$copy"
+    local with_std=0
+    if [ "$library" = std ]; then with_std=1; fi
+    WITH_STD=$with_std bash "$script" "$copy" "$target"
 }
 
 # Whether a copy is of the toolchain in use.
 same_toolchain() { [ -x "$1/bin/rustc" ] && [ "$("$1/bin/rustc" -vV)" = "$(rustc -vV)" ]; }
+
+# Cargo does not see that another toolchain of the same version has another core: it gets a folder of its own.
+use_toolchain() {
+    export PATH="$1/bin:$PATH"
+    export CARGO_TARGET_DIR="${CARGO_TARGET_DIR%-copy}-copy"
+}
 
 # Hard links where the file system allows, so that the toolchain itself stays as it is.
 copy_toolchain() {

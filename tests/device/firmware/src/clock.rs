@@ -6,6 +6,17 @@ use cortex_m::peripheral::{Peripherals, SYST};
 /// Counts down 24 bits and begins anew.
 const LARGEST: u32 = 0x00ff_ffff;
 
+/// The timer's megahertz, as text: `build.rs` knows the board.
+const MEGAHERTZ: &str = env!("MEGAHERTZ");
+
+/// What `ticks` are in instructions, to the thousand: to QEMU with `-icount shift=0` each is a nanosecond, whatever it
+/// does. A real core takes other times.
+pub fn instructions(ticks: u64) -> u64 {
+    let megahertz = MEGAHERTZ.bytes().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+    u64::from(ticks.checked_div(megahertz).unwrap_or(0)) * 1000
+}
+
 /// Ticks since it was made, if it is read at least once in 2^24 ticks.
 pub struct Clock {
     timer: Option<SYST>,

@@ -30,15 +30,22 @@ fn main() -> ! {
         Ok(summary) => tell(summary, &mut out),
         Err(error) => complain(error, &mut out),
     }
+    if stack::high_water() == stack::room() {
+        out.write(b"the stack reached down to the arena\n");
+        semihosting::exit(false);
+    }
     semihosting::exit(done.is_ok() && !out.failed())
 }
 
-/// Writes what it took. QEMU's clock is virtual: it counts instructions, not a core's cycles.
+/// Writes what it took.
 fn tell(summary: &Summary, out: &mut Debugger) {
+    let ticks = summary.ticks_per_token();
     for (name, number) in [
         ("arena=", ARENA as u64),
         (" stack=", stack::high_water() as u64),
-        (" virtual-ticks/token=", summary.ticks_per_token()),
+        (" of ", stack::room() as u64),
+        (" virtual-ticks/token=", ticks),
+        (" virtual-instructions/token=", clock::instructions(ticks)),
     ] {
         out.write(name.as_bytes());
         decimal(out, number);

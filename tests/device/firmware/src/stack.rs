@@ -1,4 +1,4 @@
-//! How deep the stack ever was.
+//! How deep the stack ever was, and could have been.
 
 /// What `cortex-m-rt` fills the free memory with before `main`.
 const PAINT: u32 = 0xcccc_cccc;
@@ -6,6 +6,11 @@ const PAINT: u32 = 0xcccc_cccc;
 unsafe extern "C" {
     static _stack_end: u32;
     static _stack_start: u32;
+}
+
+/// Bytes that no static is in.
+pub fn room() -> usize {
+    (&raw const _stack_start).addr().saturating_sub((&raw const _stack_end).addr())
 }
 
 /// Bytes between the top of the stack and the lowest word that is no longer as it was painted.

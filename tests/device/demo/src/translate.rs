@@ -23,8 +23,10 @@ pub fn run<const N: usize>(
     limits: Limits,
     out: &mut impl Sink,
 ) -> Result<Summary, Error> {
-    let model = Model::<N>::new(image).map_err(Error::Image)?;
-    let translator = Translator::new(&model, arena, limits, Options::default());
+    // What is large is looked at in its `Result`: moved out of it, it would be on the stack twice.
+    let model = Model::<N>::new(image);
+    let model = model.as_ref().map_err(|error| Error::Image(*error))?;
+    let translator = Translator::new(model, arena, limits, Options::default());
     let mut translator = translator.map_err(Error::Translator)?;
     let mut summary = Summary::default();
     for (number, line) in (1..).zip(sentences) {
@@ -46,14 +48,24 @@ fn one<const N: usize>(
     out: &mut impl Sink,
 ) -> Result<(), micro::Error> {
     let begin = out.ticks();
-    let mut job = translator.start(line)?;
-    step(&mut job, out)?;
+    let mut job = start(translator, line);
+    let job = job.as_mut().map_err(|error| *error)?;
+    step(job, out)?;
     summary.ticks = summary.ticks.saturating_add(out.ticks().saturating_sub(begin));
     summary.peak = summary.peak.max(job.peak(limits));
     summary.sentences = summary.sentences.saturating_add(1);
     out.write(line.as_bytes());
     out.write(b" -> ");
-    tell(&mut job, summary, out)
+    tell(job, summary, out)
+}
+
+/// Begins with a sentence; in a frame of its own, which is gone from the stack while the job works.
+#[inline(never)]
+fn start<'t, 'a, const N: usize>(
+    translator: &'t mut Translator<'_, 'a, N>,
+    line: &str,
+) -> Result<Job<'t, 'a, N>, micro::Error> {
+    translator.start(line)
 }
 
 /// Works, piece by piece, until all is found; an empty sentence has nothing to find.
@@ -67,7 +79,8 @@ fn step<const N: usize>(job: &mut Job<'_, '_, N>, out: &mut impl Sink) -> Result
     Ok(())
 }
 
-/// Writes the translation and its tokens.
+/// Writes the translation and its tokens; in a frame of its own, for the same reason.
+#[inline(never)]
 fn tell<const N: usize>(
     job: &mut Job<'_, '_, N>,
     summary: &mut Summary,

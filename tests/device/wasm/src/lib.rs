@@ -56,7 +56,7 @@ fn answer(f: impl FnOnce(&mut Desk) -> Result<Option<usize>, Failure>) -> i32 {
 /// Where the `len` bytes of an image go; 0 if there is no memory for them.
 #[unsafe(no_mangle)]
 pub extern "C" fn image(len: usize) -> *mut u8 {
-    DESK.with(|desk| desk.image(len)).flatten().unwrap_or(core::ptr::null_mut())
+    DESK.with(|desk| desk.image(len)).flatten().unwrap_or_default()
 }
 
 /// Checks the image, which is left alone from now on: how many tokens its vocabulary has.

@@ -164,7 +164,7 @@ lean() {
     all=$(size -A "$program" | awk '/^\.(vector_table|text|rodata|data) / { sum += $2 } END { print sum }')
     code=$((all - $(stat -Lc %s "$A2D_IMAGE")))
     echo "$2: $code bytes of code and constants without the image"
-    deny "core::panicking" sh -c "nm -C '$program' | grep 'core::panicking'" || failed=1
+    deny "a panic" sh -c "nm -C '$program' | grep -E 'core::panicking|rust_begin_unwind'" || failed=1
     if [ "$code" -gt $most_code ]; then
         echo "more than $most_code bytes" >&2
         failed=1

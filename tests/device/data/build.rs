@@ -35,7 +35,7 @@ fn limits(text: &str) -> Done<Limits> {
             lines.find(|(key, _)| *key == name).ok_or(format!("limits: no {name}"))?;
         Ok(number.parse()?)
     };
-    Ok(a2d_demo::limits(find("source")?, find("target")?, find("beam")?))
+    Ok(a2d_demo::limits(find("source")?, find("target")?, find("beam")?, find("int8_cache")? != 0))
 }
 
 /// What the model is made of, and the limits. What these print for debugging is what they are in a program.
@@ -43,10 +43,13 @@ fn constants(limits: &Limits) -> Done<String> {
     println!("cargo::rerun-if-env-changed=A2D_IMAGE");
     let model = Model::<LAYERS>::new(&IMAGE.0)?;
     let config = model.config();
+    let shortlist = model.image().shortlist().map(|shortlist| shortlist.sizes());
     let layers = config.encoder.layers.max(config.decoder.layers);
     Ok(format!(
         "/// What the model is made of.\npub const CONFIG: Config = {config:?};\n\
          /// Whether its matrices are int8 or int4.\npub const QUANTISED: bool = {};\n\
+         /// How many tokens its shortlist can come to, if it has one.\n\
+         pub const SHORTLIST: Option<Sizes> = {shortlist:?};\n\
          /// Layers of the larger side.\npub const LAYERS: usize = {layers};\n\
          /// The largest translation.\npub const LIMITS: Limits = {limits:?};\n",
         model.quantised()

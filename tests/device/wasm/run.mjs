@@ -34,7 +34,7 @@ const write = (line) => {
 const image = fs.readFileSync(imagePath);
 bytes(a2d.image(image.length), image.length).set(image);
 sure(a2d.load());
-const arena = sure(a2d.open(limits.source, limits.target, limits.beam));
+const arena = sure(a2d.open(limits.source, limits.target, limits.beam, limits.int8_cache));
 
 /** FNV-1a over little-endian tokens. */
 let fingerprint = 0xcbf29ce484222325n;

@@ -1,6 +1,6 @@
 //! A firmware's `main`, on the machine that builds it.
 
-use a2d_core::micro::{Error, Model, Options, Translator, arena_bytes};
+use a2d_core::micro::{Error, Model, Options, Translator};
 use consumer::{LIMITS, translate};
 
 /// What begins where an image and an arena may.
@@ -16,7 +16,7 @@ const ROOM: usize = 1 << 16;
 #[test]
 fn text_in_text_out() {
     let model = Model::new(&IMAGE.0).expect("an image");
-    assert!(arena_bytes(model.config(), model.quantised(), &LIMITS) <= ROOM);
+    assert!(model.arena_bytes(&LIMITS) <= ROOM);
     let mut arena = Aligned([0; ROOM]);
     let mut translator = Translator::new(&model, &mut arena.0, LIMITS, Options::default()).unwrap();
     let text = translate::<96>(&mut translator, "Ich bin hier.").expect("room");

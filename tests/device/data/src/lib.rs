@@ -8,7 +8,8 @@
 #![deny(missing_docs)]
 
 use a2d_core::config::{Activation::*, Config, Stack};
-use a2d_core::micro::{Limits, arena_bytes};
+use a2d_core::image::Sizes;
+use a2d_core::micro::{Limits, arena_bytes_with};
 use a2d_demo::Aligned;
 
 include!(concat!(env!("OUT_DIR"), "/data.rs"));
@@ -17,7 +18,7 @@ include!(concat!(env!("OUT_DIR"), "/data.rs"));
 pub static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("A2D_IMAGE")));
 
 /// Bytes of the arena.
-pub const ARENA: usize = arena_bytes(&CONFIG, QUANTISED, &LIMITS);
+pub const ARENA: usize = arena_bytes_with(&CONFIG, QUANTISED, SHORTLIST, &LIMITS);
 
 /// An arena.
 pub const fn arena() -> Aligned<[u8; ARENA]> {

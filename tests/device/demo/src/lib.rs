@@ -23,6 +23,6 @@ pub use translate::{FEW, run};
 use a2d_core::micro::Limits;
 
 /// The limits of a translation: the only place of these programs where they are put together.
-pub const fn limits(source: usize, target: usize, beam: usize) -> Limits {
-    Limits { source, target, beam }
+pub const fn limits(source: usize, target: usize, beam: usize, int8_cache: bool) -> Limits {
+    Limits { source, target, beam, int8_cache }
 }

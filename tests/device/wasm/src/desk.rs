@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::memory::{LAYERS, Region, Work, place};
-use a2d_core::micro::{self, Limits, Model, Options, Translator, arena_bytes};
+use a2d_core::micro::{self, Limits, Model, Options, Translator};
 use a2d_core::token::Stream;
 use core::task::Poll;
 
@@ -51,7 +51,7 @@ impl Desk {
     /// Bytes of the arena.
     pub fn need(&self, limits: Limits) -> Result<usize, Failure> {
         let model = self.model.ok_or(Failure::Early)?;
-        Ok(arena_bytes(model.config(), model.quantised(), &limits))
+        Ok(model.arena_bytes(&limits))
     }
 
     /// Makes a translator; the bytes of its arena.

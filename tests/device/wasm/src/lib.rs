@@ -4,7 +4,7 @@
 //! const { exports: a2d } = new WebAssembly.Instance(module, {});
 //! new Uint8Array(a2d.memory.buffer, a2d.image(file.length), file.length).set(file);
 //! a2d.load();
-//! a2d.open(64, 64, 1);                                       // tokens in, tokens out, beam
+//! a2d.open(64, 64, 1, 0);                                    // tokens in, tokens out, beam, keys in bytes or not
 //! const line = new TextEncoder().encode('Wo ist der Bahnhof?');
 //! new Uint8Array(a2d.memory.buffer, a2d.input(), line.length).set(line);
 //! const length = a2d.translate(line.length);                 // bytes of text at a2d.output()
@@ -65,16 +65,17 @@ pub extern "C" fn load() -> i32 {
     answer(|desk| desk.load().map(Some))
 }
 
-/// Bytes of working memory for sentences of up to `source` tokens, their end included, to up to `target` tokens.
+/// Bytes of working memory for sentences of up to `source` tokens, their end included, to up to `target` tokens;
+/// `int8_cache` other than 0 keeps keys and values in bytes.
 #[unsafe(no_mangle)]
-pub extern "C" fn need(source: usize, target: usize, beam: usize) -> i32 {
-    answer(|desk| desk.need(a2d_demo::limits(source, target, beam)).map(Some))
+pub extern "C" fn need(source: usize, target: usize, beam: usize, int8_cache: i32) -> i32 {
+    answer(|desk| desk.need(a2d_demo::limits(source, target, beam, int8_cache != 0)).map(Some))
 }
 
 /// Makes a translator of these limits: bytes of its working memory. A sentence under way is given up.
 #[unsafe(no_mangle)]
-pub extern "C" fn open(source: usize, target: usize, beam: usize) -> i32 {
-    answer(|desk| desk.open(a2d_demo::limits(source, target, beam)).map(Some))
+pub extern "C" fn open(source: usize, target: usize, beam: usize, int8_cache: i32) -> i32 {
+    answer(|desk| desk.open(a2d_demo::limits(source, target, beam, int8_cache != 0)).map(Some))
 }
 
 /// Where a sentence goes, as UTF-8.

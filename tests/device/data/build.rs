@@ -1,0 +1,69 @@
+//! Reads the image and the sentences, and writes down as constants what a device must know before it runs.
+
+use a2d_core::micro::{Limits, Model};
+use a2d_demo::Aligned;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// Room for any image that is opened here.
+const LAYERS: usize = 12;
+
+static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("A2D_IMAGE")));
+
+type Done<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Done<()> {
+    let folder = Path::new("..");
+    let limits = limits(&read(&folder.join("limits"))?)?;
+    let text = constants(&limits)? + &sentences(&read(&folder.join("sentences.txt"))?)?;
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("data.rs"), text)?;
+    Ok(())
+}
+
+/// A text that the build depends on.
+fn read(path: &Path) -> Done<String> {
+    println!("cargo::rerun-if-changed={}", path.display());
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// The limits, one a line with its name in front.
+fn limits(text: &str) -> Done<Limits> {
+    let find = |name: &str| -> Done<usize> {
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let (_, number) =
+            lines.find(|(key, _)| *key == name).ok_or(format!("limits: no {name}"))?;
+        Ok(number.parse()?)
+    };
+    Ok(a2d_demo::limits(find("source")?, find("target")?, find("beam")?, find("int8_cache")? != 0))
+}
+
+/// What the model is made of, and the limits. What these print for debugging is what they are in a program.
+fn constants(limits: &Limits) -> Done<String> {
+    println!("cargo::rerun-if-env-changed=A2D_IMAGE");
+    let model = Model::<LAYERS>::new(&IMAGE.0)?;
+    let config = model.config();
+    let shortlist = model.image().shortlist().map(|shortlist| shortlist.sizes());
+    let layers = config.encoder.layers.max(config.decoder.layers);
+    Ok(format!(
+        "/// What the model is made of.\npub const CONFIG: Config = {config:?};\n\
+         /// Whether its matrices are int8 or int4.\npub const QUANTISED: bool = {};\n\
+         /// How many tokens its shortlist can come to, if it has one.\n\
+         pub const SHORTLIST: Option<Sizes> = {shortlist:?};\n\
+         /// Layers of the larger side.\npub const LAYERS: usize = {layers};\n\
+         /// The largest translation.\npub const LIMITS: Limits = {limits:?};\n",
+        model.quantised()
+    ))
+}
+
+/// The first `A2D_SENTENCES` lines, or all where that is empty or not there.
+fn sentences(text: &str) -> Done<String> {
+    println!("cargo::rerun-if-env-changed=A2D_SENTENCES");
+    let count = match env::var("A2D_SENTENCES").unwrap_or_default().as_str() {
+        "" => usize::MAX,
+        count => count.parse()?,
+    };
+    let lines: Vec<&str> = text.lines().take(count).collect();
+    let count = lines.len();
+    Ok(format!("/// What is translated.\npub static SENTENCES: [&str; {count}] = {lines:?};\n"))
+}

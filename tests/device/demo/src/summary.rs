@@ -1,0 +1,47 @@
+//! What a demo found out.
+
+use crate::fingerprint::Fingerprint;
+use crate::sink::{Sink, decimal, hex};
+use crate::translate::FEW;
+
+/// All sentences together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many there were.
+    pub sentences: usize,
+    /// Tokens that were written.
+    pub tokens: usize,
+    /// The most bytes of the arena that were in use at once.
+    pub peak: usize,
+    /// Ticks of the sink's clock while translating.
+    pub ticks: u64,
+    /// Of the first [`FEW`] sentences, or of all where there are fewer.
+    pub first: Fingerprint,
+    /// Of all sentences.
+    pub all: Fingerprint,
+}
+
+impl Summary {
+    /// Whole ticks for each token.
+    pub fn ticks_per_token(&self) -> u64 {
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        u64::from(small(self.ticks).checked_div(self.tokens as u32).unwrap_or(0))
+    }
+
+    /// Writes the counts and, last, the fingerprints.
+    pub fn write(&self, out: &mut impl Sink) {
+        out.write(b"sentences=");
+        decimal(out, self.sentences as u64);
+        out.write(b" tokens=");
+        decimal(out, self.tokens as u64);
+        out.write(b" peak=");
+        decimal(out, self.peak as u64);
+        if self.sentences > FEW {
+            out.write(b"\nfirst=");
+            hex(out, self.first.value());
+        }
+        out.write(b"\nfingerprint=");
+        hex(out, self.all.value());
+        out.write(b"\n");
+    }
+}

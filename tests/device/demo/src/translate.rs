@@ -1,0 +1,100 @@
+//! The sentences, one after the other.
+
+use crate::error::Error;
+use crate::sink::{Sink, decimal};
+use crate::summary::Summary;
+use a2d_core::micro::{self, Job, Limits, Model, Options, Translator};
+use core::task::Poll;
+
+/// Sentences that even a slow target translates: they have a fingerprint of their own.
+pub const FEW: usize = 10;
+
+/// Bytes that a translation has room for.
+const TEXT: usize = 160;
+
+/// Translates `sentences` by the image of a model with up to N layers on each side, within `arena`. Each becomes a
+/// line: the source, the translation, its tokens.
+///
+/// Errors: the image, the arena, the limits or a sentence.
+pub fn run<const N: usize>(
+    image: &[u8],
+    arena: &mut [u8],
+    sentences: &[&str],
+    limits: Limits,
+    out: &mut impl Sink,
+) -> Result<Summary, Error> {
+    // What is large is looked at in its `Result`: moved out of it, it would be on the stack twice.
+    let model = Model::<N>::new(image);
+    let model = model.as_ref().map_err(|error| Error::Image(*error))?;
+    let translator = Translator::new(model, arena, limits, Options::default());
+    let mut translator = translator.map_err(Error::Translator)?;
+    let mut summary = Summary::default();
+    for (number, line) in (1..).zip(sentences) {
+        one(&mut translator, line, &limits, &mut summary, out)
+            .map_err(|error| Error::Sentence { number, error })?;
+        if number <= FEW {
+            summary.first = summary.all;
+        }
+    }
+    Ok(summary)
+}
+
+/// One sentence.
+fn one<const N: usize>(
+    translator: &mut Translator<'_, '_, N>,
+    line: &str,
+    limits: &Limits,
+    summary: &mut Summary,
+    out: &mut impl Sink,
+) -> Result<(), micro::Error> {
+    let begin = out.ticks();
+    let mut job = start(translator, line);
+    let job = job.as_mut().map_err(|error| *error)?;
+    step(job, out)?;
+    summary.ticks = summary.ticks.saturating_add(out.ticks().saturating_sub(begin));
+    summary.peak = summary.peak.max(job.peak(limits));
+    summary.sentences = summary.sentences.saturating_add(1);
+    out.write(line.as_bytes());
+    out.write(b" -> ");
+    tell(job, summary, out)
+}
+
+/// Begins with a sentence; in a frame of its own, which is gone from the stack while the job works.
+#[inline(never)]
+fn start<'t, 'a, const N: usize>(
+    translator: &'t mut Translator<'_, 'a, N>,
+    line: &str,
+) -> Result<Job<'t, 'a, N>, micro::Error> {
+    translator.start(line)
+}
+
+/// Works, piece by piece, until all is found; an empty sentence has nothing to find.
+fn step<const N: usize>(job: &mut Job<'_, '_, N>, out: &mut impl Sink) -> Result<(), micro::Error> {
+    while job.found().is_none() {
+        out.feed();
+        if let Poll::Ready(None) = job.poll()? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the translation and its tokens; in a frame of its own, for the same reason.
+#[inline(never)]
+fn tell<const N: usize>(
+    job: &mut Job<'_, '_, N>,
+    summary: &mut Summary,
+    out: &mut impl Sink,
+) -> Result<(), micro::Error> {
+    out.write(job.text(&mut [0; TEXT])?.as_bytes());
+    out.write(b" [");
+    for at in 0..job.length() {
+        let Some(token) = job.found().and_then(|found| found.token(0, 0, at)) else { break };
+        summary.all.push(token);
+        summary.tokens = summary.tokens.saturating_add(1);
+        out.write(if at == 0 { b"" } else { b" " });
+        decimal(out, u64::from(token));
+    }
+    out.write(b"]\n");
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The core's own timer, made longer.
+
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{Peripherals, SYST};
+
+/// Counts down 24 bits and begins anew.
+const LARGEST: u32 = 0x00ff_ffff;
+
+/// The timer's megahertz, as text: `build.rs` knows the board.
+const MEGAHERTZ: &str = env!("MEGAHERTZ");
+
+/// What `ticks` are in instructions, to the thousand: to QEMU with `-icount shift=0` each is a nanosecond, whatever it
+/// does. A real core takes other times.
+pub fn instructions(ticks: u64) -> u64 {
+    let megahertz = MEGAHERTZ.bytes().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+    u64::from(ticks.checked_div(megahertz).unwrap_or(0)) * 1000
+}
+
+/// Ticks since it was made, if it is read at least once in 2^24 ticks.
+pub struct Clock {
+    timer: Option<SYST>,
+    last: u32,
+    ticks: u64,
+}
+
+impl Clock {
+    /// Starts the timer; of a second clock nothing is ever heard.
+    pub fn new() -> Self {
+        let timer = Peripherals::take().map(|peripherals| {
+            let mut timer = peripherals.SYST;
+            timer.set_clock_source(SystClkSource::Core);
+            timer.set_reload(LARGEST);
+            timer.clear_current();
+            timer.enable_counter();
+            timer
+        });
+        let last = SYST::get_current();
+        Self { timer, last, ticks: 0 }
+    }
+
+    /// Reads the timer.
+    pub fn ticks(&mut self) -> u64 {
+        if self.timer.is_some() {
+            let now = SYST::get_current();
+            let passed = self.last.wrapping_sub(now) & LARGEST;
+            self.last = now;
+            self.ticks = self.ticks.saturating_add(u64::from(passed));
+        }
+        self.ticks
+    }
+}

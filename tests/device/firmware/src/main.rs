@@ -1,0 +1,64 @@
+//! The device program on a Cortex-M: the image stays in flash, the arena is one static array of exactly the size that
+//! is needed, and the debugger shows the output.
+
+#![no_std]
+#![no_main]
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+mod clock;
+mod semihosting;
+mod stack;
+
+use a2d_demo::{Aligned, Error, Sink, Summary, decimal, run};
+use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, SENTENCES, arena};
+use core::panic::PanicInfo;
+use semihosting::Debugger;
+
+/// Only linked where something can panic, and nothing should.
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    semihosting::exit(false)
+}
+
+/// `cortex-m-rt` calls it once and gives it its static array.
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    static mut MEMORY: Aligned<[u8; ARENA]> = arena();
+    let mut out = Debugger::new(clock::Clock::new());
+    let done = run::<LAYERS>(&IMAGE.0, &mut MEMORY.0, &SENTENCES, LIMITS, &mut out);
+    match &done {
+        Ok(summary) => tell(summary, &mut out),
+        Err(error) => complain(error, &mut out),
+    }
+    if stack::high_water() == stack::room() {
+        out.write(b"the stack reached down to the arena\n");
+        semihosting::exit(false);
+    }
+    semihosting::exit(done.is_ok() && !out.failed())
+}
+
+/// Writes what it took.
+fn tell(summary: &Summary, out: &mut Debugger) {
+    let ticks = summary.ticks_per_token();
+    for (name, number) in [
+        ("arena=", ARENA as u64),
+        (" stack=", stack::high_water() as u64),
+        (" of ", stack::room() as u64),
+        (" virtual-ticks/token=", ticks),
+        (" virtual-instructions/token=", clock::instructions(ticks)),
+    ] {
+        out.write(name.as_bytes());
+        decimal(out, number);
+    }
+    out.write(b"\n");
+    summary.write(out);
+}
+
+fn complain(error: &Error, out: &mut Debugger) {
+    out.write(error.words().as_bytes());
+    if let Error::Sentence { number, .. } = error {
+        out.write(b": ");
+        decimal(out, *number as u64);
+    }
+    out.write(b"\n");
+}

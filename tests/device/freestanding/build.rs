@@ -1,0 +1,8 @@
+//! Links without the C library and what it starts a process with.
+
+fn main() {
+    for flag in ["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--gc-sections"] {
+        println!("cargo::rustc-link-arg-bins={flag}");
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+}

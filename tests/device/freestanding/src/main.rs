@@ -1,0 +1,48 @@
+//! The device program as a process made of system calls alone: no `std`, no allocator, no C library.
+
+#![no_std]
+#![no_main]
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+mod memory;
+mod system;
+
+use a2d_demo::{Sink, decimal, run};
+use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, SENTENCES, arena};
+use core::panic::PanicInfo;
+
+/// Standard output.
+struct Output {
+    failed: bool,
+}
+
+impl Sink for Output {
+    fn write(&mut self, bytes: &[u8]) {
+        self.failed |= !system::write(bytes);
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    system::exit(101)
+}
+
+/// What the process begins with. The arena lies on its stack.
+fn main() -> ! {
+    let mut out = Output { failed: false };
+    let mut arena = arena();
+    let done = run::<LAYERS>(&IMAGE.0, &mut arena.0, &SENTENCES, LIMITS, &mut out);
+    match &done {
+        Ok(summary) => {
+            out.write(b"arena=");
+            decimal(&mut out, ARENA as u64);
+            out.write(b"\n");
+            summary.write(&mut out);
+        }
+        Err(error) => {
+            out.write(error.words().as_bytes());
+            out.write(b"\n");
+        }
+    }
+    system::exit(i32::from(done.is_err() || out.failed))
+}

@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# Builds the device program for a target, runs it, and compares the tokens that it finds with those of the host.
+#
+#   tests/device/run.sh TARGET...        host freestanding m4f m33f m3 m0 armv7 s390x wasm32, or all
+#   tests/device/run.sh panics           no panic in the firmware, and its size
+#   tests/device/run.sh consumer         the test of a crate that uses the core
+#   tests/device/run.sh lint             rustfmt and clippy
+#   tests/device/run.sh host --choose    writes sentences.txt: lines that the vocabulary and the limits have room for
+#   tests/device/run.sh host --write     writes the fingerprints that all targets must find
+#
+# A2D_IMAGE is the image that is run, A2D_SENTENCES how many sentences (10 or, by default, all have a fingerprint).
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+source "$here/targets.sh"
+
+A2D_IMAGE=$(realpath -m "${A2D_IMAGE:-$root/fixtures/nano/nano.a2d}")
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/device
+export A2D_IMAGE CARGO_TARGET_DIR
+if [ ! -f "$A2D_IMAGE" ]; then
+    echo "there is no image $A2D_IMAGE: make it by host export, or name another in A2D_IMAGE" >&2
+    exit 1
+fi
+unset RUSTC RUSTFLAGS CARGO_BUILD_TARGET
+
+# Bytes of code and constants that the firmware may have beside its image.
+most_code=65536
+
+targets="host freestanding m4f m33f m3 m0 armv7 s390x wasm32"
+others="all panics consumer lint"
+
+# build CRATE [OPTION...]: with the options, in release.
+build() { (cd "$here/$1" && cargo build --quiet --locked --release "${@:2}"); }
+
+# check COMMAND...: runs it, shows what it prints, and compares the fingerprints in that.
+check() {
+    local out count
+    out=$(mktemp)
+    "$@" | tee "$out"
+    count=$(sed -n 's/^sentences=\([0-9]*\) .*/\1/p' "$out")
+    compare 10 "$(sed -n 's/^first=//p' "$out")"
+    compare "$count" "$(tail -n 1 "$out" | sed -n 's/^fingerprint=//p')" needed
+    rm "$out"
+}
+
+# compare COUNT FOUND [needed]: with the line of the file for so many sentences.
+compare() {
+    local wanted
+    if [ -z "$2" ] && [ -z "${3:-}" ]; then return; fi
+    wanted=$(awk -v count="$1" '$1 == count { print $2 }' "$here/fingerprint")
+    if [ -z "$2" ] || [ "$2" != "$wanted" ]; then
+        echo "other tokens than on the host: fingerprint ${2:-none} of $1 sentences, not ${wanted:-known}" >&2
+        return 1
+    fi
+}
+
+# The host's own target; with --choose or --write, what all others are compared with.
+host() {
+    build linux
+    local program=$CARGO_TARGET_DIR/release/a2d-device-linux
+    case ${1:-} in
+        --choose) "$program" choose <"$root/fixtures/quickstart/test.de" >"$here/sentences.new"
+            mv "$here/sentences.new" "$here/sentences.txt" ;;
+        --write) "$program" | awk -F= '
+            { print > "/dev/stderr" }
+            /^sentences=/ { split($2, word, " "); all = word[1] }
+            /^first=/ { print 10, $2 }
+            /^fingerprint=/ { print all, $2 }' >"$here/fingerprint" ;;
+        *) check "$program" ;;
+    esac
+}
+
+# A process of system calls alone, which nothing but the kernel may be linked to.
+freestanding() {
+    need_apt readelf binutils
+    build freestanding
+    local program=$CARGO_TARGET_DIR/release/freestanding
+    deny "undefined symbols" nm -u "$program"
+    deny "a dynamic loader" sh -c "readelf -lW '$program' | grep -E 'INTERP|DYNAMIC'"
+    deny "std or an allocator" sh -c "nm -C '$program' | grep -E ' (std|alloc)::|__rust_alloc|malloc'"
+    check "$program"
+}
+
+# deny WHAT COMMAND...: the command must find nothing.
+deny() {
+    local found
+    found=$("${@:2}" || true)
+    if [ -n "$found" ]; then
+        printf '%s in the program:\n%s\n' "$1" "$found" >&2
+        return 1
+    fi
+}
+
+# firmware TARGET BOARD: builds it.
+firmware() {
+    need_target "$1"
+    BOARD=$2 build firmware --target "$1"
+}
+
+# board TARGET BOARD: one instruction is a nanosecond of the emulated clock.
+board() {
+    need_apt qemu-system-arm qemu-system-arm
+    firmware "$@"
+    echo "$2, $1"
+    check timeout 300 qemu-system-arm -machine "$2" -icount shift=0 -nographic -monitor none -serial none \
+        -semihosting-config enable=on,target=native -kernel "$CARGO_TARGET_DIR/$1/release/firmware"
+}
+
+m4f() { board thumbv7em-none-eabihf mps2-an386; }
+m33f() { board thumbv8m.main-none-eabihf mps2-an505; }
+m3() { board thumbv7m-none-eabi mps2-an385; }
+m0() { board thumbv6m-none-eabi microbit; }
+
+# process TARGET LINKER QEMU ROOT: an ordinary process for another processor.
+process() {
+    need_target "$1" std
+    local linker=CARGO_TARGET_${1//-/_}_LINKER
+    export "${linker^^}=$2"
+    build linux --target "$1"
+    check "$3" -L "$4" "$CARGO_TARGET_DIR/$1/release/a2d-device-linux"
+}
+
+armv7() {
+    need_apt qemu-arm qemu-user
+    need_apt arm-linux-gnueabihf-gcc gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+    process armv7-unknown-linux-gnueabihf arm-linux-gnueabihf-gcc qemu-arm /usr/arm-linux-gnueabihf
+}
+
+# The one whose numbers begin with their most significant byte.
+s390x() {
+    need_apt qemu-s390x qemu-user
+    need_apt s390x-linux-gnu-gcc gcc-s390x-linux-gnu libc6-dev-s390x-cross
+    process s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x /usr/s390x-linux-gnu
+}
+
+wasm32() {
+    need_apt node nodejs
+    need_target wasm32-unknown-unknown
+    build wasm --target wasm32-unknown-unknown
+    check node "$here/wasm/run.mjs" "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/a2d_wasm.wasm" "$A2D_IMAGE"
+}
+
+all() {
+    local target
+    for target in $targets; do
+        echo "= $target"
+        "$target"
+    done
+}
+
+# What a firmware is without its image.
+panics() {
+    need_apt nm binutils
+    local failed=0
+    lean thumbv7em-none-eabihf mps2-an386
+    lean thumbv6m-none-eabi microbit
+    return $failed
+}
+
+# lean TARGET BOARD: says all that is wrong, and sets `failed`.
+lean() {
+    firmware "$@"
+    local program=$CARGO_TARGET_DIR/$1/release/firmware all code
+    all=$(size -A "$program" | awk '/^\.(vector_table|text|rodata|data) / { sum += $2 } END { print sum }')
+    code=$((all - $(stat -Lc %s "$A2D_IMAGE")))
+    echo "$2: $code bytes of code and constants without the image"
+    deny "a panic" sh -c "nm -C '$program' | grep -E 'core::panicking|rust_begin_unwind'" || failed=1
+    if [ "$code" -gt $most_code ]; then
+        echo "more than $most_code bytes" >&2
+        failed=1
+    fi
+}
+
+consumer() {
+    cd "$here/consumer"
+    cargo test --quiet --locked --release
+    cargo check --quiet --locked --features defmt
+    cd "$here"
+}
+
+lint() {
+    local crate target
+    need_target thumbv7em-none-eabihf
+    need_target wasm32-unknown-unknown
+    for crate in demo data linux freestanding firmware wasm consumer; do
+        case $crate in
+            firmware) target=(--target thumbv7em-none-eabihf) ;;
+            wasm) target=(--target wasm32-unknown-unknown) ;;
+            freestanding) target=() ;;
+            *) target=(--all-targets) ;;
+        esac
+        (cd "$here/$crate" && cargo fmt --check && cargo clippy --quiet --locked --release "${target[@]}" -- -D warnings)
+    done
+}
+
+if [ $# = 0 ]; then
+    echo "usage: tests/device/run.sh VERB...: $targets $others" >&2
+    exit 2
+fi
+while [ $# -gt 0 ]; do
+    if [[ " $targets $others " != *" $1 "* ]]; then
+        echo "no such target: $1; there are $targets $others" >&2
+        exit 2
+    fi
+    echo "== $1"
+    case ${2:-} in
+        --*) "$1" "$2"; shift ;;
+        *) "$1" ;;
+    esac
+    shift
+done

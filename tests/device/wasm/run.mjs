@@ -1,0 +1,71 @@
+// Translates the sentences with the module, whole and a step at a time, and prints what every target prints.
+//
+//     node run.mjs MODULE IMAGE
+
+import fs from 'node:fs';
+import process from 'node:process';
+
+const [modulePath, imagePath] = process.argv.slice(2);
+const here = new URL('..', import.meta.url);
+const lines = (name) => fs.readFileSync(new URL(name, here), 'utf8').trimEnd().split('\n');
+const limits = Object.fromEntries(lines('limits').map((line) => line.split(' ')));
+const sentences = lines('sentences.txt');
+/** Sentences that have a fingerprint of their own. */
+const FEW = 10;
+const END = -1;
+
+const module = new WebAssembly.Module(fs.readFileSync(modulePath));
+if (WebAssembly.Module.imports(module).length > 0) throw new Error('the module has imports');
+const a2d = new WebAssembly.Instance(module, {}).exports;
+
+const bytes = (at, length) => new Uint8Array(a2d.memory.buffer, at, length);
+const text = (length) => new TextDecoder().decode(bytes(a2d.output(), length));
+/** What a call answered; a failure is thrown. */
+const sure = (answer) => {
+  if (answer < END) throw new Error(text(a2d.error()));
+  return answer;
+};
+const write = (line) => {
+  const { read, written } = new TextEncoder().encodeInto(line, bytes(a2d.input(), a2d.input_capacity()));
+  if (read < line.length) throw new Error('the line is too long');
+  return written;
+};
+
+const image = fs.readFileSync(imagePath);
+bytes(a2d.image(image.length), image.length).set(image);
+sure(a2d.load());
+const arena = sure(a2d.open(limits.source, limits.target, limits.beam, limits.int8_cache));
+
+/** FNV-1a over little-endian tokens. */
+let fingerprint = 0xcbf29ce484222325n;
+const push = (token) => {
+  for (let shift = 0; shift < 32; shift += 8) {
+    const byte = BigInt((token >>> shift) & 255);
+    fingerprint = BigInt.asUintN(64, (fingerprint ^ byte) * 0x100000001b3n);
+  }
+};
+const hex = (number) => number.toString(16).padStart(16, '0');
+
+let [first, count, peak, time] = [fingerprint, 0, 0, 0];
+sentences.forEach((line, i) => {
+  const whole = text(sure(a2d.translate(write(line))));
+  const begin = performance.now();
+  const tokens = [];
+  let streamed = '';
+  sure(a2d.start(write(line)));
+  for (let length; (length = sure(a2d.poll())) !== END; ) {
+    streamed += text(length);
+    if (a2d.token() >= 0) tokens.push(a2d.token());
+  }
+  time += performance.now() - begin;
+  if (streamed !== whole) throw new Error(`${line}: ${streamed} in steps, ${whole} at once`);
+  console.log(`${line} -> ${whole} [${tokens.join(' ')}]`);
+  tokens.forEach(push);
+  count += tokens.length;
+  peak = Math.max(peak, a2d.peak());
+  if (i < FEW) first = fingerprint;
+});
+console.log(`arena=${arena} ns/token=${Math.round((time * 1e6) / count)}`);
+console.log(`sentences=${sentences.length} tokens=${count} peak=${peak}`);
+console.log(`first=${hex(first)}`);
+console.log(`fingerprint=${hex(fingerprint)}`);

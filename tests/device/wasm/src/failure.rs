@@ -1,0 +1,89 @@
+//! What can go wrong, as numbers and in words.
+
+use a2d_core::{image, micro, token};
+use core::fmt::{self, Write};
+
+/// No failure: there is nothing more.
+pub const END: i32 = -1;
+/// A call came too early: no image was loaded, no translator opened, or no sentence begun.
+pub const EARLY: i32 = -2;
+/// The image cannot be run.
+pub const IMAGE: i32 = -3;
+/// There is not enough memory, or the text has no room in the output.
+pub const ROOM: i32 = -4;
+/// The input is longer than its capacity, or not UTF-8.
+pub const INPUT: i32 = -5;
+/// The sentence has more tokens than the limit.
+pub const LONG: i32 = -6;
+/// Everything else; its words say what.
+pub const FAULT: i32 = -7;
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// [`EARLY`]
+    Early,
+    /// [`IMAGE`]
+    Image(image::Error),
+    /// [`ROOM`]: memory cannot grow.
+    Memory,
+    /// [`INPUT`]
+    Input,
+    /// What the translator says.
+    Translator(micro::Error),
+    /// What the vocabulary says of a token that was found.
+    Token(token::Error),
+}
+
+impl Failure {
+    /// The number.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::Early => EARLY,
+            Self::Image(_) => IMAGE,
+            Self::Memory => ROOM,
+            Self::Input => INPUT,
+            Self::Translator(micro::Error::TooLong { .. }) => LONG,
+            Self::Translator(micro::Error::Output { .. }) => ROOM,
+            Self::Token(token::Error::Room { .. }) => ROOM,
+            Self::Translator(_) | Self::Token(_) => FAULT,
+        }
+    }
+
+    /// Writes the words, as far as there is room; how many bytes.
+    pub fn write(self, out: &mut [u8]) -> usize {
+        let mut cursor = Cursor { out, len: 0 };
+        // A cursor that is full has as much as there is room for.
+        let _ = write!(cursor, "{self}");
+        cursor.len
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Early => f.write_str("too early: an image is loaded, then a translator opened"),
+            Self::Image(error) => error.fmt(f),
+            Self::Memory => f.write_str("there is no more memory"),
+            Self::Input => f.write_str("the input is too long, or not UTF-8"),
+            Self::Translator(error) => error.fmt(f),
+            Self::Token(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Text going into a buffer.
+struct Cursor<'o> {
+    out: &'o mut [u8],
+    len: usize,
+}
+
+impl Write for Cursor<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len.saturating_add(text.len());
+        let to = self.out.get_mut(self.len..end).ok_or(fmt::Error)?;
+        to.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}

@@ -178,9 +178,11 @@ impl<'m, 'w> Micro<'m, 'w> {
             return None;
         }
         let y = self.arena.tensor(Shape::matrix(rows, w.shape().rows()))?;
+        let count = w.shape().rows();
+        let all = Rows { numbers: &mut (0..count), count };
         if w.format() == Format::F32 {
             let (x, to) = self.arena.pair(x, &y)?;
-            product::floats(x, w, Rows::all(w), to)?;
+            product::floats(x, w, all, to)?;
         } else {
             let top = self.arena.top();
             let small = self.arena.tensor(Shape::vector(product::quantised_words(rows, cols)))?;
@@ -189,8 +191,8 @@ impl<'m, 'w> Micro<'m, 'w> {
             let (bytes, to) = self.arena.pair(&small, &y)?;
             let x = Quantised::new(bytes, rows, cols)?;
             match w.format() {
-                Format::Int8 => product::bytes(x, w, Rows::all(w), to)?,
-                _ => product::groups(x, w, Rows::all(w), to)?,
+                Format::Int8 => product::bytes(x, w, all, to)?,
+                _ => product::groups(x, w, all, to)?,
             }
             self.arena.reset(top);
         }
@@ -237,15 +239,17 @@ impl<'m, 'w> Micro<'m, 'w> {
             product::quantise(x, cols, bytes)?;
         }
         let y = self.arena.tensor(Shape::matrix(rows, chosen.count))?;
-        let (below, to) = self.arena.split(&y)?;
-        let to = to.get_mut(..y.shape().len())?;
-        let numbers = chosen::each(below.integers(&chosen.bits)?);
-        let picked = Rows { numbers, count: chosen.count };
-        let quantised = || Quantised::new(below.get(&small)?, rows, cols);
-        match w.format() {
-            Format::F32 => product::floats(below.get(x)?, w, picked, to)?,
-            Format::Int8 => product::bytes(quantised()?, w, picked, to)?,
-            Format::Int4 => product::groups(quantised()?, w, picked, to)?,
+        {
+            let (below, to) = self.arena.split(&y)?;
+            let to = to.get_mut(..y.shape().len())?;
+            let mut numbers = chosen::each(below.integers(&chosen.bits)?);
+            let picked = Rows { numbers: &mut numbers, count: chosen.count };
+            let quantised = || Quantised::new(below.get(&small)?, rows, cols);
+            match w.format() {
+                Format::F32 => product::floats(below.get(x)?, w, picked, to)?,
+                Format::Int8 => product::bytes(quantised()?, w, picked, to)?,
+                Format::Int4 => product::groups(quantised()?, w, picked, to)?,
+            }
         }
         self.arena.settle(y, floor)
     }

@@ -14,26 +14,14 @@ pub(super) const fn quantised_words(rows: usize, cols: usize) -> usize {
     rows.saturating_mul(row)
 }
 
-/// Rows of a weight, some or all, as `count` outputs.
-pub(super) struct Rows<I> {
-    pub numbers: I,
+/// Rows of a weight, some or all, as `count` outputs. They are no type parameter: a product would lie in flash twice.
+pub(super) struct Rows<'s> {
+    pub numbers: &'s mut dyn Iterator<Item = usize>,
     pub count: usize,
 }
 
-impl Rows<core::ops::Range<usize>> {
-    pub fn all(w: &Weight<'_>) -> Self {
-        let count = w.shape().rows();
-        Self { numbers: 0..count, count }
-    }
-}
-
 /// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` f32.
-pub(super) fn floats(
-    x: &[f32],
-    w: &Weight<'_>,
-    picked: Rows<impl Iterator<Item = usize>>,
-    y: &mut [f32],
-) -> Option<()> {
+pub(super) fn floats(x: &[f32], w: &Weight<'_>, picked: Rows<'_>, y: &mut [f32]) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;
     for (o, number) in picked.numbers.enumerate() {
         let w = row(w.words(), number, inputs)?;
@@ -45,7 +33,7 @@ pub(super) fn floats(
 }
 
 /// Columns of a weight and outputs, both positive.
-fn sizes<I>(w: &Weight<'_>, rows: &Rows<I>) -> Option<(usize, usize)> {
+fn sizes(w: &Weight<'_>, rows: &Rows<'_>) -> Option<(usize, usize)> {
     let inputs = w.shape().cols();
     (inputs > 0 && rows.count > 0).then_some((inputs, rows.count))
 }
@@ -149,7 +137,7 @@ impl<'s> Quantised<'s> {
 pub(super) fn bytes(
     x: Quantised<'_>,
     w: &Weight<'_>,
-    picked: Rows<impl Iterator<Item = usize>>,
+    picked: Rows<'_>,
     y: &mut [f32],
 ) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;
@@ -192,7 +180,7 @@ const TILE: usize = 4;
 pub(super) fn groups(
     x: Quantised<'_>,
     w: &Weight<'_>,
-    picked: Rows<impl Iterator<Item = usize>>,
+    picked: Rows<'_>,
     y: &mut [f32],
 ) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;

@@ -38,7 +38,11 @@ pub fn write_with(
     let (mut directory, mut payload) = (Vec::new(), Vec::new());
     for ((name, spec), data) in plan.params().iter().zip(weights) {
         let (rows, cols) = (spec.shape.rows(), spec.shape.cols());
-        let format = if spec.shape.dims().len() == 1 { Format::F32 } else { format };
+        let format = match spec.shape.dims().len() {
+            1 => Format::F32,
+            _ if format == Format::Int4 && is_sensitive(name) => Format::Int8,
+            _ => format,
+        };
         if format != Format::F32 && cols > MOST_COLUMNS as usize {
             let text = format!("{name} has {cols} columns, {MOST_COLUMNS} can be quantised");
             return Err(Error::misuse(text));
@@ -65,6 +69,11 @@ pub fn write_with(
         sections.push((Section::Shortlist, shortlist.to_vec()));
     }
     assemble(&sections)
+}
+
+/// Whether half bytes would be too coarse for a matrix: what attention gives back loses most, and is small.
+fn is_sensitive(name: &str) -> bool {
+    name.ends_with("out_proj.weight")
 }
 
 /// Header, sections, checksum.

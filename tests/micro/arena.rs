@@ -100,7 +100,7 @@ fn the_stack_is_as_small_as_is_said() {
     let image = image(&config, &weights(&config, 82), Format::Int4);
     let mut memory = Words::zeros(arena_bytes(&config, true, &limits(5)));
     let model: Box<Model<'_>> =
-        within(192 << 10, || Box::new(Model::new(image.bytes()).expect("an image")));
+        within(16 << 10, || Box::new(Model::new(image.bytes()).expect("an image")));
     let length = within(16 << 10, || {
         let mut translator =
             Translator::new(&model, memory.bytes_mut(), limits(5), options()).expect("room");

@@ -10,10 +10,33 @@
 //! * [`search`]: greedy and beam search with a key-value cache.
 //! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers; every CPU-like backend
 //!   is a loop around them.
-//! * [`image`], [`micro`]: a model as one file that runs in place, and the backend that runs it in one slice of memory.
+//! * [`image`], [`token`], [`micro`]: a model and its vocabulary as one file that runs in place, and the backend that
+//!   runs it in one slice of memory. To translate on a device, begin with [`micro`].
 //! * `tape` (feature `train`): a backend that records another one, and plays the gradients backwards.
 //! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and how they are weighed.
 //! * `optim` (feature `train`): the learning rate's schedule and Adam's settings.
+//!
+//! # Features
+//!
+//! None is on by default, and each adds to what is there.
+//!
+//! | feature | what |
+//! |---|---|
+//! | (none) | everything that runs a model: no `std`, no allocator, no `unsafe`; panics that data could reach are bugs |
+//! | `train` | the tape, the losses and the optimiser; needs an allocator (`alloc`) |
+//! | `std` | a faster square root, nothing else |
+//! | `defmt` | `defmt::Format` on what [`image`], [`token`] and [`micro`] give to log |
+//!
+//! The minimum Rust version is 1.89.
+//!
+//! # Not supported
+//!
+//! * Decoder-only and encoder-only models, relative positions, recurrent decoders, mixtures of experts.
+//! * Vocabularies that are not byte-pair encodings made by `host prepare`; two different ones for source and target text.
+//! * Sampling, and constraints on the output; searches are greedy or by beam.
+//! * Weights that are not mapped into memory: an image is a slice.
+//! * Vector and DSP instructions by name: loops are written so that compilers find them.
+//! * Several sentences at a time in [`micro`]; training on a device.
 //!
 //! # Dimensions
 //!

@@ -40,6 +40,39 @@ fn an_image_is_smaller_the_more_it_is_quantised() {
 }
 
 #[test]
+fn a_cache_of_bytes_takes_less_memory() {
+    let desk = Desk::with_run();
+    let [floats, bytes] = ["", " --int8-cache"].map(|flag| {
+        let line = format!("export full --out student.a2d --json --quiet{flag}");
+        let told: serde_json::Value = serde_json::from_str(&desk.host(&line).well()).unwrap();
+        told["arena_bytes"].as_u64().unwrap()
+    });
+    assert!(bytes < floats, "{bytes} and {floats}");
+    let told = desk.host("translate student.a2d --int8-cache --input test.de").well();
+    assert_eq!(told.lines().count(), desk.read("test.de").lines().count());
+    desk.refused("translate full --int8-cache --input test.de", 2, &["--int8-cache", "images"]);
+}
+
+#[test]
+fn a_shortlist_is_learnt_from_the_training_data() {
+    let desk = Desk::with_run();
+    let images = ["a.a2d", "b.a2d"].map(|out| {
+        desk.host(&format!("export full --shortlist 20 --out {out}")).well();
+        std::fs::read(desk.path(out)).unwrap()
+    });
+    assert_eq!(images[0], images[1]);
+    desk.host("export full --out none.a2d").well();
+    assert!(images[0].len() > std::fs::read(desk.path("none.a2d")).unwrap().len());
+    let told = desk.host("translate a.a2d --input test.de").well();
+    assert_eq!(told.lines().count(), desk.read("test.de").lines().count());
+    let config = desk.read("full/config.toml");
+    let moved =
+        |line: &str| if line.starts_with("dir = ") { "dir = 'gone'" } else { line }.to_owned();
+    desk.write("full/config.toml", config.lines().map(moved).collect::<Vec<_>>().join("\n"));
+    desk.refused("export full --shortlist 20 --out c.a2d", 2, &["gone", "holds no data"]);
+}
+
+#[test]
 fn what_cannot_be_exported_is_told() {
     let desk = Desk::with_run();
     let line = "export full --out full.a2d";

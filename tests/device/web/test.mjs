@@ -55,9 +55,9 @@ const write = async (text) => {
   await focus('source');
   await page.send('Input.insertText', { text });
 };
-const press = async (key, code, modifiers = 0) => {
+const press = async (key, code, text = '') => {
   for (const type of ['keyDown', 'keyUp'])
-    await page.send('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: code, modifiers });
+    await page.send('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: code, text });
 };
 const type = async (text) => {
   for (const char of text) await page.send('Input.dispatchKeyEvent', { type: 'char', text: char });
@@ -178,17 +178,6 @@ const tests = {
     await running(name);
   },
 
-  async 'is used by keys'() {
-    await write('');
-    await focus('source');
-    const places = [];
-    for (let i = 0; i < 6; i++) {
-      await press('Tab', 9);
-      places.push(await page.value('document.activeElement.id || document.activeElement.tagName'));
-    }
-    assert.deepEqual(places, ['file', 'from-tokens', 'to-tokens', 'beam', 'bytes', 'BODY']);
-  },
-
   async 'fits its window'() {
     await page.open(pathToFileURL(pagePath).href);
     await ready();
@@ -198,6 +187,21 @@ const tests = {
       'Ich bin noch nicht fertig, '.repeat(7) + 'sagt Tom.'].join(' '));
     assert.equal((await rows()).length, 4);
     await pictures('page');
+  },
+
+  async 'is used by keys'() {
+    await write('');
+    const places = [];
+    for (let i = 0; i < 9; i++) {
+      await press('Tab', 9);
+      places.push(await page.value('document.activeElement.id || document.activeElement.tagName'));
+    }
+    const examples = ['BUTTON', 'BUTTON', 'BUTTON'];
+    assert.deepEqual(places, [...examples, 'file', 'from-tokens', 'to-tokens', 'beam', 'bytes', 'BODY']);
+    await page.value('document.querySelector("#examples button").focus()');
+    await press('Enter', 13, '\r');
+    assert.equal((await rows()).length, 1);
+    assert.equal(await page.value('document.activeElement.id'), 'source');
   },
 
   async 'goes on after the module has stopped'() {

@@ -3,6 +3,8 @@
 #
 #   tests/device/run.sh TARGET...        host freestanding m4f m33f m3 m0 armv7 s390x wasm32, or all
 #   tests/device/run.sh panics           no panic in the firmware, and its size
+#   tests/device/run.sh web              a page that translates, in one file, and its test in Chromium
+#   tests/device/run.sh web --page       the page alone
 #   tests/device/run.sh consumer         the test of a crate that uses the core
 #   tests/device/run.sh lint             rustfmt and clippy
 #   tests/device/run.sh host --choose    writes sentences.txt: lines that the vocabulary and the limits have room for
@@ -27,7 +29,7 @@ unset RUSTC RUSTFLAGS CARGO_BUILD_TARGET
 most_code=65536
 
 targets="host freestanding m4f m33f m3 m0 armv7 s390x wasm32"
-others="all panics consumer lint"
+others="all web panics consumer lint"
 
 # build CRATE [OPTION...]: with the options, in release.
 build() { (cd "$here/$1" && cargo build --quiet --locked --release "${@:2}"); }
@@ -138,6 +140,30 @@ wasm32() {
     need_target wasm32-unknown-unknown
     build wasm --target wasm32-unknown-unknown
     check node "$here/wasm/run.mjs" "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/a2d_wasm.wasm" "$A2D_IMAGE"
+}
+
+# web [--page]: A2D_LANGUAGES are those of the image, "de en" by default; A2D_SHOTS is a folder for pictures of the page.
+web() {
+    need_apt node nodejs
+    need_target wasm32-unknown-unknown
+    build wasm --target wasm32-unknown-unknown
+    local page=$CARGO_TARGET_DIR/a2d.html
+    node "$here/web/build.mjs" "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/a2d_wasm.wasm" "$A2D_IMAGE" "$page"
+    echo "the page: $page"
+    if [ "${1:-}" = --page ]; then return; fi
+    build linux
+    check "$CARGO_TARGET_DIR/release/a2d-device-linux" >"$CARGO_TARGET_DIR/host.txt"
+    local program
+    program=$(browser)
+    node "$here/web/test.mjs" "$program" "$page" "$A2D_IMAGE" "$CARGO_TARGET_DIR/host.txt" ${A2D_SHOTS:+"$A2D_SHOTS"}
+}
+
+# A Chromium of this machine.
+browser() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome || {
+        need_apt chromium chromium >&2
+        command -v chromium
+    }
 }
 
 all() {

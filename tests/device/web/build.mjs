@@ -1,0 +1,29 @@
+// Puts page, style, script, module and image into one file that needs nothing else.
+//
+//     node build.mjs MODULE IMAGE OUT
+//
+// A2D_LANGUAGES are the languages of the image, as tags: "de en" by default.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+
+const [module, image, out] = process.argv.slice(2);
+const languages = process.env.A2D_LANGUAGES ?? 'de en';
+if (!/^[\w-]+ [\w-]+$/.test(languages)) throw new Error(`A2D_LANGUAGES: two tags, not "${languages}"`);
+
+const read = (name) => fs.readFileSync(new URL(name, import.meta.url), 'utf8');
+const base64 = (file) => fs.readFileSync(file).toString('base64');
+const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+const parts = {
+  style: read('page.css'),
+  script: read('page.js'),
+  module: base64(module),
+  image: base64(image),
+  name: escaped(path.basename(image)),
+  languages,
+};
+// In one pass: what is put in may look like a mark.
+const page = read('page.html').replace(/\{(\w+)\}/g, (_, mark) => parts[mark]);
+fs.mkdirSync(path.dirname(out), { recursive: true });
+fs.writeFileSync(out, page);

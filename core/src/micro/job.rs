@@ -81,15 +81,41 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     ///
     /// Errors: the weights are no numbers.
     pub fn poll(&mut self) -> Result<Poll<Option<u32>>, Error> {
+        if let State::Write { steps, cache } = &mut self.state {
+            let sentences = [self.sentence];
+            // In place: what a step changes is large to move.
+            let more = steps.step(&mut self.micro, self.transformer, cache, &sentences);
+            let newest = steps.newest().filter(|_| self.greedy);
+            if self.go_on(more.map_err(|_| Error::Fault))? {
+                self.told += usize::from(newest.is_some());
+                return Ok(newest.map_or(Poll::Pending, |token| Poll::Ready(Some(token))));
+            }
+        }
         match mem::replace(&mut self.state, State::Told) {
             State::Read { steps } => {
                 self.state = self.read(steps)?;
                 Ok(Poll::Pending)
             }
-            State::Write { steps, cache } => self.write(steps, cache),
+            State::Write { steps, .. } => {
+                let found = steps.found();
+                if found.count(0) == 0 {
+                    return Err(Error::Nothing);
+                }
+                self.state = State::Found(found);
+                Ok(Poll::Pending)
+            }
             State::Found(found) => Ok(Poll::Ready(self.tell(found))),
             State::Told => Ok(Poll::Ready(None)),
         }
+    }
+
+    /// What a step came to; after a fault there is nothing more.
+    fn go_on(&mut self, more: Result<bool, Error>) -> Result<bool, Error> {
+        let more = self.micro.fault().map_or(more, Err);
+        if more.is_err() {
+            self.state = State::Told;
+        }
+        more
     }
 
     /// Works until all is found.
@@ -167,30 +193,6 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
             Some(fault) => Err(fault),
             None => Ok(State::Write { steps, cache }),
         }
-    }
-
-    fn write(
-        &mut self,
-        mut steps: Steps<'t>,
-        mut cache: Cache<Slot, N>,
-    ) -> Result<Poll<Option<u32>>, Error> {
-        let sentences = [self.sentence];
-        let more = steps.step(&mut self.micro, self.transformer, &mut cache, &sentences);
-        if let Some(fault) = self.micro.fault() {
-            return Err(fault);
-        }
-        if more.map_err(|_| Error::Fault)? {
-            let newest = steps.newest().filter(|_| self.greedy);
-            self.state = State::Write { steps, cache };
-            self.told += usize::from(newest.is_some());
-            return Ok(newest.map_or(Poll::Pending, |token| Poll::Ready(Some(token))));
-        }
-        let found = steps.found();
-        if found.count(0) == 0 {
-            return Err(Error::Nothing);
-        }
-        self.state = State::Found(found);
-        Ok(Poll::Pending)
     }
 
     /// The next token of what was found.

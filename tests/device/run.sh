@@ -17,7 +17,7 @@ root=$(cd "$here/../.." && pwd)
 source "$here/targets.sh"
 
 A2D_IMAGE=$(realpath -m "${A2D_IMAGE:-$root/fixtures/nano/nano.a2d}")
-CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/device
+CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")/device
 export A2D_IMAGE CARGO_TARGET_DIR
 if [ ! -f "$A2D_IMAGE" ]; then
     echo "there is no image $A2D_IMAGE: make it by host export, or name another in A2D_IMAGE" >&2
@@ -67,7 +67,8 @@ host() {
             { print > "/dev/stderr" }
             /^sentences=/ { split($2, word, " "); all = word[1] }
             /^first=/ { print 10, $2 }
-            /^fingerprint=/ { print all, $2 }' >"$here/fingerprint" ;;
+            /^fingerprint=/ { print all, $2 }' >"$here/fingerprint.new"
+            mv "$here/fingerprint.new" "$here/fingerprint" ;;
         *) check "$program" ;;
     esac
 }
@@ -77,17 +78,29 @@ freestanding() {
     need_apt readelf binutils
     build freestanding
     local program=$CARGO_TARGET_DIR/release/freestanding
-    deny "undefined symbols" nm -u "$program"
-    deny "a dynamic loader" sh -c "readelf -lW '$program' | grep -E 'INTERP|DYNAMIC'"
-    deny "std or an allocator" sh -c "nm -C '$program' | grep -E ' (std|alloc)::|__rust_alloc|malloc'"
+    local symbols segments undefined
+    symbols=$(nm -C "$program")
+    undefined=$(nm -u "$program")
+    segments=$(readelf -lW "$program")
+    need "$symbols" ' _start$'
+    deny "undefined symbols" "$undefined" .
+    deny "a dynamic loader" "$segments" 'INTERP|DYNAMIC'
+    deny "std or an allocator" "$symbols" ' (std|alloc)::|__rust_alloc|malloc'
     check "$program"
 }
 
-# deny WHAT COMMAND...: the command must find nothing.
+# need TEXT PATTERN: what every program has; without it there is nothing to look at.
+need() {
+    if ! grep -qE "$2" <<<"$1"; then
+        echo "the program's symbols cannot be seen: no $2" >&2
+        return 1
+    fi
+}
+
+# deny WHAT TEXT PATTERN: the text must not have it.
 deny() {
     local found
-    found=$("${@:2}" || true)
-    if [ -n "$found" ]; then
+    if found=$(grep -E "$3" <<<"$2"); then
         printf '%s in the program:\n%s\n' "$1" "$found" >&2
         return 1
     fi
@@ -183,14 +196,16 @@ panics() {
     return $failed
 }
 
-# lean TARGET BOARD: says all that is wrong, and sets `failed`.
+# lean TARGET BOARD: says all that is wrong, and sets `failed`. With ten sentences: a hundred would be 3 KB of text.
 lean() {
-    firmware "$@"
-    local program=$CARGO_TARGET_DIR/$1/release/firmware all code
+    A2D_SENTENCES=10 firmware "$@"
+    local program=$CARGO_TARGET_DIR/$1/release/firmware all code symbols
     all=$(size -A "$program" | awk '/^\.(vector_table|text|rodata|data) / { sum += $2 } END { print sum }')
     code=$((all - $(stat -Lc %s "$A2D_IMAGE")))
     echo "$2: $code bytes of code and constants without the image"
-    deny "a panic" sh -c "nm -C '$program' | grep -E 'core::panicking|rust_begin_unwind'" || failed=1
+    symbols=$(nm -C "$program")
+    need "$symbols" ' main$'
+    deny "a panic" "$symbols" 'core::panicking|rust_begin_unwind' || failed=1
     if [ "$code" -gt $most_code ]; then
         echo "more than $most_code bytes" >&2
         failed=1

@@ -22,8 +22,8 @@ has_target() { compgen -G "$1/lib/rustlib/$2/lib/lib$3-*.rlib" >/dev/null; }
 need_target() {
     local target=$1 library=${2:-core} toolchain script copy
     toolchain=$(rustc --print sysroot)
-    script=${A2D_MK_TARGET:-$(dirname "${BASH_SOURCE[0]}")/../../../shared/targets/common/mk-target-std.sh}
-    copy=${A2D_TOOLCHAIN:-${TMPDIR:-/tmp}/a2d-toolchain}
+    script=${A2D_MK_TARGET:-}
+    copy=${A2D_TOOLCHAIN:-${XDG_CACHE_HOME:-$HOME/.cache}/a2d-toolchain}
     if has_target "$toolchain" "$target" "$library"; then return; fi
     if same_toolchain "$copy" && has_target "$copy" "$target" "$library"; then
         use_toolchain "$copy"
@@ -54,5 +54,9 @@ use_toolchain() {
 # Hard links where the file system allows, so that the toolchain itself stays as it is.
 copy_toolchain() {
     rm -rf "$2"
-    cp -al "$1" "$2" 2>/dev/null || cp -a "$1" "$2"
+    mkdir -p "$(dirname "$2")"
+    cp -al "$1" "$2" 2>/dev/null || {
+        rm -rf "$2" # what there is of it
+        cp -a "$1" "$2"
+    }
 }

@@ -101,7 +101,8 @@ fn sentence(
             let row = scores.get_mut(..seen)?;
             head(of, h, q, kv, row, context)?;
             if let Some(map) = map.as_deref_mut() {
-                let at = of.heads.checked_mul(before)? + (h * query.len + i) * key.len;
+                let in_map = h.checked_mul(query.len)?.checked_add(i)?.checked_mul(key.len)?;
+                let at = of.heads.checked_mul(before)?.checked_add(in_map)?;
                 let to = map.get_mut(at..at.checked_add(key.len)?)?;
                 to.fill(0.0);
                 slices::copy(row, to.get_mut(..seen)?)?;

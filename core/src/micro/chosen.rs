@@ -50,7 +50,11 @@ pub(super) fn nth(bits: &[u32], rank: usize) -> Option<usize> {
         let ones = word.count_ones() as usize;
         match left.checked_sub(ones) {
             Some(rest) => left = rest,
-            None => return each(core::slice::from_ref(word)).nth(left)?.checked_add(at * 32),
+            None => {
+                return each(core::slice::from_ref(word))
+                    .nth(left)?
+                    .checked_add(at.checked_mul(u32::BITS as usize)?);
+            }
         }
     }
     None

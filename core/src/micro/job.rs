@@ -43,8 +43,10 @@ pub struct Job<'t, 'a, const N: usize> {
 /// How far a translation is.
 #[allow(clippy::large_enum_variant)] // one lives, on the stack
 enum State<'t, const N: usize> {
-    /// The encoder comes next.
+    /// The source is read next.
     Read { steps: Steps<'t> },
+    /// A layer of the encoder comes next, over `x`; after the last one, the caches.
+    Encode { steps: Steps<'t>, x: Option<Slot>, grid: Grid<Words>, layer: usize },
     /// A step of the decoder comes next.
     Write { steps: Steps<'t>, cache: Cache<Slot, N> },
     /// All is found.
@@ -74,16 +76,26 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         Ok(Self { micro, transformer, tokenizer, shortlist, sentence, state, told: 0, greedy, cut })
     }
 
-    /// Does one piece of work: the encoder first, then a step of the decoder each time.
+    /// Does one piece of work: a layer of the encoder, or a step of the decoder.
     ///
     /// `Ready(Some(token))` is the next token, `Ready(None)` the end. With a beam of 1 tokens come as they are found,
     /// otherwise all of them after the last step. [`Tokenizer::stream`] makes text of them as they come.
     ///
     /// Errors: the weights are no numbers.
     pub fn poll(&mut self) -> Result<Poll<Option<u32>>, Error> {
+        // In place where it can be: states are large to move.
+        if let State::Encode { x, grid, layer, .. } = &mut self.state {
+            let encoder = &self.transformer.encoder;
+            let made = x.take().map(|x| encoder.layer(&mut self.micro, *layer, x, grid));
+            let goes_on = matches!(made, Some(Ok(_)));
+            *layer += 1;
+            *x = made.map(|made| made.unwrap_or_else(|x| x));
+            if self.go_on(Ok(goes_on))? {
+                return Ok(Poll::Pending);
+            }
+        }
         if let State::Write { steps, cache } = &mut self.state {
             let sentences = [self.sentence];
-            // In place: what a step changes is large to move.
             let more = steps.step(&mut self.micro, self.transformer, cache, &sentences);
             let newest = steps.newest().filter(|_| self.greedy);
             if self.go_on(more.map_err(|_| Error::Fault))? {
@@ -94,6 +106,10 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         match mem::replace(&mut self.state, State::Told) {
             State::Read { steps } => {
                 self.state = self.read(steps)?;
+                Ok(Poll::Pending)
+            }
+            State::Encode { steps, x, .. } => {
+                self.state = self.remember(steps, x.ok_or(Error::Fault)?)?;
                 Ok(Poll::Pending)
             }
             State::Write { steps, .. } => {
@@ -122,9 +138,12 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     ///
     /// Errors: the weights are no numbers.
     pub fn finish(&mut self) -> Result<(), Error> {
-        while matches!(self.state, State::Read { .. } | State::Write { .. }) {
+        // Whoever polls afterwards gets all tokens.
+        let told = self.told;
+        while !matches!(self.state, State::Found(_) | State::Told) {
             let _ = self.poll()?;
         }
+        self.told = told;
         Ok(())
     }
 
@@ -178,7 +197,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         (ints + floats) * size_of::<f32>() + self.micro.peak()
     }
 
-    /// Encodes, and makes the caches.
+    /// Finds the source's embeddings, and what its shortlist leaves.
     fn read(&mut self, steps: Steps<'t>) -> Result<State<'t, N>, Error> {
         let (micro, run) = (&mut self.micro, self.sentence.memory);
         let tokens = tokens(micro, run.len).ok_or(Error::Fault)?;
@@ -186,13 +205,21 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         if let Some(list) = self.shortlist {
             micro.choose(list, &tokens.ids, self.transformer.config.target_vocabulary);
         }
-        let memory = self.transformer.encode(micro, &tokens, &grid, &mut ());
-        let (beam, longest) = (steps.beam(), self.sentence.max_length);
-        let cache = self.transformer.cache(micro, &memory, beam, longest + 1);
-        match micro.fault() {
-            Some(fault) => Err(fault),
-            None => Ok(State::Write { steps, cache }),
-        }
+        let x = self.transformer.encoder.begin(micro, &tokens);
+        self.sound(State::Encode { steps, x: Some(x), grid, layer: 0 })
+    }
+
+    /// Makes the caches of what the layers came to.
+    fn remember(&mut self, steps: Steps<'t>, x: Slot) -> Result<State<'t, N>, Error> {
+        let (micro, model) = (&mut self.micro, self.transformer);
+        let memory = model.encoder.end(micro, x);
+        let cache = model.cache(micro, &memory, steps.beam(), self.sentence.max_length + 1);
+        self.sound(State::Write { steps, cache })
+    }
+
+    /// The next state, unless something went wrong.
+    fn sound(&self, state: State<'t, N>) -> Result<State<'t, N>, Error> {
+        self.micro.fault().map_or(Ok(state), Err)
     }
 
     /// The next token of what was found.

@@ -15,11 +15,11 @@
 //! ```
 //!
 //! * [`Model::new`] checks the image once: the checksum, the configuration, where each weight lies.
-//! * [`Model::arena_bytes`], or where a program is built the constant function [`arena_bytes`], is what a [`Translator`]
-//!   takes, exactly, of a configuration and of [`Limits`]; one byte less is an
-//!   error that says how much is missing.
-//! * [`Translator::translate`] gives a whole translation; [`Translator::start`] a [`Job`] that is polled, a step of the
-//!   decoder each time, to feed a watchdog or to show tokens as they come.
+//! * [`Model::arena_bytes`] is what a [`Translator`] takes for [`Limits`], exactly (with a shortlist, at most); one byte
+//!   less is an error that says how much is missing. Where a program is built, the constant functions [`arena_bytes`]
+//!   and, for an image with a shortlist, [`arena_bytes_with`] give the same of a configuration.
+//! * [`Translator::translate`] gives a whole translation; [`Translator::start`] a [`Job`] that is polled, a layer of
+//!   the encoder or a step of the decoder each time, to feed a watchdog or to show tokens as they come.
 //!
 //! Matrices of int8 and int4 are multiplied with activations of int8: each row of an activation is scaled so that its
 //! largest magnitude is 127, products are added up in `i32` (for int4 within each group). The order of all arithmetic

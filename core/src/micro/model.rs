@@ -47,7 +47,7 @@ impl<'a, const N: usize> Model<'a, N> {
         self.quantised
     }
 
-    /// Bytes of the arena that a [`Translator`](super::Translator) needs, see [`super::arena_bytes`].
+    /// Bytes of the arena that a [`Translator`](super::Translator) needs, see [`super::arena_bytes_with`].
     pub fn arena_bytes(&self, limits: &Limits) -> usize {
         let shortlist = self.image.shortlist().map(|list| list.sizes());
         arena_bytes_with(self.config(), self.quantised, shortlist, limits)

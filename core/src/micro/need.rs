@@ -35,8 +35,8 @@ impl Limits {
     }
 }
 
-/// Bytes of the arena for a model of `config` with matrices that are `quantised` or not; exact, and no less than what a
-/// translation of the limits' sizes uses. Sizes beyond any memory give the largest number.
+/// Bytes of the arena for an image without a shortlist, of `config` and with matrices that are `quantised` or not; exact,
+/// and no less than what a translation of the limits' sizes uses. Sizes beyond any memory give the largest number.
 pub const fn arena_bytes(config: &Config, quantised: bool, limits: &Limits) -> usize {
     arena_bytes_with(config, quantised, None, limits)
 }

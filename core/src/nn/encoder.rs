@@ -157,12 +157,40 @@ impl<P, const N: usize> Encoder<P, N> {
         grid: &Grid<B::Index>,
         tap: &mut W,
     ) -> B::Tensor {
-        let x = b.embed(&self.embed_tokens, source);
-        let mut x = b.dropout(x, self.config.dropout);
+        let mut x = self.begin(b, source);
         for (l, layer) in self.layers.iter().enumerate() {
             let see = |map| tap.see(Site::Encoder(l), map);
             x = layer.forward(b, x, grid, &self.config, see, W::WANTED);
         }
+        self.end(b, x)
+    }
+
+    /// The first part of [`Encoder::forward`]; then comes [`Encoder::layer`] for each of them.
+    pub(crate) fn begin<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        source: &Tokens<B::Index>,
+    ) -> B::Tensor {
+        let x = b.embed(&self.embed_tokens, source);
+        b.dropout(x, self.config.dropout)
+    }
+
+    /// Layer `l` of [`Encoder::forward`], untapped; `x` itself comes back as an error where there is no such layer.
+    pub(crate) fn layer<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        l: usize,
+        x: B::Tensor,
+        grid: &Grid<B::Index>,
+    ) -> Result<B::Tensor, B::Tensor> {
+        match self.layers.get(l) {
+            Some(layer) => Ok(layer.forward(b, x, grid, &self.config, |_| {}, false)),
+            None => Err(x),
+        }
+    }
+
+    /// The last part of [`Encoder::forward`].
+    pub(crate) fn end<B: Backend<Param = P>>(&self, b: &mut B, x: B::Tensor) -> B::Tensor {
         match &self.layer_norm {
             Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
             None => x,

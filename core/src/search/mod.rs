@@ -74,11 +74,12 @@ impl core::error::Error for Error {}
 impl Search {
     /// The `u32` and `f32` elements that a search over `sentences` of at most `max_length` tokens works in.
     pub const fn workspace(&self, sentences: usize, max_length: usize) -> (usize, usize) {
-        let rows = sentences * self.beam;
-        let history = 2 * rows * (max_length + 1);
-        let step = rows * (4 + Span::WORDS + 2 * self.beam);
-        let finished = sentences * (2 * self.beam + 1);
-        (history + step + finished, rows * (3 + 2 * self.beam))
+        let (rows, width) = (sentences.saturating_mul(self.beam), self.beam.saturating_mul(2));
+        let history = rows.saturating_mul(2).saturating_mul(max_length.saturating_add(1));
+        let step = rows.saturating_mul(width.saturating_add(4 + Span::WORDS));
+        let finished = sentences.saturating_mul(width.saturating_add(1));
+        let words = history.saturating_add(step).saturating_add(finished);
+        (words, rows.saturating_mul(width.saturating_add(3)))
     }
 
     /// Translates `sentences` over `memory` `[N, D]`, the encoder's output. The result lies in `words` and `floats`.

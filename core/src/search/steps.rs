@@ -57,9 +57,11 @@ impl<'w> Steps<'w> {
         self.state.how.beam
     }
 
-    /// The token that the last step wrote, where one row is alive: with a beam of 1 it is final.
+    /// The token that the last step wrote, where one row is alive and possible: with a beam of 1 it is final.
     pub fn newest(&self) -> Option<u32> {
-        if self.state.live == 1 { self.state.ids.first().copied() } else { None }
+        let State { live, ids, beams, .. } = &self.state;
+        let possible = *live == 1 && beams.scores.first().is_some_and(|x| *x > f32::NEG_INFINITY);
+        if possible { ids.first().copied() } else { None }
     }
 
     /// What was found.

@@ -98,7 +98,7 @@ fn shortlist(args: &ExportArgs, vocab: &Vocab) -> Result<Vec<u8>> {
         let folder = folder.display();
         return Err(Error::misuse(format!("--shortlist: {folder} has another vocabulary")));
     }
-    export::shortlist(&data.train, count)
+    export::shortlist(&data.train, count, &signals::go_on)
 }
 
 /// The parameters in canonical order.
@@ -134,7 +134,8 @@ fn tell(
     let ExportArgs { max_source: source, max_target: target, .. } = args;
     let (path, beam) = (args.out.display(), args.search.beam);
     if args.json {
-        let limits = json!({"source": source, "target": target, "beam": beam});
+        let limits = json!({"source": source, "target": target, "beam": beam,
+                            "int8_cache": args.int8_cache});
         let all = json!({"image": path.to_string(), "bytes": size, "arena_bytes": arena,
                          "limits": limits, "comparison": compared});
         return writeln!(out, "{all}");
@@ -151,7 +152,8 @@ fn tell(
         None => writeln!(out, "not compared: the run's validation text is gone")?,
     }
     writeln!(out, "{path}: {size} bytes")?;
-    writeln!(out, "arena: {arena} bytes for {source} tokens to {target}, beam {beam}")
+    let cache = if args.int8_cache { ", keys and values in bytes" } else { "" };
+    writeln!(out, "arena: {arena} bytes for {source} tokens to {target}, beam {beam}{cache}")
 }
 
 /// Whether what is asked for can be done with an image.

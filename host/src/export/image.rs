@@ -24,9 +24,9 @@ pub fn write(
     write_with(config, weights, tokenizer, &[], format)
 }
 
-/// [`write`] with a shortlist, unless that is empty.
+/// [`write()`] with a shortlist, unless that is empty.
 ///
-/// Errors: as [`write`].
+/// Errors: as [`write()`].
 pub fn write_with(
     config: &Config,
     weights: &[Vec<f32>],

@@ -20,11 +20,12 @@ const PASSES: usize = 4;
 /// A translation table by IBM's model 1 (Brown et al. 1993): each target token comes from one source token, whichever.
 ///
 /// # Errors
-/// As [`Corpus::pair`].
-pub fn shortlist(corpus: &Corpus, count: usize) -> Result<Vec<u8>> {
+/// As [`Corpus::pair`]; `go_on`, which is asked now and then, said no.
+pub fn shortlist(corpus: &Corpus, count: usize, go_on: &dyn Fn() -> Result<()>) -> Result<Vec<u8>> {
     let pairs = pairs(corpus)?;
     let vocabulary = corpus.vocabulary();
-    Ok(lay_out(&always(&pairs, vocabulary, count), &likely(&pairs, vocabulary, count)))
+    let likely = likely(table(&pairs, go_on)?, vocabulary, count);
+    Ok(lay_out(&always(&pairs, vocabulary, count), &likely))
 }
 
 /// Source and target of a sentence.
@@ -53,23 +54,27 @@ fn always(pairs: &[Pair], vocabulary: usize, count: usize) -> Vec<u32> {
     others
 }
 
-/// For each source token the most likely target tokens, ascending.
-fn likely(pairs: &[Pair], vocabulary: usize, count: usize) -> Vec<Vec<u32>> {
-    let mut tables = vec![Vec::new(); vocabulary];
-    for ((source, target), p) in table(pairs) {
+/// For each source token the token itself, as names are copied, and the most likely target tokens, ascending.
+fn likely(table: Table, vocabulary: usize, count: usize) -> Vec<Vec<u32>> {
+    let mut tables: Vec<_> = (0..vocabulary as u32).map(|id| vec![(f64::INFINITY, id)]).collect();
+    for ((source, target), p) in table {
         tables[source as usize].push((p, target));
     }
     let best = |mut all: Vec<(f64, u32)>| {
         all.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
         let mut best: Vec<u32> = all.into_iter().take(count).map(|(_, target)| target).collect();
         best.sort_unstable();
+        best.dedup();
         best
     };
     tables.into_iter().map(best).collect()
 }
 
+/// Source and target token, and the probability of the one given the other.
+type Table = Vec<((u32, u32), f64)>;
+
 /// The probability of a target token given a source token, for those that occur together, in order.
-fn table(pairs: &[Pair]) -> Vec<((u32, u32), f64)> {
+fn table(pairs: &[Pair], go_on: &dyn Fn() -> Result<()>) -> Result<Table> {
     let together = pairs.iter().flat_map(|(source, target)| {
         source.iter().flat_map(move |s| target.iter().map(move |t| (*s, *t)))
     });
@@ -83,21 +88,29 @@ fn table(pairs: &[Pair]) -> Vec<((u32, u32), f64)> {
     }
     let mut p = vec![1.0; keys.len()];
     for _ in 0..PASSES {
-        let counts = expected(pairs, &places, &p);
+        let counts = expected(pairs, &places, &p, go_on)?;
         let mut totals: HashMap<u32, f64> = HashMap::new();
         for ((source, _), count) in keys.iter().zip(&counts) {
             *totals.entry(*source).or_default() += count;
         }
         p = keys.iter().zip(&counts).map(|((source, _), count)| count / totals[source]).collect();
     }
-    keys.into_iter().zip(p).collect()
+    Ok(keys.into_iter().zip(p).collect())
 }
 
 /// How often each source token is expected to have become each target token.
-fn expected(pairs: &[Pair], places: &HashMap<(u32, u32), usize>, p: &[f64]) -> Vec<f64> {
+fn expected(
+    pairs: &[Pair],
+    places: &HashMap<(u32, u32), usize>,
+    p: &[f64],
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<Vec<f64>> {
     let mut counts = vec![0.0; p.len()];
     let mut row = Vec::new();
-    for (source, target) in pairs {
+    for (i, (source, target)) in pairs.iter().enumerate() {
+        if i % 1000 == 0 {
+            go_on()?;
+        }
         for t in target {
             row.clear();
             row.extend(source.iter().map(|s| places[&(*s, *t)]));
@@ -107,7 +120,7 @@ fn expected(pairs: &[Pair], places: &HashMap<(u32, u32), usize>, p: &[f64]) -> V
             }
         }
     }
-    counts
+    Ok(counts)
 }
 
 fn lay_out(always: &[u32], likely: &[Vec<u32>]) -> Vec<u8> {

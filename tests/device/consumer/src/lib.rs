@@ -7,7 +7,7 @@ use a2d_core::micro::{Error, Limits, Translator};
 use heapless::{String, Vec};
 
 /// What the arena is made for.
-pub const LIMITS: Limits = Limits { source: 12, target: 14, beam: 1, int8_cache: true };
+pub const LIMITS: Limits = Limits { source: 11, target: 14, beam: 1, int8_cache: true };
 
 /// Translates a line into a string of up to BYTES bytes.
 pub fn translate<const BYTES: usize>(

@@ -23,7 +23,8 @@
 //! | feature | what |
 //! |---|---|
 //! | (none) | everything that runs a model: no `std`, no allocator, no `unsafe`; panics that data could reach are bugs |
-//! | `train` | the tape, the losses and the optimiser; needs an allocator (`alloc`) |
+//! | `alloc` | a translation as a string of its own |
+//! | `train` | the tape, the losses and the optimiser; takes `alloc` with it |
 //! | `std` | a faster square root, nothing else |
 //! | `defmt` | `defmt::Format` on what [`image`], [`token`] and [`micro`] give to log |
 //!
@@ -61,7 +62,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-#[cfg(feature = "train")]
+#[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;

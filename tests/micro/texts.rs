@@ -44,6 +44,7 @@ fn text_is_its_tokens_translated() {
                 assert_eq!(got.text.as_bytes(), &text[..wanted], "{line}");
                 assert_eq!((got.score, got.cut), (done.score, false));
                 assert_eq!(streamed(model, translator, line), got.text);
+                assert_eq!(translator.translate_string(line).as_deref(), Ok(got.text));
             }
         });
     }
@@ -73,6 +74,7 @@ fn a_blank_line_is_a_blank_line() {
         for line in ["", " ", " \t\u{3000}"] {
             let got = translator.translate(line, &mut []).expect(line);
             assert_eq!((got.text, got.score, got.cut), ("", 0.0, false));
+            assert_eq!(translator.translate_string(line).as_deref(), Ok(""));
         }
     });
 }

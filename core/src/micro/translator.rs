@@ -107,6 +107,21 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         Ok(Translated { text: job.text(out)?, score, cut })
     }
 
+    /// [`Translator::translate`] into a string of its own.
+    ///
+    /// Errors: as there, but for the room.
+    #[cfg(feature = "alloc")]
+    pub fn translate_string(&mut self, text: &str) -> Result<alloc::string::String, Error> {
+        let mut job = self.start(text)?;
+        job.finish()?;
+        let mut out = alloc::vec::Vec::new();
+        if let Err(Error::Output { needed }) = job.text(&mut out) {
+            out.resize(needed, 0);
+        }
+        job.text(&mut out)?;
+        alloc::string::String::from_utf8(out).map_err(|_| Error::Fault)
+    }
+
     /// Translates tokens (without an end of the sentence) into `out`; none to none.
     ///
     /// Errors: there are too many, one is foreign, or the translation has no room in `out`.

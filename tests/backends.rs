@@ -147,11 +147,25 @@ mod threads {
 
     #[test]
     fn a_warm_step_takes_no_new_memory() {
-        let mut b = Cpu::new(2);
+        let mut b = Cpu::new(1);
         work(&mut b);
         let (held, peak) = b.memory();
         work(&mut b);
         assert_eq!(b.memory(), (held, peak));
+        b.trim();
+        assert_eq!(b.memory().0, 0);
+    }
+
+    #[test]
+    fn threads_do_not_pile_up_memory() {
+        let mut b = Cpu::new(2);
+        work(&mut b);
+        let (held, _) = b.memory();
+        for _ in 0..10 {
+            work(&mut b);
+        }
+        // How many buffers are in use at once is a matter of timing, but for each thread there is one at most.
+        assert!(b.memory().0 <= 2 * held, "{} after {held}", b.memory().0);
         b.trim();
         assert_eq!(b.memory().0, 0);
     }

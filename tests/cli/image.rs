@@ -82,6 +82,7 @@ fn what_cannot_be_exported_is_told() {
     desk.refused(&format!("{line} --quantize int2"), 2, &["int2"]);
     desk.refused(&format!("{line} --max-bleu-drop=-1"), 2, &["--max-bleu-drop"]);
     desk.refused(&format!("{line} --source test.de"), 2, &["--reference"]);
+    desk.refused(&format!("{line} --max-source 2000000"), 2, &["--max-source", "memory"]);
     desk.refused(&format!("{line} --source test.de --reference tiny.toml"), 2, &["lines"]);
     desk.refused("export full --out none/full.a2d", 1, &["cannot write none/full.a2d"]);
     // A reference that the run's own translation scores full marks against, and int4 does not.

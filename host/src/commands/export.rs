@@ -37,6 +37,17 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let image = export::write_with(&config, &weights, &tokenizer, &shortlist, format)?;
     let image = Words::new(&image);
     let runner = Runner::new(&args.out, image.bytes(), args.int8_cache)?;
+    let limits = Limits {
+        source: args.max_source,
+        target: args.max_target,
+        beam: args.search.beam,
+        int8_cache: args.int8_cache,
+    };
+    let arena = runner.model.arena_bytes(&limits);
+    if arena == usize::MAX {
+        let text = "--max-source, --max-target and --beam: no memory holds so much";
+        return Err(Error::misuse(text));
+    }
     let options = args.search.options(1, 4096);
     let compared = match &text {
         Some(text) => Some(export::compare(&mut b, &translator, &runner, text, &options)?),
@@ -46,13 +57,6 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         check(found, most)?;
     }
     write_output(&args.out, |file| file.write_all(image.bytes()))?;
-    let limits = Limits {
-        source: args.max_source,
-        target: args.max_target,
-        beam: args.search.beam,
-        int8_cache: args.int8_cache,
-    };
-    let arena = runner.model.arena_bytes(&limits);
     tell(args, image.bytes().len(), arena, compared, out)
         .map_err(|e| Error::output("write", Path::new("the result"), &e))
 }

@@ -158,6 +158,14 @@ impl<'m> Arena<'m> {
         Some((Between { below: Below(below), data }, high.get_mut(..y.words())?))
     }
 
+    /// What is below `y`, to read; `y`, to write; and `x`, above it, to read.
+    pub fn around(&mut self, y: &Slot, x: &Slot) -> Option<(Below<'_>, &mut [f32], &[f32])> {
+        let (low, high) = self.words.split_at_mut_checked(y.at)?;
+        let (data, above) = high.split_at_mut_checked(y.words())?;
+        let [start, end] = [x.at, x.end()].map(|at| at.checked_sub(y.end()));
+        Some((Below(low), data, above.get(start?..end?)?))
+    }
+
     /// Two that do not overlap: one to read, one to write.
     pub fn pair(&mut self, x: &Slot, y: &Slot) -> Option<(&[f32], &mut [f32])> {
         if x.at < y.at {

@@ -107,15 +107,13 @@ impl<'m, 'w> Micro<'m, 'w> {
 
     /// What was made, or else a fault and a tensor that lies nowhere.
     fn sure(&mut self, made: Option<Slot>, shape: Shape) -> Slot {
-        made.unwrap_or_else(|| {
-            self.fail();
-            Slot::nowhere(shape)
-        })
+        made.unwrap_or_else(|| self.lost(shape))
     }
 
-    fn lost(&mut self, rows: usize, cols: usize) -> Slot {
+    /// A fault, and a tensor that lies nowhere.
+    fn lost(&mut self, shape: Shape) -> Slot {
         self.fail();
-        Slot::nowhere(Shape::matrix(rows, cols))
+        Slot::nowhere(shape)
     }
 
     fn fail(&mut self) {
@@ -172,33 +170,45 @@ impl<'m, 'w> Micro<'m, 'w> {
     }
 
     fn try_linear(&mut self, x: &Slot, w: &Parameter, bias: Option<&Parameter>) -> Option<Slot> {
+        let y = self.try_product(x, w, None)?;
+        if let Some(bias) = bias {
+            self.add_bias(&y, bias)?;
+        }
+        Some(y)
+    }
+
+    /// `x w^T`, for the rows of `w` that are chosen, or all.
+    fn try_product(&mut self, x: &Slot, w: &Parameter, chosen: Option<&Chosen>) -> Option<Slot> {
         let w = &self.weight(w)?;
         let (rows, cols) = (x.shape().rows(), x.shape().cols());
         if cols != w.shape().cols() {
             return None;
         }
-        let y = self.arena.tensor(Shape::matrix(rows, w.shape().rows()))?;
-        let count = w.shape().rows();
-        let all = Rows { numbers: &mut (0..count), count };
-        if w.format() == Format::F32 {
-            let (x, to) = self.arena.pair(x, &y)?;
-            product::floats(x, w, all, to)?;
-        } else {
-            let top = self.arena.top();
-            let small = self.arena.tensor(Shape::vector(product::quantised_words(rows, cols)))?;
+        let count = chosen.map_or(w.shape().rows(), |chosen| chosen.count);
+        let y = self.arena.tensor(Shape::matrix(rows, count))?;
+        let (top, floats) = (self.arena.top(), w.format() == Format::F32);
+        let words = if floats { 0 } else { product::quantised_words(rows, cols) };
+        let small = self.arena.tensor(Shape::vector(words))?;
+        if !floats {
             let (x, bytes) = self.arena.pair(x, &small)?;
             product::quantise(x, cols, bytes)?;
-            let (bytes, to) = self.arena.pair(&small, &y)?;
-            let x = Quantised::new(bytes, rows, cols)?;
+        }
+        let (below, to, small) = self.arena.around(&y, &small)?;
+        let bits = chosen.map_or(Some(&[][..]), |chosen| below.integers(&chosen.bits))?;
+        let mut multiply = |numbers: &mut dyn Iterator<Item = usize>| {
+            let picked = Rows { numbers, count };
+            let quantised = || Quantised::new(small, rows, cols);
             match w.format() {
-                Format::Int8 => product::bytes(x, w, all, to)?,
-                _ => product::groups(x, w, all, to)?,
+                Format::F32 => product::floats(below.get(x)?, w, picked, to),
+                Format::Int8 => product::bytes(quantised()?, w, picked, to),
+                Format::Int4 => product::groups(quantised()?, w, picked, to),
             }
-            self.arena.reset(top);
+        };
+        match chosen {
+            Some(_) => multiply(&mut chosen::each(bits))?,
+            None => multiply(&mut (0..count))?,
         }
-        if let Some(bias) = bias {
-            self.add_bias(&y, bias)?;
-        }
+        self.arena.reset(top);
         Some(y)
     }
 
@@ -222,36 +232,6 @@ impl<'m, 'w> Micro<'m, 'w> {
             chosen::set(marked, list.of(*token as usize));
         }
         Some(Chosen { count: chosen::count(marked), bits })
-    }
-
-    /// [`Micro::try_linear`] for the rows chosen: the quantised input lies below, and the result moves down to it.
-    fn try_project(&mut self, x: &Slot, w: &Parameter, chosen: &Chosen) -> Option<Slot> {
-        let w = &self.weight(w)?;
-        let (rows, cols, floor) = (x.shape().rows(), x.shape().cols(), self.arena.top());
-        if cols != w.shape().cols() {
-            return None;
-        }
-        let floats = w.format() == Format::F32;
-        let words = if floats { 0 } else { product::quantised_words(rows, cols) };
-        let small = self.arena.tensor(Shape::vector(words))?;
-        if !floats {
-            let (x, bytes) = self.arena.pair(x, &small)?;
-            product::quantise(x, cols, bytes)?;
-        }
-        let y = self.arena.tensor(Shape::matrix(rows, chosen.count))?;
-        {
-            let (below, to) = self.arena.split(&y)?;
-            let to = to.get_mut(..y.shape().len())?;
-            let mut numbers = chosen::each(below.integers(&chosen.bits)?);
-            let picked = Rows { numbers: &mut numbers, count: chosen.count };
-            let quantised = || Quantised::new(below.get(&small)?, rows, cols);
-            match w.format() {
-                Format::F32 => product::floats(below.get(x)?, w, picked, to)?,
-                Format::Int8 => product::bytes(quantised()?, w, picked, to)?,
-                Format::Int4 => product::groups(quantised()?, w, picked, to)?,
-            }
-        }
-        self.arena.settle(y, floor)
     }
 
     fn add_bias(&mut self, y: &Slot, bias: &Parameter) -> Option<()> {
@@ -436,14 +416,14 @@ impl Backend for Micro<'_, '_> {
     fn embed(&mut self, table: &Parameter, tokens: &Tokens<Words>) -> Slot {
         match self.try_embed(table, tokens) {
             Some(y) => y,
-            None => self.lost(tokens.rows, self.extent(table).1),
+            None => self.lost(Shape::matrix(tokens.rows, self.extent(table).1)),
         }
     }
 
     fn linear(&mut self, x: &Slot, w: &Parameter, b: Option<&Parameter>) -> Slot {
         match self.try_linear(x, w, b) {
             Some(y) => y,
-            None => self.lost(x.shape().rows(), self.extent(w).0),
+            None => self.lost(Shape::matrix(x.shape().rows(), self.extent(w).0)),
         }
     }
 
@@ -492,9 +472,9 @@ impl Backend for Micro<'_, '_> {
 
     fn project(&mut self, x: &Slot, table: &Parameter) -> Slot {
         let Some(chosen) = self.chosen.clone() else { return self.linear(x, table, None) };
-        match self.try_project(x, table, &chosen) {
+        match self.try_product(x, table, Some(&chosen)) {
             Some(y) => y,
-            None => self.lost(x.shape().rows(), chosen.count),
+            None => self.lost(Shape::matrix(x.shape().rows(), chosen.count)),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::kernels::decode::REFUSED;
 use crate::kernels::{
     adam, align, attend, columns, decode, embed, map_loss, norm, pointwise, token_loss,
 };
+use crate::memory::Client;
 use crate::row::Row;
 use crate::tensor::{Block, Index, Tensor, View};
 use a2d_core::backend::*;
@@ -22,7 +23,7 @@ use std::rc::Rc;
 
 /// A graphics processor.
 pub struct Gpu<R: Device> {
-    client: ComputeClient<R>,
+    client: Client<R>,
     gemm: Gemm,
     /// Integers that have not left yet.
     block: Rc<Block>,
@@ -35,6 +36,7 @@ pub struct Gpu<R: Device> {
 impl<R: Device> Gpu<R> {
     /// A backend on `client`, whose matrix products round their operands to `precision`.
     pub fn new(client: ComputeClient<R>, precision: Precision) -> Self {
+        let client = Client::new(client);
         Self {
             gemm: Gemm::new(&client, precision),
             client,
@@ -66,8 +68,8 @@ impl<R: Device> Gpu<R> {
     fn product(&self, x: &Tensor, w: &Tensor) -> Tensor {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(w.cols(), i, "linear");
-        let y = self.gemm.run(&self.client, Form::Nt, &x.view(), &w.view(), [n, o, i], Out::New);
-        Tensor::new(y.handle, Shape::matrix(n, o))
+        let y = self.gemm.run(&self.client, Form::Nt, x, w, [n, o, i], Out::New);
+        Tensor::of(y, Shape::matrix(n, o))
     }
 
     /// What is at `views`, after everything that was launched before; in one transfer.
@@ -219,8 +221,7 @@ impl<R: Device> Decode for Gpu<R> {
 impl<R: Device> Train for Gpu<R> {
     fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
         assert_eq!(data.len(), shape.len(), "tensor");
-        let data = if data.is_empty() { &[0.0] } else { data };
-        Tensor::new(self.client.create_from_slice(f32::as_bytes(data)), shape)
+        pointwise::upload(&self.client, data, shape)
     }
 
     fn scale(&mut self, x: Tensor, s: f32) -> Tensor {
@@ -259,15 +260,15 @@ impl<R: Device> Train for Gpu<R> {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
         let client = &self.client;
-        let dx = self.gemm.run(client, Form::Nn, &dy.view(), &w.view(), [n, i, o], Out::New);
-        let dw = self.gemm.run(client, Form::Tn, &dy.view(), &x.view(), [o, i, n], Out::New);
-        let dx = Tensor::new(dx.handle, x.shape);
+        let dx = self.gemm.run(client, Form::Nn, dy, w, [n, i, o], Out::New);
+        let dw = self.gemm.run(client, Form::Tn, dy, x, [o, i, n], Out::New);
+        let dx = Tensor::of(dx, x.shape);
         if let Some(sum) = into {
             pointwise::add_to(client, &dx.view(), &sum.view());
         }
         LinearGrad {
             x: dx,
-            w: Tensor::new(dw.handle, w.shape),
+            w: Tensor::of(dw, w.shape),
             b: bias.then(|| columns::column_sums(client, &dy.view(), n, o)),
         }
     }

@@ -13,6 +13,7 @@ mod device;
 mod gemm;
 mod grid;
 mod kernels;
+mod memory;
 mod row;
 mod run;
 mod tensor;

@@ -1,5 +1,6 @@
 //! What lies on the device: floats with a shape, and integers uploaded a batch at a time.
 
+use crate::memory::{Client, Piece, within};
 use crate::row::Row;
 use a2d_core::shape::Shape;
 use cubecl::bytes::Bytes;
@@ -15,22 +16,38 @@ pub struct Tensor {
     pub(crate) shape: Shape,
 }
 
-/// A piece of device memory.
+/// What clones of a tensor share.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    pub(crate) handle: Handle,
+    view: View,
     /// The row of tensors that it is a piece of, and the how manyth.
     pub(crate) place: Option<(Rc<Row>, usize)>,
+    /// The same in fewer bits, once a product has wanted it.
+    pub(crate) rounded: RefCell<Option<Rounded>>,
+}
+
+/// Elements in fewer bits.
+#[derive(Clone, Debug)]
+pub(crate) struct Rounded {
+    pub(crate) view: View,
+    /// `[1]`: what they were multiplied by before.
+    pub(crate) factor: Option<Tensor>,
 }
 
 impl Tensor {
-    pub(crate) fn new(handle: Handle, shape: Shape) -> Self {
-        Self { buffer: Rc::new(Buffer { handle, place: None }), shape }
+    pub(crate) fn new(piece: Rc<Piece>, shape: Shape) -> Self {
+        Self::of(View::of(piece, shape.len()), shape)
+    }
+
+    pub(crate) fn of(view: View, shape: Shape) -> Self {
+        assert_eq!(view.len, shape.len(), "a tensor's memory");
+        let (place, rounded) = (None, RefCell::default());
+        Self { buffer: Rc::new(Buffer { view, place, rounded }), shape }
     }
 
     pub(crate) fn placed(view: View, shape: Shape, row: Rc<Row>, number: usize) -> Self {
-        let place = Some((row, number));
-        Self { buffer: Rc::new(Buffer { handle: view.handle, place }), shape }
+        let (place, rounded) = (Some((row, number)), RefCell::default());
+        Self { buffer: Rc::new(Buffer { view, place, rounded }), shape }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -46,12 +63,17 @@ impl Tensor {
     }
 
     pub(crate) fn view(&self) -> View {
-        View { handle: self.buffer.handle.clone(), len: self.len() }
+        self.buffer.view.clone()
     }
 
     /// Rows `from..from + rows`; `from * cols` is a multiple of [`ALIGNMENT`] elements.
     pub(crate) fn part(&self, from: usize, rows: usize) -> View {
-        View::within(&self.buffer.handle, from * self.cols(), rows * self.cols())
+        self.part_of(from * self.cols(), rows * self.cols())
+    }
+
+    /// `len` elements from `first`, a multiple of [`ALIGNMENT`].
+    pub(crate) fn part_of(&self, first: usize, len: usize) -> View {
+        self.buffer.view.part(first, len)
     }
 
     /// Whether nobody else sees this memory, so that it may be written over.
@@ -66,29 +88,42 @@ impl Tensor {
     }
 }
 
-/// Elements that views are aligned to: every device takes offsets of 256 bytes.
-pub(crate) const ALIGNMENT: usize = 64;
+/// Elements that views are aligned to: every device takes offsets of 256 bytes, elements may have two.
+pub(crate) const ALIGNMENT: usize = 128;
 
 /// Elements of device memory, as a kernel takes them.
 #[derive(Clone, Debug)]
 pub struct View {
     pub(crate) handle: Handle,
     pub(crate) len: usize,
+    /// Whose memory it is; nobody's where CubeCL counts the handles.
+    owner: Option<Rc<Piece>>,
 }
 
 impl View {
-    /// `len` 4-byte elements from `first`, a multiple of [`ALIGNMENT`].
-    pub(crate) fn within(handle: &Handle, first: usize, len: usize) -> Self {
-        let (start, bytes) = (4 * first as u64, 4 * len.max(1) as u64);
-        let end = handle.size_in_used() - start - bytes;
-        let offset = |handle: Handle, by: u64, f: fn(Handle, u64) -> Handle| {
-            if by == 0 { handle } else { f(handle, by) }
-        };
-        let handle = offset(handle.clone(), start, Handle::offset_start);
-        Self { handle: offset(handle, end, Handle::offset_end), len }
+    /// The first `len` elements of a piece.
+    pub(crate) fn of(piece: Rc<Piece>, len: usize) -> Self {
+        Self { handle: piece.handle.clone(), len, owner: Some(piece) }
     }
 
-    /// As a kernel's argument, of 4-byte elements.
+    /// All that was uploaded.
+    pub(crate) fn uploaded(handle: Handle, len: usize) -> Self {
+        Self { handle, len, owner: None }
+    }
+
+    /// `len` 4-byte elements from `first`, a multiple of [`ALIGNMENT`].
+    pub(crate) fn part(&self, first: usize, len: usize) -> Self {
+        self.part_of::<f32>(first, len)
+    }
+
+    /// `len` elements of a type from `first`, a multiple of [`ALIGNMENT`].
+    pub(crate) fn part_of<F>(&self, first: usize, len: usize) -> Self {
+        let size = size_of::<F>();
+        let handle = within(&self.handle, size * first, size * len.max(1));
+        Self { handle, len, owner: self.owner.clone() }
+    }
+
+    /// As a kernel's argument.
     #[allow(unsafe_code)]
     pub(crate) fn arg<R: Runtime>(&self) -> ArrayArg<R> {
         // SAFETY: whoever made the handle asked for at least `len` elements (one, where `len` is 0).
@@ -109,7 +144,7 @@ pub struct Index {
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     waiting: RefCell<Vec<u32>>,
-    there: OnceCell<Handle>,
+    there: OnceCell<View>,
 }
 
 impl Index {
@@ -132,10 +167,12 @@ impl Index {
         self.values.len()
     }
 
-    pub(crate) fn view<R: Runtime>(&self, client: &ComputeClient<R>) -> View {
-        let handle = self.block.there.get_or_init(|| {
-            client.create(Bytes::from_elems(std::mem::take(&mut *self.block.waiting.borrow_mut())))
+    pub(crate) fn view<R: Runtime>(&self, client: &Client<R>) -> View {
+        let there = self.block.there.get_or_init(|| {
+            let waiting = std::mem::take(&mut *self.block.waiting.borrow_mut());
+            let len = waiting.len();
+            View::uploaded(client.create(Bytes::from_elems(waiting)), len)
         });
-        View::within(handle, self.offset, self.values.len())
+        there.part(self.offset, self.values.len())
     }
 }

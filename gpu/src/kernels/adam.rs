@@ -4,6 +4,7 @@ use super::columns::column_sums;
 use super::cube::cube_sum;
 use super::pointwise::empty;
 use crate::grid::{UNITS, elements, units};
+use crate::memory::Client;
 use crate::tensor::{Tensor, View};
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
@@ -35,7 +36,7 @@ fn gather_kernel(tensors: &Sequence<Array<f32>>, offsets: &Sequence<u32>, out: &
 
 /// Copies `tensors` to their `offsets` in `out`.
 pub(crate) fn gather<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     tensors: &[Tensor],
     offsets: &[usize],
     out: &View,
@@ -74,7 +75,7 @@ fn norm_kernel(squares: &Array<f32>, norm: &mut Array<f32>, scale: f32) {
 }
 
 /// `[1]`: the norm of `scale * x`
-pub(crate) fn norm<R: Runtime>(client: &ComputeClient<R>, x: &View, scale: f32) -> Tensor {
+pub(crate) fn norm<R: Runtime>(client: &Client<R>, x: &View, scale: f32) -> Tensor {
     let parts = x.len.div_ceil(SQUARED).max(1);
     let sums = empty(client, Shape::vector(parts));
     let to = sums.view();
@@ -127,7 +128,7 @@ fn adam_kernel(
 
 /// One step, in place in `p`, `m` and `v`.
 pub(crate) fn adam<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     [p, g, m, v]: [&View; 4],
     norm: &Tensor,
     step: &AdamStep,

@@ -6,6 +6,7 @@ use super::columns::column_sums;
 use super::cube::{Extent, cube_sum, place};
 use super::pointwise::empty;
 use crate::grid::{ROW_UNITS, UNITS, row_units, units};
+use crate::memory::Client;
 use crate::tensor::{Index, Tensor};
 use a2d_core::backend::AlignGrad;
 use a2d_core::batch::Grid;
@@ -69,7 +70,7 @@ fn align_kernel(
 
 /// `y[m] = sum_c w[m, c] maps[c] + b[m]`
 pub(crate) fn align<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     maps: &[Tensor],
     w: &Tensor,
     bias: &Tensor,
@@ -210,7 +211,7 @@ fn weight_grad_kernel(
 
 /// Gradients of [`align`].
 pub(crate) fn align_grad<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     dy: &Tensor,
     maps: &[Tensor],
     w: &Tensor,

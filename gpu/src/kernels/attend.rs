@@ -6,6 +6,7 @@
 
 use super::cube::{Extent, LOWEST, Place, place, visible};
 use super::pointwise::{Drop, drop_arg, empty, factor, zeros};
+use crate::memory::Client;
 use crate::tensor::{Index, Tensor};
 use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
 use a2d_core::batch::Grid;
@@ -267,7 +268,7 @@ fn attend_kernel(
 
 /// `q` attends to `kv` within the sentences of `grid`.
 pub(crate) fn attend<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     q: &Tensor,
     kv: &Kv<Tensor>,
     grid: &Grid<Index>,
@@ -477,7 +478,7 @@ fn key_grad_kernel(
 
 /// Gradients of [`attend`] for q, k and v.
 pub(crate) fn attend_grad<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     dy: Option<&Tensor>,
     dmap: Option<&Tensor>,
     saved: &SavedAttend<Tensor>,
@@ -551,7 +552,7 @@ fn dropout(how: &Attend) -> (f32, u64) {
 }
 
 /// Memory for rows of which `covered` are written: the others are 0.
-fn rows_like<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, covered: usize) -> Tensor {
+fn rows_like<R: Runtime>(client: &Client<R>, x: &Tensor, covered: usize) -> Tensor {
     if covered == x.rows() { empty(client, x.shape) } else { zeros(client, x.shape) }
 }
 

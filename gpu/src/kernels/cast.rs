@@ -3,10 +3,10 @@
 use super::cube::cube_max;
 use super::pointwise::empty;
 use crate::grid::{UNITS, cubes, elements, units};
+use crate::memory::Client;
 use crate::tensor::{Tensor, View};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
-use cubecl::server::Handle;
 
 /// Units of a cube.
 const U: usize = UNITS as usize;
@@ -26,15 +26,14 @@ fn cast_kernel<F: Float>(x: &Array<f32>, factor: &Array<f32>, out: &mut Array<F>
 
 /// `factor * x`, rounded.
 pub(crate) fn cast<R: Runtime, F: Float + CubeElement>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     x: &View,
     factor: &Tensor,
-) -> Handle {
-    let handle = client.empty(x.len * size_of::<F>());
-    let to = View { handle: handle.clone(), len: x.len };
+) -> View {
+    let to = View::of(client.piece(x.len * size_of::<F>()), x.len);
     let (count, factor) = (elements(x.len), factor.view());
     cast_kernel::launch::<F, R>(client, count, units(), x.arg(), factor.arg(), to.arg());
-    handle
+    to
 }
 
 #[cube(launch)]
@@ -63,7 +62,7 @@ fn factor_kernel(largest: &Array<f32>, factor: &mut Array<f32>) {
 }
 
 /// `[1]`: what brings the largest element of `x` to [`LARGEST`].
-pub(crate) fn factor<R: Runtime>(client: &ComputeClient<R>, x: &View) -> Tensor {
+pub(crate) fn factor<R: Runtime>(client: &Client<R>, x: &View) -> Tensor {
     let parts = x.len.div_ceil(LOOKED).max(1);
     let largest = empty(client, Shape::vector(parts)).view();
     largest_kernel::launch::<R>(client, cubes(parts), units(), x.arg(), largest.arg());
@@ -81,7 +80,7 @@ fn divide_kernel(x: &mut Array<f32>, factor: &Array<f32>) {
 }
 
 /// `x / factor`, in place.
-pub(crate) fn divide<R: Runtime>(client: &ComputeClient<R>, x: &View, factor: &Tensor) {
+pub(crate) fn divide<R: Runtime>(client: &Client<R>, x: &View, factor: &Tensor) {
     let factor = factor.view();
     divide_kernel::launch::<R>(client, elements(x.len), units(), x.arg(), factor.arg());
 }

@@ -1,6 +1,7 @@
 //! Sums down the columns of a matrix, in an order that its shape decides.
 
 use super::pointwise::empty;
+use crate::memory::Client;
 use crate::tensor::{Tensor, View};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
@@ -44,7 +45,7 @@ fn sum_runs_kernel(x: &Array<f32>, out: &mut Array<f32>, rows: u32, cols: u32) {
 
 /// `out[c] = sum_r x[r, c]` of `[rows, cols]` -> `[cols]`
 pub(crate) fn column_sums<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     x: &View,
     rows: usize,
     cols: usize,

@@ -3,6 +3,7 @@
 use super::cube::{LOWEST, cube_max, cube_sum};
 use super::pointwise::empty;
 use crate::grid::{UNITS, cubes, elements, units};
+use crate::memory::Client;
 use crate::tensor::{Index, Tensor};
 use a2d_core::backend::Allow;
 use a2d_core::config::token;
@@ -23,7 +24,7 @@ fn store_kernel(rows: &Array<f32>, cache: &mut Array<f32>, width: u32, at: u32, 
 
 /// Writes row `i` of `rows` into row `i * stride + at` of `cache`, in place.
 pub(crate) fn store<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     cache: &Tensor,
     rows: &Tensor,
     at: usize,
@@ -68,7 +69,7 @@ fn reorder_kernel(
 
 /// `cache` in groups of `stride` rows, group `i` what group `parents[i]` was in its first `len` rows.
 pub(crate) fn reorder<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     cache: &Tensor,
     parents: &Index,
     stride: usize,
@@ -177,7 +178,7 @@ fn top_k_kernel(
 
 /// `[N, 2 k]`: of each row of `logits` the log-probabilities of the best `k` tokens, and the bits of their ids.
 pub(crate) fn top_k<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     logits: &Tensor,
     allow: Allow,
     k: usize,

@@ -2,6 +2,7 @@
 
 use super::pointwise::{alone, empty};
 use crate::grid::{elements, units};
+use crate::memory::Client;
 use crate::tensor::{Index, Tensor, View};
 use a2d_core::batch::{NO_POSITION, Tokens};
 use a2d_core::shape::Shape;
@@ -34,7 +35,7 @@ fn embed_kernel(
 
 /// `y[n] = sqrt(D) * table[ids[n]] + sinusoids[positions[n]]` -> `[N, D]`
 pub(crate) fn embed<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     table: &Tensor,
     tokens: &Tokens<Index>,
     sinusoids: &View,
@@ -113,7 +114,7 @@ impl Groups {
 
 /// Adds the gradient of [`embed`] to `into` `[V, D]`; `groups` are ids, starts and rows of [`Groups`].
 pub(crate) fn embed_grad<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     dy: &Tensor,
     groups: &[Index; 3],
     into: Tensor,

@@ -8,6 +8,7 @@ use super::columns::column_sums;
 use super::cube::{LOWEST, Place, cube_max, cube_sum, place, visible};
 use super::pointwise::empty;
 use crate::grid::{ROW_UNITS, row_units};
+use crate::memory::Client;
 use crate::tensor::{Index, Tensor};
 use a2d_core::backend::{Loss, MapLoss, Normalisation, Target};
 use a2d_core::batch::Grid;
@@ -240,7 +241,7 @@ struct Maps {
 
 /// The sum of divergences, and the weighted gradient of the student's maps.
 pub(crate) fn map_loss<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     student: &Tensor,
     teacher: &[Tensor],
     grid: &Grid<Index>,

@@ -4,6 +4,7 @@ use super::columns::{column_sums, run, run_count, runs};
 use super::cube::cube_sum;
 use super::pointwise::{Drop, drop_arg, empty, factor};
 use crate::grid::{ROW_UNITS, cubes, row_units};
+use crate::memory::Client;
 use crate::tensor::Tensor;
 use a2d_core::backend::NormGrad;
 use a2d_core::rows::LAYER_NORM_EPS;
@@ -48,7 +49,7 @@ fn layer_norm_kernel(
 
 /// Each row to mean 0 and variance 1, times `gain`, plus `bias`.
 pub(crate) fn layer_norm<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     x: &Tensor,
     gain: &Tensor,
     bias: &Tensor,
@@ -104,7 +105,7 @@ fn join_kernel(
 
 /// `sum = x + mask(y)`, and its layer norm.
 pub(crate) fn join<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     y: &Tensor,
     x: &Tensor,
     mask: Option<(f32, u64)>,
@@ -195,7 +196,7 @@ fn weight_grad_kernel(
 
 /// Gradients of [`layer_norm`].
 pub(crate) fn layer_norm_grad<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     dy: &Tensor,
     x: &Tensor,
     gain: &Tensor,

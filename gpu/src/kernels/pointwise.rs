@@ -1,14 +1,15 @@
 //! Element by element.
 
 use crate::grid::{elements, units};
+use crate::memory::Client;
 use crate::tensor::{Tensor, View};
 use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 
 /// Memory for a tensor, holding anything.
-pub(crate) fn empty<R: Runtime>(client: &ComputeClient<R>, shape: Shape) -> Tensor {
-    Tensor::new(client.empty(shape.len().max(1) * size_of::<f32>()), shape)
+pub(crate) fn empty<R: Runtime>(client: &Client<R>, shape: Shape) -> Tensor {
+    Tensor::new(client.piece(shape.len() * size_of::<f32>()), shape)
 }
 
 #[cube(launch)]
@@ -19,7 +20,7 @@ fn fill_kernel(out: &mut Array<f32>, value: f32) {
 }
 
 /// A tensor of zeros.
-pub(crate) fn zeros<R: Runtime>(client: &ComputeClient<R>, shape: Shape) -> Tensor {
+pub(crate) fn zeros<R: Runtime>(client: &Client<R>, shape: Shape) -> Tensor {
     let out = empty(client, shape);
     fill_kernel::launch::<R>(client, elements(shape.len()), units(), out.view().arg(), 0.0);
     out
@@ -33,13 +34,27 @@ fn copy_kernel(x: &Array<f32>, out: &mut Array<f32>) {
 }
 
 /// Copies `x` to `out`, of the same length.
-pub(crate) fn copy<R: Runtime>(client: &ComputeClient<R>, x: &View, out: &View) {
+pub(crate) fn copy<R: Runtime>(client: &Client<R>, x: &View, out: &View) {
     copy_kernel::launch::<R>(client, elements(out.len), units(), x.arg(), out.arg());
 }
 
-/// `x` itself, or a copy where somebody else sees its memory.
-pub(crate) fn alone<R: Runtime>(client: &ComputeClient<R>, x: Tensor) -> Tensor {
+/// Elements that are uploaded at once.
+const UPLOADED: usize = 1 << 17;
+
+/// A tensor of `data`: CubeCL's pool, which the uploads pass through, needs no more than a few of them.
+pub(crate) fn upload<R: Runtime>(client: &Client<R>, data: &[f32], shape: Shape) -> Tensor {
+    let out = empty(client, shape);
+    for (i, data) in data.chunks(UPLOADED).enumerate() {
+        let part = View::uploaded(client.create_from_slice(f32::as_bytes(data)), data.len());
+        copy(client, &part, &out.part_of(UPLOADED * i, data.len()));
+    }
+    out
+}
+
+/// `x` itself, to be written over, or a copy where somebody else sees its memory.
+pub(crate) fn alone<R: Runtime>(client: &Client<R>, x: Tensor) -> Tensor {
     if x.is_alone() {
+        x.buffer.rounded.take();
         return x;
     }
     let out = empty(client, x.shape);
@@ -55,7 +70,7 @@ fn add_kernel(x: &Array<f32>, y: &Array<f32>, out: &mut Array<f32>) {
 }
 
 /// `x + y`
-pub(crate) fn add<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, y: &Tensor) -> Tensor {
+pub(crate) fn add<R: Runtime>(client: &Client<R>, x: &Tensor, y: &Tensor) -> Tensor {
     assert_eq!(x.shape, y.shape, "add");
     let out = empty(client, x.shape);
     let (count, x, y, to) = (elements(out.len()), x.view(), y.view(), out.view());
@@ -71,7 +86,7 @@ fn add_to_kernel(sum: &mut Array<f32>, x: &Array<f32>) {
 }
 
 /// `sum += x`, in place: nobody else may see `sum`.
-pub(crate) fn add_to<R: Runtime>(client: &ComputeClient<R>, sum: &View, x: &View) {
+pub(crate) fn add_to<R: Runtime>(client: &Client<R>, sum: &View, x: &View) {
     assert_eq!(sum.len, x.len, "add_to");
     add_to_kernel::launch::<R>(client, elements(sum.len), units(), sum.arg(), x.arg());
 }
@@ -84,7 +99,7 @@ fn scale_kernel(x: &Array<f32>, out: &mut Array<f32>, s: f32) {
 }
 
 /// `x * s`
-pub(crate) fn scale<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, s: f32) -> Tensor {
+pub(crate) fn scale<R: Runtime>(client: &Client<R>, x: &Tensor, s: f32) -> Tensor {
     let out = empty(client, x.shape);
     let (x, to) = (x.view(), out.view());
     scale_kernel::launch::<R>(client, elements(to.len), units(), x.arg(), to.arg(), s);
@@ -123,7 +138,7 @@ fn add_bias_kernel(y: &mut Array<f32>, bias: &Array<f32>, #[comptime] f: Option<
 
 /// `f(y + bias)`, row by row and in place.
 pub(crate) fn add_bias<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     y: &Tensor,
     bias: &Tensor,
     f: Option<Activation>,
@@ -141,7 +156,7 @@ fn activate_kernel(x: &Array<f32>, out: &mut Array<f32>, #[comptime] f: Option<A
 }
 
 /// `f(x)`
-pub(crate) fn activate<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, f: Activation) -> Tensor {
+pub(crate) fn activate<R: Runtime>(client: &Client<R>, x: &Tensor, f: Activation) -> Tensor {
     let out = empty(client, x.shape);
     let (count, x, to) = (elements(out.len()), x.view(), out.view());
     activate_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), Some(f));
@@ -168,7 +183,7 @@ fn activate_grad_kernel(
 
 /// `dy f'`; `y` is the output for relu, the input for gelu.
 pub(crate) fn activate_grad<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     dy: &Tensor,
     y: &Tensor,
     f: Activation,
@@ -225,7 +240,7 @@ fn mask_kernel(x: &Array<f32>, out: &mut Array<f32>, of: &Drop) {
 }
 
 /// Drops elements of `x`.
-pub(crate) fn mask<R: Runtime>(client: &ComputeClient<R>, x: &Tensor, p: f32, key: u64) -> Tensor {
+pub(crate) fn mask<R: Runtime>(client: &Client<R>, x: &Tensor, p: f32, key: u64) -> Tensor {
     let out = empty(client, x.shape);
     let (count, x, to) = (elements(out.len()), x.view(), out.view());
     mask_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), drop_arg(p, key));

@@ -6,7 +6,8 @@ use super::cube::{LOWEST, cube_max, cube_sum};
 use super::pointwise::{add_to, empty, zeros};
 use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes, units};
-use crate::tensor::{ALIGNMENT, Index, Tensor, View};
+use crate::memory::Client;
+use crate::tensor::{ALIGNMENT, Index, Tensor};
 use a2d_core::backend::{TeacherRows, TokenLosses};
 use a2d_core::batch::IGNORE;
 use a2d_core::rows::TokenRow;
@@ -162,7 +163,7 @@ pub(crate) struct Given<'a> {
 
 /// The losses of all rows, and the gradients of hidden rows and table.
 pub(crate) fn token_loss<R: Device>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     gemm: &Gemm,
     of: &Given<'_>,
 ) -> TokenLosses<Tensor> {
@@ -175,19 +176,21 @@ pub(crate) fn token_loss<R: Device>(
     let block = (BLOCK / v / ALIGNMENT).max(1) * ALIGNMENT;
     for from in (0..n).step_by(block) {
         let rows = block.min(n - from);
-        let x = of.hidden.part(from, rows);
-        let z = gemm.run(client, Form::Nt, &x, &of.table.view(), [rows, v, width], Out::New);
-        let taught = of.teacher.as_ref().map(|teacher| {
-            let (width, x) = (teacher.hidden.cols(), teacher.hidden.part(from, rows));
-            gemm.run(client, Form::Nt, &x, &teacher.table.view(), [rows, v, width], Out::New)
-        });
+        let part = |x: &Tensor| Tensor::of(x.part(from, rows), Shape::matrix(rows, x.cols()));
+        let logits = |x: &Tensor, table: &Tensor| {
+            let z = gemm.run(client, Form::Nt, x, table, [rows, v, x.cols()], Out::New);
+            Tensor::of(z, Shape::matrix(rows, v))
+        };
+        let x = part(of.hidden);
+        let z = logits(&x, of.table);
+        let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table));
         launch(client, of, &z, taught.as_ref().unwrap_or(&x), &values, [from, rows, v]);
         if let Some(hidden) = &hidden {
             let to = Out::To(hidden.part(from, rows));
-            gemm.run(client, Form::Nn, &z, &of.table.view(), [rows, width, v], to);
+            gemm.run(client, Form::Nn, &z, of.table, [rows, width, v], to);
             let part = gemm.run(client, Form::Tn, &z, &x, [v, width, rows], Out::New);
             match &table {
-                None => table = Some(Tensor::new(part.handle, of.table.shape)),
+                None => table = Some(Tensor::of(part, of.table.shape)),
                 Some(table) => add_to(client, &table.view(), &part),
             }
         }
@@ -199,10 +202,10 @@ pub(crate) fn token_loss<R: Device>(
 }
 
 fn launch<R: Runtime>(
-    client: &ComputeClient<R>,
+    client: &Client<R>,
     of: &Given<'_>,
-    z: &View,
-    teacher: &View,
+    z: &Tensor,
+    teacher: &Tensor,
     values: &Tensor,
     [from, rows, v]: [usize; 3],
 ) {
@@ -211,8 +214,8 @@ fn launch<R: Runtime>(
         client,
         cubes(rows),
         units(),
-        z.arg(),
-        teacher.arg(),
+        z.view().arg(),
+        teacher.view().arg(),
         of.targets.view(client).arg(),
         values.view().arg(),
         RowLaunch::new(

@@ -68,7 +68,8 @@ pub struct Measurement {
     pub units: usize,
     /// Additions and multiplications of the matrix products in one repetition, padding left out.
     pub flop: f64,
-    /// The backend's own product of large square matrices in the same run, in 10^9 operations a second.
+    /// The backend's own product of large square matrices in the same run, in 10^9 operations a second; 0 until it is
+    /// known.
     pub peak_gflops: f64,
     /// How long it took.
     pub timing: Timing,

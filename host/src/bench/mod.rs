@@ -40,16 +40,15 @@ impl Work for Bench<'_> {
     type Output = Vec<Measurement>;
 
     fn go<B: Train>(self, b: &mut B) -> Result<Self::Output> {
-        let peak = machine::peak_gflops(b)?;
         let mut found = if self.args.profile {
             let clock = Clock::default();
             let mut timed = Timed::new(b, clock.clone());
-            self.measure(&mut timed, peak, Some(&clock))
+            self.measure(&mut timed, Some(&clock))
         } else {
-            self.measure(b, peak, None)
+            self.measure(b, None)
         }?;
-        // Other processes may have disturbed the one before.
-        let peak = peak.max(machine::peak_gflops(b)?);
+        // Afterwards: a device's pool keeps the memory of these products. Twice: other processes may disturb one.
+        let peak = machine::peak_gflops(b)?.max(machine::peak_gflops(b)?);
         found.iter_mut().for_each(|measurement| measurement.peak_gflops = peak);
         Ok(found)
     }
@@ -65,19 +64,12 @@ impl Bench<'_> {
         ]
     }
 
-    fn measure<B: Train>(
-        &self,
-        b: &mut B,
-        peak: f64,
-        clock: Option<&Clock>,
-    ) -> Result<Vec<Measurement>> {
+    fn measure<B: Train>(&self, b: &mut B, clock: Option<&Clock>) -> Result<Vec<Measurement>> {
         match self.args.what {
-            BenchWhat::Train | BenchWhat::Distill => {
-                Ok(vec![steps::measure(self, b, peak, clock)?])
-            }
+            BenchWhat::Train | BenchWhat::Distill => Ok(vec![steps::measure(self, b, clock)?]),
             BenchWhat::Translate => {
                 let beams = self.args.beam.map_or(vec![1, 5], |beam| vec![beam]);
-                let one = |beam| translation::measure(self, b, beam, peak, clock);
+                let one = |beam| translation::measure(self, b, beam, clock);
                 beams.into_iter().map(one).collect()
             }
         }

@@ -15,7 +15,7 @@ macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
             moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, activates, activates_linear_maps,
-            adds, scales, drops, normalises, normalises_back, joins, attends, attends_back, attends_to_nothing, aligns, aligns_back,
+            adds, scales, drops, normalises, normalises_back, joins, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back,
             loses_tokens, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, picks_the_best
         ]);
     };
@@ -408,6 +408,36 @@ pub fn joins<B: Train>(b: &mut B) {
             holds(b, "join drops nothing", &got, shape, &want, 1e-4);
         }
         holds(b, "join leaves others alone", &y, shape, &y64, 0.0);
+    }
+}
+
+/// `linear_join`, and `linear_join_masked` with and without a mask.
+pub fn joins_maps<B: Train>(b: &mut B) {
+    for (dims @ [n, i, o], key) in LINEAR.iter().flat_map(|of| [(*of, None), (*of, Some(8))]) {
+        let noise = &mut Noise::new(28);
+        let shape = Shape::matrix(n, o);
+        let (inner, inner64) = random(b, noise, Shape::matrix(n, i));
+        let (w, w64) = random(b, noise, Shape::matrix(o, i));
+        let (shift, shift64) = random(b, noise, Shape::vector(o));
+        let (x, x64) = random(b, noise, shape);
+        let (gain, gain64) = random(b, noise, Shape::vector(o));
+        let (bias, bias64) = random(b, noise, Shape::vector(o));
+        let mask = key.map(|key| Mask::new(0.3, key));
+        let factor = |i: usize| mask.map_or(1.0, |mask| f64::from(mask.factor(i as u32)));
+        let y64 = linear(&inner64, &w64, &shift64, dims);
+        let sum: Vec<f64> =
+            y64.iter().zip(&x64).enumerate().map(|(i, (y, x))| x + y * factor(i)).collect();
+        let want = layer_norm(&sum, &gain64, &bias64);
+        let (map, norm, dropout) = ([&w, &shift], [&gain, &bias], key.map(|key| (0.3, key)));
+        let [got_sum, got] = b.linear_join_masked(&inner, map, &x, dropout, norm);
+        holds(b, "the sum of linear_join_masked", &got_sum, shape, &sum, 1e-5);
+        // A row of one or two columns may be all but even, and its norm anything.
+        let tolerance = if o < 3 { f64::INFINITY } else { 1e-3 };
+        holds(b, "linear_join_masked", &got, shape, &want, tolerance);
+        if key.is_none() {
+            let got = b.linear_join(&inner, map, &x, 0.3, norm);
+            holds(b, "linear_join drops nothing", &got, shape, &want, tolerance);
+        }
     }
 }
 

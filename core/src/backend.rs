@@ -92,6 +92,20 @@ pub trait Backend {
         self.layer_norm(&sum, gain, bias)
     }
 
+    /// [`Backend::join`] of `linear(x, w, b)`, which is given as `[w, b]`, to `residual`; `norm` is `[gain, bias]`. For
+    /// a backend that adds the map's bias on the way.
+    fn linear_join(
+        &mut self,
+        x: &Self::Tensor,
+        [w, b]: [&Self::Param; 2],
+        residual: &Self::Tensor,
+        p: f32,
+        [gain, bias]: [&Self::Param; 2],
+    ) -> Self::Tensor {
+        let y = self.linear(x, w, Some(b));
+        self.join(y, residual, p, gain, bias)
+    }
+
     /// The identity, except on a backend that records for training.
     fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
         x
@@ -233,6 +247,20 @@ mod train {
             let sum = self.add(y, x);
             let normed = self.layer_norm(&sum, gain, bias);
             [sum, normed]
+        }
+
+        /// [`Backend::linear_join`] with the dropout's probability and key, if there is any: the sum, and its layer
+        /// norm.
+        fn linear_join_masked(
+            &mut self,
+            x: &Self::Tensor,
+            [w, b]: [&Self::Tensor; 2],
+            residual: &Self::Tensor,
+            mask: Option<(f32, u64)>,
+            [gain, bias]: [&Self::Tensor; 2],
+        ) -> [Self::Tensor; 2] {
+            let y = self.linear(x, w, Some(b));
+            self.join_masked(y, residual, mask, gain, bias)
         }
 
         /// Adds the gradient of [`Backend::embed`] to `into` `[V, D]`. Padding gets none.

@@ -148,7 +148,19 @@ impl<R: Device> Backend for Gpu<R> {
     }
 
     fn join(&mut self, y: Tensor, x: &Tensor, _: f32, gain: &Tensor, bias: &Tensor) -> Tensor {
-        let [_, normed] = norm::join(&self.client, &y, x, None, gain, bias);
+        let [_, normed] = norm::join(&self.client, &y, None, x, None, [gain, bias]);
+        normed
+    }
+
+    fn linear_join(
+        &mut self,
+        x: &Tensor,
+        map: [&Tensor; 2],
+        residual: &Tensor,
+        _: f32,
+        norm: [&Tensor; 2],
+    ) -> Tensor {
+        let [_, normed] = self.linear_join_masked(x, map, residual, None, norm);
         normed
     }
 
@@ -240,7 +252,19 @@ impl<R: Device> Train for Gpu<R> {
         gain: &Tensor,
         bias: &Tensor,
     ) -> [Tensor; 2] {
-        norm::join(&self.client, &y, x, mask, gain, bias)
+        norm::join(&self.client, &y, None, x, mask, [gain, bias])
+    }
+
+    fn linear_join_masked(
+        &mut self,
+        x: &Tensor,
+        [w, b]: [&Tensor; 2],
+        residual: &Tensor,
+        mask: Option<(f32, u64)>,
+        norm: [&Tensor; 2],
+    ) -> [Tensor; 2] {
+        let y = self.product(x, w);
+        norm::join(&self.client, &y, Some(b), residual, mask, norm)
     }
 
     fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {

@@ -58,7 +58,7 @@ impl<P> Attention<P> {
         Kv { k: project(&self.k_proj), v: project(&self.v_proj) }
     }
 
-    /// `x` `[Nq, D]` attends to `kv` `[Nk, D]`.
+    /// `x` `[Nq, D]` attends to `kv` `[Nk, D]`: the context that `out_proj` takes.
     pub fn forward<B: Backend<Param = P>>(
         &self,
         b: &mut B,
@@ -69,8 +69,7 @@ impl<P> Attention<P> {
     ) -> Attended<B::Tensor> {
         let q = self.q_proj.forward(b, x);
         let how = Attend { heads: self.heads, map, dropout: self.dropout, key: None };
-        let Attended { context, map } = b.attend(&q, kv, grid, how);
-        Attended { context: self.out_proj.forward(b, &context), map }
+        b.attend(&q, kv, grid, how)
     }
 
     /// Maps the parameters in canonical order.

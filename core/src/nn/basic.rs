@@ -78,23 +78,26 @@ pub(super) struct Residual {
 }
 
 impl Residual {
-    /// `norm(x + drop(f(x)))`, or with pre-norm `x + drop(f(norm(x)))`.
+    /// With `y = last(f(x))`: `norm(x + drop(y))`, or with pre-norm `x + drop(y)` where `f` sees `norm(x)`.
     pub fn around<B: Backend>(
         self,
         b: &mut B,
         x: B::Tensor,
+        last: &Linear<B::Param>,
         norm: &Norm<B::Param>,
         f: impl FnOnce(&mut B, &B::Tensor) -> B::Tensor,
     ) -> B::Tensor {
         b.advance(x, |b, x| {
             if self.normalize_before {
                 let normed = norm.forward(b, x);
-                let y = f(b, &normed);
+                let inner = f(b, &normed);
+                let y = last.forward(b, &inner);
                 let y = b.dropout(y, self.dropout);
                 b.add(y, x)
             } else {
-                let y = f(b, x);
-                b.join(y, x, self.dropout, &norm.weight, &norm.bias)
+                let inner = f(b, x);
+                let map = [&last.weight, &last.bias];
+                b.linear_join(&inner, map, x, self.dropout, [&norm.weight, &norm.bias])
             }
         })
     }

@@ -69,7 +69,8 @@ impl<P> DecoderLayer<P> {
         mut see: impl FnMut(bool, B::Tensor),
     ) -> B::Tensor {
         let residual = Residual::of(config);
-        let x = residual.around(b, x, &self.self_attn_layer_norm, |b, x| {
+        let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
+        let x = residual.around(b, x, out, norm, |b, x| {
             let kv = keys(b, x);
             let Attended { context, map } =
                 self.self_attn.forward(b, x, kv.borrow(), grids.own, map);
@@ -78,7 +79,8 @@ impl<P> DecoderLayer<P> {
             }
             context
         });
-        let x = residual.around(b, x, &self.encoder_attn_layer_norm, |b, x| {
+        let (out, norm) = (&self.encoder_attn.out_proj, &self.encoder_attn_layer_norm);
+        let x = residual.around(b, x, out, norm, |b, x| {
             let Attended { context, map } =
                 self.encoder_attn.forward(b, x, memory, grids.cross, map);
             if let Some(map) = map {
@@ -88,11 +90,10 @@ impl<P> DecoderLayer<P> {
         });
         let block = FeedForward {
             fc1: &self.fc1,
-            fc2: &self.fc2,
             activation: config.activation,
             dropout: config.activation_dropout,
         };
-        residual.around(b, x, &self.final_layer_norm, |b, x| block.forward(b, x))
+        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| block.forward(b, x))
     }
 
     fn try_map<Q, E>(

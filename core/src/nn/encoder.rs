@@ -9,10 +9,9 @@ use crate::config::{Activation, Config};
 use crate::params::{Init, Layers, Path, Spec, Visit};
 use crate::shape::Shape;
 
-/// `fc2(f(fc1(x)))`: the part of a layer that both halves share.
+/// `f(fc1(x))`: what `fc2` takes in a layer of either half.
 pub(super) struct FeedForward<'a, P> {
     pub fc1: &'a Linear<P>,
-    pub fc2: &'a Linear<P>,
     pub activation: Activation,
     pub dropout: f32,
 }
@@ -20,8 +19,7 @@ pub(super) struct FeedForward<'a, P> {
 impl<P> FeedForward<'_, P> {
     pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
         let inner = b.linear_activate(x, &self.fc1.weight, &self.fc1.bias, self.activation);
-        let inner = b.dropout(inner, self.dropout);
-        self.fc2.forward(b, &inner)
+        b.dropout(inner, self.dropout)
     }
 
     /// The two maps as a layer begins them.
@@ -76,7 +74,8 @@ impl<P> EncoderLayer<P> {
         map: bool,
     ) -> B::Tensor {
         let residual = Residual::of(config);
-        let x = residual.around(b, x, &self.self_attn_layer_norm, |b, x| {
+        let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
+        let x = residual.around(b, x, out, norm, |b, x| {
             let kv = self.self_attn.kv(b, x);
             let Attended { context, map } = self.self_attn.forward(b, x, &kv, grid, map);
             map.map(see);
@@ -84,11 +83,10 @@ impl<P> EncoderLayer<P> {
         });
         let block = FeedForward {
             fc1: &self.fc1,
-            fc2: &self.fc2,
             activation: config.activation,
             dropout: config.activation_dropout,
         };
-        residual.around(b, x, &self.final_layer_norm, |b, x| block.forward(b, x))
+        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| block.forward(b, x))
     }
 
     fn try_map<Q, E>(

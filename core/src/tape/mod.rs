@@ -138,6 +138,30 @@ impl<'b, B: Train> Tape<'b, B> {
         Var { value, id: self.grads.place() }
     }
 
+    /// Records how the first term, masked, and the second became a sum and its norm.
+    fn joined(
+        &mut self,
+        [mut term, residual]: [Id; 2],
+        mask: Option<(f32, u64)>,
+        [sum, normed]: [B::Tensor; 2],
+        [gain, bias]: [&Var<B::Tensor>; 2],
+    ) -> Var<B::Tensor> {
+        if let Some((p, key)) = mask {
+            let masked = self.grads.place();
+            self.ops.push(Op::Mask { x: term, p, key, y: masked });
+            term = masked;
+        }
+        let (sum, normed) = (self.var(sum), self.var(normed));
+        self.ops.push(Op::Add { terms: [term, residual], y: sum.id });
+        let (gain, bias) = (gain.clone(), bias.id);
+        self.ops.push(Op::LayerNorm { x: sum, gain, bias, y: normed.id });
+        normed
+    }
+
+    fn next_mask(&mut self, p: f32) -> Option<(f32, u64)> {
+        (p > 0.0).then(|| (p, self.next_key()))
+    }
+
     fn next_key(&mut self) -> u64 {
         self.masks += 1;
         rng::derive(self.key, self.masks)
@@ -271,20 +295,25 @@ impl<B: Train> Backend for Tape<'_, B> {
         gain: &Self::Param,
         bias: &Self::Param,
     ) -> Self::Tensor {
-        let mask = (p > 0.0).then(|| (p, self.next_key()));
-        let [sum, normed] =
-            self.backend.join_masked(y.value, &x.value, mask, &gain.value, &bias.value);
-        let mut term = y.id;
-        if let Some((p, key)) = mask {
-            let masked = self.grads.place();
-            self.ops.push(Op::Mask { x: term, p, key, y: masked });
-            term = masked;
-        }
-        let (sum, normed) = (self.var(sum), self.var(normed));
-        self.ops.push(Op::Add { terms: [term, x.id], y: sum.id });
-        let (gain, bias) = (gain.clone(), bias.id);
-        self.ops.push(Op::LayerNorm { x: sum, gain, bias, y: normed.id });
-        normed
+        let mask = self.next_mask(p);
+        let sums = self.backend.join_masked(y.value, &x.value, mask, &gain.value, &bias.value);
+        self.joined([y.id, x.id], mask, sums, [gain, bias])
+    }
+
+    fn linear_join(
+        &mut self,
+        x: &Self::Tensor,
+        [w, b]: [&Self::Param; 2],
+        residual: &Self::Tensor,
+        p: f32,
+        norm: [&Self::Param; 2],
+    ) -> Self::Tensor {
+        let mask = self.next_mask(p);
+        let (map, of) = ([&w.value, &b.value], norm.map(|param| &param.value));
+        let sums = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
+        let y = self.grads.place();
+        self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y });
+        self.joined([y, residual.id], mask, sums, norm)
     }
 
     fn dropout(&mut self, x: Self::Tensor, p: f32) -> Self::Tensor {

@@ -75,6 +75,7 @@ pub(crate) fn layer_norm<R: Runtime>(
 #[allow(clippy::too_many_arguments)]
 fn join_kernel(
     y: &Array<f32>,
+    shift: &Array<f32>,
     x: &Array<f32>,
     gain: &Array<f32>,
     bias: &Array<f32>,
@@ -83,6 +84,7 @@ fn join_kernel(
     dropped: &Drop,
     rows: u32,
     cols: u32,
+    #[comptime] shifts: bool,
     #[comptime] drops: bool,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
@@ -90,6 +92,9 @@ fn join_kernel(
         let base = row * cols;
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
             let mut value = y[base + i];
+            if shifts {
+                value += shift[i];
+            }
             if drops {
                 value *= factor(dropped, (base + i) as u32);
             }
@@ -103,17 +108,18 @@ fn join_kernel(
     }
 }
 
-/// `sum = x + mask(y)`, and its layer norm.
+/// `sum = x + mask(y + shift)`, and its layer norm by `[gain, bias]`.
 pub(crate) fn join<R: Runtime>(
     client: &Client<R>,
     y: &Tensor,
+    shift: Option<&Tensor>,
     x: &Tensor,
     mask: Option<(f32, u64)>,
-    gain: &Tensor,
-    bias: &Tensor,
+    [gain, bias]: [&Tensor; 2],
 ) -> [Tensor; 2] {
     let (rows, cols) = (x.rows(), x.cols());
-    assert!(y.shape == x.shape && gain.len() == cols && bias.len() == cols, "join");
+    let fits = |param: &Tensor| param.len() == cols;
+    assert!(y.shape == x.shape && [gain, bias].into_iter().chain(shift).all(fits), "join");
     let [sum, out] = [(); 2].map(|()| empty(client, x.shape));
     let (p, key) = mask.unwrap_or_default();
     join_kernel::launch::<R>(
@@ -121,6 +127,7 @@ pub(crate) fn join<R: Runtime>(
         cubes(rows),
         row_units(),
         y.view().arg(),
+        shift.unwrap_or(gain).view().arg(),
         x.view().arg(),
         gain.view().arg(),
         bias.view().arg(),
@@ -129,6 +136,7 @@ pub(crate) fn join<R: Runtime>(
         drop_arg(p, key),
         rows as u32,
         cols as u32,
+        shift.is_some(),
         mask.is_some(),
     );
     [sum, out]

@@ -199,6 +199,18 @@ impl<B: Train> Backend for Timed<'_, B> {
         self.time("join", |b| b.join(y, x, p, gain, bias))
     }
 
+    fn linear_join(
+        &mut self,
+        x: &Self::Tensor,
+        map: [&Self::Param; 2],
+        residual: &Self::Tensor,
+        p: f32,
+        norm: [&Self::Param; 2],
+    ) -> Self::Tensor {
+        let product = self.product(x, map[0]);
+        self.time_products("linear_join", product, |b| b.linear_join(x, map, residual, p, norm))
+    }
+
     fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor {
         self.time("activate", |b| b.activate(x, f))
     }
@@ -273,6 +285,19 @@ impl<B: Train> Train for Timed<'_, B> {
         bias: &Self::Tensor,
     ) -> [Self::Tensor; 2] {
         self.time("join", |b| b.join_masked(y, x, mask, gain, bias))
+    }
+
+    fn linear_join_masked(
+        &mut self,
+        x: &Self::Tensor,
+        map: [&Self::Tensor; 2],
+        residual: &Self::Tensor,
+        mask: Option<(f32, u64)>,
+        norm: [&Self::Tensor; 2],
+    ) -> [Self::Tensor; 2] {
+        let product = self.product(x, map[0]);
+        let joined = |b: &mut B| b.linear_join_masked(x, map, residual, mask, norm);
+        self.time_products("linear_join", product, joined)
     }
 
     fn embed_grad(

@@ -7,6 +7,11 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+unsafe extern "C" {
+    fn mmap(at: *mut c_void, size: usize, prot: c_int, flags: c_int, fd: c_int, offset: i64) -> *mut c_void;
+    fn munmap(at: *mut c_void, size: usize) -> c_int;
+}
+
 type Result = c_int;
 const SUCCESS: Result = 0;
 const INVALID_VALUE: Result = 1;
@@ -61,8 +66,8 @@ fn layout(size: usize) -> Layout { Layout::from_size_align(size.max(1), 512).unw
     let mut memory = MEMORY.lock().unwrap();
     let memory = memory.get_or_insert_with(|| Memory { sizes: HashMap::new(), live: 0, peak: 0 });
     if memory.live + size > total() { return OUT_OF_MEMORY; }
-    let at = unsafe { alloc_zeroed(layout(size)) } as usize;
-    if at == 0 { return OUT_OF_MEMORY; }
+    let at = unsafe { mmap(std::ptr::null_mut(), size.max(1), 3, 0x4022, -1, 0) } as usize;
+    if at == usize::MAX { return OUT_OF_MEMORY; }
     memory.sizes.insert(at, size);
     memory.live += size;
     memory.peak = memory.peak.max(memory.live);
@@ -75,7 +80,7 @@ fn layout(size: usize) -> Layout { Layout::from_size_align(size.max(1), 512).unw
     let Some(memory) = memory.as_mut() else { return INVALID_VALUE };
     let Some(size) = memory.sizes.remove(&(p as usize)) else { return INVALID_VALUE };
     memory.live -= size;
-    unsafe { dealloc(p as *mut u8, layout(size)) }; SUCCESS
+    unsafe { munmap(p as *mut c_void, size.max(1)) }; SUCCESS
 }
 #[unsafe(no_mangle)] pub unsafe extern "C" fn cuMemFree_v2(p: u64) -> Result { unsafe { cuMemFreeAsync(p, std::ptr::null_mut()) } }
 #[unsafe(no_mangle)] pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, n: usize, _: *mut c_void) -> Result {

@@ -6,6 +6,7 @@ use a2d_core::rng;
 use a2d_host::config::{Method, Model, Preset, Run};
 use a2d_host::cpu::{Cpu, Tensor};
 use a2d_host::model::{Plan, core_config};
+use a2d_host::ranks::Ranks;
 use a2d_host::train::memory::Need;
 use a2d_host::train::{At, Learning, Pairs, TeacherModel, Unread, Update, objective};
 
@@ -60,8 +61,10 @@ fn updated(b: &mut Cpu, of: &(Run, Run), batches: &[Pairs], room: usize) -> (Upd
     let before = all(&learning);
     // So large an epsilon makes a step proportional to the gradient.
     let adam = Adam { eps: 1e3, weight_decay: 0.0, ..Adam::default() };
-    let at = At { adam, step: 1, lr: 1e4, ema_decay: 0.0, epoch: 1, key: 5, room };
-    let update = learning.update(b, &plan, batches, teacher.as_ref(), &objective(run), &at);
+    let ranks = &Ranks::alone();
+    let at = At { adam, step: 1, lr: 1e4, ema_decay: 0.0, epoch: 1, key: 5, room, ranks };
+    let update =
+        learning.update(b, &plan, batches, teacher.as_ref(), &objective(run), &at).unwrap();
     let update = Unread::read(b, [&update]).unwrap().remove(0);
     let after = all(&learning);
     (update, before.iter().zip(after).map(|(before, after)| after - before).collect())

@@ -1,0 +1,56 @@
+//! Ranks in step: what one of them alone knows, a signal or the time, all of them do something about, or none.
+
+use super::trainer::Trainer;
+use crate::error::{Error, Result};
+use crate::hash;
+use crate::signals;
+use a2d_core::backend::Train;
+
+/// What is due after an update, the same for all ranks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Due {
+    /// The end, asked for by this signal.
+    pub(super) stop: Option<i32>,
+    /// A look at the updates that nobody has seen.
+    pub(super) look: bool,
+    /// A checkpoint.
+    pub(super) save: bool,
+}
+
+impl<B: Train> Trainer<'_, B> {
+    /// Asks the other ranks what is due; from here on all have the same time.
+    pub(super) fn keep_step(&mut self) {
+        let stop = signals::stop_requested().unwrap_or(0) as u64;
+        let (look, save) = (u64::from(self.due_to_look()), u64::from(self.due_to_save()));
+        // Numbers that are not negative are in the order of their bits.
+        let own = [stop, look, save, self.seconds.to_bits()];
+        let [stop, look, save, seconds] = self.job.ranks.largest(own);
+        self.seconds = f64::from_bits(seconds);
+        let stop = (stop != 0).then_some(stop as i32);
+        self.due = Due { stop, look: look != 0, save: save != 0 };
+    }
+
+    /// Whether all ranks still have the same parameters: what is saved must be everybody's.
+    ///
+    /// Errors: they have not; the device was lost.
+    pub(super) fn check_step(&self, b: &mut B) -> Result<()> {
+        let ranks = self.job.ranks;
+        if ranks.size() == 1 {
+            return Ok(());
+        }
+        let mut hash = hash::Running::new(0);
+        for (_, (_, data)) in self.plan.stored(b, &self.learning.params, "")? {
+            data.iter().for_each(|x| hash.add(&x.to_bits().to_le_bytes()));
+        }
+        if ranks.same(hash.end()) {
+            return Ok(());
+        }
+        let (label, update) = (self.job.label, self.progress.update);
+        let last = self.job.dir.last();
+        let last = last.display();
+        Err(ranks.alike(Error::failed(format!(
+            "{label}: the ranks have different parameters after update {update}, so none are saved; \
+             {last} is left as it was: start all of them with the same program and data, and --resume"
+        ))))
+    }
+}

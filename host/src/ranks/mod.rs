@@ -19,6 +19,9 @@ use mpi::Engine;
 use std::cell::Cell;
 use std::ops::Range;
 
+/// Whether this build trains over several processes.
+pub const BUILT: bool = cfg!(feature = "distributed");
+
 /// This process among the ranks.
 pub struct Ranks {
     launch: Launch,
@@ -71,8 +74,21 @@ impl Ranks {
 
     /// Which of some items in a row are for this one, so that all ranks have about the same of their `weights`.
     pub fn share(&self, weights: &[usize]) -> Range<usize> {
-        let (rank, size) = (self.launch.rank, self.launch.size);
-        share(weights, rank, size)
+        Self::part(weights, self.launch.rank, self.launch.size)
+    }
+
+    /// The share of rank `rank` of `size`: the items of which the middle lies in its part of the sum of all weights.
+    pub fn part(weights: &[usize], rank: usize, size: usize) -> Range<usize> {
+        let all = weights.iter().sum::<usize>().max(1);
+        let mut before = 0;
+        let owner = weights.iter().map(|weight| {
+            let twice_middle = 2 * before + weight;
+            before += weight;
+            (size * twice_middle / (2 * all)).min(size - 1)
+        });
+        let owners: Vec<usize> = owner.collect();
+        let begin = |rank| owners.partition_point(|&owner| owner < rank);
+        begin(rank)..begin(rank + 1)
     }
 
     /// Adds up, element by element, over all ranks: the same bits on each.
@@ -189,17 +205,4 @@ impl Ranks {
             engine.abort(code);
         }
     }
-}
-
-/// The items of one rank of `size`: those of which the middle lies in its part of the sum of all weights.
-fn share(weights: &[usize], rank: usize, size: usize) -> Range<usize> {
-    let all: usize = weights.iter().sum::<usize>().max(1);
-    let mut before = 0;
-    let owner = weights.iter().map(|weight| {
-        let middle = 2 * before + weight;
-        before += weight;
-        (size * middle / (2 * all)).min(size - 1)
-    });
-    let owners: Vec<usize> = owner.collect();
-    owners.partition_point(|&owner| owner < rank)..owners.partition_point(|&owner| owner <= rank)
 }

@@ -30,7 +30,26 @@ impl<B: Train> Trainer<'_, B> {
         self.due = Due { stop, look: look != 0, save: save != 0 };
     }
 
-    /// Whether all ranks still have the same parameters: what is saved must be everybody's.
+    /// Whether all ranks were started alike, and go on from the same checkpoint.
+    ///
+    /// Errors (misuse): they were not, or do not.
+    pub(super) fn check_start(&self, b: &mut B) -> Result<()> {
+        let ranks = self.job.ranks;
+        if ranks.size() == 1 {
+            return Ok(());
+        }
+        let told = format!("{} {:?}", self.job.label, ranks.agree(self.metadata())?);
+        if !ranks.same(hash::bytes(told.as_bytes())) {
+            return Err(ranks.alike(Error::misuse(format!(
+                "{}: the ranks have different configurations, data or checkpoints: \
+                 start all by one command, in folders that all of them see",
+                self.job.label
+            ))));
+        }
+        self.check_step(b)
+    }
+
+    /// Whether all ranks have the same parameters: what is saved must be everybody's.
     ///
     /// Errors: they have not; the device was lost.
     pub(super) fn check_step(&self, b: &mut B) -> Result<()> {
@@ -50,7 +69,8 @@ impl<B: Train> Trainer<'_, B> {
         let last = last.display();
         Err(ranks.alike(Error::failed(format!(
             "{label}: the ranks have different parameters after update {update}, so none are saved; \
-             {last} is left as it was: start all of them with the same program and data, and --resume"
+             {last} is left as it was: start the same program on all machines, \
+             in folders that all of them see, with --resume"
         ))))
     }
 }

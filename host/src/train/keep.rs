@@ -78,7 +78,7 @@ impl<B: Train> Trainer<'_, B> {
         log.write(&Value::Object(line))
     }
 
-    fn metadata(&self) -> Result<BTreeMap<String, String>> {
+    pub(super) fn metadata(&self) -> Result<BTreeMap<String, String>> {
         let vocab = &self.job.data.vocab;
         let teacher = self.teacher.as_ref().map(|t| ("teacher", t.fingerprint().to_owned()));
         let progress = Progress { window: self.window.sums.clone(), ..self.progress.clone() };

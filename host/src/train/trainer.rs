@@ -33,6 +33,7 @@ mod stream {
 /// a signal, after saving.
 pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
     let mut trainer = job.ranks.agree(Trainer::new(b, job))?;
+    trainer.check_start(b)?;
     display.begin(job.label, job.run.train.max_update);
     let outcome = trainer.run(b, display);
     display.end();

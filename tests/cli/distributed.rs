@@ -80,6 +80,8 @@ fn close(desk: &Desk, a: &str, b: &str) {
 #[test]
 fn ranks_learn_what_one_process_learns() {
     let desk = Desk::with_run();
+    // Masks are drawn by the place in the whole batch.
+    let dropout = "--set model.attention_dropout=0.1 --set model.activation_dropout=0.1";
     for (name, ranks, line) in [
         ("plain", 2, "train tiny.toml"),
         (
@@ -96,7 +98,7 @@ fn ranks_learn_what_one_process_learns() {
             "distill tiny.toml --teacher full/teacher --set distill.preset=official --set train.update_freq=2",
         ),
     ] {
-        let line = format!("{line} {SHORT} --set model.dropout=0");
+        let line = format!("{line} {SHORT} {dropout}");
         desk.host(&format!("{line} --out {name}-1 --threads 1")).well();
         let done = together(&desk, ranks, &format!("{line} --out {name}-n"));
         assert_eq!(done.err, "", "{name}");
@@ -109,7 +111,7 @@ fn ranks_learn_what_one_process_learns() {
 #[test]
 fn a_run_goes_on_in_any_number_of_processes() {
     let desk = Desk::with_run();
-    let line = format!("train tiny.toml {SHORT} --set model.dropout=0");
+    let line = format!("train tiny.toml {SHORT}");
     desk.host(&format!("{line} --out whole")).well();
     together(&desk, 3, &format!("{line} --out part --set train.max_update=11")).well();
     desk.host(&format!("{line} --out part --set train.max_update=20 --resume")).well();
@@ -233,8 +235,7 @@ fn what_one_meets_ends_all() {
 #[test]
 fn ranks_that_differ_do_not_train_together() {
     let desk = Desk::with_run();
-    let line =
-        "train tiny.toml --data data --quiet --set train.max_update=10 --set model.dropout=0";
+    let line = "train tiny.toml --data data --quiet --set train.max_update=10 --set model.attention_dropout=0.1";
     let pair = |one: &str, other: &str| {
         let mut job = mpirun(&desk, "");
         for (i, line) in [one, other].into_iter().enumerate() {

@@ -54,8 +54,11 @@ fn parts<B: Train>(
     let weights: Vec<_> = source.iter().zip(&target).map(weight).collect();
     let share = at.ranks.share(&weights);
     let rows = (at.room / whole.source.max(whole.target).max(1)).max(1);
-    let part = |(source, target)| Batch::part(b, source, target, layout, whole);
-    source[share.clone()].chunks(rows).zip(target[share].chunks(rows)).map(part).collect()
+    let mut part = |begin: usize| {
+        let end = share.end.min(begin.saturating_add(rows));
+        Batch::part(b, &source, &target, begin..end, layout)
+    };
+    share.clone().step_by(rows).map(&mut part).collect()
 }
 
 /// What an update on `batches` is made of, whoever computes it.
@@ -268,13 +271,12 @@ fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result
     Ok(own.iter().map(sum).collect())
 }
 
-/// Every part of every batch, with the key of its dropout masks.
+/// Every part of every batch, with the key of its dropout masks: that of the batch, of which each part draws its own
+/// place.
 fn keyed<I>(batches: &[Vec<Batch<I>>], key: u64) -> impl Iterator<Item = (&Batch<I>, u64)> {
     batches.iter().enumerate().flat_map(move |(i, parts)| {
         let key = rng::derive(key, i as u64);
-        // A batch that is whole draws from its own key, whatever the room.
-        let of = move |number| if number == 0 { key } else { rng::derive(key, number) };
-        (0..).map(of).zip(parts).map(|(key, part)| (part, key))
+        parts.iter().map(move |part| (part, key))
     })
 }
 

@@ -124,6 +124,17 @@ fn a_run_goes_on_in_any_number_of_processes() {
     assert_eq!(ranks.map(|line| line["ranks"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 1, 2]);
 }
 
+#[test]
+fn the_time_is_up_for_all() {
+    let desk = Desk::with_run();
+    let line = format!("{LONG} --set train.time_limit_seconds=0.2 --out run");
+    let done = together(&desk, 3, &line);
+    assert!(done.err.contains("(time_limit_seconds)"), "{}", done.err);
+    done.well();
+    let done = together(&desk, 2, &format!("{line} --resume"));
+    assert!(done.err.contains("run is finished (time_limit_seconds)"), "{}", done.err);
+}
+
 /// The processes of a job, in the order of their start: those whose parent is `mpirun`.
 fn processes(job: &Child) -> Vec<u32> {
     let parent = |process: u32| -> Option<u32> {

@@ -1,9 +1,8 @@
 //! Ranks: the processes of one training, started together by a launcher (`mpirun -n 4 host train …`).
 //!
 //! Each computes its share of every batch, the gradients are added up, and each makes the same step, so that all have
-//! the same parameters, bit for bit. The first alone reads the clock, validates and writes. A method that asks the
-//! others must be called by all of them, in the same order: what a rank does next may depend on nothing that the others
-//! do not know. A rank that meets an error of its own ends them all ([`Ranks::end`]).
+//! the same parameters, bit for bit. The first alone validates and writes. A method that asks the others must be
+//! called by all of them, in the same order: what a rank does next may depend on nothing that the others do not know. A rank that meets an error of its own ends them all ([`Ranks::end`]).
 //!
 //! Without a launcher there is one rank, and nothing of this does anything.
 
@@ -179,19 +178,15 @@ impl Ranks {
         self.agree(work())
     }
 
-    /// The signal that asked any rank for the end, if one did.
-    pub fn stop_requested(&self) -> Option<i32> {
-        let own = signals::stop_requested().unwrap_or(0);
-        let [signal] = self.largest([own as u64]);
-        (signal != 0).then_some(signal as i32)
-    }
-
     /// Goes on unless a signal asked any rank for the end.
     ///
     /// Errors: one did.
     pub fn go_on(&self) -> Result<()> {
-        let asked = self.stop_requested();
-        asked.map_or(Ok(()), |signal| Err(self.alike(Error::Interrupted(signal))))
+        let own = signals::stop_requested().unwrap_or(0);
+        match self.largest([own as u64]) {
+            [0] => Ok(()),
+            [signal] => Err(self.alike(Error::Interrupted(signal as i32))),
+        }
     }
 
     /// Ends this process with an exit code: with all others where they know, and otherwise at once, as they would wait

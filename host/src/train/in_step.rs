@@ -15,19 +15,20 @@ pub(super) struct Due {
     pub(super) look: bool,
     /// A checkpoint.
     pub(super) save: bool,
+    /// The end, as the time is up.
+    pub(super) end: bool,
 }
 
 impl<B: Train> Trainer<'_, B> {
-    /// Asks the other ranks what is due; from here on all have the same time.
+    /// Asks all ranks what is due: what is for one of them is for all.
     pub(super) fn keep_step(&mut self) {
-        let stop = signals::stop_requested().unwrap_or(0) as u64;
-        let (look, save) = (u64::from(self.due_to_look()), u64::from(self.due_to_save()));
-        // Numbers that are not negative are in the order of their bits.
-        let own = [stop, look, save, self.seconds.to_bits()];
-        let [stop, look, save, seconds] = self.job.ranks.largest(own);
-        self.seconds = f64::from_bits(seconds);
-        let stop = (stop != 0).then_some(stop as i32);
-        self.due = Due { stop, look: look != 0, save: save != 0 };
+        let limit = self.job.run.train.time_limit_seconds;
+        let time_is_up = limit > 0.0 && self.seconds >= limit;
+        let own = [self.due_to_look(), self.due_to_save(), time_is_up].map(u64::from);
+        let signal = signals::stop_requested().unwrap_or(0) as u64;
+        let [signal, look, save, end] = self.job.ranks.largest([signal, own[0], own[1], own[2]]);
+        let stop = (signal != 0).then_some(signal as i32);
+        self.due = Due { stop, look: look != 0, save: save != 0, end: end != 0 };
     }
 
     /// Whether all ranks were started alike, and go on from the same checkpoint.

@@ -186,7 +186,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             Some("max_epoch")
         } else if over(train.patience as u64, progress.without_better) {
             Some("patience")
-        } else if train.time_limit_seconds > 0.0 && self.seconds >= train.time_limit_seconds {
+        } else if self.due.end {
             Some("time_limit_seconds")
         } else {
             None

@@ -23,7 +23,8 @@ impl<B: Train> Trainer<'_, B> {
     /// Asks all ranks what is due: what is for one of them is for all.
     pub(super) fn keep_step(&mut self) {
         let limit = self.job.run.train.time_limit_seconds;
-        let time_is_up = limit > 0.0 && self.seconds >= limit;
+        // By the clock of the one that writes the log, which a later part goes on from.
+        let time_is_up = limit > 0.0 && self.seconds >= limit && self.job.ranks.is_first();
         let own = [self.due_to_look(), self.due_to_save(), time_is_up].map(u64::from);
         let signal = signals::stop_requested().unwrap_or(0) as u64;
         let [signal, look, save, end] = self.job.ranks.largest([signal, own[0], own[1], own[2]]);

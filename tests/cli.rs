@@ -5,6 +5,9 @@
 mod bad_input;
 #[path = "cli/desk.rs"]
 mod desk;
+#[cfg(feature = "distributed")]
+#[path = "cli/distributed.rs"]
+mod distributed;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/image.rs"]
@@ -13,6 +16,8 @@ mod image;
 mod kills;
 #[path = "cli/large.rs"]
 mod large;
+#[path = "cli/launcher.rs"]
+mod launcher;
 #[path = "cli/options.rs"]
 mod options;
 #[path = "cli/resume.rs"]

@@ -212,6 +212,7 @@ fn steps<B: Decode>(b: &mut B, keys: &[Run]) -> Grid<B::Index> {
         keys: keys.iter().map(|k| k.start + k.len).max().unwrap_or(0),
         area,
         causal: false,
+        first: 0,
     }
 }
 
@@ -238,6 +239,7 @@ fn cached_steps_are_whole_prefixes() {
                 positions: b.index(&vec![FIRST_POSITION + at as u32; rows]),
                 rows,
                 zero_padding: false,
+                first: 0,
             };
             let own: Vec<_> = (0..rows)
                 .map(|row| Run { start: row * capacity, len: at + 1, valid: at + 1 })

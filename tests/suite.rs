@@ -141,7 +141,7 @@ pub fn moves_data<B: Train>(b: &mut B) {
 
 fn tokens<B: Backend>(b: &mut B, ids: &[u32], positions: &[u32], zero: bool) -> Tokens<B::Index> {
     let (rows, ids) = (ids.len(), b.index(ids));
-    Tokens { rows, ids, positions: b.index(positions), zero_padding: zero }
+    Tokens { rows, ids, positions: b.index(positions), zero_padding: zero, first: 0 }
 }
 
 const IDS: [u32; 9] = [4, 2, 7, 1, 1, 4, 4, 8, 0];
@@ -504,6 +504,7 @@ impl Geometry {
             keys: self.keys(),
             area: self.area(),
             causal: self.causal,
+            first: 0,
         }
     }
 

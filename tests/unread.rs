@@ -8,6 +8,7 @@ use a2d_host::device::Device;
 use a2d_host::display::Display;
 use a2d_host::error::{Error, Result};
 use a2d_host::prepared::Prepared;
+use a2d_host::ranks::Ranks;
 use a2d_host::run_dir::RunDir;
 use a2d_host::train::{Job, Progress, train};
 use a2d_tests::helpers::text;
@@ -39,6 +40,7 @@ fn trained(run: &Run, data: &Prepared, folder: &Path, counted: bool) -> Result<(
         resume: false,
         device: Device::Cpu,
         room: usize::MAX,
+        ranks: &Ranks::alone(),
     };
     let (mut b, clock) = (Cpu::new(1), Clock::default());
     let mut display = Display::new(true, 1);

@@ -23,6 +23,8 @@ pub struct Tokens<I> {
     pub rows: usize,
     /// Padding embeds to zero (the encoder) rather than to its row of the table (the decoder).
     pub zero_padding: bool,
+    /// Rows of the whole batch before these, where they are a part of one: dropout draws by the place in the whole.
+    pub first: usize,
 }
 
 /// The rows of one sentence.
@@ -101,6 +103,8 @@ pub struct Grid<I> {
     pub area: usize,
     /// Query `i` of a sentence sees its keys `0..=i` only.
     pub causal: bool,
+    /// A of the sentences of the whole batch before these, where they are a part of one.
+    pub first: usize,
 }
 
 #[cfg(feature = "train")]
@@ -112,6 +116,7 @@ mod whole {
     use crate::backend::Backend;
     use crate::config::token::{EOS, PAD};
     use alloc::vec::Vec;
+    use core::ops::Range;
 
     /// Where padding goes.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,20 +211,24 @@ mod whole {
             targets: &[&[u32]],
             layout: Layout,
         ) -> Self {
-            Self::part(b, sources, targets, layout, Extent::of(sources, targets))
+            Self::part(b, sources, targets, 0..targets.len(), layout)
         }
 
-        /// Some pairs of a batch of extent `whole`: the losses of all its parts add up to those of the batch.
+        /// The pairs `part` of a batch, which lie within it: the losses of all its parts add up to those of the batch.
         pub fn part<B: Backend<Index = I>>(
             b: &mut B,
             sources: &[&[u32]],
             targets: &[&[u32]],
+            part: Range<usize>,
             layout: Layout,
-            whole: Extent,
         ) -> Self {
+            let whole = Extent::of(sources, targets);
+            let source_before = runs(&sources[..part.start], layout, whole.source);
+            let target_before = runs(&targets[..part.start], layout, whole.target);
+            let (sources, targets) = (&sources[part.clone()], &targets[part]);
             let source = Source::within(b, sources, layout, whole.source);
             let target_runs = runs(targets, layout, whole.target);
-            Self {
+            let mut batch = Self {
                 shifted: tokens(b, &target_runs, false, |i, t| {
                     if t == 0 { EOS } else { targets[i][t - 1] }
                 }),
@@ -232,7 +241,13 @@ mod whole {
                 target_tokens: targets.iter().map(|t| t.len()).sum(),
                 source_tokens: sources.iter().map(|s| s.len()).sum(),
                 padded_targets: whole.sentences * whole.target,
-            }
+            };
+            batch.source.first = rows(&source_before);
+            batch.shifted.first = rows(&target_before);
+            batch.encoder_grid.first = area(&source_before, &source_before);
+            batch.decoder_grid.first = area(&target_before, &target_before);
+            batch.cross_grid.first = area(&target_before, &source_before);
+            batch
         }
     }
 
@@ -272,7 +287,13 @@ mod whole {
     ) -> Tokens<B::Index> {
         let ids = listed(runs, PAD, id);
         let positions = listed(runs, NO_POSITION, |_, t| FIRST_POSITION + t as u32);
-        Tokens { rows: ids.len(), ids: b.index(&ids), positions: b.index(&positions), zero_padding }
+        Tokens {
+            rows: ids.len(),
+            ids: b.index(&ids),
+            positions: b.index(&positions),
+            zero_padding,
+            first: 0,
+        }
     }
 
     fn next_tokens<B: Backend>(b: &mut B, runs: &[Run], targets: &[&[u32]]) -> B::Index {
@@ -294,6 +315,11 @@ mod whole {
             keys: rows(keys),
             area,
             causal,
+            first: 0,
         }
+    }
+
+    fn area(queries: &[Run], keys: &[Run]) -> usize {
+        queries.iter().zip(keys).map(|(query, key)| query.len * key.len).sum()
     }
 }

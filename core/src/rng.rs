@@ -18,6 +18,12 @@ fn mix(mut x: u32) -> u32 {
     x ^ (x >> 16)
 }
 
+/// The key by which index 0 draws what it is at `index` by `key`, 1 what it is at the next, and so on.
+pub fn from_index(key: u64, index: u32) -> u64 {
+    let low = (key as u32).wrapping_add(index);
+    key >> 32 << 32 | u64::from(low)
+}
+
 /// A new key from a key and a number: streams of streams (seed, then epoch, then parameter …). SplitMix64.
 pub fn derive(key: u64, stream: u64) -> u64 {
     scramble(key.wrapping_add(stream.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)))

@@ -40,7 +40,7 @@ const EXAMPLE: &str = "Example: two text files to a small model
 /// What holds for every verb.
 #[derive(Debug, Clone, Args)]
 pub struct Globals {
-    /// Threads to compute with [default: one for each core]
+    /// Threads to compute with [default: one for each core; processes of a launcher share them]
     #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 900)]
     pub threads: Option<NonZeroUsize>,
     /// Show no progress, only results and errors

@@ -119,6 +119,13 @@ pub trait Work {
 }
 
 impl Chosen {
+    /// Of several processes on a machine, where no device was named: each has a CUDA device of its own, if there are
+    /// so many. `local` is the number of this one among them.
+    pub fn of_rank(self, args: &DeviceArgs, local: Option<usize>) -> Self {
+        let Some(local) = local.filter(|_| args.device.is_none()) else { return self };
+        Self { gpu: self.gpu.map(|gpu| gpu.of_rank(local)), ..self }
+    }
+
     /// Its name.
     pub fn device(&self) -> Device {
         self.gpu.as_ref().map_or(Device::Cpu, Gpu::device)

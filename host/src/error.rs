@@ -15,6 +15,8 @@ pub enum Error {
     Failed(String),
     /// Stopped by a signal (its number); what was learned is saved. Exit code 128 + signal.
     Interrupted(i32),
+    /// Another rank of this training failed with this exit code, and tells of it; this one has nothing to say.
+    Elsewhere(u8),
 }
 
 impl Error {
@@ -44,6 +46,7 @@ impl Error {
             Self::Misuse(_) => 2,
             Self::Failed(_) => 1,
             Self::Interrupted(signal) => 128 + *signal as u8,
+            Self::Elsewhere(code) => *code,
         }
     }
 }
@@ -63,6 +66,7 @@ impl fmt::Display for Error {
             Self::Misuse(text) | Self::Failed(text) => f.write_str(text),
             Self::Interrupted(2) => f.write_str("interrupted"),
             Self::Interrupted(signal) => write!(f, "stopped by signal {signal}"),
+            Self::Elsewhere(code) => write!(f, "another rank failed with exit code {code}"),
         }
     }
 }

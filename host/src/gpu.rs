@@ -64,6 +64,16 @@ impl Gpu {
         }
     }
 
+    /// The CUDA device of this number instead of another one, if there is one.
+    pub fn of_rank(self, number: usize) -> Self {
+        let own = u32::try_from(number).ok().map(Id::Cuda);
+        let own = own.filter(|_| matches!(self.info.id, Id::Cuda(_)));
+        match own.and_then(|id| self.all.pick(Some(id)).ok()) {
+            Some(info) => Self { info, ..self },
+            None => self,
+        }
+    }
+
     /// The GPU to take where nobody asked for one.
     pub fn unasked() -> Option<Self> {
         // Asking the drivers takes a while, and where there is nothing to drive some of them complain.

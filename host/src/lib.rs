@@ -26,6 +26,7 @@ pub mod partial;
 pub mod prepare;
 pub mod prepared;
 pub mod provenance;
+pub mod ranks;
 pub mod report;
 pub mod run_dir;
 pub mod score;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The open log of a run.
 pub struct Log {
-    file: File,
+    /// None keeps nothing.
+    file: Option<File>,
     path: PathBuf,
     /// Of the last line that tells them.
     seconds: f64,
@@ -28,7 +29,12 @@ impl Log {
         let kept = if update == 0 { Ok((0, 0.0)) } else { kept(&file, update, validated) };
         let (kept, seconds) = kept.map_err(|e| Error::input("read", path, &e))?;
         file.set_len(kept).map_err(|e| Error::output("write", path, &e))?;
-        Ok(Self { file, path: path.to_owned(), seconds, events: None })
+        Ok(Self { file: Some(file), path: path.to_owned(), seconds, events: None })
+    }
+
+    /// The log of a rank that writes none.
+    pub fn none() -> Self {
+        Self { file: None, path: PathBuf::new(), seconds: 0.0, events: None }
     }
 
     /// Shows the log, as it is and as it grows, to TensorBoard in `folder`.
@@ -47,15 +53,17 @@ impl Log {
     ///
     /// Errors: it cannot be written.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|e| Error::output("write", &self.path, &e))
+        let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
+        synced.map_err(|e| Error::output("write", &self.path, &e))
     }
 
     /// Appends one line, at once: who reads meanwhile sees whole lines.
     ///
     /// Errors: the file cannot be written.
     pub fn write(&mut self, line: &Value) -> Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
         let text = format!("{line}\n");
-        let written = self.file.write_all(text.as_bytes());
+        let written = file.write_all(text.as_bytes());
         written.map_err(|e| Error::output("write", &self.path, &e))?;
         self.events.as_mut().map_or(Ok(()), |events| events.write(line))
     }

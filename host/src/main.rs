@@ -1,7 +1,8 @@
 //! The `host` command.
 
-use a2d_host::cli::{Cli, Verb, refusal};
+use a2d_host::cli::{Cli, Globals, Verb, refusal};
 use a2d_host::error::{Error, Result};
+use a2d_host::ranks::{Launch, Ranks};
 use a2d_host::{commands, output, panics, score};
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -11,18 +12,53 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     panics::install();
+    let launch = Launch::of_environment();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(refused) => return refuse(&refused),
+        Err(refused) => return told_once(launch, || refuse(&refused)),
     };
-    match panics::guard(|| run(cli)) {
-        Some(Ok(())) => ExitCode::SUCCESS,
-        Some(Err(error)) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::from(error.exit_code())
-        }
-        None => ExitCode::FAILURE,
+    let ranks = match meet(&cli.verb, launch) {
+        Ok(ranks) => ranks,
+        Err(error) => return told_once(launch, || ExitCode::from(tell(&error))),
+    };
+    let code = match panics::guard(|| run(cli, launch, &ranks)) {
+        Some(Ok(())) => return ExitCode::SUCCESS,
+        Some(Err(error)) => tell(&error),
+        None => 1,
+    };
+    ranks.end(code);
+    ExitCode::from(code)
+}
+
+/// Tells what went wrong, where it went wrong; returns its exit code.
+fn tell(error: &Error) -> u8 {
+    if !matches!(error, Error::Elsewhere(_)) {
+        let _ = writeln!(std::io::stderr(), "error: {error}");
     }
+    error.exit_code()
+}
+
+/// What all processes of a launcher do before they have met, and the first alone shows. The others end well: at the
+/// first failure a launcher ends all, which may be before it was told.
+fn told_once(launch: Launch, show: impl FnOnce() -> ExitCode) -> ExitCode {
+    if launch.is_first() { show() } else { ExitCode::SUCCESS }
+}
+
+/// The ranks of a launcher, for the verbs that several can work on.
+fn meet(verb: &Verb, launch: Launch) -> Result<Ranks> {
+    if launch.size > 1 && !matches!(verb, Verb::Train(_) | Verb::Distill(_)) {
+        let text = "only `host train` and `host distill` work in several processes";
+        let how = "start it without the launcher";
+        return Err(Error::misuse(format!("{text}, this is one of {}: {how}", launch.size)));
+    }
+    Ranks::start(launch)
+}
+
+/// Several processes share the cores of a machine, and the first alone shows how far it is.
+fn shared(globals: Globals, launch: Launch) -> Globals {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = globals.threads.or_else(|| launch.threads(cores));
+    Globals { threads, quiet: globals.quiet || !launch.is_first() }
 }
 
 /// Shows help where that was asked for or nothing was; says what is wrong in one line otherwise.
@@ -37,13 +73,14 @@ fn refuse(refused: &clap::Error) -> ExitCode {
     ExitCode::from(refused.exit_code() as u8)
 }
 
-fn run(Cli { globals, verb }: Cli) -> Result<()> {
+fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> {
+    let globals = shared(globals, launch);
     globals.start_threads()?;
     let mut out = output::stdout();
     match verb {
         Verb::Prepare(args) => commands::prepare::run(args, &globals, &mut out)?,
-        Verb::Train(args) => commands::train::run(args, &globals, &mut out)?,
-        Verb::Distill(args) => commands::distill::run(args, &globals, &mut out)?,
+        Verb::Train(args) => commands::train::run(args, &globals, ranks, &mut out)?,
+        Verb::Distill(args) => commands::distill::run(args, &globals, ranks, &mut out)?,
         Verb::Translate(args) => commands::translate::run(args, &globals, &mut out)?,
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, &mut out)?,
         Verb::Score(args) => score::command::run(&args.try_into()?, &mut out)?,

@@ -42,6 +42,7 @@ fn line(job: &Job<'_>, teacher: Option<&str>, from: u64) -> Value {
         "machine": machine(),
         "device": job.device.to_string(),
         "threads": rayon::current_num_threads(),
+        "ranks": job.ranks.size(),
         "precision": job.run.train.precision.to_string(),
         "data": {
             "train": data.train.checksum(),

@@ -25,6 +25,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
+/// Where it all lies in the folder of a run.
+const FOLDER: &str = "seq-kd";
+/// What the student learns from.
+const CORPUS: &str = "train.bin";
+
 /// The training data of `run` with the teacher's translations as targets.
 pub struct Distilled<'a> {
     /// Says how to search and what to choose.
@@ -59,6 +64,13 @@ struct Target {
     score: f32,
 }
 
+/// The data that [`Distilled`] has written for the student in `folder`.
+///
+/// Errors (misuse): there is none, or it is damaged.
+pub fn written(folder: &Path) -> Result<Corpus> {
+    Corpus::open(&folder.join(FOLDER).join(CORPUS))
+}
+
 impl Work for Distilled<'_> {
     type Output = Corpus;
 
@@ -67,7 +79,7 @@ impl Work for Distilled<'_> {
     /// Errors: the teacher cannot be used, other translations are there (misuse), a file cannot be written, a signal
     /// (what was translated stays).
     fn go<B: Train>(self, b: &mut B) -> Result<Corpus> {
-        let folder = self.folder.join("seq-kd");
+        let folder = self.folder.join(FOLDER);
         make_folder(&folder)?;
         let (_, saved) = open_teacher(self.teacher, &self.data.vocab)?;
         let recipe = Recipe::new(self.run, saved.fingerprint(), self.data);
@@ -76,7 +88,7 @@ impl Work for Distilled<'_> {
         if !targets.next().is_empty() {
             self.translate(b, &recipe, &mut targets)?;
         }
-        let corpus = folder.join("train.bin");
+        let corpus = folder.join(CORPUS);
         if !corpus.is_file() {
             self.write(&targets, &corpus)?;
         }

@@ -103,6 +103,9 @@ fn binary() -> &'static Path {
         if !a2d_host::gpu::BUILT {
             build.arg("--no-default-features");
         }
+        if a2d_host::ranks::BUILT {
+            build.args(["--features", "distributed"]);
+        }
         let built = build.output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         folder.join(format!("host{}", std::env::consts::EXE_SUFFIX))
@@ -287,7 +290,13 @@ pub fn done(output: std::process::Output) -> Done {
 /// Sends a signal.
 #[cfg(unix)]
 pub fn send(signal: &str, child: &Child) {
-    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    send_to(signal, child.id());
+}
+
+/// Sends a signal to the process of this number.
+#[cfg(unix)]
+pub fn send_to(signal: &str, process: u32) {
+    let kill = Command::new("kill").args([signal, &process.to_string()]).status();
     assert!(kill.unwrap().success());
 }
 

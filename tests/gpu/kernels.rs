@@ -43,7 +43,7 @@ fn rows<B: Train>(b: &mut B) -> Named {
         let positions: Vec<u32> =
             (0..n as u32).map(|i| if i % 9 == 8 { NO_POSITION } else { 2 + i % 60 }).collect();
         let (ids, positions) = (b.index(&ids), b.index(&positions));
-        let tokens = Tokens { ids, positions, rows: n, zero_padding: true };
+        let tokens = Tokens { ids, positions, rows: n, zero_padding: true, first: 0 };
 
         let normed = b.layer_norm(&x, &gain, &gain);
         let norm = b.layer_norm_grad(&y, &x, &gain);

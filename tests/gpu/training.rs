@@ -13,6 +13,7 @@ use a2d_host::cpu::Cpu;
 use a2d_host::device::Device;
 use a2d_host::display::Display;
 use a2d_host::prepared::Prepared;
+use a2d_host::ranks::Ranks;
 use a2d_host::run_dir::RunDir;
 use a2d_host::train::{Job, train};
 use a2d_tests::helpers::learner::{Learner, Lesson};
@@ -58,7 +59,8 @@ impl Desk {
         let dir = if resume { RunDir::resume(&folder) } else { RunDir::create(&folder) }.unwrap();
         let teacher = (run.distill.method != Method::None).then(|| self.path("teacher"));
         let (data, device, room) = (&self.data, Device::Cpu, usize::MAX);
-        let job = Job { label: name, dir: &dir, run, data, teacher, resume, device, room };
+        let ranks = &Ranks::alone();
+        let job = Job { label: name, dir: &dir, run, data, teacher, resume, device, room, ranks };
         train(b, &job, &mut Display::new(true, 1)).unwrap();
     }
 

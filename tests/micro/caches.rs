@@ -34,7 +34,7 @@ fn context(packs: bool) -> Vec<f32> {
     let run = Run { start: 0, len: TOKENS, valid: TOKENS };
     let spans = b.index(&Span { query: run, key: run, before: 0 }.encode());
     let (queries, keys, area) = (TOKENS, TOKENS, TOKENS * TOKENS);
-    let grid = Grid { spans, sentences: 1, queries, keys, area, causal: false };
+    let grid = Grid { spans, sentences: 1, queries, keys, area, causal: false, first: 0 };
     let how = Attend { heads: HEADS, map: false, dropout: 0.0, key: None };
     let found = b.attend(&q, &kv, &grid, how);
     let mut out = vec![f32::NAN; TOKENS * WIDTH];

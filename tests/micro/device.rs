@@ -78,8 +78,8 @@ fn load(micro: &mut Micro<'_, '_>, x: &Tensor) -> Slot {
 }
 
 fn grid(micro: &mut Micro<'_, '_>, of: &Grid<Index>) -> Grid<a2d_core::micro::Words> {
-    let Grid { spans, sentences, queries, keys, area, causal } = of.clone();
-    Grid { spans: micro.index(&spans), sentences, queries, keys, area, causal }
+    let Grid { spans, sentences, queries, keys, area, causal, .. } = of.clone();
+    Grid { spans: micro.index(&spans), sentences, queries, keys, area, causal, first: 0 }
 }
 
 impl Backend for Device {
@@ -103,7 +103,7 @@ impl Backend for Device {
         let [y] = self.run_with(&[table], |b| {
             let (ids, positions) = (b.index(&tokens.ids), b.index(&tokens.positions));
             let Tokens { rows, zero_padding, .. } = *tokens;
-            [b.embed(&FIRST, &Tokens { ids, positions, rows, zero_padding })]
+            [b.embed(&FIRST, &Tokens { ids, positions, rows, zero_padding, first: 0 })]
         });
         y
     }

@@ -237,7 +237,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
 fn tokens(micro: &mut Micro<'_, '_>, rows: usize) -> Option<Tokens<Words>> {
     let ids = micro.arena.adopt(rows)?;
     let positions = micro.list(rows, |i| FIRST_POSITION.saturating_add(i as u32));
-    Some(Tokens { ids, positions, rows, zero_padding: true })
+    Some(Tokens { ids, positions, rows, zero_padding: true, first: 0 })
 }
 
 /// All tokens of the source see each other.
@@ -245,5 +245,5 @@ fn own_grid(micro: &mut Micro<'_, '_>, run: Run) -> Grid<Words> {
     let span = Span { query: run, key: run, before: 0 }.encode();
     let spans = micro.list(span.len(), |i| span.get(i).copied().unwrap_or_default());
     let area = run.len.saturating_mul(run.len);
-    Grid { spans, sentences: 1, queries: run.len, keys: run.len, area, causal: false }
+    Grid { spans, sentences: 1, queries: run.len, keys: run.len, area, causal: false, first: 0 }
 }

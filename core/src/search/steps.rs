@@ -161,7 +161,7 @@ impl<'w> State<'w> {
         let words = self.ids.get_mut(..rows)?;
         let ids = b.index(words);
         words.fill(FIRST_POSITION + at as u32);
-        Some(Tokens { ids, positions: b.index(words), rows, zero_padding: false })
+        Some(Tokens { ids, positions: b.index(words), rows, zero_padding: false, first: 0 })
     }
 
     /// A grid of the live rows, one query each, over `keys(row)`.
@@ -179,7 +179,15 @@ impl<'w> State<'w> {
             *self.spans.as_chunks_mut().0.get_mut(row)? = span.encode();
         }
         let spans = b.index(self.spans.get(..live * Span::WORDS)?);
-        Some(Grid { spans, sentences: live, queries: live, keys: most, area, causal: false })
+        Some(Grid {
+            spans,
+            sentences: live,
+            queries: live,
+            keys: most,
+            area,
+            causal: false,
+            first: 0,
+        })
     }
 
     /// The best continuations of each live row, at step `at`.

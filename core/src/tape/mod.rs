@@ -20,6 +20,8 @@ use ops::{Grads, Id, Op};
 pub struct Var<T> {
     /// What it is.
     pub value: T,
+    /// Rows of the whole batch before its first, where it has rows of a batch.
+    first: usize,
     id: Id,
 }
 
@@ -55,7 +57,7 @@ impl<'b, B: Train> Tape<'b, B> {
     /// A parameter: [`Tape::backward`] returns its gradient, in the order of the calls.
     pub fn leaf(&mut self, value: B::Tensor) -> Var<B::Tensor> {
         let shape = self.backend.shape(&value);
-        let var = self.var(value);
+        let var = self.var(value, 0);
         self.leaves.push((var.id, shape));
         var
     }
@@ -70,7 +72,7 @@ impl<'b, B: Train> Tape<'b, B> {
     ) -> Var<B::Tensor> {
         let values: Vec<_> = maps.iter().map(|m| m.value.clone()).collect();
         let y = self.backend.align(&values, &w.value, &b.value, grid);
-        let y = self.var(y);
+        let y = self.var(y, 0);
         self.ops.push(Op::Align {
             maps: maps.iter().map(|m| m.id).collect(),
             values,
@@ -134,14 +136,15 @@ impl<'b, B: Train> Tape<'b, B> {
             .collect()
     }
 
-    fn var(&mut self, value: B::Tensor) -> Var<B::Tensor> {
-        Var { value, id: self.grads.place() }
+    fn var(&mut self, value: B::Tensor, first: usize) -> Var<B::Tensor> {
+        Var { value, first, id: self.grads.place() }
     }
 
     /// Records how the first term, masked, and the second became a sum and its norm.
     fn joined(
         &mut self,
-        [mut term, residual]: [Id; 2],
+        mut term: Id,
+        residual: &Var<B::Tensor>,
         mask: Option<(f32, u64)>,
         [sum, normed]: [B::Tensor; 2],
         [gain, bias]: [&Var<B::Tensor>; 2],
@@ -151,20 +154,27 @@ impl<'b, B: Train> Tape<'b, B> {
             self.ops.push(Op::Mask { x: term, p, key, y: masked });
             term = masked;
         }
-        let (sum, normed) = (self.var(sum), self.var(normed));
-        self.ops.push(Op::Add { terms: [term, residual], y: sum.id });
+        let (sum, normed) = (self.var(sum, residual.first), self.var(normed, residual.first));
+        self.ops.push(Op::Add { terms: [term, residual.id], y: sum.id });
         let (gain, bias) = (gain.clone(), bias.id);
         self.ops.push(Op::LayerNorm { x: sum, gain, bias, y: normed.id });
         normed
     }
 
-    fn next_mask(&mut self, p: f32) -> Option<(f32, u64)> {
-        (p > 0.0).then(|| (p, self.next_key()))
+    /// The dropout of what joins `residual`.
+    fn next_mask(&mut self, p: f32, residual: &Var<B::Tensor>) -> Option<(f32, u64)> {
+        (p > 0.0).then(|| (p, self.next_key(self.elements_before(residual))))
     }
 
-    fn next_key(&mut self) -> u64 {
+    /// The key of the next mask, for elements of which `first` of the whole batch come before.
+    fn next_key(&mut self, first: usize) -> u64 {
         self.masks += 1;
-        rng::derive(self.key, self.masks)
+        rng::from_index(rng::derive(self.key, self.masks), first as u32)
+    }
+
+    /// The elements of the whole batch before those of `x`.
+    fn elements_before(&self, x: &Var<B::Tensor>) -> usize {
+        x.first * self.backend.shape(&x.value).cols()
     }
 }
 
@@ -195,7 +205,7 @@ impl<B: Train> Backend for Tape<'_, B> {
 
     fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor {
         let y = self.backend.embed(&table.value, tokens);
-        let y = self.var(y);
+        let y = self.var(y, tokens.first);
         let shape = self.backend.shape(&table.value);
         self.ops.push(Op::Embed { table: table.id, shape, tokens: tokens.clone(), y: y.id });
         y
@@ -208,7 +218,7 @@ impl<B: Train> Backend for Tape<'_, B> {
         b: Option<&Self::Param>,
     ) -> Self::Tensor {
         let y = self.backend.linear(&x.value, &w.value, b.map(|b| &b.value));
-        let y = self.var(y);
+        let y = self.var(y, x.first);
         self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: b.map(|b| b.id), y: y.id });
         y
     }
@@ -216,7 +226,7 @@ impl<B: Train> Backend for Tape<'_, B> {
     fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor {
         let input = (f == Activation::Gelu).then(|| x.value.clone());
         let y = self.backend.activate(x.value, f);
-        let y = self.var(y);
+        let y = self.var(y, x.first);
         let saved = input.unwrap_or_else(|| y.value.clone());
         self.ops.push(Op::Activate { x: x.id, saved, f, y: y.id });
         y
@@ -224,7 +234,7 @@ impl<B: Train> Backend for Tape<'_, B> {
 
     fn add(&mut self, x: Self::Tensor, y: &Self::Tensor) -> Self::Tensor {
         let sum = self.backend.add(x.value, &y.value);
-        let sum = self.var(sum);
+        let sum = self.var(sum, x.first);
         self.ops.push(Op::Add { terms: [x.id, y.id], y: sum.id });
         sum
     }
@@ -236,7 +246,7 @@ impl<B: Train> Backend for Tape<'_, B> {
         bias: &Self::Param,
     ) -> Self::Tensor {
         let y = self.backend.layer_norm(&x.value, &gain.value, &bias.value);
-        let y = self.var(y);
+        let y = self.var(y, x.first);
         self.ops.push(Op::LayerNorm { x: x.clone(), gain: gain.clone(), bias: bias.id, y: y.id });
         y
     }
@@ -248,14 +258,14 @@ impl<B: Train> Backend for Tape<'_, B> {
         grid: &Grid<Self::Index>,
         how: Attend,
     ) -> Attended<Self::Tensor> {
-        let key = (how.dropout > 0.0).then(|| self.next_key());
+        let key = (how.dropout > 0.0).then(|| self.next_key(how.heads * grid.first));
         let how = Attend { map: true, key, ..how };
         let values = Kv { k: kv.k.value.clone(), v: kv.v.value.clone() };
         let Attended { context, map } = self.backend.attend(&q.value, &values, grid, how);
-        let context = self.var(context);
+        let context = self.var(context, q.first);
         // A backend that is asked for the map gives it.
         let Some(map) = map else { return Attended { context, map: None } };
-        let map = self.var(map);
+        let map = self.var(map, 0);
         self.ops.push(Op::Attend {
             inputs: [q.id, kv.k.id, kv.v.id],
             saved: SavedAttend { q: q.value.clone(), kv: values, map: map.value.clone() },
@@ -282,7 +292,7 @@ impl<B: Train> Backend for Tape<'_, B> {
         let y = self.backend.linear_activate(&x.value, &w.value, &b.value, f);
         let between = self.grads.place();
         self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y: between });
-        let y = self.var(y);
+        let y = self.var(y, x.first);
         self.ops.push(Op::Activate { x: between, saved: y.value.clone(), f, y: y.id });
         y
     }
@@ -295,9 +305,9 @@ impl<B: Train> Backend for Tape<'_, B> {
         gain: &Self::Param,
         bias: &Self::Param,
     ) -> Self::Tensor {
-        let mask = self.next_mask(p);
+        let mask = self.next_mask(p, x);
         let sums = self.backend.join_masked(y.value, &x.value, mask, &gain.value, &bias.value);
-        self.joined([y.id, x.id], mask, sums, [gain, bias])
+        self.joined(y.id, x, mask, sums, [gain, bias])
     }
 
     fn linear_join(
@@ -308,21 +318,21 @@ impl<B: Train> Backend for Tape<'_, B> {
         p: f32,
         norm: [&Self::Param; 2],
     ) -> Self::Tensor {
-        let mask = self.next_mask(p);
+        let mask = self.next_mask(p, residual);
         let (map, of) = ([&w.value, &b.value], norm.map(|param| &param.value));
         let sums = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
         let y = self.grads.place();
         self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y });
-        self.joined([y, residual.id], mask, sums, norm)
+        self.joined(y, residual, mask, sums, norm)
     }
 
     fn dropout(&mut self, x: Self::Tensor, p: f32) -> Self::Tensor {
         if p == 0.0 {
             return x;
         }
-        let key = self.next_key();
+        let key = self.next_key(self.elements_before(&x));
         let y = self.backend.mask(x.value, p, key);
-        let y = self.var(y);
+        let y = self.var(y, x.first);
         self.ops.push(Op::Mask { x: x.id, p, key, y: y.id });
         y
     }

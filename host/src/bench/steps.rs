@@ -9,6 +9,7 @@ use crate::cli::{BenchModel, BenchPreset, BenchWhat};
 use crate::config::{Distill, Method, Preset, Run};
 use crate::error::{Error, Result};
 use crate::model::Plan;
+use crate::ranks::Ranks;
 use crate::train::{At, Learning, Pairs, TeacherModel, Unread, Update, objective};
 use a2d_core::backend::Train;
 use a2d_core::kd::Objective;
@@ -118,7 +119,8 @@ impl<T: Clone> Stepper<T> {
         batches: &[Pairs],
     ) -> Result<()> {
         let first = self.done + 1;
-        let unread: Vec<_> = batches.iter().map(|batch| self.step(b, batch)).collect();
+        let unread: Vec<_> =
+            batches.iter().map(|batch| self.step(b, batch)).collect::<Result<_>>()?;
         for (number, update) in (first..).zip(Unread::read(b, &unread)?) {
             let Update { losses, gradient_norm, .. } = update;
             if !(losses.loss.is_finite() && gradient_norm.is_finite()) {
@@ -129,7 +131,11 @@ impl<T: Clone> Stepper<T> {
         Ok(())
     }
 
-    fn step<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, batch: &Pairs) -> Unread<T> {
+    fn step<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        batch: &Pairs,
+    ) -> Result<Unread<T>> {
         self.done += 1;
         let key = rng::derive(self.seed, self.done);
         let at = At {
@@ -140,6 +146,7 @@ impl<T: Clone> Stepper<T> {
             epoch: 1,
             key,
             room: usize::MAX,
+            ranks: &Ranks::alone(),
         };
         let Self { plan, learning, teacher, objective, .. } = self;
         learning.update(b, plan, std::slice::from_ref(batch), teacher.as_ref(), objective, &at)

@@ -60,6 +60,7 @@ pub enum MaxTokens {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   host train fixtures/quickstart/distill.toml --out runs/alone --set train.max_epoch=5
+  mpirun -n 4 host train config.toml --out runs/large  (a build with the feature `distributed`)
   A2D_TRAIN__LR=1e-3 host train config.toml --out runs/alone --resume")]
 pub struct TrainArgs {
     /// The run.
@@ -71,6 +72,7 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   host distill fixtures/quickstart/distill.toml
+  mpirun -n 4 host distill config.toml --out runs/a2d  (a build with the feature `distributed`)
   host distill config.toml --teacher runs/teacher --method word-kd --out runs/word-kd --seed 2")]
 pub struct DistillArgs {
     /// The run.

@@ -10,8 +10,9 @@ use crate::device;
 use crate::display::Display;
 use crate::error::Result;
 use crate::prepared::Prepared;
+use crate::ranks::Ranks;
 use crate::run_dir::RunDir;
-use crate::seq_kd::Distilled;
+use crate::seq_kd::{self, Distilled};
 use crate::signals;
 use crate::train::{self, open_teacher};
 use std::io::Write;
@@ -20,31 +21,17 @@ use std::path::{Path, PathBuf};
 /// Trains what is missing: teacher, student alone (with `distill.baseline`), student; then scores them all.
 ///
 /// Errors: a configuration, data, teacher or run that cannot be used (misuse); what training meets.
-pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let mut run = config::load(&args.run.config, &args.settings()?)?;
-    let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-    let device = device::choose(&args.run.device, globals)?;
-    device.check("train.precision", run.train.precision)?;
-    let mut beside = runs_beside(&run, &folder);
-    for side in &beside {
-        device.check(side.precision, side.run.train.precision)?;
-    }
-    let place = Place::new(device, &args.run)?;
-    place.remember(&mut run, &folder)?;
+pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
+    let asked = ranks.agree(Asked::new(&args, globals, ranks))?;
+    let Asked { run, folder, place, beside, begun } = asked;
     let resume = args.run.resume;
-    let mut begun = may_train(&run, &folder, resume)?;
-    for side in &mut beside {
-        place.remember(&mut side.run, &side.folder)?;
-        begun |= side.look(resume)?;
-    }
-    if let Some(teacher) = given_teacher(&run) {
-        RunDir::open(teacher)?.checkpoint()?;
-    }
-    signals::install()?;
-    let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
-    if let Some(teacher) = given_teacher(&run) {
-        open_teacher(teacher, &data.vocab)?;
-    }
+    let data = ranks.after_first(|| {
+        let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
+        if let Some(teacher) = given_teacher(&run) {
+            open_teacher(teacher, &data.vocab)?;
+        }
+        Ok(data)
+    })?;
     let mut display = Display::new(globals.quiet, run.train.log_interval);
     let mut entries = Vec::new();
     if let Some(folder) = given_teacher(&run) {
@@ -67,18 +54,61 @@ pub fn run(args: DistillArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         Method::None => "student",
     };
     let teacher = needs_teacher(&run).then(|| run.teacher_folder(&folder));
-    let taught = match &teacher {
-        Some(teacher) if run.distill.method == Method::SeqKd => {
-            Some(translated(&run, &data, teacher, &folder, &place, &mut display)?)
-        }
-        _ => None,
-    };
+    let taught =
+        match &teacher {
+            Some(teacher) if run.distill.method == Method::SeqKd => {
+                let mut whole = || translated(&run, &data, teacher, &folder, &place, &mut display);
+                Some(ranks.after_first(|| {
+                    if ranks.is_first() { whole() } else { there(&data, &folder) }
+                })?)
+            }
+            _ => None,
+        };
     let learned = taught.as_ref().unwrap_or(&data);
     let stage = Stage { label, run: &run, data: learned, folder: &folder, resume };
     stage.train(&place, teacher, &mut display)?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
     entries.push(Entry { label, folder: folder.clone() });
     let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
     place.device().run(Precision::F32, summary)
+}
+
+/// What is asked for, before anything is written.
+struct Asked<'a> {
+    run: Run,
+    folder: PathBuf,
+    place: Place<'a>,
+    beside: Vec<Beside>,
+    /// Whether any of it was begun earlier.
+    begun: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn new(args: &DistillArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
+        let mut run = config::load(&args.run.config, &args.settings()?)?;
+        let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
+        let device = device::choose(&args.run.device, globals)?;
+        device.check("train.precision", run.train.precision)?;
+        let mut beside = runs_beside(&run, &folder);
+        for side in &beside {
+            device.check(side.precision, side.run.train.precision)?;
+        }
+        let place = Place::new(device, &args.run, ranks)?;
+        place.remember(&mut run, &folder)?;
+        let resume = args.run.resume;
+        let mut begun = may_train(&run, &folder, resume)?;
+        for side in &mut beside {
+            place.remember(&mut side.run, &side.folder)?;
+            begun |= side.look(resume)?;
+        }
+        if let Some(teacher) = given_teacher(&run) {
+            RunDir::open(teacher)?.checkpoint()?;
+        }
+        signals::install()?;
+        Ok(Self { run, folder, place, beside, begun })
+    }
 }
 
 fn needs_teacher(run: &Run) -> bool {
@@ -99,6 +129,11 @@ fn translated(
     let work = Distilled { run, teacher, data, folder, display };
     let train = place.device().run(Precision::F32, work)?;
     Ok(Prepared { train, ..Prepared::open(&data.folder)? })
+}
+
+/// What [`translated`] has left in `folder`.
+fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
+    Ok(Prepared { train: seq_kd::written(folder)?, ..Prepared::open(&data.folder)? })
 }
 
 /// The finished run that the configuration names, where a teacher is needed.

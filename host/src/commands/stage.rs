@@ -6,26 +6,29 @@ use crate::device::{Chosen, Work};
 use crate::display::Display;
 use crate::error::{Error, Result};
 use crate::prepared::Prepared;
+use crate::ranks::Ranks;
 use crate::run_dir::RunDir;
-use crate::signals;
 use crate::train::memory::Need;
 use crate::train::{self, Job};
 use a2d_core::backend::Train;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Where trainings are computed, and how much there is room for.
-pub struct Place {
+pub struct Place<'a> {
     device: Chosen,
+    ranks: &'a Ranks,
     /// Bytes that were free before the first of them.
     free: Option<u64>,
     auto: bool,
 }
 
-impl Place {
-    /// The device, as it is before anything is computed there.
+impl<'a> Place<'a> {
+    /// The device of this rank, as it is before anything is computed there.
     ///
     /// Errors (misuse): batches are to fill a device whose memory is not known.
-    pub fn new(device: Chosen, args: &RunArgs) -> Result<Self> {
+    pub fn new(device: Chosen, args: &RunArgs, ranks: &'a Ranks) -> Result<Self> {
+        let device = device.of_rank(&args.device, ranks.local());
         let auto = args.max_tokens == Some(MaxTokens::Auto);
         let free = device.free_memory();
         if auto && free.is_none() {
@@ -33,7 +36,7 @@ impl Place {
             let text = format!("{device} does not tell its memory: give a number");
             return Err(Error::misuse(format!("--max-tokens auto: {text}")));
         }
-        Ok(Self { device, free, auto })
+        Ok(Self { device, ranks, free, auto })
     }
 
     /// The device.
@@ -73,58 +76,88 @@ impl Stage<'_> {
     /// Errors: what training meets; not even one pair has room on the device.
     pub fn train(
         &self,
-        place: &Place,
+        place: &Place<'_>,
         teacher: Option<PathBuf>,
         display: &mut Display,
     ) -> Result<()> {
-        signals::go_on()?;
         let Self { label, data, folder, resume, .. } = *self;
-        let (run, room) = self.fitted(place, teacher.as_deref(), display)?;
-        let dir = if resume { RunDir::resume(folder)? } else { RunDir::create(folder)? };
-        let _lock = dir.lock()?;
+        let ranks = place.ranks;
+        ranks.go_on()?;
+        let room = ranks.agree(self.room(place, teacher.as_deref()))?;
+        let run = self.sized(place, room, display);
+        let dir = RunDir::at(folder);
+        let _lock = ranks.agree(self.begin(ranks))?;
         let device = place.device.device();
-        let job = Job { label, dir: &dir, run: &run, data, teacher, resume, device, room };
+        let job = Job { label, dir: &dir, run: &run, data, teacher, resume, device, room, ranks };
         place.device.run(run.train.precision, Training { job, display })
     }
 
-    /// The run with batches that fill the device, where that is wanted, and the tokens that it has room for.
-    fn fitted(
-        &self,
-        place: &Place,
-        teacher: Option<&Path>,
-        display: &Display,
-    ) -> Result<(Run, usize)> {
-        let mut run = self.run.clone();
-        let Some(free) = place.free else { return Ok((run, usize::MAX)) };
+    /// Makes the folder, for the rank that writes there, and keeps others away from it.
+    fn begin(&self, ranks: &Ranks) -> Result<Option<File>> {
+        if !ranks.is_first() {
+            return Ok(None);
+        }
+        let folder = self.folder;
+        let dir = if self.resume { RunDir::resume(folder)? } else { RunDir::create(folder)? };
+        dir.lock().map(Some)
+    }
+
+    /// Whether batches are to fill the devices, and no earlier part of the run has chosen their size.
+    fn fills(&self, place: &Place<'_>) -> bool {
+        place.auto && !RunDir::at(self.folder).last().is_file()
+    }
+
+    /// Tokens of the longest sentence on either side.
+    fn longest(&self) -> usize {
+        let lengths = self.data.train.all_lengths();
+        lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0)
+    }
+
+    /// The tokens that the device of this rank has room for.
+    ///
+    /// Errors: not even for one pair; the teacher's configuration cannot be read.
+    fn room(&self, place: &Place<'_>, teacher: Option<&Path>) -> Result<usize> {
+        let Some(free) = place.free else { return Ok(usize::MAX) };
+        let Self { label, run, .. } = *self;
         let beside = matches!(run.distill.method, Method::A2d | Method::WordKd);
         let teacher = teacher.filter(|_| beside);
         let teacher = teacher.map(|folder| RunDir::open(folder)?.load_config()).transpose()?;
-        let lengths = self.data.train.all_lengths();
-        let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
-        let auto = place.auto && !RunDir::at(self.folder).last().is_file();
-        let longest = if auto { longest } else { longest.min(run.train.max_tokens) };
-        let need = Need::new(&run, teacher.as_ref(), self.data.vocab.len(), longest)?;
-        let (label, device) = (self.label, place.device.device());
-        let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64);
-        let room = need.most_tokens(free).ok_or_else(|| {
+        let longest = self.longest();
+        let longest = if self.fills(place) { longest } else { longest.min(run.train.max_tokens) };
+        let need = Need::new(run, teacher.as_ref(), self.data.vocab.len(), longest)?;
+        need.most_tokens(free).ok_or_else(|| {
             let (needed, free) = (gib(need.bytes(longest)), gib(free));
             let text = format!("a pair of {longest} tokens may take {needed}");
+            let device = place.device.device();
             Error::failed(format!(
                 "{label}: {text}, {device} has {free} free: lower `data.max_length`"
             ))
-        })?;
-        if auto {
+        })
+    }
+
+    /// The run with batches that fill the devices of all ranks, where that is wanted.
+    fn sized(&self, place: &Place<'_>, room: usize, display: &Display) -> Run {
+        let mut run = self.run.clone();
+        let Some(free) = place.free else { return run };
+        let (label, device, ranks) = (self.label, place.device.device(), place.ranks.size());
+        if self.fills(place) {
+            let together = ranks.saturating_mul(place.ranks.smallest(room as u64) as usize);
+            let lengths = self.data.train.all_lengths();
             let all: usize = lengths.iter().map(|&(s, t)| s.max(t) as usize).sum();
-            run.train.max_tokens = room.min(all.max(longest));
+            run.train.max_tokens = together.min(all.max(self.longest()));
             let text = format!("max_tokens {} fills {device}", run.train.max_tokens);
             display.line(&format!("{label}: {text} ({} free)", gib(free)));
-        } else if room < run.train.max_tokens {
+        } else if room < run.train.max_tokens.div_ceil(ranks) {
             let (max_tokens, free) = (run.train.max_tokens, gib(free));
             let text = format!("{device} ({free} free) has no room for max_tokens {max_tokens}");
             display.line(&format!("{label}: {text}: batches are computed {room} at a time"));
         }
-        Ok((run, room))
+        run
     }
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
 }
 
 struct Training<'a> {

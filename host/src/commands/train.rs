@@ -8,33 +8,53 @@ use crate::config::{self, Method, Precision, Run};
 use crate::device;
 use crate::display::Display;
 use crate::error::Result;
+use crate::ranks::Ranks;
 use crate::run_dir::RunDir;
 use crate::signals;
 use crate::train;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Trains the configuration's model without a teacher, and scores it.
 ///
 /// Errors: a configuration, data or run that cannot be used (misuse); what training meets.
-pub fn run(args: TrainArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let run = config::load(&args.run.config, &args.settings()?)?;
-    let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-    let device = device::choose(&args.run.device, globals)?;
-    device.check("train.precision", run.train.precision)?;
-    let place = Place::new(device, &args.run)?;
-    let mut run = alone(&run);
-    place.remember(&mut run, &folder)?;
-    let begun = may_train(&run, &folder, args.run.resume)?;
-    signals::install()?;
-    let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
+pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
+    let Asked { run, folder, place, begun } = ranks.agree(Asked::new(&args, globals, ranks))?;
+    let data = ranks.after_first(|| prepare::ensure(&run, &folder, begun, globals.quiet))?;
     let mut display = Display::new(globals.quiet, run.train.log_interval);
     let resume = args.run.resume;
     let stage = Stage { label: "model", run: &run, data: &data, folder: &folder, resume };
     stage.train(&place, None, &mut display)?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
     let entries = vec![Entry { label: "model", folder: folder.clone() }];
     let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
     place.device().run(Precision::F32, summary)
+}
+
+/// What is asked for, before anything is written.
+struct Asked<'a> {
+    run: Run,
+    folder: PathBuf,
+    place: Place<'a>,
+    /// Whether it was begun earlier.
+    begun: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn new(args: &TrainArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
+        let run = config::load(&args.run.config, &args.settings()?)?;
+        let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
+        let device = device::choose(&args.run.device, globals)?;
+        device.check("train.precision", run.train.precision)?;
+        let place = Place::new(device, &args.run, ranks)?;
+        let mut run = alone(&run);
+        place.remember(&mut run, &folder)?;
+        let begun = may_train(&run, &folder, args.run.resume)?;
+        signals::install()?;
+        Ok(Self { run, folder, place, begun })
+    }
 }
 
 /// The run without its teacher.

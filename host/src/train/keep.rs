@@ -25,10 +25,6 @@ impl<B: Train> Trainer<'_, B> {
             || (train.save_interval_minutes > 0.0 && long_ago)
     }
 
-    pub(super) fn save_best(&self, b: &mut B) -> Result<()> {
-        self.learning.save_weights(b, &self.plan, &self.job.dir.best(), &self.metadata()?)
-    }
-
     /// Writes the last checkpoint, if it is worth going on from.
     pub(super) fn save_last(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         self.look(b, display)?;
@@ -37,16 +33,26 @@ impl<B: Train> Trainer<'_, B> {
             let loss = validate::probe(b, &model, self.job, &self.objective)?;
             self.check_number("loss", loss)?;
         }
-        // A checkpoint must not outlive the lines that lead to it.
-        self.log.sync()?;
-        self.alignment.as_ref().map_or(Ok(()), Log::sync)?;
-        self.learning.save_state(b, &self.plan, &self.job.dir.last(), &self.metadata()?)?;
+        self.check_step(b)?;
+        if self.job.ranks.is_first() {
+            self.write_last(b)?;
+        }
         self.saved = (Some(self.progress.update), Instant::now());
         Ok(())
     }
 
-    /// Keeps the weights that were just validated, and only so many of them.
-    pub(super) fn keep(&self, b: &mut B) -> Result<()> {
+    fn write_last(&self, b: &mut B) -> Result<()> {
+        // A checkpoint must not outlive the lines that lead to it.
+        self.log.sync()?;
+        self.alignment.as_ref().map_or(Ok(()), Log::sync)?;
+        self.learning.save_state(b, &self.plan, &self.job.dir.last(), &self.metadata()?)
+    }
+
+    /// Keeps the weights that were just validated, as the best if they are, and only so many of them.
+    pub(super) fn keep(&self, b: &mut B, best: bool) -> Result<()> {
+        if best {
+            self.learning.save_weights(b, &self.plan, &self.job.dir.best(), &self.metadata()?)?;
+        }
         let (dir, most) = (self.job.dir, self.job.run.train.keep_last);
         if most > 0 {
             make_folder(&dir.checkpoints())?;
@@ -72,7 +78,7 @@ impl<B: Train> Trainer<'_, B> {
         log.write(&Value::Object(line))
     }
 
-    fn metadata(&self) -> Result<BTreeMap<String, String>> {
+    pub(super) fn metadata(&self) -> Result<BTreeMap<String, String>> {
         let vocab = &self.job.data.vocab;
         let teacher = self.teacher.as_ref().map(|t| ("teacher", t.fingerprint().to_owned()));
         let progress = Progress { window: self.window.sums.clone(), ..self.progress.clone() };

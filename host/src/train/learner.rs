@@ -5,13 +5,14 @@ use crate::config::Run;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::model::{MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state};
+use crate::ranks::Ranks;
 use crate::run_dir::RunDir;
 use crate::train::Unread;
 use crate::vocab::Vocab;
 use a2d_core::backend::{AdamState, Train};
-use a2d_core::batch::{Batch, Extent};
+use a2d_core::batch::{Batch, Extent, Layout};
 use a2d_core::config::Config;
-use a2d_core::kd::{Counts, Norm, Objective, Report, Taught, Teacher};
+use a2d_core::kd::{Counts, Norm, Objective, Report, Taught, Teacher, elements};
 use a2d_core::optim::Adam;
 use a2d_core::rng;
 use a2d_core::tape::Tape;
@@ -35,20 +36,40 @@ pub fn batch<B: Train>(b: &mut B, pairs: &Pairs, objective: &Objective) -> Batch
     Batch::new(b, &source, &target, objective.layout())
 }
 
-/// `pairs` in parts of at most `room` padded tokens, though never less than a pair: what a device has room for at
-/// once. The losses of the parts add up to those of the batch.
-pub fn parts<B: Train>(
+/// The share of this rank in `pairs`, in parts of at most `room` padded tokens, though never less than a pair: what a
+/// device has room for at once. The losses of all parts of all ranks add up to those of the batch.
+fn parts<B: Train>(
     b: &mut B,
     pairs: &Pairs,
     objective: &Objective,
-    room: usize,
+    at: &At<'_>,
 ) -> Vec<Batch<B::Index>> {
     let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
     let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
-    let whole = Extent::of(&source, &target);
-    let rows = (room / whole.source.max(whole.target).max(1)).max(1);
-    let part = |(source, target)| Batch::part(b, source, target, objective.layout(), whole);
-    source.chunks(rows).zip(target.chunks(rows)).map(part).collect()
+    let (layout, whole) = (objective.layout(), Extent::of(&source, &target));
+    let weight = |(source, target): (&&[u32], &&[u32])| match layout {
+        Layout::Padded => 1,
+        Layout::Packed => source.len() + target.len(),
+    };
+    let weights: Vec<_> = source.iter().zip(&target).map(weight).collect();
+    let share = at.ranks.share(&weights);
+    let rows = (at.room / whole.source.max(whole.target).max(1)).max(1);
+    let mut part = |begin: usize| {
+        let end = share.end.min(begin.saturating_add(rows));
+        Batch::part(b, &source, &target, begin..end, layout)
+    };
+    share.clone().step_by(rows).map(&mut part).collect()
+}
+
+/// What an update on `batches` is made of, whoever computes it.
+fn counts(batches: &[Pairs]) -> Counts {
+    let tokens = |sentences: &[Vec<u32>]| sentences.iter().map(Vec::len).sum();
+    let of = |(source, target): &Pairs| Counts {
+        sentences: target.len(),
+        source_tokens: tokens(source),
+        target_tokens: tokens(target),
+    };
+    batches.iter().map(of).fold(Counts::default(), Counts::and)
 }
 
 /// Parameters and Adam's moments, in the plan's order.
@@ -62,7 +83,7 @@ pub struct Learning<T> {
 }
 
 /// Where in the training an update stands.
-pub struct At {
+pub struct At<'a> {
     /// Adam's settings.
     pub adam: Adam,
     /// The number of the update, from 1.
@@ -77,6 +98,8 @@ pub struct At {
     pub key: u64,
     /// Padded tokens that the device has room for at once; batches of more are computed in parts.
     pub room: usize,
+    /// The processes that compute it together.
+    pub ranks: &'a Ranks,
 }
 
 impl<T: Clone> Learning<T> {
@@ -145,7 +168,10 @@ impl<T: Clone> Learning<T> {
         write(path, &tensors, metadata)
     }
 
-    /// One update: the gradients of all `batches` together, then Adam. Nothing of it is read.
+    /// One update: the gradients of all `batches` together, then Adam. Nothing of it is read, unless there are several
+    /// ranks: they add their gradients up on the host, which waits for the device.
+    ///
+    /// Errors: the device was lost.
     pub fn update<B: Train<Tensor = T, Param = T>>(
         &mut self,
         b: &mut B,
@@ -153,17 +179,15 @@ impl<T: Clone> Learning<T> {
         batches: &[Pairs],
         teacher: Option<&TeacherModel<T>>,
         objective: &Objective,
-        at: &At,
-    ) -> Unread<T> {
+        at: &At<'_>,
+    ) -> Result<Unread<T>> {
         // Means of the authors' form are per batch; the others add up over the update.
         let weight = match objective.norm {
             Norm::Official => 1.0 / batches.len() as f64,
             Norm::Mean => 1.0,
         };
-        let batches: Vec<_> =
-            batches.iter().map(|pairs| parts(b, pairs, objective, at.room)).collect();
-        let counts = batches.iter().flatten().map(Counts::of);
-        let counts = counts.fold(Counts::default(), Counts::and);
+        let counts = counts(batches);
+        let batches: Vec<_> = batches.iter().map(|pairs| parts(b, pairs, objective, at)).collect();
         let mut reports = Vec::with_capacity(batches.len());
         let mut sums: Option<Vec<T>> = None;
         for (part, key) in keyed(&batches, at.key) {
@@ -177,18 +201,22 @@ impl<T: Clone> Learning<T> {
                 }
             });
         }
-        let grads = sums.unwrap_or_default();
+        let grads = match sums {
+            Some(sums) => sums,
+            None => plan.zeros(b),
+        };
+        let grads = over_ranks(b, grads, at.ranks)?;
         let step = at.adam.step(at.step, at.lr, objective.gradient_scale(&counts));
         let state =
             AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
         let gradient_norm = b.adam(state, &step);
         self.average(b, at);
-        Unread { counts, reports, gradient_norm }
+        Ok(Unread { counts, reports, gradient_norm })
     }
 
     /// Moves the average towards the parameters. It starts to average late, so that it is not held back by what they
     /// were at first: the decay is (1 + t) / (10 + t) until that is more than the one asked for, as Marian has it.
-    fn average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, at: &At) {
+    fn average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, at: &At<'_>) {
         let Some(ema) = &mut self.ema else { return };
         let t = at.step as f64;
         let decay = at.ema_decay.min((1.0 + t) / (10.0 + t)) as f32;
@@ -224,13 +252,31 @@ impl<T: Clone> Learning<T> {
     }
 }
 
-/// Every part of every batch, with the key of its dropout masks.
+/// The sums over all ranks of tensors that each has.
+///
+/// Errors: the device was lost.
+fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result<Vec<B::Tensor>> {
+    if ranks.size() == 1 {
+        return Ok(own);
+    }
+    let flat = elements(b, &own.iter().collect::<Vec<_>>());
+    let flat = ranks.sum(flat.map_err(|e| Error::failed(e.to_string()))?);
+    let mut rest = &flat[..];
+    let sum = |tensor: &B::Tensor| {
+        let shape = b.shape(tensor);
+        let (data, after) = rest.split_at(shape.len());
+        rest = after;
+        b.tensor(data, shape)
+    };
+    Ok(own.iter().map(sum).collect())
+}
+
+/// Every part of every batch, with the key of its dropout masks: that of the batch, of which each part draws its own
+/// place.
 fn keyed<I>(batches: &[Vec<Batch<I>>], key: u64) -> impl Iterator<Item = (&Batch<I>, u64)> {
     batches.iter().enumerate().flat_map(move |(i, parts)| {
         let key = rng::derive(key, i as u64);
-        // A batch that is whole draws from its own key, whatever the room.
-        let of = move |number| if number == 0 { key } else { rng::derive(key, number) };
-        (0..).map(of).zip(parts).map(|(key, part)| (part, key))
+        parts.iter().map(move |part| (part, key))
     })
 }
 

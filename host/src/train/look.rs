@@ -37,7 +37,8 @@ impl<B: Train> Trainer<'_, B> {
     pub(super) fn look(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         let start = Instant::now();
         let unseen = std::mem::take(&mut self.unseen);
-        let updates = Unread::read(b, unseen.iter().map(|one| &one.unread))?;
+        let unread = unseen.iter().map(|one| &one.unread);
+        let updates = Unread::read_over(b, unread, self.job.ranks)?;
         self.looked = Instant::now();
         self.seconds += start.elapsed().as_secs_f64();
         unseen.iter().zip(&updates).try_for_each(|(one, update)| self.take_in(one, update, display))

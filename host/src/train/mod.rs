@@ -4,6 +4,7 @@
 //! run, the data and the checkpoint it goes on from, never on the clock: a run that was killed and resumed ends, on the
 //! CPU, with the bytes that it would have ended with.
 
+mod in_step;
 mod keep;
 mod learner;
 mod look;
@@ -29,6 +30,7 @@ pub use warm_start::teacher_layers;
 use crate::config::Run;
 use crate::device::Device;
 use crate::prepared::Prepared;
+use crate::ranks::Ranks;
 use crate::run_dir::RunDir;
 use std::path::PathBuf;
 
@@ -50,4 +52,6 @@ pub struct Job<'a> {
     pub device: Device,
     /// Padded tokens that the device has room for at once; batches of more are computed in parts.
     pub room: usize,
+    /// The processes that train together.
+    pub ranks: &'a Ranks,
 }

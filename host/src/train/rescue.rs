@@ -43,7 +43,7 @@ impl<B: Train> Trainer<'_, B> {
     pub(super) fn retry(&mut self, b: &mut B, display: &mut Display, why: Error) -> Result<()> {
         let retries = self.progress.retries + 1;
         if self.job.run.train.on_nan == OnNan::Stop || retries > MOST_RETRIES {
-            return Err(why);
+            return Err(self.job.ranks.alike(why));
         }
         self.go_back(b)?;
         self.progress.retries = retries;

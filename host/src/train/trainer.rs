@@ -1,5 +1,6 @@
 //! The loop: epochs, validations, the reasons to end.
 
+use super::in_step::Due;
 use super::learner::{self, At, Learning, TeacherModel};
 use super::look::Unseen;
 use super::window::Window;
@@ -13,7 +14,6 @@ use crate::files::sweep;
 use crate::log::Log;
 use crate::model::{Plan, core_config};
 use crate::provenance;
-use crate::signals;
 use a2d_core::backend::Train;
 use a2d_core::kd::Objective;
 use a2d_core::optim::{Adam, InverseSqrt};
@@ -27,16 +27,19 @@ mod stream {
     pub const DROPOUT: u64 = 1;
 }
 
-/// Trains until a limit of the configuration is reached; returns how far it came.
+/// Trains until a limit of the configuration is reached; returns how far it came. All ranks do it together.
 ///
 /// Errors: a file cannot be read (misuse) or written; a loss that is no number (the last good checkpoint stays);
 /// a signal, after saving.
 pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
-    let mut trainer = Trainer::new(b, job)?;
+    let mut trainer = job.ranks.agree(Trainer::new(b, job))?;
+    trainer.check_start(b)?;
     display.begin(job.label, job.run.train.max_update);
     let outcome = trainer.run(b, display);
     display.end();
     outcome?;
+    // What the first has written is there for all.
+    job.ranks.meet();
     Ok(trainer.progress)
 }
 
@@ -59,6 +62,8 @@ pub(super) struct Trainer<'a, B: Train> {
     pub(super) unseen: Vec<Unseen<B::Tensor>>,
     /// When somebody looked last.
     pub(super) looked: Instant,
+    /// What is to be done after the last update.
+    pub(super) due: Due,
     /// Whether a number was found that is none.
     pub(super) spoilt: bool,
 }
@@ -102,6 +107,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             progress,
             unseen: Vec::new(),
             looked: Instant::now(),
+            due: Due::default(),
             spoilt: false,
         })
     }
@@ -109,12 +115,16 @@ impl<'a, B: Train> Trainer<'a, B> {
     /// Takes up the last checkpoint again, or begins anew where there is none.
     pub(super) fn go_back(&mut self, b: &mut B) -> Result<()> {
         let job = self.job;
-        let (learning, progress) = match resume::open(job.dir, job.run)? {
-            Some(saved) => load(b, job, &self.plan, saved)?,
-            None => (begin(b, job, &self.plan)?, Progress::default()),
+        let mut earlier = || {
+            let (learning, progress) = match resume::open(job.dir, job.run)? {
+                Some(saved) => load(b, job, &self.plan, saved)?,
+                None => (begin(b, job, &self.plan)?, Progress::default()),
+            };
+            let logs = logs(job, &progress)?;
+            Ok((learning, progress, logs))
         };
+        let (learning, progress, (log, alignment)) = job.ranks.agree(earlier())?;
         (self.learning, self.progress) = (learning, progress);
-        let (log, alignment) = logs(job, &self.progress)?;
         (self.log, self.alignment) = (log, alignment);
         self.window = Window::from(self.progress.window.clone());
         self.unseen.clear();
@@ -122,16 +132,15 @@ impl<'a, B: Train> Trainer<'a, B> {
     }
 
     fn run(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        self.keep_step();
         if let Some(reason) = self.reason_to_end().filter(|_| self.progress.finished) {
             let (label, folder) = (self.job.label, self.job.dir.folder().display());
             display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
             return Ok(());
         }
-        sweep(self.job.dir.folder());
-        self.job.data.vocab.save(&self.job.dir.tokenizer())?;
-        self.job.dir.save_config(self.job.run)?;
-        let teacher = self.teacher.as_ref().map(|teacher| teacher.fingerprint());
-        provenance::record(self.job, teacher, self.progress.update)?;
+        if self.job.ranks.is_first() {
+            self.record()?;
+        }
         // A limit may have been moved.
         self.progress.finished = false;
         loop {
@@ -140,6 +149,15 @@ impl<'a, B: Train> Trainer<'a, B> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// What the folder says of the run, beside the checkpoints.
+    fn record(&self) -> Result<()> {
+        sweep(self.job.dir.folder());
+        self.job.data.vocab.save(&self.job.dir.tokenizer())?;
+        self.job.dir.save_config(self.job.run)?;
+        let teacher = self.teacher.as_ref().map(|teacher| teacher.fingerprint());
+        provenance::record(self.job, teacher, self.progress.update)
     }
 
     /// Trains until it is over, or something happens.
@@ -168,7 +186,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             Some("max_epoch")
         } else if over(train.patience as u64, progress.without_better) {
             Some("patience")
-        } else if train.time_limit_seconds > 0.0 && self.seconds >= train.time_limit_seconds {
+        } else if self.due.end {
             Some("time_limit_seconds")
         } else {
             None
@@ -189,7 +207,7 @@ impl<'a, B: Train> Trainer<'a, B> {
     fn epoch(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         let train = &self.job.run.train;
         let epoch = self.progress.epoch + 1;
-        let batches = self.batches(epoch, display)?;
+        let batches = self.job.ranks.agree(self.batches(epoch, display))?;
         let updates: Vec<_> = batches.chunks(train.update_freq).collect();
         if self.progress.position == 0 {
             self.window = Window::from(Default::default());
@@ -200,8 +218,10 @@ impl<'a, B: Train> Trainer<'a, B> {
             if ended {
                 self.end_epoch();
             }
-            self.stop_if_asked(b, display)?;
-            if self.due_to_save() {
+            if let Some(signal) = self.due.stop {
+                return self.stop(b, display, signal);
+            }
+            if self.due.save {
                 self.save_last(b, display)?;
             }
             if ended || self.due_to_validate() || self.reason_to_end().is_some() {
@@ -238,15 +258,15 @@ impl<'a, B: Train> Trainer<'a, B> {
         Ok(cut.batches)
     }
 
-    /// Saves and ends where a signal asks for it.
-    fn stop_if_asked(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
-        let Err(asked) = signals::go_on() else { return Ok(()) };
+    /// Saves and ends, as a signal has asked for.
+    fn stop(&mut self, b: &mut B, display: &mut Display, signal: i32) -> Result<()> {
+        let asked = Error::Interrupted(signal);
         self.save_last(b, display)?;
         let (label, update) = (self.job.label, self.progress.update);
         let (event, seconds) = (asked.to_string(), self.seconds);
         self.log.write(&json!({"update": update, "event": event, "seconds": seconds}))?;
         display.line(&format!("{label}: saved at update {update}; go on with --resume"));
-        Err(asked)
+        Err(self.job.ranks.alike(asked))
     }
 
     fn update(
@@ -261,7 +281,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         let lr = self.rate();
         let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
         let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
-        let batches = batches.collect::<Result<Vec<_>>>()?;
+        let batches = self.job.ranks.agree(batches.collect::<Result<Vec<_>>>())?;
         let unread = self.learning.update(
             b,
             &self.plan,
@@ -276,13 +296,15 @@ impl<'a, B: Train> Trainer<'a, B> {
                 epoch,
                 key,
                 room: self.job.room,
+                ranks: self.job.ranks,
             },
-        );
+        )?;
         self.progress.update += 1;
         self.progress.position += 1;
         self.unseen.push(Unseen { number: self.progress.update, epoch, lr, unread });
         self.seconds += start.elapsed().as_secs_f64();
-        if self.due_to_look() { self.look(b, display) } else { Ok(()) }
+        self.keep_step();
+        if self.due.look { self.look(b, display) } else { Ok(()) }
     }
 
     /// The learning rate of the next update.
@@ -316,22 +338,23 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
         self.look(b, display)?;
         let model = self.plan.bind(self.learning.weights().iter().cloned()).model;
-        let found = match validate::validate(b, &model, self.job, &self.objective) {
-            Err(Error::Interrupted(_)) => return self.stop_if_asked(b, display),
-            found => found?,
+        let found = match validate::validate(b, &model, self.job, &self.objective)? {
+            Ok(found) => found,
+            Err(signal) => return self.stop(b, display, signal),
         };
-        self.check_number("validation loss", found.losses.loss)?;
+        self.check_number("validation loss", found.loss)?;
         let better = self.progress.best_bleu.is_none_or(|best| found.bleu > best);
         self.progress.validated = self.progress.update;
         if better {
             self.progress.best_bleu = Some(found.bleu);
             self.progress.best_update = self.progress.update;
             self.progress.without_better = 0;
-            self.save_best(b)?;
         } else if scheduled {
             self.progress.without_better += 1;
         }
-        self.keep(b)?;
+        if self.job.ranks.is_first() {
+            self.keep(b, better)?;
+        }
         let epoch = self.progress.epoch + u64::from(self.progress.position > 0);
         self.write_alignment(b, epoch)?;
         display.line(&format!(
@@ -339,16 +362,16 @@ impl<'a, B: Train> Trainer<'a, B> {
             self.job.label,
             epoch,
             self.progress.update,
-            found.losses.loss,
-            found.losses.nll.exp(),
+            found.loss,
+            found.nll.exp(),
             found.bleu,
             if better { " (best)" } else { "" },
         ));
         self.log.write(&json!({
             "update": self.progress.update,
             "epoch": epoch,
-            "valid_loss": found.losses.loss,
-            "valid_nll": found.losses.nll,
+            "valid_loss": found.loss,
+            "valid_nll": found.nll,
             "bleu": found.bleu,
             "best": better,
             "seconds": self.seconds,
@@ -376,7 +399,7 @@ impl<'a, B: Train> Trainer<'a, B> {
 
 /// What a new run learns with.
 fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learning<B::Tensor>> {
-    job.dir.forget_after(0)?;
+    forget_after(job, 0)?;
     let seed = rng::derive(job.run.train.seed, stream::INIT);
     let mut learning = Learning::new(b, plan, seed);
     if let (Some(how), Some(teacher)) = (job.run.distill.init_from_teacher, &job.teacher) {
@@ -395,12 +418,19 @@ fn load<B: Train>(
     let progress: Progress = saved.get("progress")?;
     let learning = Learning::load(b, plan, &mut saved, job.run.train.ema_decay > 0.0)?;
     saved.finish()?;
-    job.dir.forget_after(progress.validated)?;
+    forget_after(job, progress.validated)?;
     Ok((learning, progress))
 }
 
-/// The log and that of the alignment, where one is learned, as they were at a checkpoint.
+fn forget_after(job: &Job<'_>, update: u64) -> Result<()> {
+    if job.ranks.is_first() { job.dir.forget_after(update) } else { Ok(()) }
+}
+
+/// The log and that of the alignment, where one is learned, as they were at a checkpoint. The first rank alone has any.
 fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Option<Log>)> {
+    if !job.ranks.is_first() {
+        return Ok((Log::none(), None));
+    }
     let &Progress { update, validated, .. } = progress;
     let mut log = Log::resume(&job.dir.log(), update, validated)?;
     if job.run.train.tensorboard {

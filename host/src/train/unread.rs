@@ -1,6 +1,7 @@
 //! Updates whose numbers are still on the device: reading them makes the host wait, so that they are read together.
 
 use crate::error::{Error, Result};
+use crate::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Report, elements};
 
@@ -41,6 +42,26 @@ impl<T> Unread<T> {
         Ok(updates.into_iter().map(|update| update.take(&mut elements)).collect())
     }
 
+    /// [`Unread::read`] of what all ranks have computed together.
+    ///
+    /// Errors: the device was lost.
+    pub(super) fn read_over<'a, B: Train<Tensor = T>>(
+        b: &mut B,
+        updates: impl IntoIterator<Item = &'a Self> + Clone,
+        ranks: &Ranks,
+    ) -> Result<Vec<Update>>
+    where
+        T: 'a,
+    {
+        let mut updates = Self::read(b, updates)?;
+        let own = updates.iter().flat_map(|update| numbers(&update.losses)).collect();
+        let all = ranks.total(own);
+        for (update, losses) in updates.iter_mut().zip(all.as_chunks().0) {
+            update.losses = losses_of(*losses);
+        }
+        Ok(updates)
+    }
+
     fn tensors(&self) -> impl Iterator<Item = &T> {
         let reports = self.reports.iter().flat_map(|(report, _)| report.parts());
         reports.chain([&self.gradient_norm])
@@ -61,6 +82,15 @@ pub(super) fn sum<B: Train>(b: &mut B, reports: &[(Report<B::Tensor>, f64)]) -> 
     let tensors: Vec<_> = reports.iter().flat_map(|(report, _)| report.parts()).collect();
     let elements = elements(b, &tensors).map_err(|e| Error::failed(e.to_string()))?;
     Ok(weighed(reports, &mut elements.into_iter()))
+}
+
+fn numbers(losses: &Losses) -> [f64; 8] {
+    losses.named().map(|(_, x)| x)
+}
+
+/// The inverse of [`numbers`].
+fn losses_of([loss, ce, kd, encoder, decoder, cross, nll, teacher_nll]: [f64; 8]) -> Losses {
+    Losses { loss, ce, kd, encoder, decoder, cross, nll, teacher_nll }
 }
 
 fn weighed<T>(reports: &[(Report<T>, f64)], elements: &mut impl Iterator<Item = f32>) -> Losses {

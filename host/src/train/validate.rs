@@ -2,7 +2,7 @@
 
 use super::{Job, learner, unread};
 use crate::data;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::score;
 use crate::signals;
@@ -13,23 +13,33 @@ use a2d_core::search::Search;
 
 /// What a validation found.
 pub(super) struct Found {
-    /// Of the word loss alone, per target token, without a teacher.
-    pub losses: Losses,
+    /// The word loss alone, per target token, without a teacher.
+    pub loss: f64,
+    /// Of it, the negative log-likelihood.
+    pub nll: f64,
     /// Corpus BLEU of the translated sentences.
     pub bleu: f64,
 }
 
+/// What the first rank finds, on all of them; or the signal that kept it from finding anything.
 pub(super) fn validate<B: Train>(
     b: &mut B,
     model: &Model<B::Tensor>,
     job: &Job<'_>,
     objective: &Objective,
-) -> Result<Found> {
-    let losses = losses(b, model, job, objective, usize::MAX)?;
-    if !losses.loss.is_finite() {
-        return Ok(Found { losses, bleu: 0.0 });
-    }
-    Ok(Found { losses, bleu: bleu(b, model, job)? })
+) -> Result<Result<Found, i32>> {
+    let [signal, loss, nll, bleu] = job.ranks.found(|| {
+        let Losses { loss, nll, .. } = losses(b, model, job, objective, usize::MAX)?;
+        if !loss.is_finite() {
+            return Ok([0.0, loss, nll, 0.0]);
+        }
+        match bleu(b, model, job) {
+            Err(Error::Interrupted(signal)) => Ok([f64::from(signal), loss, nll, 0.0]),
+            bleu => Ok([0.0, loss, nll, bleu?]),
+        }
+    })?;
+    let found = Found { loss, nll, bleu };
+    Ok(if signal == 0.0 { Ok(found) } else { Err(signal as i32) })
 }
 
 /// The loss of one batch: a number, unless the model is spoilt.
@@ -39,7 +49,8 @@ pub(super) fn probe<B: Train>(
     job: &Job<'_>,
     objective: &Objective,
 ) -> Result<f64> {
-    Ok(losses(b, model, job, objective, 1)?.loss)
+    let [loss] = job.ranks.found(|| Ok([losses(b, model, job, objective, 1)?.loss]))?;
+    Ok(loss)
 }
 
 fn losses<B: Train>(

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod precision;
+mod tiles;
 
 pub use precision::Precision;
 
@@ -16,11 +17,11 @@ use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::matmul::launch::launch_tiling::launch_ref;
 use cubek::matmul::routines::BlueprintStrategy::Inferred;
 use cubek::matmul::routines::Routine;
-use cubek::matmul::routines::double_buffering::CyclicDoubleBufferingAlgorithm;
 use cubek::matmul::routines::simple::SimpleAlgorithm;
 use cubek::matmul::routines::simple_unit::SimpleUnitAlgorithm;
 use cubek::std::InputBinding;
 use half::{bf16, f16};
+use tiles::Fitted;
 
 /// Which operand lies transposed in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Product<'_> {
         if self.precision == Precision::F32 {
             return self.by::<R, SimpleUnitAlgorithm>(client);
         }
-        self.by::<R, CyclicDoubleBufferingAlgorithm>(client)
+        self.by::<R, Fitted>(client)
             .or_else(|why| self.by::<R, SimpleAlgorithm>(client).map_err(|e| format!("{why}; {e}")))
             .or_else(|why| {
                 self.by::<R, SimpleUnitAlgorithm>(client).map_err(|e| format!("{why}; {e}"))

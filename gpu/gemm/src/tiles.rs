@@ -1,0 +1,96 @@
+//! cubek's double-buffered product, in tiles small enough to keep the whole device busy.
+//!
+//! cubek chooses the largest tile that a cube holds: on `[4096, 512]` times `[512, 512]` that makes 32 cubes, for a device
+//! of 132 multiprocessors.
+
+use cubecl::prelude::*;
+use cubek::matmul::definition::{
+    MatmulElems, MatmulProblem, MatmulSetupError, MultiRowStrategy, TilingBlueprint,
+};
+use cubek::matmul::routines::double_buffering::{
+    CyclicDoubleBufferingAlgorithm as Whole, DoubleBufferingArgs,
+};
+use cubek::matmul::routines::{
+    BlueprintStrategy, DeviceSettings, ExpandInfo, LaunchInfo, PlaneTilingBlueprintOptions,
+    Routine, infer_blueprint_plane,
+};
+
+/// Rows of tensor-core tiles in a cube's tile, after cubek's own choice.
+const ROWS: [u32; 2] = [8, 4];
+
+/// The routine.
+pub struct Fitted;
+
+impl Routine<()> for Fitted {
+    type Strategy = DoubleBufferingArgs;
+    type Blueprint = TilingBlueprint;
+    type Config = <Whole as Routine<()>>::Config;
+    type BatchMatmul = <Whole as Routine<()>>::BatchMatmul;
+
+    fn expand_blueprint<R: Runtime>(
+        problem: &MatmulProblem,
+        settings: &DeviceSettings<R>,
+        _: &BlueprintStrategy<(), Self>,
+    ) -> Result<ExpandInfo<TilingBlueprint>, MatmulSetupError> {
+        let args = BlueprintStrategy::<(), Whole>::Inferred(DoubleBufferingArgs::default());
+        let mut chosen = Whole::expand_blueprint(problem, settings, &args)?;
+        let Some(processors) = settings.client.properties().hardware.num_streaming_multiprocessors
+        else {
+            return Ok(chosen);
+        };
+        for rows in ROWS {
+            if 4 * cubes(problem, &chosen.blueprint) >= 3 * processors as usize {
+                break;
+            }
+            let Ok(smaller) = in_rows(problem, settings, rows) else { break };
+            if cubes(problem, &smaller.blueprint) > cubes(problem, &chosen.blueprint) {
+                chosen = smaller;
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn prepare<R: Runtime>(
+        problem: &MatmulProblem,
+        settings: &DeviceSettings<R>,
+        info: ExpandInfo<TilingBlueprint>,
+    ) -> Result<LaunchInfo<TilingBlueprint>, MatmulSetupError> {
+        <Whole as Routine<()>>::prepare(problem, settings, info)
+    }
+}
+
+/// Tiles of the result.
+fn cubes(problem: &MatmulProblem, blueprint: &TilingBlueprint) -> usize {
+    let tile = &blueprint.tiling_scheme;
+    let m = problem.m.div_ceil(tile.elements_per_stage_along_m() as usize);
+    m * problem.n.div_ceil(tile.elements_per_stage_along_n() as usize)
+}
+
+/// cubek's choice, for cubes of so many rows.
+fn in_rows<R: Runtime>(
+    problem: &MatmulProblem,
+    settings: &DeviceSettings<R>,
+    rows: u32,
+) -> Result<ExpandInfo<TilingBlueprint>, MatmulSetupError> {
+    let kind = DoubleBufferingArgs::default().tile_matmul;
+    let mut dtypes = MatmulElems::from_globals(&problem.global_dtypes);
+    if kind.can_cast_stage_element() {
+        dtypes.adjust_stage_dtypes();
+    }
+    let options = PlaneTilingBlueprintOptions {
+        row_count: Some(rows),
+        multi_row_strategy: MultiRowStrategy::Adaptive { minimum_stage_count: 8 },
+        swizzled: kind.should_swizzle(&settings.client),
+        ..Default::default()
+    };
+    let (blueprint, dtypes) = infer_blueprint_plane(
+        kind,
+        &settings.client,
+        problem,
+        settings.plane_dim,
+        dtypes,
+        &settings.vector_sizes,
+        options,
+    )?;
+    Ok(ExpandInfo { blueprint, dtypes })
+}

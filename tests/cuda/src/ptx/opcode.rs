@@ -63,7 +63,7 @@ impl<'a> Args<'a, '_> {
     fn pred(&mut self, i: usize) -> Result<(Slot, bool)> {
         let text = self.text(i)?;
         let (negated, name) = text.strip_prefix('!').map_or((false, text), |name| (true, name));
-        Ok((self.names.target(name, File::Pred)?, negated))
+        Ok((self.names.source(name, PRED)?, negated))
     }
 }
 
@@ -291,7 +291,7 @@ fn mov(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
     let (to, from) = (vector(args.text(0)?).len(), vector(args.text(1)?).len());
     let half = if ty.bits == 64 { WORD } else { SHORT };
     Ok(match (ty.file(), to, from) {
-        (File::Pred, 1, 1) => Op::MovPred { d: args.target(0, ty)?, a: args.target(1, ty)? },
+        (File::Pred, 1, 1) => Op::MovPred { d: args.target(0, ty)?, a: args.source(1, ty)? },
         (File::Word, 1, 1) => Op::Word(Int::Mov, args.slots(ty, 1)?),
         (File::Long, 1, 1) => Op::Long(Int::Mov, args.slots(ty, 1)?),
         (file, 1, 2) => {
@@ -310,7 +310,7 @@ fn mov(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
 
 fn logic(words: &mut Words<'_>, args: &mut Args<'_, '_>, int: Int, pred: Logic) -> Result<Op> {
     if words.take("pred") {
-        let [d, a, b] = [args.target(0, PRED)?, args.target(1, PRED)?, args.target(2, PRED)?];
+        let [d, a, b] = [args.target(0, PRED)?, args.source(1, PRED)?, args.source(2, PRED)?];
         return Ok(Op::Logic(pred, [d, a, b]));
     }
     both(words, args, 2, Some(int), None)
@@ -318,7 +318,7 @@ fn logic(words: &mut Words<'_>, args: &mut Args<'_, '_>, int: Int, pred: Logic) 
 
 fn not(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
     if words.take("pred") {
-        return Ok(Op::NotPred { d: args.target(0, PRED)?, a: args.target(1, PRED)? });
+        return Ok(Op::NotPred { d: args.target(0, PRED)?, a: args.source(1, PRED)? });
     }
     both(words, args, 1, Some(Int::Not), None)
 }
@@ -505,7 +505,7 @@ fn comparison(word: &str) -> Option<Compare> {
 fn select(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
     let ty = words.ty()?;
     let (d, a, b) = (args.target(0, ty)?, args.source(1, ty)?, args.source(2, ty)?);
-    let p = args.target(3, PRED)?;
+    let p = args.source(3, PRED)?;
     Ok(match ty.file() {
         File::Long => Op::SelectLong { d, a, b, p },
         _ => Op::SelectWord { d, a, b, p },

@@ -21,8 +21,8 @@
 //! - `A2D_CUDA_FAIL=N`: the Nth launch fails, and everything after it: a device that is lost.
 
 mod driver;
-mod float;
+pub mod float;
 pub mod machine;
-mod memory;
+pub mod memory;
 mod options;
 pub mod ptx;

@@ -1,0 +1,120 @@
+//! Accesses that a barrier should have kept apart: between warps in shared memory, between blocks in global memory;
+//! and reads through the constant cache of what the same kernel writes.
+
+use crate::ptx::module::Kernel;
+use std::collections::{BTreeSet, HashMap};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Read,
+    /// Through the cache that does not see writes.
+    ReadConstant,
+    Write,
+    Change,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub block: u32,
+    pub warp: u32,
+}
+
+/// Who was at a place: one, or several.
+#[derive(Clone, Copy, Default)]
+enum Seen<T> {
+    #[default]
+    Nobody,
+    One(T),
+    Several,
+}
+
+impl<T: PartialEq + Copy> Seen<T> {
+    fn add(&mut self, who: T) {
+        *self = match *self {
+            Self::Nobody => Self::One(who),
+            Self::One(same) if same == who => Self::One(who),
+            _ => Self::Several,
+        };
+    }
+
+    fn by_another(&self, who: T) -> bool {
+        match *self {
+            Self::Nobody => false,
+            Self::One(one) => one != who,
+            Self::Several => true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Place<T> {
+    reads: Seen<T>,
+    writes: Seen<T>,
+    changes: Seen<T>,
+    constant: bool,
+}
+
+impl<T: PartialEq + Copy> Place<T> {
+    /// What is wrong with a further access.
+    fn add(&mut self, who: T, how: How) -> Option<&'static str> {
+        let written =
+            self.writes.by_another(who) || self.changes.by_another(who) && how != How::Change;
+        let read = self.reads.by_another(who);
+        match how {
+            How::Read => self.reads.add(who),
+            How::ReadConstant => {
+                self.reads.add(who);
+                self.constant = true;
+            }
+            How::Write => self.writes.add(who),
+            How::Change => self.changes.add(who),
+        }
+        let touched = !matches!((&self.writes, &self.changes), (Seen::Nobody, Seen::Nobody));
+        match how {
+            _ if self.constant && touched => Some("is read as constant, and written"),
+            How::Read | How::ReadConstant => written.then_some("is written, and read by another"),
+            _ if written => Some("is written, and written by another"),
+            _ => read.then_some("is read, and written by another"),
+        }
+    }
+}
+
+/// Each place's accesses: in a launch, or since a barrier.
+#[derive(Default)]
+pub struct Checks {
+    shared: HashMap<u64, Place<u32>>,
+    global: HashMap<u64, Place<u32>>,
+    found: BTreeSet<(bool, &'static str)>,
+    first: HashMap<(bool, &'static str), u64>,
+}
+
+impl Checks {
+    pub fn barrier(&mut self) {
+        self.shared.clear();
+    }
+
+    pub fn shared(&mut self, at: u64, who: Who, how: How) {
+        if let Some(what) = self.shared.entry(at).or_default().add(who.warp, how) {
+            self.note(true, what, at);
+        }
+    }
+
+    pub fn global(&mut self, at: u64, who: Who, how: How) {
+        if let Some(what) = self.global.entry(at).or_default().add(who.block, how) {
+            self.note(false, what, at);
+        }
+    }
+
+    fn note(&mut self, shared: bool, what: &'static str, at: u64) {
+        self.found.insert((shared, what));
+        self.first.entry((shared, what)).or_insert(at);
+    }
+
+    /// Tells what was found.
+    pub fn report(&self, kernel: &Kernel) {
+        for key in &self.found {
+            let space = if key.0 { "shared" } else { "global" };
+            eprintln!("cuda: {}: {space} address {:#x} {}", kernel.name, self.first[key], key.1);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The machine that runs kernels: blocks over threads, warps in turn, a warp's lanes in step.
+
+mod access;
+mod bits;
+mod block;
+mod check;
+mod convert;
+mod floats;
+mod ints;
+mod matrix;
+pub mod space;
+mod step;
+mod warp;
+
+use crate::options::options;
+use crate::ptx::module::Kernel;
+use block::Block;
+use check::Checks;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// Threads of a warp.
+pub const LANES: usize = 32;
+
+pub const ILLEGAL_ADDRESS: i32 = 700;
+pub const ILLEGAL_INSTRUCTION: i32 = 715;
+pub const MISALIGNED_ADDRESS: i32 = 716;
+
+/// What a lane did wrong.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// The driver's number for it.
+    pub code: i32,
+    pub lane: usize,
+    pub what: String,
+}
+
+/// What went wrong, and where: with the driver's number for it.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub code: i32,
+    pub what: String,
+}
+
+/// A kernel, started.
+pub struct Launch<'a> {
+    pub kernel: &'a Kernel,
+    /// Blocks.
+    pub grid: [u32; 3],
+    /// Threads of each.
+    pub block: [u32; 3],
+    /// Bytes of shared memory beside the kernel's own.
+    pub shared: usize,
+    pub params: Vec<u8>,
+    /// What global memory there is: first addresses and those past the end, in order.
+    pub ranges: Vec<(u64, u64)>,
+}
+
+impl Launch<'_> {
+    fn blocks(&self) -> usize {
+        self.grid.iter().map(|&n| n as usize).product()
+    }
+
+    /// Runs all blocks; those that have begun are not ended where one fails.
+    pub fn run(&self) -> Result<(), Fault> {
+        let (options, blocks) = (options(), self.blocks());
+        let checks = options.check.then(|| Mutex::new(Checks::default()));
+        let (next, stopped, fault) =
+            (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(None));
+        let work = || {
+            let mut block = Block::new(self, checks.as_ref());
+            while !stopped.load(Relaxed) {
+                let number = next.fetch_add(1, Relaxed);
+                if number >= blocks {
+                    return;
+                }
+                let number = if options.reverse { blocks - 1 - number } else { number };
+                if let Err(found) = block.run(number) {
+                    stopped.store(true, Relaxed);
+                    fault.lock().expect("no panic before").get_or_insert(found);
+                }
+            }
+        };
+        let threads = if checks.is_some() { 1 } else { options.threads.min(blocks) };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        if let Some(checks) = checks {
+            checks.into_inner().expect("no panic before").report(self.kernel);
+        }
+        fault.into_inner().expect("no panic before").map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,204 @@
+//! A warp: its registers, and which of its lanes are where.
+
+use super::space::Memory;
+use super::step::step;
+use super::{LANES, Trouble};
+use crate::ptx::code::{End, Guard, Slot};
+use crate::ptx::module::Kernel;
+use crate::ptx::types::File;
+
+/// A word of each lane.
+pub type Words = [u32; LANES];
+/// Two words of each lane.
+pub type Longs = [u64; LANES];
+
+/// Lanes that go on at the same run.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    pub run: u32,
+    pub lanes: u32,
+}
+
+pub struct Warp {
+    /// A bit of each lane.
+    pub preds: Vec<u32>,
+    pub words: Vec<Words>,
+    pub longs: Vec<Longs>,
+    /// Where lanes go on.
+    groups: Vec<Group>,
+    /// Where they go on after the barrier.
+    waiting: Vec<Group>,
+}
+
+impl Warp {
+    pub fn new(kernel: &Kernel) -> Self {
+        let [preds, words, longs] = kernel.counts;
+        let mut warp = Self {
+            preds: vec![0; preds],
+            words: vec![[0; LANES]; words],
+            longs: vec![[0; LANES]; longs],
+            groups: Vec::new(),
+            waiting: Vec::new(),
+        };
+        for &(file, slot, value) in &kernel.constants {
+            let slot = slot as usize;
+            match file {
+                File::Pred => warp.preds[slot] = if value == 0 { 0 } else { !0 },
+                File::Word => warp.words[slot] = [value as u32; LANES],
+                File::Long => warp.longs[slot] = [value; LANES],
+            }
+        }
+        warp
+    }
+
+    /// Lets `lanes` begin.
+    pub fn begin(&mut self, lanes: u32) {
+        self.waiting.clear();
+        self.groups = vec![Group { run: 0, lanes }];
+    }
+
+    /// Where lanes wait.
+    pub fn waiting(&self) -> &[Group] {
+        &self.waiting
+    }
+
+    /// Lets waiting lanes go on.
+    pub fn release(&mut self) {
+        for Group { run, lanes } in std::mem::take(&mut self.waiting) {
+            self.add(run, lanes);
+        }
+    }
+
+    /// Which of `lanes` a guard lets through.
+    #[inline(always)]
+    fn through(&self, guard: Option<Guard>, lanes: u32) -> u32 {
+        match guard {
+            None => lanes,
+            Some(Guard { p, negated: false }) => lanes & self.preds[p as usize],
+            Some(Guard { p, negated: true }) => lanes & !self.preds[p as usize],
+        }
+    }
+
+    fn add(&mut self, run: u32, lanes: u32) {
+        match self.groups.iter_mut().find(|group| group.run == run) {
+            Some(group) => group.lanes |= lanes,
+            None => self.groups.push(Group { run, lanes }),
+        }
+    }
+
+    /// The lanes that are farthest behind: so those that parted meet again.
+    fn last(&mut self) -> Option<Group> {
+        let (at, _) = self.groups.iter().enumerate().min_by_key(|(_, group)| group.run)?;
+        Some(self.groups.swap_remove(at))
+    }
+
+    /// Runs until all lanes wait or have returned; where one fails, its line is told.
+    #[inline(always)]
+    pub fn run(&mut self, kernel: &Kernel, memory: &mut Memory<'_>) -> Result<(), (u32, Trouble)> {
+        while let Some(Group { run: mut at, mut lanes }) = self.last() {
+            loop {
+                let run = &kernel.runs[at as usize];
+                for instruction in &run.code {
+                    let active = self.through(instruction.guard, lanes);
+                    if active != 0 {
+                        step(self, memory, &instruction.op, active)
+                            .map_err(|what| (instruction.line, what))?;
+                    }
+                }
+                match run.end {
+                    End::Next => at += 1,
+                    End::Jump { to, guard } => {
+                        let taken = self.through(guard, lanes);
+                        match (taken, lanes & !taken) {
+                            (0, _) => at += 1,
+                            (_, 0) => at = to,
+                            (taken, others) => {
+                                self.add(to, taken);
+                                self.add(at + 1, others);
+                                break;
+                            }
+                        }
+                    }
+                    End::Return { guard } => {
+                        lanes &= !self.through(guard, lanes);
+                        at += 1;
+                        if lanes == 0 {
+                            break;
+                        }
+                    }
+                    End::Barrier => {
+                        self.waiting.push(Group { run: at + 1, lanes });
+                        break;
+                    }
+                }
+                if !self.groups.is_empty() {
+                    self.add(at, lanes);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub fn put(&mut self, d: Slot, lanes: u32, from: &Words) {
+        let to = &mut self.words[d as usize];
+        if lanes == !0 {
+            *to = *from;
+        } else {
+            for i in 0..LANES {
+                to[i] = if lanes >> i & 1 != 0 { from[i] } else { to[i] };
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub fn put_long(&mut self, d: Slot, lanes: u32, from: &Longs) {
+        let to = &mut self.longs[d as usize];
+        if lanes == !0 {
+            *to = *from;
+        } else {
+            for i in 0..LANES {
+                to[i] = if lanes >> i & 1 != 0 { from[i] } else { to[i] };
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub fn put_pred(&mut self, d: Slot, lanes: u32, from: u32) {
+        let to = &mut self.preds[d as usize];
+        *to = *to & !lanes | from & lanes;
+    }
+}
+
+/// `d = f(x, …)` of words, lane by lane.
+macro_rules! words {
+    ($warp:expr, $lanes:expr, $d:expr, |$($x:ident = $slot:ident),*| $f:expr) => {{
+        let mut out = [0u32; $crate::machine::LANES];
+        {
+            $(let $x = &$warp.words[$slot as usize];)*
+            for i in 0..$crate::machine::LANES {
+                $(let $x = $x[i];)*
+                out[i] = $f;
+            }
+        }
+        $warp.put($d, $lanes, &out);
+    }};
+}
+
+/// The same in 64 bits; operands of either size.
+macro_rules! longs {
+    ($warp:expr, $lanes:expr, $d:expr, |$($x:ident = $file:ident $slot:ident),*| $f:expr) => {{
+        let mut out = [0u64; $crate::machine::LANES];
+        {
+            $(let $x = &$warp.$file[$slot as usize];)*
+            for i in 0..$crate::machine::LANES {
+                $(let $x = $x[i];)*
+                out[i] = $f;
+            }
+        }
+        $warp.put_long($d, $lanes, &out);
+    }};
+}
+
+pub(super) use {longs, words};

@@ -1,0 +1,50 @@
+//! What the environment asks of the stand-in.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// The variables that the crate's documentation names.
+pub struct Options {
+    /// Whether kernels run, or are only counted.
+    pub run: bool,
+    /// Whether allocations and launches are told.
+    pub log: bool,
+    /// Whether accesses are held against those of other warps and blocks.
+    pub check: bool,
+    /// Whether blocks and warps take turns from the last one on.
+    pub reverse: bool,
+    /// Where modules are written.
+    pub ptx: Option<PathBuf>,
+    /// Bytes on a device.
+    pub memory: usize,
+    /// How many devices there are.
+    pub devices: usize,
+    /// The first launch that fails, counted from one.
+    pub fail: Option<usize>,
+    /// Threads that interpret.
+    pub threads: usize,
+}
+
+fn number(name: &str) -> Option<usize> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Read once, on the first call.
+pub fn options() -> &'static Options {
+    static OPTIONS: OnceLock<Options> = OnceLock::new();
+    OPTIONS.get_or_init(|| Options {
+        run: number("A2D_CUDA_RUN") != Some(0),
+        log: std::env::var_os("A2D_CUDA_LOG").is_some(),
+        check: number("A2D_CUDA_CHECK").is_some_and(|on| on != 0),
+        reverse: number("A2D_CUDA_REVERSE").is_some_and(|on| on != 0),
+        ptx: std::env::var_os("A2D_CUDA_PTX").map(PathBuf::from),
+        memory: number("A2D_CUDA_MEMORY").unwrap_or(80 << 30),
+        devices: number("A2D_CUDA_DEVICES").unwrap_or(1),
+        fail: number("A2D_CUDA_FAIL"),
+        threads: number("A2D_CUDA_THREADS").unwrap_or_else(cores).max(1),
+    })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -26,38 +26,44 @@ import json, sys
 from collections import defaultdict
 from statistics import median
 
-runs, profiles = defaultdict(lambda: defaultdict(list)), {}
+runs, profiles, peaks = defaultdict(lambda: defaultdict(list)), {}, defaultdict(float)
 for line in open(sys.argv[1]):
     of = json.loads(line)
     key = of["shape"], of["step"], of["precision"]
-    if "profile" in of:
+    if of["program"] == "cublas":
+        peaks[of["precision"]] = max(peaks[of["precision"]], of["gflops"])
+    elif "profile" in of:
         profiles[key] = of["profile"]
     else:
         runs[key][of["program"]].append(of)
 
 
-def row(found):
-    """Step in ms, tokens/s, peak memory in MiB, share of the product's peak."""
+def row(found, peak):
+    """Step in ms, tokens/s, peak memory in MiB, share of the rate of a large product: cuBLAS's, if known, or our own."""
     of = lambda key, scale=1.0: median(x[key] for x in found if x.get(key) is not None) * scale
     if "ms_median" in found[0]:
         return of("ms_median"), of("tok_s"), of("peak_mib"), None
     memory = of("peak_memory_bytes", 1 / 2**20)
-    return of("seconds_median", 1e3), of("tokens_per_second"), memory, of("fraction_of_peak", 100)
+    share = of("gflops", 100 / peak) if peak else of("fraction_of_peak", 100)
+    return of("seconds_median", 1e3), of("tokens_per_second"), memory, share
 
 
 names = {"a2d": "a2d", "eager": "PyTorch eager", "compile": "torch.compile"}
 print("| shape | step | precision | program | ms | tokens/s | a2d / it | peak memory, MiB | of the product's peak |")
 print("|---|---|---|---|---|---|---|---|---|")
 for key, programs in sorted(runs.items()):
-    ours = row(programs["a2d"]) if "a2d" in programs else None
+    peak = peaks.get(key[2])
+    ours = row(programs["a2d"], peak) if "a2d" in programs else None
     for name in names:
         if name not in programs:
             continue
-        ms, rate, memory, share = row(programs[name])
+        ms, rate, memory, share = row(programs[name], peak)
         ratio = f"{ours[1] / rate:.2f}" if ours and name != "a2d" else ""
         share = f"{share:.0f} %" if share is not None else ""
         cells = (*key, names[name], f"{ms:.2f}", f"{rate:,.0f}", ratio, f"{memory:,.0f}", share)
         print("|", " | ".join(map(str, cells)), "|")
+for precision, gflops in sorted(peaks.items()):
+    print(f"\ncuBLAS on a large square product in {precision}: {gflops / 1e3:,.1f} TFLOP/s")
 for key, rows in sorted(profiles.items()):
     print(f"\n{' '.join(key)}: where the time goes, each operation waited for\n")
     print("| operation | calls | ms | share |\n|---|---|---|---|")
@@ -103,6 +109,27 @@ torch() { # PROGRAM SHAPE STEP PRECISION [OPTION]
         --device cuda --shape "$2" --what "$3" --amp "$4" --reps "$repeats" "${@:5}"
 }
 
+# The best rate of PyTorch's product, cuBLAS's, of two square matrices.
+cublas() { # PRECISION
+    keep cublas - product "$1" "$python" -c '
+import json, sys, torch
+precision, device = sys.argv[1:3]
+torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+kind = torch.bfloat16 if precision == "bf16" else torch.float32
+side = 8192
+a, b = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
+begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+best = float("inf")
+for i in range(20):
+    begin.record()
+    a @ b
+    end.record()
+    torch.cuda.synchronize()
+    best = min(best, begin.elapsed_time(end)) if i else best
+print(json.dumps({"gflops": 2 * side**3 / best / 1e6}))
+' "$1" "$device"
+}
+
 if [ -n "${TESTS:-}" ]; then
     A2D_TEST_DEVICE=$device "$TESTS" --test-threads 1 >&2
 fi
@@ -111,6 +138,9 @@ peer=1
 [ $peer = 1 ] || echo "no torch with CUDA: only a2d is measured" >&2
 for round in $(seq "${ROUNDS:-3}"); do
     echo "round $round" >&2
+    if [ $peer = 1 ]; then
+        for precision in ${PRECISIONS:-f32 tf32 bf16}; do cublas "$precision"; done
+    fi
     for shape in ${SHAPES:-paper large}; do
         for step in ${WHAT:-distill student teacher}; do
             for precision in ${PRECISIONS:-f32 tf32 bf16}; do

@@ -5,8 +5,17 @@ use crate::device::{Device, Work};
 use crate::error::{Error, Result};
 use a2d_core::backend::Train;
 use a2d_gpu::{Id, Info, Listing};
+use std::sync::OnceLock;
 
 pub use a2d_gpu::is_device_thread;
+
+/// Number and name of the device that work was begun on.
+static IN_USE: OnceLock<String> = OnceLock::new();
+
+/// The device that work was begun on, for whoever tells of its end.
+pub fn in_use() -> &'static str {
+    IN_USE.get().map_or("none", String::as_str)
+}
 
 /// Whether this build computes on GPUs.
 pub const BUILT: bool = true;
@@ -109,6 +118,8 @@ impl Gpu {
     ///
     /// Errors: those of the work; it cannot be opened.
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
+        let Info { id, name, .. } = &self.info;
+        IN_USE.get_or_init(|| format!("{id}, {name}"));
         a2d_gpu::run(&self.info, number(precision), Carried(work)).map_err(Error::failed)?
     }
 }

@@ -31,7 +31,8 @@ fn tell_of_device(info: &PanicHookInfo<'_>) {
     let text = one_line(info).replace("called `Result::unwrap()` on an `Err` value: ", "");
     let text = text.trim_end_matches(" No backtrace available");
     let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
-    let _ = writeln!(std::io::stderr(), "error: the GPU failed: {text}; {help}");
+    let device = gpu::in_use();
+    let _ = writeln!(std::io::stderr(), "error: the GPU ({device}) failed: {text}; {help}");
 }
 
 fn tell(info: &PanicHookInfo<'_>) {

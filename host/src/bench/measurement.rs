@@ -39,10 +39,10 @@ impl Timing {
             let (start, busy) = (Instant::now(), processor_time());
             once()?;
             seconds.push(start.elapsed().as_secs_f64());
-            let took = processor_time().zip(busy).map(|(now, before)| now - before);
+            let took = processor_time().zip(busy).map(|(now, before)| now.saturating_sub(before));
             processor_seconds = processor_seconds.into_iter().chain(took).reduce(f64::min);
         }
-        let growth = peak_memory().zip(before).map(|(now, before)| now - before);
+        let growth = peak_memory().zip(before).map(|(now, before)| now.saturating_sub(before));
         let profile = clock.map(|clock| clock.rows(seconds.iter().sum()));
         seconds.sort_by(f64::total_cmp);
         Ok(Self { seconds, processor_seconds, growth, profile })

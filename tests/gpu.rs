@@ -6,6 +6,8 @@
 mod devices;
 #[path = "gpu/kernels.rs"]
 mod kernels;
+#[path = "gpu/precisions.rs"]
+mod precisions;
 mod suite;
 #[path = "gpu/training.rs"]
 mod training;
@@ -109,12 +111,25 @@ fn training_takes_no_more_memory() {
 }
 
 #[test]
-fn half_precision_follows_single_precision() {
-    if !device().precisions.contains(&Precision::F16) {
-        println!("skipped: the device has no half precision");
-        return;
-    }
-    in_precision!(make => {
-        training::half_precision_follows(|| make(Precision::F32), || make(Precision::F16))
+fn products_round_their_operands() {
+    in_precision!(make => for precision in device().precisions {
+        precisions::round_their_operands(&mut make(precision), precision);
     });
+}
+
+#[test]
+fn short_precisions_follow_single_precision() {
+    let precisions = device().precisions;
+    for (precision, most) in
+        [(Precision::Tf32, 5e-4), (Precision::Bf16, 2e-3), (Precision::F16, 5e-3)]
+    {
+        if !precisions.contains(&precision) {
+            println!("skipped: the device has no {precision}");
+            continue;
+        }
+        in_precision!(make => {
+            let (single, short) = (|| make(Precision::F32), || make(precision));
+            training::short_precision_follows(single, short, most)
+        });
+    }
 }

@@ -127,7 +127,7 @@ fn field(len: u32) -> u32 {
 pub fn extract(w: &mut Warp, lanes: u32, signed: bool, d: Slot, [a, at, len]: [Slot; 3]) {
     words!(w, lanes, d, |a = a, at = at, len = len| {
         let (at, len) = (at & 255, len & 255);
-        let value = i64::from(if signed { i64::from(a as i32) } else { i64::from(a) });
+        let value = if signed { i64::from(a as i32) } else { i64::from(a) };
         let shifted = value >> at.min(63);
         let cut = 64 - len.min(32);
         match (len, signed) {

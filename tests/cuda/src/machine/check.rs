@@ -118,3 +118,42 @@ impl Checks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_barrier_keeps_apart_is_found() {
+        let [one, other] = [0, 1].map(|warp| Who { block: 0, warp });
+        let mut checks = Checks::default();
+        checks.shared(8, one, How::Write);
+        checks.shared(8, one, How::Read);
+        checks.shared(10, other, How::Write);
+        checks.barrier();
+        checks.shared(8, other, How::Read);
+        assert!(checks.found.is_empty());
+        checks.shared(8, one, How::Write);
+        assert_eq!(checks.found.len(), 1);
+        checks.barrier();
+        checks.shared(8, one, How::Change);
+        checks.shared(8, other, How::Change);
+        assert_eq!(checks.found.len(), 1);
+        checks.shared(8, other, How::Read);
+        assert_eq!(checks.found.len(), 2);
+    }
+
+    #[test]
+    fn what_blocks_share_and_what_is_no_constant_is_found() {
+        let [one, other] = [0, 1].map(|block| Who { block, warp: 0 });
+        let mut checks = Checks::default();
+        checks.global(8, one, How::ReadConstant);
+        checks.global(8, other, How::ReadConstant);
+        checks.global(16, one, How::Write);
+        assert!(checks.found.is_empty());
+        checks.global(16, other, How::Write);
+        assert_eq!(checks.found.len(), 1);
+        checks.global(8, one, How::Write);
+        assert_eq!(checks.found.len(), 2);
+    }
+}

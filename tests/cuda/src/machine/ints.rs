@@ -53,9 +53,9 @@ pub fn word(w: &mut Warp, lanes: u32, op: Int, [d, a, b, c]: [Slot; 4]) {
         i32,
         run,
         match op {
-            Int::HighUnsigned => run!(|a, b| (u64::from(a) * u64::from(b) >> 32) as u32),
+            Int::HighUnsigned => run!(|a, b| ((u64::from(a) * u64::from(b)) >> 32) as u32),
             Int::HighSigned =>
-                run!(|a, b| (i64::from(a as i32) * i64::from(b as i32) >> 32) as u32),
+                run!(|a, b| ((i64::from(a as i32) * i64::from(b as i32)) >> 32) as u32),
             Int::Shl => run!(|a, b| if b < 32 { a << (b & 31) } else { 0 }),
             Int::ShrUnsigned => run!(|a, b| if b < 32 { a >> (b & 31) } else { 0 }),
             Int::ShrSigned => run!(|a, b| (a as i32 >> b.min(31)) as u32),
@@ -99,9 +99,9 @@ pub fn long(w: &mut Warp, lanes: u32, op: Int, [d, a, b, c]: [Slot; 4]) {
         i64,
         run,
         match op {
-            Int::HighUnsigned => run!(|a, b| (u128::from(a) * u128::from(b) >> 64) as u64),
+            Int::HighUnsigned => run!(|a, b| ((u128::from(a) * u128::from(b)) >> 64) as u64),
             Int::HighSigned =>
-                run!(|a, b| (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64),
+                run!(|a, b| ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64),
             _ => unreachable!("refused before"),
         }
     );

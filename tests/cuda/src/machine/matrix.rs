@@ -53,7 +53,7 @@ fn begin(w: &Warp, access: &TileAccess) -> Result<(Longs, Longs), Trouble> {
         None => [own as u64; LANES],
     };
     let wrong = |what: String| Trouble { code: MISALIGNED_ADDRESS, lane: 0, what };
-    if base[0] % 32 != 0 {
+    if !base[0].is_multiple_of(32) {
         return Err(wrong(format!("a matrix at address {:#x}, which 32 does not divide", base[0])));
     }
     if strides[0] * u64::from(tile.ty.bytes()) % 16 != 0 {

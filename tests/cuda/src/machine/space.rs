@@ -110,8 +110,10 @@ impl<'a> Memory<'a> {
             Some(found) if how != How::Write || address.space != Space::Param => found,
             _ => self.one_by_one(address.space, at, lanes, u64::from(bytes), how)?,
         };
-        if let Some(checks) = self.checks {
-            self.check(checks, address.space, &found, at, lanes, bytes, how);
+        if let Some(checks) = self.checks
+            && Self::is_common(address.space, at[lanes.trailing_zeros() as usize])
+        {
+            self.check(checks, &found, lanes, bytes, how);
         }
         Ok(found)
     }
@@ -122,8 +124,8 @@ impl<'a> Memory<'a> {
         let first = at[lanes.trailing_zeros() as usize];
         let mut all = *at;
         if lanes != !0 {
-            for i in 0..LANES {
-                all[i] = if lanes >> i & 1 != 0 { all[i] } else { first };
+            for (i, one) in all.iter_mut().enumerate() {
+                *one = if lanes >> i & 1 != 0 { *one } else { first };
             }
         }
         let (mut low, mut high, mut any) = (first as i64, first as i64, 0);
@@ -253,28 +255,27 @@ impl<'a> Memory<'a> {
         }
     }
 
+    /// Whether addresses are of memory that others have too.
+    fn is_common(space: Space, at: u64) -> bool {
+        match space {
+            Space::Global | Space::Shared => true,
+            Space::Generic => at < LOCAL,
+            Space::Local | Space::Param => false,
+        }
+    }
+
     #[cold]
-    fn check(
-        &self,
-        checks: &Mutex<Checks>,
-        space: Space,
-        found: &Places,
-        at: &Longs,
-        lanes: u32,
-        bytes: u32,
-        how: How,
-    ) {
+    fn check(&self, checks: &Mutex<Checks>, found: &Places, lanes: u32, bytes: u32, how: How) {
         let begin = start(&self.shared);
         let shared = begin..begin + self.shared_bytes as usize;
+        let who = Who { block: self.block as u32, warp: self.warp as u32 };
         let mut checks = checks.lock().expect("no panic before");
         for lane in (0..LANES).filter(|lane| lanes >> lane & 1 != 0) {
-            let who = Who { block: self.block as u32, warp: self.warp as u32 };
-            for part in (0..u64::from(bytes)).step_by(2) {
-                let place = found.0[lane] as u64 + part;
-                if shared.contains(&(place as usize)) {
-                    checks.shared(place - begin as u64, who, how);
-                } else if space != Space::Param && space != Space::Local && at[lane] < SHARED {
-                    checks.global(place, who, how);
+            for place in (found.0[lane]..found.0[lane] + bytes as usize).step_by(2) {
+                if shared.contains(&place) {
+                    checks.shared((place - begin) as u64, who, how);
+                } else {
+                    checks.global(place as u64, who, how);
                 }
             }
         }

@@ -91,7 +91,8 @@ impl<'a> Body<'a> {
                 self.close(End::Return { guard });
             }
             "bar" | "barrier" if !words.take("warp") => {
-                let plain = words.take("sync") && (words.take("aligned") || true) && rest == "0";
+                let plain = words.take("sync") && rest == "0";
+                words.take("aligned");
                 words.take("cta");
                 words.done()?;
                 if !plain || guard.is_some() {

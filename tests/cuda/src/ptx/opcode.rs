@@ -433,7 +433,7 @@ fn convert(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
         {
             Op::FloatOf { signed: from.is_signed(), d: d.0, a: a.0 }
         }
-        ((Kind::Float, 32), (Kind::Float, 32)) if !integral.is_some() => {
+        ((Kind::Float, 32), (Kind::Float, 32)) if integral.is_none() => {
             Op::FloatTamed { op: Float::Copy, flush, saturate, slots: [d.0, a.0, a.0, a.0] }
         }
         _ if d.1 == to.file() && a.1 == from.file() => Op::Convert { how, d: d.0, a: a.0 },
@@ -699,7 +699,7 @@ impl Part {
             _ => (m, n),
         };
         let each = slots.len() * 32 / ty.bits as usize * 32;
-        if slots.is_empty() || each % (rows * columns) != 0 {
+        if slots.is_empty() || !each.is_multiple_of(rows * columns) {
             return Err(format!("{} registers do not hold {rows} x {columns}", slots.len()));
         }
         Ok(Tile { rows, columns, ty, slots })

@@ -1,0 +1,84 @@
+//! Matrix products in each precision, held against plain loops over operands that were rounded as it says.
+
+use crate::suite::{Noise, values};
+use a2d_core::backend::Train;
+use a2d_core::shape::Shape;
+use a2d_gpu::Precision;
+
+/// Rows, inputs and outputs of linear maps: fewer than a tile has, not a multiple, and several tiles.
+const SIZES: [[usize; 3]; 9] = [
+    [1, 1, 1],
+    [3, 5, 2],
+    [16, 16, 16],
+    [17, 64, 33],
+    [1, 200, 7],
+    [130, 36, 70],
+    [64, 72, 257],
+    [300, 128, 96],
+    [9, 515, 140],
+];
+
+/// `x` as an operand: with as many bits as its type has.
+fn rounded(x: f32, precision: Precision) -> f64 {
+    let fraction = match precision {
+        Precision::F32 => 23,
+        Precision::Tf32 | Precision::F16 => 10,
+        Precision::Bf16 => 7,
+    };
+    let unit = f64::powi(2.0, x.abs().log2().floor().max(-126.0) as i32 - fraction);
+    let units = f64::from(x) / unit;
+    // CUDA has no other way to round to ten bits than with ties away from zero.
+    unit * if precision == Precision::Tf32 { units.round() } else { units.round_ties_even() }
+}
+
+/// How far `got` is from the products of rows of `a` and of `b`, relative to the largest that sums may get.
+fn distance(got: &[f32], a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+    assert_eq!(got.len(), a.len() * b.len());
+    let size = |row: &Vec<f64>| row.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let largest = |rows: &[Vec<f64>]| rows.iter().map(size).fold(1e-30, f64::max);
+    let scale = largest(a) * largest(b);
+    let mut most = 0.0f64;
+    for (got, (a, b)) in got.iter().zip(a.iter().flat_map(|a| b.iter().map(move |b| (a, b)))) {
+        let want: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+        let off = (f64::from(*got) - want).abs();
+        // A NaN is as far as can be.
+        most = if off.is_nan() { f64::INFINITY } else { most.max(off / scale) };
+    }
+    most
+}
+
+/// A row-major matrix's rows, rounded.
+fn rows(x: &[f32], columns: usize, precision: Precision) -> Vec<Vec<f64>> {
+    let row = |row: &[f32]| row.iter().map(|&x| rounded(x, precision)).collect();
+    x.chunks(columns).map(row).collect()
+}
+
+fn columns(x: &[f32], columns: usize, precision: Precision) -> Vec<Vec<f64>> {
+    let column = |c| x.iter().skip(c).step_by(columns).map(|&x| rounded(x, precision)).collect();
+    (0..columns).map(column).collect()
+}
+
+/// Products in all three forms: `linear`, and what comes back of it.
+pub fn round_their_operands<B: Train>(b: &mut B, precision: Precision) {
+    let p = precision;
+    for [n, i, o] in SIZES {
+        let noise = &mut Noise::new(7);
+        let [x, w, dy] = [n * i, o * i, n * o].map(|len| noise.list(len));
+        let [tx, tw, tdy] = [(&x, [n, i]), (&w, [o, i]), (&dy, [n, o])]
+            .map(|(data, [rows, cols])| b.tensor(data, Shape::matrix(rows, cols)));
+        let y = b.linear(&tx, &tw, None);
+        let back = b.linear_grad(&tdy, &tx, &tw, false, None);
+        let [y, dx, dw] = [&y, &back.x, &back.w].map(|t| values(b, t));
+        let found = [
+            distance(&y, &rows(&x, i, p), &rows(&w, i, p)),
+            distance(&dx, &rows(&dy, o, p), &columns(&w, i, p)),
+            distance(&dw, &columns(&dy, o, p), &columns(&x, i, p)),
+        ];
+        println!("{p}: {n} x {i} by {o}: {:?}", found.map(|off| format!("{off:.1e}")));
+        // What halves are scaled by before they are rounded is no power of two.
+        let back = if p == Precision::F16 { 5e-4 } else { 2e-6 };
+        for (off, most) in found.into_iter().zip([2e-6, back, back]) {
+            assert!(off < most, "{p}: {n} x {i} by {o}: {found:?}");
+        }
+    }
+}

@@ -200,7 +200,7 @@ fn a_lost_device_ends_the_program_in_one_line() {
     }
     let Output { status, stderr, .. } = child("lost device").output().unwrap();
     let text = String::from_utf8(stderr).unwrap();
-    let told = "error: the GPU failed: no kernel: because; what was saved is whole";
+    let told = "error: the GPU (none) failed: no kernel: because; what was saved is whole";
     assert!(text.starts_with(told) && text.lines().count() == 1, "{text}");
     assert_eq!(status.code(), Some(1));
 }

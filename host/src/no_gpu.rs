@@ -31,6 +31,11 @@ pub fn list() -> (Vec<Described>, Vec<String>) {
     (Vec::new(), vec!["this build has no GPU backend".to_owned()])
 }
 
+/// None is.
+pub fn in_use() -> &'static str {
+    "none"
+}
+
 /// No thread is.
 pub fn is_device_thread() -> bool {
     false

@@ -39,7 +39,7 @@ impl Timing {
             let (start, busy) = (Instant::now(), processor_time());
             once()?;
             seconds.push(start.elapsed().as_secs_f64());
-            let took = processor_time().zip(busy).map(|(now, before)| now.saturating_sub(before));
+            let took = processor_time().zip(busy).map(|(now, before)| now - before);
             processor_seconds = processor_seconds.into_iter().chain(took).reduce(f64::min);
         }
         let growth = peak_memory().zip(before).map(|(now, before)| now.saturating_sub(before));

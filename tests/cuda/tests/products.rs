@@ -83,17 +83,17 @@ fn agrees(of: &Operand, [m, n, k]: [usize; 3], a_rows: bool, b_rows: bool) {
     let mut memory = Box::new(Memory { a: [0xff; 4096], b: [0xff; 4096], d: [f32::NAN; 1024] });
     let number = |i: usize, seed: usize| ((i * 7919 + seed * 104_729) % 2003) as f64 / 1001.0 - 1.0;
     let (mut left, mut right) = (vec![0.0; m * k], vec![0.0; k * n]);
-    for i in 0..m * k {
+    for (i, left) in left.iter_mut().enumerate() {
         let (row, column) = (i / k, i % k);
         let bits = (of.encode)(number(i, 1));
-        left[i] = (of.value)(bits);
+        *left = (of.value)(bits);
         let at = if a_rows { row * a_stride + column } else { column * a_stride + row };
         write(&mut memory.a, at, of.bytes, bits);
     }
-    for i in 0..k * n {
+    for (i, right) in right.iter_mut().enumerate() {
         let (row, column) = (i / n, i % n);
         let bits = (of.encode)(number(i, 2));
-        right[i] = (of.value)(bits);
+        *right = (of.value)(bits);
         let at = if b_rows { row * b_stride + column } else { column * b_stride + row };
         write(&mut memory.b, at, of.bytes, bits);
     }

@@ -426,7 +426,10 @@ pub unsafe extern "C" fn cuLaunchKernel(
     };
     if options().log {
         let name = function.kernel.as_ref().map_or("", |kernel| &kernel.name);
-        let (live, peak) = (memory().live, memory().peak);
+        let (live, peak) = {
+            let memory = memory();
+            (memory.live, memory.peak)
+        };
         eprintln!(
             "cuda: launch {number} of {:04}.ptx {name}: grid {grid:?}, block {block:?}, {shared} bytes shared, {:?}; \
              {live} bytes of memory, {peak} at most",

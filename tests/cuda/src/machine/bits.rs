@@ -54,45 +54,25 @@ pub fn compare(
                         $read
                     },
                 );
-                out[i] = u32::from(a < b) & less
-                    | u32::from(a == b) & equal
-                    | u32::from(a > b) & greater;
-            }
-        }};
-    }
-    macro_rules! run_floats {
-        ($file:ident, |$x:ident| $read:expr) => {{
-            run!($file, |$x| $read);
-            if how.unordered {
-                let (a, b) = (&w.$file[a as usize], &w.$file[b as usize]);
-                for i in 0..LANES {
-                    let (a, b) = (
-                        {
-                            let $x = a[i];
-                            $read
-                        },
-                        {
-                            let $x = b[i];
-                            $read
-                        },
-                    );
-                    out[i] |= u32::from(a.is_nan() || b.is_nan()) & unordered;
-                }
+                let [below, same, above] = [a < b, a == b, a > b].map(u32::from);
+                // Of numbers one of the three holds: neither is one where none does.
+                let none = 1 - (below | same | above);
+                out[i] = below & less | same & equal | above & greater | none & unordered;
             }
         }};
     }
     match (ty.kind, ty.bits) {
         (Kind::Unsigned, 64) => run!(longs, |x| x),
         (Kind::Signed, 64) => run!(longs, |x| x as i64),
-        (Kind::Float, 64) => run_floats!(longs, |x| f64::from_bits(x)),
+        (Kind::Float, 64) => run!(longs, |x| f64::from_bits(x)),
         (Kind::Unsigned, _) => run!(words, |x| x),
         (Kind::Signed, 32) => run!(words, |x| x as i32),
         (Kind::Signed, _) => run!(words, |x| x as i16),
-        (Kind::Float, 32) if flush => run_floats!(words, |x| flushed(f32::from_bits(x))),
-        (Kind::Float, 32) => run_floats!(words, |x| f32::from_bits(x)),
+        (Kind::Float, 32) if flush => run!(words, |x| flushed(f32::from_bits(x))),
+        (Kind::Float, 32) => run!(words, |x| f32::from_bits(x)),
         _ => {
             let format = ty.format().expect("refused before");
-            run_floats!(words, |x| format.decode(x));
+            run!(words, |x| format.decode(x));
         }
     }
     let found = gathered(&out);

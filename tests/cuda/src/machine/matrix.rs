@@ -43,8 +43,9 @@ fn places(access: &TileAccess, base: &Longs, strides: &Longs, number: usize) -> 
     })
 }
 
-/// First addresses and strides, which the device wants aligned.
-fn begin(w: &Warp, access: &TileAccess) -> Result<(Longs, Longs), Trouble> {
+/// First addresses and strides, which the device wants aligned, of an access by all lanes.
+fn begin(w: &Warp, lanes: u32, access: &TileAccess) -> Result<(Longs, Longs), Trouble> {
+    together(lanes)?;
     let tile = &access.tile;
     let base = addresses(w, access.address);
     let own = if access.by_rows { tile.columns } else { tile.rows };
@@ -76,8 +77,7 @@ pub fn load(
     lanes: u32,
     access: &TileAccess,
 ) -> Result<(), Trouble> {
-    together(lanes)?;
-    let (base, strides) = begin(w, access)?;
+    let (base, strides) = begin(w, lanes, access)?;
     for (i, &slot) in access.tile.slots.iter().enumerate() {
         if access.tile.ty.bits == 32 {
             let at = places(access, &base, &strides, i);
@@ -100,8 +100,7 @@ pub fn store(
     lanes: u32,
     access: &TileAccess,
 ) -> Result<(), Trouble> {
-    together(lanes)?;
-    let (base, strides) = begin(w, access)?;
+    let (base, strides) = begin(w, lanes, access)?;
     for (i, &slot) in access.tile.slots.iter().enumerate() {
         let held = w.words[slot as usize];
         if access.tile.ty.bits == 32 {

@@ -142,26 +142,12 @@ impl Warp {
 
     #[inline(always)]
     pub fn put(&mut self, d: Slot, lanes: u32, from: &Words) {
-        let to = &mut self.words[d as usize];
-        if lanes == !0 {
-            *to = *from;
-        } else {
-            for i in 0..LANES {
-                to[i] = if lanes >> i & 1 != 0 { from[i] } else { to[i] };
-            }
-        }
+        merge(&mut self.words[d as usize], lanes, from);
     }
 
     #[inline(always)]
     pub fn put_long(&mut self, d: Slot, lanes: u32, from: &Longs) {
-        let to = &mut self.longs[d as usize];
-        if lanes == !0 {
-            *to = *from;
-        } else {
-            for i in 0..LANES {
-                to[i] = if lanes >> i & 1 != 0 { from[i] } else { to[i] };
-            }
-        }
+        merge(&mut self.longs[d as usize], lanes, from);
     }
 
     #[inline(always)]
@@ -202,3 +188,15 @@ macro_rules! longs {
 }
 
 pub(super) use {longs, words};
+
+/// `from` in the lanes that take part; the others keep what they have.
+#[inline(always)]
+fn merge<T: Copy>(to: &mut [T; LANES], lanes: u32, from: &[T; LANES]) {
+    if lanes == !0 {
+        *to = *from;
+    } else {
+        for i in 0..LANES {
+            to[i] = if lanes >> i & 1 != 0 { from[i] } else { to[i] };
+        }
+    }
+}

@@ -75,9 +75,9 @@ impl Gemm {
         // Every left operand of a gradient is a gradient: out of half precision's range, if nobody sees to it.
         let scaled = self.precision == Precision::F16 && form != Form::Nt;
         let [a, b] = [self.rounded(client, a, scaled), self.rounded(client, b, false)];
-        let (precision, [left, right, to]) = (self.precision, [&a.view, &b.view, &out]);
-        let [a_handle, b_handle, out_handle] = [left, right, to].map(|x| &x.handle);
-        let product = Product { precision, form, a: a_handle, b: b_handle, dims, out: out_handle };
+        let [left, right, to] = [&a.view, &b.view, &out].map(|x| &x.handle);
+        let precision = self.precision;
+        let product = Product { precision, form, a: left, b: right, dims, out: to };
         R::product(client, &product).unwrap_or_else(|why| panic!("{why}"));
         if let Some(factor) = &a.factor {
             divide(client, &out, factor);

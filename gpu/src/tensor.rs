@@ -40,13 +40,16 @@ impl Tensor {
     }
 
     pub(crate) fn of(view: View, shape: Shape) -> Self {
-        assert_eq!(view.len, shape.len(), "a tensor's memory");
-        let (place, rounded) = (None, RefCell::default());
-        Self { buffer: Rc::new(Buffer { view, place, rounded }), shape }
+        Self::at(view, shape, None)
     }
 
     pub(crate) fn placed(view: View, shape: Shape, row: Rc<Row>, number: usize) -> Self {
-        let (place, rounded) = (Some((row, number)), RefCell::default());
+        Self::at(view, shape, Some((row, number)))
+    }
+
+    fn at(view: View, shape: Shape, place: Option<(Rc<Row>, usize)>) -> Self {
+        assert_eq!(view.len, shape.len(), "a tensor's memory");
+        let rounded = RefCell::default();
         Self { buffer: Rc::new(Buffer { view, place, rounded }), shape }
     }
 

@@ -14,7 +14,7 @@ use a2d_core::shape::Shape;
 macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
-            moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, activates, activates_linear_maps,
+            moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, activates, activates_linear_maps,
             adds, scales, drops, normalises, normalises_back, joins, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back,
             loses_tokens, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, picks_the_best
         ]);
@@ -232,6 +232,26 @@ pub fn maps_linearly<B: Train>(b: &mut B) {
     }
 }
 
+/// Gradients of weight and bias; that of `x` is added to `dx`.
+fn linear_back(
+    dy: &[f64],
+    x: &[f64],
+    w: &[f64],
+    [n, i, o]: [usize; 3],
+    dx: &mut [f64],
+) -> [Vec<f64>; 2] {
+    let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
+    for (row, col) in (0..n).flat_map(|row| (0..o).map(move |col| (row, col))) {
+        let d = dy[row * o + col];
+        db[col] += d;
+        for k in 0..i {
+            dx[row * i + k] += d * w[col * i + k];
+            dw[col * i + k] += d * x[row * i + k];
+        }
+    }
+    [dw, db]
+}
+
 /// `linear_grad`, into a sum and into nothing.
 pub fn maps_linearly_back<B: Train>(b: &mut B) {
     for (dims @ [n, i, o], add) in LINEAR.iter().flat_map(|d| [(*d, false), (*d, true)]) {
@@ -243,15 +263,7 @@ pub fn maps_linearly_back<B: Train>(b: &mut B) {
         if !add {
             dx.fill(0.0);
         }
-        let (mut dw, mut db) = (vec![0.0; o * i], vec![0.0; o]);
-        for (row, col) in (0..n).flat_map(|row| (0..o).map(move |col| (row, col))) {
-            let d = dy64[row * o + col];
-            db[col] += d;
-            for k in 0..i {
-                dx[row * i + k] += d * w64[col * i + k];
-                dw[col * i + k] += d * x64[row * i + k];
-            }
-        }
+        let [dw, db] = linear_back(&dy64, &x64, &w64, dims, &mut dx);
         let got = b.linear_grad(&dy, &x, &w, add, add.then_some(into));
         let what = format!("linear_grad {dims:?}");
         holds(b, &what, &got.x, Shape::matrix(n, i), &dx, 1e-5);
@@ -260,6 +272,63 @@ pub fn maps_linearly_back<B: Train>(b: &mut B) {
         if let Some(got) = got.b {
             holds(b, &what, &got, Shape::vector(o), &db, 1e-5);
         }
+    }
+}
+
+/// Three linear maps, by themselves or together: `[w, b]` of each, and the same in double.
+#[allow(clippy::type_complexity)]
+fn three_maps<B: Train>(
+    b: &mut B,
+    noise: &mut Noise,
+    [_, i, o]: [usize; 3],
+    together: bool,
+) -> (Vec<B::Tensor>, Vec<Vec<f64>>) {
+    let shapes = [Shape::matrix(o, i), Shape::vector(o)];
+    let (params, doubles) = shapes.iter().cycle().take(6).map(|&s| random(b, noise, s)).unzip();
+    (if together { b.together(params) } else { params }, doubles)
+}
+
+/// `project_kvq` and `project_kv`, of parameters that lie together and of others.
+pub fn maps_one_input<B: Train>(b: &mut B) {
+    for (dims @ [n, i, o], together) in LINEAR.iter().flat_map(|d| [(*d, false), (*d, true)]) {
+        let noise = &mut Noise::new(31);
+        let (x, x64) = random(b, noise, Shape::matrix(n, i));
+        let (params, doubles) = three_maps(b, noise, dims, together);
+        let maps = [0, 1, 2].map(|m| [&params[2 * m], &params[2 * m + 1]]);
+        let (Kv { k, v }, q) = b.project_kvq(&x, maps);
+        let other = b.project_kv(&x, [maps[2], maps[0]]);
+        for (y, m) in [(k, 0), (v, 1), (q, 2), (other.k, 2), (other.v, 0)] {
+            let want = linear(&x64, &doubles[2 * m], &doubles[2 * m + 1], dims);
+            holds(b, &format!("map {m} of {dims:?}"), &y, Shape::matrix(n, o), &want, 1e-5);
+        }
+    }
+}
+
+/// `linears_grad`: of one map to three, into a sum and into nothing.
+pub fn maps_one_input_back<B: Train>(b: &mut B) {
+    let cases = LINEAR.iter().flat_map(|d| (0..6).map(|c| (*d, 1 + c / 2, c % 2 == 0)));
+    for (dims @ [n, i, o], count, add) in cases {
+        let noise = &mut Noise::new(32);
+        let (x, x64) = random(b, noise, Shape::matrix(n, i));
+        let (params, doubles) = three_maps(b, noise, dims, add);
+        let (into, mut dx) = random(b, noise, Shape::matrix(n, i));
+        if !add {
+            dx.fill(0.0);
+        }
+        let dys = (0..count).map(|_| random(b, noise, Shape::matrix(n, o)));
+        let (dys, dys64): (Vec<_>, Vec<_>) = dys.unzip();
+        let ws: Vec<_> = (0..count).map(|m| &params[2 * m]).collect();
+        let got = b.linears_grad(&dys, &x, &ws, add.then_some(into));
+        let what = format!("{count} maps of {dims:?}");
+        assert_eq!(got.maps.len(), count, "{what}");
+        for (m, (dw, db)) in got.maps.iter().enumerate() {
+            let want = linear_back(&dys64[m], &x64, &doubles[2 * m], dims, &mut dx);
+            holds(b, &what, dw, Shape::matrix(o, i), &want[0], 1e-5);
+            let db = db.as_ref().expect("the gradient of a bias");
+            holds(b, &what, db, Shape::vector(o), &want[1], 1e-5);
+        }
+        let got = got.x.expect("the gradient of x");
+        holds(b, &what, &got, Shape::matrix(n, i), &dx, 1e-5);
     }
 }
 

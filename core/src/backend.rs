@@ -67,6 +67,26 @@ pub trait Backend {
         how: Attend,
     ) -> Attended<Self::Tensor>;
 
+    /// Keys and values of `x` by two linear maps, `[w, b]` each, for a backend that does both in one pass.
+    fn project_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
+        let [k, v] = maps.map(|[w, b]| {
+            self.keep(|backend| {
+                let y = backend.linear(x, w, Some(b));
+                backend.pack(y)
+            })
+        });
+        Kv { k, v }
+    }
+    /// [`Backend::project_kv`] by the first two maps, and the queries of `x` by the third.
+    fn project_kvq(
+        &mut self,
+        x: &Self::Tensor,
+        [k, v, [w, b]]: [[&Self::Param; 2]; 3],
+    ) -> (Kv<Self::Tensor>, Self::Tensor) {
+        let kv = self.project_kv(x, [k, v]);
+        (kv, self.linear(x, w, Some(b)))
+    }
+
     /// `f(linear(x, w, b))`, for a backend that does both in one pass.
     fn linear_activate(
         &mut self,
@@ -225,6 +245,10 @@ mod train {
     pub trait Train: Decode<Param = <Self as Backend>::Tensor, Tensor: Clone> {
         /// A tensor from row-major data.
         fn tensor(&mut self, data: &[f32], shape: Shape) -> Self::Tensor;
+        /// The same tensors, moved to where a backend likes a model's parameters to lie.
+        fn together(&mut self, params: Vec<Self::Tensor>) -> Vec<Self::Tensor> {
+            params
+        }
         /// `x * s`
         fn scale(&mut self, x: Self::Tensor, s: f32) -> Self::Tensor;
         /// Drops elements of `x`: element `i` is multiplied by `Mask::new(p, key).factor(i)` of [`crate::rng::Mask`].
@@ -280,6 +304,23 @@ mod train {
             bias: bool,
             into: Option<Self::Tensor>,
         ) -> LinearGrad<Self::Tensor>;
+        /// Gradients of several linear maps `ws` of one `x`, biases among them, for a backend that does all in one pass.
+        fn linears_grad(
+            &mut self,
+            dys: &[Self::Tensor],
+            x: &Self::Tensor,
+            ws: &[&Self::Tensor],
+            into: Option<Self::Tensor>,
+        ) -> LinearsGrad<Self::Tensor> {
+            let (mut sum, mut maps) = (into, Vec::with_capacity(ws.len()));
+            for (dy, w) in dys.iter().zip(ws).rev() {
+                let d = self.linear_grad(dy, x, w, true, sum);
+                maps.push((d.w, d.b));
+                sum = Some(d.x);
+            }
+            maps.reverse();
+            LinearsGrad { x: sum, maps }
+        }
         /// `f'` times `dy`. `y` is the output for relu, the input for gelu.
         fn activate_grad(
             &mut self,
@@ -348,6 +389,14 @@ mod train {
         pub w: T,
         /// `[O]`
         pub b: Option<T>,
+    }
+
+    /// Gradients of linear maps of one input.
+    pub struct LinearsGrad<T> {
+        /// `[N, I]`, of all together; none where there is no map.
+        pub x: Option<T>,
+        /// `[O, I]` and `[O]` of each map.
+        pub maps: Vec<(T, Option<T>)>,
     }
 
     /// Gradients of a layer norm.

@@ -6,7 +6,7 @@ use crate::kernels::{
     adam, align, attend, columns, decode, embed, map_loss, norm, pointwise, token_loss,
 };
 use crate::memory::Client;
-use crate::row::Row;
+use crate::row::{Row, Stack};
 use crate::tensor::{Block, Index, Tensor, View};
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
@@ -70,6 +70,18 @@ impl<R: Device> Gpu<R> {
         assert_eq!(w.cols(), i, "linear");
         let y = self.gemm.run(&self.client, Form::Nt, x, w, [n, o, i], Out::New);
         Tensor::of(y, Shape::matrix(n, o))
+    }
+
+    /// Linear maps `[w, b]` of one input.
+    fn linears<const N: usize>(&self, x: &Tensor, maps: [[&Tensor; 2]; N]) -> [Tensor; N] {
+        let client = &self.client;
+        let [ws, bs] = [0, 1].map(|part| Stack::of(client, &maps.map(|map| map[part])));
+        let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
+        assert_eq!(ws.shape().cols(), i, "linears");
+        let ys = Stack::new(client, Shape::matrix(n, o), N);
+        self.gemm.run_all(client, Form::Nt, x, &ws, [n, o, i], &ys);
+        pointwise::add_biases(client, &ys, &bs);
+        ys.tensors.try_into().expect("one for each map")
     }
 
     /// What is at `views`, after everything that was launched before; in one transfer.
@@ -145,6 +157,16 @@ impl<R: Device> Backend for Gpu<R> {
         let y = self.product(x, w);
         pointwise::add_bias(&self.client, &y, b, Some(f));
         y
+    }
+
+    fn project_kv(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 2]) -> Kv<Tensor> {
+        let [k, v] = self.linears(x, maps);
+        Kv { k, v }
+    }
+
+    fn project_kvq(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 3]) -> (Kv<Tensor>, Tensor) {
+        let [k, v, q] = self.linears(x, maps);
+        (Kv { k, v }, q)
     }
 
     fn join(&mut self, y: Tensor, x: &Tensor, _: f32, gain: &Tensor, bias: &Tensor) -> Tensor {
@@ -236,6 +258,11 @@ impl<R: Device> Train for Gpu<R> {
         pointwise::upload(&self.client, data, shape)
     }
 
+    fn together(&mut self, mut params: Vec<Tensor>) -> Vec<Tensor> {
+        Row::of(&self.client, &mut params);
+        params
+    }
+
     fn scale(&mut self, x: Tensor, s: f32) -> Tensor {
         pointwise::scale(&self.client, &x, s)
     }
@@ -297,6 +324,28 @@ impl<R: Device> Train for Gpu<R> {
         }
     }
 
+    fn linears_grad(
+        &mut self,
+        dys: &[Tensor],
+        x: &Tensor,
+        ws: &[&Tensor],
+        into: Option<Tensor>,
+    ) -> LinearsGrad<Tensor> {
+        let client = &self.client;
+        let dys = Stack::of(client, &dys.iter().collect::<Vec<_>>());
+        let ws = Stack::of(client, ws);
+        let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
+        assert_eq!(dys.shape(), Shape::matrix(n, o), "linears_grad: dys");
+        let [dxs, dws] = [x.shape, ws.shape()].map(|to| Stack::new(client, to, ws.tensors.len()));
+        self.gemm.run_all(client, Form::Nn, &dys, &ws, [n, i, o], &dxs);
+        self.gemm.run_all(client, Form::Tn, &dys, x, [o, i, n], &dws);
+        let dbs = columns::stack_sums(client, &dys).into_iter().map(Some);
+        LinearsGrad {
+            x: Some(pointwise::sum(client, &dxs, into.as_ref())),
+            maps: dws.tensors.into_iter().zip(dbs).collect(),
+        }
+    }
+
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
         pointwise::activate_grad(&self.client, &dy, y, f)
     }
@@ -351,11 +400,12 @@ impl<R: Device> Train for Gpu<R> {
         let AdamState { params, grads, m, v } = state;
         let counts = [grads.len(), m.len(), v.len()];
         assert_eq!(counts, [params.len(); 3], "adam: as many of each");
-        let gradients = self.gathered(grads).memory().clone();
+        let gradients = self.gathered(grads).memory().view();
         let client = &self.client;
         let norm = adam::norm(client, &gradients, step.scale);
         let [p, m, v] = [params, m, v].map(|tensors| Row::of(client, tensors));
-        adam::adam(client, [p.memory(), &gradients, m.memory(), v.memory()], &norm, step);
+        let rows = [p.memory().view(), gradients, m.memory().view(), v.memory().view()];
+        adam::adam(client, rows.each_ref(), &norm, step);
         norm
     }
 }

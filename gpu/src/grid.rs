@@ -23,6 +23,14 @@ pub(crate) fn elements(n: usize) -> CubeCount {
     cubes(n.div_ceil(UNITS as usize))
 }
 
+/// The same cubes for each of a stack, along z.
+pub(crate) fn stacked(cubes: CubeCount, count: usize) -> CubeCount {
+    match cubes {
+        CubeCount::Static(x, y, _) => CubeCount::Static(x, y, count as u32),
+        other => other,
+    }
+}
+
 /// A cube of kernels that work element by element.
 pub(crate) fn units() -> CubeDim {
     CubeDim::new_1d(UNITS)

@@ -1,75 +1,71 @@
 //! Tensors that lie in one row of memory, so that one kernel can walk over all of them.
 
 use crate::kernels::adam::gather;
-use crate::kernels::pointwise::zeros;
+use crate::kernels::pointwise::{copy, empty, zeros};
 use crate::memory::Client;
 use crate::tensor::{ALIGNMENT, Tensor, View};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
-use std::cell::RefCell;
 use std::rc::Rc;
 
 /// One row of memory with a piece for each of some tensors.
 #[derive(Debug)]
 pub(crate) struct Row {
-    memory: View,
+    memory: Tensor,
     /// Where each piece begins.
     offsets: Vec<usize>,
-    /// All of it in fewer bits, until it is written over.
-    rounded: RefCell<Option<View>>,
 }
 
 impl Row {
     /// A row of zeros with a piece for each shape.
     pub fn new<R: Runtime>(client: &Client<R>, shapes: &[Shape]) -> Self {
-        let mut end = 0;
-        let place = |shape: &Shape| {
-            let offset = end;
-            end += shape.len().max(1).next_multiple_of(ALIGNMENT);
-            offset
-        };
-        let offsets = shapes.iter().map(place).collect();
-        let memory = zeros(client, Shape::vector(end)).view();
-        Self { memory, offsets, rounded: RefCell::default() }
+        let (offsets, end) = places(shapes);
+        Self { memory: zeros(client, Shape::vector(end)), offsets }
+    }
+
+    /// Tensors that are the pieces of a row of their own, holding anything.
+    pub fn tensors<R: Runtime>(client: &Client<R>, shapes: &[Shape]) -> Vec<Tensor> {
+        let (offsets, end) = places(shapes);
+        // What lies between pieces is read with them.
+        let gaps = shapes.iter().map(|shape| shape.len()).sum::<usize>() < end;
+        let all = Shape::vector(end);
+        let memory = if gaps { zeros(client, all) } else { empty(client, all) };
+        let row = Rc::new(Self { memory, offsets });
+        shapes.iter().enumerate().map(|(number, &shape)| row.tensor(number, shape)).collect()
     }
 
     /// All of it.
-    pub fn memory(&self) -> &View {
+    pub fn memory(&self) -> &Tensor {
         &self.memory
     }
 
-    /// Whether it has a piece for each of `count` tensors of together as many elements.
-    pub fn fits(&self, shapes: &[Shape]) -> bool {
-        let elements = |shape: &Shape| shape.len().max(1).next_multiple_of(ALIGNMENT);
-        self.offsets.len() == shapes.len()
-            && self.memory.len == shapes.iter().map(elements).sum::<usize>()
+    /// Where a piece begins.
+    pub fn offset(&self, number: usize) -> usize {
+        self.offsets[number]
     }
 
-    /// Piece `number`, of `len` elements, in a type that `round` rounds to: all pieces at once.
-    pub fn rounded<F>(&self, number: usize, len: usize, round: impl FnOnce(&View) -> View) -> View {
-        let mut rounded = self.rounded.borrow_mut();
-        let all = rounded.get_or_insert_with(|| round(&self.memory));
-        all.part_of::<F>(self.offsets[number], len)
+    /// Whether it has a piece for each of `shapes`.
+    pub fn fits(&self, shapes: &[Shape]) -> bool {
+        places(shapes) == (self.offsets.clone(), self.memory.len())
     }
 
     /// Copies each tensor to its piece.
     pub fn fill<R: Runtime>(&self, client: &Client<R>, tensors: &[Tensor]) {
-        gather(client, tensors, &self.offsets, &self.memory);
+        gather(client, tensors, &self.offsets, &self.memory.view());
     }
 
     /// The row that `tensors` are the pieces of, to be written over. Where they are not, or somebody else sees one of
     /// them, they move to a row of their own first.
     pub fn of<R: Runtime>(client: &Client<R>, tensors: &mut [Tensor]) -> Rc<Self> {
         if let Some(row) = Self::shared(tensors) {
-            row.rounded.take();
+            row.memory.buffer.rounded.take();
             return row;
         }
         let shapes: Vec<Shape> = tensors.iter().map(|x| x.shape).collect();
         let row = Rc::new(Self::new(client, &shapes));
         row.fill(client, tensors);
         for (number, x) in tensors.iter_mut().enumerate() {
-            let piece = row.memory.part(row.offsets[number], x.len());
-            *x = Tensor::placed(piece, x.shape, row.clone(), number);
+            *x = row.tensor(number, x.shape);
         }
         row
     }
@@ -83,5 +79,74 @@ impl Row {
         };
         let all = row.offsets.len() == tensors.len() && tensors.iter().enumerate().all(in_place);
         all.then(|| row.clone())
+    }
+
+    fn tensor(self: &Rc<Self>, number: usize, shape: Shape) -> Tensor {
+        let piece = self.memory.part_of(self.offsets[number], shape.len());
+        Tensor::placed(piece, shape, self.clone(), number)
+    }
+}
+
+/// Where a row's pieces begin, and where it ends.
+fn places(shapes: &[Shape]) -> (Vec<usize>, usize) {
+    let mut end = 0usize;
+    let place = |shape: &Shape| {
+        let offset = end.next_multiple_of(ALIGNMENT);
+        end = offset + shape.len().max(1);
+        offset
+    };
+    (shapes.iter().map(place).collect(), end)
+}
+
+/// Tensors of one shape at equal distances in a row: what one launch takes all of.
+pub(crate) struct Stack {
+    /// In order; at least one.
+    pub tensors: Vec<Tensor>,
+    /// Elements from the beginning of one to that of the next.
+    pub step: usize,
+    /// From the beginning of the first to the end of the last.
+    pub view: View,
+}
+
+impl Stack {
+    /// A new one, holding anything.
+    pub fn new<R: Runtime>(client: &Client<R>, shape: Shape, count: usize) -> Self {
+        let tensors = Row::tensors(client, &vec![shape; count]);
+        Self::in_place(&tensors.iter().collect::<Vec<_>>()).expect("pieces of one shape")
+    }
+
+    /// The stack of `tensors`, copied where they do not lie in one.
+    pub fn of<R: Runtime>(client: &Client<R>, tensors: &[&Tensor]) -> Self {
+        Self::in_place(tensors).unwrap_or_else(|| {
+            let shape = tensors[0].shape;
+            assert!(tensors.iter().all(|x| x.shape == shape), "a stack of unlike tensors");
+            let stack = Self::new(client, shape, tensors.len());
+            for (x, to) in tensors.iter().zip(&stack.tensors) {
+                copy(client, &x.view(), &to.view());
+            }
+            stack
+        })
+    }
+
+    /// What all have.
+    pub fn shape(&self) -> Shape {
+        self.tensors[0].shape
+    }
+
+    fn in_place(tensors: &[&Tensor]) -> Option<Self> {
+        let first = *tensors.first()?;
+        let (row, start) = first.buffer.place.as_ref()?;
+        let start = row.offset(*start);
+        let distance = |x: &&Tensor| {
+            let (of, number) = x.buffer.place.as_ref()?;
+            let same = Rc::ptr_eq(of, row) && x.shape == first.shape;
+            same.then(|| row.offset(*number).checked_sub(start)).flatten()
+        };
+        let distances: Vec<usize> = tensors.iter().map(distance).collect::<Option<_>>()?;
+        let step = distances.get(1).copied().unwrap_or(0);
+        let even = distances.iter().enumerate().all(|(i, &distance)| distance == i * step);
+        let len = step * (tensors.len() - 1) + first.len();
+        let tensors = || tensors.iter().map(|&x| x.clone()).collect();
+        even.then(|| Self { tensors: tensors(), step, view: row.memory.part_of(start, len) })
     }
 }

@@ -84,6 +84,14 @@ impl Tensor {
         Rc::strong_count(&self.buffer) == 1
     }
 
+    /// To be called before this memory is written over.
+    pub(crate) fn forget_rounding(&self) {
+        self.buffer.rounded.take();
+        if let Some((row, _)) = &self.buffer.place {
+            row.memory().buffer.rounded.take();
+        }
+    }
+
     /// The same memory under another shape of as many elements.
     pub(crate) fn reshaped(self, shape: Shape) -> Self {
         assert_eq!(self.len(), shape.len(), "reshaped: {} to {shape}", self.shape);

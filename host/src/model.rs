@@ -112,12 +112,14 @@ impl Plan {
                 (0..spec.shape.len()).map(|i| spec.init.value(key, i, cols)).collect();
             b.tensor(&data, spec.shape)
         };
-        self.params.iter().enumerate().map(tensor).collect()
+        let params = self.params.iter().enumerate().map(tensor).collect();
+        b.together(params)
     }
 
     /// Zeros in the shape of each parameter.
     pub fn zeros<B: Train>(&self, b: &mut B) -> Vec<B::Tensor> {
-        self.params.iter().map(|(_, spec)| b.zeros(spec.shape)).collect()
+        let zeros = self.params.iter().map(|(_, spec)| b.zeros(spec.shape)).collect();
+        b.together(zeros)
     }
 
     /// Takes every parameter out of a checkpoint, under its name after `prefix`.
@@ -133,7 +135,8 @@ impl Plan {
             let data = saved.take(&format!("{prefix}{name}"), spec.shape.dims())?;
             Ok(b.tensor(&data, spec.shape))
         };
-        self.params.iter().map(tensor).collect()
+        let params: Result<Vec<_>> = self.params.iter().map(tensor).collect();
+        Ok(b.together(params?))
     }
 
     /// Reads tensors back, each under its name after `prefix`.

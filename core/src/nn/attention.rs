@@ -49,27 +49,29 @@ impl Attention<Spec> {
 impl<P> Attention<P> {
     /// Keys and values of `memory` `[Nk, D]`.
     pub fn kv<B: Backend<Param = P>>(&self, b: &mut B, memory: &B::Tensor) -> Kv<B::Tensor> {
-        let mut project = |of: &Linear<P>| {
-            b.keep(|b| {
-                let x = of.forward(b, memory);
-                b.pack(x)
-            })
-        };
-        Kv { k: project(&self.k_proj), v: project(&self.v_proj) }
+        b.project_kv(memory, [self.k_proj.map(), self.v_proj.map()])
     }
 
-    /// `x` `[Nq, D]` attends to `kv` `[Nk, D]`: the context that `out_proj` takes.
-    pub fn forward<B: Backend<Param = P>>(
+    /// [`Attention::kv`] and the queries of the same `x` `[N, D]`: for self-attention.
+    pub fn kvq<B: Backend<Param = P>>(
         &self,
         b: &mut B,
         x: &B::Tensor,
+    ) -> (Kv<B::Tensor>, B::Tensor) {
+        b.project_kvq(x, [self.k_proj.map(), self.v_proj.map(), self.q_proj.map()])
+    }
+
+    /// Queries `q` `[Nq, D]` attend to `kv` `[Nk, D]`: the context that `out_proj` takes.
+    pub fn attend<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        q: &B::Tensor,
         kv: &Kv<B::Tensor>,
         grid: &Grid<B::Index>,
         map: bool,
     ) -> Attended<B::Tensor> {
-        let q = self.q_proj.forward(b, x);
         let how = Attend { heads: self.heads, map, dropout: self.dropout, key: None };
-        b.attend(&q, kv, grid, how)
+        b.attend(q, kv, grid, how)
     }
 
     /// Maps the parameters in canonical order.

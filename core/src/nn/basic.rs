@@ -29,6 +29,11 @@ impl<P> Linear<P> {
         b.linear(x, &self.weight, Some(&self.bias))
     }
 
+    /// `[weight, bias]`
+    pub fn map(&self) -> [&P; 2] {
+        [&self.weight, &self.bias]
+    }
+
     /// Maps the parameters in canonical order.
     pub fn try_map<Q, E>(&self, at: Path<'_>, f: &mut Visit<'_, P, Q, E>) -> Result<Linear<Q>, E> {
         Ok(Linear {
@@ -96,8 +101,7 @@ impl Residual {
                 b.add(y, x)
             } else {
                 let inner = f(b, x);
-                let map = [&last.weight, &last.bias];
-                b.linear_join(&inner, map, x, self.dropout, [&norm.weight, &norm.bias])
+                b.linear_join(&inner, last.map(), x, self.dropout, [&norm.weight, &norm.bias])
             }
         })
     }

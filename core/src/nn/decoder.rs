@@ -55,13 +55,13 @@ pub(super) struct Grids<'a, I> {
 }
 
 impl<P> DecoderLayer<P> {
-    /// `keys` gives what self-attention sees, from the block's own input. `see` takes the two maps.
+    /// `project` gives keys, values and queries of self-attention, from the block's own input. `see` takes the two maps.
     #[allow(clippy::too_many_arguments)]
     fn forward<B: Backend<Param = P>, K: core::borrow::Borrow<Kv<B::Tensor>>>(
         &self,
         b: &mut B,
         x: B::Tensor,
-        keys: impl FnOnce(&mut B, &B::Tensor) -> K,
+        project: impl FnOnce(&mut B, &B::Tensor) -> (K, B::Tensor),
         memory: &Kv<B::Tensor>,
         grids: &Grids<'_, B::Index>,
         config: &Config,
@@ -71,9 +71,9 @@ impl<P> DecoderLayer<P> {
         let residual = Residual::of(config);
         let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
         let x = residual.around(b, x, out, norm, |b, x| {
-            let kv = keys(b, x);
+            let (kv, q) = project(b, x);
             let Attended { context, map } =
-                self.self_attn.forward(b, x, kv.borrow(), grids.own, map);
+                self.self_attn.attend(b, &q, kv.borrow(), grids.own, map);
             if let Some(map) = map {
                 see(false, map);
             }
@@ -81,8 +81,9 @@ impl<P> DecoderLayer<P> {
         });
         let (out, norm) = (&self.encoder_attn.out_proj, &self.encoder_attn_layer_norm);
         let x = residual.around(b, x, out, norm, |b, x| {
+            let q = self.encoder_attn.q_proj.forward(b, x);
             let Attended { context, map } =
-                self.encoder_attn.forward(b, x, memory, grids.cross, map);
+                self.encoder_attn.attend(b, &q, memory, grids.cross, map);
             if let Some(map) = map {
                 see(true, map);
             }
@@ -186,8 +187,8 @@ impl<P, const N: usize> Decoder<P, N> {
                 tap.see(if cross { Site::Cross(l) } else { Site::Decoder(l) }, map);
             };
             let memory = layer.encoder_attn.kv(b, memory);
-            let keys = |b: &mut B, x: &B::Tensor| layer.self_attn.kv(b, x);
-            x = layer.forward(b, x, keys, &memory, grids, &self.config, W::WANTED, see);
+            let project = |b: &mut B, x: &B::Tensor| layer.self_attn.kvq(b, x);
+            x = layer.forward(b, x, project, &memory, grids, &self.config, W::WANTED, see);
         }
         self.finish(b, x)
     }
@@ -222,14 +223,14 @@ impl<P, const N: usize> Decoder<P, N> {
         let mut x = b.embed(table, tokens);
         for (layer, cached) in self.layers.iter().zip(cache.layers.iter_mut()) {
             let CachedLayer { own, memory } = cached;
-            let keys = move |b: &mut B, x: &B::Tensor| {
+            let project = move |b: &mut B, x: &B::Tensor| {
                 let own = own;
-                let fresh = layer.self_attn.kv(b, x);
+                let (fresh, q) = layer.self_attn.kvq(b, x);
                 b.store(&mut own.k, &fresh.k, at, capacity);
                 b.store(&mut own.v, &fresh.v, at, capacity);
-                &*own
+                (&*own, q)
             };
-            x = layer.forward(b, x, keys, memory, grids, &self.config, false, |_, _| {});
+            x = layer.forward(b, x, project, memory, grids, &self.config, false, |_, _| {});
         }
         self.finish(b, x)
     }

@@ -76,8 +76,8 @@ impl<P> EncoderLayer<P> {
         let residual = Residual::of(config);
         let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
         let x = residual.around(b, x, out, norm, |b, x| {
-            let kv = self.self_attn.kv(b, x);
-            let Attended { context, map } = self.self_attn.forward(b, x, &kv, grid, map);
+            let (kv, q) = self.self_attn.kvq(b, x);
+            let Attended { context, map } = self.self_attn.attend(b, &q, &kv, grid, map);
             map.map(see);
             context
         });

@@ -13,7 +13,7 @@ use crate::rng;
 use crate::rows::TokenRow;
 use crate::shape::Shape;
 use alloc::vec::Vec;
-use ops::{Grads, Id, Op};
+use ops::{Grads, Id, Map, Op};
 
 /// A value on the tape.
 #[derive(Clone)]
@@ -140,6 +140,20 @@ impl<'b, B: Train> Tape<'b, B> {
         Var { value, first, id: self.grads.place() }
     }
 
+    /// Records linear maps `[w, b]` of one `x`, whose results these are.
+    fn mapped<const N: usize>(
+        &mut self,
+        x: &Var<B::Tensor>,
+        maps: [[&Var<B::Tensor>; 2]; N],
+        ys: [B::Tensor; N],
+    ) -> [Var<B::Tensor>; N] {
+        let ys = ys.map(|y| self.var(y, x.first));
+        let map = |([w, b], y): ([&Var<_>; 2], &Var<_>)| Map { w: w.clone(), b: b.id, y: y.id };
+        let maps = maps.into_iter().zip(&ys).map(map).collect();
+        self.ops.push(Op::Linears { x: x.clone(), maps });
+        ys
+    }
+
     /// Records how the first term, masked, and the second became a sum and its norm.
     fn joined(
         &mut self,
@@ -176,6 +190,11 @@ impl<'b, B: Train> Tape<'b, B> {
     fn elements_before(&self, x: &Var<B::Tensor>) -> usize {
         x.first * self.backend.shape(&x.value).cols()
     }
+}
+
+/// What the parameters of maps are.
+fn values<'v, T, const N: usize>(maps: [[&'v Var<T>; 2]; N]) -> [[&'v T; 2]; N] {
+    maps.map(|map| map.map(|param| &param.value))
 }
 
 /// Recording: run the operation, keep what its gradient takes.
@@ -277,6 +296,22 @@ impl<B: Train> Backend for Tape<'_, B> {
         Attended { context, map: Some(map) }
     }
 
+    fn project_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
+        let Kv { k, v } = self.backend.project_kv(&x.value, values(maps));
+        let [k, v] = self.mapped(x, maps, [k, v]);
+        Kv { k, v }
+    }
+
+    fn project_kvq(
+        &mut self,
+        x: &Self::Tensor,
+        maps: [[&Self::Param; 2]; 3],
+    ) -> (Kv<Self::Tensor>, Self::Tensor) {
+        let (Kv { k, v }, q) = self.backend.project_kvq(&x.value, values(maps));
+        let [k, v, q] = self.mapped(x, maps, [k, v, q]);
+        (Kv { k, v }, q)
+    }
+
     fn linear_activate(
         &mut self,
         x: &Self::Tensor,
@@ -319,7 +354,7 @@ impl<B: Train> Backend for Tape<'_, B> {
         norm: [&Self::Param; 2],
     ) -> Self::Tensor {
         let mask = self.next_mask(p, residual);
-        let (map, of) = ([&w.value, &b.value], norm.map(|param| &param.value));
+        let [map, of] = values([[w, b], norm]);
         let sums = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
         let y = self.grads.place();
         self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y });

@@ -46,12 +46,20 @@ impl<T> Grads<T> {
 pub(super) enum Op<T, I> {
     Embed { table: Id, shape: Shape, tokens: Tokens<I>, y: Id },
     Linear { x: Var<T>, w: Var<T>, b: Option<Id>, y: Id },
+    Linears { x: Var<T>, maps: Vec<Map<T>> },
     Activate { x: Id, saved: T, f: Activation, y: Id },
     Add { terms: [Id; 2], y: Id },
     LayerNorm { x: Var<T>, gain: Var<T>, bias: Id, y: Id },
     Attend { inputs: [Id; 3], saved: SavedAttend<T>, grid: Grid<I>, how: Attend, y: Id, map: Id },
     Mask { x: Id, p: f32, key: u64, y: Id },
     Align { maps: Vec<Id>, values: Vec<T>, w: Var<T>, b: Id, grid: Grid<I>, y: Id },
+}
+
+/// One of several linear maps of the same input.
+pub(super) struct Map<T> {
+    pub w: Var<T>,
+    pub b: Id,
+    pub y: Id,
 }
 
 impl<T: Clone, I: Clone> Op<T, I> {
@@ -72,6 +80,22 @@ impl<T: Clone, I: Clone> Op<T, I> {
                 grads.add(b, w.id, d.w);
                 if let (Some(bias), Some(d)) = (bias, d.b) {
                     grads.add(b, bias, d);
+                }
+            }
+            Op::Linears { x, maps } => {
+                let with_dy = |map: Map<T>| Some((grads.take(map.y)?, map));
+                let (dys, maps): (Vec<_>, Vec<_>) = maps.into_iter().filter_map(with_dy).unzip();
+                let (ws, into) =
+                    (maps.iter().map(|map| &map.w.value).collect::<Vec<_>>(), grads.take(x.id));
+                let d = b.linears_grad(&dys, &x.value, &ws, into);
+                if let Some(dx) = d.x {
+                    grads.put(x.id, dx);
+                }
+                for (map, (dw, db)) in maps.iter().zip(d.maps) {
+                    grads.add(b, map.w.id, dw);
+                    if let Some(db) = db {
+                        grads.add(b, map.b, db);
+                    }
                 }
             }
             Op::Activate { x, saved, f, y } => {

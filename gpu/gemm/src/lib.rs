@@ -34,7 +34,21 @@ pub enum Form {
     Tn,
 }
 
-/// A product to be computed: `out` `[m, n]` = `a b`, all row-major and without gaps.
+/// Matrices of one shape, so many elements from the beginning of one to that of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How many; 1 for an operand of all products.
+    pub count: usize,
+    /// The distance.
+    pub step: usize,
+}
+
+impl Batch {
+    /// A matrix by itself.
+    pub const ONE: Self = Self { count: 1, step: 0 };
+}
+
+/// Products to be computed: `out` `[m, n]` = `a b`, all row-major and without gaps.
 ///
 /// The memory behind `a` and `b` holds numbers of the precision (f32 for `Tf32`), that behind `out` f32.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +57,16 @@ pub struct Product<'a> {
     pub precision: Precision,
     /// How they lie.
     pub form: Form,
-    /// The left one, of `m * k` numbers.
+    /// The left one, of `m * k` numbers each.
     pub a: &'a Handle,
-    /// The right one, of `k * n` numbers.
+    /// The right one, of `k * n` numbers each.
     pub b: &'a Handle,
     /// m, n, k; none is 0.
     pub dims: [usize; 3],
-    /// Of `m * n` numbers.
+    /// Of `m * n` numbers each.
     pub out: &'a Handle,
+    /// How many matrices `a`, `b` and `out` are.
+    pub batches: [Batch; 3],
 }
 
 /// A runtime with matrix products.
@@ -94,7 +110,7 @@ impl Product<'_> {
         &self,
         client: &ComputeClient<R>,
     ) -> Result<(), String> {
-        let Self { precision, form, dims: [m, n, k], .. } = *self;
+        let Self { precision, form, dims: [m, n, k], batches: [left, right, all], .. } = *self;
         let single = f32::as_type_native_unchecked().storage_type();
         let operand = match precision {
             Precision::F32 | Precision::Tf32 => single,
@@ -104,9 +120,9 @@ impl Product<'_> {
         let types = MatmulGlobalElems { lhs: operand, rhs: operand, out: single };
         launch_ref::<R, A>(
             client,
-            InputBinding::new(matrix(self.a, m, k, form == Form::Tn), operand),
-            InputBinding::new(matrix(self.b, k, n, form == Form::Nt), operand),
-            matrix(self.out, m, n, false),
+            InputBinding::new(matrix(self.a, left, m, k, form == Form::Tn), operand),
+            InputBinding::new(matrix(self.b, right, k, n, form == Form::Nt), operand),
+            matrix(self.out, all, m, n, false),
             &Inferred(Default::default()),
             &mut MatmulElems::from_globals(&types),
         )
@@ -114,22 +130,24 @@ impl Product<'_> {
     }
 }
 
-/// `[1, rows, cols]` over row-major memory; transposed, the memory is `[cols, rows]` and only strides change.
+/// `[count, rows, cols]` over row-major memory; transposed, the memory is `[cols, rows]` and only strides change.
 #[allow(unsafe_code)]
 fn matrix<R: Runtime>(
     handle: &Handle,
+    batch: Batch,
     rows: usize,
     cols: usize,
     transposed: bool,
 ) -> TensorBinding<R> {
-    let strides = if transposed { [rows * cols, 1, rows] } else { [rows * cols, cols, 1] };
-    // SAFETY: whoever made the product promised memory of `rows * cols` numbers; the strides reach no further, and the
-    // kernels check their indices besides.
+    let step = if batch.count == 1 { rows * cols } else { batch.step };
+    let strides = if transposed { [step, 1, rows] } else { [step, cols, 1] };
+    // SAFETY: whoever made the product promised memory of `rows * cols` numbers for each matrix, `step` apart; the
+    // strides reach no further, and the kernels check their indices besides.
     unsafe {
         TensorBinding::from_raw_parts(
             handle.clone(),
             Strides::new(&strides),
-            [1, rows, cols].into(),
+            [batch.count, rows, cols].into(),
         )
     }
 }

@@ -59,11 +59,12 @@ impl Routine<()> for Fitted {
     }
 }
 
-/// Tiles of the result.
+/// Tiles of the results.
 fn cubes(problem: &MatmulProblem, blueprint: &TilingBlueprint) -> usize {
     let tile = &blueprint.tiling_scheme;
     let m = problem.m.div_ceil(tile.elements_per_stage_along_m() as usize);
-    m * problem.n.div_ceil(tile.elements_per_stage_along_n() as usize)
+    let n = problem.n.div_ceil(tile.elements_per_stage_along_n() as usize);
+    problem.num_batches() * m * n
 }
 
 /// cubek's choice, for cubes of so many rows.

@@ -5,8 +5,9 @@
 //! tile it walks over, and every column `c + tile * j` of the row's result.
 
 use super::cube::{Extent, LOWEST, Place, place, visible};
-use super::pointwise::{Drop, drop_arg, empty, factor, zeros};
+use super::pointwise::{Drop, drop_arg, empty, factor, fill, zeros};
 use crate::memory::Client;
+use crate::row::Row;
 use crate::tensor::{Index, Tensor};
 use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
 use a2d_core::batch::Grid;
@@ -490,8 +491,15 @@ pub(crate) fn attend_grad<R: Runtime>(
     let (size, extent) = (width / how.heads, Extent::of(&grid.spans.values));
     let tile = tile_of(size);
     let (p, key) = dropout(&how);
-    let dq = rows_like(client, q, extent.queries);
-    let [dk, dv] = [&kv.k, &kv.v].map(|x| rows_like(client, x, extent.keys));
+    // One row: the three are rounded, and mapped back, together.
+    let [dk, dv, dq] = &Row::tensors(client, &[kv.k.shape, kv.v.shape, q.shape])[..] else {
+        unreachable!("one for each shape")
+    };
+    for (x, covered) in [(dk, extent.keys), (dv, extent.keys), (dq, extent.queries)] {
+        if covered < x.rows() {
+            fill(client, &x.view(), 0.0);
+        }
+    }
     let dscores = empty(client, map.shape);
     let nothing = empty(client, Shape::vector(1));
     let dim = CubeDim::new_1d((tile * tile) as u32);
@@ -538,7 +546,7 @@ pub(crate) fn attend_grad<R: Runtime>(
             p > 0.0,
         );
     }
-    [dq, dk, dv]
+    [dq, dk, dv].map(Tensor::clone)
 }
 
 /// A cube for each tile of the longest sentence, each head and each sentence.

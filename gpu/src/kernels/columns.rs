@@ -1,7 +1,8 @@
 //! Sums down the columns of a matrix, in an order that its shape decides.
 
-use super::pointwise::empty;
+use crate::grid::stacked;
 use crate::memory::Client;
+use crate::row::Stack;
 use crate::tensor::{Tensor, View};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
@@ -31,15 +32,24 @@ pub(crate) fn run(rows: usize) -> (usize, usize) {
 }
 
 #[cube(launch)]
-fn sum_runs_kernel(x: &Array<f32>, out: &mut Array<f32>, rows: u32, cols: u32) {
+fn sum_runs_kernel(
+    x: &Array<f32>,
+    out: &mut Array<f32>,
+    step: u32,
+    out_step: u32,
+    rows: u32,
+    cols: u32,
+) {
     let (col, cols) = (ABSOLUTE_POS_X as usize, cols as usize);
     if col < cols {
         let (first, end) = run(rows as usize);
+        let (from, to) =
+            (CUBE_POS_Z as usize * step as usize, CUBE_POS_Z as usize * out_step as usize);
         let mut sum = 0.0f32;
         for row in first..end {
-            sum += x[row * cols + col];
+            sum += x[from + row * cols + col];
         }
-        out[CUBE_POS_Y as usize * cols + col] = sum;
+        out[to + CUBE_POS_Y as usize * cols + col] = sum;
     }
 }
 
@@ -50,24 +60,41 @@ pub(crate) fn column_sums<R: Runtime>(
     rows: usize,
     cols: usize,
 ) -> Tensor {
-    let (mut x, mut rows) = (x.clone(), rows);
+    sums(client, x, [1, 0, rows, cols]).swap_remove(0)
+}
+
+/// [`column_sums`] of each matrix of a stack.
+pub(crate) fn stack_sums<R: Runtime>(client: &Client<R>, of: &Stack) -> Vec<Tensor> {
+    let shape = of.shape();
+    sums(client, &of.view, [of.tensors.len(), of.step, shape.rows(), shape.cols()])
+}
+
+/// Those of `count` matrices that begin `step` elements apart.
+fn sums<R: Runtime>(
+    client: &Client<R>,
+    x: &View,
+    [count, mut step, mut rows, cols]: [usize; 4],
+) -> Vec<Tensor> {
+    let mut x = x.clone();
     loop {
         let left = run_count(rows);
-        let out = empty(client, Shape::matrix(left, cols));
-        let (count, dim) = runs(rows, cols);
-        let to = out.view();
+        let out = Stack::new(client, Shape::matrix(left, cols), count);
+        let (cubes, dim) = runs(rows, cols);
         sum_runs_kernel::launch::<R>(
             client,
-            count,
+            stacked(cubes, count),
             dim,
             x.arg(),
-            to.arg(),
+            out.view.arg(),
+            step as u32,
+            out.step as u32,
             rows as u32,
             cols as u32,
         );
         if left == 1 {
-            return out.reshaped(Shape::vector(cols));
+            let sums = out.tensors.into_iter();
+            return sums.map(|x| x.reshaped(Shape::vector(cols))).collect();
         }
-        (x, rows) = (to, left);
+        (x, step, rows) = (out.view, out.step, left);
     }
 }

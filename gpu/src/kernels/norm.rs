@@ -1,10 +1,11 @@
 //! Layer normalisation: a cube a row. The gradients of gain and bias walk down columns, so nothing is atomic.
 
-use super::columns::{column_sums, run, run_count, runs};
+use super::columns::{run, run_count, runs, stack_sums};
 use super::cube::cube_sum;
 use super::pointwise::{Drop, drop_arg, empty, factor};
 use crate::grid::{ROW_UNITS, cubes, row_units};
 use crate::memory::Client;
+use crate::row::Stack;
 use crate::tensor::Tensor;
 use a2d_core::backend::NormGrad;
 use a2d_core::rows::LAYER_NORM_EPS;
@@ -225,8 +226,7 @@ pub(crate) fn layer_norm_grad<R: Runtime>(
         rows as u32,
         cols as u32,
     );
-    let left = run_count(rows);
-    let [dgain, dbias] = [(); 2].map(|()| empty(client, Shape::matrix(left, cols)));
+    let parts = Stack::new(client, Shape::matrix(run_count(rows), cols), 2);
     let (count, dim) = runs(rows, cols);
     weight_grad_kernel::launch::<R>(
         client,
@@ -235,11 +235,11 @@ pub(crate) fn layer_norm_grad<R: Runtime>(
         dy.view().arg(),
         x.view().arg(),
         stats.view().arg(),
-        dgain.view().arg(),
-        dbias.view().arg(),
+        parts.tensors[0].view().arg(),
+        parts.tensors[1].view().arg(),
         rows as u32,
         cols as u32,
     );
-    let sums = |x: &Tensor| column_sums(client, &x.view(), left, cols);
-    NormGrad { x: dx, gain: sums(&dgain), bias: sums(&dbias) }
+    let sums = stack_sums(client, &parts);
+    NormGrad { x: dx, gain: sums[0].clone(), bias: sums[1].clone() }
 }

@@ -1,7 +1,8 @@
 //! Element by element.
 
-use crate::grid::{elements, units};
+use crate::grid::{elements, stacked, units};
 use crate::memory::Client;
+use crate::row::Stack;
 use crate::tensor::{Tensor, View};
 use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
@@ -19,10 +20,15 @@ fn fill_kernel(out: &mut Array<f32>, value: f32) {
     }
 }
 
+/// Writes `value` everywhere.
+pub(crate) fn fill<R: Runtime>(client: &Client<R>, out: &View, value: f32) {
+    fill_kernel::launch::<R>(client, elements(out.len), units(), out.arg(), value);
+}
+
 /// A tensor of zeros.
 pub(crate) fn zeros<R: Runtime>(client: &Client<R>, shape: Shape) -> Tensor {
     let out = empty(client, shape);
-    fill_kernel::launch::<R>(client, elements(shape.len()), units(), out.view().arg(), 0.0);
+    fill(client, &out.view(), 0.0);
     out
 }
 
@@ -54,7 +60,7 @@ pub(crate) fn upload<R: Runtime>(client: &Client<R>, data: &[f32], shape: Shape)
 /// `x` itself, to be written over, or a copy where somebody else sees its memory.
 pub(crate) fn alone<R: Runtime>(client: &Client<R>, x: Tensor) -> Tensor {
     if x.is_alone() {
-        x.buffer.rounded.take();
+        x.forget_rounding();
         return x;
     }
     let out = empty(client, x.shape);
@@ -89,6 +95,48 @@ fn add_to_kernel(sum: &mut Array<f32>, x: &Array<f32>) {
 pub(crate) fn add_to<R: Runtime>(client: &Client<R>, sum: &View, x: &View) {
     assert_eq!(sum.len, x.len, "add_to");
     add_to_kernel::launch::<R>(client, elements(sum.len), units(), sum.arg(), x.arg());
+}
+
+#[cube(launch)]
+fn sum_kernel(
+    x: &Array<f32>,
+    into: &Array<f32>,
+    out: &mut Array<f32>,
+    step: u32,
+    #[comptime] count: usize,
+    #[comptime] adds: bool,
+) {
+    let i = ABSOLUTE_POS;
+    if i < out.len() {
+        let mut sum = 0.0f32;
+        if adds {
+            sum = into[i];
+        }
+        #[unroll]
+        for n in 0..count {
+            sum += x[n * step as usize + i];
+        }
+        out[i] = sum;
+    }
+}
+
+/// `into`, if given, and all of a stack.
+pub(crate) fn sum<R: Runtime>(client: &Client<R>, of: &Stack, into: Option<&Tensor>) -> Tensor {
+    let out = empty(client, of.shape());
+    let (to, more) = (out.view(), into.unwrap_or(&of.tensors[0]).view());
+    assert_eq!(more.len, to.len, "sum");
+    sum_kernel::launch::<R>(
+        client,
+        elements(to.len),
+        units(),
+        of.view.arg(),
+        more.arg(),
+        to.arg(),
+        of.step as u32,
+        of.tensors.len(),
+        into.is_some(),
+    );
+    out
 }
 
 #[cube(launch)]
@@ -134,6 +182,40 @@ fn add_bias_kernel(y: &mut Array<f32>, bias: &Array<f32>, #[comptime] f: Option<
     if ABSOLUTE_POS < y.len() {
         y[ABSOLUTE_POS] = activated(y[ABSOLUTE_POS] + bias[ABSOLUTE_POS % bias.len()], f);
     }
+}
+
+#[cube(launch)]
+fn add_biases_kernel(
+    y: &mut Array<f32>,
+    bias: &Array<f32>,
+    step: u32,
+    bias_step: u32,
+    len: u32,
+    cols: u32,
+) {
+    let (n, i) =
+        (CUBE_POS_Z as usize, (CUBE_POS_X + CUBE_POS_Y * CUBE_COUNT_X) * CUBE_DIM + UNIT_POS);
+    if i < len {
+        let col = i % cols;
+        y[n * step as usize + i as usize] += bias[n * bias_step as usize + col as usize];
+    }
+}
+
+/// Adds its bias to each matrix of a stack, in place.
+pub(crate) fn add_biases<R: Runtime>(client: &Client<R>, y: &Stack, bias: &Stack) {
+    let (of, count) = (y.shape(), y.tensors.len());
+    assert!(of.cols() == bias.shape().len() && count == bias.tensors.len(), "add_biases");
+    add_biases_kernel::launch::<R>(
+        client,
+        stacked(elements(of.len()), count),
+        units(),
+        y.view.arg(),
+        bias.view.arg(),
+        y.step as u32,
+        bias.step as u32,
+        of.len() as u32,
+        of.cols() as u32,
+    );
 }
 
 /// `f(y + bias)`, row by row and in place.

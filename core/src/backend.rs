@@ -37,6 +37,11 @@ pub trait Backend {
     }
     /// Hands integers to the backend.
     fn index(&mut self, values: &[u32]) -> Self::Index;
+    /// [`Backend::index`] of token ids and of their positions, for a backend that prepares the gradient of
+    /// [`Backend::embed`].
+    fn index_tokens(&mut self, ids: &[u32], positions: &[u32]) -> [Self::Index; 2] {
+        [self.index(ids), self.index(positions)]
+    }
 
     /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`].
     fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor;

@@ -287,13 +287,9 @@ mod whole {
     ) -> Tokens<B::Index> {
         let ids = listed(runs, PAD, id);
         let positions = listed(runs, NO_POSITION, |_, t| FIRST_POSITION + t as u32);
-        Tokens {
-            rows: ids.len(),
-            ids: b.index(&ids),
-            positions: b.index(&positions),
-            zero_padding,
-            first: 0,
-        }
+        let rows = ids.len();
+        let [ids, positions] = b.index_tokens(&ids, &positions);
+        Tokens { rows, ids, positions, zero_padding, first: 0 }
     }
 
     fn next_tokens<B: Backend>(b: &mut B, runs: &[Run], targets: &[&[u32]]) -> B::Index {

@@ -36,7 +36,7 @@ pub struct Gpu<R: Device> {
 impl<R: Device> Gpu<R> {
     /// A backend on `client`, whose matrix products round their operands to `precision`.
     pub fn new(client: ComputeClient<R>, precision: Precision) -> Self {
-        let client = Client::new(client);
+        let client = Client::new(client, precision == Precision::Bf16);
         Self {
             gemm: Gemm::new(&client, precision),
             client,
@@ -44,6 +44,12 @@ impl<R: Device> Gpu<R> {
             sinusoids: HashMap::new(),
             gradients: None,
         }
+    }
+
+    /// Ids, starts and rows of [`embed::Groups`].
+    fn groups(&mut self, ids: &[u32], positions: &[u32]) -> [Index; 3] {
+        let groups = embed::Groups::of(ids, positions);
+        [groups.ids, groups.starts, groups.rows].map(|values| self.index(&values))
     }
 
     /// Position vectors `0..=last`.
@@ -136,6 +142,13 @@ impl<R: Device> Backend for Gpu<R> {
 
     fn index(&mut self, values: &[u32]) -> Index {
         Index::new(&mut self.block, values)
+    }
+
+    fn index_tokens(&mut self, ids: &[u32], positions: &[u32]) -> [Index; 2] {
+        let groups = self.groups(ids, positions).into();
+        let mut ids = self.index(ids);
+        ids.groups = Some(groups);
+        [ids, self.index(positions)]
     }
 
     fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>) -> Tensor {
@@ -295,8 +308,9 @@ impl<R: Device> Train for Gpu<R> {
     }
 
     fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {
-        let groups = embed::Groups::of(&tokens.ids.values, &tokens.positions.values);
-        let groups = [groups.ids, groups.starts, groups.rows].map(|values| self.index(&values));
+        let groups = tokens.ids.groups.clone();
+        let groups = groups
+            .unwrap_or_else(|| self.groups(&tokens.ids.values, &tokens.positions.values).into());
         embed::embed_grad(&self.client, dy, &groups, into)
     }
 

@@ -16,6 +16,7 @@ mod kernels;
 mod memory;
 mod row;
 mod run;
+mod short;
 mod tensor;
 
 pub use a2d_gemm::{Device, Precision};

@@ -23,6 +23,8 @@ const MOST_SPARE: usize = 64 << 20;
 pub(crate) struct Client<R: Runtime> {
     client: ComputeClient<R>,
     slabs: Rc<RefCell<Slabs>>,
+    /// Whether kernels write what products take, rounded, beside their results: see [`crate::short`].
+    pub rounds: bool,
 }
 
 impl<R: Runtime> Deref for Client<R> {
@@ -34,8 +36,8 @@ impl<R: Runtime> Deref for Client<R> {
 }
 
 impl<R: Runtime> Client<R> {
-    pub fn new(client: ComputeClient<R>) -> Self {
-        Self { client, slabs: Rc::default() }
+    pub fn new(client: ComputeClient<R>, rounds: bool) -> Self {
+        Self { client, slabs: Rc::default(), rounds }
     }
 
     /// Memory for `bytes`, and for an element to bind where that is none, holding anything.

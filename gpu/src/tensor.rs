@@ -149,6 +149,8 @@ pub struct Index {
     block: Rc<Block>,
     offset: usize,
     pub(crate) values: Rc<[u32]>,
+    /// Of token ids: the rows of each, as the gradient of the embedding wants them.
+    pub(crate) groups: Option<Rc<[Index; 3]>>,
 }
 
 /// Integers that travel together.
@@ -171,7 +173,7 @@ impl Index {
         let end = (offset + values.len().max(1)).next_multiple_of(ALIGNMENT);
         waiting.resize(end, 0);
         drop(waiting);
-        Self { block: block.clone(), offset, values: values.into() }
+        Self { block: block.clone(), offset, values: values.into(), groups: None }
     }
 
     pub(crate) fn len(&self) -> usize {

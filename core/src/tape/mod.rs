@@ -222,6 +222,10 @@ impl<B: Train> Backend for Tape<'_, B> {
         self.backend.index(values)
     }
 
+    fn index_tokens(&mut self, ids: &[u32], positions: &[u32]) -> [Self::Index; 2] {
+        self.backend.index_tokens(ids, positions)
+    }
+
     fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor {
         let y = self.backend.embed(&table.value, tokens);
         let y = self.var(y, tokens.first);

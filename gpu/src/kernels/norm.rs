@@ -6,10 +6,12 @@ use super::pointwise::{Drop, drop_arg, empty, factor};
 use crate::grid::{ROW_UNITS, cubes, row_units};
 use crate::memory::Client;
 use crate::row::Stack;
+use crate::short::{Short, write_short};
 use crate::tensor::Tensor;
 use a2d_core::backend::NormGrad;
 use a2d_core::rows::LAYER_NORM_EPS;
 use a2d_core::shape::Shape;
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 /// Mean and reciprocal deviation of the row of `cols` elements at `base`.
@@ -30,20 +32,26 @@ fn moments(x: &Array<f32>, base: usize, cols: usize) -> (f32, f32) {
 }
 
 #[cube(launch)]
-fn layer_norm_kernel(
+#[allow(clippy::too_many_arguments)]
+fn layer_norm_kernel<F: Float>(
     x: &Array<f32>,
     gain: &Array<f32>,
     bias: &Array<f32>,
     y: &mut Array<f32>,
+    short: &mut Array<F>,
     rows: u32,
     cols: u32,
+    #[comptime] rounds: bool,
+    #[define(F)] _short: StorageType,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {
         let base = row * cols;
         let (mean, scale) = moments(x, base, cols);
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            y[base + i] = (x[base + i] - mean) * scale * gain[i] + bias[i];
+            let value = (x[base + i] - mean) * scale * gain[i] + bias[i];
+            y[base + i] = value;
+            write_short(short, base + i, value, rounds);
         }
     }
 }
@@ -58,6 +66,7 @@ pub(crate) fn layer_norm<R: Runtime>(
     let (rows, cols) = (x.rows(), x.cols());
     assert!(gain.len() == cols && bias.len() == cols, "layer_norm: gain, bias");
     let y = empty(client, x.shape);
+    let short = Short::of(client, &y);
     layer_norm_kernel::launch::<R>(
         client,
         cubes(rows),
@@ -66,15 +75,18 @@ pub(crate) fn layer_norm<R: Runtime>(
         gain.view().arg(),
         bias.view().arg(),
         y.view().arg(),
+        short.view.arg(),
         rows as u32,
         cols as u32,
+        short.wanted,
+        short.of,
     );
     y
 }
 
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn join_kernel(
+fn join_kernel<F: Float>(
     y: &Array<f32>,
     shift: &Array<f32>,
     x: &Array<f32>,
@@ -82,11 +94,14 @@ fn join_kernel(
     bias: &Array<f32>,
     sum: &mut Array<f32>,
     out: &mut Array<f32>,
+    short: &mut Array<F>,
     dropped: &Drop,
     rows: u32,
     cols: u32,
     #[comptime] shifts: bool,
     #[comptime] drops: bool,
+    #[comptime] rounds: bool,
+    #[define(F)] _short: StorageType,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {
@@ -104,7 +119,9 @@ fn join_kernel(
         // Each unit reads back only what it wrote itself.
         let (mean, scale) = moments(sum, base, cols);
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            out[base + i] = (sum[base + i] - mean) * scale * gain[i] + bias[i];
+            let value = (sum[base + i] - mean) * scale * gain[i] + bias[i];
+            out[base + i] = value;
+            write_short(short, base + i, value, rounds);
         }
     }
 }
@@ -123,6 +140,7 @@ pub(crate) fn join<R: Runtime>(
     assert!(y.shape == x.shape && [gain, bias].into_iter().chain(shift).all(fits), "join");
     let [sum, out] = [(); 2].map(|()| empty(client, x.shape));
     let (p, key) = mask.unwrap_or_default();
+    let short = Short::of(client, &out);
     join_kernel::launch::<R>(
         client,
         cubes(rows),
@@ -134,11 +152,14 @@ pub(crate) fn join<R: Runtime>(
         bias.view().arg(),
         sum.view().arg(),
         out.view().arg(),
+        short.view.arg(),
         drop_arg(p, key),
         rows as u32,
         cols as u32,
         shift.is_some(),
         mask.is_some(),
+        short.wanted,
+        short.of,
     );
     [sum, out]
 }

@@ -3,9 +3,11 @@
 use crate::grid::{elements, stacked, units};
 use crate::memory::Client;
 use crate::row::Stack;
+use crate::short::{Short, write_short};
 use crate::tensor::{Tensor, View};
 use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 /// Memory for a tensor, holding anything.
@@ -178,9 +180,19 @@ fn activated(x: f32, #[comptime] f: Option<Activation>) -> f32 {
 }
 
 #[cube(launch)]
-fn add_bias_kernel(y: &mut Array<f32>, bias: &Array<f32>, #[comptime] f: Option<Activation>) {
-    if ABSOLUTE_POS < y.len() {
-        y[ABSOLUTE_POS] = activated(y[ABSOLUTE_POS] + bias[ABSOLUTE_POS % bias.len()], f);
+fn add_bias_kernel<F: Float>(
+    y: &mut Array<f32>,
+    bias: &Array<f32>,
+    short: &mut Array<F>,
+    #[comptime] f: Option<Activation>,
+    #[comptime] rounds: bool,
+    #[define(F)] _short: StorageType,
+) {
+    let i = ABSOLUTE_POS;
+    if i < y.len() {
+        let value = activated(y[i] + bias[i % bias.len()], f);
+        y[i] = value;
+        write_short(short, i, value, rounds);
     }
 }
 
@@ -226,8 +238,18 @@ pub(crate) fn add_bias<R: Runtime>(
     f: Option<Activation>,
 ) {
     assert_eq!(y.cols(), bias.len(), "add_bias");
-    let (y, bias) = (y.view(), bias.view());
-    add_bias_kernel::launch::<R>(client, elements(y.len), units(), y.arg(), bias.arg(), f);
+    let short = Short::of(client, y);
+    add_bias_kernel::launch::<R>(
+        client,
+        elements(y.len()),
+        units(),
+        y.view().arg(),
+        bias.view().arg(),
+        short.view.arg(),
+        f,
+        short.wanted,
+        short.of,
+    );
 }
 
 #[cube(launch)]
@@ -246,20 +268,27 @@ pub(crate) fn activate<R: Runtime>(client: &Client<R>, x: &Tensor, f: Activation
 }
 
 #[cube(launch)]
-fn activate_grad_kernel(
+fn activate_grad_kernel<F: Float>(
     dy: &Array<f32>,
     y: &Array<f32>,
     out: &mut Array<f32>,
+    short: &mut Array<F>,
     #[comptime] gelu: bool,
+    #[comptime] rounds: bool,
+    #[define(F)] _short: StorageType,
 ) {
-    if ABSOLUTE_POS < out.len() {
-        let (value, gradient) = (y[ABSOLUTE_POS], dy[ABSOLUTE_POS]);
+    let i = ABSOLUTE_POS;
+    if i < out.len() {
+        let value = y[i];
+        let mut gradient = dy[i];
         if gelu {
             let density = 0.398_942_3 * (-0.5 * value * value).exp();
-            out[ABSOLUTE_POS] = gradient * (normal_cdf(value) + value * density);
+            gradient *= normal_cdf(value) + value * density;
         } else {
-            out[ABSOLUTE_POS] = select(value > 0.0, gradient, 0.0);
+            gradient = select(value > 0.0, gradient, 0.0);
         }
+        out[i] = gradient;
+        write_short(short, i, gradient, rounds);
     }
 }
 
@@ -272,9 +301,19 @@ pub(crate) fn activate_grad<R: Runtime>(
 ) -> Tensor {
     assert_eq!(dy.shape, y.shape, "activate_grad");
     let out = empty(client, dy.shape);
-    let (count, dy, y, to) = (elements(out.len()), dy.view(), y.view(), out.view());
-    let gelu = f == Activation::Gelu;
-    activate_grad_kernel::launch::<R>(client, count, units(), dy.arg(), y.arg(), to.arg(), gelu);
+    let short = Short::of(client, &out);
+    activate_grad_kernel::launch::<R>(
+        client,
+        elements(out.len()),
+        units(),
+        dy.view().arg(),
+        y.view().arg(),
+        out.view().arg(),
+        short.view.arg(),
+        f == Activation::Gelu,
+        short.wanted,
+        short.of,
+    );
     out
 }
 
@@ -315,16 +354,36 @@ pub(crate) fn drop_arg<R: Runtime>(p: f32, key: u64) -> DropLaunch<R> {
 }
 
 #[cube(launch)]
-fn mask_kernel(x: &Array<f32>, out: &mut Array<f32>, of: &Drop) {
-    if ABSOLUTE_POS < out.len() {
-        out[ABSOLUTE_POS] = x[ABSOLUTE_POS] * factor(of, ABSOLUTE_POS as u32);
+fn mask_kernel<F: Float>(
+    x: &Array<f32>,
+    out: &mut Array<f32>,
+    short: &mut Array<F>,
+    of: &Drop,
+    #[comptime] rounds: bool,
+    #[define(F)] _short: StorageType,
+) {
+    let i = ABSOLUTE_POS;
+    if i < out.len() {
+        let value = x[i] * factor(of, i as u32);
+        out[i] = value;
+        write_short(short, i, value, rounds);
     }
 }
 
 /// Drops elements of `x`.
 pub(crate) fn mask<R: Runtime>(client: &Client<R>, x: &Tensor, p: f32, key: u64) -> Tensor {
     let out = empty(client, x.shape);
-    let (count, x, to) = (elements(out.len()), x.view(), out.view());
-    mask_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), drop_arg(p, key));
+    let short = Short::of(client, &out);
+    mask_kernel::launch::<R>(
+        client,
+        elements(out.len()),
+        units(),
+        x.view().arg(),
+        out.view().arg(),
+        short.view.arg(),
+        drop_arg(p, key),
+        short.wanted,
+        short.of,
+    );
     out
 }

@@ -7,19 +7,22 @@ use super::pointwise::{add_to, empty, zeros};
 use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes, units};
 use crate::memory::Client;
+use crate::short::{Short, write_short};
 use crate::tensor::{ALIGNMENT, Index, Tensor};
 use a2d_core::backend::{TeacherRows, TokenLosses};
 use a2d_core::batch::IGNORE;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
 use a2d_gemm::{Device, Form};
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 /// Units of a cube.
 const U: usize = UNITS as usize;
 
-/// Logits that a block holds at most: 64 MiB of them.
-const BLOCK: usize = 1 << 24;
+/// Logits that a block holds at most: 256 MiB of them, where a device takes buffers many times as large, and no fewer than
+/// 64 MiB.
+const BLOCKS: [usize; 2] = [1 << 24, 1 << 26];
 
 /// ce, kd, the two negative log-likelihoods, the softened teacher's entropy.
 const VALUES: usize = 5;
@@ -34,20 +37,23 @@ struct Row {
     kd_weight: f32,
 }
 
-/// The formulas are those of [`TokenRow`]. `z` becomes its gradient.
+/// The formulas are those of [`TokenRow`]. `z` becomes its gradient; where products take it rounded, only `short` does.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn token_loss_kernel(
+fn token_loss_kernel<F: Float>(
     z: &mut Array<f32>,
     teacher: &Array<f32>,
     targets: &Array<u32>,
     values: &mut Array<f32>,
+    short: &mut Array<F>,
     of: &Row,
     from: u32,
     rows: u32,
     vocabulary: u32,
     #[comptime] taught: bool,
     #[comptime] wants_gradient: bool,
+    #[comptime] rounds: bool,
+    #[define(F)] _short: StorageType,
 ) {
     let (row, v) = (CUBE_POS, vocabulary as usize);
     if row < rows as usize {
@@ -56,7 +62,11 @@ fn token_loss_kernel(
         if target == IGNORE {
             if wants_gradient {
                 for i in range_stepped(UNIT_POS as usize, v, U) {
-                    z[base + i] = 0.0;
+                    if rounds {
+                        write_short(short, base + i, 0.0, rounds);
+                    } else {
+                        z[base + i] = 0.0;
+                    }
                 }
             }
             if UNIT_POS == 0 {
@@ -144,7 +154,11 @@ fn token_loss_kernel(
                     if i == target as usize {
                         g -= of.ce_weight * sharp;
                     }
-                    z[base + i] = g;
+                    if rounds {
+                        write_short(short, base + i, g, rounds);
+                    } else {
+                        z[base + i] = g;
+                    }
                 }
             }
         }
@@ -173,10 +187,13 @@ pub(crate) fn token_loss<R: Device>(
     let hidden = of.gradient.then(|| empty(client, of.hidden.shape));
     let mut table: Option<Tensor> = None;
     // Views of whole blocks begin where every device lets them.
-    let block = (BLOCK / v / ALIGNMENT).max(1) * ALIGNMENT;
+    let block = (block(client) / v / ALIGNMENT).max(1) * ALIGNMENT;
     for from in (0..n).step_by(block) {
         let rows = block.min(n - from);
-        let part = |x: &Tensor| Tensor::of(x.part(from, rows), Shape::matrix(rows, x.cols()));
+        let part = |x: &Tensor| match rows == n {
+            true => x.clone(),
+            false => Tensor::of(x.part(from, rows), Shape::matrix(rows, x.cols())),
+        };
         let logits = |x: &Tensor, table: &Tensor| {
             let z = gemm.run(client, Form::Nt, x, table, [rows, v, x.cols()], Out::New);
             Tensor::of(z, Shape::matrix(rows, v))
@@ -201,6 +218,12 @@ pub(crate) fn token_loss<R: Device>(
     TokenLosses { values: column_sums(client, &values.view(), n, VALUES), hidden, table }
 }
 
+/// Logits of a block.
+fn block<R: Runtime>(client: &Client<R>) -> usize {
+    let most = client.properties().memory.max_page_size as usize / size_of::<f32>();
+    (most / 16).clamp(BLOCKS[0], BLOCKS[1])
+}
+
 fn launch<R: Runtime>(
     client: &Client<R>,
     of: &Given<'_>,
@@ -210,6 +233,8 @@ fn launch<R: Runtime>(
     [from, rows, v]: [usize; 3],
 ) {
     let row = &of.row;
+    // A gradient that nobody wants is not rounded either.
+    let short = if of.gradient { Short::of(client, z) } else { Short::none(client) };
     token_loss_kernel::launch::<R>(
         client,
         cubes(rows),
@@ -218,6 +243,7 @@ fn launch<R: Runtime>(
         teacher.view().arg(),
         of.targets.view(client).arg(),
         values.view().arg(),
+        short.view.arg(),
         RowLaunch::new(
             row.label_smoothing,
             1.0 / row.student_temperature,
@@ -230,6 +256,8 @@ fn launch<R: Runtime>(
         v as u32,
         of.teacher.is_some(),
         of.gradient,
+        short.wanted,
+        short.of,
     );
 }
 

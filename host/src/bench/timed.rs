@@ -163,6 +163,10 @@ impl<B: Train> Backend for Timed<'_, B> {
         self.time("index", |b| b.index(values))
     }
 
+    fn index_tokens(&mut self, ids: &[u32], positions: &[u32]) -> [Self::Index; 2] {
+        self.time("index", |b| b.index_tokens(ids, positions))
+    }
+
     fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor {
         self.time("embed", |b| b.embed(table, tokens))
     }
@@ -186,6 +190,20 @@ impl<B: Train> Backend for Timed<'_, B> {
     ) -> Self::Tensor {
         let product = self.product(x, w);
         self.time_products("linear", product, |inner| inner.linear_activate(x, w, b, f))
+    }
+
+    fn project_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
+        let products = 2 * self.product(x, maps[0][0]);
+        self.time_products("linear", products, |b| b.project_kv(x, maps))
+    }
+
+    fn project_kvq(
+        &mut self,
+        x: &Self::Tensor,
+        maps: [[&Self::Param; 2]; 3],
+    ) -> (Kv<Self::Tensor>, Self::Tensor) {
+        let products = 3 * self.product(x, maps[0][0]);
+        self.time_products("linear", products, |b| b.project_kvq(x, maps))
     }
 
     fn join(
@@ -268,6 +286,10 @@ impl<B: Train> Train for Timed<'_, B> {
         self.time("tensor", |b| b.tensor(data, shape))
     }
 
+    fn together(&mut self, params: Vec<Self::Tensor>) -> Vec<Self::Tensor> {
+        self.time("tensor", |b| b.together(params))
+    }
+
     fn scale(&mut self, x: Self::Tensor, s: f32) -> Self::Tensor {
         self.time("scale", |b| b.scale(x, s))
     }
@@ -319,6 +341,17 @@ impl<B: Train> Train for Timed<'_, B> {
     ) -> LinearGrad<Self::Tensor> {
         let products = 2 * self.product(x, w);
         self.time_products("linear_grad", products, |b| b.linear_grad(dy, x, w, bias, into))
+    }
+
+    fn linears_grad(
+        &mut self,
+        dys: &[Self::Tensor],
+        x: &Self::Tensor,
+        ws: &[&Self::Tensor],
+        into: Option<Self::Tensor>,
+    ) -> LinearsGrad<Self::Tensor> {
+        let products = 2 * ws.iter().map(|w| self.product(x, w)).sum::<usize>();
+        self.time_products("linear_grad", products, |b| b.linears_grad(dys, x, ws, into))
     }
 
     fn activate_grad(&mut self, dy: Self::Tensor, y: &Self::Tensor, f: Activation) -> Self::Tensor {

@@ -1,0 +1,59 @@
+//! What products take, written by the kernel that makes it: none has to round it then.
+
+use crate::memory::Client;
+use crate::tensor::{Rounded, Tensor, View};
+use cubecl::ir::StorageType;
+use cubecl::prelude::*;
+use half::bf16;
+
+/// Where a kernel puts what it writes a second time, in the numbers of products.
+pub(crate) struct Short {
+    pub view: View,
+    /// What they are.
+    pub of: StorageType,
+    /// Whether they are wanted at all; the view is of one number nobody reads otherwise.
+    pub wanted: bool,
+}
+
+impl Short {
+    /// For a tensor that is about to be written, all of it.
+    pub fn of<R: Runtime>(client: &Client<R>, x: &Tensor) -> Self {
+        if client.rounds && x.len() > 0 {
+            let (of, wanted) = (bf16::as_type_native_unchecked().storage_type(), true);
+            return Self { view: Self::view(client, x), of, wanted };
+        }
+        Self::none(client)
+    }
+
+    /// For nothing.
+    pub fn none<R: Runtime>(client: &Client<R>) -> Self {
+        let (of, wanted) = (f32::as_type_native_unchecked().storage_type(), false);
+        Self { view: View::of(client.piece(size_of::<f32>()), 1), of, wanted }
+    }
+
+    fn view<R: Runtime>(client: &Client<R>, x: &Tensor) -> View {
+        if let Some((row, number)) = &x.buffer.place {
+            let all = Self::view(client, row.memory());
+            return all.part_of::<bf16>(row.offset(*number), x.len());
+        }
+        let mut rounded = x.buffer.rounded.borrow_mut();
+        let new = || {
+            let view = View::of(client.piece(x.len() * size_of::<bf16>()), x.len());
+            Rounded { view, factor: None }
+        };
+        rounded.get_or_insert_with(new).view.clone()
+    }
+}
+
+/// Writes what products take.
+#[cube]
+pub(crate) fn write_short<F: Float>(
+    short: &mut Array<F>,
+    at: usize,
+    value: f32,
+    #[comptime] wanted: bool,
+) {
+    if wanted {
+        short[at] = F::cast_from(value);
+    }
+}

@@ -1,5 +1,7 @@
 //! What went wrong, and the exit code that says so.
 
+use crate::gpu;
+use a2d_core::backend::Lost;
 use std::fmt;
 use std::path::Path;
 
@@ -57,6 +59,13 @@ fn reason(error: &std::io::Error) -> String {
     match text.find(" (os error") {
         Some(end) => text[..end].to_lowercase(),
         None => text,
+    }
+}
+
+/// A failure: the device that work was begun on has gone.
+impl From<Lost> for Error {
+    fn from(_: Lost) -> Self {
+        Self::Failed(format!("the GPU ({}) was lost; what was saved is whole", gpu::in_use()))
     }
 }
 

@@ -150,7 +150,7 @@ impl Plan {
     ) -> Result<Vec<(String, Stored)>> {
         let read = |((name, spec), tensor): (&(String, Spec), &B::Tensor)| {
             let mut data = vec![0.0; spec.shape.len()];
-            b.read(tensor, &mut data).map_err(|e| Error::failed(e.to_string()))?;
+            b.read(tensor, &mut data)?;
             Ok((format!("{prefix}{name}"), (spec.shape.dims().to_vec(), data)))
         };
         self.params.iter().zip(tensors).map(read).collect()

@@ -193,7 +193,7 @@ impl<'b, B: Train> Tape<'b, B> {
 }
 
 /// What the parameters of maps are.
-fn values<'v, T, const N: usize>(maps: [[&'v Var<T>; 2]; N]) -> [[&'v T; 2]; N] {
+fn values<T, const N: usize>(maps: [[&Var<T>; 2]; N]) -> [[&T; 2]; N] {
     maps.map(|map| map.map(|param| &param.value))
 }
 

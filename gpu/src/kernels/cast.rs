@@ -14,8 +14,14 @@ const U: usize = UNITS as usize;
 /// Elements that a cube looks at.
 const LOOKED: usize = 16_384;
 
-/// What the largest element is brought to: far from the ends of half precision's range.
+/// What the largest element is brought up to, or half as much: far from the ends of half precision's range.
 const LARGEST: f32 = 512.0;
+
+/// The largest factor.
+const MOST: f32 = 1.0e30;
+
+/// The bits of a number that are its power of two.
+const EXPONENT: u32 = 0x7f80_0000;
 
 #[cube(launch)]
 fn cast_kernel<F: Float>(x: &Array<f32>, factor: &Array<f32>, out: &mut Array<F>) {
@@ -57,11 +63,13 @@ fn factor_kernel(largest: &Array<f32>, factor: &mut Array<f32>) {
     }
     let most = cube_max(most, U);
     if UNIT_POS == 0 {
-        factor[0] = select(most > 0.0, LARGEST / most, 1.0);
+        // The power of two below: it rounds nothing itself.
+        let whole = u32::reinterpret(min(LARGEST / most, MOST)) & EXPONENT;
+        factor[0] = select(most > 0.0, f32::reinterpret(whole), 1.0);
     }
 }
 
-/// `[1]`: what brings the largest element of `x` to [`LARGEST`].
+/// `[1]`: the power of two that brings the largest element of `x` up to [`LARGEST`].
 pub(crate) fn factor<R: Runtime>(client: &Client<R>, x: &View) -> Tensor {
     let parts = x.len.div_ceil(LOOKED).max(1);
     let largest = empty(client, Shape::vector(parts)).view();

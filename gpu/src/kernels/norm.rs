@@ -42,7 +42,7 @@ fn layer_norm_kernel<F: Float>(
     rows: u32,
     cols: u32,
     #[comptime] rounds: bool,
-    #[define(F)] _short: StorageType,
+    #[define(F)] _rounded: StorageType,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {
@@ -101,7 +101,7 @@ fn join_kernel<F: Float>(
     #[comptime] shifts: bool,
     #[comptime] drops: bool,
     #[comptime] rounds: bool,
-    #[define(F)] _short: StorageType,
+    #[define(F)] _rounded: StorageType,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {

@@ -186,7 +186,7 @@ fn add_bias_kernel<F: Float>(
     short: &mut Array<F>,
     #[comptime] f: Option<Activation>,
     #[comptime] rounds: bool,
-    #[define(F)] _short: StorageType,
+    #[define(F)] _rounded: StorageType,
 ) {
     let i = ABSOLUTE_POS;
     if i < y.len() {
@@ -275,7 +275,7 @@ fn activate_grad_kernel<F: Float>(
     short: &mut Array<F>,
     #[comptime] gelu: bool,
     #[comptime] rounds: bool,
-    #[define(F)] _short: StorageType,
+    #[define(F)] _rounded: StorageType,
 ) {
     let i = ABSOLUTE_POS;
     if i < out.len() {
@@ -360,7 +360,7 @@ fn mask_kernel<F: Float>(
     short: &mut Array<F>,
     of: &Drop,
     #[comptime] rounds: bool,
-    #[define(F)] _short: StorageType,
+    #[define(F)] _rounded: StorageType,
 ) {
     let i = ABSOLUTE_POS;
     if i < out.len() {

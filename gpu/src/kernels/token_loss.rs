@@ -53,7 +53,7 @@ fn token_loss_kernel<F: Float>(
     #[comptime] taught: bool,
     #[comptime] wants_gradient: bool,
     #[comptime] rounds: bool,
-    #[define(F)] _short: StorageType,
+    #[define(F)] _rounded: StorageType,
 ) {
     let (row, v) = (CUBE_POS, vocabulary as usize);
     if row < rows as usize {

@@ -1,6 +1,6 @@
 //! What the machine gives: its best matrix product, and the memory and processor time that this process has taken.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use a2d_core::backend::Train;
 use a2d_core::rng;
 use a2d_core::shape::Shape;
@@ -42,7 +42,7 @@ fn shortest_product<B: Train>(b: &mut B, side: usize) -> Result<Duration> {
     for i in 0..=MOST {
         let start = Instant::now();
         let _y = b.linear(&x, &w, None);
-        b.wait().map_err(|e| Error::failed(e.to_string()))?;
+        b.wait()?;
         if i > 0 {
             best = best.min(start.elapsed());
         }

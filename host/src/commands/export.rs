@@ -110,7 +110,7 @@ fn weights(b: &mut Cpu, model: &Model<Tensor>) -> Result<Weights> {
     let mut weights = Vec::new();
     model.try_map::<(), Error>(&mut |_, tensor| {
         let mut data = vec![0.0; b.shape(tensor).len()];
-        b.read(tensor, &mut data).map_err(|e| Error::failed(e.to_string()))?;
+        b.read(tensor, &mut data)?;
         weights.push(data);
         Ok(())
     })?;

@@ -90,8 +90,7 @@ struct Maps {
 impl Maps {
     fn read<B: Train>(b: &mut B, layers: &[B::Tensor], size: (usize, usize)) -> Result<Self> {
         let heads = layers.first().map_or(0, |map| b.shape(map).rows());
-        let values = elements(b, &layers.iter().collect::<Vec<_>>());
-        let values = values.map_err(|e| Error::failed(e.to_string()))?;
+        let values = elements(b, &layers.iter().collect::<Vec<_>>())?;
         Ok(Self { count: layers.len() * heads, heads, values, size })
     }
 

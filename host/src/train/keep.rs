@@ -3,7 +3,7 @@
 use super::trainer::Trainer;
 use super::{Progress, validate};
 use crate::display::Display;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::make_folder;
 use crate::log::Log;
 use crate::model::is_alignment;
@@ -72,7 +72,7 @@ impl<B: Train> Trainer<'_, B> {
         for ((name, spec), tensor) in self.plan.params().iter().zip(weights) {
             let Some(map) = map_name(name) else { continue };
             let mut data = vec![0.0; spec.shape.len()];
-            b.read(tensor, &mut data).map_err(|e| Error::failed(e.to_string()))?;
+            b.read(tensor, &mut data)?;
             line.insert(map.into(), matrix(&data, spec.shape));
         }
         log.write(&Value::Object(line))

@@ -259,8 +259,7 @@ fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result
     if ranks.size() == 1 {
         return Ok(own);
     }
-    let flat = elements(b, &own.iter().collect::<Vec<_>>());
-    let flat = ranks.sum(flat.map_err(|e| Error::failed(e.to_string()))?);
+    let flat = ranks.sum(elements(b, &own.iter().collect::<Vec<_>>())?);
     let mut rest = &flat[..];
     let sum = |tensor: &B::Tensor| {
         let shape = b.shape(tensor);

@@ -54,7 +54,7 @@ impl Need {
         longest: usize,
     ) -> Result<Self> {
         let student = core_config(&run.model, vocabulary);
-        let teaching = |teacher: &Run| {
+        let teaching = |teacher: &Run| -> Result<_> {
             let config = core_config(&teacher.model, vocabulary);
             let parameters = Plan::new(&config, None)?.model_size();
             Ok(Teaching { config, parameters, maps: run.distill.method == Method::A2d })

@@ -1,6 +1,6 @@
 //! Updates whose numbers are still on the device: reading them makes the host wait, so that they are read together.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Report, elements};
@@ -37,7 +37,7 @@ impl<T> Unread<T> {
         T: 'a,
     {
         let tensors: Vec<_> = updates.clone().into_iter().flat_map(Self::tensors).collect();
-        let elements = elements(b, &tensors).map_err(|e| Error::failed(e.to_string()))?;
+        let elements = elements(b, &tensors)?;
         let mut elements = elements.into_iter();
         Ok(updates.into_iter().map(|update| update.take(&mut elements)).collect())
     }
@@ -80,7 +80,7 @@ impl<T> Unread<T> {
 /// Errors: the device was lost.
 pub(super) fn sum<B: Train>(b: &mut B, reports: &[(Report<B::Tensor>, f64)]) -> Result<Losses> {
     let tensors: Vec<_> = reports.iter().flat_map(|(report, _)| report.parts()).collect();
-    let elements = elements(b, &tensors).map_err(|e| Error::failed(e.to_string()))?;
+    let elements = elements(b, &tensors)?;
     Ok(weighed(reports, &mut elements.into_iter()))
 }
 

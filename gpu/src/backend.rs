@@ -1,5 +1,6 @@
 //! The traits of `a2d_core::backend`: shapes and launches only.
 
+use crate::failure::lost;
 use crate::gemm::{Gemm, Out};
 use crate::kernels::decode::REFUSED;
 use crate::kernels::{
@@ -93,9 +94,9 @@ impl<R: Device> Gpu<R> {
     /// What is at `views`, after everything that was launched before; in one transfer.
     fn bytes(&mut self, views: Vec<View>) -> Result<Vec<Bytes>, Lost> {
         let handles = views.into_iter().map(|view| view.handle).collect();
-        let bytes = block_on(self.client.read_async(handles)).map_err(|_| Lost)?;
+        let bytes = block_on(self.client.read_async(handles)).map_err(lost)?;
         // What went wrong in a launch is told here, and nowhere else.
-        self.client.flush().map_err(|_| Lost)?;
+        self.client.flush().map_err(lost)?;
         Ok(bytes)
     }
 
@@ -133,7 +134,7 @@ impl<R: Device> Backend for Gpu<R> {
     }
 
     fn wait(&mut self) -> Result<(), Lost> {
-        block_on(self.client.sync()).map_err(|_| Lost)
+        block_on(self.client.sync()).map_err(lost)
     }
 
     fn memory(&self) -> Option<u64> {

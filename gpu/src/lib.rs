@@ -10,6 +10,7 @@ mod adapters;
 mod backend;
 mod cuda;
 mod device;
+mod failure;
 mod gemm;
 mod grid;
 mod kernels;
@@ -22,6 +23,7 @@ mod tensor;
 pub use a2d_gemm::{Device, Precision};
 pub use backend::Gpu;
 pub use device::{Id, Info, Listing, free_memory, list, pick};
+pub use failure::why_lost;
 #[cfg(feature = "cuda")]
 pub use run::cuda;
 #[cfg(feature = "wgpu")]

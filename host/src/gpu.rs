@@ -17,6 +17,12 @@ pub fn in_use() -> &'static str {
     IN_USE.get().map_or("none", String::as_str)
 }
 
+/// What became of it, where it was lost.
+pub fn loss() -> String {
+    let what = a2d_gpu::why_lost().map_or("was lost".to_owned(), |why| format!("failed: {why}"));
+    format!("the GPU ({}) {what}", in_use())
+}
+
 /// Whether this build computes on GPUs.
 pub const BUILT: bool = true;
 

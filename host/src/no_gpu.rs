@@ -36,6 +36,11 @@ pub fn in_use() -> &'static str {
     "none"
 }
 
+/// None was.
+pub fn loss() -> String {
+    "the device was lost".to_owned()
+}
+
 /// No thread is.
 pub fn is_device_thread() -> bool {
     false

@@ -1,0 +1,101 @@
+//! Why a device was lost, in one line: CubeCL tells it where a result is read, with a backtrace and the kernel's source.
+
+use a2d_core::backend::Lost;
+use cubecl::server::{LaunchError, ServerError};
+use std::sync::OnceLock;
+
+/// The first reason; others follow from it.
+static WHY: OnceLock<String> = OnceLock::new();
+
+/// Why the device was lost, if it was.
+pub fn why_lost() -> Option<&'static str> {
+    WHY.get().map(String::as_str)
+}
+
+/// Remembers the reason.
+pub(crate) fn lost(error: ServerError) -> Lost {
+    WHY.get_or_init(|| reason(&error));
+    Lost
+}
+
+fn reason(error: &ServerError) -> String {
+    match error {
+        ServerError::ServerUnhealthy { errors, .. } if !errors.is_empty() => reason(&errors[0]),
+        ServerError::Generic { reason, .. }
+        | ServerError::Launch(
+            LaunchError::OutOfMemory { reason, .. } | LaunchError::Unknown { reason, .. },
+        ) => first_line(reason),
+        ServerError::Launch(LaunchError::CompilationError(error)) => {
+            compilation(&error.to_string())
+        }
+        other => causes(&other.to_string()),
+    }
+}
+
+/// What a compiler says, and of which kernel.
+fn compilation(text: &str) -> String {
+    let said = text.lines().find(|line| line.contains("error:"));
+    let said = said.map_or_else(|| causes(text), |line| line.trim().to_owned());
+    match entry(text) {
+        Some(kernel) => format!("the kernel {kernel} does not compile: {said}"),
+        None => format!("a kernel does not compile: {said}"),
+    }
+}
+
+/// The name of the kernel whose source `text` has in CUDA's C++.
+fn entry(text: &str) -> Option<&str> {
+    let (_, declared) = text.rsplit_once("__global__")?;
+    let before = |at: &usize| declared[..*at].ends_with(|c: char| c == '_' || c.is_alphanumeric());
+    // A launch bound has parentheses too, after a name that is not the kernel's.
+    let mut opening = declared.match_indices('(').map(|(at, _)| at).filter(before);
+    let name = |at: usize| {
+        let name = declared[..at].rsplit(|c: char| c != '_' && !c.is_alphanumeric()).next()?;
+        (name != "__launch_bounds__").then_some(name)
+    };
+    opening.find_map(name)
+}
+
+/// The line after the last "Caused by:", or the first.
+fn causes(text: &str) -> String {
+    let text = text.split("Backtrace").next().unwrap_or_default();
+    first_line(text.rsplit("Caused by:").next().unwrap_or(text))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown cause").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NVRTC: &str =
+        "An error caused the compilation to fail\nCaused by:\n  [Compilation Error] 
+    default_program(1): catastrophic error: #error directive: broken header
+    default_program(9): error: two errors
+[Source]  
+#include <cuda_bf16.h>
+// what a __global__ function may call
+__device__ int make(int);
+extern \"C\" __global__ void __launch_bounds__(256) cast_kernel_f_bf16(
+  float const* a) {}
+Backtrace:\nfrom here";
+
+    #[test]
+    fn a_kernel_that_does_not_compile_is_named() {
+        let told = "the kernel cast_kernel_f_bf16 does not compile: default_program(1): catastrophic error: #error \
+            directive: broken header";
+        assert_eq!(compilation(NVRTC), told);
+        let wgsl = "An error caused the compilation to fail\nCaused by:\n  WGSL compilation failed for kernel `add`: \
+            bad\nBacktrace:\nfrom here";
+        let told = "a kernel does not compile: WGSL compilation failed for kernel `add`: bad";
+        assert_eq!(compilation(wgsl), told);
+    }
+
+    #[test]
+    fn the_innermost_cause_is_told() {
+        assert_eq!(causes("A\nCaused by:\n  B\nCaused by:\n  C, d\nBacktrace:\nE"), "C, d");
+        assert_eq!(causes("A only"), "A only");
+        assert_eq!(causes(""), "unknown cause");
+    }
+}

@@ -1,0 +1,176 @@
+//! Attention, by tiles of queries.
+
+use super::super::cube::{LOWEST, Place, place, visible};
+use super::super::pointwise::{Drop, factor};
+use super::HeadsOf;
+use super::tile::{
+    Seat, Tile, load, mix, no_sums, products, room, row_sum, run, seat, told, write,
+};
+use cubecl::prelude::*;
+
+/// A unit's queries.
+#[derive(CubeType)]
+pub(super) struct Asks {
+    /// The keys that each sees (none where there is no such query), and those that any of the cube's sees.
+    pub seen: Array<usize>,
+    pub most_seen: usize,
+    /// Where the row of each begins in the map.
+    pub map_rows: Array<usize>,
+}
+
+#[cube]
+pub(super) fn asks(
+    span: &Place,
+    of: &HeadsOf,
+    first: usize,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+) -> Asks {
+    let head = CUBE_POS_Y as usize;
+    let area = span.query_len * span.key_len;
+    let map = of.heads as usize * span.before + head * area;
+    let rows = comptime!(tile.rows());
+    let mut seen = Array::<usize>::new(rows);
+    let mut map_rows = Array::<usize>::new(rows);
+    #[unroll]
+    for i in 0..rows {
+        let row = first + seat.row + tile.side * i;
+        seen[i] = select(row < span.query_len, visible(of.causal, row, span.key_valid), 0);
+        map_rows[i] = map + row * span.key_len;
+    }
+    let last = min(first + tile.own, span.query_len) - 1;
+    Asks { seen, most_seen: visible(of.causal, last, span.key_valid), map_rows }
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn attend_kernel<N: Size, M: Size>(
+    q: &Array<Vector<f32, N>>,
+    k: &Array<Vector<f32, N>>,
+    v: &Array<Vector<f32, N>>,
+    spans: &Array<u32>,
+    context: &mut Array<Vector<f32, N>>,
+    map: &mut Array<f32>,
+    of: &HeadsOf,
+    dropped: &Drop,
+    #[comptime] tile: Tile,
+    #[comptime] wants_map: bool,
+    #[comptime] drops: bool,
+) {
+    let span = place(spans, CUBE_POS_Z as usize);
+    let first = CUBE_POS_X as usize * tile.own;
+    if first < span.query_len {
+        let (seat, rows) = (seat(tile), comptime!(tile.rows()));
+        let asks = asks(&span, of, first, &seat, tile);
+        let width = of.width as usize;
+        let query_run = run(span.query_start, span.query_len, width, tile);
+        let key_run = run(span.key_start, span.key_len, width, tile);
+
+        let mut queries = room::<N>(tile.own, tile);
+        let mut keys = room::<N>(tile.other, tile);
+        let mut values = room::<N>(tile.other, tile);
+        let mut tops = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.side * tile.side));
+        let mut weights = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.other * tile.side));
+        load::<N>(q, &query_run, first, &mut queries, tile.own, tile);
+
+        let mut sums = no_sums::<N>(comptime!(rows * tile.columns()));
+        let mut most = Vector::<f32, M>::new(LOWEST);
+        let mut total = Vector::<f32, M>::new(0.0f32);
+        let mut block = 0usize.runtime();
+        while block < asks.most_seen {
+            if block > 0 {
+                sync_cube();
+            }
+            load::<N>(k, &key_run, block, &mut keys, tile.other, tile);
+            load::<N>(v, &key_run, block, &mut values, tile.other, tile);
+            sync_cube();
+
+            let mut scores = products::<N, M>(&queries, &keys, &seat, tile);
+            let mut top = most;
+            #[unroll]
+            for j in 0..comptime!(tile.others()) {
+                let key = block + seat.col + tile.side * j;
+                let mut score = scores[j] * Vector::new(of.scale);
+                #[unroll]
+                for i in 0..rows {
+                    if key < asks.seen[i] {
+                        if wants_map {
+                            let at = asks.map_rows[i] + key;
+                            map[at] = score[i];
+                        }
+                    } else {
+                        score[i] = LOWEST;
+                    }
+                }
+                scores[j] = score;
+                top = max(top, score);
+            }
+            tops[told(seat.col, seat.row, tile)] = top;
+            sync_cube();
+
+            #[unroll]
+            for col in 0..tile.side {
+                top = max(top, tops[told(col, seat.row, tile)]);
+            }
+            let shrink = (most - top).exp();
+            most = top;
+            total *= shrink;
+            #[unroll]
+            for j in 0..comptime!(tile.others()) {
+                let place = seat.col + tile.side * j;
+                let key = block + place;
+                let mut weight = (scores[j] - most).exp();
+                #[unroll]
+                for i in 0..rows {
+                    weight[i] = select(key < asks.seen[i], weight[i], 0.0);
+                }
+                total += weight;
+                if drops {
+                    #[unroll]
+                    for i in 0..rows {
+                        weight[i] *= factor(dropped, (asks.map_rows[i] + key) as u32);
+                    }
+                }
+                weights[told(place, seat.row, tile)] = weight;
+            }
+            #[unroll]
+            for i in 0..rows {
+                let shrink = Vector::<f32, N>::new(shrink[i]);
+                #[unroll]
+                for j in 0..comptime!(tile.columns()) {
+                    sums[i * comptime!(tile.columns()) + j] *= shrink;
+                }
+            }
+            sync_cube();
+            let count = min(tile.other, asks.most_seen - block);
+            mix::<N, M>(&weights, &values, count, &seat, &mut sums, tile);
+            block += tile.other;
+        }
+
+        let total = row_sum::<M>(total, &mut tops, &seat, tile);
+        let mut scales = Vector::<f32, M>::new(0.0f32);
+        #[unroll]
+        for i in 0..rows {
+            if total[i] > 0.0 {
+                scales[i] = 1.0 / total[i];
+            }
+        }
+        write::<N, M>(&sums, scales, context, &query_run, first, &seat, tile);
+        if wants_map {
+            #[unroll]
+            for i in 0..rows {
+                if first + seat.row + tile.side * i < span.query_len {
+                    // Each unit finds the scores that it wrote itself.
+                    for key in range_stepped(seat.col, span.key_len, tile.side) {
+                        let at = asks.map_rows[i] + key;
+                        let mut weight = 0.0f32;
+                        if key < asks.seen[i] {
+                            weight = (map[at] - most[i]).exp() * scales[i];
+                        }
+                        map[at] = weight;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Gradients of attention: of scores and queries by tiles of queries, then of keys and values by tiles of keys.
+
+use super::super::cube::{place, visible};
+use super::super::pointwise::{Drop, factor};
+use super::HeadsOf;
+use super::forward::asks;
+use super::tile::{Tile, load, mix, no_sums, products, room, row_sum, run, seat, told, write};
+use cubecl::prelude::*;
+
+/// Gradients of scores and queries, by tiles of queries.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn query_grad_kernel<N: Size, M: Size>(
+    dy: &Array<Vector<f32, N>>,
+    dmap: &Array<f32>,
+    map: &Array<f32>,
+    k: &Array<Vector<f32, N>>,
+    v: &Array<Vector<f32, N>>,
+    spans: &Array<u32>,
+    dscores: &mut Array<f32>,
+    dq: &mut Array<Vector<f32, N>>,
+    of: &HeadsOf,
+    dropped: &Drop,
+    #[comptime] tile: Tile,
+    #[comptime] has_dy: bool,
+    #[comptime] has_dmap: bool,
+    #[comptime] drops: bool,
+) {
+    let span = place(spans, CUBE_POS_Z as usize);
+    let first = CUBE_POS_X as usize * tile.own;
+    if first < span.query_len {
+        let (seat, rows) = (seat(tile), comptime!(tile.rows()));
+        let asks = asks(&span, of, first, &seat, tile);
+        let width = of.width as usize;
+        let query_run = run(span.query_start, span.query_len, width, tile);
+        let key_run = run(span.key_start, span.key_len, width, tile);
+
+        let mut own = room::<N>(tile.own, tile);
+        let mut values = room::<N>(tile.other, tile);
+        let mut keys = room::<N>(tile.other, tile);
+        let mut means = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.side * tile.side));
+        let mut weights = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.other * tile.side));
+        if has_dy {
+            load::<N>(dy, &query_run, first, &mut own, tile.own, tile);
+        }
+        // Wanted only below, but on their way now.
+        load::<N>(k, &key_run, 0, &mut keys, tile.other, tile);
+
+        // Gradients of probabilities, and their mean under the probabilities.
+        let mut mean = Vector::<f32, M>::new(0.0f32);
+        let mut block = 0usize.runtime();
+        while block < asks.most_seen {
+            if block > 0 {
+                sync_cube();
+            }
+            if has_dy {
+                load::<N>(v, &key_run, block, &mut values, tile.other, tile);
+            }
+            sync_cube();
+            let gradients = if has_dy {
+                products::<N, M>(&own, &values, &seat, tile)
+            } else {
+                no_sums::<M>(comptime!(tile.others()))
+            };
+            #[unroll]
+            for j in 0..comptime!(tile.others()) {
+                let key = block + seat.col + tile.side * j;
+                let found = gradients[j];
+                #[unroll]
+                for i in 0..rows {
+                    if key < asks.seen[i] {
+                        let at = asks.map_rows[i] + key;
+                        let mut gradient = found[i];
+                        if drops {
+                            gradient *= factor(dropped, at as u32);
+                        }
+                        if has_dmap {
+                            gradient += dmap[at];
+                        }
+                        dscores[at] = gradient;
+                        mean[i] += gradient * map[at];
+                    }
+                }
+            }
+            block += tile.other;
+        }
+        let mean = row_sum::<M>(mean, &mut means, &seat, tile);
+
+        let mut sums = no_sums::<N>(comptime!(rows * tile.columns()));
+        block = 0;
+        while block < asks.most_seen {
+            if block > 0 {
+                sync_cube();
+                load::<N>(k, &key_run, block, &mut keys, tile.other, tile);
+            }
+            #[unroll]
+            for j in 0..comptime!(tile.others()) {
+                let place = seat.col + tile.side * j;
+                let key = block + place;
+                let mut weight = Vector::<f32, M>::new(0.0f32);
+                #[unroll]
+                for i in 0..rows {
+                    if key < asks.seen[i] {
+                        let at = asks.map_rows[i] + key;
+                        let gradient = map[at] * (dscores[at] - mean[i]) * of.scale;
+                        dscores[at] = gradient;
+                        weight[i] = gradient;
+                    }
+                }
+                weights[told(place, seat.row, tile)] = weight;
+            }
+            sync_cube();
+            let count = min(tile.other, asks.most_seen - block);
+            mix::<N, M>(&weights, &keys, count, &seat, &mut sums, tile);
+            block += tile.other;
+        }
+        write::<N, M>(&sums, Vector::new(1.0f32), dq, &query_run, first, &seat, tile);
+    }
+}
+
+/// Gradients of keys and values, by tiles of keys.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn key_grad_kernel<N: Size, M: Size>(
+    dy: &Array<Vector<f32, N>>,
+    map: &Array<f32>,
+    q: &Array<Vector<f32, N>>,
+    dscores: &Array<f32>,
+    spans: &Array<u32>,
+    dk: &mut Array<Vector<f32, N>>,
+    dv: &mut Array<Vector<f32, N>>,
+    of: &HeadsOf,
+    dropped: &Drop,
+    #[comptime] tile: Tile,
+    #[comptime] has_dy: bool,
+    #[comptime] drops: bool,
+) {
+    let span = place(spans, CUBE_POS_Z as usize);
+    let first = CUBE_POS_X as usize * tile.own;
+    if first < span.key_len {
+        let (seat, rows) = (seat(tile), comptime!(tile.rows()));
+        let head = CUBE_POS_Y as usize;
+        let map_head = of.heads as usize * span.before + head * span.query_len * span.key_len;
+        let width = of.width as usize;
+        let query_run = run(span.query_start, span.query_len, width, tile);
+        let key_run = run(span.key_start, span.key_len, width, tile);
+
+        let mut queries = room::<N>(tile.other, tile);
+        let mut gradients = room::<N>(tile.other, tile);
+        let mut by_score = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.other * tile.side));
+        let mut by_weight = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.other * tile.side));
+
+        let mut dk_sums = no_sums::<N>(comptime!(rows * tile.columns()));
+        let mut dv_sums = no_sums::<N>(comptime!(rows * tile.columns()));
+        // Nobody sees keys that are not valid; queries before a key do not see it in a causal grid.
+        let end = select(first < span.key_valid, span.query_len, 0);
+        let mut block = select(of.causal == 1, first / tile.other * tile.other, 0);
+        let begin = block;
+        while block < end {
+            if block > begin {
+                sync_cube();
+            }
+            load::<N>(q, &query_run, block, &mut queries, tile.other, tile);
+            if has_dy {
+                load::<N>(dy, &query_run, block, &mut gradients, tile.other, tile);
+            }
+            // Here a unit's own keys go by `col`: then neighbours read neighbours of the map.
+            #[unroll]
+            for j in 0..comptime!(tile.others()) {
+                let place = seat.row + tile.side * j;
+                let row = block + place;
+                let seen = visible(of.causal, row, span.key_valid);
+                let mut gradient = Vector::<f32, M>::new(0.0f32);
+                let mut weight = Vector::<f32, M>::new(0.0f32);
+                #[unroll]
+                for i in 0..rows {
+                    let key = first + seat.col + tile.side * i;
+                    if row < span.query_len && key < seen {
+                        let at = map_head + row * span.key_len + key;
+                        gradient[i] = dscores[at];
+                        if has_dy {
+                            let mut probability = map[at];
+                            if drops {
+                                probability *= factor(dropped, at as u32);
+                            }
+                            weight[i] = probability;
+                        }
+                    }
+                }
+                by_score[told(place, seat.col, tile)] = gradient;
+                by_weight[told(place, seat.col, tile)] = weight;
+            }
+            sync_cube();
+            let count = min(tile.other, end - block);
+            mix::<N, M>(&by_score, &queries, count, &seat, &mut dk_sums, tile);
+            if has_dy {
+                mix::<N, M>(&by_weight, &gradients, count, &seat, &mut dv_sums, tile);
+            }
+            block += tile.other;
+        }
+        let one = Vector::<f32, M>::new(1.0f32);
+        write::<N, M>(&dk_sums, one, dk, &key_run, first, &seat, tile);
+        write::<N, M>(&dv_sums, one, dv, &key_run, first, &seat, tile);
+    }
+}

@@ -42,6 +42,65 @@ pub(super) fn asks(
     Asks { seen, most_seen: visible(of.causal, last, span.key_valid), map_rows }
 }
 
+/// What `x`, laid out as a map, has for a unit's queries and each of its keys of the tile from `block` on; 0 where
+/// a query does not see a key.
+#[cube]
+pub(super) fn look<M: Size>(
+    x: &Array<f32>,
+    asks: &Asks,
+    block: usize,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+) -> Array<Vector<f32, M>> {
+    let mut found = no_sums::<M>(comptime!(tile.others()));
+    #[unroll]
+    for j in 0..comptime!(tile.others()) {
+        let key = block + seat.col + tile.side * j;
+        let mut value = Vector::<f32, M>::new(0.0f32);
+        #[unroll]
+        for i in 0..comptime!(tile.rows()) {
+            if key < asks.seen[i] {
+                value[i] = x[asks.map_rows[i] + key];
+            }
+        }
+        found[j] = value;
+    }
+    found
+}
+
+/// Makes probabilities of the scores in the map, which each unit finds where it wrote them itself.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn finish_map<M: Size>(
+    map: &mut Array<f32>,
+    most: Vector<f32, M>,
+    scales: Vector<f32, M>,
+    span: &Place,
+    asks: &Asks,
+    first: usize,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+) {
+    let mut block = 0usize.runtime();
+    while block < span.key_len {
+        let scores = look::<M>(map, asks, block, seat, tile);
+        #[unroll]
+        for j in 0..comptime!(tile.others()) {
+            let key = block + seat.col + tile.side * j;
+            let weight = (scores[j] - most).exp() * scales;
+            #[unroll]
+            for i in 0..comptime!(tile.rows()) {
+                let row = first + seat.row + tile.side * i;
+                if row < span.query_len && key < span.key_len {
+                    let at = asks.map_rows[i] + key;
+                    map[at] = select(key < asks.seen[i], weight[i], 0.0);
+                }
+            }
+        }
+        block += tile.other;
+    }
+}
+
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn attend_kernel<N: Size, M: Size>(
@@ -157,20 +216,7 @@ pub(super) fn attend_kernel<N: Size, M: Size>(
         }
         write::<N, M>(&sums, scales, context, &query_run, first, &seat, tile);
         if wants_map {
-            #[unroll]
-            for i in 0..rows {
-                if first + seat.row + tile.side * i < span.query_len {
-                    // Each unit finds the scores that it wrote itself.
-                    for key in range_stepped(seat.col, span.key_len, tile.side) {
-                        let at = asks.map_rows[i] + key;
-                        let mut weight = 0.0f32;
-                        if key < asks.seen[i] {
-                            weight = (map[at] - most[i]).exp() * scales[i];
-                        }
-                        map[at] = weight;
-                    }
-                }
-            }
+            finish_map::<M>(map, most, scales, &span, &asks, first, &seat, tile);
         }
     }
 }

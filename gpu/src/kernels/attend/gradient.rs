@@ -1,10 +1,12 @@
 //! Gradients of attention: of scores and queries by tiles of queries, then of keys and values by tiles of keys.
 
-use super::super::cube::{place, visible};
+use super::super::cube::{Place, place, visible};
 use super::super::pointwise::{Drop, factor};
 use super::HeadsOf;
-use super::forward::asks;
-use super::tile::{Tile, load, mix, no_sums, products, room, row_sum, run, seat, told, write};
+use super::forward::{asks, look};
+use super::tile::{
+    Seat, Tile, load, mix, no_sums, products, room, row_sum, run, seat, told, write,
+};
 use cubecl::prelude::*;
 
 /// Gradients of scores and queries, by tiles of queries.
@@ -43,13 +45,21 @@ pub(super) fn query_grad_kernel<N: Size, M: Size>(
         if has_dy {
             load::<N>(dy, &query_run, first, &mut own, tile.own, tile);
         }
-        // Wanted only below, but on their way now.
-        load::<N>(k, &key_run, 0, &mut keys, tile.other, tile);
+        if asks.most_seen > 0 {
+            // Wanted only below, but on their way now.
+            load::<N>(k, &key_run, 0, &mut keys, tile.other, tile);
+        }
 
         // Gradients of probabilities, and their mean under the probabilities.
         let mut mean = Vector::<f32, M>::new(0.0f32);
         let mut block = 0usize.runtime();
         while block < asks.most_seen {
+            let probabilities = look::<M>(map, &asks, block, &seat, tile);
+            let from_map = if has_dmap {
+                look::<M>(dmap, &asks, block, &seat, tile)
+            } else {
+                no_sums::<M>(comptime!(tile.others()))
+            };
             if block > 0 {
                 sync_cube();
             }
@@ -65,20 +75,22 @@ pub(super) fn query_grad_kernel<N: Size, M: Size>(
             #[unroll]
             for j in 0..comptime!(tile.others()) {
                 let key = block + seat.col + tile.side * j;
-                let found = gradients[j];
+                let mut gradient = gradients[j];
+                #[unroll]
+                for i in 0..rows {
+                    let at = asks.map_rows[i] + key;
+                    if drops {
+                        gradient[i] *= factor(dropped, at as u32);
+                    }
+                }
+                gradient += from_map[j];
+                let share = gradient * probabilities[j];
                 #[unroll]
                 for i in 0..rows {
                     if key < asks.seen[i] {
                         let at = asks.map_rows[i] + key;
-                        let mut gradient = found[i];
-                        if drops {
-                            gradient *= factor(dropped, at as u32);
-                        }
-                        if has_dmap {
-                            gradient += dmap[at];
-                        }
-                        dscores[at] = gradient;
-                        mean[i] += gradient * map[at];
+                        dscores[at] = gradient[i];
+                        mean[i] += share[i];
                     }
                 }
             }
@@ -93,18 +105,19 @@ pub(super) fn query_grad_kernel<N: Size, M: Size>(
                 sync_cube();
                 load::<N>(k, &key_run, block, &mut keys, tile.other, tile);
             }
+            let probabilities = look::<M>(map, &asks, block, &seat, tile);
+            let gradients = look::<M>(dscores, &asks, block, &seat, tile);
             #[unroll]
             for j in 0..comptime!(tile.others()) {
                 let place = seat.col + tile.side * j;
                 let key = block + place;
-                let mut weight = Vector::<f32, M>::new(0.0f32);
+                // Nothing where nothing is seen: the probability is 0.
+                let weight = probabilities[j] * (gradients[j] - mean) * Vector::new(of.scale);
                 #[unroll]
                 for i in 0..rows {
                     if key < asks.seen[i] {
                         let at = asks.map_rows[i] + key;
-                        let gradient = map[at] * (dscores[at] - mean[i]) * of.scale;
-                        dscores[at] = gradient;
-                        weight[i] = gradient;
+                        dscores[at] = weight[i];
                     }
                 }
                 weights[told(place, seat.row, tile)] = weight;
@@ -116,6 +129,40 @@ pub(super) fn query_grad_kernel<N: Size, M: Size>(
         }
         write::<N, M>(&sums, Vector::new(1.0f32), dq, &query_run, first, &seat, tile);
     }
+}
+
+/// What `x`, laid out as a map that begins at `map_head`, has for each of a unit's queries of the tile from `block` on
+/// and its keys; 0 where a query does not see a key. Here a unit's keys go by `col`, its queries by `row`: then
+/// neighbours read neighbours.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn look_down<M: Size>(
+    x: &Array<f32>,
+    map_head: usize,
+    span: &Place,
+    causal: u32,
+    first: usize,
+    block: usize,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+) -> Array<Vector<f32, M>> {
+    let mut found = no_sums::<M>(comptime!(tile.others()));
+    #[unroll]
+    for j in 0..comptime!(tile.others()) {
+        let row = block + seat.row + tile.side * j;
+        let there = select(row < span.query_len, span.key_valid, 0);
+        let seen = visible(causal, row, there);
+        let mut value = Vector::<f32, M>::new(0.0f32);
+        #[unroll]
+        for i in 0..comptime!(tile.rows()) {
+            let key = first + seat.col + tile.side * i;
+            if key < seen {
+                value[i] = x[map_head + row * span.key_len + key];
+            }
+        }
+        found[j] = value;
+    }
+    found
 }
 
 /// Gradients of keys and values, by tiles of keys.
@@ -160,35 +207,31 @@ pub(super) fn key_grad_kernel<N: Size, M: Size>(
             if block > begin {
                 sync_cube();
             }
+            let by = look_down::<M>(dscores, map_head, &span, of.causal, first, block, &seat, tile);
+            let probabilities = if has_dy {
+                look_down::<M>(map, map_head, &span, of.causal, first, block, &seat, tile)
+            } else {
+                no_sums::<M>(comptime!(tile.others()))
+            };
             load::<N>(q, &query_run, block, &mut queries, tile.other, tile);
             if has_dy {
                 load::<N>(dy, &query_run, block, &mut gradients, tile.other, tile);
             }
-            // Here a unit's own keys go by `col`: then neighbours read neighbours of the map.
             #[unroll]
             for j in 0..comptime!(tile.others()) {
                 let place = seat.row + tile.side * j;
-                let row = block + place;
-                let seen = visible(of.causal, row, span.key_valid);
-                let mut gradient = Vector::<f32, M>::new(0.0f32);
-                let mut weight = Vector::<f32, M>::new(0.0f32);
-                #[unroll]
-                for i in 0..rows {
-                    let key = first + seat.col + tile.side * i;
-                    if row < span.query_len && key < seen {
-                        let at = map_head + row * span.key_len + key;
-                        gradient[i] = dscores[at];
-                        if has_dy {
-                            let mut probability = map[at];
-                            if drops {
-                                probability *= factor(dropped, at as u32);
-                            }
-                            weight[i] = probability;
+                by_score[told(place, seat.col, tile)] = by[j];
+                if has_dy {
+                    let mut weight = probabilities[j];
+                    if drops {
+                        let at = map_head + (block + place) * span.key_len + first + seat.col;
+                        #[unroll]
+                        for i in 0..rows {
+                            weight[i] *= factor(dropped, (at + tile.side * i) as u32);
                         }
                     }
+                    by_weight[told(place, seat.col, tile)] = weight;
                 }
-                by_score[told(place, seat.col, tile)] = gradient;
-                by_weight[told(place, seat.col, tile)] = weight;
             }
             sync_cube();
             let count = min(tile.other, end - block);

@@ -117,7 +117,7 @@ pub(super) fn room<N: Size>(
     SharedMemory::<Vector<f32, N>>::new(comptime!(rows * tile.pitch()))
 }
 
-/// Rows `first..first + rows` of a run, to shared memory; rows beyond the run are 0.
+/// Rows `first..first + rows` of a run that has some, to shared memory: instead of rows beyond the run its last one.
 #[cube]
 pub(super) fn load<N: Size>(
     x: &Array<Vector<f32, N>>,
@@ -130,17 +130,26 @@ pub(super) fn load<N: Size>(
     let vectors = comptime!(tile.vectors());
     let units = comptime!(tile.side * tile.side);
     let steps = comptime!((rows * vectors).div_ceil(units));
-    // All on their way at once, where they are not too many.
-    #[unroll(steps <= 8)]
-    for step in 0..steps {
-        let i = UNIT_POS as usize + step * units;
-        let (r, c) = (i / vectors, i % vectors);
-        if r < rows {
-            let mut value = Vector::<f32, N>::new(0.0f32);
-            if first + r < of.len {
-                value = x[(of.start + first + r) * of.width + of.head + c];
+    // No branches before the stores: then this many are on their way at once.
+    let batch = comptime!(steps.min(8));
+    let turns = comptime!(steps.div_ceil(batch));
+    let whole = comptime!(rows * vectors == turns * batch * units);
+    let mut values = Array::<Vector<f32, N>>::new(batch);
+    #[unroll(turns == 1)]
+    for turn in 0..turns {
+        let begin = UNIT_POS as usize + turn * comptime!(batch * units);
+        #[unroll]
+        for step in 0..batch {
+            let i = begin + step * units;
+            let row = min(first + i / vectors, of.len - 1);
+            values[step] = x[(of.start + row) * of.width + of.head + i % vectors];
+        }
+        #[unroll]
+        for step in 0..batch {
+            let i = begin + step * units;
+            if whole || i < comptime!(rows * vectors) {
+                to[i / vectors * comptime!(tile.pitch()) + i % vectors] = values[step];
             }
-            to[r * comptime!(tile.pitch()) + c] = value;
         }
     }
 }

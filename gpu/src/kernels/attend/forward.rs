@@ -4,7 +4,8 @@ use super::super::cube::{LOWEST, Place, place, visible};
 use super::super::pointwise::{Drop, factor};
 use super::HeadsOf;
 use super::tile::{
-    Seat, Tile, load, mix, no_sums, products, room, row_sum, run, seat, told, write,
+    Seat, Tile, load, mix, no_sums, products, rescale, room, row_max, row_sum, run, seat, told,
+    write,
 };
 use cubecl::prelude::*;
 
@@ -66,6 +67,78 @@ pub(super) fn look<M: Size>(
         found[j] = value;
     }
     found
+}
+
+/// The scores of a unit's keys of the tile from `block` on, the lowest where a query does not see a key; the map gets
+/// those that are seen.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn score<N: Size, M: Size>(
+    queries: &SharedMemory<Vector<f32, N>>,
+    keys: &SharedMemory<Vector<f32, N>>,
+    scale: f32,
+    asks: &Asks,
+    block: usize,
+    map: &mut Array<f32>,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+    #[comptime] wants_map: bool,
+) -> Array<Vector<f32, M>> {
+    let mut scores = products::<N, M>(queries, keys, seat, tile);
+    #[unroll]
+    for j in 0..comptime!(tile.others()) {
+        let key = block + seat.col + tile.side * j;
+        let mut score = scores[j] * Vector::new(scale);
+        #[unroll]
+        for i in 0..comptime!(tile.rows()) {
+            if key < asks.seen[i] {
+                if wants_map {
+                    let at = asks.map_rows[i] + key;
+                    map[at] = score[i];
+                }
+            } else {
+                score[i] = LOWEST;
+            }
+        }
+        scores[j] = score;
+    }
+    scores
+}
+
+/// Tells all units what values weigh under these scores, after dropout; the sum of this unit's weights, before it.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn weigh<M: Size>(
+    scores: &Array<Vector<f32, M>>,
+    most: Vector<f32, M>,
+    asks: &Asks,
+    block: usize,
+    dropped: &Drop,
+    weights: &mut SharedMemory<Vector<f32, M>>,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+    #[comptime] drops: bool,
+) -> Vector<f32, M> {
+    let mut sum = Vector::<f32, M>::new(0.0f32);
+    #[unroll]
+    for j in 0..comptime!(tile.others()) {
+        let place = seat.col + tile.side * j;
+        let key = block + place;
+        let mut weight = (scores[j] - most).exp();
+        #[unroll]
+        for i in 0..comptime!(tile.rows()) {
+            weight[i] = select(key < asks.seen[i], weight[i], 0.0);
+        }
+        sum += weight;
+        if drops {
+            #[unroll]
+            for i in 0..comptime!(tile.rows()) {
+                weight[i] *= factor(dropped, (asks.map_rows[i] + key) as u32);
+            }
+        }
+        weights[told(place, seat.row, tile)] = weight;
+    }
+    sum
 }
 
 /// Makes probabilities of the scores in the map, which each unit finds where it wrote them itself.
@@ -144,62 +217,20 @@ pub(super) fn attend_kernel<N: Size, M: Size>(
             load::<N>(v, &key_run, block, &mut values, tile.other, tile);
             sync_cube();
 
-            let mut scores = products::<N, M>(&queries, &keys, &seat, tile);
+            let scores =
+                score::<N, M>(&queries, &keys, of.scale, &asks, block, map, &seat, tile, wants_map);
             let mut top = most;
             #[unroll]
             for j in 0..comptime!(tile.others()) {
-                let key = block + seat.col + tile.side * j;
-                let mut score = scores[j] * Vector::new(of.scale);
-                #[unroll]
-                for i in 0..rows {
-                    if key < asks.seen[i] {
-                        if wants_map {
-                            let at = asks.map_rows[i] + key;
-                            map[at] = score[i];
-                        }
-                    } else {
-                        score[i] = LOWEST;
-                    }
-                }
-                scores[j] = score;
-                top = max(top, score);
+                top = max(top, scores[j]);
             }
-            tops[told(seat.col, seat.row, tile)] = top;
-            sync_cube();
-
-            #[unroll]
-            for col in 0..tile.side {
-                top = max(top, tops[told(col, seat.row, tile)]);
-            }
+            let top = row_max::<M>(top, &mut tops, &seat, tile);
             let shrink = (most - top).exp();
             most = top;
-            total *= shrink;
-            #[unroll]
-            for j in 0..comptime!(tile.others()) {
-                let place = seat.col + tile.side * j;
-                let key = block + place;
-                let mut weight = (scores[j] - most).exp();
-                #[unroll]
-                for i in 0..rows {
-                    weight[i] = select(key < asks.seen[i], weight[i], 0.0);
-                }
-                total += weight;
-                if drops {
-                    #[unroll]
-                    for i in 0..rows {
-                        weight[i] *= factor(dropped, (asks.map_rows[i] + key) as u32);
-                    }
-                }
-                weights[told(place, seat.row, tile)] = weight;
-            }
-            #[unroll]
-            for i in 0..rows {
-                let shrink = Vector::<f32, N>::new(shrink[i]);
-                #[unroll]
-                for j in 0..comptime!(tile.columns()) {
-                    sums[i * comptime!(tile.columns()) + j] *= shrink;
-                }
-            }
+            let sum =
+                weigh::<M>(&scores, most, &asks, block, dropped, &mut weights, &seat, tile, drops);
+            total = total * shrink + sum;
+            rescale::<N, M>(&mut sums, shrink, tile);
             sync_cube();
             let count = min(tile.other, asks.most_seen - block);
             mix::<N, M>(&weights, &values, count, &seat, &mut sums, tile);

@@ -3,11 +3,84 @@
 use super::super::cube::{Place, place, visible};
 use super::super::pointwise::{Drop, factor};
 use super::HeadsOf;
-use super::forward::{asks, look};
+use super::forward::{Asks, asks, look};
 use super::tile::{
     Seat, Tile, load, mix, no_sums, products, room, row_sum, run, seat, told, write,
 };
 use cubecl::prelude::*;
+
+/// Gradients of a unit's probabilities, into `dscores` for now: what comes by the context, past its dropout, and what
+/// comes from the map. The unit's share of their mean under the probabilities.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn tell_gradients<M: Size>(
+    from_context: &Array<Vector<f32, M>>,
+    from_map: &Array<Vector<f32, M>>,
+    probabilities: &Array<Vector<f32, M>>,
+    asks: &Asks,
+    block: usize,
+    dropped: &Drop,
+    dscores: &mut Array<f32>,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+    #[comptime] drops: bool,
+) -> Vector<f32, M> {
+    let mut mean = Vector::<f32, M>::new(0.0f32);
+    #[unroll]
+    for j in 0..comptime!(tile.others()) {
+        let key = block + seat.col + tile.side * j;
+        let mut gradient = from_context[j];
+        if drops {
+            #[unroll]
+            for i in 0..comptime!(tile.rows()) {
+                gradient[i] *= factor(dropped, (asks.map_rows[i] + key) as u32);
+            }
+        }
+        gradient += from_map[j];
+        let share = gradient * probabilities[j];
+        #[unroll]
+        for i in 0..comptime!(tile.rows()) {
+            if key < asks.seen[i] {
+                let at = asks.map_rows[i] + key;
+                dscores[at] = gradient[i];
+                mean[i] += share[i];
+            }
+        }
+    }
+    mean
+}
+
+/// Gradients of a unit's scores, into `dscores` and as weights for all units.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn tell_scores<M: Size>(
+    map: &Array<f32>,
+    mean: Vector<f32, M>,
+    scale: f32,
+    asks: &Asks,
+    block: usize,
+    dscores: &mut Array<f32>,
+    weights: &mut SharedMemory<Vector<f32, M>>,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+) {
+    let probabilities = look::<M>(map, asks, block, seat, tile);
+    let gradients = look::<M>(dscores, asks, block, seat, tile);
+    #[unroll]
+    for j in 0..comptime!(tile.others()) {
+        let place = seat.col + tile.side * j;
+        // Nothing where nothing is seen: the probability is 0.
+        let weight = probabilities[j] * (gradients[j] - mean) * Vector::new(scale);
+        #[unroll]
+        for i in 0..comptime!(tile.rows()) {
+            if block + place < asks.seen[i] {
+                let at = asks.map_rows[i] + block + place;
+                dscores[at] = weight[i];
+            }
+        }
+        weights[told(place, seat.row, tile)] = weight;
+    }
+}
 
 /// Gradients of scores and queries, by tiles of queries.
 #[cube(launch)]
@@ -72,28 +145,18 @@ pub(super) fn query_grad_kernel<N: Size, M: Size>(
             } else {
                 no_sums::<M>(comptime!(tile.others()))
             };
-            #[unroll]
-            for j in 0..comptime!(tile.others()) {
-                let key = block + seat.col + tile.side * j;
-                let mut gradient = gradients[j];
-                #[unroll]
-                for i in 0..rows {
-                    let at = asks.map_rows[i] + key;
-                    if drops {
-                        gradient[i] *= factor(dropped, at as u32);
-                    }
-                }
-                gradient += from_map[j];
-                let share = gradient * probabilities[j];
-                #[unroll]
-                for i in 0..rows {
-                    if key < asks.seen[i] {
-                        let at = asks.map_rows[i] + key;
-                        dscores[at] = gradient[i];
-                        mean[i] += share[i];
-                    }
-                }
-            }
+            mean += tell_gradients::<M>(
+                &gradients,
+                &from_map,
+                &probabilities,
+                &asks,
+                block,
+                dropped,
+                dscores,
+                &seat,
+                tile,
+                drops,
+            );
             block += tile.other;
         }
         let mean = row_sum::<M>(mean, &mut means, &seat, tile);
@@ -105,23 +168,7 @@ pub(super) fn query_grad_kernel<N: Size, M: Size>(
                 sync_cube();
                 load::<N>(k, &key_run, block, &mut keys, tile.other, tile);
             }
-            let probabilities = look::<M>(map, &asks, block, &seat, tile);
-            let gradients = look::<M>(dscores, &asks, block, &seat, tile);
-            #[unroll]
-            for j in 0..comptime!(tile.others()) {
-                let place = seat.col + tile.side * j;
-                let key = block + place;
-                // Nothing where nothing is seen: the probability is 0.
-                let weight = probabilities[j] * (gradients[j] - mean) * Vector::new(of.scale);
-                #[unroll]
-                for i in 0..rows {
-                    if key < asks.seen[i] {
-                        let at = asks.map_rows[i] + key;
-                        dscores[at] = weight[i];
-                    }
-                }
-                weights[told(place, seat.row, tile)] = weight;
-            }
+            tell_scores::<M>(map, mean, of.scale, &asks, block, dscores, &mut weights, &seat, tile);
             sync_cube();
             let count = min(tile.other, asks.most_seen - block);
             mix::<N, M>(&weights, &keys, count, &seat, &mut sums, tile);

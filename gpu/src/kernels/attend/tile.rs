@@ -255,6 +255,24 @@ pub(super) fn row_sum<M: Size>(
     sum
 }
 
+/// The largest `value` of the units that have the same own rows; as [`row_sum`].
+#[cube]
+pub(super) fn row_max<M: Size>(
+    value: Vector<f32, M>,
+    board: &mut SharedMemory<Vector<f32, M>>,
+    seat: &Seat,
+    #[comptime] tile: Tile,
+) -> Vector<f32, M> {
+    board[told(seat.col, seat.row, tile)] = value;
+    sync_cube();
+    let mut most = value;
+    #[unroll]
+    for col in 0..tile.side {
+        most = max(most, board[told(col, seat.row, tile)]);
+    }
+    most
+}
+
 #[cube]
 pub(super) fn no_sums<N: Size>(#[comptime] count: usize) -> Array<Vector<f32, N>> {
     let mut sums = Array::<Vector<f32, N>>::new(count);
@@ -263,6 +281,24 @@ pub(super) fn no_sums<N: Size>(#[comptime] count: usize) -> Array<Vector<f32, N>
         sums[j] = Vector::new(0.0f32);
     }
     sums
+}
+
+/// Multiplies row `i` by `factors[i]`.
+#[cube]
+pub(super) fn rescale<N: Size, M: Size>(
+    sums: &mut Array<Vector<f32, N>>,
+    factors: Vector<f32, M>,
+    #[comptime] tile: Tile,
+) {
+    let columns = comptime!(tile.columns());
+    #[unroll]
+    for i in 0..comptime!(tile.rows()) {
+        let factor = Vector::<f32, N>::new(factors[i]);
+        #[unroll]
+        for j in 0..columns {
+            sums[i * columns + j] *= factor;
+        }
+    }
 }
 
 /// Writes a unit's part of the rows from `first` on, row `i` times `factors[i]`.

@@ -16,19 +16,15 @@ pub(crate) struct Short {
 }
 
 impl Short {
-    /// For a tensor that is about to be written, all of it.
-    pub fn of<R: Runtime>(client: &Client<R>, x: &Tensor) -> Self {
-        if client.rounds && x.len() > 0 {
+    /// For a tensor of which all is about to be `written`; where that is not so, none.
+    pub fn of<R: Runtime>(client: &Client<R>, x: &Tensor, written: bool) -> Self {
+        if client.rounds && written && x.len() > 0 {
             let (of, wanted) = (bf16::as_type_native_unchecked().storage_type(), true);
             return Self { view: Self::view(client, x), of, wanted };
         }
-        Self::none(client)
-    }
-
-    /// For nothing.
-    pub fn none<R: Runtime>(client: &Client<R>) -> Self {
         let (of, wanted) = (f32::as_type_native_unchecked().storage_type(), false);
-        Self { view: View::of(client.piece(size_of::<f32>()), 1), of, wanted }
+        // A vector of them, where a kernel takes vectors.
+        Self { view: View::of(client.piece(4 * size_of::<f32>()), 4), of, wanted }
     }
 
     fn view<R: Runtime>(client: &Client<R>, x: &Tensor) -> View {

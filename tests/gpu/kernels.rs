@@ -67,33 +67,40 @@ pub fn work_on_any_number_of_rows<B: Train>(b: &mut B) {
     agree(b, 3e-5, rows(&mut Cpu::new(2)), rows);
 }
 
-/// Sentences of one token and of many, with heads of any width; and no sentence at all.
+/// Sentences of one token and of many, at the edges of tiles, with heads of any width; and no sentence at all.
 fn attention<B: Train>(b: &mut B) -> Named {
     let mut all = Vec::new();
-    for (lengths, width, heads) in [
-        (&[1, 1, 1][..], 8, 2),
-        (&[1, 40, 17], 200, 1),
-        (&[3, 2], 300, 1),
-        (&[33], 66, 2),
-        (&[], 8, 2),
+    for (lengths, width, heads, dropout) in [
+        (&[1, 1, 1][..], 8, 2, 0.0),
+        (&[1, 40, 17], 200, 1, 0.0),
+        (&[3, 2], 300, 1, 0.0),
+        (&[33], 66, 2, 0.0),
+        (&[1, 15, 16, 17, 31, 32, 33], 128, 2, 0.3),
+        (&[15, 17], 128, 1, 0.3),
+        (&[7, 9, 16], 18, 3, 0.3),
+        (&[8, 5], 10, 2, 0.3),
+        (&[], 8, 2, 0.0),
     ] {
         let sentences: Vec<Vec<u32>> = lengths.iter().map(|&n| vec![5; n]).collect();
         let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
         let batch = Batch::new(b, &sentences, &sentences, Layout::Packed);
         let (noise, shape) = (&mut Noise::new(3), Shape::matrix(lengths.iter().sum(), width));
         let [q, k, v, dy] = [(); 4].map(|()| random(b, noise, shape).0);
-        let (kv, grid) = (Kv { k, v }, &batch.decoder_grid);
-        let how = Attend { heads, map: true, dropout: 0.0, key: None };
-        let Attended { context, map } = b.attend(&q, &kv, grid, how);
-        let map = map.expect("asked");
-        let (w, _) = random(b, noise, Shape::matrix(5, heads));
-        let (bias, _) = random(b, noise, Shape::vector(5));
-        let aligned = b.align(std::slice::from_ref(&map), &w, &bias, grid);
-        let mixed = b.align_grad(&aligned, std::slice::from_ref(&map), &w, grid);
-        let saved = SavedAttend { q, kv, map: map.clone() };
-        let [dq, dk, dv] = b.attend_grad(Some(&dy), Some(&mixed.maps[0]), &saved, grid, how);
-        let found = [&context, &map, &aligned, &mixed.w, &mixed.b, &dq, &dk, &dv];
-        all.extend(named(b, &format!("{lengths:?} of width {width}, result"), &found));
+        let mut saved = SavedAttend { q: q.clone(), kv: Kv { k, v }, map: q.clone() };
+        let how = Attend { heads, map: true, dropout, key: (dropout > 0.0).then_some(7) };
+        for grid in [&batch.decoder_grid, &batch.encoder_grid] {
+            let Attended { context, map } = b.attend(&q, &saved.kv, grid, how);
+            let map = map.expect("asked");
+            let (w, _) = random(b, noise, Shape::matrix(5, heads));
+            let (bias, _) = random(b, noise, Shape::vector(5));
+            let aligned = b.align(std::slice::from_ref(&map), &w, &bias, grid);
+            let mixed = b.align_grad(&aligned, std::slice::from_ref(&map), &w, grid);
+            saved.map = map.clone();
+            let [dq, dk, dv] = b.attend_grad(Some(&dy), Some(&mixed.maps[0]), &saved, grid, how);
+            let found = [&context, &map, &aligned, &mixed.w, &mixed.b, &dq, &dk, &dv];
+            let what = format!("{lengths:?} of width {width}, causal {}, result", grid.causal);
+            all.extend(named(b, &what, &found));
+        }
     }
     all
 }

@@ -66,7 +66,7 @@ pub(crate) fn layer_norm<R: Runtime>(
     let (rows, cols) = (x.rows(), x.cols());
     assert!(gain.len() == cols && bias.len() == cols, "layer_norm: gain, bias");
     let y = empty(client, x.shape);
-    let short = Short::of(client, &y);
+    let short = Short::of(client, &y, true);
     layer_norm_kernel::launch::<R>(
         client,
         cubes(rows),
@@ -140,7 +140,7 @@ pub(crate) fn join<R: Runtime>(
     assert!(y.shape == x.shape && [gain, bias].into_iter().chain(shift).all(fits), "join");
     let [sum, out] = [(); 2].map(|()| empty(client, x.shape));
     let (p, key) = mask.unwrap_or_default();
-    let short = Short::of(client, &out);
+    let short = Short::of(client, &out, true);
     join_kernel::launch::<R>(
         client,
         cubes(rows),

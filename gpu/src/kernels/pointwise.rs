@@ -238,7 +238,7 @@ pub(crate) fn add_bias<R: Runtime>(
     f: Option<Activation>,
 ) {
     assert_eq!(y.cols(), bias.len(), "add_bias");
-    let short = Short::of(client, y);
+    let short = Short::of(client, y, true);
     add_bias_kernel::launch::<R>(
         client,
         elements(y.len()),
@@ -301,7 +301,7 @@ pub(crate) fn activate_grad<R: Runtime>(
 ) -> Tensor {
     assert_eq!(dy.shape, y.shape, "activate_grad");
     let out = empty(client, dy.shape);
-    let short = Short::of(client, &out);
+    let short = Short::of(client, &out, true);
     activate_grad_kernel::launch::<R>(
         client,
         elements(out.len()),
@@ -373,7 +373,7 @@ fn mask_kernel<F: Float>(
 /// Drops elements of `x`.
 pub(crate) fn mask<R: Runtime>(client: &Client<R>, x: &Tensor, p: f32, key: u64) -> Tensor {
     let out = empty(client, x.shape);
-    let short = Short::of(client, &out);
+    let short = Short::of(client, &out, true);
     mask_kernel::launch::<R>(
         client,
         elements(out.len()),

@@ -234,7 +234,7 @@ fn launch<R: Runtime>(
 ) {
     let row = &of.row;
     // A gradient that nobody wants is not rounded either.
-    let short = if of.gradient { Short::of(client, z) } else { Short::none(client) };
+    let short = Short::of(client, z, of.gradient);
     token_loss_kernel::launch::<R>(
         client,
         cubes(rows),

@@ -42,17 +42,11 @@ fn compilation(text: &str) -> String {
     }
 }
 
-/// The name of the kernel whose source `text` has in CUDA's C++.
+/// The name of the kernel whose source `text` has in CUDA's C++: the last word before its parameters, which begin a line.
 fn entry(text: &str) -> Option<&str> {
     let (_, declared) = text.rsplit_once("__global__")?;
-    let before = |at: &usize| declared[..*at].ends_with(|c: char| c == '_' || c.is_alphanumeric());
-    // A launch bound has parentheses too, after a name that is not the kernel's.
-    let mut opening = declared.match_indices('(').map(|(at, _)| at).filter(before);
-    let name = |at: usize| {
-        let name = declared[..at].rsplit(|c: char| c != '_' && !c.is_alphanumeric()).next()?;
-        (name != "__launch_bounds__").then_some(name)
-    };
-    opening.find_map(name)
+    let before = declared.lines().next()?.trim_end_matches(['(', ' ']);
+    before.rsplit([')', ' ']).next().filter(|name| !name.is_empty())
 }
 
 /// The line after the last "Caused by:", or the first.
@@ -77,7 +71,7 @@ mod tests {
 #include <cuda_bf16.h>
 // what a __global__ function may call
 __device__ int make(int);
-extern \"C\" __global__ void __launch_bounds__(256) cast_kernel_f_bf16(
+extern \"C\" __global__ void __launch_bounds__(256)cast_kernel_f_bf16 (
   float const* a) {}
 Backtrace:\nfrom here";
 

@@ -1,5 +1,7 @@
 //! Every backend passes the same suite.
 
+#[path = "backends/bf16.rs"]
+mod bf16;
 #[path = "micro/device.rs"]
 mod device;
 mod suite;
@@ -137,12 +139,16 @@ mod threads {
 
     #[test]
     fn compute_the_same_bits() {
-        let alone = work(&mut Cpu::new(1));
-        for threads in [2, 3, 7] {
-            let mut b = Cpu::new(threads);
-            assert_eq!(b.threads(), threads);
-            assert!(work(&mut b) == alone, "{threads} threads");
-        }
+        let [single, short] = [Cpu::new, Cpu::bf16].map(|make| {
+            let alone = work(&mut make(1));
+            for threads in [2, 3, 7] {
+                let mut b = make(threads);
+                assert_eq!(b.threads(), threads);
+                assert!(work(&mut b) == alone, "{threads} threads");
+            }
+            alone
+        });
+        assert!(single != short);
     }
 
     #[test]
@@ -158,15 +164,16 @@ mod threads {
 
     #[test]
     fn threads_do_not_pile_up_memory() {
-        let mut b = Cpu::new(2);
-        work(&mut b);
-        let (held, _) = b.memory();
-        for _ in 0..10 {
+        for mut b in [Cpu::new(2), Cpu::bf16(2)] {
             work(&mut b);
+            let (held, _) = b.memory();
+            for _ in 0..10 {
+                work(&mut b);
+            }
+            // How many buffers are in use at once is a matter of timing, but for each thread there is one at most.
+            assert!(b.memory().0 <= 2 * held, "{} after {held}", b.memory().0);
+            b.trim();
+            assert_eq!(b.memory().0, 0);
         }
-        // How many buffers are in use at once is a matter of timing, but for each thread there is one at most.
-        assert!(b.memory().0 <= 2 * held, "{} after {held}", b.memory().0);
-        b.trim();
-        assert_eq!(b.memory().0, 0);
     }
 }

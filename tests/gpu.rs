@@ -129,7 +129,10 @@ fn short_precisions_follow_single_precision() {
         }
         in_precision!(make => {
             let (single, short) = (|| make(Precision::F32), || make(precision));
-            training::short_precision_follows(single, short, most)
+            let desk = training::short_precision_follows(single, short, most);
+            if precision == Precision::Bf16 {
+                training::bf16_is_that_of_the_cpu(&desk);
+            }
         });
     }
 }

@@ -89,17 +89,26 @@ fn contradictions_are_refused() {
 }
 
 #[test]
-fn the_cpu_computes_with_f32() {
+fn the_cpu_computes_with_f32_and_bf16() {
     let line = "host train c.toml --backend cpu --precision bf16";
     let cli = Cli::try_parse_from(line.split(' ')).unwrap();
     let Verb::Train(args) = cli.verb else { panic!() };
     assert_eq!(args.settings().unwrap().len(), 2, "the teacher's too");
     let cpu = choose(&args.run.device, &cli.globals).unwrap();
     assert_eq!(cpu.device(), Device::Cpu);
-    cpu.check("train.precision", Precision::F32).unwrap();
-    let error = cpu.check("train.precision", Precision::Bf16).unwrap_err();
-    let told = "train.precision: the CPU computes with f32 only, not with bf16";
-    assert!(error.exit_code() == 2 && error.to_string().starts_with(told), "{error}");
+    for precision in [Precision::F32, Precision::Bf16] {
+        cpu.check("train.precision", precision).unwrap();
+        assert_eq!(cpu.note(precision).is_some(), precision == Precision::Bf16);
+    }
+    for precision in [Precision::Tf32, Precision::F16] {
+        let error = cpu.check("train.precision", precision).unwrap_err();
+        let told = "train.precision: the CPU computes with f32 and bf16, only a GPU with";
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(
+            error.to_string(),
+            format!("{told} {precision}: use f32 or bf16, or --backend gpu")
+        );
+    }
 }
 
 /// This program again, as the child that `role` names.

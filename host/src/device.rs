@@ -95,6 +95,9 @@ pub struct Chosen {
     threads: usize,
 }
 
+/// What the CPU computes with.
+pub const CPU_PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
+
 /// Finds the device that the arguments mean; says so where a GPU is not used as well as it could be.
 ///
 /// Errors (misuse): they contradict each other, or ask for what is not there.
@@ -143,12 +146,20 @@ impl Chosen {
     pub fn check(&self, key: &str, precision: Precision) -> Result<()> {
         let checked = match &self.gpu {
             Some(gpu) => gpu.check(precision),
-            None if precision == Precision::F32 => Ok(()),
-            None => Err(format!(
-                "the CPU computes with f32 only, not with {precision}: use f32, or --backend gpu"
-            )),
+            None if CPU_PRECISIONS.contains(&precision) => Ok(()),
+            None => {
+                let text =
+                    format!("the CPU computes with f32 and bf16, only a GPU with {precision}");
+                Err(format!("{text}: use f32 or bf16, or --backend gpu"))
+            }
         };
         checked.map_err(|text| Error::misuse(format!("{key}: {text}")))
+    }
+
+    /// What a training with `precision` there should say of itself.
+    pub fn note(&self, precision: Precision) -> Option<&'static str> {
+        let imitates = self.gpu.is_none() && precision == Precision::Bf16;
+        imitates.then_some("the CPU only rounds as a GPU does in bf16: it is slower than f32")
     }
 
     /// Does `work` there: with [`Gpu::run`], the one place that names the backends.
@@ -157,6 +168,7 @@ impl Chosen {
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
         match &self.gpu {
             Some(gpu) => gpu.run(precision, work),
+            None if precision == Precision::Bf16 => work.go(&mut Cpu::bf16(self.threads)),
             None => work.go(&mut Cpu::new(self.threads)),
         }
     }

@@ -292,10 +292,13 @@ fn wrong_arguments_are_one_line() {
         ("train tiny.toml --device cuda:99", no_device),
         ("translate full --device wgpu:99", no_device),
         ("train tiny.toml --on-nan pray", "[possible values: stop, retry]"),
-        ("train tiny.toml --precision bf16", "train.precision: the CPU computes with f32 only"),
+        (
+            "train tiny.toml --precision tf32",
+            "the CPU computes with f32 and bf16, only a GPU with tf32",
+        ),
         (
             "distill tiny.toml --set teacher.train.precision=f16",
-            "teacher.train.precision: the CPU computes with f32 only, not with f16",
+            "teacher.train.precision: the CPU computes with f32 and bf16, only a GPU with f16",
         ),
         ("report", "not provided: <RUN>...; see `host report --help`"),
         ("report full nowhere --out page.html", "nowhere is no run"),
@@ -307,7 +310,7 @@ fn wrong_arguments_are_one_line() {
         ("watch full --interval 0", "expected seconds, 0.01 to 86400"),
         ("train tiny.toml --max-tokens 0", "expected a whole number, 1 or more, or auto"),
         ("distill tiny.toml --max-tokens auto", "cpu does not tell its memory: give a number"),
-        ("bench train --precision tf32", "--precision: the CPU computes with f32 only"),
+        ("bench train --precision tf32", "--precision: the CPU computes with f32 and bf16, only"),
         (
             "translate full --backend cpu --device cuda:1",
             "--backend cpu contradicts --device cuda:1",

@@ -81,6 +81,24 @@ fn a_moved_limit_ends_as_if_it_had_always_been_there() {
     }
 }
 
+#[test]
+fn bf16_on_the_cpu_is_told_and_goes_on_exactly() {
+    let desk = Desk::with_run();
+    let line = "distill tiny.toml --data data --teacher full/teacher";
+    let told = desk.host(&format!("{line} --out whole --precision bf16 --threads 1"));
+    assert!(told.err.contains("student by A2D: the CPU only rounds as a GPU does"), "{told:#?}");
+    told.well();
+    let cut = format!("{line} --out cut --precision bf16 --threads 2 --quiet");
+    assert_eq!(desk.host(&format!("{cut} --set train.max_update=9")).err, "");
+    desk.host(&format!("{cut} --resume")).well();
+    desk.host(&format!("{line} --out single --quiet")).well();
+    let [whole, cut, single] =
+        ["whole", "cut", "single"].map(|run| desk.tensors(&format!("{run}/last.safetensors")));
+    assert!(whole == cut && whole != single);
+    let [short, single] = ["whole", "single"].map(|run| desk.log(run)[0]["loss"].as_f64().unwrap());
+    assert!(short != single && (short - single).abs() < 0.01 * single, "{short}, {single}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_distillation_goes_on_from_its_teacher() {

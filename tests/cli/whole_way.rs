@@ -253,6 +253,7 @@ fn devices_are_listed_and_one_is_taken() {
     let list = json(&desk.host("devices --json").well());
     let list = list.as_array().unwrap();
     assert_eq!(list[0]["device"], "cpu");
+    assert_eq!(list[0]["precisions"], serde_json::json!(["f32", "bf16"]));
     let gpus = list.iter().filter(|one| one.get("name").is_some());
     for gpu in gpus {
         let taken = gpu["auto"] == true && gpu["software"] == true;

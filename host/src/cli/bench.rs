@@ -40,7 +40,7 @@ pub struct BenchArgs {
     /// Repetitions whose median is told; one more goes before them
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub repeats: usize,
-    /// What products are computed with: f32, tf32, bf16 or f16
+    /// What products are computed with: f32, tf32, bf16 or f16; on the CPU f32, and for study, slower, bf16
     #[arg(long, value_name = "P", value_enum, default_value_t, hide_possible_values = true)]
     pub precision: Precision,
     /// Tell the time of each operation too

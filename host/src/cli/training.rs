@@ -23,7 +23,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
     /// What products are computed with, f32, tf32, bf16 or f16, the teacher's too; the same as
-    /// --set train.precision=P --set teacher.train.precision=P
+    /// --set train.precision=P --set teacher.train.precision=P. The CPU has f32, and for study, slower, bf16
     #[arg(long, value_name = "P", value_enum, hide_possible_values = true)]
     pub precision: Option<Precision>,
     /// Largest padded batch, the teacher's too: a number, or what fills the device (auto)

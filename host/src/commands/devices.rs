@@ -1,7 +1,7 @@
 //! `host devices`: the backends of this machine.
 
 use crate::cli::{DeviceArgs, DevicesArgs, Globals};
-use crate::device::{Device, choose};
+use crate::device::{CPU_PRECISIONS, Device, choose};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Described};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub fn run(args: DevicesArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 
 fn cpu_json(auto: Device) -> Value {
     json!({"device": "cpu", "auto": auto == Device::Cpu, "threads": rayon::current_num_threads(),
-        "features": features().join(" "), "precisions": ["f32"]})
+        "features": features().join(" "), "precisions": CPU_PRECISIONS})
 }
 
 fn gpu_json(gpu: &Described, auto: Device) -> Value {
@@ -44,7 +44,8 @@ fn tell(
 ) -> std::io::Result<()> {
     let mark = |device| if device == auto { "  (auto)" } else { "" };
     let (threads, features) = (rayon::current_num_threads(), features().join(" "));
-    writeln!(out, "cpu  {threads} threads  {features}  f32{}", mark(Device::Cpu))?;
+    let precisions = CPU_PRECISIONS.map(|precision| precision.to_string()).join(" ");
+    writeln!(out, "cpu  {threads} threads  {features}  {precisions}{}", mark(Device::Cpu))?;
     for gpu in gpus {
         let Described { device, name, software, memory, precisions } = gpu;
         let memory = memory.map(|bytes| format!("  {:.1} GiB", bytes as f64 / (1u64 << 30) as f64));

@@ -88,6 +88,9 @@ impl Stage<'_> {
         let dir = RunDir::at(folder);
         let _lock = ranks.agree(self.begin(ranks))?;
         let device = place.device.device();
+        if let Some(note) = place.device.note(run.train.precision) {
+            display.line(&format!("{label}: {note}"));
+        }
         let job = Job { label, dir: &dir, run: &run, data, teacher, resume, device, room, ranks };
         place.device.run(run.train.precision, Training { job, display })
     }

@@ -92,7 +92,8 @@ impl fmt::Display for OnNan {
     }
 }
 
-/// The numbers that matrix products are computed with; weights, sums and everything else are f32. The CPU has f32 only.
+/// The numbers that matrix products are computed with; weights, sums and everything else are f32. The CPU has
+/// f32, and bf16 to study it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

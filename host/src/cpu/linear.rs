@@ -3,7 +3,6 @@
 use super::gemm::{self, Form, Left, Start};
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
-use a2d_core::backend::LinearGrad;
 use a2d_core::rows;
 use a2d_core::shape::Shape;
 
@@ -25,16 +24,13 @@ pub fn linear(team: &Team, pool: &Pool, x: &Tensor, w: &Tensor, b: Option<&Tenso
     y
 }
 
-/// `dx += dy w`, `dw = dy^T x`, `db = sum_n dy`
+/// `dx += dy w`, `dw = dy^T x`
 pub fn linear_grad(
     team: &Team,
     pool: &Pool,
-    dy: &Tensor,
-    x: &Tensor,
-    w: &Tensor,
-    bias: bool,
+    [dy, x, w]: [&Tensor; 3],
     into: Option<Tensor>,
-) -> LinearGrad<Tensor> {
+) -> [Tensor; 2] {
     let (n, o, i) = (dy.shape().rows(), dy.shape().cols(), x.shape().cols());
     assert_eq!(w.shape(), Shape::matrix(o, i), "linear_grad: dy {}, x {}", dy.shape(), x.shape());
     assert_eq!(n, x.shape().rows(), "linear_grad: dy {}, x {}", dy.shape(), x.shape());
@@ -52,11 +48,11 @@ pub fn linear_grad(
     let columns = Left::Columns { data: dy.data(), stride: o };
     gemm::product_in_tiles(team, columns, b, dw.data_mut(), Start::Zero);
 
-    LinearGrad { x: dx, w: dw, b: bias.then(|| column_sums(team, pool, dy)) }
+    [dx, dw]
 }
 
 /// `y[c] = sum_n x[n, c]`
-fn column_sums(team: &Team, pool: &Pool, x: &Tensor) -> Tensor {
+pub fn column_sums(team: &Team, pool: &Pool, x: &Tensor) -> Tensor {
     let cols = x.shape().cols();
     let chunks = x.data().chunks((CHUNK * cols).max(1));
     let mut sums = pool.take(chunks.len() * cols);

@@ -12,6 +12,7 @@ mod linear;
 mod map_loss;
 mod norm;
 mod pointwise;
+mod round;
 mod team;
 mod tensor;
 mod token_loss;
@@ -25,6 +26,7 @@ use a2d_core::optim::AdamStep;
 use a2d_core::rng::Mask;
 use a2d_core::shape::Shape;
 use embed::Positions;
+use round::Operands;
 use std::sync::Arc;
 use team::Team;
 use tensor::Pool;
@@ -36,6 +38,7 @@ type Grid = batch::Grid<Index>;
 
 /// The CPU.
 pub struct Cpu {
+    operands: Operands,
     team: Team,
     pool: Pool,
     positions: Positions,
@@ -44,7 +47,22 @@ pub struct Cpu {
 impl Cpu {
     /// A backend that works on `threads` threads, the caller's included; 0: one for each core.
     pub fn new(threads: usize) -> Self {
-        Self { team: Team::new(threads), pool: Pool::default(), positions: Positions::default() }
+        Self {
+            operands: Operands::F32,
+            team: Team::new(threads),
+            pool: Pool::default(),
+            positions: Positions::default(),
+        }
+    }
+
+    /// One that rounds operands of products to bf16 where a GPU would: to study what that does, it is no faster.
+    pub fn bf16(threads: usize) -> Self {
+        Self { operands: Operands::Bf16, ..Self::new(threads) }
+    }
+
+    /// A tensor as an operand of products.
+    fn operand<'a>(&self, x: &'a Tensor) -> &'a Tensor {
+        self.operands.of(&self.team, x)
     }
 
     /// Threads that work, the caller's included.
@@ -88,6 +106,7 @@ impl Backend for Cpu {
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        let [x, w] = [x, w].map(|x| self.operand(x));
         linear::linear(&self.team, &self.pool, x, w, b)
     }
 
@@ -164,7 +183,9 @@ impl Train for Cpu {
         bias: bool,
         into: Option<Tensor>,
     ) -> LinearGrad<Tensor> {
-        linear::linear_grad(&self.team, &self.pool, dy, x, w, bias, into)
+        let factors = [dy, x, w].map(|x| self.operand(x));
+        let [x, w] = linear::linear_grad(&self.team, &self.pool, factors, into);
+        LinearGrad { x, w, b: bias.then(|| linear::column_sums(&self.team, &self.pool, dy)) }
     }
 
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
@@ -201,7 +222,13 @@ impl Train for Cpu {
     }
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
-        token_loss::token_loss(&self.team, &self.pool, &of)
+        let [hidden, table] = [of.hidden, of.table].map(|x| self.operand(x));
+        let teacher = of.teacher.map(|TeacherRows { hidden, table }| TeacherRows {
+            hidden: self.operand(hidden),
+            table: self.operand(table),
+        });
+        let of = TokenLoss { hidden, table, teacher, ..of };
+        token_loss::token_loss(&self.team, &self.pool, self.operands, &of)
     }
 
     fn map_loss(

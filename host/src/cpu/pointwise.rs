@@ -7,7 +7,7 @@ use a2d_core::rng::Mask;
 use a2d_core::rows;
 
 /// Elements of a piece.
-const CHUNK: usize = 1 << 14;
+pub const CHUNK: usize = 1 << 14;
 
 /// `f(x)`
 pub fn activate(team: &Team, mut x: Tensor, f: Activation) -> Tensor {

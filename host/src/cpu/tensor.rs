@@ -18,11 +18,13 @@ struct Storage {
     data: Scratch,
     /// Forms that matrix products read, made at first use: a weight keeps them until it changes.
     packed: [OnceLock<Scratch>; 2],
+    /// What [`Tensor::rounded`] gives.
+    rounded: OnceLock<Tensor>,
 }
 
 impl Storage {
     fn new(data: Scratch) -> Arc<Self> {
-        Arc::new(Self { data, packed: Default::default() })
+        Arc::new(Self { data, packed: Default::default(), rounded: OnceLock::new() })
     }
 }
 
@@ -45,7 +47,7 @@ impl Tensor {
             self.storage = Storage::new(copy);
         }
         let storage = Arc::get_mut(&mut self.storage).expect("a fresh copy is not shared");
-        storage.packed = Default::default();
+        (storage.packed, storage.rounded) = Default::default();
         &mut storage.data
     }
 
@@ -58,6 +60,11 @@ impl Tensor {
     /// The packed form number `form`, made by `pack` unless it is there already.
     pub fn packed(&self, form: usize, pack: impl FnOnce(&Pool) -> Scratch) -> &[f32] {
         self.storage.packed[form].get_or_init(|| pack(&self.storage.data.pool))
+    }
+
+    /// The tensor of its rounded elements, made by `round` unless it is there already.
+    pub fn rounded(&self, round: impl FnOnce(&Pool) -> Self) -> &Self {
+        self.storage.rounded.get_or_init(|| round(&self.storage.data.pool))
     }
 
     /// Whether its elements are at the same place as those of `other`.

@@ -2,6 +2,7 @@
 
 use super::Cpu;
 use super::gemm::{self, Form, Left, Right, Start};
+use super::round::Operands;
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
 use a2d_core::backend::{TokenLoss, TokenLosses};
@@ -15,11 +16,16 @@ const BLOCK: usize = 384;
 /// Rows of a piece of a block.
 const TILE: usize = 48;
 
-/// The losses, and the gradients where wanted.
-pub fn token_loss(team: &Team, pool: &Pool, of: &TokenLoss<'_, Cpu>) -> TokenLosses<Tensor> {
+/// The losses, and the gradients where wanted. Tensors are operands already.
+pub fn token_loss(
+    team: &Team,
+    pool: &Pool,
+    operands: Operands,
+    of: &TokenLoss<'_, Cpu>,
+) -> TokenLosses<Tensor> {
     let (v, width) = (of.table.shape().rows(), of.table.shape().cols());
     let counting = counting(of);
-    let losses = Losses::new(team, of);
+    let losses = Losses::new(team, operands, of);
     let mut hidden = of.gradient.then(|| pool.zeros(of.hidden.shape()));
     let mut table = of.gradient.then(|| pool.zeros(of.table.shape()));
     let mut logits = pool.take(BLOCK.min(counting.len()) * v);
@@ -68,16 +74,18 @@ struct Losses<'a> {
     /// The teacher's hidden rows and its table.
     teacher: Option<(&'a Tensor, Right<'a>)>,
     row: TokenRow,
+    operands: Operands,
 }
 
 impl<'a> Losses<'a> {
-    fn new(team: &Team, of: &TokenLoss<'a, Cpu>) -> Self {
+    fn new(team: &Team, operands: Operands, of: &TokenLoss<'a, Cpu>) -> Self {
         let teacher = of.teacher.as_ref();
         Self {
             forward: gemm::packed(team, of.table, Form::Forward),
             backward: of.gradient.then(|| gemm::packed(team, of.table, Form::Gradient)),
             teacher: teacher.map(|t| (t.hidden, gemm::packed(team, t.table, Form::Forward))),
             row: of.row,
+            operands,
         }
     }
 
@@ -102,6 +110,7 @@ impl<'a> Losses<'a> {
             gemm::product(x, self.forward, logits, v, tile.len(), false);
             self.losses(tile, logits, self.teacher_logits(pool, tile), values);
             if let (Some(table), Some(dx)) = (self.backward, dx) {
+                self.operands.round(logits);
                 let dz = Left::Rows { data: logits, stride: v };
                 gemm::product(dz, table, dx, width, tile.len(), false);
             }

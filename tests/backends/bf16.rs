@@ -1,0 +1,94 @@
+//! The CPU in bf16: what it computes in f32 from operands that were rounded before, to the bit.
+
+use crate::suite::{Noise, TOKEN_ROWS, values};
+use a2d_core::backend::*;
+use a2d_core::batch::IGNORE;
+use a2d_core::rows::TokenRow;
+use a2d_core::shape::Shape;
+use a2d_host::cpu::{Cpu, Tensor};
+
+/// With eight bits of precision.
+fn rounded(x: f32) -> f32 {
+    let unit = f64::powi(2.0, x.abs().log2().floor().max(-126.0) as i32 - 7);
+    (unit * (f64::from(x) / unit).round_ties_even()) as f32
+}
+
+/// `x` with every element rounded.
+fn operand(b: &mut Cpu, x: &Tensor) -> Tensor {
+    let data: Vec<f32> = values(b, x).into_iter().map(rounded).collect();
+    b.tensor(&data, b.shape(x))
+}
+
+/// Noise `[rows, cols]`, and the same rounded.
+fn noise(b: &mut Cpu, seed: u64, rows: usize, cols: usize) -> [Tensor; 2] {
+    let x = b.tensor(&Noise::new(seed).list(rows * cols), Shape::matrix(rows, cols));
+    let operand = operand(b, &x);
+    [x, operand]
+}
+
+#[track_caller]
+fn same(b: &mut Cpu, what: &str, found: &Tensor, wanted: &Tensor) {
+    assert_eq!(values(b, found), values(b, wanted), "{what}");
+}
+
+#[test]
+fn linear_maps_are_those_of_rounded_operands() {
+    let (short, single) = (&mut Cpu::bf16(2), &mut Cpu::new(2));
+    for [n, i, o] in [[1, 1, 1], [3, 5, 2], [17, 64, 33], [130, 36, 70], [9, 515, 140]] {
+        let [x, rx] = noise(single, 1, n, i);
+        let [w, rw] = noise(single, 2, o, i);
+        let [dy, rdy] = noise(single, 3, n, o);
+        let bias = single.tensor(&Noise::new(4).list(o), Shape::vector(o));
+
+        let what = format!("{n} x {i} by {o}");
+        let (found, wanted) =
+            (short.linear(&x, &w, Some(&bias)), single.linear(&rx, &rw, Some(&bias)));
+        same(short, &what, &found, &wanted);
+        let found = short.linear_grad(&dy, &x, &w, true, Some(x.clone()));
+        let wanted = single.linear_grad(&rdy, &rx, &rw, false, Some(x.clone()));
+        same(short, &what, &found.x, &wanted.x);
+        same(short, &what, &found.w, &wanted.w);
+        // No product has a part in the bias' gradient.
+        let wanted = single.linear_grad(&dy, &x, &w, true, None);
+        same(short, &what, &found.b.expect("asked"), &wanted.b.expect("asked"));
+    }
+}
+
+#[test]
+fn token_losses_are_those_of_rounded_operands() {
+    let (short, single) = (&mut Cpu::bf16(2), &mut Cpu::new(2));
+    let (n, v, width) = (130, 300, 40);
+    let targets: Vec<u32> = (0..n as u32).map(|i| if i % 7 == 0 { IGNORE } else { i }).collect();
+    let [hidden, rhidden] = noise(single, 5, n, width);
+    let [table, rtable] = noise(single, 6, v, width);
+    let [taught, rtaught] = noise(single, 7, n, width / 2);
+    let [teacher, rteacher] = noise(single, 8, v, width / 2);
+    for row in TOKEN_ROWS {
+        let found = losses(short, [&hidden, &table], [&taught, &teacher], &targets, row);
+        let wanted = losses(single, [&rhidden, &rtable], [&rtaught, &rteacher], &targets, row);
+        same(short, "losses", &found.values, &wanted.values);
+
+        // Hidden rows that are logits have the gradient of logits, which is an operand too.
+        let ones: Vec<f32> = (0..v * v).map(|i| f32::from(i % (v + 1) == 0)).collect();
+        let ones = single.tensor(&ones, Shape::matrix(v, v));
+        let logits = single.linear(&rhidden, &rtable, None);
+        let of_teacher = single.linear(&rtaught, &rteacher, None);
+        let dlogits = losses(single, [&logits, &ones], [&of_teacher, &ones], &targets, row).hidden;
+        let dlogits = operand(single, &dlogits.expect("asked"));
+        let wanted = single.linear_grad(&dlogits, &rhidden, &rtable, false, None);
+        same(short, "hidden", &found.hidden.expect("asked"), &wanted.x);
+        same(short, "table", &found.table.expect("asked"), &wanted.w);
+    }
+}
+
+fn losses(
+    b: &mut Cpu,
+    [hidden, table]: [&Tensor; 2],
+    [taught, teacher]: [&Tensor; 2],
+    targets: &[u32],
+    row: TokenRow,
+) -> TokenLosses<Tensor> {
+    let targets = &b.index(targets);
+    let teacher = Some(TeacherRows { hidden: taught, table: teacher });
+    b.token_loss(TokenLoss { hidden, table, teacher, targets, row, gradient: true })
+}

@@ -223,6 +223,9 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
         eprintln!("cuda: a copy of {bytes} bytes to {to:#x}: out of memory that is allocated");
         return INVALID_VALUE;
     }
+    if options().log {
+        eprintln!("cuda: {bytes} bytes uploaded");
+    }
     // SAFETY: the device's side was found to lie in an allocation, the caller's is the caller's.
     unsafe { std::ptr::copy_nonoverlapping(from.cast::<u8>(), to as *mut u8, bytes) };
     SUCCESS

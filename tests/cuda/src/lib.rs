@@ -11,7 +11,7 @@
 //!
 //! - `A2D_CUDA_RUN=0`: kernels are counted and not run; memory is zeros that cost nothing until they are touched.
 //! - `A2D_CUDA_PTX=FOLDER`: every module's text is written there.
-//! - `A2D_CUDA_LOG=1`: allocations and launches are told.
+//! - `A2D_CUDA_LOG=1`: allocations, uploads and launches are told.
 //! - `A2D_CUDA_CHECK=1`: tells where warps of a block access the same shared memory with no barrier between them,
 //!   where blocks access the same global memory, and where a kernel writes what it reads as constant. Slow.
 //! - `A2D_CUDA_REVERSE=1`: blocks and warps take turns from the last one on.

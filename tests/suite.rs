@@ -8,13 +8,14 @@ use a2d_core::optim::Adam;
 use a2d_core::rng::Mask;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
+use a2d_core::tape::Tape;
 
 /// A module of tests for one backend. `with!(make => body)` runs the body with a `make()` that returns the backend.
 #[macro_export]
 macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
-            moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, activates, activates_linear_maps,
+            moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
             adds, scales, drops, normalises, normalises_back, joins, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back,
             loses_tokens, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, picks_the_best
         ]);
@@ -288,15 +289,15 @@ fn three_maps<B: Train>(
     (if together { b.together(params) } else { params }, doubles)
 }
 
-/// `project_kvq` and `project_kv`, of parameters that lie together and of others.
+/// `linear_kvq` and `linear_kv`, of parameters that lie together and of others.
 pub fn maps_one_input<B: Train>(b: &mut B) {
     for (dims @ [n, i, o], together) in LINEAR.iter().flat_map(|d| [(*d, false), (*d, true)]) {
         let noise = &mut Noise::new(31);
         let (x, x64) = random(b, noise, Shape::matrix(n, i));
         let (params, doubles) = three_maps(b, noise, dims, together);
         let maps = [0, 1, 2].map(|m| [&params[2 * m], &params[2 * m + 1]]);
-        let (Kv { k, v }, q) = b.project_kvq(&x, maps);
-        let other = b.project_kv(&x, [maps[2], maps[0]]);
+        let (Kv { k, v }, q) = b.linear_kvq(&x, maps);
+        let other = b.linear_kv(&x, [maps[2], maps[0]]);
         for (y, m) in [(k, 0), (v, 1), (q, 2), (other.k, 2), (other.v, 0)] {
             let want = linear(&x64, &doubles[2 * m], &doubles[2 * m + 1], dims);
             holds(b, &format!("map {m} of {dims:?}"), &y, Shape::matrix(n, o), &want, 1e-5);
@@ -329,6 +330,23 @@ pub fn maps_one_input_back<B: Train>(b: &mut B) {
         }
         let got = got.x.expect("the gradient of x");
         holds(b, &what, &got, Shape::matrix(n, i), &dx, 1e-5);
+    }
+}
+
+/// A tape without a loss: gradients of 0.
+pub fn skips_what_no_loss_reaches<B: Train>(b: &mut B) {
+    let noise = &mut Noise::new(33);
+    let dims = [3, 4, 5];
+    let (x, _) = random(b, noise, Shape::matrix(3, 4));
+    let (params, _) = three_maps(b, noise, dims, true);
+    let mut tape = Tape::new(b, 1);
+    let x = tape.leaf(x);
+    let params: Vec<_> = params.into_iter().map(|param| tape.leaf(param)).collect();
+    let _ = tape.linear_kvq(&x, [0, 1, 2].map(|m| [&params[2 * m], &params[2 * m + 1]]));
+    let _ = tape.linear(&x, &params[0], Some(&params[1]));
+    for gradient in tape.backward() {
+        let shape = b.shape(&gradient);
+        holds(b, "what no loss reaches", &gradient, shape, &vec![0.0; shape.len()], 0.0);
     }
 }
 

@@ -73,7 +73,7 @@ pub trait Backend {
     ) -> Attended<Self::Tensor>;
 
     /// Keys and values of `x` by two linear maps, `[w, b]` each, for a backend that does both in one pass.
-    fn project_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
+    fn linear_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
         let [k, v] = maps.map(|[w, b]| {
             self.keep(|backend| {
                 let y = backend.linear(x, w, Some(b));
@@ -82,13 +82,13 @@ pub trait Backend {
         });
         Kv { k, v }
     }
-    /// [`Backend::project_kv`] by the first two maps, and the queries of `x` by the third.
-    fn project_kvq(
+    /// [`Backend::linear_kv`] by the first two maps, and the queries of `x` by the third.
+    fn linear_kvq(
         &mut self,
         x: &Self::Tensor,
         [k, v, [w, b]]: [[&Self::Param; 2]; 3],
     ) -> (Kv<Self::Tensor>, Self::Tensor) {
-        let kv = self.project_kv(x, [k, v]);
+        let kv = self.linear_kv(x, [k, v]);
         (kv, self.linear(x, w, Some(b)))
     }
 

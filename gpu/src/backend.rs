@@ -173,12 +173,12 @@ impl<R: Device> Backend for Gpu<R> {
         y
     }
 
-    fn project_kv(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 2]) -> Kv<Tensor> {
+    fn linear_kv(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 2]) -> Kv<Tensor> {
         let [k, v] = self.linears(x, maps);
         Kv { k, v }
     }
 
-    fn project_kvq(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 3]) -> (Kv<Tensor>, Tensor) {
+    fn linear_kvq(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 3]) -> (Kv<Tensor>, Tensor) {
         let [k, v, q] = self.linears(x, maps);
         (Kv { k, v }, q)
     }

@@ -25,10 +25,8 @@ pub(crate) fn elements(n: usize) -> CubeCount {
 
 /// The same cubes for each of a stack, along z.
 pub(crate) fn stacked(cubes: CubeCount, count: usize) -> CubeCount {
-    match cubes {
-        CubeCount::Static(x, y, _) => CubeCount::Static(x, y, count as u32),
-        other => other,
-    }
+    let CubeCount::Static(x, y, _) = cubes else { unreachable!("cubes are counted here") };
+    CubeCount::Static(x, y, count as u32)
 }
 
 /// A cube of kernels that work element by element.

@@ -16,7 +16,8 @@ pub(crate) struct Short {
 }
 
 impl Short {
-    /// For a tensor of which all is about to be `written`; where that is not so, none.
+    /// For a tensor of which all is about to be `written`; where that is not so, none. Of a piece of a row: all other
+    /// pieces must be written so as well, for the row is rounded as one.
     pub fn of<R: Runtime>(client: &Client<R>, x: &Tensor, written: bool) -> Self {
         if client.rounds && written && x.len() > 0 {
             let (of, wanted) = (bf16::as_type_native_unchecked().storage_type(), true);

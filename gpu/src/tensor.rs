@@ -74,6 +74,17 @@ impl Tensor {
         self.part_of(from * self.cols(), rows * self.cols())
     }
 
+    /// [`Tensor::part`] as a tensor, with its part of the rounding to 16 bits.
+    pub(crate) fn rows_from(&self, from: usize, rows: usize) -> Self {
+        let (first, shape) = (from * self.cols(), Shape::matrix(rows, self.cols()));
+        let part = Self::of(self.part(from, rows), shape);
+        if let Some(Rounded { view, factor: None }) = &*self.buffer.rounded.borrow() {
+            let view = view.part_of::<half::f16>(first, shape.len());
+            part.buffer.rounded.replace(Some(Rounded { view, factor: None }));
+        }
+        part
+    }
+
     /// `len` elements from `first`, a multiple of [`ALIGNMENT`].
     pub(crate) fn part_of(&self, first: usize, len: usize) -> View {
         self.buffer.view.part(first, len)

@@ -65,7 +65,7 @@ fn reason(error: &std::io::Error) -> String {
 /// A failure: the device that work was begun on has gone.
 impl From<Lost> for Error {
     fn from(_: Lost) -> Self {
-        Self::Failed(format!("{}; what was saved is whole", gpu::loss()))
+        Self::Failed(gpu::loss())
     }
 }
 

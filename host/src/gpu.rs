@@ -12,15 +12,15 @@ pub use a2d_gpu::is_device_thread;
 /// Number and name of the device that work was begun on.
 static IN_USE: OnceLock<String> = OnceLock::new();
 
-/// The device that work was begun on, for whoever tells of its end.
-pub fn in_use() -> &'static str {
-    IN_USE.get().map_or("none", String::as_str)
-}
-
 /// What became of it, where it was lost.
 pub fn loss() -> String {
-    let what = a2d_gpu::why_lost().map_or("was lost".to_owned(), |why| format!("failed: {why}"));
-    format!("the GPU ({}) {what}", in_use())
+    failed(a2d_gpu::why_lost().unwrap_or("it was lost"))
+}
+
+/// How the end of work on a device is told.
+pub fn failed(why: &str) -> String {
+    let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
+    format!("the GPU ({}) failed: {why}; {help}", IN_USE.get().map_or("none", String::as_str))
 }
 
 /// Whether this build computes on GPUs.

@@ -31,12 +31,12 @@ pub fn list() -> (Vec<Described>, Vec<String>) {
     (Vec::new(), vec!["this build has no GPU backend".to_owned()])
 }
 
-/// None is.
-pub fn in_use() -> &'static str {
-    "none"
+/// None did.
+pub fn failed(why: &str) -> String {
+    why.to_owned()
 }
 
-/// None was.
+/// Nor was one lost.
 pub fn loss() -> String {
     "the device was lost".to_owned()
 }

@@ -30,9 +30,7 @@ fn tell_of_device(info: &PanicHookInfo<'_>) {
     // What CubeCL's own panics are wrapped in says nothing.
     let text = one_line(info).replace("called `Result::unwrap()` on an `Err` value: ", "");
     let text = text.trim_end_matches(" No backtrace available");
-    let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
-    let device = gpu::in_use();
-    let _ = writeln!(std::io::stderr(), "error: the GPU ({device}) failed: {text}; {help}");
+    let _ = writeln!(std::io::stderr(), "error: {}", gpu::failed(text));
 }
 
 fn tell(info: &PanicHookInfo<'_>) {

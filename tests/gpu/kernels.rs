@@ -109,10 +109,11 @@ pub fn attend_with_any_heads<B: Train>(b: &mut B) {
     agree(b, 3e-5, attention(&mut Cpu::new(2)), attention);
 }
 
-/// A vocabulary that fills no cube, with few rows; and more rows than one block of logits has room for.
+/// A vocabulary that fills no cube, with few rows; and more rows than one block of logits has room for, on small devices
+/// and on large ones.
 fn vocabulary<B: Train>(b: &mut B) -> Named {
     let mut all = Vec::new();
-    for (n, v, width) in [(3, 32_001, 5), (520, 32_769, 4)] {
+    for (n, v, width) in [(3, 32_001, 5), (520, 32_769, 4), (2_100, 32_769, 2)] {
         let noise = &mut Noise::new(4);
         let (hidden, _) = random(b, noise, Shape::matrix(n, width));
         let (table, _) = random(b, noise, Shape::matrix(v, width));

@@ -49,7 +49,7 @@ impl Attention<Spec> {
 impl<P> Attention<P> {
     /// Keys and values of `memory` `[Nk, D]`.
     pub fn kv<B: Backend<Param = P>>(&self, b: &mut B, memory: &B::Tensor) -> Kv<B::Tensor> {
-        b.project_kv(memory, [self.k_proj.map(), self.v_proj.map()])
+        b.linear_kv(memory, [self.k_proj.map(), self.v_proj.map()])
     }
 
     /// [`Attention::kv`] and the queries of the same `x` `[N, D]`: for self-attention.
@@ -58,7 +58,7 @@ impl<P> Attention<P> {
         b: &mut B,
         x: &B::Tensor,
     ) -> (Kv<B::Tensor>, B::Tensor) {
-        b.project_kvq(x, [self.k_proj.map(), self.v_proj.map(), self.q_proj.map()])
+        b.linear_kvq(x, [self.k_proj.map(), self.v_proj.map(), self.q_proj.map()])
     }
 
     /// Queries `q` `[Nq, D]` attend to `kv` `[Nk, D]`: the context that `out_proj` takes.

@@ -300,18 +300,18 @@ impl<B: Train> Backend for Tape<'_, B> {
         Attended { context, map: Some(map) }
     }
 
-    fn project_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
-        let Kv { k, v } = self.backend.project_kv(&x.value, values(maps));
+    fn linear_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
+        let Kv { k, v } = self.backend.linear_kv(&x.value, values(maps));
         let [k, v] = self.mapped(x, maps, [k, v]);
         Kv { k, v }
     }
 
-    fn project_kvq(
+    fn linear_kvq(
         &mut self,
         x: &Self::Tensor,
         maps: [[&Self::Param; 2]; 3],
     ) -> (Kv<Self::Tensor>, Self::Tensor) {
-        let (Kv { k, v }, q) = self.backend.project_kvq(&x.value, values(maps));
+        let (Kv { k, v }, q) = self.backend.linear_kvq(&x.value, values(maps));
         let [k, v, q] = self.mapped(x, maps, [k, v, q]);
         (Kv { k, v }, q)
     }

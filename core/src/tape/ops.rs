@@ -85,6 +85,9 @@ impl<T: Clone, I: Clone> Op<T, I> {
             Op::Linears { x, maps } => {
                 let with_dy = |map: Map<T>| Some((grads.take(map.y)?, map));
                 let (dys, maps): (Vec<_>, Vec<_>) = maps.into_iter().filter_map(with_dy).unzip();
+                if dys.is_empty() {
+                    return;
+                }
                 let (ws, into) =
                     (maps.iter().map(|map| &map.w.value).collect::<Vec<_>>(), grads.take(x.id));
                 let d = b.linears_grad(&dys, &x.value, &ws, into);

@@ -5,7 +5,7 @@
 
 use cubecl::prelude::*;
 use cubek::matmul::definition::{
-    MatmulElems, MatmulProblem, MatmulSetupError, MultiRowStrategy, TilingBlueprint,
+    MatmulElems, MatmulProblem, MatmulSetupError, MultiRowStrategy, TilingBlueprint, TilingScheme,
 };
 use cubek::matmul::routines::double_buffering::{
     CyclicDoubleBufferingAlgorithm as Whole, DoubleBufferingArgs,
@@ -32,21 +32,9 @@ impl Routine<()> for Fitted {
         settings: &DeviceSettings<R>,
         _: &BlueprintStrategy<(), Self>,
     ) -> Result<ExpandInfo<TilingBlueprint>, MatmulSetupError> {
-        let args = BlueprintStrategy::<(), Whole>::Inferred(DoubleBufferingArgs::default());
-        let mut chosen = Whole::expand_blueprint(problem, settings, &args)?;
-        let Some(processors) = settings.client.properties().hardware.num_streaming_multiprocessors
-        else {
-            return Ok(chosen);
-        };
-        for rows in ROWS {
-            if 4 * cubes(problem, &chosen.blueprint) >= 3 * processors as usize {
-                break;
-            }
-            let Ok(smaller) = in_rows(problem, settings, rows) else { break };
-            if cubes(problem, &smaller.blueprint) > cubes(problem, &chosen.blueprint) {
-                chosen = smaller;
-            }
-        }
+        let mut chosen = fitted(problem, settings)?;
+        let blueprint = &mut chosen.blueprint;
+        blueprint.check_k_bounds |= reads_past_the_depth(problem, &blueprint.tiling_scheme);
         Ok(chosen)
     }
 
@@ -57,6 +45,33 @@ impl Routine<()> for Fitted {
     ) -> Result<LaunchInfo<TilingBlueprint>, MatmulSetupError> {
         <Whole as Routine<()>>::prepare(problem, settings, info)
     }
+}
+
+/// cubek's choice, in smaller tiles where that keeps more of the device busy.
+fn fitted<R: Runtime>(
+    problem: &MatmulProblem,
+    settings: &DeviceSettings<R>,
+) -> Result<ExpandInfo<TilingBlueprint>, MatmulSetupError> {
+    let args = BlueprintStrategy::<(), Whole>::Inferred(DoubleBufferingArgs::default());
+    let mut chosen = Whole::expand_blueprint(problem, settings, &args)?;
+    let processors = settings.client.properties().hardware.num_streaming_multiprocessors;
+    let Some(processors) = processors else { return Ok(chosen) };
+    for rows in ROWS {
+        if 4 * cubes(problem, &chosen.blueprint) >= 3 * processors as usize {
+            break;
+        }
+        let Ok(smaller) = in_rows(problem, settings, rows) else { break };
+        if cubes(problem, &smaller.blueprint) > cubes(problem, &chosen.blueprint) {
+            chosen = smaller;
+        }
+    }
+    Ok(chosen)
+}
+
+/// Whether cubek reads a tile past the depth: it takes two at a time, and checks whether one goes beyond only where the
+/// depth is no whole number of them. What it finds there is the next row, or the next matrix.
+fn reads_past_the_depth(problem: &MatmulProblem, tiles: &TilingScheme) -> bool {
+    !problem.k.is_multiple_of(2 * tiles.elements_per_stage_along_k() as usize)
 }
 
 /// Tiles of the results.

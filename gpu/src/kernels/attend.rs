@@ -97,7 +97,7 @@ pub(crate) fn attend_grad<R: Runtime>(
     let (size, extent) = (width / how.heads, Extent::of(&grid.spans.values));
     let lanes = lanes(size, [q, &kv.k]);
     let (p, key) = dropout(&how);
-    // One row: the three are rounded, and mapped back, together.
+    // One row: the three are rounded (in halves, by one factor), and mapped back, together.
     let [dk, dv, dq] = &Row::tensors(client, &[kv.k.shape, kv.v.shape, q.shape])[..] else {
         unreachable!("one for each shape")
     };

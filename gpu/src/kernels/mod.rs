@@ -1,5 +1,5 @@
 //! The kernels, one family a file, as in the CPU backend: each above the function that launches it, forward above
-//! gradient. What several share is in `cube`, `pointwise` and `columns`.
+//! gradient; those of attention have files of their own. What several share is in `cube`, `pointwise` and `columns`.
 //!
 //! Nothing is atomic: every sum runs in an order that the shapes alone decide.
 

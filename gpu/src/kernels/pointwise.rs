@@ -238,7 +238,8 @@ pub(crate) fn add_bias<R: Runtime>(
     f: Option<Activation>,
 ) {
     assert_eq!(y.cols(), bias.len(), "add_bias");
-    let short = Short::of(client, y, true);
+    // What is not activated goes to attention, or to an activation.
+    let short = Short::of(client, y, f.is_some());
     add_bias_kernel::launch::<R>(
         client,
         elements(y.len()),
@@ -253,17 +254,37 @@ pub(crate) fn add_bias<R: Runtime>(
 }
 
 #[cube(launch)]
-fn activate_kernel(x: &Array<f32>, out: &mut Array<f32>, #[comptime] f: Option<Activation>) {
-    if ABSOLUTE_POS < out.len() {
-        out[ABSOLUTE_POS] = activated(x[ABSOLUTE_POS], f);
+fn activate_kernel<F: Float>(
+    x: &Array<f32>,
+    out: &mut Array<f32>,
+    short: &mut Array<F>,
+    #[comptime] f: Option<Activation>,
+    #[comptime] rounds: bool,
+    #[define(F)] _rounded: StorageType,
+) {
+    let i = ABSOLUTE_POS;
+    if i < out.len() {
+        let value = activated(x[i], f);
+        out[i] = value;
+        write_short(short, i, value, rounds);
     }
 }
 
 /// `f(x)`
 pub(crate) fn activate<R: Runtime>(client: &Client<R>, x: &Tensor, f: Activation) -> Tensor {
     let out = empty(client, x.shape);
-    let (count, x, to) = (elements(out.len()), x.view(), out.view());
-    activate_kernel::launch::<R>(client, count, units(), x.arg(), to.arg(), Some(f));
+    let short = Short::of(client, &out, true);
+    activate_kernel::launch::<R>(
+        client,
+        elements(out.len()),
+        units(),
+        x.view().arg(),
+        out.view().arg(),
+        short.view.arg(),
+        Some(f),
+        short.wanted,
+        short.of,
+    );
     out
 }
 

@@ -7,7 +7,7 @@ use super::pointwise::{add_to, empty, zeros};
 use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes, units};
 use crate::memory::Client;
-use crate::short::{Short, write_short};
+use crate::short::Short;
 use crate::tensor::{ALIGNMENT, Index, Tensor};
 use a2d_core::backend::{TeacherRows, TokenLosses};
 use a2d_core::batch::IGNORE;
@@ -63,7 +63,7 @@ fn token_loss_kernel<F: Float>(
             if wants_gradient {
                 for i in range_stepped(UNIT_POS as usize, v, U) {
                     if rounds {
-                        write_short(short, base + i, 0.0, rounds);
+                        short[base + i] = F::cast_from(0.0f32);
                     } else {
                         z[base + i] = 0.0;
                     }
@@ -155,7 +155,7 @@ fn token_loss_kernel<F: Float>(
                         g -= of.ce_weight * sharp;
                     }
                     if rounds {
-                        write_short(short, base + i, g, rounds);
+                        short[base + i] = F::cast_from(g);
                     } else {
                         z[base + i] = g;
                     }
@@ -192,7 +192,7 @@ pub(crate) fn token_loss<R: Device>(
         let rows = block.min(n - from);
         let part = |x: &Tensor| match rows == n {
             true => x.clone(),
-            false => Tensor::of(x.part(from, rows), Shape::matrix(rows, x.cols())),
+            false => x.rows_from(from, rows),
         };
         let logits = |x: &Tensor, table: &Tensor| {
             let z = gemm.run(client, Form::Nt, x, table, [rows, v, x.cols()], Out::New);

@@ -192,18 +192,18 @@ impl<B: Train> Backend for Timed<'_, B> {
         self.time_products("linear", product, |inner| inner.linear_activate(x, w, b, f))
     }
 
-    fn project_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
+    fn linear_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
         let products = 2 * self.product(x, maps[0][0]);
-        self.time_products("linear", products, |b| b.project_kv(x, maps))
+        self.time_products("linear", products, |b| b.linear_kv(x, maps))
     }
 
-    fn project_kvq(
+    fn linear_kvq(
         &mut self,
         x: &Self::Tensor,
         maps: [[&Self::Param; 2]; 3],
     ) -> (Kv<Self::Tensor>, Self::Tensor) {
         let products = 3 * self.product(x, maps[0][0]);
-        self.time_products("linear", products, |b| b.project_kvq(x, maps))
+        self.time_products("linear", products, |b| b.linear_kvq(x, maps))
     }
 
     fn join(

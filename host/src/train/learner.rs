@@ -118,6 +118,14 @@ impl<T: Clone> Learning<T> {
         self.ema.as_ref().unwrap_or(&self.params)
     }
 
+    /// [`Learning::weights`], laid out for a model that is used for a while.
+    pub fn model_weights<B: Train<Tensor = T, Param = T>>(&self, b: &mut B) -> Vec<T> {
+        match &self.ema {
+            Some(average) => b.together(average.clone()),
+            None => self.params.clone(),
+        }
+    }
+
     /// What [`Learning::save_state`] wrote, with the average where one was kept.
     ///
     /// Errors (misuse): something is missing or of another shape.

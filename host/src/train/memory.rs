@@ -2,10 +2,10 @@
 //!
 //! Counted are: parameters, moments, gradients and what Adam gathers them in; the teacher's parameters; the values
 //! that the tape keeps until the way back; the gradients alive on the way; all attention maps, with their gradients and
-//! the aligned ones where they are learned from; the teacher's maps; one block of logits. The bound is for the worst
-//! batch: every token is padded to, and every sentence as long as the longest.
+//! the aligned ones where they are learned from; the teacher's maps; one block of logits; what products take rounded. The
+//! bound is for the worst batch: every token is padded to, and every sentence as long as the longest.
 
-use crate::config::{Method, Run};
+use crate::config::{Method, Precision, Run};
 use crate::error::Result;
 use crate::model::{Plan, core_config};
 use a2d_core::config::{Activation, Config, Stack};
@@ -16,8 +16,11 @@ const NUMBER: f64 = 4.0;
 /// Parameters, two moments, the gradients, those of one more part of a batch, and what Adam gathers them in.
 const COPIES_OF_PARAMETERS: f64 = 6.0;
 
-/// Logits at once, the student's and the teacher's.
-const LOGITS: f64 = 2.0 * (1 << 24) as f64;
+/// Logits at once, at most.
+const LOGITS: f64 = (1 << 26) as f64;
+
+/// What a number that products take rounded to 16 bits takes beside itself, in numbers.
+const ROUNDED: f64 = 0.5;
 
 /// The share of free memory that may be planned with: pools round up, and kernels take some.
 const USABLE: f64 = 0.85;
@@ -30,6 +33,8 @@ pub struct Need {
     parameters: usize,
     /// Whether their average is kept.
     averaged: bool,
+    /// What products take rounded, in numbers for each that they take.
+    rounded: f64,
     teacher: Option<Teaching>,
     /// The longest sentence on either side.
     longest: usize,
@@ -63,12 +68,15 @@ impl Need {
         let plan = Plan::new(&student, teacher.as_ref().filter(|t| t.maps).map(|t| &t.config))?;
         let parameters = plan.params().iter().map(|(_, spec)| spec.shape.len()).sum();
         let averaged = run.train.ema_decay > 0.0;
-        Ok(Self { student, parameters, averaged, teacher, longest: longest.max(1) })
+        let short = matches!(run.train.precision, Precision::Bf16 | Precision::F16);
+        let rounded = if short { ROUNDED } else { 0.0 };
+        Ok(Self { student, parameters, averaged, rounded, teacher, longest: longest.max(1) })
     }
 
     /// Bytes that a step on a batch of `max_tokens` takes at most.
     pub fn bytes(&self, max_tokens: usize) -> u64 {
-        let numbers = self.standing() + max_tokens as f64 * self.of_a_token(max_tokens);
+        let tokens = max_tokens as f64;
+        let numbers = self.standing() + self.logits(tokens) + tokens * self.of_a_token(max_tokens);
         (NUMBER * numbers) as u64
     }
 
@@ -92,13 +100,22 @@ impl Need {
     fn standing(&self) -> f64 {
         let teacher = self.teacher.as_ref().map_or(0, |t| t.parameters);
         let copies = COPIES_OF_PARAMETERS + if self.averaged { 1.0 } else { 0.0 };
-        copies * self.parameters as f64 + teacher as f64 + LOGITS
+        let rounded = self.rounded * (self.parameters + teacher) as f64;
+        copies * self.parameters as f64 + teacher as f64 + rounded
+    }
+
+    /// The logits of a block: the student's, which are rounded too, and the teacher's.
+    fn logits(&self, tokens: f64) -> f64 {
+        let block = LOGITS.min(tokens * self.student.target_vocabulary as f64);
+        let models = if self.teacher.is_some() { 2.0 } else { 1.0 };
+        block * (models + self.rounded)
     }
 
     /// Numbers for each token of a batch.
     fn of_a_token(&self, max_tokens: usize) -> f64 {
         let keys = self.longest.min(max_tokens) as f64;
-        kept(&self.student) + self.teacher.as_ref().map_or(0.0, passing) + keys * self.maps()
+        let rows = kept(&self.student) + self.teacher.as_ref().map_or(0.0, passing);
+        (1.0 + self.rounded) * rows + keys * self.maps()
     }
 
     /// Maps over a pair of tokens: those kept, with their gradients, or two of a layer on the way back; the aligned ones

@@ -337,7 +337,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             self.save_last(b, display)?;
         }
         self.look(b, display)?;
-        let model = self.plan.bind(self.learning.weights().iter().cloned()).model;
+        let model = self.plan.bind(self.learning.model_weights(b)).model;
         let found = match validate::validate(b, &model, self.job, &self.objective)? {
             Ok(found) => found,
             Err(signal) => return self.stop(b, display, signal),

@@ -69,7 +69,7 @@ fn fitted<R: Runtime>(
 }
 
 /// Whether cubek reads a tile past the depth: it takes two at a time, and checks whether one goes beyond only where the
-/// depth is no whole number of them. What it finds there is the next row, or the next matrix.
+/// depth is no whole number of them (tracel-ai/cubek#434). What it finds there is the next row, or the next matrix.
 fn reads_past_the_depth(problem: &MatmulProblem, tiles: &TilingScheme) -> bool {
     !problem.k.is_multiple_of(2 * tiles.elements_per_stage_along_k() as usize)
 }

@@ -46,7 +46,8 @@ impl Row {
 
     /// Whether it has a piece for each of `shapes`.
     pub fn fits(&self, shapes: &[Shape]) -> bool {
-        places(shapes) == (self.offsets.clone(), self.memory.len())
+        let (offsets, end) = places(shapes);
+        offsets == self.offsets && end == self.memory.len()
     }
 
     /// Copies each tensor to its piece.
@@ -58,7 +59,7 @@ impl Row {
     /// them, they move to a row of their own first.
     pub fn of<R: Runtime>(client: &Client<R>, tensors: &mut [Tensor]) -> Rc<Self> {
         if let Some(row) = Self::shared(tensors) {
-            row.memory.buffer.rounded.take();
+            row.memory.forget_rounding();
             return row;
         }
         let shapes: Vec<Shape> = tensors.iter().map(|x| x.shape).collect();

@@ -99,7 +99,7 @@ impl Tensor {
     pub(crate) fn forget_rounding(&self) {
         self.buffer.rounded.take();
         if let Some((row, _)) = &self.buffer.place {
-            row.memory().buffer.rounded.take();
+            row.memory().forget_rounding();
         }
     }
 

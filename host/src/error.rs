@@ -2,6 +2,7 @@
 
 use crate::gpu;
 use a2d_core::backend::Lost;
+use a2d_core::search;
 use std::fmt;
 use std::path::Path;
 
@@ -66,6 +67,16 @@ fn reason(error: &std::io::Error) -> String {
 impl From<Lost> for Error {
     fn from(_: Lost) -> Self {
         Self::Failed(gpu::loss())
+    }
+}
+
+/// A failure: why a search could not be run.
+impl From<search::Error> for Error {
+    fn from(error: search::Error) -> Self {
+        match error {
+            search::Error::Lost => Lost.into(),
+            other => Self::failed(other.to_string()),
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Plan, check_model, core_config, is_alignment, is_state};
 use crate::run_dir::RunDir;
 use crate::vocab::{EOS, Vocab};
-use a2d_core::backend::{Decode, Lost, Train};
+use a2d_core::backend::{Decode, Train};
 use a2d_core::batch::{Layout, Source};
-use a2d_core::search::{self, Search, Sentence};
+use a2d_core::search::{Search, Sentence};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -106,13 +106,8 @@ impl Workspace {
         let (words, floats) = options.search.workspace(sentences.len(), longest);
         self.words.resize(self.words.len().max(words), 0);
         self.floats.resize(self.floats.len().max(floats), 0.0);
-        let found = options
-            .search
-            .run(b, model, &memory, &sentences, &mut self.words, &mut self.floats)
-            .map_err(|e| match e {
-                search::Error::Lost => Lost.into(),
-                other => Error::failed(other.to_string()),
-            })?;
+        let found =
+            options.search.run(b, model, &memory, &sentences, &mut self.words, &mut self.floats)?;
         let hypothesis = |sentence, rank| {
             let mut tokens = vec![0; found.length(sentence, rank)];
             found.tokens(sentence, rank, &mut tokens);

@@ -180,54 +180,28 @@ fn activated(x: f32, #[comptime] f: Option<Activation>) -> f32 {
 }
 
 #[cube(launch)]
+#[allow(clippy::too_many_arguments)]
 fn add_bias_kernel<F: Float>(
     y: &mut Array<f32>,
     bias: &Array<f32>,
     short: &mut Array<F>,
-    #[comptime] f: Option<Activation>,
-    #[comptime] rounds: bool,
-    #[define(F)] _rounded: StorageType,
-) {
-    let i = ABSOLUTE_POS;
-    if i < y.len() {
-        let value = activated(y[i] + bias[i % bias.len()], f);
-        y[i] = value;
-        write_short(short, i, value, rounds);
-    }
-}
-
-#[cube(launch)]
-fn add_biases_kernel(
-    y: &mut Array<f32>,
-    bias: &Array<f32>,
     step: u32,
     bias_step: u32,
     len: u32,
     cols: u32,
+    #[comptime] f: Option<Activation>,
+    #[comptime] rounds: bool,
+    #[define(F)] _rounded: StorageType,
 ) {
-    let (n, i) =
-        (CUBE_POS_Z as usize, (CUBE_POS_X + CUBE_POS_Y * CUBE_COUNT_X) * CUBE_DIM + UNIT_POS);
+    let n = CUBE_POS_Z as usize;
+    let i = (CUBE_POS_X + CUBE_POS_Y * CUBE_COUNT_X) * CUBE_DIM + UNIT_POS;
     if i < len {
-        let col = i % cols;
-        y[n * step as usize + i as usize] += bias[n * bias_step as usize + col as usize];
+        let at = n * step as usize + i as usize;
+        let shift = bias[n * bias_step as usize + (i % cols) as usize];
+        let value = activated(y[at] + shift, f);
+        y[at] = value;
+        write_short(short, at, value, rounds);
     }
-}
-
-/// Adds its bias to each matrix of a stack, in place.
-pub(crate) fn add_biases<R: Runtime>(client: &Client<R>, y: &Stack, bias: &Stack) {
-    let (of, count) = (y.shape(), y.tensors.len());
-    assert!(of.cols() == bias.shape().len() && count == bias.tensors.len(), "add_biases");
-    add_biases_kernel::launch::<R>(
-        client,
-        stacked(elements(of.len()), count),
-        units(),
-        y.view.arg(),
-        bias.view.arg(),
-        y.step as u32,
-        bias.step as u32,
-        of.len() as u32,
-        of.cols() as u32,
-    );
 }
 
 /// `f(y + bias)`, row by row and in place.
@@ -237,16 +211,41 @@ pub(crate) fn add_bias<R: Runtime>(
     bias: &Tensor,
     f: Option<Activation>,
 ) {
-    assert_eq!(y.cols(), bias.len(), "add_bias");
     // What is not activated goes to attention, or to an activation.
     let short = Short::of(client, y, f.is_some());
+    shift(client, [&y.view(), &bias.view()], [y.shape, bias.shape], [1, 0, 0], f, &short);
+}
+
+/// Adds its bias to each matrix of a stack, in place.
+pub(crate) fn add_biases<R: Runtime>(client: &Client<R>, y: &Stack, bias: &Stack) {
+    let count = y.tensors.len();
+    assert_eq!(bias.tensors.len(), count, "add_biases");
+    let short = Short::of(client, &y.tensors[0], false);
+    let shapes = [y.shape(), bias.shape()];
+    shift(client, [&y.view, &bias.view], shapes, [count, y.step, bias.step], None, &short);
+}
+
+/// `f(y + bias)` of `count` matrices and their biases that begin so many elements apart.
+fn shift<R: Runtime>(
+    client: &Client<R>,
+    [y, bias]: [&View; 2],
+    [shape, bias_shape]: [Shape; 2],
+    [count, step, bias_step]: [usize; 3],
+    f: Option<Activation>,
+    short: &Short,
+) {
+    assert_eq!(shape.cols(), bias_shape.len(), "add_bias");
     add_bias_kernel::launch::<R>(
         client,
-        elements(y.len()),
+        stacked(elements(shape.len()), count),
         units(),
-        y.view().arg(),
-        bias.view().arg(),
+        y.arg(),
+        bias.arg(),
         short.view.arg(),
+        step as u32,
+        bias_step as u32,
+        shape.len() as u32,
+        shape.cols() as u32,
         f,
         short.wanted,
         short.of,

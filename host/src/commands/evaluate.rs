@@ -7,7 +7,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::files::{has_place, write_output};
 use crate::run_dir::RunDir;
-use crate::score::{self, command};
+use crate::score::{self, Bleu, Options, command};
 use crate::signals;
 use crate::text;
 use std::io::Write;
@@ -17,9 +17,13 @@ use std::path::Path;
 ///
 /// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let metrics = command::metrics(&args.metrics)?;
+    // Before the run is looked at: a metric that there is not is misuse of this command.
+    Options::default().metrics(&args.metrics)?;
     let device = device::choose(&args.device, globals)?;
-    RunDir::open(&args.run)?;
+    let run = RunDir::open(&args.run)?.load_config()?;
+    let tokenizer = args.tokenize.unwrap_or_else(|| run.data.tokenizer());
+    let bleu = Bleu { tokenizer, ..Bleu::default() };
+    let metrics = Options { bleu, ..Options::default() }.metrics(&args.metrics)?;
     command::check_stdin(args.reference.iter().chain([&args.source]))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
     let source = text::read_lines(&args.source)?;

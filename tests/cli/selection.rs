@@ -1,6 +1,11 @@
 //! Which of a run's models is the best, where BLEU by itself would not know.
 
 use crate::desk::Desk;
+use a2d_host::corpus::Corpus;
+use a2d_host::export::Comparison;
+use a2d_host::score;
+use a2d_host::score::tokenize::Tokenizer;
+use a2d_host::vocab::Vocab;
 use serde_json::Value;
 
 const NOUNS: [(&str, &str); 6] = [
@@ -146,15 +151,12 @@ fn a_rambling_model_does_not_win_by_its_one_run_of_four_words() {
 fn a_run_is_selected_by_what_the_configuration_says() {
     let desk = Desk::with_run();
     let line = "train tiny.toml --data data --set train.validate_interval_updates=4";
-    for (by, key, sign) in
-        [("bleu", "bleu", 1.0), ("chrf", "chrf", 1.0), ("loss", "valid_loss", -1.0)]
-    {
+    for (by, key, sign) in [("chrf", "chrf", 1.0), ("loss", "valid_loss", -1.0)] {
         desk.host(&format!("{line} --out {by} --set train.select_by={by}")).well();
         let lines = validations(&desk, by);
         let score = |line: &Value| sign * line[key].as_f64().unwrap();
         let best = lines.iter().rfind(|line| line["best"] == true).unwrap();
-        let most = lines.iter().map(score).fold(f64::MIN, f64::max);
-        assert!(score(best) == most || by == "bleu" && most == 0.0, "{by}: {lines:#?}");
+        assert_eq!(score(best), lines.iter().map(score).fold(f64::MIN, f64::max), "{lines:#?}");
     }
     desk.refused(&format!("{line} --out x --set train.select_by=ter"), 2, &["select_by", "chrf"]);
 }
@@ -166,13 +168,51 @@ fn an_image_of_a_run_without_bleu_is_held_to_its_chrf() {
     let line = "export run --out image.a2d --max-bleu-drop";
     let told = desk.host(&format!("{line} 1 --quantize f32")).well();
     assert!(told.contains("BLEU of 20 sentences (13a)") && told.contains("chrF"), "{told}");
-    std::fs::remove_file(desk.path("image.a2d")).unwrap();
-    // Another text than it learned: BLEU and chrF are 0, and int4 translates otherwise.
-    desk.write("odd.en", "the cat sees rice.\n".repeat(3) + "the dog likes tea eggs milk books.\n");
-    desk.write("odd.th", "!\n?\n.\n;\n");
-    let odd = format!("{line} 1 --source odd.en --reference odd.th");
-    let done = desk.host(&format!("{odd} --quantize f32"));
-    assert!(done.out.contains("0.00 before, 0.00 after") || done.code == Some(1), "{done:?}");
+    // As good an image is one that says the same, where no score says anything.
+    let (alike, other) = (1.0, 0.95);
+    for (judges, bleu, chrf, agreement, part) in [
+        (true, [20.0, 19.5], [50.0, 10.0], other, None),
+        (true, [20.0, 18.5], [50.0, 50.0], other, Some("BLEU falls from 20.00 to 18.50")),
+        (true, [0.0, 0.0], [50.0, 49.5], other, None),
+        (true, [0.0, 0.0], [50.0, 30.0], other, Some("chrF falls from 50.00 to 30.00")),
+        (false, [0.0, 9.0], [50.0, 30.0], other, Some("chrF falls from 50.00 to 30.00")),
+        (true, [0.0, 0.0], [0.0, 0.0], other, Some("BLEU and chrF of the run are 0")),
+        (true, [0.0, 0.0], [0.0, 0.0], alike, None),
+    ] {
+        let found = Comparison {
+            sentences: 20,
+            bleu_before: bleu[0],
+            bleu_after: bleu[1],
+            chrf_before: chrf[0],
+            chrf_after: chrf[1],
+            bleu_tokenizer: Tokenizer::default(),
+            bleu_judges: judges,
+            agreement,
+            tokens_per_second: 1.0,
+        };
+        let told = found.check(1.0).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.starts_with(part.unwrap_or_default()), "{found:?}: {told}");
+        assert_eq!(told.is_empty(), part.is_none(), "{found:?}: {told}");
+    }
+}
+
+#[test]
+fn the_closest_hypothesis_is_found_where_bleu_knows_none() {
+    let desk = grammar("th");
+    desk.host("train small.toml --out teacher --set train.max_epoch=5").well();
+    let line = "distill small.toml --teacher teacher --data teacher/data --method seq-kd";
+    let line = format!("{line} --set train.max_epoch=1 --set distill.seq_kd_beam=4");
+    let vocab = Vocab::load(&desk.path("teacher/tokenizer.json")).unwrap();
+    let [best, near] = ["best", "interpolation"].map(|kind| {
+        desk.host(&format!("{line} --out {kind} --set distill.seq_kd={kind}")).well();
+        let corpus = Corpus::open(&desk.path(&format!("{kind}/seq-kd/train.bin"))).unwrap();
+        let said = (0..corpus.len()).map(|i| vocab.decode(&corpus.pair(i).unwrap().1).unwrap());
+        said.collect::<Vec<_>>()
+    });
+    let meant: Vec<String> = desk.read("grammar.th").lines().map(str::to_owned).collect();
+    assert_eq!([best.len(), near.len()], [meant.len(); 2]);
+    let chrf = |said: &[String]| score::chrf(said, &[meant.clone()]).unwrap().score;
+    assert!(chrf(&near) > chrf(&best) + 1.0, "{} {}", chrf(&near), chrf(&best));
 }
 
 #[test]

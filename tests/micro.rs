@@ -5,6 +5,8 @@
 mod arena;
 #[path = "micro/caches.rs"]
 mod caches;
+#[path = "micro/lines.rs"]
+mod lines;
 #[path = "micro/products.rs"]
 mod products;
 #[path = "micro/searches.rs"]

@@ -7,17 +7,22 @@
 //! 3. the merges of the vocabulary are applied within each piece.
 //!
 //! None of this needs Unicode tables, so a device can do the same. With byte fallback
-//! `decode(encode(line)) == line`, with two exceptions: a literal `▁` comes back as a space, and
-//! one leading space (or `▁`) is lost. Runs of spaces are kept. The names of the special tokens
+//! `decode(encode(line)) == line`, with two exceptions: a literal `▁` or a control character comes
+//! back as a space, and one leading space (or `▁`) is lost. Runs of spaces are kept. The names of the special tokens
 //! (`</s>` …) in a text are plain text.
+
+mod decode;
 
 use crate::error::{Error, Result};
 use crate::files::write_whole;
 use crate::hash;
+use a2d_core::allow::Forbidden;
+use decode::Pieces;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use tokenizers::pipeline::{
     EncodeOptions, Model, Override, PipelineModel, PipelineModelScratch, PipelineToken,
     PipelineTokenizer, Span,
@@ -46,6 +51,7 @@ pub struct Vocab {
     json: Vec<u8>,
     size: usize,
     byte_fallback: bool,
+    pieces: Arc<Pieces>,
 }
 
 impl Vocab {
@@ -114,7 +120,8 @@ impl Vocab {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let document: Value = serde_json::from_slice(bytes)
             .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
-        let (size, byte_fallback) = checked(&document)?;
+        let (ids, byte_fallback) = checked(&document)?;
+        let (size, pieces) = (ids.len(), Arc::new(Pieces::new(ids, byte_fallback)));
         let tokenizer = tokenizers::from_json(&runnable(document).to_string())
             .map_err(|e| Error::misuse(format!("not a usable tokenizer.json: {e}")))?;
         let options = EncodeOptions {
@@ -123,7 +130,7 @@ impl Vocab {
             padding: Override::Off,
             truncation: Override::Off,
         };
-        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, byte_fallback })
+        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, byte_fallback, pieces })
     }
 
     /// The bytes of the `tokenizer.json`.
@@ -180,20 +187,19 @@ impl Vocab {
         Encoder::new(self.tokenizer.get_model())
     }
 
-    /// The text of `ids`; special tokens are skipped, bytes that make no UTF-8 become `�`.
+    /// What a search must not write, see [`a2d_core::token::forbidden`].
+    pub fn forbidden(&self) -> Forbidden {
+        a2d_core::token::forbidden(self.byte_fallback)
+    }
+
+    /// The text of `ids`: one line, by the rule of [`a2d_core::token::Speller`].
     ///
     /// # Errors
     /// [`Error::Misuse`] for an id outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.size) {
-            return Err(Error::misuse(format!(
-                "token {id} is outside the vocabulary of {}",
-                self.size
-            )));
-        }
-        self.tokenizer
-            .decode(ids, true)
-            .map_err(|e| Error::misuse(format!("cannot decode a line: {e}")))
+        self.pieces.decode(ids).map_err(|id| {
+            Error::misuse(format!("token {id} is outside the vocabulary of {}", self.size))
+        })
     }
 
     /// 16 hexadecimal digits that tell this vocabulary from any other.
@@ -431,9 +437,9 @@ fn split(at: char, behavior: &str) -> Value {
     json!({"type": "Split", "pattern": {"String": at}, "behavior": behavior, "invert": false})
 }
 
-/// The number of tokens and whether bytes are among them, once all that the program relies on is
+/// The ids of the tokens and whether bytes are among them, once all that the program relies on is
 /// known to hold.
-fn checked(document: &Value) -> Result<(usize, bool)> {
+fn checked(document: &Value) -> Result<(&Map<String, Value>, bool)> {
     let foreign = || Error::misuse("not a vocabulary made by `host prepare`");
     let model = document.get("model").and_then(Value::as_object).ok_or_else(foreign)?;
     let ids = model.get("vocab").and_then(Value::as_object).ok_or_else(foreign)?;
@@ -446,7 +452,7 @@ fn checked(document: &Value) -> Result<(usize, bool)> {
     if rest != skeleton(byte_fallback) {
         return Err(foreign());
     }
-    Ok((ids.len(), byte_fallback))
+    Ok((ids, byte_fallback))
 }
 
 /// The special tokens, and the bytes where they are in use, have their ids.

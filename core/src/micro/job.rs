@@ -6,6 +6,7 @@ use super::error::Error;
 use super::model::Model;
 use super::need::Limits;
 use super::translator::integers;
+use crate::allow::Forbidden;
 use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
 use crate::config::token::EOS;
 use crate::image::Shortlist;
@@ -67,7 +68,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let state = if sentence.memory.len == 1 {
             State::Told // nothing but its end
         } else {
-            let how = Search { beam: limits.beam, length_penalty, min_length: 1 };
+            let forbidden = model.tokenizer().map_or(Forbidden::NONE, Tokenizer::forbidden);
+            let how = Search { beam: limits.beam, length_penalty, forbidden, ..Search::GREEDY };
             State::Read { steps: Steps::new(how, 1, sentence.max_length, integers(ints)?, floats) }
         };
         let (transformer, tokenizer) = (model.transformer(), model.tokenizer());

@@ -150,7 +150,7 @@ impl SearchArgs {
             search: Search {
                 beam: self.beam,
                 length_penalty: self.length_penalty as f32,
-                min_length: 1,
+                ..Search::GREEDY
             },
             max_length_a: self.max_length_a,
             max_length_b: self.max_length_b,

@@ -2,6 +2,8 @@
 
 #[path = "prepare/checks.rs"]
 mod checks;
+#[path = "prepare/learning.rs"]
+mod learning;
 
 use a2d_host::corpus::{BLOCK, Corpus, Writer};
 use a2d_host::data::{batches, fixed_batches};

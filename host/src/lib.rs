@@ -18,6 +18,7 @@ pub mod files;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 pub mod gpu;
 pub mod hash;
+pub mod lock;
 pub mod log;
 pub mod model;
 pub mod output;

@@ -5,7 +5,7 @@ use crate::config::Precision;
 use crate::device::{self, Work};
 use crate::error::{Error, Result};
 use crate::export::{Runner, Words, is_image};
-use crate::files::{has_place, remove, write_output};
+use crate::files::{has_place, write_output};
 use crate::hash;
 use crate::partial::Partial;
 use crate::signals;
@@ -47,12 +47,12 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     let work = Lines { run: &args.run, lines: &lines, options };
     let found = if image {
         let Translated { lines, cut, .. } = translate_by_image(&args, &lines, &options)?;
-        Found { lines, cut }
+        Found { lines, cut, partial: None }
     } else if args.resume {
         device.run(Precision::F32, Resumed { work, output: &args.output, quiet: globals.quiet })?
     } else {
         let Translated { lines, cut, .. } = device.run(Precision::F32, work)?.0;
-        Found { lines, cut }
+        Found { lines, cut, partial: None }
     };
     if !globals.quiet {
         note_cut(&found.cut);
@@ -63,7 +63,7 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
             .map_err(|e| Error::output("write", Path::new("the translations"), &e));
     }
     write_output(&args.output, |out| write(&found.lines, numbered, out))?;
-    if args.resume { remove(&partial(&args.output)) } else { Ok(()) }
+    found.partial.map_or(Ok(()), Partial::remove)
 }
 
 /// Lines translated by an image, in the device's arithmetic.
@@ -99,6 +99,8 @@ struct Resumed<'a> {
 struct Found {
     lines: Vec<Vec<Translation>>,
     cut: Vec<usize>,
+    /// Where it is kept, until it is in the output.
+    partial: Option<Partial>,
 }
 
 /// A line's translations, best first, as they are kept.
@@ -133,13 +135,13 @@ impl Work for Resumed<'_> {
                 let _ = writeln!(std::io::stderr(), "translated {done} of {all} lines");
             }
         }
-        let mut found = Found { lines: Vec::new(), cut: Vec::new() };
+        let (mut found, mut cut) = (Vec::new(), Vec::new());
         for (i, kept) in partial.items::<Kept>()?.enumerate() {
-            let Kept { best, cut } = kept?;
-            found.lines.push(best);
-            found.cut.extend(cut.then_some(i + 1));
+            let kept = kept?;
+            found.push(kept.best);
+            cut.extend(kept.cut.then_some(i + 1));
         }
-        Ok(found)
+        Ok(Found { lines: found, cut, partial: Some(partial) })
     }
 }
 

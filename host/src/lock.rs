@@ -1,7 +1,14 @@
 //! Files that one process at a time works on.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
+
+/// How often a file is tried before it is another process's: who looks by [`is_taken`] holds it for a moment ...
+const TRIES: usize = 10;
+/// ... and this long is waited in between.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Why a file is not this process's own.
 #[derive(Debug)]
@@ -19,15 +26,27 @@ pub enum Refused {
 /// # Errors
 /// Another process works on it; it cannot be opened or locked.
 pub fn take(path: &Path, mut open: impl FnMut() -> std::io::Result<File>) -> Result<File, Refused> {
+    let mut tries = 1;
     loop {
         let file = open().map_err(Refused::Failed)?;
-        file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Refused::Taken,
-            TryLockError::Error(error) => Refused::Failed(error),
-        })?;
-        if is_at(&file, path).map_err(Refused::Failed)? {
-            return Ok(file);
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path).map_err(Refused::Failed)? => return Ok(file),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if tries == TRIES => return Err(Refused::Taken),
+            Err(TryLockError::WouldBlock) => {
+                tries += 1;
+                std::thread::sleep(PAUSE);
+            }
+            Err(TryLockError::Error(error)) => return Err(Refused::Failed(error)),
         }
+    }
+}
+
+/// Whether a process works on the file at `path`, as far as this one can tell: where it cannot, one may.
+pub fn is_taken(path: &Path) -> bool {
+    match File::open(path) {
+        Ok(file) => file.try_lock_shared().is_err(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
     }
 }
 
@@ -38,7 +57,7 @@ fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
     let place = |found: std::fs::Metadata| (found.dev(), found.ino());
     match std::fs::metadata(path) {
         Ok(found) => Ok(place(found) == place(file.metadata()?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -172,6 +172,11 @@ impl RunDir {
         told.map(|()| file).map_err(wrong)
     }
 
+    /// Whether a process trains here, as far as this one can tell.
+    pub fn is_locked(&self) -> bool {
+        lock::is_taken(&self.folder.join(LOCK))
+    }
+
     fn taken(&self, lock: &Path) -> Error {
         let process = std::fs::read_to_string(lock).ok().filter(|text| !text.is_empty());
         let process = process.map_or("another process".to_owned(), |id| format!("process {id}"));

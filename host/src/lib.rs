@@ -31,6 +31,7 @@ pub mod ranks;
 pub mod report;
 pub mod run_dir;
 pub mod score;
+pub mod sentences;
 pub mod seq_kd;
 pub mod signals;
 pub mod tensorboard;

@@ -9,7 +9,7 @@ use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export::{Words, write, write_with};
+use a2d_host::export::{Beside, Words, write, write_with};
 use std::convert::Infallible;
 
 /// A small configuration.
@@ -72,8 +72,8 @@ pub fn listed(
     always: &[u16],
     lists: &[Vec<u16>],
 ) -> Words {
-    let list = shortlist(always, lists);
-    Words::new(&write_with(config, weights, &[], &list, format).expect("an image"))
+    let beside = Beside { shortlist: shortlist(always, lists), longest_source: None };
+    Words::new(&write_with(config, weights, &[], &beside, format).expect("an image"))
 }
 
 /// A shortlist, byte by byte as `a2d_core::image::Shortlist` documents it.

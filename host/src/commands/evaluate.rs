@@ -1,12 +1,13 @@
 //! `host evaluate`: translate, then score.
 
-use super::translate::{Lines, note_cut};
+use super::translate::{Lines, check_model};
 use crate::cli::{EvaluateArgs, Globals};
-use crate::config::Precision;
 use crate::device;
 use crate::error::{Error, Result};
+use crate::export::is_image;
 use crate::files::{has_place, write_output};
 use crate::run_dir::RunDir;
+use crate::score::tokenize::Tokenizer;
 use crate::score::{self, Bleu, Options, command};
 use crate::signals;
 use crate::text;
@@ -17,12 +18,11 @@ use std::path::Path;
 ///
 /// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    // Before the run is looked at: a metric that there is not is misuse of this command.
+    // Before the model is looked at: an unknown metric is misuse of this command.
     Options::default().metrics(&args.metrics)?;
+    check_model(&args.run, &args.device, args.int8_cache)?;
     let device = device::choose(&args.device, globals)?;
-    let run = RunDir::open(&args.run)?.load_config()?;
-    let tokenizer = args.tokenize.unwrap_or_else(|| run.data.tokenizer());
-    let bleu = Bleu { tokenizer, ..Bleu::default() };
+    let bleu = Bleu { tokenizer: tokenizer(&args)?, ..Bleu::default() };
     let metrics = Options { bleu, ..Options::default() }.metrics(&args.metrics)?;
     command::check_stdin(args.reference.iter().chain([&args.source]))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
@@ -48,10 +48,11 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         .collect::<Result<Vec<_>>>()?;
     signals::install()?;
     let options = args.search.options(1, args.max_tokens);
-    let work = Lines { run: &args.run, lines: &source, options };
-    let (found, _) = device.run(Precision::F32, work)?;
+    let (model, int8_cache) = (&*args.run, args.int8_cache);
+    let work = Lines { model, lines: &source, options, split: false, int8_cache };
+    let found = work.translate(&device)?;
     if !globals.quiet {
-        note_cut(&found.cut);
+        found.note_lengths(None);
     }
     let lines: Vec<String> = found.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
     if let Some(path) = &args.output {
@@ -67,4 +68,14 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         command::write_lines(&scores, out)
     };
     written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
+}
+
+/// What splits lines into the words of BLEU: what is asked for, or else what suits the run's target language, which an
+/// image does not tell.
+fn tokenizer(args: &EvaluateArgs) -> Result<Tokenizer> {
+    match args.tokenize {
+        Some(tokenizer) => Ok(tokenizer),
+        None if is_image(&args.run) => Ok(Tokenizer::default()),
+        None => Ok(RunDir::open(&args.run)?.load_config()?.data.tokenizer()),
+    }
 }

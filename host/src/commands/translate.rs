@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::export::{Runner, Words, is_image};
 use crate::files::{has_place, remove, write_output};
 use crate::hash;
+use crate::output;
 use crate::partial::Partial;
 use crate::signals;
 use crate::text;
@@ -130,7 +131,7 @@ impl Work for Resumed<'_> {
             partial.append(&found.lines.into_iter().enumerate().map(kept).collect::<Vec<_>>())?;
             if !self.quiet {
                 let (done, all) = (partial.done(), lines.len());
-                let _ = writeln!(std::io::stderr(), "translated {done} of {all} lines");
+                let _ = writeln!(output::stderr(), "translated {done} of {all} lines");
             }
         }
         let mut found = Found { lines: Vec::new(), cut: Vec::new() };
@@ -185,7 +186,7 @@ pub(super) fn note_cut(cut: &[usize]) {
             1 => format!("line {first} was cut to {MOST_TOKENS} tokens"),
             n => format!("{n} lines were cut to {MOST_TOKENS} tokens, the first is line {first}"),
         };
-        let _ = writeln!(std::io::stderr(), "warning: {told}");
+        let _ = writeln!(output::stderr(), "warning: {told}");
     }
 }
 

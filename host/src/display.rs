@@ -1,5 +1,6 @@
 //! What training and other long work shows: a bar on a terminal, lines elsewhere, nothing when quiet.
 
+use crate::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -184,5 +185,5 @@ pub fn duration(seconds: u64) -> String {
 
 /// Writes a line; nobody is left to tell where standard error is gone.
 fn plain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(output::stderr(), "{text}");
 }

@@ -3,6 +3,7 @@
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::Run;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::prepare::{self, Request, State};
 use crate::prepared::Prepared;
 use crate::signals;
@@ -70,7 +71,7 @@ pub fn ensure(run: &Run, folder: &Path, begun: bool, quiet: bool) -> Result<Prep
     };
     if to_be_made {
         let mut report: Box<dyn Write> =
-            if quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
+            if quiet { Box::new(std::io::sink()) } else { Box::new(output::stderr()) };
         prepare::run(&request, &mut report)?;
     }
     Prepared::open(&data)

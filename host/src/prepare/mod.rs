@@ -144,7 +144,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
         splits: encoded.iter().map(|encoded| encoded.split.clone()).collect(),
     };
     let told = found.tell(request, report).and_then(|()| speed.tell(&found, report));
-    told.map_err(|e| Error::failed(format!("cannot write the report: {e}")))?;
+    told.map_err(|e| Error::output("write", Path::new("the report"), &e))?;
     let saved = request.out.join(REPORT);
     write_json(&saved, &found)?;
     if let Some(percent) = request.strict {

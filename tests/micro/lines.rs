@@ -6,7 +6,7 @@ use a2d_core::micro::{Limits, Model, Options, Translator};
 use a2d_core::search::Search;
 use a2d_host::cpu::{Cpu, Tensor};
 use a2d_host::export::tokenizer::tables;
-use a2d_host::export::{Words, write_with};
+use a2d_host::export::{Beside, Words, write_with};
 use a2d_host::model;
 use a2d_host::translate::{self, translate_lines, translate_tokens};
 use a2d_host::vocab::{EOS, Vocab};
@@ -67,7 +67,8 @@ fn on_host(seed: u64, beam: usize) -> Vec<Vec<(String, f32)>> {
 fn from_image(seed: u64, beam: usize, format: Format, list: &[u8]) -> Vec<Vec<(String, f32)>> {
     let (vocab, config, weights) = random(seed);
     let tables = tables(&vocab).expect("tables");
-    let image = write_with(&config, &weights, &tables, list, format).expect("an image");
+    let beside = Beside { shortlist: list.to_vec(), ..Beside::default() };
+    let image = write_with(&config, &weights, &tables, &beside, format).expect("an image");
     let image = Words::new(&image);
     let model: Model<'_> = Model::new(image.bytes()).expect("an image");
     let limits = Limits { source: 40, target: 50, beam, int8_cache: false };

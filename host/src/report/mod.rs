@@ -53,7 +53,7 @@ impl Work for Request<'_> {
         if let Some(sentences) = &sentences {
             let translations = models.translate(b, sentences)?;
             attention = models.look(b, &subjects, sentences, &translations)?;
-            samples = models::samples(sentences, &translations);
+            samples = models::samples(&subjects, sentences, &translations);
         }
         let runs: Value = subjects.iter().map(|subject| subject.json(&subjects)).collect();
         let data = json!({

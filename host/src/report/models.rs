@@ -138,8 +138,11 @@ fn target<'a>(
 }
 
 /// The sentences with all translations, and the BLEU of each of these, of the orders that it is long enough for.
-pub fn samples(sentences: &Sentences, translations: &Translations) -> Value {
-    let metric = Bleu { effective_order: true, ..Bleu::default() };
+pub fn samples(subjects: &[Subject], sentences: &Sentences, translations: &Translations) -> Value {
+    let tokenizer =
+        subjects.iter().find_map(|subject| Some(subject.config.as_ref()?.data.tokenizer()));
+    let tokenizer = tokenizer.unwrap_or_default();
+    let metric = Bleu { effective_order: true, tokenizer, ..Bleu::default() };
     let sample = |i: usize| {
         let reference = sentences.reference.as_ref().map(|lines| &lines[i]);
         let translation = |(place, lines): (usize, &Option<Vec<String>>)| {

@@ -7,6 +7,8 @@ mod arena;
 mod caches;
 #[path = "micro/lines.rs"]
 mod lines;
+#[path = "micro/memory.rs"]
+mod memory;
 #[path = "micro/products.rs"]
 mod products;
 #[path = "micro/searches.rs"]

@@ -319,6 +319,28 @@ fn a_stream_shows_characters_when_they_are_whole() {
     assert_eq!(stream.finish(&mut out), Ok(0));
 }
 
+#[test]
+fn a_stream_says_how_much_it_writes_at_once() {
+    for pair in PAIRS.iter().chain(SMALL.iter()) {
+        let room = pair.device.stream_bytes();
+        assert_eq!(a2d_core::token::stream_bytes(pair.tables), room, "{}", pair.name);
+        // Marks at the front are left out, and three bytes wait only where there are tokens for bytes.
+        let mut most = 0;
+        for id in 0..pair.device.len() as u32 {
+            let (mut stream, mut out) = (pair.device.stream(), vec![0; room]);
+            if pair.device.has_byte_fallback() {
+                // Three bytes of four, which then wait for the last.
+                b"\xf0\x9f\x99".iter().for_each(|byte| {
+                    assert_eq!(stream.push(u32::from(*byte) + 4, &mut []), Ok(0));
+                });
+            }
+            most = most.max(stream.push(id, &mut out).unwrap());
+            stream.finish(&mut out).unwrap();
+        }
+        assert!(most <= room && most + 12 >= room, "{}: {most} of {room}", pair.name);
+    }
+}
+
 // Buffers, bytes, tokens that are wrong -----------------------------------------------------------
 
 #[test]

@@ -1,6 +1,6 @@
 //! [`Micro`]: the operations, each a loop over the arena.
 
-use super::arena::{Arena, Slot, Words};
+use super::arena::{Memory, Slot, Words};
 use super::attend;
 use super::chosen::{self, Chosen};
 use super::error::Error;
@@ -36,7 +36,7 @@ impl Parameter {
 /// It cannot panic, whatever the numbers and shapes are: an operation that cannot be done latches a fault, gives a
 /// tensor that lies nowhere, and [`Micro::fault`] tells.
 pub struct Micro<'m, 'w> {
-    pub(super) arena: Arena<'m>,
+    pub(super) arena: Memory<'m>,
     /// The scores of one query and head.
     pub(super) scores: &'m mut [f32],
     fault: Option<Error>,
@@ -70,7 +70,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         let missing = keys.saturating_sub(words.len()).saturating_mul(size_of::<f32>());
         let (scores, rest) = words.split_at_mut_checked(keys).ok_or(Error::Arena { missing })?;
         Ok(Self {
-            arena: Arena::new(rest),
+            arena: Memory::new(rest),
             scores,
             fault: None,
             weights,

@@ -12,7 +12,7 @@ use crate::config::token::EOS;
 use crate::image::Shortlist;
 use crate::nn::{Cache, Transformer};
 use crate::search::{Found, Search, Sentence, Steps};
-use crate::token::{self, Tokenizer};
+use crate::token::Tokenizer;
 use core::mem;
 use core::task::Poll;
 
@@ -180,10 +180,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let token = |at| found.token(0, 0, at).unwrap_or(EOS);
         let tokens = self.micro.arena.list(length, token).ok_or(Error::Fault)?;
         let tokens = self.micro.arena.integers(&tokens).ok_or(Error::Fault)?;
-        let len = tokenizer.decode(tokens, out).map_err(|error| match error {
-            token::Error::Room { needed } => Error::Output { needed },
-            _ => Error::Fault,
-        })?;
+        let len = tokenizer.decode(tokens, out)?;
         let text = out.get(..len).ok_or(Error::Fault)?;
         core::str::from_utf8(text).map_err(|_| Error::Fault)
     }

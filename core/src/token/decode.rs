@@ -6,6 +6,8 @@ use super::tables::{Piece, Tokenizer};
 
 /// Stands for a byte that belongs to no character.
 const LOST: char = char::REPLACEMENT_CHARACTER;
+/// Bytes of as many of it as can come at once: three bytes wait, at most, for a fourth.
+pub(super) const MOST_LOST: usize = 3 * LOST.len_utf8();
 
 impl<'a> Tokenizer<'a> {
     /// The text of `ids` as UTF-8 at the beginning of `out`, by the rule of [`Speller`]; returns its bytes.
@@ -39,7 +41,7 @@ impl Stream<'_> {
     /// The text that `id` completes, as UTF-8 at the beginning of `out`; returns its bytes: none for a
     /// special token, or for a byte within a character, which is kept until the character is whole.
     ///
-    /// The longest token's text and 9 bytes more are always enough for `out`.
+    /// [`Tokenizer::stream_bytes`] are always enough for `out`.
     ///
     /// # Errors
     /// [`Error::Token`], and [`Error::Room`] with the exact size. The stream is then as it was.

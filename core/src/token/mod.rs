@@ -51,12 +51,14 @@ mod check;
 mod decode;
 mod encode;
 mod error;
+mod room;
 mod tables;
 
 use crate::allow::Forbidden;
 
 pub use decode::{Speller, Stream};
 pub use error::{Error, Part};
+pub use room::stream_bytes;
 pub use tables::{BYTES, HEADER, MAGIC, Piece, SPECIAL, Tokenizer, VERSION};
 
 /// What stands for a space, and before the first word of a line.

@@ -22,6 +22,8 @@ mod launcher;
 mod options;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/selection.rs"]
+mod selection;
 #[path = "cli/seq_kd.rs"]
 mod seq_kd;
 #[path = "cli/whole_way.rs"]

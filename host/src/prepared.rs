@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct Prepared {
     /// The folder.
     pub folder: PathBuf,
+    /// The language of the targets.
+    pub target_lang: String,
     /// Of both languages.
     pub vocab: Vocab,
     /// To learn from.
@@ -54,7 +56,8 @@ impl Prepared {
             Ok(corpus)
         };
         let (train, valid) = (open("train")?, open("valid")?);
-        Ok(Self { folder: folder.to_owned(), vocab, train, valid })
+        let target_lang = prepare::load_report(folder)?.target_lang;
+        Ok(Self { folder: folder.to_owned(), target_lang, vocab, train, valid })
     }
 
     /// The text of `valid` or `test`; nothing if the folder has no such split.

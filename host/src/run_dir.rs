@@ -83,7 +83,7 @@ impl RunDir {
         self.folder.join("tokenizer.json")
     }
 
-    /// The checkpoint with the best validation BLEU.
+    /// The checkpoint of the best validation.
     pub fn best(&self) -> PathBuf {
         self.folder.join("best.safetensors")
     }

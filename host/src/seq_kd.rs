@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::files::make_folder;
 use crate::partial::Partial;
 use crate::prepared::Prepared;
-use crate::score::{Bleu, Metric};
+use crate::score::tokenize::Tokenizer;
+use crate::score::{Bleu, Chrf, Metric};
 use crate::signals;
 use crate::train::open_teacher;
 use crate::translate::{Hypothesis, Options, Translator, translate_tokens};
@@ -55,6 +56,13 @@ struct Recipe {
     max_length_a: f64,
     max_length_b: f64,
     max_length: usize,
+    /// Absent where it is the default, as in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "is_default")]
+    bleu_tokenizer: Tokenizer,
+}
+
+fn is_default(tokenizer: &Tokenizer) -> bool {
+    *tokenizer == Tokenizer::default()
 }
 
 /// One translation that was chosen.
@@ -130,7 +138,9 @@ impl Distilled<'_> {
         let choose = |(hypotheses, reference): (Vec<Hypothesis>, &Vec<u32>)| {
             let best = match recipe.target {
                 SeqKd::Best => 0,
-                SeqKd::Interpolation => closest(&hypotheses, reference, vocab)?,
+                SeqKd::Interpolation => {
+                    closest(&hypotheses, reference, vocab, recipe.bleu_tokenizer)?
+                }
             };
             let chosen = hypotheses.into_iter().nth(best);
             let chosen = chosen.map(|h| Target { tokens: h.tokens, score: h.score });
@@ -179,6 +189,10 @@ impl Recipe {
             max_length_a: run.train.max_length_a,
             max_length_b: run.train.max_length_b,
             max_length: run.data.max_length,
+            bleu_tokenizer: match run.distill.seq_kd {
+                SeqKd::Best => Tokenizer::default(),
+                SeqKd::Interpolation => run.data.tokenizer(),
+            },
         }
     }
 
@@ -198,17 +212,24 @@ impl Recipe {
     }
 }
 
-/// Which hypothesis is closest to the reference, by smoothed sentence BLEU; the best of equally close ones.
-fn closest(hypotheses: &[Hypothesis], reference: &[u32], vocab: &Vocab) -> Result<usize> {
-    let bleu = Bleu { effective_order: true, ..Bleu::default() };
+/// Which hypothesis is closest to the reference: by smoothed sentence BLEU, then by chrF; the best of equally close
+/// ones.
+fn closest(
+    hypotheses: &[Hypothesis],
+    reference: &[u32],
+    vocab: &Vocab,
+    tokenizer: Tokenizer,
+) -> Result<usize> {
+    let bleu = Bleu { effective_order: true, tokenizer, ..Bleu::default() };
+    let metrics: [&dyn Metric; 2] = [&bleu, &Chrf::default()];
     let end = reference.iter().position(|&id| id == EOS).unwrap_or(reference.len());
     let reference = vocab.decode(&reference[..end])?;
-    let mut best = (0, f64::MIN);
+    let mut best = (0, [f64::MIN; 2]);
     for (i, hypothesis) in hypotheses.iter().enumerate() {
         let text = vocab.decode(&hypothesis.tokens)?;
-        let score = bleu.score(&bleu.count(&text, &[&reference]));
-        if score > best.1 {
-            best = (i, score);
+        let scores = metrics.map(|metric| metric.score(&metric.count(&text, &[&reference])));
+        if scores > best.1 {
+            best = (i, scores);
         }
     }
     Ok(best.0)

@@ -104,8 +104,11 @@ fn what_cannot_be_exported_is_told() {
     desk.refused(&format!("{line} --source test.de --reference tiny.toml"), 2, &["lines"]);
     desk.refused("export full --out none/full.a2d", 1, &["cannot write none/full.a2d"]);
     // A reference that the run's own translation scores full marks against, and int4 does not.
-    desk.write("own.en", desk.host("translate full --input test.de").well());
-    let strict = format!("{line} --quantize int4 --source test.de --reference own.en");
+    let learned = "--data data --set train.select_by=loss --set train.max_update=60";
+    desk.host(&format!("train tiny.toml --out learned {learned}")).well();
+    desk.write("own.en", desk.host("translate learned --input test.de").well());
+    let strict = "export learned --out full.a2d";
+    let strict = format!("{strict} --quantize int4 --source test.de --reference own.en");
     let strict = format!("{strict} --max-bleu-drop");
     desk.refused(&format!("{strict} 0"), 1, &["BLEU falls from 100.00 to", "no image was written"]);
     desk.host(&format!("{strict} 100")).well();

@@ -78,3 +78,22 @@ fn words_of_ter_keep_their_punctuation_unless_told() {
         assert_eq!(words(&spaced).collect::<Vec<_>>().join(" "), tokens, "{tercom:?}");
     }
 }
+
+#[test]
+fn a_language_has_the_tokeniser_that_sacrebleu_takes_for_it() {
+    for (code, name) in [
+        ("zh", "zh"),
+        ("zh-TW", "zh"),
+        ("zho_Hans", "zh"),
+        ("ZH", "zh"),
+        ("ja", "char"),
+        ("jpn_Jpan", "char"),
+        ("ko", "char"),
+        ("de", "13a"),
+        ("kok", "13a"),
+        ("th", "13a"),
+        ("", "13a"),
+    ] {
+        assert_eq!(Tokenizer::of_language(code).name(), name, "{code}");
+    }
+}

@@ -52,7 +52,7 @@ pub struct ExportArgs {
     /// The image
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Write nothing, and fail, where BLEU falls by more than this
+    /// Write nothing, and fail, where BLEU falls by more than this; where BLEU is 0, chrF counts
     #[arg(long, value_name = "X", value_parser = not_negative)]
     pub max_bleu_drop: Option<f64>,
     /// Text to compare on, instead of the run's validation text

@@ -3,6 +3,7 @@
 use super::DeviceArgs;
 use super::values::{beam, not_negative, positive};
 use crate::error::{Error, Result};
+use crate::score::tokenize::Tokenizer;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -88,6 +89,10 @@ pub struct EvaluateArgs {
     /// The scores wanted
     #[arg(long, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',')]
     pub metrics: Vec<String>,
+    /// What splits lines into the words of BLEU [default: what suits the run's target language; for
+    /// an image 13a]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub tokenize: Option<Tokenizer>,
     /// Largest padded batch: sentences times the longest of them
     #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
     pub max_tokens: usize,

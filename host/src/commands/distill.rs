@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 /// Errors: a configuration, data, teacher or run that cannot be used (misuse); what training meets.
 pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     let asked = ranks.agree(Asked::new(&args, globals, ranks))?;
-    let Asked { run, folder, place, beside, begun } = asked;
+    let Asked { mut run, folder, place, mut beside, begun } = asked;
     let resume = args.run.resume;
     let data = ranks.after_first(|| {
         let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
@@ -32,6 +32,9 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
         }
         Ok(data)
     })?;
+    for run in beside.iter_mut().map(|side| &mut side.run).chain([&mut run]) {
+        run.data.suit(&data.target_lang);
+    }
     let mut display = Display::new(globals.quiet, run.train.log_interval);
     let mut entries = Vec::new();
     if let Some(folder) = given_teacher(&run) {

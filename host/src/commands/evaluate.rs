@@ -4,8 +4,10 @@ use super::translate::{Lines, check_model};
 use crate::cli::{EvaluateArgs, Globals};
 use crate::device;
 use crate::error::{Error, Result};
+use crate::export::is_image;
 use crate::files::{has_place, write_output};
-use crate::score::{self, command};
+use crate::run_dir::RunDir;
+use crate::score::{self, Bleu, Options, command};
 use crate::signals;
 use crate::text;
 use std::io::Write;
@@ -15,9 +17,18 @@ use std::path::Path;
 ///
 /// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let metrics = command::metrics(&args.metrics)?;
+    // Before the model is looked at: a metric that there is not is misuse of this command.
+    Options::default().metrics(&args.metrics)?;
     check_model(&args.run, &args.device, args.int8_cache)?;
     let device = device::choose(&args.device, globals)?;
+    let tokenizer = match args.tokenize {
+        Some(tokenizer) => tokenizer,
+        // An image does not say what language it translates to.
+        None if is_image(&args.run) => Default::default(),
+        None => RunDir::open(&args.run)?.load_config()?.data.tokenizer(),
+    };
+    let bleu = Bleu { tokenizer, ..Bleu::default() };
+    let metrics = Options { bleu, ..Options::default() }.metrics(&args.metrics)?;
     command::check_stdin(args.reference.iter().chain([&args.source]))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
     let source = text::read_lines(&args.source)?;

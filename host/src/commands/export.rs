@@ -51,12 +51,15 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         return Err(Error::misuse(text));
     }
     let options = args.search.options(1, 4096);
+    let tokenizer = RunDir::open(&args.run)?.load_config()?.data.tokenizer();
     let compared = match &text {
-        Some(text) => Some(export::compare(&mut b, &translator, &runner, text, &options)?),
+        Some(text) => {
+            Some(export::compare(&mut b, &translator, &runner, text, tokenizer, &options)?)
+        }
         None => None,
     };
     if let (Some(most), Some(found)) = (args.max_bleu_drop, &compared) {
-        check(found, most)?;
+        found.check(most)?;
     }
     write_output(&args.out, |file| file.write_all(image.bytes()))?;
     tell(args, image.bytes().len(), arena, compared, out)
@@ -119,17 +122,6 @@ fn weights(b: &mut Cpu, model: &Model<Tensor>) -> Result<Weights> {
     Ok(weights)
 }
 
-fn check(found: &Comparison, most: f64) -> Result<()> {
-    let drop = found.bleu_before - found.bleu_after;
-    if drop <= most {
-        return Ok(());
-    }
-    Err(Error::failed(format!(
-        "BLEU falls from {:.2} to {:.2}, by more than {most}: no image was written; quantise less",
-        found.bleu_before, found.bleu_after
-    )))
-}
-
 fn tell(
     args: &ExportArgs,
     size: usize,
@@ -149,10 +141,14 @@ fn tell(
     match compared {
         Some(found) => writeln!(
             out,
-            "BLEU of {} sentences: {:.2} before, {:.2} after; {:.1} % translated alike",
+            "BLEU of {} sentences ({}): {:.2} before, {:.2} after; chrF: {:.2} before, {:.2} after; \
+             {:.1} % translated alike",
             found.sentences,
+            found.bleu_tokenizer.name(),
             found.bleu_before,
             found.bleu_after,
+            found.chrf_before,
+            found.chrf_after,
             100.0 * found.agreement
         )?,
         None => writeln!(out, "not compared: the run's validation text is gone")?,

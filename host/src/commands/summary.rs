@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::files::write_whole;
 use crate::prepared::{Parallel, Prepared};
 use crate::run_dir::RunDir;
-use crate::score::{self, Score};
+use crate::score::tokenize::Tokenizer;
+use crate::score::{self, Bleu, Score};
 use crate::signals;
 use crate::translate::{Options, Translator, translate_lines};
 use a2d_core::backend::Train;
@@ -69,7 +70,7 @@ impl Work for Summary<'_> {
         let options = Options::of(&run.train);
         let scored = entries
             .iter()
-            .map(|entry| score_run(b, entry, split, &text, &options))
+            .map(|entry| score_run(b, entry, split, &text, &options, run.data.tokenizer()))
             .collect::<Result<Vec<_>>>()?;
         let written = if json {
             list(&entries, &scored, split, out)
@@ -87,6 +88,7 @@ fn score_run<B: Train>(
     split: &str,
     text: &Parallel,
     options: &Options,
+    tokenizer: Tokenizer,
 ) -> Result<Scored> {
     let translator = Translator::open(b, &entry.folder)?;
     let start = Instant::now();
@@ -104,9 +106,10 @@ fn score_run<B: Train>(
     };
     let lines: Vec<String> = found.lines.into_iter().map(best).collect();
     let references = [text.target.clone()];
+    let bleu = Bleu { tokenizer, ..Bleu::default() };
     let scored = Scored {
         size: translator.size,
-        bleu: score::bleu(&lines, &references)?,
+        bleu: score::corpus(&bleu, &lines, &references)?,
         chrf: score::chrf(&lines, &references)?,
         tokens_per_second: found.tokens as f64 / seconds,
         lines,

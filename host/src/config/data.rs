@@ -1,5 +1,6 @@
 //! `[data]`: the corpus and its vocabulary.
 
+use crate::score::tokenize::Tokenizer;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -26,6 +27,10 @@ pub struct Data {
     pub max_length: usize,
     /// Leave out the training pairs that have a flaw: copies, duplicates, pairs of other splits, garbled text.
     pub clean: bool,
+    /// What splits translations into the words of BLEU; without it, what suits the target language: `zh` for Chinese,
+    /// `char` for Japanese and Korean, `13a` for all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bleu_tokenizer: Option<Tokenizer>,
     /// The folder of the prepared data; without it, `OUT/data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
@@ -42,12 +47,30 @@ impl Default for Data {
             vocab_size: 8000,
             max_length: 250,
             clean: false,
+            bleu_tokenizer: None,
             dir: None,
         }
     }
 }
 
 impl Data {
+    /// What splits translations into the words of BLEU.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.bleu_tokenizer.unwrap_or_else(|| Tokenizer::of_language(&self.target_lang))
+    }
+
+    /// Scores translations into `language` as suits it, where no key says which language that is.
+    pub fn suit(&mut self, language: &str) {
+        if self.target_lang.is_empty() {
+            self.bleu_tokenizer.get_or_insert(Tokenizer::of_language(language));
+        }
+    }
+
+    /// Every key that has a default filled in.
+    pub(super) fn complete(&self) -> Self {
+        Self { bleu_tokenizer: Some(self.tokenizer()), ..self.clone() }
+    }
+
     /// Every optional key present: what the schema is read from.
     pub(super) fn filled(self) -> Self {
         let path = || Some(PathBuf::from("prefix"));

@@ -77,7 +77,7 @@ pub enum SeqKd {
     /// The one that the teacher finds most likely.
     #[default]
     Best,
-    /// Of all that its search ends with, the one closest to the reference by sentence BLEU.
+    /// Of all that its search ends with, the one closest to the reference by sentence BLEU, then by chrF.
     Interpolation,
 }
 

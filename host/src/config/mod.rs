@@ -34,7 +34,7 @@ pub use distill::{
 pub use layers::{Origin, Setting};
 pub use load::{load, load_with, parse};
 pub use model::{Activation, Model};
-pub use train::{OnNan, Precision, Train};
+pub use train::{OnNan, Precision, SelectBy, Train};
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ impl Run {
     pub fn complete(&self) -> Self {
         let teacher = Teacher { model: self.teacher.model.complete(), ..self.teacher.clone() };
         let (model, distill) = (self.model.complete(), self.distill.complete());
-        Self { model, distill, teacher, ..self.clone() }
+        Self { data: self.data.complete(), model, distill, teacher, ..self.clone() }
     }
 
     /// The run as a file that parses back to an equal run; absent optional keys are left out.

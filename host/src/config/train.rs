@@ -14,7 +14,10 @@ pub struct Train {
     pub max_update: u64,
     /// Seconds of updates (validations do not count) after which training ends; 0: no limit.
     pub time_limit_seconds: f64,
-    /// Validations without a better BLEU after which training ends; 0: no limit.
+    /// What makes a validation the best: its BLEU or chrF, or the loss. Of equal ones, the lower loss. Where BLEU says
+    /// nothing (it is 0, or no reference has four words), chrF decides, and where that is 0 the loss.
+    pub select_by: SelectBy,
+    /// Validations without a better one after which training ends; 0: no limit.
     pub patience: usize,
     /// Largest padded batch: sentences times the longer of source and target.
     pub max_tokens: usize,
@@ -72,6 +75,29 @@ pub struct Train {
     pub valid_bleu_sentences: usize,
 }
 
+/// What the best of a run's models is chosen by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SelectBy {
+    /// BLEU on the validation set.
+    #[default]
+    Bleu,
+    /// chrF on the validation set.
+    Chrf,
+    /// The loss on the validation set.
+    Loss,
+}
+
+impl fmt::Display for SelectBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bleu => "BLEU",
+            Self::Chrf => "chrF",
+            Self::Loss => "loss",
+        })
+    }
+}
+
 /// What a loss that is no number leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -125,6 +151,7 @@ impl Default for Train {
             max_epoch: 0,
             max_update: 0,
             time_limit_seconds: 0.0,
+            select_by: SelectBy::Bleu,
             patience: 10,
             max_tokens: 4096,
             update_freq: 1,

@@ -88,11 +88,11 @@ impl History {
         last.into_iter().flatten().filter_map(|line| number(line, key)).reduce(f64::max)
     }
 
-    /// The best validation BLEU and its update; the first of equals.
+    /// BLEU and update of the validation that training took for the best.
     pub fn best(&self) -> Option<(f64, u64)> {
-        let found = |line: &Line| Some((number(line, "bleu")?, count(line, "update")?));
-        let better = |a: (f64, u64), b: (f64, u64)| if b.0 > a.0 { b } else { a };
-        self.validations.iter().filter_map(found).reduce(better)
+        let best = |line: &&Line| line.get("best") == Some(&Value::Bool(true));
+        let line = self.validations.iter().rfind(best)?;
+        Some((number(line, "bleu")?, count(line, "update")?))
     }
 
     /// Target tokens per second of training: the median of the windows.

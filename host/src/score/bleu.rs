@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::ngrams::{Numbers, matches, ngrams};
-use super::tokenize::Tokenizer;
+use super::tokenize::{Tokenizer, words};
 use super::{Metric, Rounded, Rounding, case, yes_no};
 
 /// The longest n-grams counted.
@@ -87,6 +87,12 @@ impl Metric for Bleu {
 }
 
 impl Bleu {
+    /// Whether the corpus score can tell translations apart: a reference has an n-gram of the
+    /// longest order. Where none has, a perfect corpus scores 0 and a rambling one more.
+    pub fn can_judge<S: AsRef<str>>(&self, references: &[S]) -> bool {
+        references.iter().any(|line| words(&self.line(line.as_ref())).count() >= ORDER)
+    }
+
     /// A line with white space between its words.
     fn line<'a>(&self, line: &'a str) -> Cow<'a, str> {
         if self.lowercase {

@@ -65,14 +65,6 @@ pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-/// The metrics of these names with default settings.
-///
-/// # Errors
-/// [`Error::Misuse`] for an unknown name, or none.
-pub fn metrics(names: &[String]) -> Result<Vec<Box<dyn Metric>>> {
-    Options::default().metrics(names)
-}
-
 fn metrics_of_lines(request: &Request) -> Result<Vec<Box<dyn Metric>>> {
     let mut options = request.options;
     options.bleu.effective_order |= request.sentence;

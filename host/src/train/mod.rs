@@ -13,6 +13,7 @@ mod objective;
 mod progress;
 mod rescue;
 mod resume;
+mod selection;
 mod trainer;
 mod unread;
 mod validate;

@@ -1,5 +1,6 @@
 //! How far a training has come: what a checkpoint needs beside weights and moments.
 
+use super::selection::Standing;
 use super::window::Sums;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -15,9 +16,10 @@ pub struct Progress {
     pub epoch: u64,
     /// Updates done in the epoch after them.
     pub position: u64,
-    /// The best validation BLEU.
-    pub best_bleu: Option<f64>,
-    /// The update it was found at.
+    /// What the best validation found; nothing before the first one.
+    #[serde(flatten)]
+    pub best: Standing,
+    /// The update of the best validation.
     pub best_update: u64,
     /// The update of the last validation.
     pub validated: u64,

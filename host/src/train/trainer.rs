@@ -3,10 +3,11 @@
 use super::in_step::Due;
 use super::learner::{self, At, Learning, TeacherModel};
 use super::look::Unseen;
+use super::selection::Standing;
 use super::window::Window;
 use super::{Job, Progress, objective, resume, validate, warm_start};
 use crate::checkpoint::Saved;
-use crate::config::Method;
+use crate::config::{Method, SelectBy};
 use crate::data;
 use crate::display::Display;
 use crate::error::{Error, Result};
@@ -66,6 +67,8 @@ pub(super) struct Trainer<'a, B: Train> {
     pub(super) due: Due,
     /// Whether a number was found that is none.
     pub(super) spoilt: bool,
+    /// What was last said to choose the best model, in place of what is wanted.
+    stands_in: Option<SelectBy>,
 }
 
 impl<'a, B: Train> Trainer<'a, B> {
@@ -109,6 +112,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             looked: Instant::now(),
             due: Due::default(),
             spoilt: false,
+            stands_in: None,
         })
     }
 
@@ -329,7 +333,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// Loss and BLEU on the validation set; keeps the model if it is the best so far. Only a `scheduled` one speaks
+    /// Loss and scores on the validation set; keeps the model if it is the best so far. Only a `scheduled` one speaks
     /// against going on: where training was cut off says nothing.
     fn validate(&mut self, b: &mut B, display: &mut Display, scheduled: bool) -> Result<()> {
         // A run goes on from its last checkpoint: there must be one before there is a best.
@@ -343,10 +347,10 @@ impl<'a, B: Train> Trainer<'a, B> {
             Err(signal) => return self.stop(b, display, signal),
         };
         self.check_number("validation loss", found.loss)?;
-        let better = self.progress.best_bleu.is_none_or(|best| found.bleu > best);
+        let (better, decides) = self.judge(&found.standing(), display);
         self.progress.validated = self.progress.update;
         if better {
-            self.progress.best_bleu = Some(found.bleu);
+            self.progress.best = found.standing();
             self.progress.best_update = self.progress.update;
             self.progress.without_better = 0;
         } else if scheduled {
@@ -357,25 +361,43 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
         let epoch = self.progress.epoch + u64::from(self.progress.position > 0);
         self.write_alignment(b, epoch)?;
-        display.line(&format!(
-            "{}: epoch {}, update {}: valid loss {:.4}, perplexity {:.2}, BLEU {:.2}{}",
-            self.job.label,
-            epoch,
-            self.progress.update,
-            found.loss,
-            found.nll.exp(),
-            found.bleu,
-            if better { " (best)" } else { "" },
-        ));
+        let (label, update) = (self.job.label, self.progress.update);
+        let verdict = match better {
+            true if decides == self.job.run.train.select_by => " (best)".to_owned(),
+            true => format!(" (best by {decides})"),
+            false => String::new(),
+        };
+        display.line(&format!("{label}: epoch {epoch}, update {update}: {found}{verdict}"));
         self.log.write(&json!({
-            "update": self.progress.update,
+            "update": update,
             "epoch": epoch,
             "valid_loss": found.loss,
             "valid_nll": found.nll,
-            "bleu": found.bleu,
+            "bleu": found.scores.map_or(0.0, |scores| scores.bleu),
+            "chrf": found.scores.map_or(0.0, |scores| scores.chrf),
             "best": better,
             "seconds": self.seconds,
         }))
+    }
+
+    /// Whether a model is the best so far, and what decides it. Where that is not what the configuration wants, a line
+    /// says so, once.
+    fn judge(&mut self, standing: &Standing, display: &Display) -> (bool, SelectBy) {
+        let (best, wanted) = (self.progress.best, self.job.run.train.select_by);
+        let first = best == Standing::default();
+        let decides = standing.criterion(if first { standing } else { &best }, wanted);
+        if decides != wanted && self.stands_in != Some(decides) {
+            let text = match wanted {
+                SelectBy::Bleu => "BLEU is 0, or no reference has four words",
+                _ => "chrF is 0, or there is no text to score",
+            };
+            display.line(&format!(
+                "{}: {text}: the best model is chosen by {decides}",
+                self.job.label
+            ));
+            self.stands_in = Some(decides);
+        }
+        (first || standing.beats(&best, decides), decides)
     }
 
     /// A last validation if updates came after the one before, and the final checkpoint.
@@ -386,11 +408,11 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.progress.finished = true;
         self.save_last(b, display)?;
         display.line(&format!(
-            "{}: ends after {} updates ({reason}), {:.0} s; best BLEU {:.2} at update {}",
+            "{}: ends after {} updates ({reason}), {:.0} s; best {} at update {}",
             self.job.label,
             self.progress.update,
             self.seconds,
-            self.progress.best_bleu.unwrap_or(0.0),
+            self.progress.best.told(self.job.run.train.select_by),
             self.progress.best_update,
         ));
         Ok(())

@@ -1,15 +1,17 @@
 //! How good a model is, on sentences that it does not learn from.
 
+use super::selection::Standing;
 use super::{Job, learner, unread};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::score;
+use crate::score::{self, Bleu};
 use crate::signals;
 use crate::translate::{Options, translate_lines};
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Norm, Objective};
 use a2d_core::search::Search;
+use std::fmt;
 
 /// What a validation found.
 pub(super) struct Found {
@@ -17,8 +19,37 @@ pub(super) struct Found {
     pub loss: f64,
     /// Of it, the negative log-likelihood.
     pub nll: f64,
-    /// Corpus BLEU of the translated sentences.
+    /// Of the translated sentences; nothing where there is no text.
+    pub scores: Option<Scores>,
+}
+
+/// How good translations are.
+#[derive(Clone, Copy)]
+pub(super) struct Scores {
+    /// Corpus BLEU.
     pub bleu: f64,
+    /// Corpus chrF.
+    pub chrf: f64,
+    /// Whether BLEU can tell translations of this text apart.
+    pub bleu_judges: bool,
+}
+
+impl Found {
+    /// What it is compared with other validations by.
+    pub fn standing(&self) -> Standing {
+        let bleu = self.scores.filter(|scores| scores.bleu_judges).map(|scores| scores.bleu);
+        Standing { bleu, chrf: self.scores.map(|scores| scores.chrf), loss: Some(self.loss) }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "valid loss {:.4}, perplexity {:.2}", self.loss, self.nll.exp())?;
+        match self.scores {
+            Some(Scores { bleu, chrf, .. }) => write!(f, ", BLEU {bleu:.2}, chrF {chrf:.2}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What the first rank finds, on all of them; or the signal that kept it from finding anything.
@@ -28,17 +59,21 @@ pub(super) fn validate<B: Train>(
     job: &Job<'_>,
     objective: &Objective,
 ) -> Result<Result<Found, i32>> {
-    let [signal, loss, nll, bleu] = job.ranks.found(|| {
+    let [signal, loss, nll, scored, bleu, chrf, judges] = job.ranks.found(|| {
         let Losses { loss, nll, .. } = losses(b, model, job, objective, usize::MAX)?;
+        let unscored = |signal: i32| [f64::from(signal), loss, nll, 0.0, 0.0, 0.0, 0.0];
         if !loss.is_finite() {
-            return Ok([0.0, loss, nll, 0.0]);
+            return Ok(unscored(0));
         }
-        match bleu(b, model, job) {
-            Err(Error::Interrupted(signal)) => Ok([f64::from(signal), loss, nll, 0.0]),
-            bleu => Ok([0.0, loss, nll, bleu?]),
-        }
+        Ok(match scores(b, model, job) {
+            Err(Error::Interrupted(signal)) => unscored(signal),
+            scores => scores?.map_or(unscored(0), |Scores { bleu, chrf, bleu_judges }| {
+                [0.0, loss, nll, 1.0, bleu, chrf, f64::from(u8::from(bleu_judges))]
+            }),
+        })
     })?;
-    let found = Found { loss, nll, bleu };
+    let scores = Scores { bleu, chrf, bleu_judges: judges == 1.0 };
+    let found = Found { loss, nll, scores: (scored == 1.0).then_some(scores) };
     Ok(if signal == 0.0 { Ok(found) } else { Err(signal as i32) })
 }
 
@@ -77,8 +112,8 @@ fn losses<B: Train>(
     Ok(Losses::default().plus(&sum, 1.0 / tokens.max(1) as f64))
 }
 
-fn bleu<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<f64> {
-    let Some(mut text) = job.data.text("valid")? else { return Ok(0.0) };
+fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<Option<Scores>> {
+    let Some(mut text) = job.data.text("valid")? else { return Ok(None) };
     let train = &job.run.train;
     if train.valid_bleu_sentences > 0 {
         text.source.truncate(train.valid_bleu_sentences);
@@ -88,9 +123,16 @@ fn bleu<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<
     let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut |_| {
         signals::go_on()
     })?;
-    let hypotheses: Vec<&str> = found.lines.iter().map(|line| line[0].text.as_str()).collect();
-    let references: Vec<&str> = text.target.iter().map(String::as_str).collect();
-    Ok(score::bleu(&hypotheses, &[references])?.score)
+    let hypotheses: Vec<String> =
+        found.lines.into_iter().map(|mut line| line.swap_remove(0).text).collect();
+    let bleu = Bleu { tokenizer: job.run.data.tokenizer(), ..Bleu::default() };
+    let bleu_judges = bleu.can_judge(&text.target);
+    let references = [text.target];
+    Ok(Some(Scores {
+        bleu: score::corpus(&bleu, &hypotheses, &references)?.score,
+        chrf: score::chrf(&hypotheses, &references)?.score,
+        bleu_judges,
+    }))
 }
 
 impl Options {

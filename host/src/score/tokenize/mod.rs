@@ -7,18 +7,21 @@ mod tercom;
 mod western;
 mod zh;
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 pub use tercom::Tercom;
 
 /// A way to split a line into the words that BLEU counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tokenizer {
     /// At white space only.
     None,
     /// ASCII punctuation, as `mteval-v13a.pl`.
     #[default]
     #[value(name = "13a")]
+    #[serde(rename = "13a")]
     V13a,
     /// Every character.
     Char,
@@ -29,6 +32,18 @@ pub enum Tokenizer {
 }
 
 impl Tokenizer {
+    /// The one that sacreBLEU takes for a target language, given as its code (`zh`, `zh-TW`,
+    /// `zho_Hans`): `zh` for Chinese; `char` for Japanese and Korean, whose MeCab is not at hand;
+    /// `13a` for all others.
+    pub fn of_language(code: &str) -> Self {
+        let primary = code.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        match primary.as_str() {
+            "zh" | "zho" | "chi" | "cmn" => Self::Zh,
+            "ja" | "jpn" | "ko" | "kor" => Self::Char,
+            _ => Self::V13a,
+        }
+    }
+
     /// Its name in signatures and arguments.
     pub fn name(self) -> &'static str {
         match self {

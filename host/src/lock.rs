@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How often a file is tried before it is another process's: who looks by [`is_taken`] holds it for a moment ...
-const TRIES: usize = 10;
+const TRIES: usize = 5;
 /// ... and this long is waited in between.
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -1,8 +1,10 @@
 //! A prepared folder, open: vocabulary, token files, and the text to score on.
 
+use crate::config::Run;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::prepare;
+use crate::run_dir::RunDir;
 use crate::text::read_lines;
 use crate::vocab::Vocab;
 use std::path::{Path, PathBuf};
@@ -64,6 +66,42 @@ impl Prepared {
     pub fn text(&self, split: &str) -> Result<Option<Parallel>> {
         text(&self.folder, split)
     }
+}
+
+/// The runs that `host distill` makes beside a student, in its folder and from its data.
+const BESIDE: [&str; 2] = ["teacher", "alone"];
+
+/// Where the data of the finished run in `folder` lie: where its configuration says, or with the student that it was
+/// made beside.
+pub fn folder_of(run: &Run, folder: &Path) -> PathBuf {
+    let own = run.data_folder(folder);
+    let with_student = || {
+        let whole = folder.canonicalize().ok()?;
+        let name = whole.file_name()?.to_str()?;
+        let data = whole.parent().filter(|_| BESIDE.contains(&name))?.join("data");
+        let [here, there] = [RunDir::at(&whole).tokenizer(), data.join("tokenizer.json")]
+            .map(|path| Some(Vocab::load(&path).ok()?.fingerprint()));
+        (here.is_some() && here == there).then_some(data)
+    };
+    if own.join("data.json").is_file() { own } else { with_student().unwrap_or(own) }
+}
+
+/// The text of a split of the finished run in `folder`: as it was prepared, or else from the files that the
+/// configuration names; nothing if both are gone.
+///
+/// Errors (misuse): it cannot be read.
+pub fn text_of(run: &Run, folder: &Path, split: &str) -> Result<Option<Parallel>> {
+    if let Some(found) = text(&folder_of(run, folder), split)? {
+        return Ok(Some(found));
+    }
+    let prefix = if split == "valid" { &run.data.valid } else { &run.data.test };
+    let Some(prefix) = prefix.as_ref().and_then(|path| path.to_str()) else { return Ok(None) };
+    let langs = [&run.data.source_lang, &run.data.target_lang];
+    let [source, target] = langs.map(|lang| prepare::find(prefix, lang));
+    if !source.is_file() || !target.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(Parallel { source: read_lines(&source)?, target: read_lines(&target)? }))
 }
 
 /// The text of a split of the prepared `folder`, whatever else is there; nothing if there is no such split.

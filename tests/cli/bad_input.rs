@@ -223,6 +223,35 @@ fn text_with_flaws_is_refused_where_that_is_asked_for() {
 }
 
 #[test]
+fn prepared_data_conflict_only_with_what_somebody_set() {
+    let desk = Desk::with_run();
+    let unset = |line: &&str| !line.starts_with("vocab_size") && !line.starts_with("max_length");
+    let tiny = desk.read("tiny.toml");
+    desk.write(
+        "unset.toml",
+        tiny.lines().filter(unset).map(|l| format!("{l}\n")).collect::<String>(),
+    );
+    let line = "train unset.toml --set train.max_update";
+    desk.host(&format!("{line}=1 --data data --out run")).well();
+    let config = desk.read("run/config.toml");
+    assert!(
+        config.contains("vocab_size = 300\n") && config.contains("max_length = 40\n"),
+        "{config}"
+    );
+    desk.host(&format!("{line}=2 --data data --out run --resume")).well();
+    let set = format!("{line}=1 --data data --out new --set data.max_length=39");
+    desk.refused(&set, 2, &["data: it was prepared with `data.max_length` 40, not 39"]);
+    // Without prepared data the defaults stand.
+    desk.host(&format!("{line}=1 --out own")).well();
+    assert!(desk.read("own/config.toml").contains("max_length = 250\n"));
+    // No key speaks of a vocabulary that was given.
+    let prepare =
+        "prepare --source-lang de --target-lang en --train train --valid valid --test test";
+    desk.host(&format!("{prepare} --vocab full/tokenizer.json --out given")).well();
+    desk.host(&format!("{line}=1 --data given --out with-given")).well();
+}
+
+#[test]
 fn bad_configurations_are_refused_by_key() {
     let desk = Desk::with_run();
     let line = |set: &str| format!("train tiny.toml --data data --out new --set {set}");

@@ -1,6 +1,6 @@
 //! Images: `export`, and `translate` by one.
 
-use super::desk::Desk;
+use super::desk::{Desk, copy};
 
 #[test]
 fn an_image_translates_as_its_run() {
@@ -113,11 +113,49 @@ fn what_cannot_be_exported_is_told() {
     desk.refused(&format!("{strict} 0"), 1, &["BLEU falls from 100.00 to", "no image was written"]);
     desk.host(&format!("{strict} 100")).well();
     let config = desk.read("full/config.toml");
-    let moved =
-        |line: &str| if line.starts_with("dir = ") { "dir = 'gone'" } else { line }.to_owned();
-    desk.write("full/config.toml", config.lines().map(moved).collect::<Vec<_>>().join("\n"));
+    let moved = |line: &str| match line.split_once(" = ") {
+        Some((key @ ("dir" | "valid"), _)) => format!("{key} = 'gone'\n"),
+        _ => format!("{line}\n"),
+    };
+    desk.write("full/config.toml", config.lines().map(moved).collect::<String>());
     desk.refused(&format!("{line} --max-bleu-drop 1"), 2, &["validation text", "--source"]);
     assert!(desk.host(line).well().contains("not compared"));
+}
+
+/// The runs beside a student have its data, wherever the folder has gone.
+#[test]
+fn a_teacher_and_a_baseline_are_compared_on_the_data_of_their_student() {
+    let desk = Desk::with_run();
+    copy(&desk.path("data"), &desk.path("full/data"));
+    let changed = |run: &str, key: &str, value: &str| {
+        let line = |line: &str| match line.split_once(" = ") {
+            Some((found, _)) if found == key => value.to_owned(),
+            _ => format!("{line}\n"),
+        };
+        let path = format!("{run}/config.toml");
+        desk.write(&path, desk.read(&path).lines().map(line).collect::<String>());
+    };
+    let told =
+        |run: &str, more: &str| desk.host(&format!("export {run} --out a.a2d {more}")).well();
+    for run in ["full/teacher", "full/alone"] {
+        changed(run, "dir", "");
+        changed(run, "valid", "valid = 'gone'\n");
+        assert!(told(run, "--shortlist 20").starts_with("BLEU of 20 sentences"), "{run}");
+        // Data of another vocabulary are another run's.
+        let own = desk.read("full/data/tokenizer.json");
+        std::fs::copy(
+            Desk::shared().path("other/tokenizer.json"),
+            desk.path("full/data/tokenizer.json"),
+        )
+        .unwrap();
+        assert!(told(run, "").starts_with("not compared"), "{run}");
+        desk.write("full/data/tokenizer.json", own);
+        // Without prepared data, the text that the configuration names.
+        changed(run, "valid", "valid = '../../test'\n");
+        std::fs::rename(desk.path("full/data"), desk.path("full/moved")).unwrap();
+        assert!(told(run, "").starts_with("BLEU of 20 sentences"), "{run}");
+        std::fs::rename(desk.path("full/moved"), desk.path("full/data")).unwrap();
+    }
 }
 
 #[test]

@@ -89,7 +89,8 @@ pub struct EvaluateArgs {
     /// The scores wanted
     #[arg(long, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',')]
     pub metrics: Vec<String>,
-    /// What splits lines into the words of BLEU [default: what suits the run's target language, 13a for an image]
+    /// What splits lines into the words of BLEU [default: what suits the run's target language; for
+    /// an image 13a]
     #[arg(long, value_enum, value_name = "NAME")]
     pub tokenize: Option<Tokenizer>,
     /// Largest padded batch: sentences times the longest of them

@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::export::is_image;
 use crate::files::{has_place, write_output};
 use crate::run_dir::RunDir;
-use crate::score::tokenize::Tokenizer;
 use crate::score::{self, Bleu, Options, command};
 use crate::signals;
 use crate::text;
@@ -18,11 +17,17 @@ use std::path::Path;
 ///
 /// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    // Before the model is looked at: an unknown metric is misuse of this command.
+    // Before the model is looked at: a metric that there is not is misuse of this command.
     Options::default().metrics(&args.metrics)?;
     check_model(&args.run, &args.device, args.int8_cache)?;
     let device = device::choose(&args.device, globals)?;
-    let bleu = Bleu { tokenizer: tokenizer(&args)?, ..Bleu::default() };
+    let tokenizer = match args.tokenize {
+        Some(tokenizer) => tokenizer,
+        // An image does not say what language it translates to.
+        None if is_image(&args.run) => Default::default(),
+        None => RunDir::open(&args.run)?.load_config()?.data.tokenizer(),
+    };
+    let bleu = Bleu { tokenizer, ..Bleu::default() };
     let metrics = Options { bleu, ..Options::default() }.metrics(&args.metrics)?;
     command::check_stdin(args.reference.iter().chain([&args.source]))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
@@ -68,14 +73,4 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         command::write_lines(&scores, out)
     };
     written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
-}
-
-/// What splits lines into the words of BLEU: what is asked for, or else what suits the run's target language, which an
-/// image does not tell.
-fn tokenizer(args: &EvaluateArgs) -> Result<Tokenizer> {
-    match args.tokenize {
-        Some(tokenizer) => Ok(tokenizer),
-        None if is_image(&args.run) => Ok(Tokenizer::default()),
-        None => Ok(RunDir::open(&args.run)?.load_config()?.data.tokenizer()),
-    }
 }

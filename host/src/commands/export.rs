@@ -74,7 +74,7 @@ fn text(args: &ExportArgs) -> Result<Option<Parallel>> {
             let (source, target) = (text::read_lines(source)?, text::read_lines(reference)?);
             Some(Parallel { source, target })
         }
-        _ => prepared::text(&config.data_folder(&args.run), "valid")?,
+        _ => prepared::text_of(&config, &args.run, "valid")?,
     };
     if let Some(Parallel { source, target }) = &mut found {
         if source.len() != target.len() || source.is_empty() {
@@ -101,7 +101,7 @@ fn text(args: &ExportArgs) -> Result<Option<Parallel>> {
 fn shortlist(args: &ExportArgs, vocab: &Vocab) -> Result<Vec<u8>> {
     let Some(count) = args.shortlist else { return Ok(Vec::new()) };
     let config = RunDir::open(&args.run)?.load_config()?;
-    let folder = config.data_folder(&args.run);
+    let folder = prepared::folder_of(&config, &args.run);
     let data = Prepared::open(&folder)?;
     if data.vocab.fingerprint() != vocab.fingerprint() {
         let folder = folder.display();

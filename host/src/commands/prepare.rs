@@ -86,6 +86,10 @@ fn request(run: &Run, out: &Path, quiet: bool) -> Result<Option<Request>> {
         (Some(_), None) => return Err(Error::misuse("`data.valid` is needed beside `data.train`")),
         (None, Some(_)) => return Err(Error::misuse("`data.train` is needed beside `data.valid`")),
     };
+    // A vocabulary that was given to the data stays, unless somebody asks for one of a size.
+    let chosen = data.dir.as_ref().and_then(|_| prepare::chosen(out));
+    let given = chosen.is_some_and(|made| made.given && made.vocab_size == data.vocab_size);
+    let vocabulary = given.then(|| out.join("tokenizer.json"));
     Ok(Some(Request {
         source_lang: data.source_lang.clone(),
         target_lang: data.target_lang.clone(),
@@ -93,7 +97,7 @@ fn request(run: &Run, out: &Path, quiet: bool) -> Result<Option<Request>> {
         valid: text(valid)?,
         test: data.test.as_deref().map(text).transpose()?,
         vocab_size: data.vocab_size,
-        vocabulary: None,
+        vocabulary,
         byte_fallback: None,
         max_length: data.max_length,
         clean: data.clean,

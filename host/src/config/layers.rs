@@ -2,6 +2,7 @@
 
 use super::schema;
 use crate::error::{Error, Result};
+use crate::prepare::{self, Chosen};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -128,6 +129,26 @@ fn unknown(name: &str, path: &str) -> Error {
     Error::misuse(format!(
         "environment {name}: it sets no key; did you mean {nearest}? Two underscores stand between levels"
     ))
+}
+
+/// The settings that the prepared data in `folder` were made with; none where there are no such data.
+pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
+    let Some(Chosen { vocab_size, max_length, clean, .. }) = prepare::chosen(folder) else {
+        return Vec::new();
+    };
+    let number = |size: usize| Value::Integer(size as i64);
+    let values = [
+        ("data.vocab_size", number(vocab_size)),
+        ("data.max_length", number(max_length)),
+        ("data.clean", Value::Boolean(clean)),
+    ];
+    let origin = Origin::File(folder.join("data.json"), 1);
+    let setting = |(path, value): (&str, Value)| Setting {
+        path: path.to_owned(),
+        value: Given::Typed(value),
+        origin: origin.clone(),
+    };
+    values.into_iter().map(setting).collect()
 }
 
 /// The settings of a config file.

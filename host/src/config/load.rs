@@ -10,25 +10,44 @@ use toml::{Table, Value};
 /// Keys whose values are paths from the folder of the file that gives them.
 const PATHS: [&str; 5] = ["data.train", "data.valid", "data.test", "data.dir", "teacher.run"];
 
-/// Reads `path`, then the environment, then `flags`: the later wins.
+/// Reads `path`, then the environment, then `flags`: the later wins. Where prepared data are named beside the text, what
+/// nobody sets is as they were prepared.
 ///
 /// Errors name the file and line, the variable or the flag, and the key.
 pub fn load(path: &Path, flags: &[Setting]) -> Result<Run> {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
-    load_with(path, variables, flags)
+    let mut settings = given(path, variables, flags)?;
+    let run = merge(path, settings.clone())?;
+    let Some(dir) = run.data.dir.as_ref().filter(|_| run.data.train.is_some()) else {
+        return Ok(run);
+    };
+    let mut all = layers::prepared(dir);
+    all.append(&mut settings);
+    merge(path, all)
 }
 
-/// [`load`] with the environment as an argument.
+/// What a file says, with the environment and `flags` given, and nothing else.
+///
+/// Errors: as [`load`].
 pub fn load_with(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[Setting],
 ) -> Result<Run> {
+    merge(path, given(path, environment, flags)?)
+}
+
+/// What is set, the later before the earlier.
+fn given(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[Setting],
+) -> Result<Vec<Setting>> {
     let mut settings = layers::file(path)?;
     settings.extend(layers::environment(environment)?);
     settings.extend_from_slice(flags);
-    merge(path, settings)
+    Ok(settings)
 }
 
 /// The run that `text` describes; errors call it `name`.

@@ -1,6 +1,7 @@
 //! What a run is: typed options, read from TOML, the environment and the command line.
 //!
-//! Precedence: default < file < environment < `--set` (and the flags that stand for a key).
+//! Precedence: default < file < environment < `--set` (and the flags that stand for a key). Where prepared data are
+//! named beside the text, what they were prepared with goes before the defaults.
 //!
 //! * File: tables `[data]`, `[model]`, `[train]`, `[distill]`, `[teacher.model]`,
 //!   `[teacher.train]` and the keys `out` and `teacher.run`.

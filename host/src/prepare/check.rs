@@ -21,20 +21,22 @@ pub enum Check {
     Identical,
     /// The pair equals an earlier one.
     Duplicate,
-    /// A side is also in another split, but for case and white space: training text in what is
+    /// A side is also in another split, but for case, white space and final punctuation: training text in what is
     /// measured on, or the other way round.
     Overlap,
     /// A side has signs of a wrong encoding: `�`, `Ã¤`, control characters, a byte-order mark.
     Encoding,
     /// Most letters of a side are of another script than most lines of the training text.
     Script,
+    /// The pair equals an earlier one but for case, white space and final punctuation. No flaw.
+    NearDuplicate,
     /// The source is that of an earlier pair, the target another. No flaw.
     Ambiguous,
 }
 
 impl Check {
     /// All, in the order of reports.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unreadable,
         Self::Empty,
         Self::TooLong,
@@ -44,12 +46,13 @@ impl Check {
         Self::Overlap,
         Self::Encoding,
         Self::Script,
+        Self::NearDuplicate,
         Self::Ambiguous,
     ];
 
     /// Whether it speaks against the pair.
     pub fn is_flaw(self) -> bool {
-        self != Self::Ambiguous
+        !matches!(self, Self::NearDuplicate | Self::Ambiguous)
     }
 
     /// Whether pairs that it holds for are left out.
@@ -101,6 +104,7 @@ pub(super) fn judge(
     }
     flags.set(Check::Identical, is_copy(source, target));
     flags.set(Check::Duplicate, survey.repeated.has(i));
+    flags.set(Check::NearDuplicate, survey.alike.has(i));
     flags.set(Check::Ambiguous, survey.ambiguous.has(i));
     flags.set(Check::Overlap, survey.overlap.has(i));
     flags.set(Check::Encoding, sides.iter().any(|side| is_garbled(side)));

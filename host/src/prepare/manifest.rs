@@ -130,6 +130,26 @@ impl Manifest {
     }
 }
 
+/// How a folder was prepared, as far as a configuration may ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// [`Request::vocab_size`].
+    pub vocab_size: usize,
+    /// [`Request::max_length`].
+    pub max_length: usize,
+    /// [`Request::clean`].
+    pub clean: bool,
+    /// Whether the vocabulary was given, [`Request::vocabulary`].
+    pub given: bool,
+}
+
+/// What the folder `data` was prepared with; nothing where none is prepared.
+pub fn chosen(data: &Path) -> Option<Chosen> {
+    let Choices { vocab_size, max_length, clean, given, .. } =
+        Manifest::read(data).ok().flatten()?.choices;
+    Some(Chosen { vocab_size, max_length, clean, given })
+}
+
 /// Everything in a request that shapes the result, apart from the texts.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Choices {

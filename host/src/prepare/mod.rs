@@ -13,7 +13,9 @@ mod script;
 mod survey;
 
 pub use check::Check;
-pub use manifest::{State, check_files, load_report, state, texts_exist, up_to_date};
+pub use manifest::{
+    Chosen, State, check_files, chosen, load_report, state, texts_exist, up_to_date,
+};
 pub use report::{Finding, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
@@ -158,7 +160,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
 }
 
 /// `PREFIX.de`, or `PREFIX.de.gz` where only that is there.
-fn find(prefix: &str, lang: &str) -> PathBuf {
+pub(crate) fn find(prefix: &str, lang: &str) -> PathBuf {
     let plain = PathBuf::from(format!("{prefix}.{lang}"));
     let packed = PathBuf::from(format!("{prefix}.{lang}.gz"));
     if !plain.exists() && packed.exists() { packed } else { plain }

@@ -78,7 +78,7 @@ pub struct Finding {
     pub count: usize,
     /// The same, as a part of all pairs: 0 to 1.
     pub share: f64,
-    /// Whether these pairs are left out of the token file.
+    /// Whether these pairs are left out of the token file. The text that is scored on has all lines.
     pub left_out: bool,
     /// The first five.
     pub samples: Vec<Sample>,
@@ -147,6 +147,7 @@ impl Split {
             },
             Check::Encoding => "signs of a wrong encoding".into(),
             Check::Script => "a side in another script".into(),
+            Check::NearDuplicate => "almost the same as an earlier pair".into(),
             Check::Ambiguous => "source of an earlier pair, another target".into(),
         }
     }
@@ -241,7 +242,12 @@ impl Split {
         let found = self.findings.iter().filter(|finding| finding.count > 0);
         for Finding { check, count, share, left_out, samples } in found {
             let says = self.says(*check, request.max_length);
-            let done = if *left_out { "  left out" } else { "" };
+            let done = match name.as_str() {
+                _ if !left_out => "",
+                "train" => "  left out",
+                // Its text is translated whole.
+                _ => "  out of the loss, but scored",
+            };
             writeln!(out, "  {says:<44} {count:>9} {:>7.3} %{done}", 100.0 * share)?;
             for Sample { line, source, target } in samples {
                 writeln!(out, "    {line:>9}: {source} | {target}")?;

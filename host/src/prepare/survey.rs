@@ -9,6 +9,8 @@ use crate::text::Line;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::Path;
+use unicode_properties::GeneralCategoryGroup::Punctuation;
+use unicode_properties::UnicodeGeneralCategory;
 
 /// What a look at a text found. In memory it takes 3 bits a pair.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub(super) struct Survey {
     pub scripts: [Scripts; 2],
     /// Pairs that equal an earlier one.
     pub repeated: Bits,
+    /// Pairs that are like an earlier one, but for case, white space and final punctuation.
+    pub alike: Bits,
     /// Pairs whose source is that of an earlier one, but not the target.
     pub ambiguous: Bits,
     /// Pairs with a side that is also in another split.
@@ -34,7 +38,7 @@ impl Survey {
     }
 }
 
-/// Hashes of the sentences of a side, but for case and white space.
+/// Hashes of the sentences of a side, but for case, white space and final punctuation.
 type Known = [HashSet<u64>; 2];
 
 /// Surveys all texts of a request. Sentences are told apart by hashes of 64 bits, pairs of 128:
@@ -76,6 +80,8 @@ pub(super) fn all(texts: &[Text], folder: &Path, clean: bool) -> Result<Vec<Surv
 struct Look {
     survey: Survey,
     runs: Runs,
+    /// The same of hashes that near duplicates have in common.
+    plain: Runs,
     /// The sentences of the watched texts that were met.
     met: Known,
     /// The hashes of all pairs, where they are wanted.
@@ -97,6 +103,7 @@ impl Look {
         Self {
             survey: Survey::default(),
             runs: Runs::new(folder),
+            plain: Runs::new(folder),
             met: Known::default(),
             keep: None,
         }
@@ -133,11 +140,12 @@ impl Look {
                 self.survey.overlap.set(i);
             }
         }
+        self.plain.push([digest.plain[0], digest.plain[1], i as u64])?;
         self.runs.push([digest.exact[0], digest.exact[1], i as u64])
     }
 
     fn end(self) -> Result<Survey> {
-        let Self { mut survey, runs, .. } = self;
+        let Self { mut survey, runs, plain, .. } = self;
         let mut before = None;
         // The first line with the source at hand.
         let mut first = 0;
@@ -150,6 +158,13 @@ impl Look {
                     first = first.min(i);
                 }
                 _ => first = i,
+            }
+            before = Some((source, target));
+        })?;
+        let mut before = None;
+        plain.each(|[source, target, i]| {
+            if before == Some((source, target)) && !survey.repeated.has(i as usize) {
+                survey.alike.set(i as usize);
             }
             before = Some((source, target));
         })?;
@@ -196,9 +211,12 @@ impl Digest {
     }
 }
 
-/// The words of a line in lower case, with single spaces between them.
+/// The words of a line in lower case, with single spaces between them and no punctuation at its end, unless it has
+/// nothing else.
 fn simplify(line: &str, plain: &mut String) {
     plain.clear();
+    let is_mark = |c: char| c.is_whitespace() || c.general_category_group() == Punctuation;
+    let line = Some(line.trim_end_matches(is_mark)).filter(|kept| !kept.is_empty()).unwrap_or(line);
     for word in line.split_whitespace() {
         if !plain.is_empty() {
             plain.push(' ');

@@ -53,7 +53,9 @@ impl Work for Request<'_> {
         if let Some(sentences) = &sentences {
             let translations = models.translate(b, sentences)?;
             attention = models.look(b, &subjects, sentences, &translations)?;
-            samples = models::samples(&subjects, sentences, &translations);
+            let config = subjects.iter().find_map(|subject| subject.config.as_ref());
+            let tokenizer = config.map(|run| run.data.tokenizer()).unwrap_or_default();
+            samples = models::samples(sentences, &translations, tokenizer);
         }
         let runs: Value = subjects.iter().map(|subject| subject.json(&subjects)).collect();
         let data = json!({

@@ -7,6 +7,7 @@ use super::subject::Subject;
 use crate::config::Run;
 use crate::error::Result;
 use crate::model::Model;
+use crate::score::tokenize::Tokenizer;
 use crate::score::{Bleu, Metric};
 use crate::signals;
 use crate::translate::{Options, Translator, translate_lines};
@@ -138,11 +139,8 @@ fn target<'a>(
 }
 
 /// The sentences with all translations, and the BLEU of each of these, of the orders that it is long enough for.
-pub fn samples(subjects: &[Subject], sentences: &Sentences, translations: &Translations) -> Value {
-    let tokenizer =
-        subjects.iter().find_map(|subject| Some(subject.config.as_ref()?.data.tokenizer()));
-    let tokenizer = tokenizer.unwrap_or_default();
-    let metric = Bleu { effective_order: true, tokenizer, ..Bleu::default() };
+pub fn samples(sentences: &Sentences, translations: &Translations, tokenizer: Tokenizer) -> Value {
+    let metric = Bleu { tokenizer, effective_order: true, ..Bleu::default() };
     let sample = |i: usize| {
         let reference = sentences.reference.as_ref().map(|lines| &lines[i]);
         let translation = |(place, lines): (usize, &Option<Vec<String>>)| {

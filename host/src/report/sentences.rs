@@ -55,9 +55,10 @@ struct Text {
 impl Text {
     /// The text that a run is scored on.
     fn of(subject: &mut Subject) -> Option<Self> {
-        let folder = subject.config.as_ref()?.data_folder(subject.dir.folder());
+        let (config, dir) = (subject.config.as_ref()?, subject.dir.folder());
+        let folder = prepared::folder_of(config, dir);
         let found = ["test", "valid"].into_iter().find_map(|split| {
-            let text = prepared::text(&folder, split).transpose()?;
+            let text = prepared::text_of(config, dir, split).transpose()?;
             Some(text.map(|text| (split, text)))
         });
         let Some((split, text)) = subject.noted(found.transpose()).flatten() else {

@@ -4,6 +4,7 @@ use a2d_host::config::{
     self, Activation, KdLoss, MapNormalisation, Method, Norm, Preset, Run, Setting,
 };
 use a2d_host::error::{Error, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -90,6 +91,63 @@ fn the_environment_reaches_every_level() {
     assert_eq!(run.distill.kd_loss, KdLoss::KlTau2);
     let error = error("", &[("A2D_TRAIN__LRR", "1")], &[]);
     assert!(error.contains("A2D_TRAIN__LRR") && error.contains("`train.lr`"), "{error}");
+}
+
+#[test]
+fn variables_that_set_nothing_are_told() {
+    for (name, nearest) in [
+        ("A2D_TRAIN_LR", "A2D_TRAIN__LR?"),
+        ("A2D_TEACHER_MODEL_D_MODEL", "A2D_TEACHER__MODEL__D_MODEL?"),
+        ("A2D_LR", "A2D_TRAIN__LR?"),
+        ("A2D_OUTT", "A2D_OUT?"),
+        ("A2D_", "A2D_OUT?"),
+    ] {
+        let error = error("", &[(name, "1")], &[]);
+        let starts = error.starts_with(&format!("environment {name}: "));
+        assert!(starts && error.contains(nearest), "{error}");
+    }
+    let run = load("", &[("A2D_OUT", "there")], &[]).unwrap();
+    assert_eq!(run.out, Some(PathBuf::from("there")), "a key without a table");
+}
+
+/// The variables that tests and scripts of this project read are no slips.
+#[test]
+fn variables_of_tests_and_scripts_are_let_pass() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut names = BTreeSet::new();
+    for folder in [".ci", "core", "gpu", "host/bench", "host/src", "tests"] {
+        collect(&root.join(folder), &mut names);
+    }
+    assert!(names.contains("A2D_GOLDEN") && names.contains("A2D_MK_TARGET"), "{names:?}");
+    for name in &names {
+        if name.contains("__") || name.ends_with('_') {
+            continue;
+        }
+        let told = load("", &[(name, "1")], &[]).map(drop);
+        assert!(told.is_ok(), "{name} is read somewhere: {told:?}");
+    }
+}
+
+/// The variables that files name, but for those of the tests and the words of settings.
+fn collect(folder: &Path, names: &mut BTreeSet<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let skipped = ["target", "node_modules", "config", "config.rs"]
+            .iter()
+            .any(|name| path.ends_with(name));
+        if skipped {
+            continue;
+        }
+        if path.is_dir() && !path.is_symlink() {
+            collect(&path, names);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            for rest in text.split("A2D_").skip(1) {
+                let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_');
+                names.insert(format!("A2D_{}", &rest[..end.unwrap_or(rest.len())]));
+            }
+        }
+    }
 }
 
 #[test]

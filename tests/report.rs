@@ -5,9 +5,11 @@
 mod desk;
 
 use a2d_host::report::{Lines, base64, quoted};
-use desk::{Desk, copy, done};
+use a2d_host::run_dir::RunDir;
+use desk::{Desk, copy, done, send};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -236,6 +238,36 @@ fn what_a_run_lacks_is_said() {
     desk.refused("report full --out page.html", 2, &["full is no run"]);
 }
 
+/// What has no 4-gram is scored by the orders that it has, as `score --sentence` does.
+#[test]
+fn short_translations_are_scored_too() {
+    let desk = Desk::with_run();
+    // Translations of three tokens at most, of the data that lie beside.
+    let changed = |line: &str| match line.split_once(" = ") {
+        Some(("max_length_a", _)) => "max_length_a = 0.0\n".to_owned(),
+        Some(("max_length_b", _)) => "max_length_b = 3.0\n".to_owned(),
+        Some(("dir", _)) => "dir = '../data'\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    desk.write(
+        "full/config.toml",
+        desk.read("full/config.toml").lines().map(changed).collect::<String>(),
+    );
+    let line = "translate full --input test.de --beam 1 --max-length-a 0 --max-length-b 3";
+    let said = desk.host(line).well();
+    assert!(said.lines().all(|line| line.split(' ').count() < 4), "{said}");
+    desk.write("data/test.target", &said);
+    desk.host("report full --out page.html").well();
+    let found = data(&desk.read("page.html"));
+    for sample in found["samples"].as_array().unwrap() {
+        let own = &sample["translations"][0];
+        let line = said.lines().nth(sample["number"].as_u64().unwrap() as usize - 1).unwrap();
+        assert_eq!((&own["run"], own["text"].as_str()), (&json!(0), Some(line)));
+        let full = if line.is_empty() { 0.0 } else { 100.0 };
+        assert!((own["bleu"].as_f64().unwrap() - full).abs() < 1e-6, "{sample}");
+    }
+}
+
 #[test]
 fn watching_ends_with_the_run() {
     let desk = Desk::with_run();
@@ -258,6 +290,7 @@ fn watching_ends_with_the_run() {
     let last = fs::read(desk.path("full/last.safetensors")).unwrap();
     fs::remove_file(desk.path("full/last.safetensors")).unwrap();
     desk.write("full/log.jsonl", half + "{\"upda");
+    let lock = RunDir::at(&desk.path("full")).lock().unwrap();
     let once = desk.host("watch full --once").well();
     assert!(once.contains(" eta ") && !once.contains("finished"), "{once}");
 
@@ -275,7 +308,80 @@ fn watching_ends_with_the_run() {
     desk.write("full/last.safetensors", last);
     let told = done(child.wait_with_output().unwrap()).well();
     assert!(told.lines().count() >= 2 && told.trim_end().contains("update 24/24"), "{told}");
+    drop(lock);
     desk.refused("watch data --once", 2, &["data is no run"]);
+}
+
+/// Follows a run that ends unfinished: what it tells.
+#[cfg(unix)]
+#[track_caller]
+fn watched(desk: &Desk, run: &str, act: impl FnOnce()) -> desk::Done {
+    let mut child = desk.command(&format!("watch {run} --interval 0.05")).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut told = String::new();
+    assert!(out.read_line(&mut told).unwrap() > 0, "it is seen");
+    act();
+    out.read_to_string(&mut told).unwrap();
+    let done = done(child.wait_with_output().unwrap());
+    desk::Done { out: told, ..done }
+}
+
+#[cfg(unix)]
+#[test]
+fn watching_ends_with_a_run_that_does_not_go_on() {
+    let desk = Desk::with_run();
+    let line = "train tiny.toml --data data --out killed --set train.max_update=100000";
+    let mut followed = None;
+    desk.meanwhile(line, "model 5/", |child| {
+        let once = desk.host("watch killed --once").well();
+        assert!(!once.contains("stopped"), "{once}");
+        followed = Some(watched(&desk, "killed", || send("-KILL", child)));
+    });
+    let told = followed.unwrap();
+    let error =
+        "error: killed: no process goes on with it: it was killed or has failed, after update ";
+    assert!(told.code == Some(1) && told.err.starts_with(error), "{told:#?}");
+    assert!(told.err.ends_with("; go on with --resume\n"), "{told:#?}");
+    let once = desk.host("watch killed --once").well();
+    assert!(once.lines().next().unwrap().ends_with("  stopped") && once.contains("no process"));
+
+    let spoilt =
+        "train tiny.toml --data data --out spoilt --set train.warmup_updates=0 --set train.lr=1e30";
+    assert_eq!(desk.host(&format!("{spoilt} --quiet")).code, Some(1));
+    let json = desk.host("watch spoilt --once --json").well();
+    let stopped = serde_json::from_str::<Value>(&json).unwrap()["stopped"].clone();
+    let why = stopped.as_str().unwrap();
+    assert!(why.starts_with("failed at update ") && why.contains("is NaN"), "{why}");
+    let told = watched(&desk, "spoilt", || {});
+    assert_eq!((told.code, told.err), (Some(1), format!("error: spoilt: {why}\n")));
+
+    // A folder that vanishes while a process holds it.
+    let run = RunDir::at(&desk.path("spoilt"));
+    let lock = run.lock().unwrap();
+    let told = watched(&desk, "spoilt", || fs::remove_dir_all(run.folder()).unwrap());
+    drop(lock);
+    let gone = "error: spoilt has gone: there is no run any more\n";
+    assert_eq!((told.code, &*told.err), (Some(1), gone));
+}
+
+/// Who only looks whether a lock is held does not keep a process from taking it.
+#[test]
+fn watching_does_not_disturb_a_run_that_begins() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let run = RunDir::at(folder.path());
+    assert!(!run.is_locked());
+    let held = run.lock().unwrap();
+    assert!(run.is_locked() && run.lock().is_err());
+    drop(held);
+    let look = fs::File::open(folder.path().join(".lock")).unwrap();
+    look.lock_shared().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            drop(look);
+        });
+        run.lock().unwrap();
+    });
 }
 
 #[test]

@@ -187,7 +187,8 @@ pub struct ReportArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   host watch runs/quickstart
-  host watch runs/quickstart --once --json")]
+  host watch runs/quickstart --once --json
+ends with the run: exit code 0 where that is finished, 1 where it was stopped, was killed or has failed.")]
 pub struct WatchArgs {
     /// The run
     #[arg(value_name = "RUN")]

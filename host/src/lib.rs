@@ -18,6 +18,7 @@ pub mod files;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 pub mod gpu;
 pub mod hash;
+pub mod lock;
 pub mod log;
 pub mod model;
 pub mod output;
@@ -30,6 +31,7 @@ pub mod ranks;
 pub mod report;
 pub mod run_dir;
 pub mod score;
+pub mod sentences;
 pub mod seq_kd;
 pub mod signals;
 pub mod tensorboard;

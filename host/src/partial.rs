@@ -1,13 +1,15 @@
 //! Long work that is kept item by item, so that it goes on where it was killed.
 //!
 //! A file of JSON lines: the first says what the work is made from, each other one holds an item. Items come in chunks,
-//! which are on disk before the next one is begun.
+//! which are on disk before the next one is begun. One process at a time works on a file.
 
 use crate::error::{Error, Result};
+use crate::files::remove;
+use crate::lock::{self, Refused};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// Items that are worked on, then written, together.
@@ -25,10 +27,14 @@ pub struct Partial {
 impl Partial {
     /// What there is of `all` items; nothing where there is no file. A chunk that was not written whole is cut off.
     ///
-    /// Errors: the file was made from something else than `recipe` (misuse), it cannot be read or written.
+    /// Errors: another process works on it, or it was made from something else than `recipe` (misuse); it cannot be read
+    /// or written.
     pub fn open<R: Serialize>(path: &Path, recipe: &R, all: usize) -> Result<Self> {
-        let options = OpenOptions::new().create(true).read(true).append(true).open(path);
-        let mut file = options.map_err(|e| Error::output("write", path, &e))?;
+        let open = || OpenOptions::new().create(true).read(true).append(true).open(path);
+        let mut file = lock::take(path, open).map_err(|refused| match refused {
+            Refused::Taken => taken(path),
+            Refused::Failed(e) => Error::output("write", path, &e),
+        })?;
         let head = json(recipe)?;
         let found = whole_chunks(&file, all).map_err(|e| Error::input("read", path, &e))?;
         let kept = match found {
@@ -71,12 +77,21 @@ impl Partial {
     pub fn items<T: DeserializeOwned>(&self) -> Result<impl Iterator<Item = Result<T>>> {
         let path = self.path.clone();
         let wrong = move |e: &std::io::Error| Error::input("read", &path, e);
-        let file = File::open(&self.path).map_err(|e| wrong(&e))?;
+        // The same handle: where locks bind, another one could not read.
+        let file = self.file.try_clone().and_then(|mut file| file.rewind().map(|()| file));
+        let file = file.map_err(|e| wrong(&e))?;
         let path = self.path.clone();
         Ok(BufReader::new(file).lines().skip(1).take(self.done).map(move |line| {
             let line = line.map_err(|e| wrong(&e))?;
             serde_json::from_str(&line).map_err(|_| damaged(&path))
         }))
+    }
+
+    /// Removes the file: its items are elsewhere.
+    ///
+    /// Errors: it cannot be removed.
+    pub fn remove(self) -> Result<()> {
+        remove(&self.path)
     }
 }
 
@@ -105,6 +120,11 @@ fn whole_chunks(file: &File, all: usize) -> std::io::Result<Option<(String, usiz
 fn json(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string(value).map_err(|e| Error::failed(e.to_string()))?;
     Ok(text + "\n")
+}
+
+fn taken(path: &Path) -> Error {
+    let path = path.display();
+    Error::misuse(format!("another process writes {path}: wait for it, or choose another output"))
 }
 
 fn other(path: &Path) -> Error {

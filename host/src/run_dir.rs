@@ -3,7 +3,8 @@
 use crate::config::{self, Run};
 use crate::error::{Error, Result};
 use crate::files::{make_folder, remove, write_whole};
-use std::fs::{File, OpenOptions, TryLockError};
+use crate::lock::{self, Refused};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -161,16 +162,19 @@ impl RunDir {
     pub fn lock(&self) -> Result<File> {
         let path = self.folder.join(LOCK);
         let wrong = |e: std::io::Error| Error::output("lock", &path, &e);
-        let options =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = options.map_err(wrong)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(self.taken(&path)),
-            Err(TryLockError::Error(e)) => return Err(wrong(e)),
-        }
+        let open =
+            || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = lock::take(&path, open).map_err(|refused| match refused {
+            Refused::Taken => self.taken(&path),
+            Refused::Failed(e) => wrong(e),
+        })?;
         let told = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
         told.map(|()| file).map_err(wrong)
+    }
+
+    /// Whether a process trains here, as far as this one can tell.
+    pub fn is_locked(&self) -> bool {
+        lock::is_taken(&self.folder.join(LOCK))
     }
 
     fn taken(&self, lock: &Path) -> Error {

@@ -14,6 +14,9 @@ use std::path::Path;
 /// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
 pub const MOST_TOKENS: usize = 1024;
 
+/// The metadata of a checkpoint that say how many tokens the longest source had that training saw.
+pub const LONGEST_SOURCE: &str = "longest_source";
+
 /// How to search, and how much at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
@@ -129,6 +132,8 @@ pub struct Translator<T> {
     pub size: usize,
     /// Names its weights.
     pub fingerprint: String,
+    /// The tokens of the longest source that training saw, where the checkpoint says so.
+    pub longest: Option<usize>,
 }
 
 /// A translation as text.
@@ -147,8 +152,8 @@ pub struct Translated {
     pub lines: Vec<Vec<Translation>>,
     /// Tokens written (the best of each line, EOS included).
     pub tokens: usize,
-    /// Lines (from 1) that were cut to [`MOST_TOKENS`].
-    pub cut: Vec<usize>,
+    /// Tokens of each line, before those of [`MOST_TOKENS`] and more were cut.
+    pub lengths: Vec<usize>,
 }
 
 impl<T: Clone> Translator<T> {
@@ -170,13 +175,14 @@ impl<T: Clone> Translator<T> {
         }
         check_model(&saved, &dir, &run)?;
         let fingerprint = saved.fingerprint();
+        let longest = saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok());
         let plan = Plan::new(&core_config(&run.model, vocab.len()), None)?;
         let params = plan.take(b, &mut saved, "")?;
         // What only training needs may be there.
         saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
         saved.finish()?;
         let size = plan.model_size();
-        Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint })
+        Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint, longest })
     }
 }
 
@@ -192,12 +198,9 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Translated> {
     let mut sources = vocab.encode_batch(lines)?;
-    let mut cut = Vec::new();
-    for (i, source) in sources.iter_mut().enumerate() {
-        if source.len() >= MOST_TOKENS {
-            source.truncate(MOST_TOKENS - 1);
-            cut.push(i + 1);
-        }
+    let lengths = sources.iter().map(Vec::len).collect();
+    for source in &mut sources {
+        source.truncate(MOST_TOKENS - 1);
         source.push(EOS);
     }
     let filled: Vec<usize> =
@@ -206,7 +209,7 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     let found = translate_tokens(b, model, &sources, options, done)?;
 
     let blank = vec![Translation { text: String::new(), score: 0.0 }];
-    let mut out = Translated { lines: vec![blank; lines.len()], tokens: 0, cut };
+    let mut out = Translated { lines: vec![blank; lines.len()], tokens: 0, lengths };
     for (i, hypotheses) in filled.into_iter().zip(found) {
         out.tokens += hypotheses.first().map_or(0, |h| h.tokens.len() + 1);
         let text =

@@ -20,6 +20,24 @@ fn an_image_translates_as_its_run() {
 }
 
 #[test]
+fn an_image_is_evaluated_as_its_run() {
+    let desk = Desk::with_run();
+    desk.host("export full --quantize f32 --out full.a2d").well();
+    desk.host("export full --out int8.a2d").well();
+    let text = "--source test.de --reference test.en";
+    let scored = |model: &str| desk.host(&format!("evaluate {model} {text} --json")).well();
+    assert_eq!(scored("full.a2d"), scored("full"));
+    desk.host("translate int8.a2d --input test.de --output int8.en --int8-cache").well();
+    let by_hand = desk.host("score --hypothesis int8.en --reference test.en --json").well();
+    let told = scored("int8.a2d --int8-cache --output same.en");
+    assert_eq!((told, desk.read("same.en")), (by_hand, desk.read("int8.en")));
+    desk.refused(&format!("evaluate full {text} --int8-cache"), 2, &["--int8-cache", "images"]);
+    let gpu = format!("evaluate full.a2d {text} --backend gpu");
+    desk.refused(&gpu, 2, &["full.a2d is an image", "CPU"]);
+    desk.refused(&format!("evaluate tiny.toml {text}"), 2, &["tiny.toml: not an image"]);
+}
+
+#[test]
 fn an_image_is_smaller_the_more_it_is_quantised() {
     let desk = Desk::with_run();
     let sizes = ["f32", "int8", "int4"].map(|format| {

@@ -6,6 +6,7 @@ use a2d_host::config::InitFromTeacher::{First, Skip};
 use a2d_host::run_dir::RunDir;
 use a2d_host::tensorboard::{Event, Scalar, Summary};
 use a2d_host::train::teacher_layers;
+use a2d_host::translate::LONGEST_SOURCE;
 use prost::Message;
 use serde_json::Value;
 
@@ -103,6 +104,17 @@ fn checkpoints_are_averaged_into_a_run_of_their_own() {
     let saved = Saved::load(&desk.path("run/average/best.safetensors")).unwrap();
     assert_eq!(saved.get::<String>("averaged").unwrap(), format!("{a}, {b}"));
     assert_eq!(desk.host("translate run/average --input test.de").well().lines().count(), 20);
+
+    // Without a number: as many as there are, up to five.
+    assert!(kept.len() > 4 && saved.metadata.contains_key(LONGEST_SOURCE));
+    for (most, out) in [(kept.len(), "five"), (4, "four")] {
+        RunDir::at(&desk.path("run")).keep_last(most).unwrap();
+        let all: Vec<_> = kept[kept.len() - most.min(5)..].iter().map(u64::to_string).collect();
+        let told = desk.host(&format!("average run --out {out}")).well();
+        assert_eq!(told, format!("{out}: the average of updates {}\n", all.join(", ")));
+    }
+    let _ = std::fs::remove_dir_all(desk.path("full/checkpoints"));
+    desk.refused("average full --out none", 2, &["full/checkpoints holds no", "train.keep_last"]);
 
     desk.refused("average run --last 2", 2, &["run/average holds a run", "--out"]);
     desk.refused("average run --last 9 --out more", 2, &["checkpoints, not 9", "train.keep_last"]);

@@ -3,8 +3,10 @@
 use crate::desk::{Desk, send};
 use crate::resume::same;
 use a2d_host::corpus::Corpus;
+use a2d_host::lock;
 use a2d_host::vocab::{EOS, Vocab};
 use serde_json::Value;
+use std::io::Write;
 
 const LINE: &str = "distill tiny.toml --data data --teacher full/teacher --method seq-kd";
 
@@ -125,6 +127,63 @@ fn so_does_a_translation_of_a_file() {
     }
     let line = "translate full --input long.de --resume";
     desk.refused(line, 2, &["--resume needs a file to go on with"]);
+}
+
+/// One process stands still in the midst of its work while another one is started.
+#[cfg(unix)]
+#[test]
+fn two_processes_do_not_write_one_file() {
+    let desk = Desk::with_run();
+    desk.write("long.de", desk.read("train.de").repeat(2));
+    let line = "translate full --input long.de --beam 1 --output";
+    let whole = desk.host(&format!("{line} whole.en")).well();
+    let resumed = format!("{line} out.en --resume");
+    let done = desk.meanwhile(&resumed, "translated 500 of", |child| {
+        send("-STOP", child);
+        desk.refused(&resumed, 2, &["another process writes out.en.partial", "another output"]);
+        desk.host(&format!("{line} other.en --resume --quiet")).well();
+        send("-CONT", child);
+    });
+    assert_eq!(done.well(), whole);
+    for out in ["out.en", "other.en"] {
+        assert!(desk.read(out) == desk.read("whole.en"), "{out}");
+        assert!(!desk.path(&format!("{out}.partial")).exists());
+    }
+
+    // The teacher's translations, where two processes have other locks in common: none.
+    let done = desk.meanwhile(&format!("{LINE} --out one"), "translated 500 of", |child| {
+        send("-STOP", child);
+        std::fs::create_dir_all(desk.path("two")).unwrap();
+        std::os::unix::fs::symlink(desk.path("one/seq-kd"), desk.path("two/seq-kd")).unwrap();
+        let other = format!("{LINE} --out two");
+        desk.refused(&other, 2, &["another process writes two/seq-kd/targets.jsonl"]);
+        send("-CONT", child);
+    });
+    done.well();
+}
+
+/// A file that its owner removed after another process had opened it is no longer the one to work on.
+#[cfg(unix)]
+#[test]
+fn a_removed_file_is_opened_anew() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("work");
+    let mut opened = 0;
+    let file = lock::take(&path, || {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        opened += 1;
+        if opened == 1 {
+            std::fs::remove_file(&path)?;
+        }
+        file
+    });
+    let mut file = file.unwrap();
+    file.write_all(b"mine").unwrap();
+    assert_eq!((opened, std::fs::read_to_string(&path).unwrap()), (2, "mine".to_owned()));
+    let again = lock::take(&path, || std::fs::File::open(&path));
+    assert!(matches!(again, Err(lock::Refused::Taken)), "{again:?}");
+    drop(file);
+    lock::take(&path, || std::fs::File::open(&path)).unwrap();
 }
 
 /// The way by hand: the teacher's translations as text, and another method on top of them.

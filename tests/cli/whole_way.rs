@@ -1,6 +1,11 @@
 //! From two text files to scores.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, send};
+use a2d_host::checkpoint::{Saved, save};
+use a2d_host::corpus::Corpus;
+use a2d_host::sentences::{join, split};
+use a2d_host::translate::LONGEST_SOURCE;
+use a2d_host::vocab::Vocab;
 use serde_json::Value;
 
 fn json(text: &str) -> Value {
@@ -104,6 +109,143 @@ fn lines_stay_together() {
     assert_eq!((lines[1], lines[6]), (alone.trim_end(), alone.trim_end()));
     assert!(desk.pipe("translate full", b"").well().is_empty());
     assert_eq!(desk.pipe("translate full", b"\n").well(), "\n");
+}
+
+/// Some sentences on one line, where training saw one on each.
+#[test]
+fn a_line_longer_than_those_of_training_is_told() {
+    let desk = Desk::with_run();
+    let corpus = Corpus::open(&desk.path("data/train.bin")).unwrap();
+    let longest = corpus.all_lengths().iter().map(|(source, _)| source - 1).max().unwrap();
+    let saved = Saved::load(&desk.path("full/best.safetensors")).unwrap();
+    assert_eq!(saved.get::<u32>(LONGEST_SOURCE).unwrap(), longest);
+    let vocab = Vocab::load(&desk.path("data/tokenizer.json")).unwrap();
+    let long = desk.read("test.de").lines().take(12).collect::<Vec<_>>().join(" ");
+    let tokens = vocab.encode_batch(&[&long]).unwrap()[0].len();
+    let hint = "; --split-sentences translates each sentence by itself";
+    let one =
+        format!("warning: line 2 has {tokens} tokens, and training saw no more than {longest}");
+    let two = format!(
+        "warning: 2 lines have more tokens than training saw ({longest}), the first is line 2"
+    );
+    desk.host("export full --out full.a2d").well();
+    for model in ["full", "full.a2d"] {
+        let line = format!("translate {model} --beam 1");
+        let told = desk.pipe(&line, format!("Ja.\n{long}\n").as_bytes());
+        assert_eq!(told.err, format!("{one}{hint}\n"));
+        let told = desk.pipe(&line, format!("Ja.\n{long}\nNein.\n{long}\n").as_bytes());
+        assert_eq!(told.err, format!("{two}{hint}\n"));
+        for quiet in ["--quiet", "--split-sentences"] {
+            let told = desk.pipe(&format!("{line} {quiet}"), long.as_bytes());
+            assert_eq!((told.code, &*told.err), (Some(0), ""), "{quiet}");
+        }
+        desk.write("long.de", format!("Ja.\n{long}\n"));
+        let told =
+            desk.host(&format!("evaluate {model} --source long.de --reference long.de --beam 1"));
+        assert_eq!(told.err, format!("{one}\n"));
+    }
+    // Checkpoints of earlier programs do not say what was seen.
+    let tensors = saved.tensors.iter();
+    let views = tensors.map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
+    let mut metadata = saved.metadata.clone();
+    metadata.remove(LONGEST_SOURCE);
+    save(&desk.path("full/best.safetensors"), views, &metadata).unwrap();
+    desk.host("export full --out old.a2d").well();
+    for model in ["full", "old.a2d"] {
+        let told = desk.pipe(&format!("translate {model} --beam 1"), long.as_bytes());
+        assert_eq!((told.code, &*told.err), (Some(0), ""), "{model}");
+    }
+}
+
+#[test]
+fn sentences_of_a_line_are_translated_by_themselves() {
+    let desk = Desk::with_run();
+    let text = desk.read("test.de");
+    let sentences: Vec<&str> = text.lines().collect();
+    assert!(sentences.iter().all(|line| split(line).len() == 1), "{sentences:?}");
+    let said = desk.host("translate full --input test.de").well();
+    let said: Vec<&str> = said.lines().collect();
+    let (mut lines, mut wanted) = (String::new(), String::new());
+    for of in [0..3, 3..3, 3..4, 4..10, 10..10, 10..20] {
+        lines += &(sentences[of.clone()].join("  ") + "\n");
+        let parts = said[of].iter().filter(|line| !line.is_empty()).copied();
+        wanted += &(parts.collect::<Vec<_>>().join(" ") + "\n");
+    }
+    desk.write("lines.de", &lines);
+    desk.host("export full --quantize f32 --out full.a2d").well();
+    for model in ["full", "full.a2d"] {
+        let line = format!("translate {model} --input lines.de");
+        assert_eq!(desk.host(&format!("{line} --split-sentences")).well(), wanted, "{model}");
+        assert_ne!(desk.host(&line).well(), wanted, "{model}");
+        let both = format!("{line} --split-sentences --n-best 2");
+        desk.refused(&both, 2, &["--split-sentences", "--n-best"]);
+    }
+}
+
+#[test]
+fn a_line_comes_apart_between_sentences_alone() {
+    for (line, sentences) in [
+        (
+            "Eins ist da. Zwei auch! Und drei? Ja.",
+            &["Eins ist da.", "Zwei auch!", "Und drei?", "Ja."][..],
+        ),
+        ("  Ein Satz ohne Ende  ", &["Ein Satz ohne Ende"]),
+        (
+            "J. S. Bach lebte z. B. in Leipzig. Er starb am 28. Juli.",
+            &["J. S. Bach lebte z. B. in Leipzig.", "Er starb am 28. Juli."],
+        ),
+        (
+            "Dr. No met Mrs. Smith at 3.14 p.m. today. She left.",
+            &["Dr. No met Mrs. Smith at 3.14 p.m. today.", "She left."],
+        ),
+        (
+            "He lives in the U.S. Army base. (Mr. X does too.) Yes.",
+            &["He lives in the U.S. Army base.", "(Mr. X does too.)", "Yes."],
+        ),
+        ("„Geh!“ rief er. Sie ging usw. weiter.", &["„Geh!“ rief er.", "Sie ging usw. weiter."]),
+        ("Es war 1990. Dann kam es anders.", &["Es war 1990.", "Dann kam es anders."]),
+        ("彼は来た。彼女は去った！本当？", &["彼は来た。", "彼女は去った！", "本当？"]),
+        ("क्या? वह गया। फिर आया।", &["क्या?", "वह गया।", "फिर आया।"]),
+        ("Wait... What?! No", &["Wait...", "What?!", "No"]),
+        ("Prof.", &["Prof."]),
+        ("", &[""]),
+        (" \t", &[" \t"]),
+        ("...", &["..."]),
+    ] {
+        assert_eq!(split(line), sentences, "{line}");
+    }
+}
+
+#[test]
+fn a_space_stands_only_where_the_script_has_one() {
+    for (sentences, line) in [
+        (&["One.", "Two.", "", "Three."][..], "One. Two. Three."),
+        (&["彼は来た。", "本当？", "ABC。", "はい"], "彼は来た。本当？ABC。はい"),
+        (&["그는 왔다.", "네."], "그는 왔다. 네."),
+        (&["", ""], ""),
+        (&[], ""),
+    ] {
+        assert_eq!(join(sentences.iter().copied()), line);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn sentences_go_on_where_they_were_killed() {
+    let desk = Desk::with_run();
+    let pairs = desk.read("train.de").replace(".\n", ". Ja. Nein.\n");
+    desk.write("long.de", pairs);
+    let line = "translate full --input long.de --beam 1";
+    let whole = desk.host(&format!("{line} --split-sentences")).well();
+    let cut = format!("{line} --output cut.en --resume");
+    let done =
+        desk.meanwhile(&format!("{cut} --split-sentences"), "translated 500 of 600", |child| {
+            send("-KILL", child)
+        });
+    assert_eq!(done.code, None, "{done:#?}");
+    desk.refused(&cut, 2, &["cut.en.partial is of other text, another model or another search"]);
+    desk.host(&format!("{cut} --split-sentences")).well();
+    assert_eq!(desk.read("cut.en"), whole);
 }
 
 #[test]

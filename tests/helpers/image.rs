@@ -9,7 +9,7 @@ use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export::{Words, write, write_with};
+use a2d_host::export::{Beside, Words, write, write_with};
 use std::convert::Infallible;
 
 /// A small configuration.
@@ -78,7 +78,8 @@ pub fn listed(
         counts.into_iter().chain(starts).flat_map(|x| x.to_le_bytes()).collect();
     let tokens = always.iter().chain(lists.iter().flatten());
     bytes.extend(tokens.flat_map(|x| x.to_le_bytes()));
-    Words::new(&write_with(config, weights, &[], &bytes, format).expect("an image"))
+    let beside = Beside { shortlist: bytes, longest_source: None };
+    Words::new(&write_with(config, weights, &[], &beside, format).expect("an image"))
 }
 
 /// Parameters as they lie in an image.

@@ -88,6 +88,48 @@ fn lists_have_unrounded_numbers() {
     assert!(better["signature"].as_str().unwrap().contains("|ar:10000|seed:12345|"));
 }
 
+/// The p-value of a difference of 0 is sacreBLEU's, but nothing is significant about it.
+#[test]
+fn the_same_translations_have_no_star() {
+    let files = desk();
+    // Another text that BLEU has no eye for.
+    files.write("spaced", BASELINE.replace(' ', "  "));
+    for test in ["--paired-bootstrap", "--approximate-randomisation"] {
+        let line =
+            format!("--reference ./ref --hypothesis ./a ./a2 ./b ./spaced --metrics bleu {test}");
+        let text = output(&request(&files, &line)).unwrap();
+        let rows: Vec<_> = text.lines().collect();
+        let p = if test == "--paired-bootstrap" { "(p = 0.0010)" } else { "(p = 0.0001)" };
+        for row in [2, 4] {
+            assert!(rows[row].ends_with(p), "{text}");
+        }
+        assert!(rows[6].ends_with("/a2: the same translations as the baseline's"), "{text}");
+        let spaced = "/spaced: no line differs from the baseline's in BLEU";
+        assert!(rows[7].ends_with(spaced) && rows[8].starts_with("BLEU|"), "{text}");
+
+        let list = output(&request(&files, &format!("{line} --json"))).unwrap();
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let told = [1, 2, 3].map(|k| (&list[k]["same"], &list[k]["scores"][0]["alike"]));
+        let bools = told.map(|(same, alike)| (same.as_bool(), alike.as_bool()));
+        let [yes, no] = [Some(true), Some(false)];
+        assert_eq!(bools, [(yes, yes), (no, no), (no, yes)]);
+        assert!(list[1]["scores"][0]["p_value"].as_f64().unwrap() < 0.05);
+    }
+}
+
+/// Where systems differ, a star says whether that is more than chance.
+#[test]
+fn a_significant_difference_has_a_star() {
+    let files = Files::new();
+    let reference = REFERENCE.repeat(20);
+    files.write("ref", &reference);
+    files.write("a", reference.replace("day", "night").replace("sat", "lay"));
+    files.write("b", &reference);
+    let line = "--reference ./ref --hypothesis ./a ./b --metrics bleu";
+    let text = output(&request(&files, line)).unwrap();
+    assert!(text.lines().nth(2).unwrap().ends_with(")*") && !text.contains("baseline's"), "{text}");
+}
+
 #[test]
 fn threads_change_nothing() {
     let files = desk();

@@ -23,6 +23,7 @@
 //! | 3 | weights' directory: for each parameter in canonical order (that of [`crate::nn::Transformer::try_map`]) four words: [`Format`] (0: f32, 1: int8, 2: int4), rows, columns, offset in section 4 |
 //! | 4 | weights, each at a multiple of 16; [`Weight`] says how a format lies |
 //! | 5 | lexical shortlist, where there is one: [`Shortlist`] |
+//! | 6 | training, where it is known: a word, the tokens of the longest source that it saw |
 //!
 //! Vectors (biases, layer norms) are f32; matrices, the embeddings among them, are either all f32 or all int8 or int4.
 //! The parameters follow from the configuration, so names are not stored.
@@ -77,6 +78,8 @@ pub enum Section {
     Weights = 4,
     /// [`Shortlist`], where there is one.
     Shortlist = 5,
+    /// The tokens of the longest source that training saw, where that is known.
+    Training = 6,
 }
 
 /// One table of 1 KiB: images are checked once.
@@ -99,6 +102,7 @@ pub struct Image<'a> {
     tokenizer: &'a [u8],
     weights: Weights<'a>,
     shortlist: Option<Shortlist<'a>>,
+    longest_source: Option<u32>,
     config: Config,
 }
 
@@ -114,9 +118,14 @@ impl<'a> Image<'a> {
         let shortlist = optional(bytes, sections, Section::Shortlist)?;
         let shortlist =
             shortlist.map(|bytes| Shortlist::new(bytes, sizes.0, sizes.1)).transpose()?;
+        let training =
+            optional(bytes, sections, Section::Training)?.map(self::words).transpose()?;
+        let longest_source =
+            training.and_then(|words| words.first()).map(|word| u32::from_le(*word));
         Ok(Self {
             config,
             shortlist,
+            longest_source,
             tokenizer: find(bytes, sections, Section::Tokenizer)?,
             weights: Weights::new(
                 words(Section::Directory)?,
@@ -138,6 +147,11 @@ impl<'a> Image<'a> {
     /// Which target tokens a source token may become, where the file says so.
     pub fn shortlist(&self) -> Option<&Shortlist<'a>> {
         self.shortlist.as_ref()
+    }
+
+    /// The tokens of the longest source that training saw, where the file says so: what is longer is translated badly.
+    pub fn longest_source(&self) -> Option<u32> {
+        self.longest_source
     }
 
     /// The weights, unread.

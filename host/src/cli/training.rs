@@ -95,9 +95,9 @@ pub struct AverageArgs {
     /// The run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// How many of its last checkpoints; it keeps as many as the key train.keep_last says
-    #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
-    pub last: usize,
+    /// How many of its last checkpoints [default: those that the key train.keep_last kept, up to 5]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub last: Option<usize>,
     /// Folder for the averaged model [default: RUN/average]
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,

@@ -29,6 +29,7 @@ pub struct SearchArgs {
   echo 'Ein Hund läuft.' | host translate runs/quickstart
   host translate runs/quickstart --input test.de --output test.en --beam 1
   host translate runs/quickstart --input train.de --output train.en --resume
+  host translate runs/quickstart --input paragraphs.de --split-sentences
   host translate student.a2d --input test.de")]
 pub struct TranslateArgs {
     /// The run, or an image that `host export` wrote
@@ -52,6 +53,9 @@ pub struct TranslateArgs {
     /// Keep what is translated in OUTPUT.partial, and go on with what is there
     #[arg(long)]
     pub resume: bool,
+    /// Translate each sentence of a line by itself: training mostly saw lines of one
+    #[arg(long, conflicts_with = "n_best")]
+    pub split_sentences: bool,
     /// Keep keys and values of attention in bytes, as a device may; for images only
     #[arg(long)]
     pub int8_cache: bool,
@@ -63,9 +67,10 @@ pub struct TranslateArgs {
 /// `host evaluate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host evaluate runs/quickstart --source test.de --reference test.en")]
+  host evaluate runs/quickstart --source test.de --reference test.en
+  host evaluate student.a2d --source test.de --reference test.en --json")]
 pub struct EvaluateArgs {
-    /// The run
+    /// The run, or an image that `host export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Text to translate; - is standard input
@@ -86,6 +91,9 @@ pub struct EvaluateArgs {
     /// Largest padded batch: sentences times the longest of them
     #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
     pub max_tokens: usize,
+    /// Keep keys and values of attention in bytes, as a device may; for images only
+    #[arg(long)]
+    pub int8_cache: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ use crate::cli::AverageArgs;
 use crate::error::{Error, Result};
 use crate::provenance;
 use crate::run_dir::RunDir;
+use crate::translate::LONGEST_SOURCE;
 use crate::vocab::Vocab;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -35,17 +36,29 @@ pub fn run(args: &AverageArgs, out: &mut dyn Write) -> Result<()> {
         .map_err(|e| Error::output("write", Path::new("the result"), &e))
 }
 
-/// The last `count` updates whose weights are kept.
-fn chosen(dir: &RunDir, count: usize) -> Result<Vec<u64>> {
+/// Checkpoints that are averaged where nobody says how many, if there are so many.
+const USUAL: usize = 5;
+
+/// The last `count` updates whose weights are kept; without a number, those that there are, up to [`USUAL`].
+fn chosen(dir: &RunDir, count: Option<usize>) -> Result<Vec<u64>> {
     let kept = dir.kept_updates();
-    if kept.len() < count {
-        let (folder, found) = (dir.checkpoints(), kept.len());
-        return Err(Error::misuse(format!(
-            "{} holds {found} checkpoints, not {count}: ask for fewer by --last, or train with a larger `train.keep_last`",
-            folder.display()
-        )));
-    }
-    Ok(kept[kept.len() - count..].to_vec())
+    let (folder, found) = (dir.checkpoints(), kept.len());
+    let count = match count {
+        Some(count) if found < count => {
+            return Err(Error::misuse(format!(
+                "{} holds {found} checkpoints, not {count}: ask for fewer by --last, or train with a larger `train.keep_last`",
+                folder.display()
+            )));
+        }
+        None if found == 0 => {
+            return Err(Error::misuse(format!(
+                "{} holds no checkpoints: train with `train.keep_last`",
+                folder.display()
+            )));
+        }
+        count => count.unwrap_or(found.min(USUAL)),
+    };
+    Ok(kept[found - count..].to_vec())
 }
 
 type Averaged = (BTreeMap<String, (Vec<usize>, Vec<f32>)>, BTreeMap<String, String>);
@@ -54,8 +67,11 @@ type Averaged = (BTreeMap<String, (Vec<usize>, Vec<f32>)>, BTreeMap<String, Stri
 fn average(dir: &RunDir, updates: &[u64]) -> Result<Averaged> {
     let mut sums: BTreeMap<String, (Vec<usize>, Vec<f64>)> = BTreeMap::new();
     let mut common: Option<BTreeMap<String, String>> = None;
+    // The same in all, but for those of a program that did not write it.
+    let mut longest = None;
     for &update in updates {
         let mut saved = Saved::load(&dir.kept(update))?;
+        longest = longest.max(saved.metadata.get(LONGEST_SOURCE).cloned());
         let described = COMMON.iter().filter_map(|&key| saved.metadata.get_key_value(key));
         let described = described.map(|(key, text)| (key.clone(), text.clone())).collect();
         if *common.get_or_insert_with(|| BTreeMap::clone(&described)) != described {
@@ -80,6 +96,7 @@ fn average(dir: &RunDir, updates: &[u64]) -> Result<Averaged> {
         .into_iter()
         .map(|(name, (shape, sum))| (name, (shape, sum.into_iter().map(mean).collect())));
     let mut metadata = common.unwrap_or_default();
+    metadata.extend(longest.map(|tokens| (LONGEST_SOURCE.to_owned(), tokens)));
     metadata.insert("averaged".to_owned(), list(updates));
     metadata.insert("program".to_owned(), provenance::program());
     Ok((weights.collect(), metadata))

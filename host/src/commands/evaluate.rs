@@ -1,12 +1,10 @@
 //! `host evaluate`: translate, then score.
 
-use super::translate::{Lines, note_cut};
+use super::translate::{Lines, check_model};
 use crate::cli::{EvaluateArgs, Globals};
-use crate::config::Precision;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::files::{has_place, write_output};
-use crate::run_dir::RunDir;
 use crate::score::{self, command};
 use crate::signals;
 use crate::text;
@@ -18,8 +16,8 @@ use std::path::Path;
 /// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let metrics = command::metrics(&args.metrics)?;
+    check_model(&args.run, &args.device, args.int8_cache)?;
     let device = device::choose(&args.device, globals)?;
-    RunDir::open(&args.run)?;
     command::check_stdin(args.reference.iter().chain([&args.source]))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
     let source = text::read_lines(&args.source)?;
@@ -44,10 +42,11 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         .collect::<Result<Vec<_>>>()?;
     signals::install()?;
     let options = args.search.options(1, args.max_tokens);
-    let work = Lines { run: &args.run, lines: &source, options };
-    let (found, _) = device.run(Precision::F32, work)?;
+    let (model, int8_cache) = (&*args.run, args.int8_cache);
+    let work = Lines { model, lines: &source, options, split: false, int8_cache };
+    let found = work.translate(&device)?;
     if !globals.quiet {
-        note_cut(&found.cut);
+        found.note_lengths(None);
     }
     let lines: Vec<String> = found.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
     if let Some(path) = &args.output {

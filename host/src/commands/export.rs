@@ -1,10 +1,9 @@
 //! `host export`: a run as an image.
 
-use crate::cli::{ExportArgs, Globals, TranslateArgs};
+use crate::cli::{ExportArgs, Globals};
 use crate::cpu::{Cpu, Tensor};
-use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
-use crate::export::{self, Comparison, Runner, Weights, Words};
+use crate::export::{self, Beside, Comparison, Runner, Weights, Words};
 use crate::files::{has_place, write_output};
 use crate::model::Model;
 use crate::prepared::{self, Parallel, Prepared};
@@ -32,9 +31,12 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let weights = weights(&mut b, &translator.model)?;
     let tokenizer = export::tables(&translator.vocab)?;
     let config = translator.model.config;
-    let shortlist = shortlist(args, &translator.vocab)?;
+    let beside = Beside {
+        shortlist: shortlist(args, &translator.vocab)?,
+        longest_source: translator.longest,
+    };
     let format = args.quantize.into();
-    let image = export::write_with(&config, &weights, &tokenizer, &shortlist, format)?;
+    let image = export::write_with(&config, &weights, &tokenizer, &beside, format)?;
     let image = Words::new(&image);
     let runner = Runner::new(&args.out, image.bytes(), args.int8_cache)?;
     let limits = Limits {
@@ -158,20 +160,4 @@ fn tell(
     writeln!(out, "{path}: {size} bytes")?;
     let cache = if args.int8_cache { ", keys and values in bytes" } else { "" };
     writeln!(out, "arena: {arena} bytes for {source} tokens to {target}, beam {beam}{cache}")
-}
-
-/// Whether what is asked for can be done with an image.
-///
-/// Errors (misuse): it cannot.
-pub(super) fn check_image_options(args: &TranslateArgs) -> Result<()> {
-    let gpu = args.device.backend == Backend::Gpu
-        || args.device.device.is_some_and(|device| device != Device::Cpu);
-    let path = args.run.display();
-    match (gpu, args.resume) {
-        (true, _) => Err(Error::misuse(format!("{path} is an image: it runs on the CPU only"))),
-        (_, true) => {
-            Err(Error::misuse(format!("{path} is an image: --resume goes on with runs only")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -16,7 +16,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Columns of a sparkline.
 const SPARKS: usize = 32;
@@ -24,26 +24,50 @@ const SPARKS: usize = 32;
 /// Losses that are shown, where they are not 0.
 const TERMS: [&str; 6] = ["loss", "ce", "kd", "kl_encoder", "kl_decoder", "kl_cross"];
 
+/// How long a run may be without a process: a command that trains several models lets one go before it takes the next.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Shows how a run stands, again and again until it is finished. Nothing is changed there: Ctrl-C ends it at once, with
 /// exit code 130.
 ///
-/// Errors: no run is there (misuse), `out` cannot be written.
+/// Errors: no run is there (misuse); it ended unfinished, or has gone; `out` cannot be written.
 pub fn run(args: &WatchArgs, out: &mut dyn Write) -> Result<()> {
     let refused = |e: std::io::Error| Error::failed(format!("cannot watch for signals: {e}"));
     let always = Arc::new(AtomicBool::new(true));
     flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, always).map_err(refused)?;
     let told = |e| Error::output("write", Path::new("the state"), &e);
     let live = !args.once && !args.json && std::io::stdout().is_terminal();
-    let mut screen = Screen { live, json: args.json, lines: 0, seen: None };
+    let mut screen = Screen { live, json: args.json, lines: 0, seen: None, stopped: false };
+    let (mut idle, grace) = (None, if args.once { Duration::ZERO } else { GRACE });
     loop {
-        let state = State::read(&args.run)?;
-        screen.show(&state, args.once, out).map_err(told)?;
-        if args.once || state.ended() {
-            return Ok(());
+        let mut state = match State::read(&args.run) {
+            Err(_) if screen.seen.is_some() => {
+                let text = "has gone: there is no run any more";
+                return Err(Error::failed(format!("{} {text}", args.run.display())));
+            }
+            state => state?,
+        };
+        // Whoever works shows it: by the lock, or by what is new.
+        let alive = state.locked || screen.seen.as_ref().is_some_and(|seen| *seen != state.now());
+        let since = *idle.get_or_insert_with(Instant::now);
+        if alive {
+            idle = None;
+        } else if since.elapsed() >= grace && !state.ended() {
+            state.stopped = Some(state.why_stopped());
         }
-        std::thread::sleep(Duration::from_secs_f64(args.interval));
+        screen.show(&state, args.once, out).map_err(told)?;
+        match state.stopped {
+            Some(why) if !args.once => {
+                return Err(Error::failed(format!("{}: {why}", state.label)));
+            }
+            _ if args.once || state.ended() => return Ok(()),
+            _ => std::thread::sleep(Duration::from_secs_f64(args.interval)),
+        }
     }
 }
+
+/// What is new, if it is another than before: what is trained, its updates, its validations, whether it is finished.
+type Now = (String, u64, usize, bool);
 
 /// How a run stands.
 struct State {
@@ -54,6 +78,10 @@ struct State {
     train: Option<Train>,
     history: History,
     progress: Option<Progress>,
+    /// Whether a process trains it, or anything else of the run.
+    locked: bool,
+    /// Why no process does, where that is known.
+    stopped: Option<String>,
 }
 
 impl State {
@@ -73,12 +101,33 @@ impl State {
             Some(found) => found.clone(),
             None => (name, RunDir::open(folder)?.folder().to_owned()),
         };
+        // Before the log is read: who lets go now has written all.
+        let locked = stages.iter().any(|(_, folder)| RunDir::at(folder).is_locked());
         let dir = RunDir::at(&current);
         let progress = peek(&dir.last()).ok();
         let progress = progress.and_then(|texts| texts.get("progress")?.parse().ok());
         let train = dir.load_config().map(|run: Run| run.train).ok();
         let history = History::read(&dir.log())?.unwrap_or_default();
-        Ok(Self { label, itself: current == folder, train, history, progress })
+        let itself = current == folder;
+        Ok(Self { label, itself, train, history, progress, locked, stopped: None })
+    }
+
+    fn now(&self) -> Now {
+        let History { validations, .. } = &self.history;
+        (self.label.clone(), self.history.update(), validations.len(), self.finished())
+    }
+
+    /// Why a run that no process trains has ended unfinished.
+    fn why_stopped(&self) -> String {
+        let update = self.history.update();
+        let Some(line) = &self.history.stopped else {
+            let text = "no process goes on with it: it was killed or has failed";
+            return format!("{text}, after update {update}; go on with --resume");
+        };
+        let text = |key| line.get(key).and_then(Value::as_str);
+        let event = text("event").unwrap_or_default();
+        let why = text("why").map_or(String::new(), |why| format!(": {why}"));
+        format!("{event} at update {update}{why}").replace(char::is_control, " ")
     }
 
     /// Whether it has ended: it may have gone on since a checkpoint that was the last one once.
@@ -104,7 +153,7 @@ impl State {
     /// Seconds to the end, at the speed so far and without validations: to the limit that comes first.
     fn eta(&self) -> Option<f64> {
         let done = self.history.update();
-        if done == 0 || self.finished() {
+        if done == 0 || self.finished() || self.stopped.is_some() {
             return None;
         }
         let (update, epoch) = self.limits();
@@ -150,6 +199,7 @@ impl State {
             "seconds": self.history.seconds(),
             "eta_seconds": self.eta(),
             "finished": self.finished(),
+            "stopped": self.stopped,
         })
     }
 
@@ -160,9 +210,12 @@ impl State {
         format!("{}{loss}{}  {}{bleu}", self.head(), self.losses(), self.speed())
     }
 
-    /// Some lines with the course of things, each short enough for any terminal.
-    fn text(&self) -> String {
+    /// Some lines with the course of things, each short enough for any terminal; looked at `once`, why it stopped too.
+    fn text(&self, once: bool) -> String {
         let mut text = self.head() + "\n";
+        if let Some(why) = self.stopped.as_ref().filter(|_| once) {
+            text += &format!("{why}\n");
+        }
         if let Some(loss) = self.last("loss") {
             let course = sparks(&self.history.windows, "loss");
             let (losses, speed) = (self.losses(), self.speed());
@@ -182,6 +235,7 @@ impl State {
         let end = match (self.finished(), self.eta()) {
             (true, _) => "  finished".to_owned(),
             (false, Some(eta)) => format!("  eta {}", duration(eta as u64)),
+            (false, None) if self.stopped.is_some() => "  stopped".to_owned(),
             (false, None) => String::new(),
         };
         format!("{}  {place}  {}{end}", self.label, duration(self.history.seconds() as u64))
@@ -229,20 +283,20 @@ struct Screen {
     /// Lines that stand there.
     lines: usize,
     /// What was told last.
-    seen: Option<(String, u64, usize, bool)>,
+    seen: Option<Now>,
+    /// Whether it was told that nobody trains.
+    stopped: bool,
 }
 
 impl Screen {
     fn show(&mut self, state: &State, once: bool, out: &mut dyn Write) -> std::io::Result<()> {
-        let history = &state.history;
-        let validations = history.validations.len();
-        let now = (state.label.clone(), history.update(), validations, state.finished());
-        let new = self.seen.as_ref() != Some(&now);
-        self.seen = Some(now);
+        let (now, stopped) = (state.now(), state.stopped.is_some());
+        let new = self.seen.as_ref() != Some(&now) || self.stopped != stopped;
+        (self.seen, self.stopped) = (Some(now), stopped);
         match (self.json, self.live || once) {
             _ if !new => Ok(()),
             (true, _) => writeln!(out, "{}", state.json()),
-            (false, true) => self.draw(&state.text(), out),
+            (false, true) => self.draw(&state.text(once), out),
             (false, false) => writeln!(out, "{}", state.line()),
         }?;
         out.flush()

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
+/// How the names of variables begin that set keys.
+const PREFIX: &str = "A2D_";
+
 /// Where a setting came from: what an error about it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -75,16 +78,56 @@ impl Setting {
     }
 }
 
+/// How the names of variables begin that are no settings: those of tests and of scripts.
+const NO_SETTINGS: [&str; 12] = [
+    "A2D_COMMIT",
+    "A2D_CUDA_",
+    "A2D_GOLDEN",
+    "A2D_IMAGE",
+    "A2D_INTEROP",
+    "A2D_LANGUAGES",
+    "A2D_MK_",
+    "A2D_SENTENCES",
+    "A2D_SHOTS",
+    "A2D_SOAK_",
+    "A2D_TEST_",
+    "A2D_TOOLCHAIN",
+];
+
+/// The variable that sets the key of this path.
+fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
 /// The settings among variables: `A2D_` and two underscores between levels.
-pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>) -> Vec<Setting> {
+///
+/// Errors: a variable that begins so and is neither a setting nor one of [`NO_SETTINGS`]: a slip would go unseen.
+pub(super) fn environment(
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Vec<Setting>> {
+    let keys = schema::paths();
     let setting = |(name, value): (String, String)| {
-        let path = name.strip_prefix("A2D_")?;
-        let path = path.contains("__").then(|| path.replace("__", ".").to_lowercase())?;
-        Some(Setting { path, value: Given::Text(value), origin: Origin::Environment(name) })
+        let path = name.strip_prefix(PREFIX)?.replace("__", ".").to_lowercase();
+        if NO_SETTINGS.iter().any(|other| name.starts_with(other)) {
+            return None;
+        }
+        // What has levels is looked up, and refused, as any other setting.
+        if !path.contains('.') && !keys.contains(&path) {
+            return Some(Err(unknown(&name, &path)));
+        }
+        let origin = Origin::Environment(name);
+        Some(Ok(Setting { path, value: Given::Text(value), origin }))
     };
-    let mut settings: Vec<_> = variables.into_iter().filter_map(setting).collect();
+    let mut settings: Vec<_> = variables.into_iter().filter_map(setting).collect::<Result<_>>()?;
     settings.sort_by(|a, b| a.path.cmp(&b.path));
-    settings
+    Ok(settings)
+}
+
+fn unknown(name: &str, path: &str) -> Error {
+    let nearest = variable(&schema::nearest(path));
+    Error::misuse(format!(
+        "environment {name}: it sets no key; did you mean {nearest}? Two underscores stand between levels"
+    ))
 }
 
 /// The settings of a config file.

@@ -26,7 +26,7 @@ pub fn load_with(
     flags: &[Setting],
 ) -> Result<Run> {
     let mut settings = layers::file(path)?;
-    settings.extend(layers::environment(environment));
+    settings.extend(layers::environment(environment)?);
     settings.extend_from_slice(flags);
     merge(path, settings)
 }

@@ -5,8 +5,8 @@
 //! * File: tables `[data]`, `[model]`, `[train]`, `[distill]`, `[teacher.model]`,
 //!   `[teacher.train]` and the keys `out` and `teacher.run`.
 //! * Environment: `A2D_` + the key's path in capitals, two underscores between its levels:
-//!   `A2D_TRAIN__LR=1e-3`, `A2D_TEACHER__MODEL__D_MODEL=512`. Variables without two underscores
-//!   are not settings.
+//!   `A2D_TRAIN__LR=1e-3`, `A2D_TEACHER__MODEL__D_MODEL=512`, `A2D_OUT=runs/a`. Other variables
+//!   that begin with `A2D_` are errors, but for those of tests and scripts, which `layers.rs` lists.
 //! * `--set train.lr=1e-3`.
 //!
 //! `[teacher.model]` and `[teacher.train]` start from the built-in defaults, never from the

@@ -21,17 +21,26 @@ pub fn write(
     tokenizer: &[u8],
     format: Format,
 ) -> Result<Vec<u8>> {
-    write_with(config, weights, tokenizer, &[], format)
+    write_with(config, weights, tokenizer, &Beside::default(), format)
 }
 
-/// [`write()`] with a shortlist, unless that is empty.
+/// What an image may have beside its model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// A shortlist, unless that is empty.
+    pub shortlist: Vec<u8>,
+    /// The tokens of the longest source that training saw, where that is known.
+    pub longest_source: Option<usize>,
+}
+
+/// [`write()`] with more beside the model.
 ///
 /// Errors: as [`write()`].
 pub fn write_with(
     config: &Config,
     weights: &[Vec<f32>],
     tokenizer: &[u8],
-    shortlist: &[u8],
+    beside: &Beside,
     format: Format,
 ) -> Result<Vec<u8>> {
     let plan = Plan::new(config, None)?;
@@ -65,8 +74,11 @@ pub fn write_with(
         (Section::Directory, bytes(&directory)),
         (Section::Weights, payload),
     ];
-    if !shortlist.is_empty() {
-        sections.push((Section::Shortlist, shortlist.to_vec()));
+    if !beside.shortlist.is_empty() {
+        sections.push((Section::Shortlist, beside.shortlist.clone()));
+    }
+    if let Some(tokens) = beside.longest_source {
+        sections.push((Section::Training, bytes(&[number(tokens)?])));
     }
     assemble(&sections)
 }

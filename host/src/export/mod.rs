@@ -8,7 +8,7 @@ mod shortlist;
 pub mod tokenizer;
 
 pub use compare::{Comparison, compare};
-pub use image::{Weights, write, write_with};
+pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
 pub use run::{Runner, Words, is_image};
 pub use shortlist::shortlist;

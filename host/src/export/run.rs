@@ -65,6 +65,11 @@ impl<'a> Runner<'a> {
         Ok(Self { model, tokenizer, int8_cache })
     }
 
+    /// The tokens of the longest source that training saw, where the image says so.
+    pub fn longest(&self) -> Option<usize> {
+        self.model.image().longest_source().map(|tokens| tokens as usize)
+    }
+
     /// Translates sentences of tokens (without an end), best first for each. `go_on` is asked between sentences.
     ///
     /// Errors: the weights are no numbers; `go_on` said no.
@@ -131,13 +136,9 @@ impl<'a> Runner<'a> {
     ) -> Result<Translated> {
         let sources = lines.par_iter().map(|line| self.encode(line.as_ref()));
         let mut sources: Vec<Vec<u32>> = sources.collect::<Result<_>>()?;
-        let mut out = Translated { lines: Vec::new(), tokens: 0, cut: Vec::new() };
-        for (i, source) in sources.iter_mut().enumerate() {
-            if source.len() >= MOST_TOKENS {
-                source.truncate(MOST_TOKENS - 1);
-                out.cut.push(i + 1);
-            }
-        }
+        let lengths = sources.iter().map(Vec::len).collect();
+        sources.iter_mut().for_each(|source| source.truncate(MOST_TOKENS - 1));
+        let mut out = Translated { lines: Vec::new(), tokens: 0, lengths };
         for found in self.tokens(&sources, options, go_on)? {
             out.tokens += found.first().map_or(0, |h| h.tokens.len() + 1);
             let text =

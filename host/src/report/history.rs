@@ -26,6 +26,9 @@ const WINDOW: [&str; 13] = [
 /// Numbers of a validation that are shown.
 const VALIDATION: [&str; 6] = ["update", "epoch", "valid_loss", "valid_nll", "bleu", "seconds"];
 
+/// The event after which training goes on.
+const ROLLED_BACK: &str = "rolled back";
+
 /// Points of a curve; of longer logs, neighbours are averaged.
 const MOST_POINTS: usize = 1000;
 
@@ -38,6 +41,8 @@ pub struct History {
     pub validations: Vec<Line>,
     /// What to say of lines that could not be read.
     pub note: Option<String>,
+    /// The last line, where it tells that training ended there before it was finished.
+    pub stopped: Option<Line>,
 }
 
 impl History {
@@ -51,10 +56,15 @@ impl History {
     fn of(mut found: Lines) -> Self {
         found.lines.retain(|line| count(line, "update").is_some());
         let note = found.note("log.jsonl");
+        let stopped = found.lines.last().filter(|line| {
+            let event = line.get("event").and_then(Value::as_str);
+            event.is_some_and(|event| event != ROLLED_BACK)
+        });
+        let stopped = stopped.cloned();
         let is_validation =
             |line: &Line| ["bleu", "valid_loss"].iter().any(|key| line.contains_key(*key));
         let (validations, windows) = found.lines.into_iter().partition(is_validation);
-        Self { windows, validations, note }
+        Self { windows, validations, note, stopped }
     }
 
     /// The last update that was logged.

@@ -7,7 +7,7 @@ use super::subject::Subject;
 use crate::config::Run;
 use crate::error::Result;
 use crate::model::Model;
-use crate::score;
+use crate::score::{Bleu, Metric};
 use crate::signals;
 use crate::translate::{Options, Translator, translate_lines};
 use a2d_core::backend::Train;
@@ -137,16 +137,15 @@ fn target<'a>(
     Some((translations[place].as_ref()?.get(i)?, Some(place)))
 }
 
-/// The sentences with all translations, and the BLEU of each of these.
+/// The sentences with all translations, and the BLEU of each of these, of the orders that it is long enough for.
 pub fn samples(sentences: &Sentences, translations: &Translations) -> Value {
+    let metric = Bleu { effective_order: true, ..Bleu::default() };
     let sample = |i: usize| {
         let reference = sentences.reference.as_ref().map(|lines| &lines[i]);
         let translation = |(place, lines): (usize, &Option<Vec<String>>)| {
             let text = lines.as_ref()?.get(i)?;
-            let bleu = reference.and_then(|reference| {
-                score::bleu(&[text.as_str()], &[vec![reference.as_str()]]).ok()
-            });
-            Some(json!({"run": place, "text": text, "bleu": bleu.map(|bleu| rounded(bleu.score))}))
+            let bleu = |reference: &String| metric.score(&metric.count(text, &[reference]));
+            Some(json!({"run": place, "text": text, "bleu": reference.map(bleu).map(rounded)}))
         };
         let translations: Vec<_> =
             translations.iter().enumerate().filter_map(translation).collect();

@@ -48,6 +48,9 @@ struct Compared {
     name: String,
     signature: String,
     outcomes: Vec<Outcome>,
+    /// For each system whether every line counts as the baseline's: there is no difference to be tested then, whatever
+    /// p-value the test has for one of 0.
+    alike: Vec<bool>,
 }
 
 /// Compares what `request` names and writes the result to `out`.
@@ -69,10 +72,11 @@ pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
         .iter()
         .map(|metric| compare(&**metric, &hypotheses, &references, request))
         .collect::<Result<Vec<_>>>()?;
+    let same: Vec<bool> = hypotheses.iter().map(|lines| *lines == hypotheses[0]).collect();
     let written = if request.json {
-        command::write_pretty(&json_of(&compared, request), out)
+        command::write_pretty(&json_of(&compared, &same, request), out)
     } else {
-        write_table(&compared, request, out)
+        write_table(&compared, &same, request, out)
     };
     written.map_err(|e| Error::output("write", Path::new("the comparison"), &e))?;
     match &request.export {
@@ -121,11 +125,12 @@ fn compare(
         }
     };
     let signature = signature(metric, references.len(), &test);
-    Ok(Compared { name: metric.name(), signature, outcomes })
+    let alike = tables.iter().map(|table| *table == tables[0]).collect();
+    Ok(Compared { name: metric.name(), signature, outcomes, alike })
 }
 
-/// For each system its name, whether it is the baseline, and its `scores`.
-fn json_of(compared: &[Compared], request: &Request) -> Vec<Value> {
+/// For each system its name, whether it is the baseline, whether its translations are (`same`), and its `scores`.
+fn json_of(compared: &[Compared], same: &[bool], request: &Request) -> Vec<Value> {
     let score = |of: &Compared, system: usize| {
         let Outcome { score, interval, p_value } = of.outcomes[system];
         json!({
@@ -134,18 +139,24 @@ fn json_of(compared: &[Compared], request: &Request) -> Vec<Value> {
             "mean": interval.map(|interval| interval.mean),
             "ci": interval.map(|interval| interval.half_width),
             "p_value": p_value,
+            "alike": of.alike[system],
             "signature": of.signature,
         })
     };
     let system = |(k, path): (usize, &PathBuf)| {
         let scores: Vec<_> = compared.iter().map(|of| score(of, k)).collect();
-        json!({"system": text::name(path), "baseline": k == 0, "scores": scores})
+        json!({"system": text::name(path), "baseline": k == 0, "same": same[k], "scores": scores})
     };
     request.hypotheses.iter().enumerate().map(system).collect()
 }
 
-/// A row for each system, a column for each metric, and the signatures below.
-fn write_table(compared: &[Compared], request: &Request, out: &mut dyn Write) -> io::Result<()> {
+/// A row for each system, a column for each metric; which systems do not differ, and the signatures below.
+fn write_table(
+    compared: &[Compared],
+    same: &[bool],
+    request: &Request,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut columns = vec![names(request)];
     columns.extend(compared.iter().map(|of| column(of, request.places)));
     let width = |column: &Vec<String>| column.iter().map(|cell| cell.chars().count()).max();
@@ -160,6 +171,18 @@ fn write_table(compared: &[Compared], request: &Request, out: &mut dyn Write) ->
         Test::ApproximateRandomisation(_) => "* p ≤ 0.05 against the baseline",
     };
     writeln!(out, "{rule}")?;
+    for (k, path) in request.hypotheses.iter().enumerate().skip(1) {
+        let alike = compared.iter().filter(|of| of.alike[k]).map(|of| of.name.as_str());
+        let alike = alike.collect::<Vec<_>>().join(", ");
+        let name = text::name(path);
+        match (same[k], alike.is_empty()) {
+            (true, _) => writeln!(out, "{name}: the same translations as the baseline's")?,
+            (false, false) => {
+                writeln!(out, "{name}: no line differs from the baseline's in {alike}")?
+            }
+            (false, true) => {}
+        }
+    }
     compared.iter().try_for_each(|of| writeln!(out, "{}|{}", of.name, of.signature))
 }
 
@@ -171,16 +194,17 @@ fn names(request: &Request) -> Vec<String> {
 }
 
 fn column(of: &Compared, places: usize) -> Vec<String> {
-    let cell = |outcome: &Outcome| {
+    let cell = |(outcome, alike): (&Outcome, &bool)| {
         let mut cell = format!("{:.places$}", outcome.score);
         if let Some(interval) = outcome.interval {
             let (mean, half) = (interval.mean, interval.half_width);
             cell += &format!(" ({mean:.places$} ± {half:.places$})");
         }
         if let Some(p) = outcome.p_value {
-            cell += &format!(" (p = {p:.4}){}", if p <= 0.05 { "*" } else { "" });
+            cell += &format!(" (p = {p:.4}){}", if p <= 0.05 && !alike { "*" } else { "" });
         }
         cell
     };
-    [of.name.clone()].into_iter().chain(of.outcomes.iter().map(cell)).collect()
+    let cells = of.outcomes.iter().zip(&of.alike).map(cell);
+    [of.name.clone()].into_iter().chain(cells).collect()
 }

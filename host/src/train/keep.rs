@@ -8,6 +8,7 @@ use crate::files::make_folder;
 use crate::log::Log;
 use crate::model::is_alignment;
 use crate::provenance;
+use crate::translate::LONGEST_SOURCE;
 use a2d_core::backend::Train;
 use a2d_core::shape::Shape;
 use serde_json::{Map, Value, json};
@@ -89,9 +90,20 @@ impl<B: Train> Trainer<'_, B> {
             ("vocabulary_size", vocab.len().to_string()),
             ("program", provenance::program()),
             ("progress", progress.to_string()),
+            (LONGEST_SOURCE, self.longest_source().to_string()),
         ];
         let entries = entries.into_iter().chain(teacher);
         Ok(entries.map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+}
+
+impl<B: Train> Trainer<'_, B> {
+    /// Tokens of the longest source that is in a batch, its end not counted.
+    fn longest_source(&self) -> usize {
+        let most = self.job.run.train.max_tokens;
+        let lengths = self.job.data.train.all_lengths().iter();
+        let seen = lengths.filter(|(source, target)| *source.max(target) as usize <= most);
+        seen.map(|(source, _)| *source as usize).max().unwrap_or(1) - 1
     }
 }
 

@@ -43,6 +43,12 @@ impl<B: Train> Trainer<'_, B> {
     pub(super) fn retry(&mut self, b: &mut B, display: &mut Display, why: Error) -> Result<()> {
         let retries = self.progress.retries + 1;
         if self.job.run.train.on_nan == OnNan::Stop || retries > MOST_RETRIES {
+            let (update, seconds) = (self.progress.update, self.seconds);
+            let event = json!({
+                "update": update, "event": "failed", "why": why.to_string(), "seconds": seconds,
+            });
+            // What is wrong is told, whatever becomes of the log.
+            let _ = self.log.write(&event);
             return Err(self.job.ranks.alike(why));
         }
         self.go_back(b)?;

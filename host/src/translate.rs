@@ -180,7 +180,7 @@ impl<T: Clone> Translator<T> {
     }
 }
 
-/// Translates lines, blank ones to blank ones.
+/// Translates lines, to blank ones those that are blank or come to nothing once they are normalised.
 ///
 /// Errors: the device was lost, or `done` said no.
 pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
@@ -192,6 +192,9 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Translated> {
     let mut sources = vocab.encode_batch(lines)?;
+    let filled: Vec<usize> = (0..lines.len())
+        .filter(|&i| !lines[i].as_ref().trim().is_empty() && !sources[i].is_empty())
+        .collect();
     let mut cut = Vec::new();
     for (i, source) in sources.iter_mut().enumerate() {
         if source.len() >= MOST_TOKENS {
@@ -200,8 +203,6 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
         }
         source.push(EOS);
     }
-    let filled: Vec<usize> =
-        (0..lines.len()).filter(|&i| !lines[i].as_ref().trim().is_empty()).collect();
     let sources: Vec<Vec<u32>> = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
     let found = translate_tokens(b, model, &sources, options, done)?;
 

@@ -2,6 +2,7 @@
 
 use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
+use crate::vocab::Normalization;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
@@ -132,6 +133,18 @@ pub struct PrepareArgs {
     /// there already, its own translations for one
     #[arg(long, value_name = "FILE", conflicts_with = "vocab_size")]
     pub vocab: Option<PathBuf>,
+    /// How lines are normalised before they become subwords: nfc (spaces of every kind are one, what is invisible is
+    /// dropped, letters and their accents are one character), nfkc (and characters that mean the same are the same) or
+    /// none
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        default_value = "nfc",
+        hide_possible_values = true,
+        conflicts_with = "vocab"
+    )]
+    pub normalization: Normalization,
     /// Pairs with more subwords on either side are dropped and counted
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
     pub max_length: usize,

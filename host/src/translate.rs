@@ -186,7 +186,7 @@ impl<T: Clone> Translator<T> {
     }
 }
 
-/// Translates lines, blank ones to blank ones.
+/// Translates lines, to blank ones those that are blank or come to nothing once they are normalised.
 ///
 /// Errors: the device was lost, or `done` said no.
 pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
@@ -198,13 +198,14 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Translated> {
     let mut sources = vocab.encode_batch(lines)?;
+    let filled: Vec<usize> = (0..lines.len())
+        .filter(|&i| !lines[i].as_ref().trim().is_empty() && !sources[i].is_empty())
+        .collect();
     let lengths = sources.iter().map(Vec::len).collect();
     for source in &mut sources {
         source.truncate(MOST_TOKENS - 1);
         source.push(EOS);
     }
-    let filled: Vec<usize> =
-        (0..lines.len()).filter(|&i| !lines[i].as_ref().trim().is_empty()).collect();
     let sources: Vec<Vec<u32>> = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
     let search = Search { forbidden: vocab.forbidden(), ..options.search };
     let found = translate_tokens(b, model, &sources, &Options { search, ..*options }, done)?;

@@ -2,14 +2,15 @@
 //!
 //! Stored as `tokenizer.json` in the format of Hugging Face's `tokenizers`. A line is read thus:
 //!
-//! 1. spaces become `▁`, and one `▁` is put in front unless the line already begins with one;
-//! 2. the line is cut before every `▁` and around every ASCII punctuation character;
-//! 3. the merges of the vocabulary are applied within each piece.
+//! 1. it is normalised, as its vocabulary's [`Normalization`] says;
+//! 2. spaces become `▁`, and one `▁` is put in front unless the line already begins with one;
+//! 3. the line is cut before every `▁` and around every ASCII punctuation character;
+//! 4. the merges of the vocabulary are applied within each piece.
 //!
-//! None of this needs Unicode tables, so a device can do the same. With byte fallback
-//! `decode(encode(line)) == line`, with two exceptions: a literal `▁` or a control character comes
-//! back as a space, and one leading space (or `▁`) is lost. Runs of spaces are kept. The names of the special tokens
-//! (`</s>` …) in a text are plain text.
+//! A device does the same. With byte fallback `decode(encode(line))` is the normalised line. Where
+//! that is the line as it is ([`Normalization::None`]), there are two exceptions: a literal `▁` or a
+//! control character comes back as a space, and one leading space (or `▁`) is lost. The names of the
+//! special tokens (`</s>` …) in a text are plain text.
 
 mod decode;
 
@@ -18,6 +19,7 @@ use crate::files::write_whole;
 use crate::hash;
 use crate::signals;
 use a2d_core::allow::Forbidden;
+use clap::ValueEnum;
 use decode::Pieces;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
@@ -29,9 +31,11 @@ use tokenizers::pipeline::{
 };
 
 mod learn;
+mod normal;
 mod words;
 
 pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
+pub use normal::{Normalization, Touched};
 pub use words::{LONGEST_TOKEN, Words};
 
 use learn::learn_merges;
@@ -48,6 +52,13 @@ const LEAST_PIECES: usize = 12;
 
 const SPACE: char = '▁';
 
+/// The patterns of what [`Normalization`] drops and of what it makes a space, in the syntax of every
+/// library that runs a `tokenizer.json`.
+const INVISIBLE: &str =
+    r"[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u200B\u2060\uFEFF]";
+const SPACES: &str =
+    r"[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u2581\u3000]";
+
 /// A subword vocabulary, ready to encode and decode; shared freely between threads.
 #[derive(Clone)]
 pub struct Vocab {
@@ -55,12 +66,19 @@ pub struct Vocab {
     options: EncodeOptions,
     json: Vec<u8>,
     size: usize,
-    byte_fallback: bool,
+    kind: Kind,
     pieces: Arc<Pieces>,
 }
 
+/// What tells the vocabularies made here apart, beside their tokens and merges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    byte_fallback: bool,
+    normalization: Normalization,
+}
+
 impl Vocab {
-    /// Learns at most `size` subwords from `lines`, with byte fallback from
+    /// Learns at most `size` subwords from `lines` in NFC, with byte fallback from
     /// [`BYTE_FALLBACK_FROM`] on. The same lines, in any order, give the same vocabulary.
     ///
     /// # Errors
@@ -106,11 +124,12 @@ impl Vocab {
                 "a vocabulary of {size} is too small: at least {least}{with}"
             )));
         }
+        let kind = Kind { byte_fallback, normalization: words.normalization() };
         let words = words.most_frequent();
         // Half for characters, so that a text of many rare ones still gets subwords.
         let letters = (size - reserved.len()) / 2;
         let (ids, merges) = learn_merges(&words, letters, &reserved, size, go_on)?;
-        let document = document(ids, merges, byte_fallback);
+        let document = document(ids, merges, kind);
         Self::from_bytes(document.to_string().as_bytes())
     }
 
@@ -130,8 +149,8 @@ impl Vocab {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let document: Value = serde_json::from_slice(bytes)
             .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
-        let (ids, byte_fallback) = checked(&document)?;
-        let (size, pieces) = (ids.len(), Arc::new(Pieces::new(ids, byte_fallback)));
+        let (ids, kind) = checked(&document)?;
+        let (size, pieces) = (ids.len(), Arc::new(Pieces::new(ids, kind.byte_fallback)));
         let tokenizer = tokenizers::from_json(&runnable(document).to_string())
             .map_err(|e| Error::misuse(format!("not a usable tokenizer.json: {e}")))?;
         let options = EncodeOptions {
@@ -140,7 +159,7 @@ impl Vocab {
             padding: Override::Off,
             truncation: Override::Off,
         };
-        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, byte_fallback, pieces })
+        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, kind, pieces })
     }
 
     /// The bytes of the `tokenizer.json`.
@@ -164,15 +183,22 @@ impl Vocab {
 
     /// Whether characters outside the vocabulary are spelt as bytes.
     pub fn has_byte_fallback(&self) -> bool {
-        self.byte_fallback
+        self.kind.byte_fallback
     }
 
-    /// The ids of a line, without a final [`EOS`]. An empty line has none.
+    /// How lines are normalised before they become tokens.
+    pub fn normalization(&self) -> Normalization {
+        self.kind.normalization
+    }
+
+    /// The ids of a line, without a final [`EOS`]. A line that is empty once it is normalised has none.
     ///
     /// # Errors
     /// [`Error::Misuse`] for a line of 4 GiB or more.
     pub fn encode(&self, line: &str) -> Result<Vec<u32>> {
         let mut tokens = Vec::with_capacity(line.len() / 3 + 2);
+        let mut buffer = String::new();
+        let line = self.normalization().apply(line, &mut buffer);
         self.tokenizer
             .encode_into(line, &self.options, &mut tokens)
             .map_err(|e| Error::misuse(format!("cannot encode a line: {e}")))?;
@@ -194,12 +220,12 @@ impl Vocab {
 
     /// What encodes many lines on one thread.
     pub fn encoder(&self) -> Encoder<'_> {
-        Encoder::new(self.tokenizer.get_model())
+        Encoder::new(self.tokenizer.get_model(), self.normalization())
     }
 
     /// What a search must not write, see [`a2d_core::token::forbidden`].
     pub fn forbidden(&self) -> Forbidden {
-        a2d_core::token::forbidden(self.byte_fallback)
+        a2d_core::token::forbidden(self.kind.byte_fallback)
     }
 
     /// The text of `ids`: one line, by the rule of [`a2d_core::token::Speller`].
@@ -228,15 +254,24 @@ impl Vocab {
 pub struct Encoder<'a> {
     model: &'a PipelineModel,
     scratch: PipelineModelScratch,
+    normalization: Normalization,
+    normal: String,
     marked: String,
     spans: Vec<Span>,
     tokens: Vec<PipelineToken>,
 }
 
 impl<'a> Encoder<'a> {
-    fn new(model: &'a PipelineModel) -> Self {
-        let scratch = model.init_scratch();
-        Self { model, scratch, marked: String::new(), spans: Vec::new(), tokens: Vec::new() }
+    fn new(model: &'a PipelineModel, normalization: Normalization) -> Self {
+        Self {
+            model,
+            scratch: model.init_scratch(),
+            normalization,
+            normal: String::new(),
+            marked: String::new(),
+            spans: Vec::new(),
+            tokens: Vec::new(),
+        }
     }
 
     /// Appends the ids of a line: those of [`Vocab::encode`].
@@ -244,6 +279,16 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// As [`Vocab::encode`].
     pub fn encode(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.normal);
+        let done = self.encode_normal(self.normalization.apply(line, &mut buffer), ids);
+        self.normal = buffer;
+        done
+    }
+
+    /// [`Encoder::encode`] of a line that is normalised.
+    ///
+    /// Errors: as there.
+    pub(crate) fn encode_normal(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
         mark(line, &mut self.marked);
         if u32::try_from(self.marked.len()).is_err() {
             return Err(Error::misuse("cannot encode a line of 4 GiB"));
@@ -271,8 +316,8 @@ fn reserved(byte_fallback: bool) -> Vec<String> {
 }
 
 /// The `tokenizer.json` of what was learnt.
-fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, byte_fallback: bool) -> Value {
-    let mut document = skeleton(byte_fallback);
+fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, kind: Kind) -> Value {
+    let mut document = skeleton(kind);
     document["model"]["vocab"] =
         Value::Object(ids.into_iter().map(|(token, id)| (token, id.into())).collect());
     document["model"]["merges"] = merges.into_iter().map(|(a, b)| json!([a, b])).collect();
@@ -280,7 +325,7 @@ fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, byte_fallbac
 }
 
 /// Everything in a `tokenizer.json` but the vocabulary and the merges.
-fn skeleton(byte_fallback: bool) -> Value {
+fn skeleton(Kind { byte_fallback, normalization }: Kind) -> Value {
     let metaspace =
         json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
     let added = SPECIAL.iter().enumerate().map(|(id, content)| {
@@ -299,7 +344,7 @@ fn skeleton(byte_fallback: bool) -> Value {
         "truncation": null,
         "padding": null,
         "added_tokens": added.collect::<Vec<_>>(),
-        "normalizer": null,
+        "normalizer": normalizer(normalization),
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": cuts},
         "post_processor": null,
         "decoder": decoder,
@@ -318,13 +363,30 @@ fn skeleton(byte_fallback: bool) -> Value {
     })
 }
 
+/// The steps of a [`Normalization`], as `tokenizers` takes them.
+fn normalizer(normalization: Normalization) -> Value {
+    let form = match normalization {
+        Normalization::None => return Value::Null,
+        Normalization::Nfc => "NFC",
+        Normalization::Nfkc => "NFKC",
+    };
+    let replace = |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
+    json!({"type": "Sequence", "normalizers": [
+        replace(INVISIBLE, ""),
+        replace(SPACES, " "),
+        {"type": form},
+        replace(" +", " "),
+        {"type": "Strip", "strip_left": true, "strip_right": true},
+    ]})
+}
+
 fn split(at: char, behavior: &str) -> Value {
     json!({"type": "Split", "pattern": {"String": at}, "behavior": behavior, "invert": false})
 }
 
-/// The ids of the tokens and whether bytes are among them, once all that the program relies on is
+/// The ids of the tokens and what kind of vocabulary it is, once all that the program relies on is
 /// known to hold.
-fn checked(document: &Value) -> Result<(&Map<String, Value>, bool)> {
+fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
     let foreign = || Error::misuse("not a vocabulary made by `host prepare`");
     let model = document.get("model").and_then(Value::as_object).ok_or_else(foreign)?;
     let ids = model.get("vocab").and_then(Value::as_object).ok_or_else(foreign)?;
@@ -334,10 +396,10 @@ fn checked(document: &Value) -> Result<(&Map<String, Value>, bool)> {
     let mut rest = document.clone();
     rest["model"]["vocab"] = json!({});
     rest["model"]["merges"] = json!([]);
-    if rest != skeleton(byte_fallback) {
-        return Err(foreign());
-    }
-    Ok((ids, byte_fallback))
+    let kinds = Normalization::value_variants().iter();
+    let mut kinds = kinds.map(|&normalization| Kind { byte_fallback, normalization });
+    let kind = kinds.find(|kind| rest == skeleton(*kind)).ok_or_else(foreign)?;
+    Ok((ids, kind))
 }
 
 /// The special tokens, and the bytes where they are in use, have their ids.
@@ -365,7 +427,8 @@ fn check_dense(ids: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// The same tokenizer in the newer format, the only one that the library runs.
+/// The same tokenizer in the newer format, the only one that the library runs, for lines that are
+/// normalised already.
 fn runnable(mut document: Value) -> Value {
     document["version"] = json!("2.0");
     document["normalizer"] = json!({"type": "MetaspaceNormalizer", "replacement": SPACE,

@@ -1,6 +1,7 @@
 //! `[data]`: the corpus and its vocabulary.
 
 use crate::score::tokenize::Tokenizer;
+use crate::vocab::Normalization;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,6 +24,8 @@ pub struct Data {
     pub test: Option<PathBuf>,
     /// Subwords in the joint vocabulary, special tokens included.
     pub vocab_size: usize,
+    /// How lines are normalised before they become subwords.
+    pub normalization: Normalization,
     /// Pairs with more subwords than this on either side are dropped and counted.
     pub max_length: usize,
     /// Leave out the training pairs that have a flaw: copies, duplicates, pairs of other splits, garbled text.
@@ -45,6 +48,7 @@ impl Default for Data {
             valid: None,
             test: None,
             vocab_size: 8000,
+            normalization: Normalization::Nfc,
             max_length: 250,
             clean: false,
             bleu_tokenizer: None,

@@ -1,8 +1,9 @@
 //! What can be wrong with a pair of lines.
 
+use super::pairs::Sides;
 use super::script::Script;
 use super::survey::Survey;
-use crate::text::Line;
+use crate::vocab::Normalization;
 use serde::{Deserialize, Serialize};
 
 /// Something that is looked for in every pair of lines.
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Check {
     /// A side is not UTF-8, or longer than [`crate::text::LONGEST_LINE`].
     Unreadable,
-    /// A side is empty or blank.
+    /// A side is empty or blank, once it is normalised.
     Empty,
     /// A side has more tokens than allowed.
     TooLong,
@@ -24,7 +25,8 @@ pub enum Check {
     /// A side is also in another split, but for case, white space and final punctuation: training text in what is
     /// measured on, or the other way round.
     Overlap,
-    /// A side has signs of a wrong encoding: `�`, `Ã¤`, control characters, a byte-order mark.
+    /// A side has signs of a wrong encoding: `�`, `Ã¤`, control characters and byte-order marks that no
+    /// normalisation drops.
     Encoding,
     /// Most letters of a side are of another script than most lines of the training text.
     Script,
@@ -78,37 +80,45 @@ impl Flags {
         Check::ALL.into_iter().any(|check| self.has(check) && which(check))
     }
 
+    /// Of a pair that can be read, whether a side is empty.
+    pub fn of_empty(sides: &Sides<'_>) -> Self {
+        let mut flags = Self::default();
+        flags.set(Check::Empty, sides.lack());
+        flags
+    }
+
     /// Whether there is nothing to encode.
     pub fn hopeless(self) -> bool {
         self.has(Check::Unreadable) || self.has(Check::Empty)
     }
 }
 
-/// All that can be said of a pair without its tokens. `i` is its number in the text that was
-/// surveyed, `scripts` are what its sides should be written in.
+/// All that can be said of a pair without its tokens; without `sides`, it cannot be read. `i` is its
+/// number in the text that was surveyed, `scripts` are what its sides should be written in.
 pub(super) fn judge(
     i: usize,
-    pair: [Line<'_>; 2],
+    sides: Option<&Sides<'_>>,
     survey: &Survey,
     scripts: [Option<Script>; 2],
 ) -> Flags {
-    let mut flags = Flags::default();
-    let [Line::Text(source), Line::Text(target)] = pair else {
+    let Some(sides) = sides else {
+        let mut flags = Flags::default();
         flags.set(Check::Unreadable, true);
         return flags;
     };
-    let sides = [source, target];
-    if sides.iter().any(|side| side.trim().is_empty()) {
-        flags.set(Check::Empty, true);
+    let mut flags = Flags::of_empty(sides);
+    if flags.hopeless() {
         return flags;
     }
-    flags.set(Check::Identical, is_copy(source, target));
+    let Sides { raw, text, normalization } = sides;
+    let mended = *normalization != Normalization::None;
+    flags.set(Check::Identical, is_copy(text[0], text[1]));
     flags.set(Check::Duplicate, survey.repeated.has(i));
     flags.set(Check::NearDuplicate, survey.alike.has(i));
     flags.set(Check::Ambiguous, survey.ambiguous.has(i));
     flags.set(Check::Overlap, survey.overlap.has(i));
-    flags.set(Check::Encoding, sides.iter().any(|side| is_garbled(side)));
-    let foreign = sides.iter().zip(scripts).any(|(side, wanted)| {
+    flags.set(Check::Encoding, raw.iter().any(|side| is_garbled(side, mended)));
+    let foreign = text.iter().zip(scripts).any(|(side, wanted)| {
         let found = wanted.and_then(|_| Script::of_most(side));
         found.is_some() && found != wanted
     });
@@ -137,17 +147,20 @@ fn is_copy(source: &str, target: &str) -> bool {
     source.trim() == target.trim() && source.chars().any(char::is_alphabetic)
 }
 
-/// Whether a line was likely read in another encoding than it was written in.
-fn is_garbled(line: &str) -> bool {
+/// Whether a line was likely read in another encoding than it was written in. Where it is `mended` by a
+/// normalisation, what that drops speaks against it no more, but for characters that are none of
+/// Unicode's and letters of Windows-1252.
+fn is_garbled(line: &str, mended: bool) -> bool {
+    let stray = |c: char| c == '\u{FEFF}' || c.is_control() && c != '\t';
+    let sign = |c: char| matches!(c, '\u{FFFD}' | '\u{80}'..='\u{9F}') || !mended && stray(c);
     if line.is_ascii() {
-        return line.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t');
+        return !mended && line.chars().any(stray);
     }
     let mut before = ' ';
     line.chars().any(|c| {
-        let sign = matches!(c, '\u{FFFD}' | '\u{FEFF}') || c.is_control() && c != '\t';
         let misread = is_misread(before, c);
         before = c;
-        sign || misread
+        sign(c) || misread
     })
 }
 
@@ -174,7 +187,7 @@ mod tests {
     #[test]
     fn misread_text_is_told_from_text() {
         let good = ["schön, Größe, Äpfel", "À la carte «ÉTÉ»", "„MENÜ“", "NÃO", "Ångström · Ñandú"];
-        assert!(!good.into_iter().any(is_garbled));
+        assert!(!good.into_iter().any(|line| is_garbled(line, false) || is_garbled(line, true)));
         for bad in [
             "schÃ¶n",
             "GrÃ¶ÃŸe",
@@ -190,9 +203,14 @@ mod tests {
             "ä\u{85}",
         ] {
             let line = bad.replace("Â 5", "Â\u{a0}5");
-            assert!(is_garbled(&line), "{line}");
+            let mended = ["a\u{7f}", "a\u{1}", "\u{feff}a"].contains(&bad);
+            assert_eq!(
+                [is_garbled(&line, false), is_garbled(&line, true)],
+                [true, !mended],
+                "{line}"
+            );
         }
-        assert!(!is_garbled("a\tb") && !is_garbled("ä\tb"));
+        assert!(!is_garbled("a\tb", false) && !is_garbled("ä\tb", false));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Request;
 use super::check::{Check, Flags, judge, judge_lengths};
-use super::pairs::{Chunk, Text};
+use super::pairs::{Buffers, Chunk, Sides, Text};
 use super::report::Split;
 use super::script::Script;
 use super::survey::Survey;
@@ -10,7 +10,7 @@ use crate::corpus::Writer;
 use crate::error::{Error, Result};
 use crate::files::Unfinished;
 use crate::text::Line;
-use crate::vocab::{Encoder, UNK, Vocab};
+use crate::vocab::{Encoder, Touched, UNK, Vocab};
 use rayon::prelude::*;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -41,11 +41,11 @@ impl<'a> Encoders<'a> {
         Self((0..rayon::current_num_threads()).map(|_| Mutex::new(vocab.encoder())).collect())
     }
 
-    /// Appends the ids of a line.
+    /// Appends the ids of a normalised line.
     fn encode(&self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
         let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
         let mut encoder = self.0[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        encoder.encode(line, ids)
+        encoder.encode_normal(line, ids)
     }
 }
 
@@ -79,9 +79,10 @@ pub(super) fn encode(
         let encoded: Vec<_> = (0..chunk.len())
             .into_par_iter()
             .with_min_len(256)
-            .map(|i| {
-                let flags = judge(chunk.first + i, chunk.pair(i), survey, scripts);
-                Pair::of(chunk.pair(i), flags, request.max_length, encoders)
+            .map_init(Buffers::default, |buffers, i| {
+                let sides = buffers.sides(chunk.pair(i), vocab.normalization());
+                let flags = judge(chunk.first + i, sides.as_ref(), survey, scripts);
+                Pair::of(sides, flags, request.max_length, encoders)
             })
             .collect::<Result<_>>()?;
         out.take(chunk, &encoded, clean)
@@ -104,37 +105,41 @@ struct Pair {
     /// Those of the source, then those of the target.
     ids: Vec<u32>,
     source: usize,
+    /// What normalisation changed in each side.
+    touched: [Touched; 2],
 }
 
 impl Pair {
     fn of(
-        lines: [Line<'_>; 2],
-        mut flags: Flags,
+        sides: Option<Sides<'_>>,
+        flags: Flags,
         max_length: usize,
         encoders: &Encoders<'_>,
     ) -> Result<Self> {
-        let mut ids = Vec::new();
-        let [Line::Text(source), Line::Text(target)] = lines else {
-            return Ok(Self { flags, ids, source: 0 });
-        };
+        let mut pair = Self { flags, ids: Vec::new(), source: 0, touched: Default::default() };
+        let Some(sides) = sides else { return Ok(pair) };
+        pair.touched = sides.touched();
+        let [source, target] = sides.text;
         if flags.hopeless() {
-            return Ok(Self { flags, ids, source: 0 });
+            return Ok(pair);
         }
-        encoders.encode(source, &mut ids)?;
-        let source = ids.len();
-        encoders.encode(target, &mut ids)?;
-        judge_lengths(&mut flags, [source, ids.len() - source], max_length);
-        Ok(Self { flags, ids, source })
+        encoders.encode(source, &mut pair.ids)?;
+        pair.source = pair.ids.len();
+        encoders.encode(target, &mut pair.ids)?;
+        let target = pair.ids.len() - pair.source;
+        judge_lengths(&mut pair.flags, [pair.source, target], max_length);
+        Ok(pair)
     }
 }
 
 impl Encoded {
     fn take(&mut self, chunk: &Chunk, pairs: &[Pair], clean: bool) -> Result<()> {
-        for (i, Pair { flags, ids, source }) in pairs.iter().enumerate() {
+        for (i, Pair { flags, ids, source, touched }) in pairs.iter().enumerate() {
             if !self.texts.is_empty() {
                 self.copy(chunk.pair(i))?;
             }
             let split = &mut self.split;
+            touched.iter().for_each(|touched| split.normalized.add(*touched));
             if *flags != Flags::default() {
                 split.note(*flags, chunk.first + i, chunk.pair(i));
             }

@@ -1,8 +1,10 @@
 //! `data.json`: what a prepared folder was made of, and whether it still is what was made.
 
+use super::report::unnormalized;
 use super::{Report, Request, find};
 use crate::error::{Error, Result};
 use crate::hash;
+use crate::vocab::Normalization;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -160,18 +162,26 @@ struct Choices {
     #[serde(default)]
     given: bool,
     byte_fallback: Option<bool>,
+    /// Where the vocabulary was given, that decides.
+    #[serde(default = "unnormalized")]
+    normalization: Normalization,
     max_length: usize,
     clean: bool,
 }
 
 impl Choices {
     fn of(request: &Request) -> Self {
+        let normalization = match request.vocabulary {
+            Some(_) => unnormalized(),
+            None => request.normalization,
+        };
         Self {
             source_lang: request.source_lang.clone(),
             target_lang: request.target_lang.clone(),
             vocab_size: request.vocab_size,
             given: request.vocabulary.is_some(),
             byte_fallback: request.byte_fallback,
+            normalization,
             max_length: request.max_length,
             clean: request.clean,
         }
@@ -192,6 +202,10 @@ impl Choices {
         match size {
             Some((key, was, is)) => Some(format!("it was prepared with `{key}` {was}, not {is}")),
             None if self == wanted => None,
+            None if self.normalization != wanted.normalization => {
+                let (was, is) = (self.normalization, wanted.normalization);
+                Some(format!("it was prepared with `data.normalization` {was}, not {is}"))
+            }
             None if self.clean != wanted.clean => {
                 let (was, is) = (self.clean, wanted.clean);
                 Some(format!("it was prepared with `data.clean` {was}, not {is}"))

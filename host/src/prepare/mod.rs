@@ -16,18 +16,18 @@ pub use check::Check;
 pub use manifest::{
     Chosen, State, check_files, chosen, load_report, state, texts_exist, up_to_date,
 };
-pub use report::{Finding, Report, Sample, Split, Vocabulary};
+pub use report::{Finding, Normalized, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
 use crate::display::Wait;
 use crate::error::{Error, Result};
 use crate::files::{make_folder, remove, sweep, write_whole};
 use crate::signals;
-use crate::text::Line;
-use crate::vocab::{Vocab, Words};
+use crate::vocab::{Normalization, Vocab, Words};
+use check::Flags;
 use encode::{Encoded, Encoders, encode};
 use manifest::{MANIFEST, inputs, write_manifest};
-use pairs::Text;
+use pairs::{Buffers, Text};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,8 @@ pub struct Request {
     pub vocab_size: usize,
     /// The vocabulary to use, in place of one that is learnt.
     pub vocabulary: Option<PathBuf>,
+    /// How lines are normalised before they become subwords; with [`Request::vocabulary`], that decides.
+    pub normalization: Normalization,
     /// Whether unknown characters are spelt as bytes; decided by the size where not given.
     pub byte_fallback: Option<bool>,
     /// Pairs with more tokens than this on either side are left out.
@@ -83,6 +85,7 @@ impl Default for Request {
             test: None,
             vocab_size: 8000,
             vocabulary: None,
+            normalization: Normalization::Nfc,
             byte_fallback: None,
             max_length: 250,
             clean: false,
@@ -122,9 +125,11 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
     let start = Instant::now();
     let inputs = inputs(request)?;
     let texts = Text::all(request);
-    let surveys = survey::all(&texts, &request.out, request.clean)?;
-    let (vocab, every) = match &request.vocabulary {
-        Some(path) => (Vocab::load(path)?, 0),
+    let given = request.vocabulary.as_deref().map(Vocab::load).transpose()?;
+    let normalization = given.as_ref().map_or(request.normalization, Vocab::normalization);
+    let surveys = survey::all(&texts, &request.out, request.clean, normalization)?;
+    let (vocab, every) = match given {
+        Some(vocab) => (vocab, 0),
         None => learn(request, &texts[0], &surveys[0])?,
     };
 
@@ -139,6 +144,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
         vocabulary: Vocabulary {
             size: vocab.len(),
             byte_fallback: vocab.has_byte_fallback(),
+            normalization,
             fingerprint: vocab.fingerprint(),
             every,
         },
@@ -169,15 +175,19 @@ pub(crate) fn find(prefix: &str, lang: &str) -> PathBuf {
 /// The vocabulary, and that it was learnt from every so many-th pair.
 fn learn(request: &Request, train: &Text, survey: &Survey) -> Result<(Vocab, usize)> {
     let every = survey.bytes.div_ceil(MOST_LEARNT_FROM).max(1) as usize;
-    let mut words = Words::default();
+    let mut words = Words::new(request.normalization);
+    let mut buffers = Buffers::default();
     train.each(|chunk| {
         for i in (0..chunk.len()).filter(|i| (chunk.first + i).is_multiple_of(every)) {
-            let [Line::Text(source), Line::Text(target)] = chunk.pair(i) else { continue };
-            let bounds = [source, target].map(|line| words.bounds(line));
-            let mut flags = check::judge(chunk.first + i, chunk.pair(i), survey, survey.most());
+            let Some(sides) = buffers.sides(chunk.pair(i), request.normalization) else { continue };
+            let bounds = sides.text.map(|line| words.bounds(line));
+            let mut flags = match request.clean {
+                true => check::judge(chunk.first + i, Some(&sides), survey, survey.most()),
+                false => Flags::of_empty(&sides),
+            };
             check::judge_bounds(&mut flags, bounds, request.max_length);
             if !flags.any(|check| check.leaves_out(request.clean)) {
-                [source, target].into_iter().for_each(|line| words.add(line));
+                sides.text.into_iter().for_each(|line| words.add(line));
             }
         }
         Ok(())

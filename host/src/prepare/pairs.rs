@@ -4,11 +4,54 @@ use super::Request;
 use crate::error::{Error, Result};
 use crate::signals;
 use crate::text::{Line, Lines, Reader};
+use crate::vocab::{Normalization, Touched};
 use std::path::PathBuf;
 
 /// How much is read at once: enough for all threads, little in memory.
 const MOST_PAIRS: usize = 1 << 14;
 const MOST_BYTES: usize = 1 << 22;
+
+/// A pair of lines that can be read.
+pub(super) struct Sides<'a> {
+    /// As they stand in the files.
+    pub raw: [&'a str; 2],
+    /// Normalised.
+    pub text: [&'a str; 2],
+    pub normalization: Normalization,
+}
+
+impl Sides<'_> {
+    /// Whether a side has nothing in it.
+    pub fn lack(&self) -> bool {
+        self.text.iter().any(|side| side.trim().is_empty())
+    }
+
+    /// What normalisation changed in each.
+    pub fn touched(&self) -> [Touched; 2] {
+        [0, 1].map(|side| match std::ptr::eq(self.raw[side], self.text[side]) {
+            true => Touched::default(),
+            false => self.normalization.touches(self.raw[side]),
+        })
+    }
+}
+
+/// Where lines are normalised.
+#[derive(Default)]
+pub(super) struct Buffers([String; 2]);
+
+impl Buffers {
+    /// A pair, normalised; nothing where it cannot be read.
+    pub fn sides<'a>(
+        &'a mut self,
+        pair: [Line<'a>; 2],
+        normalization: Normalization,
+    ) -> Option<Sides<'a>> {
+        let [Line::Text(source), Line::Text(target)] = pair else { return None };
+        let [first, second] = &mut self.0;
+        let text = [normalization.apply(source, first), normalization.apply(target, second)];
+        Some(Sides { raw: [source, target], text, normalization })
+    }
+}
 
 /// The two files of a split.
 pub(super) struct Text {

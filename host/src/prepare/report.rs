@@ -5,6 +5,7 @@ use super::check::{Check, Flags};
 use super::script::Script;
 use crate::error::{Error, Result};
 use crate::text::Line;
+use crate::vocab::{Normalization, Touched};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -37,6 +38,9 @@ pub struct Vocabulary {
     pub size: usize,
     /// Whether unknown characters are spelt as bytes.
     pub byte_fallback: bool,
+    /// How lines are normalised.
+    #[serde(default = "unnormalized")]
+    pub normalization: Normalization,
     /// [`crate::vocab::Vocab::fingerprint`].
     pub fingerprint: String,
     /// It was learnt from every so many-th pair of the training text: 1, unless that is larger
@@ -65,8 +69,36 @@ pub struct Split {
     pub target_tokens: usize,
     /// Tokens that stand for an unknown character.
     pub unknown: usize,
+    /// Lines that normalisation changes, of both sides together.
+    #[serde(default)]
+    pub normalized: Normalized,
     /// Of every check, also those that nothing was found by.
     pub findings: Vec<Finding>,
+}
+
+/// How many lines normalisation changes, by what it does. A line may be in several counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Normalized {
+    /// Tabs, no-break spaces, several spaces, spaces at an end.
+    pub spaces: usize,
+    /// Characters that nobody sees are dropped: soft hyphens, byte-order marks, controls.
+    pub invisible: usize,
+    /// Characters in another form: letters apart from their accents; with NFKC also ligatures and the like.
+    pub composition: usize,
+}
+
+impl Normalized {
+    /// One more line.
+    pub(super) fn add(&mut self, line: Touched) {
+        self.spaces += usize::from(line.spaces);
+        self.invisible += usize::from(line.invisible);
+        self.composition += usize::from(line.composition);
+    }
+}
+
+/// That of folders which do not say it.
+pub(super) fn unnormalized() -> Normalization {
+    Normalization::None
 }
 
 /// How many pairs a check holds for, and the first few of them.
@@ -213,9 +245,11 @@ impl Report {
     /// # Errors
     /// `out` cannot be written.
     pub(super) fn tell(&self, request: &Request, out: &mut dyn Write) -> std::io::Result<()> {
-        let Vocabulary { size, byte_fallback, fingerprint, every } = &self.vocabulary;
+        let Vocabulary { size, byte_fallback, normalization, fingerprint, every } =
+            &self.vocabulary;
         let bytes = if *byte_fallback { ", byte fallback" } else { "" };
-        writeln!(out, "vocabulary: {size} tokens{bytes}, fingerprint {fingerprint}")?;
+        let form = format!(", normalization {normalization}");
+        writeln!(out, "vocabulary: {size} tokens{bytes}{form}, fingerprint {fingerprint}")?;
         if *every == 0 {
             writeln!(out, "  as it was given")?;
         } else if *every > 1 {
@@ -252,6 +286,19 @@ impl Split {
             for Sample { line, source, target } in samples {
                 writeln!(out, "    {line:>9}: {source} | {target}")?;
             }
+        }
+        let Normalized { spaces, invisible, composition } = self.normalized;
+        let changes = [
+            ("lines with other spaces, normalised", spaces),
+            ("lines with invisible characters, dropped", invisible),
+            ("lines with characters in another form", composition),
+        ];
+        for (says, count) in changes.into_iter().filter(|(_, count)| *count > 0) {
+            writeln!(
+                out,
+                "  {says:<44} {count:>9} {:>7.3} %",
+                50.0 * count as f64 / *lines as f64
+            )?;
         }
         if self.unknown > 0 {
             let says = "characters outside the vocabulary";

@@ -1,11 +1,12 @@
 //! The first look at the texts: what can be told of a pair only once all others are known.
 
-use super::pairs::{Chunk, Text};
+use super::pairs::{Buffers, Chunk, Sides, Text};
 use super::runs::Runs;
 use super::script::{Script, Scripts};
 use crate::error::{Error, Result};
 use crate::hash;
 use crate::text::Line;
+use crate::vocab::Normalization;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::Path;
@@ -49,12 +50,17 @@ type Known = [HashSet<u64>; 2];
 ///
 /// Errors: those of [`Text::each`]; a line that cannot be read, unless `clean` and in the training
 /// text (misuse); `folder` cannot be written.
-pub(super) fn all(texts: &[Text], folder: &Path, clean: bool) -> Result<Vec<Survey>> {
+pub(super) fn all(
+    texts: &[Text],
+    folder: &Path,
+    clean: bool,
+    normalization: Normalization,
+) -> Result<Vec<Survey>> {
     let Some((train, others)) = texts.split_first() else { return Ok(Vec::new()) };
     let mut looks = Vec::new();
     let mut watched = Known::default();
     for text in others {
-        let mut look = Look::new(folder);
+        let mut look = Look::new(folder, normalization);
         look.keep = Some(Vec::new());
         look.over(text, &watched, false)?;
         for hashes in look.keep.iter().flatten() {
@@ -64,7 +70,7 @@ pub(super) fn all(texts: &[Text], folder: &Path, clean: bool) -> Result<Vec<Surv
         }
         looks.push(look);
     }
-    let mut look = Look::new(folder);
+    let mut look = Look::new(folder, normalization);
     look.over(train, &watched, clean)?;
     for other in &mut looks {
         for (i, hashes) in other.keep.iter().flatten().enumerate() {
@@ -78,6 +84,7 @@ pub(super) fn all(texts: &[Text], folder: &Path, clean: bool) -> Result<Vec<Surv
 }
 
 struct Look {
+    normalization: Normalization,
     survey: Survey,
     runs: Runs,
     /// The same of hashes that near duplicates have in common.
@@ -99,8 +106,9 @@ struct Digest {
 }
 
 impl Look {
-    fn new(folder: &Path) -> Self {
+    fn new(folder: &Path, normalization: Normalization) -> Self {
         Self {
+            normalization,
             survey: Survey::default(),
             runs: Runs::new(folder),
             plain: Runs::new(folder),
@@ -110,11 +118,17 @@ impl Look {
     }
 
     fn over(&mut self, text: &Text, watched: &Known, clean: bool) -> Result<()> {
+        let normalization = self.normalization;
         self.survey.pairs = text.each(|chunk| {
             let digests: Vec<_> = (0..chunk.len())
                 .into_par_iter()
                 .with_min_len(512)
-                .map_init(String::new, |buffer, i| Digest::of(chunk.pair(i), buffer))
+                .map_init(Default::default, |(buffers, plain): &mut (Buffers, String), i| {
+                    match buffers.sides(chunk.pair(i), normalization) {
+                        Some(sides) => Ok(Digest::of(&sides, plain)),
+                        None => Err(unreadable_side(chunk.pair(i))),
+                    }
+                })
                 .collect();
             self.survey.bytes += chunk.bytes();
             let mut digests = digests.into_iter().enumerate();
@@ -189,25 +203,26 @@ fn unreadable(text: &Text, chunk: &Chunk, i: usize, side: usize) -> Error {
     Error::misuse(format!("{path}:{line}: {what}{help}"))
 }
 
+/// Which side of a pair cannot be read.
+fn unreadable_side(pair: [Line<'_>; 2]) -> usize {
+    usize::from(matches!(pair[0], Line::Text(_)))
+}
+
 impl Digest {
-    /// Nothing for a pair with a blank side. Errors: the side that cannot be read.
-    fn of(pair: [Line<'_>; 2], buffer: &mut String) -> Result<Option<Self>, usize> {
-        let sides = match pair {
-            [Line::Text(source), Line::Text(target)] => [source, target],
-            [Line::Text(_), _] => return Err(1),
-            _ => return Err(0),
-        };
-        if sides.iter().any(|side| side.trim().is_empty()) {
-            return Ok(None);
+    /// Nothing for a pair with a blank side.
+    fn of(sides: &Sides<'_>, buffer: &mut String) -> Option<Self> {
+        if sides.lack() {
+            return None;
         }
-        Ok(Some(Self {
+        let sides = sides.text;
+        Some(Self {
             exact: sides.map(|side| hash::bytes(side.as_bytes())),
             plain: sides.map(|side| {
                 simplify(side, buffer);
                 hash::bytes(buffer.as_bytes())
             }),
             scripts: sides.map(Script::of_most),
-        }))
+        })
     }
 }
 

@@ -9,10 +9,11 @@ use crate::train::Progress;
 use crate::vocab::Vocab;
 
 /// The keys that a run cannot change on its way: what is learned, from what, and what an update is made of.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 11] = [
     "data.source_lang",
     "data.target_lang",
     "data.vocab_size",
+    "data.normalization",
     "data.max_length",
     "model",
     "distill",

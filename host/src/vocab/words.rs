@@ -1,6 +1,6 @@
 //! The pieces of a line, and counting them: what a vocabulary is learnt from.
 
-use super::SPACE;
+use super::{Normalization, SPACE};
 use crate::hash;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,14 +18,26 @@ const MOST_LEARNT: usize = 1 << 18;
 /// languages has so many after some 30 million words. All are counted, in memory.
 #[derive(Default)]
 pub struct Words {
+    normalization: Normalization,
+    normal: String,
     counts: HashMap<Box<str>, u64>,
     marked: String,
 }
 
 impl Words {
+    /// None yet, of lines that are to be normalised thus.
+    pub fn new(normalization: Normalization) -> Self {
+        Self { normalization, ..Self::default() }
+    }
+
+    /// How lines are normalised.
+    pub fn normalization(&self) -> Normalization {
+        self.normalization
+    }
+
     /// Counts the pieces of one more line.
     pub fn add(&mut self, line: &str) {
-        mark(line, &mut self.marked);
+        mark(self.normalization.apply(line, &mut self.normal), &mut self.marked);
         for part in pieces(&self.marked).flat_map(parts) {
             match self.counts.get_mut(part) {
                 Some(count) => *count += 1,
@@ -42,7 +54,7 @@ impl Words {
 
     /// The fewest and the most tokens that a line can have in a vocabulary that is learnt.
     pub fn bounds(&mut self, line: &str) -> [usize; 2] {
-        mark(line, &mut self.marked);
+        mark(self.normalization.apply(line, &mut self.normal), &mut self.marked);
         let parts = self.marked.chars().count().div_ceil(LONGEST_TOKEN);
         [pieces(&self.marked).count().max(parts), self.marked.len()]
     }
@@ -63,7 +75,7 @@ impl Words {
     }
 }
 
-/// Step 1 of the description of [`vocab`](super), into a buffer that is used again.
+/// Step 2 of the description of [`vocab`](super), into a buffer that is used again.
 pub(super) fn mark(line: &str, marked: &mut String) {
     marked.clear();
     if !line.is_empty() && !line.starts_with([' ', SPACE]) {
@@ -72,7 +84,7 @@ pub(super) fn mark(line: &str, marked: &mut String) {
     marked.extend(line.chars().map(|c| if c == ' ' { SPACE } else { c }));
 }
 
-/// Step 2 of that description.
+/// Step 3 of that description.
 pub(super) fn pieces(marked: &str) -> impl Iterator<Item = &str> {
     let mut rest = marked;
     std::iter::from_fn(move || {

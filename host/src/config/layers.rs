@@ -4,6 +4,8 @@ use super::schema;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
@@ -130,11 +132,20 @@ fn unknown(name: &str, path: &str) -> Error {
     ))
 }
 
+/// Bytes of a configuration: what has more is another file, or a device that never ends.
+const LONGEST: u64 = 1 << 20;
+
 /// The settings of a config file.
 ///
 /// Errors: the file cannot be read, is not UTF-8 or not TOML.
 pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Error::input("read", path, &e))?;
+    if bytes.len() as u64 > LONGEST {
+        let path = path.display();
+        return Err(Error::misuse(format!("{path} has over 1 MiB: it is no configuration")));
+    }
     settings(path, text(path, &bytes)?)
 }
 

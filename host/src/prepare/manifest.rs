@@ -2,6 +2,7 @@
 
 use super::{Report, Request, find};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::hash;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -31,6 +32,10 @@ pub fn state(request: &Request) -> State {
     let manifest = match Manifest::read(&request.out) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return State::Other(OTHER_VERSION.to_owned()),
+        // What is no manifest is perhaps another program's.
+        Err(error) if request.out.join(MANIFEST).exists() => {
+            return State::Other(error.to_string());
+        }
         Err(_) => return State::Absent,
     };
     if let Some(why) = manifest.choices.other_than(&Choices::of(request)) {
@@ -111,7 +116,7 @@ impl Manifest {
     /// The manifest, unless it is another version's.
     fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(MANIFEST);
-        let bytes = std::fs::read(&path).map_err(|e| Error::input("read", &path, &e))?;
+        let bytes = files::read(&path).map_err(|e| Error::input("read", &path, &e))?;
         let foreign = |e| {
             let path = path.display();
             Error::misuse(format!("{path}: not a manifest of `host prepare`: {e}"))

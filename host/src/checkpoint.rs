@@ -5,7 +5,7 @@
 //! contents give equal bytes.
 
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::{self, write_whole};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -125,7 +125,7 @@ impl Saved {
     /// Errors (misuse, naming the file): it cannot be read, is truncated, was made by another
     /// program, was changed, or holds anything but 32-bit floats.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
+        let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
         let path = path.to_owned();
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&path, &e))?;
         let mut metadata = metadata(&bytes).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Files that are whole or not there: written to a temporary name, synced, renamed.
 
 use crate::error::{Error, Result};
-use std::fs::{File, OpenOptions};
+use crate::run_dir::RunDir;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -79,6 +80,41 @@ pub fn write_output(
     written.map_err(|e| Error::output("write", path, &e))
 }
 
+/// All bytes of a file that the program wrote once. What is none, a device that never ends or a pipe without a writer,
+/// is refused: a folder from elsewhere may hold anything under its names.
+///
+/// Errors: it cannot be read, or is no file.
+pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    is_plain(&std::fs::metadata(path)?)?;
+    std::fs::read(path)
+}
+
+/// Opens a file of a folder of the program's own, to read it and to write where it ends; it is made where there is none.
+/// A link is not followed: in a folder from elsewhere it may name any file of the user.
+///
+/// Errors: it cannot be opened, is a link, or no file.
+pub fn append(path: &Path) -> std::io::Result<File> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => return Err(foreign("a link, which is not written to")),
+        Ok(found) => is_plain(&found)?,
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    OpenOptions::new().create(true).read(true).append(true).open(path)
+}
+
+/// A folder says itself what it is when it is opened.
+fn is_plain(found: &Metadata) -> std::io::Result<()> {
+    match found.is_file() || found.is_dir() {
+        true => Ok(()),
+        false => Err(foreign("a device or a pipe, no file")),
+    }
+}
+
+fn foreign(is: &str) -> std::io::Error {
+    std::io::Error::new(ErrorKind::InvalidInput, format!("it is {is}"))
+}
+
 /// Takes away what a killed program was writing in `folder`; what cannot be removed stays.
 pub fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -91,8 +127,12 @@ pub fn sweep(folder: &Path) {
 
 /// Looks before long work whether its output has a place.
 ///
-/// Errors: the folder of `path` does not exist, or `path` is a folder.
+/// Errors: the folder of `path` does not exist, or `path` is a folder; it is a part of a run (misuse).
 pub fn has_place(path: &Path) -> Result<()> {
+    if RunDir::is_part(path) {
+        let text = "is a part of the run beside it: choose another output";
+        return Err(Error::misuse(format!("{} {text}", path.display())));
+    }
     let found = std::fs::metadata(folder_of(path)).and_then(|folder| match folder.is_dir() {
         false => Err(ErrorKind::NotADirectory.into()),
         true if path.is_dir() => Err(ErrorKind::IsADirectory.into()),

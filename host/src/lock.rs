@@ -1,8 +1,10 @@
 //! Files that one process at a time works on.
 
+use crate::error::Error;
+use crate::files::append;
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
-use std::path::Path;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often a file is tried before it is another process's: who looks by [`is_taken`] holds it for a moment ...
@@ -38,6 +40,54 @@ pub fn take(path: &Path, mut open: impl FnMut() -> std::io::Result<File>) -> Res
                 std::thread::sleep(PAUSE);
             }
             Err(TryLockError::Error(error)) => return Err(Refused::Failed(error)),
+        }
+    }
+}
+
+/// A folder that is this process's own to work in, until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    path: PathBuf,
+    stays: bool,
+    /// Kept from others as long as it is open.
+    _file: File,
+}
+
+impl Held {
+    /// Keeps other processes away from `folder` by the file `name` in it; `does` says in a message to them what is done
+    /// there.
+    ///
+    /// # Errors
+    /// Another process works there (misuse), or the folder cannot be written.
+    pub fn new(folder: &Path, name: &str, does: &str) -> Result<Self, Error> {
+        let path = folder.join(name);
+        let wrong = |e: std::io::Error| Error::output("lock", &path, &e);
+        let mut file = take(&path, || append(&path)).map_err(|refused| match refused {
+            Refused::Failed(e) => wrong(e),
+            Refused::Taken => {
+                let process = std::fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
+                let process =
+                    process.map_or("another process".into(), |id| format!("process {id}"));
+                let how = "wait for it, or choose another --out";
+                Error::misuse(format!("{process} {does} {}: {how}", folder.display()))
+            }
+        })?;
+        let told = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        told.map_err(wrong)?;
+        Ok(Self { path, stays: false, _file: file })
+    }
+
+    /// Leaves the file there when it is dropped.
+    pub fn stays(mut self) -> Self {
+        self.stays = true;
+        self
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.stays {
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }

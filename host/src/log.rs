@@ -1,9 +1,10 @@
 //! `log.jsonl`: what training measured, one JSON object a line, appended.
 
 use crate::error::{Error, Result};
+use crate::files::append;
 use crate::tensorboard::Events;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,7 @@ impl Log {
     ///
     /// Errors: the file cannot be read or written.
     pub fn resume(path: &Path, update: u64, validated: u64) -> Result<Self> {
-        let options = OpenOptions::new().create(true).read(true).append(true).open(path);
-        let file = options.map_err(|e| Error::output("write", path, &e))?;
+        let file = append(path).map_err(|e| Error::output("write", path, &e))?;
         let kept = if update == 0 { Ok((0, 0.0)) } else { kept(&file, update, validated) };
         let (kept, seconds) = kept.map_err(|e| Error::input("read", path, &e))?;
         file.set_len(kept).map_err(|e| Error::output("write", path, &e))?;

@@ -3,15 +3,27 @@
 use a2d_host::cli::{Cli, Globals, Verb, refusal};
 use a2d_host::error::{Error, Result};
 use a2d_host::ranks::{Launch, Ranks};
-use a2d_host::{commands, output, panics, score};
+use a2d_host::{commands, output, panics, score, signals};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Bytes of the stack that all is done on, whatever the shell allows: a model lies on it while it is put together.
+const STACK: usize = 16 << 20;
+
 fn main() -> ExitCode {
     panics::install();
+    let refused = |e: std::io::Error| Error::failed(format!("cannot start a thread: {e}"));
+    let work = std::thread::Builder::new().stack_size(STACK).spawn(work).map_err(refused);
+    match signals::survive().and(work) {
+        Ok(work) => work.join().unwrap_or(ExitCode::FAILURE),
+        Err(error) => ExitCode::from(tell(&error)),
+    }
+}
+
+fn work() -> ExitCode {
     let launch = Launch::of_environment();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

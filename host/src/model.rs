@@ -124,7 +124,7 @@ impl Plan {
 
     /// Takes every parameter out of a checkpoint, under its name after `prefix`.
     ///
-    /// Errors (misuse): one is missing or of another shape.
+    /// Errors (misuse): one is missing or of another shape; a weight is no number.
     pub fn take<B: Train>(
         &self,
         b: &mut B,
@@ -133,6 +133,13 @@ impl Plan {
     ) -> Result<Vec<B::Tensor>> {
         let tensor = |(name, spec): &(String, Spec)| {
             let data = saved.take(&format!("{prefix}{name}"), spec.shape.dims())?;
+            if prefix.is_empty() && data.iter().any(|x| !x.is_finite()) {
+                let path = saved.path().display();
+                let how = "it cannot be used, take another checkpoint or train it again";
+                return Err(Error::misuse(format!(
+                    "{path} has numbers that are none in `{name}`: {how}"
+                )));
+            }
             Ok(b.tensor(&data, spec.shape))
         };
         let params: Result<Vec<_>> = self.params.iter().map(tensor).collect();

@@ -4,11 +4,11 @@
 //! which are on disk before the next one is begun. One process at a time works on a file.
 
 use crate::error::{Error, Result};
-use crate::files::remove;
+use crate::files::{append, remove};
 use crate::lock::{self, Refused};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -30,8 +30,7 @@ impl Partial {
     /// Errors: another process works on it, or it was made from something else than `recipe` (misuse); it cannot be read
     /// or written.
     pub fn open<R: Serialize>(path: &Path, recipe: &R, all: usize) -> Result<Self> {
-        let open = || OpenOptions::new().create(true).read(true).append(true).open(path);
-        let mut file = lock::take(path, open).map_err(|refused| match refused {
+        let mut file = lock::take(path, || append(path)).map_err(|refused| match refused {
             Refused::Taken => taken(path),
             Refused::Failed(e) => Error::output("write", path, &e),
         })?;

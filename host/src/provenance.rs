@@ -1,10 +1,10 @@
 //! Where a run comes from: one line of `provenance.jsonl` for each time that the program worked on it.
 
 use crate::error::{Error, Result};
+use crate::files::append;
 use crate::train::Job;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::SystemTime;
 
@@ -25,7 +25,7 @@ pub fn commit() -> Option<&'static str> {
 pub fn record(job: &Job<'_>, teacher: Option<&str>, from: u64) -> Result<()> {
     let path = job.dir.provenance();
     let text = format!("{}\n", line(job, teacher, from));
-    let file = OpenOptions::new().create(true).append(true).open(&path);
+    let file = append(&path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|e| Error::output("write", &path, &e))
 }

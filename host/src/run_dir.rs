@@ -3,9 +3,7 @@
 use crate::config::{self, Run};
 use crate::error::{Error, Result};
 use crate::files::{make_folder, remove, write_whole};
-use crate::lock::{self, Refused};
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use crate::lock::{self, Held};
 use std::path::{Path, PathBuf};
 
 /// What a process that trains holds.
@@ -66,6 +64,13 @@ impl RunDir {
     pub fn resume(folder: &Path) -> Result<Self> {
         make_folder(folder)?;
         Ok(Self::at(folder))
+    }
+
+    /// Whether `path` names what a run cannot do without, beside the configuration of one.
+    pub fn is_part(path: &Path) -> bool {
+        let parts = ["config.toml", "tokenizer.json", "best.safetensors", "last.safetensors"];
+        let named = parts.iter().any(|part| path.file_name().is_some_and(|name| name == *part));
+        named && path.is_file() && path.with_file_name("config.toml").is_file()
     }
 
     /// The folder itself.
@@ -159,29 +164,13 @@ impl RunDir {
     /// Keeps other processes from training here until the result is dropped, or the process ends in any way.
     ///
     /// Errors: another one does (misuse), or the folder cannot be written.
-    pub fn lock(&self) -> Result<File> {
-        let path = self.folder.join(LOCK);
-        let wrong = |e: std::io::Error| Error::output("lock", &path, &e);
-        let open =
-            || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = lock::take(&path, open).map_err(|refused| match refused {
-            Refused::Taken => self.taken(&path),
-            Refused::Failed(e) => wrong(e),
-        })?;
-        let told = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        told.map(|()| file).map_err(wrong)
+    pub fn lock(&self) -> Result<Held> {
+        Held::new(&self.folder, LOCK, "trains in").map(Held::stays)
     }
 
     /// Whether a process trains here, as far as this one can tell.
     pub fn is_locked(&self) -> bool {
         lock::is_taken(&self.folder.join(LOCK))
-    }
-
-    fn taken(&self, lock: &Path) -> Error {
-        let process = std::fs::read_to_string(lock).ok().filter(|text| !text.is_empty());
-        let process = process.map_or("another process".to_owned(), |id| format!("process {id}"));
-        let folder = self.folder.display();
-        Error::misuse(format!("{process} trains in {folder}: wait for it, or choose another --out"))
     }
 
     /// The checkpoint to use: the best, or the last where no validation has been.

@@ -4,10 +4,10 @@
 //! `summary.proto`.
 
 use crate::error::{Error, Result};
-use crate::files::{make_folder, remove};
+use crate::files::{append, make_folder, remove};
 use prost::Message;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -87,8 +87,7 @@ impl Events {
         }
         // TensorBoard takes the newest by name.
         let path = folder.join(format!("{PREFIX}{:010}.a2d", now() as u64));
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|e| Error::output("write", &path, &e))?;
+        let file = append(&path).map_err(|e| Error::output("write", &path, &e))?;
         let mut events = Self { file, path };
         let version = Some("brain.Event:2".to_owned());
         events.add(Event { wall_time: now(), file_version: version, ..Event::default() })?;

@@ -15,20 +15,24 @@ use crate::error::{Error, Result};
 /// parallel files stay together. The last line may lack its end; an empty file has no lines.
 ///
 /// # Errors
-/// [`Error::Misuse`] when the file cannot be read, or naming the first line that is not UTF-8.
+/// [`Error::Misuse`] when the file cannot be read, or naming the first line that is not UTF-8, or longer than
+/// [`LONGEST_LINE`].
 pub fn read_lines(path: &Path) -> Result<Vec<String>> {
     let mut input = open(path)?;
     let mut lines = Vec::new();
     loop {
         let mut bytes = Vec::new();
-        let read = input.read_until(b'\n', &mut bytes).map_err(|e| unreadable(path, &e))?;
-        if read == 0 {
-            return Ok(lines);
+        let read = part(&mut input, &mut bytes).map_err(|e| unreadable(path, &e))?;
+        let refused =
+            |why: &str| Error::misuse(format!("{}:{}: {why}", name(path), lines.len() + 1));
+        match read {
+            0 => return Ok(lines),
+            _ if is_too_long(read, &bytes) => {
+                return Err(refused("over 1 MiB: a line is one sentence"));
+            }
+            _ => strip_end(&mut bytes),
         }
-        strip_end(&mut bytes);
-        let line = String::from_utf8(bytes)
-            .map_err(|_| Error::misuse(format!("{}:{}: not UTF-8", name(path), lines.len() + 1)))?;
-        lines.push(line);
+        lines.push(String::from_utf8(bytes).map_err(|_| refused("not UTF-8"))?);
     }
 }
 
@@ -50,9 +54,38 @@ fn open_file(path: &Path) -> Result<Box<dyn BufRead + Send>> {
     let file = File::open(path).map_err(|e| unreadable(path, &e))?;
     let file = BufReader::with_capacity(1 << 18, file);
     if path.extension().is_some_and(|extension| extension == "gz") {
-        Ok(Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(file))))
+        let packed = file.get_ref().metadata().map_err(|e| unreadable(path, &e))?.len();
+        let input = MultiGzDecoder::new(file);
+        Ok(Box::new(BufReader::with_capacity(1 << 18, Unpacked { input, left: most(packed) })))
     } else {
         Ok(Box::new(file))
+    }
+}
+
+/// How much larger than its packed file a text may be. Ordinary text is three to five times as large; ...
+const MOST_UNPACKED: u64 = 100;
+/// ... and what has fewer bytes fills no memory.
+const FEW: u64 = 1 << 28;
+
+/// Bytes of text that a file of so many packed ones may hold.
+fn most(packed: u64) -> u64 {
+    packed.saturating_mul(MOST_UNPACKED).max(FEW)
+}
+
+/// What comes out of a packed file: no more of it than a text would be.
+struct Unpacked<R> {
+    input: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(bytes)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let why = format!("it unpacks to over {MOST_UNPACKED} times its size");
+            io::Error::new(io::ErrorKind::InvalidData, format!("{why}: unpack it first"))
+        })?;
+        Ok(read)
     }
 }
 
@@ -66,9 +99,19 @@ fn strip_end(line: &mut Vec<u8>) {
     }
 }
 
-/// The longest line that a [`Reader`] takes, in bytes: no sentence is as long, and a file without
+/// The longest line that is read, in bytes: no sentence is as long, and a file without
 /// line ends must not fill the memory.
 pub const LONGEST_LINE: usize = 1 << 20;
+
+/// Adds a line with its end, or as much of it as is too long, and says how many bytes that are.
+fn part(input: &mut (impl BufRead + ?Sized), bytes: &mut Vec<u8>) -> io::Result<usize> {
+    input.take(LONGEST_LINE as u64 + 1).read_until(b'\n', bytes)
+}
+
+/// Whether so many bytes, the last that were added to `bytes`, are the beginning of a longer line.
+fn is_too_long(read: usize, bytes: &[u8]) -> bool {
+    read > LONGEST_LINE && bytes.last() != Some(&b'\n')
+}
 
 /// The lines of a file one after the other, whatever its size.
 pub struct Reader {
@@ -91,11 +134,12 @@ impl Reader {
     /// [`Error::Misuse`] when the file cannot be read.
     pub fn next(&mut self, lines: &mut Lines) -> Result<bool> {
         let start = lines.bytes.len();
-        let read = self.part(&mut lines.bytes)?;
+        let read = part(&mut self.input, &mut lines.bytes);
+        let read = read.map_err(|e| unreadable(&self.path, &e))?;
         if read == 0 {
             return Ok(false);
         }
-        let too_long = read > LONGEST_LINE && lines.bytes.last() != Some(&b'\n');
+        let too_long = is_too_long(read, &lines.bytes);
         if too_long {
             self.skip()?;
             lines.bytes.truncate(start);
@@ -117,13 +161,6 @@ impl Reader {
             lines.clear();
         }
         Ok(count)
-    }
-
-    /// A line with its end, or as much of it as is too long.
-    fn part(&mut self, bytes: &mut Vec<u8>) -> Result<usize> {
-        let most = LONGEST_LINE as u64 + 1;
-        let read = (&mut self.input).take(most).read_until(b'\n', bytes);
-        read.map_err(|e| unreadable(&self.path, &e))
     }
 
     fn skip(&mut self) -> Result<()> {

@@ -217,6 +217,10 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
         let text =
             |h: Hypothesis| Ok(Translation { text: vocab.decode(&h.tokens)?, score: h.score });
         out.lines[i] = hypotheses.into_iter().map(text).collect::<Result<_>>()?;
+        if out.lines[i].is_empty() {
+            let text = "nothing was found: the weights are too large, or no numbers";
+            return Err(Error::failed(format!("line {}: {text}", i + 1)));
+        }
     }
     Ok(out)
 }

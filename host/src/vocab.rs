@@ -15,7 +15,7 @@
 mod decode;
 
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::{self, write_whole};
 use crate::hash;
 use crate::signals;
 use a2d_core::allow::Forbidden;
@@ -138,7 +138,7 @@ impl Vocab {
     /// # Errors
     /// [`Error::Misuse`], naming the file, when it cannot be read or is no vocabulary of ours.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
+        let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
         Self::from_bytes(&bytes).map_err(|e| Error::misuse(format!("{}: {e}", path.display())))
     }
 

@@ -26,7 +26,7 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     let Asked { mut run, folder, place, mut beside, begun } = asked;
     let resume = args.run.resume;
     let data = ranks.after_first(|| {
-        let data = prepare::ensure(&run, &folder, begun, globals.quiet)?;
+        let data = prepare::ensure(&run, &folder, begun, &place, globals.quiet)?;
         if let Some(teacher) = given_teacher(&run) {
             open_teacher(teacher, &data.vocab)?;
         }
@@ -127,8 +127,8 @@ fn translated(
     place: &Place,
     display: &mut Display,
 ) -> Result<Prepared> {
-    let dir = RunDir::resume(folder)?;
-    let _lock = dir.lock()?;
+    let held = RunDir::resume(folder)?;
+    let _held = if place.holds(folder) { None } else { Some(held.lock()?) };
     let work = Distilled { run, teacher, data, folder, display };
     let train = place.device().run(Precision::F32, work)?;
     Ok(Prepared { train, ..Prepared::open(&data.folder)? })

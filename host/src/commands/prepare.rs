@@ -1,5 +1,6 @@
 //! `host prepare`, and the data that a run's configuration asks for.
 
+use super::stage::Place;
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::Run;
 use crate::error::{Error, Result};
@@ -44,10 +45,17 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 
 /// The prepared data of a run in `folder`: opened, and prepared first where the configuration names the text and
 /// the folder does not hold it. Prepared data travels without its text: where that is missing, the folder is taken as
-/// it is, and so is what a run that was `begun` has learned from.
+/// it is, and so is what a run that was `begun` has learned from. Where data are prepared, the folder of the run is held
+/// in `place` before.
 ///
 /// Errors: those of [`prepare::run`]; no data and no text; a folder of other data that is not the run's own.
-pub fn ensure(run: &Run, folder: &Path, begun: bool, quiet: bool) -> Result<Prepared> {
+pub fn ensure(
+    run: &Run,
+    folder: &Path,
+    begun: bool,
+    place: &Place<'_>,
+    quiet: bool,
+) -> Result<Prepared> {
     let data = run.data_folder(folder);
     let Some(request) = request(run, &data, quiet)? else {
         if run.data.dir.is_none() && !data.exists() {
@@ -56,10 +64,10 @@ pub fn ensure(run: &Run, folder: &Path, begun: bool, quiet: bool) -> Result<Prep
         }
         return Prepared::open(&data);
     };
-    let to_be_made = match prepare::state(&request) {
-        State::Current => false,
+    let to_be_made = || match prepare::state(&request) {
+        State::Current => Ok(false),
         State::Absent | State::Incomplete => {
-            prepare::texts_exist(&request) || !data.join("data.json").is_file()
+            Ok(prepare::texts_exist(&request) || !data.join("data.json").is_file())
         }
         State::Other(why) => {
             let made = !begun && prepare::texts_exist(&request);
@@ -67,10 +75,11 @@ pub fn ensure(run: &Run, folder: &Path, begun: bool, quiet: bool) -> Result<Prep
                 let how = "prepare it again by `host prepare`, or name another folder by --data";
                 return Err(Error::misuse(format!("{}: {why}; {how}", data.display())));
             }
-            made
+            Ok(made)
         }
     };
-    if to_be_made {
+    // What another process has made meanwhile is looked at once this one is alone.
+    if to_be_made()? && place.hold(folder, begun).and_then(|()| to_be_made())? {
         let mut report: Box<dyn Write> =
             if quiet { Box::new(std::io::sink()) } else { Box::new(output::stderr()) };
         prepare::run(&request, &mut report)?;

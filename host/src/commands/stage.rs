@@ -5,13 +5,14 @@ use crate::config::{Method, Run};
 use crate::device::{Chosen, Work};
 use crate::display::Display;
 use crate::error::{Error, Result};
+use crate::lock::Held;
 use crate::prepared::Prepared;
 use crate::ranks::Ranks;
 use crate::run_dir::RunDir;
 use crate::train::memory::Need;
 use crate::train::{self, Job};
 use a2d_core::backend::Train;
-use std::fs::File;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 /// Where trainings are computed, and how much there is room for.
@@ -21,6 +22,8 @@ pub struct Place<'a> {
     /// Bytes that were free before the first of them.
     free: Option<u64>,
     auto: bool,
+    /// The folder that is this process's own since before its data were prepared.
+    held: OnceCell<(PathBuf, Held)>,
 }
 
 impl<'a> Place<'a> {
@@ -36,12 +39,33 @@ impl<'a> Place<'a> {
             let text = format!("{device} does not tell its memory: give a number");
             return Err(Error::misuse(format!("--max-tokens auto: {text}")));
         }
-        Ok(Self { device, ranks, free, auto })
+        Ok(Self { device, ranks, free, auto, held: OnceCell::new() })
     }
 
     /// The device.
     pub fn device(&self) -> &Chosen {
         &self.device
+    }
+
+    /// Begins a run's folder before anything is written there: from now on it is this process's own.
+    ///
+    /// Errors: another process trains there, or has trained what was not `begun` (misuse); it cannot be written.
+    pub fn hold(&self, folder: &Path, begun: bool) -> Result<()> {
+        if !self.ranks.is_first() || self.held.get().is_some() {
+            return Ok(());
+        }
+        let dir = RunDir::resume(folder)?;
+        let held = dir.lock()?;
+        if !begun {
+            RunDir::free(folder)?;
+        }
+        self.held.get_or_init(|| (folder.to_owned(), held));
+        Ok(())
+    }
+
+    /// Whether the folder is this process's own since then.
+    pub fn holds(&self, folder: &Path) -> bool {
+        self.held.get().is_some_and(|(held, _)| held == folder)
     }
 
     /// What batches are to fill the device keep the size that they had in an earlier part of the run in `folder`.
@@ -86,7 +110,7 @@ impl Stage<'_> {
         let room = ranks.agree(self.room(place, teacher.as_deref()))?;
         let run = self.sized(place, room, display);
         let dir = RunDir::at(folder);
-        let _lock = ranks.agree(self.begin(ranks))?;
+        let _lock = ranks.agree(self.begin(place))?;
         let device = place.device.device();
         if let Some(note) = place.device.note(run.train.precision) {
             display.line(&format!("{label}: {note}"));
@@ -96,13 +120,13 @@ impl Stage<'_> {
     }
 
     /// Makes the folder, for the rank that writes there, and keeps others away from it.
-    fn begin(&self, ranks: &Ranks) -> Result<Option<File>> {
-        if !ranks.is_first() {
+    fn begin(&self, place: &Place<'_>) -> Result<Option<Held>> {
+        if !place.ranks.is_first() {
             return Ok(None);
         }
         let folder = self.folder;
         let dir = if self.resume { RunDir::resume(folder)? } else { RunDir::create(folder)? };
-        dir.lock().map(Some)
+        if place.holds(folder) { Ok(None) } else { dir.lock().map(Some) }
     }
 
     /// Whether batches are to fill the devices, and no earlier part of the run has chosen their size.

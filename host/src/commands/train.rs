@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 /// Errors: a configuration, data or run that cannot be used (misuse); what training meets.
 pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     let Asked { mut run, folder, place, begun } = ranks.agree(Asked::new(&args, globals, ranks))?;
-    let data = ranks.after_first(|| prepare::ensure(&run, &folder, begun, globals.quiet))?;
+    let data =
+        ranks.after_first(|| prepare::ensure(&run, &folder, begun, &place, globals.quiet))?;
     run.data.suit(&data.target_lang);
     let mut display = Display::new(globals.quiet, run.train.log_interval);
     let resume = args.run.resume;

@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 use crate::prepare::{self, Chosen};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
@@ -133,7 +135,9 @@ fn unknown(name: &str, path: &str) -> Error {
 
 /// The settings that the prepared data in `folder` were made with; none where there are no such data.
 pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
-    let Some(Chosen { vocab_size, max_length, clean, .. }) = prepare::chosen(folder) else {
+    let Some(Chosen { vocab_size, max_length, clean, normalization, given }) =
+        prepare::chosen(folder)
+    else {
         return Vec::new();
     };
     let number = |size: usize| Value::Integer(size as i64);
@@ -141,6 +145,7 @@ pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
         ("data.vocab_size", number(vocab_size)),
         ("data.max_length", number(max_length)),
         ("data.clean", Value::Boolean(clean)),
+        ("data.normalization", Value::String(normalization.to_string())),
     ];
     let origin = Origin::File(folder.join("data.json"), 1);
     let setting = |(path, value): (&str, Value)| Setting {
@@ -148,14 +153,25 @@ pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
         value: Given::Typed(value),
         origin: origin.clone(),
     };
-    values.into_iter().map(setting).collect()
+    // A vocabulary that was given decides by itself.
+    let values = values.into_iter().filter(|(key, _)| !given || *key != "data.normalization");
+    values.map(setting).collect()
 }
+
+/// Bytes of a configuration: what has more is another file, or a device that never ends.
+const LONGEST: u64 = 1 << 20;
 
 /// The settings of a config file.
 ///
 /// Errors: the file cannot be read, is not UTF-8 or not TOML.
 pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Error::input("read", path, &e))?;
+    if bytes.len() as u64 > LONGEST {
+        let path = path.display();
+        return Err(Error::misuse(format!("{path} has over 1 MiB: it is no configuration")));
+    }
     settings(path, text(path, &bytes)?)
 }
 

@@ -3,6 +3,7 @@
 use super::report::unnormalized;
 use super::{Report, Request, find};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::hash;
 use crate::vocab::Normalization;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,10 @@ pub fn state(request: &Request) -> State {
     let manifest = match Manifest::read(&request.out) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return State::Other(OTHER_VERSION.to_owned()),
+        // What is no manifest is perhaps another program's.
+        Err(error) if request.out.join(MANIFEST).exists() => {
+            return State::Other(error.to_string());
+        }
         Err(_) => return State::Absent,
     };
     if let Some(why) = manifest.choices.other_than(&Choices::of(request)) {
@@ -113,7 +118,7 @@ impl Manifest {
     /// The manifest, unless it is another version's.
     fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(MANIFEST);
-        let bytes = std::fs::read(&path).map_err(|e| Error::input("read", &path, &e))?;
+        let bytes = files::read(&path).map_err(|e| Error::input("read", &path, &e))?;
         let foreign = |e| {
             let path = path.display();
             Error::misuse(format!("{path}: not a manifest of `host prepare`: {e}"))
@@ -141,15 +146,17 @@ pub struct Chosen {
     pub max_length: usize,
     /// [`Request::clean`].
     pub clean: bool,
+    /// [`Request::normalization`], or that of a vocabulary that was given.
+    pub normalization: Normalization,
     /// Whether the vocabulary was given, [`Request::vocabulary`].
     pub given: bool,
 }
 
 /// What the folder `data` was prepared with; nothing where none is prepared.
 pub fn chosen(data: &Path) -> Option<Chosen> {
-    let Choices { vocab_size, max_length, clean, given, .. } =
+    let Choices { vocab_size, max_length, clean, normalization, given, .. } =
         Manifest::read(data).ok().flatten()?.choices;
-    Some(Chosen { vocab_size, max_length, clean, given })
+    Some(Chosen { vocab_size, max_length, clean, normalization, given })
 }
 
 /// Everything in a request that shapes the result, apart from the texts.

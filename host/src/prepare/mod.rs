@@ -22,6 +22,8 @@ pub use script::Script;
 use crate::display::Wait;
 use crate::error::{Error, Result};
 use crate::files::{make_folder, remove, sweep, write_whole};
+use crate::lock::Held;
+use crate::run_dir::RunDir;
 use crate::signals;
 use crate::vocab::{Normalization, Vocab, Words};
 use check::Flags;
@@ -123,6 +125,11 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
         return Err(Error::misuse(format!("source and target language are both {lang:?}")));
     }
     let start = Instant::now();
+    let there = RunDir::at(&request.out);
+    if RunDir::is_part(&there.last()) || RunDir::is_part(&there.best()) {
+        let (folder, how) = (request.out.display(), "choose another folder");
+        return Err(Error::misuse(format!("{folder} holds a run, not data: {how}")));
+    }
     let inputs = inputs(request)?;
     let texts = Text::all(request);
     let given = request.vocabulary.as_deref().map(Vocab::load).transpose()?;
@@ -134,6 +141,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
     };
 
     make_folder(&request.out)?;
+    let _held = Held::new(&request.out, ".preparing", "prepares data in")?;
     sweep(&request.out);
     let encoding = Instant::now();
     let encoded = encode_all(request, &texts, &surveys, &vocab)?;

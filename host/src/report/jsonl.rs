@@ -2,6 +2,7 @@
 //! did.
 
 use crate::error::{Error, Result};
+use crate::files;
 use serde_json::{Map, Value};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -23,7 +24,7 @@ impl Lines {
     ///
     /// Errors (misuse): it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        match std::fs::read(path) {
+        match files::read(path) {
             Ok(bytes) => Ok(Some(Self::parse(&bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::input("read", path, &error)),

@@ -9,6 +9,7 @@ use super::settings;
 use crate::checkpoint::{Saved, peek};
 use crate::config::{Method, Run};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::{core_config, is_alignment};
 use crate::run_dir::RunDir;
 use crate::train::Progress;
@@ -270,7 +271,7 @@ impl Subject {
 
     /// What `scores.json` says: the split, and each score by its name.
     fn scores(&self) -> Value {
-        let text = std::fs::read(self.dir.scores()).unwrap_or_default();
+        let text = files::read(&self.dir.scores()).unwrap_or_default();
         let Ok(file) = serde_json::from_slice::<Value>(&text) else { return Value::Null };
         let Some(list) = file.get("scores").and_then(Value::as_array) else { return Value::Null };
         let score = |entry: &Value| {

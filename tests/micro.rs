@@ -5,6 +5,10 @@
 mod arena;
 #[path = "micro/caches.rs"]
 mod caches;
+#[path = "micro/lines.rs"]
+mod lines;
+#[path = "micro/memory.rs"]
+mod memory;
 #[path = "micro/products.rs"]
 mod products;
 #[path = "micro/searches.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "prepare/checks.rs"]
 mod checks;
+#[path = "prepare/learning.rs"]
+mod learning;
 
 use a2d_host::corpus::{BLOCK, Corpus, Writer};
 use a2d_host::data::{batches, fixed_batches};
@@ -74,6 +76,7 @@ fn odd_text_survives_with_byte_fallback() {
     ];
     for (line, ids) in odd.into_iter().zip(vocab.encode_batch(&odd).unwrap()) {
         assert_eq!(vocab.encode(line).unwrap(), ids);
+        let line = line.replace(|c: char| c.is_control() || c == '\u{2028}', " ");
         assert_eq!(vocab.decode(&ids).unwrap(), line, "{ids:?}");
         assert!(ids.iter().all(|id| *id as usize >= SPECIAL.len()), "{line:?}: {ids:?}");
     }
@@ -82,7 +85,9 @@ fn odd_text_survives_with_byte_fallback() {
 #[test]
 fn what_is_lost_is_as_documented() {
     let vocab = learn(&both_sides("valid"), 2000);
-    for (line, back) in [(" a", "a"), ("  a", " a"), (" ", ""), ("a▁b", "a b"), ("▁a", "a")] {
+    let cases =
+        [(" a", "a"), ("  a", " a"), (" ", ""), ("a▁b", "a b"), ("▁a", "a"), ("a\tb", "a b")];
+    for (line, back) in cases {
         assert_eq!(vocab.decode(&vocab.encode(line).unwrap()).unwrap(), back, "{line:?}");
     }
 }
@@ -97,8 +102,7 @@ fn random_text_survives_but_for_what_is_documented() {
     };
     let lines: Vec<String> = (1..3000).map(line).collect();
     for (line, ids) in lines.iter().zip(vocab.encode_batch(&lines).unwrap()) {
-        let spaced = line.replace('▁', " ");
-        let back = spaced.strip_prefix(' ').unwrap_or(&spaced);
+        let back = line.strip_prefix([' ', '▁']).unwrap_or(line).replace(['▁', '\0', '\t'], " ");
         assert_eq!(vocab.decode(&ids).unwrap(), back, "{line:?}");
         assert_eq!(vocab.encode(line).unwrap(), ids, "{line:?}");
     }

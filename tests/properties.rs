@@ -288,7 +288,7 @@ fn greedy<B: Train>(b: &mut B, model: &Model<B::Tensor>, source: &[u32], most: u
 fn a_beam_of_one_is_greedy() {
     let mut b = Cpu::new(1);
     let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
-    let how = Search { beam: 1, length_penalty: 1.0, min_length: 1 };
+    let how = Search::GREEDY;
     let most = |length: usize| 2 + length;
     let mut ended = 0;
     for seed in 0..4 {
@@ -310,7 +310,7 @@ fn searches_do_not_depend_on_company() {
     let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
     let most = |length: usize| 2 + length;
     for beam in [1, 3, 5] {
-        let how = Search { beam, length_penalty: 0.8, min_length: 1 };
+        let how = Search { beam, length_penalty: 0.8, ..Search::GREEDY };
         let model = model(&mut b, false, 20 + beam as u64);
         let together = search(&mut b, &model, how, &sources, Layout::Packed, most);
         let padded = search(&mut b, &model, how, &sources, Layout::Padded, most);
@@ -333,7 +333,7 @@ fn hypotheses_are_sorted_distinct_and_scored_as_they_would_be_read() {
     let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
     for (beam, length_penalty) in [(2, 1.0), (4, 0.6), (6, 0.0)] {
         let model = model(&mut b, beam == 4, 30 + beam as u64);
-        let how = Search { beam, length_penalty, min_length: 1 };
+        let how = Search { beam, length_penalty, ..Search::GREEDY };
         let found = search(&mut b, &model, how, &sources, Layout::Packed, |n| 2 + n);
         for (source, found) in sources.iter().zip(&found) {
             assert_eq!(found.len(), beam);
@@ -364,7 +364,7 @@ fn no_hypothesis_is_shorter_than_the_search_is_told() {
     let sources = sentences(9, &[6, 1, 9, 4], 19);
     let model = model(&mut b, false, 40);
     let mut lengths = |beam, min_length| -> Vec<usize> {
-        let how = Search { beam, length_penalty: 1.0, min_length };
+        let how = Search { beam, min_length, ..Search::GREEDY };
         let found = search(&mut b, &model, how, &sources, Layout::Packed, |_| 4);
         found.iter().flatten().map(|(tokens, _)| tokens.len() - 1).collect()
     };

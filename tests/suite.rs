@@ -1,6 +1,7 @@
 //! What every backend must do: each operation against plain loops in double precision, each gradient against
 //! differences of those loops. `suite!(name, with)` makes a module of tests for one backend.
 
+use a2d_core::allow::{Allow, End, Forbidden};
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, IGNORE, NO_POSITION, Run, Span, Tokens};
 use a2d_core::config::Activation;
@@ -1133,22 +1134,34 @@ pub fn stores_and_selects<B: Train>(b: &mut B) {
 
 /// `top_k`: ties, refused tokens, more asked for than there are.
 pub fn picks_the_best<B: Train>(b: &mut B) {
+    let ends = [End::May, End::Not, End::Must];
+    let forbidden = [
+        Forbidden::NONE,
+        Forbidden::new([[4, 20], [0; 2], [0; 2], [0; 2]]),
+        // The end is not forbidden by a range around it; a range may be empty, or end behind the vocabulary.
+        Forbidden::new([[0, 7], [30, 29], [10, 11], [40, u32::MAX]]),
+    ];
+    let ranges = |allow: Allow| allow.forbidden.ranges().collect::<Vec<_>>().into_iter();
     for (n, v, k) in [(3, 50, 1), (4, 50, 10), (1, 5, 5), (2, 300, 4)] {
-        for allow in [Allow::Any, Allow::NoEnd, Allow::OnlyEnd] {
-            // Few different values, so that there are ties; padding and the end are among the best.
+        for allow in ends.into_iter().flat_map(|end| forbidden.map(|f| Allow { end, forbidden: f }))
+        {
+            // Few different values, so that there are ties; padding, the end and what is forbidden are among the best.
             let noise = &mut Noise::new(22);
             let mut logits: Vec<f32> = (0..n * v).map(|_| noise.below(40) as f32 / 10.0).collect();
-            logits.chunks_mut(v).for_each(|row| (row[1], row[2]) = (9.0, 8.0));
+            logits.chunks_mut(v).for_each(|row| (row[1], row[2], row[4]) = (9.0, 8.0, 8.5));
             let x = b.tensor(&logits, Shape::matrix(n, v));
             let (mut ids, mut lps) = (vec![0; n * k], vec![0.0; n * k]);
             b.top_k(&x, allow, &mut ids, &mut lps).expect("a device");
             let rows = ids.chunks(k).zip(lps.chunks(k)).zip(logits.chunks(v));
             for ((ids, lps), logits) in rows {
                 let lp = log_softmax(&double(logits));
-                let refused = |id: usize| match allow {
-                    Allow::Any => id == 1,
-                    Allow::NoEnd => id == 1 || id == 2,
-                    Allow::OnlyEnd => id != 2,
+                let banned = |id: usize| {
+                    id == 1 || id != 2 && ranges(allow).any(|[a, z]| (a..z).contains(&(id as u32)))
+                };
+                let refused = |id: usize| match allow.end {
+                    End::May => banned(id),
+                    End::Not => banned(id) || id == 2,
+                    End::Must => id != 2,
                 };
                 let mut order: Vec<usize> = (0..v).filter(|&id| !refused(id)).collect();
                 order.sort_by(|&x, &y| logits[y].total_cmp(&logits[x]).then(x.cmp(&y)));

@@ -30,19 +30,18 @@ impl Pair {
     fn compare(&self, line: &str) -> Vec<u32> {
         let expected = self.vocab.encode(line).unwrap();
         assert_eq!(encode(&self.device, line), expected, "{}: {line:?}", self.name);
-        self.compare_ids(&expected, true);
+        self.compare_ids(&expected);
         expected
     }
 
-    /// Both make the same text of `ids`; so does the stream, if neighbouring bytes are text.
-    fn compare_ids(&self, ids: &[u32], whole: bool) {
+    /// Both make the same text of `ids`, and so does the stream: one line.
+    fn compare_ids(&self, ids: &[u32]) -> String {
         let expected = self.vocab.decode(ids).unwrap();
-        let found = decode(&self.device, ids);
-        assert_eq!(found, expected, "{}: {ids:?}", self.name);
-        let streamed = stream(&self.device, ids);
-        if whole {
-            assert_eq!(streamed, expected, "{}: {ids:?}", self.name);
-        }
+        let found = [decode(&self.device, ids), stream(&self.device, ids)];
+        assert_eq!(found, [&expected; 2].map(String::clone), "{}: {ids:?}", self.name);
+        let ends = |c: char| c.is_control() || ['\u{2028}', '\u{2029}'].contains(&c);
+        assert!(!expected.contains(ends), "{}: {ids:?}: {expected:?}", self.name);
+        expected
     }
 }
 
@@ -125,7 +124,7 @@ fn every_unicode_scalar_is_the_same() {
         let lines: Vec<String> = scalars.iter().map(char::to_string).collect();
         for (line, expected) in lines.iter().zip(pair.vocab.encode_batch(&lines).unwrap()) {
             assert_eq!(encode(&pair.device, line), expected, "{}: {line:?}", pair.name);
-            pair.compare_ids(&expected, true);
+            pair.compare_ids(&expected);
         }
     }
 }
@@ -249,7 +248,7 @@ fn random_tokens_are_the_same_text() {
             let some = [len, 260.min(len), 8][rng::bits(key, 0) as usize % 3];
             let ids: Vec<u32> =
                 (1..rng::bits(key, 1) % 12 + 1).map(|i| rng::bits(key, i + 1) % some).collect();
-            pair.compare_ids(&ids, false);
+            pair.compare_ids(&ids);
         }
     }
 }
@@ -257,34 +256,46 @@ fn random_tokens_are_the_same_text() {
 #[test]
 fn runs_of_bytes_are_the_same_text() {
     let pair = &SMALL[1];
-    let word = pair.vocab.encode("der").unwrap()[0];
-    let tails: [&[u32]; 4] = [&[], &[2], &[word], &[2, word]];
-    let runs: [&[u8]; 14] = [
-        b"\xe2\x96\x81",
-        b"\xe2\x96\x81\xe2\x96\x81",
-        b"a\xe2\x96\x81b",
-        b"\xe2\x96",
-        b"\xff",
-        b"\xc3\xa9",
-        b"\xc3\xa9\xc3",
-        b"\xed\xa0\x80",
-        b"\xf4\x90\x80\x80",
-        b"\xc0\x80",
-        b"\xe2\xc3\xa9",
-        b"\xef\xbf\xbd",
-        b"\0",
-        b"a",
+    let words = pair.vocab.encode("der").unwrap();
+    // What stands before and behind the run, and its text there.
+    let head: [(&[u32], &str); 3] = [(&[], ""), (&[2], ""), (&words, "der")];
+    let tail: [(&[u32], &str); 3] = [(&[], ""), (&[2], ""), (&words, " der")];
+    // The run, its text behind a word, and at the front if that is another.
+    let runs: [(&[u8], &str, Option<&str>); 21] = [
+        (b"\xe2\x96\x81", " ", Some("")),
+        (b"\xe2\x96\x81\xe2\x96\x81", "  ", Some("")),
+        (b"a\xe2\x96\x81b", "a b", Some("ab")),
+        (b"a", "a", None),
+        (b"\xc3\xa9", "é", None),
+        (b"\xef\xbf\xbd", "�", None),
+        // Every byte that belongs to no character is lost, and no other.
+        (b"\xe2\x96", "��", None),
+        (b"\xff", "�", None),
+        (b"\xc3\xa9\xc3", "é�", None),
+        (b"\xc3\xc3\xa9", "�é", None),
+        (b"\xe2\xc3\xa9", "�é", None),
+        (b"\xf0\x9f\x99a\x82", "���a�", None),
+        (b"\xed\xa0\x80", "���", None),
+        (b"\xf4\x90\x80\x80", "����", None),
+        (b"\xc0\x80", "��", None),
+        (b"\xe2\x96\xe2\x96\x81\x81", "�� �", Some("���")),
+        // What ends a line, and other control characters.
+        (b"\0", " ", None),
+        (b"a\nb\r\x0b\x0c\x1c\x7f", "a b     ", None),
+        (b"\xc2\x85\xc2\x80\xc2\x9f\xc2\xa0", "   \u{a0}", None),
+        (b"\xe2\x80\xa8\xe2\x80\xa9", "  ", None),
+        (b"\xe2\x80\xa7\xe2\x80\xaa", "\u{2027}\u{202a}", None),
     ];
-    for run in runs {
+    for (run, behind, front) in runs {
         let bytes: Vec<u32> = run.iter().map(|b| u32::from(*b) + 4).collect();
-        for (head, tail) in tails.iter().flat_map(|head| tails.map(|tail| (head, tail))) {
-            let ids = [head, &bytes[..], tail].concat();
-            pair.compare_ids(&ids, std::str::from_utf8(run).is_ok());
+        for ((head, before), (tail, after)) in head.into_iter().flat_map(|h| tail.map(|t| (h, t))) {
+            let text = if before.is_empty() { front.unwrap_or(behind) } else { behind };
+            let wanted = format!("{before}{text}{after}");
             let (one, rest) = bytes.split_at(1);
-            pair.compare_ids(
-                &[head, one, &[0, 1], rest, tail].concat(),
-                std::str::from_utf8(run).is_ok(),
-            );
+            for ids in [[head, one, rest, tail].concat(), [head, one, &[0, 1], rest, tail].concat()]
+            {
+                assert_eq!(pair.compare_ids(&ids), wanted, "{run:?}");
+            }
         }
     }
 }
@@ -306,6 +317,28 @@ fn a_stream_shows_characters_when_they_are_whole() {
     assert_eq!(stream.finish(&mut [0; 2]), Err(Error::Room { needed: 3 }));
     assert_eq!(stream.finish(&mut out), Ok(3));
     assert_eq!(stream.finish(&mut out), Ok(0));
+}
+
+#[test]
+fn a_stream_says_how_much_it_writes_at_once() {
+    for pair in PAIRS.iter().chain(SMALL.iter()) {
+        let room = pair.device.stream_bytes();
+        assert_eq!(a2d_core::token::stream_bytes(pair.tables), room, "{}", pair.name);
+        // Marks at the front are left out, and three bytes wait only where there are tokens for bytes.
+        let mut most = 0;
+        for id in 0..pair.device.len() as u32 {
+            let (mut stream, mut out) = (pair.device.stream(), vec![0; room]);
+            if pair.device.has_byte_fallback() {
+                // Three bytes of four, which then wait for the last.
+                b"\xf0\x9f\x99".iter().for_each(|byte| {
+                    assert_eq!(stream.push(u32::from(*byte) + 4, &mut []), Ok(0));
+                });
+            }
+            most = most.max(stream.push(id, &mut out).unwrap());
+            stream.finish(&mut out).unwrap();
+        }
+        assert!(most <= room && most + 12 >= room, "{}: {most} of {room}", pair.name);
+    }
 }
 
 // Buffers, bytes, tokens that are wrong -----------------------------------------------------------

@@ -3,6 +3,7 @@
 //! Operations are the size of a kernel that one would write by hand. Ownership is the memory contract: an argument
 //! taken by value may be overwritten, one taken by reference may not. Shapes that do not fit are bugs, and panic.
 
+use crate::allow::Allow;
 use crate::batch::{Grid, Tokens};
 use crate::config::Activation;
 use crate::shape::Shape;
@@ -221,17 +222,6 @@ pub trait Decode: Backend {
     fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         f(self)
     }
-}
-
-/// Which tokens may come next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Allow {
-    /// All but padding.
-    Any,
-    /// All but padding and the end of the sentence.
-    NoEnd,
-    /// Only the end of the sentence.
-    OnlyEnd,
 }
 
 #[cfg(feature = "train")]

@@ -7,7 +7,7 @@
 //!   at a time, `Train` (feature `train`) has a gradient for each operation, the losses and Adam.
 //! * [`params`]: a model is a functor over its parameters: shapes, tensors, gradients are the same tree.
 //! * [`nn`]: the Transformer, written once over any backend, with taps that hand out attention maps.
-//! * [`search`]: greedy and beam search with a key-value cache.
+//! * [`search`]: greedy and beam search with a key-value cache; [`allow`], which tokens it may write.
 //! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers; every CPU-like backend
 //!   is a loop around them.
 //! * [`image`], [`token`], [`micro`]: a model and its vocabulary as one file that runs in place, and the backend that
@@ -67,6 +67,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod allow;
 pub mod backend;
 pub mod batch;
 pub mod config;

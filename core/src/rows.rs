@@ -3,7 +3,6 @@
 //! Every backend that computes on the CPU is a loop around these. They are written for vector units without naming
 //! one: sums run in [`LANES`] fixed lanes, so the result is the same whatever the machine's vectors are.
 
-use crate::backend::Allow;
 use crate::config::{Activation, token};
 use crate::math::{exp, ln, sqrt};
 #[cfg(feature = "train")]
@@ -530,18 +529,19 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamS
     }
 }
 
-/// The best `ids.len()` tokens of a row of logits, best first (the lower id on a tie), with log-probabilities.
+/// The best `ids.len()` tokens of a row of logits, best first (the lower id on a tie), with log-probabilities. Tokens
+/// that are refused take part in the sum of probabilities, and are never among the best.
 #[inline(always)]
-pub fn top_k(logits: &[f32], allow: Allow, ids: &mut [u32], log_probabilities: &mut [f32]) {
+pub fn top_k(
+    logits: &[f32],
+    refused: impl Fn(u32) -> bool,
+    ids: &mut [u32],
+    log_probabilities: &mut [f32],
+) {
     /// Logits that are passed over together.
     const BLOCK: usize = 4 * LANES;
     let most = max(logits);
     let lse = most + ln(exp_sum(logits, 1.0, most));
-    let refused = |id: u32| match allow {
-        Allow::Any => id == token::PAD,
-        Allow::NoEnd => id == token::PAD || id == token::EOS,
-        Allow::OnlyEnd => id != token::EOS,
-    };
     log_probabilities.fill(f32::NEG_INFINITY);
     ids.fill(token::PAD);
     let mut worst = f32::NEG_INFINITY;

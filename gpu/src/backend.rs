@@ -9,6 +9,7 @@ use crate::kernels::{
 use crate::memory::Client;
 use crate::row::{Row, Stack};
 use crate::tensor::{Block, Index, Tensor, View};
+use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
 use a2d_core::config::Activation;

@@ -3,6 +3,7 @@
 use crate::device::{Backend, Device};
 use crate::error::{Error, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -78,6 +79,17 @@ pub enum Verb {
     Report(ReportArgs),
     /// Follow a running job in the terminal
     Watch(WatchArgs),
+}
+
+impl Verb {
+    /// Whether standard output is for programs, or drawn with what a terminal obeys; else it is for people.
+    pub fn writes_data(&self) -> bool {
+        match self {
+            Self::Translate(_) => !std::io::stdout().is_terminal(),
+            Self::Report(_) | Self::Watch(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Where the model runs.
@@ -205,13 +217,22 @@ pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>)
     format!("{}; see `host{} --help`", told.join(" "), verb.unwrap_or_default())
 }
 
+/// Bytes of a thread's stack.
+const STACK: usize = 2 << 20;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
 impl Globals {
     /// Sets the number of threads of this process.
     ///
     /// Errors: the system refuses to start them.
     pub fn start_threads(&self) -> Result<()> {
-        let count = self.threads.map_or(0, NonZeroUsize::get);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
+        // Neither is left to the environment, whose numbers may be of any size.
+        let count = self.threads.map_or_else(cores, NonZeroUsize::get);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).stack_size(STACK);
+        let pool = pool.build_global();
         pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))
     }
 }

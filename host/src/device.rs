@@ -5,6 +5,7 @@ use crate::config::Precision;
 use crate::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::output;
 use a2d_core::backend::Train;
 use clap::ValueEnum;
 use std::fmt;
@@ -108,7 +109,7 @@ pub fn choose(args: &DeviceArgs, globals: &Globals) -> Result<Chosen> {
         Wish::Gpu(device) => Some(Gpu::find(device)?),
     };
     if let Some(note) = gpu.as_ref().and_then(Gpu::note).filter(|_| !globals.quiet) {
-        let _ = writeln!(std::io::stderr(), "warning: {note}");
+        let _ = writeln!(output::stderr(), "warning: {note}");
     }
     Ok(Chosen { gpu, threads: globals.threads.map_or(0, NonZeroUsize::get) })
 }

@@ -1,5 +1,6 @@
-//! What training shows: a bar on a terminal, lines elsewhere, nothing when quiet.
+//! What training and other long work shows: a bar on a terminal, lines elsewhere, nothing when quiet.
 
+use crate::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -30,15 +31,20 @@ struct Stage {
     first: Option<(u64, Instant)>,
 }
 
+impl Form {
+    fn of_stderr(quiet: bool) -> Self {
+        match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Bar,
+            (false, false) => Self::Lines,
+        }
+    }
+}
+
 impl Display {
     /// A display for this process' standard error; plain lines come every `interval` updates.
     pub fn new(quiet: bool, interval: u64) -> Self {
-        let form = match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Form::Quiet,
-            (false, true) => Form::Bar,
-            (false, false) => Form::Lines,
-        };
-        Self { form, interval: interval.max(1), stage: None }
+        Self { form: Form::of_stderr(quiet), interval: interval.max(1), stage: None }
     }
 
     /// Begins a training of `total` updates; 0: nobody knows.
@@ -89,6 +95,42 @@ impl Drop for Display {
     }
 }
 
+/// Work that nobody knows the end of: for how long it has gone on, on standard error.
+#[derive(Debug)]
+pub struct Wait {
+    form: Form,
+    label: String,
+    since: Instant,
+    bar: Option<ProgressBar>,
+    /// When the next plain line comes; then after twice the time.
+    next: Duration,
+}
+
+impl Wait {
+    /// Shows nothing yet.
+    pub fn new(quiet: bool, label: String) -> Self {
+        let (form, since) = (Form::of_stderr(quiet), Instant::now());
+        Self { form, label, since, bar: None, next: Duration::from_secs(2) }
+    }
+
+    /// Shows the time; to be called again and again.
+    pub fn tick(&mut self) {
+        let elapsed = self.since.elapsed();
+        if self.form == Form::Bar {
+            self.bar.get_or_insert_with(|| spinner(&self.label)).tick();
+        } else if self.form == Form::Lines && elapsed >= self.next {
+            plain(&format!("{}: {} so far", self.label, duration(elapsed.as_secs())));
+            self.next = 2 * elapsed;
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
 impl Stage {
     fn position(&self, update: u64) -> String {
         match self.total {
@@ -105,6 +147,13 @@ fn bar(label: &str, total: u64) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template);
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_prefix(label.to_owned())
+}
+
+fn spinner(label: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {spinner} {elapsed}");
+    ProgressBar::new_spinner()
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         .with_prefix(label.to_owned())
 }
 
@@ -136,5 +185,5 @@ pub fn duration(seconds: u64) -> String {
 
 /// Writes a line; nobody is left to tell where standard error is gone.
 fn plain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(output::stderr(), "{text}");
 }

@@ -33,9 +33,14 @@ fn main() -> ExitCode {
 /// Tells what went wrong, where it went wrong; returns its exit code.
 fn tell(error: &Error) -> u8 {
     if !matches!(error, Error::Elsewhere(_)) {
-        let _ = writeln!(std::io::stderr(), "error: {error}");
+        say(&error.to_string());
     }
     error.exit_code()
+}
+
+/// An error, as one line.
+fn say(text: &str) {
+    let _ = writeln!(output::stderr(), "error: {}", output::one_line(text));
 }
 
 /// What all processes of a launcher do before they have met, and the first alone shows. The others end well: at the
@@ -68,7 +73,7 @@ fn refuse(refused: &clap::Error) -> ExitCode {
         let _ = refused.print();
     } else {
         let arguments = std::env::args_os().map(|text| text.to_string_lossy().into_owned());
-        let _ = writeln!(std::io::stderr(), "error: {}", refusal(refused, arguments));
+        say(&refusal(refused, arguments));
     }
     ExitCode::from(refused.exit_code() as u8)
 }
@@ -76,21 +81,28 @@ fn refuse(refused: &clap::Error) -> ExitCode {
 fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> {
     let globals = shared(globals, launch);
     globals.start_threads()?;
-    let mut out = output::stdout();
+    let (mut data, mut out);
+    let out: &mut dyn Write = if verb.writes_data() {
+        data = output::data();
+        &mut data
+    } else {
+        out = output::people();
+        &mut out
+    };
     match verb {
-        Verb::Prepare(args) => commands::prepare::run(args, &globals, &mut out)?,
-        Verb::Train(args) => commands::train::run(args, &globals, ranks, &mut out)?,
-        Verb::Distill(args) => commands::distill::run(args, &globals, ranks, &mut out)?,
-        Verb::Translate(args) => commands::translate::run(args, &globals, &mut out)?,
-        Verb::Evaluate(args) => commands::evaluate::run(args, &globals, &mut out)?,
-        Verb::Score(args) => score::command::run(&args.try_into()?, &mut out)?,
-        Verb::Compare(args) => score::compare::run(&args.try_into()?, &mut out)?,
-        Verb::Export(args) => commands::export::run(&args, &globals, &mut out)?,
-        Verb::Average(args) => commands::average::run(&args, &mut out)?,
-        Verb::Bench(args) => commands::bench::run(args, &globals, &mut out)?,
-        Verb::Devices(args) => commands::devices::run(args, &globals, &mut out)?,
-        Verb::Report(args) => commands::report::run(args, &globals, &mut out)?,
-        Verb::Watch(args) => commands::watch::run(&args, &mut out)?,
+        Verb::Prepare(args) => commands::prepare::run(args, &globals, out)?,
+        Verb::Train(args) => commands::train::run(args, &globals, ranks, out)?,
+        Verb::Distill(args) => commands::distill::run(args, &globals, ranks, out)?,
+        Verb::Translate(args) => commands::translate::run(args, &globals, out)?,
+        Verb::Evaluate(args) => commands::evaluate::run(args, &globals, out)?,
+        Verb::Score(args) => score::command::run(&args.try_into()?, out)?,
+        Verb::Compare(args) => score::compare::run(&args.try_into()?, out)?,
+        Verb::Export(args) => commands::export::run(&args, &globals, out)?,
+        Verb::Average(args) => commands::average::run(&args, out)?,
+        Verb::Bench(args) => commands::bench::run(args, &globals, out)?,
+        Verb::Devices(args) => commands::devices::run(args, &globals, out)?,
+        Verb::Report(args) => commands::report::run(args, &globals, out)?,
+        Verb::Watch(args) => commands::watch::run(&args, out)?,
     }
     out.flush().map_err(|e| Error::output("write", Path::new("the result"), &e))
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu;
+use crate::output;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
@@ -30,7 +31,7 @@ fn tell_of_device(info: &PanicHookInfo<'_>) {
     // What CubeCL's own panics are wrapped in says nothing.
     let text = one_line(info).replace("called `Result::unwrap()` on an `Err` value: ", "");
     let text = text.trim_end_matches(" No backtrace available");
-    let _ = writeln!(std::io::stderr(), "error: {}", gpu::failed(text));
+    let _ = writeln!(output::stderr(), "error: {}", gpu::failed(text));
 }
 
 fn tell(info: &PanicHookInfo<'_>) {
@@ -38,7 +39,8 @@ fn tell(info: &PanicHookInfo<'_>) {
     let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line()));
     let report = "please report this with the command that led to it";
     let place = place.unwrap_or_default();
-    let _ = writeln!(std::io::stderr(), "internal error: {text}{place}; {report}");
+    let text = output::one_line(&text);
+    let _ = writeln!(output::stderr(), "internal error: {text}{place}; {report}");
 }
 
 fn one_line(info: &PanicHookInfo<'_>) -> String {

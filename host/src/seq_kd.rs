@@ -131,10 +131,11 @@ impl Distilled<'_> {
         let corpus = &self.data.train;
         let pairs = rows.map(|i| corpus.pair(i)).collect::<Result<Vec<_>>>()?;
         let (sources, references): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let options = recipe.options(self.run.train.max_tokens);
+        let vocab = &self.data.vocab;
+        let mut options = recipe.options(self.run.train.max_tokens);
+        options.search.forbidden = vocab.forbidden();
         let mut go_on = |_| signals::go_on();
         let found = translate_tokens(b, &translator.model, &sources, &options, &mut go_on)?;
-        let vocab = &self.data.vocab;
         let choose = |(hypotheses, reference): (Vec<Hypothesis>, &Vec<u32>)| {
             let best = match recipe.target {
                 SeqKd::Best => 0,
@@ -203,7 +204,7 @@ impl Recipe {
         };
         let length_penalty = self.length_penalty as f32;
         Options {
-            search: Search { beam: self.beam, length_penalty, min_length: 1 },
+            search: Search { beam: self.beam, length_penalty, ..Search::GREEDY },
             max_length_a: self.max_length_a,
             max_length_b: self.max_length_b,
             max_tokens: max_tokens.max(4096),

@@ -206,7 +206,8 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     let filled: Vec<usize> =
         (0..lines.len()).filter(|&i| !lines[i].as_ref().trim().is_empty()).collect();
     let sources: Vec<Vec<u32>> = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
-    let found = translate_tokens(b, model, &sources, options, done)?;
+    let search = Search { forbidden: vocab.forbidden(), ..options.search };
+    let found = translate_tokens(b, model, &sources, &Options { search, ..*options }, done)?;
 
     let blank = vec![Translation { text: String::new(), score: 0.0 }];
     let mut out = Translated { lines: vec![blank; lines.len()], tokens: 0, lengths };

@@ -7,25 +7,35 @@
 //! 3. the merges of the vocabulary are applied within each piece.
 //!
 //! None of this needs Unicode tables, so a device can do the same. With byte fallback
-//! `decode(encode(line)) == line`, with two exceptions: a literal `▁` comes back as a space, and
-//! one leading space (or `▁`) is lost. Runs of spaces are kept. The names of the special tokens
+//! `decode(encode(line)) == line`, with two exceptions: a literal `▁` or a control character comes
+//! back as a space, and one leading space (or `▁`) is lost. Runs of spaces are kept. The names of the special tokens
 //! (`</s>` …) in a text are plain text.
+
+mod decode;
 
 use crate::error::{Error, Result};
 use crate::files::write_whole;
 use crate::hash;
+use crate::signals;
+use a2d_core::allow::Forbidden;
+use decode::Pieces;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use tokenizers::pipeline::{
     EncodeOptions, Model, Override, PipelineModel, PipelineModelScratch, PipelineToken,
     PipelineTokenizer, Span,
 };
-use tokenizers::trainers::BpeTrainer;
-use tokenizers::vocab::bucket_added_vocabulary::AddedToken;
+
+mod learn;
+mod words;
 
 pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
+pub use words::{LONGEST_TOKEN, Words};
+
+use learn::learn_merges;
+use words::{mark, pieces};
 
 /// The special tokens, in the order of their ids.
 pub const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
@@ -46,6 +56,7 @@ pub struct Vocab {
     json: Vec<u8>,
     size: usize,
     byte_fallback: bool,
+    pieces: Arc<Pieces>,
 }
 
 impl Vocab {
@@ -69,7 +80,7 @@ impl Vocab {
     ) -> Result<Self> {
         let mut words = Words::default();
         lines.for_each(|line| words.add(line));
-        Self::learn_words(words, size, byte_fallback)
+        Self::learn_words(words, size, byte_fallback, &mut signals::go_on)
     }
 
     /// Whether a vocabulary of `size` spells characters outside it as bytes unless asked otherwise.
@@ -77,11 +88,16 @@ impl Vocab {
         size >= BYTE_FALLBACK_FROM
     }
 
-    /// [`Vocab::learn_with`] of lines that are counted already.
+    /// [`Vocab::learn_with`] of lines that are counted already. `go_on` is asked ten times a second.
     ///
     /// # Errors
-    /// As [`Vocab::learn`].
-    pub fn learn_words(words: Words, size: usize, byte_fallback: bool) -> Result<Self> {
+    /// As [`Vocab::learn`], and those of `go_on`.
+    pub fn learn_words(
+        words: Words,
+        size: usize,
+        byte_fallback: bool,
+        go_on: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Self> {
         let reserved = reserved(byte_fallback);
         let least = reserved.len() + LEAST_PIECES;
         if size < least {
@@ -92,8 +108,8 @@ impl Vocab {
         }
         let words = words.most_frequent();
         // Half for characters, so that a text of many rare ones still gets subwords.
-        let alphabet = alphabet(&words, (size - reserved.len()) / 2);
-        let (ids, merges) = learn_merges(&words, &alphabet, &reserved, size)?;
+        let letters = (size - reserved.len()) / 2;
+        let (ids, merges) = learn_merges(&words, letters, &reserved, size, go_on)?;
         let document = document(ids, merges, byte_fallback);
         Self::from_bytes(document.to_string().as_bytes())
     }
@@ -114,7 +130,8 @@ impl Vocab {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let document: Value = serde_json::from_slice(bytes)
             .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
-        let (size, byte_fallback) = checked(&document)?;
+        let (ids, byte_fallback) = checked(&document)?;
+        let (size, pieces) = (ids.len(), Arc::new(Pieces::new(ids, byte_fallback)));
         let tokenizer = tokenizers::from_json(&runnable(document).to_string())
             .map_err(|e| Error::misuse(format!("not a usable tokenizer.json: {e}")))?;
         let options = EncodeOptions {
@@ -123,7 +140,7 @@ impl Vocab {
             padding: Override::Off,
             truncation: Override::Off,
         };
-        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, byte_fallback })
+        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, byte_fallback, pieces })
     }
 
     /// The bytes of the `tokenizer.json`.
@@ -180,20 +197,19 @@ impl Vocab {
         Encoder::new(self.tokenizer.get_model())
     }
 
-    /// The text of `ids`; special tokens are skipped, bytes that make no UTF-8 become `�`.
+    /// What a search must not write, see [`a2d_core::token::forbidden`].
+    pub fn forbidden(&self) -> Forbidden {
+        a2d_core::token::forbidden(self.byte_fallback)
+    }
+
+    /// The text of `ids`: one line, by the rule of [`a2d_core::token::Speller`].
     ///
     /// # Errors
     /// [`Error::Misuse`] for an id outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.size) {
-            return Err(Error::misuse(format!(
-                "token {id} is outside the vocabulary of {}",
-                self.size
-            )));
-        }
-        self.tokenizer
-            .decode(ids, true)
-            .map_err(|e| Error::misuse(format!("cannot decode a line: {e}")))
+        self.pieces.decode(ids).map_err(|id| {
+            Error::misuse(format!("token {id} is outside the vocabulary of {}", self.size))
+        })
     }
 
     /// 16 hexadecimal digits that tell this vocabulary from any other.
@@ -254,131 +270,6 @@ fn reserved(byte_fallback: bool) -> Vec<String> {
     SPECIAL.iter().map(ToString::to_string).chain(bytes).collect()
 }
 
-/// Every piece of some lines and how often it occurs: what a vocabulary is learnt from.
-///
-/// Of more than 524,288 different pieces, the rarest so far are forgotten; a vocabulary is
-/// learnt from the 262,144 most frequent. Ordinary text of two languages has so many after some
-/// 30 million words.
-#[derive(Default)]
-pub struct Words {
-    counts: HashMap<String, u64>,
-    marked: String,
-}
-
-/// How many different pieces are counted, and of how many a vocabulary is learnt.
-const MOST_COUNTED: usize = 1 << 19;
-const MOST_LEARNT: usize = 1 << 18;
-
-impl Words {
-    /// Counts the pieces of one more line.
-    pub fn add(&mut self, line: &str) {
-        mark(line, &mut self.marked);
-        for piece in pieces(&self.marked) {
-            match self.counts.get_mut(piece) {
-                Some(count) => *count += 1,
-                None => drop(self.counts.insert(piece.to_owned(), 1)),
-            }
-        }
-        let mut rare = 1;
-        while self.counts.len() > MOST_COUNTED {
-            self.counts.retain(|_, count| *count > rare);
-            rare *= 2;
-        }
-    }
-
-    /// Those that a vocabulary is learnt from; of equally frequent ones, the first by name.
-    fn most_frequent(self) -> HashMap<String, u64> {
-        if self.counts.len() <= MOST_LEARNT {
-            return self.counts;
-        }
-        let mut words: Vec<_> = self.counts.into_iter().collect();
-        words.sort_unstable_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
-        words.truncate(MOST_LEARNT);
-        words.into_iter().collect()
-    }
-}
-
-/// Step 1 of the module's description, into a buffer that is used again.
-fn mark(line: &str, marked: &mut String) {
-    marked.clear();
-    if !line.is_empty() && !line.starts_with([' ', SPACE]) {
-        marked.push(SPACE);
-    }
-    marked.extend(line.chars().map(|c| if c == ' ' { SPACE } else { c }));
-}
-
-/// Step 2 of the module's description.
-fn pieces(marked: &str) -> impl Iterator<Item = &str> {
-    let mut rest = marked;
-    std::iter::from_fn(move || {
-        let mut chars = rest.char_indices();
-        let (_, first) = chars.next()?;
-        let end = if first.is_ascii_punctuation() {
-            1
-        } else {
-            chars.find(|&(_, c)| c == SPACE || c.is_ascii_punctuation()).map_or(rest.len(), |f| f.0)
-        };
-        let (piece, after) = rest.split_at(end);
-        rest = after;
-        Some(piece)
-    })
-}
-
-/// The `limit` most frequent characters; of equally frequent ones, the first by code point.
-fn alphabet(words: &HashMap<String, u64>, limit: usize) -> HashSet<char> {
-    let mut counts: HashMap<char, u64> = HashMap::new();
-    for (word, count) in words {
-        for c in word.chars() {
-            *counts.entry(c).or_default() += count;
-        }
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_unstable_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
-    counts.into_iter().take(limit).map(|(c, _)| c).collect()
-}
-
-/// Token to id, and the merges in order.
-type Learnt = (Vec<(String, u32)>, Vec<(String, String)>);
-
-fn learn_merges(
-    words: &HashMap<String, u64>,
-    alphabet: &HashSet<char>,
-    reserved: &[String],
-    size: usize,
-) -> Result<Learnt> {
-    let special = |token: &String| AddedToken {
-        content: token.clone(),
-        single_word: false,
-        lstrip: false,
-        rstrip: false,
-        normalized: false,
-        special: true,
-    };
-    let trainer = BpeTrainer::builder()
-        .vocab_size(size)
-        .min_frequency(2)
-        .show_progress(false)
-        .special_tokens(reserved.iter().map(special).collect())
-        .build();
-    // Cut at characters outside the alphabet: the trainer would join what stands around them.
-    let known = words.iter().flat_map(|(word, count)| {
-        word.split(|c| !alphabet.contains(&c))
-            .filter(|part| !part.is_empty())
-            .map(move |part| (part, *count))
-    });
-    let mut parts: HashMap<&str, u64> = HashMap::new();
-    for (part, count) in known {
-        *parts.entry(part).or_default() += count;
-    }
-    let parts = parts.into_iter().map(|(part, count)| (part.into(), count)).collect();
-    let (ids, merges, _) = trainer
-        .do_train(&parts)
-        .map_err(|e| Error::failed(format!("cannot learn a vocabulary: {e}")))?;
-    let mut ids: Vec<_> = ids.into_iter().collect();
-    ids.sort_unstable_by_key(|(_, id)| *id);
-    Ok((ids, merges))
-}
-
 /// The `tokenizer.json` of what was learnt.
 fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, byte_fallback: bool) -> Value {
     let mut document = skeleton(byte_fallback);
@@ -431,9 +322,9 @@ fn split(at: char, behavior: &str) -> Value {
     json!({"type": "Split", "pattern": {"String": at}, "behavior": behavior, "invert": false})
 }
 
-/// The number of tokens and whether bytes are among them, once all that the program relies on is
+/// The ids of the tokens and whether bytes are among them, once all that the program relies on is
 /// known to hold.
-fn checked(document: &Value) -> Result<(usize, bool)> {
+fn checked(document: &Value) -> Result<(&Map<String, Value>, bool)> {
     let foreign = || Error::misuse("not a vocabulary made by `host prepare`");
     let model = document.get("model").and_then(Value::as_object).ok_or_else(foreign)?;
     let ids = model.get("vocab").and_then(Value::as_object).ok_or_else(foreign)?;
@@ -446,7 +337,7 @@ fn checked(document: &Value) -> Result<(usize, bool)> {
     if rest != skeleton(byte_fallback) {
         return Err(foreign());
     }
-    Ok((ids.len(), byte_fallback))
+    Ok((ids, byte_fallback))
 }
 
 /// The special tokens, and the bytes where they are in use, have their ids.

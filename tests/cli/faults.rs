@@ -177,8 +177,8 @@ fn a_permission_that_is_lost_leaves_the_earlier_checkpoint() {
 fn two_processes_do_not_train_in_one_folder() {
     let desk = Desk::with_run();
     // No checkpoint is there before the signal: what it is of would be asked first.
-    let line = "train tiny.toml --data data --out run --set train.validate_interval=1000 \
-                --set train.max_update=100000";
+    let line = "train tiny.toml --data data --out run --set train.validate_interval=1000000 \
+                --set train.max_update=100000000";
     let done = desk.meanwhile(line, "model 5/", |child| {
         let process = format!("process {} trains in run", child.id());
         for other in [format!("{line} --resume"), line.replace("train tiny", "distill tiny")] {

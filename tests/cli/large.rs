@@ -143,3 +143,31 @@ fn a_stopped_preparation_leaves_nothing_that_is_taken_for_data() {
     assert!(desk.host(line).well().contains("lines/s"));
     assert_eq!(unfinished(&desk), 0);
 }
+
+#[cfg(unix)]
+#[test]
+fn learning_a_vocabulary_shows_how_long_and_ends_within_a_second_of_a_signal() {
+    use std::time::{Duration, Instant};
+    let desk = Desk::new();
+    // Words of 31 letters, so many that learning takes minutes.
+    let mut letters = (0..).map(|i| char::from(b'a' + (scramble(i) % 26) as u8));
+    let text: String = (0..100_000)
+        .flat_map(|_| letters.by_ref().take(31).chain(['\n']).collect::<Vec<_>>())
+        .collect();
+    desk.write("train.de", &text);
+    desk.write("train.en", text.to_uppercase());
+    let line = "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 60000 --out new";
+    let mut signalled = Instant::now();
+    let done = crate::desk::disturbed(
+        desk.command(line),
+        "learning 60000 subwords from 200000 pieces: ",
+        |child| {
+            signalled = Instant::now();
+            send("-TERM", child);
+        },
+    );
+    assert!(signalled.elapsed() < Duration::from_secs(1), "{:?}", signalled.elapsed());
+    assert_eq!(done.code, Some(143), "{done:#?}");
+    assert!(done.err.lines().last().unwrap().starts_with("error: "), "{done:#?}");
+    assert!(!desk.path("new/data.json").exists());
+}

@@ -1,6 +1,6 @@
 //! Random models as images.
 
-use super::model::{LAYERS, Model};
+use super::model::LAYERS;
 use a2d_core::backend::Train;
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::{ENTRY_WORDS, Format, Weights};
@@ -47,8 +47,12 @@ pub fn weights(config: &Config, seed: u64) -> Vec<Vec<f32>> {
 }
 
 /// The model on a backend.
-pub fn model<B: Train>(b: &mut B, config: &Config, weights: &[Vec<f32>]) -> Model<B::Tensor> {
-    let specs = Transformer::<Spec, LAYERS>::new(config).expect("a possible model");
+pub fn model<B: Train, const N: usize>(
+    b: &mut B,
+    config: &Config,
+    weights: &[Vec<f32>],
+) -> Transformer<B::Tensor, N> {
+    let specs = Transformer::<Spec, N>::new(config).expect("a possible model");
     let mut weights = weights.iter();
     let bound =
         specs.try_map::<_, ()>(&mut |_, spec| Ok(b.tensor(weights.next().ok_or(())?, spec.shape)));
@@ -60,7 +64,7 @@ pub fn image(config: &Config, weights: &[Vec<f32>], format: Format) -> Words {
     Words::new(&write(config, weights, &[], format).expect("an image"))
 }
 
-/// [`image`] with a shortlist, byte by byte as `a2d_core::image::Shortlist` documents it.
+/// [`image`] with a shortlist.
 pub fn listed(
     config: &Config,
     weights: &[Vec<f32>],
@@ -68,6 +72,12 @@ pub fn listed(
     always: &[u16],
     lists: &[Vec<u16>],
 ) -> Words {
+    let beside = Beside { shortlist: shortlist(always, lists), longest_source: None };
+    Words::new(&write_with(config, weights, &[], &beside, format).expect("an image"))
+}
+
+/// A shortlist, byte by byte as `a2d_core::image::Shortlist` documents it.
+pub fn shortlist(always: &[u16], lists: &[Vec<u16>]) -> Vec<u8> {
     let mut starts = vec![0u32];
     starts.extend(lists.iter().scan(0, |at, list| {
         *at += list.len() as u32;
@@ -78,8 +88,7 @@ pub fn listed(
         counts.into_iter().chain(starts).flat_map(|x| x.to_le_bytes()).collect();
     let tokens = always.iter().chain(lists.iter().flatten());
     bytes.extend(tokens.flat_map(|x| x.to_le_bytes()));
-    let beside = Beside { shortlist: bytes, longest_source: None };
-    Words::new(&write_with(config, weights, &[], &beside, format).expect("an image"))
+    bytes
 }
 
 /// Parameters as they lie in an image.

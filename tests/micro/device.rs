@@ -1,6 +1,7 @@
 //! The arena backend where the suite can train it: each operation of a model runs on [`Micro`], in an arena of its own,
 //! and everything else on the CPU backend.
 
+use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, Tokens};
 use a2d_core::config::Activation;

@@ -66,7 +66,7 @@ fn an_image_of_floats_searches_as_the_cpu_does() {
         let on_cpu = model(&mut b, config, &weights);
         let image = image(config, &weights, Format::F32);
         for beam in [1, 2, 5] {
-            let how = Search { beam, length_penalty: 0.8, min_length: 1 };
+            let how = Search { beam, length_penalty: 0.8, ..Search::GREEDY };
             let wanted = search(&mut b, &on_cpu, how, &sources, Layout::Packed, |n| n + 2);
             for ((source, found), wanted) in
                 sources.iter().zip(found(&image, &sources, beam)).zip(&wanted)

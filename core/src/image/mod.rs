@@ -47,6 +47,7 @@ pub(crate) use weight::{float, half, unpack};
 pub use weights::Weights;
 
 use crate::config::Config;
+use crate::token;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use zerocopy::FromBytes;
 
@@ -158,6 +159,24 @@ impl<'a> Image<'a> {
     pub fn weights(&self) -> Weights<'a> {
         self.weights
     }
+}
+
+/// [`Tokenizer::stream_bytes`](crate::token::Tokenizer::stream_bytes) of the vocabulary of an image that nobody has
+/// checked yet, for an array whose length is a constant. Of what is no image, or has no vocabulary, a small number.
+pub const fn stream_bytes(image: &[u8]) -> usize {
+    const START: usize = HEADER_WORDS * size_of::<u32>();
+    let Some((_, after)) = image.split_at_checked(START) else { return token::stream_bytes(&[]) };
+    let (mut entries, _) = after.as_chunks::<{ ENTRY_WORDS * size_of::<u32>() }>();
+    while let [[a, b, c, d, e, f, g, h, ..], rest @ ..] = entries {
+        if u32::from_le_bytes([*a, *b, *c, *d]) == Section::Tokenizer as u32 {
+            let start = u32::from_le_bytes([*e, *f, *g, *h]) as usize;
+            if let Some((_, tables)) = image.split_at_checked(start) {
+                return token::stream_bytes(tables);
+            }
+        }
+        entries = rest;
+    }
+    token::stream_bytes(&[])
 }
 
 /// The sections' entries, once the header and the checksum are found right.

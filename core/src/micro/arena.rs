@@ -63,13 +63,13 @@ impl Words {
 }
 
 /// The memory of a backend: everything below `top` is taken.
-pub(super) struct Arena<'m> {
+pub(super) struct Memory<'m> {
     words: &'m mut [f32],
     top: usize,
     peak: usize,
 }
 
-impl<'m> Arena<'m> {
+impl<'m> Memory<'m> {
     pub fn new(words: &'m mut [f32]) -> Self {
         Self { words, top: 0, peak: 0 }
     }

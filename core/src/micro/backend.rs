@@ -1,12 +1,13 @@
 //! [`Micro`]: the operations, each a loop over the arena.
 
-use super::arena::{Arena, Slot, Words};
+use super::arena::{Memory, Slot, Words};
 use super::attend;
 use super::chosen::{self, Chosen};
 use super::error::Error;
 use super::product::{self, Quantised, Rows};
 use super::slices;
-use crate::backend::{Allow, Attend, Attended, Backend, Decode, Kv, Lost};
+use crate::allow::Allow;
+use crate::backend::{Attend, Attended, Backend, Decode, Kv, Lost};
 use crate::batch::{Grid, NO_POSITION, Tokens};
 use crate::config::Activation;
 use crate::image::{Format, Shortlist, Weight, Weights};
@@ -35,7 +36,7 @@ impl Parameter {
 /// It cannot panic, whatever the numbers and shapes are: an operation that cannot be done latches a fault, gives a
 /// tensor that lies nowhere, and [`Micro::fault`] tells.
 pub struct Micro<'m, 'w> {
-    pub(super) arena: Arena<'m>,
+    pub(super) arena: Memory<'m>,
     /// The scores of one query and head.
     pub(super) scores: &'m mut [f32],
     fault: Option<Error>,
@@ -69,7 +70,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         let missing = keys.saturating_sub(words.len()).saturating_mul(size_of::<f32>());
         let (scores, rest) = words.split_at_mut_checked(keys).ok_or(Error::Arena { missing })?;
         Ok(Self {
-            arena: Arena::new(rest),
+            arena: Memory::new(rest),
             scores,
             fault: None,
             weights,
@@ -364,14 +365,21 @@ impl<'m, 'w> Micro<'m, 'w> {
             return None;
         }
         let out = slices::rows_mut(ids, k).zip(slices::rows_mut(log_probabilities, k));
+        let bits = match &self.chosen {
+            Some(chosen) => Some(self.arena.integers(&chosen.bits)?),
+            None => None,
+        };
+        // The token of a column.
+        let token = |column: u32| match bits {
+            None => Some(column),
+            Some(bits) => chosen::nth(bits, column as usize).map(|id| id as u32),
+        };
+        let refused = |column| token(column).is_none_or(|id| allow.refuses(id));
         for (logits, (ids, lps)) in slices::rows(self.arena.get(logits)?, width).zip(out) {
-            rows::top_k(logits, allow, ids, lps);
+            rows::top_k(logits, refused, ids, lps);
         }
-        let Some(chosen) = &self.chosen else { return Some(()) };
-        let bits = self.arena.integers(&chosen.bits)?;
         for id in ids {
-            // Special tokens are always possible and come first, so they are where they were.
-            *id = chosen::nth(bits, *id as usize)? as u32;
+            *id = token(*id)?;
         }
         Some(())
     }

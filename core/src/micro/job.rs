@@ -6,12 +6,13 @@ use super::error::Error;
 use super::model::Model;
 use super::need::Limits;
 use super::translator::integers;
+use crate::allow::Forbidden;
 use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
 use crate::config::token::EOS;
 use crate::image::Shortlist;
 use crate::nn::{Cache, Transformer};
 use crate::search::{Found, Search, Sentence, Steps};
-use crate::token::{self, Tokenizer};
+use crate::token::Tokenizer;
 use core::mem;
 use core::task::Poll;
 
@@ -67,7 +68,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let state = if sentence.memory.len == 1 {
             State::Told // nothing but its end
         } else {
-            let how = Search { beam: limits.beam, length_penalty, min_length: 1 };
+            let forbidden = model.tokenizer().map_or(Forbidden::NONE, Tokenizer::forbidden);
+            let how = Search { beam: limits.beam, length_penalty, forbidden, ..Search::GREEDY };
             State::Read { steps: Steps::new(how, 1, sentence.max_length, integers(ints)?, floats) }
         };
         let (transformer, tokenizer) = (model.transformer(), model.tokenizer());
@@ -178,10 +180,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let token = |at| found.token(0, 0, at).unwrap_or(EOS);
         let tokens = self.micro.arena.list(length, token).ok_or(Error::Fault)?;
         let tokens = self.micro.arena.integers(&tokens).ok_or(Error::Fault)?;
-        let len = tokenizer.decode(tokens, out).map_err(|error| match error {
-            token::Error::Room { needed } => Error::Output { needed },
-            _ => Error::Fault,
-        })?;
+        let len = tokenizer.decode(tokens, out)?;
         let text = out.get(..len).ok_or(Error::Fault)?;
         core::str::from_utf8(text).map_err(|_| Error::Fault)
     }

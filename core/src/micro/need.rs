@@ -25,7 +25,7 @@ pub struct Limits {
 impl Limits {
     /// The search's workspace: words of integers and of floats.
     pub(super) const fn workspace(&self) -> (usize, usize) {
-        let how = Search { beam: self.beam, length_penalty: 1.0, min_length: 1 };
+        let how = Search { beam: self.beam, ..Search::GREEDY };
         how.workspace(1, self.target)
     }
 

@@ -1,7 +1,8 @@
 //! How each row may go on.
 
 use super::{Error, cut};
-use crate::backend::{Allow, Decode};
+use crate::allow::Allow;
+use crate::backend::Decode;
 use crate::config::token::{EOS, PAD};
 use core::ops::Range;
 

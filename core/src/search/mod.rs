@@ -12,6 +12,7 @@ mod steps;
 pub use found::Found;
 pub(crate) use steps::Steps;
 
+use crate::allow::Forbidden;
 use crate::backend::{Decode, Lost};
 use crate::batch::{Run, Span};
 use crate::nn::Transformer;
@@ -26,6 +27,8 @@ pub struct Search {
     pub length_penalty: f32,
     /// Tokens before EOS at least; fairseq's default is 1.
     pub min_length: usize,
+    /// What no hypothesis has among its tokens.
+    pub forbidden: Forbidden,
 }
 
 /// One sentence to translate.
@@ -72,6 +75,10 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl Search {
+    /// One hypothesis, length penalty 1, one token before EOS at least, none forbidden.
+    pub const GREEDY: Self =
+        Self { beam: 1, length_penalty: 1.0, min_length: 1, forbidden: Forbidden::NONE };
+
     /// The `u32` and `f32` elements that a search over `sentences` of at most `max_length` tokens works in.
     pub const fn workspace(&self, sentences: usize, max_length: usize) -> (usize, usize) {
         let (rows, width) = (sentences.saturating_mul(self.beam), self.beam.saturating_mul(2));

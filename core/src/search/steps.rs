@@ -3,7 +3,8 @@
 use super::candidates::Candidates;
 use super::found::{Ended, Finished, Found, History};
 use super::{Error, Search, Sentence, cut};
-use crate::backend::{Allow, Decode};
+use crate::allow::{Allow, End};
+use crate::backend::Decode;
 use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
 use crate::config::token::EOS;
 use crate::nn::{Cache, Transformer};
@@ -210,17 +211,21 @@ impl<'w> State<'w> {
 
         let ends = |state: &Self, row| state.of(row, sentences).is_some_and(|s| s.max_length == at);
         if (0..live).any(|row| ends(self, row)) {
-            self.candidates.fill(b, &logits, Allow::OnlyEnd, live)?;
+            self.candidates.fill(b, &logits, self.allow(End::Must), live)?;
             self.keep_ends().ok_or(Error::Fault)?;
         }
-        let allow = if at < self.how.min_length { Allow::NoEnd } else { Allow::Any };
-        self.candidates.fill(b, &logits, allow, live)?;
+        let end = if at < self.how.min_length { End::Not } else { End::May };
+        self.candidates.fill(b, &logits, self.allow(end), live)?;
         for row in 0..live {
             if ends(self, row) {
                 self.only_end(row).ok_or(Error::Fault)?;
             }
         }
         Ok(())
+    }
+
+    fn allow(&self, end: End) -> Allow {
+        Allow { end, forbidden: self.how.forbidden }
     }
 
     /// Sets the log-probability of each row's end aside, where the next scores will be.

@@ -14,7 +14,7 @@ impl Tokenizer<'_> {
     /// one more are enough for any vocabulary that has `▁`; [`Tokenizer::room`] for every vocabulary.
     ///
     /// Time is proportional to the text, and within one word to its length times the number of different
-    /// merges that it meets: some for words, up to the square of the length for a text without spaces.
+    /// merges that it meets: some for words, up to all of M for a very long text without spaces.
     ///
     /// # Errors
     /// [`Error::Room`].

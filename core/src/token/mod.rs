@@ -51,11 +51,26 @@ mod check;
 mod decode;
 mod encode;
 mod error;
+mod room;
 mod tables;
 
-pub use decode::Stream;
+use crate::allow::Forbidden;
+
+pub use decode::{Speller, Stream};
 pub use error::{Error, Part};
-pub use tables::{BYTES, HEADER, MAGIC, SPECIAL, Tokenizer, VERSION};
+pub use room::stream_bytes;
+pub use tables::{BYTES, HEADER, MAGIC, Piece, SPECIAL, Tokenizer, VERSION};
 
 /// What stands for a space, and before the first word of a line.
 pub const MARK: char = '▁';
+
+/// What no translation has among its tokens, in a vocabulary with or without tokens for bytes: the bytes that are
+/// control characters, among which are the ends of lines.
+pub const fn forbidden(bytes: bool) -> Forbidden {
+    if !bytes {
+        return Forbidden::NONE;
+    }
+    let first = SPECIAL as u32;
+    let delete = first + 0x7f;
+    Forbidden::new([[first, first + 0x20], [delete, delete + 1], [0; 2], [0; 2]])
+}

@@ -1,6 +1,7 @@
 //! Where everything lies in the tables, and reading it.
 
 use super::error::{Error, Part};
+use crate::allow::Forbidden;
 use crate::config::token::UNK;
 
 /// What tables begin with.
@@ -29,11 +30,13 @@ pub struct Tokenizer<'a> {
 }
 
 /// What a token stands for.
-#[derive(Clone, Copy)]
-pub(super) enum Piece<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// No text.
     Special,
+    /// A byte of a character that the vocabulary does not have.
     Byte(u8),
-    /// UTF-8, never empty.
+    /// Some characters.
     Text(&'a str),
 }
 
@@ -101,8 +104,13 @@ impl<'a> Tokenizer<'a> {
         self.reserved > SPECIAL
     }
 
+    /// What a search must not write: see [`forbidden`](super::forbidden).
+    pub fn forbidden(&self) -> Forbidden {
+        super::forbidden(self.has_byte_fallback())
+    }
+
     /// What `id` stands for; nothing outside the vocabulary.
-    pub(super) fn piece(&self, id: u32) -> Option<Piece<'a>> {
+    pub fn piece(&self, id: u32) -> Option<Piece<'a>> {
         let id = u16::try_from(id).ok().filter(|id| *id < self.len)?;
         if let Some(at) = id.checked_sub(self.reserved) {
             return self.text(at).map(Piece::Text);

@@ -5,7 +5,7 @@ use super::pointwise::empty;
 use crate::grid::{UNITS, cubes, elements, units};
 use crate::memory::Client;
 use crate::tensor::{Index, Tensor};
-use a2d_core::backend::Allow;
+use a2d_core::allow::{Allow, End};
 use a2d_core::config::token;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
@@ -119,7 +119,8 @@ fn cube_best(value: f32, id: u32) -> (f32, u32) {
 }
 
 /// The best `k` tokens of each row, one after the other: each is the best of those after the one before.
-/// A row of `out` is `k` log-probabilities, then the bits of `k` ids.
+/// A row of `out` is `k` log-probabilities, then the bits of `k` ids. `forbidden` has the first token of each range, and
+/// the one after its last.
 #[cube(launch)]
 fn top_k_kernel(
     logits: &Array<f32>,
@@ -129,6 +130,7 @@ fn top_k_kernel(
     k: u32,
     no_end: u32,
     only_end: u32,
+    forbidden: &Sequence<u32>,
 ) {
     let (row, v, k) = (CUBE_POS, vocabulary as usize, k as usize);
     if row < rows as usize {
@@ -152,6 +154,11 @@ fn top_k_kernel(
             for i in range_stepped(UNIT_POS as usize, v, U) {
                 let (z, id) = (logits[base + i], i as u32);
                 let mut allowed = id != token::PAD;
+                #[unroll]
+                for r in 0..forbidden.len() / 2 {
+                    let (start, end) = (*forbidden.index(2 * r), *forbidden.index(2 * r + 1));
+                    allowed = allowed && (id < start || id >= end || id == token::EOS);
+                }
                 if no_end == 1 {
                     allowed = allowed && id != token::EOS;
                 }
@@ -194,8 +201,9 @@ pub(crate) fn top_k<R: Runtime>(
         rows as u32,
         v as u32,
         k as u32,
-        u32::from(allow == Allow::NoEnd),
-        u32::from(allow == Allow::OnlyEnd),
+        u32::from(allow.end == End::Not),
+        u32::from(allow.end == End::Must),
+        allow.forbidden.ranges().flatten().collect(),
     );
     out
 }

@@ -1,5 +1,6 @@
 //! Where the time goes: a backend around another one, with a clock.
 
+use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, Tokens};
 use a2d_core::config::Activation;

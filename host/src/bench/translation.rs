@@ -61,7 +61,7 @@ pub fn measure<B: Train>(
 
 fn options(beam: usize) -> Options {
     Options {
-        search: Search { beam, length_penalty: 1.0, min_length: LENGTH - 1 },
+        search: Search { beam, min_length: LENGTH - 1, ..Search::GREEDY },
         max_length_a: 0.0,
         max_length_b: (LENGTH - 1) as f64,
         max_tokens: usize::MAX,

@@ -3,6 +3,7 @@
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::Run;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::prepare::{self, Request, State};
 use crate::prepared::Prepared;
 use crate::signals;
@@ -25,6 +26,7 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         max_length: args.max_length,
         clean: args.clean,
         strict: args.strict,
+        progress: !globals.quiet,
         out: args.out,
     };
     signals::install()?;
@@ -46,7 +48,7 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 /// Errors: those of [`prepare::run`]; no data and no text; a folder of other data that is not the run's own.
 pub fn ensure(run: &Run, folder: &Path, begun: bool, quiet: bool) -> Result<Prepared> {
     let data = run.data_folder(folder);
-    let Some(request) = request(run, &data)? else {
+    let Some(request) = request(run, &data, quiet)? else {
         if run.data.dir.is_none() && !data.exists() {
             let how = "name the text by `data.train` and `data.valid`, or prepared data by --data";
             return Err(Error::misuse(format!("the configuration has no data: {how}")));
@@ -69,14 +71,14 @@ pub fn ensure(run: &Run, folder: &Path, begun: bool, quiet: bool) -> Result<Prep
     };
     if to_be_made {
         let mut report: Box<dyn Write> =
-            if quiet { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) };
+            if quiet { Box::new(std::io::sink()) } else { Box::new(output::stderr()) };
         prepare::run(&request, &mut report)?;
     }
     Prepared::open(&data)
 }
 
 /// What the configuration asks to be prepared, if it names text.
-fn request(run: &Run, out: &Path) -> Result<Option<Request>> {
+fn request(run: &Run, out: &Path, quiet: bool) -> Result<Option<Request>> {
     let data = &run.data;
     let (train, valid) = match (&data.train, &data.valid) {
         (Some(train), Some(valid)) => (train, valid),
@@ -100,6 +102,7 @@ fn request(run: &Run, out: &Path) -> Result<Option<Request>> {
         max_length: data.max_length,
         clean: data.clean,
         strict: None,
+        progress: !quiet,
         out: out.to_owned(),
     }))
 }

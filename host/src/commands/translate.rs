@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::export::{Runner, Words, is_image};
 use crate::files::{has_place, write_output};
 use crate::hash;
+use crate::output;
 use crate::partial::Partial;
 use crate::run_dir::RunDir;
 use crate::sentences;
@@ -142,7 +143,7 @@ impl Work for Resumed<'_> {
             partial.append(&kept.collect::<Vec<_>>())?;
             if !self.quiet {
                 let (done, all) = (partial.done(), lines.len());
-                let _ = writeln!(std::io::stderr(), "translated {done} of {all} lines");
+                let _ = writeln!(output::stderr(), "translated {done} of {all} lines");
             }
         }
         let (mut found, mut lengths) = (Vec::new(), Vec::new());
@@ -163,7 +164,7 @@ impl SearchArgs {
             search: Search {
                 beam: self.beam,
                 length_penalty: self.length_penalty as f32,
-                min_length: 1,
+                ..Search::GREEDY
             },
             max_length_a: self.max_length_a,
             max_length_b: self.max_length_b,
@@ -265,7 +266,7 @@ impl Found {
         let of = |holds: &dyn Fn(usize) -> bool| -> Vec<usize> {
             (0..self.lengths.len()).filter(|&i| holds(self.lengths[i])).collect()
         };
-        let tell = |text: String| drop(writeln!(std::io::stderr(), "warning: {text}"));
+        let tell = |text: String| drop(writeln!(output::stderr(), "warning: {text}"));
         let cut = of(&|tokens| tokens >= MOST_TOKENS);
         match cut[..] {
             [] => {}

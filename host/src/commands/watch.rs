@@ -5,6 +5,7 @@ use crate::cli::WatchArgs;
 use crate::config::{Run, Train};
 use crate::display::duration;
 use crate::error::{Error, Result};
+use crate::output::{one_line, printable};
 use crate::report::{History, Line, number};
 use crate::run_dir::RunDir;
 use crate::train::Progress;
@@ -86,7 +87,8 @@ struct State {
 impl State {
     fn read(folder: &Path) -> Result<Self> {
         let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name.file_name().unwrap_or_default().to_string_lossy();
+        let name = one_line(&printable(&name)).into_owned();
         let side = |name: &str| folder.join(name);
         // The order in which they are trained, backwards.
         let stages: [(String, PathBuf); 3] = [

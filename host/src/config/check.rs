@@ -63,7 +63,8 @@ fn data(data: &Data) -> Checked {
 
 /// The ending of a file name: nothing that leads elsewhere.
 fn language(key: &str, name: &str) -> Checked {
-    let plain = !name.contains(['/', '\\', '\0']) && !name.contains(char::is_whitespace);
+    let foreign = |c: char| matches!(c, '/' | '\\') || c.is_whitespace() || c.is_control();
+    let plain = !name.contains(foreign);
     ensure(plain, key, format!("\"{}\" is not the ending of a file", name.escape_debug()))
 }
 

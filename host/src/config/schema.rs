@@ -73,8 +73,10 @@ pub(super) fn put(table: &mut Table, path: &str, value: Value) {
 /// The known key or table that is nearest to `path`: the same name elsewhere, or the fewest
 /// changed letters.
 pub(super) fn nearest(path: &str) -> String {
+    // No known key is as long, and the time that letters take is the square of their number.
+    let start = &path[..path.floor_char_boundary(100)];
     let far =
-        |known: &String| (name(known) != name(path), strsim::damerau_levenshtein(known, path));
+        |known: &String| (name(known) != name(path), strsim::damerau_levenshtein(known, start));
     paths().into_iter().min_by_key(far).unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
-use a2d_core::backend::Allow;
+use a2d_core::allow::Allow;
 use a2d_core::rows;
 
 /// Writes row `i` of `rows` into row `i * stride + at` of `cache`.
@@ -50,7 +50,7 @@ pub fn top_k(team: &Team, logits: &Tensor, allow: Allow, ids: &mut [u32], lp: &m
     team.each(logits.data().chunks_exact(width).zip(out), |(logits, (ids, lp))| {
         vectorised(
             #[inline(always)]
-            || rows::top_k(logits, allow, ids, lp),
+            || rows::top_k(logits, |id| allow.refuses(id), ids, lp),
         );
     });
 }

@@ -19,6 +19,7 @@ mod token_loss;
 
 pub use tensor::Tensor;
 
+use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch;
 use a2d_core::config::Activation;

@@ -123,6 +123,15 @@ pub(super) fn judge_lengths(flags: &mut Flags, tokens: [usize; 2], max_length: u
     flags.set(Check::Unbalanced, long <= max_length && long > 3 * short + 5);
 }
 
+/// Notes what is sure of the numbers of tokens of a pair: `bounds` are the fewest and the most of each side.
+pub(super) fn judge_bounds(flags: &mut Flags, bounds: [[usize; 2]; 2], max_length: usize) {
+    let [[source, most_of_source], [target, most_of_target]] = bounds;
+    let outweighs = |fewest: usize, most: usize| fewest > 3 * most + 5;
+    flags.set(Check::TooLong, source.max(target) > max_length);
+    let unbalanced = outweighs(source, most_of_target) || outweighs(target, most_of_source);
+    flags.set(Check::Unbalanced, unbalanced);
+}
+
 /// Numbers and signs are often the same in both languages.
 fn is_copy(source: &str, target: &str) -> bool {
     source.trim() == target.trim() && source.chars().any(char::is_alphabetic)

@@ -19,8 +19,10 @@ pub use manifest::{
 pub use report::{Finding, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
+use crate::display::Wait;
 use crate::error::{Error, Result};
 use crate::files::{make_folder, remove, sweep, write_whole};
+use crate::signals;
 use crate::text::Line;
 use crate::vocab::{Vocab, Words};
 use encode::{Encoded, Encoders, encode};
@@ -65,6 +67,8 @@ pub struct Request {
     /// Fail if more than this percentage of the pairs of a split has a flaw and is not left out
     /// by `clean`.
     pub strict: Option<f64>,
+    /// Whether work that takes long is shown on standard error.
+    pub progress: bool,
     /// The folder to write.
     pub out: PathBuf,
 }
@@ -83,6 +87,7 @@ impl Default for Request {
             max_length: 250,
             clean: false,
             strict: None,
+            progress: false,
             out: PathBuf::new(),
         }
     }
@@ -141,7 +146,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
         splits: encoded.iter().map(|encoded| encoded.split.clone()).collect(),
     };
     let told = found.tell(request, report).and_then(|()| speed.tell(&found, report));
-    told.map_err(|e| Error::failed(format!("cannot write the report: {e}")))?;
+    told.map_err(|e| Error::output("write", Path::new("the report"), &e))?;
     let saved = request.out.join(REPORT);
     write_json(&saved, &found)?;
     if let Some(percent) = request.strict {
@@ -167,22 +172,25 @@ fn learn(request: &Request, train: &Text, survey: &Survey) -> Result<(Vocab, usi
     let mut words = Words::default();
     train.each(|chunk| {
         for i in (0..chunk.len()).filter(|i| (chunk.first + i).is_multiple_of(every)) {
-            let pair = chunk.pair(i);
-            let judged = || check::judge(chunk.first + i, pair, survey, survey.most());
-            if request.clean && judged().any(Check::is_flaw) {
-                continue;
-            }
-            for line in pair {
-                if let Line::Text(line) = line {
-                    words.add(line);
-                }
+            let [Line::Text(source), Line::Text(target)] = chunk.pair(i) else { continue };
+            let bounds = [source, target].map(|line| words.bounds(line));
+            let mut flags = check::judge(chunk.first + i, chunk.pair(i), survey, survey.most());
+            check::judge_bounds(&mut flags, bounds, request.max_length);
+            if !flags.any(|check| check.leaves_out(request.clean)) {
+                [source, target].into_iter().for_each(|line| words.add(line));
             }
         }
         Ok(())
     })?;
     let size = request.vocab_size;
     let byte_fallback = request.byte_fallback.unwrap_or(Vocab::wants_bytes(size));
-    Ok((Vocab::learn_words(words, size, byte_fallback)?, every))
+    let label = format!("learning {size} subwords from {} pieces", words.len());
+    let mut wait = Wait::new(!request.progress, label);
+    let mut go_on = || {
+        wait.tick();
+        signals::go_on()
+    };
+    Ok((Vocab::learn_words(words, size, byte_fallback, &mut go_on)?, every))
 }
 
 fn encode_all(

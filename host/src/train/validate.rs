@@ -142,7 +142,7 @@ impl Options {
             search: Search {
                 beam: train.beam,
                 length_penalty: train.length_penalty as f32,
-                min_length: 1,
+                ..Search::GREEDY
             },
             max_length_a: train.max_length_a,
             max_length_b: train.max_length_b,

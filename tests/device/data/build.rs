@@ -1,7 +1,6 @@
 //! Reads the image and the sentences, and writes down as constants what a device must know before it runs.
 
 use a2d_core::micro::{Limits, Model};
-use a2d_demo::Aligned;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -9,7 +8,7 @@ use std::{env, fs};
 /// Room for any image that is opened here.
 const LAYERS: usize = 12;
 
-static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("A2D_IMAGE")));
+static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
 
 type Done<T> = Result<T, Box<dyn Error>>;
 
@@ -41,7 +40,7 @@ fn limits(text: &str) -> Done<Limits> {
 /// What the model is made of, and the limits. What these print for debugging is what they are in a program.
 fn constants(limits: &Limits) -> Done<String> {
     println!("cargo::rerun-if-env-changed=A2D_IMAGE");
-    let model = Model::<LAYERS>::new(&IMAGE.0)?;
+    let model = Model::<LAYERS>::new(IMAGE)?;
     let config = model.config();
     let shortlist = model.image().shortlist().map(|shortlist| shortlist.sizes());
     let layers = config.encoder.layers.max(config.decoder.layers);

@@ -39,7 +39,7 @@ fn how(name: &str) -> Search {
     let (beam, penalty) = name.split_once("_lenpen").unwrap_or((name, "1.0"));
     let beam = beam.strip_prefix("beam").and_then(|n| n.parse().ok());
     match (beam, penalty.parse()) {
-        (Some(beam), Ok(length_penalty)) => Search { beam, length_penalty, min_length: 1 },
+        (Some(beam), Ok(length_penalty)) => Search { beam, length_penalty, ..Search::GREEDY },
         _ => panic!("a search named {name}"),
     }
 }

@@ -3,11 +3,44 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use a2d_core::micro::{Error, Limits, Translator};
+use a2d_core::image::stream_bytes;
+use a2d_core::micro::{Error, Limits, Model, Translator};
+use core::task::Poll;
 use heapless::{String, Vec};
+
+/// `A2D_IMAGE` is its path, which `tests/device/run.sh consumer` sets.
+pub static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
 
 /// What the arena is made for.
 pub const LIMITS: Limits = Limits { source: 11, target: 14, beam: 1, int8_cache: true };
+
+/// Opens the image.
+pub fn model() -> Result<Model<'static>, Error> {
+    Ok(Model::new(IMAGE)?)
+}
+
+/// Shows the words of a translation as they come.
+pub fn show(
+    model: &Model<'_>,
+    translator: &mut Translator<'_, '_>,
+    line: &str,
+    mut show: impl FnMut(&str),
+) -> Result<(), Error> {
+    let mut stream = model.tokenizer().ok_or(Error::Tokenizer)?.stream();
+    let mut piece = [0; stream_bytes(IMAGE)];
+    let mut job = translator.start(line)?;
+    loop {
+        let (len, ended) = match job.poll()? {
+            Poll::Pending => (0, false),
+            Poll::Ready(Some(token)) => (stream.push(token, &mut piece)?, false),
+            Poll::Ready(None) => (stream.finish(&mut piece)?, true),
+        };
+        show(core::str::from_utf8(&piece[..len]).unwrap_or_default());
+        if ended {
+            return Ok(());
+        }
+    }
+}
 
 /// Translates a line into a string of up to BYTES bytes.
 pub fn translate<const BYTES: usize>(

@@ -9,18 +9,15 @@
 
 use a2d_core::config::{Activation::*, Config, Stack};
 use a2d_core::image::Sizes;
-use a2d_core::micro::{Limits, arena_bytes_with};
-use a2d_demo::Aligned;
+use a2d_core::micro::{Arena, Limits, arena_bytes_with};
 
 include!(concat!(env!("OUT_DIR"), "/data.rs"));
 
 /// The image, where a program's constants are: on a microcontroller, in flash.
-pub static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("A2D_IMAGE")));
+pub static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
 
-/// Bytes of the arena.
+/// Bytes of the arena, exactly.
 pub const ARENA: usize = arena_bytes_with(&CONFIG, QUANTISED, SHORTLIST, &LIMITS);
 
 /// An arena.
-pub const fn arena() -> Aligned<[u8; ARENA]> {
-    Aligned([0; ARENA])
-}
+pub type Memory = Arena<ARENA>;

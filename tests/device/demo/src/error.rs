@@ -1,14 +1,12 @@
 //! Why there is no translation.
 
-use a2d_core::{image, micro};
+use a2d_core::micro;
 
 /// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The image cannot be run.
-    Image(image::Error),
-    /// The arena or the limits do not suit the model.
-    Translator(micro::Error),
+    /// The image cannot be run, or the arena or the limits do not suit it.
+    Begin(micro::Error),
     /// A sentence cannot be translated.
     Sentence {
         /// Its number, from 1.
@@ -22,8 +20,8 @@ impl Error {
     /// The failure in a few words, for where there is no formatting.
     pub const fn words(&self) -> &'static str {
         match self {
-            Self::Image(_) => "the image cannot be run",
-            Self::Translator(_) => "the arena or the limits do not suit the model",
+            Self::Begin(micro::Error::Image(_)) => "the image cannot be run",
+            Self::Begin(_) => "the arena or the limits do not suit the model",
             Self::Sentence { .. } => "a sentence cannot be translated",
         }
     }

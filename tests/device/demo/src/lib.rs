@@ -6,14 +6,12 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod aligned;
 mod error;
 mod fingerprint;
 mod sink;
 mod summary;
 mod translate;
 
-pub use aligned::Aligned;
 pub use error::Error;
 pub use fingerprint::Fingerprint;
 pub use sink::{Sink, decimal, hex};

@@ -25,9 +25,9 @@ pub fn run<const N: usize>(
 ) -> Result<Summary, Error> {
     // What is large is looked at in its `Result`: moved out of it, it would be on the stack twice.
     let model = Model::<N>::new(image);
-    let model = model.as_ref().map_err(|error| Error::Image(*error))?;
+    let model = model.as_ref().map_err(|error| Error::Begin((*error).into()))?;
     let translator = Translator::new(model, arena, limits, Options::default());
-    let mut translator = translator.map_err(Error::Translator)?;
+    let mut translator = translator.map_err(Error::Begin)?;
     let mut summary = Summary::default();
     for (number, line) in (1..).zip(sentences) {
         one(&mut translator, line, &limits, &mut summary, out)

@@ -9,8 +9,8 @@ mod clock;
 mod semihosting;
 mod stack;
 
-use a2d_demo::{Aligned, Error, Sink, Summary, decimal, run};
-use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, SENTENCES, arena};
+use a2d_demo::{Error, Sink, Summary, decimal, run};
+use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, Memory, SENTENCES};
 use core::panic::PanicInfo;
 use semihosting::Debugger;
 
@@ -23,9 +23,9 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 /// `cortex-m-rt` calls it once and gives it its static array.
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    static mut MEMORY: Aligned<[u8; ARENA]> = arena();
+    static mut MEMORY: Memory = Memory::new();
     let mut out = Debugger::new(clock::Clock::new());
-    let done = run::<LAYERS>(&IMAGE.0, &mut MEMORY.0, &SENTENCES, LIMITS, &mut out);
+    let done = run::<LAYERS>(IMAGE, MEMORY, &SENTENCES, LIMITS, &mut out);
     match &done {
         Ok(summary) => tell(summary, &mut out),
         Err(error) => complain(error, &mut out),

@@ -8,7 +8,7 @@ mod memory;
 mod system;
 
 use a2d_demo::{Sink, decimal, run};
-use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, SENTENCES, arena};
+use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, Memory, SENTENCES};
 use core::panic::PanicInfo;
 
 /// Standard output.
@@ -30,8 +30,8 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 /// What the process begins with. The arena lies on its stack.
 fn main() -> ! {
     let mut out = Output { failed: false };
-    let mut arena = arena();
-    let done = run::<LAYERS>(&IMAGE.0, &mut arena.0, &SENTENCES, LIMITS, &mut out);
+    let mut arena = Memory::new();
+    let done = run::<LAYERS>(IMAGE, &mut arena, &SENTENCES, LIMITS, &mut out);
     match &done {
         Ok(summary) => {
             out.write(b"arena=");

@@ -9,7 +9,7 @@ const COUNT: usize = 100;
 
 /// Writes the lines to standard output. A text on them occurs once.
 pub fn choose() -> Result<(), String> {
-    let model = Model::<LAYERS>::new(&IMAGE.0).map_err(|error| error.to_string())?;
+    let model = Model::<LAYERS>::new(IMAGE).map_err(|error| error.to_string())?;
     let tokenizer = model.tokenizer().ok_or("the image has no vocabulary")?;
     let mut tokens = [0; 1 << 10];
     let mut chosen: Vec<String> = Vec::with_capacity(COUNT);

@@ -5,7 +5,7 @@
 mod choose;
 
 use a2d_demo::{Error, Sink, run};
-use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, SENTENCES, arena};
+use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, Memory, SENTENCES};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -46,8 +46,8 @@ fn main() -> ExitCode {
 
 fn translate() -> Result<(), String> {
     let mut out = Terminal { out: io::stdout().lock(), start: Instant::now(), failed: None };
-    let mut arena = Box::new(arena());
-    let summary = run::<LAYERS>(&IMAGE.0, &mut arena.0, &SENTENCES, LIMITS, &mut out);
+    let mut arena = Box::new(Memory::new());
+    let summary = run::<LAYERS>(IMAGE, &mut arena[..], &SENTENCES, LIMITS, &mut out);
     let summary = summary.map_err(|error| explain(&error))?;
     out.write(format!("arena={ARENA} ns/token={}\n", summary.ticks_per_token()).as_bytes());
     summary.write(&mut out);
@@ -56,8 +56,7 @@ fn translate() -> Result<(), String> {
 
 fn explain(error: &Error) -> String {
     match error {
-        Error::Image(why) => format!("{}: {why}", error.words()),
-        Error::Translator(why) => format!("{}: {why}", error.words()),
+        Error::Begin(why) => format!("{}: {why}", error.words()),
         Error::Sentence { number, error: why } => format!("sentence {number}: {why}"),
     }
 }

@@ -41,7 +41,7 @@ impl Desk {
     /// Checks the image; the tokens of its vocabulary.
     pub fn load(&mut self) -> Result<usize, Failure> {
         let image = self.image.take().ok_or(Failure::Early)?;
-        let model = Model::new(image.into_bytes()).map_err(Failure::Image)?;
+        let model = Model::new(image.into_bytes())?;
         let model: &Model<'_, LAYERS> = place(model).ok_or(Failure::Memory)?;
         self.model = Some(model);
         self.open = None;
@@ -58,11 +58,10 @@ impl Desk {
     pub fn open(&mut self, limits: Limits) -> Result<usize, Failure> {
         let model = self.model.ok_or(Failure::Early)?;
         let stream = model.tokenizer().map(|tokenizer| tokenizer.stream());
-        let stream = stream.ok_or(Failure::Translator(micro::Error::Tokenizer))?;
+        let stream = stream.ok_or(micro::Error::Tokenizer)?;
         let needed = self.need(limits)?;
         let arena = Region::grow(needed).ok_or(Failure::Memory)?.into_bytes();
-        let translator = Translator::new(model, arena, limits, Options::default());
-        let translator = translator.map_err(Failure::Translator)?;
+        let translator = Translator::new(model, arena, limits, Options::default())?;
         let work = Work::new(place(translator).ok_or(Failure::Memory)?);
         self.open = Some(Open { work, limits, stream, told: true });
         Ok(needed)
@@ -75,8 +74,8 @@ impl Desk {
         let line = line.and_then(|line| core::str::from_utf8(line).ok()).ok_or(Failure::Input)?;
         open.told = false;
         // What an earlier sentence left in it goes nowhere.
-        open.stream.finish(&mut [0; 32]).map_err(Failure::Token)?;
-        open.work.start(line).map_err(Failure::Translator)
+        open.stream.finish(&mut [0; 32])?;
+        Ok(open.work.start(line)?)
     }
 
     /// Translates to the end; the bytes of the text.
@@ -85,9 +84,9 @@ impl Desk {
         open.told = true;
         let done = open.work.with(|job| {
             job.finish()?;
-            Ok(job.text(out)?.len())
+            job.text(out).map(str::len)
         });
-        done.ok_or(Failure::Early)?.map_err(Failure::Translator)
+        Ok(done.ok_or(Failure::Early)??)
     }
 
     /// One piece of work: the bytes of text that it completed; none after the last.
@@ -98,15 +97,15 @@ impl Desk {
             return Ok(None);
         }
         let polled = open.work.with(|job| job.poll()).ok_or(Failure::Early)?;
-        match polled.map_err(Failure::Translator)? {
+        match polled? {
             Poll::Pending => Ok(Some(0)),
             Poll::Ready(Some(token)) => {
                 self.token = Some(token);
-                open.stream.push(token, out).map(Some).map_err(Failure::Token)
+                Ok(Some(open.stream.push(token, out)?))
             }
             Poll::Ready(None) => {
                 open.told = true;
-                open.stream.finish(out).map(Some).map_err(Failure::Token)
+                Ok(Some(open.stream.finish(out)?))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What can go wrong, as numbers and in words.
 
-use a2d_core::{image, micro, token};
+use a2d_core::micro;
 use core::fmt::{self, Write};
 
 /// No failure: there is nothing more.
@@ -23,16 +23,12 @@ pub const FAULT: i32 = -7;
 pub enum Failure {
     /// [`EARLY`]
     Early,
-    /// [`IMAGE`]
-    Image(image::Error),
     /// [`ROOM`]: memory cannot grow.
     Memory,
     /// [`INPUT`]
     Input,
-    /// What the translator says.
-    Translator(micro::Error),
-    /// What the vocabulary says of a token that was found.
-    Token(token::Error),
+    /// What the core says.
+    Core(micro::Error),
 }
 
 impl Failure {
@@ -40,13 +36,12 @@ impl Failure {
     pub const fn code(self) -> i32 {
         match self {
             Self::Early => EARLY,
-            Self::Image(_) => IMAGE,
             Self::Memory => ROOM,
             Self::Input => INPUT,
-            Self::Translator(micro::Error::TooLong { .. }) => LONG,
-            Self::Translator(micro::Error::Output { .. }) => ROOM,
-            Self::Token(token::Error::Room { .. }) => ROOM,
-            Self::Translator(_) | Self::Token(_) => FAULT,
+            Self::Core(micro::Error::Image(_)) => IMAGE,
+            Self::Core(micro::Error::TooLong { .. }) => LONG,
+            Self::Core(micro::Error::Output { .. }) => ROOM,
+            Self::Core(_) => FAULT,
         }
     }
 
@@ -59,15 +54,19 @@ impl Failure {
     }
 }
 
+impl<E: Into<micro::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Core(error.into())
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Early => f.write_str("too early: an image is loaded, then a translator opened"),
-            Self::Image(error) => error.fmt(f),
             Self::Memory => f.write_str("there is no more memory"),
             Self::Input => f.write_str("the input is too long, or not UTF-8"),
-            Self::Translator(error) => error.fmt(f),
-            Self::Token(error) => error.fmt(f),
+            Self::Core(error) => error.fmt(f),
         }
     }
 }

@@ -1,0 +1,61 @@
+//! Which tokens a search may write next.
+
+use crate::config::token::{EOS, PAD};
+
+/// Which tokens may come next; padding never does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// Whether the sentence may end.
+    pub end: End,
+    /// What is never written.
+    pub forbidden: Forbidden,
+}
+
+/// Whether a sentence may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It may.
+    May,
+    /// It may not.
+    Not,
+    /// It must: nothing else may come.
+    Must,
+}
+
+impl Allow {
+    /// Whether token `id` may not come.
+    pub fn refuses(&self, id: u32) -> bool {
+        match self.end {
+            End::Must => id != EOS,
+            End::Not if id == EOS => true,
+            End::May | End::Not => id == PAD || self.forbidden.contains(id),
+        }
+    }
+}
+
+/// Tokens that are never written, as some ranges of ids. The end of the sentence is not among them, whatever they say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    ranges: [[u32; 2]; Self::MOST],
+}
+
+impl Forbidden {
+    /// Ranges at most.
+    pub const MOST: usize = 4;
+    /// No token.
+    pub const NONE: Self = Self::new([[0; 2]; Self::MOST]);
+
+    /// The tokens of all ranges, each a first token and the one after the last.
+    pub const fn new(ranges: [[u32; 2]; Self::MOST]) -> Self {
+        Self { ranges }
+    }
+
+    /// The ranges that have tokens, as [`Forbidden::new`] takes them.
+    pub fn ranges(&self) -> impl Iterator<Item = [u32; 2]> {
+        self.ranges.into_iter().filter(|[start, end]| start < end)
+    }
+
+    fn contains(&self, id: u32) -> bool {
+        id != EOS && self.ranges.iter().any(|[start, end]| (*start..*end).contains(&id))
+    }
+}

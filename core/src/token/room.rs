@@ -1,0 +1,41 @@
+//! How large a buffer a stream wants.
+
+use super::tables::{HEADER, SPECIAL, Tokenizer};
+use super::{BYTES, decode::MOST_LOST};
+
+impl Tokenizer<'_> {
+    /// Bytes that are enough for whatever [`Stream::push`](super::Stream::push) and
+    /// [`Stream::finish`](super::Stream::finish) write at once.
+    pub const fn stream_bytes(&self) -> usize {
+        longest(self.starts).saturating_add(MOST_LOST)
+    }
+}
+
+/// [`Tokenizer::stream_bytes`] of tables that nobody has checked yet, for an array whose length is a constant. Of what are
+/// no tables, a small number.
+pub const fn stream_bytes(tables: &[u8]) -> usize {
+    let Some(([_, _, _, _, bytes, _, low, high, ..], rest)) = tables.split_first_chunk::<HEADER>()
+    else {
+        return MOST_LOST;
+    };
+    let reserved = SPECIAL.saturating_add(if *bytes == 1 { BYTES } else { 0 });
+    let with_text = u16::from_le_bytes([*low, *high]).saturating_sub(reserved) as usize;
+    let (starts, _) = rest.as_chunks();
+    match starts.split_at_checked(with_text.saturating_add(1)) {
+        Some((starts, _)) => longest(starts).saturating_add(MOST_LOST),
+        None => MOST_LOST,
+    }
+}
+
+/// Bytes of the longest text, of where each begins and the last one ends.
+const fn longest(starts: &[[u8; 4]]) -> usize {
+    let (mut rest, mut most) = (starts, 0);
+    while let [start, after @ ..] = rest {
+        if let [end, ..] = after {
+            let len = u32::from_le_bytes(*end).saturating_sub(u32::from_le_bytes(*start)) as usize;
+            most = if len > most { len } else { most };
+        }
+        rest = after;
+    }
+    most
+}

@@ -364,6 +364,22 @@ fn watching_ends_with_a_run_that_does_not_go_on() {
     assert_eq!((told.code, &*told.err), (Some(1), gone));
 }
 
+/// Between two models of one command nobody holds a lock.
+#[test]
+fn watching_goes_on_from_a_teacher_to_its_student() {
+    let desk = Desk::with_run();
+    let line = "distill tiny.toml --data data --out live --set distill.baseline=true --set teacher.train.max_update=60";
+    let mut told = String::new();
+    let trained = desk.meanwhile(line, "teacher 5/60", |_| {
+        told = desk.host("watch live --interval 0.01").well();
+    });
+    trained.well();
+    let last = told.lines().last().unwrap();
+    assert!(told.starts_with("live/teacher  update "), "{told}");
+    assert!(last.starts_with("live  update 24/24") && last.contains("  finished"), "{told}");
+    assert!(!told.contains("stopped"), "{told}");
+}
+
 /// Who only looks whether a lock is held does not keep a process from taking it.
 #[test]
 fn watching_does_not_disturb_a_run_that_begins() {

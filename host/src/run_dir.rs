@@ -30,6 +30,13 @@ impl RunDir {
             return Ok(run);
         }
         let how = "it is made by `host train CONFIG.toml` or `host distill CONFIG.toml`";
+        if folder.is_file() {
+            let text = "is no run but a file";
+            return Err(Error::misuse(format!(
+                "{} {text}; a run is a folder: {how}",
+                folder.display()
+            )));
+        }
         let (folder, config) = (folder.display(), run.config());
         Err(Error::misuse(format!("{folder} is no run: {} is missing; {how}", config.display())))
     }

@@ -166,6 +166,9 @@ fn what_is_no_image_is_told() {
     desk.refused("translate full.a2d --backend gpu", 2, &["full.a2d is an image", "CPU"]);
     desk.refused("translate tiny.toml", 2, &["tiny.toml: not an image"]);
     desk.refused("translate none.a2d", 2, &["none.a2d"]);
+    for verb in ["average", "watch", "export --out new.a2d", "report"] {
+        desk.refused(&format!("{verb} full.a2d"), 2, &["full.a2d is no run but a file"]);
+    }
     desk.edit("full.a2d", |bytes| bytes[700] ^= 1);
     desk.refused("translate full.a2d", 2, &["full.a2d: the image is damaged"]);
     desk.edit("full.a2d", |bytes| bytes.truncate(5000));

@@ -191,5 +191,5 @@ fn two_processes_do_not_train_in_one_folder() {
         send("-INT", child);
     });
     assert_eq!(done.code, Some(130), "{done:#?}");
-    desk.host(&line.replace("100000000", "10 --resume")).well();
+    desk.host(&line.replace("max_update=100000000", "max_update=10 --resume")).well();
 }

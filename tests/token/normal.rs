@@ -86,7 +86,7 @@ fn every_scalar_is_normalised_alike() {
         check(&batch.iter().map(around).collect::<String>());
         check(&batch.iter().collect::<String>());
     }
-    for c in scalars.iter().filter(|c| **c < '\u{3100}' || **c > '\u{e000}') {
+    for c in scalars.iter().filter(|c| **c < '\u{3100}' || ('\u{e000}'..'\u{12000}').contains(*c)) {
         check(&c.to_string());
     }
 }

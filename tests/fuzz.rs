@@ -4,7 +4,7 @@ use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::Format;
 use a2d_host::export::tokenizer::tables;
 use a2d_host::export::write;
-use a2d_host::vocab::Vocab;
+use a2d_host::vocab::{Normalization, Vocab, Words};
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,10 +29,11 @@ fn lines(language: &str) -> Vec<String> {
     text.lines().take(200).map(String::from).collect()
 }
 
-fn vocabulary(size: usize, bytes: bool) -> Vec<u8> {
-    let lines = [lines("de"), lines("en")].concat();
-    let lines = lines.iter().map(String::as_str);
-    tables(&Vocab::learn_with(lines, size, bytes).expect("a vocabulary")).expect("tables")
+fn vocabulary(size: usize, bytes: bool, form: Normalization) -> Vec<u8> {
+    let mut words = Words::new(form);
+    [lines("de"), lines("en")].concat().iter().for_each(|line| words.add(line));
+    let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(()));
+    tables(&vocab.expect("a vocabulary")).expect("tables")
 }
 
 /// As small as a model can be and still have every kind of parameter.
@@ -95,17 +96,23 @@ fn without_directory(mut image: Vec<u8>) -> Vec<u8> {
 fn token_seeds() -> Vec<Vec<u8>> {
     let texts = [lines("de"), lines("en")].map(|lines| lines[..3].to_vec()).concat();
     let sizes = [(50, false), (60, false), (300, true)];
-    let tables = sizes.map(|(size, bytes)| vocabulary(size, bytes));
+    let tables = sizes.map(|(size, bytes)| vocabulary(size, bytes, Normalization::None));
     let with_tables = tables.iter().zip(&texts).map(|(tables, text)| {
         let text = &text.as_bytes()[..text.len().min(40)];
         [&[text.len() as u8], text, tables].concat()
+    });
+    let hard = ["\u{feff} e\u{301}\u{323}\u{a0} ", "각\u{11a8}\u{1d160}x\u{345}\u{315}"];
+    let normalised = [Normalization::Nfc, Normalization::Nfkc].into_iter().zip(hard);
+    let normalised = normalised.map(|(form, text)| {
+        let tables = vocabulary(300, true, form);
+        [&[text.len() as u8], text.as_bytes(), &tables].concat()
     });
     let odd = ["▁ a▁▁b  c", "é🙂\0x\u{301}", "…!?(–)"].map(String::from);
     let texts = texts
         .iter()
         .chain(&odd)
         .flat_map(|text| [0, 1].map(|number| [&[number], text.as_bytes()].concat()));
-    with_tables.chain(texts.clone()).collect()
+    with_tables.chain(texts.clone()).chain(normalised).collect()
 }
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -144,8 +151,11 @@ fn what_fuzzers_found_is_harmless() {
 #[ignore = "writes what fuzzers begin with"]
 fn write_seeds() {
     for (name, size, bytes) in [("letters", 100, false), ("bytes", 400, true)] {
-        fs::write(folder().join("vocabularies").join(name), vocabulary(size, bytes))
-            .expect("written");
+        fs::write(
+            folder().join("vocabularies").join(name),
+            vocabulary(size, bytes, Normalization::None),
+        )
+        .expect("written");
     }
     for (name, _, seeds) in TARGETS {
         for (number, seed) in seeds().iter().enumerate() {

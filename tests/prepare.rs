@@ -4,6 +4,8 @@
 mod checks;
 #[path = "prepare/learning.rs"]
 mod learning;
+#[path = "prepare/normal.rs"]
+mod normal;
 
 use a2d_host::corpus::{BLOCK, Corpus, Writer};
 use a2d_host::data::{batches, fixed_batches};
@@ -11,7 +13,7 @@ use a2d_host::error::Error;
 use a2d_host::hash;
 use a2d_host::prepare::{Check, Report, Request, Split, load_report, run, up_to_date};
 use a2d_host::text::read_lines;
-use a2d_host::vocab::{EOS, SPECIAL, UNK, Vocab};
+use a2d_host::vocab::{EOS, Normalization, SPECIAL, UNK, Vocab, Words};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,13 @@ fn quickstart_lines(name: &str) -> Vec<String> {
 
 fn learn(lines: &[String], size: usize) -> Vocab {
     Vocab::learn(lines.iter().map(String::as_str), size).unwrap()
+}
+
+/// A vocabulary of 2,000 that reads lines as they are.
+fn learn_plain(lines: &[String]) -> Vocab {
+    let mut words = Words::new(Normalization::None);
+    lines.iter().for_each(|line| words.add(line));
+    Vocab::learn_words(words, 2000, true, &mut || Ok(())).unwrap()
 }
 
 fn both_sides(split: &str) -> Vec<String> {
@@ -60,7 +69,7 @@ fn quickstart_text_survives_encoding() {
 
 #[test]
 fn odd_text_survives_with_byte_fallback() {
-    let vocab = learn(&both_sides("valid"), 2000);
+    let vocab = learn_plain(&both_sides("valid"));
     let odd = [
         "",
         "a",
@@ -84,7 +93,7 @@ fn odd_text_survives_with_byte_fallback() {
 
 #[test]
 fn what_is_lost_is_as_documented() {
-    let vocab = learn(&both_sides("valid"), 2000);
+    let vocab = learn_plain(&both_sides("valid"));
     let cases =
         [(" a", "a"), ("  a", " a"), (" ", ""), ("a▁b", "a b"), ("▁a", "a"), ("a\tb", "a b")];
     for (line, back) in cases {
@@ -94,7 +103,7 @@ fn what_is_lost_is_as_documented() {
 
 #[test]
 fn random_text_survives_but_for_what_is_documented() {
-    let vocab = learn(&both_sides("valid"), 2000);
+    let vocab = learn_plain(&both_sides("valid"));
     let pool: Vec<char> = " ▁ aeinrst.,<>/_0xßé日\u{301}\u{200d}\u{3000}😀\0\t".chars().collect();
     let random = |n: u64, end: usize| a2d_core::rng::scramble(n) as usize % end;
     let line = |i: u64| -> String {
@@ -182,6 +191,11 @@ fn a_foreign_vocabulary_is_refused_by_name() {
         (edit(&|d| d["model"]["byte_fallback"] = true.into()), "<0x00>"),
         (edit(&|d| d["model"]["type"] = "Unigram".into()), "not a vocabulary"),
         (edit(&|d| d["normalizer"] = serde_json::json!({"type": "Lowercase"})), "not a vocab"),
+        (edit(&|d| d["normalizer"]["normalizers"][2]["type"] = "NFD".into()), "not a vocab"),
+        (
+            edit(&|d| drop(d["normalizer"]["normalizers"].as_array_mut().unwrap().pop())),
+            "not a vocab",
+        ),
     ];
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tokenizer.json");
@@ -532,6 +546,7 @@ fn a_folder_is_up_to_date_until_something_changes() {
     assert!(!up_to_date(&Request { max_length: 9, ..request.clone() }));
     assert!(!up_to_date(&Request { test: None, ..request.clone() }));
     assert!(!up_to_date(&Request { byte_fallback: None, ..request.clone() }));
+    assert!(!up_to_date(&Request { normalization: Normalization::Nfkc, ..request.clone() }));
 
     let text = folder.path().join("valid.en");
     let before = fs::read(&text).unwrap();

@@ -1,9 +1,14 @@
 //! The device's tokenizer against the host's, token by token and byte by byte; and its tables, damaged.
 
+#[path = "token/normal.rs"]
+mod normal;
+#[path = "token/table.rs"]
+mod table;
+
 use a2d_core::rng;
 use a2d_core::token::{Error, Tokenizer};
 use a2d_host::export::tokenizer::tables;
-use a2d_host::vocab::Vocab;
+use a2d_host::vocab::{Normalization, Vocab, Words};
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -19,11 +24,18 @@ struct Pair {
 }
 
 impl Pair {
-    fn learn(name: &str, lines: &[String], size: usize, bytes: bool) -> Self {
-        let vocab = Vocab::learn_with(lines.iter().map(String::as_str), size, bytes).unwrap();
+    fn learn(name: &str, lines: &[String], size: usize, bytes: bool, form: Normalization) -> Self {
+        let mut words = Words::new(form);
+        lines.iter().for_each(|line| words.add(line));
+        let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(())).unwrap();
         let tables: &[u8] = tables(&vocab).unwrap().leak();
         let device = Tokenizer::new(tables).unwrap();
-        Self { name: format!("{name}, {size} tokens, bytes {bytes}"), vocab, tables, device }
+        Self {
+            name: format!("{name}, {size} tokens, bytes {bytes}, {form}"),
+            vocab,
+            tables,
+            device,
+        }
     }
 
     /// Both say the same of a line, there and back. Returns the tokens.
@@ -87,9 +99,18 @@ static QUICKSTART: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
-    let sizes =
-        [(300, false), (300, true), (1000, false), (1000, true), (4000, false), (4000, true)];
-    sizes.map(|(size, bytes)| Pair::learn("quickstart", &QUICKSTART, size, bytes)).into()
+    use Normalization::{Nfc, None};
+    let kinds = [
+        (300, false, None),
+        (300, true, Nfc),
+        (1000, false, Nfc),
+        (1000, true, None),
+        (4000, false, None),
+        (4000, true, Nfc),
+    ];
+    kinds
+        .map(|(size, bytes, form)| Pair::learn("quickstart", &QUICKSTART, size, bytes, form))
+        .into()
 });
 
 /// Small: for what is tried at every byte.
@@ -97,7 +118,8 @@ static SMALL: LazyLock<[Pair; 2]> = LazyLock::new(|| {
     let lines: Vec<_> = ["der die das den dem", "the them then there", "ein eine, einen — eins"]
         .map(String::from)
         .into();
-    [Pair::learn("small", &lines, 60, false), Pair::learn("small", &lines, 300, true)]
+    let learn = |size, bytes, form| Pair::learn("small", &lines, size, bytes, form);
+    [learn(60, false, Normalization::None), learn(300, true, Normalization::Nfc)]
 });
 
 // The same as on the host -----------------------------------------------------------------------
@@ -428,7 +450,10 @@ fn a_token_outside_the_vocabulary_is_an_error() {
 fn errors_are_one_line() {
     let error = Tokenizer::new(b"safetensors").unwrap_err();
     assert_eq!(error.to_string(), "not the tables of a vocabulary");
-    assert_eq!(Tokenizer::new(b"a2v\x02").unwrap_err(), Error::Version(2));
+    for version in [0, 3, 255] {
+        let error = Tokenizer::new(&[b"a2v", &[version][..]].concat()).unwrap_err();
+        assert_eq!(error, Error::Version(version));
+    }
     assert_eq!(Error::Room { needed: 7 }.to_string(), "the buffer is too small: 7 would be enough");
 }
 
@@ -542,7 +567,7 @@ fn every_line_of_real_text_is_the_same() {
         let lines: Vec<_> =
             names.iter().flat_map(|name| lines_of(&root.join(folder).join(name))).collect();
         for (size, bytes) in [(8000, true), (8000, false)] {
-            let pair = Pair::learn(folder, &lines, size, bytes);
+            let pair = Pair::learn(folder, &lines, size, bytes, Normalization::Nfc);
             eprintln!("{}: {} bytes", pair.name, pair.tables.len());
             let (mut count, mut tokens) = (0, 0);
             for file in &files {

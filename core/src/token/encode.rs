@@ -6,12 +6,13 @@ use super::tables::{SPECIAL, Tokenizer};
 use crate::config::token::UNK;
 
 impl Tokenizer<'_> {
-    /// The tokens of a line, without a final `EOS`, at the beginning of `out`; returns how many. An empty
-    /// line has none.
+    /// The tokens of a line, without a final `EOS`, at the beginning of `out`; returns how many. A line that is
+    /// empty once it is normalised has none.
     ///
     /// The merges of a word happen within `out`: it must hold the tokens before each word and then as many
-    /// as the word has characters (bytes, of characters spelt as bytes). One for each byte of the text and
-    /// one more are enough for any vocabulary that has `▁`; [`Tokenizer::room`] for every vocabulary.
+    /// as the word has characters (bytes, of characters spelt as bytes). [`Tokenizer::room`] is enough for
+    /// every vocabulary and text; for a text in NFC and a vocabulary that has `▁`, one for each byte of the
+    /// text and one more.
     ///
     /// Time is proportional to the text, and within one word to its length times the number of different
     /// merges that it meets: some for words, up to all of M for a very long text without spaces.
@@ -30,7 +31,7 @@ impl Tokenizer<'_> {
     pub fn encode_front(&self, text: &str, out: &mut [u32]) -> (usize, Option<usize>) {
         let mut word = Word { out, start: 0, end: 0 };
         let mut cut = false;
-        for (at, c) in marked(text).enumerate() {
+        for (at, c) in self.normalization().marked(text).enumerate() {
             if cut || opens(c) {
                 self.close(&mut word);
             }
@@ -55,7 +56,7 @@ impl Tokenizer<'_> {
 
     /// Tokens that are room enough to encode any text of `bytes` bytes.
     pub const fn room(&self, bytes: usize) -> usize {
-        // A space may be spelt as the three bytes of its mark.
+        // A space may be spelt as the three bytes of its mark; NFC at most triples a text, as U+1D160.
         bytes.saturating_add(1).saturating_mul(MARK.len_utf8())
     }
 
@@ -64,7 +65,7 @@ impl Tokenizer<'_> {
     fn enough(&self, word: &Word<'_>, text: &str, at: usize) -> usize {
         let mut needed = word.end;
         // Of the character `at`, some bytes may be in `out` already: they are counted twice.
-        for c in marked(text).skip(at) {
+        for c in self.normalization().marked(text).skip(at) {
             self.spell(c, |_| {
                 needed = needed.saturating_add(1);
                 true
@@ -223,13 +224,6 @@ impl Symbol {
     fn unpack(packed: u32) -> Self {
         Self { id: packed as u16, rank: (packed >> 16) as u16 }
     }
-}
-
-/// Step 1 of the module's description.
-fn marked(text: &str) -> impl Iterator<Item = char> {
-    let mark = !text.is_empty() && !text.starts_with([' ', MARK]);
-    let mark = mark.then_some(MARK).into_iter();
-    mark.chain(text.chars().map(|c| if c == ' ' { MARK } else { c }))
 }
 
 /// Whether a piece begins at this character, whatever is before it.

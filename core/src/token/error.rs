@@ -24,7 +24,7 @@ pub enum Part {
 pub enum Error {
     /// The bytes are no tables of a vocabulary.
     Foreign,
-    /// The tables have another version than [`VERSION`](super::VERSION).
+    /// The tables have a version that is not known; the newest is [`VERSION`](super::VERSION).
     Version(u8),
     /// There are fewer or more bytes than the header says, or fewer than a header.
     Length,

@@ -8,11 +8,15 @@
 //!
 //! # How a line is read
 //!
-//! 1. Spaces become `▁`, and one `▁` is put in front unless the line already begins with one.
-//! 2. The line is cut before every `▁` and around every ASCII punctuation character.
-//! 3. The characters of a piece become tokens. One outside the vocabulary becomes its UTF-8 bytes where the
+//! 1. It is normalised, where the vocabulary's [`Normalization`] asks for it: U+FEFF, U+200B, U+2060, U+00AD
+//!    and control characters that are no white space are dropped, all white space and a literal `▁` becomes a
+//!    space, the text is put into NFC, runs of spaces become one and those at the ends none. NFC needs the
+//!    feature `nfc`; without it, text must come in NFC. For NFKC, text must come in NFKC.
+//! 2. Spaces become `▁`, and one `▁` is put in front unless the line already begins with one.
+//! 3. The line is cut before every `▁` and around every ASCII punctuation character.
+//! 4. The characters of a piece become tokens. One outside the vocabulary becomes its UTF-8 bytes where the
 //!    vocabulary spells bytes, else [`UNK`](crate::config::token::UNK).
-//! 4. Of the neighbours in a piece that can be merged, those of the lowest rank are, the leftmost first,
+//! 5. Of the neighbours in a piece that can be merged, those of the lowest rank are, the leftmost first,
 //!    until there are none.
 //!
 //! # The tables
@@ -24,9 +28,9 @@
 //! | offset | bytes | what |
 //! |---|---|---|
 //! | 0 | 3 | `a2v` |
-//! | 3 | 1 | version: 1 |
+//! | 3 | 1 | version: 1, or 2 for text that is normalised |
 //! | 4 | 1 | 1 where the vocabulary spells bytes (K₀ = 260), else 0 (K₀ = 4) |
-//! | 5 | 1 | 0 |
+//! | 5 | 1 | in version 1, 0; in version 2, the normalisation: 0 none, 1 NFC, 2 NFKC |
 //! | 6 | 2 | V, tokens in all |
 //! | 8 | 2 | C, tokens of one character |
 //! | 10 | 2 | M, merges |
@@ -51,6 +55,9 @@ mod check;
 mod decode;
 mod encode;
 mod error;
+#[cfg(feature = "nfc")]
+mod nfc;
+mod normal;
 mod room;
 mod tables;
 
@@ -58,6 +65,7 @@ use crate::allow::Forbidden;
 
 pub use decode::{Speller, Stream};
 pub use error::{Error, Part};
+pub use normal::Normalization;
 pub use room::stream_bytes;
 pub use tables::{BYTES, HEADER, MAGIC, Piece, SPECIAL, Tokenizer, VERSION};
 

@@ -1,13 +1,14 @@
 //! Where everything lies in the tables, and reading it.
 
 use super::error::{Error, Part};
+use super::normal::Normalization;
 use crate::allow::Forbidden;
 use crate::config::token::UNK;
 
 /// What tables begin with.
 pub const MAGIC: [u8; 3] = *b"a2v";
-/// The version of the tables that this program reads.
-pub const VERSION: u8 = 1;
+/// The newest version of the tables; this program reads all before it, too.
+pub const VERSION: u8 = 2;
 /// Bytes before the first table.
 pub const HEADER: usize = 16;
 /// How many special tokens there are; they come first.
@@ -20,6 +21,7 @@ pub const BYTES: u16 = 256;
 pub struct Tokenizer<'a> {
     /// V.
     len: u16,
+    normalization: Normalization,
     /// K₀: tokens without text.
     pub(super) reserved: u16,
     pub(super) starts: &'a [[u8; 4]],
@@ -64,22 +66,27 @@ impl<'a> Tokenizer<'a> {
     fn laid_out(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut rest = bytes;
         let [version] = header(&mut rest)?;
-        if version != VERSION {
+        if !(1..=VERSION).contains(&version) {
             return Err(Error::Version(version));
         }
-        let reserved = match take(&mut rest)? {
-            [0, 0] => SPECIAL,
-            [1, 0] => SPECIAL.saturating_add(BYTES),
-            _ => return Err(Error::Damaged(Part::Header, 0)),
+        let [bytes, form] = take(&mut rest)?;
+        let damaged = Error::Damaged(Part::Header, 0);
+        let reserved = match bytes {
+            0 => SPECIAL,
+            1 => SPECIAL.saturating_add(BYTES),
+            _ => return Err(damaged),
         };
+        let normalization = Normalization::of_code(form)
+            .filter(|form| version > 1 || *form == Normalization::None)
+            .ok_or(damaged)?;
         let [len, characters, merges] = [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?];
         let texts = u32::from_le_bytes(take(&mut rest)?);
         let len = u16::from_le_bytes(len);
         // One more than there are tokens with text.
-        let ends =
-            len.checked_sub(reserved).ok_or(Error::Damaged(Part::Header, 0))?.saturating_add(1);
+        let ends = len.checked_sub(reserved).ok_or(damaged)?.saturating_add(1);
         let tokenizer = Self {
             len,
+            normalization,
             reserved,
             starts: entries(&mut rest, ends)?,
             lefts: entries(&mut rest, ends)?,
@@ -97,6 +104,11 @@ impl<'a> Tokenizer<'a> {
     #[allow(clippy::len_without_is_empty)] // the special tokens are always there
     pub fn len(&self) -> usize {
         usize::from(self.len)
+    }
+
+    /// How text is normalised before it becomes tokens.
+    pub fn normalization(&self) -> Normalization {
+        self.normalization
     }
 
     /// Whether characters outside the vocabulary are spelt as bytes.

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::MOST_LAYERS;
 use crate::translate::{Hypothesis, MOST_TOKENS, Options, Translated, Translation};
+use crate::vocab::Normalization;
 use a2d_core::micro::{self, Limits, Translator};
 use a2d_core::token::{self, Tokenizer};
 use rayon::prelude::*;
@@ -157,6 +158,12 @@ impl<'a> Runner<'a> {
         if line.trim().is_empty() {
             return Ok(Vec::new());
         }
+        // The rest of a normalisation is done by the device's own code.
+        let mut buffer = String::new();
+        let line = match self.tokenizer.normalization() {
+            token::Normalization::Nfkc => Normalization::Nfkc.apply(line, &mut buffer),
+            _ => line,
+        };
         let mut tokens = vec![0; self.tokenizer.room(line.len())];
         let len = self.tokenizer.encode(line, &mut tokens);
         tokens.truncate(len.map_err(|e| Error::failed(e.to_string()))?);

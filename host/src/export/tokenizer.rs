@@ -1,8 +1,8 @@
 //! The vocabulary as the tables that `a2d_core::token` reads in place.
 
 use crate::error::{Error, Result};
-use crate::vocab::{SPECIAL, Vocab};
-use a2d_core::token::{BYTES, MAGIC, Tokenizer, VERSION};
+use crate::vocab::{self, SPECIAL, Vocab};
+use a2d_core::token::{BYTES, MAGIC, Normalization, Tokenizer, VERSION};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +21,12 @@ pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
     let reserved = SPECIAL.len() + if vocab.has_byte_fallback() { usize::from(BYTES) } else { 0 };
     let texts = texts(&document, vocab.len())?;
     let merges = merges(&document, &texts)?;
-    let bytes = lay_out(&texts, reserved, &merges)?;
+    let form = match vocab.normalization() {
+        vocab::Normalization::None => Normalization::None,
+        vocab::Normalization::Nfc => Normalization::Nfc,
+        vocab::Normalization::Nfkc => Normalization::Nfkc,
+    };
+    let bytes = lay_out(&texts, reserved, &merges, form)?;
     // Whatever a foreign vocabulary has that a device would refuse, it is refused here.
     Tokenizer::new(&bytes)
         .map_err(|e| Error::misuse(format!("no device can use this vocabulary: {e}")))?;
@@ -73,14 +78,21 @@ fn halves(merge: &Value) -> Option<[&str; 2]> {
 }
 
 /// Everything in the order of the format.
-fn lay_out(texts: &[&str], reserved: usize, merges: &BTreeMap<Pair, Pair>) -> Result<Vec<u8>> {
+fn lay_out(
+    texts: &[&str],
+    reserved: usize,
+    merges: &BTreeMap<Pair, Pair>,
+    form: Normalization,
+) -> Result<Vec<u8>> {
     let own = texts.get(reserved..).unwrap_or_default();
     let characters = characters(own, reserved)?;
     let size: usize = own.iter().map(|text| text.len()).sum();
     let size = u32::try_from(size).map_err(|_| Error::misuse("a vocabulary of 4 GiB of text"))?;
 
     let mut bytes = MAGIC.to_vec();
-    bytes.extend([VERSION, u8::from(reserved > SPECIAL.len()), 0]);
+    // What older programs read as this one does is written as they know it.
+    let version = if form == Normalization::None { 1 } else { VERSION };
+    bytes.extend([version, u8::from(reserved > SPECIAL.len()), form.code()]);
     bytes.extend(small("token", texts.len())?.to_le_bytes());
     bytes.extend(small("token", characters.len())?.to_le_bytes());
     bytes.extend(small("merge", merges.len())?.to_le_bytes());

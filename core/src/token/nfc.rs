@@ -1,0 +1,321 @@
+//! Canonical composition, without a buffer for what is composed.
+//!
+//! A starter and the marks after it are decomposed, the marks put in order, and composed. However many marks
+//! there are, none is kept: they are read again and again, once for each combining class among them.
+
+mod table;
+
+use super::normal::Visible;
+
+/// Characters of the planes 0 and 1, each by its lower 16 bits.
+struct Plane {
+    /// What can be the second of a pair, of any plane, ascending, and where its pairs begin.
+    seconds: &'static [(u32, u16)],
+    /// The first of a pair and what both become, by the second and then by the first.
+    pairs: &'static [[u16; 2]],
+    /// The numbers of the pairs by what they become.
+    order: &'static [u16],
+    /// Characters that become two others for good: which, the first, the second.
+    apart: &'static [[u16; 3]],
+    /// Characters that become another one: which, and the other.
+    single: &'static [[u16; 2]],
+    /// Combining classes other than 0: the first character of some, how many, their class.
+    classes: &'static [(u16, u8, u8)],
+}
+
+/// Ideographs that become others: the first, and the others of it and of those that follow; 0 for none.
+type Ideographs = (u32, &'static [[u8; 3]]);
+
+/// The characters of a line, composed.
+pub(super) struct Composed<'t> {
+    rest: Apart<'t>,
+    /// Those after the starter that was given last.
+    marks: Option<Marks<'t>>,
+}
+
+impl<'t> Composed<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Self { rest: Apart::new(text), marks: None }
+    }
+
+    /// The next character of a text where none can be composed.
+    fn simple(&mut self) -> Option<char> {
+        let mut ahead = self.rest.visible.clone();
+        let c = ahead.next().filter(|c| self.rest.len == 0 && *c < FIRST_MARK)?;
+        let after = ahead.clone().next();
+        after.is_none_or(|c| c < FIRST_MARK).then(|| {
+            self.rest.visible = ahead;
+            c
+        })
+    }
+
+    /// A starter with all that joins it. The marks that do not are left to be given.
+    fn join(&mut self, mut starter: char) -> char {
+        loop {
+            let marks = Marks::new(&self.rest, Some(starter));
+            let mut settled = marks.clone();
+            let left = settled.by_ref().count() > 0;
+            starter = settled.starter.unwrap_or(starter);
+            self.rest.skip_marks();
+            if left {
+                self.marks = Some(marks);
+                return starter;
+            }
+            let mut ahead = self.rest.clone();
+            let Some(joined) = ahead.next().and_then(|next| compose(starter, next)) else {
+                return starter;
+            };
+            starter = joined;
+            self.rest = ahead;
+        }
+    }
+}
+
+impl Iterator for Composed<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        loop {
+            if let Some(c) = self.marks.as_mut().and_then(Iterator::next) {
+                return Some(c);
+            }
+            self.marks = None;
+            if let Some(c) = self.simple() {
+                return Some(c);
+            }
+            let mut ahead = self.rest.clone();
+            let first = ahead.next()?;
+            if class(first) == 0 {
+                self.rest = ahead;
+                return Some(self.join(first));
+            }
+            // Marks without a starter.
+            self.marks = Some(Marks::new(&self.rest, None));
+            self.rest.skip_marks();
+        }
+    }
+}
+
+/// The marks from some place on in canonical order, but for those that join the starter before them.
+#[derive(Clone)]
+struct Marks<'t> {
+    run: Apart<'t>,
+    scan: Apart<'t>,
+    /// The class that is looked for.
+    class: u8,
+    starter: Option<char>,
+    /// The class of the last mark that did not join.
+    last: u8,
+}
+
+impl<'t> Marks<'t> {
+    fn new(run: &Apart<'t>, starter: Option<char>) -> Self {
+        Self { run: run.clone(), scan: run.clone(), class: 0, starter, last: 0 }
+    }
+}
+
+impl Iterator for Marks<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        loop {
+            while let Some((c, class)) = self.scan.next_mark() {
+                if class != self.class {
+                    continue;
+                }
+                let joined = self.starter.filter(|_| self.last < class);
+                match joined.and_then(|starter| compose(starter, c)) {
+                    Some(joined) => self.starter = Some(joined),
+                    None => {
+                        self.last = class;
+                        return Some(c);
+                    }
+                }
+            }
+            let (mut scan, mut next) = (self.run.clone(), None);
+            while let Some((_, class)) = scan.next_mark() {
+                let nearer = next.is_none_or(|next| class < next);
+                next = if class > self.class && nearer { Some(class) } else { next };
+            }
+            self.class = next?;
+            self.scan = self.run.clone();
+        }
+    }
+}
+
+/// The characters of a line, each decomposed.
+#[derive(Clone)]
+struct Apart<'t> {
+    visible: Visible<'t>,
+    /// The rest of the last one, the next character last.
+    held: [char; 3],
+    len: usize,
+}
+
+impl<'t> Apart<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { visible: Visible::new(text), held: ['\0'; 3], len: 0 }
+    }
+
+    /// The next character and its class, unless it is a starter.
+    fn next_mark(&mut self) -> Option<(char, u8)> {
+        self.next().map(|c| (c, class(c))).filter(|(_, class)| *class > 0)
+    }
+
+    /// Goes on to the next starter.
+    fn skip_marks(&mut self) {
+        let mut ahead = self.clone();
+        while ahead.next_mark().is_some() {
+            *self = ahead.clone();
+        }
+    }
+}
+
+impl Iterator for Apart<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        if let Some(len) = self.len.checked_sub(1) {
+            self.len = len;
+            return self.held.get(len).copied();
+        }
+        let mut c = self.visible.next()?;
+        while let Some((first, second)) = decompose(c) {
+            c = first;
+            if let (Some(second), Some(slot)) = (second, self.held.get_mut(self.len)) {
+                *slot = second;
+                self.len = self.len.saturating_add(1);
+            }
+        }
+        Some(c)
+    }
+}
+
+/// No character before it is a mark, or the second of a pair.
+const FIRST_MARK: char = '\u{300}';
+
+/// The plane of a character that has tables, and the character within it.
+fn place(c: char) -> Option<(&'static Plane, u16)> {
+    let code = u32::from(c);
+    let plane = table::PLANES.get(usize::try_from(code >> 16).ok()?)?;
+    Some((plane, code as u16))
+}
+
+/// A character of the plane of `c`.
+fn beside(c: char, low: u16) -> Option<char> {
+    char::from_u32(u32::from(c) & 0xFFFF_0000 | u32::from(low))
+}
+
+/// The combining class.
+fn class(c: char) -> u8 {
+    let Some((plane, low)) = place(c).filter(|_| c >= FIRST_MARK) else { return 0 };
+    let after = plane.classes.partition_point(|(start, ..)| *start <= low);
+    let found = after.checked_sub(1).and_then(|at| plane.classes.get(at));
+    match found {
+        Some((start, count, class)) if low.wrapping_sub(*start) < u16::from(*count) => *class,
+        _ => 0,
+    }
+}
+
+/// What two characters become together.
+fn compose(first: char, second: char) -> Option<char> {
+    if let Some(syllable) = hangul::compose(first, second) {
+        return Some(syllable);
+    }
+    let (plane, left) = place(first)?;
+    let at = plane.seconds.binary_search_by_key(&u32::from(second), |(second, _)| *second).ok()?;
+    let (_, start) = plane.seconds.get(at)?;
+    let end = plane.seconds.get(at.saturating_add(1));
+    let end = end.map_or(plane.pairs.len(), |(_, end)| usize::from(*end));
+    let pairs = plane.pairs.get(usize::from(*start)..end)?;
+    let at = pairs.binary_search_by_key(&left, |[first, _]| *first).ok()?;
+    pairs.get(at).and_then(|[_, both]| beside(first, *both))
+}
+
+/// What a character becomes: one other, or two, of which the first may become others again.
+fn decompose(c: char) -> Option<(char, Option<char>)> {
+    if c < '\u{C0}' {
+        return None;
+    }
+    if let Some((first, second)) = hangul::decompose(c) {
+        return Some((first, Some(second)));
+    }
+    if let Some(other) = ideograph(c) {
+        return Some((other, None));
+    }
+    let (plane, low) = place(c)?;
+    if let Ok(at) = plane.single.binary_search_by_key(&low, |[c, _]| *c) {
+        return plane.single.get(at).and_then(|[_, other]| Some((beside(c, *other)?, None)));
+    }
+    if let Ok(at) = plane.apart.binary_search_by_key(&low, |[c, ..]| *c) {
+        let [_, first, second] = plane.apart.get(at)?;
+        return Some((beside(c, *first)?, Some(beside(c, *second)?)));
+    }
+    let (first, second) = pair_of(plane, low)?;
+    Some((beside(c, first)?, char::from_u32(second)))
+}
+
+/// The first and the second of what becomes a character.
+fn pair_of(plane: &Plane, both: u16) -> Option<(u16, u32)> {
+    let of = |at: &u16| plane.pairs.get(usize::from(*at)).copied().unwrap_or_default();
+    let at = plane.order.binary_search_by_key(&both, |at| of(at)[1]).ok()?;
+    let at = plane.order.get(at)?;
+    let after = plane.seconds.partition_point(|(_, start)| start <= at);
+    let (second, _) = plane.seconds.get(after.checked_sub(1)?)?;
+    Some((of(at)[0], *second))
+}
+
+/// What an ideograph that is there for compatibility becomes.
+fn ideograph(c: char) -> Option<char> {
+    let other = table::IDEOGRAPHS.iter().find_map(|(first, others)| {
+        others.get(usize::try_from(u32::from(c).checked_sub(*first)?).ok()?)
+    });
+    let [a, b, c] = *other?;
+    char::from_u32(u32::from_le_bytes([a, b, c, 0])).filter(|other| *other != '\0')
+}
+
+/// Syllables of Korean, which are computed.
+mod hangul {
+    const SYLLABLE: u32 = 0xAC00;
+    const LEADING: u32 = 0x1100;
+    const VOWEL: u32 = 0x1161;
+    /// There is none before this one.
+    const TRAILING: u32 = 0x11A7;
+    const LEADINGS: u32 = 19;
+    const VOWELS: u32 = 21;
+    const TRAILINGS: u32 = 28;
+    const SYLLABLES: u32 = LEADINGS * VOWELS * TRAILINGS;
+
+    /// The number of a character among `count` from `first` on.
+    fn number(c: char, first: u32, count: u32) -> Option<u32> {
+        u32::from(c).checked_sub(first).filter(|number| *number < count)
+    }
+
+    fn nth(first: u32, number: u32) -> Option<char> {
+        char::from_u32(first.saturating_add(number))
+    }
+
+    pub fn compose(first: char, second: char) -> Option<char> {
+        if let Some(leading) = number(first, LEADING, LEADINGS) {
+            let vowel = number(second, VOWEL, VOWELS)?;
+            let number = leading.saturating_mul(VOWELS).saturating_add(vowel);
+            return nth(SYLLABLE, number.saturating_mul(TRAILINGS));
+        }
+        let open = number(first, SYLLABLE, SYLLABLES).filter(|n| n.is_multiple_of(TRAILINGS))?;
+        let trailing = number(second, TRAILING, TRAILINGS).filter(|number| *number > 0)?;
+        nth(SYLLABLE, open.saturating_add(trailing))
+    }
+
+    pub fn decompose(c: char) -> Option<(char, char)> {
+        let number = number(c, SYLLABLE, SYLLABLES)?;
+        let trailing = number % TRAILINGS;
+        if trailing > 0 {
+            return Some((
+                nth(SYLLABLE, number.saturating_sub(trailing))?,
+                nth(TRAILING, trailing)?,
+            ));
+        }
+        let number = number / TRAILINGS;
+        Some((nth(LEADING, number / VOWELS)?, nth(VOWEL, number % VOWELS)?))
+    }
+}

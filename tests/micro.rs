@@ -5,10 +5,14 @@
 mod arena;
 #[path = "micro/caches.rs"]
 mod caches;
+#[path = "micro/hostile.rs"]
+mod hostile;
 #[path = "micro/lines.rs"]
 mod lines;
 #[path = "micro/memory.rs"]
 mod memory;
+#[path = "micro/operations.rs"]
+mod operations;
 #[path = "micro/products.rs"]
 mod products;
 #[path = "micro/searches.rs"]

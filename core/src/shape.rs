@@ -38,14 +38,14 @@ impl Shape {
         if self.rank == 1 { self.dims[0] } else { self.dims[1] }
     }
 
-    /// The number of elements.
+    /// The number of elements; the largest number where there are more.
     pub const fn len(&self) -> usize {
-        self.dims[0] * self.dims[1]
+        self.dims[0].saturating_mul(self.dims[1])
     }
 
     /// Whether there is no element.
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.dims[0] == 0 || self.dims[1] == 0
     }
 }
 

@@ -85,6 +85,7 @@ fn the_size_is_a_constant() {
 }
 
 /// Runs `f` on a thread with `stack` bytes; the program ends where they are too few.
+#[cfg(not(debug_assertions))]
 fn within<T: Send>(stack: usize, f: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(stack);

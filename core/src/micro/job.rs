@@ -193,7 +193,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     /// The most bytes of the arena that backend and search had in use at once.
     pub fn peak(&self, limits: &Limits) -> usize {
         let (ints, floats) = limits.workspace();
-        (ints + floats) * size_of::<f32>() + self.micro.peak()
+        let words = ints.saturating_add(floats);
+        words.saturating_mul(size_of::<f32>()).saturating_add(self.micro.peak())
     }
 
     /// Finds the source's embeddings, and what its shortlist leaves.

@@ -31,7 +31,7 @@ impl Limits {
 
     /// Keys that one query attends to at most.
     pub(super) const fn keys(&self) -> usize {
-        if self.source > self.target { self.source } else { self.target + 1 }
+        if self.source > self.target { self.source } else { self.target.saturating_add(1) }
     }
 }
 
@@ -143,6 +143,19 @@ impl Tally {
         both
     }
 
+    /// The caches of one layer.
+    const fn layer(self, inputs: usize, width: usize, limits: &Limits) -> Self {
+        let own = limits.beam.saturating_mul(limits.target + 1);
+        self.kept(own, width).kept(own, width).keys_and_values(limits.source, inputs, width)
+    }
+
+    /// The caches of all layers: each takes as much as the one before, so the last tells.
+    const fn layers(self, count: usize, inputs: usize, width: usize, limits: &Limits) -> Self {
+        let Some(before) = count.checked_sub(1) else { return self };
+        let each = self.layer(inputs, width, limits).top.saturating_sub(self.top);
+        self.take(each.saturating_mul(before)).layer(inputs, width, limits)
+    }
+
     /// The feed-forward block.
     const fn inner(self, rows: usize, of: &Stack, pre: bool) -> Self {
         let (width, inner) = (of.d_model, of.ffn_dim);
@@ -175,14 +188,7 @@ const fn encoder(start: Tally, config: &Config, source: usize, chosen: usize) ->
 const fn decoder(start: Tally, config: &Config, limits: &Limits, outputs: usize) -> Tally {
     let (of, pre, beam) = (&config.decoder, config.normalize_before, limits.beam);
     let width = of.d_model;
-    let mut cached = start;
-    let mut layer = 0;
-    while layer < of.layers {
-        let own = beam.saturating_mul(limits.target + 1);
-        cached = cached.kept(own, width).kept(own, width);
-        cached = cached.keys_and_values(limits.source, config.encoder.d_model, width);
-        layer += 1;
-    }
+    let cached = start.layers(of.layers, config.encoder.d_model, width, limits);
     let listed = cached.take(beam * (2 + 2 * Span::WORDS));
     let x = listed.embed(beam, width);
     let own = x.own(beam, width, pre);

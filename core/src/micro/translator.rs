@@ -82,12 +82,11 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         if limits.source == 0 || limits.target == 0 || limits.beam == 0 {
             return Err(Error::Limits);
         }
-        let needed = model.arena_bytes(&limits);
-        let missing = needed.saturating_sub(arena.len());
-        let words = words(arena)?;
+        let missing = model.arena_bytes(&limits).saturating_sub(arena.len());
         if missing > 0 {
             return Err(Error::Arena { missing });
         }
+        let words = words(arena)?;
         Ok(Self { model, words, limits, options })
     }
 

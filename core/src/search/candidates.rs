@@ -28,7 +28,7 @@ impl<'w> Candidates<'w> {
         words: &mut &'w mut [u32],
         floats: &mut &'w mut [f32],
     ) -> Self {
-        let width = 2 * beam;
+        let width = beam.saturating_mul(2);
         Self {
             width,
             tokens: cut(words, rows * width),

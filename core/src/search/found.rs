@@ -85,7 +85,7 @@ impl<'w> Finished<'w> {
     }
 
     fn get(&self, sentence: usize, rank: usize) -> Option<Ended> {
-        let slot = (rank < self.count(sentence)?).then_some(sentence * self.beam + rank)?;
+        let slot = (rank < self.count(sentence)?).then(|| sentence * self.beam + rank)?;
         Some(Ended {
             score: *self.scores.get(slot)?,
             step: *self.steps.get(slot)?,

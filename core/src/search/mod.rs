@@ -99,6 +99,9 @@ impl Search {
         words: &'w mut [u32],
         floats: &'w mut [f32],
     ) -> Result<Found<'w>, Error> {
+        if self.beam == 0 {
+            return Err(Error::Fault);
+        }
         let longest = sentences.iter().map(|s| s.max_length).max().unwrap_or(0);
         let needed = self.workspace(sentences.len(), longest);
         if words.len() < needed.0 || floats.len() < needed.1 {

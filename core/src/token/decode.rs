@@ -7,7 +7,7 @@ use super::tables::{Piece, Tokenizer};
 /// Stands for a byte that belongs to no character.
 const LOST: char = char::REPLACEMENT_CHARACTER;
 /// Bytes of as many of it as can come at once: three bytes wait, at most, for a fourth.
-pub(super) const MOST_LOST: usize = 3 * LOST.len_utf8();
+pub(super) const MOST_LOST: usize = LOST.len_utf8().saturating_mul(3);
 
 impl<'a> Tokenizer<'a> {
     /// The text of `ids` as UTF-8 at the beginning of `out`, by the rule of [`Speller`]; returns its bytes.

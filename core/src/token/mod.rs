@@ -75,10 +75,15 @@ pub const MARK: char = '▁';
 /// What no translation has among its tokens, in a vocabulary with or without tokens for bytes: the bytes that are
 /// control characters, among which are the ends of lines.
 pub const fn forbidden(bytes: bool) -> Forbidden {
-    if !bytes {
-        return Forbidden::NONE;
+    match bytes {
+        true => {
+            Forbidden::new([[token(0), token(0x20)], [token(0x7f), token(0x80)], [0; 2], [0; 2]])
+        }
+        false => Forbidden::NONE,
     }
-    let first = SPECIAL as u32;
-    let delete = first + 0x7f;
-    Forbidden::new([[first, first + 0x20], [delete, delete + 1], [0; 2], [0; 2]])
+}
+
+/// The token of a byte, where there is one.
+const fn token(byte: u8) -> u32 {
+    (SPECIAL as u32).saturating_add(byte as u32)
 }

@@ -10,6 +10,8 @@ mod desk;
 mod distributed;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/image.rs"]
 mod image;
 #[path = "cli/kills.rs"]

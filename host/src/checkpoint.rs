@@ -206,7 +206,7 @@ impl Saved {
 /// Errors (misuse): it cannot be read, or is none.
 pub fn peek(path: &Path) -> Result<BTreeMap<String, String>> {
     let unreadable = |e: std::io::Error| Error::input("read", path, &e);
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut file = files::open(path).map_err(unreadable)?;
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(unreadable)?;
     let mut bytes = Vec::new();

@@ -19,7 +19,7 @@
 //! by a signal, and one that is overwritten changes what was checked. Here both are errors.
 
 use crate::error::{Error, Result};
-use crate::files::Unfinished;
+use crate::files::{self, Unfinished};
 use crate::hash;
 use crate::vocab::{EOS, Vocab};
 use std::fs::File;
@@ -58,7 +58,7 @@ impl Corpus {
     /// [`Error::Misuse`], naming the file, when it cannot be read, is of another kind, is cut
     /// short, or is damaged in any way.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::input("open", path, &e))?;
+        let file = files::open(path).map_err(|e| Error::input("open", path, &e))?;
         let wrong = |why: String| {
             Error::misuse(format!("{}: {why}; run `host prepare` again", path.display()))
         };

@@ -89,6 +89,14 @@ pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
+/// Opens what [`read`] reads.
+///
+/// Errors: as there.
+pub fn open(path: &Path) -> std::io::Result<File> {
+    is_plain(&std::fs::metadata(path)?)?;
+    File::open(path)
+}
+
 /// Opens a file of a folder of the program's own, to read it and to write where it ends; it is made where there is none.
 /// A link is not followed: in a folder from elsewhere it may name any file of the user.
 ///

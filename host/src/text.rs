@@ -65,7 +65,7 @@ fn open_file(path: &Path) -> Result<Box<dyn BufRead + Send>> {
 /// How much larger than its packed file a text may be. Ordinary text is three to five times as large; ...
 const MOST_UNPACKED: u64 = 100;
 /// ... and what has fewer bytes fills no memory.
-const FEW: u64 = 1 << 28;
+const FEW: u64 = 1 << 26;
 
 /// Bytes of text that a file of so many packed ones may hold.
 fn most(packed: u64) -> u64 {

@@ -181,7 +181,10 @@ fn two_processes_do_not_train_in_one_folder() {
                 --set train.max_update=100000000";
     let done = desk.meanwhile(line, "model 5/", |child| {
         let process = format!("process {} trains in run", child.id());
-        for other in [format!("{line} --resume"), line.replace("train tiny", "distill tiny")] {
+        for other in [
+            format!("{line} --resume"),
+            line.replace("train tiny", "distill tiny") + " --method none",
+        ] {
             let other =
                 if other.contains("--resume") { other } else { format!("{other} --resume") };
             let done = desk.host(&format!("{other} --quiet"));
@@ -192,4 +195,58 @@ fn two_processes_do_not_train_in_one_folder() {
     });
     assert_eq!(done.code, Some(130), "{done:#?}");
     desk.host(&line.replace("max_update=100000000", "max_update=10 --resume")).well();
+}
+
+/// Each wants another vocabulary: what one learns from must not be prepared anew under it.
+#[test]
+fn of_processes_that_begin_one_run_at_once_one_does() {
+    let desk = Desk::new();
+    let begin = |size: usize| {
+        let line = format!("train tiny.toml --out run --quiet --set data.vocab_size={size}");
+        desk.command(&line).spawn().unwrap()
+    };
+    let all: Vec<_> = [200, 250, 300].map(begin).into_iter().collect();
+    let all: Vec<Done> = all.into_iter().map(|one| done(one.wait_with_output().unwrap())).collect();
+    let (well, refused): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.code == Some(0));
+    assert_eq!(well.len(), 1, "{all:#?}");
+    for one in refused {
+        let says = ["trains in run", "run holds a run"].iter().any(|text| one.err.contains(text));
+        assert!(one.code == Some(2) && says, "{one:#?}");
+    }
+    desk.host("translate run --input test.de").well();
+    a2d_host::prepared::Prepared::open(&desk.path("run/data")).unwrap();
+}
+
+#[test]
+fn of_processes_that_prepare_one_folder_at_once_one_writes() {
+    let desk = Desk::new();
+    let line = "prepare --source-lang de --target-lang en --train train --valid valid --quiet";
+    let begin = |size: usize| {
+        desk.command(&format!("{line} --out data --vocab-size {size}")).spawn().unwrap()
+    };
+    let all: Vec<_> = [200, 250, 300].map(begin).into_iter().collect();
+    for one in all.into_iter().map(|one| done(one.wait_with_output().unwrap())) {
+        let refused = one.code == Some(2) && one.err.contains("prepares data in data");
+        assert!(refused || one.code == Some(0), "{one:#?}");
+    }
+    a2d_host::prepared::Prepared::open(&desk.path("data")).unwrap();
+    assert!(!desk.path("data/.preparing").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_is_closed_ends_what_nohup_does_not_keep() {
+    let desk = Desk::with_run();
+    let line = "train tiny.toml --data data --out run --set train.max_update=100000";
+    let done = desk.interrupted(line, "model 5/", "-HUP");
+    assert_eq!(done.code, Some(129), "{done:#?}");
+    let at = progress(&desk, "run").update;
+    assert!(at >= 5, "what was learned is saved: {at}");
+    let kept = line.replace("100000", "60").replace("run", "kept");
+    let host = desk.command(&kept);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(host.get_program());
+    nohup.args(host.get_args()).current_dir(desk.path("")).stderr(std::process::Stdio::piped());
+    let done = disturbed(nohup, "model 5/", |child| send("-HUP", child));
+    assert_eq!(done.code, Some(0), "{done:#?}");
 }

@@ -13,7 +13,7 @@ use a2d_core::shape::Shape;
 use a2d_core::token::{self, Tokenizer};
 use a2d_host::cpu::Cpu;
 use a2d_host::export::tokenizer::tables;
-use a2d_host::export::{Words, write_with};
+use a2d_host::export::{Beside, Words, write_with};
 use a2d_host::vocab::Vocab;
 use a2d_tests::helpers::image::{config, image, listed, model, shortlist, tokenizer, weights};
 use a2d_tests::helpers::model::{self as helpers, Model as OnCpu};
@@ -85,7 +85,8 @@ fn images() -> Vec<Vec<u8>> {
             for list in [vec![], shortlist(&[0, 1, 2, 3], &lists)] {
                 let config = Config { normalize_before: list.is_empty(), ..sizes };
                 let weights = weights(&config, seed);
-                all.push(write_with(&config, &weights, tables, &list, format).expect("an image"));
+                let beside = Beside { shortlist: list, ..Beside::default() };
+                all.push(write_with(&config, &weights, tables, &beside, format).expect("an image"));
             }
         }
         let weights = weights(&configs()[0], seed);

@@ -40,9 +40,13 @@ fn lines_that_look_equal_are_translated_alike() {
 #[test]
 fn what_a_device_does_not_normalise_is_told_and_done_on_the_host() {
     let desk = Desk::new();
-    let prepare = "prepare --source-lang de --target-lang en --train train --valid valid";
-    desk.host(&format!("{prepare} --vocab-size 300 --normalization nfkc --out nfkc")).well();
-    let train = "train tiny.toml --data nfkc --out run --set data.normalization=nfkc --quiet";
+    let prepare =
+        "prepare --source-lang de --target-lang en --train train --valid valid --test test";
+    desk.host(&format!(
+        "{prepare} --vocab-size 300 --max-length 40 --normalization nfkc --out nfkc"
+    ))
+    .well();
+    let train = "train tiny.toml --data nfkc --out run --set data.normalization=nfkc";
     desk.refused(&train.replace("=nfkc", "=nfc"), 2, &["`data.normalization` nfkc, not nfc"]);
     desk.host(train).well();
     let told = desk.host("export run --quantize f32 --out run.a2d").well();

@@ -244,6 +244,7 @@ fn impossible_values_name_their_key() {
         ("[model]\ndropout = nan", &["`model.dropout`"]),
         ("[model]\nattention_dropout = -0.1", &["`model.attention_dropout`"]),
         ("[data]\nvocab_size = 4", &["`data.vocab_size`"]),
+        ("[data]\nnormalization = \"nfd\"", &["`data.normalization`", "nfkc"]),
         ("[data]\ntrain = \"train\"", &["`data.source_lang`"]),
         ("[data]\nsource_lang = \"a/b\"", &["`data.source_lang`"]),
         ("[data]\nsource_lang = \"de\"\ntarget_lang = \"de\"", &["`data.target_lang`"]),

@@ -26,6 +26,7 @@
 //! | `alloc` | a translation as a string of its own |
 //! | `train` | the tape, the losses and the optimiser; takes `alloc` with it |
 //! | `std` | a faster square root, nothing else |
+//! | `nfc` | text in any canonical form, where the vocabulary wants NFC; without it, such text must come in NFC |
 //! | `defmt` | `defmt::Format` on what [`image`], [`token`] and [`micro`] give to log |
 //!
 //! The minimum Rust version is 1.89.

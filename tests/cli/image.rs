@@ -19,6 +19,45 @@ fn an_image_translates_as_its_run() {
     assert!(lines.len() == 3 && lines[0].is_empty() && lines[2].is_empty(), "{lines:?}");
 }
 
+/// The lines of `test.de`, made to look the same by other characters, and one that nobody sees.
+fn mangled(desk: &Desk) -> String {
+    let lines = desk.read("test.de").replace(' ', "\u{a0} ").replace('ü', "u\u{308}");
+    format!("\u{feff}{lines}\u{200b}\n").replace('\n', "\u{ad}\t\n")
+}
+
+#[test]
+fn lines_that_look_equal_are_translated_alike() {
+    let desk = Desk::with_run();
+    desk.host("export full --quantize f32 --out full.a2d").well();
+    desk.write("mangled.de", mangled(&desk));
+    for model in ["full", "full.a2d"] {
+        let clean = desk.host(&format!("translate {model} --input test.de")).well();
+        let mangled = desk.host(&format!("translate {model} --input mangled.de")).well();
+        assert_eq!(mangled, format!("{clean}\n"), "{model}");
+    }
+}
+
+#[test]
+fn what_a_device_does_not_normalise_is_told_and_done_on_the_host() {
+    let desk = Desk::new();
+    let prepare =
+        "prepare --source-lang de --target-lang en --train train --valid valid --test test";
+    desk.host(&format!(
+        "{prepare} --vocab-size 300 --max-length 40 --normalization nfkc --out nfkc"
+    ))
+    .well();
+    let train = "train tiny.toml --data nfkc --out run --set data.normalization=nfkc";
+    desk.refused(&train.replace("=nfkc", "=nfc"), 2, &["`data.normalization` nfkc, not nfc"]);
+    desk.host(train).well();
+    let told = desk.host("export run --quantize f32 --out run.a2d").well();
+    assert!(told.contains("text for a device must come in NFKC"), "{told}");
+    for model in ["run", "run.a2d"] {
+        let translated =
+            |line: &str| desk.pipe(&format!("translate {model}"), line.as_bytes()).well();
+        assert_eq!(translated("ﬁndet ２ Hunde…"), translated("findet 2 Hunde..."), "{model}");
+    }
+}
+
 #[test]
 fn an_image_is_evaluated_as_its_run() {
     let desk = Desk::with_run();

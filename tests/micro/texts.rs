@@ -128,3 +128,24 @@ fn without_a_vocabulary_there_is_no_text() {
     assert_eq!(translator.translate("a", &mut [0; 64]).err(), Some(Error::Tokenizer));
     assert!(translator.translate_tokens(&[5], &mut [0; 9]).is_ok());
 }
+
+#[test]
+fn text_is_normalised_where_the_vocabulary_says_so() {
+    let config = Config { source_vocabulary: 7, target_vocabulary: 7, ..config(true, true) };
+    let mut tables = tokenizer();
+    (tables[3], tables[5]) = (2, 1);
+    let image = write(&config, &weights(&config, 21), &tables, Format::Int8).expect("an image");
+    let image = Words::new(&image);
+    let model: Model<'_> = Model::new(image.bytes()).expect("an image");
+    let mut arena = Words::zeros(arena_bytes(model.config(), true, &LIMITS));
+    let mut translator =
+        Translator::new(&model, arena.bytes_mut(), LIMITS, Options::default()).expect("room");
+    let mut translated = |line| {
+        let mut out = [0; 64];
+        translator.translate(line, &mut out).expect(line).text.to_owned()
+    };
+    let plain = translated("aa a");
+    assert!(!plain.is_empty());
+    assert_eq!(translated("\u{feff}a\u{200b}a\u{a0}\ta "), plain);
+    assert_eq!(translated("\u{200b}\u{ad}"), "");
+}

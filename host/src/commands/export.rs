@@ -11,7 +11,7 @@ use crate::run_dir::RunDir;
 use crate::signals;
 use crate::text;
 use crate::translate::Translator;
-use crate::vocab::Vocab;
+use crate::vocab::{Normalization, Vocab};
 use a2d_core::backend::Backend as _;
 use a2d_core::micro::Limits;
 use serde_json::json;
@@ -62,7 +62,8 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         found.check(most)?;
     }
     write_output(&args.out, |file| file.write_all(image.bytes()))?;
-    tell(args, image.bytes().len(), arena, compared, out)
+    let form = translator.vocab.normalization();
+    tell(args, image.bytes().len(), arena, compared, form, out)
         .map_err(|e| Error::output("write", Path::new("the result"), &e))
 }
 
@@ -127,6 +128,7 @@ fn tell(
     size: usize,
     arena: usize,
     compared: Option<Comparison>,
+    form: Normalization,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let ExportArgs { max_source: source, max_target: target, .. } = args;
@@ -154,6 +156,9 @@ fn tell(
         None => writeln!(out, "not compared: the run's validation text is gone")?,
     }
     writeln!(out, "{path}: {size} bytes")?;
+    if form == Normalization::Nfkc {
+        writeln!(out, "text for a device must come in NFKC: it composes to NFC only")?;
+    }
     let cache = if args.int8_cache { ", keys and values in bytes" } else { "" };
     writeln!(out, "arena: {arena} bytes for {source} tokens to {target}, beam {beam}{cache}")
 }

@@ -16,6 +16,9 @@ use std::str::FromStr;
 /// The metadata key of the checksum.
 const CHECKSUM: &str = "a2d.checksum";
 
+/// Bytes of a header: that of the deepest model has a tenth of it, and what has more only takes time to read.
+const LONGEST_HEADER: u64 = 16 << 20;
+
 /// The shape and the numbers of a tensor.
 pub type Tensor = (Vec<usize>, Vec<f32>);
 
@@ -127,6 +130,10 @@ impl Saved {
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
         let path = path.to_owned();
+        let length = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        if length > LONGEST_HEADER {
+            return Err(damaged(&path, &SafeTensorError::HeaderTooLarge));
+        }
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&path, &e))?;
         let mut metadata = metadata(&bytes).unwrap_or_default();
         let Some(expected) = metadata.remove(CHECKSUM) else {
@@ -210,8 +217,10 @@ pub fn peek(path: &Path) -> Result<BTreeMap<String, String>> {
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // A reader that ends sooner than an absurd length says.
-    file.take(u64::from_le_bytes(length)).read_to_end(&mut bytes).map_err(unreadable)?;
+    // Of an absurd length, too little to be one.
+    file.take(u64::from_le_bytes(length).min(LONGEST_HEADER))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     let header: Option<Value> = serde_json::from_slice(&bytes).ok();
     let texts = header.and_then(|header| Some(header.get("__metadata__")?.as_object()?.clone()));
     let texts =

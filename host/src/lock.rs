@@ -1,7 +1,7 @@
 //! Files that one process at a time works on.
 
 use crate::error::Error;
-use crate::files::append;
+use crate::files::{append, open};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl Drop for Held {
 
 /// Whether a process works on the file at `path`, as far as this one can tell: where it cannot, one may.
 pub fn is_taken(path: &Path) -> bool {
-    match File::open(path) {
+    match open(path) {
         Ok(file) => file.try_lock_shared().is_err(),
         Err(error) => error.kind() != ErrorKind::NotFound,
     }

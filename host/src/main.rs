@@ -16,8 +16,8 @@ const STACK: usize = 16 << 20;
 fn main() -> ExitCode {
     panics::install();
     let refused = |e: std::io::Error| Error::failed(format!("cannot start a thread: {e}"));
-    let work = std::thread::Builder::new().stack_size(STACK).spawn(work).map_err(refused);
-    match signals::survive().and(work) {
+    let start = |()| std::thread::Builder::new().stack_size(STACK).spawn(work).map_err(refused);
+    match signals::survive().and_then(start) {
         Ok(work) => work.join().unwrap_or(ExitCode::FAILURE),
         Err(error) => ExitCode::from(tell(&error)),
     }

@@ -115,6 +115,23 @@ fn a_link_in_a_foreign_run_leads_nowhere() {
     }
 }
 
+#[test]
+fn what_only_takes_time_or_room_is_refused() {
+    let desk = Desk::with_run();
+    desk.edit("full/best.safetensors", |bytes| {
+        bytes.splice(..8, (20u64 << 20).to_le_bytes());
+        bytes.resize(32 << 20, b' ');
+    });
+    let translate = "translate full --input test.de";
+    desk.refused(translate, 2, &["full/best.safetensors", "the length of its header is absurd"]);
+    let tokenizer = desk.read("full/tokenizer.json");
+    let mut document: serde_json::Value = serde_json::from_str(&tokenizer).unwrap();
+    let vocab = document["model"]["vocab"].as_object_mut().unwrap();
+    vocab.insert("z".repeat(1 << 16), vocab.len().into());
+    desk.write("full/tokenizer.json", document.to_string());
+    desk.refused(translate, 2, &["full/tokenizer.json", "the token \"zzzz", "65535 bytes"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn pipes_and_devices_are_no_files_of_a_run() {

@@ -415,17 +415,15 @@ fn check_reserved(ids: &Map<String, Value>, byte_fallback: bool) -> Result<()> {
 }
 
 /// Bytes of a token that the library has room for.
-const LONGEST_TOKEN: usize = u16::MAX as usize;
+const MOST_BYTES: usize = u16::MAX as usize;
 
 /// The tokens are of bearable length, and the ids are 0, 1, 2 … without gap or repetition.
 fn check_dense(ids: &Map<String, Value>) -> Result<()> {
     let mut seen = vec![false; ids.len()];
     for (token, id) in ids {
-        if token.len() > LONGEST_TOKEN {
+        if token.len() > MOST_BYTES {
             let start: String = token.chars().take(20).collect();
-            return Err(Error::misuse(format!(
-                "the token {start:?}… has over {LONGEST_TOKEN} bytes"
-            )));
+            return Err(Error::misuse(format!("the token {start:?}… has over {MOST_BYTES} bytes")));
         }
         let slot = id.as_u64().and_then(|id| seen.get_mut(usize::try_from(id).ok()?));
         match slot {

@@ -124,7 +124,7 @@ impl Plan {
 
     /// Takes every parameter out of a checkpoint, under its name after `prefix`.
     ///
-    /// Errors (misuse): one is missing or of another shape; a weight is no number.
+    /// Errors (misuse): one is missing or of another shape; one holds NaN or infinity.
     pub fn take<B: Train>(
         &self,
         b: &mut B,
@@ -137,7 +137,7 @@ impl Plan {
                 let path = saved.path().display();
                 let how = "it cannot be used, take another checkpoint or train it again";
                 return Err(Error::misuse(format!(
-                    "{path} has numbers that are none in `{name}`: {how}"
+                    "{path}: `{name}` holds NaN or infinity: {how}"
                 )));
             }
             Ok(b.tensor(&data, spec.shape))

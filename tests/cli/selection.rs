@@ -211,7 +211,7 @@ fn the_closest_hypothesis_is_found_where_bleu_knows_none() {
     });
     let meant: Vec<String> = desk.read("grammar.th").lines().map(str::to_owned).collect();
     assert_eq!([best.len(), near.len()], [meant.len(); 2]);
-    let chrf = |said: &[String]| score::chrf(said, &[meant.clone()]).unwrap().score;
+    let chrf = |said: &[String]| score::chrf(said, std::slice::from_ref(&meant)).unwrap().score;
     assert!(chrf(&near) > chrf(&best) + 1.0, "{} {}", chrf(&near), chrf(&best));
 }
 

@@ -159,7 +159,8 @@ fn lines_that_look_equal_have_equal_tokens() {
             // A vocabulary without a normalisation reads what is written.
             let ids = old.vocab.encode(&mangled).unwrap();
             assert_eq!(encode(&old.device, &mangled), ids, "{what}: {line}");
-            assert_eq!(old.vocab.decode(&ids).unwrap(), mangled, "{what}");
+            let written = mangled.replace(char::is_control, " ");
+            assert_eq!(old.vocab.decode(&ids).unwrap(), written, "{what}");
             changed += usize::from(ids != old.vocab.encode(line).unwrap());
         }
         assert!(changed > lines.len() / 10, "{what}: {changed}");

@@ -1141,7 +1141,7 @@ pub fn picks_the_best<B: Train>(b: &mut B) {
         // The end is not forbidden by a range around it; a range may be empty, or end behind the vocabulary.
         Forbidden::new([[0, 7], [30, 29], [10, 11], [40, u32::MAX]]),
     ];
-    let ranges = |allow: Allow| allow.forbidden.ranges().collect::<Vec<_>>().into_iter();
+    let ranges = |allow: Allow| allow.forbidden.ranges().into_iter();
     for (n, v, k) in [(3, 50, 1), (4, 50, 10), (1, 5, 5), (2, 300, 4)] {
         for allow in ends.into_iter().flat_map(|end| forbidden.map(|f| Allow { end, forbidden: f }))
         {

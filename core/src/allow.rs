@@ -50,9 +50,9 @@ impl Forbidden {
         Self { ranges }
     }
 
-    /// The ranges that have tokens, as [`Forbidden::new`] takes them.
-    pub fn ranges(&self) -> impl Iterator<Item = [u32; 2]> {
-        self.ranges.into_iter().filter(|[start, end]| start < end)
+    /// The ranges, as [`Forbidden::new`] takes them.
+    pub const fn ranges(&self) -> [[u32; 2]; Self::MOST] {
+        self.ranges
     }
 
     fn contains(&self, id: u32) -> bool {

@@ -118,9 +118,14 @@ fn cube_best(value: f32, id: u32) -> (f32, u32) {
     (value, id)
 }
 
+#[cube]
+fn within(id: u32, start: u32, end: u32) -> bool {
+    id >= start && id < end
+}
+
 /// The best `k` tokens of each row, one after the other: each is the best of those after the one before.
-/// A row of `out` is `k` log-probabilities, then the bits of `k` ids. `forbidden` has the first token of each range, and
-/// the one after its last.
+/// A row of `out` is `k` log-probabilities, then the bits of `k` ids. Each forbidden range is its first token and the one
+/// after its last.
 #[cube(launch)]
 fn top_k_kernel(
     logits: &Array<f32>,
@@ -130,7 +135,14 @@ fn top_k_kernel(
     k: u32,
     no_end: u32,
     only_end: u32,
-    forbidden: &Sequence<u32>,
+    first_start: u32,
+    first_end: u32,
+    second_start: u32,
+    second_end: u32,
+    third_start: u32,
+    third_end: u32,
+    fourth_start: u32,
+    fourth_end: u32,
 ) {
     let (row, v, k) = (CUBE_POS, vocabulary as usize, k as usize);
     if row < rows as usize {
@@ -154,11 +166,11 @@ fn top_k_kernel(
             for i in range_stepped(UNIT_POS as usize, v, U) {
                 let (z, id) = (logits[base + i], i as u32);
                 let mut allowed = id != token::PAD;
-                #[unroll]
-                for r in 0..forbidden.len() / 2 {
-                    let (start, end) = (*forbidden.index(2 * r), *forbidden.index(2 * r + 1));
-                    allowed = allowed && (id < start || id >= end || id == token::EOS);
-                }
+                let forbidden = within(id, first_start, first_end)
+                    || within(id, second_start, second_end)
+                    || within(id, third_start, third_end)
+                    || within(id, fourth_start, fourth_end);
+                allowed = allowed && (!forbidden || id == token::EOS);
                 if no_end == 1 {
                     allowed = allowed && id != token::EOS;
                 }
@@ -192,6 +204,7 @@ pub(crate) fn top_k<R: Runtime>(
 ) -> Tensor {
     let (rows, v) = (logits.rows(), logits.cols());
     let out = empty(client, Shape::matrix(rows, 2 * k));
+    let [first, second, third, fourth] = allow.forbidden.ranges();
     top_k_kernel::launch::<R>(
         client,
         cubes(rows),
@@ -203,7 +216,14 @@ pub(crate) fn top_k<R: Runtime>(
         k as u32,
         u32::from(allow.end == End::Not),
         u32::from(allow.end == End::Must),
-        allow.forbidden.ranges().flatten().collect(),
+        first[0],
+        first[1],
+        second[0],
+        second[1],
+        third[0],
+        third[1],
+        fourth[0],
+        fourth[1],
     );
     out
 }

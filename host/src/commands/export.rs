@@ -1,6 +1,7 @@
 //! `host export`: a run as an image.
 
 use crate::cli::{ExportArgs, Globals};
+use crate::config::Run;
 use crate::cpu::{Cpu, Tensor};
 use crate::error::{Error, Result};
 use crate::export::{self, Beside, Comparison, Runner, Weights, Words};
@@ -24,7 +25,8 @@ use std::path::Path;
 /// Errors: a run or a text that cannot be used (misuse), a worse image than wanted, an output that cannot be written.
 pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     has_place(&args.out)?;
-    let text = text(args)?;
+    let run = RunDir::open(&args.run)?.load_config()?;
+    let text = text(args, &run)?;
     signals::install()?;
     let mut b = Cpu::new(globals.threads.map_or(0, NonZeroUsize::get));
     let translator = Translator::open(&mut b, &args.run)?;
@@ -32,7 +34,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let tokenizer = export::tables(&translator.vocab)?;
     let config = translator.model.config;
     let beside = Beside {
-        shortlist: shortlist(args, &translator.vocab)?,
+        shortlist: shortlist(args, &run, &translator.vocab)?,
         longest_source: translator.longest,
     };
     let format = args.quantize.into();
@@ -51,7 +53,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         return Err(Error::misuse(text));
     }
     let options = args.search.options(1, 4096);
-    let tokenizer = RunDir::open(&args.run)?.load_config()?.data.tokenizer();
+    let tokenizer = run.data.tokenizer();
     let compared = match &text {
         Some(text) => {
             Some(export::compare(&mut b, &translator, &runner, text, tokenizer, &options)?)
@@ -68,14 +70,13 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 }
 
 /// What the image is compared on; nothing where the run's validation text is gone and nothing depends on it.
-fn text(args: &ExportArgs) -> Result<Option<Parallel>> {
-    let config = RunDir::open(&args.run)?.load_config()?;
+fn text(args: &ExportArgs, run: &Run) -> Result<Option<Parallel>> {
     let mut found = match (&args.source, &args.reference) {
         (Some(source), Some(reference)) => {
             let (source, target) = (text::read_lines(source)?, text::read_lines(reference)?);
             Some(Parallel { source, target })
         }
-        _ => prepared::text_of(&config, &args.run, "valid")?,
+        _ => prepared::text_of(run, &args.run, "valid")?,
     };
     if let Some(Parallel { source, target }) = &mut found {
         if source.len() != target.len() || source.is_empty() {
@@ -99,10 +100,9 @@ fn text(args: &ExportArgs) -> Result<Option<Parallel>> {
 /// The shortlist of the run's training data, where one is wanted.
 ///
 /// Errors (misuse): the data are gone, or not those of the run.
-fn shortlist(args: &ExportArgs, vocab: &Vocab) -> Result<Vec<u8>> {
+fn shortlist(args: &ExportArgs, run: &Run, vocab: &Vocab) -> Result<Vec<u8>> {
     let Some(count) = args.shortlist else { return Ok(Vec::new()) };
-    let config = RunDir::open(&args.run)?.load_config()?;
-    let folder = prepared::folder_of(&config, &args.run);
+    let folder = prepared::folder_of(run, &args.run);
     let data = Prepared::open(&folder)?;
     if data.vocab.fingerprint() != vocab.fingerprint() {
         let folder = folder.display();

@@ -9,7 +9,7 @@ mod suite;
 /// Runs `body` with a maker of CPU backends.
 macro_rules! on_cpu {
     ($make:ident => $body:expr) => {{
-        let $make = || a2d_host::cpu::Cpu::new(2);
+        let $make = || a2d_host::backend::cpu::Cpu::new(2);
         $body
     }};
 }
@@ -51,7 +51,7 @@ mod threads {
     use a2d_core::config::Activation;
     use a2d_core::optim::Adam;
     use a2d_core::shape::Shape;
-    use a2d_host::cpu::Cpu;
+    use a2d_host::backend::cpu::Cpu;
 
     const V: usize = 300;
     const D: usize = 72;

@@ -3,7 +3,7 @@
 use a2d_host::config::{
     self, Activation, KdLoss, MapNormalisation, Method, Norm, Preset, Run, Setting,
 };
-use a2d_host::error::{Error, Result};
+use a2d_host::system::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

@@ -10,7 +10,7 @@ use a2d_core::kd::{Align, KdLoss, MapTerms, Norm, Objective, Student, Teacher};
 use a2d_core::nn::Transformer;
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
-use a2d_host::cpu::{Cpu, Tensor};
+use a2d_host::backend::cpu::{Cpu, Tensor};
 use a2d_tests::helpers::learner::{Learner, Lesson};
 use a2d_tests::helpers::model::{LAYERS, batch, sentences};
 

@@ -3,11 +3,11 @@
 use a2d_core::config::token::EOS;
 use a2d_core::optim::Adam;
 use a2d_core::rng;
+use a2d_host::backend::cpu::{Cpu, Tensor};
 use a2d_host::config::{Method, Model, Precision, Preset, Run};
-use a2d_host::cpu::{Cpu, Tensor};
-use a2d_host::model::{Plan, core_config};
-use a2d_host::ranks::Ranks;
+use a2d_host::run::model::{Plan, core_config};
 use a2d_host::train::memory::Need;
+use a2d_host::train::ranks::Ranks;
 use a2d_host::train::{At, Learning, Pairs, TeacherModel, Unread, Update, objective};
 
 const VOCABULARY: usize = 50;

@@ -1,10 +1,11 @@
 //! The program as a process: help, exit codes, signals, pipes, bugs.
 
+use a2d_host::backend::device::{Backend, Device, Wish, choose, wish};
 use a2d_host::cli::{Cli, Verb};
 use a2d_host::config::Precision;
-use a2d_host::device::{Backend, Device, Wish, choose, wish};
-use a2d_host::display::Display;
-use a2d_host::{panics, signals};
+use a2d_host::panics;
+use a2d_host::system::display::Display;
+use a2d_host::system::signals;
 use clap::{CommandFactory, Parser};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -204,7 +205,7 @@ fn a_bug_is_one_line() {
 
 #[test]
 fn a_lost_device_ends_the_program_in_one_line() {
-    if !a2d_host::gpu::BUILT {
+    if !a2d_host::backend::gpu::BUILT {
         return;
     }
     let Output { status, stderr, .. } = child("lost device").output().unwrap();

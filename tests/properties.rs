@@ -11,7 +11,7 @@ use a2d_core::nn::Transformer;
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use a2d_core::search::Search;
-use a2d_host::cpu::Cpu;
+use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::compare::{Array, Findings, Limit, doubles};
 use a2d_tests::helpers::learner::{Learner, Lesson};
 use a2d_tests::helpers::model::{LAYERS, Model, batch, read, runs, search, sentences};

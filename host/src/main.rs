@@ -1,9 +1,12 @@
 //! The `host` command.
 
 use a2d_host::cli::{Cli, Globals, Verb, refusal};
-use a2d_host::error::{Error, Result};
-use a2d_host::ranks::{Launch, Ranks};
-use a2d_host::{commands, output, panics, score, signals};
+use a2d_host::commands;
+use a2d_host::panics;
+use a2d_host::system::error::{Error, Result};
+use a2d_host::system::output;
+use a2d_host::system::signals;
+use a2d_host::train::ranks::{Launch, Ranks};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::io::Write;
@@ -107,8 +110,8 @@ fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> 
         Verb::Distill(args) => commands::distill::run(args, &globals, ranks, out)?,
         Verb::Translate(args) => commands::translate::run(args, &globals, out)?,
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, out)?,
-        Verb::Score(args) => score::command::run(&args.try_into()?, out)?,
-        Verb::Compare(args) => score::compare::run(&args.try_into()?, out)?,
+        Verb::Score(args) => commands::score::run(args, out)?,
+        Verb::Compare(args) => commands::compare::run(args, out)?,
         Verb::Export(args) => commands::export::run(&args, &globals, out)?,
         Verb::Average(args) => commands::average::run(&args, out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, out)?,

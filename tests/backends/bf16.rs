@@ -5,7 +5,7 @@ use a2d_core::backend::*;
 use a2d_core::batch::IGNORE;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
-use a2d_host::cpu::{Cpu, Tensor};
+use a2d_host::backend::cpu::{Cpu, Tensor};
 
 /// With eight bits of precision.
 fn rounded(x: f32) -> f32 {

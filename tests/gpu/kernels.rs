@@ -5,7 +5,7 @@ use a2d_core::backend::*;
 use a2d_core::batch::{Batch, IGNORE, Layout, NO_POSITION, Tokens};
 use a2d_core::optim::Adam;
 use a2d_core::shape::Shape;
-use a2d_host::cpu::Cpu;
+use a2d_host::backend::cpu::Cpu;
 
 /// Results by name.
 type Named = Vec<(String, Vec<f32>)>;

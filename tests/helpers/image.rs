@@ -9,7 +9,8 @@ use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export::{Beside, Words, write, write_with};
+use a2d_host::export::{Beside, write, write_with};
+use a2d_host::translate::image::Words;
 use std::convert::Infallible;
 
 /// A small configuration.

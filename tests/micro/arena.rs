@@ -3,7 +3,7 @@
 use super::searches::{arena, configs, limits, options};
 use a2d_core::image::Format;
 use a2d_core::micro::{Error, Limits, Model, Options, Translator, arena_bytes};
-use a2d_host::export::Words;
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{config, image, weights};
 
 #[test]

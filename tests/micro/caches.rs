@@ -6,7 +6,7 @@ use a2d_core::batch::{Grid, Run, Span};
 use a2d_core::image::Weights;
 use a2d_core::micro::Micro;
 use a2d_core::shape::Shape;
-use a2d_host::export::Words;
+use a2d_host::translate::image::Words;
 
 const TOKENS: usize = 7;
 const WIDTH: usize = 30;

@@ -9,8 +9,8 @@ use a2d_core::image::{Format, Weights};
 use a2d_core::micro::{Micro, Parameter, Slot};
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
-use a2d_host::cpu::{Cpu, Tensor};
-use a2d_host::export::Words;
+use a2d_host::backend::cpu::{Cpu, Tensor};
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::Parameters;
 use std::sync::Arc;
 

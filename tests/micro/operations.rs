@@ -9,7 +9,7 @@ use a2d_core::image::Format;
 use a2d_core::micro::{Micro, Parameter, Slot, Words};
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export;
+use a2d_host::translate::image;
 use a2d_tests::helpers::image::Parameters;
 
 /// Rounds of 12 operations each: here, and in a campaign.
@@ -221,7 +221,7 @@ fn rounds(count: u64) -> u64 {
     let mut sound = 0;
     for round in 0..count {
         let dice = |at| rng::bits(!round, at) as usize;
-        let mut memory = export::Words::zeros([64, 4096, 65_536, 65_536][dice(0) % 4]);
+        let mut memory = image::Words::zeros([64, 4096, 65_536, 65_536][dice(0) % 4]);
         let (keys, packs) = ([0, 1, 3, 8][dice(1) % 4], dice(2) % 2 == 0);
         parameters.with(|weights| {
             let Ok(b) = Micro::new(memory.bytes_mut(), keys, weights) else { return };
@@ -241,7 +241,7 @@ fn operations_that_do_not_fit_are_faults() {
     let sound = rounds(ROUNDS);
     assert!(sound > ROUNDS, "{sound} operations without a fault: too few to say anything");
     for keys in [usize::MAX, usize::MAX / 2, 17] {
-        let mut memory = export::Words::zeros(64);
+        let mut memory = image::Words::zeros(64);
         let refused =
             parameters().with(|weights| Micro::new(memory.bytes_mut(), keys, weights).err());
         assert!(refused.is_some(), "{keys} keys");

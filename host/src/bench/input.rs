@@ -1,7 +1,7 @@
 //! The batches and sentences that are measured on.
 
 use crate::cli::{BenchArgs, BenchWhat};
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 use crate::train::Pairs;
 use a2d_core::config::token::{EOS, PAD, UNK};
 use a2d_core::rng;

@@ -1,6 +1,6 @@
 //! What the machine gives: its best matrix product, and the memory and processor time that this process has taken.
 
-use crate::error::Result;
+use crate::system::error::Result;
 use a2d_core::backend::Train;
 use a2d_core::rng;
 use a2d_core::shape::Shape;

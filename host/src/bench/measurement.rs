@@ -2,7 +2,7 @@
 
 use super::machine::{peak_memory, processor_time};
 use super::timed::{Clock, Row};
-use crate::error::Result;
+use crate::system::error::Result;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::time::Instant;

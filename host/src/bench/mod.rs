@@ -18,9 +18,9 @@ pub use measurement::{Measurement, Timing};
 pub use shape::Models;
 pub use timed::{Clock, Row, Timed};
 
+use crate::backend::device::{Device, Work};
 use crate::cli::{BenchArgs, BenchWhat};
-use crate::device::{Device, Work};
-use crate::error::Result;
+use crate::system::error::Result;
 use a2d_core::backend::Train;
 use serde_json::{Value, json};
 

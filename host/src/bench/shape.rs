@@ -2,7 +2,7 @@
 
 use crate::cli::BenchShape;
 use crate::config::Model;
-use crate::model::core_config;
+use crate::run::model::core_config;
 use a2d_core::config::Config;
 
 /// A teacher and its student.

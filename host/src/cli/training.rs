@@ -3,7 +3,7 @@
 use super::DeviceArgs;
 use super::values::positive;
 use crate::config::{OnNan, Precision, Setting};
-use crate::error::Result;
+use crate::system::error::Result;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -2,8 +2,8 @@
 
 use super::DeviceArgs;
 use super::values::{beam, not_negative, positive};
-use crate::error::{Error, Result};
 use crate::score::tokenize::Tokenizer;
+use crate::system::error::{Error, Result};
 use clap::Args;
 use std::path::PathBuf;
 

@@ -1,12 +1,12 @@
 //! `host average`: one model out of the last checkpoints of a run.
 
-use crate::checkpoint::{Saved, save};
 use crate::cli::AverageArgs;
-use crate::error::{Error, Result};
-use crate::provenance;
-use crate::run_dir::RunDir;
+use crate::data::vocab::Vocab;
+use crate::run::checkpoint::{Saved, save};
+use crate::run::provenance;
+use crate::run::run_dir::RunDir;
+use crate::system::error::{Error, Result};
 use crate::translate::LONGEST_SOURCE;
-use crate::vocab::Vocab;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! `host bench`.
 
+use crate::backend::device;
 use crate::bench::{self, Measurement};
 use crate::cli::{BenchArgs, Globals};
-use crate::device;
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 use std::io::Write;
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! `host devices`: the backends of this machine.
 
+use crate::backend::device::{CPU_PRECISIONS, Device, choose};
+use crate::backend::gpu::{self, Described};
 use crate::cli::{DeviceArgs, DevicesArgs, Globals};
-use crate::device::{CPU_PRECISIONS, Device, choose};
-use crate::error::{Error, Result};
-use crate::gpu::{self, Described};
+use crate::system::error::{Error, Result};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;

@@ -1,15 +1,15 @@
 //! `host evaluate`: translate, then score.
 
 use super::translate::{Lines, check_model};
+use crate::backend::device;
 use crate::cli::{EvaluateArgs, Globals};
-use crate::device;
-use crate::error::{Error, Result};
-use crate::export::is_image;
-use crate::files::{has_place, write_output};
-use crate::run_dir::RunDir;
+use crate::data::text;
+use crate::run::run_dir::RunDir;
 use crate::score::{self, Bleu, Options, command};
-use crate::signals;
-use crate::text;
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, write_output};
+use crate::system::signals;
+use crate::translate::image::is_image;
 use std::io::Write;
 use std::path::Path;
 

@@ -1,18 +1,19 @@
 //! `host export`: a run as an image.
 
+use crate::backend::cpu::{Cpu, Tensor};
 use crate::cli::{ExportArgs, Globals};
 use crate::config::Run;
-use crate::cpu::{Cpu, Tensor};
-use crate::error::{Error, Result};
-use crate::export::{self, Beside, Comparison, Runner, Weights, Words};
-use crate::files::{has_place, write_output};
-use crate::model::Model;
-use crate::prepared::{self, Parallel, Prepared};
-use crate::run_dir::RunDir;
-use crate::signals;
-use crate::text;
+use crate::data::text;
+use crate::data::vocab::{Normalization, Vocab};
+use crate::export::{self, Beside, Comparison, Weights};
+use crate::run::model::Model;
+use crate::run::prepared::{self, Parallel, Prepared};
+use crate::run::run_dir::RunDir;
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, write_output};
+use crate::system::signals;
 use crate::translate::Translator;
-use crate::vocab::{Normalization, Vocab};
+use crate::translate::image::{Runner, Words};
 use a2d_core::backend::Backend as _;
 use a2d_core::micro::Limits;
 use serde_json::json;

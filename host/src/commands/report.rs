@@ -1,13 +1,13 @@
 //! `host report`: runs as a page.
 
+use crate::backend::cpu::Cpu;
+use crate::backend::device::Work;
 use crate::cli::{Globals, ReportArgs};
-use crate::cpu::Cpu;
-use crate::device::Work;
-use crate::error::{Error, Result};
-use crate::files::{has_place, write_output};
+use crate::data::text::is_stdin;
 use crate::report::Request;
-use crate::signals;
-use crate::text::is_stdin;
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, write_output};
+use crate::system::signals;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;

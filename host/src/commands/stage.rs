@@ -1,15 +1,15 @@
 //! One training among several of a command.
 
+use crate::backend::device::{Chosen, Work};
 use crate::cli::{MaxTokens, RunArgs};
 use crate::config::{Method, Run};
-use crate::device::{Chosen, Work};
-use crate::display::Display;
-use crate::error::{Error, Result};
-use crate::lock::Held;
-use crate::prepared::Prepared;
-use crate::ranks::Ranks;
-use crate::run_dir::RunDir;
+use crate::run::prepared::Prepared;
+use crate::run::run_dir::RunDir;
+use crate::system::display::Display;
+use crate::system::error::{Error, Result};
+use crate::system::lock::Held;
 use crate::train::memory::Need;
+use crate::train::ranks::Ranks;
 use crate::train::{self, Job};
 use a2d_core::backend::Train;
 use std::cell::OnceCell;

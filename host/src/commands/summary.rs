@@ -1,14 +1,14 @@
 //! What was reached: scores on the test set, sizes, speed, samples.
 
+use crate::backend::device::Work;
 use crate::config::Run;
-use crate::device::Work;
-use crate::error::{Error, Result};
-use crate::files::write_whole;
-use crate::prepared::{Parallel, Prepared};
-use crate::run_dir::RunDir;
+use crate::run::prepared::{Parallel, Prepared};
+use crate::run::run_dir::RunDir;
 use crate::score::tokenize::Tokenizer;
 use crate::score::{self, Bleu, Score};
-use crate::signals;
+use crate::system::error::{Error, Result};
+use crate::system::files::write_whole;
+use crate::system::signals;
 use crate::translate::{Options, Translator, translate_lines};
 use a2d_core::backend::Train;
 use serde_json::{Map, Value, json};

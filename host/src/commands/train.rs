@@ -3,15 +3,15 @@
 use super::prepare;
 use super::stage::{Place, Stage};
 use super::summary::{Entry, Summary};
+use crate::backend::device;
 use crate::cli::{Globals, TrainArgs};
 use crate::config::{self, Method, Precision, Run};
-use crate::device;
-use crate::display::Display;
-use crate::error::Result;
-use crate::ranks::Ranks;
-use crate::run_dir::RunDir;
-use crate::signals;
+use crate::run::run_dir::RunDir;
+use crate::system::display::Display;
+use crate::system::error::Result;
+use crate::system::signals;
 use crate::train;
+use crate::train::ranks::Ranks;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

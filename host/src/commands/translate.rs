@@ -1,18 +1,18 @@
 //! `host translate`: text to text, order kept.
 
+use crate::backend::device::{self, Backend, Chosen, Device, Work};
 use crate::cli::{DeviceArgs, Globals, SearchArgs, TranslateArgs};
 use crate::config::Precision;
-use crate::device::{self, Backend, Chosen, Device, Work};
-use crate::error::{Error, Result};
-use crate::export::{Runner, Words, is_image};
-use crate::files::{has_place, write_output};
-use crate::hash;
-use crate::output;
-use crate::partial::Partial;
-use crate::run_dir::RunDir;
-use crate::sentences;
-use crate::signals;
-use crate::text;
+use crate::data::sentences;
+use crate::data::text;
+use crate::run::partial::Partial;
+use crate::run::run_dir::RunDir;
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, write_output};
+use crate::system::hash;
+use crate::system::output;
+use crate::system::signals;
+use crate::translate::image::{Runner, Words, is_image};
 use crate::translate::{
     MOST_TOKENS, Options, Translated, Translation, Translator, translate_lines,
 };

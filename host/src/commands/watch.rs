@@ -1,13 +1,13 @@
 //! `host watch`: a running job, seen from its folder.
 
-use crate::checkpoint::peek;
 use crate::cli::WatchArgs;
 use crate::config::{Run, Train};
-use crate::display::duration;
-use crate::error::{Error, Result};
-use crate::output::{one_line, printable};
 use crate::report::{History, Line, number};
-use crate::run_dir::RunDir;
+use crate::run::checkpoint::peek;
+use crate::run::run_dir::RunDir;
+use crate::system::display::duration;
+use crate::system::error::{Error, Result};
+use crate::system::output::{one_line, printable};
 use crate::train::Progress;
 use serde_json::{Value, json};
 use signal_hook::consts::SIGINT;

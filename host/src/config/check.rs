@@ -2,7 +2,7 @@
 
 use super::layers::Origin;
 use super::{Data, Distill, Method, Model, Run, Train};
-use crate::error::Error;
+use crate::system::error::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
 

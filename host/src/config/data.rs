@@ -1,7 +1,7 @@
 //! `[data]`: the corpus and its vocabulary.
 
+use crate::data::vocab::Normalization;
 use crate::score::tokenize::Tokenizer;
-use crate::vocab::Normalization;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! Single settings and where each came from: a line of a file, the environment, a flag.
 
 use super::schema;
-use crate::error::{Error, Result};
-use crate::prepare::{self, Chosen};
+use crate::data::prepare::{self, Chosen};
+use crate::system::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;

@@ -2,7 +2,7 @@
 
 use super::layers::{self, Given, Origin, Setting};
 use super::{Run, check, schema};
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};

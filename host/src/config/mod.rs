@@ -36,7 +36,7 @@ pub use load::{load, load_with, parse};
 pub use model::{Activation, Model};
 pub use train::{OnNan, Precision, SelectBy, Train};
 
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,12 @@
 //! What an image loses against the run that it was made of.
 
-use super::run::Runner;
-use crate::cpu::Cpu;
-use crate::error::{Error, Result};
-use crate::prepared::Parallel;
+use crate::backend::cpu::Cpu;
+use crate::run::prepared::Parallel;
 use crate::score::tokenize::Tokenizer;
 use crate::score::{self, Bleu};
-use crate::signals;
+use crate::system::error::{Error, Result};
+use crate::system::signals;
+use crate::translate::image::Runner;
 use crate::translate::{Options, Translated, Translator, translate_lines};
 use serde::Serialize;
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub struct Comparison {
 /// Errors: a signal; weights that are no numbers.
 pub fn compare(
     b: &mut Cpu,
-    run: &Translator<crate::cpu::Tensor>,
+    run: &Translator<crate::backend::cpu::Tensor>,
     image: &Runner<'_>,
     text: &Parallel,
     tokenizer: Tokenizer,

@@ -1,8 +1,8 @@
 //! Writing an image.
 
 use super::quantise::{int4, int8};
-use crate::error::{Error, Result};
-use crate::model::Plan;
+use crate::run::model::Plan;
+use crate::system::error::{Error, Result};
 use a2d_core::config::Config;
 use a2d_core::image::{
     ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, MAGIC, MOST_COLUMNS, Section, VERSION, checksum,

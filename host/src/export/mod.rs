@@ -3,13 +3,11 @@
 mod compare;
 mod image;
 mod quantise;
-mod run;
 mod shortlist;
 pub mod tokenizer;
 
 pub use compare::{Comparison, compare};
 pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
-pub use run::{Runner, Words, is_image};
 pub use shortlist::shortlist;
 pub use tokenizer::tables;

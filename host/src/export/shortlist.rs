@@ -1,7 +1,7 @@
 //! The lexical shortlist: which target tokens a source token is likely to become, learnt from the training data.
 
-use crate::corpus::Corpus;
-use crate::error::Result;
+use crate::data::corpus::Corpus;
+use crate::system::error::Result;
 use a2d_core::config::token::UNK;
 use std::collections::HashMap;
 

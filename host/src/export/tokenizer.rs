@@ -1,7 +1,7 @@
 //! The vocabulary as the tables that `a2d_core::token` reads in place.
 
-use crate::error::{Error, Result};
-use crate::vocab::{self, SPECIAL, Vocab};
+use crate::data::vocab::{self, SPECIAL, Vocab};
+use crate::system::error::{Error, Result};
 use a2d_core::token::{BYTES, MAGIC, Normalization, Tokenizer, VERSION};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};

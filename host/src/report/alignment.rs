@@ -2,7 +2,7 @@
 
 use super::jsonl::{Line, Lines, count};
 use super::numbers::digits;
-use crate::checkpoint::{Saved, Tensor};
+use crate::run::checkpoint::{Saved, Tensor};
 use a2d_core::config::Config;
 use serde_json::{Map, Value, json};
 

@@ -3,10 +3,10 @@
 use super::alignment::{Frame, KINDS};
 use super::numbers::{base64, bytes, digits, rounded};
 use crate::config::Run;
-use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::data::vocab::{EOS, Vocab};
+use crate::run::model::Model;
+use crate::system::error::{Error, Result};
 use crate::train::objective;
-use crate::vocab::{EOS, Vocab};
 use a2d_core::backend::{Normalisation, Train};
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::kd::{Align, HeadMix, elements, forward};

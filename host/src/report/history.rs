@@ -2,7 +2,7 @@
 
 use super::jsonl::{Line, Lines, count, number};
 use super::numbers::rounded;
-use crate::error::Result;
+use crate::system::error::Result;
 use serde_json::{Map, Value};
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Files of one JSON object a line, read as far as they can be: a run may be writing them, or have been killed while it
 //! did.
 
-use crate::error::{Error, Result};
-use crate::files;
+use crate::system::error::{Error, Result};
+use crate::system::files;
 use serde_json::{Map, Value};
 use std::io::ErrorKind;
 use std::path::Path;

@@ -21,8 +21,8 @@ pub use jsonl::{Line, Lines, number};
 pub use numbers::base64;
 pub use provenance::quoted;
 
-use crate::device::Work;
-use crate::error::Result;
+use crate::backend::device::Work;
+use crate::system::error::Result;
 use a2d_core::backend::Train;
 use models::Models;
 use serde_json::{Value, json};

@@ -2,9 +2,9 @@
 
 use super::Request;
 use super::subject::Subject;
-use crate::error::{Error, Result};
-use crate::prepared;
-use crate::text;
+use crate::data::text;
+use crate::run::prepared;
+use crate::system::error::{Error, Result};
 
 /// Sentences that are translated where none are chosen.
 const SAMPLES: usize = 9;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::triples::Export;
 use super::{Metric, Options, Score, corpus, input, sentences};
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 
 pub(crate) use super::input::check_stdin;
 pub use super::options::METRICS;

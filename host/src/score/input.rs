@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::text;
+use crate::data::text;
+use crate::system::error::{Error, Result};
 
 /// The lines of a text; `-` is standard input.
 ///

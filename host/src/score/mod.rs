@@ -22,7 +22,7 @@ pub mod triples;
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 
 pub use bleu::{Bleu, Smoothing};
 pub use chrf::Chrf;
@@ -108,7 +108,7 @@ pub fn chrf<S: AsRef<str> + Sync>(hypotheses: &[S], references: &[Vec<S>]) -> Re
 /// The score of a corpus; `references[k]` is the k-th reference of every line.
 ///
 /// # Errors
-/// [`Misuse`](crate::error::Error::Misuse) if there is nothing to score or a reference has more or
+/// [`Misuse`](crate::system::error::Error::Misuse) if there is nothing to score or a reference has more or
 /// fewer lines than there are hypotheses.
 pub fn corpus<S: AsRef<str> + Sync>(
     metric: &dyn Metric,

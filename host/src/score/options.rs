@@ -1,7 +1,7 @@
 //! The metrics by name, and their settings.
 
 use super::{Bleu, Chrf, Metric, Ter};
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 
 /// The metrics by the names that `--metrics` takes.
 pub const METRICS: [&str; 4] = ["bleu", "chrf", "chrf++", "ter"];

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Metric, check};
-use crate::error::Result;
+use crate::system::error::Result;
 
 /// A row of numbers for each line of a corpus, of which there is at least one.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ impl Table {
     /// Counts every line; `references[k]` is the k-th reference of every line.
     ///
     /// # Errors
-    /// [`Misuse`](crate::error::Error::Misuse) if there is nothing to score or a reference has more
+    /// [`Misuse`](crate::system::error::Error::Misuse) if there is nothing to score or a reference has more
     /// or fewer lines than there are hypotheses.
     pub fn of<S: AsRef<str> + Sync>(
         metric: &dyn Metric,

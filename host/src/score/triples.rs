@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::input;
-use crate::error::{Error, Result};
-use crate::files::{has_place, write_output};
-use crate::text;
+use crate::data::text;
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, write_output};
 
 /// Where triples go and what they need, as asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Ranks in step: what one of them alone knows, a signal or the time, all of them do something about, or none.
 
 use super::trainer::Trainer;
-use crate::error::{Error, Result};
-use crate::hash;
-use crate::signals;
+use crate::system::error::{Error, Result};
+use crate::system::hash;
+use crate::system::signals;
 use a2d_core::backend::Train;
 
 /// What is due after an update, the same for all ranks.

@@ -1,14 +1,16 @@
 //! What learns, what teaches, and one update.
 
-use crate::checkpoint::{Saved, Tensor as Stored, save};
 use crate::config::Run;
-use crate::corpus::Corpus;
-use crate::error::{Error, Result};
-use crate::model::{MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state};
-use crate::ranks::Ranks;
-use crate::run_dir::RunDir;
+use crate::data::corpus::Corpus;
+use crate::data::vocab::Vocab;
+use crate::run::checkpoint::{Saved, Tensor as Stored, save};
+use crate::run::model::{
+    MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state,
+};
+use crate::run::run_dir::RunDir;
+use crate::system::error::{Error, Result};
 use crate::train::Unread;
-use crate::vocab::Vocab;
+use crate::train::ranks::Ranks;
 use a2d_core::backend::{AdamState, Train};
 use a2d_core::batch::{Batch, Extent, Layout};
 use a2d_core::config::Config;

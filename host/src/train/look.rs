@@ -3,8 +3,8 @@
 use super::trainer::Trainer;
 use super::window::Window;
 use super::{Unread, Update};
-use crate::display::Display;
-use crate::error::Result;
+use crate::system::display::Display;
+use crate::system::error::Result;
 use a2d_core::backend::Train;
 use a2d_core::kd::Losses;
 use std::time::{Duration, Instant};

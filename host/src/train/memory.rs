@@ -6,8 +6,8 @@
 //! bound is for the worst batch: every token is padded to, and every sentence as long as the longest.
 
 use crate::config::{Method, Precision, Run};
-use crate::error::Result;
-use crate::model::{Plan, core_config};
+use crate::run::model::{Plan, core_config};
+use crate::system::error::Result;
 use a2d_core::config::{Activation, Config, Stack};
 
 /// Bytes of a number.

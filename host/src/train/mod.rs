@@ -11,9 +11,11 @@ mod look;
 pub mod memory;
 mod objective;
 mod progress;
+pub mod ranks;
 mod rescue;
 mod resume;
 mod selection;
+pub mod seq_kd;
 mod trainer;
 mod unread;
 mod validate;
@@ -28,11 +30,11 @@ pub use trainer::train;
 pub use unread::{Unread, Update};
 pub use warm_start::teacher_layers;
 
+use crate::backend::device::Device;
 use crate::config::Run;
-use crate::device::Device;
-use crate::prepared::Prepared;
-use crate::ranks::Ranks;
-use crate::run_dir::RunDir;
+use crate::run::prepared::Prepared;
+use crate::run::run_dir::RunDir;
+use crate::train::ranks::Ranks;
 use std::path::PathBuf;
 
 /// What is to be trained, and where it goes.

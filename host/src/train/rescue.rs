@@ -2,8 +2,8 @@
 
 use super::trainer::Trainer;
 use crate::config::OnNan;
-use crate::display::Display;
-use crate::error::{Error, Result};
+use crate::system::display::Display;
+use crate::system::error::{Error, Result};
 use a2d_core::backend::Train;
 use serde_json::json;
 

@@ -1,12 +1,12 @@
 //! Going on with a run: only with the one that was begun.
 
-use crate::checkpoint::Saved;
 use crate::config::{self, Change, Run};
-use crate::error::{Error, Result};
-use crate::prepared::Prepared;
-use crate::run_dir::RunDir;
+use crate::data::vocab::Vocab;
+use crate::run::checkpoint::Saved;
+use crate::run::prepared::Prepared;
+use crate::run::run_dir::RunDir;
+use crate::system::error::{Error, Result};
 use crate::train::Progress;
-use crate::vocab::Vocab;
 
 /// The keys that a run cannot change on its way: what is learned, from what, and what an update is made of.
 const FIXED: [&str; 11] = [

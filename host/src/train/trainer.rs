@@ -6,15 +6,15 @@ use super::look::Unseen;
 use super::selection::Standing;
 use super::window::Window;
 use super::{Job, Progress, objective, resume, validate, warm_start};
-use crate::checkpoint::Saved;
 use crate::config::{Method, SelectBy};
-use crate::data;
-use crate::display::Display;
-use crate::error::{Error, Result};
-use crate::files::sweep;
-use crate::log::Log;
-use crate::model::{Plan, core_config};
-use crate::provenance;
+use crate::data::batches;
+use crate::run::checkpoint::Saved;
+use crate::run::log::Log;
+use crate::run::model::{Plan, core_config};
+use crate::run::provenance;
+use crate::system::display::Display;
+use crate::system::error::{Error, Result};
+use crate::system::files::sweep;
 use a2d_core::backend::Train;
 use a2d_core::kd::Objective;
 use a2d_core::optim::{Adam, InverseSqrt};
@@ -245,7 +245,7 @@ impl<'a, B: Train> Trainer<'a, B> {
     fn batches(&self, epoch: u64, display: &Display) -> Result<Vec<Vec<u32>>> {
         let train = &self.job.run.train;
         let lengths = self.job.data.train.all_lengths();
-        let cut = data::batches(lengths, train.max_tokens, train.seed, epoch);
+        let cut = batches::batches(lengths, train.max_tokens, train.seed, epoch);
         if cut.batches.is_empty() {
             let text = format!("`train.max_tokens` {} is too small for any pair", train.max_tokens);
             return Err(Error::misuse(text));

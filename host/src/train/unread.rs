@@ -1,7 +1,7 @@
 //! Updates whose numbers are still on the device: reading them makes the host wait, so that they are read together.
 
-use crate::error::Result;
-use crate::ranks::Ranks;
+use crate::system::error::Result;
+use crate::train::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Report, elements};
 

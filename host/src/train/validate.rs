@@ -2,11 +2,11 @@
 
 use super::selection::Standing;
 use super::{Job, learner, unread};
-use crate::data;
-use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::data::batches;
+use crate::run::model::Model;
 use crate::score::{self, Bleu};
-use crate::signals;
+use crate::system::error::{Error, Result};
+use crate::system::signals;
 use crate::translate::{Options, translate_lines};
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Norm, Objective};
@@ -99,7 +99,7 @@ fn losses<B: Train>(
     let lengths = corpus.all_lengths();
     // No sentence is left out: the loss must not depend on the budget.
     let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
-    let cut = data::fixed_batches(lengths, job.run.train.max_tokens.min(job.room).max(longest));
+    let cut = batches::fixed_batches(lengths, job.run.train.max_tokens.min(job.room).max(longest));
     let objective = Objective { maps: None, alpha: 0.0, norm: Norm::Mean, ..*objective };
     let (mut reports, mut tokens) = (Vec::new(), 0);
     for rows in cut.batches.iter().take(most_batches) {

@@ -2,8 +2,8 @@
 
 use super::{Job, open_teacher};
 use crate::config::{InitFromTeacher, Run};
-use crate::error::{Error, Result};
-use crate::model::{Plan, is_alignment};
+use crate::run::model::{Plan, is_alignment};
+use crate::system::error::{Error, Result};
 use a2d_core::backend::Train;
 use std::path::Path;
 

@@ -1,0 +1,9 @@
+//! What every part of the program needs of the system: files, locks, signals, output, errors.
+
+pub mod display;
+pub mod error;
+pub mod files;
+pub mod hash;
+pub mod lock;
+pub mod output;
+pub mod signals;

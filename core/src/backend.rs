@@ -159,13 +159,13 @@ pub trait Backend {
     }
 }
 
-/// The device has gone; nothing computed on it can be had.
+/// The device was lost: nothing computed on it can be read. It carries the reason, in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost;
+pub struct Lost(pub &'static str);
 
 impl core::fmt::Display for Lost {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the device was lost")
+        f.write_str(self.0)
     }
 }
 

@@ -402,6 +402,9 @@ fn embed_row(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
     }
 }
 
+/// What a caller reads instead of values after a fault, which [`Micro`] itself remembers.
+const FAULT: Lost = Lost("a fault in the arena");
+
 impl Backend for Micro<'_, '_> {
     type Tensor = Slot;
     type Param = Parameter;
@@ -412,7 +415,7 @@ impl Backend for Micro<'_, '_> {
     }
 
     fn read(&mut self, x: &Slot, out: &mut [f32]) -> Result<(), Lost> {
-        self.arena.get(x).and_then(|data| slices::copy(data, out)).ok_or(Lost)
+        self.arena.get(x).and_then(|data| slices::copy(data, out)).ok_or(FAULT)
     }
 
     const READS_ARE_FREE: bool = true;
@@ -537,7 +540,7 @@ impl Decode for Micro<'_, '_> {
             self.fail();
         }
         // A search over what was not computed must not go on.
-        if self.fault.is_some() { Err(Lost) } else { Ok(()) }
+        if self.fault.is_some() { Err(FAULT) } else { Ok(()) }
     }
 
     fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {

@@ -48,15 +48,15 @@ pub enum Error {
         /// Words of `u32` and of `f32` needed, see [`Search::workspace`].
         needed: (usize, usize),
     },
-    /// The device has gone.
-    Lost,
+    /// The device was lost.
+    Lost(Lost),
     /// A beam of 0, or a step outside its workspace: a bug.
     Fault,
 }
 
 impl From<Lost> for Error {
-    fn from(_: Lost) -> Self {
-        Self::Lost
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
     }
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Error {
             Self::Workspace { needed: (words, floats) } => {
                 write!(f, "the search needs a workspace of {words} integers and {floats} floats")
             }
-            Self::Lost => Lost.fmt(f),
+            Self::Lost(lost) => lost.fmt(f),
             Self::Fault => f.write_str("the search left its workspace: this is a bug"),
         }
     }

@@ -5,22 +5,12 @@ use crate::config::Precision;
 use crate::system::error::{Error, Result};
 use a2d_core::backend::Train;
 use a2d_gpu::{Id, Info, Listing};
-use std::sync::OnceLock;
 
 pub use a2d_gpu::is_device_thread;
 
-/// Number and name of the device that work was begun on.
-static IN_USE: OnceLock<String> = OnceLock::new();
-
-/// What became of it, where it was lost.
-pub fn loss() -> String {
-    failed(a2d_gpu::why_lost().unwrap_or("it was lost"))
-}
-
-/// How the end of work on a device is told.
-pub fn failed(why: &str) -> String {
-    let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
-    format!("the GPU ({}) failed: {why}; {help}", IN_USE.get().map_or("none", String::as_str))
+/// A failure of the device in use, for this reason.
+pub fn failed(why: &str) -> Error {
+    Error::lost(&a2d_gpu::failed(why))
 }
 
 /// Whether this build computes on GPUs.
@@ -124,8 +114,7 @@ impl Gpu {
     ///
     /// Errors: those of the work; it cannot be opened.
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
-        let Info { id, name, .. } = &self.info;
-        IN_USE.get_or_init(|| format!("{id}, {name}"));
+        a2d_gpu::name_in_failures(&self.info);
         a2d_gpu::run(&self.info, number(precision), Carried(work)).map_err(Error::failed)?
     }
 }

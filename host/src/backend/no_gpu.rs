@@ -31,14 +31,9 @@ pub fn list() -> (Vec<Described>, Vec<String>) {
     (Vec::new(), vec!["this build has no GPU backend".to_owned()])
 }
 
-/// None did.
-pub fn failed(why: &str) -> String {
-    why.to_owned()
-}
-
-/// Nor was one lost.
-pub fn loss() -> String {
-    "the device was lost".to_owned()
+/// A failure of the device in use: there is none.
+pub fn failed(why: &str) -> Error {
+    Error::lost(why)
 }
 
 /// No thread is.

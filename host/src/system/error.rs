@@ -1,6 +1,5 @@
 //! What went wrong, and the exit code that says so.
 
-use crate::backend::gpu;
 use a2d_core::backend::Lost;
 use a2d_core::search;
 use std::fmt;
@@ -43,6 +42,12 @@ impl Error {
         Self::Failed(format!("cannot {verb} {}: {}", path.display(), reason(error)))
     }
 
+    /// A failure of a device: `text` names it and says why.
+    pub fn lost(text: &str) -> Self {
+        let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
+        Self::Failed(format!("{text}; {help}"))
+    }
+
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -65,8 +70,8 @@ fn reason(error: &std::io::Error) -> String {
 
 /// A failure: the device that work was begun on has gone.
 impl From<Lost> for Error {
-    fn from(_: Lost) -> Self {
-        Self::Failed(gpu::loss())
+    fn from(lost: Lost) -> Self {
+        Self::lost(lost.0)
     }
 }
 
@@ -74,7 +79,7 @@ impl From<Lost> for Error {
 impl From<search::Error> for Error {
     fn from(error: search::Error) -> Self {
         match error {
-            search::Error::Lost => Lost.into(),
+            search::Error::Lost(lost) => lost.into(),
             other => Self::failed(other.to_string()),
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::backend::cpu::Cpu;
 use crate::backend::gpu::Gpu;
-use crate::cli::{DeviceArgs, Globals};
 use crate::config::Precision;
 use crate::system::error::{Error, Result};
 use crate::system::output;
@@ -10,7 +9,6 @@ use a2d_core::backend::Train;
 use clap::ValueEnum;
 use std::fmt;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 /// A kind of backend, as asked for.
@@ -93,25 +91,31 @@ pub fn wish(backend: Backend, device: Option<Device>) -> Result<Wish> {
 pub struct Chosen {
     /// None is the CPU.
     gpu: Option<Gpu>,
+    /// Whether the device was named.
+    named: bool,
+    /// Threads of the CPU; 0: all.
     threads: usize,
 }
 
 /// What the CPU computes with.
 pub const CPU_PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
-/// Finds the device that the arguments mean; says so where a GPU is not used as well as it could be.
+/// Finds the device of a wish; warns, unless `quiet`, where a GPU is not used as well as it could be. The CPU computes
+/// with so many `threads`, 0 for all.
 ///
-/// Errors (misuse): they contradict each other, or ask for what is not there.
-pub fn choose(args: &DeviceArgs, globals: &Globals) -> Result<Chosen> {
-    let gpu = match wish(args.backend, args.device)? {
+/// # Errors
+/// Misuse: there is no such device.
+pub fn choose(wish: Wish, threads: usize, quiet: bool) -> Result<Chosen> {
+    let named = matches!(wish, Wish::Gpu(Some(_)));
+    let gpu = match wish {
         Wish::Any => Gpu::unasked(),
         Wish::Cpu => None,
         Wish::Gpu(device) => Some(Gpu::find(device)?),
     };
-    if let Some(note) = gpu.as_ref().and_then(Gpu::note).filter(|_| !globals.quiet) {
+    if let Some(note) = gpu.as_ref().and_then(Gpu::note).filter(|_| !quiet) {
         let _ = writeln!(output::stderr(), "warning: {note}");
     }
-    Ok(Chosen { gpu, threads: globals.threads.map_or(0, NonZeroUsize::get) })
+    Ok(Chosen { gpu, named, threads })
 }
 
 /// Something to be done on whichever backend was chosen.
@@ -125,8 +129,8 @@ pub trait Work {
 impl Chosen {
     /// Of several processes on a machine, where no device was named: each has a CUDA device of its own, if there are
     /// so many. `local` is the number of this one among them.
-    pub fn of_rank(self, args: &DeviceArgs, local: Option<usize>) -> Self {
-        let Some(local) = local.filter(|_| args.device.is_none()) else { return self };
+    pub fn of_rank(self, local: Option<usize>) -> Self {
+        let Some(local) = local.filter(|_| !self.named) else { return self };
         Self { gpu: self.gpu.map(|gpu| gpu.of_rank(local)), ..self }
     }
 

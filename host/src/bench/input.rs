@@ -1,6 +1,6 @@
 //! The batches and sentences that are measured on.
 
-use crate::cli::{BenchArgs, BenchWhat};
+use super::{BenchWhat, Request};
 use crate::system::error::{Error, Result};
 use crate::train::Pairs;
 use a2d_core::config::token::{EOS, PAD, UNK};
@@ -24,18 +24,18 @@ pub enum Input {
 }
 
 impl Input {
-    /// What the arguments name, or else random tokens.
+    /// What the request names, or else random tokens.
     ///
     /// Errors (misuse): a file that cannot be read or holds something else.
-    pub fn new(args: &BenchArgs) -> Result<Self> {
-        let vocabulary = args.shape.models().student.source_vocabulary;
-        if args.what != BenchWhat::Translate {
-            return batches(args, vocabulary).map(Self::Batches);
+    pub fn new(request: &Request) -> Result<Self> {
+        let vocabulary = request.shape.models().student.source_vocabulary;
+        if request.what != BenchWhat::Translate {
+            return batches(request, vocabulary).map(Self::Batches);
         }
-        let mut sentences = match &args.sources {
+        let mut sentences = match &request.sources {
             Some(path) => lines(path, vocabulary)?,
             None => {
-                let batches = batches(args, vocabulary)?;
+                let batches = batches(request, vocabulary)?;
                 let all: Vec<_> = batches.into_iter().flat_map(|(source, _)| source).collect();
                 all.into_iter().cycle().take(SENTENCES).collect()
             }
@@ -45,10 +45,10 @@ impl Input {
     }
 }
 
-fn batches(args: &BenchArgs, vocabulary: usize) -> Result<Vec<Pairs>> {
-    match &args.batches {
-        Some(path) => read(path, args.max_tokens, vocabulary),
-        None => Ok(vec![random(args.max_tokens, vocabulary, args.seed)]),
+fn batches(request: &Request, vocabulary: usize) -> Result<Vec<Pairs>> {
+    match &request.batches {
+        Some(path) => read(path, request.max_tokens, vocabulary),
+        None => Ok(vec![random(request.max_tokens, vocabulary, request.seed)]),
     }
 }
 

@@ -7,6 +7,7 @@
 mod input;
 mod machine;
 mod measurement;
+mod request;
 mod shape;
 mod steps;
 mod timed;
@@ -15,32 +16,38 @@ mod work;
 
 pub use input::Input;
 pub use measurement::{Measurement, Timing};
+pub use request::{BenchModel, BenchPreset, BenchShape, BenchWhat, Request};
 pub use shape::Models;
 pub use timed::{Clock, Row, Timed};
 
-use crate::backend::device::{Device, Work};
-use crate::cli::{BenchArgs, BenchWhat};
+use crate::backend::device::{Chosen, Device, Work};
 use crate::system::error::Result;
 use a2d_core::backend::Train;
 use serde_json::{Value, json};
 
+/// Measures on a device; `threads` are reported with the results.
+///
+/// # Errors
+/// Batches that cannot be used (misuse), a lost device, a NaN loss.
+pub fn measure(request: &Request, device: &Chosen, threads: usize) -> Result<Vec<Measurement>> {
+    let input = Input::new(request)?;
+    let work = Bench { request, input, threads, device: device.device() };
+    device.run(request.precision, work)
+}
+
 /// Everything that is to be measured.
-pub struct Bench<'a> {
-    /// What, and how often.
-    pub args: &'a BenchArgs,
-    /// On what.
-    pub input: Input,
-    /// Told with the results.
-    pub threads: usize,
-    /// Told with the results.
-    pub device: Device,
+struct Bench<'a> {
+    request: &'a Request,
+    input: Input,
+    threads: usize,
+    device: Device,
 }
 
 impl Work for Bench<'_> {
     type Output = Vec<Measurement>;
 
     fn go<B: Train>(self, b: &mut B) -> Result<Self::Output> {
-        let mut found = if self.args.profile {
+        let mut found = if self.request.profile {
             let clock = Clock::default();
             let mut timed = Timed::new(b, clock.clone());
             self.measure(&mut timed, Some(&clock))
@@ -59,16 +66,16 @@ impl Bench<'_> {
     fn place(&self) -> [(&'static str, Value); 3] {
         [
             ("device", json!(self.device.to_string())),
-            ("precision", json!(self.args.precision.to_string())),
+            ("precision", json!(self.request.precision.to_string())),
             ("threads", json!(self.threads)),
         ]
     }
 
     fn measure<B: Train>(&self, b: &mut B, clock: Option<&Clock>) -> Result<Vec<Measurement>> {
-        match self.args.what {
+        match self.request.what {
             BenchWhat::Train | BenchWhat::Distill => Ok(vec![steps::measure(self, b, clock)?]),
             BenchWhat::Translate => {
-                let beams = self.args.beam.map_or(vec![1, 5], |beam| vec![beam]);
+                let beams = self.request.beam.map_or(vec![1, 5], |beam| vec![beam]);
                 let one = |beam| translation::measure(self, b, beam, clock);
                 beams.into_iter().map(one).collect()
             }

@@ -1,6 +1,6 @@
 //! The sizes of the models that are measured.
 
-use crate::cli::BenchShape;
+use super::BenchShape;
 use crate::config::Model;
 use crate::run::model::core_config;
 use a2d_core::config::Config;

@@ -4,8 +4,7 @@ use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::shape::Models;
 use super::timed::Clock;
-use super::{Bench, Input, work};
-use crate::cli::{BenchModel, BenchPreset, BenchWhat};
+use super::{Bench, BenchModel, BenchPreset, BenchWhat, Input, work};
 use crate::config::{Distill, Method, Preset, Run};
 use crate::run::model::Plan;
 use crate::system::error::{Error, Result};
@@ -28,24 +27,24 @@ pub fn measure<B: Train>(
     b: &mut B,
     clock: Option<&Clock>,
 ) -> Result<Measurement> {
-    let (args, models) = (bench.args, bench.args.shape.models());
+    let (request, models) = (bench.request, bench.request.shape.models());
     let Input::Batches(batches) = &bench.input else {
         return Err(Error::failed("training needs pairs"));
     };
-    let mut stepper = match args.what {
-        BenchWhat::Distill => Stepper::distill(b, &models, args.preset, args.seed)?,
-        _ => Stepper::alone(b, &models, args.model, args.seed)?,
+    let mut stepper = match request.what {
+        BenchWhat::Distill => Stepper::distill(b, &models, request.preset, request.seed)?,
+        _ => Stepper::alone(b, &models, request.model, request.seed)?,
     };
     let once = || stepper.steps(b, batches);
-    let timing = Timing::of(args.repeats, clock, once)?;
+    let timing = Timing::of(request.repeats, clock, once)?;
 
-    let shape = ("shape", json!(args.shape.name()));
-    let (what, choice) = match args.what {
-        BenchWhat::Distill => ("distill", ("preset", json!(args.preset.name()))),
-        _ => ("train", ("model", json!(args.model.name()))),
+    let shape = ("shape", json!(request.shape.name()));
+    let (what, choice) = match request.what {
+        BenchWhat::Distill => ("distill", ("preset", json!(request.preset.name()))),
+        _ => ("train", ("model", json!(request.model.name()))),
     };
-    let load = [("max_tokens", json!(args.max_tokens))];
-    let flop = |batch: &Pairs| match (args.what, args.model) {
+    let load = [("max_tokens", json!(request.max_tokens))];
+    let flop = |batch: &Pairs| match (request.what, request.model) {
         (BenchWhat::Distill, _) => work::distillation(&models, batch),
         (_, BenchModel::Teacher) => work::training(&models.teacher, batch),
         (_, BenchModel::Student) => work::training(&models.student, batch),

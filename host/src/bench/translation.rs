@@ -26,12 +26,12 @@ pub fn measure<B: Train>(
     beam: usize,
     clock: Option<&Clock>,
 ) -> Result<Measurement> {
-    let (args, config) = (bench.args, bench.args.shape.models().student);
+    let (request, config) = (bench.request, bench.request.shape.models().student);
     let Input::Sentences(sentences) = &bench.input else {
         return Err(Error::failed("translation needs sentences"));
     };
     let plan = Plan::new(&config, None)?;
-    let model = plan.bind(plan.init(b, args.seed)).model;
+    let model = plan.bind(plan.init(b, request.seed)).model;
     let options = options(beam);
     let once = || {
         sentences.chunks(TOGETHER).try_for_each(|batch| {
@@ -42,10 +42,10 @@ pub fn measure<B: Train>(
             Ok(())
         })
     };
-    let timing = Timing::of(args.repeats, clock, once)?;
+    let timing = Timing::of(request.repeats, clock, once)?;
     Ok(Measurement {
         what: "translate",
-        choices: [("shape", json!(args.shape.name())), ("beam", json!(beam))]
+        choices: [("shape", json!(request.shape.name())), ("beam", json!(beam))]
             .into_iter()
             .chain(bench.place())
             .chain([("length", json!(LENGTH))])

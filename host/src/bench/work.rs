@@ -72,7 +72,7 @@ fn decoder(config: &Config, s: f64, t: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::BenchShape;
+    use crate::bench::BenchShape;
 
     #[test]
     fn a_token_of_the_base_shape_takes_what_its_parameters_say() {

@@ -1,6 +1,6 @@
 //! The command line as types; its names are a contract that scripts rely on.
 
-use crate::backend::device::{Backend, Device};
+use crate::backend::device::{Backend, Chosen, Device, choose, wish};
 use crate::data::vocab::Normalization;
 use crate::system::error::{Error, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -15,7 +15,7 @@ mod training;
 mod translation;
 mod values;
 
-pub use bench::{BenchArgs, BenchModel, BenchPreset, BenchShape, BenchWhat};
+pub use bench::BenchArgs;
 pub use exporting::{ExportArgs, Quantise};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
@@ -102,6 +102,16 @@ pub struct DeviceArgs {
     /// One device of it: cpu, cuda:N or wgpu:N
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<Device>,
+}
+
+impl DeviceArgs {
+    /// The device that is asked for.
+    ///
+    /// # Errors
+    /// Misuse: the arguments contradict each other, or there is no such device.
+    pub fn choose(&self, globals: &Globals) -> Result<Chosen> {
+        choose(wish(self.backend, self.device)?, globals.count(), globals.quiet)
+    }
 }
 
 /// `host prepare`.
@@ -238,6 +248,11 @@ fn cores() -> usize {
 }
 
 impl Globals {
+    /// The number of threads that is asked for; 0: none is.
+    pub fn count(&self) -> usize {
+        self.threads.map_or(0, NonZeroUsize::get)
+    }
+
     /// Sets the number of threads of this process.
     ///
     /// Errors: the system refuses to start them.

@@ -4,7 +4,6 @@ use super::prepare;
 use super::stage::{Place, Stage};
 use super::summary::{Entry, Summary};
 use super::train::{alone, may_train};
-use crate::backend::device;
 use crate::cli::{DistillArgs, Globals};
 use crate::config::{self, Method, Precision, Run};
 use crate::run::prepared::Prepared;
@@ -92,7 +91,7 @@ impl<'a> Asked<'a> {
     fn new(args: &DistillArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
         let mut run = config::load(&args.run.config, &args.settings()?)?;
         let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-        let device = device::choose(&args.run.device, globals)?;
+        let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let mut beside = runs_beside(&run, &folder);
         for side in &beside {

@@ -1,7 +1,6 @@
 //! `host evaluate`: translate, then score.
 
 use super::translate::{Lines, check_model};
-use crate::backend::device;
 use crate::cli::{EvaluateArgs, Globals};
 use crate::data::text;
 use crate::run::run_dir::RunDir;
@@ -20,7 +19,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     // Before the model is looked at: a metric that there is not is misuse of this command.
     Options::default().metrics(&args.metrics)?;
     check_model(&args.run, &args.device, args.int8_cache)?;
-    let device = device::choose(&args.device, globals)?;
+    let device = args.device.choose(globals)?;
     let tokenizer = match args.tokenize {
         Some(tokenizer) => tokenizer,
         // An image does not say what language it translates to.

@@ -18,7 +18,6 @@ use a2d_core::backend::Backend as _;
 use a2d_core::micro::Limits;
 use serde_json::json;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// Writes the image, once it is compared with its run.
@@ -29,7 +28,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let run = RunDir::open(&args.run)?.load_config()?;
     let text = text(args, &run)?;
     signals::install()?;
-    let mut b = Cpu::new(globals.threads.map_or(0, NonZeroUsize::get));
+    let mut b = Cpu::new(globals.count());
     let translator = Translator::open(&mut b, &args.run)?;
     let weights = weights(&mut b, &translator.model)?;
     let tokenizer = export::tables(&translator.vocab)?;

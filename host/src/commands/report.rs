@@ -9,7 +9,6 @@ use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::signals;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// More sentences make a page that nobody reads.
@@ -31,7 +30,7 @@ pub fn run(args: ReportArgs, globals: &Globals, out: &mut dyn Write) -> Result<(
     signals::install()?;
     let lines = Some(&args.sentences[..]).filter(|lines| !lines.is_empty());
     let request = Request { runs: &args.runs, lines, text: args.text.as_deref() };
-    let page = request.go(&mut Cpu::new(globals.threads.map_or(0, NonZeroUsize::get)))?;
+    let page = request.go(&mut Cpu::new(globals.count()))?;
     if to_stdout {
         let written = out.write_all(page.as_bytes());
         return written.map_err(|e| Error::output("write", Path::new("the page"), &e));

@@ -31,7 +31,7 @@ impl<'a> Place<'a> {
     ///
     /// Errors (misuse): batches are to fill a device whose memory is not known.
     pub fn new(device: Chosen, args: &RunArgs, ranks: &'a Ranks) -> Result<Self> {
-        let device = device.of_rank(&args.device, ranks.local());
+        let device = device.of_rank(ranks.local());
         let auto = args.max_tokens == Some(MaxTokens::Auto);
         let free = device.free_memory();
         if auto && free.is_none() {

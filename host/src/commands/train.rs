@@ -3,7 +3,6 @@
 use super::prepare;
 use super::stage::{Place, Stage};
 use super::summary::{Entry, Summary};
-use crate::backend::device;
 use crate::cli::{Globals, TrainArgs};
 use crate::config::{self, Method, Precision, Run};
 use crate::run::run_dir::RunDir;
@@ -48,7 +47,7 @@ impl<'a> Asked<'a> {
     fn new(args: &TrainArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
         let run = config::load(&args.run.config, &args.settings()?)?;
         let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-        let device = device::choose(&args.run.device, globals)?;
+        let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let place = Place::new(device, &args.run, ranks)?;
         let mut run = alone(&run);

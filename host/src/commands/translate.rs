@@ -1,6 +1,6 @@
 //! `host translate`: text to text, order kept.
 
-use crate::backend::device::{self, Backend, Chosen, Device, Work};
+use crate::backend::device::{Backend, Chosen, Device, Work};
 use crate::cli::{DeviceArgs, Globals, SearchArgs, TranslateArgs};
 use crate::config::Precision;
 use crate::data::sentences;
@@ -36,7 +36,7 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
         let path = args.run.display();
         return Err(Error::misuse(format!("{path} is an image: --resume goes on with runs only")));
     }
-    let device = device::choose(&args.device, globals)?;
+    let device = args.device.choose(globals)?;
     if !text::is_stdin(&args.output) {
         has_place(&args.output)?;
     }

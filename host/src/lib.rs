@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod data;
 pub mod export;
+pub mod page;
 pub mod panics;
 pub mod report;
 pub mod run;

@@ -3,6 +3,7 @@
 use a2d_host::cli::{Cli, Globals, Verb, refusal};
 use a2d_host::commands;
 use a2d_host::panics;
+use a2d_host::run::provenance;
 use a2d_host::system::error::{Error, Result};
 use a2d_host::system::output;
 use a2d_host::system::signals;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 const STACK: usize = 16 << 20;
 
 fn main() -> ExitCode {
+    provenance::built_from(env!("A2D_COMMIT"));
     panics::install();
     let refused = |e: std::io::Error| Error::failed(format!("cannot start a thread: {e}"));
     let start = |()| std::thread::Builder::new().stack_size(STACK).spawn(work).map_err(refused);
@@ -113,11 +115,11 @@ fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> 
         Verb::Score(args) => commands::score::run(args, out)?,
         Verb::Compare(args) => commands::compare::run(args, out)?,
         Verb::Export(args) => commands::export::run(&args, &globals, out)?,
-        Verb::Average(args) => commands::average::run(&args, out)?,
+        Verb::Average(args) => commands::average::run(args, out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, out)?,
         Verb::Report(args) => commands::report::run(args, &globals, out)?,
-        Verb::Watch(args) => commands::watch::run(&args, out)?,
+        Verb::Watch(args) => commands::watch::run(args, out)?,
     }
     out.flush().map_err(|e| Error::output("write", Path::new("the result"), &e))
 }

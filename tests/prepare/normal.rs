@@ -5,8 +5,8 @@ use a2d_host::data::corpus::Corpus;
 use a2d_host::data::prepare::{
     Check, Normalized, Report, Request, State, load_report, state, up_to_date,
 };
-use a2d_host::data::text::read_lines;
 use a2d_host::data::vocab::{Normalization, Vocab};
+use a2d_host::system::text::read_lines;
 use std::fs;
 use std::path::Path;
 

@@ -1,11 +1,9 @@
 //! `host distill`: a student from a teacher, and the teacher first where there is none.
 
 use super::prepare;
-use super::stage::{Place, Stage};
-use super::summary::{Entry, Summary};
 use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
-use crate::config::{self, Method, Precision, Run};
+use crate::config::{self, Method, Run};
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
@@ -13,6 +11,8 @@ use crate::system::error::Result;
 use crate::system::signals;
 use crate::train::ranks::Ranks;
 use crate::train::seq_kd::{self, Distilled};
+use crate::train::stage::{Place, Stage};
+use crate::train::summary::{Entry, Summary};
 use crate::train::{self, open_teacher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     }
     entries.push(Entry { label, folder: folder.clone() });
     let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
-    place.device().run(Precision::F32, summary)
+    summary.write(place.device())
 }
 
 /// What is asked for, before anything is written.
@@ -97,7 +97,7 @@ impl<'a> Asked<'a> {
         for side in &beside {
             device.check(side.precision, side.run.train.precision)?;
         }
-        let place = Place::new(device, &args.run, ranks)?;
+        let place = Place::new(device, args.run.fills(), ranks)?;
         place.remember(&mut run, &folder)?;
         let resume = args.run.resume;
         let mut begun = may_train(&run, &folder, resume)?;
@@ -129,7 +129,7 @@ fn translated(
     let held = RunDir::resume(folder)?;
     let _held = if place.holds(folder) { None } else { Some(held.lock()?) };
     let work = Distilled { run, teacher, data, folder, display };
-    let train = place.device().run(Precision::F32, work)?;
+    let train = work.make(place.device())?;
     Ok(Prepared { train, ..Prepared::open(&data.folder)? })
 }
 

@@ -1,14 +1,15 @@
 //! `host evaluate`: translate, then score.
 
-use super::translate::{Lines, check_model};
+use super::translate::check_model;
 use crate::cli::{EvaluateArgs, Globals};
-use crate::data::text;
 use crate::run::run_dir::RunDir;
 use crate::score::{self, Bleu, Options, command};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::signals;
+use crate::system::text;
 use crate::translate::image::is_image;
+use crate::translate::lines::Lines;
 use std::io::Write;
 use std::path::Path;
 

@@ -10,8 +10,6 @@ pub mod export;
 pub mod prepare;
 pub mod report;
 pub mod score;
-mod stage;
-pub mod summary;
 pub mod train;
 pub mod translate;
 pub mod watch;

@@ -1,6 +1,5 @@
 //! `host prepare`, and the data that a run's configuration asks for.
 
-use super::stage::Place;
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::Run;
 use crate::data::prepare::{self, Request, State};
@@ -8,6 +7,7 @@ use crate::run::prepared::Prepared;
 use crate::system::error::{Error, Result};
 use crate::system::output;
 use crate::system::signals;
+use crate::train::stage::Place;
 use std::io::Write;
 use std::path::Path;
 

@@ -4,5 +4,4 @@ pub mod batches;
 pub mod corpus;
 pub mod prepare;
 pub mod sentences;
-pub mod text;
 pub mod vocab;

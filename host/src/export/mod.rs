@@ -3,11 +3,13 @@
 mod compare;
 mod image;
 mod quantise;
+mod request;
 mod shortlist;
 pub mod tokenizer;
 
 pub use compare::{Comparison, compare};
 pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
+pub use request::{Exported, Request};
 pub use shortlist::shortlist;
 pub use tokenizer::tables;

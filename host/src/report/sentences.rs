@@ -1,10 +1,10 @@
 //! The sentences that a page shows.
 
-use super::Request;
 use super::subject::Subject;
-use crate::data::text;
 use crate::run::prepared;
 use crate::system::error::{Error, Result};
+use crate::system::text;
+use std::path::Path;
 
 /// Sentences that are translated where none are chosen.
 const SAMPLES: usize = 9;
@@ -27,19 +27,23 @@ pub struct Sentences {
     pub looked_at: Vec<usize>,
 }
 
-/// The sentences that were asked for, or some of the first text that there is.
+/// The `lines` (from 1) of the file `text`, or of the first text that the runs have; some of them without numbers.
 ///
 /// Errors (misuse): a file that cannot be read, a line that it does not have.
-pub fn choose(subjects: &mut [Subject], request: &Request<'_>) -> Result<Option<Sentences>> {
-    let text = match request.text {
+pub fn choose(
+    subjects: &mut [Subject],
+    lines: Option<&[usize]>,
+    text: Option<&Path>,
+) -> Result<Option<Sentences>> {
+    let text = match text {
         Some(path) => {
             Some(Text { name: text::name(path), source: text::read_lines(path)?, target: None })
         }
         None => subjects.iter_mut().find_map(Text::of),
     };
     match text {
-        Some(text) => text.pick(request.lines).map(Some),
-        None if request.lines.is_some() => Err(Error::misuse(
+        Some(text) => text.pick(lines).map(Some),
+        None if lines.is_some() => Err(Error::misuse(
             "--sentences: no run has its text any more; give one with --text FILE",
         )),
         None => Ok(None),

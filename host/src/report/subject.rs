@@ -7,12 +7,11 @@ use super::numbers::rounded;
 use super::provenance;
 use super::settings;
 use crate::config::{Method, Run};
-use crate::run::checkpoint::{Saved, peek};
+use crate::run::checkpoint::{Reached, Saved, reached};
 use crate::run::model::{core_config, is_alignment};
 use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use crate::system::files;
-use crate::train::Progress;
 use a2d_core::config::Config;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -57,8 +56,8 @@ pub struct Subject {
     history: Option<History>,
     /// Of the best checkpoint.
     facts: Option<Facts>,
-    /// The progress of the last checkpoint.
-    progress: Option<Progress>,
+    /// Of the last checkpoint.
+    reached: Option<Reached>,
 }
 
 /// What a page needs of a checkpoint beside the model.
@@ -87,7 +86,7 @@ impl Subject {
             teacher: None,
             history: None,
             facts: None,
-            progress: None,
+            reached: None,
             dir,
         };
         subject.read();
@@ -105,8 +104,7 @@ impl Subject {
         }
         let facts = self.dir.checkpoint().and_then(|path| Facts::read(&path));
         self.facts = self.noted(facts);
-        let progress = peek(&self.dir.last()).ok();
-        self.progress = progress.and_then(|texts| texts.get("progress")?.parse().ok());
+        self.reached = reached(&self.dir.last());
     }
 
     /// What was found; what was not is noted.
@@ -265,7 +263,7 @@ impl Subject {
             "tokens_per_second": history.and_then(History::tokens_per_second).map(rounded),
             "best_bleu": best.map(|(bleu, _)| rounded(bleu)),
             "best_update": best.map(|(_, update)| update),
-            "finished": self.progress.as_ref().map(|progress| progress.finished),
+            "finished": self.reached.map(|reached| reached.finished),
         })
     }
 

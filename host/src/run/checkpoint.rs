@@ -7,6 +7,7 @@
 use crate::system::error::{Error, Result};
 use crate::system::files::{self, write_whole};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,6 +16,9 @@ use std::str::FromStr;
 
 /// The metadata key of the checksum.
 const CHECKSUM: &str = "a2d.checksum";
+
+/// The metadata key that says how many tokens the longest source had that training saw.
+pub const LONGEST_SOURCE: &str = "longest_source";
 
 /// Bytes of a header: that of the deepest model has a tenth of it, and what has more only takes time to read.
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -206,6 +210,21 @@ impl Saved {
     fn error(&self, text: impl std::fmt::Display) -> Error {
         Error::misuse(format!("{} {text}", self.path.display()))
     }
+}
+
+/// How far the training was that wrote a checkpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Reached {
+    /// Updates done.
+    pub update: u64,
+    /// Whether a limit was reached.
+    pub finished: bool,
+}
+
+/// How far the training was that wrote the checkpoint at `path`; nothing where it does not say.
+pub fn reached(path: &Path) -> Option<Reached> {
+    serde_json::from_str(peek(path).ok()?.get("progress")?).ok()
 }
 
 /// The metadata of a checkpoint, without its numbers: quick, and unverified.

@@ -1,5 +1,6 @@
 //! The folder of a run: configuration, checkpoints, log, provenance, and the model that its configuration describes.
 
+pub mod average;
 pub mod checkpoint;
 pub mod log;
 pub mod model;

@@ -3,10 +3,10 @@
 use crate::config::Run;
 use crate::data::corpus::Corpus;
 use crate::data::prepare;
-use crate::data::text::read_lines;
 use crate::data::vocab::Vocab;
 use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
+use crate::system::text::read_lines;
 use std::path::{Path, PathBuf};
 
 /// What training and scoring read.

@@ -1,11 +1,14 @@
 //! Where a run comes from: one line of `provenance.jsonl` for each time that the program worked on it.
 
+use super::prepared::Prepared;
+use super::run_dir::RunDir;
+use crate::config::Precision;
 use crate::system::error::{Error, Result};
 use crate::system::files::append;
-use crate::train::Job;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// The program and its version.
@@ -13,25 +16,53 @@ pub fn program() -> String {
     format!("a2d-host {}", env!("CARGO_PKG_VERSION"))
 }
 
+/// The commit of the program. The program tells it: only the last crate is compiled anew for another one.
+static COMMIT: OnceLock<&str> = OnceLock::new();
+
+/// Says which commit the program was built from; an empty text if that is unknown.
+pub fn built_from(commit: &'static str) {
+    COMMIT.get_or_init(|| commit);
+}
+
 /// The commit that the program was built from, ending in `-dirty` where files had been changed; nothing if it was built
 /// outside a repository.
 pub fn commit() -> Option<&'static str> {
-    Some(env!("A2D_COMMIT")).filter(|commit| !commit.is_empty())
+    COMMIT.get().copied().filter(|commit| !commit.is_empty())
 }
 
-/// Appends what is known of the work that begins now at update `from`, with the teacher of this fingerprint.
+/// A training that begins or goes on.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// The run's folder.
+    pub dir: &'a RunDir,
+    /// Where it is computed.
+    pub device: &'a str,
+    /// How many processes train together.
+    pub ranks: usize,
+    /// What products are computed with.
+    pub precision: Precision,
+    /// The data.
+    pub data: &'a Prepared,
+    /// The fingerprint of the teacher's weights, if there is a teacher.
+    pub teacher: Option<&'a str>,
+    /// Updates that are done.
+    pub from_update: u64,
+}
+
+/// Appends what is known of a training that starts now.
 ///
-/// Errors: the file cannot be written.
-pub fn record(job: &Job<'_>, teacher: Option<&str>, from: u64) -> Result<()> {
-    let path = job.dir.provenance();
-    let text = format!("{}\n", line(job, teacher, from));
+/// # Errors
+/// The file cannot be written.
+pub fn record(start: &Start<'_>) -> Result<()> {
+    let path = start.dir.provenance();
+    let text = format!("{}\n", line(start));
     let file = append(&path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|e| Error::output("write", &path, &e))
 }
 
-fn line(job: &Job<'_>, teacher: Option<&str>, from: u64) -> Value {
-    let data = job.data;
+fn line(start: &Start<'_>) -> Value {
+    let data = start.data;
     json!({
         "program": program(),
         "commit": commit(),
@@ -40,17 +71,17 @@ fn line(job: &Job<'_>, teacher: Option<&str>, from: u64) -> Value {
         "environment": environment(),
         "folder": std::env::current_dir().ok().map(|path| path.display().to_string()),
         "machine": machine(),
-        "device": job.device.to_string(),
+        "device": start.device,
         "threads": rayon::current_num_threads(),
-        "ranks": job.ranks.size(),
-        "precision": job.run.train.precision.to_string(),
+        "ranks": start.ranks,
+        "precision": start.precision.to_string(),
         "data": {
             "train": data.train.checksum(),
             "valid": data.valid.checksum(),
             "vocabulary": data.vocab.fingerprint(),
         },
-        "teacher": teacher,
-        "from_update": from,
+        "teacher": start.teacher,
+        "from_update": start.from_update,
     })
 }
 

@@ -73,13 +73,6 @@ impl RunDir {
         Ok(Self::at(folder))
     }
 
-    /// Whether `path` names what a run cannot do without, beside the configuration of one.
-    pub fn is_part(path: &Path) -> bool {
-        let parts = ["config.toml", "tokenizer.json", "best.safetensors", "last.safetensors"];
-        let named = parts.iter().any(|part| path.file_name().is_some_and(|name| name == *part));
-        named && path.is_file() && path.with_file_name("config.toml").is_file()
-    }
-
     /// The folder itself.
     pub fn folder(&self) -> &Path {
         &self.folder

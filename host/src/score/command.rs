@@ -9,7 +9,7 @@ use super::triples::Export;
 use super::{Metric, Options, Score, corpus, input, sentences};
 use crate::system::error::{Error, Result};
 
-pub(crate) use super::input::check_stdin;
+pub use super::input::check_stdin;
 pub use super::options::METRICS;
 
 /// What to score, as asked for on the command line.
@@ -116,12 +116,12 @@ fn json_of_lines(of: &[Score]) -> serde_json::Value {
 }
 
 /// Writes scores as sacreBLEU's lines.
-pub(crate) fn write_lines(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
+pub fn write_lines(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
     scores.iter().try_for_each(|score| writeln!(out, "{score}"))
 }
 
 /// Writes scores as a JSON list.
-pub(crate) fn write_json(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
+pub fn write_json(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
     let list: Vec<_> = scores
         .iter()
         .map(|s| json!({"name": s.name, "score": s.score, "signature": s.signature}))

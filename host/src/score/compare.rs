@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::significance::{Outcome, approximate_randomisation, paired_bootstrap};
 use super::triples::Export;
 use super::{Metric, Options, Table, command, input, signature};
-use crate::data::text;
 use crate::system::error::{Error, Result};
+use crate::system::text;
 
 /// What to compare, as asked for on the command line.
 #[derive(Debug, Clone, PartialEq)]

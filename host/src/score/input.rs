@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::data::text;
 use crate::system::error::{Error, Result};
+use crate::system::text;
 
 /// The lines of a text; `-` is standard input.
 ///

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::input;
-use crate::data::text;
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
+use crate::system::text;
 
 /// Where triples go and what they need, as asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]

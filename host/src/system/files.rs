@@ -1,6 +1,5 @@
 //! Files that are whole or not there: written to a temporary name, synced, renamed.
 
-use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -133,11 +132,18 @@ pub fn sweep(folder: &Path) {
     }
 }
 
+/// Whether `path` is a file that a run cannot do without, beside the configuration of one.
+pub fn is_part_of_run(path: &Path) -> bool {
+    let parts = ["config.toml", "tokenizer.json", "best.safetensors", "last.safetensors"];
+    let named = parts.iter().any(|part| path.file_name().is_some_and(|name| name == *part));
+    named && path.is_file() && path.with_file_name("config.toml").is_file()
+}
+
 /// Looks before long work whether its output has a place.
 ///
 /// Errors: the folder of `path` does not exist, or `path` is a folder; it is a part of a run (misuse).
 pub fn has_place(path: &Path) -> Result<()> {
-    if RunDir::is_part(path) {
+    if is_part_of_run(path) {
         let text = "is a part of the run beside it: choose another output";
         return Err(Error::misuse(format!("{} {text}", path.display())));
     }

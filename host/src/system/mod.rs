@@ -7,3 +7,4 @@ pub mod hash;
 pub mod lock;
 pub mod output;
 pub mod signals;
+pub mod text;

@@ -2,13 +2,13 @@
 
 use super::trainer::Trainer;
 use super::{Progress, validate};
+use crate::run::checkpoint::LONGEST_SOURCE;
 use crate::run::log::Log;
 use crate::run::model::is_alignment;
 use crate::run::provenance;
 use crate::system::display::Display;
 use crate::system::error::Result;
 use crate::system::files::make_folder;
-use crate::translate::LONGEST_SOURCE;
 use a2d_core::backend::Train;
 use a2d_core::shape::Shape;
 use serde_json::{Map, Value, json};

@@ -16,6 +16,8 @@ mod rescue;
 mod resume;
 mod selection;
 pub mod seq_kd;
+pub mod stage;
+pub mod summary;
 mod trainer;
 mod unread;
 mod validate;

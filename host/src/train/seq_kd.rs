@@ -4,8 +4,9 @@
 //! `seq-kd/targets.jsonl` in the run's folder grows chunk by chunk, so that a run that was killed goes on with the next
 //! one; its first line says what the translations were made from.
 
-use crate::backend::device::Work;
-use crate::config::{Run, SeqKd};
+use super::open_teacher;
+use crate::backend::device::{Chosen, Work};
+use crate::config::{Precision, Run, SeqKd};
 use crate::data::corpus::{Corpus, Writer};
 use crate::data::vocab::{EOS, Vocab};
 use crate::run::partial::Partial;
@@ -16,7 +17,6 @@ use crate::system::display::Display;
 use crate::system::error::{Error, Result};
 use crate::system::files::make_folder;
 use crate::system::signals;
-use crate::train::open_teacher;
 use crate::translate::{Hypothesis, Options, Translator, translate_tokens};
 use a2d_core::backend::Train;
 use a2d_core::search::Search;
@@ -79,13 +79,20 @@ pub fn written(folder: &Path) -> Result<Corpus> {
     Corpus::open(&folder.join(FOLDER).join(CORPUS))
 }
 
+impl Distilled<'_> {
+    /// Translates on `device` what is not translated yet.
+    ///
+    /// # Errors
+    /// The teacher cannot be used, other translations are there (misuse); a file cannot be written; a signal (what was
+    /// translated stays).
+    pub fn make(self, device: &Chosen) -> Result<Corpus> {
+        device.run(Precision::F32, self)
+    }
+}
+
 impl Work for Distilled<'_> {
     type Output = Corpus;
 
-    /// Translates what is not translated yet.
-    ///
-    /// Errors: the teacher cannot be used, other translations are there (misuse), a file cannot be written, a signal
-    /// (what was translated stays).
     fn go<B: Train>(self, b: &mut B) -> Result<Corpus> {
         let folder = self.folder.join(FOLDER);
         make_folder(&folder)?;

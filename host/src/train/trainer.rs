@@ -161,7 +161,15 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.job.data.vocab.save(&self.job.dir.tokenizer())?;
         self.job.dir.save_config(self.job.run)?;
         let teacher = self.teacher.as_ref().map(|teacher| teacher.fingerprint());
-        provenance::record(self.job, teacher, self.progress.update)
+        provenance::record(&provenance::Start {
+            dir: self.job.dir,
+            device: &self.job.device.to_string(),
+            ranks: self.job.ranks.size(),
+            precision: self.job.run.train.precision,
+            data: self.job.data,
+            teacher,
+            from_update: self.progress.update,
+        })
     }
 
     /// Trains until it is over, or something happens.

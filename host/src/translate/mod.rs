@@ -1,9 +1,10 @@
 //! Text to text.
 
 pub mod image;
+pub mod lines;
 
 use crate::data::vocab::{EOS, Vocab};
-use crate::run::checkpoint::Saved;
+use crate::run::checkpoint::{LONGEST_SOURCE, Saved};
 use crate::run::model::{Model, Plan, check_model, core_config, is_alignment, is_state};
 use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
@@ -15,9 +16,6 @@ use std::path::Path;
 
 /// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
 pub const MOST_TOKENS: usize = 1024;
-
-/// The metadata of a checkpoint that say how many tokens the longest source had that training saw.
-pub const LONGEST_SOURCE: &str = "longest_source";
 
 /// How to search, and how much at once.
 #[derive(Debug, Clone, Copy, PartialEq)]

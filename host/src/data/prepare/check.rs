@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// A side is not UTF-8, or longer than [`crate::data::text::LONGEST_LINE`].
+    /// A side is not UTF-8, or longer than [`crate::system::text::LONGEST_LINE`].
     Unreadable,
     /// A side is empty or blank, once it is normalised.
     Empty,

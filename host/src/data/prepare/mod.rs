@@ -20,10 +20,9 @@ pub use report::{Finding, Normalized, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
 use crate::data::vocab::{Normalization, Vocab, Words};
-use crate::run::run_dir::RunDir;
 use crate::system::display::Wait;
 use crate::system::error::{Error, Result};
-use crate::system::files::{make_folder, remove, sweep, write_whole};
+use crate::system::files::{is_part_of_run, make_folder, remove, sweep, write_whole};
 use crate::system::lock::Held;
 use crate::system::signals;
 use check::Flags;
@@ -125,8 +124,8 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
         return Err(Error::misuse(format!("source and target language are both {lang:?}")));
     }
     let start = Instant::now();
-    let there = RunDir::at(&request.out);
-    if RunDir::is_part(&there.last()) || RunDir::is_part(&there.best()) {
+    let checkpoints = ["last.safetensors", "best.safetensors"];
+    if checkpoints.iter().any(|name| is_part_of_run(&request.out.join(name))) {
         let (folder, how) = (request.out.display(), "choose another folder");
         return Err(Error::misuse(format!("{folder} holds a run, not data: {how}")));
     }
@@ -174,7 +173,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
 }
 
 /// `PREFIX.de`, or `PREFIX.de.gz` where only that is there.
-pub(crate) fn find(prefix: &str, lang: &str) -> PathBuf {
+pub fn find(prefix: &str, lang: &str) -> PathBuf {
     let plain = PathBuf::from(format!("{prefix}.{lang}"));
     let packed = PathBuf::from(format!("{prefix}.{lang}.gz"));
     if !plain.exists() && packed.exists() { packed } else { plain }

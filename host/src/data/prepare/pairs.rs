@@ -1,10 +1,10 @@
 //! The lines of two files side by side, some at a time, whatever the size of the files.
 
 use super::Request;
-use crate::data::text::{Line, Lines, Reader};
 use crate::data::vocab::{Normalization, Touched};
 use crate::system::error::{Error, Result};
 use crate::system::signals;
+use crate::system::text::{Line, Lines, Reader};
 use std::path::PathBuf;
 
 /// How much is read at once: enough for all threads, little in memory.

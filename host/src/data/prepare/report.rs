@@ -3,9 +3,9 @@
 use super::Request;
 use super::check::{Check, Flags};
 use super::script::Script;
-use crate::data::text::Line;
 use crate::data::vocab::{Normalization, Touched};
 use crate::system::error::{Error, Result};
+use crate::system::text::Line;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io::Write;

@@ -3,10 +3,10 @@
 use super::pairs::{Buffers, Chunk, Sides, Text};
 use super::runs::Runs;
 use super::script::{Script, Scripts};
-use crate::data::text::Line;
 use crate::data::vocab::Normalization;
 use crate::system::error::{Error, Result};
 use crate::system::hash;
+use crate::system::text::Line;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! What the models of a page do with its sentences: translations and attention.
 
 use super::attention::{Pair, Pieces, View, tokens_shown};
-use super::numbers::rounded;
-use super::sentences::Sentences;
-use super::subject::Subject;
 use crate::config::Run;
+use crate::report::numbers::rounded;
+use crate::report::sentences::Sentences;
+use crate::report::subject::Subject;
 use crate::run::model::Model;
 use crate::score::tokenize::Tokenizer;
 use crate::score::{Bleu, Metric};

@@ -1,7 +1,7 @@
 //! What was reached: scores on the test set, sizes, speed, samples.
 
-use crate::backend::device::Work;
-use crate::config::Run;
+use crate::backend::device::{Chosen, Work};
+use crate::config::{Precision, Run};
 use crate::run::prepared::{Parallel, Prepared};
 use crate::run::run_dir::RunDir;
 use crate::score::tokenize::Tokenizer;
@@ -40,8 +40,6 @@ struct Scored {
 ///
 /// Translates the test set (without one, the validation set) with every run's best checkpoint, writes each run's
 /// `scores.json`, and prints a table and samples, or `json`: a list of what the files say with each run's name.
-///
-/// Errors: a run that cannot be read, a file or `out` that cannot be written.
 pub struct Summary<'a> {
     /// The runs.
     pub entries: Vec<Entry<'a>>,
@@ -53,6 +51,16 @@ pub struct Summary<'a> {
     pub json: bool,
     /// Where to print.
     pub out: &'a mut dyn Write,
+}
+
+impl Summary<'_> {
+    /// Writes it; the models run on `device`.
+    ///
+    /// # Errors
+    /// A run that cannot be read, a file or `out` that cannot be written.
+    pub fn write(self, device: &Chosen) -> Result<()> {
+        device.run(Precision::F32, self)
+    }
 }
 
 impl Work for Summary<'_> {

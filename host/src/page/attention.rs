@@ -1,9 +1,9 @@
 //! Attention maps of teacher and students on the same sentences.
 
-use super::alignment::{Frame, KINDS};
-use super::numbers::{base64, bytes, digits, rounded};
 use crate::config::Run;
 use crate::data::vocab::{EOS, Vocab};
+use crate::report::alignment::{Frame, KINDS};
+use crate::report::numbers::{base64, bytes, digits, rounded};
 use crate::run::model::Model;
 use crate::system::error::{Error, Result};
 use crate::train::objective;

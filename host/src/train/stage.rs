@@ -1,16 +1,15 @@
 //! One training among several of a command.
 
+use super::memory::Need;
+use super::ranks::Ranks;
+use super::{Job, train};
 use crate::backend::device::{Chosen, Work};
-use crate::cli::{MaxTokens, RunArgs};
 use crate::config::{Method, Run};
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
 use crate::system::error::{Error, Result};
 use crate::system::lock::Held;
-use crate::train::memory::Need;
-use crate::train::ranks::Ranks;
-use crate::train::{self, Job};
 use a2d_core::backend::Train;
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -21,25 +20,25 @@ pub struct Place<'a> {
     ranks: &'a Ranks,
     /// Bytes that were free before the first of them.
     free: Option<u64>,
-    auto: bool,
+    /// Whether batches are to fill the device.
+    fill: bool,
     /// The folder that is this process's own since before its data were prepared.
     held: OnceCell<(PathBuf, Held)>,
 }
 
 impl<'a> Place<'a> {
-    /// The device of this rank, as it is before anything is computed there.
+    /// The device of this rank, as it is before anything is computed there. `fill` says whether batches are to fill it.
     ///
     /// Errors (misuse): batches are to fill a device whose memory is not known.
-    pub fn new(device: Chosen, args: &RunArgs, ranks: &'a Ranks) -> Result<Self> {
+    pub fn new(device: Chosen, fill: bool, ranks: &'a Ranks) -> Result<Self> {
         let device = device.of_rank(ranks.local());
-        let auto = args.max_tokens == Some(MaxTokens::Auto);
         let free = device.free_memory();
-        if auto && free.is_none() {
+        if fill && free.is_none() {
             let device = device.device();
             let text = format!("{device} does not tell its memory: give a number");
             return Err(Error::misuse(format!("--max-tokens auto: {text}")));
         }
-        Ok(Self { device, ranks, free, auto, held: OnceCell::new() })
+        Ok(Self { device, ranks, free, fill, held: OnceCell::new() })
     }
 
     /// The device.
@@ -73,7 +72,7 @@ impl<'a> Place<'a> {
     /// Errors (misuse): the configuration there cannot be read.
     pub fn remember(&self, run: &mut Run, folder: &Path) -> Result<()> {
         let dir = RunDir::at(folder);
-        if self.auto && dir.last().is_file() {
+        if self.fill && dir.last().is_file() {
             run.train.max_tokens = dir.load_config()?.train.max_tokens;
         }
         Ok(())
@@ -131,7 +130,7 @@ impl Stage<'_> {
 
     /// Whether batches are to fill the devices, and no earlier part of the run has chosen their size.
     fn fills(&self, place: &Place<'_>) -> bool {
-        place.auto && !RunDir::at(self.folder).last().is_file()
+        place.fill && !RunDir::at(self.folder).last().is_file()
     }
 
     /// Tokens of the longest sentence on either side.
@@ -196,6 +195,6 @@ impl Work for Training<'_> {
     type Output = ();
 
     fn go<B: Train>(self, b: &mut B) -> Result<()> {
-        train::train(b, &self.job, self.display).map(drop)
+        train(b, &self.job, self.display).map(drop)
     }
 }

@@ -1,19 +1,16 @@
-//! The command line's library: corpora and vocabularies, the CPU backend, training, translation, scores.
+//! The command line, and under one name what it is made of: corpora and vocabularies, the CPU backend, training,
+//! translation, scores.
 
 #![deny(unsafe_code)]
 
-pub mod backend;
-pub mod bench;
 pub mod cli;
 pub mod commands;
-pub mod config;
-pub mod data;
-pub mod export;
-pub mod page;
 pub mod panics;
-pub mod report;
-pub mod run;
-pub mod score;
-pub mod system;
-pub mod train;
-pub mod translate;
+
+pub use a2d_data as data;
+pub use a2d_engine::{backend, bench, export, page, train, translate};
+pub use a2d_report as report;
+pub use a2d_run as run;
+pub use a2d_run::config;
+pub use a2d_score as score;
+pub use a2d_system as system;

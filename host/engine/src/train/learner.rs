@@ -1,0 +1,404 @@
+//! What learns, what teaches, and one update.
+
+use crate::train::Unread;
+use crate::train::ranks::Ranks;
+use a2d_core::backend::{AdamState, Train};
+use a2d_core::batch::{Batch, Extent, Layout};
+use a2d_core::config::Config;
+use a2d_core::kd::{Counts, Norm, Objective, Report, Taught, Teacher, elements};
+use a2d_core::optim::Adam;
+use a2d_core::rng;
+use a2d_core::tape::Tape;
+use a2d_data::corpus::Corpus;
+use a2d_data::vocab::Vocab;
+use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
+use a2d_run::config::Run;
+use a2d_run::model::{MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state};
+use a2d_run::run_dir::RunDir;
+use a2d_system::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Sentence pairs as ids, each side ended by EOS.
+pub type Pairs = (Vec<Vec<u32>>, Vec<Vec<u32>>);
+
+/// The pairs of a batch.
+///
+/// Errors: the file of the corpus is no longer what was opened.
+pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Result<Pairs> {
+    rows.iter().map(|&i| corpus.pair(i as usize)).collect()
+}
+
+/// A batch of `pairs` as the objective wants it laid out.
+pub fn batch<B: Train>(b: &mut B, pairs: &Pairs, objective: &Objective) -> Batch<B::Index> {
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+    Batch::new(b, &source, &target, objective.layout())
+}
+
+/// The share of this rank in `pairs`, in parts of at most `room` padded tokens, though never less than a pair: what a
+/// device has room for at once. The losses of all parts of all ranks add up to those of the batch.
+fn parts<B: Train>(
+    b: &mut B,
+    pairs: &Pairs,
+    objective: &Objective,
+    at: &At<'_>,
+) -> Vec<Batch<B::Index>> {
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+    let (layout, whole) = (objective.layout(), Extent::of(&source, &target));
+    let weight = |(source, target): (&&[u32], &&[u32])| match layout {
+        Layout::Padded => 1,
+        Layout::Packed => source.len() + target.len(),
+    };
+    let weights: Vec<_> = source.iter().zip(&target).map(weight).collect();
+    let share = at.ranks.share(&weights);
+    let rows = (at.room / whole.source.max(whole.target).max(1)).max(1);
+    let mut part = |begin: usize| {
+        let end = share.end.min(begin.saturating_add(rows));
+        Batch::part(b, &source, &target, begin..end, layout)
+    };
+    share.clone().step_by(rows).map(&mut part).collect()
+}
+
+/// What an update on `batches` is made of, whoever computes it.
+fn counts(batches: &[Pairs]) -> Counts {
+    let tokens = |sentences: &[Vec<u32>]| sentences.iter().map(Vec::len).sum();
+    let of = |(source, target): &Pairs| Counts {
+        sentences: target.len(),
+        source_tokens: tokens(source),
+        target_tokens: tokens(target),
+    };
+    batches.iter().map(of).fold(Counts::default(), Counts::and)
+}
+
+/// Parameters and Adam's moments, in the plan's order.
+pub struct Learning<T> {
+    /// Parameters.
+    pub params: Vec<T>,
+    m: Vec<T>,
+    v: Vec<T>,
+    /// Their exponential moving average, where one is kept.
+    ema: Option<Vec<T>>,
+}
+
+/// Where in the training an update stands.
+pub struct At<'a> {
+    /// Adam's settings.
+    pub adam: Adam,
+    /// The number of the update, from 1.
+    pub step: u64,
+    /// Its learning rate.
+    pub lr: f64,
+    /// Of the average of parameters, where one is kept.
+    pub ema_decay: f64,
+    /// From 1.
+    pub epoch: u64,
+    /// Of its dropout masks.
+    pub key: u64,
+    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    pub room: usize,
+    /// The processes that compute it together.
+    pub ranks: &'a Ranks,
+}
+
+impl<T: Clone> Learning<T> {
+    /// New parameters, drawn from `seed`.
+    pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: &Plan, seed: u64) -> Self {
+        Self { params: plan.init(b, seed), m: plan.zeros(b), v: plan.zeros(b), ema: None }
+    }
+
+    /// Keeps an exponential moving average of the parameters from now on.
+    pub fn averaged(self) -> Self {
+        Self { ema: Some(self.params.clone()), ..self }
+    }
+
+    /// What is validated and used: the average where one is kept, the parameters otherwise.
+    pub fn weights(&self) -> &[T] {
+        self.ema.as_ref().unwrap_or(&self.params)
+    }
+
+    /// [`Learning::weights`], laid out for a model that is used for a while.
+    pub fn model_weights<B: Train<Tensor = T, Param = T>>(&self, b: &mut B) -> Vec<T> {
+        match &self.ema {
+            Some(average) => b.together(average.clone()),
+            None => self.params.clone(),
+        }
+    }
+
+    /// What [`Learning::save_state`] wrote, with the average where one was kept.
+    ///
+    /// Errors (misuse): something is missing or of another shape.
+    pub fn load<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        plan: &Plan,
+        saved: &mut Saved,
+        averaged: bool,
+    ) -> Result<Self> {
+        let [m, v, ema] = STATE;
+        Ok(Self {
+            params: plan.take(b, saved, "")?,
+            m: plan.take(b, saved, m)?,
+            v: plan.take(b, saved, v)?,
+            ema: averaged.then(|| plan.take(b, saved, ema)).transpose()?,
+        })
+    }
+
+    /// Writes the parameters that are used.
+    ///
+    /// Errors: the file cannot be written, the device was lost.
+    pub fn save_weights<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        plan: &Plan,
+        path: &Path,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        write(path, &plan.stored(b, self.weights(), "")?, metadata)
+    }
+
+    /// Writes the parameters, the moments and the average.
+    ///
+    /// Errors: the file cannot be written, the device was lost.
+    pub fn save_state<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        plan: &Plan,
+        path: &Path,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let mut tensors = plan.stored(b, &self.params, "")?;
+        let state = [Some(&self.m), Some(&self.v), self.ema.as_ref()];
+        for (prefix, state) in STATE.iter().zip(state) {
+            let Some(state) = state else { continue };
+            tensors.extend(plan.stored(b, state, prefix)?);
+        }
+        write(path, &tensors, metadata)
+    }
+
+    /// One update: the gradients of all `batches` together, then Adam. Nothing of it is read, unless there are several
+    /// ranks: they add their gradients up on the host, which waits for the device.
+    ///
+    /// Errors: the device was lost.
+    pub fn update<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        plan: &Plan,
+        batches: &[Pairs],
+        teacher: Option<&TeacherModel<T>>,
+        objective: &Objective,
+        at: &At<'_>,
+    ) -> Result<Unread<T>> {
+        // Means of the authors' form are per batch; the others add up over the update.
+        let weight = match objective.norm {
+            Norm::Official => 1.0 / batches.len() as f64,
+            Norm::Mean => 1.0,
+        };
+        let counts = counts(batches);
+        let batches: Vec<_> = batches.iter().map(|pairs| parts(b, pairs, objective, at)).collect();
+        let mut reports = Vec::with_capacity(batches.len());
+        let mut sums: Option<Vec<T>> = None;
+        for (part, key) in keyed(&batches, at.key) {
+            let (grads, report) =
+                self.gradients(b, plan, part, teacher, objective, &counts, at.epoch, key);
+            reports.push((report, weight));
+            sums = Some(match sums {
+                None => grads,
+                Some(sums) => {
+                    sums.into_iter().zip(&grads).map(|(sum, grad)| b.add(sum, grad)).collect()
+                }
+            });
+        }
+        let grads = match sums {
+            Some(sums) => sums,
+            None => plan.zeros(b),
+        };
+        let grads = over_ranks(b, grads, at.ranks)?;
+        let step = at.adam.step(at.step, at.lr, objective.gradient_scale(&counts));
+        let state =
+            AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
+        let gradient_norm = b.adam(state, &step);
+        self.average(b, at);
+        Ok(Unread { counts, reports, gradient_norm })
+    }
+
+    /// Moves the average towards the parameters. It starts to average late, so that it is not held back by what they
+    /// were at first: the decay is (1 + t) / (10 + t) until that is more than the one asked for, as Marian has it.
+    fn average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, at: &At<'_>) {
+        let Some(ema) = &mut self.ema else { return };
+        let t = at.step as f64;
+        let decay = at.ema_decay.min((1.0 + t) / (10.0 + t)) as f32;
+        for (average, param) in ema.iter_mut().zip(&self.params) {
+            let share = b.scale(param.clone(), 1.0 - decay);
+            let kept = b.scale(average.clone(), decay);
+            *average = b.add(kept, &share);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn gradients<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        plan: &Plan,
+        batch: &Batch<B::Index>,
+        teacher: Option<&TeacherModel<T>>,
+        objective: &Objective,
+        counts: &Counts,
+        epoch: u64,
+        key: u64,
+    ) -> (Vec<T>, Report<T>) {
+        let maps = objective.maps.is_some();
+        let taught: Option<(T, Taught<T>)> = teacher
+            .map(|t| (t.teacher.model.target_table().clone(), t.teacher.teach(b, batch, maps)));
+        let mut tape = Tape::new(b, key);
+        let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
+        let student = plan.bind(leaves);
+        let taught = taught.as_ref().map(|(table, taught)| (table, taught));
+        let report = objective.record(&mut tape, batch, &student, taught, counts, epoch);
+        drop(student);
+        (tape.backward(), report)
+    }
+}
+
+/// The sums over all ranks of tensors that each has.
+///
+/// Errors: the device was lost.
+fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result<Vec<B::Tensor>> {
+    if ranks.size() == 1 {
+        return Ok(own);
+    }
+    let flat = ranks.sum(elements(b, &own.iter().collect::<Vec<_>>())?);
+    let mut rest = &flat[..];
+    let sum = |tensor: &B::Tensor| {
+        let shape = b.shape(tensor);
+        let (data, after) = rest.split_at(shape.len());
+        rest = after;
+        b.tensor(data, shape)
+    };
+    Ok(own.iter().map(sum).collect())
+}
+
+/// Every part of every batch, with the key of its dropout masks: that of the batch, of which each part draws its own
+/// place.
+fn keyed<I>(batches: &[Vec<Batch<I>>], key: u64) -> impl Iterator<Item = (&Batch<I>, u64)> {
+    batches.iter().enumerate().flat_map(move |(i, parts)| {
+        let key = rng::derive(key, i as u64);
+        parts.iter().map(move |part| (part, key))
+    })
+}
+
+fn write(
+    path: &Path,
+    tensors: &[(String, Stored)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let views =
+        tensors.iter().map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
+    save(path, views, metadata)
+}
+
+/// A finished model that teaches.
+pub struct TeacherModel<T> {
+    /// The model and, where asked for, its frozen alignment.
+    pub teacher: Teacher<T, MOST_LAYERS>,
+    /// The model whose maps come out: with an alignment, the one that it aligns to.
+    maps: Config,
+    /// Names its weights; empty where they come from no file.
+    fingerprint: String,
+}
+
+/// The configuration and the best checkpoint of a run that may teach on data of `vocab`.
+///
+/// Errors (misuse): no such run, a damaged one, or one of another vocabulary.
+pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
+    let dir = RunDir::open(folder)?;
+    let run = dir.load_config()?;
+    let saved = Saved::load(&dir.checkpoint()?)?;
+    let (name, ours) = (saved.path().display(), vocab.fingerprint());
+    let theirs: String = saved.get("vocabulary")?;
+    if theirs != ours {
+        return Err(Error::misuse(format!(
+            "the teacher {name} has another vocabulary ({theirs}) than the data ({ours}): \
+             teacher and student must be trained on data of one `host prepare`"
+        )));
+    }
+    check_model(&saved, &dir, &run)?;
+    Ok((run, saved))
+}
+
+impl<T: Clone> TeacherModel<T> {
+    /// A teacher that has learned nothing: parameters drawn from `seed`.
+    ///
+    /// Errors (misuse): the configuration describes no model.
+    pub fn untrained<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        config: &Config,
+        seed: u64,
+    ) -> Result<Self> {
+        let plan = Plan::new(config, None)?;
+        let model = plan.bind(plan.init(b, seed)).model;
+        let teacher = Teacher { model, align: None };
+        Ok(Self { teacher, maps: *config, fingerprint: String::new() })
+    }
+
+    /// The best checkpoint of a run. With `aam`, its maps pass through the alignment found there.
+    ///
+    /// Errors (misuse): no such run, a damaged one, one of another vocabulary, or no alignment where one is wanted.
+    pub fn open<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        folder: &Path,
+        vocab: &Vocab,
+        aam: bool,
+    ) -> Result<Self> {
+        let (run, mut saved) = open_teacher(folder, vocab)?;
+        let config = core_config(&run.model, vocab.len());
+        if aam {
+            return Self::with_alignment(b, &config, saved);
+        }
+        let fingerprint = saved.fingerprint();
+        let plan = Plan::new(&config, None)?;
+        let params = plan.take(b, &mut saved, "")?;
+        saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
+        saved.finish()?;
+        let model = plan.bind(params).model;
+        Ok(Self { teacher: Teacher { model, align: None }, maps: config, fingerprint })
+    }
+
+    fn with_alignment<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        config: &Config,
+        mut saved: Saved,
+    ) -> Result<Self> {
+        let fingerprint = saved.fingerprint();
+        let rows = |name: &str| {
+            let (shape, _) = saved.tensors.get(&format!("{name}.weight")).ok_or_else(|| {
+                let text = "`distill.teacher_aam` is on, but the teacher has no alignment in";
+                Error::misuse(format!("{text} {}", saved.path().display()))
+            })?;
+            Ok::<usize, Error>(shape.first().copied().unwrap_or(0))
+        };
+        // What the alignment was made for: as many maps as it has rows.
+        let mut maps = *config;
+        maps.encoder.attention_heads = 1;
+        maps.encoder.layers = rows("encoder.alignment_module")?;
+        maps.decoder.attention_heads = 1;
+        maps.decoder.layers = rows("decoder.self_alignment_module")?;
+        let plan = Plan::new(config, Some(&maps))?;
+        let params = plan.take(b, &mut saved, "")?;
+        saved.tensors.retain(|name, _| !is_state(name));
+        saved.finish()?;
+        let learner = plan.bind(params);
+        let teacher = Teacher { model: learner.model, align: learner.align };
+        Ok(Self { teacher, maps, fingerprint })
+    }
+
+    /// Names its weights.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The configuration whose numbers of maps a student aligns to.
+    pub fn maps_config(&self) -> Config {
+        self.maps
+    }
+}

@@ -1,6 +1,0 @@
-//! The devices that a command can compute on.
-
-pub mod cpu;
-pub mod device;
-#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
-pub mod gpu;

@@ -1,7 +1,0 @@
-//! Text and what training reads of it: vocabularies, token files, batches.
-
-pub mod batches;
-pub mod corpus;
-pub mod prepare;
-pub mod sentences;
-pub mod vocab;

@@ -1,0 +1,224 @@
+//! Reading text: one sentence a line, UTF-8, plain or gzipped, from a file or standard input.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+
+/// All lines of a text, without their ends.
+///
+/// `-` is standard input; a name ending in `.gz` is decompressed. Lines end at `\n` only (an
+/// optional `\r` before it goes too), never at the other Unicode line separators, so line N of two
+/// parallel files stay together. The last line may lack its end; an empty file has no lines.
+///
+/// # Errors
+/// [`Error::Misuse`] when the file cannot be read, or naming the first line that is not UTF-8, or longer than
+/// [`LONGEST_LINE`].
+pub fn read_lines(path: &Path) -> Result<Vec<String>> {
+    let mut input = open(path)?;
+    let mut lines = Vec::new();
+    loop {
+        let mut bytes = Vec::new();
+        let read = part(&mut input, &mut bytes).map_err(|e| unreadable(path, &e))?;
+        let refused =
+            |why: &str| Error::misuse(format!("{}:{}: {why}", name(path), lines.len() + 1));
+        match read {
+            0 => return Ok(lines),
+            _ if is_too_long(read, &bytes) => {
+                return Err(refused("over 1 MiB: a line is one sentence"));
+            }
+            _ => strip_end(&mut bytes),
+        }
+        lines.push(String::from_utf8(bytes).map_err(|_| refused("not UTF-8"))?);
+    }
+}
+
+/// What messages call `path`: `standard input` for `-`.
+pub fn name(path: &Path) -> String {
+    if is_stdin(path) { "standard input".into() } else { path.display().to_string() }
+}
+
+/// Whether `path` means standard input.
+pub fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>> {
+    if is_stdin(path) { Ok(Box::new(io::stdin().lock())) } else { Ok(open_file(path)?) }
+}
+
+fn open_file(path: &Path) -> Result<Box<dyn BufRead + Send>> {
+    let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+    let file = BufReader::with_capacity(1 << 18, file);
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        let packed = file.get_ref().metadata().map_err(|e| unreadable(path, &e))?.len();
+        let input = MultiGzDecoder::new(file);
+        Ok(Box::new(BufReader::with_capacity(1 << 18, Unpacked { input, left: most(packed) })))
+    } else {
+        Ok(Box::new(file))
+    }
+}
+
+/// How much larger than its packed file a text may be. Ordinary text is three to five times as large; ...
+const MOST_UNPACKED: u64 = 100;
+/// ... and what has fewer bytes fills no memory.
+const FEW: u64 = 1 << 26;
+
+/// Bytes of text that a file of so many packed ones may hold.
+fn most(packed: u64) -> u64 {
+    packed.saturating_mul(MOST_UNPACKED).max(FEW)
+}
+
+/// What comes out of a packed file: no more of it than a text would be.
+struct Unpacked<R> {
+    input: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(bytes)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let why = format!("it unpacks to over {MOST_UNPACKED} times its size");
+            io::Error::new(io::ErrorKind::InvalidData, format!("{why}: unpack it first"))
+        })?;
+        Ok(read)
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::input("read", Path::new(&name(path)), error)
+}
+
+fn strip_end(line: &mut Vec<u8>) {
+    if line.pop_if(|byte| *byte == b'\n').is_some() {
+        line.pop_if(|byte| *byte == b'\r');
+    }
+}
+
+/// The longest line that is read, in bytes: no sentence is as long, and a file without
+/// line ends must not fill the memory.
+pub const LONGEST_LINE: usize = 1 << 20;
+
+/// Adds a line with its end, or as much of it as is too long, and says how many bytes that are.
+fn part(input: &mut (impl BufRead + ?Sized), bytes: &mut Vec<u8>) -> io::Result<usize> {
+    input.take(LONGEST_LINE as u64 + 1).read_until(b'\n', bytes)
+}
+
+/// Whether so many bytes, the last that were added to `bytes`, are the beginning of a longer line.
+fn is_too_long(read: usize, bytes: &[u8]) -> bool {
+    read > LONGEST_LINE && bytes.last() != Some(&b'\n')
+}
+
+/// The lines of a file one after the other, whatever its size.
+pub struct Reader {
+    path: PathBuf,
+    input: Box<dyn BufRead + Send>,
+}
+
+impl Reader {
+    /// Opens a file as [`read_lines`] does.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the file cannot be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), input: open_file(path)? })
+    }
+
+    /// Adds the next line to `lines`; false at the end of the file.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the file cannot be read.
+    pub fn next(&mut self, lines: &mut Lines) -> Result<bool> {
+        let start = lines.bytes.len();
+        let read = part(&mut self.input, &mut lines.bytes);
+        let read = read.map_err(|e| unreadable(&self.path, &e))?;
+        if read == 0 {
+            return Ok(false);
+        }
+        let too_long = is_too_long(read, &lines.bytes);
+        if too_long {
+            self.skip()?;
+            lines.bytes.truncate(start);
+        } else if lines.bytes.pop_if(|byte| *byte == b'\n').is_some() && lines.bytes.len() > start {
+            lines.bytes.pop_if(|byte| *byte == b'\r');
+        }
+        lines.ends.push((lines.bytes.len(), too_long));
+        Ok(true)
+    }
+
+    /// How many lines are left; the file is then at its end.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn count(&mut self) -> Result<usize> {
+        let (mut lines, mut count) = (Lines::default(), 0);
+        while self.next(&mut lines)? {
+            count += 1;
+            lines.clear();
+        }
+        Ok(count)
+    }
+
+    fn skip(&mut self) -> Result<()> {
+        let skipped = self.input.skip_until(b'\n');
+        skipped.map(drop).map_err(|e| unreadable(&self.path, &e))
+    }
+}
+
+/// Some lines of a file, without their ends.
+#[derive(Default)]
+pub struct Lines {
+    bytes: Vec<u8>,
+    /// Where each line ends, and whether it was too long to be kept.
+    ends: Vec<(usize, bool)>,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A line as it should be.
+    Text(&'a str),
+    /// A line that is not UTF-8.
+    Bytes(&'a [u8]),
+    /// A line longer than [`LONGEST_LINE`].
+    TooLong,
+}
+
+impl Lines {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// How many bytes they have, ends not counted.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes all away.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Line `i`. Panics where `i` is not below `len`.
+    pub fn at(&self, i: usize) -> Line<'_> {
+        let start = if i == 0 { 0 } else { self.ends[i - 1].0 };
+        let (end, too_long) = self.ends[i];
+        let bytes = &self.bytes[start..end];
+        match std::str::from_utf8(bytes) {
+            _ if too_long => Line::TooLong,
+            Ok(text) => Line::Text(text),
+            Err(_) => Line::Bytes(bytes),
+        }
+    }
+}

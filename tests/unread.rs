@@ -1,6 +1,6 @@
 //! Training on a backend where reading waits: its numbers are read seldom, and none is lost.
 
-use a2d_core::backend::Backend;
+use a2d_core::backend::Device as _;
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::backend::device::Device;
 use a2d_host::bench::{Clock, Timed};

@@ -89,6 +89,6 @@ fn losses(
     row: TokenRow,
 ) -> TokenLosses<Tensor> {
     let targets = &b.index(targets);
-    let teacher = Some(TeacherRows { hidden: taught, table: teacher });
-    b.token_loss(TokenLoss { hidden, table, teacher, targets, row, gradient: true })
+    let teacher = Some(TeacherRows { hidden: taught, table: teacher, bias: None });
+    b.token_loss(TokenLoss { hidden, table, bias: None, teacher, targets, row, gradient: true })
 }

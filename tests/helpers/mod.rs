@@ -6,6 +6,5 @@ pub mod compare;
 pub mod golden;
 pub mod gradients;
 pub mod image;
-pub mod learner;
 pub mod model;
 pub mod text;

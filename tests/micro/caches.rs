@@ -1,7 +1,7 @@
 //! Keys and values in bytes.
 
 use super::products::noise;
-use a2d_core::backend::{Attend, Backend, Decode, Kv};
+use a2d_core::backend::{Attend, Backend, Decode, Device, Kv};
 use a2d_core::batch::{Grid, Run, Span};
 use a2d_core::image::Weights;
 use a2d_core::micro::Micro;

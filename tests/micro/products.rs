@@ -1,6 +1,6 @@
 //! Quantised products against the same numbers in double precision.
 
-use a2d_core::backend::Backend;
+use a2d_core::backend::{Backend, Device};
 use a2d_core::image::{Format, GROUP, Weight};
 use a2d_core::micro::{Micro, Parameter};
 use a2d_core::rng;

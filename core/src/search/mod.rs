@@ -107,7 +107,8 @@ impl Search {
         if words.len() < needed.0 || floats.len() < needed.1 {
             return Err(Error::Workspace { needed });
         }
-        let mut steps = Steps::new(*self, sentences.len(), longest, words, floats);
+        let mut steps =
+            Steps::new(*self, model.config.special, sentences.len(), longest, words, floats);
         let rows = sentences.len() * self.beam;
         let mut cache = model.cache(b, memory, rows, longest + 1);
         while steps.step(b, model, &mut cache, sentences)? {}

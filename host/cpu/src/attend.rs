@@ -185,7 +185,17 @@ fn many(
 ) {
     let Span { query, key, .. } = head.span;
     let mut panels = pool.take(head.packed_len());
-    let k = head.right_transposed(&kv.k, key, &mut panels);
+    score(head, q, kv, &mut panels, map);
+    let dropped = mask.map(|mask| head.dropped(pool, mask, map));
+    let left = Left::Rows { data: dropped.as_deref().unwrap_or(map), stride: key.len };
+    let v = head.right(&kv.v, key, &mut panels);
+    gemm::product(left, v, head.part_mut(context), head.width, query.len, false);
+}
+
+/// The probabilities of one head, by matrix products.
+fn score(head: &Head, q: &Tensor, kv: &Kv<Tensor>, panels: &mut Scratch, map: &mut [f32]) {
+    let Span { query, key, .. } = head.span;
+    let k = head.right_transposed(&kv.k, key, panels);
     gemm::product(head.left(q, query), k, map, key.len, query.len, false);
     vectorised(
         #[inline(always)]
@@ -195,10 +205,43 @@ fn many(
             head.normalise(map);
         },
     );
-    let dropped = mask.map(|mask| head.dropped(pool, mask, map));
-    let left = Left::Rows { data: dropped.as_deref().unwrap_or(map), stride: key.len };
-    let v = head.right(&kv.v, key, &mut panels);
-    gemm::product(left, v, head.part_mut(context), head.width, query.len, false);
+}
+
+/// The probabilities of one head as [`attend`] computes them: the same bits.
+fn probabilities(
+    pool: &Pool,
+    head: &Head,
+    q: &Tensor,
+    kv: &Kv<Tensor>,
+    panels: &mut Scratch,
+) -> Scratch {
+    let mut map = pool.take(head.span.area());
+    if head.span.query.len < FEW {
+        vectorised(
+            #[inline(always)]
+            || score_few(head, q, kv, &mut map),
+        );
+    } else {
+        score(head, q, kv, panels, &mut map);
+    }
+    map
+}
+
+/// The probabilities of one head, key by key.
+#[inline(always)]
+fn score_few(head: &Head, q: &Tensor, kv: &Kv<Tensor>, map: &mut [f32]) {
+    let Span { query, key, .. } = head.span;
+    let part = |x: &[f32], row: usize| row * head.width..row * head.width + x.len().min(head.size);
+    let (q, k) = (head.part(q, query), head.part(&kv.k, key));
+    for i in 0..query.len {
+        let seen = rows::visible(head.causal, i, key.valid);
+        let row = &mut map[i * key.len..][..key.len];
+        for (j, score) in row[..seen].iter_mut().enumerate() {
+            *score = head.scale() * rows::dot(&q[part(q, i)], &k[part(k, j)]);
+        }
+        rows::softmax(&mut row[..seen]);
+        row[seen..].fill(0.0);
+    }
 }
 
 /// One head, key by key.
@@ -213,15 +256,11 @@ fn few(
 ) {
     let Span { query, key, .. } = head.span;
     let part = |x: &[f32], row: usize| row * head.width..row * head.width + x.len().min(head.size);
-    let (q, k, v) = (head.part(q, query), head.part(&kv.k, key), head.part(&kv.v, key));
+    score_few(head, q, kv, map);
+    let v = head.part(&kv.v, key);
     for i in 0..query.len {
         let seen = rows::visible(head.causal, i, key.valid);
-        let row = &mut map[i * key.len..][..key.len];
-        for (j, score) in row[..seen].iter_mut().enumerate() {
-            *score = head.scale() * rows::dot(&q[part(q, i)], &k[part(k, j)]);
-        }
-        rows::softmax(&mut row[..seen]);
-        row[seen..].fill(0.0);
+        let row = &map[i * key.len..][..key.len];
         let context = &mut head.part_mut(context)[i * head.width..][..head.size];
         context.fill(0.0);
         for (j, &p) in row[..seen].iter().enumerate() {
@@ -245,7 +284,8 @@ pub fn attend_grad(
     let SavedAttend { q, kv, map } = saved;
     let width = check(q, &kv.k, &kv.v, grid, how);
     let area = Shape::matrix(how.heads, grid.area);
-    assert!(map.shape() == area && dmap.is_none_or(|d| d.shape() == area), "attend_grad: maps");
+    let maps = [map.as_ref(), dmap];
+    assert!(maps.iter().flatten().all(|map| map.shape() == area), "attend_grad: maps");
     assert!(dy.is_none_or(|dy| dy.shape() == q.shape()), "attend_grad: dy");
     let spans = spans(grid);
     let [mut dq, mut dk, mut dv] = [q, &kv.k, &kv.v].map(|x| pool.tensor(x.shape()));
@@ -272,8 +312,12 @@ fn head_grad(
 ) {
     let Span { query, key, .. } = head.span;
     let SavedAttend { q, kv, map } = saved;
-    let map = &map.data()[head.map..][..head.span.area()];
     let mut panels = pool.take(head.packed_len());
+    let anew = map.is_none().then(|| probabilities(pool, head, q, kv, &mut panels));
+    let map = match (map, &anew) {
+        (Some(map), _) => &map.data()[head.map..][..head.span.area()],
+        (None, anew) => anew.as_deref().unwrap_or_default(),
+    };
     let mut dp = pool.take(head.span.area());
     let [dq, dk, dv] = [dq, dk, dv].map(|rows| head.part_mut(rows));
     if let Some(dy) = dy {

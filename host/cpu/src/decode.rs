@@ -50,7 +50,7 @@ pub fn top_k(team: &Team, logits: &Tensor, allow: Allow, ids: &mut [u32], lp: &m
     team.each(logits.data().chunks_exact(width).zip(out), |(logits, (ids, lp))| {
         vectorised(
             #[inline(always)]
-            || rows::top_k(logits, |id| allow.refuses(id), ids, lp),
+            || rows::top_k(logits, allow.special.pad, |id| allow.refuses(id), ids, lp),
         );
     });
 }

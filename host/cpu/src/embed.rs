@@ -3,6 +3,7 @@
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
 use a2d_core::batch::{NO_POSITION, Tokens};
+use a2d_core::config::Positions;
 use a2d_core::rows;
 use a2d_core::shape::Shape;
 use std::collections::HashMap;
@@ -14,36 +15,49 @@ const CHUNK: usize = 64;
 /// Rows of the table whose gradients make a piece.
 const TABLE_CHUNK: usize = 128;
 
-/// Position vectors by width, as many as were needed so far.
+/// Position vectors by kind and width, as many as were needed so far.
 #[derive(Default)]
-pub struct Positions(HashMap<usize, Vec<f32>>);
+pub struct Vectors(HashMap<(Positions, usize), Table>);
 
-impl Positions {
-    /// Vectors of `width` elements for positions `0..count`, one after the other.
-    fn table(&mut self, width: usize, count: usize) -> &[f32] {
-        let table = self.0.entry(width).or_default();
-        let have = table.len() / width.max(1);
-        if have < count {
-            table.resize(count.next_power_of_two() * width, 0.0);
-            for (n, row) in table.chunks_exact_mut(width).enumerate().skip(have) {
-                rows::position(n as u32, row);
-            }
-        }
-        table
+/// Position vectors of one kind, one after the other.
+pub struct Table {
+    kind: Positions,
+    width: usize,
+    data: Vec<f32>,
+}
+
+impl Vectors {
+    /// Those of `kind` with `width` elements.
+    pub fn of(&mut self, kind: Positions, width: usize) -> &mut Table {
+        self.0.entry((kind, width)).or_insert_with(|| Table { kind, width, data: Vec::new() })
     }
 }
 
-/// `y[n] = sqrt(D) table[ids[n]] + position(positions[n])`
+impl Table {
+    /// The vectors of places `0..count`, and perhaps of more.
+    fn first(&mut self, count: usize) -> &[f32] {
+        let have = self.data.len() / self.width.max(1);
+        if have < count {
+            self.data.resize(count.next_power_of_two() * self.width, 0.0);
+            for (at, row) in self.data.chunks_exact_mut(self.width).enumerate().skip(have) {
+                self.kind.vector(at as u32, row);
+            }
+        }
+        &self.data
+    }
+}
+
+/// `y[n] = sqrt(D) table[ids[n]] + vector(positions[n])`
 pub fn embed(
     team: &Team,
     pool: &Pool,
-    positions: &mut Positions,
+    vectors: &mut Table,
     table: &Tensor,
     tokens: &Tokens<Arc<[u32]>>,
 ) -> Tensor {
     let width = check(table, tokens);
     let last = tokens.positions.iter().filter(|&&p| p != NO_POSITION).max();
-    let vectors = positions.table(width, last.map_or(0, |p| *p as usize + 1));
+    let vectors = vectors.first(last.map_or(0, |p| *p as usize + 1));
     let scale = (width as f32).sqrt();
     let mut y = pool.tensor(Shape::matrix(tokens.rows, width));
     let whence = tokens.ids.chunks(CHUNK).zip(tokens.positions.chunks(CHUNK));

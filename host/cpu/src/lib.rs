@@ -24,11 +24,11 @@ pub use tensor::Tensor;
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch;
-use a2d_core::config::Activation;
+use a2d_core::config::{Activation, Positions};
 use a2d_core::optim::AdamStep;
 use a2d_core::rng::Mask;
 use a2d_core::shape::Shape;
-use embed::Positions;
+use embed::Vectors;
 use round::Operands;
 use std::sync::Arc;
 use team::Team;
@@ -44,7 +44,7 @@ pub struct Cpu {
     operands: Operands,
     team: Team,
     pool: Pool,
-    positions: Positions,
+    vectors: Vectors,
 }
 
 impl Cpu {
@@ -54,7 +54,7 @@ impl Cpu {
             operands: Operands::F32,
             team: Team::new(threads),
             pool: Pool::default(),
-            positions: Positions::default(),
+            vectors: Vectors::default(),
         }
     }
 
@@ -84,9 +84,8 @@ impl Cpu {
     }
 }
 
-impl Backend for Cpu {
+impl Device for Cpu {
     type Tensor = Tensor;
-    type Param = Tensor;
     type Index = Index;
 
     fn shape(&self, x: &Tensor) -> Shape {
@@ -103,9 +102,14 @@ impl Backend for Cpu {
     fn index(&mut self, values: &[u32]) -> Index {
         values.into()
     }
+}
 
-    fn embed(&mut self, table: &Tensor, tokens: &Tokens) -> Tensor {
-        embed::embed(&self.team, &self.pool, &mut self.positions, table, tokens)
+impl Backend for Cpu {
+    type Param = Tensor;
+
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens, positions: Positions) -> Tensor {
+        let vectors = self.vectors.of(positions, table.shape().cols());
+        embed::embed(&self.team, &self.pool, vectors, table, tokens)
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
@@ -226,9 +230,10 @@ impl Train for Cpu {
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
         let [hidden, table] = [of.hidden, of.table].map(|x| self.operand(x));
-        let teacher = of.teacher.map(|TeacherRows { hidden, table }| TeacherRows {
+        let teacher = of.teacher.map(|TeacherRows { hidden, table, bias }| TeacherRows {
             hidden: self.operand(hidden),
             table: self.operand(table),
+            bias,
         });
         let of = TokenLoss { hidden, table, teacher, ..of };
         token_loss::token_loss(&self.team, &self.pool, self.operands, &of)

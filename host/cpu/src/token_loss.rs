@@ -28,6 +28,8 @@ pub fn token_loss(
     let losses = Losses::new(team, operands, of);
     let mut hidden = of.gradient.then(|| pool.zeros(of.hidden.shape()));
     let mut table = of.gradient.then(|| pool.zeros(of.table.shape()));
+    let bias = of.bias.filter(|_| of.gradient);
+    let mut bias = bias.map(|bias| pool.zeros(bias.shape()));
     let mut logits = pool.take(BLOCK.min(counting.len()) * v);
     let mut sums = [0.0; 5];
     for block in counting.chunks(BLOCK) {
@@ -39,6 +41,9 @@ pub fn token_loss(
         }
         if let (Some(hidden), Some(table)) = (&mut hidden, &mut table) {
             scatter(&dx, block, hidden);
+            if let Some(bias) = &mut bias {
+                logits.chunks_exact(v).for_each(|dz| rows::axpy(1.0, dz, bias.data_mut()));
+            }
             let left = Left::Columns { data: logits, stride: v };
             let panels = gemm::pack(team, pool, &x, block.len(), width);
             let right = Right { panels: &panels, depth: block.len(), cols: width };
@@ -46,7 +51,7 @@ pub fn token_loss(
         }
     }
     let values = pool.filled(&sums.map(|sum| sum as f32), Shape::vector(5));
-    TokenLosses { values, hidden, table }
+    TokenLosses { values, hidden, table, bias }
 }
 
 /// A row that counts, and its target.
@@ -70,9 +75,11 @@ fn counting(of: &TokenLoss<'_, Cpu>) -> Vec<Row> {
 /// What all rows have in common.
 struct Losses<'a> {
     forward: Right<'a>,
+    /// Added to the logits.
+    bias: Option<&'a Tensor>,
     backward: Option<Right<'a>>,
-    /// The teacher's hidden rows and its table.
-    teacher: Option<(&'a Tensor, Right<'a>)>,
+    /// The teacher's hidden rows, its table and its bias.
+    teacher: Option<(&'a Tensor, Right<'a>, Option<&'a Tensor>)>,
     row: TokenRow,
     operands: Operands,
 }
@@ -83,7 +90,9 @@ impl<'a> Losses<'a> {
         Self {
             forward: gemm::packed(team, of.table, Form::Forward),
             backward: of.gradient.then(|| gemm::packed(team, of.table, Form::Gradient)),
-            teacher: teacher.map(|t| (t.hidden, gemm::packed(team, t.table, Form::Forward))),
+            bias: of.bias,
+            teacher: teacher
+                .map(|t| (t.hidden, gemm::packed(team, t.table, Form::Forward), t.bias)),
             row: of.row,
             operands,
         }
@@ -108,6 +117,7 @@ impl<'a> Losses<'a> {
         team.each(pieces, |((tile, x), (values, logits), dx)| {
             let x = Left::Rows { data: x, stride: width };
             gemm::product(x, self.forward, logits, v, tile.len(), false);
+            add_bias(self.bias, logits);
             self.losses(tile, logits, self.teacher_logits(pool, tile), values);
             if let (Some(table), Some(dx)) = (self.backward, dx) {
                 self.operands.round(logits);
@@ -136,12 +146,21 @@ impl<'a> Losses<'a> {
     }
 
     fn teacher_logits(&self, pool: &Pool, tile: &[Row]) -> Option<Scratch> {
-        let (hidden, table) = self.teacher?;
+        let (hidden, table, bias) = self.teacher?;
         let x = gather(pool, hidden, tile);
         let mut out = pool.take(tile.len() * table.cols);
         let x = Left::Rows { data: &x, stride: table.depth };
         gemm::product(x, table, &mut out, table.cols, tile.len(), false);
+        add_bias(bias, &mut out);
         Some(out)
+    }
+}
+
+/// Adds the bias, if there is one, to rows of logits.
+fn add_bias(bias: Option<&Tensor>, logits: &mut [f32]) {
+    let Some(bias) = bias else { return };
+    for z in logits.chunks_exact_mut(bias.data().len().max(1)) {
+        rows::axpy(1.0, bias.data(), z);
     }
 }
 

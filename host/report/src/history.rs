@@ -2,26 +2,14 @@
 
 use super::jsonl::{Line, Lines, count, number};
 use super::numbers::rounded;
+use a2d_core::kd;
 use a2d_system::error::Result;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// Numbers of a training window that are shown, by the name under which they are logged.
-const WINDOW: [&str; 13] = [
-    "update",
-    "epoch",
-    "loss",
-    "ce",
-    "nll",
-    "kd",
-    "kl_encoder",
-    "kl_decoder",
-    "kl_cross",
-    "lr",
-    "gradient_norm",
-    "tokens_per_second",
-    "seconds",
-];
+/// Numbers of a training window that are shown beside the losses, by the name under which they are logged.
+const WINDOW: [&str; 7] =
+    ["update", "epoch", "nll", "lr", "gradient_norm", "tokens_per_second", "seconds"];
 
 /// Numbers of a validation that are shown.
 const VALIDATION: [&str; 6] = ["update", "epoch", "valid_loss", "valid_nll", "bleu", "seconds"];
@@ -105,22 +93,23 @@ impl History {
 
     /// The curves, as lists by name.
     pub fn json(&self) -> Value {
-        let windows = columns(&WINDOW, &thinned(&self.windows));
-        let validations = columns(&VALIDATION, &thinned(&self.validations));
+        let losses = kd::names().map(|named| named.name);
+        let windows = columns(WINDOW.into_iter().chain(losses), &thinned(&self.windows));
+        let validations = columns(VALIDATION.into_iter(), &thinned(&self.validations));
         Map::from_iter([("windows".to_owned(), windows), ("validations".to_owned(), validations)])
             .into()
     }
 }
 
 /// A list for each name that any line has.
-fn columns(names: &[&str], lines: &[Line]) -> Value {
-    let column = |name: &&str| {
+fn columns(names: impl Iterator<Item = &'static str>, lines: &[Line]) -> Value {
+    let column = |name: &str| {
         let values = lines.iter().map(|line| number(line, name).map_or(Value::Null, rounded));
         let values: Vec<_> = values.collect();
         let any = values.iter().any(|value| !value.is_null());
-        any.then(|| ((*name).to_owned(), Value::Array(values)))
+        any.then(|| (name.to_owned(), Value::Array(values)))
     };
-    Value::Object(names.iter().filter_map(column).collect())
+    Value::Object(names.filter_map(column).collect())
 }
 
 /// At most [`MOST_POINTS`] lines: means of neighbours, at the place of the last of them.

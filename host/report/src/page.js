@@ -116,12 +116,7 @@ const curves = () => {
   const all = [
     [{ title: "BLEU", note: "validation", wide: true, marks: true, height: 250 }, lines("validations", "bleu")],
     [{ title: "Perplexity", note: "validation, log scale", wide: true, marks: true, height: 250, log: true }, lines("validations", "valid_nll", Math.exp)],
-    [{ title: "Loss", note: "training, all terms", loss: true }, lines("windows", "loss")],
-    [{ title: "Cross-entropy", note: "nats per token", loss: true }, lines("windows", "ce")],
-    [{ title: "Teacher's words", note: "kd", loss: true }, lines("windows", "kd")],
-    [{ title: "Encoder attention", note: "kl_encoder, weighted", loss: true }, lines("windows", "kl_encoder")],
-    [{ title: "Decoder attention", note: "kl_decoder, weighted", loss: true }, lines("windows", "kl_decoder")],
-    [{ title: "Cross-attention", note: "kl_cross, weighted", loss: true }, lines("windows", "kl_cross")],
+    ...data.losses.map(({ name, title, note }) => [{ title, note, loss: true }, lines("windows", name)]),
     [{ title: "Learning rate" }, lines("windows", "lr")],
     [{ title: "Gradient norm", loss: true }, lines("windows", "gradient_norm")],
     [{ title: "Speed", note: "target tokens per second" }, lines("windows", "tokens_per_second")],

@@ -8,7 +8,7 @@ use super::provenance;
 use super::settings;
 use a2d_core::config::Config;
 use a2d_run::checkpoint::{Reached, Saved, reached};
-use a2d_run::config::{Method, Run};
+use a2d_run::config::Run;
 use a2d_run::model::{core_config, is_alignment};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -114,7 +114,7 @@ impl Subject {
 
     /// Whether it learned from a teacher.
     fn has_teacher(&self) -> bool {
-        self.config.as_ref().is_some_and(|run| run.distill.method != Method::None)
+        self.config.as_ref().is_some_and(|run| run.distill.method.needs().teacher())
     }
 
     /// The model's configuration.
@@ -310,9 +310,9 @@ fn method(run: &Run) -> String {
         value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
     };
     let method = name(serde_json::to_value(run.distill.method));
-    match run.distill.method {
-        Method::A2d => format!("{method} {}", name(serde_json::to_value(run.distill.preset))),
-        _ => method,
+    match run.distill.method.needs().maps {
+        true => format!("{method} {}", name(serde_json::to_value(run.distill.preset))),
+        false => method,
     }
 }
 

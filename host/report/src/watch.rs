@@ -1,6 +1,7 @@
 //! A running job, seen from its folder.
 
 use super::{History, Line, number};
+use a2d_core::kd;
 use a2d_run::checkpoint::{Reached, reached};
 use a2d_run::config::{Run, Train};
 use a2d_run::run_dir::RunDir;
@@ -18,9 +19,6 @@ use std::time::{Duration, Instant};
 
 /// Columns of a sparkline.
 const SPARKS: usize = 32;
-
-/// Losses that are shown, where they are not 0.
-const TERMS: [&str; 6] = ["loss", "ce", "kd", "kl_encoder", "kl_decoder", "kl_cross"];
 
 /// How long a run may be without a process: a command that trains several models lets one go before it takes the next.
 const GRACE: Duration = Duration::from_secs(5);
@@ -182,7 +180,8 @@ impl State {
     fn terms(&self) -> Vec<(&'static str, f64)> {
         let Some(last) = self.history.windows.last() else { return Vec::new() };
         let term = |name| Some((name, number(last, name)?));
-        TERMS.into_iter().filter_map(term).filter(|(_, value)| *value != 0.0).collect()
+        let known = kd::names().filter_map(|named| term(named.name));
+        known.filter(|(_, value)| *value != 0.0).collect()
     }
 
     fn last(&self, key: &str) -> Option<f64> {

@@ -3,7 +3,7 @@
 use super::prepare;
 use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
-use crate::config::{self, Method, Run};
+use crate::config::{self, Run};
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
@@ -49,16 +49,11 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
         }
         entries.push(Entry { label, folder: folder.clone() });
     }
-    let label = match run.distill.method {
-        Method::A2d => "student by A2D",
-        Method::WordKd => "student by word-kd",
-        Method::SeqKd => "student by seq-kd",
-        Method::None => "student",
-    };
-    let teacher = needs_teacher(&run).then(|| run.teacher_folder(&folder));
+    let (label, needs) = (run.distill.method.student(), run.distill.method.needs());
+    let teacher = needs.teacher().then(|| run.teacher_folder(&folder));
     let taught =
         match &teacher {
-            Some(teacher) if run.distill.method == Method::SeqKd => {
+            Some(teacher) if needs.translations => {
                 let mut whole = || translated(&run, &data, teacher, &folder, &place, &mut display);
                 Some(ranks.after_first(|| {
                     if ranks.is_first() { whole() } else { there(&data, &folder) }
@@ -113,10 +108,6 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn needs_teacher(run: &Run) -> bool {
-    run.distill.method != Method::None
-}
-
 /// The data with the teacher's translations in place of the references.
 fn translated(
     run: &Run,
@@ -140,7 +131,7 @@ fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
 
 /// The finished run that the configuration names, where a teacher is needed.
 fn given_teacher(run: &Run) -> Option<&Path> {
-    run.teacher.run.as_deref().filter(|_| needs_teacher(run))
+    run.teacher.run.as_deref().filter(|_| run.distill.method.needs().teacher())
 }
 
 /// A run that is made beside the student's.
@@ -160,10 +151,10 @@ fn runs_beside(run: &Run, folder: &Path) -> Vec<Beside> {
     let mut add = |label, precision, run, folder| {
         beside.push(Beside { label, run, precision, folder, there: false });
     };
-    if needs_teacher(run) && run.teacher.run.is_none() {
+    if run.distill.method.needs().teacher() && run.teacher.run.is_none() {
         add("teacher", "teacher.train.precision", teacher_run(run), run.teacher_folder(folder));
     }
-    if needs_teacher(run) && run.distill.baseline {
+    if run.distill.method.needs().teacher() && run.distill.baseline {
         add("student alone", "train.precision", alone(run), folder.join("alone"));
     }
     beside

@@ -6,13 +6,13 @@ use super::shape::Models;
 use super::timed::Clock;
 use super::{Bench, BenchModel, BenchPreset, BenchWhat, Input, work};
 use crate::train::ranks::Ranks;
-use crate::train::{At, Learning, Pairs, TeacherModel, Unread, Update, objective};
+use crate::train::{At, Pairs, TeacherModel, Unread, Update, objective, update};
 use a2d_core::backend::Train;
-use a2d_core::kd::Objective;
+use a2d_core::kd::{Objective, Step};
 use a2d_core::optim::Adam;
 use a2d_core::rng;
 use a2d_run::config::{Distill, Method, Preset, Run};
-use a2d_run::model::Plan;
+use a2d_run::model::{Learner, Plan, plan};
 use a2d_system::error::{Error, Result};
 use serde_json::json;
 
@@ -63,8 +63,7 @@ pub fn measure<B: Train>(
 
 /// Something that learns.
 struct Stepper<T> {
-    plan: Plan,
-    learning: Learning<T>,
+    learner: Learner<T>,
     teacher: Option<TeacherModel<T>>,
     objective: Objective,
     seed: u64,
@@ -83,7 +82,7 @@ impl<T: Clone> Stepper<T> {
             BenchModel::Student => &models.student,
         };
         let distill = Distill { method: Method::None, ..Distill::default() };
-        Self::new(b, Plan::new(config, None)?, None, distill, seed)
+        Self::new(b, plan(config, None)?, None, distill, seed)
     }
 
     fn distill<B: Train<Tensor = T, Param = T>>(
@@ -94,8 +93,8 @@ impl<T: Clone> Stepper<T> {
     ) -> Result<Self> {
         let teacher = TeacherModel::untrained(b, &models.teacher, rng::derive(seed, 1))?;
         let distill = preset.distill();
-        let aligned = (distill.method == Method::A2d).then(|| teacher.maps_config());
-        let plan = Plan::new(&models.student, aligned.as_ref())?;
+        let aligned = distill.method.needs().maps.then(|| teacher.maps_config());
+        let plan = plan(&models.student, aligned.as_ref())?;
         Self::new(b, plan, Some(teacher), distill, seed)
     }
 
@@ -106,9 +105,9 @@ impl<T: Clone> Stepper<T> {
         distill: Distill,
         seed: u64,
     ) -> Result<Self> {
-        let learning = Learning::new(b, &plan, rng::derive(seed, 2));
+        let learner = Learner::random(b, plan, rng::derive(seed, 2));
         let objective = objective(&Run { distill, ..Run::default() });
-        Ok(Self { plan, learning, teacher, objective, seed, done: 0 })
+        Ok(Self { learner, teacher, objective, seed, done: 0 })
     }
 
     /// A step on each of the batches; all are done when it returns.
@@ -122,8 +121,8 @@ impl<T: Clone> Stepper<T> {
             batches.iter().map(|batch| self.step(b, batch)).collect::<Result<_>>()?;
         for (number, update) in (first..).zip(Unread::read(b, &unread)?) {
             let Update { losses, gradient_norm, .. } = update;
-            if !(losses.loss.is_finite() && gradient_norm.is_finite()) {
-                let text = format!("the loss of step {number} is {}", losses.loss);
+            if !(losses.get("loss").is_finite() && gradient_norm.is_finite()) {
+                let text = format!("the loss of step {number} is {}", losses.get("loss"));
                 return Err(Error::failed(text));
             }
         }
@@ -137,18 +136,10 @@ impl<T: Clone> Stepper<T> {
     ) -> Result<Unread<T>> {
         self.done += 1;
         let key = rng::derive(self.seed, self.done);
-        let at = At {
-            adam: Adam::default(),
-            step: self.done,
-            lr: RATE,
-            ema_decay: 0.0,
-            epoch: 1,
-            key,
-            room: usize::MAX,
-            ranks: &Ranks::alone(),
-        };
-        let Self { plan, learning, teacher, objective, .. } = self;
-        learning.update(b, plan, std::slice::from_ref(batch), teacher.as_ref(), objective, &at)
+        let step = Step { adam: Adam::default(), number: self.done, lr: RATE, ema_decay: 0.0 };
+        let at = At { step, epoch: 1, key, room: usize::MAX, ranks: &Ranks::alone() };
+        let Self { learner, teacher, objective, .. } = self;
+        update(b, learner, std::slice::from_ref(batch), teacher.as_ref(), objective, &at)
     }
 }
 

@@ -3,7 +3,7 @@
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, Tokens};
-use a2d_core::config::Activation;
+use a2d_core::config::{Activation, Positions};
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
 use serde_json::{Value, json};
@@ -135,9 +135,8 @@ impl<'b, B: Train> Timed<'b, B> {
     }
 }
 
-impl<B: Train> Backend for Timed<'_, B> {
+impl<B: Train> Device for Timed<'_, B> {
     type Tensor = B::Tensor;
-    type Param = B::Tensor;
     type Index = B::Index;
 
     fn shape(&self, x: &Self::Tensor) -> Shape {
@@ -167,9 +166,18 @@ impl<B: Train> Backend for Timed<'_, B> {
     fn index_tokens(&mut self, ids: &[u32], positions: &[u32]) -> [Self::Index; 2] {
         self.time("index", |b| b.index_tokens(ids, positions))
     }
+}
 
-    fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor {
-        self.time("embed", |b| b.embed(table, tokens))
+impl<B: Train> Backend for Timed<'_, B> {
+    type Param = B::Tensor;
+
+    fn embed(
+        &mut self,
+        table: &Self::Param,
+        tokens: &Tokens<Self::Index>,
+        positions: Positions,
+    ) -> Self::Tensor {
+        self.time("embed", |b| b.embed(table, tokens, positions))
     }
 
     fn linear(
@@ -185,37 +193,20 @@ impl<B: Train> Backend for Timed<'_, B> {
     fn linear_activate(
         &mut self,
         x: &Self::Tensor,
-        w: &Self::Param,
-        b: &Self::Param,
+        map: [&Self::Param; 2],
         f: Activation,
     ) -> Self::Tensor {
-        let product = self.product(x, w);
-        self.time_products("linear", product, |inner| inner.linear_activate(x, w, b, f))
+        let product = self.product(x, map[0]);
+        self.time_products("linear", product, |b| b.linear_activate(x, map, f))
     }
 
-    fn linear_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
-        let products = 2 * self.product(x, maps[0][0]);
-        self.time_products("linear", products, |b| b.linear_kv(x, maps))
-    }
-
-    fn linear_kvq(
+    fn linears<const M: usize>(
         &mut self,
         x: &Self::Tensor,
-        maps: [[&Self::Param; 2]; 3],
-    ) -> (Kv<Self::Tensor>, Self::Tensor) {
-        let products = 3 * self.product(x, maps[0][0]);
-        self.time_products("linear", products, |b| b.linear_kvq(x, maps))
-    }
-
-    fn join(
-        &mut self,
-        y: Self::Tensor,
-        x: &Self::Tensor,
-        p: f32,
-        gain: &Self::Param,
-        bias: &Self::Param,
-    ) -> Self::Tensor {
-        self.time("join", |b| b.join(y, x, p, gain, bias))
+        maps: [[&Self::Param; 2]; M],
+    ) -> [Self::Tensor; M] {
+        let products = maps.iter().map(|[w, _]| self.product(x, w)).sum();
+        self.time_products("linear", products, |b| b.linears(x, maps))
     }
 
     fn linear_join(
@@ -228,6 +219,10 @@ impl<B: Train> Backend for Timed<'_, B> {
     ) -> Self::Tensor {
         let product = self.product(x, map[0]);
         self.time_products("linear_join", product, |b| b.linear_join(x, map, residual, p, norm))
+    }
+
+    fn dropout(&mut self, x: Self::Tensor, p: f32) -> Self::Tensor {
+        self.time("dropout", |b| b.dropout(x, p))
     }
 
     fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor {
@@ -271,6 +266,16 @@ impl<B: Train> Decode for Timed<'_, B> {
         self.time("select", |b| b.select(cache, parents, stride, len));
     }
 
+    fn project(
+        &mut self,
+        x: &Self::Tensor,
+        table: &Self::Param,
+        b: Option<&Self::Param>,
+    ) -> Self::Tensor {
+        let product = self.product(x, table);
+        self.time_products("linear", product, |inner| inner.project(x, table, b))
+    }
+
     fn top_k(
         &mut self,
         logits: &Self::Tensor,
@@ -297,17 +302,6 @@ impl<B: Train> Train for Timed<'_, B> {
 
     fn mask(&mut self, x: Self::Tensor, p: f32, key: u64) -> Self::Tensor {
         self.time("mask", |b| b.mask(x, p, key))
-    }
-
-    fn join_masked(
-        &mut self,
-        y: Self::Tensor,
-        x: &Self::Tensor,
-        mask: Option<(f32, u64)>,
-        gain: &Self::Tensor,
-        bias: &Self::Tensor,
-    ) -> [Self::Tensor; 2] {
-        self.time("join", |b| b.join_masked(y, x, mask, gain, bias))
     }
 
     fn linear_join_masked(
@@ -400,11 +394,11 @@ impl<B: Train> Train for Timed<'_, B> {
     }
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Self::Tensor> {
-        let TokenLoss { hidden, table, teacher, targets, row, gradient } = of;
+        let TokenLoss { hidden, table, bias, teacher, targets, row, gradient } = of;
         let own = self.product(hidden, table) * if gradient { 3 } else { 1 };
         let teachers = teacher.as_ref().map_or(0, |t| self.product(t.hidden, t.table));
         self.time_products("token_loss", own + teachers, |b| {
-            b.token_loss(TokenLoss { hidden, table, teacher, targets, row, gradient })
+            b.token_loss(TokenLoss { hidden, table, bias, teacher, targets, row, gradient })
         })
     }
 

@@ -7,7 +7,7 @@ use super::{Bench, Input, work};
 use crate::translate::{Options, translate_tokens};
 use a2d_core::backend::Train;
 use a2d_core::search::Search;
-use a2d_run::model::Plan;
+use a2d_run::model::plan;
 use a2d_system::error::{Error, Result};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ pub fn measure<B: Train>(
     let Input::Sentences(sentences) = &bench.input else {
         return Err(Error::failed("translation needs sentences"));
     };
-    let plan = Plan::new(&config, None)?;
+    let plan = plan(&config, None)?;
     let model = plan.bind(plan.init(b, request.seed)).model;
     let options = options(beam);
     let once = || {

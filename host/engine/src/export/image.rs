@@ -6,7 +6,7 @@ use a2d_core::image::{
     ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, MAGIC, MOST_COLUMNS, Section, VERSION, checksum,
     config_words,
 };
-use a2d_run::model::Plan;
+use a2d_run::model::plan;
 use a2d_system::error::{Error, Result};
 
 /// The parameters of a model in canonical order.
@@ -43,7 +43,7 @@ pub fn write_with(
     beside: &Beside,
     format: Format,
 ) -> Result<Vec<u8>> {
-    let plan = Plan::new(config, None)?;
+    let plan = plan(config, None)?;
     let (mut directory, mut payload) = (Vec::new(), Vec::new());
     for ((name, spec), data) in plan.params().iter().zip(weights) {
         let (rows, cols) = (spec.shape.rows(), spec.shape.cols());

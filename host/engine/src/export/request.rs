@@ -5,7 +5,7 @@ use super::image::{Beside, Weights, write_with};
 use super::{shortlist, tokenizer};
 use crate::translate::image::{Runner, Words};
 use crate::translate::{Options, Translator};
-use a2d_core::backend::Backend as _;
+use a2d_core::device::Device as _;
 use a2d_core::image::Format;
 use a2d_core::micro::Limits;
 use a2d_cpu::{Cpu, Tensor};

@@ -3,7 +3,7 @@
 use crate::train::objective;
 use a2d_core::backend::{Normalisation, Train};
 use a2d_core::batch::{Batch, Layout};
-use a2d_core::kd::{Align, HeadMix, elements, forward};
+use a2d_core::kd::{Align, HeadMix, Term, elements, forward};
 use a2d_core::nn::Trace;
 use a2d_core::shape::Shape;
 use a2d_data::vocab::{EOS, Vocab};
@@ -184,16 +184,24 @@ impl<B: Train> View<'_, B> {
     /// Errors: the device was lost.
     pub fn json(&self, b: &mut B) -> Result<Vec<Value>> {
         let Pair { source, target, .. } = self.pair;
-        let batch = Batch::new(b, &[&source[..]], &[&target[..]], Layout::Packed);
-        let mut trace = Trace::default();
+        let batch = Batch::new(
+            b,
+            &self.model.config.special,
+            &[&source[..]],
+            &[&target[..]],
+            Layout::Packed,
+        );
+        let mut trace = Trace::maps();
         forward(self.model, b, &batch, &mut trace);
         let own = read(b, &trace, self.pair.size())?;
         let mut views = vec![self.view(false, own.map(|maps| maps.json(true)))];
         if let Some(align) = self.alignment.and_then(|frame| align(b, frame, &trace)) {
-            let mixed = align.mix(b, trace, &batch);
-            let mixed = read(b, &mixed, self.pair.size())?;
-            let maps = objective(self.run).maps;
-            let by_row = maps.is_some_and(|maps| maps.normalisation == Normalisation::Row);
+            align.mix(b, &mut trace, &batch);
+            let mixed = read(b, &trace, self.pair.size())?;
+            let by_row = |term: &Term| match term {
+                Term::Maps(maps) => maps.normalisation == Normalisation::Row,
+            };
+            let by_row = objective(self.run).terms.iter().any(by_row);
             let kinds = match by_row {
                 true => self.compared(b, &batch, mixed)?,
                 false => mixed.map(|maps| maps.json(false)),
@@ -213,7 +221,7 @@ impl<B: Train> View<'_, B> {
         mixed.iter_mut().enumerate().for_each(|(kind, maps)| maps.normalise(kind == 1));
         let mut kinds = mixed.each_ref().map(|maps| maps.json(true));
         if let Some(teacher) = self.teacher {
-            let mut trace = Trace::default();
+            let mut trace = Trace::maps();
             forward(teacher, b, batch, &mut trace);
             let theirs = read(b, &trace, self.pair.size())?;
             for ((kind, mixed), theirs) in kinds.iter_mut().zip(&mixed).zip(&theirs) {

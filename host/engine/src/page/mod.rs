@@ -3,6 +3,7 @@
 mod attention;
 mod models;
 
+use a2d_core::kd::{self, Named};
 use a2d_cpu::Cpu;
 use a2d_report::html;
 use a2d_report::sentences;
@@ -42,8 +43,12 @@ impl Request<'_> {
             samples = models::samples(sentences, &translations, tokenizer);
         }
         let runs: Value = subjects.iter().map(|subject| subject.json(&subjects)).collect();
+        let losses = kd::names()
+            .map(|Named { name, title, note }| json!({"name": name, "title": title, "note": note}));
+        let losses: Value = losses.collect();
         let data = json!({
             "program": concat!("a2d-host ", env!("CARGO_PKG_VERSION")),
+            "losses": losses,
             "runs": runs,
             "seeds": subject::seeds(&subjects),
             "text": sentences.map(|sentences| sentences.name),

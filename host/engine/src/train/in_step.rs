@@ -2,6 +2,7 @@
 
 use super::trainer::Trainer;
 use a2d_core::backend::Train;
+use a2d_run::model::stored;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
 use a2d_system::signals;
@@ -60,7 +61,7 @@ impl<B: Train> Trainer<'_, B> {
             return Ok(());
         }
         let mut hash = hash::Running::new(0);
-        for (_, (_, data)) in self.plan.stored(b, &self.learning.params, "")? {
+        for (_, (_, data)) in stored(b, &self.learner.plan, &self.learner.params, "")? {
             data.iter().for_each(|x| hash.add(&x.to_bits().to_le_bytes()));
         }
         if ranks.same(hash.end()) {

@@ -1,5 +1,6 @@
 //! What a training leaves behind: checkpoints, and how the alignment came about.
 
+use super::learner::{save_state, save_weights};
 use super::trainer::Trainer;
 use super::{Progress, validate};
 use a2d_core::backend::Train;
@@ -30,7 +31,7 @@ impl<B: Train> Trainer<'_, B> {
     pub(super) fn save_last(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         self.look(b, display)?;
         if self.progress.validated != self.progress.update {
-            let model = self.plan.bind(self.learning.params.iter().cloned()).model;
+            let model = self.learner.student().model;
             let loss = validate::probe(b, &model, self.job, &self.objective)?;
             self.check_number("loss", loss)?;
         }
@@ -46,19 +47,19 @@ impl<B: Train> Trainer<'_, B> {
         // A checkpoint must not outlive the lines that lead to it.
         self.log.sync()?;
         self.alignment.as_ref().map_or(Ok(()), Log::sync)?;
-        self.learning.save_state(b, &self.plan, &self.job.dir.last(), &self.metadata()?)
+        save_state(b, &self.learner, &self.job.dir.last(), &self.metadata()?)
     }
 
     /// Keeps the weights that were just validated, as the best if they are, and only so many of them.
     pub(super) fn keep(&self, b: &mut B, best: bool) -> Result<()> {
         if best {
-            self.learning.save_weights(b, &self.plan, &self.job.dir.best(), &self.metadata()?)?;
+            save_weights(b, &self.learner, &self.job.dir.best(), &self.metadata()?)?;
         }
         let (dir, most) = (self.job.dir, self.job.run.train.keep_last);
         if most > 0 {
             make_folder(&dir.checkpoints())?;
             let path = dir.kept(self.progress.update);
-            self.learning.save_weights(b, &self.plan, &path, &self.metadata()?)?;
+            save_weights(b, &self.learner, &path, &self.metadata()?)?;
         }
         dir.keep_last(most)
     }
@@ -69,8 +70,8 @@ impl<B: Train> Trainer<'_, B> {
         let mut line = Map::new();
         line.insert("update".into(), json!(self.progress.update));
         line.insert("epoch".into(), json!(epoch));
-        let weights = self.learning.weights();
-        for ((name, spec), tensor) in self.plan.params().iter().zip(weights) {
+        let weights = self.learner.weights();
+        for ((name, spec), tensor) in self.learner.plan.params().iter().zip(weights) {
             let Some(map) = map_name(name) else { continue };
             let mut data = vec![0.0; spec.shape.len()];
             b.read(tensor, &mut data)?;

@@ -1,19 +1,19 @@
-//! What learns, what teaches, and one update.
+//! What learns and what teaches, with the files that they come from; one update over all ranks.
 
 use crate::train::Unread;
 use crate::train::ranks::Ranks;
-use a2d_core::backend::{AdamState, Train};
+use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Extent, Layout};
-use a2d_core::config::Config;
-use a2d_core::kd::{Counts, Norm, Objective, Report, Taught, Teacher, elements};
-use a2d_core::optim::Adam;
-use a2d_core::rng;
-use a2d_core::tape::Tape;
+use a2d_core::config::{Config, Special};
+use a2d_core::kd::{Counts, Lesson, Objective, Step, Teacher, Updated, elements};
 use a2d_data::corpus::Corpus;
 use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
 use a2d_run::config::Run;
-use a2d_run::model::{MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state};
+use a2d_run::model::{
+    Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state, plan,
+    stored, take,
+};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -30,16 +30,22 @@ pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Result<Pairs> {
 }
 
 /// A batch of `pairs` as the objective wants it laid out.
-pub fn batch<B: Train>(b: &mut B, pairs: &Pairs, objective: &Objective) -> Batch<B::Index> {
+pub fn batch<B: Train>(
+    b: &mut B,
+    special: &Special,
+    pairs: &Pairs,
+    objective: &Objective,
+) -> Batch<B::Index> {
     let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
     let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
-    Batch::new(b, &source, &target, objective.layout())
+    Batch::new(b, special, &source, &target, objective.layout())
 }
 
 /// The share of this rank in `pairs`, in parts of at most `room` padded tokens, though never less than a pair: what a
 /// device has room for at once. The losses of all parts of all ranks add up to those of the batch.
 fn parts<B: Train>(
     b: &mut B,
+    special: &Special,
     pairs: &Pairs,
     objective: &Objective,
     at: &At<'_>,
@@ -56,7 +62,7 @@ fn parts<B: Train>(
     let rows = (at.room / whole.source.max(whole.target).max(1)).max(1);
     let mut part = |begin: usize| {
         let end = share.end.min(begin.saturating_add(rows));
-        Batch::part(b, &source, &target, begin..end, layout)
+        Batch::part(b, special, &source, &target, begin..end, layout)
     };
     share.clone().step_by(rows).map(&mut part).collect()
 }
@@ -72,26 +78,10 @@ fn counts(batches: &[Pairs]) -> Counts {
     batches.iter().map(of).fold(Counts::default(), Counts::and)
 }
 
-/// Parameters and Adam's moments, in the plan's order.
-pub struct Learning<T> {
-    /// Parameters.
-    pub params: Vec<T>,
-    m: Vec<T>,
-    v: Vec<T>,
-    /// Their exponential moving average, where one is kept.
-    ema: Option<Vec<T>>,
-}
-
 /// Where in the training an update stands.
 pub struct At<'a> {
-    /// Adam's settings.
-    pub adam: Adam,
-    /// The number of the update, from 1.
-    pub step: u64,
-    /// Its learning rate.
-    pub lr: f64,
-    /// Of the average of parameters, where one is kept.
-    pub ema_decay: f64,
+    /// Its number, rate and Adam's settings.
+    pub step: Step,
     /// From 1.
     pub epoch: u64,
     /// Of its dropout masks.
@@ -102,162 +92,90 @@ pub struct At<'a> {
     pub ranks: &'a Ranks,
 }
 
-impl<T: Clone> Learning<T> {
-    /// New parameters, drawn from `seed`.
-    pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: &Plan, seed: u64) -> Self {
-        Self { params: plan.init(b, seed), m: plan.zeros(b), v: plan.zeros(b), ema: None }
-    }
+/// One update on `batches`. Nothing of it is read, unless there are several ranks: they add their gradients up on the
+/// host, which waits for the device.
+///
+/// Errors: the device was lost.
+pub fn update<B: Train>(
+    b: &mut B,
+    learner: &mut Learner<B::Tensor>,
+    batches: &[Pairs],
+    teacher: Option<&TeacherModel<B::Tensor>>,
+    objective: &Objective,
+    at: &At<'_>,
+) -> Result<Unread<B::Tensor>> {
+    let counts = counts(batches);
+    let special = learner.plan.config().special;
+    let batches: Vec<_> =
+        batches.iter().map(|pairs| parts(b, &special, pairs, objective, at)).collect();
+    let lesson = Lesson {
+        objective,
+        teacher: teacher.map(|teacher| &teacher.teacher),
+        batches: &batches,
+        counts,
+        epoch: at.epoch,
+        key: at.key,
+    };
+    let reduce = |b: &mut B, grads| over_ranks(b, grads, at.ranks);
+    let Updated { reports, gradient_norm } = learner.update(b, &lesson, &at.step, reduce)?;
+    Ok(Unread { counts, reports, gradient_norm })
+}
 
-    /// Keeps an exponential moving average of the parameters from now on.
-    pub fn averaged(self) -> Self {
-        Self { ema: Some(self.params.clone()), ..self }
+/// What is validated and used, laid out for a model that is used for a while.
+pub fn model_weights<B: Train>(b: &mut B, learner: &Learner<B::Tensor>) -> Vec<B::Tensor> {
+    match &learner.average {
+        Some(average) => b.together(average.clone()),
+        None => learner.params.clone(),
     }
+}
 
-    /// What is validated and used: the average where one is kept, the parameters otherwise.
-    pub fn weights(&self) -> &[T] {
-        self.ema.as_ref().unwrap_or(&self.params)
-    }
+/// What [`save_state`] wrote, with the average where one was kept.
+///
+/// Errors (misuse): something is missing or of another shape.
+pub fn load<B: Train>(
+    b: &mut B,
+    plan: &Plan,
+    saved: &mut Saved,
+    averaged: bool,
+) -> Result<Learner<B::Tensor>> {
+    let [m, v, ema] = STATE;
+    Ok(Learner {
+        params: take(b, plan, saved, "")?,
+        m: take(b, plan, saved, m)?,
+        v: take(b, plan, saved, v)?,
+        average: averaged.then(|| take(b, plan, saved, ema)).transpose()?,
+        plan: plan.clone(),
+    })
+}
 
-    /// [`Learning::weights`], laid out for a model that is used for a while.
-    pub fn model_weights<B: Train<Tensor = T, Param = T>>(&self, b: &mut B) -> Vec<T> {
-        match &self.ema {
-            Some(average) => b.together(average.clone()),
-            None => self.params.clone(),
-        }
-    }
+/// Writes the parameters that are used.
+///
+/// Errors: the file cannot be written, the device was lost.
+pub fn save_weights<B: Train>(
+    b: &mut B,
+    learner: &Learner<B::Tensor>,
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    write(path, &stored(b, &learner.plan, learner.weights(), "")?, metadata)
+}
 
-    /// What [`Learning::save_state`] wrote, with the average where one was kept.
-    ///
-    /// Errors (misuse): something is missing or of another shape.
-    pub fn load<B: Train<Tensor = T, Param = T>>(
-        b: &mut B,
-        plan: &Plan,
-        saved: &mut Saved,
-        averaged: bool,
-    ) -> Result<Self> {
-        let [m, v, ema] = STATE;
-        Ok(Self {
-            params: plan.take(b, saved, "")?,
-            m: plan.take(b, saved, m)?,
-            v: plan.take(b, saved, v)?,
-            ema: averaged.then(|| plan.take(b, saved, ema)).transpose()?,
-        })
+/// Writes the parameters, the moments and the average.
+///
+/// Errors: the file cannot be written, the device was lost.
+pub fn save_state<B: Train>(
+    b: &mut B,
+    learner: &Learner<B::Tensor>,
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let mut tensors = stored(b, &learner.plan, &learner.params, "")?;
+    let state = [Some(&learner.m), Some(&learner.v), learner.average.as_ref()];
+    for (prefix, state) in STATE.iter().zip(state) {
+        let Some(state) = state else { continue };
+        tensors.extend(stored(b, &learner.plan, state, prefix)?);
     }
-
-    /// Writes the parameters that are used.
-    ///
-    /// Errors: the file cannot be written, the device was lost.
-    pub fn save_weights<B: Train<Tensor = T, Param = T>>(
-        &self,
-        b: &mut B,
-        plan: &Plan,
-        path: &Path,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        write(path, &plan.stored(b, self.weights(), "")?, metadata)
-    }
-
-    /// Writes the parameters, the moments and the average.
-    ///
-    /// Errors: the file cannot be written, the device was lost.
-    pub fn save_state<B: Train<Tensor = T, Param = T>>(
-        &self,
-        b: &mut B,
-        plan: &Plan,
-        path: &Path,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        let mut tensors = plan.stored(b, &self.params, "")?;
-        let state = [Some(&self.m), Some(&self.v), self.ema.as_ref()];
-        for (prefix, state) in STATE.iter().zip(state) {
-            let Some(state) = state else { continue };
-            tensors.extend(plan.stored(b, state, prefix)?);
-        }
-        write(path, &tensors, metadata)
-    }
-
-    /// One update: the gradients of all `batches` together, then Adam. Nothing of it is read, unless there are several
-    /// ranks: they add their gradients up on the host, which waits for the device.
-    ///
-    /// Errors: the device was lost.
-    pub fn update<B: Train<Tensor = T, Param = T>>(
-        &mut self,
-        b: &mut B,
-        plan: &Plan,
-        batches: &[Pairs],
-        teacher: Option<&TeacherModel<T>>,
-        objective: &Objective,
-        at: &At<'_>,
-    ) -> Result<Unread<T>> {
-        // Means of the authors' form are per batch; the others add up over the update.
-        let weight = match objective.norm {
-            Norm::Official => 1.0 / batches.len() as f64,
-            Norm::Mean => 1.0,
-        };
-        let counts = counts(batches);
-        let batches: Vec<_> = batches.iter().map(|pairs| parts(b, pairs, objective, at)).collect();
-        let mut reports = Vec::with_capacity(batches.len());
-        let mut sums: Option<Vec<T>> = None;
-        for (part, key) in keyed(&batches, at.key) {
-            let (grads, report) =
-                self.gradients(b, plan, part, teacher, objective, &counts, at.epoch, key);
-            reports.push((report, weight));
-            sums = Some(match sums {
-                None => grads,
-                Some(sums) => {
-                    sums.into_iter().zip(&grads).map(|(sum, grad)| b.add(sum, grad)).collect()
-                }
-            });
-        }
-        let grads = match sums {
-            Some(sums) => sums,
-            None => plan.zeros(b),
-        };
-        let grads = over_ranks(b, grads, at.ranks)?;
-        let step = at.adam.step(at.step, at.lr, objective.gradient_scale(&counts));
-        let state =
-            AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
-        let gradient_norm = b.adam(state, &step);
-        self.average(b, at);
-        Ok(Unread { counts, reports, gradient_norm })
-    }
-
-    /// Moves the average towards the parameters. It starts to average late, so that it is not held back by what they
-    /// were at first: the decay is (1 + t) / (10 + t) until that is more than the one asked for, as Marian has it.
-    fn average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, at: &At<'_>) {
-        let Some(ema) = &mut self.ema else { return };
-        let t = at.step as f64;
-        let decay = at.ema_decay.min((1.0 + t) / (10.0 + t)) as f32;
-        for (average, param) in ema.iter_mut().zip(&self.params) {
-            let share = b.scale(param.clone(), 1.0 - decay);
-            let kept = b.scale(average.clone(), decay);
-            *average = b.add(kept, &share);
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn gradients<B: Train<Tensor = T, Param = T>>(
-        &self,
-        b: &mut B,
-        plan: &Plan,
-        batch: &Batch<B::Index>,
-        teacher: Option<&TeacherModel<T>>,
-        objective: &Objective,
-        counts: &Counts,
-        epoch: u64,
-        key: u64,
-    ) -> (Vec<T>, Report<T>) {
-        let maps = objective.maps.is_some();
-        let taught: Option<(T, Taught<T>)> = teacher
-            .map(|t| (t.teacher.model.target_table().clone(), t.teacher.teach(b, batch, maps)));
-        let mut tape = Tape::new(b, key);
-        let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
-        let student = plan.bind(leaves);
-        let taught = taught.as_ref().map(|(table, taught)| (table, taught));
-        let report = objective.record(&mut tape, batch, &student, taught, counts, epoch);
-        drop(student);
-        (tape.backward(), report)
-    }
+    write(path, &tensors, metadata)
 }
 
 /// The sums over all ranks of tensors that each has.
@@ -276,15 +194,6 @@ fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result
         b.tensor(data, shape)
     };
     Ok(own.iter().map(sum).collect())
-}
-
-/// Every part of every batch, with the key of its dropout masks: that of the batch, of which each part draws its own
-/// place.
-fn keyed<I>(batches: &[Vec<Batch<I>>], key: u64) -> impl Iterator<Item = (&Batch<I>, u64)> {
-    batches.iter().enumerate().flat_map(move |(i, parts)| {
-        let key = rng::derive(key, i as u64);
-        parts.iter().map(move |part| (part, key))
-    })
 }
 
 fn write(
@@ -335,7 +244,7 @@ impl<T: Clone> TeacherModel<T> {
         config: &Config,
         seed: u64,
     ) -> Result<Self> {
-        let plan = Plan::new(config, None)?;
+        let plan = plan(config, None)?;
         let model = plan.bind(plan.init(b, seed)).model;
         let teacher = Teacher { model, align: None };
         Ok(Self { teacher, maps: *config, fingerprint: String::new() })
@@ -356,8 +265,8 @@ impl<T: Clone> TeacherModel<T> {
             return Self::with_alignment(b, &config, saved);
         }
         let fingerprint = saved.fingerprint();
-        let plan = Plan::new(&config, None)?;
-        let params = plan.take(b, &mut saved, "")?;
+        let plan = plan(&config, None)?;
+        let params = take(b, &plan, &mut saved, "")?;
         saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
         saved.finish()?;
         let model = plan.bind(params).model;
@@ -383,8 +292,8 @@ impl<T: Clone> TeacherModel<T> {
         maps.encoder.layers = rows("encoder.alignment_module")?;
         maps.decoder.attention_heads = 1;
         maps.decoder.layers = rows("decoder.self_alignment_module")?;
-        let plan = Plan::new(config, Some(&maps))?;
-        let params = plan.take(b, &mut saved, "")?;
+        let plan = plan(config, Some(&maps))?;
+        let params = take(b, &plan, &mut saved, "")?;
         saved.tensors.retain(|name, _| !is_state(name));
         saved.finish()?;
         let learner = plan.bind(params);

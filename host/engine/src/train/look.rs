@@ -4,7 +4,7 @@ use super::trainer::Trainer;
 use super::window::Window;
 use super::{Unread, Update};
 use a2d_core::backend::Train;
-use a2d_core::kd::Losses;
+use a2d_core::kd::{Losses, Term, WORDS};
 use a2d_system::display::Display;
 use a2d_system::error::Result;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl<B: Train> Trainer<'_, B> {
         display: &mut Display,
     ) -> Result<()> {
         let Unseen { number, epoch, lr, .. } = *one;
-        for (what, x) in [("loss", update.losses.loss), ("gradient", update.gradient_norm)] {
+        for (what, x) in [("loss", update.losses.get("loss")), ("gradient", update.gradient_norm)] {
             if !x.is_finite() {
                 return Err(self.not_a_number(&format!("{what} of update {number}"), x, lr));
             }
@@ -68,12 +68,9 @@ impl<B: Train> Trainer<'_, B> {
     }
 
     fn shown(&self, losses: &Losses) -> Vec<(&'static str, f64)> {
-        let wanted = |name: &str| match name {
-            "loss" | "ce" => true,
-            "kd" => self.teacher.is_some(),
-            "kl_encoder" | "kl_decoder" | "kl_cross" => self.objective.maps.is_some(),
-            _ => false,
-        };
-        losses.named().into_iter().filter(|(name, _)| wanted(name)).collect()
+        let words = if self.teacher.is_some() { &WORDS[..] } else { &WORDS[..2] };
+        let own = self.objective.terms.iter().flat_map(Term::names);
+        let shown = words.iter().copied().chain(own).map(|named| named.name);
+        shown.map(|name| (name, losses.get(name))).collect()
     }
 }

@@ -6,8 +6,8 @@
 //! bound is for the worst batch: every token is padded to, and every sentence as long as the longest.
 
 use a2d_core::config::{Activation, Config, Stack};
-use a2d_run::config::{Method, Precision, Run};
-use a2d_run::model::{Plan, core_config};
+use a2d_run::config::{Precision, Run};
+use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
 
 /// Bytes of a number.
@@ -61,11 +61,11 @@ impl Need {
         let student = core_config(&run.model, vocabulary);
         let teaching = |teacher: &Run| -> Result<_> {
             let config = core_config(&teacher.model, vocabulary);
-            let parameters = Plan::new(&config, None)?.model_size();
-            Ok(Teaching { config, parameters, maps: run.distill.method == Method::A2d })
+            let parameters = model_size(&plan(&config, None)?);
+            Ok(Teaching { config, parameters, maps: run.distill.method.needs().maps })
         };
         let teacher = teacher.map(teaching).transpose()?;
-        let plan = Plan::new(&student, teacher.as_ref().filter(|t| t.maps).map(|t| &t.config))?;
+        let plan = plan(&student, teacher.as_ref().filter(|t| t.maps).map(|t| &t.config))?;
         let parameters = plan.params().iter().map(|(_, spec)| spec.shape.len()).sum();
         let averaged = run.train.ema_decay > 0.0;
         let short = matches!(run.train.precision, Precision::Bf16 | Precision::F16);
@@ -118,16 +118,16 @@ impl Need {
         (1.0 + self.rounded) * rows + keys * self.maps()
     }
 
-    /// Maps over a pair of tokens: those kept, with their gradients, or two of a layer on the way back; the aligned ones
-    /// with theirs, and the teacher's.
+    /// Maps over a pair of tokens. Where they are learned from: those kept, with their gradients; the aligned ones with
+    /// theirs, and the teacher's. Otherwise two of a layer on the way back, where they are computed anew.
     fn maps(&self) -> f64 {
         let (own, widest) = (maps(&self.student), heads(&self.student));
         match &self.teacher {
             Some(Teaching { config, maps: true, .. }) => {
                 2.0 * own + 2.0 * widest + 3.0 * maps(config)
             }
-            Some(Teaching { config, .. }) => own + 2.0 * widest + heads(config),
-            None => own + 2.0 * widest,
+            Some(Teaching { config, .. }) => 2.0 * widest + heads(config),
+            None => 2.0 * widest,
         }
     }
 }

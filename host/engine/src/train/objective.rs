@@ -2,17 +2,15 @@
 
 use a2d_core::backend::{Normalisation, Target};
 use a2d_core::kd::{self, MapTerms, Objective, Reduction};
-use a2d_run::config::{Distill, KdLoss, MapNormalisation, MapReduction, Method, Norm, Preset, Run};
+use a2d_run::config::{Distill, KdLoss, MapNormalisation, MapReduction, Norm, Preset, Run};
 
 /// The loss of `run`.
 pub fn objective(run: &Run) -> Objective {
     let distill = &run.distill;
+    let needs = distill.method.needs();
     Objective {
         label_smoothing: run.train.label_smoothing as f32,
-        alpha: match distill.method {
-            Method::A2d | Method::WordKd => distill.alpha as f32,
-            Method::SeqKd | Method::None => 0.0,
-        },
+        alpha: if needs.words { distill.alpha as f32 } else { 0.0 },
         student_temperature: distill.student_temperature as f32,
         teacher_temperature: distill.teacher_temperature as f32,
         kd_loss: match distill.kd_loss {
@@ -23,7 +21,7 @@ pub fn objective(run: &Run) -> Objective {
             Norm::Official => kd::Norm::Official,
             Norm::Mean => kd::Norm::Mean,
         },
-        maps: (distill.method == Method::A2d).then(|| maps(distill)),
+        terms: needs.maps.then(|| maps(distill)).into(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::ranks::Ranks;
 use super::{Job, train};
 use crate::backend::device::{Chosen, Work};
 use a2d_core::backend::Train;
-use a2d_run::config::{Method, Run};
+use a2d_run::config::Run;
 use a2d_run::prepared::Prepared;
 use a2d_run::run_dir::RunDir;
 use a2d_system::display::Display;
@@ -145,7 +145,7 @@ impl Stage<'_> {
     fn room(&self, place: &Place<'_>, teacher: Option<&Path>) -> Result<usize> {
         let Some(free) = place.free else { return Ok(usize::MAX) };
         let Self { label, run, .. } = *self;
-        let beside = matches!(run.distill.method, Method::A2d | Method::WordKd);
+        let beside = run.distill.method.needs().teacher_beside();
         let teacher = teacher.filter(|_| beside);
         let teacher = teacher.map(|folder| RunDir::open(folder)?.load_config()).transpose()?;
         let longest = self.longest();

@@ -1,20 +1,20 @@
 //! The loop: epochs, validations, the reasons to end.
 
 use super::in_step::Due;
-use super::learner::{self, At, Learning, TeacherModel};
+use super::learner::{self, At, TeacherModel};
 use super::look::Unseen;
 use super::selection::Standing;
 use super::window::Window;
 use super::{Job, Progress, objective, resume, validate, warm_start};
 use a2d_core::backend::Train;
-use a2d_core::kd::Objective;
+use a2d_core::kd::{Objective, Step};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use a2d_data::batches;
 use a2d_run::checkpoint::Saved;
-use a2d_run::config::{Method, SelectBy};
+use a2d_run::config::SelectBy;
 use a2d_run::log::Log;
-use a2d_run::model::{Plan, core_config};
+use a2d_run::model::{Learner, Plan, core_config, plan};
 use a2d_run::provenance;
 use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
@@ -46,8 +46,7 @@ pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Resul
 
 pub(super) struct Trainer<'a, B: Train> {
     pub(super) job: &'a Job<'a>,
-    pub(super) plan: Plan,
-    pub(super) learning: Learning<B::Tensor>,
+    pub(super) learner: Learner<B::Tensor>,
     pub(super) teacher: Option<TeacherModel<B::Tensor>>,
     pub(super) objective: Objective,
     pub(super) progress: Progress,
@@ -74,32 +73,29 @@ pub(super) struct Trainer<'a, B: Train> {
 impl<'a, B: Train> Trainer<'a, B> {
     fn new(b: &mut B, job: &'a Job<'a>) -> Result<Self> {
         let (run, vocab) = (job.run, &job.data.vocab);
-        let method = run.distill.method;
+        let needs = run.distill.method.needs();
         let saved = if job.resume { resume::open(job.dir, run)? } else { None };
         if let Some(saved) = &saved {
             resume::check_data(job.dir, saved, job.data)?;
         }
-        let teacher = match (&job.teacher, method) {
-            (Some(folder), Method::A2d | Method::WordKd) => {
-                Some(TeacherModel::open(b, folder, vocab, run.distill.teacher_aam)?)
-            }
-            _ => None,
-        };
+        let folder = job.teacher.as_ref().filter(|_| needs.teacher_beside());
+        let teacher = folder
+            .map(|folder| TeacherModel::open(b, folder, vocab, run.distill.teacher_aam))
+            .transpose()?;
         if let (Some(saved), Some(teacher)) = (&saved, &teacher) {
             resume::check_teacher(saved, teacher.fingerprint())?;
         }
-        let aligned = teacher.as_ref().filter(|_| method == Method::A2d);
+        let aligned = teacher.as_ref().filter(|_| needs.maps);
         let aligned = aligned.map(|t| t.maps_config());
-        let plan = Plan::new(&core_config(&run.model, vocab.len()), aligned.as_ref())?;
-        let (learning, progress) = match saved {
+        let plan = plan(&core_config(&run.model, vocab.len()), aligned.as_ref())?;
+        let (learner, progress) = match saved {
             Some(saved) => load(b, job, &plan, saved)?,
             None => (begin(b, job, &plan)?, Progress::default()),
         };
         let (log, alignment) = logs(job, &progress)?;
         Ok(Self {
             job,
-            plan,
-            learning,
+            learner,
             teacher,
             objective: objective(run),
             seconds: log.seconds(),
@@ -120,15 +116,16 @@ impl<'a, B: Train> Trainer<'a, B> {
     pub(super) fn go_back(&mut self, b: &mut B) -> Result<()> {
         let job = self.job;
         let mut earlier = || {
-            let (learning, progress) = match resume::open(job.dir, job.run)? {
-                Some(saved) => load(b, job, &self.plan, saved)?,
-                None => (begin(b, job, &self.plan)?, Progress::default()),
+            let plan = &self.learner.plan;
+            let (learner, progress) = match resume::open(job.dir, job.run)? {
+                Some(saved) => load(b, job, plan, saved)?,
+                None => (begin(b, job, plan)?, Progress::default()),
             };
             let logs = logs(job, &progress)?;
-            Ok((learning, progress, logs))
+            Ok((learner, progress, logs))
         };
-        let (learning, progress, (log, alignment)) = job.ranks.agree(earlier())?;
-        (self.learning, self.progress) = (learning, progress);
+        let (learner, progress, (log, alignment)) = job.ranks.agree(earlier())?;
+        (self.learner, self.progress) = (learner, progress);
         (self.log, self.alignment) = (log, alignment);
         self.window = Window::from(self.progress.window.clone());
         self.unseen.clear();
@@ -294,23 +291,11 @@ impl<'a, B: Train> Trainer<'a, B> {
         let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
         let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
         let batches = self.job.ranks.agree(batches.collect::<Result<Vec<_>>>())?;
-        let unread = self.learning.update(
-            b,
-            &self.plan,
-            &batches,
-            self.teacher.as_ref(),
-            &self.objective,
-            &At {
-                adam: self.adam(),
-                step: self.progress.update + 1,
-                lr,
-                ema_decay: train.ema_decay,
-                epoch,
-                key,
-                room: self.job.room,
-                ranks: self.job.ranks,
-            },
-        )?;
+        let number = self.progress.update + 1;
+        let step = Step { adam: self.adam(), number, lr, ema_decay: train.ema_decay };
+        let at = At { step, epoch, key, room: self.job.room, ranks: self.job.ranks };
+        let (teacher, objective) = (self.teacher.as_ref(), &self.objective);
+        let unread = learner::update(b, &mut self.learner, &batches, teacher, objective, &at)?;
         self.progress.update += 1;
         self.progress.position += 1;
         self.unseen.push(Unseen { number: self.progress.update, epoch, lr, unread });
@@ -349,7 +334,8 @@ impl<'a, B: Train> Trainer<'a, B> {
             self.save_last(b, display)?;
         }
         self.look(b, display)?;
-        let model = self.plan.bind(self.learning.model_weights(b)).model;
+        let weights = learner::model_weights(b, &self.learner);
+        let model = self.learner.plan.bind(weights).model;
         let found = match validate::validate(b, &model, self.job, &self.objective)? {
             Ok(found) => found,
             Err(signal) => return self.stop(b, display, signal),
@@ -428,14 +414,15 @@ impl<'a, B: Train> Trainer<'a, B> {
 }
 
 /// What a new run learns with.
-fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learning<B::Tensor>> {
+fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learner<B::Tensor>> {
     forget_after(job, 0)?;
     let seed = rng::derive(job.run.train.seed, stream::INIT);
-    let mut learning = Learning::new(b, plan, seed);
+    let mut learner = Learner::random(b, plan.clone(), seed);
     if let (Some(how), Some(teacher)) = (job.run.distill.init_from_teacher, &job.teacher) {
-        warm_start::take(b, plan, &mut learning.params, job, teacher, how)?;
+        warm_start::take(b, plan, &mut learner.params, job, teacher, how)?;
     }
-    Ok(if job.run.train.ema_decay > 0.0 { learning.averaged() } else { learning })
+    learner.average = (job.run.train.ema_decay > 0.0).then(|| learner.params.clone());
+    Ok(learner)
 }
 
 /// What a checkpoint says.
@@ -444,12 +431,12 @@ fn load<B: Train>(
     job: &Job<'_>,
     plan: &Plan,
     mut saved: Saved,
-) -> Result<(Learning<B::Tensor>, Progress)> {
+) -> Result<(Learner<B::Tensor>, Progress)> {
     let progress: Progress = saved.get("progress")?;
-    let learning = Learning::load(b, plan, &mut saved, job.run.train.ema_decay > 0.0)?;
+    let learner = learner::load(b, plan, &mut saved, job.run.train.ema_decay > 0.0)?;
     saved.finish()?;
     forget_after(job, progress.validated)?;
-    Ok((learning, progress))
+    Ok((learner, progress))
 }
 
 fn forget_after(job: &Job<'_>, update: u64) -> Result<()> {
@@ -466,7 +453,7 @@ fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Option<Log>)> {
     if job.run.train.tensorboard {
         log = log.with_events(&job.dir.tensorboard())?;
     }
-    let aligned = job.run.distill.method == Method::A2d;
+    let aligned = job.run.distill.method.needs().maps;
     let alignment = || Log::resume(&job.dir.alignment(), validated, validated);
     Ok((log, aligned.then(alignment).transpose()?))
 }

@@ -1,10 +1,10 @@
 //! How good a model is, on sentences that it does not learn from.
 
 use super::selection::Standing;
-use super::{Job, learner, unread};
+use super::{Job, learner};
 use crate::translate::{Options, translate_lines};
 use a2d_core::backend::Train;
-use a2d_core::kd::{Counts, Losses, Norm, Objective};
+use a2d_core::kd::{Counts, Norm, Objective, Terms};
 use a2d_core::search::Search;
 use a2d_data::batches;
 use a2d_run::model::Model;
@@ -60,7 +60,7 @@ pub(super) fn validate<B: Train>(
     objective: &Objective,
 ) -> Result<Result<Found, i32>> {
     let [signal, loss, nll, scored, bleu, chrf, judges] = job.ranks.found(|| {
-        let Losses { loss, nll, .. } = losses(b, model, job, objective, usize::MAX)?;
+        let [loss, nll] = losses(b, model, job, objective, usize::MAX)?;
         let unscored = |signal: i32| [f64::from(signal), loss, nll, 0.0, 0.0, 0.0, 0.0];
         if !loss.is_finite() {
             return Ok(unscored(0));
@@ -84,32 +84,35 @@ pub(super) fn probe<B: Train>(
     job: &Job<'_>,
     objective: &Objective,
 ) -> Result<f64> {
-    let [loss] = job.ranks.found(|| Ok([losses(b, model, job, objective, 1)?.loss]))?;
+    let [loss] = job.ranks.found(|| Ok([losses(b, model, job, objective, 1)?[0]]))?;
     Ok(loss)
 }
 
+/// The loss of a target token and its negative log-likelihood, over so many batches.
 fn losses<B: Train>(
     b: &mut B,
     model: &Model<B::Tensor>,
     job: &Job<'_>,
     objective: &Objective,
     most_batches: usize,
-) -> Result<Losses> {
+) -> Result<[f64; 2]> {
     let corpus = &job.data.valid;
     let lengths = corpus.all_lengths();
     // No sentence is left out: the loss must not depend on the budget.
     let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
     let cut = batches::fixed_batches(lengths, job.run.train.max_tokens.min(job.room).max(longest));
-    let objective = Objective { maps: None, alpha: 0.0, norm: Norm::Mean, ..*objective };
-    let (mut reports, mut tokens) = (Vec::new(), 0);
+    let objective =
+        Objective { terms: Terms::default(), alpha: 0.0, norm: Norm::Mean, ..*objective };
+    let (mut reports, mut tokens) = (objective.reports(), 0);
     for rows in cut.batches.iter().take(most_batches) {
-        let batch = learner::batch(b, &learner::pairs(corpus, rows)?, &objective);
+        let batch =
+            learner::batch(b, &model.config.special, &learner::pairs(corpus, rows)?, &objective);
         let count = Counts::of(&batch).target_tokens;
-        reports.push((objective.evaluate(b, &batch, model, None), count as f64));
+        reports.push(objective.evaluate(b, &batch, model, None), count as f64);
         tokens += count;
     }
-    let sum = unread::sum(b, &reports)?;
-    Ok(Losses::default().plus(&sum, 1.0 / tokens.max(1) as f64))
+    let sum = reports.read(b)?;
+    Ok(["loss", "nll"].map(|name| 1.0 / tokens.max(1) as f64 * sum.get(name)))
 }
 
 fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<Option<Scores>> {

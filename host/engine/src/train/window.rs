@@ -18,6 +18,8 @@ pub struct Sums {
 /// The updates since the last line of the log, and their speed.
 pub(super) struct Window {
     pub(super) sums: Sums,
+    /// The last update's: their names.
+    last: Losses,
     tokens: usize,
     since: Instant,
 }
@@ -39,11 +41,12 @@ impl Sums {
 impl Window {
     /// Goes on from what a checkpoint holds.
     pub(super) fn from(sums: Sums) -> Self {
-        Self { sums, tokens: 0, since: Instant::now() }
+        Self { sums, last: Losses::default(), tokens: 0, since: Instant::now() }
     }
 
     pub(super) fn add(&mut self, update: &Update) {
         self.sums.add(update);
+        self.last = update.losses.clone();
         self.tokens += update.counts.target_tokens;
     }
 
@@ -56,9 +59,8 @@ impl Window {
         let mut line = Map::new();
         line.insert("update".into(), json!(update));
         line.insert("epoch".into(), json!(epoch));
-        let names = Losses::default().named();
-        for ((name, _), sum) in names.iter().zip(&self.sums.terms) {
-            line.insert((*name).into(), json!(self.sums.mean(*sum)));
+        for ((name, _), sum) in self.last.named().zip(&self.sums.terms) {
+            line.insert(name.into(), json!(self.sums.mean(*sum)));
         }
         line.insert("lr".into(), json!(lr));
         line.insert("gradient_norm".into(), json!(self.sums.mean(self.sums.norm)));

@@ -8,7 +8,9 @@ use a2d_core::batch::{Layout, Source};
 use a2d_core::search::{Search, Sentence};
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::checkpoint::{LONGEST_SOURCE, Saved};
-use a2d_run::model::{Model, Plan, check_model, core_config, is_alignment, is_state};
+use a2d_run::model::{
+    Model, check_model, core_config, is_alignment, is_state, model_size, plan, take,
+};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -98,7 +100,7 @@ impl Workspace {
         sources: &[&[u32]],
         options: &Options,
     ) -> Result<Vec<Vec<Hypothesis>>> {
-        let source = Source::new(b, sources, Layout::Packed);
+        let source = Source::new(b, &model.config.special, sources, Layout::Packed);
         let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
         let sentence = |memory: &a2d_core::batch::Run| Sentence {
             memory: *memory,
@@ -176,12 +178,12 @@ impl<T: Clone> Translator<T> {
         check_model(&saved, &dir, &run)?;
         let fingerprint = saved.fingerprint();
         let longest = saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok());
-        let plan = Plan::new(&core_config(&run.model, vocab.len()), None)?;
-        let params = plan.take(b, &mut saved, "")?;
+        let plan = plan(&core_config(&run.model, vocab.len()), None)?;
+        let params = take(b, &plan, &mut saved, "")?;
         // What only training needs may be there.
         saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
         saved.finish()?;
-        let size = plan.model_size();
+        let size = model_size(&plan);
         Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint, longest })
     }
 }

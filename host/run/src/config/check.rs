@@ -1,7 +1,7 @@
 //! What a run's values must satisfy beyond their kind: every problem names its key.
 
 use super::layers::Origin;
-use super::{Data, Distill, Method, Model, Run, Train};
+use super::{Data, Distill, Model, Run, Train};
 use a2d_system::error::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -141,11 +141,12 @@ fn distill(distill: &Distill) -> Checked {
     above_zero("student_temperature", distill.student_temperature)?;
     above_zero("teacher_temperature", distill.teacher_temperature)?;
     within("seq_kd_beam", distill.seq_kd_beam, 1, 1000)?;
-    let taught = distill.method != Method::None || distill.init_from_teacher.is_none();
+    let needs = distill.method.needs();
+    let taught = needs.teacher() || distill.init_from_teacher.is_none();
     ensure(taught, "init_from_teacher", "needs a teacher, but `distill.method` is \"none\"")?;
     let maps = distill.encoder_kd || distill.self_kd || distill.cross_kd;
     let none = "is \"a2d\" with encoder_kd, self_kd and cross_kd all off: use \"word-kd\"";
-    ensure(maps || distill.method != Method::A2d, "method", none)
+    ensure(maps || !needs.maps, "method", none)
 }
 
 fn ensure(holds: bool, key: &str, text: impl Into<String>) -> Checked {

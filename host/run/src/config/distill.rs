@@ -1,5 +1,6 @@
 //! `[distill]`: what a student learns from its teacher.
 
+use a2d_core::needs::Needs;
 use serde::{Deserialize, Serialize};
 
 /// The losses of distillation and their weights.
@@ -68,6 +69,28 @@ pub enum Method {
     SeqKd,
     /// Nothing: the student is trained alone.
     None,
+}
+
+impl Method {
+    /// What it asks of a training: everything else follows from that.
+    pub const fn needs(self) -> Needs {
+        match self {
+            Self::A2d => Needs { words: true, maps: true, ..Needs::NONE },
+            Self::WordKd => Needs { words: true, ..Needs::NONE },
+            Self::SeqKd => Needs { translations: true, ..Needs::NONE },
+            Self::None => Needs::NONE,
+        }
+    }
+
+    /// What a student trained by it is called.
+    pub const fn student(self) -> &'static str {
+        match self {
+            Self::A2d => "student by A2D",
+            Self::WordKd => "student by word-kd",
+            Self::SeqKd => "student by seq-kd",
+            Self::None => "student",
+        }
+    }
 }
 
 /// Which translation of a sentence a student learns from (Kim and Rush, 2016).

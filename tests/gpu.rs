@@ -14,6 +14,7 @@ mod training;
 
 use a2d_gpu::{Id, Info, Precision, list};
 use a2d_host::cpu::Cpu;
+use a2d_tests::helpers::skip::skipped;
 use a2d_tests::helpers::{golden, gradients};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -124,7 +125,7 @@ fn short_precisions_follow_single_precision() {
         [(Precision::Tf32, 5e-4), (Precision::Bf16, 2e-3), (Precision::F16, 5e-3)]
     {
         if !precisions.contains(&precision) {
-            println!("skipped: the device has no {precision}");
+            skipped(&format!("the device has no {precision}"));
             continue;
         }
         in_precision!(make => {

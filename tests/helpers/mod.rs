@@ -8,4 +8,5 @@ pub mod gradients;
 pub mod image;
 pub mod learner;
 pub mod model;
+pub mod skip;
 pub mod text;

@@ -148,7 +148,7 @@ fn what_fuzzers_found_is_harmless() {
 }
 
 #[test]
-#[ignore = "writes what fuzzers begin with"]
+#[ignore = "writes what fuzzers begin with: cargo test --release -p a2d-tests --test fuzz -- --ignored"]
 fn write_seeds() {
     for (name, size, bytes) in [("letters", 100, false), ("bytes", 400, true)] {
         fs::write(

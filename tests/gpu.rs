@@ -16,6 +16,7 @@ use a2d_core::backend::{Device as _, Train};
 use a2d_core::shape::Shape;
 use a2d_gpu::{Info, Precision, is_device_thread_name, list};
 use a2d_host::backend::cpu::Cpu;
+use a2d_tests::helpers::skip::skipped;
 use a2d_tests::helpers::{golden, gradients};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -119,7 +120,7 @@ fn short_precisions_follow_single_precision() {
         [(Precision::Tf32, 5e-4), (Precision::Bf16, 2e-3), (Precision::F16, 5e-3)]
     {
         if !precisions.contains(&precision) {
-            println!("skipped: the device has no {precision}");
+            skipped(&format!("the device has no {precision}"));
             continue;
         }
         in_precision!(make => {

@@ -6,6 +6,7 @@ mod desk;
 
 use a2d_host::report::{Lines, base64, quoted};
 use a2d_host::run::run_dir::RunDir;
+use a2d_tests::helpers::skip::skipped;
 use desk::{Desk, copy, done, send};
 use serde_json::{Value, json};
 use std::fs;
@@ -472,7 +473,7 @@ document.body.dataset.touched = document.querySelectorAll('button').length;
 fn a_browser_draws_it() {
     let Some(browser) = browser() else {
         assert!(std::env::var_os("A2D_TEST_BROWSER").is_none(), "there is no chromium");
-        println!("skipped: there is no chromium");
+        skipped("there is no chromium");
         return;
     };
     let desk = Desk::with_run();

@@ -18,7 +18,7 @@ has_target() { compgen -G "$1/lib/rustlib/$2/lib/lib$3-*.rlib" >/dev/null; }
 
 # need_target TARGET [LIBRARY]: the target's core, or std. Where the toolchain lacks it and rustup cannot get it, the
 # script that A2D_MK_TARGET names builds it (called as SCRIPT TOOLCHAIN TARGET, with WITH_STD=1 for std) into a copy of
-# the toolchain, which then comes first in PATH.
+# the toolchain, which then comes first in PATH. Without that script it returns 77: skipped.
 need_target() {
     local target=$1 library=${2:-core} toolchain script copy
     toolchain=$(rustc --print sysroot)
@@ -32,8 +32,9 @@ need_target() {
     timeout 120 rustup target add "$target" >/dev/null 2>&1 || true
     if has_target "$toolchain" "$target" "$library"; then return; fi
     if [ ! -f "$script" ]; then
-        echo "the toolchain lacks $target: rustup target add $target, or A2D_MK_TARGET=SCRIPT (see targets.sh)" >&2
-        return 1
+        echo "skipped: the toolchain lacks $target: rustup target add $target, or A2D_MK_TARGET=SCRIPT" \
+            "(see targets.sh)" >&2
+        return 77
     fi
     if ! same_toolchain "$copy"; then copy_toolchain "$toolchain" "$copy"; fi
     use_toolchain "$copy"

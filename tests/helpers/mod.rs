@@ -7,4 +7,5 @@ pub mod golden;
 pub mod gradients;
 pub mod image;
 pub mod model;
+pub mod skip;
 pub mod text;

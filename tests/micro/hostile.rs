@@ -556,7 +556,7 @@ fn searches_of_extreme_sizes_are_answered() {
 }
 
 #[test]
-#[ignore = "minutes: as the tests above, for longer"]
+#[ignore = "minutes: cargo test --release -p a2d-tests --test micro campaign -- --ignored"]
 fn campaign() {
     odd_texts(MANY);
     println!("{} odd texts", MANY * 12);

@@ -257,7 +257,7 @@ fn operations_that_do_not_fit_are_faults() {
 }
 
 #[test]
-#[ignore = "minutes: as the test above, for longer"]
+#[ignore = "minutes: cargo test --release -p a2d-tests --test micro campaign -- --ignored"]
 fn campaign() {
     println!("{} operations, {} without a fault", MANY * 12, rounds(MANY));
 }

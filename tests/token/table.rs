@@ -180,7 +180,7 @@ fn the_table_is_that_of_the_unicode_version_of_the_host() {
 }
 
 #[test]
-#[ignore = "writes the core's table for NFC"]
+#[ignore = "writes the core's table for NFC: cargo test --release -p a2d-tests --test token write_the_table -- --ignored"]
 fn write_the_table() {
     fs::write(file(), table()).unwrap();
 }

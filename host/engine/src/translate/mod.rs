@@ -197,25 +197,36 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     options: &Options,
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Translated> {
-    let mut sources = vocab.encode_batch(lines)?;
+    let search = Search { forbidden: vocab.forbidden(), ..options.search };
+    let options = Options { search, ..*options };
+    let find = |mut sources: Vec<Vec<u32>>| {
+        sources.iter_mut().for_each(|source| source.push(EOS));
+        translate_tokens(b, model, &sources, &options, done)
+    };
+    translate_encoded(lines, vocab.encode_batch(lines)?, find, |tokens| vocab.decode(tokens))
+}
+
+/// Translates lines that are encoded as `sources`, without an end: leaves blank ones blank, cuts long ones to what
+/// [`MOST_TOKENS`] has room for, and decodes the hypotheses that `find` gives for each of the others.
+fn translate_encoded<S: AsRef<str>>(
+    lines: &[S],
+    mut sources: Vec<Vec<u32>>,
+    find: impl FnOnce(Vec<Vec<u32>>) -> Result<Vec<Vec<Hypothesis>>>,
+    decode: impl Fn(&[u32]) -> Result<String>,
+) -> Result<Translated> {
     let filled: Vec<usize> = (0..lines.len())
         .filter(|&i| !lines[i].as_ref().trim().is_empty() && !sources[i].is_empty())
         .collect();
     let lengths = sources.iter().map(Vec::len).collect();
-    for source in &mut sources {
-        source.truncate(MOST_TOKENS - 1);
-        source.push(EOS);
-    }
-    let sources: Vec<Vec<u32>> = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
-    let search = Search { forbidden: vocab.forbidden(), ..options.search };
-    let found = translate_tokens(b, model, &sources, &Options { search, ..*options }, done)?;
+    sources.iter_mut().for_each(|source| source.truncate(MOST_TOKENS - 1));
+    let sources = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
+    let found = find(sources)?;
 
     let blank = vec![Translation { text: String::new(), score: 0.0 }];
     let mut out = Translated { lines: vec![blank; lines.len()], tokens: 0, lengths };
     for (i, hypotheses) in filled.into_iter().zip(found) {
         out.tokens += hypotheses.first().map_or(0, |h| h.tokens.len() + 1);
-        let text =
-            |h: Hypothesis| Ok(Translation { text: vocab.decode(&h.tokens)?, score: h.score });
+        let text = |h: Hypothesis| Ok(Translation { text: decode(&h.tokens)?, score: h.score });
         out.lines[i] = hypotheses.into_iter().map(text).collect::<Result<_>>()?;
         if out.lines[i].is_empty() {
             let text = "nothing was found: the weights are too large, or no numbers";

@@ -3,6 +3,7 @@
 use super::schema;
 use a2d_data::prepare::{self, Chosen};
 use a2d_system::error::{Error, Result};
+use serde::Deserialize as _;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -183,9 +184,10 @@ pub(super) fn settings(path: &Path, text: &str) -> Result<Vec<Setting>> {
         let line = line_of(text, e.span().map_or(0, |span| span.start));
         Error::misuse(format!("{}:{line}: {}", path.display(), one_line(e.message())))
     };
-    let table: Table = toml::from_str(text).map_err(syntax)?;
+    let parsed = DeTable::parse(text).map_err(syntax)?;
     let mut lines = BTreeMap::new();
-    locate("", DeTable::parse(text).map_err(syntax)?.get_ref(), text, &mut lines);
+    locate("", parsed.get_ref(), text, &mut lines);
+    let table = Table::deserialize(toml::Deserializer::from(parsed)).map_err(syntax)?;
     let mut settings = Vec::new();
     let origin = |key: &str| Origin::File(path.to_owned(), lines.get(key).copied().unwrap_or(1));
     flatten("", table, &origin, &mut settings);

@@ -8,7 +8,7 @@ use a2d_core::kd::{Counts, Losses, Norm, Objective};
 use a2d_core::search::Search;
 use a2d_data::batches;
 use a2d_run::model::Model;
-use a2d_score::{self as score, Bleu};
+use a2d_score::{Bleu, Quality};
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use std::fmt;
@@ -128,11 +128,8 @@ fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Resul
     let bleu = Bleu { tokenizer: job.run.data.tokenizer(), ..Bleu::default() };
     let bleu_judges = bleu.can_judge(&text.target);
     let references = [text.target];
-    Ok(Some(Scores {
-        bleu: score::corpus(&bleu, &hypotheses, &references)?.score,
-        chrf: score::chrf(&hypotheses, &references)?.score,
-        bleu_judges,
-    }))
+    let found = Quality::of(&bleu, &hypotheses, &references)?;
+    Ok(Some(Scores { bleu: found.bleu.score, chrf: found.chrf.score, bleu_judges }))
 }
 
 impl Options {

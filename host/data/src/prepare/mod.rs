@@ -194,7 +194,7 @@ fn learn(request: &Request, train: &Text, survey: &Survey) -> Result<(Vocab, usi
             };
             check::judge_bounds(&mut flags, bounds, request.max_length);
             if !flags.any(|check| check.leaves_out(request.clean)) {
-                sides.text.into_iter().for_each(|line| words.add(line));
+                sides.text.into_iter().for_each(|line| words.add_normal(line));
             }
         }
         Ok(())

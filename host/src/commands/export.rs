@@ -5,6 +5,7 @@ use crate::data::vocab::Normalization;
 use crate::export::{Exported, Request};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
+use crate::translate::MOST_BATCH;
 use a2d_core::micro::Limits;
 use serde_json::json;
 use std::io::Write;
@@ -38,7 +39,7 @@ fn request(args: &ExportArgs, threads: usize) -> Request {
         sentences: args.sentences,
         limits,
         shortlist: args.shortlist,
-        options: args.search.options(1, 4096),
+        options: args.search.options(1, MOST_BATCH),
         threads,
     }
 }

@@ -5,7 +5,6 @@ use super::{Job, learner, unread};
 use crate::translate::{Options, translate_lines};
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Norm, Objective};
-use a2d_core::search::Search;
 use a2d_data::batches;
 use a2d_run::model::Model;
 use a2d_score::{Bleu, Quality};
@@ -130,21 +129,4 @@ fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Resul
     let references = [text.target];
     let found = Quality::of(&bleu, &hypotheses, &references)?;
     Ok(Some(Scores { bleu: found.bleu.score, chrf: found.chrf.score, bleu_judges }))
-}
-
-impl Options {
-    /// The search that a training's validation uses.
-    pub fn of(train: &a2d_run::config::Train) -> Self {
-        Self {
-            search: Search {
-                beam: train.beam,
-                length_penalty: train.length_penalty as f32,
-                ..Search::GREEDY
-            },
-            max_length_a: train.max_length_a,
-            max_length_b: train.max_length_b,
-            max_tokens: 4096,
-            n_best: 1,
-        }
-    }
 }

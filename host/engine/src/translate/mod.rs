@@ -3,11 +3,12 @@
 pub mod image;
 pub mod lines;
 
-use a2d_core::backend::{Decode, Train};
+use a2d_core::backend::{self, Decode};
 use a2d_core::batch::{Layout, Source};
 use a2d_core::search::{Search, Sentence};
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::checkpoint::{LONGEST_SOURCE, Saved};
+use a2d_run::config::{BeamSearch, Train};
 use a2d_run::model::{Model, Plan, check_model, core_config, is_alignment, is_state};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -16,6 +17,9 @@ use std::path::Path;
 
 /// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
 pub const MOST_TOKENS: usize = 1024;
+
+/// Tokens of a batch where nobody asks for another size.
+pub const MOST_BATCH: usize = 4096;
 
 /// How to search, and how much at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +37,18 @@ pub struct Options {
 }
 
 impl Options {
+    /// A search for `n_best` translations of each line, in batches of so many tokens.
+    pub fn new(search: BeamSearch, max_tokens: usize, n_best: usize) -> Self {
+        let BeamSearch { beam, length_penalty, max_length_a, max_length_b } = search;
+        let search = Search { beam, length_penalty: length_penalty as f32, ..Search::GREEDY };
+        Self { search, max_length_a, max_length_b, max_tokens, n_best }
+    }
+
+    /// The search that a training's validation uses.
+    pub fn of(train: &Train) -> Self {
+        Self::new(train.search(), MOST_BATCH, 1)
+    }
+
     /// Tokens of a translation at most, for a source of so many, EOS included.
     pub fn max_length(&self, source: usize) -> usize {
         ((self.max_length_a * source as f64 + self.max_length_b) as usize).clamp(1, MOST_TOKENS)
@@ -160,7 +176,10 @@ impl<T: Clone> Translator<T> {
     /// The best checkpoint of a run.
     ///
     /// Errors (misuse): the run is incomplete or damaged.
-    pub fn open<B: Train<Tensor = T, Param = T>>(b: &mut B, folder: &Path) -> Result<Self> {
+    pub fn open<B: backend::Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        folder: &Path,
+    ) -> Result<Self> {
         let dir = RunDir::open(folder)?;
         let run = dir.load_config()?;
         let vocab = Vocab::load(&dir.tokenizer())?;

@@ -1,5 +1,6 @@
 //! `[distill]`: what a student learns from its teacher.
 
+use super::BeamSearch;
 use serde::{Deserialize, Serialize};
 
 /// The losses of distillation and their weights.
@@ -200,7 +201,7 @@ impl Default for Distill {
             cross_kd: true,
             kd_loss: KdLoss::Ce,
             seq_kd: SeqKd::Best,
-            seq_kd_beam: 5,
+            seq_kd_beam: BeamSearch::DEFAULT.beam,
             init_from_teacher: None,
             baseline: false,
             teacher_aam: false,

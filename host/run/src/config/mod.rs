@@ -23,6 +23,7 @@ mod layers;
 mod load;
 mod model;
 mod schema;
+mod search;
 mod train;
 
 pub use compare::Change;
@@ -34,6 +35,7 @@ pub use distill::{
 pub use layers::{Origin, Setting};
 pub use load::{load, load_with, parse};
 pub use model::{Activation, Model};
+pub use search::BeamSearch;
 pub use train::{OnNan, Precision, SelectBy, Train};
 
 use a2d_system::error::{Error, Result};

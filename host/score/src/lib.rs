@@ -29,7 +29,7 @@ use a2d_system::error::{Error, Result};
 
 pub use bleu::{Bleu, Smoothing};
 pub use chrf::Chrf;
-pub use options::{METRICS, Options};
+pub use options::{METRICS, MetricOptions};
 pub use pcg64::{Coin, Pcg64};
 pub use quality::{Judge, Quality, judge};
 pub use rounding::{Rounded, Rounding};

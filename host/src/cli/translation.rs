@@ -5,7 +5,7 @@ use super::values::{beam, not_negative, positive};
 use crate::config::BeamSearch;
 use crate::score::tokenize::Tokenizer;
 use crate::system::error::{Error, Result};
-use crate::translate::{MOST_BATCH, Options};
+use crate::translate::{MOST_BATCH, SearchOptions};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -122,9 +122,9 @@ impl TranslateArgs {
 
 impl SearchArgs {
     /// The search that the arguments ask for.
-    pub fn options(&self, n_best: usize, max_tokens: usize) -> Options {
+    pub fn options(&self, n_best: usize, max_tokens: usize) -> SearchOptions {
         let &Self { beam, length_penalty, max_length_a, max_length_b } = self;
         let search = BeamSearch { beam, length_penalty, max_length_a, max_length_b };
-        Options::new(search, max_tokens, n_best)
+        SearchOptions::new(search, max_tokens, n_best)
     }
 }

@@ -10,7 +10,7 @@ use crate::system::signals;
 use crate::system::text;
 use crate::translate::Translation;
 use crate::translate::image::is_image;
-use crate::translate::lines::Lines;
+use crate::translate::lines::SourceLines;
 use std::io::Write;
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     }
     let lines = text::read_lines(&args.input)?;
     signals::install()?;
-    let work = Lines {
+    let work = SourceLines {
         model: &args.run,
         lines: &lines,
         options: args.search.options(n_best, args.max_tokens),

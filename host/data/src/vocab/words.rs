@@ -1,6 +1,6 @@
 //! The pieces of a line, and counting them: what a vocabulary is learnt from.
 
-use super::{Normalization, SPACE};
+use super::{LineForm, SPACE};
 use a2d_system::hash;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ const MOST_LEARNT: usize = 1 << 18;
 /// languages has so many after some 30 million words. All are counted, in memory.
 #[derive(Default)]
 pub struct Words {
-    normalization: Normalization,
+    normalization: LineForm,
     normal: String,
     counts: HashMap<Box<str>, u64>,
     marked: String,
@@ -26,12 +26,12 @@ pub struct Words {
 
 impl Words {
     /// None yet, of lines that are to be normalised thus.
-    pub fn new(normalization: Normalization) -> Self {
+    pub fn new(normalization: LineForm) -> Self {
         Self { normalization, ..Self::default() }
     }
 
     /// How lines are normalised.
-    pub fn normalization(&self) -> Normalization {
+    pub fn normalization(&self) -> LineForm {
         self.normalization
     }
 

@@ -1,7 +1,7 @@
 //! What an image loses against the run that it was made of.
 
 use crate::translate::image::Runner;
-use crate::translate::{Options, Translated, Translator, translate_lines};
+use crate::translate::{SearchOptions, Translated, Translator, translate_lines};
 use a2d_cpu::Cpu;
 use a2d_run::prepared::Parallel;
 use a2d_score::tokenize::Tokenizer;
@@ -43,7 +43,7 @@ pub fn compare(
     image: &Runner<'_>,
     text: &Parallel,
     tokenizer: Tokenizer,
-    options: &Options,
+    options: &SearchOptions,
 ) -> Result<Comparison> {
     let mut go_on = |_| signals::go_on();
     let before = translate_lines(b, &run.model, &run.vocab, &text.source, options, &mut go_on)?;

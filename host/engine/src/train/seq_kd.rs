@@ -6,7 +6,7 @@
 
 use super::open_teacher;
 use crate::backend::device::{Chosen, Work};
-use crate::translate::{Hypothesis, MOST_BATCH, Options, Translator, translate_tokens};
+use crate::translate::{Hypothesis, MOST_BATCH, SearchOptions, Translator, translate_tokens};
 use a2d_core::backend::Train;
 use a2d_data::corpus::{Corpus, Writer};
 use a2d_data::vocab::{EOS, Vocab};
@@ -198,12 +198,12 @@ impl Recipe {
         }
     }
 
-    fn options(&self, max_tokens: usize) -> Options {
+    fn options(&self, max_tokens: usize) -> SearchOptions {
         let n_best = match self.target {
             SeqKd::Best => 1,
             SeqKd::Interpolation => self.search.beam,
         };
-        Options::new(self.search, max_tokens.max(MOST_BATCH), n_best)
+        SearchOptions::new(self.search, max_tokens.max(MOST_BATCH), n_best)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was reached: scores on the test set, sizes, speed, samples.
 
 use crate::backend::device::{Chosen, Work};
-use crate::translate::{Options, Translator, translate_lines};
+use crate::translate::{SearchOptions, Translator, translate_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::{Precision, Run};
 use a2d_run::prepared::{Parallel, Prepared};
@@ -74,7 +74,7 @@ impl Work for Summary<'_> {
                 None => return Ok(()),
             },
         };
-        let options = Options::of(&run.train);
+        let options = SearchOptions::of(&run.train);
         let scored = entries
             .iter()
             .map(|entry| score_run(b, entry, split, &text, &options, run.data.tokenizer()))
@@ -94,7 +94,7 @@ fn score_run<B: Train>(
     entry: &Entry<'_>,
     split: &str,
     text: &Parallel,
-    options: &Options,
+    options: &SearchOptions,
     tokenizer: Tokenizer,
 ) -> Result<Scored> {
     let translator = Translator::open(b, &entry.folder)?;
@@ -165,7 +165,7 @@ fn table(
     entries: &[Entry<'_>],
     scored: &[Scored],
     split: &str,
-    options: &Options,
+    options: &SearchOptions,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let width = entries.iter().map(|e| e.label.len()).max().unwrap_or(0).max(5);

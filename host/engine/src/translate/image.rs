@@ -1,9 +1,9 @@
 //! Running an image on the host: the device's own code, a sentence on each thread.
 
-use super::{Hypothesis, Options, Translated, translate_encoded};
+use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
 use a2d_core::micro::{self, Limits, Translator};
 use a2d_core::token::{self, Tokenizer};
-use a2d_data::vocab::Normalization;
+use a2d_data::vocab::LineForm;
 use a2d_run::model::MOST_LAYERS;
 use a2d_system::error::{Error, Result};
 use rayon::prelude::*;
@@ -77,7 +77,7 @@ impl<'a> Runner<'a> {
     pub fn tokens(
         &self,
         sources: &[Vec<u32>],
-        options: &Options,
+        options: &SearchOptions,
         go_on: &(dyn Fn() -> Result<()> + Sync),
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let one = |arena: &mut Words, source: &Vec<u32>| {
@@ -92,7 +92,7 @@ impl<'a> Runner<'a> {
         &self,
         arena: &mut Words,
         source: &[u32],
-        options: &Options,
+        options: &SearchOptions,
     ) -> Result<Vec<Hypothesis>> {
         let failed = |e: micro::Error| Error::failed(e.to_string());
         let length = source.len() + 1;
@@ -132,7 +132,7 @@ impl<'a> Runner<'a> {
     pub fn lines<S: AsRef<str> + Sync>(
         &self,
         lines: &[S],
-        options: &Options,
+        options: &SearchOptions,
         go_on: &(dyn Fn() -> Result<()> + Sync),
     ) -> Result<Translated> {
         let sources = lines.par_iter().map(|line| self.encode(line.as_ref()));
@@ -150,7 +150,7 @@ impl<'a> Runner<'a> {
         // The rest of a normalisation is done by the device's own code.
         let mut buffer = String::new();
         let line = match self.tokenizer.normalization() {
-            token::Normalization::Nfkc => Normalization::Nfkc.apply(line, &mut buffer),
+            token::Normalization::Nfkc => LineForm::Nfkc.apply(line, &mut buffer),
             _ => line,
         };
         let mut tokens = vec![0; self.tokenizer.room(line.len())];

@@ -1,7 +1,7 @@
 //! The lines of a text, translated by a run or an image: whole or sentence by sentence, at once or kept as they come.
 
 use super::image::{Runner, Words};
-use super::{MOST_TOKENS, Options, Translated, Translation, Translator, translate_lines};
+use super::{MOST_TOKENS, SearchOptions, Translated, Translation, Translator, translate_lines};
 use crate::backend::device::{Chosen, Work};
 use a2d_core::backend::Train;
 use a2d_data::sentences;
@@ -17,18 +17,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Lines to be translated by a run's best checkpoint, or by an image.
-pub struct Lines<'a> {
+pub struct SourceLines<'a> {
     /// The folder of the run, or the image.
     pub model: &'a Path,
     /// The lines.
     pub lines: &'a [String],
     /// How to search.
-    pub options: Options,
+    pub options: SearchOptions,
     /// Whether each sentence of a line is translated by itself.
     pub split: bool,
 }
 
-impl Lines<'_> {
+impl SourceLines<'_> {
     /// Translates them by a run on `device`.
     ///
     /// # Errors
@@ -55,13 +55,13 @@ impl Lines<'_> {
     /// translated again. Tells how far it is unless `quiet`.
     ///
     /// # Errors
-    /// As [`Lines::by_run`]; what is kept is of other lines or another run (misuse), or cannot be written.
+    /// As [`SourceLines::by_run`]; what is kept is of other lines or another run (misuse), or cannot be written.
     pub fn resume(self, device: &Chosen, output: &Path, quiet: bool) -> Result<TranslatedLines> {
         device.run(Precision::F32, Resumed { work: self, output, quiet })
     }
 }
 
-impl Work for Lines<'_> {
+impl Work for SourceLines<'_> {
     type Output = TranslatedLines;
 
     fn go<B: Train>(self, b: &mut B) -> Result<TranslatedLines> {
@@ -90,7 +90,7 @@ impl<'a> Units<'a> {
         &self,
         b: &mut B,
         translator: &Translator<B::Tensor>,
-        options: &Options,
+        options: &SearchOptions,
     ) -> Result<TranslatedLines> {
         let Translator { model, vocab, longest, .. } = translator;
         let mut go_on = |_| signals::go_on();
@@ -168,9 +168,18 @@ fn partial(output: &Path) -> PathBuf {
     name.into()
 }
 
+/// The search as it stands in the recipe of kept translations, whatever its types are called today: what earlier versions
+/// kept must be recognised.
+fn recipe_of(options: &SearchOptions) -> String {
+    let SearchOptions { search, max_length_a, max_length_b, max_tokens, n_best } = options;
+    let lengths = format!("max_length_a: {max_length_a:?}, max_length_b: {max_length_b:?}");
+    let rest = format!("max_tokens: {max_tokens}, n_best: {n_best}");
+    format!("Options {{ search: {search:?}, {lengths}, {rest} }}")
+}
+
 /// Lines that are kept as they are translated.
 struct Resumed<'a> {
-    work: Lines<'a>,
+    work: SourceLines<'a>,
     output: &'a Path,
     quiet: bool,
 }
@@ -198,12 +207,12 @@ impl Work for Resumed<'_> {
     type Output = TranslatedLines;
 
     fn go<B: Train>(self, b: &mut B) -> Result<TranslatedLines> {
-        let Lines { model, lines, options, split } = self.work;
+        let SourceLines { model, lines, options, split } = self.work;
         let translator = Translator::open(b, model)?;
         let mut recipe = json!({
             "model": translator.fingerprint,
             "text": hash::hex(hash::bytes(lines.join("\n").as_bytes())),
-            "search": format!("{options:?}"),
+            "search": recipe_of(&options),
         });
         if split {
             recipe["split"] = json!("sentences");
@@ -232,5 +241,22 @@ impl Work for Resumed<'_> {
         let longest = translator.longest;
         let translated = Translated { lines: translations, lengths, tokens };
         Ok(TranslatedLines { translated, longest, partial: Some(partial) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use a2d_run::config::BeamSearch;
+
+    #[test]
+    fn kept_translations_of_earlier_versions_are_recognised() {
+        let options = SearchOptions::new(BeamSearch::DEFAULT, 4096, 1);
+        assert_eq!(
+            recipe_of(&options),
+            "Options { search: Search { beam: 5, length_penalty: 1.0, min_length: 1, forbidden: \
+             Forbidden { ranges: [[0, 0], [0, 0], [0, 0], [0, 0]] } }, max_length_a: 1.2, max_length_b: 10.0, \
+             max_tokens: 4096, n_best: 1 }"
+        );
     }
 }

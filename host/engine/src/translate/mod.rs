@@ -23,7 +23,7 @@ pub const MOST_BATCH: usize = 4096;
 
 /// How to search, and how much at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
+pub struct SearchOptions {
     /// Beam and length penalty.
     pub search: Search,
     /// Longest translation: `max_length_a` times the source's tokens (EOS included) ...
@@ -36,7 +36,7 @@ pub struct Options {
     pub n_best: usize,
 }
 
-impl Options {
+impl SearchOptions {
     /// A search for `n_best` translations of each line, in batches of so many tokens.
     pub fn new(search: BeamSearch, max_tokens: usize, n_best: usize) -> Self {
         let BeamSearch { beam, length_penalty, max_length_a, max_length_b } = search;
@@ -72,7 +72,7 @@ pub fn translate_tokens<B: Decode>(
     b: &mut B,
     model: &Model<B::Param>,
     sources: &[Vec<u32>],
-    options: &Options,
+    options: &SearchOptions,
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Vec<Vec<Hypothesis>>> {
     let mut order: Vec<usize> = (0..sources.len()).collect();
@@ -94,7 +94,7 @@ pub fn translate_tokens<B: Decode>(
 }
 
 /// How many of the sentences, longest first, go together.
-fn batch_size(order: &[usize], sources: &[Vec<u32>], options: &Options) -> usize {
+fn batch_size(order: &[usize], sources: &[Vec<u32>], options: &SearchOptions) -> usize {
     let longest = sources[order[0]].len().max(1);
     (options.max_tokens / (longest * options.search.beam)).clamp(1, order.len())
 }
@@ -112,7 +112,7 @@ impl Workspace {
         b: &mut B,
         model: &Model<B::Param>,
         sources: &[&[u32]],
-        options: &Options,
+        options: &SearchOptions,
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let source = Source::new(b, sources, Layout::Packed);
         let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
@@ -213,11 +213,11 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     model: &Model<B::Param>,
     vocab: &Vocab,
     lines: &[S],
-    options: &Options,
+    options: &SearchOptions,
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Translated> {
     let search = Search { forbidden: vocab.forbidden(), ..options.search };
-    let options = Options { search, ..*options };
+    let options = SearchOptions { search, ..*options };
     let find = |mut sources: Vec<Vec<u32>>| {
         sources.iter_mut().for_each(|source| source.push(EOS));
         translate_tokens(b, model, &sources, &options, done)

@@ -1,7 +1,7 @@
 //! Single settings and where each came from: a line of a file, the environment, a flag.
 
 use super::schema;
-use a2d_data::prepare::{self, Chosen};
+use a2d_data::prepare::{self, DataChoices};
 use a2d_system::error::{Error, Result};
 use serde::Deserialize as _;
 use std::collections::BTreeMap;
@@ -136,7 +136,7 @@ fn unknown(name: &str, path: &str) -> Error {
 
 /// The settings that the prepared data in `folder` were made with; none where there are no such data.
 pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
-    let Some(Chosen { vocab_size, max_length, clean, normalization, given }) =
+    let Some(DataChoices { vocab_size, max_length, clean, normalization, given }) =
         prepare::chosen(folder)
     else {
         return Vec::new();

@@ -2,7 +2,7 @@
 
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::Format;
-use a2d_host::data::vocab::{Normalization, Vocab, Words};
+use a2d_host::data::vocab::{LineForm, Vocab, Words};
 use a2d_host::export::tokenizer::tables;
 use a2d_host::export::write;
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
@@ -29,7 +29,7 @@ fn lines(language: &str) -> Vec<String> {
     text.lines().take(200).map(String::from).collect()
 }
 
-fn vocabulary(size: usize, bytes: bool, form: Normalization) -> Vec<u8> {
+fn vocabulary(size: usize, bytes: bool, form: LineForm) -> Vec<u8> {
     let mut words = Words::new(form);
     [lines("de"), lines("en")].concat().iter().for_each(|line| words.add(line));
     let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(()));
@@ -96,13 +96,13 @@ fn without_directory(mut image: Vec<u8>) -> Vec<u8> {
 fn token_seeds() -> Vec<Vec<u8>> {
     let texts = [lines("de"), lines("en")].map(|lines| lines[..3].to_vec()).concat();
     let sizes = [(50, false), (60, false), (300, true)];
-    let tables = sizes.map(|(size, bytes)| vocabulary(size, bytes, Normalization::None));
+    let tables = sizes.map(|(size, bytes)| vocabulary(size, bytes, LineForm::None));
     let with_tables = tables.iter().zip(&texts).map(|(tables, text)| {
         let text = &text.as_bytes()[..text.len().min(40)];
         [&[text.len() as u8], text, tables].concat()
     });
     let hard = ["\u{feff} e\u{301}\u{323}\u{a0} ", "각\u{11a8}\u{1d160}x\u{345}\u{315}"];
-    let normalised = [Normalization::Nfc, Normalization::Nfkc].into_iter().zip(hard);
+    let normalised = [LineForm::Nfc, LineForm::Nfkc].into_iter().zip(hard);
     let normalised = normalised.map(|(form, text)| {
         let tables = vocabulary(300, true, form);
         [&[text.len() as u8], text.as_bytes(), &tables].concat()
@@ -153,7 +153,7 @@ fn write_seeds() {
     for (name, size, bytes) in [("letters", 100, false), ("bytes", 400, true)] {
         fs::write(
             folder().join("vocabularies").join(name),
-            vocabulary(size, bytes, Normalization::None),
+            vocabulary(size, bytes, LineForm::None),
         )
         .expect("written");
     }

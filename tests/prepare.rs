@@ -9,8 +9,8 @@ mod normal;
 
 use a2d_host::data::batches::{batches, fixed_batches};
 use a2d_host::data::corpus::{BLOCK, Corpus, Writer};
-use a2d_host::data::prepare::{Check, Report, Request, Split, load_report, run, up_to_date};
-use a2d_host::data::vocab::{EOS, Normalization, SPECIAL, UNK, Vocab, Words};
+use a2d_host::data::prepare::{Check, PrepareRequest, Report, Split, load_report, run, up_to_date};
+use a2d_host::data::vocab::{EOS, LineForm, SPECIAL, UNK, Vocab, Words};
 use a2d_host::system::error::Error;
 use a2d_host::system::hash;
 use a2d_host::system::text::read_lines;
@@ -33,7 +33,7 @@ fn learn(lines: &[String], size: usize) -> Vocab {
 
 /// A vocabulary of 2,000 that reads lines as they are.
 fn learn_plain(lines: &[String]) -> Vocab {
-    let mut words = Words::new(Normalization::None);
+    let mut words = Words::new(LineForm::None);
     lines.iter().for_each(|line| words.add(line));
     Vocab::learn_words(words, 2000, true, &mut || Ok(())).unwrap()
 }
@@ -471,7 +471,7 @@ fn batches_of_real_text_waste_little() {
 // Preparing -----------------------------------------------------------------------------------
 
 /// A folder with a small corpus `train`, `valid` and `test`, and a request for it.
-fn workshop() -> (TempDir, Request) {
+fn workshop() -> (TempDir, PrepareRequest) {
     let folder = TempDir::new().unwrap();
     let prefix = |name: &str| folder.path().join(name).display().to_string();
     for (name, from, to) in [("train", 0, 300), ("valid", 300, 400), ("test", 400, 500)] {
@@ -480,7 +480,7 @@ fn workshop() -> (TempDir, Request) {
             fs::write(format!("{}.{lang}", prefix(name)), lines.join("\n") + "\n").unwrap();
         }
     }
-    let request = Request {
+    let request = PrepareRequest {
         source_lang: "de".into(),
         target_lang: "en".into(),
         train: prefix("train"),
@@ -489,12 +489,12 @@ fn workshop() -> (TempDir, Request) {
         vocab_size: 800,
         byte_fallback: Some(true),
         out: folder.path().join("deep/data"),
-        ..Request::default()
+        ..PrepareRequest::default()
     };
     (folder, request)
 }
 
-fn prepared(request: &Request) -> (Report, String) {
+fn prepared(request: &PrepareRequest) -> (Report, String) {
     let mut told = Vec::new();
     let report = run(request, &mut told).unwrap();
     (report, String::from_utf8(told).unwrap())
@@ -527,7 +527,7 @@ fn preparing_writes_all_that_training_needs() {
 #[test]
 fn preparing_twice_gives_the_same_bytes() {
     let (_folder, request) = workshop();
-    let files = |request: &Request| {
+    let files = |request: &PrepareRequest| {
         prepared(request);
         ["tokenizer.json", "train.bin", "valid.bin", "test.bin", "data.json"]
             .map(|name| fs::read(request.out.join(name)).unwrap())
@@ -542,11 +542,11 @@ fn a_folder_is_up_to_date_until_something_changes() {
     prepared(&request);
     assert!(up_to_date(&request));
 
-    assert!(!up_to_date(&Request { vocab_size: 801, ..request.clone() }));
-    assert!(!up_to_date(&Request { max_length: 9, ..request.clone() }));
-    assert!(!up_to_date(&Request { test: None, ..request.clone() }));
-    assert!(!up_to_date(&Request { byte_fallback: None, ..request.clone() }));
-    assert!(!up_to_date(&Request { normalization: Normalization::Nfkc, ..request.clone() }));
+    assert!(!up_to_date(&PrepareRequest { vocab_size: 801, ..request.clone() }));
+    assert!(!up_to_date(&PrepareRequest { max_length: 9, ..request.clone() }));
+    assert!(!up_to_date(&PrepareRequest { test: None, ..request.clone() }));
+    assert!(!up_to_date(&PrepareRequest { byte_fallback: None, ..request.clone() }));
+    assert!(!up_to_date(&PrepareRequest { normalization: LineForm::Nfkc, ..request.clone() }));
 
     let text = folder.path().join("valid.en");
     let before = fs::read(&text).unwrap();
@@ -567,7 +567,7 @@ fn a_folder_is_up_to_date_until_something_changes() {
 fn a_run_without_test_leaves_no_old_test() {
     let (_folder, request) = workshop();
     prepared(&request);
-    let request = Request { test: None, ..request };
+    let request = PrepareRequest { test: None, ..request };
     prepared(&request);
     assert!(!request.out.join("test.bin").exists());
     assert!(!request.out.join("test.target").exists());
@@ -651,7 +651,7 @@ fn wrong_input_is_named() {
     let long = [&b"good\n".repeat(299)[..], &b"x".repeat((1 << 20) + 1)].concat();
     refused("train.de", &long, &["train.de:300: longer than 1 MiB"]);
     refused("train.de", b"", &["train.de has 0 lines", "train.en has 300"]);
-    let small = Request { vocab_size: 3, ..request.clone() };
+    let small = PrepareRequest { vocab_size: 3, ..request.clone() };
     assert!(misuse(run(&small, &mut Vec::new())).contains("too small"));
     assert!(up_to_date(&request), "a refused run leaves what was there");
 
@@ -667,7 +667,7 @@ fn wrong_input_is_named() {
     fs::remove_file(path("valid.de")).unwrap();
     let message = misuse(run(&request, &mut Vec::new()));
     assert!(message.contains("cannot read") && message.contains("valid.de"), "{message}");
-    let same = Request { target_lang: "de".into(), ..request.clone() };
+    let same = PrepareRequest { target_lang: "de".into(), ..request.clone() };
     assert!(misuse(run(&same, &mut Vec::new())).contains("both \"de\""));
 }
 
@@ -694,7 +694,7 @@ fn quickstart_splits_share_no_sentence() {
 fn quickstart_has_no_flaws() {
     let folder = TempDir::new().unwrap();
     let prefix = |name: &str| quickstart().join(name).display().to_string();
-    let request = Request {
+    let request = PrepareRequest {
         source_lang: "de".into(),
         target_lang: "en".into(),
         train: prefix("train"),
@@ -702,7 +702,7 @@ fn quickstart_has_no_flaws() {
         test: Some(prefix("test")),
         vocab_size: 4000,
         out: folder.path().into(),
-        ..Request::default()
+        ..PrepareRequest::default()
     };
     let (report, told) = prepared(&request);
     for split in &report.splits {

@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 mod desk;
 
-use a2d_host::report::{Lines, base64, quoted};
+use a2d_host::report::{LogLines, base64, quoted};
 use a2d_host::run::run_dir::RunDir;
 use a2d_tests::helpers::skip::skipped;
 use desk::{Desk, copy, done, send};
@@ -417,7 +417,7 @@ fn small_things_are_as_they_should_be() {
     ] {
         assert_eq!(quoted(word), text);
     }
-    let lines = Lines::parse(b"{\"a\":1}\n\nx\n{}\r\n");
+    let lines = LogLines::parse(b"{\"a\":1}\n\nx\n{}\r\n");
     assert_eq!((lines.lines.len(), lines.unreadable), (2, vec![3]));
 }
 

@@ -7,7 +7,7 @@ mod table;
 
 use a2d_core::rng;
 use a2d_core::token::{Error, Tokenizer};
-use a2d_host::data::vocab::{Normalization, Vocab, Words};
+use a2d_host::data::vocab::{LineForm, Vocab, Words};
 use a2d_host::export::tokenizer::tables;
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -24,7 +24,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn learn(name: &str, lines: &[String], size: usize, bytes: bool, form: Normalization) -> Self {
+    fn learn(name: &str, lines: &[String], size: usize, bytes: bool, form: LineForm) -> Self {
         let mut words = Words::new(form);
         lines.iter().for_each(|line| words.add(line));
         let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(())).unwrap();
@@ -99,7 +99,7 @@ static QUICKSTART: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
-    use Normalization::{Nfc, None};
+    use LineForm::{Nfc, None};
     let kinds = [
         (300, false, None),
         (300, true, Nfc),
@@ -119,7 +119,7 @@ static SMALL: LazyLock<[Pair; 2]> = LazyLock::new(|| {
         .map(String::from)
         .into();
     let learn = |size, bytes, form| Pair::learn("small", &lines, size, bytes, form);
-    [learn(60, false, Normalization::None), learn(300, true, Normalization::Nfc)]
+    [learn(60, false, LineForm::None), learn(300, true, LineForm::Nfc)]
 });
 
 // The same as on the host -----------------------------------------------------------------------
@@ -568,7 +568,7 @@ fn every_line_of_real_text_is_the_same() {
         let lines: Vec<_> =
             names.iter().flat_map(|name| lines_of(&root.join(folder).join(name))).collect();
         for (size, bytes) in [(8000, true), (8000, false)] {
-            let pair = Pair::learn(folder, &lines, size, bytes, Normalization::Nfc);
+            let pair = Pair::learn(folder, &lines, size, bytes, LineForm::Nfc);
             eprintln!("{}: {} bytes", pair.name, pair.tables.len());
             let (mut count, mut tokens) = (0, 0);
             for file in &files {

@@ -1,14 +1,14 @@
 //! A little real text, prepared, and models that train on it in a blink.
 
 use a2d_host::config::{Method, Run};
-use a2d_host::data::prepare::{self, Request};
+use a2d_host::data::prepare::{self, PrepareRequest};
 use a2d_host::run::prepared::Prepared;
 use std::path::Path;
 
 /// The quickstart's validation text, prepared in `folder`.
 pub fn prepared(folder: &Path) -> Prepared {
     let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/quickstart/valid");
-    let request = Request {
+    let request = PrepareRequest {
         source_lang: "de".into(),
         target_lang: "en".into(),
         train: text.into(),
@@ -16,7 +16,7 @@ pub fn prepared(folder: &Path) -> Prepared {
         vocab_size: 300,
         max_length: 40,
         out: folder.to_owned(),
-        ..Request::default()
+        ..PrepareRequest::default()
     };
     prepare::run(&request, &mut std::io::sink()).expect("text that can be prepared");
     Prepared::open(folder).expect("what was prepared")

@@ -37,8 +37,8 @@ fn is_control(id: u32) -> bool {
     (4..260).contains(&id) && ((id - 4) as u8).is_ascii_control()
 }
 
-fn options(beam: usize) -> translate::Options {
-    translate::Options {
+fn options(beam: usize) -> translate::SearchOptions {
+    translate::SearchOptions {
         search: Search { beam, length_penalty: 0.8, ..Search::GREEDY },
         max_length_a: 1.0,
         max_length_b: 8.0,

@@ -2,7 +2,9 @@
 
 use super::{found, misuse, prepared, quickstart_lines, workshop};
 use a2d_host::data::corpus::Corpus;
-use a2d_host::data::prepare::{Check, Report, Request, Script, load_report, run, up_to_date};
+use a2d_host::data::prepare::{
+    Check, PrepareRequest, Report, Script, load_report, run, up_to_date,
+};
 use a2d_host::data::vocab::Vocab;
 use a2d_host::system::text::read_lines;
 use std::fs;
@@ -58,7 +60,7 @@ const FLAWS: [(Check, &str, &str); 21] = [
 ];
 
 /// A workshop whose training text has all of `FLAWS`, from line 31 on.
-fn flawed() -> (tempfile::TempDir, Request) {
+fn flawed() -> (tempfile::TempDir, PrepareRequest) {
     let (folder, request) = workshop();
     let flaws: Vec<_> = FLAWS.iter().map(|(_, s, t)| (s.as_bytes(), t.as_bytes())).collect();
     with(folder.path(), "train", &flaws);
@@ -115,7 +117,7 @@ fn the_report_is_in_the_folder() {
 #[test]
 fn cleaning_leaves_out_what_is_flawed_and_nothing_else() {
     let (folder, request) = flawed();
-    let clean = Request { clean: true, ..request.clone() };
+    let clean = PrepareRequest { clean: true, ..request.clone() };
     let (report, _) = prepared(&clean);
     let train = &report.splits[0];
     assert_eq!((train.lines, train.kept, train.flawed), (51, 34, 0));
@@ -162,7 +164,7 @@ fn lines_of_a_test_are_scored_though_the_loss_lacks_them() {
 #[test]
 fn strictness_is_one_line_and_nothing_but_the_report() {
     let (_folder, request) = flawed();
-    let strict = Request { strict: Some(0.0), ..request.clone() };
+    let strict = PrepareRequest { strict: Some(0.0), ..request.clone() };
     let message = misuse(run(&strict, &mut Vec::new()));
     let report = request.out.join("report.json");
     for part in [
@@ -175,14 +177,14 @@ fn strictness_is_one_line_and_nothing_but_the_report() {
     let left: Vec<_> = fs::read_dir(&request.out).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(left, [report]);
     // A share that is borne, and what is cleaned away.
-    prepared(&Request { strict: Some(100.0), ..request.clone() });
+    prepared(&PrepareRequest { strict: Some(100.0), ..request.clone() });
     assert!(up_to_date(&request), "how strict it was does not matter later");
     let before = fs::read(request.out.join("data.json")).unwrap();
     misuse(run(&strict, &mut Vec::new()));
     assert_eq!(fs::read(request.out.join("data.json")).unwrap(), before);
-    let clean = Request { clean: true, test: None, ..strict.clone() };
+    let clean = PrepareRequest { clean: true, test: None, ..strict.clone() };
     prepared(&clean);
-    misuse(run(&Request { clean: false, ..clean }, &mut Vec::new()));
+    misuse(run(&PrepareRequest { clean: false, ..clean }, &mut Vec::new()));
 }
 
 #[test]
@@ -192,7 +194,7 @@ fn unreadable_lines_are_left_out_where_that_is_asked_for() {
     with(folder.path(), "train", &[(b"sch\xf6n", b"fair"), (&long, b"long"), (b"gut", b"good")]);
     let message = misuse(run(&request, &mut Vec::new()));
     assert!(message.contains("train.de:31: not UTF-8; correct it"), "{message}");
-    let clean = Request { clean: true, ..request.clone() };
+    let clean = PrepareRequest { clean: true, ..request.clone() };
     let (report, told) = prepared(&clean);
     assert_eq!(found(&report.splits[0], Check::Unreadable), [31, 32]);
     assert_eq!(report.splits[0].kept, 31);
@@ -225,11 +227,11 @@ fn swapped_languages_are_told() {
         let file = |lang: &str| folder.path().join(format!("{name}.{lang}"));
         fs::rename(file("de"), file("ru")).unwrap();
     }
-    let russian = Request { source_lang: "ru".into(), ..request };
+    let russian = PrepareRequest { source_lang: "ru".into(), ..request };
     let (report, told) = prepared(&russian);
     let warning = "train.ru is mostly in Latin script, and ru is written in Cyrillic";
     assert!(report.warnings[0].contains(warning) && told.contains("\nwarning: "), "{told}");
-    let strict = Request { strict: Some(100.0), ..russian };
+    let strict = PrepareRequest { strict: Some(100.0), ..russian };
     assert!(misuse(run(&strict, &mut Vec::new())).contains(warning));
 }
 

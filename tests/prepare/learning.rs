@@ -3,7 +3,7 @@
 use super::{both_sides, learn, prepared, quickstart_lines, workshop};
 use a2d_core::rng::scramble;
 use a2d_core::token::Tokenizer;
-use a2d_host::data::prepare::Request;
+use a2d_host::data::prepare::PrepareRequest;
 use a2d_host::data::vocab::{LONGEST_TOKEN, Vocab};
 use a2d_host::export::tokenizer::tables;
 use std::fs;
@@ -80,7 +80,7 @@ fn vocabulary_beside(pair: [&str; 2], clean: bool) -> Vec<u8> {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(path, format!("{text}{line}\n")).unwrap();
     }
-    let request = Request { clean, max_length: 40, ..request };
+    let request = PrepareRequest { clean, max_length: 40, ..request };
     prepared(&request);
     Vocab::load(&request.out.join("tokenizer.json")).unwrap().to_bytes()
 }

@@ -3,9 +3,9 @@
 use super::{found, prepared, workshop};
 use a2d_host::data::corpus::Corpus;
 use a2d_host::data::prepare::{
-    Check, Normalized, Report, Request, State, load_report, state, up_to_date,
+    Check, Freshness, Normalized, PrepareRequest, Report, load_report, state, up_to_date,
 };
-use a2d_host::data::vocab::{Normalization, Vocab};
+use a2d_host::data::vocab::{LineForm, Vocab};
 use a2d_host::system::text::read_lines;
 use std::fs;
 use std::path::Path;
@@ -44,7 +44,7 @@ fn what_normalisation_changes_is_counted_and_mended() {
     assert_eq!(train.normalized, Normalized { spaces: 4, invisible: 6, composition: 1 }, "{told}");
     assert_eq!(report.splits[1].normalized, Normalized::default());
     assert_eq!(report.splits[2].normalized, Normalized { invisible: 1, ..Normalized::default() });
-    assert_eq!(report.vocabulary.normalization, Normalization::Nfc);
+    assert_eq!(report.vocabulary.normalization, LineForm::Nfc);
     for part in [
         "normalization nfc",
         "\n  lines with other spaces, normalised                  4   0.651 %\n",
@@ -75,8 +75,8 @@ fn other_forms_are_other_data() {
     let (folder, request) = workshop();
     add(folder.path(), "train", &PAIRS);
     prepared(&request);
-    let plain = Request { normalization: Normalization::None, ..request.clone() };
-    let State::Other(why) = state(&plain) else { panic!("{:?}", state(&plain)) };
+    let plain = PrepareRequest { normalization: LineForm::None, ..request.clone() };
+    let Freshness::Other(why) = state(&plain) else { panic!("{:?}", state(&plain)) };
     assert_eq!(why, "it was prepared with `data.normalization` nfc, not none");
     let (report, told) = prepared(&plain);
     let train = &report.splits[0];
@@ -85,7 +85,8 @@ fn other_forms_are_other_data() {
     assert_eq!(found(train, Check::Encoding), [301, 305]);
     assert_eq!(found(train, Check::Empty), [0; 0]);
     assert!(up_to_date(&plain) && !up_to_date(&request));
-    let (report, _) = prepared(&Request { normalization: Normalization::Nfkc, ..request.clone() });
+    let (report, _) =
+        prepared(&PrepareRequest { normalization: LineForm::Nfkc, ..request.clone() });
     assert_eq!(report.splits[0].normalized.composition, 2);
 }
 
@@ -93,21 +94,21 @@ fn other_forms_are_other_data() {
 fn a_given_vocabulary_decides_how_text_is_normalised() {
     let (folder, request) = workshop();
     add(folder.path(), "train", &PAIRS);
-    prepared(&Request { normalization: Normalization::None, ..request.clone() });
+    prepared(&PrepareRequest { normalization: LineForm::None, ..request.clone() });
     let vocabulary = folder.path().join("given.json");
     fs::rename(request.out.join("tokenizer.json"), &vocabulary).unwrap();
-    let given = Request { vocabulary: Some(vocabulary), ..request };
+    let given = PrepareRequest { vocabulary: Some(vocabulary), ..request };
     let (report, _) = prepared(&given);
-    assert_eq!(report.vocabulary.normalization, Normalization::None);
+    assert_eq!(report.vocabulary.normalization, LineForm::None);
     assert_eq!(report.splits[0].normalized, Normalized::default());
     assert!(up_to_date(&given));
-    assert!(up_to_date(&Request { normalization: Normalization::Nfkc, ..given }));
+    assert!(up_to_date(&PrepareRequest { normalization: LineForm::Nfkc, ..given }));
 }
 
 #[test]
 fn folders_that_say_nothing_of_a_normalisation_have_none() {
     let (_folder, request) = workshop();
-    let plain = Request { normalization: Normalization::None, ..request.clone() };
+    let plain = PrepareRequest { normalization: LineForm::None, ..request.clone() };
     let (report, _) = prepared(&plain);
     let path = request.out.join("data.json");
     let mut manifest: serde_json::Value =

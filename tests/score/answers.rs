@@ -3,8 +3,8 @@
 use std::fs;
 
 use a2d_host::cli::{Cli, Verb};
-use a2d_host::score::command::Request;
-use a2d_host::score::{Metric, Options};
+use a2d_host::score::command::ScoreRequest;
+use a2d_host::score::{Metric, MetricOptions};
 use clap::Parser;
 use serde_json::Value;
 
@@ -40,10 +40,10 @@ pub fn metric(options: &str, sentence: bool) -> Box<dyn Metric> {
 }
 
 /// The names and settings of metrics, as the command line takes them.
-pub fn parsed(options: &str) -> (Vec<String>, Options) {
+pub fn parsed(options: &str) -> (Vec<String>, MetricOptions) {
     let line = format!("host score --hypothesis - --reference - --metrics {options}");
     let Verb::Score(args) = Cli::try_parse_from(line.split(' ')).unwrap().verb else { panic!() };
-    let request = Request::try_from(args).unwrap();
+    let request = ScoreRequest::try_from(args).unwrap();
     (request.metrics, request.options)
 }
 

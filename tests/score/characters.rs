@@ -1,6 +1,6 @@
 //! Tokenisers, on every character there is.
 
-use a2d_host::score::Options;
+use a2d_host::score::MetricOptions;
 use a2d_host::score::tokenize::{Tercom, Tokenizer, words};
 
 use crate::answers::{fixture, list, parsed, text};
@@ -23,7 +23,7 @@ const STEP: usize = 61;
 fn every_character_is_split_as_by_sacrebleu() {
     for answer in list(&fixture("characters.json", "SCORE_CHARACTERS")) {
         let options = text(&answer["options"]);
-        let (metrics, Options { bleu, ter, .. }) = parsed(options);
+        let (metrics, MetricOptions { bleu, ter, .. }) = parsed(options);
         let space = |line: &str| match metrics[0].as_str() {
             "bleu" => bleu.tokenizer.space(line).into_owned(),
             _ => ter.tercom.space(line),

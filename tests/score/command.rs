@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use a2d_host::score::command::{self, Request};
+use a2d_host::score::command::{self, ScoreRequest};
 use a2d_host::score::triples::Export;
-use a2d_host::score::{Bleu, Options, bleu, corpus, sentences};
+use a2d_host::score::{Bleu, MetricOptions, bleu, corpus, sentences};
 use a2d_host::system::error::Error;
 use a2d_host::system::text::read_lines;
 use serde_json::Value;
@@ -19,12 +19,12 @@ const GZIPPED: &[u8] = &[
     0xcd, 0xcc, 0xd3, 0xe3, 0x02, 0x00, 0x62, 0x68, 0xb3, 0xe2, 0x0a, 0x00, 0x00, 0x00,
 ];
 
-fn request(hypothesis: &Path, references: &[&Path], metrics: &[&str]) -> Request {
-    Request {
+fn request(hypothesis: &Path, references: &[&Path], metrics: &[&str]) -> ScoreRequest {
+    ScoreRequest {
         hypothesis: hypothesis.into(),
         references: references.iter().map(PathBuf::from).collect(),
         metrics: metrics.iter().map(|name| name.to_string()).collect(),
-        options: Options::default(),
+        options: MetricOptions::default(),
         sentence: false,
         json: false,
         score_only: false,
@@ -34,14 +34,14 @@ fn request(hypothesis: &Path, references: &[&Path], metrics: &[&str]) -> Request
 }
 
 /// What is printed.
-fn output(request: &Request) -> Result<String, Error> {
+fn output(request: &ScoreRequest) -> Result<String, Error> {
     let mut out = Vec::new();
     command::run(request, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
 /// The message of a request that must be refused with exit code 2.
-fn refusal(request: &Request) -> String {
+fn refusal(request: &ScoreRequest) -> String {
     let error = output(request).unwrap_err();
     assert_eq!(error.exit_code(), 2, "{error}");
     error.to_string()
@@ -88,7 +88,7 @@ fn command_writes_unrounded_scores_as_json() {
     let reference = files.write("ref", "Das ist ein langer Satz.\n");
     let request = request(&hypothesis, &[&reference], &["bleu", "chrf"]);
     let list: Value =
-        serde_json::from_str(&output(&Request { json: true, ..request }).unwrap()).unwrap();
+        serde_json::from_str(&output(&ScoreRequest { json: true, ..request }).unwrap()).unwrap();
     let score = bleu(&["Das ist ein guter Satz."], &[vec!["Das ist ein langer Satz."]]).unwrap();
     assert_eq!(list[0]["name"], "BLEU");
     assert_eq!(list[0]["signature"], score.signature);
@@ -145,14 +145,14 @@ fn every_line_has_its_scores_with_tabs_between() {
     let files = Files::new();
     let hypothesis = files.write("hyp", "Das ist ein guter Satz.\n\nJa\n");
     let reference = files.write("ref", "Das ist ein langer Satz.\nNein\nJa\n");
-    let request = Request {
+    let request = ScoreRequest {
         sentence: true,
         score_only: true,
         places: 2,
         ..request(&hypothesis, &[&reference], &["bleu", "ter"])
     };
     assert_eq!(output(&request).unwrap(), "37.99\t20.00\n0.00\t100.00\n100.00\t0.00\n");
-    let lines = output(&Request { score_only: false, places: 1, ..request.clone() }).unwrap();
+    let lines = output(&ScoreRequest { score_only: false, places: 1, ..request.clone() }).unwrap();
     let lines: Vec<_> = lines.lines().collect();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(lines.len(), 3);
@@ -164,7 +164,7 @@ fn every_line_has_its_scores_with_tabs_between() {
              TER|nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:a2d-{version} = 0.0"
         )
     );
-    let list = output(&Request { json: true, ..request }).unwrap();
+    let list = output(&ScoreRequest { json: true, ..request }).unwrap();
     let list: Value = serde_json::from_str(&list).unwrap();
     let hypotheses = read_lines(&hypothesis).unwrap();
     let references = [read_lines(&reference).unwrap()];
@@ -215,23 +215,23 @@ fn triples_are_what_comet_takes() {
         files: vec![files.path(name)],
     };
     let plain = request(&hypothesis, &[&reference], &["bleu"]);
-    let request = Request { export: Some(export("out.jsonl", b"a\nb\\\n")), ..plain.clone() };
+    let request = ScoreRequest { export: Some(export("out.jsonl", b"a\nb\\\n")), ..plain.clone() };
     assert_eq!(output(&request), output(&plain), "the scores are the same");
     assert_eq!(
         fs::read_to_string(files.path("out.jsonl")).unwrap(),
         "{\"src\":\"a\",\"mt\":\"one \\\"two\\\"\",\"ref\":\"eins\\tzwei\"}\n\
          {\"src\":\"b\\\\\",\"mt\":\"\",\"ref\":\"ä\"}\n"
     );
-    let twice = Request { references: vec![reference.clone(), reference], ..request };
+    let twice = ScoreRequest { references: vec![reference.clone(), reference], ..request };
     assert_eq!(refusal(&twice), "--export-triples takes one reference, found 2");
-    let short = Request { export: Some(export("out.jsonl", b"a\n")), ..plain.clone() };
+    let short = ScoreRequest { export: Some(export("out.jsonl", b"a\n")), ..plain.clone() };
     let expected = ["different numbers of lines: 2 in ", "hyp, 1 in ", "src"];
     assert!(expected.iter().all(|part| refusal(&short).contains(part)), "{}", refusal(&short));
     let mut stdout = export("-", b"a\nb\n");
     stdout.files = vec!["-".into()];
-    let stdout = Request { export: Some(stdout), ..plain.clone() };
+    let stdout = ScoreRequest { export: Some(stdout), ..plain.clone() };
     assert!(refusal(&stdout).contains("standard output is for the scores"));
-    let nowhere = Request { export: Some(export("nowhere/out", b"a\nb\n")), ..plain };
+    let nowhere = ScoreRequest { export: Some(export("nowhere/out", b"a\nb\n")), ..plain };
     let error = output(&nowhere).unwrap_err();
     assert_eq!(error.exit_code(), 1, "{error}");
     assert!(error.to_string().contains("nowhere/out: no such file or directory"), "{error}");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use a2d_host::cli::{Cli, Verb};
-use a2d_host::score::compare::{self, Request};
+use a2d_host::score::compare::{self, CompareRequest};
 use a2d_host::system::error::Error;
 use clap::Parser;
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn desk() -> Files {
 }
 
 /// What a command line asks for, its files being in the folder.
-fn request(files: &Files, line: &str) -> Request {
+fn request(files: &Files, line: &str) -> CompareRequest {
     let mut words = vec!["host".to_owned(), "compare".to_owned()];
     words.extend(line.split(' ').map(|word| match word.strip_prefix("./") {
         Some(name) => files.path(name).display().to_string(),
@@ -36,7 +36,7 @@ fn request(files: &Files, line: &str) -> Request {
     args.try_into().unwrap()
 }
 
-fn output(request: &Request) -> Result<String, Error> {
+fn output(request: &CompareRequest) -> Result<String, Error> {
     let mut out = Vec::new();
     compare::run(request, &mut out)?;
     Ok(String::from_utf8(out).unwrap())

@@ -3,7 +3,7 @@
 use super::{Pair, QUICKSTART, encode};
 use a2d_core::rng;
 use a2d_core::token::{self, Tokenizer, VERSION};
-use a2d_host::data::vocab::{Normalization, Vocab, Words};
+use a2d_host::data::vocab::{LineForm, Vocab, Words};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -12,11 +12,11 @@ use unicode_normalization::char::{canonical_combining_class, decompose_canonical
 
 /// Some text with vocabularies of every normalisation.
 static FORMS: LazyLock<[Pair; 3]> = LazyLock::new(|| {
-    let forms = [Normalization::None, Normalization::Nfc, Normalization::Nfkc];
+    let forms = [LineForm::None, LineForm::Nfc, LineForm::Nfkc];
     forms.map(|form| Pair::learn("quickstart", &QUICKSTART, 2000, true, form))
 });
 
-fn normal(form: Normalization, line: &str) -> String {
+fn normal(form: LineForm, line: &str) -> String {
     form.apply(line, &mut String::new()).to_owned()
 }
 
@@ -41,13 +41,9 @@ fn check(line: &str) {
     let ids = nfc.vocab.encode(line).unwrap();
     assert_eq!(encode(&nfc.device, line), ids, "{line:?}");
     assert_eq!(nfc.vocab.decode(&ids).unwrap(), expected, "{line:?}");
-    assert_eq!(normal(Normalization::Nfc, line), expected, "{line:?}");
-    assert_eq!(
-        Normalization::Nfc.touches(line) == Default::default(),
-        line == expected,
-        "{line:?}"
-    );
-    assert_eq!(normal(Normalization::Nfc, &expected), expected, "{line:?}");
+    assert_eq!(normal(LineForm::Nfc, line), expected, "{line:?}");
+    assert_eq!(LineForm::Nfc.touches(line) == Default::default(), line == expected, "{line:?}");
+    assert_eq!(normal(LineForm::Nfc, &expected), expected, "{line:?}");
 }
 
 /// Characters that mean something to a normalisation.
@@ -200,15 +196,15 @@ fn compatible_characters_are_the_same_where_that_is_asked_for() {
         ("\u{a8}a", "\u{308}a"),
     ];
     for (line, same) in pairs {
-        assert_eq!(normal(Normalization::Nfkc, line), same);
+        assert_eq!(normal(LineForm::Nfkc, line), same);
         let ids = nfkc.vocab.encode(line).unwrap();
         assert_eq!(ids, nfkc.vocab.encode(same).unwrap());
         assert_eq!(encode(&nfkc.device, same), ids);
-        assert_eq!(normal(Normalization::Nfc, line), line);
+        assert_eq!(normal(LineForm::Nfc, line), line);
     }
     for c in '\0'..=char::MAX {
-        let once = normal(Normalization::Nfkc, &format!("a{c}b {c}"));
-        assert_eq!(normal(Normalization::Nfkc, &once), once, "{c:?}");
+        let once = normal(LineForm::Nfkc, &format!("a{c}b {c}"));
+        assert_eq!(normal(LineForm::Nfkc, &once), once, "{c:?}");
     }
 }
 
@@ -220,7 +216,7 @@ fn text_that_is_normal_makes_the_vocabulary_that_it_made_without_a_normalisation
         let vocab = Vocab::learn_words(words, 4000, true, &mut || Ok(())).unwrap();
         serde_json::from_slice::<serde_json::Value>(&vocab.to_bytes()).unwrap()
     };
-    let [none, nfc] = [Normalization::None, Normalization::Nfc].map(learn);
+    let [none, nfc] = [LineForm::None, LineForm::Nfc].map(learn);
     assert_eq!(none["model"].to_string(), nfc["model"].to_string());
     assert!(none["normalizer"].is_null() && !nfc["normalizer"].is_null());
 }

@@ -23,10 +23,15 @@ pub struct Options {
     pub cut: bool,
 }
 
-impl Default for Options {
+impl Options {
     /// What `host translate` does: penalty 1, `1.2 n + 10` tokens; sentences that are too long are refused.
+    pub const DEFAULT: Self =
+        Self { length_penalty: 1.0, max_length_a: 1.2, max_length_b: 10.0, cut: false };
+}
+
+impl Default for Options {
     fn default() -> Self {
-        Self { length_penalty: 1.0, max_length_a: 1.2, max_length_b: 10.0, cut: false }
+        Self::DEFAULT
     }
 }
 

@@ -1,6 +1,6 @@
 //! The learned alignment of heads over the epochs.
 
-use super::jsonl::{Line, Lines, count};
+use super::jsonl::{LogLine, LogLines, count};
 use super::numbers::digits;
 use a2d_core::config::Config;
 use a2d_run::checkpoint::{Saved, Tensor};
@@ -35,7 +35,7 @@ pub struct Frame {
 
 impl Frame {
     /// What a line of `alignment.jsonl` says; nothing where it is no alignment.
-    fn of(line: &Line) -> Option<Self> {
+    fn of(line: &LogLine) -> Option<Self> {
         let mut kinds = KINDS.map(|_| Vec::new());
         for ((name, _), kind) in KINDS.iter().zip(&mut kinds) {
             *kind = serde_json::from_value(line.get(*name)?.clone()).ok()?;
@@ -70,7 +70,7 @@ fn rows((shape, data): &Tensor) -> Option<Matrix> {
 }
 
 /// The frames of `alignment.jsonl`, or where it has none the one of the checkpoint; with what to say of them.
-pub fn frames(log: Option<&Lines>, saved: Option<Frame>) -> (Vec<Frame>, Option<String>) {
+pub fn frames(log: Option<&LogLines>, saved: Option<Frame>) -> (Vec<Frame>, Option<String>) {
     let found: Vec<_> = log.iter().flat_map(|log| &log.lines).filter_map(Frame::of).collect();
     let Some(last) = found.last().map(Frame::shapes) else {
         let text = "no alignment.jsonl: the alignment is shown as the checkpoint has it, not over the epochs";

@@ -1,6 +1,6 @@
 //! What a run's log tells: losses by update, and what validations found.
 
-use super::jsonl::{Line, Lines, count, number};
+use super::jsonl::{LogLine, LogLines, count, number};
 use super::numbers::rounded;
 use a2d_core::kd;
 use a2d_system::error::Result;
@@ -24,13 +24,13 @@ const MOST_POINTS: usize = 1000;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     /// Means over the updates since the line before.
-    pub windows: Vec<Line>,
+    pub windows: Vec<LogLine>,
     /// Validations.
-    pub validations: Vec<Line>,
+    pub validations: Vec<LogLine>,
     /// What to say of lines that could not be read.
     pub note: Option<String>,
     /// The last line, where it tells that training ended there before it was finished.
-    pub stopped: Option<Line>,
+    pub stopped: Option<LogLine>,
 }
 
 impl History {
@@ -38,10 +38,10 @@ impl History {
     ///
     /// Errors (misuse): it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        Ok(Lines::read(path)?.map(Self::of))
+        Ok(LogLines::read(path)?.map(Self::of))
     }
 
-    fn of(mut found: Lines) -> Self {
+    fn of(mut found: LogLines) -> Self {
         found.lines.retain(|line| count(line, "update").is_some());
         let note = found.note("log.jsonl");
         let stopped = found.lines.last().filter(|line| {
@@ -50,7 +50,7 @@ impl History {
         });
         let stopped = stopped.cloned();
         let is_validation =
-            |line: &Line| ["bleu", "valid_loss"].iter().any(|key| line.contains_key(*key));
+            |line: &LogLine| ["bleu", "valid_loss"].iter().any(|key| line.contains_key(*key));
         let (validations, windows) = found.lines.into_iter().partition(is_validation);
         Self { windows, validations, note, stopped }
     }
@@ -78,7 +78,7 @@ impl History {
 
     /// BLEU and update of the validation that training took for the best.
     pub fn best(&self) -> Option<(f64, u64)> {
-        let best = |line: &&Line| line.get("best") == Some(&Value::Bool(true));
+        let best = |line: &&LogLine| line.get("best") == Some(&Value::Bool(true));
         let line = self.validations.iter().rfind(best)?;
         Some((number(line, "bleu")?, count(line, "update")?))
     }
@@ -102,7 +102,7 @@ impl History {
 }
 
 /// A list for each name that any line has.
-fn columns(names: impl Iterator<Item = &'static str>, lines: &[Line]) -> Value {
+fn columns(names: impl Iterator<Item = &'static str>, lines: &[LogLine]) -> Value {
     let column = |name: &str| {
         let values = lines.iter().map(|line| number(line, name).map_or(Value::Null, rounded));
         let values: Vec<_> = values.collect();
@@ -113,12 +113,12 @@ fn columns(names: impl Iterator<Item = &'static str>, lines: &[Line]) -> Value {
 }
 
 /// At most [`MOST_POINTS`] lines: means of neighbours, at the place of the last of them.
-fn thinned(lines: &[Line]) -> Vec<Line> {
+fn thinned(lines: &[LogLine]) -> Vec<LogLine> {
     let group = lines.len().div_ceil(MOST_POINTS).max(1);
     lines.chunks(group).filter_map(mean).collect()
 }
 
-fn mean(lines: &[Line]) -> Option<Line> {
+fn mean(lines: &[LogLine]) -> Option<LogLine> {
     let (last, _) = lines.split_last()?;
     let mean = |(key, value): (&String, &Value)| {
         let values: Vec<_> = lines.iter().filter_map(|line| number(line, key)).collect();

@@ -8,18 +8,18 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// A line of such a file.
-pub type Line = Map<String, Value>;
+pub type LogLine = Map<String, Value>;
 
 /// What such a file holds.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Lines {
+pub struct LogLines {
     /// The objects, in order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LogLine>,
     /// The numbers (from 1) of the lines that are none.
     pub unreadable: Vec<usize>,
 }
 
-impl Lines {
+impl LogLines {
     /// The objects of a file; nothing where there is no such file.
     ///
     /// Errors (misuse): it is there and cannot be read.
@@ -57,11 +57,11 @@ impl Lines {
 }
 
 /// A number of a line; nothing for infinities, which JSON does not have.
-pub fn number(line: &Line, key: &str) -> Option<f64> {
+pub fn number(line: &LogLine, key: &str) -> Option<f64> {
     line.get(key)?.as_f64().filter(|x| x.is_finite())
 }
 
 /// A count of a line.
-pub fn count(line: &Line, key: &str) -> Option<u64> {
+pub fn count(line: &LogLine, key: &str) -> Option<u64> {
     line.get(key)?.as_u64()
 }

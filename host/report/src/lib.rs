@@ -18,6 +18,6 @@ pub mod subject;
 pub mod watch;
 
 pub use history::History;
-pub use jsonl::{Line, Lines, number};
+pub use jsonl::{LogLine, LogLines, number};
 pub use numbers::base64;
 pub use provenance::quoted;

@@ -1,12 +1,12 @@
 //! How a run was made, and how to make it again.
 
-use super::jsonl::{Line, Lines};
+use super::jsonl::{LogLine, LogLines};
 use serde_json::Value;
 use std::path::Path;
 
 /// The starts of the program on a run, with the command of each as a shell takes it.
-pub fn starts(found: &Lines) -> Value {
-    let start = |line: &Line| {
+pub fn starts(found: &LogLines) -> Value {
+    let start = |line: &LogLine| {
         let mut start = line.clone();
         start.insert("shell".to_owned(), shell(line).map_or(Value::Null, Value::String));
         Value::Object(start)
@@ -15,7 +15,7 @@ pub fn starts(found: &Lines) -> Value {
 }
 
 /// The command of a start, in its folder.
-fn shell(line: &Line) -> Option<String> {
+fn shell(line: &LogLine) -> Option<String> {
     let words = line.get("command")?.as_array()?;
     let words: Vec<_> =
         words.iter().map(|word| word.as_str().map(quoted)).collect::<Option<_>>()?;

@@ -37,9 +37,9 @@ pub fn choose(
 ) -> Result<Option<Sentences>> {
     let text = match text {
         Some(path) => {
-            Some(Text { name: text::name(path), source: text::read_lines(path)?, target: None })
+            Some(RunText { name: text::name(path), source: text::read_lines(path)?, target: None })
         }
-        None => subjects.iter_mut().find_map(Text::of),
+        None => subjects.iter_mut().find_map(RunText::of),
     };
     match text {
         Some(text) => text.pick(lines).map(Some),
@@ -50,13 +50,13 @@ pub fn choose(
     }
 }
 
-struct Text {
+struct RunText {
     name: String,
     source: Vec<String>,
     target: Option<Vec<String>>,
 }
 
-impl Text {
+impl RunText {
     /// The text that a run is scored on.
     fn of(subject: &mut Subject) -> Option<Self> {
         let (config, dir) = (subject.config.as_ref()?, subject.dir.folder());

@@ -2,7 +2,7 @@
 
 use super::alignment::{self, Frame};
 use super::history::History;
-use super::jsonl::Lines;
+use super::jsonl::LogLines;
 use super::numbers::rounded;
 use super::provenance;
 use super::settings;
@@ -284,7 +284,7 @@ impl Subject {
 
     fn frames(&self) -> (Vec<Frame>, Option<String>) {
         let path = self.dir.folder().join("alignment.jsonl");
-        match Lines::read(&path) {
+        match LogLines::read(&path) {
             Ok(log) => {
                 let (frames, note) = alignment::frames(log.as_ref(), self.alignment().cloned());
                 (frames, note.or(log.and_then(|log| log.note("alignment.jsonl"))))
@@ -296,7 +296,7 @@ impl Subject {
     }
 
     fn starts(&self) -> (Value, Option<String>) {
-        match Lines::read(&self.dir.folder().join("provenance.jsonl")) {
+        match LogLines::read(&self.dir.folder().join("provenance.jsonl")) {
             Ok(Some(found)) => (provenance::starts(&found), found.note("provenance.jsonl")),
             Ok(None) => (json!([]), None),
             Err(error) => (json!([]), Some(error.to_string())),

@@ -1,6 +1,6 @@
 //! A running job, seen from its folder.
 
-use super::{History, Line, number};
+use super::{History, LogLine, number};
 use a2d_core::kd;
 use a2d_run::checkpoint::{Reached, reached};
 use a2d_run::config::{Run, Train};
@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// What is to be watched, and how it is shown.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct WatchRequest {
     /// The folder of the run.
     pub run: PathBuf,
     /// Whether to look once only.
@@ -40,7 +40,7 @@ pub struct Request {
 /// exit code 130.
 ///
 /// Errors: no run is there (misuse); it ended unfinished, or has gone; `out` cannot be written.
-pub fn watch(request: &Request, out: &mut dyn Write) -> Result<()> {
+pub fn watch(request: &WatchRequest, out: &mut dyn Write) -> Result<()> {
     let refused = |e: std::io::Error| Error::failed(format!("cannot watch for signals: {e}"));
     let always = Arc::new(AtomicBool::new(true));
     flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, always).map_err(refused)?;
@@ -49,7 +49,7 @@ pub fn watch(request: &Request, out: &mut dyn Write) -> Result<()> {
     let mut screen = Screen { live, json: request.json, lines: 0, seen: None, stopped: false };
     let (mut idle, grace) = (None, if request.once { Duration::ZERO } else { GRACE });
     loop {
-        let mut state = match State::read(&request.run) {
+        let mut state = match Watched::read(&request.run) {
             Err(_) if screen.seen.is_some() => {
                 let text = "has gone: there is no run any more";
                 return Err(Error::failed(format!("{} {text}", request.run.display())));
@@ -79,7 +79,7 @@ pub fn watch(request: &Request, out: &mut dyn Write) -> Result<()> {
 type Now = (String, u64, usize, bool);
 
 /// How a run stands.
-struct State {
+struct Watched {
     /// What is trained: the run itself, or before it its teacher or its baseline.
     label: String,
     /// Whether it is the run itself.
@@ -93,7 +93,7 @@ struct State {
     stopped: Option<String>,
 }
 
-impl State {
+impl Watched {
     fn read(folder: &Path) -> Result<Self> {
         let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = name.file_name().unwrap_or_default().to_string_lossy();
@@ -268,7 +268,7 @@ impl State {
 }
 
 /// The course of a number in one line.
-fn sparks(lines: &[Line], key: &str) -> String {
+fn sparks(lines: &[LogLine], key: &str) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = lines.iter().filter_map(|line| number(line, key)).collect();
     let group = values.len().div_ceil(SPARKS).max(1);
@@ -297,7 +297,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn show(&mut self, state: &State, once: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    fn show(&mut self, state: &Watched, once: bool, out: &mut dyn Write) -> std::io::Result<()> {
         let (now, stopped) = (state.now(), state.stopped.is_some());
         let new = self.seen.as_ref() != Some(&now) || self.stopped != stopped;
         (self.seen, self.stopped) = (Some(now), stopped);

@@ -14,7 +14,7 @@ const COMMON: [&str; 4] = ["data", "vocabulary", "vocabulary_size", "teacher"];
 
 /// What is to be averaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct AverageRequest {
     /// The folder of the run.
     pub run: PathBuf,
     /// How many of its last checkpoints; without a number, those that were kept, up to five.
@@ -26,7 +26,7 @@ pub struct Request {
 /// Averages the weights that the last validations of a run kept, into a run of their own that translates.
 ///
 /// Errors (misuse): no such run, fewer kept than asked for, a damaged one, a folder that holds a run already.
-pub fn average(request: &Request, out: &mut dyn Write) -> Result<()> {
+pub fn average(request: &AverageRequest, out: &mut dyn Write) -> Result<()> {
     let dir = RunDir::open(&request.run)?;
     let updates = chosen(&dir, request.last)?;
     let target = request.out.clone().unwrap_or_else(|| request.run.join("average"));

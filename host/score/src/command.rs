@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::triples::Export;
-use super::{Metric, Options, Score, corpus, input, sentences};
+use super::{Metric, MetricOptions, Score, corpus, input, sentences};
 use a2d_system::error::{Error, Result};
 
 pub use super::input::check_stdin;
@@ -14,7 +14,7 @@ pub use super::options::METRICS;
 
 /// What to score, as asked for on the command line.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct ScoreRequest {
     /// The translations to score, one a line; `-` is standard input.
     pub hypothesis: PathBuf,
     /// The references, each a file with as many lines; one of the files may be `-`.
@@ -22,7 +22,7 @@ pub struct Request {
     /// Names out of [`METRICS`], in the order wanted.
     pub metrics: Vec<String>,
     /// The settings of the metrics.
-    pub options: Options,
+    pub options: MetricOptions,
     /// Every line by itself, not the corpus.
     pub sentence: bool,
     /// A JSON list of `{"name", "score", "signature"}` with unrounded scores, not sacreBLEU's lines;
@@ -41,7 +41,7 @@ pub struct Request {
 /// # Errors
 /// [`Error::Misuse`] for an unknown metric, a file that cannot be read or is not UTF-8, an empty
 /// file, or files with different numbers of lines; [`Error::Failed`] if something cannot be written.
-pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
+pub fn run(request: &ScoreRequest, out: &mut dyn Write) -> Result<()> {
     let metrics = metrics_of_lines(request)?;
     let source = request.export.iter().map(|export| &export.source);
     check_stdin(request.references.iter().chain([&request.hypothesis]).chain(source))?;
@@ -65,7 +65,7 @@ pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn metrics_of_lines(request: &Request) -> Result<Vec<Box<dyn Metric>>> {
+fn metrics_of_lines(request: &ScoreRequest) -> Result<Vec<Box<dyn Metric>>> {
     let mut options = request.options;
     options.bleu.effective_order |= request.sentence;
     options.metrics(&request.metrics)
@@ -78,7 +78,7 @@ fn scores_with<T>(
     metrics.iter().map(|metric| score(&**metric)).collect()
 }
 
-fn write(scores: &[Score], request: &Request, out: &mut dyn Write) -> io::Result<()> {
+fn write(scores: &[Score], request: &ScoreRequest, out: &mut dyn Write) -> io::Result<()> {
     if request.json {
         return write_json(scores, out);
     }
@@ -89,7 +89,7 @@ fn write(scores: &[Score], request: &Request, out: &mut dyn Write) -> io::Result
 /// metrics, with tabs between.
 fn write_sentences(
     scores: &[Vec<Score>],
-    request: &Request,
+    request: &ScoreRequest,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if request.json {
@@ -101,7 +101,7 @@ fn write_sentences(
     })
 }
 
-fn printed(score: &Score, request: &Request) -> String {
+fn printed(score: &Score, request: &ScoreRequest) -> String {
     let places = request.places;
     if request.score_only {
         format!("{:.places$}", score.score)

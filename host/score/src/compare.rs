@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::significance::{Outcome, approximate_randomisation, paired_bootstrap};
 use super::triples::Export;
-use super::{Metric, Options, Table, command, input, signature};
+use super::{Metric, MetricOptions, Table, command, input, signature};
 use a2d_system::error::{Error, Result};
 use a2d_system::text;
 
 /// What to compare, as asked for on the command line.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct CompareRequest {
     /// The translations of two systems or more, one a line; the first is the baseline.
     pub hypotheses: Vec<PathBuf>,
     /// The references, each a file with as many lines.
@@ -21,7 +21,7 @@ pub struct Request {
     /// Names out of [`METRICS`](super::METRICS), in the order wanted.
     pub metrics: Vec<String>,
     /// The settings of the metrics.
-    pub options: Options,
+    pub options: MetricOptions,
     /// How significance is tested.
     pub test: Test,
     /// Where the random numbers start.
@@ -59,7 +59,7 @@ struct Compared {
 /// [`Error::Misuse`] for less than two systems or one given twice, an unknown metric, a file that
 /// cannot be read or is not UTF-8, an empty file, or files with different numbers of lines;
 /// [`Error::Failed`] if something cannot be written.
-pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
+pub fn run(request: &CompareRequest, out: &mut dyn Write) -> Result<()> {
     let metrics = request.options.metrics(&request.metrics)?;
     check(request)?;
     let first = &request.hypotheses[0];
@@ -85,7 +85,7 @@ pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn check(request: &Request) -> Result<()> {
+fn check(request: &CompareRequest) -> Result<()> {
     let hypotheses = &request.hypotheses;
     if hypotheses.len() < 2 {
         return Err(Error::misuse("nothing to compare with: give --hypothesis twice or more"));
@@ -107,7 +107,7 @@ fn compare(
     metric: &dyn Metric,
     hypotheses: &[Vec<String>],
     references: &[Vec<String>],
-    request: &Request,
+    request: &CompareRequest,
 ) -> Result<Compared> {
     let tables = hypotheses
         .iter()
@@ -130,7 +130,7 @@ fn compare(
 }
 
 /// For each system its name, whether it is the baseline, whether its translations are (`same`), and its `scores`.
-fn json_of(compared: &[Compared], same: &[bool], request: &Request) -> Vec<Value> {
+fn json_of(compared: &[Compared], same: &[bool], request: &CompareRequest) -> Vec<Value> {
     let score = |of: &Compared, system: usize| {
         let Outcome { score, interval, p_value } = of.outcomes[system];
         json!({
@@ -154,7 +154,7 @@ fn json_of(compared: &[Compared], same: &[bool], request: &Request) -> Vec<Value
 fn write_table(
     compared: &[Compared],
     same: &[bool],
-    request: &Request,
+    request: &CompareRequest,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut columns = vec![names(request)];
@@ -186,7 +186,7 @@ fn write_table(
     compared.iter().try_for_each(|of| writeln!(out, "{}|{}", of.name, of.signature))
 }
 
-fn names(request: &Request) -> Vec<String> {
+fn names(request: &CompareRequest) -> Vec<String> {
     let names = request.hypotheses.iter().map(|path| text::name(path));
     let names =
         names.enumerate().map(|(k, name)| if k == 0 { format!("Baseline: {name}") } else { name });

@@ -15,6 +15,7 @@ mod input;
 mod ngrams;
 mod options;
 mod pcg64;
+mod quality;
 mod rounding;
 pub mod significance;
 mod table;
@@ -28,8 +29,9 @@ use a2d_system::error::{Error, Result};
 
 pub use bleu::{Bleu, Smoothing};
 pub use chrf::Chrf;
-pub use options::{METRICS, Options};
+pub use options::{METRICS, MetricOptions};
 pub use pcg64::{Coin, Pcg64};
+pub use quality::{Judge, Quality, judge};
 pub use rounding::{Rounded, Rounding};
 pub use table::Table;
 pub use ter::Ter;

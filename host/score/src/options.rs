@@ -8,7 +8,7 @@ pub const METRICS: [&str; 4] = ["bleu", "chrf", "chrf++", "ter"];
 
 /// The settings of all metrics; the default ones are sacreBLEU's.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Options {
+pub struct MetricOptions {
     /// Of `bleu`.
     pub bleu: Bleu,
     /// Of `chrf`, and of `chrf++` but for its n-grams of up to two words.
@@ -17,7 +17,7 @@ pub struct Options {
     pub ter: Ter,
 }
 
-impl Options {
+impl MetricOptions {
     /// The metrics of these names.
     ///
     /// # Errors

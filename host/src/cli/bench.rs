@@ -2,7 +2,7 @@
 
 use super::DeviceArgs;
 use super::values::{beam, positive};
-use crate::bench::{BenchModel, BenchPreset, BenchShape, BenchWhat, Request};
+use crate::bench::{BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
 use crate::config::Precision;
 use clap::Args;
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ pub struct BenchArgs {
     pub device: DeviceArgs,
 }
 
-impl From<&BenchArgs> for Request {
+impl From<&BenchArgs> for BenchRequest {
     fn from(args: &BenchArgs) -> Self {
         Self {
             what: args.what,

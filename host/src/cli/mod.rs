@@ -1,7 +1,7 @@
 //! The command line as types; its names are a contract that scripts rely on.
 
 use crate::backend::device::{Backend, Chosen, Device, choose, wish};
-use crate::data::vocab::Normalization;
+use crate::data::vocab::LineForm;
 use crate::system::error::{Error, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
@@ -154,7 +154,7 @@ pub struct PrepareArgs {
         hide_possible_values = true,
         conflicts_with = "vocab"
     )]
-    pub normalization: Normalization,
+    pub normalization: LineForm,
     /// Pairs with more subwords on either side are dropped and counted
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
     pub max_length: usize,

@@ -5,7 +5,7 @@ use crate::score::command;
 use crate::score::compare::{self, Test};
 use crate::score::tokenize::{Tercom, Tokenizer};
 use crate::score::triples::Export;
-use crate::score::{Bleu, Chrf, Options, Smoothing, Ter};
+use crate::score::{Bleu, Chrf, MetricOptions, Smoothing, Ter};
 use crate::system::error::{Error, Result};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -173,7 +173,7 @@ impl MetricArgs {
     /// The settings of the metrics.
     ///
     /// Errors (misuse): a value for a way of smoothing that has none.
-    pub fn options(&self) -> Result<Options> {
+    pub fn options(&self) -> Result<MetricOptions> {
         let bleu = Bleu {
             tokenizer: self.tokenize,
             lowercase: self.lowercase,
@@ -194,7 +194,7 @@ impl MetricArgs {
             asian_support: self.ter_asian_support,
             case_sensitive: self.ter_case_sensitive,
         };
-        Ok(Options { bleu, chrf, ter: Ter { tercom } })
+        Ok(MetricOptions { bleu, chrf, ter: Ter { tercom } })
     }
 
     fn smoothing(&self) -> Result<Smoothing> {
@@ -210,7 +210,7 @@ impl MetricArgs {
     }
 }
 
-impl TryFrom<ScoreArgs> for command::Request {
+impl TryFrom<ScoreArgs> for command::ScoreRequest {
     type Error = Error;
 
     fn try_from(args: ScoreArgs) -> Result<Self> {
@@ -231,7 +231,7 @@ impl TryFrom<ScoreArgs> for command::Request {
     }
 }
 
-impl TryFrom<CompareArgs> for compare::Request {
+impl TryFrom<CompareArgs> for compare::CompareRequest {
     type Error = Error;
 
     fn try_from(args: CompareArgs) -> Result<Self> {

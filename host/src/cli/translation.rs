@@ -2,10 +2,10 @@
 
 use super::DeviceArgs;
 use super::values::{beam, not_negative, positive};
+use crate::config::BeamSearch;
 use crate::score::tokenize::Tokenizer;
 use crate::system::error::{Error, Result};
-use crate::translate::Options;
-use a2d_core::search::Search;
+use crate::translate::{MOST_BATCH, SearchOptions};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -13,16 +13,16 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 pub struct SearchArgs {
     /// Hypotheses kept at every step; 1: greedy
-    #[arg(long, value_name = "N", default_value = "5", value_parser = beam)]
+    #[arg(long, value_name = "N", default_value_t = BeamSearch::DEFAULT.beam, value_parser = beam)]
     pub beam: usize,
     /// Exponent of the length that a score is divided by
-    #[arg(long, value_name = "X", default_value = "1.0", value_parser = not_negative)]
+    #[arg(long, value_name = "X", default_value_t = BeamSearch::DEFAULT.length_penalty, value_parser = not_negative)]
     pub length_penalty: f64,
     /// Longest translation: this times the source's length ...
-    #[arg(long, value_name = "A", default_value = "1.2", value_parser = not_negative)]
+    #[arg(long, value_name = "A", default_value_t = BeamSearch::DEFAULT.max_length_a, value_parser = not_negative)]
     pub max_length_a: f64,
     /// ... plus this, in tokens; never more than 1024
-    #[arg(long, value_name = "B", default_value = "10", value_parser = not_negative)]
+    #[arg(long, value_name = "B", default_value_t = BeamSearch::DEFAULT.max_length_b, value_parser = not_negative)]
     pub max_length_b: f64,
 }
 
@@ -51,7 +51,7 @@ pub struct TranslateArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     pub n_best: Option<usize>,
     /// Largest padded batch: sentences times the longest of them
-    #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = MOST_BATCH, value_parser = positive)]
     pub max_tokens: usize,
     /// Keep what is translated in OUTPUT.partial, and go on with what is there
     #[arg(long)]
@@ -96,7 +96,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_enum, value_name = "NAME")]
     pub tokenize: Option<Tokenizer>,
     /// Largest padded batch: sentences times the longest of them
-    #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value_t = MOST_BATCH, value_parser = positive)]
     pub max_tokens: usize,
     /// Keep keys and values of attention in bytes, as a device may; for images only
     #[arg(long)]
@@ -122,17 +122,9 @@ impl TranslateArgs {
 
 impl SearchArgs {
     /// The search that the arguments ask for.
-    pub fn options(&self, n_best: usize, max_tokens: usize) -> Options {
-        Options {
-            search: Search {
-                beam: self.beam,
-                length_penalty: self.length_penalty as f32,
-                ..Search::GREEDY
-            },
-            max_length_a: self.max_length_a,
-            max_length_b: self.max_length_b,
-            max_tokens,
-            n_best,
-        }
+    pub fn options(&self, n_best: usize, max_tokens: usize) -> SearchOptions {
+        let &Self { beam, length_penalty, max_length_a, max_length_b } = self;
+        let search = BeamSearch { beam, length_penalty, max_length_a, max_length_b };
+        SearchOptions::new(search, max_tokens, n_best)
     }
 }

@@ -1,7 +1,7 @@
 //! `host average`: one model out of the last checkpoints of a run.
 
 use crate::cli::AverageArgs;
-use crate::run::average::{Request, average};
+use crate::run::average::{AverageRequest, average};
 use crate::system::error::Result;
 use std::io::Write;
 
@@ -11,5 +11,5 @@ use std::io::Write;
 /// As [`average`].
 pub fn run(args: AverageArgs, out: &mut dyn Write) -> Result<()> {
     let AverageArgs { run, last, out: folder } = args;
-    average(&Request { run, last, out: folder }, out)
+    average(&AverageRequest { run, last, out: folder }, out)
 }

@@ -1,6 +1,6 @@
 //! `host bench`.
 
-use crate::bench::{self, Measurement, Request};
+use crate::bench::{self, BenchRequest, Measurement};
 use crate::cli::{BenchArgs, Globals};
 use crate::system::error::{Error, Result};
 use std::io::Write;
@@ -13,7 +13,7 @@ pub fn run(args: BenchArgs, globals: &Globals, out: &mut dyn Write) -> Result<()
     let device = args.device.choose(globals)?;
     device.check("--precision", args.precision)?;
     let threads = globals.threads.map_or_else(rayon::current_num_threads, usize::from);
-    for measurement in bench::measure(&Request::from(&args), &device, threads)? {
+    for measurement in bench::measure(&BenchRequest::from(&args), &device, threads)? {
         write(&measurement, args.json, out)
             .map_err(|e| Error::output("write", Path::new("the measurements"), &e))?;
     }

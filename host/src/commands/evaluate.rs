@@ -1,15 +1,15 @@
 //! `host evaluate`: translate, then score.
 
-use super::translate::check_model;
+use super::translate::{check_model, device};
 use crate::cli::{EvaluateArgs, Globals};
 use crate::run::run_dir::RunDir;
-use crate::score::{self, Bleu, Options, command};
+use crate::score::{self, Bleu, MetricOptions, command};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::signals;
 use crate::system::text;
 use crate::translate::image::is_image;
-use crate::translate::lines::Lines;
+use crate::translate::lines::SourceLines;
 use std::io::Write;
 use std::path::Path;
 
@@ -18,9 +18,9 @@ use std::path::Path;
 /// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     // Before the model is looked at: a metric that there is not is misuse of this command.
-    Options::default().metrics(&args.metrics)?;
+    MetricOptions::default().metrics(&args.metrics)?;
     check_model(&args.run, &args.device, args.int8_cache)?;
-    let device = args.device.choose(globals)?;
+    let device = device(&args.run, &args.device, globals)?;
     let tokenizer = match args.tokenize {
         Some(tokenizer) => tokenizer,
         // An image does not say what language it translates to.
@@ -28,7 +28,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         None => RunDir::open(&args.run)?.load_config()?.data.tokenizer(),
     };
     let bleu = Bleu { tokenizer, ..Bleu::default() };
-    let metrics = Options { bleu, ..Options::default() }.metrics(&args.metrics)?;
+    let metrics = MetricOptions { bleu, ..MetricOptions::default() }.metrics(&args.metrics)?;
     command::check_stdin(args.reference.iter().chain([&args.source]))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
     let source = text::read_lines(&args.source)?;
@@ -53,13 +53,16 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         .collect::<Result<Vec<_>>>()?;
     signals::install()?;
     let options = args.search.options(1, args.max_tokens);
-    let (model, int8_cache) = (&*args.run, args.int8_cache);
-    let work = Lines { model, lines: &source, options, split: false, int8_cache };
-    let found = work.translate(&device)?;
+    let work = SourceLines { model: &args.run, lines: &source, options, split: false };
+    let found = match device {
+        None => work.by_image(args.int8_cache)?,
+        Some(device) => work.by_run(&device)?,
+    };
     if !globals.quiet {
         found.note_lengths(None);
     }
-    let lines: Vec<String> = found.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
+    let lines: Vec<String> =
+        found.translated.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
     if let Some(path) = &args.output {
         write_output(path, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
     }

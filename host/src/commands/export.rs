@@ -1,10 +1,11 @@
 //! `host export`: a run as an image.
 
 use crate::cli::{ExportArgs, Globals};
-use crate::data::vocab::Normalization;
-use crate::export::{Exported, Request};
+use crate::data::vocab::LineForm;
+use crate::export::{ExportRequest, Exported};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
+use crate::translate::MOST_BATCH;
 use a2d_core::micro::Limits;
 use serde_json::json;
 use std::io::Write;
@@ -21,7 +22,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     tell(args, &found, out).map_err(|e| Error::output("write", Path::new("the result"), &e))
 }
 
-fn request(args: &ExportArgs, threads: usize) -> Request {
+fn request(args: &ExportArgs, threads: usize) -> ExportRequest {
     let limits = Limits {
         source: args.max_source,
         target: args.max_target,
@@ -29,7 +30,7 @@ fn request(args: &ExportArgs, threads: usize) -> Request {
         int8_cache: args.int8_cache,
     };
     let text = args.source.clone().zip(args.reference.clone());
-    Request {
+    ExportRequest {
         run: args.run.clone(),
         format: args.quantize.into(),
         out: args.out.clone(),
@@ -38,7 +39,7 @@ fn request(args: &ExportArgs, threads: usize) -> Request {
         sentences: args.sentences,
         limits,
         shortlist: args.shortlist,
-        options: args.search.options(1, 4096),
+        options: args.search.options(1, MOST_BATCH),
         threads,
     }
 }
@@ -71,7 +72,7 @@ fn tell(args: &ExportArgs, found: &Exported, out: &mut dyn Write) -> std::io::Re
         None => writeln!(out, "not compared: the run's validation text is gone")?,
     }
     writeln!(out, "{path}: {size} bytes")?;
-    if *normalization == Normalization::Nfkc {
+    if *normalization == LineForm::Nfkc {
         writeln!(out, "text for a device must come in NFKC: it composes to NFC only")?;
     }
     let cache = if args.int8_cache { ", keys and values in bytes" } else { "" };

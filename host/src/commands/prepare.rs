@@ -2,7 +2,7 @@
 
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::Run;
-use crate::data::prepare::{self, Request, State};
+use crate::data::prepare::{self, Freshness, PrepareRequest};
 use crate::run::prepared::Prepared;
 use crate::system::error::{Error, Result};
 use crate::system::output;
@@ -15,7 +15,7 @@ use std::path::Path;
 ///
 /// Errors: those of [`prepare::run`].
 pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let request = Request {
+    let request = PrepareRequest {
         source_lang: args.source_lang,
         target_lang: args.target_lang,
         train: args.train,
@@ -65,11 +65,11 @@ pub fn ensure(
         return Prepared::open(&data);
     };
     let to_be_made = || match prepare::state(&request) {
-        State::Current => Ok(false),
-        State::Absent | State::Incomplete => {
+        Freshness::Current => Ok(false),
+        Freshness::Absent | Freshness::Incomplete => {
             Ok(prepare::texts_exist(&request) || !data.join("data.json").is_file())
         }
-        State::Other(why) => {
+        Freshness::Other(why) => {
             let made = !begun && prepare::texts_exist(&request);
             if made && run.data.dir.is_some() {
                 let how = "prepare it again by `host prepare`, or name another folder by --data";
@@ -88,7 +88,7 @@ pub fn ensure(
 }
 
 /// What the configuration asks to be prepared, if it names text.
-fn request(run: &Run, out: &Path, quiet: bool) -> Result<Option<Request>> {
+fn request(run: &Run, out: &Path, quiet: bool) -> Result<Option<PrepareRequest>> {
     let data = &run.data;
     let (train, valid) = match (&data.train, &data.valid) {
         (Some(train), Some(valid)) => (train, valid),
@@ -100,7 +100,7 @@ fn request(run: &Run, out: &Path, quiet: bool) -> Result<Option<Request>> {
     let chosen = data.dir.as_ref().and_then(|_| prepare::chosen(out));
     let given = chosen.is_some_and(|made| made.given && made.vocab_size == data.vocab_size);
     let vocabulary = given.then(|| out.join("tokenizer.json"));
-    Ok(Some(Request {
+    Ok(Some(PrepareRequest {
         source_lang: data.source_lang.clone(),
         target_lang: data.target_lang.clone(),
         train: text(train)?,

@@ -1,7 +1,7 @@
 //! `host report`: runs as a page.
 
 use crate::cli::{Globals, ReportArgs};
-use crate::page::Request;
+use crate::page::PageRequest;
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::signals;
@@ -27,7 +27,7 @@ pub fn run(args: ReportArgs, globals: &Globals, out: &mut dyn Write) -> Result<(
     }
     signals::install()?;
     let lines = Some(&args.sentences[..]).filter(|lines| !lines.is_empty());
-    let request = Request { runs: &args.runs, lines, text: args.text.as_deref() };
+    let request = PageRequest { runs: &args.runs, lines, text: args.text.as_deref() };
     let page = request.page(globals.count())?;
     if to_stdout {
         let written = out.write_all(page.as_bytes());

@@ -1,6 +1,6 @@
 //! `host translate`: text to text, order kept.
 
-use crate::backend::device::{Backend, Device};
+use crate::backend::device::{Backend, Chosen, Device};
 use crate::cli::{DeviceArgs, Globals, TranslateArgs};
 use crate::run::partial::Partial;
 use crate::run::run_dir::RunDir;
@@ -10,7 +10,7 @@ use crate::system::signals;
 use crate::system::text;
 use crate::translate::Translation;
 use crate::translate::image::is_image;
-use crate::translate::lines::Lines;
+use crate::translate::lines::SourceLines;
 use std::io::Write;
 use std::path::Path;
 
@@ -27,23 +27,22 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
         let path = args.run.display();
         return Err(Error::misuse(format!("{path} is an image: --resume goes on with runs only")));
     }
-    let device = args.device.choose(globals)?;
+    let device = device(&args.run, &args.device, globals)?;
     if !text::is_stdin(&args.output) {
         has_place(&args.output)?;
     }
     let lines = text::read_lines(&args.input)?;
     signals::install()?;
-    let work = Lines {
+    let work = SourceLines {
         model: &args.run,
         lines: &lines,
         options: args.search.options(n_best, args.max_tokens),
         split: args.split_sentences,
-        int8_cache: args.int8_cache,
     };
-    let found = if args.resume {
-        work.resume(&device, &args.output, globals.quiet)?
-    } else {
-        work.translate(&device)?
+    let found = match device {
+        None => work.by_image(args.int8_cache)?,
+        Some(device) if args.resume => work.resume(&device, &args.output, globals.quiet)?,
+        Some(device) => work.by_run(&device)?,
     };
     if !globals.quiet {
         let hint = "--split-sentences translates each sentence by itself";
@@ -51,10 +50,10 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     }
     let numbered = args.n_best.is_some();
     if text::is_stdin(&args.output) {
-        return write(&found.lines, numbered, out)
+        return write(&found.translated.lines, numbered, out)
             .map_err(|e| Error::output("write", Path::new("the translations"), &e));
     }
-    write_output(&args.output, |out| write(&found.lines, numbered, out))?;
+    write_output(&args.output, |out| write(&found.translated.lines, numbered, out))?;
     found.partial.map_or(Ok(()), Partial::remove)
 }
 
@@ -74,6 +73,14 @@ pub(super) fn check_model(path: &Path, device: &DeviceArgs, int8_cache: bool) ->
         return Err(Error::misuse(format!("{path} is an image: it runs on the CPU only")));
     }
     Ok(())
+}
+
+/// The device that a run translates on. An image needs none: it runs on the CPU as on a board.
+///
+/// # Errors
+/// Misuse: the arguments contradict each other, or there is no such device.
+pub(super) fn device(model: &Path, args: &DeviceArgs, globals: &Globals) -> Result<Option<Chosen>> {
+    if is_image(model) { Ok(None) } else { args.choose(globals).map(Some) }
 }
 
 fn write(lines: &[Vec<Translation>], numbered: bool, out: &mut dyn Write) -> std::io::Result<()> {

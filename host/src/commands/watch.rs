@@ -1,7 +1,7 @@
 //! `host watch`: a running job, seen from its folder.
 
 use crate::cli::WatchArgs;
-use crate::report::watch::{Request, watch};
+use crate::report::watch::{WatchRequest, watch};
 use crate::system::error::Result;
 use std::io::Write;
 
@@ -11,5 +11,5 @@ use std::io::Write;
 /// As [`watch`].
 pub fn run(args: WatchArgs, out: &mut dyn Write) -> Result<()> {
     let WatchArgs { run, once, interval, json } = args;
-    watch(&Request { run, once, interval, json }, out)
+    watch(&WatchRequest { run, once, interval, json }, out)
 }

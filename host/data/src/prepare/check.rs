@@ -3,7 +3,7 @@
 use super::pairs::Sides;
 use super::script::Script;
 use super::survey::Survey;
-use crate::vocab::Normalization;
+use crate::vocab::LineForm;
 use serde::{Deserialize, Serialize};
 
 /// Something that is looked for in every pair of lines.
@@ -111,7 +111,7 @@ pub(super) fn judge(
         return flags;
     }
     let Sides { raw, text, normalization } = sides;
-    let mended = *normalization != Normalization::None;
+    let mended = *normalization != LineForm::None;
     flags.set(Check::Identical, is_copy(text[0], text[1]));
     flags.set(Check::Duplicate, survey.repeated.has(i));
     flags.set(Check::NearDuplicate, survey.alike.has(i));

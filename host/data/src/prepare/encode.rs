@@ -1,8 +1,8 @@
 //! The second look at the texts: every pair judged, encoded and written.
 
-use super::Request;
+use super::PrepareRequest;
 use super::check::{Check, Flags, judge, judge_lengths};
-use super::pairs::{Buffers, Chunk, Sides, Text};
+use super::pairs::{Buffers, Chunk, Sides, SplitText};
 use super::report::Split;
 use super::script::Script;
 use super::survey::Survey;
@@ -51,14 +51,14 @@ impl<'a> Encoders<'a> {
 
 /// Judges, encodes and writes a text, though not into its place.
 ///
-/// Errors: those of [`Text::each`]; no pair is left (misuse); files cannot be written; the text is
+/// Errors: those of [`SplitText::each`]; no pair is left (misuse); files cannot be written; the text is
 /// not what was surveyed.
 pub(super) fn encode(
-    text: &Text,
+    text: &SplitText,
     survey: &Survey,
     scripts: [Option<Script>; 2],
     vocab: &Vocab,
-    request: &Request,
+    request: &PrepareRequest,
     encoders: &Encoders<'_>,
 ) -> Result<Encoded> {
     let clean = request.cleans(text);

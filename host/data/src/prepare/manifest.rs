@@ -1,8 +1,8 @@
 //! `data.json`: what a prepared folder was made of, and whether it still is what was made.
 
 use super::report::unnormalized;
-use super::{Report, Request, find};
-use crate::vocab::Normalization;
+use super::{PrepareRequest, Report, find};
+use crate::vocab::LineForm;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
 use a2d_system::hash;
@@ -18,7 +18,7 @@ pub(super) const MANIFEST: &str = "data.json";
 
 /// What the folder `out` of a request holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum Freshness {
     /// Nothing that [`run`](super::run) has finished.
     Absent,
     /// What [`run`](super::run) would write.
@@ -30,33 +30,33 @@ pub enum State {
 }
 
 /// What `out` holds, as far as its manifest and the texts tell.
-pub fn state(request: &Request) -> State {
+pub fn state(request: &PrepareRequest) -> Freshness {
     let manifest = match Manifest::read(&request.out) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) => return State::Other(OTHER_VERSION.to_owned()),
+        Ok(None) => return Freshness::Other(OTHER_VERSION.to_owned()),
         // What is no manifest is perhaps another program's.
         Err(error) if request.out.join(MANIFEST).exists() => {
-            return State::Other(error.to_string());
+            return Freshness::Other(error.to_string());
         }
-        Err(_) => return State::Absent,
+        Err(_) => return Freshness::Absent,
     };
     if let Some(why) = manifest.choices.other_than(&Choices::of(request)) {
-        return State::Other(why);
+        return Freshness::Other(why);
     }
     match inputs(request) {
         Ok(inputs) if same_texts(&inputs, &manifest.inputs) => {}
-        Ok(_) => return State::Other("the text has changed since it was prepared".to_owned()),
-        Err(error) => return State::Other(error.to_string()),
+        Ok(_) => return Freshness::Other("the text has changed since it was prepared".to_owned()),
+        Err(error) => return Freshness::Other(error.to_string()),
     }
     match manifest.missing(&request.out) {
-        None => State::Current,
-        Some(_) => State::Incomplete,
+        None => Freshness::Current,
+        Some(_) => Freshness::Incomplete,
     }
 }
 
 /// Whether `out` already holds what [`run`](super::run) would write: same choices, same texts, nothing lost.
-pub fn up_to_date(request: &Request) -> bool {
-    state(request) == State::Current
+pub fn up_to_date(request: &PrepareRequest) -> bool {
+    state(request) == Freshness::Current
 }
 
 /// Whether the folder `data` still has every file that [`run`](super::run) wrote.
@@ -75,7 +75,7 @@ pub fn check_files(data: &Path) -> Result<()> {
 }
 
 /// Whether every text that [`run`](super::run) would read is there.
-pub fn texts_exist(request: &Request) -> bool {
+pub fn texts_exist(request: &PrepareRequest) -> bool {
     let langs = [&request.source_lang, &request.target_lang];
     let mut files =
         request.splits().into_iter().flat_map(|(_, prefix)| langs.map(|l| find(prefix, l)));
@@ -139,24 +139,24 @@ impl Manifest {
 
 /// How a folder was prepared, as far as a configuration may ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chosen {
-    /// [`Request::vocab_size`].
+pub struct DataChoices {
+    /// [`PrepareRequest::vocab_size`].
     pub vocab_size: usize,
-    /// [`Request::max_length`].
+    /// [`PrepareRequest::max_length`].
     pub max_length: usize,
-    /// [`Request::clean`].
+    /// [`PrepareRequest::clean`].
     pub clean: bool,
-    /// [`Request::normalization`], or that of a vocabulary that was given.
-    pub normalization: Normalization,
-    /// Whether the vocabulary was given, [`Request::vocabulary`].
+    /// [`PrepareRequest::normalization`], or that of a vocabulary that was given.
+    pub normalization: LineForm,
+    /// Whether the vocabulary was given, [`PrepareRequest::vocabulary`].
     pub given: bool,
 }
 
 /// What the folder `data` was prepared with; nothing where none is prepared.
-pub fn chosen(data: &Path) -> Option<Chosen> {
+pub fn chosen(data: &Path) -> Option<DataChoices> {
     let Choices { vocab_size, max_length, clean, normalization, given, .. } =
         Manifest::read(data).ok().flatten()?.choices;
-    Some(Chosen { vocab_size, max_length, clean, normalization, given })
+    Some(DataChoices { vocab_size, max_length, clean, normalization, given })
 }
 
 /// Everything in a request that shapes the result, apart from the texts.
@@ -171,13 +171,13 @@ struct Choices {
     byte_fallback: Option<bool>,
     /// Where the vocabulary was given, that decides.
     #[serde(default = "unnormalized")]
-    normalization: Normalization,
+    normalization: LineForm,
     max_length: usize,
     clean: bool,
 }
 
 impl Choices {
-    fn of(request: &Request) -> Self {
+    fn of(request: &PrepareRequest) -> Self {
         let normalization = match request.vocabulary {
             Some(_) => unnormalized(),
             None => request.normalization,
@@ -240,7 +240,7 @@ struct Output {
 /// What the texts of a request are like now.
 ///
 /// Errors (misuse): one cannot be read.
-pub(super) fn inputs(request: &Request) -> Result<Vec<Input>> {
+pub(super) fn inputs(request: &PrepareRequest) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for (split, prefix) in request.splits() {
         for lang in [&request.source_lang, &request.target_lang] {
@@ -276,7 +276,11 @@ fn same_texts(a: &[Input], b: &[Input]) -> bool {
 /// Writes the manifest of a folder that holds all else.
 ///
 /// Errors: it cannot be written.
-pub(super) fn write_manifest(request: &Request, inputs: Vec<Input>, report: &Report) -> Result<()> {
+pub(super) fn write_manifest(
+    request: &PrepareRequest,
+    inputs: Vec<Input>,
+    report: &Report,
+) -> Result<()> {
     let mut outputs = Vec::new();
     let mut names = vec!["tokenizer.json".to_owned()];
     for (split, _) in request.splits() {

@@ -14,12 +14,12 @@ mod survey;
 
 pub use check::Check;
 pub use manifest::{
-    Chosen, State, check_files, chosen, load_report, state, texts_exist, up_to_date,
+    DataChoices, Freshness, check_files, chosen, load_report, state, texts_exist, up_to_date,
 };
 pub use report::{Finding, Normalized, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
-use crate::vocab::{Normalization, Vocab, Words};
+use crate::vocab::{LineForm, Vocab, Words};
 use a2d_system::display::Wait;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{is_part_of_run, make_folder, remove, sweep, write_whole};
@@ -28,7 +28,7 @@ use a2d_system::signals;
 use check::Flags;
 use encode::{Encoded, Encoders, encode};
 use manifest::{MANIFEST, inputs, write_manifest};
-use pairs::{Buffers, Text};
+use pairs::{Buffers, SplitText};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ const REPORT: &str = "report.json";
 
 /// What to prepare, and from what.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct PrepareRequest {
     /// The ending of the source files: `de` for `PREFIX.de`.
     pub source_lang: String,
     /// The ending of the target files.
@@ -59,8 +59,8 @@ pub struct Request {
     pub vocab_size: usize,
     /// The vocabulary to use, in place of one that is learnt.
     pub vocabulary: Option<PathBuf>,
-    /// How lines are normalised before they become subwords; with [`Request::vocabulary`], that decides.
-    pub normalization: Normalization,
+    /// How lines are normalised before they become subwords; with [`PrepareRequest::vocabulary`], that decides.
+    pub normalization: LineForm,
     /// Whether unknown characters are spelt as bytes; decided by the size where not given.
     pub byte_fallback: Option<bool>,
     /// Pairs with more tokens than this on either side are left out.
@@ -76,7 +76,7 @@ pub struct Request {
     pub out: PathBuf,
 }
 
-impl Default for Request {
+impl Default for PrepareRequest {
     fn default() -> Self {
         Self {
             source_lang: String::new(),
@@ -86,7 +86,7 @@ impl Default for Request {
             test: None,
             vocab_size: 8000,
             vocabulary: None,
-            normalization: Normalization::Nfc,
+            normalization: LineForm::Nfc,
             byte_fallback: None,
             max_length: 250,
             clean: false,
@@ -97,7 +97,7 @@ impl Default for Request {
     }
 }
 
-impl Request {
+impl PrepareRequest {
     /// The splits by name, with their prefixes. The training text comes first.
     fn splits(&self) -> Vec<(&'static str, &str)> {
         let mut splits = vec![("train", self.train.as_str()), ("valid", &self.valid)];
@@ -106,7 +106,7 @@ impl Request {
     }
 
     /// Whether pairs with flaws are left out of a text. What is measured on stays as it is.
-    fn cleans(&self, text: &Text) -> bool {
+    fn cleans(&self, text: &SplitText) -> bool {
         self.clean && text.name == "train"
     }
 }
@@ -115,10 +115,10 @@ impl Request {
 ///
 /// # Errors
 /// [`Error::Misuse`] for texts that are missing, empty, not UTF-8 or of different length, naming
-/// file and line, and for texts with more flaws than [`Request::strict`] allows; then only
+/// file and line, and for texts with more flaws than [`PrepareRequest::strict`] allows; then only
 /// `report.json` is written. [`Error::Failed`] where `out` cannot be written; no `data.json` is
 /// then left. [`Error::Interrupted`]; what was there then stays.
-pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
+pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     if request.source_lang == request.target_lang {
         let lang = &request.source_lang;
         return Err(Error::misuse(format!("source and target language are both {lang:?}")));
@@ -130,7 +130,7 @@ pub fn run(request: &Request, report: &mut dyn Write) -> Result<Report> {
         return Err(Error::misuse(format!("{folder} holds a run, not data: {how}")));
     }
     let inputs = inputs(request)?;
-    let texts = Text::all(request);
+    let texts = SplitText::all(request);
     let given = request.vocabulary.as_deref().map(Vocab::load).transpose()?;
     let normalization = given.as_ref().map_or(request.normalization, Vocab::normalization);
     let surveys = survey::all(&texts, &request.out, request.clean, normalization)?;
@@ -180,7 +180,7 @@ pub fn find(prefix: &str, lang: &str) -> PathBuf {
 }
 
 /// The vocabulary, and that it was learnt from every so many-th pair.
-fn learn(request: &Request, train: &Text, survey: &Survey) -> Result<(Vocab, usize)> {
+fn learn(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Result<(Vocab, usize)> {
     let every = survey.bytes.div_ceil(MOST_LEARNT_FROM).max(1) as usize;
     let mut words = Words::new(request.normalization);
     let mut buffers = Buffers::default();
@@ -194,7 +194,7 @@ fn learn(request: &Request, train: &Text, survey: &Survey) -> Result<(Vocab, usi
             };
             check::judge_bounds(&mut flags, bounds, request.max_length);
             if !flags.any(|check| check.leaves_out(request.clean)) {
-                sides.text.into_iter().for_each(|line| words.add(line));
+                sides.text.into_iter().for_each(|line| words.add_normal(line));
             }
         }
         Ok(())
@@ -211,8 +211,8 @@ fn learn(request: &Request, train: &Text, survey: &Survey) -> Result<(Vocab, usi
 }
 
 fn encode_all(
-    request: &Request,
-    texts: &[Text],
+    request: &PrepareRequest,
+    texts: &[SplitText],
     surveys: &[Survey],
     vocab: &Vocab,
 ) -> Result<Vec<Encoded>> {
@@ -223,7 +223,7 @@ fn encode_all(
 }
 
 /// What is wrong with the training text as a whole.
-fn warnings(request: &Request, train: &Text, survey: &Survey) -> Vec<String> {
+fn warnings(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Vec<String> {
     let langs = [&request.source_lang, &request.target_lang];
     let sides = langs.into_iter().zip(&train.paths).zip(survey.most());
     let warning = |((lang, path), found): ((&String, &PathBuf), Option<Script>)| {

@@ -1,7 +1,7 @@
 //! The lines of two files side by side, some at a time, whatever the size of the files.
 
-use super::Request;
-use crate::vocab::{Normalization, Touched};
+use super::PrepareRequest;
+use crate::vocab::{LineForm, Touched};
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use a2d_system::text::{Line, Lines, Reader};
@@ -17,7 +17,7 @@ pub(super) struct Sides<'a> {
     pub raw: [&'a str; 2],
     /// Normalised.
     pub text: [&'a str; 2],
-    pub normalization: Normalization,
+    pub normalization: LineForm,
 }
 
 impl Sides<'_> {
@@ -44,7 +44,7 @@ impl Buffers {
     pub fn sides<'a>(
         &'a mut self,
         pair: [Line<'a>; 2],
-        normalization: Normalization,
+        normalization: LineForm,
     ) -> Option<Sides<'a>> {
         let [Line::Text(source), Line::Text(target)] = pair else { return None };
         let [first, second] = &mut self.0;
@@ -54,7 +54,7 @@ impl Buffers {
 }
 
 /// The two files of a split.
-pub(super) struct Text {
+pub(super) struct SplitText {
     /// `train`, `valid` or `test`.
     pub name: &'static str,
     /// Source and target.
@@ -86,9 +86,9 @@ impl Chunk {
     }
 }
 
-impl Text {
+impl SplitText {
     /// The texts of a request, the training text first.
-    pub fn all(request: &Request) -> Vec<Self> {
+    pub fn all(request: &PrepareRequest) -> Vec<Self> {
         let langs = [&request.source_lang, &request.target_lang];
         let text = |(name, prefix)| Self { name, paths: langs.map(|l| super::find(prefix, l)) };
         request.splits().into_iter().map(text).collect()

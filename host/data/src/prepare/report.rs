@@ -1,9 +1,9 @@
 //! What was found in the texts, for programs and for people.
 
-use super::Request;
+use super::PrepareRequest;
 use super::check::{Check, Flags};
 use super::script::Script;
-use crate::vocab::{Normalization, Touched};
+use crate::vocab::{LineForm, Touched};
 use a2d_system::error::{Error, Result};
 use a2d_system::text::Line;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub struct Vocabulary {
     pub byte_fallback: bool,
     /// How lines are normalised.
     #[serde(default = "unnormalized")]
-    pub normalization: Normalization,
+    pub normalization: LineForm,
     /// [`crate::vocab::Vocab::fingerprint`].
     pub fingerprint: String,
     /// It was learnt from every so many-th pair of the training text: 1, unless that is larger
@@ -97,8 +97,8 @@ impl Normalized {
 }
 
 /// That of folders which do not say it.
-pub(super) fn unnormalized() -> Normalization {
-    Normalization::None
+pub(super) fn unnormalized() -> LineForm {
+    LineForm::None
 }
 
 /// How many pairs a check holds for, and the first few of them.
@@ -219,7 +219,7 @@ impl Report {
     ///
     /// # Errors
     /// [`Error::Misuse`] if so; it tells to look into `saved`.
-    pub(super) fn check(&self, percent: f64, request: &Request, saved: &Path) -> Result<()> {
+    pub(super) fn check(&self, percent: f64, request: &PrepareRequest, saved: &Path) -> Result<()> {
         let saved = saved.display();
         if let Some(warning) = self.warnings.first() {
             return Err(Error::misuse(format!("{warning}; see {saved}")));
@@ -244,7 +244,11 @@ impl Report {
     ///
     /// # Errors
     /// `out` cannot be written.
-    pub(super) fn tell(&self, request: &Request, out: &mut dyn Write) -> std::io::Result<()> {
+    pub(super) fn tell(
+        &self,
+        request: &PrepareRequest,
+        out: &mut dyn Write,
+    ) -> std::io::Result<()> {
         let Vocabulary { size, byte_fallback, normalization, fingerprint, every } =
             &self.vocabulary;
         let bytes = if *byte_fallback { ", byte fallback" } else { "" };
@@ -265,7 +269,7 @@ impl Report {
 }
 
 impl Split {
-    fn tell(&self, request: &Request, out: &mut dyn Write) -> std::io::Result<()> {
+    fn tell(&self, request: &PrepareRequest, out: &mut dyn Write) -> std::io::Result<()> {
         let mean = |tokens: usize| tokens as f64 / self.kept.max(1) as f64;
         let (source, target) = (mean(self.source_tokens), mean(self.target_tokens));
         let Self { name, kept, lines, .. } = self;

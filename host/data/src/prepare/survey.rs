@@ -1,9 +1,9 @@
 //! The first look at the texts: what can be told of a pair only once all others are known.
 
-use super::pairs::{Buffers, Chunk, Sides, Text};
+use super::pairs::{Buffers, Chunk, Sides, SplitText};
 use super::runs::Runs;
 use super::script::{Script, Scripts};
-use crate::vocab::Normalization;
+use crate::vocab::LineForm;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
 use a2d_system::text::Line;
@@ -48,13 +48,13 @@ type Known = [HashSet<u64>; 2];
 /// The hashes of the texts that are measured on stay in memory, some 60 bytes a pair; those of the
 /// training text go to nameless files in `folder` where they are many.
 ///
-/// Errors: those of [`Text::each`]; a line that cannot be read, unless `clean` and in the training
+/// Errors: those of [`SplitText::each`]; a line that cannot be read, unless `clean` and in the training
 /// text (misuse); `folder` cannot be written.
 pub(super) fn all(
-    texts: &[Text],
+    texts: &[SplitText],
     folder: &Path,
     clean: bool,
-    normalization: Normalization,
+    normalization: LineForm,
 ) -> Result<Vec<Survey>> {
     let Some((train, others)) = texts.split_first() else { return Ok(Vec::new()) };
     let mut looks = Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn all(
 }
 
 struct Look {
-    normalization: Normalization,
+    normalization: LineForm,
     survey: Survey,
     runs: Runs,
     /// The same of hashes that near duplicates have in common.
@@ -106,7 +106,7 @@ struct Digest {
 }
 
 impl Look {
-    fn new(folder: &Path, normalization: Normalization) -> Self {
+    fn new(folder: &Path, normalization: LineForm) -> Self {
         Self {
             normalization,
             survey: Survey::default(),
@@ -117,7 +117,7 @@ impl Look {
         }
     }
 
-    fn over(&mut self, text: &Text, watched: &Known, clean: bool) -> Result<()> {
+    fn over(&mut self, text: &SplitText, watched: &Known, clean: bool) -> Result<()> {
         let normalization = self.normalization;
         self.survey.pairs = text.each(|chunk| {
             let digests: Vec<_> = (0..chunk.len())
@@ -190,7 +190,7 @@ fn meets(hashes: Hashes, known: &Known) -> bool {
     hashes.iter().flatten().zip(known).any(|(hash, known)| known.contains(hash))
 }
 
-fn unreadable(text: &Text, chunk: &Chunk, i: usize, side: usize) -> Error {
+fn unreadable(text: &SplitText, chunk: &Chunk, i: usize, side: usize) -> Error {
     let (path, line) = (text.paths[side].display(), chunk.first + i + 1);
     let what = match chunk.pair(i)[side] {
         Line::TooLong => "longer than 1 MiB, which no sentence is",

@@ -2,13 +2,13 @@
 //!
 //! Stored as `tokenizer.json` in the format of Hugging Face's `tokenizers`. A line is read thus:
 //!
-//! 1. it is normalised, as its vocabulary's [`Normalization`] says;
+//! 1. it is normalised, as its vocabulary's [`LineForm`] says;
 //! 2. spaces become `▁`, and one `▁` is put in front unless the line already begins with one;
 //! 3. the line is cut before every `▁` and around every ASCII punctuation character;
 //! 4. the merges of the vocabulary are applied within each piece.
 //!
 //! A device does the same. With byte fallback `decode(encode(line))` is the normalised line. Where
-//! that is the line as it is ([`Normalization::None`]), there are two exceptions: a literal `▁` or a
+//! that is the line as it is ([`LineForm::None`]), there are two exceptions: a literal `▁` or a
 //! control character comes back as a space, and one leading space (or `▁`) is lost. The names of the
 //! special tokens (`</s>` …) in a text are plain text.
 
@@ -35,7 +35,7 @@ mod normal;
 mod words;
 
 pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
-pub use normal::{Normalization, Touched};
+pub use normal::{LineForm, Touched};
 pub use words::{LONGEST_TOKEN, Words};
 
 use learn::learn_merges;
@@ -52,7 +52,7 @@ const LEAST_PIECES: usize = 12;
 
 const SPACE: char = '▁';
 
-/// The patterns of what [`Normalization`] drops and of what it makes a space, in the syntax of every
+/// The patterns of what [`LineForm`] drops and of what it makes a space, in the syntax of every
 /// library that runs a `tokenizer.json`.
 const INVISIBLE: &str =
     r"[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u200B\u2060\uFEFF]";
@@ -74,7 +74,7 @@ pub struct Vocab {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kind {
     byte_fallback: bool,
-    normalization: Normalization,
+    normalization: LineForm,
 }
 
 impl Vocab {
@@ -187,7 +187,7 @@ impl Vocab {
     }
 
     /// How lines are normalised before they become tokens.
-    pub fn normalization(&self) -> Normalization {
+    pub fn normalization(&self) -> LineForm {
         self.kind.normalization
     }
 
@@ -254,7 +254,7 @@ impl Vocab {
 pub struct Encoder<'a> {
     model: &'a PipelineModel,
     scratch: PipelineModelScratch,
-    normalization: Normalization,
+    normalization: LineForm,
     normal: String,
     marked: String,
     spans: Vec<Span>,
@@ -262,7 +262,7 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn new(model: &'a PipelineModel, normalization: Normalization) -> Self {
+    fn new(model: &'a PipelineModel, normalization: LineForm) -> Self {
         Self {
             model,
             scratch: model.init_scratch(),
@@ -363,12 +363,12 @@ fn skeleton(Kind { byte_fallback, normalization }: Kind) -> Value {
     })
 }
 
-/// The steps of a [`Normalization`], as `tokenizers` takes them.
-fn normalizer(normalization: Normalization) -> Value {
+/// The steps of a [`LineForm`], as `tokenizers` takes them.
+fn normalizer(normalization: LineForm) -> Value {
     let form = match normalization {
-        Normalization::None => return Value::Null,
-        Normalization::Nfc => "NFC",
-        Normalization::Nfkc => "NFKC",
+        LineForm::None => return Value::Null,
+        LineForm::Nfc => "NFC",
+        LineForm::Nfkc => "NFKC",
     };
     let replace = |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
     json!({"type": "Sequence", "normalizers": [
@@ -396,7 +396,7 @@ fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
     let mut rest = document.clone();
     rest["model"]["vocab"] = json!({});
     rest["model"]["merges"] = json!([]);
-    let kinds = Normalization::value_variants().iter();
+    let kinds = LineForm::value_variants().iter();
     let mut kinds = kinds.map(|&normalization| Kind { byte_fallback, normalization });
     let kind = kinds.find(|kind| rest == skeleton(*kind)).ok_or_else(foreign)?;
     Ok((ids, kind))

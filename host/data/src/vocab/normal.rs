@@ -7,7 +7,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is
 
 /// How a line is normalised before it becomes tokens: part of a vocabulary.
 ///
-/// Unless it is [`Normalization::None`]:
+/// Unless it is [`LineForm::None`]:
 ///
 /// 1. U+FEFF, U+200B, U+2060, U+00AD and control characters that are no white space are dropped (U+200C and
 ///    U+200D stay: some scripts need them);
@@ -18,7 +18,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is
 /// What is normalised stays as it is when it is normalised again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Normalization {
+pub enum LineForm {
     /// The text as it is.
     None,
     /// Canonical composition: `é` is one character, however it was typed.
@@ -39,7 +39,7 @@ pub struct Touched {
     pub composition: bool,
 }
 
-impl Normalization {
+impl LineForm {
     /// What it makes of a line; `buffer` holds that where it is not the line itself.
     pub fn apply<'t>(self, line: &'t str, buffer: &'t mut String) -> &'t str {
         if self.holds(line) {
@@ -120,7 +120,7 @@ impl Normalization {
     }
 }
 
-impl fmt::Display for Normalization {
+impl fmt::Display for LineForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "none",

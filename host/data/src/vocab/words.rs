@@ -1,6 +1,6 @@
 //! The pieces of a line, and counting them: what a vocabulary is learnt from.
 
-use super::{Normalization, SPACE};
+use super::{LineForm, SPACE};
 use a2d_system::hash;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ const MOST_LEARNT: usize = 1 << 18;
 /// languages has so many after some 30 million words. All are counted, in memory.
 #[derive(Default)]
 pub struct Words {
-    normalization: Normalization,
+    normalization: LineForm,
     normal: String,
     counts: HashMap<Box<str>, u64>,
     marked: String,
@@ -26,18 +26,25 @@ pub struct Words {
 
 impl Words {
     /// None yet, of lines that are to be normalised thus.
-    pub fn new(normalization: Normalization) -> Self {
+    pub fn new(normalization: LineForm) -> Self {
         Self { normalization, ..Self::default() }
     }
 
     /// How lines are normalised.
-    pub fn normalization(&self) -> Normalization {
+    pub fn normalization(&self) -> LineForm {
         self.normalization
     }
 
     /// Counts the pieces of one more line.
     pub fn add(&mut self, line: &str) {
-        mark(self.normalization.apply(line, &mut self.normal), &mut self.marked);
+        let mut buffer = std::mem::take(&mut self.normal);
+        self.add_normal(self.normalization.apply(line, &mut buffer));
+        self.normal = buffer;
+    }
+
+    /// As [`Words::add`], of a line that is normalised.
+    pub(crate) fn add_normal(&mut self, line: &str) {
+        mark(line, &mut self.marked);
         for part in pieces(&self.marked).flat_map(parts) {
             match self.counts.get_mut(part) {
                 Some(count) => *count += 1,
@@ -52,9 +59,9 @@ impl Words {
         self.counts.len().min(MOST_LEARNT)
     }
 
-    /// The fewest and the most tokens that a line can have in a vocabulary that is learnt.
-    pub fn bounds(&mut self, line: &str) -> [usize; 2] {
-        mark(self.normalization.apply(line, &mut self.normal), &mut self.marked);
+    /// The fewest and the most tokens that a normalised line can have in a vocabulary that is learnt.
+    pub(crate) fn bounds(&mut self, line: &str) -> [usize; 2] {
+        mark(line, &mut self.marked);
         let parts = self.marked.chars().count().div_ceil(LONGEST_TOKEN);
         [pieces(&self.marked).count().max(parts), self.marked.len()]
     }

@@ -1,6 +1,6 @@
 //! The batches and sentences that are measured on.
 
-use super::{BenchWhat, Request};
+use super::{BenchRequest, BenchWhat};
 use crate::train::Pairs;
 use a2d_core::config::token::{EOS, PAD, UNK};
 use a2d_core::rng;
@@ -27,7 +27,7 @@ impl Input {
     /// What the request names, or else random tokens.
     ///
     /// Errors (misuse): a file that cannot be read or holds something else.
-    pub fn new(request: &Request) -> Result<Self> {
+    pub fn new(request: &BenchRequest) -> Result<Self> {
         let vocabulary = request.shape.models().student.source_vocabulary;
         if request.what != BenchWhat::Translate {
             return batches(request, vocabulary).map(Self::Batches);
@@ -45,7 +45,7 @@ impl Input {
     }
 }
 
-fn batches(request: &Request, vocabulary: usize) -> Result<Vec<Pairs>> {
+fn batches(request: &BenchRequest, vocabulary: usize) -> Result<Vec<Pairs>> {
     match &request.batches {
         Some(path) => read(path, request.max_tokens, vocabulary),
         None => Ok(vec![random(request.max_tokens, vocabulary, request.seed)]),

@@ -16,7 +16,7 @@ mod work;
 
 pub use input::Input;
 pub use measurement::{Measurement, Timing};
-pub use request::{BenchModel, BenchPreset, BenchShape, BenchWhat, Request};
+pub use request::{BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
 pub use shape::Models;
 pub use timed::{Clock, Row, Timed};
 
@@ -29,7 +29,11 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// Batches that cannot be used (misuse), a lost device, a NaN loss.
-pub fn measure(request: &Request, device: &Chosen, threads: usize) -> Result<Vec<Measurement>> {
+pub fn measure(
+    request: &BenchRequest,
+    device: &Chosen,
+    threads: usize,
+) -> Result<Vec<Measurement>> {
     let input = Input::new(request)?;
     let work = Bench { request, input, threads, device: device.device() };
     device.run(request.precision, work)
@@ -37,7 +41,7 @@ pub fn measure(request: &Request, device: &Chosen, threads: usize) -> Result<Vec
 
 /// Everything that is to be measured.
 struct Bench<'a> {
-    request: &'a Request,
+    request: &'a BenchRequest,
     input: Input,
     threads: usize,
     device: Device,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// A measurement that is wanted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct BenchRequest {
     /// What is measured.
     pub what: BenchWhat,
     /// A file of token batches; without it, a random batch.

@@ -4,7 +4,7 @@ use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::timed::Clock;
 use super::{Bench, Input, work};
-use crate::translate::{Options, translate_tokens};
+use crate::translate::{SearchOptions, translate_tokens};
 use a2d_core::backend::Train;
 use a2d_core::search::Search;
 use a2d_run::model::plan;
@@ -59,8 +59,8 @@ pub fn measure<B: Train>(
     })
 }
 
-fn options(beam: usize) -> Options {
-    Options {
+fn options(beam: usize) -> SearchOptions {
+    SearchOptions {
         search: Search { beam, min_length: LENGTH - 1, ..Search::GREEDY },
         max_length_a: 0.0,
         max_length_b: (LENGTH - 1) as f64,

@@ -1,11 +1,11 @@
 //! What an image loses against the run that it was made of.
 
 use crate::translate::image::Runner;
-use crate::translate::{Options, Translated, Translator, translate_lines};
+use crate::translate::{SearchOptions, Translated, Translator, translate_lines};
 use a2d_cpu::Cpu;
 use a2d_run::prepared::Parallel;
 use a2d_score::tokenize::Tokenizer;
-use a2d_score::{self as score, Bleu};
+use a2d_score::{Bleu, Judge, Quality, judge};
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub fn compare(
     image: &Runner<'_>,
     text: &Parallel,
     tokenizer: Tokenizer,
-    options: &Options,
+    options: &SearchOptions,
 ) -> Result<Comparison> {
     let mut go_on = |_| signals::go_on();
     let before = translate_lines(b, &run.model, &run.vocab, &text.source, options, &mut go_on)?;
@@ -51,28 +51,27 @@ pub fn compare(
     let after = image.lines(&text.source, options, &signals::go_on)?;
     let seconds = start.elapsed().as_secs_f64();
     let same = before.lines.iter().zip(&after.lines).filter(|(x, y)| x[0].text == y[0].text);
+    let (same, tokens) = (same.count(), after.tokens);
     let bleu = Bleu { tokenizer, ..Bleu::default() };
-    let [(bleu_before, chrf_before), (bleu_after, chrf_after)] =
-        [scores(&bleu, &before, text)?, scores(&bleu, &after, text)?];
+    let before = quality(&bleu, &before, text)?;
+    let after = quality(&bleu, &after, text)?;
     Ok(Comparison {
         sentences: text.source.len(),
-        agreement: same.count() as f64 / text.source.len().max(1) as f64,
-        tokens_per_second: after.tokens as f64 / seconds,
-        bleu_before,
-        bleu_after,
-        chrf_before,
-        chrf_after,
+        agreement: same as f64 / text.source.len().max(1) as f64,
+        tokens_per_second: tokens as f64 / seconds,
+        bleu_before: before.bleu.score,
+        bleu_after: after.bleu.score,
+        chrf_before: before.chrf.score,
+        chrf_after: after.chrf.score,
         bleu_tokenizer: tokenizer,
         bleu_judges: bleu.can_judge(&text.target),
     })
 }
 
-/// BLEU and chrF.
-fn scores(bleu: &Bleu, found: &Translated, text: &Parallel) -> Result<(f64, f64)> {
+fn quality(bleu: &Bleu, found: &Translated, text: &Parallel) -> Result<Quality> {
     let hypotheses: Vec<&str> = found.lines.iter().map(|line| line[0].text.as_str()).collect();
     let references = [text.target.iter().map(String::as_str).collect()];
-    let bleu = score::corpus(bleu, &hypotheses, &references)?.score;
-    Ok((bleu, score::chrf(&hypotheses, &references)?.score))
+    Quality::of(bleu, &hypotheses, &references)
 }
 
 impl Comparison {
@@ -81,13 +80,12 @@ impl Comparison {
     ///
     /// Errors: it is not.
     pub fn check(&self, most: f64) -> Result<()> {
-        let (name, before, after) = match () {
-            _ if self.bleu_judges && self.bleu_before > 0.0 => {
-                ("BLEU", self.bleu_before, self.bleu_after)
-            }
-            _ if self.chrf_before > 0.0 => ("chrF", self.chrf_before, self.chrf_after),
-            _ if self.agreement == 1.0 => return Ok(()),
-            _ => {
+        let bleu = self.bleu_judges.then_some(self.bleu_before);
+        let (name, before, after) = match judge(&[(bleu, Some(self.chrf_before))]) {
+            Some(Judge::Bleu) => ("BLEU", self.bleu_before, self.bleu_after),
+            Some(Judge::Chrf) => ("chrF", self.chrf_before, self.chrf_after),
+            None if self.agreement == 1.0 => return Ok(()),
+            None => {
                 let text = "BLEU and chrF of the run are 0, and its image translates otherwise";
                 return Err(Error::failed(format!("{text}: no image was written")));
             }

@@ -10,6 +10,6 @@ pub mod tokenizer;
 pub use compare::{Comparison, compare};
 pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
-pub use request::{Exported, Request};
+pub use request::{ExportRequest, Exported};
 pub use shortlist::shortlist;
 pub use tokenizer::tables;

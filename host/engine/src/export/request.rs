@@ -4,12 +4,12 @@ use super::compare::{Comparison, compare};
 use super::image::{Beside, Weights, write_with};
 use super::{shortlist, tokenizer};
 use crate::translate::image::{Runner, Words};
-use crate::translate::{Options, Translator};
+use crate::translate::{SearchOptions, Translator};
 use a2d_core::device::Device as _;
 use a2d_core::image::Format;
 use a2d_core::micro::Limits;
 use a2d_cpu::{Cpu, Tensor};
-use a2d_data::vocab::{Normalization, Vocab};
+use a2d_data::vocab::{LineForm, Vocab};
 use a2d_run::config::Run;
 use a2d_run::model::Model;
 use a2d_run::prepared::{self, Parallel, Prepared};
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 /// An image that is wanted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct ExportRequest {
     /// The folder of the run.
     pub run: PathBuf,
     /// How matrices are kept.
@@ -39,7 +39,7 @@ pub struct Request {
     /// How many tokens of the target a shortlist holds for each of the source; without a number, there is none.
     pub shortlist: Option<usize>,
     /// How to search.
-    pub options: Options,
+    pub options: SearchOptions,
     /// Threads to compute with; 0: all.
     pub threads: usize,
 }
@@ -53,10 +53,10 @@ pub struct Exported {
     /// What the image loses; nothing where there is no text to compare on.
     pub comparison: Option<Comparison>,
     /// How lines are normalised for the vocabulary.
-    pub normalization: Normalization,
+    pub normalization: LineForm,
 }
 
-impl Request {
+impl ExportRequest {
     /// Makes the image and compares it with its run.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Request {
 }
 
 /// What the image is compared on; nothing where the run's validation text is gone and nothing depends on it.
-fn compared_on(request: &Request, run: &Run) -> Result<Option<Parallel>> {
+fn compared_on(request: &ExportRequest, run: &Run) -> Result<Option<Parallel>> {
     let mut found = match &request.text {
         Some([source, reference]) => {
             let (source, target) = (text::read_lines(source)?, text::read_lines(reference)?);
@@ -124,7 +124,7 @@ fn compared_on(request: &Request, run: &Run) -> Result<Option<Parallel>> {
 /// The shortlist of the run's training data, where one is wanted.
 ///
 /// Errors (misuse): the data are gone, or not those of the run.
-fn shortlist_of(request: &Request, run: &Run, vocab: &Vocab) -> Result<Vec<u8>> {
+fn shortlist_of(request: &ExportRequest, run: &Run, vocab: &Vocab) -> Result<Vec<u8>> {
     let Some(count) = request.shortlist else { return Ok(Vec::new()) };
     let folder = prepared::folder_of(run, &request.run);
     let data = Prepared::open(&folder)?;

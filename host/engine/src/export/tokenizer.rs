@@ -22,9 +22,9 @@ pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
     let texts = texts(&document, vocab.len())?;
     let merges = merges(&document, &texts)?;
     let form = match vocab.normalization() {
-        vocab::Normalization::None => Normalization::None,
-        vocab::Normalization::Nfc => Normalization::Nfc,
-        vocab::Normalization::Nfkc => Normalization::Nfkc,
+        vocab::LineForm::None => Normalization::None,
+        vocab::LineForm::Nfc => Normalization::Nfc,
+        vocab::LineForm::Nfkc => Normalization::Nfkc,
     };
     let bytes = lay_out(&texts, reserved, &merges, form)?;
     // Whatever a foreign vocabulary has that a device would refuse, it is refused here.

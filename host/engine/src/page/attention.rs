@@ -29,14 +29,14 @@ pub fn tokens_shown(maps: usize, sentences: usize) -> usize {
 
 /// A sentence and its translation as tokens, each ended by EOS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
+pub struct TokenPair {
     source: Vec<u32>,
     target: Vec<u32>,
     /// Tokens are missing at the end.
     cut: bool,
 }
 
-impl Pair {
+impl TokenPair {
     /// The first `most` tokens of both.
     ///
     /// Errors (misuse): a line of 4 GiB.
@@ -173,7 +173,7 @@ pub struct View<'a, B: Train> {
     /// The model whose maps it learned to mix.
     pub teacher: Option<&'a Model<B::Tensor>>,
     /// The sentences.
-    pub pair: &'a Pair,
+    pub pair: &'a TokenPair,
     /// Their tokens.
     pub pieces: &'a Pieces,
 }
@@ -183,7 +183,7 @@ impl<B: Train> View<'_, B> {
     ///
     /// Errors: the device was lost.
     pub fn json(&self, b: &mut B) -> Result<Vec<Value>> {
-        let Pair { source, target, .. } = self.pair;
+        let TokenPair { source, target, .. } = self.pair;
         let batch = Batch::new(
             b,
             &self.model.config.special,
@@ -232,7 +232,7 @@ impl<B: Train> View<'_, B> {
     }
 
     fn view(&self, aligned: bool, kinds: [Value; 3]) -> Value {
-        let Pair { source, target, cut } = self.pair;
+        let TokenPair { source, target, cut } = self.pair;
         let inputs: Vec<u32> = [EOS].iter().chain(&target[..target.len() - 1]).copied().collect();
         let mut view = Map::from_iter([
             ("aligned".to_owned(), json!(aligned)),

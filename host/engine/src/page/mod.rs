@@ -9,13 +9,13 @@ use a2d_report::html;
 use a2d_report::sentences;
 use a2d_report::subject::{self, Subject};
 use a2d_system::error::Result;
-use models::Models;
+use models::PageModels;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// What a page is wanted of.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct PageRequest<'a> {
     /// Folders of runs.
     pub runs: &'a [PathBuf],
     /// Numbers (from 1) of lines to show; nothing: some.
@@ -24,7 +24,7 @@ pub struct Request<'a> {
     pub text: Option<&'a Path>,
 }
 
-impl Request<'_> {
+impl PageRequest<'_> {
     /// The page; models run on the CPU with so many threads, 0 for all.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Request<'_> {
         let b = &mut Cpu::new(threads);
         let mut subjects = subject::gather(self.runs)?;
         let sentences = sentences::choose(&mut subjects, self.lines, self.text)?;
-        let models = Models::open(b, &mut subjects);
+        let models = PageModels::open(b, &mut subjects);
         let (mut samples, mut attention) = (Value::Null, Value::Null);
         if let Some(sentences) = &sentences {
             let translations = models.translate(b, sentences)?;

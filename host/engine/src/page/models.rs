@@ -1,7 +1,7 @@
 //! What the models of a page do with its sentences: translations and attention.
 
-use super::attention::{Pair, Pieces, View, tokens_shown};
-use crate::translate::{Options, Translator, translate_lines};
+use super::attention::{Pieces, TokenPair, View, tokens_shown};
+use crate::translate::{SearchOptions, Translator, translate_lines};
 use a2d_core::backend::Train;
 use a2d_core::config::Config;
 use a2d_report::numbers::rounded;
@@ -16,19 +16,20 @@ use a2d_system::signals;
 use serde_json::{Value, json};
 
 /// The models that can be used, by subject.
-pub struct Models<T> {
+pub struct PageModels<T> {
     models: Vec<Option<Translator<T>>>,
     /// How all of them search.
-    options: Option<Options>,
+    options: Option<SearchOptions>,
 }
 
 /// A translation of each sentence; nothing of a model that cannot be used.
 type Translations = Vec<Option<Vec<String>>>;
 
-impl<T: Clone> Models<T> {
+impl<T: Clone> PageModels<T> {
     /// The best checkpoints of all subjects; what cannot be used is noted there.
     pub fn open<B: Train<Tensor = T, Param = T>>(b: &mut B, subjects: &mut [Subject]) -> Self {
-        let options = subjects.iter().find_map(|s| Some(Options::of(&s.config.as_ref()?.train)));
+        let options =
+            subjects.iter().find_map(|s| Some(SearchOptions::of(&s.config.as_ref()?.train)));
         let open = |subject: &mut Subject| {
             let opened = Translator::open(b, subject.dir.folder());
             let known = |text: &String| opened.as_ref().is_err_and(|e| e.to_string() == *text);
@@ -88,7 +89,7 @@ impl<T: Clone> Models<T> {
                     continue;
                 };
                 let Some(run) = &subject.config else { continue };
-                let pair = Pair::new(&of.vocab, source, target, most)?;
+                let pair = TokenPair::new(&of.vocab, source, target, most)?;
                 let (model, alignment) = (&of.model, subject.alignment());
                 let teacher = self.teacher(subject, run, of);
                 let view = View { model, run, alignment, teacher, pair: &pair, pieces };

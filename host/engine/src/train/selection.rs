@@ -1,6 +1,7 @@
 //! Which of two models is better, by what a validation found of each.
 
 use a2d_run::config::SelectBy;
+use a2d_score::{Judge, judge};
 use serde::{Deserialize, Serialize};
 
 /// What a validation found of a model. A score that tells models apart is above 0; any other is absent.
@@ -21,13 +22,15 @@ pub struct Standing {
 impl Standing {
     /// What decides between two models where `wanted` is to: what both have of it and what stands in for it.
     pub fn criterion(&self, other: &Self, wanted: SelectBy) -> SelectBy {
-        let both = |score: fn(&Self) -> Option<f64>| {
-            [self, other].into_iter().all(|one| score(one).is_some_and(|score| score > 0.0))
+        let scores = |one: &Self| match wanted {
+            SelectBy::Bleu => (one.bleu, one.chrf),
+            SelectBy::Chrf => (None, one.chrf),
+            SelectBy::Loss => (None, None),
         };
-        match wanted {
-            SelectBy::Bleu if both(|one| one.bleu) => SelectBy::Bleu,
-            SelectBy::Bleu | SelectBy::Chrf if both(|one| one.chrf) => SelectBy::Chrf,
-            _ => SelectBy::Loss,
+        match judge(&[scores(self), scores(other)]) {
+            Some(Judge::Bleu) => SelectBy::Bleu,
+            Some(Judge::Chrf) => SelectBy::Chrf,
+            None => SelectBy::Loss,
         }
     }
 

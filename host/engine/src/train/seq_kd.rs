@@ -6,12 +6,11 @@
 
 use super::open_teacher;
 use crate::backend::device::{Chosen, Work};
-use crate::translate::{Hypothesis, Options, Translator, translate_tokens};
+use crate::translate::{Hypothesis, MOST_BATCH, SearchOptions, Translator, translate_tokens};
 use a2d_core::backend::Train;
-use a2d_core::search::Search;
 use a2d_data::corpus::{Corpus, Writer};
 use a2d_data::vocab::{EOS, Vocab};
-use a2d_run::config::{Precision, Run, SeqKd};
+use a2d_run::config::{BeamSearch, Precision, Run, SeqKd};
 use a2d_run::partial::Partial;
 use a2d_run::prepared::Prepared;
 use a2d_score::tokenize::Tokenizer;
@@ -51,10 +50,8 @@ struct Recipe {
     teacher: String,
     data: String,
     target: SeqKd,
-    beam: usize,
-    length_penalty: f64,
-    max_length_a: f64,
-    max_length_b: f64,
+    #[serde(flatten)]
+    search: BeamSearch,
     max_length: usize,
     /// Absent where it is the default, as in what earlier versions wrote.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -192,10 +189,7 @@ impl Recipe {
             teacher,
             data: data.train.checksum(),
             target: run.distill.seq_kd,
-            beam: run.distill.seq_kd_beam,
-            length_penalty: run.train.length_penalty,
-            max_length_a: run.train.max_length_a,
-            max_length_b: run.train.max_length_b,
+            search: BeamSearch { beam: run.distill.seq_kd_beam, ..run.train.search() },
             max_length: run.data.max_length,
             bleu_tokenizer: match run.distill.seq_kd {
                 SeqKd::Best => Tokenizer::default(),
@@ -204,19 +198,12 @@ impl Recipe {
         }
     }
 
-    fn options(&self, max_tokens: usize) -> Options {
+    fn options(&self, max_tokens: usize) -> SearchOptions {
         let n_best = match self.target {
             SeqKd::Best => 1,
-            SeqKd::Interpolation => self.beam,
+            SeqKd::Interpolation => self.search.beam,
         };
-        let length_penalty = self.length_penalty as f32;
-        Options {
-            search: Search { beam: self.beam, length_penalty, ..Search::GREEDY },
-            max_length_a: self.max_length_a,
-            max_length_b: self.max_length_b,
-            max_tokens: max_tokens.max(4096),
-            n_best,
-        }
+        SearchOptions::new(self.search, max_tokens.max(MOST_BATCH), n_best)
     }
 }
 

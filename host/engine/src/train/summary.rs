@@ -1,13 +1,13 @@
 //! What was reached: scores on the test set, sizes, speed, samples.
 
 use crate::backend::device::{Chosen, Work};
-use crate::translate::{Options, Translator, translate_lines};
+use crate::translate::{SearchOptions, Translator, translate_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::{Precision, Run};
 use a2d_run::prepared::{Parallel, Prepared};
 use a2d_run::run_dir::RunDir;
 use a2d_score::tokenize::Tokenizer;
-use a2d_score::{self as score, Bleu, Score};
+use a2d_score::{Bleu, Quality, Score};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::write_whole;
 use a2d_system::signals;
@@ -30,8 +30,7 @@ pub struct Entry<'a> {
 /// A run's scores.
 struct Scored {
     size: usize,
-    bleu: Score,
-    chrf: Score,
+    quality: Quality,
     tokens_per_second: f64,
     lines: Vec<String>,
 }
@@ -75,7 +74,7 @@ impl Work for Summary<'_> {
                 None => return Ok(()),
             },
         };
-        let options = Options::of(&run.train);
+        let options = SearchOptions::of(&run.train);
         let scored = entries
             .iter()
             .map(|entry| score_run(b, entry, split, &text, &options, run.data.tokenizer()))
@@ -95,7 +94,7 @@ fn score_run<B: Train>(
     entry: &Entry<'_>,
     split: &str,
     text: &Parallel,
-    options: &Options,
+    options: &SearchOptions,
     tokenizer: Tokenizer,
 ) -> Result<Scored> {
     let translator = Translator::open(b, &entry.folder)?;
@@ -117,8 +116,7 @@ fn score_run<B: Train>(
     let bleu = Bleu { tokenizer, ..Bleu::default() };
     let scored = Scored {
         size: translator.size,
-        bleu: score::corpus(&bleu, &lines, &references)?,
-        chrf: score::chrf(&lines, &references)?,
+        quality: Quality::of(&bleu, &lines, &references)?,
         tokens_per_second: found.tokens as f64 / seconds,
         lines,
     };
@@ -138,7 +136,7 @@ impl Scored {
             ("split", json!(split)),
             ("parameters", json!(self.size)),
             ("tokens_per_second", json!(self.tokens_per_second)),
-            ("scores", json!([score(&self.bleu), score(&self.chrf)])),
+            ("scores", json!([score(&self.quality.bleu), score(&self.quality.chrf)])),
         ];
         entries.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
     }
@@ -167,7 +165,7 @@ fn table(
     entries: &[Entry<'_>],
     scored: &[Scored],
     split: &str,
-    options: &Options,
+    options: &SearchOptions,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let width = entries.iter().map(|e| e.label.len()).max().unwrap_or(0).max(5);
@@ -182,13 +180,13 @@ fn table(
             "{:width$}  {:>10}  {:>6.2}  {:>6.2}  {:>9.0}",
             entry.label,
             thousands(s.size),
-            s.bleu.score,
-            s.chrf.score,
+            s.quality.bleu.score,
+            s.quality.chrf.score,
             s.tokens_per_second
         )?;
     }
     let beam = options.search.beam;
-    writeln!(out, "({split} set, beam {beam}; {})", scored[0].bleu.signature)
+    writeln!(out, "({split} set, beam {beam}; {})", scored[0].quality.bleu.signature)
 }
 
 fn samples(

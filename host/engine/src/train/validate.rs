@@ -2,19 +2,18 @@
 
 use super::selection::Standing;
 use super::{Job, learner};
-use crate::translate::{Options, translate_lines};
+use crate::translate::{SearchOptions, translate_lines};
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Norm, Objective, Terms};
-use a2d_core::search::Search;
 use a2d_data::batches;
 use a2d_run::model::Model;
-use a2d_score::{self as score, Bleu};
+use a2d_score::{Bleu, Quality};
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use std::fmt;
 
 /// What a validation found.
-pub(super) struct Found {
+pub(super) struct Validation {
     /// The word loss alone, per target token, without a teacher.
     pub loss: f64,
     /// Of it, the negative log-likelihood.
@@ -34,7 +33,7 @@ pub(super) struct Scores {
     pub bleu_judges: bool,
 }
 
-impl Found {
+impl Validation {
     /// What it is compared with other validations by.
     pub fn standing(&self) -> Standing {
         let bleu = self.scores.filter(|scores| scores.bleu_judges).map(|scores| scores.bleu);
@@ -42,7 +41,7 @@ impl Found {
     }
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for Validation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "valid loss {:.4}, perplexity {:.2}", self.loss, self.nll.exp())?;
         match self.scores {
@@ -58,7 +57,7 @@ pub(super) fn validate<B: Train>(
     model: &Model<B::Tensor>,
     job: &Job<'_>,
     objective: &Objective,
-) -> Result<Result<Found, i32>> {
+) -> Result<Result<Validation, i32>> {
     let [signal, loss, nll, scored, bleu, chrf, judges] = job.ranks.found(|| {
         let [loss, nll] = losses(b, model, job, objective, usize::MAX)?;
         let unscored = |signal: i32| [f64::from(signal), loss, nll, 0.0, 0.0, 0.0, 0.0];
@@ -73,7 +72,7 @@ pub(super) fn validate<B: Train>(
         })
     })?;
     let scores = Scores { bleu, chrf, bleu_judges: judges == 1.0 };
-    let found = Found { loss, nll, scores: (scored == 1.0).then_some(scores) };
+    let found = Validation { loss, nll, scores: (scored == 1.0).then_some(scores) };
     Ok(if signal == 0.0 { Ok(found) } else { Err(signal as i32) })
 }
 
@@ -122,7 +121,7 @@ fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Resul
         text.source.truncate(train.valid_bleu_sentences);
         text.target.truncate(train.valid_bleu_sentences);
     }
-    let options = Options::of(train);
+    let options = SearchOptions::of(train);
     let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut |_| {
         signals::go_on()
     })?;
@@ -131,26 +130,6 @@ fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Resul
     let bleu = Bleu { tokenizer: job.run.data.tokenizer(), ..Bleu::default() };
     let bleu_judges = bleu.can_judge(&text.target);
     let references = [text.target];
-    Ok(Some(Scores {
-        bleu: score::corpus(&bleu, &hypotheses, &references)?.score,
-        chrf: score::chrf(&hypotheses, &references)?.score,
-        bleu_judges,
-    }))
-}
-
-impl Options {
-    /// The search that a training's validation uses.
-    pub fn of(train: &a2d_run::config::Train) -> Self {
-        Self {
-            search: Search {
-                beam: train.beam,
-                length_penalty: train.length_penalty as f32,
-                ..Search::GREEDY
-            },
-            max_length_a: train.max_length_a,
-            max_length_b: train.max_length_b,
-            max_tokens: 4096,
-            n_best: 1,
-        }
-    }
+    let found = Quality::of(&bleu, &hypotheses, &references)?;
+    Ok(Some(Scores { bleu: found.bleu.score, chrf: found.chrf.score, bleu_judges }))
 }

@@ -1,9 +1,9 @@
 //! Running an image on the host: the device's own code, a sentence on each thread.
 
-use crate::translate::{Hypothesis, MOST_TOKENS, Options, Translated, Translation};
+use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
 use a2d_core::micro::{self, Limits, Translator};
 use a2d_core::token::{self, Tokenizer};
-use a2d_data::vocab::Normalization;
+use a2d_data::vocab::LineForm;
 use a2d_run::model::MOST_LAYERS;
 use a2d_system::error::{Error, Result};
 use rayon::prelude::*;
@@ -77,7 +77,7 @@ impl<'a> Runner<'a> {
     pub fn tokens(
         &self,
         sources: &[Vec<u32>],
-        options: &Options,
+        options: &SearchOptions,
         go_on: &(dyn Fn() -> Result<()> + Sync),
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let one = |arena: &mut Words, source: &Vec<u32>| {
@@ -92,7 +92,7 @@ impl<'a> Runner<'a> {
         &self,
         arena: &mut Words,
         source: &[u32],
-        options: &Options,
+        options: &SearchOptions,
     ) -> Result<Vec<Hypothesis>> {
         let failed = |e: micro::Error| Error::failed(e.to_string());
         let length = source.len() + 1;
@@ -126,31 +126,20 @@ impl<'a> Runner<'a> {
         Ok((0..found.count(0).min(options.n_best)).map(hypothesis).collect())
     }
 
-    /// Translates lines, blank ones to blank ones; lines of more than [`MOST_TOKENS`] tokens are cut.
+    /// Translates lines, blank ones to blank ones; lines of more than [`MOST_TOKENS`](super::MOST_TOKENS) tokens are cut.
     ///
     /// Errors: as [`Runner::tokens`].
     pub fn lines<S: AsRef<str> + Sync>(
         &self,
         lines: &[S],
-        options: &Options,
+        options: &SearchOptions,
         go_on: &(dyn Fn() -> Result<()> + Sync),
     ) -> Result<Translated> {
         let sources = lines.par_iter().map(|line| self.encode(line.as_ref()));
-        let mut sources: Vec<Vec<u32>> = sources.collect::<Result<_>>()?;
-        let lengths = sources.iter().map(Vec::len).collect();
-        sources.iter_mut().for_each(|source| source.truncate(MOST_TOKENS - 1));
-        let mut out = Translated { lines: Vec::new(), tokens: 0, lengths };
-        for found in self.tokens(&sources, options, go_on)? {
-            out.tokens += found.first().map_or(0, |h| h.tokens.len() + 1);
-            let text =
-                |h: Hypothesis| Ok(Translation { text: self.decode(&h.tokens)?, score: h.score });
-            let mut best: Vec<_> = found.into_iter().map(text).collect::<Result<_>>()?;
-            if best.is_empty() {
-                best.push(Translation { text: String::new(), score: 0.0 });
-            }
-            out.lines.push(best);
-        }
-        Ok(out)
+        let find = |sources: Vec<Vec<u32>>| self.tokens(&sources, options, go_on);
+        translate_encoded(lines, sources.collect::<Result<_>>()?, find, |tokens| {
+            self.decode(tokens)
+        })
     }
 
     /// The tokens of a line; none of a blank one.
@@ -161,7 +150,7 @@ impl<'a> Runner<'a> {
         // The rest of a normalisation is done by the device's own code.
         let mut buffer = String::new();
         let line = match self.tokenizer.normalization() {
-            token::Normalization::Nfkc => Normalization::Nfkc.apply(line, &mut buffer),
+            token::Normalization::Nfkc => LineForm::Nfkc.apply(line, &mut buffer),
             _ => line,
         };
         let mut tokens = vec![0; self.tokenizer.room(line.len())];

@@ -1,7 +1,7 @@
 //! The lines of a text, translated by a run or an image: whole or sentence by sentence, at once or kept as they come.
 
-use super::image::{Runner, Words, is_image};
-use super::{MOST_TOKENS, Options, Translated, Translation, Translator, translate_lines};
+use super::image::{Runner, Words};
+use super::{MOST_TOKENS, SearchOptions, Translated, Translation, Translator, translate_lines};
 use crate::backend::device::{Chosen, Work};
 use a2d_core::backend::Train;
 use a2d_data::sentences;
@@ -17,50 +17,54 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Lines to be translated by a run's best checkpoint, or by an image.
-pub struct Lines<'a> {
+pub struct SourceLines<'a> {
     /// The folder of the run, or the image.
     pub model: &'a Path,
     /// The lines.
     pub lines: &'a [String],
     /// How to search.
-    pub options: Options,
+    pub options: SearchOptions,
     /// Whether each sentence of a line is translated by itself.
     pub split: bool,
-    /// Whether an image keeps its cache in bytes.
-    pub int8_cache: bool,
 }
 
-impl Lines<'_> {
-    /// Translates them: by a run on `device`, by an image in the arithmetic of a board.
+impl SourceLines<'_> {
+    /// Translates them by a run on `device`.
     ///
     /// # Errors
-    /// A damaged model (misuse); the device was lost; a signal.
-    pub fn translate(self, device: &Chosen) -> Result<Found> {
-        if !is_image(self.model) {
-            return device.run(Precision::F32, self);
-        }
+    /// A damaged run (misuse); the device was lost; a signal.
+    pub fn by_run(self, device: &Chosen) -> Result<TranslatedLines> {
+        device.run(Precision::F32, self)
+    }
+
+    /// Translates them by an image in the arithmetic of a board; `int8_cache` says whether keys and values are kept in
+    /// bytes.
+    ///
+    /// # Errors
+    /// A damaged image (misuse); weights that contain NaN; a signal.
+    pub fn by_image(self, int8_cache: bool) -> Result<TranslatedLines> {
         let bytes = std::fs::read(self.model).map_err(|e| Error::input("read", self.model, &e))?;
         let image = Words::new(&bytes);
-        let runner = Runner::new(self.model, image.bytes(), self.int8_cache)?;
+        let runner = Runner::new(self.model, image.bytes(), int8_cache)?;
         let units = Units::of(self.lines, self.split);
         let found = runner.lines(&units.texts, &self.options, &signals::go_on)?;
-        Ok(units.found(found, runner.longest()))
+        Ok(TranslatedLines::new(units.join(found), runner.longest()))
     }
 
     /// Translates them by a run on `device`; what is translated is kept beside `output`, and what is there is not
     /// translated again. Tells how far it is unless `quiet`.
     ///
     /// # Errors
-    /// As [`Lines::translate`]; what is kept is of other lines or another run (misuse), or cannot be written.
-    pub fn resume(self, device: &Chosen, output: &Path, quiet: bool) -> Result<Found> {
+    /// As [`SourceLines::by_run`]; what is kept is of other lines or another run (misuse), or cannot be written.
+    pub fn resume(self, device: &Chosen, output: &Path, quiet: bool) -> Result<TranslatedLines> {
         device.run(Precision::F32, Resumed { work: self, output, quiet })
     }
 }
 
-impl Work for Lines<'_> {
-    type Output = Found;
+impl Work for SourceLines<'_> {
+    type Output = TranslatedLines;
 
-    fn go<B: Train>(self, b: &mut B) -> Result<Found> {
+    fn go<B: Train>(self, b: &mut B) -> Result<TranslatedLines> {
         let translator = Translator::open(b, self.model)?;
         Units::of(self.lines, self.split).translate(b, &translator, &self.options)
     }
@@ -86,16 +90,16 @@ impl<'a> Units<'a> {
         &self,
         b: &mut B,
         translator: &Translator<B::Tensor>,
-        options: &Options,
-    ) -> Result<Found> {
+        options: &SearchOptions,
+    ) -> Result<TranslatedLines> {
         let Translator { model, vocab, longest, .. } = translator;
         let mut go_on = |_| signals::go_on();
         let found = translate_lines(b, model, vocab, &self.texts, options, &mut go_on)?;
-        Ok(self.found(found, *longest))
+        Ok(TranslatedLines::new(self.join(found), *longest))
     }
 
-    /// What was found of each unit, put together by lines. The score of several is their mean.
-    fn found(&self, found: Translated, longest: Option<usize>) -> Found {
+    /// The translations of the units, joined to lines. The score of several is their mean.
+    fn join(&self, found: Translated) -> Translated {
         let mut units = found.lines.into_iter().zip(found.lengths);
         let (mut lines, mut lengths) = (Vec::new(), Vec::new());
         for &count in &self.counts {
@@ -103,7 +107,7 @@ impl<'a> Units<'a> {
             lengths.push(tokens.into_iter().max().unwrap_or(0));
             lines.push(if count == 1 { parts.swap_remove(0) } else { vec![whole(&parts)] });
         }
-        Found { lines, lengths, longest, partial: None }
+        Translated { lines, lengths, tokens: found.tokens }
     }
 }
 
@@ -114,12 +118,18 @@ fn whole(parts: &[Vec<Translation>]) -> Translation {
     Translation { text: sentences::join(best.iter().map(|one| one.text.as_str())), score }
 }
 
-impl Found {
+impl TranslatedLines {
+    fn new(translated: Translated, longest: Option<usize>) -> Self {
+        Self { translated, longest, partial: None }
+    }
+
     /// Says on standard error which lines were too long: to be translated whole, and for what training saw, with what
     /// helps.
     pub fn note_lengths(&self, hint: Option<&str>) {
         let of = |holds: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            (0..self.lengths.len()).filter(|&i| holds(self.lengths[i])).collect()
+            (0..self.translated.lengths.len())
+                .filter(|&i| holds(self.translated.lengths[i]))
+                .collect()
         };
         let tell = |text: String| drop(writeln!(output::stderr(), "warning: {text}"));
         let cut = of(&|tokens| tokens >= MOST_TOKENS);
@@ -140,7 +150,7 @@ impl Found {
             [one] => tell(format!(
                 "line {} has {} tokens, and training saw no more than {longest}{hint}",
                 one + 1,
-                self.lengths[one]
+                self.translated.lengths[one]
             )),
             [first, ..] => tell(format!(
                 "{} lines have more tokens than training saw ({longest}), the first is line {}{hint}",
@@ -158,19 +168,27 @@ fn partial(output: &Path) -> PathBuf {
     name.into()
 }
 
+/// The search as it stands in the recipe of kept translations, whatever its types are called today: what earlier versions
+/// kept must be recognised.
+fn recipe_of(options: &SearchOptions) -> String {
+    let SearchOptions { search, max_length_a, max_length_b, max_tokens, n_best } = options;
+    let lengths = format!("max_length_a: {max_length_a:?}, max_length_b: {max_length_b:?}");
+    let rest = format!("max_tokens: {max_tokens}, n_best: {n_best}");
+    format!("Options {{ search: {search:?}, {lengths}, {rest} }}")
+}
+
 /// Lines that are kept as they are translated.
 struct Resumed<'a> {
-    work: Lines<'a>,
+    work: SourceLines<'a>,
     output: &'a Path,
     quiet: bool,
 }
 
-/// What was found for each line.
-pub struct Found {
-    /// Its translations, best first.
-    pub lines: Vec<Vec<Translation>>,
-    /// The tokens of its longest sentence, or of all of it.
-    lengths: Vec<usize>,
+/// Lines and their translations.
+pub struct TranslatedLines {
+    /// The translations. The length of a line is that of its longest sentence, or of all of it; the tokens are those
+    /// that were written now, without those that had been kept.
+    pub translated: Translated,
     /// The tokens of the longest source that training saw, where that is known.
     longest: Option<usize>,
     /// Where it is kept, until it is in the output.
@@ -186,25 +204,27 @@ struct Kept {
 }
 
 impl Work for Resumed<'_> {
-    type Output = Found;
+    type Output = TranslatedLines;
 
-    fn go<B: Train>(self, b: &mut B) -> Result<Found> {
-        let Lines { model, lines, options, split, .. } = self.work;
+    fn go<B: Train>(self, b: &mut B) -> Result<TranslatedLines> {
+        let SourceLines { model, lines, options, split } = self.work;
         let translator = Translator::open(b, model)?;
         let mut recipe = json!({
             "model": translator.fingerprint,
             "text": hash::hex(hash::bytes(lines.join("\n").as_bytes())),
-            "search": format!("{options:?}"),
+            "search": recipe_of(&options),
         });
         if split {
             recipe["split"] = json!("sentences");
         }
         let mut partial = Partial::open(&partial(self.output), &recipe, lines.len())?;
+        let mut tokens = 0;
         while !partial.next().is_empty() {
             signals::go_on()?;
             let part = Units::of(&lines[partial.next()], split);
             let found = part.translate(b, &translator, &options)?;
-            let kept = found.lines.into_iter().zip(found.lengths);
+            tokens += found.translated.tokens;
+            let kept = found.translated.lines.into_iter().zip(found.translated.lengths);
             let kept = kept.map(|(best, tokens)| Kept { best, tokens });
             partial.append(&kept.collect::<Vec<_>>())?;
             if !self.quiet {
@@ -212,13 +232,31 @@ impl Work for Resumed<'_> {
                 let _ = writeln!(output::stderr(), "translated {done} of {all} lines");
             }
         }
-        let (mut found, mut lengths) = (Vec::new(), Vec::new());
+        let (mut translations, mut lengths) = (Vec::new(), Vec::new());
         for kept in partial.items::<Kept>()? {
             let Kept { best, tokens } = kept?;
-            found.push(best);
+            translations.push(best);
             lengths.push(tokens);
         }
         let longest = translator.longest;
-        Ok(Found { lines: found, lengths, longest, partial: Some(partial) })
+        let translated = Translated { lines: translations, lengths, tokens };
+        Ok(TranslatedLines { translated, longest, partial: Some(partial) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use a2d_run::config::BeamSearch;
+
+    #[test]
+    fn kept_translations_of_earlier_versions_are_recognised() {
+        let options = SearchOptions::new(BeamSearch::DEFAULT, 4096, 1);
+        assert_eq!(
+            recipe_of(&options),
+            "Options { search: Search { beam: 5, length_penalty: 1.0, min_length: 1, forbidden: \
+             Forbidden { ranges: [[0, 0], [0, 0], [0, 0], [0, 0]] } }, max_length_a: 1.2, max_length_b: 10.0, \
+             max_tokens: 4096, n_best: 1 }"
+        );
     }
 }

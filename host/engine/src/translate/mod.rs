@@ -3,11 +3,12 @@
 pub mod image;
 pub mod lines;
 
-use a2d_core::backend::{Decode, Train};
+use a2d_core::backend::{self, Decode};
 use a2d_core::batch::{Layout, Source};
 use a2d_core::search::{Search, Sentence};
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::checkpoint::{LONGEST_SOURCE, Saved};
+use a2d_run::config::{BeamSearch, Train};
 use a2d_run::model::{
     Model, check_model, core_config, is_alignment, is_state, model_size, plan, take,
 };
@@ -19,9 +20,12 @@ use std::path::Path;
 /// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
 pub const MOST_TOKENS: usize = 1024;
 
+/// Tokens of a batch where nobody asks for another size.
+pub const MOST_BATCH: usize = 4096;
+
 /// How to search, and how much at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
+pub struct SearchOptions {
     /// Beam and length penalty.
     pub search: Search,
     /// Longest translation: `max_length_a` times the source's tokens (EOS included) ...
@@ -34,7 +38,19 @@ pub struct Options {
     pub n_best: usize,
 }
 
-impl Options {
+impl SearchOptions {
+    /// A search for `n_best` translations of each line, in batches of so many tokens.
+    pub fn new(search: BeamSearch, max_tokens: usize, n_best: usize) -> Self {
+        let BeamSearch { beam, length_penalty, max_length_a, max_length_b } = search;
+        let search = Search { beam, length_penalty: length_penalty as f32, ..Search::GREEDY };
+        Self { search, max_length_a, max_length_b, max_tokens, n_best }
+    }
+
+    /// The search that a training's validation uses.
+    pub fn of(train: &Train) -> Self {
+        Self::new(train.search(), MOST_BATCH, 1)
+    }
+
     /// Tokens of a translation at most, for a source of so many, EOS included.
     pub fn max_length(&self, source: usize) -> usize {
         ((self.max_length_a * source as f64 + self.max_length_b) as usize).clamp(1, MOST_TOKENS)
@@ -58,7 +74,7 @@ pub fn translate_tokens<B: Decode>(
     b: &mut B,
     model: &Model<B::Param>,
     sources: &[Vec<u32>],
-    options: &Options,
+    options: &SearchOptions,
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Vec<Vec<Hypothesis>>> {
     let mut order: Vec<usize> = (0..sources.len()).collect();
@@ -80,7 +96,7 @@ pub fn translate_tokens<B: Decode>(
 }
 
 /// How many of the sentences, longest first, go together.
-fn batch_size(order: &[usize], sources: &[Vec<u32>], options: &Options) -> usize {
+fn batch_size(order: &[usize], sources: &[Vec<u32>], options: &SearchOptions) -> usize {
     let longest = sources[order[0]].len().max(1);
     (options.max_tokens / (longest * options.search.beam)).clamp(1, order.len())
 }
@@ -98,7 +114,7 @@ impl Workspace {
         b: &mut B,
         model: &Model<B::Param>,
         sources: &[&[u32]],
-        options: &Options,
+        options: &SearchOptions,
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let source = Source::new(b, &model.config.special, sources, Layout::Packed);
         let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
@@ -162,7 +178,10 @@ impl<T: Clone> Translator<T> {
     /// The best checkpoint of a run.
     ///
     /// Errors (misuse): the run is incomplete or damaged.
-    pub fn open<B: Train<Tensor = T, Param = T>>(b: &mut B, folder: &Path) -> Result<Self> {
+    pub fn open<B: backend::Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        folder: &Path,
+    ) -> Result<Self> {
         let dir = RunDir::open(folder)?;
         let run = dir.load_config()?;
         let vocab = Vocab::load(&dir.tokenizer())?;
@@ -196,28 +215,39 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     model: &Model<B::Param>,
     vocab: &Vocab,
     lines: &[S],
-    options: &Options,
+    options: &SearchOptions,
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Translated> {
-    let mut sources = vocab.encode_batch(lines)?;
+    let search = Search { forbidden: vocab.forbidden(), ..options.search };
+    let options = SearchOptions { search, ..*options };
+    let find = |mut sources: Vec<Vec<u32>>| {
+        sources.iter_mut().for_each(|source| source.push(EOS));
+        translate_tokens(b, model, &sources, &options, done)
+    };
+    translate_encoded(lines, vocab.encode_batch(lines)?, find, |tokens| vocab.decode(tokens))
+}
+
+/// Translates lines that are encoded as `sources`, without an end: leaves blank ones blank, cuts long ones to what
+/// [`MOST_TOKENS`] has room for, and decodes the hypotheses that `find` gives for each of the others.
+fn translate_encoded<S: AsRef<str>>(
+    lines: &[S],
+    mut sources: Vec<Vec<u32>>,
+    find: impl FnOnce(Vec<Vec<u32>>) -> Result<Vec<Vec<Hypothesis>>>,
+    decode: impl Fn(&[u32]) -> Result<String>,
+) -> Result<Translated> {
     let filled: Vec<usize> = (0..lines.len())
         .filter(|&i| !lines[i].as_ref().trim().is_empty() && !sources[i].is_empty())
         .collect();
     let lengths = sources.iter().map(Vec::len).collect();
-    for source in &mut sources {
-        source.truncate(MOST_TOKENS - 1);
-        source.push(EOS);
-    }
-    let sources: Vec<Vec<u32>> = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
-    let search = Search { forbidden: vocab.forbidden(), ..options.search };
-    let found = translate_tokens(b, model, &sources, &Options { search, ..*options }, done)?;
+    sources.iter_mut().for_each(|source| source.truncate(MOST_TOKENS - 1));
+    let sources = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
+    let found = find(sources)?;
 
     let blank = vec![Translation { text: String::new(), score: 0.0 }];
     let mut out = Translated { lines: vec![blank; lines.len()], tokens: 0, lengths };
     for (i, hypotheses) in filled.into_iter().zip(found) {
         out.tokens += hypotheses.first().map_or(0, |h| h.tokens.len() + 1);
-        let text =
-            |h: Hypothesis| Ok(Translation { text: vocab.decode(&h.tokens)?, score: h.score });
+        let text = |h: Hypothesis| Ok(Translation { text: decode(&h.tokens)?, score: h.score });
         out.lines[i] = hypotheses.into_iter().map(text).collect::<Result<_>>()?;
         if out.lines[i].is_empty() {
             let text = "nothing was found: the weights are too large, or no numbers";

@@ -1,6 +1,6 @@
 //! `[data]`: the corpus and its vocabulary.
 
-use a2d_data::vocab::Normalization;
+use a2d_data::vocab::LineForm;
 use a2d_score::tokenize::Tokenizer;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub struct Data {
     /// Subwords in the joint vocabulary, special tokens included.
     pub vocab_size: usize,
     /// How lines are normalised before they become subwords.
-    pub normalization: Normalization,
+    pub normalization: LineForm,
     /// Pairs with more subwords than this on either side are dropped and counted.
     pub max_length: usize,
     /// Leave out the training pairs that have a flaw: copies, duplicates, pairs of other splits, garbled text.
@@ -48,7 +48,7 @@ impl Default for Data {
             valid: None,
             test: None,
             vocab_size: 8000,
-            normalization: Normalization::Nfc,
+            normalization: LineForm::Nfc,
             max_length: 250,
             clean: false,
             bleu_tokenizer: None,

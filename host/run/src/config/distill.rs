@@ -1,5 +1,6 @@
 //! `[distill]`: what a student learns from its teacher.
 
+use super::BeamSearch;
 use a2d_core::needs::Needs;
 use serde::{Deserialize, Serialize};
 
@@ -223,7 +224,7 @@ impl Default for Distill {
             cross_kd: true,
             kd_loss: KdLoss::Ce,
             seq_kd: SeqKd::Best,
-            seq_kd_beam: 5,
+            seq_kd_beam: BeamSearch::DEFAULT.beam,
             init_from_teacher: None,
             baseline: false,
             teacher_aam: false,

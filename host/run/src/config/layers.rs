@@ -1,8 +1,9 @@
 //! Single settings and where each came from: a line of a file, the environment, a flag.
 
 use super::schema;
-use a2d_data::prepare::{self, Chosen};
+use a2d_data::prepare::{self, DataChoices};
 use a2d_system::error::{Error, Result};
+use serde::Deserialize as _;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -135,7 +136,7 @@ fn unknown(name: &str, path: &str) -> Error {
 
 /// The settings that the prepared data in `folder` were made with; none where there are no such data.
 pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
-    let Some(Chosen { vocab_size, max_length, clean, normalization, given }) =
+    let Some(DataChoices { vocab_size, max_length, clean, normalization, given }) =
         prepare::chosen(folder)
     else {
         return Vec::new();
@@ -183,9 +184,10 @@ pub(super) fn settings(path: &Path, text: &str) -> Result<Vec<Setting>> {
         let line = line_of(text, e.span().map_or(0, |span| span.start));
         Error::misuse(format!("{}:{line}: {}", path.display(), one_line(e.message())))
     };
-    let table: Table = toml::from_str(text).map_err(syntax)?;
+    let parsed = DeTable::parse(text).map_err(syntax)?;
     let mut lines = BTreeMap::new();
-    locate("", DeTable::parse(text).map_err(syntax)?.get_ref(), text, &mut lines);
+    locate("", parsed.get_ref(), text, &mut lines);
+    let table = Table::deserialize(toml::Deserializer::from(parsed)).map_err(syntax)?;
     let mut settings = Vec::new();
     let origin = |key: &str| Origin::File(path.to_owned(), lines.get(key).copied().unwrap_or(1));
     flatten("", table, &origin, &mut settings);

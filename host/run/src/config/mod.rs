@@ -23,6 +23,7 @@ mod layers;
 mod load;
 mod model;
 mod schema;
+mod search;
 mod train;
 
 pub use a2d_device::Precision;
@@ -35,6 +36,7 @@ pub use distill::{
 pub use layers::{Origin, Setting};
 pub use load::{load, load_with, parse};
 pub use model::{Activation, Model};
+pub use search::BeamSearch;
 pub use train::{OnNan, SelectBy, Train};
 
 use a2d_system::error::{Error, Result};

@@ -1,5 +1,6 @@
 //! `[train]` and `[teacher.train]`: optimiser, schedule, validation, stopping.
 
+use super::BeamSearch;
 use a2d_device::Precision;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,14 @@ impl fmt::Display for OnNan {
     }
 }
 
+impl Train {
+    /// The search of validation.
+    pub fn search(&self) -> BeamSearch {
+        let &Self { beam, length_penalty, max_length_a, max_length_b, .. } = self;
+        BeamSearch { beam, length_penalty, max_length_a, max_length_b }
+    }
+}
+
 impl Default for Train {
     fn default() -> Self {
         Self {
@@ -149,10 +158,10 @@ impl Default for Train {
             keep_last: 5,
             tensorboard: false,
             precision: Precision::F32,
-            beam: 5,
-            length_penalty: 1.0,
-            max_length_a: 1.2,
-            max_length_b: 10.0,
+            beam: BeamSearch::DEFAULT.beam,
+            length_penalty: BeamSearch::DEFAULT.length_penalty,
+            max_length_a: BeamSearch::DEFAULT.max_length_a,
+            max_length_b: BeamSearch::DEFAULT.max_length_b,
             valid_bleu_sentences: 0,
         }
     }

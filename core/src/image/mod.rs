@@ -110,7 +110,9 @@ pub struct Image<'a> {
 impl<'a> Image<'a> {
     /// Checks everything but the weights' directory. `bytes` begin at an address that 4 divides (better 16).
     ///
-    /// Errors: a misaligned, foreign, newer, truncated or damaged file.
+    /// # Errors
+    ///
+    /// A misaligned, foreign, newer, truncated or damaged file.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let sections = sections(bytes)?;
         let words = |section| words(find(bytes, sections, section)?);

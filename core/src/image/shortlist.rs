@@ -39,7 +39,9 @@ impl Sizes {
 impl<'a> Shortlist<'a> {
     /// Of the bytes of a section, every number of which is checked.
     ///
-    /// Errors: [`Error::Shortlist`].
+    /// # Errors
+    ///
+    /// [`Error::Shortlist`].
     pub(super) fn new(bytes: &'a [u8], source: usize, target: usize) -> Result<Self, Error> {
         Self::laid_out(bytes, source).filter(|list| list.is_sound(target)).ok_or(Error::Shortlist)
     }

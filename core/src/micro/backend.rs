@@ -57,7 +57,9 @@ pub(super) fn words(bytes: &mut [u8]) -> Result<&mut [f32], Error> {
 impl<'m, 'w> Micro<'m, 'w> {
     /// In `memory`, which 4 bytes align; of it, `keys` words serve attention to so many keys.
     ///
-    /// Errors: it is misaligned, or has no room for `keys` words.
+    /// # Errors
+    ///
+    /// It is misaligned, or has no room for `keys` words.
     pub fn new(memory: &'m mut [u8], keys: usize, weights: Weights<'w>) -> Result<Self, Error> {
         Self::over(words(memory)?, keys, weights)
     }

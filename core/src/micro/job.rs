@@ -83,7 +83,9 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     /// `Ready(Some(token))` is the next token, `Ready(None)` the end. With a beam of 1 tokens come as they are found,
     /// otherwise all of them after the last step. [`Tokenizer::stream`] makes text of them as they come.
     ///
-    /// Errors: the weights are no numbers.
+    /// # Errors
+    ///
+    /// The weights are no numbers.
     pub fn poll(&mut self) -> Result<Poll<Option<u32>>, Error> {
         // In place where it can be: states are large to move.
         if let State::Encode { x, grid, layer, .. } = &mut self.state {
@@ -138,7 +140,9 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
 
     /// Works until all is found.
     ///
-    /// Errors: the weights are no numbers.
+    /// # Errors
+    ///
+    /// The weights are no numbers.
     pub fn finish(&mut self) -> Result<(), Error> {
         // Whoever polls afterwards gets all tokens.
         let told = self.told;
@@ -170,7 +174,9 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
 
     /// The text of the best hypothesis; none unless there is [`Job::found`].
     ///
-    /// Errors: the image has no vocabulary, or `out` is too short.
+    /// # Errors
+    ///
+    /// The image has no vocabulary, or `out` is too short.
     pub fn text<'o>(&mut self, out: &'o mut [u8]) -> Result<&'o str, Error> {
         let tokenizer = self.tokenizer.ok_or(Error::Tokenizer)?;
         let State::Found(found) = &self.state else { return Ok("") };

@@ -20,7 +20,9 @@ pub struct Model<'a, const N: usize = 6> {
 impl<'a, const N: usize> Model<'a, N> {
     /// Checks an image, once and whole; afterwards nothing about it can fail.
     ///
-    /// Errors: it is no image, damaged, of another version, or has more than N layers.
+    /// # Errors
+    ///
+    /// It is no image, damaged, of another version, or has more than N layers.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let image = Image::new(bytes)?;
         let mut checked = Checked { count: 0, floats: false, quantised: false };

@@ -76,7 +76,9 @@ struct Source {
 impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
     /// With all working memory in `arena`, which 4 bytes align and which has [`Model::arena_bytes`].
     ///
-    /// Errors: a limit is 0, the arena is misaligned or too small.
+    /// # Errors
+    ///
+    /// A limit is 0, the arena is misaligned or too small.
     pub fn new(
         model: &'m Model<'a, N>,
         arena: &'m mut [u8],
@@ -98,7 +100,9 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
     ///
     /// Characters outside the vocabulary are spelt as bytes where it has them, and unknown tokens otherwise.
     ///
-    /// Errors: the image has no vocabulary, the line is too long, or its translation has no room in `out`.
+    /// # Errors
+    ///
+    /// The image has no vocabulary, the line is too long, or its translation has no room in `out`.
     pub fn translate<'o>(
         &mut self,
         text: &str,
@@ -112,7 +116,9 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
 
     /// [`Translator::translate`] into a string of its own.
     ///
-    /// Errors: as there, but for the room.
+    /// # Errors
+    ///
+    /// As there, but for the room.
     #[cfg(feature = "alloc")]
     pub fn translate_string(&mut self, text: &str) -> Result<alloc::string::String, Error> {
         let mut job = self.start(text)?;
@@ -127,7 +133,9 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
 
     /// Translates tokens (without an end of the sentence) into `out`; none to none.
     ///
-    /// Errors: there are too many, one is foreign, or the translation has no room in `out`.
+    /// # Errors
+    ///
+    /// There are too many, one is foreign, or the translation has no room in `out`.
     pub fn translate_tokens(&mut self, source: &[u32], out: &mut [u32]) -> Result<Done, Error> {
         let mut job = self.start_tokens(source)?;
         job.finish()?;
@@ -141,7 +149,9 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
 
     /// Begins to translate a line; [`Job::poll`] goes on.
     ///
-    /// Errors: the image has no vocabulary, or the line is too long.
+    /// # Errors
+    ///
+    /// The image has no vocabulary, or the line is too long.
     pub fn start(&mut self, text: &str) -> Result<Job<'_, 'a, N>, Error> {
         let source = self.encode(text)?;
         self.begin(source)
@@ -149,7 +159,9 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
 
     /// Begins to translate tokens (without an end of the sentence); [`Job::poll`] goes on.
     ///
-    /// Errors: there are too many, or one is foreign.
+    /// # Errors
+    ///
+    /// There are too many, or one is foreign.
     pub fn start_tokens(&mut self, source: &[u32]) -> Result<Job<'_, 'a, N>, Error> {
         let fits = self.fit(source.len(), source.len())?;
         let vocabulary = self.model.config().source_vocabulary;

@@ -31,7 +31,9 @@ impl<const N: usize> Transformer<Spec, N> {
 impl<P, const N: usize> Transformer<P, N> {
     /// A model whose parameters `f` makes of their names and shapes, in canonical order.
     ///
-    /// Errors: a configuration that describes no model, and those of `f`.
+    /// # Errors
+    ///
+    /// A configuration that describes no model, and those of `f`.
     pub fn try_new<E: From<Impossible>>(
         config: &Config,
         f: &mut Visit<'_, Spec, P, E>,

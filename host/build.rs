@@ -2,9 +2,25 @@
 
 use std::process::Command;
 
+/// Where files lie that make a build differ from its commit.
+const WATCHED: [&str; 13] = [
+    "build.rs",
+    "src",
+    "system",
+    "data",
+    "score",
+    "cpu",
+    "run",
+    "report",
+    "engine",
+    "../core/src",
+    "../gpu/src",
+    "../gpu/gemm/src",
+    "../Cargo.lock",
+];
+
 fn main() {
-    for path in ["src", "build.rs", "../core/src", "../gpu/src", "../gpu/gemm/src", "../Cargo.lock"]
-    {
+    for path in WATCHED {
         println!("cargo:rerun-if-changed={path}");
     }
     if let Some(folder) = git(&["rev-parse", "--absolute-git-dir"]) {

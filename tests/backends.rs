@@ -9,7 +9,7 @@ mod suite;
 /// Runs `body` with a maker of CPU backends.
 macro_rules! on_cpu {
     ($make:ident => $body:expr) => {{
-        let $make = || a2d_host::cpu::Cpu::new(2);
+        let $make = || a2d_host::backend::cpu::Cpu::new(2);
         $body
     }};
 }
@@ -19,7 +19,7 @@ suite!(cpu, on_cpu);
 /// Runs `body` with a maker of backends whose operations run on a device's.
 macro_rules! on_micro {
     ($make:ident => $body:expr) => {{
-        let $make = || crate::device::Device::new();
+        let $make = || crate::device::Arena::new();
         $body
     }};
 }
@@ -29,29 +29,45 @@ suite!(
     on_micro,
     [
         moves_data,
+        holds_tensors,
         embeds,
         maps_linearly,
         activates,
         activates_linear_maps,
         adds,
         normalises,
-        joins,
+        maps_one_input,
+        joins_maps,
         attends,
         attends_to_nothing,
         stores_and_selects,
+        projects,
         picks_the_best
     ]
 );
+
+/// Runs `body` with a maker of backends that time the CPU's.
+macro_rules! on_timed {
+    ($make:ident => $body:expr) => {{
+        let $make = || {
+            let inner = Box::leak(Box::new(a2d_host::backend::cpu::Cpu::new(2)));
+            a2d_host::bench::Timed::new(inner, Default::default())
+        };
+        $body
+    }};
+}
+
+suite!(timed, on_timed);
 
 /// Any number of threads computes the same bits.
 mod threads {
     use super::suite;
     use a2d_core::backend::*;
     use a2d_core::batch::{Batch, Layout};
-    use a2d_core::config::Activation;
+    use a2d_core::config::{Activation, Positions, Special};
     use a2d_core::optim::Adam;
     use a2d_core::shape::Shape;
-    use a2d_host::cpu::Cpu;
+    use a2d_host::backend::cpu::Cpu;
 
     const V: usize = 300;
     const D: usize = 72;
@@ -64,7 +80,7 @@ mod threads {
             |_| (0..1 + noise.below(30)).map(|_| 4 + noise.below(V - 4) as u32).collect();
         let sentences: Vec<Vec<u32>> = (0..60).map(&mut sentence).collect();
         let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
-        let batch = Batch::new(b, &sentences, &sentences, Layout::Packed);
+        let batch = Batch::new(b, &Special::FAIRSEQ, &sentences, &sentences, Layout::Packed);
         let grid = &batch.decoder_grid;
         let how = Attend { heads: HEADS, map: true, dropout: 0.1, key: Some(3) };
         let mut random =
@@ -73,7 +89,7 @@ mod threads {
         let w = random(b, D, D);
         let gain = suite::random(b, &mut suite::Noise::new(24), Shape::vector(D)).0;
 
-        let x = b.embed(&table, &batch.shifted);
+        let x = b.embed(&table, &batch.shifted, Positions::Fairseq);
         let y = b.linear(&x, &w, Some(&gain));
         let y = b.activate(y, Activation::Relu);
         let y = b.layer_norm(&y, &gain, &gain);
@@ -97,13 +113,14 @@ mod threads {
         let tokens = b.token_loss(TokenLoss {
             hidden: &context,
             table: &table,
-            teacher: Some(TeacherRows { hidden: &x, table: &table }),
+            bias: None,
+            teacher: Some(TeacherRows { hidden: &x, table: &table, bias: None }),
             targets: &batch.targets,
             row: suite::TOKEN_ROWS[1],
             gradient: true,
         });
         let dcontext = tokens.hidden.expect("asked");
-        let saved = SavedAttend { q: y.clone(), kv, map: map.clone() };
+        let saved = SavedAttend { q: y.clone(), kv, map: Some(map.clone()) };
         let [dq, dk, dv] = b.attend_grad(Some(&dcontext), Some(&mixed.maps[0]), &saved, grid, how);
         let norm = b.layer_norm_grad(&dq, &y, &gain);
         let line = b.linear_grad(&dk, &x, &w, true, None);

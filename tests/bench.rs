@@ -2,7 +2,7 @@
 
 use a2d_host::cli::{Cli, Verb};
 use a2d_host::commands::bench;
-use a2d_host::error::Result;
+use a2d_host::system::error::Result;
 use clap::Parser;
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! Checkpoints, run folders and logs: the round trip, and everything that may be wrong with a file.
 
-use a2d_host::checkpoint::{self, Saved};
 use a2d_host::config::Run;
-use a2d_host::error::{Error, Result};
-use a2d_host::log::Log;
-use a2d_host::run_dir::RunDir;
+use a2d_host::run::checkpoint::{self, Saved};
+use a2d_host::run::log::Log;
+use a2d_host::run::run_dir::RunDir;
+use a2d_host::system::error::{Error, Result};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -2,9 +2,9 @@
 
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::Format;
+use a2d_host::data::vocab::{Normalization, Vocab, Words};
 use a2d_host::export::tokenizer::tables;
 use a2d_host::export::write;
-use a2d_host::vocab::{Normalization, Vocab, Words};
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
 use std::fs;
 use std::path::{Path, PathBuf};

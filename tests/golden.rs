@@ -2,7 +2,7 @@
 //!
 //! `A2D_GOLDEN=FOLDER` names a folder of further cases in the same format.
 
-use a2d_host::cpu::Cpu;
+use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::golden;
 
 #[test]

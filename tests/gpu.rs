@@ -13,7 +13,7 @@ mod suite;
 mod training;
 
 use a2d_gpu::{Id, Info, Precision, list};
-use a2d_host::cpu::Cpu;
+use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::skip::skipped;
 use a2d_tests::helpers::{golden, gradients};
 use std::sync::{Mutex, MutexGuard, PoisonError};

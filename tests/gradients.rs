@@ -1,6 +1,6 @@
 //! The gradient of the whole objective, on the CPU.
 
-use a2d_host::cpu::Cpu;
+use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::gradients::{self, Effort};
 
 #[test]

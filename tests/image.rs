@@ -4,7 +4,8 @@ use a2d_core::config::{Config, Stack};
 use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum};
 use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
 use a2d_core::token;
-use a2d_host::export::{Words, write};
+use a2d_host::export::write;
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{config, image, listed, tokenizer, weights};
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];

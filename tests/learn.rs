@@ -5,14 +5,12 @@
 
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::token::EOS;
-use a2d_core::config::{Activation, Config, Stack};
-use a2d_core::kd::{Align, KdLoss, MapTerms, Norm, Objective, Student, Teacher};
-use a2d_core::nn::Transformer;
+use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::kd::{self, KdLoss, Lesson, MapTerms, Norm, Objective, Plan, Step, Teacher};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
-use a2d_host::cpu::{Cpu, Tensor};
-use a2d_tests::helpers::learner::{Learner, Lesson};
-use a2d_tests::helpers::model::{LAYERS, batch, sentences};
+use a2d_host::backend::cpu::{Cpu, Tensor};
+use a2d_tests::helpers::model::{LAYERS, Learner, batch, sentences, teacher as as_teacher};
 
 const VOCABULARY: usize = 24;
 const SENTENCES: usize = 32;
@@ -37,6 +35,9 @@ fn config(d_model: usize, ffn_dim: usize, attention_heads: usize, layers: usize)
         dropout: 0.0,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
     }
 }
 
@@ -49,16 +50,12 @@ fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
         norm: Norm::Mean,
-        maps,
+        terms: maps.into(),
     }
 }
 
 /// Pairs that no other `key` has.
-fn pairs(
-    b: &mut Cpu,
-    key: u64,
-    layout: Layout,
-) -> Batch<<Cpu as a2d_core::backend::Backend>::Index> {
+fn pairs(b: &mut Cpu, key: u64, layout: Layout) -> Batch<<Cpu as a2d_core::device::Device>::Index> {
     let lengths: Vec<_> =
         (0..SENTENCES as u32).map(|i| 3 + rng::bits(key, i) as usize % 6).collect();
     let sources = sentences(rng::derive(key, 0), &lengths, VOCABULARY);
@@ -77,9 +74,10 @@ fn learn(
     seed: u64,
 ) {
     for update in 0..updates {
-        let batch = pairs(b, rng::derive(seed, update), objective.layout());
-        let lesson = Lesson { objective, teacher, batch: &batch, epoch: 1, key: update };
-        learner.update(b, &lesson, &Adam::default(), &SCHEDULE);
+        let batches = [vec![pairs(b, rng::derive(seed, update), objective.layout())]];
+        let lesson = Lesson::new(objective, teacher, &batches, 1, update);
+        let (adam, lr) = (Adam::default(), SCHEDULE.rate(update));
+        learner.update_alone(b, &lesson, &Step { adam, number: update + 1, lr, ema_decay: 0.0 });
     }
 }
 
@@ -87,15 +85,16 @@ fn learn(
 fn held_out(b: &mut Cpu, learner: &Learner<Cpu>) -> f64 {
     let batch = pairs(b, u64::MAX, Layout::Packed);
     let model = learner.student().model;
-    let report = objective(0.0, None).evaluate(b, &batch, &model, None);
-    report.read(b).expect("the CPU is there").nll
+    let objective = objective(0.0, None);
+    let mut reports = objective.reports();
+    reports.push(objective.evaluate(b, &batch, &model, None), 1.0);
+    reports.read(b).expect("the CPU is there").get("nll")
 }
 
 fn student(b: &mut Cpu, teacher: Option<&Config>, seed: u64) -> Learner<Cpu> {
     let config = config(32, 64, 2, 2);
-    let model = Transformer::new(&config).expect("a possible model");
-    let align = teacher.map(|teacher| Align::new(&config, teacher));
-    Learner::random(b, Student { model, align }, seed)
+    let plan = Plan::new(&config, teacher).expect("a possible model");
+    kd::Learner::random(b, plan, seed)
 }
 
 /// What a student of `seed` has yet to learn after all updates: held-out loss above the teacher's.
@@ -115,10 +114,10 @@ fn left_to_learn(
 #[test]
 fn distilled_students_learn_more() {
     let mut b = Cpu::new(2);
-    let model = Transformer::new(&config(48, 96, 4, 2)).expect("a possible model");
-    let mut learner = Learner::random(&mut b, Student { model, align: None }, 1);
+    let plan = Plan::new(&config(48, 96, 4, 2), None).expect("a possible model");
+    let mut learner = kd::Learner::random(&mut b, plan, 1);
     learn(&mut b, &mut learner, &objective(0.0, None), None, TEACHER_UPDATES, 1);
-    let (teacher, best) = (learner.teacher(), held_out(&mut b, &learner));
+    let (teacher, best) = (as_teacher(&learner), held_out(&mut b, &learner));
     println!("teacher: {best:.3} nats per token");
     assert!(best < 0.2, "the teacher has learned the task");
 

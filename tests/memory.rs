@@ -1,14 +1,15 @@
 //! Batches that a device has no room for: what a step takes is bounded, and its parts add up to the whole.
 
 use a2d_core::config::token::EOS;
+use a2d_core::kd::Step;
 use a2d_core::optim::Adam;
 use a2d_core::rng;
+use a2d_host::backend::cpu::{Cpu, Tensor};
 use a2d_host::config::{Method, Model, Precision, Preset, Run};
-use a2d_host::cpu::{Cpu, Tensor};
-use a2d_host::model::{Plan, core_config};
-use a2d_host::ranks::Ranks;
+use a2d_host::run::model::{Learner, core_config, plan};
 use a2d_host::train::memory::Need;
-use a2d_host::train::{At, Learning, Pairs, TeacherModel, Unread, Update, objective};
+use a2d_host::train::ranks::Ranks;
+use a2d_host::train::{At, Pairs, TeacherModel, Unread, Update, objective, update};
 
 const VOCABULARY: usize = 50;
 
@@ -49,24 +50,25 @@ fn pairs(key: u64, rows: usize, shortest: usize, longest: usize) -> Pairs {
 fn updated(b: &mut Cpu, of: &(Run, Run), batches: &[Pairs], room: usize) -> (Update, Vec<f32>) {
     let (run, teacher) = of;
     let config = core_config(&teacher.model, VOCABULARY);
-    let teacher: Option<TeacherModel<Tensor>> = (run.distill.method != Method::None)
-        .then(|| TeacherModel::untrained(b, &config, 3).unwrap());
-    let maps = teacher.as_ref().filter(|_| run.distill.method == Method::A2d);
+    let needs = run.distill.method.needs();
+    let teacher: Option<TeacherModel<Tensor>> =
+        needs.teacher().then(|| TeacherModel::untrained(b, &config, 3).unwrap());
+    let maps = teacher.as_ref().filter(|_| needs.maps);
     let maps = maps.map(TeacherModel::maps_config);
-    let plan = Plan::new(&core_config(&run.model, VOCABULARY), maps.as_ref()).unwrap();
-    let mut learning = Learning::new(b, &plan, 4);
-    let all = |learning: &Learning<Tensor>| -> Vec<f32> {
-        learning.params.iter().flat_map(|x| x.data().to_vec()).collect()
+    let plan = plan(&core_config(&run.model, VOCABULARY), maps.as_ref()).unwrap();
+    let mut learner = Learner::random(b, plan, 4);
+    let all = |learner: &Learner<Tensor>| -> Vec<f32> {
+        learner.params.iter().flat_map(|x| x.data().to_vec()).collect()
     };
-    let before = all(&learning);
+    let before = all(&learner);
     // So large an epsilon makes a step proportional to the gradient.
     let adam = Adam { eps: 1e3, weight_decay: 0.0, ..Adam::default() };
     let ranks = &Ranks::alone();
-    let at = At { adam, step: 1, lr: 1e4, ema_decay: 0.0, epoch: 1, key: 5, room, ranks };
-    let update =
-        learning.update(b, &plan, batches, teacher.as_ref(), &objective(run), &at).unwrap();
-    let update = Unread::read(b, [&update]).unwrap().remove(0);
-    let after = all(&learning);
+    let step = Step { adam, number: 1, lr: 1e4, ema_decay: 0.0 };
+    let at = At { step, epoch: 1, key: 5, room, ranks };
+    let unread = update(b, &mut learner, batches, teacher.as_ref(), &objective(run), &at).unwrap();
+    let update = Unread::read(b, [&unread]).unwrap().remove(0);
+    let after = all(&learner);
     (update, before.iter().zip(after).map(|(before, after)| after - before).collect())
 }
 
@@ -96,8 +98,8 @@ fn the_parts_of_a_batch_add_up_to_it() {
             let what = format!("{method:?} {preset:?}, dropout {dropout}, in {room}");
             assert_eq!(parts.counts, whole.counts);
             let close = |a: f64, b: f64| (a - b).abs() <= 2e-5 * a.abs().max(1e-3);
-            for ((name, one), (_, two)) in whole.losses.named().iter().zip(parts.losses.named()) {
-                assert!(close(*one, two), "{what}: {name} {one} {two}");
+            for ((name, one), (_, two)) in whole.losses.named().zip(parts.losses.named()) {
+                assert!(close(one, two), "{what}: {name} {one} {two}");
             }
             assert!(close(whole.gradient_norm, parts.gradient_norm), "{what}");
             let far = moved.iter().zip(&other).fold(0.0, |far: f32, (a, b)| far.max((a - b).abs()));

@@ -7,13 +7,13 @@ mod learning;
 #[path = "prepare/normal.rs"]
 mod normal;
 
-use a2d_host::corpus::{BLOCK, Corpus, Writer};
-use a2d_host::data::{batches, fixed_batches};
-use a2d_host::error::Error;
-use a2d_host::hash;
-use a2d_host::prepare::{Check, Report, Request, Split, load_report, run, up_to_date};
-use a2d_host::text::read_lines;
-use a2d_host::vocab::{EOS, Normalization, SPECIAL, UNK, Vocab, Words};
+use a2d_host::data::batches::{batches, fixed_batches};
+use a2d_host::data::corpus::{BLOCK, Corpus, Writer};
+use a2d_host::data::prepare::{Check, Report, Request, Split, load_report, run, up_to_date};
+use a2d_host::data::vocab::{EOS, Normalization, SPECIAL, UNK, Vocab, Words};
+use a2d_host::system::error::Error;
+use a2d_host::system::hash;
+use a2d_host::system::text::read_lines;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};

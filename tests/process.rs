@@ -1,10 +1,11 @@
 //! The program as a process: help, exit codes, signals, pipes, bugs.
 
+use a2d_host::backend::device::{Backend, Device, Wish, wish};
 use a2d_host::cli::{Cli, Verb};
 use a2d_host::config::Precision;
-use a2d_host::device::{Backend, Device, Wish, choose, wish};
-use a2d_host::display::Display;
-use a2d_host::{panics, signals};
+use a2d_host::panics;
+use a2d_host::system::display::Display;
+use a2d_host::system::signals;
 use a2d_tests::helpers::skip::skipped;
 use clap::{CommandFactory, Parser};
 use std::process::{Child, Command, Output, Stdio};
@@ -95,7 +96,7 @@ fn the_cpu_computes_with_f32_and_bf16() {
     let cli = Cli::try_parse_from(line.split(' ')).unwrap();
     let Verb::Train(args) = cli.verb else { panic!() };
     assert_eq!(args.settings().unwrap().len(), 2, "the teacher's too");
-    let cpu = choose(&args.run.device, &cli.globals).unwrap();
+    let cpu = args.run.device.choose(&cli.globals).unwrap();
     assert_eq!(cpu.device(), Device::Cpu);
     for precision in [Precision::F32, Precision::Bf16] {
         cpu.check("train.precision", precision).unwrap();
@@ -208,7 +209,7 @@ fn a_bug_is_one_line() {
 
 #[test]
 fn a_lost_device_ends_the_program_in_one_line() {
-    if !a2d_host::gpu::BUILT {
+    if !a2d_host::backend::gpu::BUILT {
         skipped("built without a GPU backend (--features gpu)");
         return;
     }

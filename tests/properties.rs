@@ -2,19 +2,23 @@
 
 use std::slice::from_ref;
 
-use a2d_core::backend::{Backend, Decode, Train};
-use a2d_core::batch::{Batch, FIRST_POSITION, Grid, Layout, Run, Span, Tokens};
+use a2d_core::backend::{Decode, Device, Train};
+use a2d_core::batch::{Batch, Grid, Layout, Run, Span, Tokens};
 use a2d_core::config::token::{EOS, PAD};
-use a2d_core::config::{Activation, Config, Stack};
-use a2d_core::kd::{self, Align, KdLoss, MapTerms, Norm, Objective, Student, Teacher};
+use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::kd::{
+    self, Align, KdLoss, Lesson, MapTerms, Norm, Objective, Step, Student, Teacher,
+};
 use a2d_core::nn::Transformer;
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use a2d_core::search::Search;
-use a2d_host::cpu::Cpu;
+use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::compare::{Array, Findings, Limit, doubles};
-use a2d_tests::helpers::learner::{Learner, Lesson};
-use a2d_tests::helpers::model::{LAYERS, Model, batch, read, runs, search, sentences};
+use a2d_tests::helpers::model::{
+    LAYERS, Learner, Model, batch, gradients as gradients_of, learner as learner_of, read, runs,
+    search, sentences, teacher as teacher_of,
+};
 
 /// The order of summation may differ.
 const ROUNDING: Limit = Limit::relative(1e-5);
@@ -34,6 +38,9 @@ fn config(normalize_before: bool) -> Config {
         dropout: 0.0,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
     }
 }
 
@@ -45,7 +52,7 @@ fn objective(maps: Option<MapTerms>) -> Objective {
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
         norm: Norm::Mean,
-        maps,
+        terms: maps.into(),
     }
 }
 
@@ -59,7 +66,7 @@ fn learner<B: Train>(
     let model = Transformer::new(config).expect("a possible model");
     let spec = Student { model, align: aligned_to.map(|teacher| Align::new(config, teacher)) };
     let mut parameter = 0;
-    Learner::new(b, spec, |name, spec| {
+    learner_of(b, spec, |name, spec| {
         parameter += 1;
         let key = rng::derive(seed, parameter);
         let gain = if name.contains("embed") { 1.0 } else { 2.0 };
@@ -113,15 +120,16 @@ fn compare(findings: &mut Findings, place: &str, got: &[Vec<f32>], wanted: &[Vec
 }
 
 /// All gradients of an objective that does not look at padding.
-fn gradients<B: Train>(b: &mut B, objective: &Objective, batch: &Batch<B::Index>) -> Vec<Vec<f32>> {
+fn gradients<B: Train>(b: &mut B, objective: &Objective, batch: Batch<B::Index>) -> Vec<Vec<f32>> {
     let teacher_config = config(true);
     let student = Config { activation: Activation::Gelu, ..config(false) };
-    let teacher = learner(b, &teacher_config, None, 5).teacher();
-    let learner = learner(b, &student, objective.maps.map(|_| &teacher_config), 6);
-    let lesson = Lesson { objective, teacher: Some(&teacher), batch, epoch: 1, key: 0 };
-    let (losses, grads) = learner.gradients(b, &lesson);
+    let teacher = teacher_of(&learner(b, &teacher_config, None, 5));
+    let learner = learner(b, &student, objective.needs().maps.then_some(&teacher_config), 6);
+    let batches = [vec![batch]];
+    let lesson = Lesson::new(objective, Some(&teacher), &batches, 1, 0);
+    let (losses, grads) = gradients_of(b, &learner, &lesson);
     let mut all: Vec<_> = grads.iter().map(|g| read(b, g)).collect();
-    all.push(losses.named().iter().map(|(_, value)| *value as f32).collect());
+    all.push(losses.named().map(|(_, value)| value as f32).collect());
     all
 }
 
@@ -140,7 +148,7 @@ fn padding_changes_nothing() {
         assert_eq!(objective.layout(), Layout::Packed);
         let [padded, packed] = [Layout::Padded, Layout::Packed].map(|layout| {
             let batch = batch(&mut b, &sources, &targets, layout);
-            gradients(&mut b, &objective, &batch)
+            gradients(&mut b, &objective, batch)
         });
         compare(&mut findings, &format!("{maps:?}: gradient"), &packed, &padded);
     }
@@ -191,7 +199,7 @@ fn the_order_of_sentences_changes_nothing() {
             batch(&mut b, &sources, &targets, layout),
             batch(&mut b, &other_sources, &other_targets, layout),
         ];
-        let [one, other] = batches.map(|batch| gradients(&mut b, &objective, &batch));
+        let [one, other] = batches.map(|batch| gradients(&mut b, &objective, batch));
         compare(&mut findings, "gradient of a permuted batch", &other, &one);
     }
     findings.finish();
@@ -236,7 +244,7 @@ fn cached_steps_are_whole_prefixes() {
             let ids: Vec<_> = targets.iter().map(before).collect();
             let tokens = Tokens {
                 ids: b.index(&ids),
-                positions: b.index(&vec![FIRST_POSITION + at as u32; rows]),
+                positions: b.index(&vec![at as u32; rows]),
                 rows,
                 zero_padding: false,
                 first: 0,
@@ -383,7 +391,7 @@ fn trained(mut b: Cpu, maps: MapTerms) -> Vec<u32> {
     let (student, teacher) = (config(false), config(true));
     let student =
         Config { dropout: 0.1, attention_dropout: 0.1, activation_dropout: 0.1, ..student };
-    let teacher: Teacher<_, LAYERS> = learner(&mut b, &teacher, None, 5).teacher();
+    let teacher: Teacher<_, LAYERS> = teacher_of(&learner(&mut b, &teacher, None, 5));
     let mut learner = learner(&mut b, &student, Some(&teacher.model.config), 6);
     let objective = objective(Some(maps));
     // Large enough that work is divided.
@@ -391,19 +399,19 @@ fn trained(mut b: Cpu, maps: MapTerms) -> Vec<u32> {
     let sources = sentences(1, &lengths, 19);
     let targets =
         sentences(2, &lengths[3..].iter().chain(&lengths[..3]).copied().collect::<Vec<_>>(), 17);
-    let batch = batch(&mut b, &sources, &targets, objective.layout());
+    let batches = [vec![batch(&mut b, &sources, &targets, objective.layout())]];
     let schedule = InverseSqrt { lr: 0.01, warmup_updates: 1, warmup_init_lr: 0.01 };
     let mut bits = Vec::new();
     for key in 0..2 {
-        let lesson =
-            Lesson { objective: &objective, teacher: Some(&teacher), batch: &batch, epoch: 1, key };
-        let (losses, grads) = learner.gradients(&mut b, &lesson);
+        let lesson = Lesson::new(&objective, Some(&teacher), &batches, 1, key);
+        let (losses, grads) = gradients_of(&mut b, &learner, &lesson);
         bits.extend(losses.named().map(|(_, value)| (value as f32).to_bits()));
         for grad in &grads {
             bits.extend(read(&mut b, grad).iter().map(|x| x.to_bits()));
         }
         let adam = Adam { clip_norm: 1.0, ..Adam::default() };
-        learner.update(&mut b, &lesson, &adam, &schedule);
+        let lr = schedule.rate(key);
+        learner.update_alone(&mut b, &lesson, &Step { adam, number: key + 1, lr, ema_decay: 0.0 });
     }
     for param in &learner.params {
         bits.extend(read(&mut b, param).iter().map(|x| x.to_bits()));

@@ -5,7 +5,7 @@
 mod desk;
 
 use a2d_host::report::{Lines, base64, quoted};
-use a2d_host::run_dir::RunDir;
+use a2d_host::run::run_dir::RunDir;
 use a2d_tests::helpers::skip::skipped;
 use desk::{Desk, copy, done, send};
 use serde_json::{Value, json};

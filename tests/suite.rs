@@ -4,7 +4,7 @@
 use a2d_core::allow::{Allow, End, Forbidden};
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, IGNORE, NO_POSITION, Run, Span, Tokens};
-use a2d_core::config::Activation;
+use a2d_core::config::{Activation, Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::rng::Mask;
 use a2d_core::rows::TokenRow;
@@ -16,9 +16,9 @@ use a2d_core::tape::Tape;
 macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
-            moves_data, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
-            adds, scales, drops, normalises, normalises_back, joins, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back,
-            loses_tokens, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, picks_the_best
+            moves_data, holds_tensors, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
+            adds, scales, drops, normalises, normalises_back, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back,
+            loses_tokens, loses_tokens_with_a_bias, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, projects, picks_the_best
         ]);
     };
     ($name:ident, $with:ident, [$($test:ident),*]) => {
@@ -141,6 +141,31 @@ pub fn moves_data<B: Train>(b: &mut B) {
     }
 }
 
+/// `read_all`, `wait`, `memory`, `advance` and `scratch`.
+pub fn holds_tensors<B: Train>(b: &mut B) {
+    let noise = &mut Noise::new(36);
+    let shapes = [Shape::matrix(3, 4), Shape::matrix(0, 4), Shape::vector(5)];
+    let made = shapes.map(|shape| random(b, noise, shape));
+    b.wait().expect("a device");
+    let before = b.memory();
+    let mut rooms = shapes.map(|shape| vec![f32::NAN; shape.len()]);
+    let [x, y, z] = &mut rooms;
+    b.read_all(&[&made[0].0, &made[1].0, &made[2].0], &mut [x, y, z]).expect("a device");
+    for (room, (_, want)) in rooms.iter().zip(&made) {
+        close("read_all", room, want, 0.0);
+    }
+    let twice: Vec<f64> = made[0].1.iter().map(|x| 2.0 * x).collect();
+    let moved = b.advance(made[0].0.clone(), |b, x| b.add(x.clone(), x));
+    holds(b, "advance", &moved, shapes[0], &twice, 0.0);
+    let elements = b.scratch(|b| {
+        let sum = b.add(moved.clone(), &moved);
+        b.shape(&sum).len()
+    });
+    assert_eq!(elements, shapes[0].len());
+    holds(b, "what was there before scratch", &moved, shapes[0], &twice, 0.0);
+    assert_eq!(b.memory().is_some(), before.is_some());
+}
+
 fn tokens<B: Backend>(b: &mut B, ids: &[u32], positions: &[u32], zero: bool) -> Tokens<B::Index> {
     let (rows, ids) = (ids.len(), b.index(ids));
     Tokens { rows, ids, positions: b.index(positions), zero_padding: zero, first: 0 }
@@ -172,11 +197,12 @@ pub fn embeds<B: Train>(b: &mut B) {
                 match at {
                     NO_POSITION if zero => 0.0,
                     NO_POSITION => x,
-                    at => x + position(at, i, width),
+                    // fairseq's numbers begin at 2.
+                    at => x + position(at + 2, i, width),
                 }
             }));
         }
-        let y = b.embed(&table, &tokens);
+        let y = b.embed(&table, &tokens, Positions::Fairseq);
         // A large position's sine is only as good as its f32 frequency.
         holds(b, "embed", &y, Shape::matrix(9, width), &want, 3e-5);
     }
@@ -194,9 +220,12 @@ pub fn embeds_back<B: Train>(b: &mut B) {
                 want[id as usize * width + i] += (width as f64).sqrt() * given[n * width + i];
             }
         }
-        let tokens = tokens(b, &IDS, &POSITIONS, true);
-        let got = b.embed_grad(&dy, &tokens, into);
+        let mut tokens = tokens(b, &IDS, &POSITIONS, true);
+        let got = b.embed_grad(&dy, &tokens, into.clone());
         holds(b, "embed_grad", &got, shape, &want, 1e-6);
+        [tokens.ids, tokens.positions] = b.index_tokens(&IDS, &POSITIONS);
+        let got = b.embed_grad(&dy, &tokens, into);
+        holds(b, "embed_grad of prepared tokens", &got, shape, &want, 1e-6);
     }
 }
 
@@ -290,16 +319,16 @@ fn three_maps<B: Train>(
     (if together { b.together(params) } else { params }, doubles)
 }
 
-/// `linear_kvq` and `linear_kv`, of parameters that lie together and of others.
+/// `linears`, of parameters that lie together and of others.
 pub fn maps_one_input<B: Train>(b: &mut B) {
     for (dims @ [n, i, o], together) in LINEAR.iter().flat_map(|d| [(*d, false), (*d, true)]) {
         let noise = &mut Noise::new(31);
         let (x, x64) = random(b, noise, Shape::matrix(n, i));
         let (params, doubles) = three_maps(b, noise, dims, together);
         let maps = [0, 1, 2].map(|m| [&params[2 * m], &params[2 * m + 1]]);
-        let (Kv { k, v }, q) = b.linear_kvq(&x, maps);
-        let other = b.linear_kv(&x, [maps[2], maps[0]]);
-        for (y, m) in [(k, 0), (v, 1), (q, 2), (other.k, 2), (other.v, 0)] {
+        let [k, v, q] = b.linears(&x, maps);
+        let [other_k, other_v] = b.linears(&x, [maps[2], maps[0]]);
+        for (y, m) in [(k, 0), (v, 1), (q, 2), (other_k, 2), (other_v, 0)] {
             let want = linear(&x64, &doubles[2 * m], &doubles[2 * m + 1], dims);
             holds(b, &format!("map {m} of {dims:?}"), &y, Shape::matrix(n, o), &want, 1e-5);
         }
@@ -343,7 +372,7 @@ pub fn skips_what_no_loss_reaches<B: Train>(b: &mut B) {
     let mut tape = Tape::new(b, 1);
     let x = tape.leaf(x);
     let params: Vec<_> = params.into_iter().map(|param| tape.leaf(param)).collect();
-    let _ = tape.linear_kvq(&x, [0, 1, 2].map(|m| [&params[2 * m], &params[2 * m + 1]]));
+    let _ = tape.linears(&x, [0, 1, 2].map(|m| [&params[2 * m], &params[2 * m + 1]]));
     let _ = tape.linear(&x, &params[0], Some(&params[1]));
     for gradient in tape.backward() {
         let shape = b.shape(&gradient);
@@ -401,7 +430,7 @@ pub fn activates_linear_maps<B: Train>(b: &mut B) {
         let (x, x64) = random(b, noise, Shape::matrix(n, i));
         let (w, w64) = random(b, noise, Shape::matrix(o, i));
         let (bias, bias64) = random(b, noise, Shape::vector(o));
-        let y = b.linear_activate(&x, &w, &bias, f);
+        let y = b.linear_activate(&x, [&w, &bias], f);
         let want = linear(&x64, &w64, &bias64, dims);
         let want: Vec<f64> = want.into_iter().map(|y| activation(y, f)).collect();
         holds(b, "linear_activate", &y, Shape::matrix(n, o), &want, 1e-5);
@@ -439,6 +468,8 @@ pub fn drops<B: Train>(b: &mut B) {
         let mask = Mask::new(p, 77);
         let factor = |i: usize| f64::from(mask.factor(i as u32));
         let want: Vec<f64> = x64.iter().enumerate().map(|(i, x)| x * factor(i)).collect();
+        let undropped = b.dropout(x.clone(), p);
+        holds(b, "dropout without a tape", &undropped, shape, &x64, 0.0);
         let y = b.mask(x, p, 77);
         holds(b, "mask", &y, shape, &want, 1e-6);
         let kept = values(b, &y).iter().filter(|y| **y != 0.0).count() as f32;
@@ -470,32 +501,6 @@ pub fn normalises<B: Train>(b: &mut B) {
         let (bias, bias64) = random(b, noise, Shape::vector(width));
         let y = b.layer_norm(&x, &gain, &bias);
         holds(b, "layer_norm", &y, shape, &layer_norm(&x64, &gain64, &bias64), 1e-5);
-    }
-}
-
-/// `join`, and `join_masked` with and without a mask.
-pub fn joins<B: Train>(b: &mut B) {
-    for ([n, width], key) in NORMS.iter().flat_map(|of| [(*of, None), (*of, Some(8))]) {
-        let noise = &mut Noise::new(27);
-        let shape = Shape::matrix(n, width);
-        let (y, y64) = random(b, noise, shape);
-        let (x, x64) = random(b, noise, shape);
-        let (gain, gain64) = random(b, noise, Shape::vector(width));
-        let (bias, bias64) = random(b, noise, Shape::vector(width));
-        let mask = key.map(|key| Mask::new(0.3, key));
-        let factor = |i: usize| mask.map_or(1.0, |mask| f64::from(mask.factor(i as u32)));
-        let sum: Vec<f64> =
-            y64.iter().zip(&x64).enumerate().map(|(i, (y, x))| x + y * factor(i)).collect();
-        let want = layer_norm(&sum, &gain64, &bias64);
-        let dropout = key.map(|key| (0.3, key));
-        let [got_sum, got] = b.join_masked(y.clone(), &x, dropout, &gain, &bias);
-        holds(b, "the sum of join_masked", &got_sum, shape, &sum, 1e-6);
-        holds(b, "join_masked", &got, shape, &want, 1e-4);
-        if key.is_none() {
-            let got = b.join(y.clone(), &x, 0.3, &gain, &bias);
-            holds(b, "join drops nothing", &got, shape, &want, 1e-4);
-        }
-        holds(b, "join leaves others alone", &y, shape, &y64, 0.0);
     }
 }
 
@@ -717,9 +722,15 @@ pub fn attends_back<B: Train>(b: &mut B) {
         ];
         let (kv, grid) = (Kv { k, v }, of.grid(b));
         let made = b.attend(&q, &kv, &grid, how(heads, key)).map.expect("a map");
-        let saved = SavedAttend { q, kv, map: made };
+        let mut saved = SavedAttend { q, kv, map: Some(made) };
         let (dy, dmap) = (context.then_some(&dy), map.then_some(&dmap));
         let got = b.attend_grad(dy, dmap, &saved, &grid, how(heads, key));
+        saved.map = None;
+        let anew = b.attend_grad(dy, dmap, &saved, &grid, Attend { map: false, ..how(heads, key) });
+        for (got, anew) in got.iter().zip(&anew) {
+            let got = double(&values(b, got));
+            close("without the map", &values(b, anew), &got, 0.0);
+        }
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
             let rows = if i == 0 { of.queries() } else { of.keys() };
             let what = format!("{} {}", of.name, ["dq", "dk", "dv"][i]);
@@ -741,7 +752,7 @@ pub fn attends_to_nothing<B: Train>(b: &mut B) {
         let map = got.map.expect("a map");
         holds(b, "map", &map, Shape::matrix(2, 3 * queries), &vec![0.0; 6 * queries], 0.0);
         holds(b, "context", &got.context, Shape::matrix(queries, 4), &vec![0.0; 4 * queries], 0.0);
-        let saved = SavedAttend { q: q.clone(), kv, map };
+        let saved = SavedAttend { q: q.clone(), kv, map: Some(map) };
         for got in b.attend_grad(Some(&q), Some(&dmap), &saved, &grid, how(2, None)) {
             let shape = b.shape(&got);
             holds(b, "gradient", &got, shape, &vec![0.0; shape.len()], 0.0);
@@ -876,7 +887,8 @@ fn token_loss<B: Train>(
     b.token_loss(TokenLoss {
         hidden,
         table,
-        teacher: teacher.map(|[hidden, table]| TeacherRows { hidden, table }),
+        bias: None,
+        teacher: teacher.map(|[hidden, table]| TeacherRows { hidden, table, bias: None }),
         targets: &targets,
         row: of,
         gradient,
@@ -934,6 +946,48 @@ pub fn loses_tokens<B: Train>(b: &mut B) {
         holds(b, "no token", &none.values, Shape::vector(5), &[0.0; 5], 0.0);
         let table = none.table.expect("asked");
         holds(b, "no token", &table, Shape::matrix(v, width), &vec![0.0; v * width], 0.0);
+    }
+}
+
+/// Rows of `x`, each with one more column.
+fn widened(x: &[f64], width: usize, column: impl Fn(usize) -> f64) -> Vec<f64> {
+    let rows = x.chunks(width).enumerate();
+    rows.flat_map(|(i, row)| row.iter().copied().chain([column(i)])).collect()
+}
+
+/// `token_loss` with a bias on the logits of both: as a column more of hidden rows and tables.
+pub fn loses_tokens_with_a_bias<B: Train>(b: &mut B) {
+    let targets = [3, 0, IGNORE, 36, 5, 1];
+    let (n, v, width) = (targets.len(), 37, 5);
+    for of in TOKEN_ROWS {
+        let noise = &mut Noise::new(34);
+        let mut pair = |b: &mut B, rows| random(b, noise, Shape::matrix(rows, width));
+        let [(hidden, hidden64), (taught, taught64)] = [n, n].map(|rows| pair(b, rows));
+        let (table, table64) = pair(b, v);
+        let [(bias, bias64), (other, other64)] = [1, 2].map(|_| random(b, noise, Shape::vector(v)));
+        let one = |x: &[f64]| widened(x, width, |_| 1.0);
+        let biased = |bias: &[f64]| widened(&table64, width, |i| bias[i]);
+        let teacher64 = [one(&taught64), biased(&other64)];
+        let teacher64 = Some([&teacher64[0][..], &teacher64[1][..]]);
+        let sums =
+            |bias: &[f64]| token_losses([&one(&hidden64), &biased(bias)], teacher64, &targets, of);
+        let targets = b.index(&targets);
+        let got = b.token_loss(TokenLoss {
+            hidden: &hidden,
+            table: &table,
+            bias: Some(&bias),
+            teacher: Some(TeacherRows { hidden: &taught, table: &table, bias: Some(&other) }),
+            targets: &targets,
+            row: of,
+            gradient: true,
+        });
+        holds(b, "biased token_loss", &got.values, Shape::vector(5), &sums(&bias64), 1e-5);
+        let dbias = differences(&bias64, |bias| {
+            let sums = sums(bias);
+            f64::from(of.ce_weight) * sums[0] + f64::from(of.kd_weight) * sums[1]
+        });
+        let got = got.bias.expect("asked");
+        holds(b, "token_loss bias", &got, Shape::vector(v), &dbias, 1e-5);
     }
 }
 
@@ -1132,6 +1186,21 @@ pub fn stores_and_selects<B: Train>(b: &mut B) {
     holds(b, "store of a few", &cache, shape, &want, 0.0);
 }
 
+/// `project`, with and without a bias.
+pub fn projects<B: Train>(b: &mut B) {
+    for dims @ [n, i, o] in LINEAR {
+        let noise = &mut Noise::new(35);
+        let (x, x64) = random(b, noise, Shape::matrix(n, i));
+        let (table, table64) = random(b, noise, Shape::matrix(o, i));
+        let (bias, bias64) = random(b, noise, Shape::vector(o));
+        for (bias, bias64) in [(Some(&bias), &bias64), (None, &vec![0.0; o])] {
+            let y = b.project(&x, &table, bias);
+            let want = linear(&x64, &table64, bias64, dims);
+            holds(b, "project", &y, Shape::matrix(n, o), &want, 1e-5);
+        }
+    }
+}
+
 /// `top_k`: ties, refused tokens, more asked for than there are.
 pub fn picks_the_best<B: Train>(b: &mut B) {
     let ends = [End::May, End::Not, End::Must];
@@ -1143,8 +1212,9 @@ pub fn picks_the_best<B: Train>(b: &mut B) {
     ];
     let ranges = |allow: Allow| allow.forbidden.ranges().into_iter();
     for (n, v, k) in [(3, 50, 1), (4, 50, 10), (1, 5, 5), (2, 300, 4)] {
-        for allow in ends.into_iter().flat_map(|end| forbidden.map(|f| Allow { end, forbidden: f }))
-        {
+        let special = Special::FAIRSEQ;
+        let allow = |end| forbidden.map(|forbidden| Allow { special, end, forbidden });
+        for allow in ends.into_iter().flat_map(allow) {
             // Few different values, so that there are ties; padding, the end and what is forbidden are among the best.
             let noise = &mut Noise::new(22);
             let mut logits: Vec<f32> = (0..n * v).map(|_| noise.below(40) as f32 / 10.0).collect();

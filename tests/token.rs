@@ -7,8 +7,8 @@ mod table;
 
 use a2d_core::rng;
 use a2d_core::token::{Error, Tokenizer};
+use a2d_host::data::vocab::{Normalization, Vocab, Words};
 use a2d_host::export::tokenizer::tables;
-use a2d_host::vocab::{Normalization, Vocab, Words};
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};

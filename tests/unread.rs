@@ -1,15 +1,15 @@
 //! Training on a backend where reading waits: its numbers are read seldom, and none is lost.
 
-use a2d_core::backend::Backend;
+use a2d_core::backend::Device as _;
+use a2d_host::backend::cpu::Cpu;
+use a2d_host::backend::device::Device;
 use a2d_host::bench::{Clock, Timed};
 use a2d_host::config::Run;
-use a2d_host::cpu::Cpu;
-use a2d_host::device::Device;
-use a2d_host::display::Display;
-use a2d_host::error::{Error, Result};
-use a2d_host::prepared::Prepared;
-use a2d_host::ranks::Ranks;
-use a2d_host::run_dir::RunDir;
+use a2d_host::run::prepared::Prepared;
+use a2d_host::run::run_dir::RunDir;
+use a2d_host::system::display::Display;
+use a2d_host::system::error::{Error, Result};
+use a2d_host::train::ranks::Ranks;
 use a2d_host::train::{Job, Progress, train};
 use a2d_tests::helpers::text;
 use serde_json::Value;
@@ -76,7 +76,8 @@ fn only_the_processor_is_read_at_every_step() {
     let (other, reads) = trained(&run, &data, &seldom, true).unwrap();
     assert_eq!(one, other);
     assert_eq!(log(&often), log(&seldom), "every update is in the log");
-    let last = |folder: &Path| a2d_host::checkpoint::Saved::load(&folder.join("last.safetensors"));
+    let last =
+        |folder: &Path| a2d_host::run::checkpoint::Saved::load(&folder.join("last.safetensors"));
     let (one, other) = (last(&often).unwrap().tensors, last(&seldom).unwrap().tensors);
     assert!(one == other);
     // Parameters and moments of the last checkpoint before the validation and after it, parameters of the best; what is

@@ -1,10 +1,12 @@
 //! Which tokens a search may write next.
 
-use crate::config::token::{EOS, PAD};
+use crate::config::Special;
 
 /// Which tokens may come next; padding never does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allow {
+    /// The tokens with a meaning of their own.
+    pub special: Special,
     /// Whether the sentence may end.
     pub end: End,
     /// What is never written.
@@ -25,10 +27,11 @@ pub enum End {
 impl Allow {
     /// Whether token `id` may not come.
     pub fn refuses(&self, id: u32) -> bool {
+        let Special { pad, eos, .. } = self.special;
         match self.end {
-            End::Must => id != EOS,
-            End::Not if id == EOS => true,
-            End::May | End::Not => id == PAD || self.forbidden.contains(id),
+            End::Must => id != eos,
+            End::Not if id == eos => true,
+            End::May | End::Not => id == pad || id != eos && self.forbidden.contains(id),
         }
     }
 }
@@ -56,6 +59,6 @@ impl Forbidden {
     }
 
     fn contains(&self, id: u32) -> bool {
-        id != EOS && self.ranges.iter().any(|[start, end]| (*start..*end).contains(&id))
+        self.ranges.iter().any(|[start, end]| (*start..*end).contains(&id))
     }
 }

@@ -1,51 +1,28 @@
 //! The narrow waist: what a backend must be able to do.
 //!
-//! Operations are the size of a kernel that one would write by hand. Ownership is the memory contract: an argument
+//! [`Device`] holds tensors, [`Backend`] runs a model forward, [`Decode`] runs it a token at a time, `Train` trains
+//! it (feature `train`). Operations are the size of a kernel that one would write by hand. Ownership is the memory contract: an argument
 //! taken by value may be overwritten, one taken by reference may not. Shapes that do not fit are bugs, and panic.
 
 use crate::allow::Allow;
 use crate::batch::{Grid, Tokens};
-use crate::config::Activation;
+use crate::config::{Activation, Positions};
 use crate::shape::Shape;
 
+pub use crate::device::{Device, Lost};
+
 /// The forward operations of a Transformer.
-pub trait Backend {
-    /// An activation. Not `Clone`: owning it is what permits reuse.
-    type Tensor;
+pub trait Backend: Device {
     /// A weight. May be quantised, may live in flash.
     type Param;
-    /// Integers where the backend computes: token ids, positions, spans.
-    type Index: Clone;
 
-    /// The extent of `x`.
-    fn shape(&self, x: &Self::Tensor) -> Shape;
-    /// Copies `x` to `out` (of `shape(x).len()` elements).
-    fn read(&mut self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), Lost>;
-    /// [`Backend::read`] of each of `xs` into its place in `out`; where reading waits, all wait together, once.
-    fn read_all(&mut self, xs: &[&Self::Tensor], out: &mut [&mut [f32]]) -> Result<(), Lost> {
-        xs.iter().zip(out).try_for_each(|(x, out)| self.read(x, out))
-    }
-    /// Whether what an operation returns is there already, so that reading it waits for nothing. Otherwise read
-    /// seldom, and many tensors at once.
-    const READS_ARE_FREE: bool = false;
-    /// Returns when everything that was begun is done.
-    fn wait(&mut self) -> Result<(), Lost> {
-        Ok(())
-    }
-    /// Bytes of the device's own memory that are taken, if it has one and tells.
-    fn memory(&self) -> Option<u64> {
-        None
-    }
-    /// Hands integers to the backend.
-    fn index(&mut self, values: &[u32]) -> Self::Index;
-    /// [`Backend::index`] of token ids and of their positions, for a backend that prepares the gradient of
-    /// [`Backend::embed`].
-    fn index_tokens(&mut self, ids: &[u32], positions: &[u32]) -> [Self::Index; 2] {
-        [self.index(ids), self.index(positions)]
-    }
-
-    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`].
-    fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor;
+    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`Positions::vector`].
+    fn embed(
+        &mut self,
+        table: &Self::Param,
+        tokens: &Tokens<Self::Index>,
+        positions: Positions,
+    ) -> Self::Tensor;
     /// `y[n, o] = sum_i x[n, i] w[o, i] + b[o]`, `w` `[O, I]` -> `[N, O]`
     fn linear(
         &mut self,
@@ -73,53 +50,27 @@ pub trait Backend {
         how: Attend,
     ) -> Attended<Self::Tensor>;
 
-    /// Keys and values of `x` by two linear maps, `[w, b]` each, for a backend that does both in one pass.
-    fn linear_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
-        let [k, v] = maps.map(|[w, b]| {
-            self.keep(|backend| {
-                let y = backend.linear(x, w, Some(b));
-                backend.pack(y)
-            })
-        });
-        Kv { k, v }
-    }
-    /// [`Backend::linear_kv`] by the first two maps, and the queries of `x` by the third.
-    fn linear_kvq(
+    /// Linear maps `[w, b]` of one `x`: keys, values and, if there is a third, queries. A backend may compute all in
+    /// one pass. It may keep keys and values in fewer bytes: only attention and the cache read them.
+    fn linears<const M: usize>(
         &mut self,
         x: &Self::Tensor,
-        [k, v, [w, b]]: [[&Self::Param; 2]; 3],
-    ) -> (Kv<Self::Tensor>, Self::Tensor) {
-        let kv = self.linear_kv(x, [k, v]);
-        (kv, self.linear(x, w, Some(b)))
+        maps: [[&Self::Param; 2]; M],
+    ) -> [Self::Tensor; M] {
+        maps.map(|[w, b]| self.linear(x, w, Some(b)))
     }
-
     /// `f(linear(x, w, b))`, for a backend that does both in one pass.
     fn linear_activate(
         &mut self,
         x: &Self::Tensor,
-        w: &Self::Param,
-        b: &Self::Param,
+        [w, b]: [&Self::Param; 2],
         f: Activation,
     ) -> Self::Tensor {
         let y = self.linear(x, w, Some(b));
         self.activate(y, f)
     }
-    /// `layer_norm(x + dropout(y, p))`: how a block joins the residual stream, for a backend that does it in one pass.
-    fn join(
-        &mut self,
-        y: Self::Tensor,
-        x: &Self::Tensor,
-        p: f32,
-        gain: &Self::Param,
-        bias: &Self::Param,
-    ) -> Self::Tensor {
-        let y = self.dropout(y, p);
-        let sum = self.add(y, x);
-        self.layer_norm(&sum, gain, bias)
-    }
-
-    /// [`Backend::join`] of `linear(x, w, b)`, which is given as `[w, b]`, to `residual`; `norm` is `[gain, bias]`. For
-    /// a backend that adds the map's bias on the way.
+    /// `layer_norm(residual + dropout(linear(x, w, b), p))`, `norm` is `[gain, bias]`: how a block joins the residual
+    /// stream, for a backend that does it in one pass.
     fn linear_join(
         &mut self,
         x: &Self::Tensor,
@@ -129,47 +80,15 @@ pub trait Backend {
         [gain, bias]: [&Self::Param; 2],
     ) -> Self::Tensor {
         let y = self.linear(x, w, Some(b));
-        self.join(y, residual, p, gain, bias)
+        let y = self.dropout(y, p);
+        let sum = self.add(y, residual);
+        self.layer_norm(&sum, gain, bias)
     }
-
     /// The identity, except on a backend that records for training.
     fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
         x
     }
-    /// `f(x)` in place of `x`. A backend with an arena frees everything that `f` made on the way.
-    fn advance(
-        &mut self,
-        x: Self::Tensor,
-        f: impl FnOnce(&mut Self, &Self::Tensor) -> Self::Tensor,
-    ) -> Self::Tensor {
-        f(self, &x)
-    }
-    /// `x table^T`, the model's output: a score for each token of the vocabulary. A backend may leave out tokens that it
-    /// knows to be impossible; then what [`Decode::top_k`] ranks are the others.
-    fn project(&mut self, x: &Self::Tensor, table: &Self::Param) -> Self::Tensor {
-        self.linear(x, table, None)
-    }
-    /// Keys or values, ready to be attended to. A backend may keep them in fewer bytes; nothing else reads them then.
-    fn pack(&mut self, x: Self::Tensor) -> Self::Tensor {
-        x
-    }
-    /// What `f` gives. A backend with an arena frees everything else that `f` made.
-    fn keep(&mut self, f: impl FnOnce(&mut Self) -> Self::Tensor) -> Self::Tensor {
-        f(self)
-    }
 }
-
-/// The device has gone; nothing computed on it can be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost;
-
-impl core::fmt::Display for Lost {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the device was lost")
-    }
-}
-
-impl core::error::Error for Lost {}
 
 /// Keys and values, `[N, D]` each: fresh projections when training, the cache when decoding.
 #[derive(Clone, Debug)]
@@ -203,14 +122,28 @@ pub struct Attended<T> {
 
 /// What a backend adds to decode one token at a time.
 pub trait Decode: Backend {
-    /// A cache of keys or values, which are 0: what [`Backend::pack`] gives is stored in it.
+    /// A cache of keys or values, which are 0: what [`Backend::linears`] gives is stored in it.
     fn zeros(&mut self, shape: Shape) -> Self::Tensor;
     /// Writes row `i` of `rows` into row `i * stride + at` of `cache`.
     fn store(&mut self, cache: &mut Self::Tensor, rows: &Self::Tensor, at: usize, stride: usize);
     /// `cache` is groups of `stride` rows: group `i` becomes what group `parents[i]` was, in its first `len` rows.
     fn select(&mut self, cache: &mut Self::Tensor, parents: &[u32], stride: usize, len: usize);
+    /// `x table^T + b`, the model's output: a score for each token of the vocabulary. A backend may leave out tokens
+    /// that it knows to be impossible; [`Decode::top_k`] then ranks the others.
+    fn project(
+        &mut self,
+        x: &Self::Tensor,
+        table: &Self::Param,
+        b: Option<&Self::Param>,
+    ) -> Self::Tensor {
+        self.linear(x, table, b)
+    }
     /// The best `ids.len() / N` tokens of each row of `logits` `[N, V]`, best first (the lower id on a tie), with
     /// their log-probabilities. Tokens that `allow` refuses have log-probability minus infinity.
+    ///
+    /// # Errors
+    ///
+    /// The device was lost.
     fn top_k(
         &mut self,
         logits: &Self::Tensor,
@@ -218,10 +151,6 @@ pub trait Decode: Backend {
         ids: &mut [u32],
         log_probabilities: &mut [f32],
     ) -> Result<(), Lost>;
-    /// Runs `f`, then frees what it made. `R: Copy` keeps tensors from escaping.
-    fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        f(self)
-    }
 }
 
 #[cfg(feature = "train")]
@@ -237,7 +166,7 @@ mod train {
     /// What a backend adds to be trained on: a gradient for each operation, the losses, and Adam.
     ///
     /// Arguments named `into` are sums to add to; `None` starts a new one.
-    pub trait Train: Decode<Param = <Self as Backend>::Tensor, Tensor: Clone> {
+    pub trait Train: Decode<Param = <Self as Device>::Tensor, Tensor: Clone> {
         /// A tensor from row-major data.
         fn tensor(&mut self, data: &[f32], shape: Shape) -> Self::Tensor;
         /// The same tensors, moved to where a backend likes a model's parameters to lie.
@@ -250,24 +179,6 @@ mod train {
         /// Linear in `x`, so it is its own gradient.
         fn mask(&mut self, x: Self::Tensor, p: f32, key: u64) -> Self::Tensor;
 
-        /// [`Backend::join`] with the dropout's probability and key, if there is any: the sum, and its layer norm.
-        fn join_masked(
-            &mut self,
-            y: Self::Tensor,
-            x: &Self::Tensor,
-            mask: Option<(f32, u64)>,
-            gain: &Self::Tensor,
-            bias: &Self::Tensor,
-        ) -> [Self::Tensor; 2] {
-            let y = match mask {
-                Some((p, key)) => self.mask(y, p, key),
-                None => y,
-            };
-            let sum = self.add(y, x);
-            let normed = self.layer_norm(&sum, gain, bias);
-            [sum, normed]
-        }
-
         /// [`Backend::linear_join`] with the dropout's probability and key, if there is any: the sum, and its layer
         /// norm.
         fn linear_join_masked(
@@ -279,7 +190,13 @@ mod train {
             [gain, bias]: [&Self::Tensor; 2],
         ) -> [Self::Tensor; 2] {
             let y = self.linear(x, w, Some(b));
-            self.join_masked(y, residual, mask, gain, bias)
+            let y = match mask {
+                Some((p, key)) => self.mask(y, p, key),
+                None => y,
+            };
+            let sum = self.add(y, residual);
+            let normed = self.layer_norm(&sum, gain, bias);
+            [sum, normed]
         }
 
         /// Adds the gradient of [`Backend::embed`] to `into` `[V, D]`. Padding gets none.
@@ -316,11 +233,11 @@ mod train {
             maps.reverse();
             LinearsGrad { x: sum, maps }
         }
-        /// `f'` times `dy`. `y` is the output for relu, the input for gelu.
+        /// `f'` times `dy`. `saved` is the input or the output of `f`, see [`Activation::gradient_takes_input`].
         fn activate_grad(
             &mut self,
             dy: Self::Tensor,
-            y: &Self::Tensor,
+            saved: &Self::Tensor,
             f: Activation,
         ) -> Self::Tensor;
         /// Gradients of [`Backend::layer_norm`].
@@ -410,8 +327,8 @@ mod train {
         pub q: T,
         /// `[Nk, D]`
         pub kv: Kv<T>,
-        /// `[H, A]`, before dropout.
-        pub map: T,
+        /// `[H, A]`, before dropout; none where nothing but the gradient takes it, which then computes it anew.
+        pub map: Option<T>,
     }
 
     /// Gradients of the head alignment.
@@ -430,6 +347,8 @@ mod train {
         pub hidden: &'a T,
         /// `[V, Dt]`
         pub table: &'a T,
+        /// `[V]`, if it has one.
+        pub bias: Option<&'a T>,
     }
 
     /// The arguments of [`Train::token_loss`].
@@ -440,6 +359,8 @@ mod train {
         pub hidden: &'a B::Tensor,
         /// `[V, D]`, the output projection.
         pub table: &'a B::Tensor,
+        /// `[V]`, added to the logits, if the model has one.
+        pub bias: Option<&'a B::Tensor>,
         /// Without it there is no `kd`.
         pub teacher: Option<TeacherRows<'a, B::Tensor>>,
         /// `[N]`
@@ -459,6 +380,8 @@ mod train {
         pub hidden: Option<T>,
         /// `[V, D]`
         pub table: Option<T>,
+        /// `[V]`, where there is a bias.
+        pub bias: Option<T>,
     }
 
     /// Over what a map is a distribution.

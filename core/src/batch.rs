@@ -9,15 +9,12 @@ pub const NO_POSITION: u32 = u32::MAX;
 /// A target that counts in no loss: padding.
 pub const IGNORE: u32 = u32::MAX;
 
-/// The first token's position (fairseq counts from the padding index 1).
-pub const FIRST_POSITION: u32 = 2;
-
 /// What an embedding looks up: one id and one position for each row.
 #[derive(Clone, Debug)]
 pub struct Tokens<I> {
     /// `[N]`
     pub ids: I,
-    /// `[N]`; [`NO_POSITION`] marks padding.
+    /// `[N]`, the place in the sentence, from 0; [`NO_POSITION`] marks padding.
     pub positions: I,
     /// N
     pub rows: usize,
@@ -58,7 +55,7 @@ impl Span {
         self.query.len * self.key.len
     }
 
-    /// How a span travels to a backend's [`crate::backend::Backend::Index`].
+    /// How a span travels to a device's `Index`.
     pub const fn encode(&self) -> [u32; Self::WORDS] {
         [
             self.query.start as u32,
@@ -113,8 +110,8 @@ pub use whole::{Batch, Extent, Layout, Source};
 #[cfg(feature = "train")]
 mod whole {
     use super::*;
-    use crate::backend::Backend;
-    use crate::config::token::{EOS, PAD};
+    use crate::config::Special;
+    use crate::device::Device;
     use alloc::vec::Vec;
     use core::ops::Range;
 
@@ -140,20 +137,26 @@ mod whole {
 
     impl<I: Clone> Source<I> {
         /// Puts sentences together. Each ends with EOS and is not empty.
-        pub fn new<B: Backend<Index = I>>(b: &mut B, sources: &[&[u32]], layout: Layout) -> Self {
-            Self::within(b, sources, layout, widest(sources))
+        pub fn new<B: Device<Index = I>>(
+            b: &mut B,
+            special: &Special,
+            sources: &[&[u32]],
+            layout: Layout,
+        ) -> Self {
+            Self::within(b, special, sources, layout, widest(sources))
         }
 
         /// [`Source::new`] whose padding, if any, goes to `width`.
-        fn within<B: Backend<Index = I>>(
+        fn within<B: Device<Index = I>>(
             b: &mut B,
+            special: &Special,
             sources: &[&[u32]],
             layout: Layout,
             width: usize,
         ) -> Self {
             let runs = runs(sources, layout, width);
             Self {
-                tokens: tokens(b, &runs, true, |i, t| sources[i][t]),
+                tokens: tokens(b, &runs, true, special.pad, |i, t| sources[i][t]),
                 grid: grid(b, &runs, &runs, false),
                 runs,
             }
@@ -183,7 +186,7 @@ mod whole {
     pub struct Batch<I> {
         /// The source, each sentence ended by EOS.
         pub source: Tokens<I>,
-        /// The target shifted right: EOS first.
+        /// The target shifted right: the decoder's start first.
         pub shifted: Tokens<I>,
         /// `[N]` of `shifted`: the next token, or [`IGNORE`].
         pub targets: I,
@@ -205,18 +208,20 @@ mod whole {
 
     impl<I: Clone> Batch<I> {
         /// Puts pairs together. Each sentence ends with EOS and is not empty.
-        pub fn new<B: Backend<Index = I>>(
+        pub fn new<B: Device<Index = I>>(
             b: &mut B,
+            special: &Special,
             sources: &[&[u32]],
             targets: &[&[u32]],
             layout: Layout,
         ) -> Self {
-            Self::part(b, sources, targets, 0..targets.len(), layout)
+            Self::part(b, special, sources, targets, 0..targets.len(), layout)
         }
 
         /// The pairs `part` of a batch, which lie within it: the losses of all its parts add up to those of the batch.
-        pub fn part<B: Backend<Index = I>>(
+        pub fn part<B: Device<Index = I>>(
             b: &mut B,
+            special: &Special,
             sources: &[&[u32]],
             targets: &[&[u32]],
             part: Range<usize>,
@@ -226,11 +231,11 @@ mod whole {
             let source_before = runs(&sources[..part.start], layout, whole.source);
             let target_before = runs(&targets[..part.start], layout, whole.target);
             let (sources, targets) = (&sources[part.clone()], &targets[part]);
-            let source = Source::within(b, sources, layout, whole.source);
+            let source = Source::within(b, special, sources, layout, whole.source);
             let target_runs = runs(targets, layout, whole.target);
             let mut batch = Self {
-                shifted: tokens(b, &target_runs, false, |i, t| {
-                    if t == 0 { EOS } else { targets[i][t - 1] }
+                shifted: tokens(b, &target_runs, false, special.pad, |i, t| {
+                    if t == 0 { special.start } else { targets[i][t - 1] }
                 }),
                 targets: next_tokens(b, &target_runs, targets),
                 decoder_grid: grid(b, &target_runs, &target_runs, true),
@@ -279,24 +284,25 @@ mod whole {
         out
     }
 
-    fn tokens<B: Backend>(
+    fn tokens<B: Device>(
         b: &mut B,
         runs: &[Run],
         zero_padding: bool,
+        padding: u32,
         id: impl Fn(usize, usize) -> u32,
     ) -> Tokens<B::Index> {
-        let ids = listed(runs, PAD, id);
-        let positions = listed(runs, NO_POSITION, |_, t| FIRST_POSITION + t as u32);
+        let ids = listed(runs, padding, id);
+        let positions = listed(runs, NO_POSITION, |_, t| t as u32);
         let rows = ids.len();
         let [ids, positions] = b.index_tokens(&ids, &positions);
         Tokens { rows, ids, positions, zero_padding, first: 0 }
     }
 
-    fn next_tokens<B: Backend>(b: &mut B, runs: &[Run], targets: &[&[u32]]) -> B::Index {
+    fn next_tokens<B: Device>(b: &mut B, runs: &[Run], targets: &[&[u32]]) -> B::Index {
         b.index(&listed(runs, IGNORE, |i, t| targets[i][t]))
     }
 
-    fn grid<B: Backend>(b: &mut B, queries: &[Run], keys: &[Run], causal: bool) -> Grid<B::Index> {
+    fn grid<B: Device>(b: &mut B, queries: &[Run], keys: &[Run], causal: bool) -> Grid<B::Index> {
         let mut area = 0;
         let mut words = Vec::with_capacity(queries.len() * Span::WORDS);
         for (query, key) in queries.iter().zip(keys) {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Special tokens, in fairseq's order.
+/// Special tokens of a vocabulary made by `host prepare`, in fairseq's order.
 pub mod token {
     /// Begin of sentence: unused by the model, kept for the vocabulary's sake.
     pub const BOS: u32 = 0;
@@ -14,6 +14,52 @@ pub mod token {
     pub const UNK: u32 = 3;
 }
 
+/// The tokens that a model treats in a way of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Special {
+    /// Padding: never written; its embedding begins as 0.
+    pub pad: u32,
+    /// End of sentence.
+    pub eos: u32,
+    /// Unknown.
+    pub unk: u32,
+    /// What the decoder starts from.
+    pub start: u32,
+}
+
+impl Special {
+    /// fairseq's: the decoder starts from the end of sentence.
+    pub const FAIRSEQ: Self =
+        Self { pad: token::PAD, eos: token::EOS, unk: token::UNK, start: token::EOS };
+
+    /// The lowest vocabulary size that has all of them.
+    const fn least_vocabulary(&self) -> usize {
+        let (mut most, rest) = (self.pad, [self.eos, self.unk, self.start]);
+        let mut i = 0;
+        while i < rest.len() {
+            most = if rest[i] > most { rest[i] } else { most };
+            i += 1;
+        }
+        most as usize + 1
+    }
+}
+
+/// How the place of a token enters its embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Positions {
+    /// fairseq's sinusoids, see [`crate::rows::sinusoids`]; its numbers begin behind the padding index, at 2.
+    Fairseq,
+}
+
+impl Positions {
+    /// The vector that is added at place `at` (from 0) of a sentence.
+    pub fn vector(self, at: u32, out: &mut [f32]) {
+        match self {
+            Self::Fairseq => crate::rows::sinusoids(at.saturating_add(2), out),
+        }
+    }
+}
+
 /// The nonlinearity of the feed-forward block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activation {
@@ -21,6 +67,16 @@ pub enum Activation {
     Relu,
     /// `x Phi(x)`, exact (erf).
     Gelu,
+}
+
+impl Activation {
+    /// Whether the gradient is computed from the input `x`; otherwise from the output `f(x)`.
+    pub const fn gradient_takes_input(self) -> bool {
+        match self {
+            Self::Relu => false,
+            Self::Gelu => true,
+        }
+    }
 }
 
 /// One of the two halves of the model.
@@ -34,6 +90,36 @@ pub struct Stack {
     pub attention_heads: usize,
     /// L
     pub layers: usize,
+}
+
+/// How the layers of either half are built, and how they are trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Block {
+    /// Pre-norm: `x + f(norm(x))` and a norm after each stack; otherwise post-norm: `norm(x + f(x))`.
+    pub normalize_before: bool,
+    /// Of the feed-forward block.
+    pub activation: Activation,
+    /// After the embeddings and after each block, before the residual.
+    pub dropout: f32,
+    /// On attention probabilities.
+    pub attention_dropout: f32,
+    /// After the nonlinearity.
+    pub activation_dropout: f32,
+}
+
+/// What an encoder is made of, alone or as half of a model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EncoderConfig {
+    /// V
+    pub vocabulary: usize,
+    /// Its layers.
+    pub stack: Stack,
+    /// How they are built.
+    pub block: Block,
+    /// Of its embeddings.
+    pub positions: Positions,
+    /// Of its vocabulary.
+    pub special: Special,
 }
 
 /// The shape of an encoder-decoder Transformer and how it is trained on.
@@ -59,6 +145,12 @@ pub struct Config {
     pub attention_dropout: f32,
     /// After the nonlinearity.
     pub activation_dropout: f32,
+    /// Of both vocabularies.
+    pub special: Special,
+    /// Of the embeddings of both halves.
+    pub positions: Positions,
+    /// Whether a bias `[V]` is added to the logits.
+    pub logits_bias: bool,
 }
 
 /// Why a configuration describes no model.
@@ -91,16 +183,37 @@ pub enum Impossible {
 }
 
 impl Config {
-    /// Checks everything that [`crate::nn::Transformer::new`] relies on.
-    pub fn check(&self, most_layers: usize) -> Result<(), Impossible> {
-        for (name, vocabulary) in [
-            ("source vocabulary", self.source_vocabulary),
-            ("target vocabulary", self.target_vocabulary),
-        ] {
-            if vocabulary <= token::UNK as usize {
-                return Err(Impossible::Zero(name));
-            }
+    /// How the layers of both halves are built.
+    pub const fn block(&self) -> Block {
+        Block {
+            normalize_before: self.normalize_before,
+            activation: self.activation,
+            dropout: self.dropout,
+            attention_dropout: self.attention_dropout,
+            activation_dropout: self.activation_dropout,
         }
+    }
+
+    /// What its encoder is made of.
+    pub const fn encoder_config(&self) -> EncoderConfig {
+        EncoderConfig {
+            vocabulary: self.source_vocabulary,
+            stack: self.encoder,
+            block: self.block(),
+            positions: self.positions,
+            special: self.special,
+        }
+    }
+
+    /// Checks everything that [`crate::nn::Transformer::new`] relies on.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that describes no model with room for `most_layers` layers on each side.
+    pub fn check(&self, most_layers: usize) -> Result<(), Impossible> {
+        let least = self.special.least_vocabulary();
+        check_vocabulary("source vocabulary", self.source_vocabulary, least)?;
+        check_vocabulary("target vocabulary", self.target_vocabulary, least)?;
         check_stack("encoder", &self.encoder, most_layers)?;
         check_stack("decoder", &self.decoder, most_layers)?;
         if self.share_embeddings
@@ -109,6 +222,25 @@ impl Config {
         {
             return Err(Impossible::Shared);
         }
+        self.block().check()
+    }
+}
+
+impl EncoderConfig {
+    /// Checks everything that [`crate::nn::Encoder::new`] relies on.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that describes no encoder with room for `most_layers` layers.
+    pub fn check(&self, most_layers: usize) -> Result<(), Impossible> {
+        check_vocabulary("vocabulary", self.vocabulary, self.special.least_vocabulary())?;
+        check_stack("encoder", &self.stack, most_layers)?;
+        self.block.check()
+    }
+}
+
+impl Block {
+    fn check(&self) -> Result<(), Impossible> {
         for (name, p) in [
             ("dropout", self.dropout),
             ("attention_dropout", self.attention_dropout),
@@ -120,6 +252,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn check_vocabulary(name: &'static str, size: usize, least: usize) -> Result<(), Impossible> {
+    if size < least { Err(Impossible::Zero(name)) } else { Ok(()) }
 }
 
 fn check_stack(stack: &'static str, of: &Stack, most: usize) -> Result<(), Impossible> {

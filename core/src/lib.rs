@@ -3,8 +3,9 @@
 //! The crate needs neither `std` nor an allocator. In reading order:
 //!
 //! * [`shape`], [`batch`]: what a tensor's extent is; tokens, and [`batch::Grid`], which rows attend to which.
-//! * [`backend`]: the narrow waist. [`backend::Backend`] runs a model, [`backend::Decode`] runs it a token
-//!   at a time, `Train` (feature `train`) has a gradient for each operation, the losses and Adam.
+//! * [`device`], [`backend`]: the narrow waist. [`device::Device`] holds tensors, [`backend::Backend`] runs a model,
+//!   [`backend::Decode`] runs it a token at a time, `Train` (feature `train`) has a gradient for each operation, the
+//!   losses and Adam.
 //! * [`params`]: a model is a functor over its parameters: shapes, tensors, gradients are the same tree.
 //! * [`nn`]: the Transformer, written once over any backend, with taps that hand out attention maps.
 //! * [`search`]: greedy and beam search with a key-value cache; [`allow`], which tokens it may write.
@@ -72,11 +73,13 @@ pub mod allow;
 pub mod backend;
 pub mod batch;
 pub mod config;
+pub mod device;
 pub mod image;
 #[cfg(feature = "train")]
 pub mod kd;
 pub mod math;
 pub mod micro;
+pub mod needs;
 pub mod nn;
 #[cfg(feature = "train")]
 pub mod optim;

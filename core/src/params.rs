@@ -61,6 +61,8 @@ pub enum Init {
     Embedding {
         /// The standard deviation.
         deviation: f32,
+        /// The padding token.
+        pad: u32,
     },
 }
 
@@ -81,8 +83,8 @@ impl Init {
             Self::Zeros => 0.0,
             Self::Ones => 1.0,
             Self::Uniform { bound } => bound * (2.0 * crate::rng::uniform(key, index as u32) - 1.0),
-            Self::Embedding { .. } if index / cols == crate::config::token::PAD as usize => 0.0,
-            Self::Embedding { deviation } => deviation * crate::rng::normal(key, index as u32),
+            Self::Embedding { pad, .. } if index / cols == pad as usize => 0.0,
+            Self::Embedding { deviation, .. } => deviation * crate::rng::normal(key, index as u32),
         }
     }
 }

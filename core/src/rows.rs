@@ -3,7 +3,7 @@
 //! Every backend that computes on the CPU is a loop around these. They are written for vector units without naming
 //! one: sums run in [`LANES`] fixed lanes, so the result is the same whatever the machine's vectors are.
 
-use crate::config::{Activation, token};
+use crate::config::Activation;
 use crate::math::{exp, ln, sqrt};
 #[cfg(feature = "train")]
 use crate::optim::AdamStep;
@@ -194,7 +194,7 @@ fn exp_sum(x: &[f32], scale: f32, shift: f32) -> f32 {
 
 /// The position vector `n` of fairseq: `[sin(n f_0) .. sin(n f_h-1), cos(n f_0) .. cos(n f_h-1)]`, `h = D / 2`,
 /// `f_i = exp(-i ln(10000) / (h - 1))`, in f32; a last odd column is 0.
-pub fn position(n: u32, out: &mut [f32]) {
+pub fn sinusoids(n: u32, out: &mut [f32]) {
     let half = out.len() / 2;
     out.fill(0.0);
     let step = libm::log(10_000.0) / (half.max(2) - 1) as f64;
@@ -530,10 +530,12 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamS
 }
 
 /// The best `ids.len()` tokens of a row of logits, best first (the lower id on a tie), with log-probabilities. Tokens
-/// that are refused take part in the sum of probabilities, and are never among the best.
+/// that are refused take part in the sum of probabilities, and are never among the best. Places that no token
+/// takes hold `pad`.
 #[inline(always)]
 pub fn top_k(
     logits: &[f32],
+    pad: u32,
     refused: impl Fn(u32) -> bool,
     ids: &mut [u32],
     log_probabilities: &mut [f32],
@@ -543,7 +545,7 @@ pub fn top_k(
     let most = max(logits);
     let lse = most + ln(exp_sum(logits, 1.0, most));
     log_probabilities.fill(f32::NEG_INFINITY);
-    ids.fill(token::PAD);
+    ids.fill(pad);
     let mut worst = f32::NEG_INFINITY;
     for (block, logits) in logits.chunks(BLOCK).enumerate() {
         if max(logits) - lse <= worst {

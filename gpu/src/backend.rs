@@ -12,9 +12,9 @@ use crate::tensor::{Block, Index, Tensor, View};
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
-use a2d_core::config::Activation;
+use a2d_core::config::{Activation, Positions};
+use a2d_core::device::Device as _;
 use a2d_core::optim::AdamStep;
-use a2d_core::rows::position;
 use a2d_core::shape::Shape;
 use a2d_gemm::{Device, Form, Precision};
 use cubecl::bytes::Bytes;
@@ -29,8 +29,8 @@ pub struct Gpu<R: Device> {
     gemm: Gemm,
     /// Integers that have not left yet.
     block: Rc<Block>,
-    /// Position vectors by width, and how many there are.
-    sinusoids: HashMap<usize, (usize, Tensor)>,
+    /// Position vectors by kind and width, and how many there are.
+    vectors: HashMap<(Positions, usize), (usize, Tensor)>,
     /// Where gradients are gathered.
     gradients: Option<Row>,
 }
@@ -43,7 +43,7 @@ impl<R: Device> Gpu<R> {
             gemm: Gemm::new(&client, precision),
             client,
             block: Rc::default(),
-            sinusoids: HashMap::new(),
+            vectors: HashMap::new(),
             gradients: None,
         }
     }
@@ -54,21 +54,21 @@ impl<R: Device> Gpu<R> {
         [groups.ids, groups.starts, groups.rows].map(|values| self.index(&values))
     }
 
-    /// Position vectors `0..=last`.
-    fn sinusoids(&mut self, width: usize, last: u32) -> Tensor {
+    /// The vectors of places `0..=last`.
+    fn vectors(&mut self, kind: Positions, width: usize, last: u32) -> Tensor {
         let needed = last as usize + 1;
-        if let Some((count, table)) = self.sinusoids.get(&width)
+        if let Some((count, table)) = self.vectors.get(&(kind, width))
             && *count >= needed
         {
             return table.clone();
         }
         let count = needed.next_power_of_two().max(64);
         let mut data = vec![0.0; count * width];
-        for (n, out) in data.chunks_exact_mut(width.max(1)).enumerate() {
-            position(n as u32, out);
+        for (at, out) in data.chunks_exact_mut(width.max(1)).enumerate() {
+            kind.vector(at as u32, out);
         }
         let table = self.tensor(&data, Shape::matrix(count, width));
-        self.sinusoids.insert(width, (count, table.clone()));
+        self.vectors.insert((kind, width), (count, table.clone()));
         table
     }
 
@@ -78,18 +78,6 @@ impl<R: Device> Gpu<R> {
         assert_eq!(w.cols(), i, "linear");
         let y = self.gemm.run(&self.client, Form::Nt, x, w, [n, o, i], Out::New);
         Tensor::of(y, Shape::matrix(n, o))
-    }
-
-    /// Linear maps `[w, b]` of one input.
-    fn linears<const N: usize>(&self, x: &Tensor, maps: [[&Tensor; 2]; N]) -> [Tensor; N] {
-        let client = &self.client;
-        let [ws, bs] = [0, 1].map(|part| Stack::of(client, &maps.map(|map| map[part])));
-        let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
-        assert_eq!(ws.shape().cols(), i, "linears");
-        let ys = Stack::new(client, Shape::matrix(n, o), N);
-        self.gemm.run_all(client, Form::Nt, x, &ws, [n, o, i], &ys);
-        pointwise::add_biases(client, &ys, &bs);
-        ys.tensors.try_into().expect("one for each map")
     }
 
     /// What is at `views`, after everything that was launched before; in one transfer.
@@ -113,9 +101,8 @@ impl<R: Device> Gpu<R> {
     }
 }
 
-impl<R: Device> Backend for Gpu<R> {
+impl<R: Device> a2d_core::device::Device for Gpu<R> {
     type Tensor = Tensor;
-    type Param = Tensor;
     type Index = Index;
 
     fn shape(&self, x: &Tensor) -> Shape {
@@ -152,12 +139,16 @@ impl<R: Device> Backend for Gpu<R> {
         ids.groups = Some(groups);
         [ids, self.index(positions)]
     }
+}
 
-    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>) -> Tensor {
-        let positions = tokens.positions.values.iter().filter(|&&p| p != NO_POSITION);
-        let last = positions.max().copied().unwrap_or(0);
-        let sinusoids = self.sinusoids(table.cols(), last);
-        embed::embed(&self.client, table, tokens, &sinusoids.view())
+impl<R: Device> Backend for Gpu<R> {
+    type Param = Tensor;
+
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>, positions: Positions) -> Tensor {
+        let places = tokens.positions.values.iter().filter(|&&p| p != NO_POSITION);
+        let last = places.max().copied().unwrap_or(0);
+        let vectors = self.vectors(positions, table.cols(), last);
+        embed::embed(&self.client, table, tokens, &vectors.view())
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
@@ -168,25 +159,21 @@ impl<R: Device> Backend for Gpu<R> {
         y
     }
 
-    fn linear_activate(&mut self, x: &Tensor, w: &Tensor, b: &Tensor, f: Activation) -> Tensor {
+    fn linear_activate(&mut self, x: &Tensor, [w, b]: [&Tensor; 2], f: Activation) -> Tensor {
         let y = self.product(x, w);
         pointwise::add_bias(&self.client, &y, b, Some(f));
         y
     }
 
-    fn linear_kv(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 2]) -> Kv<Tensor> {
-        let [k, v] = self.linears(x, maps);
-        Kv { k, v }
-    }
-
-    fn linear_kvq(&mut self, x: &Tensor, maps: [[&Tensor; 2]; 3]) -> (Kv<Tensor>, Tensor) {
-        let [k, v, q] = self.linears(x, maps);
-        (Kv { k, v }, q)
-    }
-
-    fn join(&mut self, y: Tensor, x: &Tensor, _: f32, gain: &Tensor, bias: &Tensor) -> Tensor {
-        let [_, normed] = norm::join(&self.client, &y, None, x, None, [gain, bias]);
-        normed
+    fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
+        let client = &self.client;
+        let [ws, bs] = [0, 1].map(|part| Stack::of(client, &maps.map(|map| map[part])));
+        let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
+        assert_eq!(ws.shape().cols(), i, "linears");
+        let ys = Stack::new(client, Shape::matrix(n, o), M);
+        self.gemm.run_all(client, Form::Nt, x, &ws, [n, o, i], &ys);
+        pointwise::add_biases(client, &ys, &bs);
+        ys.tensors.try_into().expect("one for each map")
     }
 
     fn linear_join(
@@ -284,17 +271,6 @@ impl<R: Device> Train for Gpu<R> {
 
     fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
         pointwise::mask(&self.client, &x, p, key)
-    }
-
-    fn join_masked(
-        &mut self,
-        y: Tensor,
-        x: &Tensor,
-        mask: Option<(f32, u64)>,
-        gain: &Tensor,
-        bias: &Tensor,
-    ) -> [Tensor; 2] {
-        norm::join(&self.client, &y, None, x, mask, [gain, bias])
     }
 
     fn linear_join_masked(
@@ -396,8 +372,8 @@ impl<R: Device> Train for Gpu<R> {
     }
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
-        let TokenLoss { hidden, table, teacher, targets, row, gradient } = of;
-        let given = token_loss::Given { hidden, table, teacher, targets, row, gradient };
+        let TokenLoss { hidden, table, bias, teacher, targets, row, gradient } = of;
+        let given = token_loss::Given { hidden, table, bias, teacher, targets, row, gradient };
         token_loss::token_loss(&self.client, &self.gemm, &given)
     }
 

@@ -1,21 +1,30 @@
-//! Why a device was lost, in one line: CubeCL tells it where a result is read, with a backtrace and the kernel's source.
+//! Why a device failed, in one line that names it: CubeCL reports the failure where a result is read, with a backtrace
+//! and the kernel's source.
 
+use crate::Info;
 use a2d_core::backend::Lost;
 use cubecl::server::{LaunchError, ServerError};
 use std::sync::OnceLock;
 
-/// The first reason; others follow from it.
-static WHY: OnceLock<String> = OnceLock::new();
+/// Number and name of the device in use.
+static IN_USE: OnceLock<String> = OnceLock::new();
 
-/// Why the device was lost, if it was.
-pub fn why_lost() -> Option<&'static str> {
-    WHY.get().map(String::as_str)
+/// The first failure; others follow from it.
+static FIRST: OnceLock<String> = OnceLock::new();
+
+/// Names the device that failures are reported of, once.
+pub fn name_in_failures(info: &Info) {
+    IN_USE.get_or_init(|| format!("{}, {}", info.id, info.name));
 }
 
-/// Remembers the reason.
+/// A failure of the device in use, for this reason.
+pub fn failed(why: &str) -> String {
+    format!("the GPU ({}) failed: {why}", IN_USE.get().map_or("none", String::as_str))
+}
+
+/// The first failure, from what CubeCL reports.
 pub(crate) fn lost(error: ServerError) -> Lost {
-    WHY.get_or_init(|| reason(&error));
-    Lost
+    Lost(FIRST.get_or_init(|| failed(&reason(&error))))
 }
 
 fn reason(error: &ServerError) -> String {

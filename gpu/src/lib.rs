@@ -23,7 +23,7 @@ mod tensor;
 pub use a2d_gemm::{Device, Precision};
 pub use backend::Gpu;
 pub use device::{Id, Info, Listing, free_memory, list, pick};
-pub use failure::why_lost;
+pub use failure::{failed, name_in_failures};
 #[cfg(feature = "cuda")]
 pub use run::cuda;
 #[cfg(feature = "wgpu")]

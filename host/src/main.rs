@@ -1,9 +1,13 @@
 //! The `host` command.
 
 use a2d_host::cli::{Cli, Globals, Verb, refusal};
-use a2d_host::error::{Error, Result};
-use a2d_host::ranks::{Launch, Ranks};
-use a2d_host::{commands, output, panics, score, signals};
+use a2d_host::commands;
+use a2d_host::panics;
+use a2d_host::run::provenance;
+use a2d_host::system::error::{Error, Result};
+use a2d_host::system::output;
+use a2d_host::system::signals;
+use a2d_host::train::ranks::{Launch, Ranks};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::io::Write;
@@ -14,6 +18,7 @@ use std::process::ExitCode;
 const STACK: usize = 16 << 20;
 
 fn main() -> ExitCode {
+    provenance::built_from(env!("A2D_COMMIT"));
     panics::install();
     let refused = |e: std::io::Error| Error::failed(format!("cannot start a thread: {e}"));
     let start = |()| std::thread::Builder::new().stack_size(STACK).spawn(work).map_err(refused);
@@ -107,14 +112,14 @@ fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> 
         Verb::Distill(args) => commands::distill::run(args, &globals, ranks, out)?,
         Verb::Translate(args) => commands::translate::run(args, &globals, out)?,
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, out)?,
-        Verb::Score(args) => score::command::run(&args.try_into()?, out)?,
-        Verb::Compare(args) => score::compare::run(&args.try_into()?, out)?,
+        Verb::Score(args) => commands::score::run(args, out)?,
+        Verb::Compare(args) => commands::compare::run(args, out)?,
         Verb::Export(args) => commands::export::run(&args, &globals, out)?,
-        Verb::Average(args) => commands::average::run(&args, out)?,
+        Verb::Average(args) => commands::average::run(args, out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, out)?,
         Verb::Report(args) => commands::report::run(args, &globals, out)?,
-        Verb::Watch(args) => commands::watch::run(&args, out)?,
+        Verb::Watch(args) => commands::watch::run(args, out)?,
     }
     out.flush().map_err(|e| Error::output("write", Path::new("the result"), &e))
 }

@@ -1,8 +1,8 @@
 //! A bug ends the program with one line, as any other failure does.
 
-use crate::error::{Error, Result};
-use crate::gpu;
-use crate::output;
+use crate::backend::gpu;
+use crate::system::error::{Error, Result};
+use crate::system::output;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;

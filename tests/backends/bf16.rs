@@ -5,7 +5,7 @@ use a2d_core::backend::*;
 use a2d_core::batch::IGNORE;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
-use a2d_host::cpu::{Cpu, Tensor};
+use a2d_host::backend::cpu::{Cpu, Tensor};
 
 /// With eight bits of precision.
 fn rounded(x: f32) -> f32 {
@@ -89,6 +89,6 @@ fn losses(
     row: TokenRow,
 ) -> TokenLosses<Tensor> {
     let targets = &b.index(targets);
-    let teacher = Some(TeacherRows { hidden: taught, table: teacher });
-    b.token_loss(TokenLoss { hidden, table, teacher, targets, row, gradient: true })
+    let teacher = Some(TeacherRows { hidden: taught, table: teacher, bias: None });
+    b.token_loss(TokenLoss { hidden, table, bias: None, teacher, targets, row, gradient: true })
 }

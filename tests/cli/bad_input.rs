@@ -1,7 +1,7 @@
 //! Wrong input: one line that names it, an exit code, and no file written over.
 
 use crate::desk::Desk;
-use a2d_host::gpu::BUILT;
+use a2d_host::backend::gpu::BUILT;
 use std::fs::{self, File};
 use std::io::Write;
 

@@ -1,6 +1,6 @@
 //! A folder with a corpus and a configuration, and the binary run in it.
 
-use a2d_host::checkpoint::{Saved, Tensor};
+use a2d_host::run::checkpoint::{Saved, Tensor};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -100,10 +100,10 @@ fn binary() -> &'static Path {
         build.args(["build", "--bin", "host", "--profile", profile, "--target-dir"]);
         build.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR")).arg("-p");
         build.arg("a2d-host");
-        if !a2d_host::gpu::BUILT {
+        if !a2d_host::backend::gpu::BUILT {
             build.arg("--no-default-features");
         }
-        if a2d_host::ranks::BUILT {
+        if a2d_host::train::ranks::BUILT {
             build.args(["--features", "distributed"]);
         }
         let built = build.output().unwrap();

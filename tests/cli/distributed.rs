@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, Done, copy, disturbed, done, send_to};
 use crate::resume::progress;
-use a2d_host::checkpoint::Saved;
+use a2d_host::run::checkpoint::Saved;
 use std::process::{Child, Command, Stdio};
 
 /// How far numbers of the log and parameters may be apart, beside their size or 1: sums of f32 in another order.

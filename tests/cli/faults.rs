@@ -215,7 +215,7 @@ fn of_processes_that_begin_one_run_at_once_one_does() {
         assert!(one.code == Some(2) && says, "{one:#?}");
     }
     desk.host("translate run --input test.de").well();
-    a2d_host::prepared::Prepared::open(&desk.path("run/data")).unwrap();
+    a2d_host::run::prepared::Prepared::open(&desk.path("run/data")).unwrap();
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn of_processes_that_prepare_one_folder_at_once_one_writes() {
         let refused = one.code == Some(2) && one.err.contains("prepares data in data");
         assert!(refused || one.code == Some(0), "{one:#?}");
     }
-    a2d_host::prepared::Prepared::open(&desk.path("data")).unwrap();
+    a2d_host::run::prepared::Prepared::open(&desk.path("data")).unwrap();
     assert!(!desk.path("data/.preparing").exists());
 }
 

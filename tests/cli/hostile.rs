@@ -68,7 +68,8 @@ fn a_message_is_one_line_that_a_screen_holds() {
 #[test]
 fn weights_that_are_no_numbers_are_refused() {
     let desk = Desk::with_run();
-    let saved = a2d_host::checkpoint::Saved::load(&desk.path("full/best.safetensors")).unwrap();
+    let saved =
+        a2d_host::run::checkpoint::Saved::load(&desk.path("full/best.safetensors")).unwrap();
     let spoilt = |value: f32, folder: &str| {
         let mut tensors = saved.tensors.clone();
         for (_, data) in tensors.values_mut() {
@@ -77,7 +78,7 @@ fn weights_that_are_no_numbers_are_refused() {
         let tensors =
             tensors.iter().map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
         let path = desk.path(&format!("{folder}/best.safetensors"));
-        a2d_host::checkpoint::save(&path, tensors, &saved.metadata).unwrap();
+        a2d_host::run::checkpoint::save(&path, tensors, &saved.metadata).unwrap();
     };
     let lines = [
         "translate full --input test.de",
@@ -258,7 +259,7 @@ fn work_goes_on_where_nobody_reads_of_it() {
     let desk = Desk::new();
     let line = "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 300 --out new";
     in_shell(&desk, "", line, "| true").well();
-    a2d_host::prepare::check_files(&desk.path("new")).unwrap();
+    a2d_host::data::prepare::check_files(&desk.path("new")).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, done, send};
 use a2d_core::rng::scramble;
-use a2d_host::corpus::Corpus;
+use a2d_host::data::corpus::Corpus;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};

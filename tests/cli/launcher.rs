@@ -1,7 +1,7 @@
 //! A launcher that has started several processes, where one is meant.
 
 use crate::desk::{Desk, Done, done};
-use a2d_host::ranks::{BUILT, Launch, Ranks};
+use a2d_host::train::ranks::{BUILT, Launch, Ranks};
 
 /// A line as rank `rank` of two has it.
 fn as_rank(desk: &Desk, rank: usize, line: &str) -> Done {
@@ -104,6 +104,6 @@ fn a_process_by_itself_needs_no_other() {
     assert!(ranks.same(7) && ranks.smallest(4) == 4);
     assert_eq!(ranks.found(|| Ok([-1.5, f64::INFINITY])), Ok([-1.5, f64::INFINITY]));
     assert_eq!(ranks.after_first(|| Ok(3)), Ok(3));
-    let wrong = a2d_host::error::Error::misuse("wrong");
+    let wrong = a2d_host::system::error::Error::misuse("wrong");
     assert_eq!(ranks.agree::<()>(Err(wrong.clone())), Err(wrong));
 }

@@ -1,12 +1,12 @@
 //! What a training can be asked to do: averages, validations between epochs, a start from the teacher.
 
 use crate::desk::Desk;
-use a2d_host::checkpoint::Saved;
 use a2d_host::config::InitFromTeacher::{First, Skip};
-use a2d_host::run_dir::RunDir;
-use a2d_host::tensorboard::{Event, Scalar, Summary};
+use a2d_host::run::checkpoint::LONGEST_SOURCE;
+use a2d_host::run::checkpoint::Saved;
+use a2d_host::run::run_dir::RunDir;
+use a2d_host::run::tensorboard::{Event, Scalar, Summary};
 use a2d_host::train::teacher_layers;
-use a2d_host::translate::LONGEST_SOURCE;
 use prost::Message;
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! Runs that end early, and go on.
 
 use crate::desk::Desk;
-use a2d_host::checkpoint::Saved;
-use a2d_host::run_dir::RunDir;
+use a2d_host::run::checkpoint::Saved;
+use a2d_host::run::run_dir::RunDir;
 use a2d_host::train::Progress;
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
 //! Which of a run's models is the best, where BLEU by itself would not know.
 
 use crate::desk::Desk;
-use a2d_host::corpus::Corpus;
+use a2d_host::data::corpus::Corpus;
+use a2d_host::data::vocab::Vocab;
 use a2d_host::export::Comparison;
 use a2d_host::score;
 use a2d_host::score::tokenize::Tokenizer;
-use a2d_host::vocab::Vocab;
 use serde_json::Value;
 
 const NOUNS: [(&str, &str); 6] = [

@@ -2,9 +2,9 @@
 
 use crate::desk::{Desk, send};
 use crate::resume::same;
-use a2d_host::corpus::Corpus;
-use a2d_host::lock;
-use a2d_host::vocab::{EOS, Vocab};
+use a2d_host::data::corpus::Corpus;
+use a2d_host::data::vocab::{EOS, Vocab};
+use a2d_host::system::lock;
 use serde_json::Value;
 use std::io::Write;
 

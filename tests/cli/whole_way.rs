@@ -1,11 +1,11 @@
 //! From two text files to scores.
 
 use crate::desk::{Desk, send};
-use a2d_host::checkpoint::{Saved, save};
-use a2d_host::corpus::Corpus;
-use a2d_host::sentences::{join, split};
-use a2d_host::translate::LONGEST_SOURCE;
-use a2d_host::vocab::Vocab;
+use a2d_host::data::corpus::Corpus;
+use a2d_host::data::sentences::{join, split};
+use a2d_host::data::vocab::Vocab;
+use a2d_host::run::checkpoint::LONGEST_SOURCE;
+use a2d_host::run::checkpoint::{Saved, save};
 use serde_json::Value;
 
 fn json(text: &str) -> Value {

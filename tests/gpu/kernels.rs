@@ -3,9 +3,10 @@
 use crate::suite::{self, Noise, TOKEN_ROWS, random};
 use a2d_core::backend::*;
 use a2d_core::batch::{Batch, IGNORE, Layout, NO_POSITION, Tokens};
+use a2d_core::config::{Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::shape::Shape;
-use a2d_host::cpu::Cpu;
+use a2d_host::backend::cpu::Cpu;
 
 /// Results by name.
 type Named = Vec<(String, Vec<f32>)>;
@@ -41,7 +42,7 @@ fn rows<B: Train>(b: &mut B) -> Named {
         let (dy, _) = random(b, noise, Shape::matrix(n, 2));
         let ids: Vec<u32> = (0..n as u32).map(|i| i * 7 % 50).collect();
         let positions: Vec<u32> =
-            (0..n as u32).map(|i| if i % 9 == 8 { NO_POSITION } else { 2 + i % 60 }).collect();
+            (0..n as u32).map(|i| if i % 9 == 8 { NO_POSITION } else { i % 60 }).collect();
         let (ids, positions) = (b.index(&ids), b.index(&positions));
         let tokens = Tokens { ids, positions, rows: n, zero_padding: true, first: 0 };
 
@@ -50,9 +51,11 @@ fn rows<B: Train>(b: &mut B) -> Named {
         let sum = b.add(x.clone(), &y);
         let masked = b.mask(x.clone(), 0.3, 5);
         let line = b.linear_grad(&dy, &x, &w, true, None);
-        let embedded = b.embed(&table, &tokens);
+        let embedded = b.embed(&table, &tokens, Positions::Fairseq);
         let dtable = b.embed_grad(&y, &tokens, table.clone());
-        let [_, joined] = b.join_masked(y, &x, Some((0.2, 6)), &gain, &gain);
+        let (square, _) = random(b, noise, Shape::matrix(width, width));
+        let map = [&square, &gain];
+        let [_, joined] = b.linear_join_masked(&y, map, &x, Some((0.2, 6)), [&gain, &gain]);
         let bias = line.b.expect("asked");
         let found = [
             &normed, &norm.x, &norm.gain, &norm.bias, &sum, &masked, &line.x, &line.w, &bias,
@@ -83,10 +86,10 @@ fn attention<B: Train>(b: &mut B) -> Named {
     ] {
         let sentences: Vec<Vec<u32>> = lengths.iter().map(|&n| vec![5; n]).collect();
         let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
-        let batch = Batch::new(b, &sentences, &sentences, Layout::Packed);
+        let batch = Batch::new(b, &Special::FAIRSEQ, &sentences, &sentences, Layout::Packed);
         let (noise, shape) = (&mut Noise::new(3), Shape::matrix(lengths.iter().sum(), width));
         let [q, k, v, dy] = [(); 4].map(|()| random(b, noise, shape).0);
-        let mut saved = SavedAttend { q: q.clone(), kv: Kv { k, v }, map: q.clone() };
+        let mut saved = SavedAttend { q: q.clone(), kv: Kv { k, v }, map: None };
         let how = Attend { heads, map: true, dropout, key: (dropout > 0.0).then_some(7) };
         for grid in [&batch.decoder_grid, &batch.encoder_grid] {
             let Attended { context, map } = b.attend(&q, &saved.kv, grid, how);
@@ -95,7 +98,7 @@ fn attention<B: Train>(b: &mut B) -> Named {
             let (bias, _) = random(b, noise, Shape::vector(5));
             let aligned = b.align(std::slice::from_ref(&map), &w, &bias, grid);
             let mixed = b.align_grad(&aligned, std::slice::from_ref(&map), &w, grid);
-            saved.map = map.clone();
+            saved.map = Some(map.clone());
             let [dq, dk, dv] = b.attend_grad(Some(&dy), Some(&mixed.maps[0]), &saved, grid, how);
             let found = [&context, &map, &aligned, &mixed.w, &mixed.b, &dq, &dk, &dv];
             let what = format!("{lengths:?} of width {width}, causal {}, result", grid.causal);
@@ -120,8 +123,9 @@ fn vocabulary<B: Train>(b: &mut B) -> Named {
         let targets: Vec<u32> =
             (0..n as u32).map(|i| if i % 7 == 6 { IGNORE } else { i * 61 % v as u32 }).collect();
         let targets = b.index(&targets);
-        let teacher = TeacherRows { hidden: &hidden, table: &table };
+        let teacher = TeacherRows { hidden: &hidden, table: &table, bias: None };
         let losses = b.token_loss(TokenLoss {
+            bias: None,
             hidden: &hidden,
             table: &table,
             teacher: (n < 100).then_some(teacher),

@@ -1,7 +1,7 @@
 //! Matrix products in each precision, held against plain loops over operands that were rounded as it says.
 
 use crate::suite::{Noise, values};
-use a2d_core::backend::{Kv, Train};
+use a2d_core::backend::Train;
 use a2d_core::shape::Shape;
 use a2d_gpu::Precision;
 
@@ -91,7 +91,7 @@ fn maps_of_one_input_round_theirs<B: Train>(b: &mut B, p: Precision, [n, i, o]: 
     let bias = b.zeros(Shape::vector(o));
     let ws: Vec<_> = w.chunks(o * i).map(|w| b.tensor(w, Shape::matrix(o, i))).collect();
     let ws = b.together(ws);
-    let (Kv { k, v }, q) = b.linear_kvq(&tx, [0, 1, 2].map(|m| [&ws[m], &bias]));
+    let [k, v, q] = b.linears(&tx, [0, 1, 2].map(|m| [&ws[m], &bias]));
     let dys: Vec<_> = dy.chunks(n * o).map(|dy| b.tensor(dy, Shape::matrix(n, o))).collect();
     let back = b.linears_grad(&dys, &tx, &[&ws[0], &ws[1]], None);
     for (m, y) in [k, v, q].iter().enumerate() {

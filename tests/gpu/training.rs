@@ -2,22 +2,20 @@
 
 use a2d_core::backend::Train;
 use a2d_core::batch::Layout;
-use a2d_core::config::{Activation, Config, Stack};
-use a2d_core::kd::{Align, KdLoss, MapTerms, Norm, Objective, Student};
-use a2d_core::nn::Transformer;
+use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::kd::{KdLoss, Learner, Lesson, MapTerms, Norm, Objective, Plan, Step};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
-use a2d_host::checkpoint::Saved;
+use a2d_host::backend::cpu::Cpu;
+use a2d_host::backend::device::Device;
 use a2d_host::config::{Method, Preset, Run};
-use a2d_host::cpu::Cpu;
-use a2d_host::device::Device;
-use a2d_host::display::Display;
-use a2d_host::prepared::Prepared;
-use a2d_host::ranks::Ranks;
-use a2d_host::run_dir::RunDir;
+use a2d_host::run::checkpoint::Saved;
+use a2d_host::run::prepared::Prepared;
+use a2d_host::run::run_dir::RunDir;
+use a2d_host::system::display::Display;
+use a2d_host::train::ranks::Ranks;
 use a2d_host::train::{Job, train};
-use a2d_tests::helpers::learner::{Learner, Lesson};
-use a2d_tests::helpers::model::{batch, sentences};
+use a2d_tests::helpers::model::{LAYERS, batch, sentences, teacher};
 use a2d_tests::helpers::text;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -183,6 +181,9 @@ pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
         dropout: 0.1,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
     };
     let objective = Objective {
         label_smoothing: 0.1,
@@ -191,13 +192,12 @@ pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
         norm: Norm::Mean,
-        maps: Some(MapTerms::ROWS),
+        terms: Some(MapTerms::ROWS).into(),
     };
     let b = &mut make();
-    let model = || Transformer::new(&config).expect("a possible model");
-    let teacher = Learner::random(b, Student { model: model(), align: None }, 1).teacher();
-    let align = Some(Align::new(&config, &config));
-    let mut learner = Learner::random(b, Student { model: model(), align }, 2);
+    let plan = |aligned| Plan::<LAYERS>::new(&config, aligned).expect("a possible model");
+    let teacher = teacher(&Learner::random(b, plan(None), 1));
+    let mut learner = Learner::random(b, plan(Some(&config)), 2);
     let schedule = InverseSqrt { lr: 1e-3, warmup_updates: 10, warmup_init_lr: 0.0 };
     let mut halfway = None;
     for update in 0..300 {
@@ -205,10 +205,10 @@ pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
         let lengths: Vec<_> = (0..1 + update as u32 % 5).map(length).collect();
         let [sources, targets] =
             [1, 2].map(|side| sentences(rng::derive(update, side), &lengths, 40));
-        let batch = &batch(b, &sources, &targets, Layout::Packed);
-        let (objective, teacher) = (&objective, Some(&teacher));
-        let lesson = Lesson { objective, teacher, batch, epoch: 1, key: update };
-        learner.update(b, &lesson, &Adam::default(), &schedule);
+        let batches = [vec![batch(b, &sources, &targets, Layout::Packed)]];
+        let lesson = Lesson::new(&objective, Some(&teacher), &batches, 1, update);
+        let (adam, lr) = (Adam::default(), schedule.rate(update));
+        learner.update_alone(b, &lesson, &Step { adam, number: update + 1, lr, ema_decay: 0.0 });
         if update == 149 {
             halfway = b.memory();
         }

@@ -7,14 +7,13 @@
 use a2d_core::backend::{Normalisation, Target, Train};
 use a2d_core::batch::Layout;
 use a2d_core::config::token::PAD;
-use a2d_core::config::{Activation, Config, Stack};
-use a2d_core::kd::{Align, KdLoss, MapTerms, Norm, Objective, Student, Teacher};
+use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::kd::{Align, KdLoss, Lesson, MapTerms, Norm, Objective, Student, Teacher, Term};
 use a2d_core::nn::Transformer;
 use a2d_core::rng;
 
 use super::compare::{Array, Findings, Limit, doubles};
-use super::learner::{Learner, Lesson};
-use super::model::{LAYERS, batch, read, sentences};
+use super::model::{LAYERS, Learner, batch, learner, read, sentences, teacher as teacher_of};
 
 /// Relative to the derivative, or to what a random direction sees of the gradient.
 const TOLERANCE: f64 = 0.01;
@@ -67,6 +66,9 @@ fn config(encoder: Stack, decoder: Stack) -> Config {
         dropout: 0.0,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
     }
 }
 
@@ -87,7 +89,7 @@ fn objective(maps: Option<MapTerms>) -> Objective {
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
         norm: Norm::Official,
-        maps: maps.map(weighed),
+        terms: maps.map(weighed).into(),
     }
 }
 
@@ -205,19 +207,17 @@ struct Trial<'a, B: Train> {
     of: &'a Scenario,
     learner: Learner<B>,
     teacher: Option<Teacher<B::Tensor, LAYERS>>,
-    batch: a2d_core::batch::Batch<B::Index>,
+    batches: [Vec<a2d_core::batch::Batch<B::Index>>; 1],
 }
 
 impl<'a, B: Train> Trial<'a, B> {
     fn new(b: &mut B, of: &'a Scenario, seed: u64) -> Self {
         let spec = |c: &Config| Transformer::new(c).expect("a possible model");
-        let align = match (&of.teacher, of.objective.maps) {
-            (Some(teacher), Some(_)) => Some(Align::new(&of.student, teacher)),
-            _ => None,
-        };
+        let aligned = of.teacher.as_ref().filter(|_| of.objective.needs().maps);
+        let align = aligned.map(|teacher| Align::new(&of.student, teacher));
         let teacher = of.teacher.map(|teacher| {
             let spec = Student { model: spec(&teacher), align: None };
-            random(b, spec, seed + 1, 1.5).teacher()
+            teacher_of(&random(b, spec, seed + 1, 1.5))
         });
         let count = 2 + rng::bits(seed, 0) % 3;
         let [sources, targets] =
@@ -232,22 +232,17 @@ impl<'a, B: Train> Trial<'a, B> {
             of,
             learner: random(b, Student { model: spec(&of.student), align }, seed, 1.0),
             teacher,
-            batch: batch(b, &sources, &targets, of.layout),
+            batches: [vec![batch(b, &sources, &targets, of.layout)]],
         }
     }
 
-    fn lesson(&self) -> Lesson<'_, B> {
-        Lesson {
-            objective: &self.of.objective,
-            teacher: self.teacher.as_ref(),
-            batch: &self.batch,
-            epoch: self.of.epoch,
-            key: 7,
-        }
+    fn lesson(&self) -> Lesson<'_, B, LAYERS> {
+        let Scenario { objective, epoch, .. } = self.of;
+        Lesson::new(objective, self.teacher.as_ref(), &self.batches, *epoch, 7)
     }
 
     fn gradients(&self, b: &mut B) -> Vec<Vec<f32>> {
-        let (_, grads) = self.learner.gradients(b, &self.lesson());
+        let grads = self.learner.gradients(b, &self.lesson()).sums;
         grads.iter().map(|g| read(b, g)).collect()
     }
 
@@ -261,7 +256,7 @@ impl<'a, B: Train> Trial<'a, B> {
         self.learner.params[i] = b.tensor(&there, shape);
         let losses = self.learner.losses(b, &self.lesson());
         self.learner.params[i] = here;
-        losses.loss
+        losses.read(b).expect("the device is there").get("loss")
     }
 
     /// The derivative of the loss along `direction` of parameter `i`, and how far rounding may put it off.
@@ -277,7 +272,10 @@ impl<'a, B: Train> Trial<'a, B> {
 
     /// As in the authors' code, padding's embedding gets no gradient, though maps of padded rows depend on it.
     fn loses_padding(&self, name: &str) -> bool {
-        let looks_at_padding = self.of.objective.maps.is_some_and(|maps| !maps.masked);
+        let unmasked = |term: &Term| match term {
+            Term::Maps(maps) => !maps.masked,
+        };
+        let looks_at_padding = self.of.objective.terms.iter().any(unmasked);
         looks_at_padding && name.ends_with("decoder.embed_tokens.weight")
     }
 
@@ -291,7 +289,7 @@ impl<'a, B: Train> Trial<'a, B> {
     ) {
         let grads = self.gradients(b).into_iter().enumerate();
         for (i, mut grad) in grads.skip(first % effort.every).step_by(effort.every) {
-            let name = self.learner.names[i].clone();
+            let name = self.learner.plan.params()[i].0.clone();
             spoil(&name, &mut grad);
             let norm = length(&grad);
             let along = grad.iter().map(|g| f64::from(*g)).collect();
@@ -331,7 +329,7 @@ fn random<B: Train>(
     gain: f32,
 ) -> Learner<B> {
     let mut parameter = 0;
-    Learner::new(b, spec, |name, spec| {
+    learner(b, spec, |name, spec| {
         parameter += 1;
         let (key, noise) = (rng::derive(seed, parameter), rng::derive(!seed, parameter));
         let (n, cols) = (spec.shape.len(), spec.shape.cols());
@@ -376,7 +374,8 @@ pub fn are_equal<A: Train, B: Train>(reference: impl Fn() -> A, make: impl Fn() 
         let got = Trial::new(&mut b, scenario, seed(number)).gradients(&mut b);
         let is_noise =
             |name: &str| ["k_proj.bias", "alignment_module.bias"].iter().any(|n| name.ends_with(n));
-        for (name, (got, wanted)) in trial.learner.names.iter().zip(got.iter().zip(&wanted)) {
+        let params = trial.learner.plan.params().iter();
+        for ((name, _), (got, wanted)) in params.zip(got.iter().zip(&wanted)) {
             if is_noise(name) {
                 continue;
             }

@@ -2,14 +2,15 @@
 
 use super::model::LAYERS;
 use a2d_core::backend::Train;
-use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::image::{ENTRY_WORDS, Format, Weights};
 use a2d_core::kd::Student;
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export::{Beside, Words, write, write_with};
+use a2d_host::export::{Beside, write, write_with};
+use a2d_host::translate::image::Words;
 use std::convert::Infallible;
 
 /// A small configuration.
@@ -27,6 +28,9 @@ pub fn config(normalize_before: bool, share_embeddings: bool) -> Config {
         dropout: 0.0,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
     }
 }
 

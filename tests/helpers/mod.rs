@@ -6,7 +6,6 @@ pub mod compare;
 pub mod golden;
 pub mod gradients;
 pub mod image;
-pub mod learner;
 pub mod model;
 pub mod skip;
 pub mod text;

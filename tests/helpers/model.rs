@@ -1,9 +1,12 @@
 //! Small models, and running them.
 
-use a2d_core::backend::{Backend, Decode};
+use a2d_core::backend::{Decode, Device, Train};
 use a2d_core::batch::{Batch, Layout, Run};
+use a2d_core::config::Special;
 use a2d_core::config::token::EOS;
+use a2d_core::kd::{self, Lesson, Losses, Plan, Student, Teacher};
 use a2d_core::nn::Transformer;
+use a2d_core::params::Spec;
 use a2d_core::rng;
 use a2d_core::search::{Search, Sentence};
 
@@ -13,8 +16,38 @@ pub const LAYERS: usize = 16;
 /// The models of the suite.
 pub type Model<P> = Transformer<P, LAYERS>;
 
+/// A student with its optimiser's state.
+pub type Learner<B> = kd::Learner<<B as Device>::Tensor, LAYERS>;
+
+/// A student of `value(name, spec)`.
+pub fn learner<B: Train>(
+    b: &mut B,
+    spec: Student<Spec, LAYERS>,
+    mut value: impl FnMut(&str, &Spec) -> Vec<f32>,
+) -> Learner<B> {
+    let plan = Plan::of(spec);
+    let tensor = |(name, spec): &(String, Spec)| b.tensor(&value(name, spec), spec.shape);
+    let params = plan.params().iter().map(tensor).collect();
+    kd::Learner::new(b, plan, params)
+}
+
+/// A student as a teacher that has learned.
+pub fn teacher<T: Clone>(learner: &kd::Learner<T, LAYERS>) -> Teacher<T, LAYERS> {
+    Teacher { model: learner.student().model, align: None }
+}
+
+/// The losses of a lesson, and the gradient of each parameter.
+pub fn gradients<B: Train>(
+    b: &mut B,
+    learner: &Learner<B>,
+    of: &Lesson<'_, B, LAYERS>,
+) -> (Losses, Vec<B::Tensor>) {
+    let found = learner.gradients(b, of);
+    (found.reports.read(b).expect("the device is there"), found.sums)
+}
+
 /// A tensor's elements.
-pub fn read<B: Backend>(b: &mut B, x: &B::Tensor) -> Vec<f32> {
+pub fn read<B: Device>(b: &mut B, x: &B::Tensor) -> Vec<f32> {
     let mut out = vec![0.0; b.shape(x).len()];
     b.read(x, &mut out).expect("the device is there");
     out
@@ -26,13 +59,13 @@ pub fn slices(sentences: &[Vec<u32>]) -> Vec<&[u32]> {
 }
 
 /// A batch of pairs.
-pub fn batch<B: Backend>(
+pub fn batch<B: Device>(
     b: &mut B,
     sources: &[Vec<u32>],
     targets: &[Vec<u32>],
     layout: Layout,
 ) -> Batch<B::Index> {
-    Batch::new(b, &slices(sources), &slices(targets), layout)
+    Batch::new(b, &Special::FAIRSEQ, &slices(sources), &slices(targets), layout)
 }
 
 /// Random tokens after the special ones and EOS; `lengths` count EOS.

@@ -1,8 +1,8 @@
 //! A little real text, prepared, and models that train on it in a blink.
 
 use a2d_host::config::{Method, Run};
-use a2d_host::prepare::{self, Request};
-use a2d_host::prepared::Prepared;
+use a2d_host::data::prepare::{self, Request};
+use a2d_host::run::prepared::Prepared;
 use std::path::Path;
 
 /// The quickstart's validation text, prepared in `folder`.

@@ -3,7 +3,7 @@
 use super::searches::{arena, configs, limits, options};
 use a2d_core::image::Format;
 use a2d_core::micro::{Error, Limits, Model, Options, Translator, arena_bytes};
-use a2d_host::export::Words;
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{config, image, weights};
 
 #[test]
@@ -62,7 +62,7 @@ fn a_word_less_is_refused_with_the_number_missing() {
 
 /// The size is known when a program is built.
 const BYTES: usize = {
-    use a2d_core::config::{Activation, Config, Stack};
+    use a2d_core::config::{Activation, Config, Positions, Special, Stack};
     let stack = Stack { d_model: 64, ffn_dim: 256, attention_heads: 4, layers: 2 };
     let config = Config {
         source_vocabulary: 4000,
@@ -75,6 +75,9 @@ const BYTES: usize = {
         dropout: 0.0,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
     };
     arena_bytes(&config, true, &Limits { source: 64, target: 64, beam: 1, int8_cache: false })
 };

@@ -1,12 +1,12 @@
 //! Keys and values in bytes.
 
 use super::products::noise;
-use a2d_core::backend::{Attend, Backend, Decode, Kv};
+use a2d_core::backend::{Attend, Backend, Decode, Device, Kv};
 use a2d_core::batch::{Grid, Run, Span};
 use a2d_core::image::Weights;
 use a2d_core::micro::Micro;
 use a2d_core::shape::Shape;
-use a2d_host::export::Words;
+use a2d_host::translate::image::Words;
 
 const TOKENS: usize = 7;
 const WIDTH: usize = 30;

@@ -4,20 +4,20 @@
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, Tokens};
-use a2d_core::config::Activation;
+use a2d_core::config::{Activation, Positions};
 use a2d_core::image::{Format, Weights};
 use a2d_core::micro::{Micro, Parameter, Slot};
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
-use a2d_host::cpu::{Cpu, Tensor};
-use a2d_host::export::Words;
+use a2d_host::backend::cpu::{Cpu, Tensor};
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::Parameters;
 use std::sync::Arc;
 
 type Index = Arc<[u32]>;
 
 /// A backend for the suite.
-pub struct Device {
+pub struct Arena {
     cpu: Cpu,
     arena: Words,
 }
@@ -35,7 +35,7 @@ fn parameters(each: &[&Tensor]) -> Parameters {
 const FIRST: Parameter = Parameter::new(0);
 const SECOND: Parameter = Parameter::new(1);
 
-impl Device {
+impl Arena {
     pub fn new() -> Self {
         Self { cpu: Cpu::new(1), arena: Words::zeros(1 << 24) }
     }
@@ -48,7 +48,7 @@ impl Device {
         self.run_with(&[], f)
     }
 
-    /// [`Device::run`] over the parameters [`FIRST`] and [`SECOND`].
+    /// [`Arena::run`] over the parameters [`FIRST`] and [`SECOND`].
     fn run_with<const K: usize>(
         &mut self,
         each: &[&Tensor],
@@ -83,9 +83,8 @@ fn grid(micro: &mut Micro<'_, '_>, of: &Grid<Index>) -> Grid<a2d_core::micro::Wo
     Grid { spans: micro.index(&spans), sentences, queries, keys, area, causal, first: 0 }
 }
 
-impl Backend for Device {
+impl Device for Arena {
     type Tensor = Tensor;
-    type Param = Tensor;
     type Index = Index;
 
     fn shape(&self, x: &Tensor) -> Shape {
@@ -99,12 +98,17 @@ impl Backend for Device {
     fn index(&mut self, values: &[u32]) -> Index {
         values.into()
     }
+}
 
-    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>) -> Tensor {
+impl Backend for Arena {
+    type Param = Tensor;
+
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>, positions: Positions) -> Tensor {
         let [y] = self.run_with(&[table], |b| {
-            let (ids, positions) = (b.index(&tokens.ids), b.index(&tokens.positions));
+            let (ids, places) = (b.index(&tokens.ids), b.index(&tokens.positions));
             let Tokens { rows, zero_padding, .. } = *tokens;
-            [b.embed(&FIRST, &Tokens { ids, positions, rows, zero_padding, first: 0 })]
+            let tokens = Tokens { ids, positions: places, rows, zero_padding, first: 0 };
+            [b.embed(&FIRST, &tokens, positions)]
         });
         y
     }
@@ -143,10 +147,34 @@ impl Backend for Device {
         y
     }
 
-    fn join(&mut self, y: Tensor, x: &Tensor, p: f32, gain: &Tensor, bias: &Tensor) -> Tensor {
-        let [y] = self.run_with(&[gain, bias], |b| {
-            let (x, y) = (load(b, x), load(b, &y));
-            [b.join(y, &x, p, &FIRST, &SECOND)]
+    fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
+        let numbers: Vec<_> = (0..2 * M as u16).map(Parameter::new).collect();
+        self.run_with(maps.as_flattened(), |b| {
+            let x = load(b, x);
+            b.linears(&x, std::array::from_fn(|m| [&numbers[2 * m], &numbers[2 * m + 1]]))
+        })
+    }
+
+    fn linear_activate(&mut self, x: &Tensor, map: [&Tensor; 2], f: Activation) -> Tensor {
+        let [y] = self.run_with(&map, |b| {
+            let x = load(b, x);
+            [b.linear_activate(&x, [&FIRST, &SECOND], f)]
+        });
+        y
+    }
+
+    fn linear_join(
+        &mut self,
+        x: &Tensor,
+        map: [&Tensor; 2],
+        residual: &Tensor,
+        p: f32,
+        norm: [&Tensor; 2],
+    ) -> Tensor {
+        let [third, fourth] = [2, 3].map(Parameter::new);
+        let [y] = self.run_with([map, norm].as_flattened(), |b| {
+            let (residual, x) = (load(b, residual), load(b, x));
+            [b.linear_join(&x, [&FIRST, &SECOND], &residual, p, [&third, &fourth])]
         });
         y
     }
@@ -172,7 +200,7 @@ impl Backend for Device {
     }
 }
 
-impl Decode for Device {
+impl Decode for Arena {
     fn zeros(&mut self, shape: Shape) -> Tensor {
         let [x] = self.run(|b| [b.zeros(shape)]);
         x
@@ -194,6 +222,16 @@ impl Decode for Device {
         });
     }
 
+    fn project(&mut self, x: &Tensor, table: &Tensor, bias: Option<&Tensor>) -> Tensor {
+        let each: Vec<&Tensor> = [table].into_iter().chain(bias).collect();
+        let bias = bias.map(|_| &SECOND);
+        let [y] = self.run_with(&each, |b| {
+            let x = load(b, x);
+            [b.project(&x, &FIRST, bias)]
+        });
+        y
+    }
+
     fn top_k(
         &mut self,
         logits: &Tensor,
@@ -211,7 +249,7 @@ impl Decode for Device {
 }
 
 /// The CPU's.
-impl Train for Device {
+impl Train for Arena {
     fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
         self.cpu.tensor(data, shape)
     }
@@ -263,8 +301,8 @@ impl Train for Device {
         self.cpu.align_grad(dy, maps, w, grid)
     }
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
-        let TokenLoss { hidden, table, teacher, targets, row, gradient } = of;
-        self.cpu.token_loss(TokenLoss { hidden, table, teacher, targets, row, gradient })
+        let TokenLoss { hidden, table, bias, teacher, targets, row, gradient } = of;
+        self.cpu.token_loss(TokenLoss { hidden, table, bias, teacher, targets, row, gradient })
     }
     fn map_loss(
         &mut self,

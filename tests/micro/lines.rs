@@ -4,12 +4,13 @@ use a2d_core::config::Config;
 use a2d_core::image::Format;
 use a2d_core::micro::{Limits, Model, Options, Translator};
 use a2d_core::search::Search;
-use a2d_host::cpu::{Cpu, Tensor};
+use a2d_host::backend::cpu::{Cpu, Tensor};
+use a2d_host::data::vocab::{EOS, Vocab};
 use a2d_host::export::tokenizer::tables;
-use a2d_host::export::{Beside, Words, write_with};
-use a2d_host::model;
+use a2d_host::export::{Beside, write_with};
+use a2d_host::run::model;
+use a2d_host::translate::image::Words;
 use a2d_host::translate::{self, translate_lines, translate_tokens};
-use a2d_host::vocab::{EOS, Vocab};
 use a2d_tests::helpers::image::{self, config, shortlist, weights};
 
 const LINES: [&str; 7] =

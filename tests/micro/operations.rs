@@ -2,14 +2,14 @@
 //! nothing takes long.
 
 use a2d_core::allow::{Allow, End, Forbidden};
-use a2d_core::backend::{Attend, Attended, Backend, Decode, Kv};
+use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv};
 use a2d_core::batch::{Grid, Run, Span, Tokens};
-use a2d_core::config::Activation;
+use a2d_core::config::{Activation, Positions, Special};
 use a2d_core::image::Format;
 use a2d_core::micro::{Micro, Parameter, Slot, Words};
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export;
+use a2d_host::translate::image;
 use a2d_tests::helpers::image::Parameters;
 
 /// Rounds of 12 operations each: here, and in a campaign.
@@ -116,7 +116,8 @@ impl Desk<'_, '_> {
                 let (ids, positions, rows) = (self.words(), self.words(), self.size());
                 let zero_padding = rows.is_multiple_of(2);
                 let rows = if self.few() == 0 { rows } else { 1 };
-                self.b.embed(&w, &Tokens { ids, positions, rows, zero_padding, first: 0 })
+                let tokens = Tokens { ids, positions, rows, zero_padding, first: 0 };
+                self.b.embed(&w, &tokens, Positions::Fairseq)
             }
             3 => {
                 let (x, bias) = (self.tensor(), self.few() > 1);
@@ -143,16 +144,16 @@ impl Desk<'_, '_> {
                 context
             }
             8 => {
-                let (y, x) = (self.tensor(), self.tensor());
-                self.b.join(y, &x, 0.5, &gain, &v)
+                let (x, residual) = (self.tensor(), self.tensor());
+                self.b.linear_join(&x, [&w, &v], &residual, 0.5, [&gain, &v])
             }
             9 => {
-                let x = self.tensor();
-                self.b.project(&x, &w)
+                let (x, bias) = (self.tensor(), self.few() > 1);
+                self.b.project(&x, &w, bias.then_some(&v))
             }
             10 => {
-                let x = self.tensor();
-                self.b.pack(x)
+                let (x, f) = (self.tensor(), [Activation::Relu, Activation::Gelu][self.below(2)]);
+                self.b.linear_activate(&x, [&w, &v], f)
             }
             11 => {
                 let x = self.tensor();
@@ -160,7 +161,9 @@ impl Desk<'_, '_> {
             }
             12 => {
                 let x = self.tensor();
-                self.b.keep(|b| b.linear(&x, &w, Some(&v)))
+                let [k, v, q] = self.b.linears(&x, [[&w, &v], [&w, &gain], [&w, &v]]);
+                self.tensors.extend([k, v]);
+                q
             }
             13 => {
                 let shape = self.shape();
@@ -183,7 +186,12 @@ impl Desk<'_, '_> {
                 let forbidden = Forbidden::new([[0, 5], [7, u32::MAX], [9, 3], [0; 2]]);
                 let forbidden = [Forbidden::NONE, forbidden][self.below(2)];
                 let (mut ids, mut lps) = (vec![9; self.below(9)], vec![9.0; self.below(9)]);
-                let found = self.b.top_k(&logits, Allow { end, forbidden }, &mut ids, &mut lps);
+                let found = self.b.top_k(
+                    &logits,
+                    Allow { special: Special::FAIRSEQ, end, forbidden },
+                    &mut ids,
+                    &mut lps,
+                );
                 assert_eq!(found.is_err(), self.b.fault().is_some());
                 logits
             }
@@ -221,7 +229,7 @@ fn rounds(count: u64) -> u64 {
     let mut sound = 0;
     for round in 0..count {
         let dice = |at| rng::bits(!round, at) as usize;
-        let mut memory = export::Words::zeros([64, 4096, 65_536, 65_536][dice(0) % 4]);
+        let mut memory = image::Words::zeros([64, 4096, 65_536, 65_536][dice(0) % 4]);
         let (keys, packs) = ([0, 1, 3, 8][dice(1) % 4], dice(2) % 2 == 0);
         parameters.with(|weights| {
             let Ok(b) = Micro::new(memory.bytes_mut(), keys, weights) else { return };
@@ -241,7 +249,7 @@ fn operations_that_do_not_fit_are_faults() {
     let sound = rounds(ROUNDS);
     assert!(sound > ROUNDS, "{sound} operations without a fault: too few to say anything");
     for keys in [usize::MAX, usize::MAX / 2, 17] {
-        let mut memory = export::Words::zeros(64);
+        let mut memory = image::Words::zeros(64);
         let refused =
             parameters().with(|weights| Micro::new(memory.bytes_mut(), keys, weights).err());
         assert!(refused.is_some(), "{keys} keys");

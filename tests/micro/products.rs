@@ -1,11 +1,12 @@
 //! Quantised products against the same numbers in double precision.
 
-use a2d_core::backend::Backend;
+use a2d_core::backend::{Backend, Device};
 use a2d_core::image::{Format, GROUP, Weight};
 use a2d_core::micro::{Micro, Parameter};
 use a2d_core::rng;
 use a2d_core::shape::Shape;
-use a2d_host::export::{Words, int4, int8};
+use a2d_host::export::{int4, int8};
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::Parameters;
 
 const SIZES: [[usize; 3]; 6] =

@@ -3,7 +3,7 @@
 use super::searches::{LENGTHS, configs, limits, options};
 use a2d_core::image::{Error, Format};
 use a2d_core::micro::{Limits, Model, Translator};
-use a2d_host::export::Words;
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{image, listed, weights};
 use a2d_tests::helpers::model::{Hypothesis, sentences};
 

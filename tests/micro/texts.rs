@@ -3,7 +3,8 @@
 use a2d_core::config::Config;
 use a2d_core::image::Format;
 use a2d_core::micro::{Error, Limits, Model, Options, Translator, arena_bytes};
-use a2d_host::export::{Words, write};
+use a2d_host::export::write;
+use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{config, tokenizer, weights};
 use std::task::Poll;
 

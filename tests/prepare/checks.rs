@@ -1,10 +1,10 @@
 //! Every flaw that a corpus can have, what is said of it, and what is done about it.
 
 use super::{found, misuse, prepared, quickstart_lines, workshop};
-use a2d_host::corpus::Corpus;
-use a2d_host::prepare::{Check, Report, Request, Script, load_report, run, up_to_date};
-use a2d_host::text::read_lines;
-use a2d_host::vocab::Vocab;
+use a2d_host::data::corpus::Corpus;
+use a2d_host::data::prepare::{Check, Report, Request, Script, load_report, run, up_to_date};
+use a2d_host::data::vocab::Vocab;
+use a2d_host::system::text::read_lines;
 use std::fs;
 use std::path::Path;
 

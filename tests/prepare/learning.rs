@@ -3,9 +3,9 @@
 use super::{both_sides, learn, prepared, quickstart_lines, workshop};
 use a2d_core::rng::scramble;
 use a2d_core::token::Tokenizer;
+use a2d_host::data::prepare::Request;
+use a2d_host::data::vocab::{LONGEST_TOKEN, Vocab};
 use a2d_host::export::tokenizer::tables;
-use a2d_host::prepare::Request;
-use a2d_host::vocab::{LONGEST_TOKEN, Vocab};
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,12 @@
 //! Text that is normalised, and what is said of it.
 
 use super::{found, prepared, workshop};
-use a2d_host::corpus::Corpus;
-use a2d_host::prepare::{
+use a2d_host::data::corpus::Corpus;
+use a2d_host::data::prepare::{
     Check, Normalized, Report, Request, State, load_report, state, up_to_date,
 };
-use a2d_host::text::read_lines;
-use a2d_host::vocab::{Normalization, Vocab};
+use a2d_host::data::vocab::{Normalization, Vocab};
+use a2d_host::system::text::read_lines;
 use std::fs;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Corpora and all their lines, by all metrics.
 
-use a2d_host::error::Error;
 use a2d_host::score::{Score, bleu, chrf, corpus, sentences};
+use a2d_host::system::error::Error;
 use serde_json::Value;
 
 use crate::answers::{close, fixture, list, metric, streams, strings, text, versionless};

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use a2d_host::error::Error;
 use a2d_host::score::command::{self, Request};
 use a2d_host::score::triples::Export;
 use a2d_host::score::{Bleu, Options, bleu, corpus, sentences};
-use a2d_host::text::read_lines;
+use a2d_host::system::error::Error;
+use a2d_host::system::text::read_lines;
 use serde_json::Value;
 
 use crate::answers::metric;

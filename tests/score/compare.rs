@@ -3,8 +3,8 @@
 use std::fs;
 
 use a2d_host::cli::{Cli, Verb};
-use a2d_host::error::Error;
 use a2d_host::score::compare::{self, Request};
+use a2d_host::system::error::Error;
 use clap::Parser;
 use serde_json::Value;
 

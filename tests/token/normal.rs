@@ -3,7 +3,7 @@
 use super::{Pair, QUICKSTART, encode};
 use a2d_core::rng;
 use a2d_core::token::{self, Tokenizer, VERSION};
-use a2d_host::vocab::{Normalization, Vocab, Words};
+use a2d_host::data::vocab::{Normalization, Vocab, Words};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! A configuration as words.
 
 use super::Error;
-use crate::config::{Activation, Config, Stack};
+use crate::config::{Activation, Config, Positions, Special, Stack};
 
 /// Words of a configuration.
 pub const CONFIG_WORDS: usize = 12;
@@ -65,5 +65,8 @@ pub(super) fn config(words: &[u32]) -> Result<Config, Error> {
         dropout: 0.0,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
     })
 }

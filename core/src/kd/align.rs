@@ -99,22 +99,19 @@ impl<T: Clone> Align<Var<T>> {
 }
 
 impl<T> Align<T> {
-    /// A teacher's maps through a frozen alignment of its own: what the authors' training script distils from.
+    /// Puts a teacher's maps through a frozen alignment of its own: what the authors' training script distils from.
     pub fn mix<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
-        maps: Trace<T>,
+        maps: &mut Trace<T>,
         batch: &Batch<B::Index>,
-    ) -> Trace<T>
-    where
+    ) where
         T: Clone,
     {
         let mut mixed =
             |mix: &HeadMix<T>, maps: &[T], grid| vec![b.align(maps, &mix.weight, &mix.bias, grid)];
-        Trace {
-            encoder: mixed(&self.encoder, &maps.encoder, &batch.encoder_grid),
-            decoder: mixed(&self.decoder, &maps.decoder, &batch.decoder_grid),
-            cross: mixed(&self.cross, &maps.cross, &batch.cross_grid),
-        }
+        maps.encoder = mixed(&self.encoder, &maps.encoder, &batch.encoder_grid);
+        maps.decoder = mixed(&self.decoder, &maps.decoder, &batch.decoder_grid);
+        maps.cross = mixed(&self.cross, &maps.cross, &batch.cross_grid);
     }
 }

@@ -1,68 +1,54 @@
 //! Loss values: where the backend left them, and as named numbers.
 
-use super::objective::{KdLoss, Objective};
+use super::inputs::Counted;
 use crate::backend::{Lost, Train};
 use alloc::vec::Vec;
 
-/// The terms of a loss, in nats. Attention terms are already weighted.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Losses {
-    /// All terms together.
-    pub loss: f64,
-    /// Label-smoothed cross-entropy.
-    pub ce: f64,
-    /// Word-level distillation.
-    pub kd: f64,
-    /// Encoder self-attention.
-    pub encoder: f64,
-    /// Decoder self-attention.
-    pub decoder: f64,
-    /// Cross-attention.
-    pub cross: f64,
-    /// The student's negative log-likelihood.
-    pub nll: f64,
-    /// The teacher's negative log-likelihood.
-    pub teacher_nll: f64,
-}
+/// The terms of a loss by name, in nats, in the order in which they are logged. Terms beside the words' are already
+/// weighted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Losses(Vec<(&'static str, f64)>);
 
 impl Losses {
-    /// Each term with the name under which it is logged.
-    pub fn named(&self) -> [(&'static str, f64); 8] {
-        [
-            ("loss", self.loss),
-            ("ce", self.ce),
-            ("kd", self.kd),
-            ("kl_encoder", self.encoder),
-            ("kl_decoder", self.decoder),
-            ("kl_cross", self.cross),
-            ("nll", self.nll),
-            ("teacher_nll", self.teacher_nll),
-        ]
+    /// Each term with the name under which it is logged: `loss` (all together), `ce` (label-smoothed cross-entropy),
+    /// `kd` (word-level distillation), those of the method, `nll` and `teacher_nll` (negative log-likelihoods).
+    pub fn named(&self) -> impl ExactSizeIterator<Item = (&'static str, f64)> {
+        self.0.iter().copied()
     }
 
-    /// `self + weight * other`: for averages over batches and updates.
-    pub fn plus(&self, other: &Self, weight: f64) -> Self {
-        Self {
-            loss: self.loss + weight * other.loss,
-            ce: self.ce + weight * other.ce,
-            kd: self.kd + weight * other.kd,
-            encoder: self.encoder + weight * other.encoder,
-            decoder: self.decoder + weight * other.decoder,
-            cross: self.cross + weight * other.cross,
-            nll: self.nll + weight * other.nll,
-            teacher_nll: self.teacher_nll + weight * other.teacher_nll,
+    /// The term of this name; 0 where there is none.
+    pub fn get(&self, name: &str) -> f64 {
+        self.0.iter().find(|(own, _)| *own == name).map_or(0.0, |(_, value)| *value)
+    }
+
+    /// The same terms with these values, in order.
+    pub fn with(&self, values: &[f64]) -> Self {
+        Self(self.0.iter().zip(values).map(|((name, _), value)| (*name, *value)).collect())
+    }
+
+    /// The terms of these names, 0 each.
+    pub(super) fn zeros(names: impl Iterator<Item = &'static str>) -> Self {
+        Self(names.map(|name| (name, 0.0)).collect())
+    }
+
+    /// Adds `weight * other`, which has the same terms: for averages over batches and updates.
+    pub fn add(&mut self, other: &Self, weight: f64) {
+        for ((_, sum), (_, value)) in self.0.iter_mut().zip(&other.0) {
+            *sum += weight * value;
         }
     }
 }
 
-/// Loss values where the backend left them; [`Report::read`] brings them home.
+/// The loss of one part of an update, where the backend left it; [`Reports::read`] brings several home.
 pub struct Report<T> {
     /// As `Train::token_loss` gives them.
     pub(super) tokens: T,
-    /// Encoder, decoder, cross: the plain sum and its weight.
-    pub(super) maps: [Option<(T, f64)>; 3],
-    /// With an alpha of 0 if there was no teacher.
-    pub(super) objective: Objective,
+    /// Those beside the words'.
+    pub(super) terms: Vec<Counted<T>>,
+    /// The share of the teacher's words; 0 if there was no teacher.
+    pub(super) alpha: f64,
+    /// What `kd` less the teacher's entropy is multiplied by; none where it is a cross-entropy.
+    pub(super) divergence: Option<f64>,
     /// What sums over tokens are multiplied by.
     pub(super) per_token: f64,
 }
@@ -70,33 +56,68 @@ pub struct Report<T> {
 impl<T> Report<T> {
     /// The tensors that its numbers lie in.
     pub fn parts(&self) -> impl Iterator<Item = &T> {
-        [&self.tokens].into_iter().chain(self.maps.iter().flatten().map(|(value, _)| value))
+        let terms = self.terms.iter().filter_map(|(_, term)| Some(&term.as_ref()?.0));
+        [&self.tokens].into_iter().chain(terms)
     }
 
     /// The terms, taken from the elements of [`Report::parts`] one after the other.
     pub fn losses(&self, elements: &mut impl Iterator<Item = f32>) -> Losses {
         let mut next = || f64::from(elements.next().unwrap_or(f32::NAN));
         let [ce, kd, nll, teacher_nll, entropy] = core::array::from_fn(|_| next() * self.per_token);
-        let kd = match self.objective.kd_loss {
-            KdLoss::CrossEntropy => kd,
-            KdLoss::KlTau2 => self.objective.kd_factor() * (kd - entropy),
+        let kd = match self.divergence {
+            None => kd,
+            Some(factor) => factor * (kd - entropy),
         };
-        let map = |map: &Option<(T, f64)>| map.as_ref().map(|(_, weight)| weight * next());
-        let maps = self.maps.each_ref().map(map).map(Option::unwrap_or_default);
-        let alpha = f64::from(self.objective.alpha);
-        Losses {
-            loss: (1.0 - alpha) * ce + alpha * kd + maps.iter().sum::<f64>(),
-            ce,
-            kd,
-            encoder: maps[0],
-            decoder: maps[1],
-            cross: maps[2],
-            nll,
-            teacher_nll,
-        }
+        let mut term = |(name, term): &Counted<T>| {
+            let value = term.as_ref().map(|(_, weight)| weight * next());
+            (*name, value.unwrap_or_default())
+        };
+        let terms: Vec<_> = self.terms.iter().map(&mut term).collect();
+        let sum = terms.iter().map(|(_, value)| value).sum::<f64>();
+        let loss = (1.0 - self.alpha) * ce + self.alpha * kd + sum;
+        let words = [("loss", loss), ("ce", ce), ("kd", kd)];
+        let likelihoods = [("nll", nll), ("teacher_nll", teacher_nll)];
+        Losses(words.into_iter().chain(terms).chain(likelihoods).collect())
+    }
+}
+
+/// The losses of the parts of an update.
+pub struct Reports<T> {
+    /// Of no part.
+    zeros: Losses,
+    each: Vec<(Report<T>, f64)>,
+}
+
+impl<T> Reports<T> {
+    /// None yet; their sum has the terms of `zeros`.
+    pub(super) fn new(zeros: Losses) -> Self {
+        Self { zeros, each: Vec::new() }
     }
 
-    /// The terms as numbers.
+    /// One more, which counts for `weight`.
+    pub fn push(&mut self, report: Report<T>, weight: f64) {
+        self.each.push((report, weight));
+    }
+
+    /// The tensors that their numbers lie in.
+    pub fn parts(&self) -> impl Iterator<Item = &T> {
+        self.each.iter().flat_map(|(report, _)| report.parts())
+    }
+
+    /// The sum of all, each times its weight, taken from the elements of [`Reports::parts`] one after the other.
+    pub fn losses(&self, elements: &mut impl Iterator<Item = f32>) -> Losses {
+        let mut sum = self.zeros.clone();
+        for (report, weight) in &self.each {
+            sum.add(&report.losses(elements), *weight);
+        }
+        sum
+    }
+
+    /// [`Reports::losses`], read with one synchronisation.
+    ///
+    /// # Errors
+    ///
+    /// The device was lost.
     pub fn read<B: Train<Tensor = T>>(&self, b: &mut B) -> Result<Losses, Lost> {
         let parts: Vec<_> = self.parts().collect();
         Ok(self.losses(&mut elements(b, &parts)?.into_iter()))
@@ -104,6 +125,10 @@ impl<T> Report<T> {
 }
 
 /// The elements of `tensors`, one tensor after the other, read together.
+///
+/// # Errors
+///
+/// The device was lost.
 pub fn elements<B: Train>(b: &mut B, tensors: &[&B::Tensor]) -> Result<Vec<f32>, Lost> {
     let lengths: Vec<_> = tensors.iter().map(|x| b.shape(x).len()).collect();
     let mut all = alloc::vec![0.0; lengths.iter().sum()];

@@ -1,10 +1,10 @@
 //! The attention terms: named choices, and how they are counted in.
 
-use super::objective::Counts;
+use super::inputs::{Counted, Inputs, Named};
 use crate::backend::{MapLoss, Normalisation, Target, Train};
-use crate::batch::Batch;
-use crate::nn::Trace;
-use crate::tape::{Tape, Var};
+use crate::batch::Layout;
+use crate::tape::Tape;
+use alloc::vec::Vec;
 
 /// What a sum over maps is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,28 +77,35 @@ impl MapTerms {
 }
 
 impl MapTerms {
-    /// Counts the terms of the aligned maps in. Of encoder, decoder and cross, those that count: the plain sum and its
-    /// weight.
+    /// Its numbers, weighted: encoder, decoder, cross.
+    pub const NAMES: [Named; 3] = [
+        Named { name: "kl_encoder", title: "Encoder attention", note: "kl_encoder, weighted" },
+        Named { name: "kl_decoder", title: "Decoder attention", note: "kl_decoder, weighted" },
+        Named { name: "kl_cross", title: "Cross-attention", note: "kl_cross, weighted" },
+    ];
+
+    /// Padding matters only to terms that look at it.
+    pub(super) fn layout(&self) -> Layout {
+        if self.masked { Layout::Packed } else { Layout::Padded }
+    }
+
+    /// Counts the terms of the aligned maps in, each with its weight.
     pub(super) fn record<B: Train>(
         &self,
         tape: &mut Tape<'_, B>,
-        batch: &Batch<B::Index>,
-        aligned: &[Var<B::Tensor>; 3],
-        teacher: &Trace<B::Tensor>,
-        update: &Counts,
-        epoch: u64,
-    ) -> [Option<(B::Tensor, f64)>; 3] {
+        of: &Inputs<'_, B>,
+    ) -> Vec<Counted<B::Tensor>> {
+        let (batch, update, teacher) = (of.batch, of.update, &of.teacher.seen);
+        let aligned = of.align.map(|align| align.forward(tape, of.student, batch));
         let kinds = [
             (&teacher.encoder, &batch.encoder_grid, update.source_tokens),
             (&teacher.decoder, &batch.decoder_grid, update.target_tokens),
             (&teacher.cross, &batch.cross_grid, update.target_tokens),
         ];
-        let weights = self.weights(epoch);
-        core::array::from_fn(|kind| {
+        let weights = self.weights(of.epoch);
+        let mut term = |kind: usize| {
             let (maps, grid, rows) = kinds[kind];
-            if weights[kind] == 0.0 {
-                return None;
-            }
+            let aligned = &aligned.as_ref().filter(|_| weights[kind] != 0.0)?[kind];
             let heads = maps.iter().map(|m| tape.backend().shape(m).rows()).sum::<usize>();
             let count = match self.reduction {
                 Reduction::Sum => 1,
@@ -112,7 +119,8 @@ impl MapTerms {
                 masked: self.masked,
                 weight: weight as f32,
             };
-            Some((tape.map_loss(&aligned[kind], maps, grid, how), weight))
-        })
+            Some((tape.map_loss(aligned, maps, grid, how), weight))
+        };
+        (0..3).map(|kind| (Self::NAMES[kind].name, term(kind))).collect()
     }
 }

@@ -4,13 +4,21 @@
 //! (arXiv 2403.01479, section 3; constants and reductions as in the authors' code, see [`Objective`]).
 
 mod align;
+mod counts;
+mod inputs;
 mod losses;
 mod maps;
 mod objective;
 mod roles;
+mod step;
+mod term;
 
 pub use align::{Align, HeadMix};
-pub use losses::{Losses, Report, elements};
+pub use counts::Counts;
+pub use inputs::{Inputs, Named};
+pub use losses::{Losses, Report, Reports, elements};
 pub use maps::{MapTerms, Reduction};
-pub use objective::{Counts, KdLoss, Norm, Objective};
+pub use objective::{KdLoss, Norm, Objective};
 pub use roles::{Student, Taught, Teacher, forward};
+pub use step::{Gradients, Learner, Lesson, Plan, Step, Updated};
+pub use term::{Term, Terms, WORDS, names};

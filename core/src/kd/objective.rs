@@ -1,13 +1,18 @@
 //! The weighted sum of all terms.
 
-use super::losses::Report;
+use super::counts::Counts;
+use super::inputs::{Counted, Inputs};
+use super::losses::{Losses, Report, Reports};
 use super::maps::MapTerms;
 use super::roles::{Student, Taught, Teacher, forward};
+use super::term::{Term, Terms, WORDS};
 use crate::backend::{TeacherRows, TokenLoss, Train};
 use crate::batch::{Batch, Layout};
+use crate::needs::Needs;
 use crate::nn::{Trace, Transformer};
 use crate::rows::TokenRow;
 use crate::tape::{Tape, Var};
+use alloc::vec::Vec;
 
 /// How the teacher's word distribution enters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,48 +47,20 @@ pub struct Objective {
     pub kd_loss: KdLoss,
     /// What token losses are divided by.
     pub norm: Norm,
-    /// The attention terms; none is word-level distillation or plain training.
-    pub maps: Option<MapTerms>,
-}
-
-/// What one update is made of: sums over its batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// B
-    pub sentences: usize,
-    /// Real source tokens.
-    pub source_tokens: usize,
-    /// Real target tokens.
-    pub target_tokens: usize,
-}
-
-impl Counts {
-    /// Of one batch.
-    pub fn of<I>(batch: &Batch<I>) -> Self {
-        Self {
-            sentences: batch.sentences,
-            source_tokens: batch.source_tokens,
-            target_tokens: batch.target_tokens,
-        }
-    }
-
-    /// Of two together.
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            sentences: self.sentences + other.sentences,
-            source_tokens: self.source_tokens + other.source_tokens,
-            target_tokens: self.target_tokens + other.target_tokens,
-        }
-    }
+    /// The terms beside the words'; none is word-level distillation or plain training.
+    pub terms: Terms,
 }
 
 impl Objective {
-    /// Padding matters only to attention terms that look at it.
+    /// What its terms are computed from, the words aside.
+    pub fn needs(&self) -> Needs {
+        self.terms.iter().fold(Needs::NONE, |all, term| all | term.needs())
+    }
+
+    /// How batches are laid out: padded where a term wants that.
     pub fn layout(&self) -> Layout {
-        match self.maps {
-            Some(MapTerms { masked: false, .. }) => Layout::Padded,
-            _ => Layout::Packed,
-        }
+        let padded = self.terms.iter().any(|term| term.layout() == Layout::Padded);
+        if padded { Layout::Padded } else { Layout::Packed }
     }
 
     /// What the optimiser multiplies the summed gradients of an update by.
@@ -130,33 +107,52 @@ impl Objective {
         tape: &mut Tape<'_, B>,
         batch: &Batch<B::Index>,
         student: &Student<Var<B::Tensor>, N>,
-        teacher: Option<(&B::Tensor, &Taught<B::Tensor>)>,
+        teacher: Option<(&Transformer<B::Tensor, N>, &Taught<B::Tensor>)>,
         update: &Counts,
         epoch: u64,
     ) -> Report<B::Tensor> {
         let per_token = self.per_token(batch, update);
-        let mut maps = Trace::default();
-        let hidden = if self.maps.is_some() {
-            forward(&student.model, tape, batch, &mut maps)
-        } else {
-            forward(&student.model, tape, batch, &mut ())
-        };
-        let rows = teacher.map(|(table, taught)| TeacherRows { hidden: &taught.hidden, table });
+        let mut seen = Trace::of(self.needs());
+        let hidden = forward(&student.model, tape, batch, &mut seen);
         let tokens = tape.token_loss(
             &hidden,
-            student.model.target_table(),
-            rows,
+            student.model.output(),
+            teacher.map(|(model, taught)| rows(model, taught)),
             &batch.targets,
             self.with(teacher.is_some()).row(per_token),
         );
-        let maps = match (&self.maps, &student.align, teacher) {
-            (Some(terms), Some(align), Some((_, taught))) => {
-                let aligned = align.forward(tape, &maps, batch);
-                terms.record(tape, batch, &aligned, &taught.maps, update, epoch)
+        let mut terms = uncounted();
+        if let Some((_, taught)) = teacher {
+            let align = student.align.as_ref();
+            let of = Inputs { batch, student: &seen, teacher: taught, align, update, epoch };
+            for term in self.terms.iter() {
+                merge(&mut terms, term.record(tape, &of));
             }
-            _ => [None, None, None],
-        };
-        Report { tokens, maps, objective: self.with(teacher.is_some()), per_token }
+        }
+        self.report(tokens, terms, teacher.is_some(), per_token)
+    }
+
+    /// Room for the losses of batches, which all have the same terms.
+    pub fn reports<T>(&self) -> Reports<T> {
+        let own = self.terms.iter().flat_map(Term::names).map(|named| named.name);
+        let always = MapTerms::NAMES.map(|named| named.name);
+        let own = own.filter(|name| !always.contains(name));
+        let words = WORDS.map(|named| named.name);
+        let names = words.into_iter().chain(always).chain(own).chain(["nll", "teacher_nll"]);
+        Reports::new(Losses::zeros(names))
+    }
+
+    /// What the terms came to.
+    fn report<T>(
+        &self,
+        tokens: T,
+        terms: Vec<Counted<T>>,
+        teacher: bool,
+        per_token: f64,
+    ) -> Report<T> {
+        let alpha = f64::from(self.with(teacher).alpha);
+        let divergence = (self.kd_loss == KdLoss::KlTau2).then(|| self.kd_factor());
+        Report { tokens, terms, alpha, divergence, per_token }
     }
 
     /// Itself, or without a teacher the objective that is left.
@@ -174,20 +170,41 @@ impl Objective {
     ) -> Report<B::Tensor> {
         let per_token = self.per_token(batch, &Counts::of(batch));
         let hidden = forward(model, b, batch, &mut ());
-        let taught = teacher.map(|t| (t.model.target_table(), t.teach(b, batch, false)));
+        let taught = teacher.map(|t| (&t.model, t.teach(b, batch, Needs::NONE)));
+        let (table, bias) = model.output();
         let losses = b.token_loss(TokenLoss {
             hidden: &hidden,
-            table: model.target_table(),
-            teacher: taught.as_ref().map(|(table, t)| TeacherRows { hidden: &t.hidden, table }),
+            table,
+            bias,
+            teacher: taught.as_ref().map(|(model, taught)| rows(model, taught)),
             targets: &batch.targets,
             row: self.with(teacher.is_some()).row(per_token),
             gradient: false,
         });
-        Report {
-            tokens: losses.values,
-            maps: [None, None, None],
-            objective: self.with(teacher.is_some()),
-            per_token,
+        self.report(losses.values, uncounted(), teacher.is_some(), per_token)
+    }
+}
+
+/// The teacher's side of the token losses.
+fn rows<'a, T, const N: usize>(
+    model: &'a Transformer<T, N>,
+    taught: &'a Taught<T>,
+) -> TeacherRows<'a, T> {
+    let (table, bias) = model.output();
+    TeacherRows { hidden: &taught.hidden, table, bias }
+}
+
+/// The terms that every log has a column for, whatever the method.
+fn uncounted<T>() -> Vec<Counted<T>> {
+    MapTerms::NAMES.iter().map(|named| (named.name, None)).collect()
+}
+
+/// Puts what was counted in its place, or behind the others.
+fn merge<T>(terms: &mut Vec<Counted<T>>, counted: Vec<Counted<T>>) {
+    for (name, value) in counted {
+        match terms.iter_mut().find(|(own, _)| *own == name) {
+            Some(place) => place.1 = value,
+            None => terms.push((name, value)),
         }
     }
 }

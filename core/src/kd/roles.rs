@@ -3,6 +3,7 @@
 use super::align::Align;
 use crate::backend::{Backend, Train};
 use crate::batch::Batch;
+use crate::needs::Needs;
 use crate::nn::{Tap, Trace, Transformer};
 use crate::params::Visit;
 
@@ -38,29 +39,24 @@ pub struct Teacher<T, const N: usize> {
 pub struct Taught<T> {
     /// `[N, D]`, before the output projection.
     pub hidden: T,
-    /// Its attention maps; empty if not asked for.
-    pub maps: Trace<T>,
+    /// What else was asked for.
+    pub seen: Trace<T>,
 }
 
 impl<T: Clone, const N: usize> Teacher<T, N> {
-    /// Runs the teacher on a batch, with or without its maps.
+    /// Runs the teacher on a batch; beside its last hidden states it gives what is needed.
     pub fn teach<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
         batch: &Batch<B::Index>,
-        maps: bool,
+        needs: Needs,
     ) -> Taught<T> {
-        if !maps {
-            let hidden = forward(&self.model, b, batch, &mut ());
-            return Taught { hidden, maps: Trace::default() };
+        let mut seen = Trace::of(needs);
+        let hidden = forward(&self.model, b, batch, &mut seen);
+        if let Some(align) = self.align.as_ref().filter(|_| needs.maps) {
+            align.mix(b, &mut seen, batch);
         }
-        let mut maps = Trace::default();
-        let hidden = forward(&self.model, b, batch, &mut maps);
-        let maps = match &self.align {
-            Some(align) => align.mix(b, maps, batch),
-            None => maps,
-        };
-        Taught { hidden, maps }
+        Taught { hidden, seen }
     }
 }
 

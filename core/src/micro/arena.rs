@@ -34,7 +34,7 @@ impl Slot {
         if self.packed { packed_words(self.shape.cols()) } else { self.shape.cols() }
     }
 
-    fn words(&self) -> usize {
+    pub(super) fn words(&self) -> usize {
         self.shape.rows().saturating_mul(self.stride())
     }
 

@@ -7,9 +7,9 @@ use super::error::Error;
 use super::product::{self, Quantised, Rows};
 use super::slices;
 use crate::allow::Allow;
-use crate::backend::{Attend, Attended, Backend, Decode, Kv, Lost};
+use crate::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
 use crate::batch::{Grid, NO_POSITION, Tokens};
-use crate::config::Activation;
+use crate::config::{Activation, Positions};
 use crate::image::{Format, Shortlist, Weight, Weights};
 use crate::rows;
 use crate::shape::Shape;
@@ -145,7 +145,12 @@ impl<'m, 'w> Micro<'m, 'w> {
         (shape.rows(), shape.cols())
     }
 
-    fn try_embed(&mut self, table: &Parameter, tokens: &Tokens<Words>) -> Option<Slot> {
+    fn try_embed(
+        &mut self,
+        table: &Parameter,
+        tokens: &Tokens<Words>,
+        kind: Positions,
+    ) -> Option<Slot> {
         let table = self.weight(table)?;
         let width = table.shape().cols();
         let y = self.arena.tensor(Shape::matrix(tokens.rows, width))?;
@@ -160,7 +165,7 @@ impl<'m, 'w> Micro<'m, 'w> {
             let padding = *at == NO_POSITION;
             table.read(*id as usize, y)?;
             if !padding && known != Some(*at) {
-                rows::position(*at, vector);
+                kind.vector(*at, vector);
                 known = Some(*at);
             }
             let vector = if padding { &[][..] } else { &*vector };
@@ -233,6 +238,27 @@ impl<'m, 'w> Micro<'m, 'w> {
             chosen::set(marked, list.of(*token as usize));
         }
         Some(Chosen { count: chosen::count(marked), bits })
+    }
+
+    /// The logits of the tokens that are chosen.
+    fn try_project(
+        &mut self,
+        x: &Slot,
+        table: &Parameter,
+        bias: Option<&Parameter>,
+        chosen: &Chosen,
+    ) -> Option<Slot> {
+        let y = self.try_product(x, table, Some(chosen))?;
+        let Some(bias) = bias else { return Some(y) };
+        let bias = self.weight(bias)?;
+        let (below, from_y) = self.arena.split(&y)?;
+        let (bits, logits) = (below.integers(&chosen.bits)?, from_y.get_mut(..y.words())?);
+        for row in slices::rows_mut(logits, y.shape().cols()) {
+            for (logit, token) in row.iter_mut().zip(chosen::each(bits)) {
+                *logit += crate::image::float(*bias.words().get(token)?);
+            }
+        }
+        Some(y)
     }
 
     fn add_bias(&mut self, y: &Slot, bias: &Parameter) -> Option<()> {
@@ -376,12 +402,29 @@ impl<'m, 'w> Micro<'m, 'w> {
         };
         let refused = |column| token(column).is_none_or(|id| allow.refuses(id));
         for (logits, (ids, lps)) in slices::rows(self.arena.get(logits)?, width).zip(out) {
-            rows::top_k(logits, refused, ids, lps);
+            rows::top_k(logits, allow.special.pad, refused, ids, lps);
         }
         for id in ids {
             *id = token(*id)?;
         }
         Some(())
+    }
+
+    /// Keys or values as they are kept.
+    pub fn pack(&mut self, x: Slot) -> Slot {
+        match self.packs {
+            true => {
+                let made = self.try_pack(&x);
+                self.sure(made, x.shape())
+            }
+            false => x,
+        }
+    }
+
+    /// What `f` gives; all else that it made is freed.
+    fn kept(&mut self, f: impl FnOnce(&mut Self) -> Slot) -> Slot {
+        let floor = self.arena.top();
+        self.settled(floor, f)
     }
 
     /// Runs `f` and moves what it gives down to `floor`, freeing the rest.
@@ -402,9 +445,11 @@ fn embed_row(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
     }
 }
 
-impl Backend for Micro<'_, '_> {
+/// What a caller reads instead of values after a fault, which [`Micro`] itself remembers.
+const FAULT: Lost = Lost("a fault in the arena");
+
+impl Device for Micro<'_, '_> {
     type Tensor = Slot;
-    type Param = Parameter;
     type Index = Words;
 
     fn shape(&self, x: &Slot) -> Shape {
@@ -412,7 +457,7 @@ impl Backend for Micro<'_, '_> {
     }
 
     fn read(&mut self, x: &Slot, out: &mut [f32]) -> Result<(), Lost> {
-        self.arena.get(x).and_then(|data| slices::copy(data, out)).ok_or(Lost)
+        self.arena.get(x).and_then(|data| slices::copy(data, out)).ok_or(FAULT)
     }
 
     const READS_ARE_FREE: bool = true;
@@ -421,8 +466,24 @@ impl Backend for Micro<'_, '_> {
         self.list(values.len(), |i| values.get(i).copied().unwrap_or_default())
     }
 
-    fn embed(&mut self, table: &Parameter, tokens: &Tokens<Words>) -> Slot {
-        match self.try_embed(table, tokens) {
+    fn advance(&mut self, x: Slot, f: impl FnOnce(&mut Self, &Slot) -> Slot) -> Slot {
+        let floor = self.arena.floor(&x);
+        self.settled(floor, |b| f(b, &x))
+    }
+
+    fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+        let top = self.arena.top();
+        let out = f(self);
+        self.arena.reset(top);
+        out
+    }
+}
+
+impl Backend for Micro<'_, '_> {
+    type Param = Parameter;
+
+    fn embed(&mut self, table: &Parameter, tokens: &Tokens<Words>, positions: Positions) -> Slot {
+        match self.try_embed(table, tokens, positions) {
             Some(y) => y,
             None => self.lost(Shape::matrix(tokens.rows, self.extent(table).1)),
         }
@@ -472,38 +533,32 @@ impl Backend for Micro<'_, '_> {
         }
     }
 
-    fn join(&mut self, y: Slot, x: &Slot, _p: f32, gain: &Parameter, bias: &Parameter) -> Slot {
-        let done = self.try_add(&y, x).and_then(|()| self.try_norm(&y, gain, bias));
+    fn linears<const M: usize>(&mut self, x: &Slot, maps: [[&Parameter; 2]; M]) -> [Slot; M] {
+        let mut made = 0;
+        maps.map(|[w, b]| {
+            made += 1;
+            match made {
+                1 | 2 => self.kept(|micro| {
+                    let y = micro.linear(x, w, Some(b));
+                    micro.pack(y)
+                }),
+                _ => self.linear(x, w, Some(b)),
+            }
+        })
+    }
+
+    fn linear_join(
+        &mut self,
+        x: &Slot,
+        [w, b]: [&Parameter; 2],
+        residual: &Slot,
+        _p: f32,
+        [gain, bias]: [&Parameter; 2],
+    ) -> Slot {
+        let y = self.linear(x, w, Some(b));
+        let done = self.try_add(&y, residual).and_then(|()| self.try_norm(&y, gain, bias));
         self.check(done);
         y
-    }
-
-    fn project(&mut self, x: &Slot, table: &Parameter) -> Slot {
-        let Some(chosen) = self.chosen.clone() else { return self.linear(x, table, None) };
-        match self.try_product(x, table, Some(&chosen)) {
-            Some(y) => y,
-            None => self.lost(Shape::matrix(x.shape().rows(), chosen.count)),
-        }
-    }
-
-    fn pack(&mut self, x: Slot) -> Slot {
-        match self.packs {
-            true => {
-                let made = self.try_pack(&x);
-                self.sure(made, x.shape())
-            }
-            false => x,
-        }
-    }
-
-    fn advance(&mut self, x: Slot, f: impl FnOnce(&mut Self, &Slot) -> Slot) -> Slot {
-        let floor = self.arena.floor(&x);
-        self.settled(floor, |b| f(b, &x))
-    }
-
-    fn keep(&mut self, f: impl FnOnce(&mut Self) -> Slot) -> Slot {
-        let floor = self.arena.top();
-        self.settled(floor, f)
     }
 }
 
@@ -526,6 +581,14 @@ impl Decode for Micro<'_, '_> {
         self.check(done);
     }
 
+    fn project(&mut self, x: &Slot, table: &Parameter, b: Option<&Parameter>) -> Slot {
+        let Some(chosen) = self.chosen.clone() else { return self.linear(x, table, b) };
+        match self.try_project(x, table, b, &chosen) {
+            Some(y) => y,
+            None => self.lost(Shape::matrix(x.shape().rows(), chosen.count)),
+        }
+    }
+
     fn top_k(
         &mut self,
         logits: &Slot,
@@ -537,13 +600,6 @@ impl Decode for Micro<'_, '_> {
             self.fail();
         }
         // A search over what was not computed must not go on.
-        if self.fault.is_some() { Err(Lost) } else { Ok(()) }
-    }
-
-    fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        let top = self.arena.top();
-        let out = f(self);
-        self.arena.reset(top);
-        out
+        if self.fault.is_some() { Err(FAULT) } else { Ok(()) }
     }
 }

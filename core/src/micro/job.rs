@@ -7,8 +7,7 @@ use super::model::Model;
 use super::need::Limits;
 use super::translator::integers;
 use crate::allow::Forbidden;
-use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
-use crate::config::token::EOS;
+use crate::batch::{Grid, Run, Span, Tokens};
 use crate::image::Shortlist;
 use crate::nn::{Cache, Transformer};
 use crate::search::{Found, Search, Sentence, Steps};
@@ -70,7 +69,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         } else {
             let forbidden = model.tokenizer().map_or(Forbidden::NONE, Tokenizer::forbidden);
             let how = Search { beam: limits.beam, length_penalty, forbidden, ..Search::GREEDY };
-            State::Read { steps: Steps::new(how, 1, sentence.max_length, integers(ints)?, floats) }
+            let (special, longest) = (model.config().special, sentence.max_length);
+            State::Read { steps: Steps::new(how, special, 1, longest, integers(ints)?, floats) }
         };
         let (transformer, tokenizer) = (model.transformer(), model.tokenizer());
         let greedy = limits.beam == 1;
@@ -177,7 +177,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         // The caches are done with: what they lay in is free.
         self.micro.arena.reset(0);
         let length = found.length(0, 0).saturating_sub(1);
-        let token = |at| found.token(0, 0, at).unwrap_or(EOS);
+        let eos = self.transformer.config.special.eos;
+        let token = |at| found.token(0, 0, at).unwrap_or(eos);
         let tokens = self.micro.arena.list(length, token).ok_or(Error::Fault)?;
         let tokens = self.micro.arena.integers(&tokens).ok_or(Error::Fault)?;
         let len = tokenizer.decode(tokens, out)?;
@@ -224,7 +225,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
 
     /// The next token of what was found.
     fn tell(&mut self, found: Found<'t>) -> Option<u32> {
-        let token = found.token(0, 0, self.told).filter(|token| *token != EOS);
+        let eos = self.transformer.config.special.eos;
+        let token = found.token(0, 0, self.told).filter(|token| *token != eos);
         self.told += 1;
         if token.is_some() {
             self.state = State::Found(found);
@@ -236,7 +238,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
 /// The source, which lies at the front of the arena.
 fn tokens(micro: &mut Micro<'_, '_>, rows: usize) -> Option<Tokens<Words>> {
     let ids = micro.arena.adopt(rows)?;
-    let positions = micro.list(rows, |i| FIRST_POSITION.saturating_add(i as u32));
+    let positions = micro.list(rows, |i| i as u32);
     Some(Tokens { ids, positions, rows, zero_padding: true, first: 0 })
 }
 

@@ -7,7 +7,6 @@ use super::model::Model;
 use super::need::Limits;
 use super::slices;
 use crate::batch::Run;
-use crate::config::token::EOS;
 use crate::search::Sentence;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -194,7 +193,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         }
         slices::move_up(self.words.get_mut(..end).unwrap_or_default(), fixed);
         if let Some(word) = integers(self.words)?.get_mut(end) {
-            *word = EOS;
+            *word = self.model.config().special.eos;
         }
         let length_penalty = self.options.length_penalty;
         let begin = Begin {

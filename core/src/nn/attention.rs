@@ -1,6 +1,7 @@
 //! Multi-head attention.
 
 use super::basic::Linear;
+use super::{Site, Tap};
 use crate::backend::{Attend, Attended, Backend, Kv};
 use crate::batch::Grid;
 use crate::params::{Init, Path, Spec, Visit};
@@ -49,7 +50,8 @@ impl Attention<Spec> {
 impl<P> Attention<P> {
     /// Keys and values of `memory` `[Nk, D]`.
     pub fn kv<B: Backend<Param = P>>(&self, b: &mut B, memory: &B::Tensor) -> Kv<B::Tensor> {
-        b.linear_kv(memory, [self.k_proj.map(), self.v_proj.map()])
+        let [k, v] = b.linears(memory, [self.k_proj.map(), self.v_proj.map()]);
+        Kv { k, v }
     }
 
     /// [`Attention::kv`] and the queries of the same `x` `[N, D]`: for self-attention.
@@ -58,20 +60,28 @@ impl<P> Attention<P> {
         b: &mut B,
         x: &B::Tensor,
     ) -> (Kv<B::Tensor>, B::Tensor) {
-        b.linear_kvq(x, [self.k_proj.map(), self.v_proj.map(), self.q_proj.map()])
+        let [k, v, q] = b.linears(x, [&self.k_proj, &self.v_proj, &self.q_proj].map(Linear::map));
+        (Kv { k, v }, q)
     }
 
-    /// Queries `q` `[Nq, D]` attend to `kv` `[Nk, D]`: the context that `out_proj` takes.
+    /// Queries `q` `[Nq, D]` attend to `kv` `[Nk, D]`: the context that `out_proj` takes. `tap` sees what is at `site`.
     pub fn attend<B: Backend<Param = P>>(
         &self,
         b: &mut B,
         q: &B::Tensor,
         kv: &Kv<B::Tensor>,
         grid: &Grid<B::Index>,
-        map: bool,
-    ) -> Attended<B::Tensor> {
+        site: Site,
+        tap: &mut impl Tap<B::Tensor>,
+    ) -> B::Tensor {
+        tap.projections(site, q, kv);
+        let map = tap.wants_maps();
         let how = Attend { heads: self.heads, map, dropout: self.dropout, key: None };
-        b.attend(q, kv, grid, how)
+        let Attended { context, map } = b.attend(q, kv, grid, how);
+        if let Some(map) = map {
+            tap.map(site, map);
+        }
+        context
     }
 
     /// Maps the parameters in canonical order.

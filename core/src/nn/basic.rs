@@ -1,6 +1,7 @@
 //! The smallest layers, and the residual block that everything else sits in.
 
 use crate::backend::Backend;
+use crate::config::Block;
 use crate::params::{Init, Path, Spec, Visit};
 use crate::shape::Shape;
 
@@ -83,6 +84,10 @@ pub(super) struct Residual {
 }
 
 impl Residual {
+    pub fn of(block: &Block) -> Self {
+        Self { normalize_before: block.normalize_before, dropout: block.dropout }
+    }
+
     /// With `y = last(f(x))`: `norm(x + drop(y))`, or with pre-norm `x + drop(y)` where `f` sees `norm(x)`.
     pub fn around<B: Backend>(
         self,

@@ -3,11 +3,11 @@
 use super::attention::Attention;
 use super::basic::{Linear, Norm, Residual};
 use super::encoder::FeedForward;
-use super::{Site, Tap};
-use crate::backend::{Attended, Backend, Decode, Kv};
+use super::{Site, Stage, Tap};
+use crate::backend::{Backend, Decode, Kv};
 use crate::batch::{Grid, Tokens};
-use crate::config::Config;
-use crate::params::{Layers, Path, Spec, Visit};
+use crate::config::{Block, Config};
+use crate::params::{Init, Layers, Path, Spec, Visit};
 use crate::shape::Shape;
 
 /// Self-attention, cross-attention, then the feed-forward block.
@@ -55,7 +55,7 @@ pub(super) struct Grids<'a, I> {
 }
 
 impl<P> DecoderLayer<P> {
-    /// `project` gives keys, values and queries of self-attention, from the block's own input. `see` takes the two maps.
+    /// `project` gives keys, values and queries of self-attention, from the block's own input.
     #[allow(clippy::too_many_arguments)]
     fn forward<B: Backend<Param = P>, K: core::borrow::Borrow<Kv<B::Tensor>>>(
         &self,
@@ -64,37 +64,23 @@ impl<P> DecoderLayer<P> {
         project: impl FnOnce(&mut B, &B::Tensor) -> (K, B::Tensor),
         memory: &Kv<B::Tensor>,
         grids: &Grids<'_, B::Index>,
-        config: &Config,
-        map: bool,
-        mut see: impl FnMut(bool, B::Tensor),
+        block: &Block,
+        l: usize,
+        tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        let residual = Residual::of(config);
+        let residual = Residual::of(block);
         let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
         let x = residual.around(b, x, out, norm, |b, x| {
             let (kv, q) = project(b, x);
-            let Attended { context, map } =
-                self.self_attn.attend(b, &q, kv.borrow(), grids.own, map);
-            if let Some(map) = map {
-                see(false, map);
-            }
-            context
+            self.self_attn.attend(b, &q, kv.borrow(), grids.own, Site::Decoder(l), tap)
         });
         let (out, norm) = (&self.encoder_attn.out_proj, &self.encoder_attn_layer_norm);
         let x = residual.around(b, x, out, norm, |b, x| {
             let q = self.encoder_attn.q_proj.forward(b, x);
-            let Attended { context, map } =
-                self.encoder_attn.attend(b, &q, memory, grids.cross, map);
-            if let Some(map) = map {
-                see(true, map);
-            }
-            context
+            self.encoder_attn.attend(b, &q, memory, grids.cross, Site::Cross(l), tap)
         });
-        let block = FeedForward {
-            fc1: &self.fc1,
-            activation: config.activation,
-            dropout: config.activation_dropout,
-        };
-        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| block.forward(b, x))
+        let inner = FeedForward::of(&self.fc1, block);
+        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| inner.forward(b, x))
     }
 
     fn try_map<Q, E>(
@@ -134,6 +120,9 @@ pub struct Cache<T, const N: usize> {
     pub capacity: usize,
 }
 
+/// fairseq's name of the output projection.
+const OUTPUT: &str = "output_projection";
+
 /// Embedding and layers.
 #[derive(Clone, Debug)]
 pub struct Decoder<P, const N: usize> {
@@ -143,6 +132,8 @@ pub struct Decoder<P, const N: usize> {
     pub layers: Layers<DecoderLayer<P>, N>,
     /// After the last layer, with pre-norm.
     pub layer_norm: Option<Norm<P>>,
+    /// `[V]`, added to the logits, where the model has one.
+    pub output_bias: Option<P>,
     config: Config,
 }
 
@@ -154,10 +145,12 @@ impl<P, const N: usize> Decoder<P, N> {
         f: &mut Visit<'_, Spec, P, E>,
     ) -> Result<Self, E> {
         let d_model = config.decoder.d_model;
-        let embedding = super::encoder::table(config.target_vocabulary, d_model);
+        let embedding = super::encoder::table(config.target_vocabulary, d_model, &config.special);
         let embedding = (!config.share_embeddings).then_some(embedding);
         let layer = DecoderLayer::new(config);
         let norm = config.normalize_before.then(|| Norm::new(d_model));
+        let shape = Shape::vector(config.target_vocabulary);
+        let bias = config.logits_bias.then_some(Spec { shape, init: Init::Zeros });
         Ok(Self {
             embed_tokens: embedding
                 .map(|p| f(at.then("embed_tokens").then("weight"), &p))
@@ -166,29 +159,30 @@ impl<P, const N: usize> Decoder<P, N> {
                 layer.try_map(at, f)
             })?,
             layer_norm: norm.map(|n| n.try_map(at.then("layer_norm"), f)).transpose()?,
+            output_bias: bias.map(|p| f(at.then(OUTPUT).then("bias"), &p)).transpose()?,
             config: *config,
         })
     }
 
     /// Whole prefixes to hidden states `[N, D]`.
-    pub(super) fn forward<B: Backend<Param = P>, W: Tap<B::Tensor>>(
+    pub(super) fn forward<B: Backend<Param = P>>(
         &self,
         b: &mut B,
         table: &P,
         target: &Tokens<B::Index>,
         memory: &B::Tensor,
         grids: &Grids<'_, B::Index>,
-        tap: &mut W,
+        tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        let x = b.embed(table, target);
+        let block = self.config.block();
+        let x = b.embed(table, target, self.config.positions);
         let mut x = b.dropout(x, self.config.dropout);
+        tap.hidden(Stage::Decoder(0), &x);
         for (l, layer) in self.layers.iter().enumerate() {
-            let see = |cross, map| {
-                tap.see(if cross { Site::Cross(l) } else { Site::Decoder(l) }, map);
-            };
             let memory = layer.encoder_attn.kv(b, memory);
             let project = |b: &mut B, x: &B::Tensor| layer.self_attn.kvq(b, x);
-            x = layer.forward(b, x, project, &memory, grids, &self.config, W::WANTED, see);
+            x = layer.forward(b, x, project, &memory, grids, &block, l, tap);
+            tap.hidden(Stage::Decoder(l + 1), &x);
         }
         self.finish(b, x)
     }
@@ -220,7 +214,8 @@ impl<P, const N: usize> Decoder<P, N> {
         at: usize,
     ) -> B::Tensor {
         let capacity = cache.capacity;
-        let mut x = b.embed(table, tokens);
+        let block = self.config.block();
+        let mut x = b.embed(table, tokens, self.config.positions);
         for (layer, cached) in self.layers.iter().zip(cache.layers.iter_mut()) {
             let CachedLayer { own, memory } = cached;
             let project = move |b: &mut B, x: &B::Tensor| {
@@ -230,7 +225,7 @@ impl<P, const N: usize> Decoder<P, N> {
                 b.store(&mut own.v, &fresh.v, at, capacity);
                 (&*own, q)
             };
-            x = layer.forward(b, x, project, memory, grids, &self.config, false, |_, _| {});
+            x = layer.forward(b, x, project, memory, grids, &block, 0, &mut ());
         }
         self.finish(b, x)
     }
@@ -257,6 +252,11 @@ impl<P, const N: usize> Decoder<P, N> {
                 .transpose()?,
             layers: self.layers.try_map(at.then("layers"), |at, layer| layer.try_map(at, f))?,
             layer_norm: self.layer_norm.as_ref().map(|n| n.try_map(norm, f)).transpose()?,
+            output_bias: self
+                .output_bias
+                .as_ref()
+                .map(|p| f(at.then(OUTPUT).then("bias"), p))
+                .transpose()?,
             config: self.config,
         })
     }

@@ -2,10 +2,10 @@
 
 use super::attention::Attention;
 use super::basic::{Linear, Norm, Residual};
-use super::{Site, Tap};
-use crate::backend::{Attended, Backend};
+use super::{Site, Stage, Tap};
+use crate::backend::Backend;
 use crate::batch::{Grid, Tokens};
-use crate::config::{Activation, Config};
+use crate::config::{Activation, Block, EncoderConfig, Impossible, Special, Stack};
 use crate::params::{Init, Layers, Path, Spec, Visit};
 use crate::shape::Shape;
 
@@ -16,9 +16,13 @@ pub(super) struct FeedForward<'a, P> {
     pub dropout: f32,
 }
 
-impl<P> FeedForward<'_, P> {
+impl<'a, P> FeedForward<'a, P> {
+    pub fn of(fc1: &'a Linear<P>, block: &Block) -> Self {
+        Self { fc1, activation: block.activation, dropout: block.activation_dropout }
+    }
+
     pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
-        let inner = b.linear_activate(x, &self.fc1.weight, &self.fc1.bias, self.activation);
+        let inner = b.linear_activate(x, self.fc1.map(), self.activation);
         b.dropout(inner, self.dropout)
     }
 
@@ -45,15 +49,14 @@ pub struct EncoderLayer<P> {
 }
 
 impl EncoderLayer<Spec> {
-    fn new(config: &Config) -> Self {
-        let of = &config.encoder;
+    fn new(of: &Stack, block: &Block) -> Self {
         let (fc1, fc2) = FeedForward::<Spec>::specs(of.d_model, of.ffn_dim);
         Self {
             self_attn: Attention::new(
                 of.d_model,
                 of.d_model,
                 of.attention_heads,
-                config.attention_dropout,
+                block.attention_dropout,
             ),
             self_attn_layer_norm: Norm::new(of.d_model),
             fc1,
@@ -69,24 +72,18 @@ impl<P> EncoderLayer<P> {
         b: &mut B,
         x: B::Tensor,
         grid: &Grid<B::Index>,
-        config: &Config,
-        see: impl FnOnce(B::Tensor),
-        map: bool,
+        block: &Block,
+        l: usize,
+        tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        let residual = Residual::of(config);
+        let residual = Residual::of(block);
         let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
         let x = residual.around(b, x, out, norm, |b, x| {
             let (kv, q) = self.self_attn.kvq(b, x);
-            let Attended { context, map } = self.self_attn.attend(b, &q, &kv, grid, map);
-            map.map(see);
-            context
+            self.self_attn.attend(b, &q, &kv, grid, Site::Encoder(l), tap)
         });
-        let block = FeedForward {
-            fc1: &self.fc1,
-            activation: config.activation,
-            dropout: config.activation_dropout,
-        };
-        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| block.forward(b, x))
+        let inner = FeedForward::of(&self.fc1, block);
+        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| inner.forward(b, x))
     }
 
     fn try_map<Q, E>(
@@ -115,50 +112,62 @@ pub struct Encoder<P, const N: usize> {
     pub layers: Layers<EncoderLayer<P>, N>,
     /// After the last layer, with pre-norm.
     pub layer_norm: Option<Norm<P>>,
-    config: Config,
+    config: EncoderConfig,
 }
 
 /// An embedding table as it begins.
-pub(super) fn table(vocabulary: usize, d_model: usize) -> Spec {
+pub(super) fn table(vocabulary: usize, d_model: usize, special: &Special) -> Spec {
+    let deviation = 1.0 / libm::sqrtf(d_model as f32);
     Spec {
         shape: Shape::matrix(vocabulary, d_model),
-        init: Init::Embedding { deviation: 1.0 / libm::sqrtf(d_model as f32) },
+        init: Init::Embedding { deviation, pad: special.pad },
+    }
+}
+
+impl<const N: usize> Encoder<Spec, N> {
+    /// The shapes of an encoder alone.
+    ///
+    /// # Errors
+    ///
+    /// The configuration describes no encoder.
+    pub fn new(config: &EncoderConfig) -> Result<Self, Impossible> {
+        config.check(N)?;
+        Self::try_new(config, Path::ROOT, &mut |_, spec| Ok(*spec))
     }
 }
 
 impl<P, const N: usize> Encoder<P, N> {
     /// Makes every parameter, in canonical order; the shapes of one layer exist at a time.
     pub(super) fn try_new<E>(
-        config: &Config,
+        config: &EncoderConfig,
         at: Path<'_>,
         f: &mut Visit<'_, Spec, P, E>,
     ) -> Result<Self, E> {
-        let d_model = config.encoder.d_model;
-        let embedding = table(config.source_vocabulary, d_model);
-        let layer = EncoderLayer::new(config);
-        let norm = config.normalize_before.then(|| Norm::new(d_model));
+        let EncoderConfig { vocabulary, stack, block, special, .. } = config;
+        let embedding = table(*vocabulary, stack.d_model, special);
+        let layer = EncoderLayer::new(stack, block);
+        let norm = block.normalize_before.then(|| Norm::new(stack.d_model));
         Ok(Self {
             embed_tokens: f(at.then("embed_tokens").then("weight"), &embedding)?,
-            layers: Layers::try_new(config.encoder.layers, at.then("layers"), |at| {
-                layer.try_map(at, f)
-            })?,
+            layers: Layers::try_new(stack.layers, at.then("layers"), |at| layer.try_map(at, f))?,
             layer_norm: norm.map(|n| n.try_map(at.then("layer_norm"), f)).transpose()?,
             config: *config,
         })
     }
 
     /// Source tokens to memory `[N, D]`.
-    pub fn forward<B: Backend<Param = P>, W: Tap<B::Tensor>>(
+    pub fn forward<B: Backend<Param = P>>(
         &self,
         b: &mut B,
         source: &Tokens<B::Index>,
         grid: &Grid<B::Index>,
-        tap: &mut W,
+        tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
         let mut x = self.begin(b, source);
+        tap.hidden(Stage::Encoder(0), &x);
         for (l, layer) in self.layers.iter().enumerate() {
-            let see = |map| tap.see(Site::Encoder(l), map);
-            x = layer.forward(b, x, grid, &self.config, see, W::WANTED);
+            x = layer.forward(b, x, grid, &self.config.block, l, tap);
+            tap.hidden(Stage::Encoder(l + 1), &x);
         }
         self.end(b, x)
     }
@@ -169,8 +178,8 @@ impl<P, const N: usize> Encoder<P, N> {
         b: &mut B,
         source: &Tokens<B::Index>,
     ) -> B::Tensor {
-        let x = b.embed(&self.embed_tokens, source);
-        b.dropout(x, self.config.dropout)
+        let x = b.embed(&self.embed_tokens, source, self.config.positions);
+        b.dropout(x, self.config.block.dropout)
     }
 
     /// Layer `l` of [`Encoder::forward`], untapped; `x` itself comes back as an error where there is no such layer.
@@ -182,7 +191,7 @@ impl<P, const N: usize> Encoder<P, N> {
         grid: &Grid<B::Index>,
     ) -> Result<B::Tensor, B::Tensor> {
         match self.layers.get(l) {
-            Some(layer) => Ok(layer.forward(b, x, grid, &self.config, |_| {}, false)),
+            Some(layer) => Ok(layer.forward(b, x, grid, &self.config.block, l, &mut ())),
             None => Err(x),
         }
     }
@@ -195,7 +204,12 @@ impl<P, const N: usize> Encoder<P, N> {
         }
     }
 
-    pub(super) fn try_map<Q, E>(
+    /// Maps every parameter, in canonical order, under its name behind `at`.
+    ///
+    /// # Errors
+    ///
+    /// The first one of `f`.
+    pub fn try_map<Q, E>(
         &self,
         at: Path<'_>,
         f: &mut Visit<'_, P, Q, E>,

@@ -12,9 +12,9 @@ pub use decoder::{Cache, CachedLayer, Decoder, DecoderLayer};
 pub use encoder::{Encoder, EncoderLayer};
 pub use transformer::Transformer;
 
-use basic::Residual;
+use crate::backend::Kv;
 
-/// Where an attention map comes from; layers count from 0.
+/// Where an attention is; layers count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Site {
     /// Encoder self-attention.
@@ -25,52 +25,34 @@ pub enum Site {
     Cross(usize),
 }
 
-/// Sees the attention maps as a forward pass makes them.
+/// Where a hidden state is: 0 is the embeddings, `l` what layer `l - 1` gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Of the encoder.
+    Encoder(usize),
+    /// Of the decoder.
+    Decoder(usize),
+}
+
+/// Sees what a forward pass makes on the way. What a tap does not ask for costs nothing.
 pub trait Tap<T> {
-    /// Whether maps are wanted at all; if not, a backend need not write them.
-    const WANTED: bool;
-    /// Takes the map `[H, A]` of `site`.
-    fn see(&mut self, site: Site, map: T);
+    /// Whether attention maps are wanted; if not, a backend need not write them.
+    fn wants_maps(&self) -> bool {
+        false
+    }
+    /// Takes the map `[H, A]` of `site`, if maps are wanted.
+    fn map(&mut self, _site: Site, _map: T) {}
+    /// Sees the hidden states `[N, D]` of `stage`.
+    fn hidden(&mut self, _stage: Stage, _x: &T) {}
+    /// Sees the queries `[Nq, D]` of `site`, and its keys and values `[Nk, D]`.
+    fn projections(&mut self, _site: Site, _q: &T, _kv: &Kv<T>) {}
 }
 
 /// The tap that wants nothing.
-impl<T> Tap<T> for () {
-    const WANTED: bool = false;
-    fn see(&mut self, _: Site, _: T) {}
-}
+impl<T> Tap<T> for () {}
 
 #[cfg(feature = "train")]
-pub use trace::Trace;
+pub use trace::{Projections, Trace};
 
 #[cfg(feature = "train")]
-mod trace {
-    use super::{Site, Tap};
-    use alloc::vec::Vec;
-
-    /// The tap that keeps every map, layer after layer.
-    pub struct Trace<T> {
-        /// Encoder self-attention.
-        pub encoder: Vec<T>,
-        /// Decoder self-attention.
-        pub decoder: Vec<T>,
-        /// Decoder to encoder.
-        pub cross: Vec<T>,
-    }
-
-    impl<T> Default for Trace<T> {
-        fn default() -> Self {
-            Self { encoder: Vec::new(), decoder: Vec::new(), cross: Vec::new() }
-        }
-    }
-
-    impl<T> Tap<T> for Trace<T> {
-        const WANTED: bool = true;
-        fn see(&mut self, site: Site, map: T) {
-            match site {
-                Site::Encoder(_) => self.encoder.push(map),
-                Site::Decoder(_) => self.decoder.push(map),
-                Site::Cross(_) => self.cross.push(map),
-            }
-        }
-    }
-}
+mod trace;

@@ -1,8 +1,8 @@
 //! The whole model.
 
+use super::Tap;
 use super::decoder::{Cache, Decoder, Grids};
 use super::encoder::Encoder;
-use super::{Residual, Tap};
 use crate::backend::{Backend, Decode};
 use crate::batch::{Grid, Tokens};
 use crate::config::{Config, Impossible};
@@ -39,7 +39,7 @@ impl<P, const N: usize> Transformer<P, N> {
         config.check(N)?;
         let root = Path::ROOT;
         Ok(Self {
-            encoder: Encoder::try_new(config, root.then("encoder"), f)?,
+            encoder: Encoder::try_new(&config.encoder_config(), root.then("encoder"), f)?,
             decoder: Decoder::try_new(config, root.then("decoder"), f)?,
             config: *config,
         })
@@ -48,6 +48,11 @@ impl<P, const N: usize> Transformer<P, N> {
     /// `[V, D]`: embeds the target and projects to the output.
     pub fn target_table(&self) -> &P {
         self.decoder.embed_tokens.as_ref().unwrap_or(&self.encoder.embed_tokens)
+    }
+
+    /// The output projection: its table `[V, D]` and, where it has one, its bias `[V]`.
+    pub fn output(&self) -> (&P, Option<&P>) {
+        (self.target_table(), self.decoder.output_bias.as_ref())
     }
 
     /// Source tokens to memory `[N, D]`.
@@ -76,8 +81,9 @@ impl<P, const N: usize> Transformer<P, N> {
     }
 
     /// Hidden states `[N, D]` to `[N, V]`.
-    pub fn logits<B: Backend<Param = P>>(&self, b: &mut B, hidden: &B::Tensor) -> B::Tensor {
-        b.project(hidden, self.target_table())
+    pub fn logits<B: Decode<Param = P>>(&self, b: &mut B, hidden: &B::Tensor) -> B::Tensor {
+        let (table, bias) = self.output();
+        b.project(hidden, table, bias)
     }
 
     /// An empty cache for `rows` rows of `capacity` tokens over `memory`.
@@ -114,11 +120,5 @@ impl<P, const N: usize> Transformer<P, N> {
             decoder: self.decoder.try_map(root.then("decoder"), f)?,
             config: self.config,
         })
-    }
-}
-
-impl Residual {
-    pub(super) fn of(config: &Config) -> Self {
-        Self { normalize_before: config.normalize_before, dropout: config.dropout }
     }
 }

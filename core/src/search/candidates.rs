@@ -3,11 +3,12 @@
 use super::{Error, cut};
 use crate::allow::Allow;
 use crate::backend::Decode;
-use crate::config::token::{EOS, PAD};
+use crate::config::Special;
 use core::ops::Range;
 
 /// The best 2 K next tokens of each row, best first: K of them may be EOS, and K are to be left.
 pub(super) struct Candidates<'w> {
+    special: Special,
     /// 2 K
     width: usize,
     tokens: &'w mut [u32],
@@ -23,6 +24,7 @@ pub(super) struct Head {
 
 impl<'w> Candidates<'w> {
     pub fn new(
+        special: Special,
         beam: usize,
         rows: usize,
         words: &mut &'w mut [u32],
@@ -30,6 +32,7 @@ impl<'w> Candidates<'w> {
     ) -> Self {
         let width = beam.saturating_mul(2);
         Self {
+            special,
             width,
             tokens: cut(words, rows * width),
             log_probabilities: cut(floats, rows * width),
@@ -63,7 +66,7 @@ impl<'w> Candidates<'w> {
     /// Removes the head of `row`.
     pub fn drop_head(&mut self, row: usize) -> Option<()> {
         let slots = self.slots(row);
-        shift(self.tokens.get_mut(slots.clone())?, PAD);
+        shift(self.tokens.get_mut(slots.clone())?, self.special.pad);
         shift(self.log_probabilities.get_mut(slots)?, f32::NEG_INFINITY);
         Some(())
     }
@@ -73,7 +76,7 @@ impl<'w> Candidates<'w> {
         let slots = self.slots(row);
         self.log_probabilities.get_mut(slots.clone())?.fill(f32::NEG_INFINITY);
         *self.log_probabilities.get_mut(slots.start)? = log_probability;
-        *self.tokens.get_mut(slots.start)? = EOS;
+        *self.tokens.get_mut(slots.start)? = self.special.eos;
         Some(())
     }
 }

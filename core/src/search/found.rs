@@ -1,7 +1,6 @@
 //! What a search has written, and what it found.
 
 use super::cut;
-use crate::config::token::EOS;
 
 /// Token and parent of every beam at every step, `[steps, rows]` each. A beam's place is `sentence * K + k`.
 pub(super) struct History<'w> {
@@ -106,6 +105,7 @@ fn insert<T>(list: &mut [T], at: usize, x: T) {
 pub struct Found<'w> {
     pub(super) history: History<'w>,
     pub(super) finished: Finished<'w>,
+    pub(super) eos: u32,
 }
 
 impl Found<'_> {
@@ -129,7 +129,7 @@ impl Found<'_> {
     pub fn token(&self, sentence: usize, rank: usize, at: usize) -> Option<u32> {
         let ended = self.finished.get(sentence, rank)?;
         if at == ended.step as usize {
-            return Some(EOS);
+            return Some(self.eos);
         }
         self.back(ended).find(|(step, _)| *step == at).map(|(_, token)| token)
     }
@@ -140,7 +140,7 @@ impl Found<'_> {
         let Some(ended) = self.finished.get(sentence, rank) else { return 0 };
         let end = ended.step as usize;
         let mut first = end;
-        for (at, token) in core::iter::once((end, EOS)).chain(self.back(ended)) {
+        for (at, token) in core::iter::once((end, self.eos)).chain(self.back(ended)) {
             if let Some(slot) = out.get_mut(at) {
                 *slot = token;
             }
@@ -164,6 +164,7 @@ impl Found<'_> {
 #[allow(clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::config::token::EOS;
 
     /// Two beams of one sentence: the first writes 7 and 8, the second goes on from the first with 9.
     fn found<'w>(mut words: &'w mut [u32], mut floats: &'w mut [f32]) -> Option<Found<'w>> {
@@ -174,7 +175,7 @@ mod tests {
         let mut finished = Finished::new(2, 1, &mut words, &mut floats);
         finished.push(0, Ended { score: -2.0, step: 1, place: 0 })?;
         finished.push(0, Ended { score: -1.0, step: 2, place: 1 })?;
-        Some(Found { history, finished })
+        Some(Found { history, finished, eos: EOS })
     }
 
     #[test]

@@ -48,15 +48,15 @@ pub enum Error {
         /// Words of `u32` and of `f32` needed, see [`Search::workspace`].
         needed: (usize, usize),
     },
-    /// The device has gone.
-    Lost,
+    /// The device was lost.
+    Lost(Lost),
     /// A beam of 0, or a step outside its workspace: a bug.
     Fault,
 }
 
 impl From<Lost> for Error {
-    fn from(_: Lost) -> Self {
-        Self::Lost
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
     }
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Error {
             Self::Workspace { needed: (words, floats) } => {
                 write!(f, "the search needs a workspace of {words} integers and {floats} floats")
             }
-            Self::Lost => Lost.fmt(f),
+            Self::Lost(lost) => lost.fmt(f),
             Self::Fault => f.write_str("the search left its workspace: this is a bug"),
         }
     }
@@ -107,7 +107,8 @@ impl Search {
         if words.len() < needed.0 || floats.len() < needed.1 {
             return Err(Error::Workspace { needed });
         }
-        let mut steps = Steps::new(*self, sentences.len(), longest, words, floats);
+        let mut steps =
+            Steps::new(*self, model.config.special, sentences.len(), longest, words, floats);
         let rows = sentences.len() * self.beam;
         let mut cache = model.cache(b, memory, rows, longest + 1);
         while steps.step(b, model, &mut cache, sentences)? {}

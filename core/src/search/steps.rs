@@ -5,8 +5,8 @@ use super::found::{Ended, Finished, Found, History};
 use super::{Error, Search, Sentence, cut};
 use crate::allow::{Allow, End};
 use crate::backend::Decode;
-use crate::batch::{FIRST_POSITION, Grid, Run, Span, Tokens};
-use crate::config::token::EOS;
+use crate::batch::{Grid, Run, Span, Tokens};
+use crate::config::Special;
 use crate::nn::{Cache, Transformer};
 use core::ops::Range;
 
@@ -22,12 +22,13 @@ impl<'w> Steps<'w> {
     /// Over workspaces that are large enough, see [`Search::workspace`]; over others every step is a fault.
     pub fn new(
         how: Search,
+        special: Special,
         sentences: usize,
         longest: usize,
         words: &'w mut [u32],
         floats: &'w mut [f32],
     ) -> Self {
-        Self { state: State::new(how, sentences, longest, words, floats), longest, at: 0 }
+        Self { state: State::new(how, special, sentences, longest, words, floats), longest, at: 0 }
     }
 
     /// One more token for each live row; whether there is more to do. `cache` has room for `longest + 1` tokens.
@@ -67,7 +68,8 @@ impl<'w> Steps<'w> {
 
     /// What was found.
     pub fn found(self) -> Found<'w> {
-        Found { history: self.state.history, finished: self.state.finished }
+        let State { history, finished, special, .. } = self.state;
+        Found { history, finished, eos: special.eos }
     }
 }
 
@@ -101,6 +103,7 @@ struct Choice {
 
 struct State<'w> {
     how: Search,
+    special: Special,
     /// Rows being decoded.
     live: usize,
     history: History<'w>,
@@ -119,6 +122,7 @@ struct State<'w> {
 impl<'w> State<'w> {
     fn new(
         how: Search,
+        special: Special,
         sentences: usize,
         longest: usize,
         words: &'w mut [u32],
@@ -129,6 +133,7 @@ impl<'w> State<'w> {
         let rows = sentences * how.beam;
         let state = Self {
             how,
+            special,
             live: sentences,
             history: History::new(rows, longest + 1, words),
             finished: Finished::new(how.beam, sentences, words, floats),
@@ -137,13 +142,13 @@ impl<'w> State<'w> {
             parents: cut(words, rows),
             ids: cut(words, rows),
             spans: cut(words, rows * Span::WORDS),
-            candidates: Candidates::new(how.beam, rows, words, floats),
+            candidates: Candidates::new(special, how.beam, rows, words, floats),
         };
         // The first step has one row for each sentence.
         for (sentence, place) in state.beams.places.iter_mut().take(sentences).enumerate() {
             *place = (sentence * how.beam) as u32;
         }
-        state.ids.iter_mut().take(sentences).for_each(|id| *id = EOS);
+        state.ids.iter_mut().take(sentences).for_each(|id| *id = special.start);
         state
     }
 
@@ -161,7 +166,7 @@ impl<'w> State<'w> {
         let rows = self.live;
         let words = self.ids.get_mut(..rows)?;
         let ids = b.index(words);
-        words.fill(FIRST_POSITION + at as u32);
+        words.fill(at as u32);
         Some(Tokens { ids, positions: b.index(words), rows, zero_padding: false, first: 0 })
     }
 
@@ -225,7 +230,7 @@ impl<'w> State<'w> {
     }
 
     fn allow(&self, end: End) -> Allow {
-        Allow { end, forbidden: self.how.forbidden }
+        Allow { special: self.special, end, forbidden: self.how.forbidden }
     }
 
     /// Sets the log-probability of each row's end aside, where the next scores will be.
@@ -273,14 +278,14 @@ impl<'w> State<'w> {
         at: usize,
         last: bool,
     ) -> Result<usize, Error> {
-        let (beam, mut kept) = (self.how.beam, 0);
+        let (beam, eos, mut kept) = (self.how.beam, self.special.eos, 0);
         for rank in 0..2 * beam {
             let Some(best) = self.best(rows.clone())? else { break };
             self.candidates.drop_head(best.row).ok_or(Error::Fault)?;
-            if best.token != EOS && kept < beam {
+            if best.token != eos && kept < beam {
                 self.keep(sentence, kept, to, at, best).ok_or(Error::Fault)?;
                 kept += 1;
-            } else if best.token == EOS && rank < beam && !self.full(sentence)? {
+            } else if best.token == eos && rank < beam && !self.full(sentence)? {
                 self.end(sentence, at, best).ok_or(Error::Fault)?;
             }
         }
@@ -288,7 +293,7 @@ impl<'w> State<'w> {
             return Ok(to);
         }
         // A vocabulary too small to fill the beam: rows that can never be chosen from.
-        let never = Choice { row: rows.start, token: EOS, score: f32::NEG_INFINITY };
+        let never = Choice { row: rows.start, token: eos, score: f32::NEG_INFINITY };
         for k in kept..beam {
             self.keep(sentence, k, to, at, never).ok_or(Error::Fault)?;
         }

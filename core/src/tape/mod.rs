@@ -5,10 +5,11 @@
 mod ops;
 
 use crate::backend::{
-    Attend, Attended, Backend, Kv, Lost, MapLoss, SavedAttend, TeacherRows, TokenLoss, Train,
+    Attend, Attended, Backend, Device, Kv, Lost, MapLoss, SavedAttend, TeacherRows, TokenLoss,
+    Train,
 };
 use crate::batch::{Grid, Tokens};
-use crate::config::Activation;
+use crate::config::{Activation, Positions};
 use crate::rng;
 use crate::rows::TokenRow;
 use crate::shape::Shape;
@@ -88,21 +89,24 @@ impl<'b, B: Train> Tape<'b, B> {
     pub fn token_loss(
         &mut self,
         hidden: &Var<B::Tensor>,
-        table: &Var<B::Tensor>,
+        output: (&Var<B::Tensor>, Option<&Var<B::Tensor>>),
         teacher: Option<TeacherRows<'_, B::Tensor>>,
         targets: &B::Index,
         row: TokenRow,
     ) -> B::Tensor {
         let loss = self.backend.token_loss(TokenLoss {
             hidden: &hidden.value,
-            table: &table.value,
+            table: &output.0.value,
+            bias: output.1.map(|bias| &bias.value),
             teacher,
             targets,
             row,
             gradient: true,
         });
-        for (of, gradient) in [(hidden, loss.hidden), (table, loss.table)] {
-            if let Some(gradient) = gradient {
+        let (table, bias) = output;
+        let gradients = [(Some(hidden), loss.hidden), (Some(table), loss.table), (bias, loss.bias)];
+        for (of, gradient) in gradients {
+            if let (Some(of), Some(gradient)) = (of, gradient) {
                 self.grads.add(self.backend, of.id, gradient);
             }
         }
@@ -138,20 +142,6 @@ impl<'b, B: Train> Tape<'b, B> {
 
     fn var(&mut self, value: B::Tensor, first: usize) -> Var<B::Tensor> {
         Var { value, first, id: self.grads.place() }
-    }
-
-    /// Records linear maps `[w, b]` of one `x`, whose results these are.
-    fn mapped<const N: usize>(
-        &mut self,
-        x: &Var<B::Tensor>,
-        maps: [[&Var<B::Tensor>; 2]; N],
-        ys: [B::Tensor; N],
-    ) -> [Var<B::Tensor>; N] {
-        let ys = ys.map(|y| self.var(y, x.first));
-        let map = |([w, b], y): ([&Var<_>; 2], &Var<_>)| Map { w: w.clone(), b: b.id, y: y.id };
-        let maps = maps.into_iter().zip(&ys).map(map).collect();
-        self.ops.push(Op::Linears { x: x.clone(), maps });
-        ys
     }
 
     /// Records how the first term, masked, and the second became a sum and its norm.
@@ -192,15 +182,14 @@ impl<'b, B: Train> Tape<'b, B> {
     }
 }
 
-/// What the parameters of maps are.
-fn values<T, const N: usize>(maps: [[&Var<T>; 2]; N]) -> [[&T; 2]; N] {
-    maps.map(|map| map.map(|param| &param.value))
+/// The parameters themselves.
+fn values<T>(params: [&Var<T>; 2]) -> [&T; 2] {
+    params.map(|param| &param.value)
 }
 
-/// Recording: run the operation, keep what its gradient takes.
-impl<B: Train> Backend for Tape<'_, B> {
+/// What is not recorded goes to the backend underneath.
+impl<B: Train> Device for Tape<'_, B> {
     type Tensor = Var<B::Tensor>;
-    type Param = Var<B::Tensor>;
     type Index = B::Index;
 
     fn shape(&self, x: &Self::Tensor) -> Shape {
@@ -226,8 +215,26 @@ impl<B: Train> Backend for Tape<'_, B> {
         self.backend.index_tokens(ids, positions)
     }
 
-    fn embed(&mut self, table: &Self::Param, tokens: &Tokens<Self::Index>) -> Self::Tensor {
-        let y = self.backend.embed(&table.value, tokens);
+    fn wait(&mut self) -> Result<(), Lost> {
+        self.backend.wait()
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.backend.memory()
+    }
+}
+
+/// Recording: run the operation, keep what its gradient takes.
+impl<B: Train> Backend for Tape<'_, B> {
+    type Param = Var<B::Tensor>;
+
+    fn embed(
+        &mut self,
+        table: &Self::Param,
+        tokens: &Tokens<Self::Index>,
+        positions: Positions,
+    ) -> Self::Tensor {
+        let y = self.backend.embed(&table.value, tokens, positions);
         let y = self.var(y, tokens.first);
         let shape = self.backend.shape(&table.value);
         self.ops.push(Op::Embed { table: table.id, shape, tokens: tokens.clone(), y: y.id });
@@ -247,7 +254,7 @@ impl<B: Train> Backend for Tape<'_, B> {
     }
 
     fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor {
-        let input = (f == Activation::Gelu).then(|| x.value.clone());
+        let input = f.gradient_takes_input().then(|| x.value.clone());
         let y = self.backend.activate(x.value, f);
         let y = self.var(y, x.first);
         let saved = input.unwrap_or_else(|| y.value.clone());
@@ -282,71 +289,55 @@ impl<B: Train> Backend for Tape<'_, B> {
         how: Attend,
     ) -> Attended<Self::Tensor> {
         let key = (how.dropout > 0.0).then(|| self.next_key(how.heads * grid.first));
-        let how = Attend { map: true, key, ..how };
+        let how = Attend { key, ..how };
         let values = Kv { k: kv.k.value.clone(), v: kv.v.value.clone() };
         let Attended { context, map } = self.backend.attend(&q.value, &values, grid, how);
         let context = self.var(context, q.first);
-        // A backend that is asked for the map gives it.
-        let Some(map) = map else { return Attended { context, map: None } };
-        let map = self.var(map, 0);
+        let map = map.map(|map| self.var(map, 0));
         self.ops.push(Op::Attend {
             inputs: [q.id, kv.k.id, kv.v.id],
-            saved: SavedAttend { q: q.value.clone(), kv: values, map: map.value.clone() },
+            saved: SavedAttend {
+                q: q.value.clone(),
+                kv: values,
+                map: map.as_ref().map(|map| map.value.clone()),
+            },
             grid: grid.clone(),
             how,
             y: context.id,
-            map: map.id,
+            map: map.as_ref().map(|map| map.id),
         });
-        Attended { context, map: Some(map) }
+        Attended { context, map }
     }
 
-    fn linear_kv(&mut self, x: &Self::Tensor, maps: [[&Self::Param; 2]; 2]) -> Kv<Self::Tensor> {
-        let Kv { k, v } = self.backend.linear_kv(&x.value, values(maps));
-        let [k, v] = self.mapped(x, maps, [k, v]);
-        Kv { k, v }
-    }
-
-    fn linear_kvq(
+    fn linears<const M: usize>(
         &mut self,
         x: &Self::Tensor,
-        maps: [[&Self::Param; 2]; 3],
-    ) -> (Kv<Self::Tensor>, Self::Tensor) {
-        let (Kv { k, v }, q) = self.backend.linear_kvq(&x.value, values(maps));
-        let [k, v, q] = self.mapped(x, maps, [k, v, q]);
-        (Kv { k, v }, q)
+        maps: [[&Self::Param; 2]; M],
+    ) -> [Self::Tensor; M] {
+        let ys = self.backend.linears(&x.value, maps.map(values));
+        let ys = ys.map(|y| self.var(y, x.first));
+        let map = |([w, b], y): ([&Var<_>; 2], &Var<_>)| Map { w: w.clone(), b: b.id, y: y.id };
+        let maps = maps.into_iter().zip(&ys).map(map).collect();
+        self.ops.push(Op::Linears { x: x.clone(), maps });
+        ys
     }
 
     fn linear_activate(
         &mut self,
         x: &Self::Tensor,
-        w: &Self::Param,
-        b: &Self::Param,
+        [w, b]: [&Self::Param; 2],
         f: Activation,
     ) -> Self::Tensor {
-        if f == Activation::Gelu {
-            // Its gradient takes what lies between the two.
+        if f.gradient_takes_input() {
             let y = self.linear(x, w, Some(b));
             return self.activate(y, f);
         }
-        let y = self.backend.linear_activate(&x.value, &w.value, &b.value, f);
+        let y = self.backend.linear_activate(&x.value, values([w, b]), f);
         let between = self.grads.place();
         self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y: between });
         let y = self.var(y, x.first);
         self.ops.push(Op::Activate { x: between, saved: y.value.clone(), f, y: y.id });
         y
-    }
-
-    fn join(
-        &mut self,
-        y: Self::Tensor,
-        x: &Self::Tensor,
-        p: f32,
-        gain: &Self::Param,
-        bias: &Self::Param,
-    ) -> Self::Tensor {
-        let mask = self.next_mask(p, x);
-        let sums = self.backend.join_masked(y.value, &x.value, mask, &gain.value, &bias.value);
-        self.joined(y.id, x, mask, sums, [gain, bias])
     }
 
     fn linear_join(
@@ -358,7 +349,7 @@ impl<B: Train> Backend for Tape<'_, B> {
         norm: [&Self::Param; 2],
     ) -> Self::Tensor {
         let mask = self.next_mask(p, residual);
-        let [map, of] = values([[w, b], norm]);
+        let [map, of] = [[w, b], norm].map(values);
         let sums = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
         let y = self.grads.place();
         self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y });

@@ -44,15 +44,60 @@ impl<T> Grads<T> {
 
 /// One recorded operation: the ids of what went in and came out (`y`), and what the gradient takes.
 pub(super) enum Op<T, I> {
-    Embed { table: Id, shape: Shape, tokens: Tokens<I>, y: Id },
-    Linear { x: Var<T>, w: Var<T>, b: Option<Id>, y: Id },
-    Linears { x: Var<T>, maps: Vec<Map<T>> },
-    Activate { x: Id, saved: T, f: Activation, y: Id },
-    Add { terms: [Id; 2], y: Id },
-    LayerNorm { x: Var<T>, gain: Var<T>, bias: Id, y: Id },
-    Attend { inputs: [Id; 3], saved: SavedAttend<T>, grid: Grid<I>, how: Attend, y: Id, map: Id },
-    Mask { x: Id, p: f32, key: u64, y: Id },
-    Align { maps: Vec<Id>, values: Vec<T>, w: Var<T>, b: Id, grid: Grid<I>, y: Id },
+    Embed {
+        table: Id,
+        shape: Shape,
+        tokens: Tokens<I>,
+        y: Id,
+    },
+    Linear {
+        x: Var<T>,
+        w: Var<T>,
+        b: Option<Id>,
+        y: Id,
+    },
+    Linears {
+        x: Var<T>,
+        maps: Vec<Map<T>>,
+    },
+    Activate {
+        x: Id,
+        saved: T,
+        f: Activation,
+        y: Id,
+    },
+    Add {
+        terms: [Id; 2],
+        y: Id,
+    },
+    LayerNorm {
+        x: Var<T>,
+        gain: Var<T>,
+        bias: Id,
+        y: Id,
+    },
+    Attend {
+        inputs: [Id; 3],
+        saved: SavedAttend<T>,
+        grid: Grid<I>,
+        how: Attend,
+        y: Id,
+        map: Option<Id>,
+    },
+    Mask {
+        x: Id,
+        p: f32,
+        key: u64,
+        y: Id,
+    },
+    Align {
+        maps: Vec<Id>,
+        values: Vec<T>,
+        w: Var<T>,
+        b: Id,
+        grid: Grid<I>,
+        y: Id,
+    },
 }
 
 /// One of several linear maps of the same input.
@@ -119,7 +164,7 @@ impl<T: Clone, I: Clone> Op<T, I> {
                 grads.add(b, bias, d.bias);
             }
             Op::Attend { inputs, saved, grid, how, y, map } => {
-                let (dy, dmap) = (grads.take(y), grads.take(map));
+                let (dy, dmap) = (grads.take(y), map.and_then(|map| grads.take(map)));
                 if dy.is_none() && dmap.is_none() {
                     return;
                 }

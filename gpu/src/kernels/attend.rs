@@ -94,6 +94,13 @@ pub(crate) fn attend_grad<R: Runtime>(
 ) -> [Tensor; 3] {
     let SavedAttend { q, kv, map } = saved;
     let width = check(q, kv, grid, how);
+    let map = match map {
+        Some(map) => map.clone(),
+        None => {
+            let anew = attend(client, q, kv, grid, Attend { map: true, ..how });
+            anew.map.expect("asked for")
+        }
+    };
     let (size, extent) = (width / how.heads, Extent::of(&grid.spans.values));
     let lanes = lanes(size, [q, &kv.k]);
     let (p, key) = dropout(&how);

@@ -6,7 +6,6 @@ use crate::grid::{UNITS, cubes, elements, units};
 use crate::memory::Client;
 use crate::tensor::{Index, Tensor};
 use a2d_core::allow::{Allow, End};
-use a2d_core::config::token;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 
@@ -133,6 +132,8 @@ fn top_k_kernel(
     rows: u32,
     vocabulary: u32,
     k: u32,
+    pad: u32,
+    eos: u32,
     no_end: u32,
     only_end: u32,
     first_start: u32,
@@ -165,17 +166,17 @@ fn top_k_kernel(
             let mut best_id = vocabulary;
             for i in range_stepped(UNIT_POS as usize, v, U) {
                 let (z, id) = (logits[base + i], i as u32);
-                let mut allowed = id != token::PAD;
+                let mut allowed = id != pad;
                 let forbidden = within(id, first_start, first_end)
                     || within(id, second_start, second_end)
                     || within(id, third_start, third_end)
                     || within(id, fourth_start, fourth_end);
-                allowed = allowed && (!forbidden || id == token::EOS);
+                allowed = allowed && (!forbidden || id == eos);
                 if no_end == 1 {
-                    allowed = allowed && id != token::EOS;
+                    allowed = allowed && id != eos;
                 }
                 if only_end == 1 {
-                    allowed = id == token::EOS;
+                    allowed = id == eos;
                 }
                 let after = rank == 0 || z < last || (z == last && id > last_id);
                 if allowed && after && (z > best || (z == best && id < best_id)) {
@@ -187,7 +188,7 @@ fn top_k_kernel(
             if UNIT_POS == 0 {
                 let found = best_id < vocabulary;
                 out[row * 2 * k + rank] = select(found, best - lse, LOWEST);
-                out[row * 2 * k + k + rank] = f32::reinterpret(select(found, best_id, token::PAD));
+                out[row * 2 * k + k + rank] = f32::reinterpret(select(found, best_id, pad));
             }
             last = best;
             last_id = best_id;
@@ -214,6 +215,8 @@ pub(crate) fn top_k<R: Runtime>(
         rows as u32,
         v as u32,
         k as u32,
+        allow.special.pad,
+        allow.special.eos,
         u32::from(allow.end == End::Not),
         u32::from(allow.end == End::Must),
         first[0],

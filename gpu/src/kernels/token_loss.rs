@@ -3,7 +3,7 @@
 
 use super::columns::column_sums;
 use super::cube::{LOWEST, cube_max, cube_sum};
-use super::pointwise::{add_to, empty, zeros};
+use super::pointwise::{add_bias, add_to, empty, zeros};
 use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes, units};
 use crate::memory::Client;
@@ -169,6 +169,7 @@ fn token_loss_kernel<F: Float>(
 pub(crate) struct Given<'a> {
     pub hidden: &'a Tensor,
     pub table: &'a Tensor,
+    pub bias: Option<&'a Tensor>,
     pub teacher: Option<TeacherRows<'a, Tensor>>,
     pub targets: &'a Index,
     pub row: TokenRow,
@@ -186,6 +187,7 @@ pub(crate) fn token_loss<R: Device>(
     let values = empty(client, Shape::matrix(n, VALUES));
     let hidden = of.gradient.then(|| empty(client, of.hidden.shape));
     let mut table: Option<Tensor> = None;
+    let mut bias: Option<Tensor> = None;
     // Views of whole blocks begin where every device lets them.
     let block = (block(client) / v / ALIGNMENT).max(1) * ALIGNMENT;
     for from in (0..n).step_by(block) {
@@ -194,13 +196,17 @@ pub(crate) fn token_loss<R: Device>(
             true => x.clone(),
             false => x.rows_from(from, rows),
         };
-        let logits = |x: &Tensor, table: &Tensor| {
+        let logits = |x: &Tensor, table: &Tensor, bias: Option<&Tensor>| {
             let z = gemm.run(client, Form::Nt, x, table, [rows, v, x.cols()], Out::New);
-            Tensor::of(z, Shape::matrix(rows, v))
+            let z = Tensor::of(z, Shape::matrix(rows, v));
+            if let Some(bias) = bias {
+                add_bias(client, &z, bias, None);
+            }
+            z
         };
         let x = part(of.hidden);
-        let z = logits(&x, of.table);
-        let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table));
+        let z = logits(&x, of.table, of.bias);
+        let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table, of.bias));
         launch(client, of, &z, taught.as_ref().unwrap_or(&x), &values, [from, rows, v]);
         if let Some(hidden) = &hidden {
             let to = Out::To(hidden.part(from, rows));
@@ -210,12 +216,20 @@ pub(crate) fn token_loss<R: Device>(
                 None => table = Some(Tensor::of(part, of.table.shape)),
                 Some(table) => add_to(client, &table.view(), &part),
             }
+            if of.bias.is_some() {
+                let part = column_sums(client, &z.view(), rows, v);
+                match &bias {
+                    None => bias = Some(part),
+                    Some(bias) => add_to(client, &bias.view(), &part.view()),
+                }
+            }
         }
     }
     if of.gradient && table.is_none() {
         table = Some(zeros(client, of.table.shape));
+        bias = of.bias.map(|bias| zeros(client, bias.shape));
     }
-    TokenLosses { values: column_sums(client, &values.view(), n, VALUES), hidden, table }
+    TokenLosses { values: column_sums(client, &values.view(), n, VALUES), hidden, table, bias }
 }
 
 /// Logits of a block.
@@ -233,8 +247,8 @@ fn launch<R: Runtime>(
     [from, rows, v]: [usize; 3],
 ) {
     let row = &of.row;
-    // A gradient that nobody wants is not rounded either.
-    let short = Short::of(client, z, of.gradient);
+    // A gradient that nobody wants is not rounded; that of a bias is summed in full.
+    let short = Short::of(client, z, of.gradient && of.bias.is_none());
     token_loss_kernel::launch::<R>(
         client,
         cubes(rows),

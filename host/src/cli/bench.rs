@@ -2,8 +2,9 @@
 
 use super::DeviceArgs;
 use super::values::{beam, positive};
+use crate::bench::{BenchModel, BenchPreset, BenchShape, BenchWhat, Request};
 use crate::config::Precision;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 /// `host bench`.
@@ -57,52 +58,21 @@ pub struct BenchArgs {
     pub device: DeviceArgs,
 }
 
-/// What `bench` measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BenchWhat {
-    /// Steps of a model trained alone.
-    Train,
-    /// Steps of a student with its teacher.
-    Distill,
-    /// Translation.
-    Translate,
-}
-
-/// The sizes that `bench` measures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum BenchShape {
-    /// V 8000, width 256, 4 heads, teacher of 6 + 6 layers, student of 3 + 3.
-    #[default]
-    Base,
-    /// V 10000, width 512, 4 heads, teacher of 6 + 6 layers, student of 3 + 3.
-    Paper,
-    /// V 32000, width 1024, 16 heads, teacher of 12 + 12 layers, student of 4 + 4.
-    Large,
-    /// As small as can be: to see that it runs.
-    #[value(hide = true)]
-    Tiny,
-}
-
-/// The model that `bench train` trains.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum BenchModel {
-    /// The large one.
-    Teacher,
-    /// The small one.
-    #[default]
-    Student,
-}
-
-/// The losses of `bench distill`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum BenchPreset {
-    /// As the authors' code.
-    #[default]
-    Official,
-    /// Attention maps without padding and future.
-    Masked,
-    /// Attention maps row by row.
-    Rows,
-    /// The teacher's words alone.
-    WordKd,
+impl From<&BenchArgs> for Request {
+    fn from(args: &BenchArgs) -> Self {
+        Self {
+            what: args.what,
+            batches: args.batches.clone(),
+            sources: args.sources.clone(),
+            max_tokens: args.max_tokens,
+            shape: args.shape,
+            model: args.model,
+            preset: args.preset,
+            beam: args.beam,
+            repeats: args.repeats,
+            precision: args.precision,
+            profile: args.profile,
+            seed: args.seed,
+        }
+    }
 }

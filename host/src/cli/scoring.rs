@@ -1,12 +1,12 @@
 //! The arguments of `host score` and `host compare`. The settings of metrics have sacreBLEU's names.
 
 use super::values::positive;
-use crate::error::{Error, Result};
 use crate::score::command;
 use crate::score::compare::{self, Test};
 use crate::score::tokenize::{Tercom, Tokenizer};
 use crate::score::triples::Export;
 use crate::score::{Bleu, Chrf, Options, Smoothing, Ter};
+use crate::system::error::{Error, Result};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use super::DeviceArgs;
 use super::values::positive;
 use crate::config::{OnNan, Precision, Setting};
-use crate::error::Result;
+use crate::system::error::Result;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -104,6 +104,11 @@ pub struct AverageArgs {
 }
 
 impl RunArgs {
+    /// Whether batches are to fill the device.
+    pub fn fills(&self) -> bool {
+        self.max_tokens == Some(MaxTokens::Auto)
+    }
+
     /// The settings that the arguments ask for; `--set` comes last and wins.
     fn settings(&self, flags_of_verb: Vec<Option<Setting>>) -> Result<Vec<Setting>> {
         let data = self.data.as_ref().map(|path| Setting::path("--data", "data.dir", path));

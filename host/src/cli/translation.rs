@@ -2,8 +2,10 @@
 
 use super::DeviceArgs;
 use super::values::{beam, not_negative, positive};
-use crate::error::{Error, Result};
 use crate::score::tokenize::Tokenizer;
+use crate::system::error::{Error, Result};
+use crate::translate::Options;
+use a2d_core::search::Search;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -115,5 +117,22 @@ impl TranslateArgs {
         let (wanted, beam) = (self.n_best.unwrap_or(1), self.search.beam);
         let text = || format!("--n-best {wanted} needs --beam {wanted} or more, found {beam}");
         if wanted <= beam { Ok(wanted) } else { Err(Error::misuse(text())) }
+    }
+}
+
+impl SearchArgs {
+    /// The search that the arguments ask for.
+    pub fn options(&self, n_best: usize, max_tokens: usize) -> Options {
+        Options {
+            search: Search {
+                beam: self.beam,
+                length_penalty: self.length_penalty as f32,
+                ..Search::GREEDY
+            },
+            max_length_a: self.max_length_a,
+            max_length_b: self.max_length_b,
+            max_tokens,
+            n_best,
+        }
     }
 }

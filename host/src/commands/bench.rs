@@ -1,9 +1,8 @@
 //! `host bench`.
 
-use crate::bench::{self, Measurement};
+use crate::bench::{self, Measurement, Request};
 use crate::cli::{BenchArgs, Globals};
-use crate::device;
-use crate::error::{Error, Result};
+use crate::system::error::{Error, Result};
 use std::io::Write;
 use std::path::Path;
 
@@ -11,12 +10,10 @@ use std::path::Path;
 ///
 /// Errors: batches that cannot be used (misuse), a lost device, `out` cannot be written.
 pub fn run(args: BenchArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let device = device::choose(&args.device, globals)?;
+    let device = args.device.choose(globals)?;
     device.check("--precision", args.precision)?;
-    let input = bench::Input::new(&args)?;
     let threads = globals.threads.map_or_else(rayon::current_num_threads, usize::from);
-    let work = bench::Bench { args: &args, input, threads, device: device.device() };
-    for measurement in device.run(args.precision, work)? {
+    for measurement in bench::measure(&Request::from(&args), &device, threads)? {
         write(&measurement, args.json, out)
             .map_err(|e| Error::output("write", Path::new("the measurements"), &e))?;
     }

@@ -1,9 +1,9 @@
 //! `host devices`: the backends of this machine.
 
+use crate::backend::device::{CPU_PRECISIONS, Device};
+use crate::backend::gpu::{self, Described};
 use crate::cli::{DeviceArgs, DevicesArgs, Globals};
-use crate::device::{CPU_PRECISIONS, Device, choose};
-use crate::error::{Error, Result};
-use crate::gpu::{self, Described};
+use crate::system::error::{Error, Result};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// Errors: `out` cannot be written.
 pub fn run(args: DevicesArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let auto = choose(&DeviceArgs::default(), globals)?.device();
+    let auto = DeviceArgs::default().choose(globals)?.device();
     let (gpus, missing) = gpu::list();
     let written = if args.json {
         let gpus = gpus.iter().map(|gpu| gpu_json(gpu, auto));

@@ -1,19 +1,18 @@
 //! `host distill`: a student from a teacher, and the teacher first where there is none.
 
 use super::prepare;
-use super::stage::{Place, Stage};
-use super::summary::{Entry, Summary};
 use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
-use crate::config::{self, Method, Precision, Run};
-use crate::device;
-use crate::display::Display;
-use crate::error::Result;
-use crate::prepared::Prepared;
-use crate::ranks::Ranks;
-use crate::run_dir::RunDir;
-use crate::seq_kd::{self, Distilled};
-use crate::signals;
+use crate::config::{self, Run};
+use crate::run::prepared::Prepared;
+use crate::run::run_dir::RunDir;
+use crate::system::display::Display;
+use crate::system::error::Result;
+use crate::system::signals;
+use crate::train::ranks::Ranks;
+use crate::train::seq_kd::{self, Distilled};
+use crate::train::stage::{Place, Stage};
+use crate::train::summary::{Entry, Summary};
 use crate::train::{self, open_teacher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,16 +49,11 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
         }
         entries.push(Entry { label, folder: folder.clone() });
     }
-    let label = match run.distill.method {
-        Method::A2d => "student by A2D",
-        Method::WordKd => "student by word-kd",
-        Method::SeqKd => "student by seq-kd",
-        Method::None => "student",
-    };
-    let teacher = needs_teacher(&run).then(|| run.teacher_folder(&folder));
+    let (label, needs) = (run.distill.method.student(), run.distill.method.needs());
+    let teacher = needs.teacher().then(|| run.teacher_folder(&folder));
     let taught =
         match &teacher {
-            Some(teacher) if run.distill.method == Method::SeqKd => {
+            Some(teacher) if needs.translations => {
                 let mut whole = || translated(&run, &data, teacher, &folder, &place, &mut display);
                 Some(ranks.after_first(|| {
                     if ranks.is_first() { whole() } else { there(&data, &folder) }
@@ -75,7 +69,7 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     }
     entries.push(Entry { label, folder: folder.clone() });
     let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
-    place.device().run(Precision::F32, summary)
+    summary.write(place.device())
 }
 
 /// What is asked for, before anything is written.
@@ -92,13 +86,13 @@ impl<'a> Asked<'a> {
     fn new(args: &DistillArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
         let mut run = config::load(&args.run.config, &args.settings()?)?;
         let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-        let device = device::choose(&args.run.device, globals)?;
+        let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let mut beside = runs_beside(&run, &folder);
         for side in &beside {
             device.check(side.precision, side.run.train.precision)?;
         }
-        let place = Place::new(device, &args.run, ranks)?;
+        let place = Place::new(device, args.run.fills(), ranks)?;
         place.remember(&mut run, &folder)?;
         let resume = args.run.resume;
         let mut begun = may_train(&run, &folder, resume)?;
@@ -114,10 +108,6 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn needs_teacher(run: &Run) -> bool {
-    run.distill.method != Method::None
-}
-
 /// The data with the teacher's translations in place of the references.
 fn translated(
     run: &Run,
@@ -130,7 +120,7 @@ fn translated(
     let held = RunDir::resume(folder)?;
     let _held = if place.holds(folder) { None } else { Some(held.lock()?) };
     let work = Distilled { run, teacher, data, folder, display };
-    let train = place.device().run(Precision::F32, work)?;
+    let train = work.make(place.device())?;
     Ok(Prepared { train, ..Prepared::open(&data.folder)? })
 }
 
@@ -141,7 +131,7 @@ fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
 
 /// The finished run that the configuration names, where a teacher is needed.
 fn given_teacher(run: &Run) -> Option<&Path> {
-    run.teacher.run.as_deref().filter(|_| needs_teacher(run))
+    run.teacher.run.as_deref().filter(|_| run.distill.method.needs().teacher())
 }
 
 /// A run that is made beside the student's.
@@ -161,10 +151,10 @@ fn runs_beside(run: &Run, folder: &Path) -> Vec<Beside> {
     let mut add = |label, precision, run, folder| {
         beside.push(Beside { label, run, precision, folder, there: false });
     };
-    if needs_teacher(run) && run.teacher.run.is_none() {
+    if run.distill.method.needs().teacher() && run.teacher.run.is_none() {
         add("teacher", "teacher.train.precision", teacher_run(run), run.teacher_folder(folder));
     }
-    if needs_teacher(run) && run.distill.baseline {
+    if run.distill.method.needs().teacher() && run.distill.baseline {
         add("student alone", "train.precision", alone(run), folder.join("alone"));
     }
     beside

@@ -1,15 +1,15 @@
 //! `host evaluate`: translate, then score.
 
-use super::translate::{Lines, check_model};
+use super::translate::check_model;
 use crate::cli::{EvaluateArgs, Globals};
-use crate::device;
-use crate::error::{Error, Result};
-use crate::export::is_image;
-use crate::files::{has_place, write_output};
-use crate::run_dir::RunDir;
+use crate::run::run_dir::RunDir;
 use crate::score::{self, Bleu, Options, command};
-use crate::signals;
-use crate::text;
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, write_output};
+use crate::system::signals;
+use crate::system::text;
+use crate::translate::image::is_image;
+use crate::translate::lines::Lines;
 use std::io::Write;
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     // Before the model is looked at: a metric that there is not is misuse of this command.
     Options::default().metrics(&args.metrics)?;
     check_model(&args.run, &args.device, args.int8_cache)?;
-    let device = device::choose(&args.device, globals)?;
+    let device = args.device.choose(globals)?;
     let tokenizer = match args.tokenize {
         Some(tokenizer) => tokenizer,
         // An image does not say what language it translates to.

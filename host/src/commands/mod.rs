@@ -2,14 +2,14 @@
 
 pub mod average;
 pub mod bench;
+pub mod compare;
 pub mod devices;
 pub mod distill;
 pub mod evaluate;
 pub mod export;
 pub mod prepare;
 pub mod report;
-mod stage;
-pub mod summary;
+pub mod score;
 pub mod train;
 pub mod translate;
 pub mod watch;

@@ -1,13 +1,13 @@
 //! `host prepare`, and the data that a run's configuration asks for.
 
-use super::stage::Place;
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::Run;
-use crate::error::{Error, Result};
-use crate::output;
-use crate::prepare::{self, Request, State};
-use crate::prepared::Prepared;
-use crate::signals;
+use crate::data::prepare::{self, Request, State};
+use crate::run::prepared::Prepared;
+use crate::system::error::{Error, Result};
+use crate::system::output;
+use crate::system::signals;
+use crate::train::stage::Place;
 use std::io::Write;
 use std::path::Path;
 

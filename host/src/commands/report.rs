@@ -1,15 +1,12 @@
 //! `host report`: runs as a page.
 
 use crate::cli::{Globals, ReportArgs};
-use crate::cpu::Cpu;
-use crate::device::Work;
-use crate::error::{Error, Result};
-use crate::files::{has_place, write_output};
-use crate::report::Request;
-use crate::signals;
-use crate::text::is_stdin;
+use crate::page::Request;
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, write_output};
+use crate::system::signals;
+use crate::system::text::is_stdin;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// More sentences make a page that nobody reads.
@@ -31,7 +28,7 @@ pub fn run(args: ReportArgs, globals: &Globals, out: &mut dyn Write) -> Result<(
     signals::install()?;
     let lines = Some(&args.sentences[..]).filter(|lines| !lines.is_empty());
     let request = Request { runs: &args.runs, lines, text: args.text.as_deref() };
-    let page = request.go(&mut Cpu::new(globals.threads.map_or(0, NonZeroUsize::get)))?;
+    let page = request.page(globals.count())?;
     if to_stdout {
         let written = out.write_all(page.as_bytes());
         return written.map_err(|e| Error::output("write", Path::new("the page"), &e));

@@ -1,17 +1,16 @@
 //! `host train`: one model by itself.
 
 use super::prepare;
-use super::stage::{Place, Stage};
-use super::summary::{Entry, Summary};
 use crate::cli::{Globals, TrainArgs};
-use crate::config::{self, Method, Precision, Run};
-use crate::device;
-use crate::display::Display;
-use crate::error::Result;
-use crate::ranks::Ranks;
-use crate::run_dir::RunDir;
-use crate::signals;
+use crate::config::{self, Method, Run};
+use crate::run::run_dir::RunDir;
+use crate::system::display::Display;
+use crate::system::error::Result;
+use crate::system::signals;
 use crate::train;
+use crate::train::ranks::Ranks;
+use crate::train::stage::{Place, Stage};
+use crate::train::summary::{Entry, Summary};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +31,7 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
     }
     let entries = vec![Entry { label: "model", folder: folder.clone() }];
     let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
-    place.device().run(Precision::F32, summary)
+    summary.write(place.device())
 }
 
 /// What is asked for, before anything is written.
@@ -48,9 +47,9 @@ impl<'a> Asked<'a> {
     fn new(args: &TrainArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
         let run = config::load(&args.run.config, &args.settings()?)?;
         let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
-        let device = device::choose(&args.run.device, globals)?;
+        let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
-        let place = Place::new(device, &args.run, ranks)?;
+        let place = Place::new(device, args.run.fills(), ranks)?;
         let mut run = alone(&run);
         place.remember(&mut run, &folder)?;
         let begun = may_train(&run, &folder, args.run.resume)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use a2d_core::batch::Layout;
 use a2d_core::config::token::{EOS, PAD};
-use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{KdLoss, MapTerms, Norm, Objective};
 use a2d_core::optim::{Adam, InverseSqrt};
 use safetensors::{Dtype, SafeTensors};
@@ -136,6 +136,9 @@ impl Case {
             dropout: 0.0,
             attention_dropout: 0.0,
             activation_dropout: 0.0,
+            special: Special::FAIRSEQ,
+            positions: Positions::Fairseq,
+            logits_bias: false,
         }
     }
 
@@ -159,13 +162,14 @@ impl Case {
             teacher_temperature: crit("teacher_temp"),
             kd_loss: KdLoss::CrossEntropy,
             norm: Norm::Official,
-            maps: Some(MapTerms {
+            terms: Some(MapTerms {
                 beta: crit("beta"),
                 decay: crit("decay"),
                 decoder: both && on("self_kd"),
                 cross: both && on("cross_kd"),
                 ..MapTerms::OFFICIAL
-            }),
+            })
+            .into(),
         }
     }
 

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use a2d_core::backend::Train;
-use a2d_core::batch::{Batch, FIRST_POSITION, Layout};
-use a2d_core::kd::{self, Align, Losses, Objective, Student, Teacher};
+use a2d_core::batch::{Batch, Layout};
+use a2d_core::config::Positions;
+use a2d_core::kd::{self, Align, Lesson, Losses, Objective, Step, Student, Teacher, Term};
+use a2d_core::needs::Needs;
 use a2d_core::nn::{Trace, Transformer};
 use a2d_core::params::Spec;
-use a2d_core::rows;
 
 use super::case::{self, Case, Side};
 use crate::helpers::compare::{Array, Findings, Limit, doubles};
-use crate::helpers::learner::{Learner, Lesson};
-use crate::helpers::model::{LAYERS, Model, batch, read};
+use crate::helpers::model::{LAYERS, Learner, Model, batch, gradients, learner, read};
 
 /// Logits, hidden states, maps, losses.
 const FORWARD: Limit = Limit::relative(1e-5);
@@ -105,10 +105,9 @@ impl<'a, B: Train> Problem<'a, B> {
 
     /// A student with the case's weights; every array of the student is used.
     fn learner(&self, b: &mut B) -> Learner<B> {
-        let learner = Learner::new(b, self.spec.clone(), |name, spec| {
-            value(self.case, "student", name, spec)
-        });
-        let used: BTreeSet<_> = learner.names.iter().map(String::as_str).collect();
+        let learner =
+            learner(b, self.spec.clone(), |name, spec| value(self.case, "student", name, spec));
+        let used: BTreeSet<_> = names(&learner).collect();
         assert_eq!(used, self.case.under("student.").collect(), "{}", self.case.name);
         learner
     }
@@ -117,11 +116,11 @@ impl<'a, B: Train> Problem<'a, B> {
     pub fn check_outputs(&self, b: &mut B, layout: Layout, findings: &mut Findings) {
         let batch = self.batch(b, layout);
         let Student { model, align } = self.learner(b).student();
-        let mut maps = Trace::default();
+        let mut maps = Trace::maps();
         let hidden = kd::forward(&model, b, &batch, &mut maps);
         let logits = model.logits(b, &hidden);
         let memory = model.encode(b, &batch.source, &batch.encoder_grid, &mut ());
-        let taught = self.teacher.teach(b, &batch, true);
+        let taught = self.teacher.teach(b, &batch, Needs { maps: true, ..Needs::NONE });
         let teacher_logits = self.teacher.model.logits(b, &taught.hidden);
         for (name, side, value) in [
             ("out.student_logits", &self.target, &logits),
@@ -133,9 +132,9 @@ impl<'a, B: Train> Problem<'a, B> {
         }
         self.check_positions(findings);
         self.check_maps(b, layout, "map", "map.student", &maps, findings);
-        self.check_maps(b, layout, "map", "map.teacher", &taught.maps, findings);
-        let aligned = align.expect("a student that aligns").mix(b, maps, &batch);
-        self.check_maps(b, layout, "aligned map", "map.aligned", &aligned, findings);
+        self.check_maps(b, layout, "map", "map.teacher", &taught.seen, findings);
+        align.expect("a student that aligns").mix(b, &mut maps, &batch);
+        self.check_maps(b, layout, "aligned map", "map.aligned", &maps, findings);
         self.check_token_losses(b, layout, &batch, &model, findings);
     }
 
@@ -143,9 +142,9 @@ impl<'a, B: Train> Problem<'a, B> {
     fn check_positions(&self, findings: &mut Findings) {
         let Some(table) = self.case.find("positions") else { return };
         let width = table.shape[1];
-        for (n, row) in table.data.chunks(width).enumerate().skip(FIRST_POSITION as usize) {
+        for (n, row) in table.data.chunks(width).enumerate().skip(2) {
             let mut got = vec![0.0; width];
-            rows::position(n as u32, &mut got);
+            Positions::Fairseq.vector(n as u32 - 2, &mut got);
             let expected = Array { shape: vec![width], data: row.to_vec() };
             let place = format!("{} position {n}", self.case.name);
             findings.close("position", &place, &doubles(&got), &expected, FORWARD);
@@ -199,7 +198,9 @@ impl<'a, B: Train> Problem<'a, B> {
         findings: &mut Findings,
     ) {
         let report = self.objective.evaluate(b, batch, model, Some(&self.teacher));
-        let terms = terms(&report.read(b).expect("the device is there"));
+        let mut reports = self.objective.reports();
+        reports.push(report, 1.0);
+        let terms = terms(&reports.read(b).expect("the device is there"));
         let place = format!("{} {layout:?} evaluated", self.case.name);
         for epoch in self.case.numbered("loss.e") {
             let expected = self.case.array(&format!("loss.e{epoch}"));
@@ -211,13 +212,13 @@ impl<'a, B: Train> Problem<'a, B> {
 
     /// Every term and every gradient at each epoch that the file has.
     pub fn check_losses(&self, b: &mut B, findings: &mut Findings) {
-        let batch = self.batch(b, Layout::Padded);
+        let batches = [vec![self.batch(b, Layout::Padded)]];
         let learner = self.learner(b);
         let epochs = self.case.numbered("loss.e");
         assert!(!epochs.is_empty(), "{}: no losses", self.case.name);
         for epoch in epochs {
-            let lesson = self.lesson(&batch, epoch);
-            let (losses, grads) = learner.gradients(b, &lesson);
+            let lesson = self.lesson(&batches, epoch);
+            let (losses, grads) = gradients(b, &learner, &lesson);
             let expected = self.case.array(&format!("loss.e{epoch}"));
             for (i, value) in terms(&losses).into_iter().enumerate() {
                 compare_term(
@@ -228,7 +229,7 @@ impl<'a, B: Train> Problem<'a, B> {
                     expected,
                 );
             }
-            for (name, grad) in learner.names.iter().zip(&grads) {
+            for (name, grad) in names(&learner).zip(&grads) {
                 let expected = self.case.array(&format!("grad.e{epoch}.{name}"));
                 let (kind, limit) = match is_noise(name) {
                     true => ("zero gradient", Limit::absolute(NOISE * self.weight(epoch))),
@@ -242,18 +243,23 @@ impl<'a, B: Train> Problem<'a, B> {
 
     /// The attention terms' weight, at least 1.
     fn weight(&self, epoch: u64) -> f64 {
-        let weights = self.objective.maps.map_or([0.0; 3], |maps| maps.weights(epoch));
-        weights.iter().fold(1.0, |most, w| f64::from(*w).max(most))
+        let weights = self.objective.terms.iter().flat_map(|term| match term {
+            Term::Maps(maps) => maps.weights(epoch),
+        });
+        weights.fold(1.0, |most, w| f64::from(w).max(most))
     }
 
-    fn lesson<'l>(&'l self, batch: &'l Batch<B::Index>, epoch: u64) -> Lesson<'l, B> {
-        let teacher = Some(&self.teacher);
-        Lesson { objective: &self.objective, teacher, batch, epoch, key: 0 }
+    fn lesson<'l>(
+        &'l self,
+        batches: &'l [Vec<Batch<B::Index>>],
+        epoch: u64,
+    ) -> Lesson<'l, B, LAYERS> {
+        Lesson::new(&self.objective, Some(&self.teacher), batches, epoch, 0)
     }
 
     /// The rate of each update, and the parameters after those that the file has.
     pub fn check_updates(&self, b: &mut B, findings: &mut Findings) {
-        let batch = self.batch(b, Layout::Padded);
+        let batches = [vec![self.batch(b, Layout::Padded)]];
         let mut learner = self.learner(b);
         let (adam, schedule) = self.case.optimiser();
         let rates = self.case.array("step.lr");
@@ -261,8 +267,9 @@ impl<'a, B: Train> Problem<'a, B> {
         assert!(!saved.is_empty(), "{}: no updates", self.case.name);
         let mut sum = 0.0;
         for (i, epoch) in self.case.epochs().into_iter().enumerate() {
-            let (_, rate) = learner.update(b, &self.lesson(&batch, epoch), &adam, &schedule);
-            let step = i as u64 + 1;
+            let (step, rate) = (i as u64 + 1, schedule.rate(i as u64));
+            let of = Step { adam, number: step, lr: rate, ema_decay: 0.0 };
+            learner.update_alone(b, &self.lesson(&batches, epoch), &of);
             let described = format!(
                 "{} step.lr of update {step}: {rate:e}, expected {:e}",
                 self.case.name, rates.data[i]
@@ -284,7 +291,7 @@ impl<'a, B: Train> Problem<'a, B> {
         findings: &mut Findings,
     ) {
         let (mut far, mut all) = (0, 0);
-        for (name, param) in learner.names.iter().zip(&learner.params) {
+        for (name, param) in names(learner).zip(&learner.params) {
             if is_noise(name) {
                 continue;
             }
@@ -311,9 +318,14 @@ impl<'a, B: Train> Problem<'a, B> {
     }
 }
 
+fn names<T>(learner: &kd::Learner<T, LAYERS>) -> impl Iterator<Item = &str> {
+    learner.plan.params().iter().map(|(name, _)| name.as_str())
+}
+
 /// In the order of [`TERMS`].
 fn terms(of: &Losses) -> [f64; 8] {
-    [of.loss, of.ce, of.kd, of.encoder, of.decoder, of.cross, of.nll, of.teacher_nll]
+    let values: Vec<_> = of.named().map(|(_, value)| value).collect();
+    values.try_into().expect("as many terms")
 }
 
 fn compare_term(findings: &mut Findings, place: &str, i: usize, value: f64, expected: &Array) {

@@ -1,0 +1,306 @@
+//! One update: names, binding and first values of parameters, gradients over batches, Adam.
+
+use super::align::Align;
+use super::counts::Counts;
+use super::losses::{Report, Reports};
+use super::objective::{Norm, Objective};
+use super::roles::{Student, Teacher};
+use crate::backend::{AdamState, Train};
+use crate::batch::Batch;
+use crate::config::{Config, Impossible};
+use crate::nn::Transformer;
+use crate::optim::Adam;
+use crate::params::Spec;
+use crate::rng;
+use crate::tape::Tape;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+/// The parameters of a student: names and shapes in canonical order, and the tree they make.
+#[derive(Clone, Debug)]
+pub struct Plan<const N: usize> {
+    tree: Student<Spec, N>,
+    params: Vec<(String, Spec)>,
+}
+
+impl<const N: usize> Plan<N> {
+    /// The plan of `model`, aligned to the maps of `teacher` where one is given.
+    ///
+    /// # Errors
+    ///
+    /// The configuration describes no model.
+    pub fn new(model: &Config, teacher: Option<&Config>) -> Result<Self, Impossible> {
+        let align = teacher.map(|teacher| Align::new(model, teacher));
+        Ok(Self::of(Student { model: Transformer::new(model)?, align }))
+    }
+
+    /// The plan of these shapes.
+    pub fn of(tree: Student<Spec, N>) -> Self {
+        let mut params = Vec::new();
+        let listed: Result<_, Infallible> = tree.try_map::<(), _>(&mut |path, spec| {
+            params.push((path.to_string(), *spec));
+            Ok(())
+        });
+        let Ok(_) = listed;
+        Self { tree, params }
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> &Config {
+        &self.tree.model.config
+    }
+
+    /// Name and shape of each parameter.
+    pub fn params(&self) -> &[(String, Spec)] {
+        &self.params
+    }
+
+    /// The tree over `items`, one for each parameter, in order.
+    ///
+    /// # Panics
+    ///
+    /// There are fewer items than parameters.
+    pub fn bind<Q>(&self, items: impl IntoIterator<Item = Q>) -> Student<Q, N> {
+        let mut items = items.into_iter();
+        let bound = self.tree.try_map(&mut |_, _| items.next().ok_or(()));
+        bound.expect("as many items as parameters")
+    }
+
+    /// First values, drawn from `seed`.
+    pub fn init<B: Train>(&self, b: &mut B, seed: u64) -> Vec<B::Tensor> {
+        let tensor = |(number, (_, spec)): (usize, &(String, Spec))| {
+            let key = rng::derive(seed, number as u64);
+            let cols = spec.shape.cols();
+            let data: Vec<f32> =
+                (0..spec.shape.len()).map(|i| spec.init.value(key, i, cols)).collect();
+            b.tensor(&data, spec.shape)
+        };
+        let params = self.params.iter().enumerate().map(tensor).collect();
+        b.together(params)
+    }
+
+    /// Zeros in the shape of each parameter.
+    pub fn zeros<B: Train>(&self, b: &mut B) -> Vec<B::Tensor> {
+        let zeros = self.params.iter().map(|(_, spec)| b.zeros(spec.shape)).collect();
+        b.together(zeros)
+    }
+}
+
+/// Parameters and Adam's moments, in the plan's order.
+#[derive(Clone, Debug)]
+pub struct Learner<T, const N: usize> {
+    /// What the parameters are called.
+    pub plan: Plan<N>,
+    /// Parameters.
+    pub params: Vec<T>,
+    /// First moments.
+    pub m: Vec<T>,
+    /// Second moments.
+    pub v: Vec<T>,
+    /// The exponential moving average of the parameters, where one is kept.
+    pub average: Option<Vec<T>>,
+}
+
+/// What one update is learned from.
+pub struct Lesson<'a, B: Train, const N: usize> {
+    /// The loss.
+    pub objective: &'a Objective,
+    /// Without one there are no `kd` and no other terms.
+    pub teacher: Option<&'a Teacher<B::Tensor, N>>,
+    /// Batches, each in parts that are computed one after the other; a batch may have no part here.
+    pub batches: &'a [Vec<Batch<B::Index>>],
+    /// What the update is made of, whoever computes it.
+    pub counts: Counts,
+    /// From 1.
+    pub epoch: u64,
+    /// Of the dropout masks: each batch derives its own, of which each part draws its own place.
+    pub key: u64,
+}
+
+/// Where in a training an update stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Adam's settings.
+    pub adam: Adam,
+    /// The number of the update, from 1.
+    pub number: u64,
+    /// Its learning rate.
+    pub lr: f64,
+    /// Of the average of parameters, where one is kept.
+    pub ema_decay: f64,
+}
+
+/// What an update came to, unread.
+pub struct Updated<T> {
+    /// The loss of each part before it, and what it counts for.
+    pub reports: Reports<T>,
+    /// `[1]`: the norm of the gradient after scaling, before clipping.
+    pub gradient_norm: T,
+}
+
+/// What the batches of an update came to.
+pub struct Gradients<T> {
+    /// Sums over all batches, in the plan's order.
+    pub sums: Vec<T>,
+    /// The loss of each part, and what it counts for.
+    pub reports: Reports<T>,
+}
+
+impl<T: Clone, const N: usize> Learner<T, N> {
+    /// A learner of these parameters, which has done no update.
+    pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: Plan<N>, params: Vec<T>) -> Self {
+        let (m, v) = (plan.zeros(b), plan.zeros(b));
+        Self { plan, params, m, v, average: None }
+    }
+
+    /// A learner whose parameters are drawn from `seed`.
+    pub fn random<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: Plan<N>, seed: u64) -> Self {
+        let params = plan.init(b, seed);
+        Self::new(b, plan, params)
+    }
+
+    /// The student as it is now.
+    pub fn student(&self) -> Student<T, N> {
+        self.plan.bind(self.params.iter().cloned())
+    }
+
+    /// What is validated and used: the average where one is kept, the parameters otherwise.
+    pub fn weights(&self) -> &[T] {
+        self.average.as_ref().unwrap_or(&self.params)
+    }
+
+    /// The losses of a lesson's parts, and what each counts for, without gradients. Dropout takes part.
+    pub fn losses<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        of: &Lesson<'_, B, N>,
+    ) -> Reports<T> {
+        let mut reports = of.objective.reports();
+        for (part, key) in of.parts() {
+            reports.push(self.record(b, of, part, key).1, of.weight());
+        }
+        reports
+    }
+
+    /// The gradients of all parts of a lesson together. Nothing is read back.
+    pub fn gradients<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        of: &Lesson<'_, B, N>,
+    ) -> Gradients<T> {
+        let mut reports = of.objective.reports();
+        let mut sums: Option<Vec<T>> = None;
+        for (part, key) in of.parts() {
+            let (tape, report) = self.record(b, of, part, key);
+            let grads = tape.backward();
+            reports.push(report, of.weight());
+            sums = Some(match sums {
+                None => grads,
+                Some(sums) => {
+                    sums.into_iter().zip(&grads).map(|(sum, grad)| b.add(sum, grad)).collect()
+                }
+            });
+        }
+        let sums = match sums {
+            Some(sums) => sums,
+            None => self.plan.zeros(b),
+        };
+        Gradients { sums, reports }
+    }
+
+    /// One update: the gradients of all batches together, then Adam, then the average. `reduce` makes of the gradients
+    /// computed here those of all who compute the update.
+    ///
+    /// # Errors
+    ///
+    /// Those of `reduce`.
+    pub fn update<B: Train<Tensor = T, Param = T>, E>(
+        &mut self,
+        b: &mut B,
+        of: &Lesson<'_, B, N>,
+        step: &Step,
+        reduce: impl FnOnce(&mut B, Vec<T>) -> Result<Vec<T>, E>,
+    ) -> Result<Updated<T>, E> {
+        let Gradients { sums, reports } = self.gradients(b, of);
+        let grads = reduce(b, sums)?;
+        let scale = of.objective.gradient_scale(&of.counts);
+        let state =
+            AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
+        let gradient_norm = b.adam(state, &step.adam.step(step.number, step.lr, scale));
+        self.move_average(b, step);
+        Ok(Updated { reports, gradient_norm })
+    }
+
+    /// [`Learner::update`] of one who computes all of it.
+    pub fn update_alone<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        of: &Lesson<'_, B, N>,
+        step: &Step,
+    ) -> Updated<T> {
+        let Ok(updated) = self.update(b, of, step, |_, grads| Ok::<_, Infallible>(grads));
+        updated
+    }
+
+    /// Moves the average, where one is kept, towards the parameters. It starts to average late, so that it is not held
+    /// back by what they were at first: the decay is (1 + t) / (10 + t) until that is more than the one asked for, as in
+    /// Marian.
+    fn move_average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, step: &Step) {
+        let Some(average) = &mut self.average else { return };
+        let t = step.number as f64;
+        let decay = step.ema_decay.min((1.0 + t) / (10.0 + t)) as f32;
+        for (average, param) in average.iter_mut().zip(&self.params) {
+            let share = b.scale(param.clone(), 1.0 - decay);
+            let kept = b.scale(average.clone(), decay);
+            *average = b.add(kept, &share);
+        }
+    }
+
+    fn record<'b, B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &'b mut B,
+        of: &Lesson<'_, B, N>,
+        part: &Batch<B::Index>,
+        key: u64,
+    ) -> (Tape<'b, B>, Report<T>) {
+        let needs = of.objective.needs();
+        let taught = of.teacher.map(|teacher| (&teacher.model, teacher.teach(b, part, needs)));
+        let taught = taught.as_ref().map(|(model, taught)| (*model, taught));
+        let mut tape = Tape::new(b, key);
+        let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
+        let student = self.plan.bind(leaves);
+        let report = of.objective.record(&mut tape, part, &student, taught, &of.counts, of.epoch);
+        (tape, report)
+    }
+}
+
+impl<'a, B: Train, const N: usize> Lesson<'a, B, N> {
+    /// The lesson of one who computes all of it.
+    pub fn new(
+        objective: &'a Objective,
+        teacher: Option<&'a Teacher<B::Tensor, N>>,
+        batches: &'a [Vec<Batch<B::Index>>],
+        epoch: u64,
+        key: u64,
+    ) -> Self {
+        let counts = batches.iter().flatten().map(Counts::of).fold(Counts::default(), Counts::and);
+        Self { objective, teacher, batches, counts, epoch, key }
+    }
+
+    /// Every part of every batch, with the key of its dropout masks.
+    fn parts(&self) -> impl Iterator<Item = (&Batch<B::Index>, u64)> {
+        self.batches.iter().enumerate().flat_map(|(i, parts)| {
+            let key = rng::derive(self.key, i as u64);
+            parts.iter().map(move |part| (part, key))
+        })
+    }
+
+    /// What the loss of a part counts for: means of the authors' form are per batch, the others add up over the update.
+    fn weight(&self) -> f64 {
+        match self.objective.norm {
+            Norm::Official => 1.0 / self.batches.len() as f64,
+            Norm::Mean => 1.0,
+        }
+    }
+}

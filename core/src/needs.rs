@@ -1,0 +1,47 @@
+//! What a method asks of a training.
+
+use core::ops::BitOr;
+
+/// What a method needs beside the reference translation. What nobody needs is not computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The teacher's distribution over the next word, at every target token.
+    pub words: bool,
+    /// Attention maps of teacher and student.
+    pub maps: bool,
+    /// Hidden states of teacher and student, layer by layer.
+    pub hidden: bool,
+    /// Queries, keys and values of teacher and student.
+    pub projections: bool,
+    /// The teacher's translations of the training source, in place of the references.
+    pub translations: bool,
+}
+
+impl Needs {
+    /// Nothing: training without a teacher.
+    pub const NONE: Self =
+        Self { words: false, maps: false, hidden: false, projections: false, translations: false };
+
+    /// Whether the teacher runs on every batch, beside the student.
+    pub const fn teacher_beside(self) -> bool {
+        self.words || self.maps || self.hidden || self.projections
+    }
+
+    /// Whether there is a teacher at all.
+    pub const fn teacher(self) -> bool {
+        self.teacher_beside() || self.translations
+    }
+}
+
+impl BitOr for Needs {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            words: self.words || other.words,
+            maps: self.maps || other.maps,
+            hidden: self.hidden || other.hidden,
+            projections: self.projections || other.projections,
+            translations: self.translations || other.translations,
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Scaled dot-product attention and its gradients, sentence by sentence and head by head.
+
+use super::gemm::{self, Left, PANEL, Right};
+use super::team::{Team, vectorised};
+use super::tensor::{Pool, Scratch, Tensor};
+use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
+use a2d_core::batch::{Grid, Run, Span};
+use a2d_core::rng::Mask;
+use a2d_core::rows;
+use a2d_core::shape::Shape;
+use std::sync::Arc;
+
+/// Queries below which packing the keys does not pay.
+const FEW: usize = 3;
+
+/// One head's view of one sentence.
+#[derive(Clone, Copy)]
+struct Head {
+    span: Span,
+    causal: bool,
+    /// D, the distance of rows.
+    width: usize,
+    /// Its first column.
+    col: usize,
+    /// Its columns.
+    size: usize,
+    /// Where its map begins in `[H, A]`.
+    map: usize,
+}
+
+impl Head {
+    /// The heads of a sentence.
+    fn all(span: Span, causal: bool, width: usize, heads: usize) -> impl Iterator<Item = Self> {
+        let size = width / heads;
+        (0..heads).map(move |h| {
+            let map = heads * span.before + h * span.area();
+            Self { span, causal, width, col: h * size, size, map }
+        })
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.size as f32).sqrt()
+    }
+
+    /// Its part of the rows of `run` in `x`, rows `width` apart.
+    fn part<'a>(&self, x: &'a Tensor, run: Run) -> &'a [f32] {
+        let rows = &x.data()[run.start * self.width..(run.start + run.len) * self.width];
+        rows.get(self.col..).unwrap_or_default()
+    }
+
+    /// The same of a sentence's rows, to write to.
+    fn part_mut<'a>(&self, rows: &'a mut [f32]) -> &'a mut [f32] {
+        rows.get_mut(self.col..).unwrap_or_default()
+    }
+
+    fn left<'a>(&self, x: &'a Tensor, run: Run) -> Left<'a> {
+        Left::Rows { data: self.part(x, run), stride: self.width }
+    }
+
+    /// Its part of `run` in `x`, packed: `[run.len, size]`.
+    fn right<'p>(&self, x: &Tensor, run: Run, panels: &'p mut Scratch) -> Right<'p> {
+        let part = self.part(x, run);
+        for (i, panel) in panels.chunks_mut((run.len * PANEL).max(1)).enumerate() {
+            let col = i * PANEL;
+            if col < self.size && run.len > 0 {
+                let wide = PANEL.min(self.size - col);
+                gemm::pack_panel(part, self.width, col, wide, &mut panel[..run.len * PANEL]);
+            }
+        }
+        Right { panels, depth: run.len, cols: self.size }
+    }
+
+    /// The transpose of its part of `run` in `x`, packed: `[size, run.len]`.
+    fn right_transposed<'p>(&self, x: &Tensor, run: Run, panels: &'p mut Scratch) -> Right<'p> {
+        let part = self.part(x, run);
+        for row in (0..run.len).step_by(PANEL) {
+            let panel = &mut panels[row * self.size..][..PANEL * self.size];
+            let wide = PANEL.min(run.len - row);
+            let rows = &part[row * self.width..];
+            gemm::pack_panel_transposed(rows, self.width, self.size, wide, panel);
+        }
+        Right { panels, depth: self.size, cols: run.len }
+    }
+
+    /// Elements for either packed form of either run.
+    fn packed_len(&self) -> usize {
+        let longest = self.span.query.len.max(self.span.key.len);
+        gemm::packed_len(self.size, longest).max(gemm::packed_len(longest, self.size))
+    }
+
+    /// Scores become probabilities: what may not be seen is 0.
+    #[inline(always)]
+    fn normalise(&self, scores: &mut [f32]) {
+        for (i, row) in scores.chunks_exact_mut(self.span.key.len.max(1)).enumerate() {
+            let seen = rows::visible(self.causal, i, self.span.key.valid);
+            rows::softmax(&mut row[..seen]);
+            row[seen..].fill(0.0);
+        }
+    }
+
+    /// Gradients of probabilities become those of unscaled scores.
+    #[inline(always)]
+    fn normalise_grad(&self, map: &[f32], dmap: &mut [f32]) {
+        let (keys, scale) = (self.span.key.len.max(1), self.scale());
+        for (i, (p, dp)) in map.chunks_exact(keys).zip(dmap.chunks_exact_mut(keys)).enumerate() {
+            let seen = rows::visible(self.causal, i, self.span.key.valid);
+            rows::softmax_grad(&p[..seen], &mut dp[..seen]);
+            dp[..seen].iter_mut().for_each(|x| *x *= scale);
+            dp[seen..].fill(0.0);
+        }
+    }
+
+    /// Drops elements of `map`.
+    fn drop(&self, mask: Mask, map: &mut [f32]) {
+        let first = self.map as u32;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, x) in map.iter_mut().enumerate() {
+                    *x *= mask.factor(first.wrapping_add(i as u32));
+                }
+            },
+        );
+    }
+
+    /// A copy of `map` with elements dropped.
+    fn dropped(&self, pool: &Pool, mask: Mask, map: &[f32]) -> Scratch {
+        let mut out = pool.take(map.len());
+        out.copy_from_slice(map);
+        self.drop(mask, &mut out);
+        out
+    }
+}
+
+/// The dropout of attention, if there is any.
+fn dropout(how: &Attend) -> Option<Mask> {
+    how.key.filter(|_| how.dropout > 0.0).map(|key| Mask::new(how.dropout, key))
+}
+
+/// `q` attends to `kv` within the sentences of `grid`.
+pub fn attend(
+    team: &Team,
+    pool: &Pool,
+    q: &Tensor,
+    kv: &Kv<Tensor>,
+    grid: &Grid<Arc<[u32]>>,
+    how: Attend,
+) -> Attended<Tensor> {
+    let width = check(q, &kv.k, &kv.v, grid, how);
+    let spans = spans(grid);
+    let mut context = pool.tensor(q.shape());
+    let mut map = how.map.then(|| pool.tensor(Shape::matrix(how.heads, grid.area)));
+    let contexts = split(context.data_mut(), spans.iter().map(|s| s.query), width);
+    let maps: Vec<Option<&mut [f32]>> = match &mut map {
+        Some(map) => blocks(map.data_mut(), &spans, how.heads).into_iter().map(Some).collect(),
+        None => spans.iter().map(|_| None).collect(),
+    };
+    team.each(spans.iter().zip(contexts).zip(maps), |((&span, context), map)| {
+        let mut own = pool.take(if map.is_none() { span.area() } else { 0 });
+        let mut maps = map.map(|map| map.chunks_exact_mut(span.area().max(1)));
+        for head in Head::all(span, grid.causal, width, how.heads) {
+            let map = maps.as_mut().and_then(Iterator::next).unwrap_or(&mut own);
+            if span.query.len < FEW {
+                vectorised(
+                    #[inline(always)]
+                    || few(&head, q, kv, dropout(&how), context, map),
+                );
+            } else {
+                many(pool, &head, q, kv, dropout(&how), context, map);
+            }
+        }
+    });
+    Attended { context, map }
+}
+
+/// One head, by matrix products.
+fn many(
+    pool: &Pool,
+    head: &Head,
+    q: &Tensor,
+    kv: &Kv<Tensor>,
+    mask: Option<Mask>,
+    context: &mut [f32],
+    map: &mut [f32],
+) {
+    let Span { query, key, .. } = head.span;
+    let mut panels = pool.take(head.packed_len());
+    score(head, q, kv, &mut panels, map);
+    let dropped = mask.map(|mask| head.dropped(pool, mask, map));
+    let left = Left::Rows { data: dropped.as_deref().unwrap_or(map), stride: key.len };
+    let v = head.right(&kv.v, key, &mut panels);
+    gemm::product(left, v, head.part_mut(context), head.width, query.len, false);
+}
+
+/// The probabilities of one head, by matrix products.
+fn score(head: &Head, q: &Tensor, kv: &Kv<Tensor>, panels: &mut Scratch, map: &mut [f32]) {
+    let Span { query, key, .. } = head.span;
+    let k = head.right_transposed(&kv.k, key, panels);
+    gemm::product(head.left(q, query), k, map, key.len, query.len, false);
+    vectorised(
+        #[inline(always)]
+        || {
+            let scale = head.scale();
+            map.iter_mut().for_each(|x| *x *= scale);
+            head.normalise(map);
+        },
+    );
+}
+
+/// The probabilities of one head as [`attend`] computes them: the same bits.
+fn probabilities(
+    pool: &Pool,
+    head: &Head,
+    q: &Tensor,
+    kv: &Kv<Tensor>,
+    panels: &mut Scratch,
+) -> Scratch {
+    let mut map = pool.take(head.span.area());
+    if head.span.query.len < FEW {
+        vectorised(
+            #[inline(always)]
+            || score_few(head, q, kv, &mut map),
+        );
+    } else {
+        score(head, q, kv, panels, &mut map);
+    }
+    map
+}
+
+/// The probabilities of one head, key by key.
+#[inline(always)]
+fn score_few(head: &Head, q: &Tensor, kv: &Kv<Tensor>, map: &mut [f32]) {
+    let Span { query, key, .. } = head.span;
+    let part = |x: &[f32], row: usize| row * head.width..row * head.width + x.len().min(head.size);
+    let (q, k) = (head.part(q, query), head.part(&kv.k, key));
+    for i in 0..query.len {
+        let seen = rows::visible(head.causal, i, key.valid);
+        let row = &mut map[i * key.len..][..key.len];
+        for (j, score) in row[..seen].iter_mut().enumerate() {
+            *score = head.scale() * rows::dot(&q[part(q, i)], &k[part(k, j)]);
+        }
+        rows::softmax(&mut row[..seen]);
+        row[seen..].fill(0.0);
+    }
+}
+
+/// One head, key by key.
+#[inline(always)]
+fn few(
+    head: &Head,
+    q: &Tensor,
+    kv: &Kv<Tensor>,
+    mask: Option<Mask>,
+    context: &mut [f32],
+    map: &mut [f32],
+) {
+    let Span { query, key, .. } = head.span;
+    let part = |x: &[f32], row: usize| row * head.width..row * head.width + x.len().min(head.size);
+    score_few(head, q, kv, map);
+    let v = head.part(&kv.v, key);
+    for i in 0..query.len {
+        let seen = rows::visible(head.causal, i, key.valid);
+        let row = &map[i * key.len..][..key.len];
+        let context = &mut head.part_mut(context)[i * head.width..][..head.size];
+        context.fill(0.0);
+        for (j, &p) in row[..seen].iter().enumerate() {
+            let at = (head.map + i * key.len + j) as u32;
+            let factor = mask.map_or(1.0, |mask| mask.factor(at));
+            rows::axpy(p * factor, &v[part(v, j)], context);
+        }
+    }
+}
+
+/// Gradients of [`attend`] for q, k and v.
+pub fn attend_grad(
+    team: &Team,
+    pool: &Pool,
+    dy: Option<&Tensor>,
+    dmap: Option<&Tensor>,
+    saved: &SavedAttend<Tensor>,
+    grid: &Grid<Arc<[u32]>>,
+    how: Attend,
+) -> [Tensor; 3] {
+    let SavedAttend { q, kv, map } = saved;
+    let width = check(q, &kv.k, &kv.v, grid, how);
+    let area = Shape::matrix(how.heads, grid.area);
+    let maps = [map.as_ref(), dmap];
+    assert!(maps.iter().flatten().all(|map| map.shape() == area), "attend_grad: maps");
+    assert!(dy.is_none_or(|dy| dy.shape() == q.shape()), "attend_grad: dy");
+    let spans = spans(grid);
+    let [mut dq, mut dk, mut dv] = [q, &kv.k, &kv.v].map(|x| pool.tensor(x.shape()));
+    let dqs = split(dq.data_mut(), spans.iter().map(|s| s.query), width);
+    let dks = split(dk.data_mut(), spans.iter().map(|s| s.key), width);
+    let dvs = split(dv.data_mut(), spans.iter().map(|s| s.key), width);
+    team.each(spans.iter().zip(dqs).zip(dks.into_iter().zip(dvs)), |((&span, dq), (dk, dv))| {
+        for head in Head::all(span, grid.causal, width, how.heads) {
+            head_grad(pool, &head, dy, dmap, saved, dropout(&how), [dq, dk, dv]);
+        }
+    });
+    [dq, dk, dv]
+}
+
+/// `dP = dy V^T + dmap`, through the softmax `dS`, then `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`.
+fn head_grad(
+    pool: &Pool,
+    head: &Head,
+    dy: Option<&Tensor>,
+    dmap: Option<&Tensor>,
+    saved: &SavedAttend<Tensor>,
+    mask: Option<Mask>,
+    [dq, dk, dv]: [&mut [f32]; 3],
+) {
+    let Span { query, key, .. } = head.span;
+    let SavedAttend { q, kv, map } = saved;
+    let mut panels = pool.take(head.packed_len());
+    let anew = map.is_none().then(|| probabilities(pool, head, q, kv, &mut panels));
+    let map = match (map, &anew) {
+        (Some(map), _) => &map.data()[head.map..][..head.span.area()],
+        (None, anew) => anew.as_deref().unwrap_or_default(),
+    };
+    let mut dp = pool.take(head.span.area());
+    let [dq, dk, dv] = [dq, dk, dv].map(|rows| head.part_mut(rows));
+    if let Some(dy) = dy {
+        let v = head.right_transposed(&kv.v, key, &mut panels);
+        gemm::product(head.left(dy, query), v, &mut dp, key.len, query.len, false);
+        let dropped = mask.map(|mask| head.dropped(pool, mask, map));
+        let left = Left::Columns { data: dropped.as_deref().unwrap_or(map), stride: key.len };
+        let right = head.right(dy, query, &mut panels);
+        gemm::product(left, right, dv, head.width, key.len, false);
+        if let Some(mask) = mask {
+            head.drop(mask, &mut dp);
+        }
+    } else {
+        dp.fill(0.0);
+        dv.chunks_mut(head.width).for_each(|row| row[..head.size].fill(0.0));
+    }
+    vectorised(
+        #[inline(always)]
+        || {
+            if let Some(dmap) = dmap {
+                rows::axpy(1.0, &dmap.data()[head.map..][..dp.len()], &mut dp);
+            }
+            head.normalise_grad(map, &mut dp);
+        },
+    );
+    let k = head.right(&kv.k, key, &mut panels);
+    let left = Left::Rows { data: &dp, stride: key.len };
+    gemm::product(left, k, dq, head.width, query.len, false);
+    let q = head.right(q, query, &mut panels);
+    let left = Left::Columns { data: &dp, stride: key.len };
+    gemm::product(left, q, dk, head.width, key.len, false);
+}
+
+/// The sentences of a grid.
+pub fn spans(grid: &Grid<Arc<[u32]>>) -> Vec<Span> {
+    let spans: Vec<Span> = grid.spans.chunks_exact(Span::WORDS).map(Span::decode).collect();
+    assert_eq!(spans.len(), grid.sentences, "a grid's spans");
+    spans
+}
+
+/// The rows of each run of `data`; what lies between the runs becomes 0.
+fn split(mut data: &mut [f32], runs: impl Iterator<Item = Run>, width: usize) -> Vec<&mut [f32]> {
+    let mut at = 0;
+    let mut out = Vec::with_capacity(runs.size_hint().0);
+    for run in runs {
+        let gap = run.start.checked_sub(at).expect("a grid's rows in order");
+        let (skipped, rest) = data.split_at_mut(gap * width);
+        skipped.fill(0.0);
+        let (rows, rest) = rest.split_at_mut(run.len * width);
+        out.push(rows);
+        (data, at) = (rest, run.start + run.len);
+    }
+    data.fill(0.0);
+    out
+}
+
+/// The block of each sentence in a map `[channels, A]`.
+pub fn blocks<'a>(mut map: &'a mut [f32], spans: &[Span], channels: usize) -> Vec<&'a mut [f32]> {
+    let block = |span: &Span| {
+        let (block, rest) = std::mem::take(&mut map).split_at_mut(channels * span.area());
+        map = rest;
+        block
+    };
+    spans.iter().map(block).collect()
+}
+
+fn check(q: &Tensor, k: &Tensor, v: &Tensor, grid: &Grid<Arc<[u32]>>, how: Attend) -> usize {
+    let width = q.shape().cols();
+    assert!(how.heads > 0 && width.is_multiple_of(how.heads), "{} heads, q {}", how.heads, width);
+    assert!(
+        k.shape() == v.shape() && k.shape().cols() == width,
+        "k {}, v {}",
+        k.shape(),
+        v.shape()
+    );
+    let fits = q.shape().rows() >= grid.queries && k.shape().rows() >= grid.keys;
+    assert!(fits, "a grid of {} x {}, q {}", grid.queries, grid.keys, q.shape());
+    width
+}

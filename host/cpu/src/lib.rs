@@ -1,0 +1,256 @@
+//! The CPU backend: threads around the row formulas of [`a2d_core::rows`] and one matrix product.
+//!
+//! Results are the same bit for bit with any number of threads.
+
+#![deny(unsafe_code)]
+
+mod adam;
+mod align;
+mod attend;
+mod decode;
+mod embed;
+mod gemm;
+mod linear;
+mod map_loss;
+mod norm;
+mod pointwise;
+mod round;
+mod team;
+mod tensor;
+mod token_loss;
+
+pub use tensor::Tensor;
+
+use a2d_core::allow::Allow;
+use a2d_core::backend::*;
+use a2d_core::batch;
+use a2d_core::config::{Activation, Positions};
+use a2d_core::optim::AdamStep;
+use a2d_core::rng::Mask;
+use a2d_core::shape::Shape;
+use embed::Vectors;
+use round::Operands;
+use std::sync::Arc;
+use team::Team;
+use tensor::Pool;
+
+/// Integers, shared.
+type Index = Arc<[u32]>;
+type Tokens = batch::Tokens<Index>;
+type Grid = batch::Grid<Index>;
+
+/// The CPU.
+pub struct Cpu {
+    operands: Operands,
+    team: Team,
+    pool: Pool,
+    vectors: Vectors,
+}
+
+impl Cpu {
+    /// A backend that works on `threads` threads, the caller's included; 0: one for each core.
+    pub fn new(threads: usize) -> Self {
+        Self {
+            operands: Operands::F32,
+            team: Team::new(threads),
+            pool: Pool::default(),
+            vectors: Vectors::default(),
+        }
+    }
+
+    /// One that rounds operands of products to bf16 where a GPU would: to study what that does, it is no faster.
+    pub fn bf16(threads: usize) -> Self {
+        Self { operands: Operands::Bf16, ..Self::new(threads) }
+    }
+
+    /// A tensor as an operand of products.
+    fn operand<'a>(&self, x: &'a Tensor) -> &'a Tensor {
+        self.operands.of(&self.team, x)
+    }
+
+    /// Threads that work, the caller's included.
+    pub fn threads(&self) -> usize {
+        self.team.threads()
+    }
+
+    /// Bytes that tensors take from the system: now, and at most so far. What is free and kept counts.
+    pub fn memory(&self) -> (usize, usize) {
+        self.pool.memory()
+    }
+
+    /// Gives the system back what no tensor uses.
+    pub fn trim(&mut self) {
+        self.pool.trim();
+    }
+}
+
+impl Device for Cpu {
+    type Tensor = Tensor;
+    type Index = Index;
+
+    fn shape(&self, x: &Tensor) -> Shape {
+        x.shape()
+    }
+
+    fn read(&mut self, x: &Tensor, out: &mut [f32]) -> Result<(), Lost> {
+        out.copy_from_slice(x.data());
+        Ok(())
+    }
+
+    const READS_ARE_FREE: bool = true;
+
+    fn index(&mut self, values: &[u32]) -> Index {
+        values.into()
+    }
+}
+
+impl Backend for Cpu {
+    type Param = Tensor;
+
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens, positions: Positions) -> Tensor {
+        let vectors = self.vectors.of(positions, table.shape().cols());
+        embed::embed(&self.team, &self.pool, vectors, table, tokens)
+    }
+
+    fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        let [x, w] = [x, w].map(|x| self.operand(x));
+        linear::linear(&self.team, &self.pool, x, w, b)
+    }
+
+    fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
+        pointwise::activate(&self.team, x, f)
+    }
+
+    fn add(&mut self, x: Tensor, y: &Tensor) -> Tensor {
+        pointwise::add(&self.team, x, y)
+    }
+
+    fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
+        norm::layer_norm(&self.team, &self.pool, x, gain, bias)
+    }
+
+    fn attend(
+        &mut self,
+        q: &Tensor,
+        kv: &Kv<Tensor>,
+        grid: &Grid,
+        how: Attend,
+    ) -> Attended<Tensor> {
+        attend::attend(&self.team, &self.pool, q, kv, grid, how)
+    }
+}
+
+impl Decode for Cpu {
+    fn zeros(&mut self, shape: Shape) -> Tensor {
+        self.pool.zeros(shape)
+    }
+
+    fn store(&mut self, cache: &mut Tensor, rows: &Tensor, at: usize, stride: usize) {
+        decode::store(cache, rows, at, stride);
+    }
+
+    fn select(&mut self, cache: &mut Tensor, parents: &[u32], stride: usize, len: usize) {
+        decode::select(&self.pool, cache, parents, stride, len);
+    }
+
+    fn top_k(
+        &mut self,
+        logits: &Tensor,
+        allow: Allow,
+        ids: &mut [u32],
+        log_probabilities: &mut [f32],
+    ) -> Result<(), Lost> {
+        decode::top_k(&self.team, logits, allow, ids, log_probabilities);
+        Ok(())
+    }
+}
+
+impl Train for Cpu {
+    fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
+        self.pool.filled(data, shape)
+    }
+
+    fn scale(&mut self, x: Tensor, s: f32) -> Tensor {
+        pointwise::scale(&self.team, x, s)
+    }
+
+    fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
+        pointwise::mask(&self.team, x, Mask::new(p, key))
+    }
+
+    fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens, into: Tensor) -> Tensor {
+        embed::embed_grad(&self.team, dy, tokens, into)
+    }
+
+    fn linear_grad(
+        &mut self,
+        dy: &Tensor,
+        x: &Tensor,
+        w: &Tensor,
+        bias: bool,
+        into: Option<Tensor>,
+    ) -> LinearGrad<Tensor> {
+        let factors = [dy, x, w].map(|x| self.operand(x));
+        let [x, w] = linear::linear_grad(&self.team, &self.pool, factors, into);
+        LinearGrad { x, w, b: bias.then(|| linear::column_sums(&self.team, &self.pool, dy)) }
+    }
+
+    fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
+        pointwise::activate_grad(&self.team, dy, y, f)
+    }
+
+    fn layer_norm_grad(&mut self, dy: &Tensor, x: &Tensor, gain: &Tensor) -> NormGrad<Tensor> {
+        norm::layer_norm_grad(&self.team, &self.pool, dy, x, gain)
+    }
+
+    fn attend_grad(
+        &mut self,
+        dy: Option<&Tensor>,
+        dmap: Option<&Tensor>,
+        saved: &SavedAttend<Tensor>,
+        grid: &Grid,
+        how: Attend,
+    ) -> [Tensor; 3] {
+        attend::attend_grad(&self.team, &self.pool, dy, dmap, saved, grid, how)
+    }
+
+    fn align(&mut self, maps: &[Tensor], w: &Tensor, b: &Tensor, grid: &Grid) -> Tensor {
+        align::align(&self.team, &self.pool, maps, w, b, grid)
+    }
+
+    fn align_grad(
+        &mut self,
+        dy: &Tensor,
+        maps: &[Tensor],
+        w: &Tensor,
+        grid: &Grid,
+    ) -> AlignGrad<Tensor> {
+        align::align_grad(&self.team, &self.pool, dy, maps, w, grid)
+    }
+
+    fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
+        let [hidden, table] = [of.hidden, of.table].map(|x| self.operand(x));
+        let teacher = of.teacher.map(|TeacherRows { hidden, table, bias }| TeacherRows {
+            hidden: self.operand(hidden),
+            table: self.operand(table),
+            bias,
+        });
+        let of = TokenLoss { hidden, table, teacher, ..of };
+        token_loss::token_loss(&self.team, &self.pool, self.operands, &of)
+    }
+
+    fn map_loss(
+        &mut self,
+        student: &Tensor,
+        teacher: &[Tensor],
+        grid: &Grid,
+        how: MapLoss,
+        gradient: bool,
+    ) -> Loss<Tensor> {
+        map_loss::map_loss(&self.team, &self.pool, student, teacher, grid, how, gradient)
+    }
+
+    fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {
+        adam::adam(&self.team, &self.pool, state, step)
+    }
+}

@@ -1,0 +1,447 @@
+//! Token files: one per split, checked once, then read row by row as training asks for them.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0..8 | `a2d.pair` |
+//! | 8..16 | version (`u32`), bytes of an id: 2 or 4 (`u32`) |
+//! | 16..24 | N, the number of sentence pairs (`u64`) |
+//! | 24..32 | T, the number of ids (`u64`) |
+//! | 32..48 | size of the vocabulary, its fingerprint (`u64` each) |
+//! | 48..64 | checksums of the blocks' checksums, and of the bytes 0..56 (`u64` each) |
+//! | 64.. | blocks of [`BLOCK`] pairs, the last of what is left: |
+//! | | the lengths of source 0, target 0, source 1 … in ids (`u32` each) |
+//! | | the ids of source 0, target 0, source 1 … |
+//! | .. | one checksum a block (`u64` each) |
+//!
+//! Numbers are little-endian. Every sentence ends with [`EOS`].
+//!
+//! The file is read, not mapped: a mapped file that another program cuts short ends the process
+//! by a signal, and one that is overwritten changes what was checked. Here both are errors.
+
+use crate::vocab::{EOS, Vocab};
+use a2d_system::error::{Error, Result};
+use a2d_system::files::{self, Unfinished};
+use a2d_system::hash;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"a2d.pair";
+const VERSION: u32 = 2;
+const HEADER: usize = 64;
+
+/// How many pairs are read and checked at once: few, as the next ones asked for lie elsewhere.
+pub const BLOCK: usize = 8;
+
+/// A split on disk. Everything about it was checked when it was opened, and is again when read.
+///
+/// In memory it takes 10 bytes a pair.
+pub struct Corpus {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    lengths: Vec<(u32, u32)>,
+    blocks: Vec<Block>,
+}
+
+/// Where a block lies in the file, and what it must hold.
+#[derive(Clone, Copy)]
+struct Block {
+    start: u64,
+    checksum: u64,
+}
+
+impl Corpus {
+    /// Opens a token file and checks all of it once.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`], naming the file, when it cannot be read, is of another kind, is cut
+    /// short, or is damaged in any way.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = files::open(path).map_err(|e| Error::input("open", path, &e))?;
+        let wrong = |why: String| {
+            Error::misuse(format!("{}: {why}; run `host prepare` again", path.display()))
+        };
+        let header = Header::open(&file).map_err(wrong)?;
+        let Check { lengths, blocks, .. } =
+            Check::new(&file, &header).and_then(Check::all).map_err(wrong)?;
+        Ok(Self { path: path.to_owned(), file, header, lengths, blocks })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of sentence pairs.
+    pub fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Whether there is no pair at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The size of the vocabulary that the ids are from.
+    pub fn vocabulary(&self) -> usize {
+        self.header.vocabulary as usize
+    }
+
+    /// [`Vocab::fingerprint`] of the vocabulary that the ids are from.
+    pub fn fingerprint(&self) -> String {
+        hash::hex(self.header.fingerprint)
+    }
+
+    /// Names the pairs: files of equal sentences have equal ones.
+    pub fn checksum(&self) -> String {
+        hash::hex(self.header.checksum)
+    }
+
+    /// How many ids the source and the target of pair `i` have. Panics where `i` is not below `len`.
+    pub fn lengths(&self, i: usize) -> (u32, u32) {
+        self.lengths[i]
+    }
+
+    /// [`Corpus::lengths`] of every pair: what [`crate::batches::batches`] takes.
+    pub fn all_lengths(&self) -> &[(u32, u32)] {
+        &self.lengths
+    }
+
+    /// The source and the target sentence of pair `i`, [`EOS`] included. Panics where `i` is not
+    /// below `len`.
+    ///
+    /// # Errors
+    /// [`Error::Failed`], naming the file, when it is no longer what was opened.
+    pub fn pair(&self, i: usize) -> Result<(Vec<u32>, Vec<u32>)> {
+        let first = i - i % BLOCK;
+        let sizes = &self.lengths[first..self.len().min(first + BLOCK)];
+        let ids = |sizes: &[(u32, u32)]| sizes.iter().map(|&(s, t)| s as usize + t as usize).sum();
+        let (before, all): (usize, usize) = (ids(&sizes[..i - first]), ids(sizes));
+        let width = self.header.width as usize;
+        let mut bytes = vec![0; sizes.len() * 8 + all * width];
+        let block = self.blocks[i / BLOCK];
+        read_at(&self.file, &mut bytes, block.start).map_err(|e| self.lost(&e))?;
+        if hash::bytes(&bytes) != block.checksum {
+            return Err(self.changed("is overwritten"));
+        }
+        let start = sizes.len() * 8 + before * width;
+        let (source, target) = (sizes[i - first].0 as usize, sizes[i - first].1 as usize);
+        let (source, rest) = bytes[start..].split_at(source * width);
+        Ok((to_ids(source, width), to_ids(&rest[..target * width], width)))
+    }
+
+    fn lost(&self, error: &std::io::Error) -> Error {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => self.changed("is cut short"),
+            _ => Error::output("read", &self.path, error),
+        }
+    }
+
+    fn changed(&self, how: &str) -> Error {
+        let path = self.path.display();
+        let what =
+            "put the same file back, or prepare the same data again, and go on with --resume";
+        Error::failed(format!("{path} {how} while it is in use; {what}"))
+    }
+}
+
+/// Fills `bytes` from the place `start` on. Several threads may do so at once.
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], start: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, start)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut bytes: &mut [u8], mut start: u64) -> std::io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !bytes.is_empty() {
+        let read = file.seek_read(bytes, start)?;
+        if read == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        bytes = &mut bytes[read..];
+        start += read as u64;
+    }
+    Ok(())
+}
+
+fn to_ids(bytes: &[u8], width: usize) -> Vec<u32> {
+    match width {
+        2 => bytes.as_chunks().0.iter().map(|id| u16::from_le_bytes(*id).into()).collect(),
+        _ => bytes.as_chunks().0.iter().map(|id| u32::from_le_bytes(*id)).collect(),
+    }
+}
+
+/// One pass over a file.
+struct Check<'a> {
+    header: &'a Header,
+    input: BufReader<&'a File>,
+    start: u64,
+    /// Ids that no block has had yet.
+    ids_left: u64,
+    checksums: Vec<u64>,
+    lengths: Vec<(u32, u32)>,
+    blocks: Vec<Block>,
+}
+
+impl<'a> Check<'a> {
+    fn new(mut file: &'a File, header: &'a Header) -> Result<Self, String> {
+        let mut table = vec![0; 8 * header.blocks() as usize];
+        file.seek(SeekFrom::Start(header.table()))
+            .and_then(|_| file.read_exact(&mut table))
+            .and_then(|()| file.seek(SeekFrom::Start(HEADER as u64)))
+            .map_err(|e| unreadable(&e))?;
+        if hash::bytes(&table) != header.checksum {
+            return Err(damaged("the checksum is another"));
+        }
+        let checksums = table.as_chunks().0.iter().map(|sum| u64::from_le_bytes(*sum)).collect();
+        let pairs = header.pairs as usize;
+        Ok(Self {
+            header,
+            input: BufReader::with_capacity(1 << 20, file),
+            start: HEADER as u64,
+            ids_left: header.ids,
+            checksums,
+            lengths: Vec::with_capacity(pairs),
+            blocks: Vec::with_capacity(pairs.div_ceil(BLOCK)),
+        })
+    }
+
+    fn all(mut self) -> Result<Self, String> {
+        let mut bytes = Vec::new();
+        for checksum in std::mem::take(&mut self.checksums) {
+            self.block(&mut bytes, checksum)?;
+        }
+        match self.ids_left {
+            0 => Ok(self),
+            _ => Err(damaged("the lengths do not add up to the number of ids")),
+        }
+    }
+
+    fn block(&mut self, bytes: &mut Vec<u8>, checksum: u64) -> Result<(), String> {
+        let first = self.lengths.len();
+        let pairs = BLOCK.min(self.header.pairs as usize - first);
+        bytes.resize(pairs * 8, 0);
+        self.input.read_exact(bytes).map_err(|e| unreadable(&e))?;
+        let sizes: Vec<u32> =
+            bytes.as_chunks().0.iter().map(|size| u32::from_le_bytes(*size)).collect();
+        let ids: u64 = sizes.iter().map(|size| u64::from(*size)).sum();
+        self.ids_left = self
+            .ids_left
+            .checked_sub(ids)
+            .ok_or_else(|| damaged("the lengths are more than the number of ids"))?;
+        let width = self.header.width as usize;
+        bytes.resize(pairs * 8 + ids as usize * width, 0);
+        self.input.read_exact(&mut bytes[pairs * 8..]).map_err(|e| unreadable(&e))?;
+        if hash::bytes(bytes) != checksum {
+            return Err(damaged("the checksum is another"));
+        }
+        self.sentences(&sizes, &to_ids(&bytes[pairs * 8..], width))?;
+        self.lengths
+            .extend(sizes.as_chunks::<2>().0.iter().map(|[source, target]| (*source, *target)));
+        self.blocks.push(Block { start: self.start, checksum });
+        self.start += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sentences(&self, sizes: &[u32], mut ids: &[u32]) -> Result<(), String> {
+        let vocabulary = self.header.vocabulary;
+        if let Some(id) = ids.iter().find(|id| u64::from(**id) >= vocabulary) {
+            return Err(damaged(&format!("id {id} is outside the vocabulary of {vocabulary}")));
+        }
+        for (i, size) in sizes.iter().enumerate() {
+            let (sentence, rest) = ids.split_at(*size as usize);
+            if sentence.last() != Some(&EOS) {
+                let sentence = 2 * self.lengths.len() + i;
+                return Err(damaged(&format!("sentence {sentence} has no end")));
+            }
+            ids = rest;
+        }
+        Ok(())
+    }
+}
+
+fn damaged(how: &str) -> String {
+    format!("damaged: {how}")
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "cut short while it was read".into(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// The first 64 bytes.
+struct Header {
+    width: u32,
+    pairs: u64,
+    ids: u64,
+    vocabulary: u64,
+    fingerprint: u64,
+    checksum: u64,
+}
+
+impl Header {
+    /// The header of a file that has the size it asks for.
+    fn open(file: &File) -> Result<Self, String> {
+        let mut bytes = Vec::with_capacity(HEADER);
+        file.take(HEADER as u64).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
+        let header = Self::read(&bytes)?;
+        header.check_size(file.metadata().map_err(|e| unreadable(&e))?.len())?;
+        Ok(header)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let foreign = || "not a token file of `host prepare`".to_owned();
+        let magic = &bytes[..bytes.len().min(MAGIC.len())];
+        if !MAGIC.starts_with(magic) {
+            return Err(foreign());
+        }
+        let Some(bytes) = bytes.first_chunk::<HEADER>() else {
+            return Err(format!("cut short: {} bytes, the header alone has {HEADER}", bytes.len()));
+        };
+        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        let (version, width) = (word(8) as u32, (word(8) >> 32) as u32);
+        if version != VERSION {
+            return Err(format!("version {version}, this program reads {VERSION}"));
+        }
+        if hash::bytes(&bytes[..56]) != word(56) || !matches!(width, 2 | 4) {
+            return Err(damaged("the header's checksum is another"));
+        }
+        Ok(Self {
+            width,
+            pairs: word(16),
+            ids: word(24),
+            vocabulary: word(32),
+            fingerprint: word(40),
+            checksum: word(48),
+        })
+    }
+
+    fn to_bytes(&self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        let kind = u64::from(VERSION) | u64::from(self.width) << 32;
+        let words = [kind, self.pairs, self.ids, self.vocabulary, self.fingerprint, self.checksum];
+        bytes[..8].copy_from_slice(MAGIC);
+        for (place, word) in bytes[8..].chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        let checksum = hash::bytes(&bytes[..56]);
+        bytes[56..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    fn blocks(&self) -> u64 {
+        self.pairs.div_ceil(BLOCK as u64)
+    }
+
+    /// Where the blocks end and their checksums begin. Only for counts that were checked.
+    fn table(&self) -> u64 {
+        HEADER as u64 + self.pairs * 8 + self.ids * u64::from(self.width)
+    }
+
+    /// Whether the file has the size that the counts ask for.
+    fn check_size(&self, found: u64) -> Result<(), String> {
+        let absurd = || damaged("absurd counts");
+        if self.pairs > u64::from(u32::MAX) {
+            return Err(absurd());
+        }
+        let fixed = HEADER as u64 + self.pairs * 8 + self.blocks() * 8;
+        let ids = self.ids.checked_mul(self.width.into()).ok_or_else(absurd)?;
+        let size = ids.checked_add(fixed).ok_or_else(absurd)?;
+        match found.cmp(&size) {
+            std::cmp::Ordering::Less => Err(format!("cut short: {found} of {size} bytes")),
+            std::cmp::Ordering::Greater => Err(damaged(&format!("{found} bytes, not {size}"))),
+            std::cmp::Ordering::Equal => Ok(()),
+        }
+    }
+}
+
+/// Writes a token file pair by pair. It takes its place in [`Writer::finish`], not before.
+///
+/// In memory it takes 1 byte a pair.
+pub struct Writer {
+    out: Unfinished,
+    header: Header,
+    lengths: Vec<u8>,
+    ids: Vec<u8>,
+    checksums: Vec<u8>,
+}
+
+impl Writer {
+    /// An empty file of ids from `vocab` that is to be `path`.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where it cannot be written.
+    pub fn create(path: &Path, vocab: &Vocab) -> Result<Self> {
+        let header = Header {
+            width: if vocab.len() <= 1 << 16 { 2 } else { 4 },
+            pairs: 0,
+            ids: 0,
+            vocabulary: vocab.len() as u64,
+            fingerprint: vocab.hash(),
+            checksum: 0,
+        };
+        let mut out = Unfinished::begin(path)?;
+        out.file.write_all(&[0; HEADER]).map_err(|e| Error::output("write", path, &e))?;
+        let (lengths, ids, checksums) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { out, header, lengths, ids, checksums })
+    }
+
+    /// Adds a pair; both sides come without [`EOS`]. Panics for an id outside the vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for more than 2³² pairs, [`Error::Failed`] where it cannot be written.
+    pub fn push(&mut self, source: &[u32], target: &[u32]) -> Result<()> {
+        if self.header.pairs == u64::from(u32::MAX) {
+            return Err(Error::misuse(format!("{} pairs are too many", u32::MAX)));
+        }
+        let width = self.header.width as usize;
+        for side in [source, target] {
+            let known = |id: &u32| u64::from(*id) < self.header.vocabulary;
+            assert!(side.iter().all(known), "a foreign id");
+            self.lengths.extend((side.len() as u32 + 1).to_le_bytes());
+            side.iter().chain([&EOS]).for_each(|id| self.ids.extend(&id.to_le_bytes()[..width]));
+            self.header.ids += side.len() as u64 + 1;
+        }
+        self.header.pairs += 1;
+        if self.header.pairs.is_multiple_of(BLOCK as u64) { self.end_block() } else { Ok(()) }
+    }
+
+    /// The number of pairs so far.
+    pub fn len(&self) -> usize {
+        self.header.pairs as usize
+    }
+
+    /// Whether there is no pair yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where it cannot be written; an earlier file is then as it was.
+    pub fn finish(mut self) -> Result<()> {
+        if !self.lengths.is_empty() {
+            self.end_block()?;
+        }
+        self.header.checksum = hash::bytes(&self.checksums);
+        let file = &mut self.out.file;
+        file.write_all(&self.checksums)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(&self.header.to_bytes()))
+            .map_err(|e| Error::output("write", self.out.path(), &e))?;
+        self.out.finish()
+    }
+
+    fn end_block(&mut self) -> Result<()> {
+        self.lengths.append(&mut self.ids);
+        self.checksums.extend(hash::bytes(&self.lengths).to_le_bytes());
+        let written = self.out.file.write_all(&self.lengths);
+        self.lengths.clear();
+        written.map_err(|e| Error::output("write", self.out.path(), &e))
+    }
+}

@@ -1,0 +1,9 @@
+//! Text and what training reads of it: vocabularies, token files, batches.
+
+#![deny(unsafe_code)]
+
+pub mod batches;
+pub mod corpus;
+pub mod prepare;
+pub mod sentences;
+pub mod vocab;

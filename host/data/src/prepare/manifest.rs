@@ -1,0 +1,294 @@
+//! `data.json`: what a prepared folder was made of, and whether it still is what was made.
+
+use super::report::unnormalized;
+use super::{Report, Request, find};
+use crate::vocab::Normalization;
+use a2d_system::error::{Error, Result};
+use a2d_system::files;
+use a2d_system::hash;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The layout of the folder; another number makes every folder out of date.
+const LAYOUT: u32 = 2;
+const OTHER_VERSION: &str = "it was prepared by another version of the program";
+pub(super) const MANIFEST: &str = "data.json";
+
+/// What the folder `out` of a request holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing that [`run`](super::run) has finished.
+    Absent,
+    /// What [`run`](super::run) would write.
+    Current,
+    /// That, but a file of it is gone or of another size.
+    Incomplete,
+    /// The work of other choices or texts; says how it differs.
+    Other(String),
+}
+
+/// What `out` holds, as far as its manifest and the texts tell.
+pub fn state(request: &Request) -> State {
+    let manifest = match Manifest::read(&request.out) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return State::Other(OTHER_VERSION.to_owned()),
+        // What is no manifest is perhaps another program's.
+        Err(error) if request.out.join(MANIFEST).exists() => {
+            return State::Other(error.to_string());
+        }
+        Err(_) => return State::Absent,
+    };
+    if let Some(why) = manifest.choices.other_than(&Choices::of(request)) {
+        return State::Other(why);
+    }
+    match inputs(request) {
+        Ok(inputs) if same_texts(&inputs, &manifest.inputs) => {}
+        Ok(_) => return State::Other("the text has changed since it was prepared".to_owned()),
+        Err(error) => return State::Other(error.to_string()),
+    }
+    match manifest.missing(&request.out) {
+        None => State::Current,
+        Some(_) => State::Incomplete,
+    }
+}
+
+/// Whether `out` already holds what [`run`](super::run) would write: same choices, same texts, nothing lost.
+pub fn up_to_date(request: &Request) -> bool {
+    state(request) == State::Current
+}
+
+/// Whether the folder `data` still has every file that [`run`](super::run) wrote.
+///
+/// # Errors
+/// [`Error::Misuse`], naming the first file that is gone or of another size, or a damaged manifest.
+pub fn check_files(data: &Path) -> Result<()> {
+    match Manifest::load(data)?.missing(data) {
+        None => Ok(()),
+        Some(path) => {
+            let path = path.display();
+            let text = "is missing or cut short; prepare the data again";
+            Err(Error::misuse(format!("{path} {text}")))
+        }
+    }
+}
+
+/// Whether every text that [`run`](super::run) would read is there.
+pub fn texts_exist(request: &Request) -> bool {
+    let langs = [&request.source_lang, &request.target_lang];
+    let mut files =
+        request.splits().into_iter().flat_map(|(_, prefix)| langs.map(|l| find(prefix, l)));
+    files.all(|path| path.is_file())
+}
+
+/// What [`run`](super::run) last found for the folder `data`: from its `data.json`.
+///
+/// # Errors
+/// [`Error::Misuse`], naming the file, when it is missing or damaged.
+pub fn load_report(data: &Path) -> Result<Report> {
+    Manifest::load(data).map(|manifest| manifest.report)
+}
+
+/// `data.json`.
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    layout: u32,
+    choices: Choices,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    report: Report,
+}
+
+/// What is known of any manifest.
+#[derive(Deserialize)]
+struct Layout {
+    layout: u32,
+}
+
+impl Manifest {
+    fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(MANIFEST);
+        Self::read(folder)?.ok_or_else(|| {
+            let path = path.display();
+            Error::misuse(format!("{path}: {OTHER_VERSION}; prepare the data again"))
+        })
+    }
+
+    /// The manifest, unless it is another version's.
+    fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(MANIFEST);
+        let bytes = files::read(&path).map_err(|e| Error::input("read", &path, &e))?;
+        let foreign = |e| {
+            let path = path.display();
+            Error::misuse(format!("{path}: not a manifest of `host prepare`: {e}"))
+        };
+        match serde_json::from_slice(&bytes).map_err(foreign)? {
+            Layout { layout: LAYOUT } => serde_json::from_slice(&bytes).map(Some).map_err(foreign),
+            Layout { .. } => Ok(None),
+        }
+    }
+
+    /// The first file that is gone from `folder` or has another size.
+    fn missing(&self, folder: &Path) -> Option<PathBuf> {
+        let there = |path: &Path, bytes| std::fs::metadata(path).is_ok_and(|f| f.len() == bytes);
+        let mut files = self.outputs.iter().map(|file| (folder.join(&file.name), file.bytes));
+        files.find(|(path, bytes)| !there(path, *bytes)).map(|(path, _)| path)
+    }
+}
+
+/// How a folder was prepared, as far as a configuration may ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// [`Request::vocab_size`].
+    pub vocab_size: usize,
+    /// [`Request::max_length`].
+    pub max_length: usize,
+    /// [`Request::clean`].
+    pub clean: bool,
+    /// [`Request::normalization`], or that of a vocabulary that was given.
+    pub normalization: Normalization,
+    /// Whether the vocabulary was given, [`Request::vocabulary`].
+    pub given: bool,
+}
+
+/// What the folder `data` was prepared with; nothing where none is prepared.
+pub fn chosen(data: &Path) -> Option<Chosen> {
+    let Choices { vocab_size, max_length, clean, normalization, given, .. } =
+        Manifest::read(data).ok().flatten()?.choices;
+    Some(Chosen { vocab_size, max_length, clean, normalization, given })
+}
+
+/// Everything in a request that shapes the result, apart from the texts.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Choices {
+    source_lang: String,
+    target_lang: String,
+    vocab_size: usize,
+    /// Whether the vocabulary was given.
+    #[serde(default)]
+    given: bool,
+    byte_fallback: Option<bool>,
+    /// Where the vocabulary was given, that decides.
+    #[serde(default = "unnormalized")]
+    normalization: Normalization,
+    max_length: usize,
+    clean: bool,
+}
+
+impl Choices {
+    fn of(request: &Request) -> Self {
+        let normalization = match request.vocabulary {
+            Some(_) => unnormalized(),
+            None => request.normalization,
+        };
+        Self {
+            source_lang: request.source_lang.clone(),
+            target_lang: request.target_lang.clone(),
+            vocab_size: request.vocab_size,
+            given: request.vocabulary.is_some(),
+            byte_fallback: request.byte_fallback,
+            normalization,
+            max_length: request.max_length,
+            clean: request.clean,
+        }
+    }
+
+    /// What sets these apart from `wanted`, if anything.
+    fn other_than(&self, wanted: &Self) -> Option<String> {
+        if self.given != wanted.given {
+            let how = |given| if given { "that was given" } else { "of its own" };
+            let (was, is) = (how(self.given), how(wanted.given));
+            return Some(format!("it was prepared with a vocabulary {was}, not one {is}"));
+        }
+        let sizes = [
+            ("data.vocab_size", self.vocab_size, wanted.vocab_size),
+            ("data.max_length", self.max_length, wanted.max_length),
+        ];
+        let size = sizes.into_iter().find(|(_, was, is)| was != is);
+        match size {
+            Some((key, was, is)) => Some(format!("it was prepared with `{key}` {was}, not {is}")),
+            None if self == wanted => None,
+            None if self.normalization != wanted.normalization => {
+                let (was, is) = (self.normalization, wanted.normalization);
+                Some(format!("it was prepared with `data.normalization` {was}, not {is}"))
+            }
+            None if self.clean != wanted.clean => {
+                let (was, is) = (self.clean, wanted.clean);
+                Some(format!("it was prepared with `data.clean` {was}, not {is}"))
+            }
+            None => Some("it was prepared for other languages or another alphabet".to_owned()),
+        }
+    }
+}
+
+/// A text as it was when it was read.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Input {
+    split: String,
+    path: String,
+    bytes: u64,
+    hash: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Output {
+    name: String,
+    bytes: u64,
+}
+
+/// What the texts of a request are like now.
+///
+/// Errors (misuse): one cannot be read.
+pub(super) fn inputs(request: &Request) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for (split, prefix) in request.splits() {
+        for lang in [&request.source_lang, &request.target_lang] {
+            let path = find(prefix, lang);
+            let (bytes, hash) = hash_file(&path).map_err(|e| Error::input("read", &path, &e))?;
+            let (split, path) = (split.to_owned(), path.display().to_string());
+            inputs.push(Input { split, path, bytes, hash });
+        }
+    }
+    Ok(inputs)
+}
+
+fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut hash = hash::Running::new(size);
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((size, hash::hex(hash.end())));
+        }
+        hash.add(&buffer[..read]);
+    }
+}
+
+/// Where the texts lie does not matter.
+fn same_texts(a: &[Input], b: &[Input]) -> bool {
+    let key = |input: &Input| (input.split.clone(), input.bytes, input.hash.clone());
+    a.iter().map(key).eq(b.iter().map(key))
+}
+
+/// Writes the manifest of a folder that holds all else.
+///
+/// Errors: it cannot be written.
+pub(super) fn write_manifest(request: &Request, inputs: Vec<Input>, report: &Report) -> Result<()> {
+    let mut outputs = Vec::new();
+    let mut names = vec!["tokenizer.json".to_owned()];
+    for (split, _) in request.splits() {
+        let endings = if split == "train" { &["bin"][..] } else { &["bin", "source", "target"] };
+        names.extend(endings.iter().map(|ending| format!("{split}.{ending}")));
+    }
+    for name in names {
+        let path = request.out.join(&name);
+        let bytes = std::fs::metadata(&path).map_err(|e| Error::output("read", &path, &e))?.len();
+        outputs.push(Output { name, bytes });
+    }
+    let choices = Choices::of(request);
+    let manifest = Manifest { layout: LAYOUT, choices, inputs, outputs, report: report.clone() };
+    super::write_json(&request.out.join(MANIFEST), &manifest)
+}

@@ -1,0 +1,446 @@
+//! The subword vocabulary: byte-pair encoding, learnt jointly on both languages.
+//!
+//! Stored as `tokenizer.json` in the format of Hugging Face's `tokenizers`. A line is read thus:
+//!
+//! 1. it is normalised, as its vocabulary's [`Normalization`] says;
+//! 2. spaces become `▁`, and one `▁` is put in front unless the line already begins with one;
+//! 3. the line is cut before every `▁` and around every ASCII punctuation character;
+//! 4. the merges of the vocabulary are applied within each piece.
+//!
+//! A device does the same. With byte fallback `decode(encode(line))` is the normalised line. Where
+//! that is the line as it is ([`Normalization::None`]), there are two exceptions: a literal `▁` or a
+//! control character comes back as a space, and one leading space (or `▁`) is lost. The names of the
+//! special tokens (`</s>` …) in a text are plain text.
+
+mod decode;
+
+use a2d_core::allow::Forbidden;
+use a2d_system::error::{Error, Result};
+use a2d_system::files::{self, write_whole};
+use a2d_system::hash;
+use a2d_system::signals;
+use clap::ValueEnum;
+use decode::Pieces;
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use tokenizers::pipeline::{
+    EncodeOptions, Model, Override, PipelineModel, PipelineModelScratch, PipelineToken,
+    PipelineTokenizer, Span,
+};
+
+mod learn;
+mod normal;
+mod words;
+
+pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
+pub use normal::{Normalization, Touched};
+pub use words::{LONGEST_TOKEN, Words};
+
+use learn::learn_merges;
+use words::{mark, pieces};
+
+/// The special tokens, in the order of their ids.
+pub const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
+
+/// From this size on, characters outside the vocabulary are spelt as bytes unless asked otherwise.
+pub const BYTE_FALLBACK_FROM: usize = 2000;
+
+/// The smallest vocabulary beside the special tokens and the 256 bytes.
+const LEAST_PIECES: usize = 12;
+
+const SPACE: char = '▁';
+
+/// The patterns of what [`Normalization`] drops and of what it makes a space, in the syntax of every
+/// library that runs a `tokenizer.json`.
+const INVISIBLE: &str =
+    r"[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u200B\u2060\uFEFF]";
+const SPACES: &str =
+    r"[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u2581\u3000]";
+
+/// A subword vocabulary, ready to encode and decode; shared freely between threads.
+#[derive(Clone)]
+pub struct Vocab {
+    tokenizer: PipelineTokenizer,
+    options: EncodeOptions,
+    json: Vec<u8>,
+    size: usize,
+    kind: Kind,
+    pieces: Arc<Pieces>,
+}
+
+/// What tells the vocabularies made here apart, beside their tokens and merges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    byte_fallback: bool,
+    normalization: Normalization,
+}
+
+impl Vocab {
+    /// Learns at most `size` subwords from `lines` in NFC, with byte fallback from
+    /// [`BYTE_FALLBACK_FROM`] on. The same lines, in any order, give the same vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when `size` is too small to hold anything.
+    pub fn learn<'a>(lines: impl Iterator<Item = &'a str>, size: usize) -> Result<Self> {
+        Self::learn_with(lines, size, Self::wants_bytes(size))
+    }
+
+    /// [`Vocab::learn`], with the choice of byte fallback: 256 more tokens, and no text is lost.
+    ///
+    /// # Errors
+    /// As [`Vocab::learn`].
+    pub fn learn_with<'a>(
+        lines: impl Iterator<Item = &'a str>,
+        size: usize,
+        byte_fallback: bool,
+    ) -> Result<Self> {
+        let mut words = Words::default();
+        lines.for_each(|line| words.add(line));
+        Self::learn_words(words, size, byte_fallback, &mut signals::go_on)
+    }
+
+    /// Whether a vocabulary of `size` spells characters outside it as bytes unless asked otherwise.
+    pub fn wants_bytes(size: usize) -> bool {
+        size >= BYTE_FALLBACK_FROM
+    }
+
+    /// [`Vocab::learn_with`] of lines that are counted already. `go_on` is asked ten times a second.
+    ///
+    /// # Errors
+    /// As [`Vocab::learn`], and those of `go_on`.
+    pub fn learn_words(
+        words: Words,
+        size: usize,
+        byte_fallback: bool,
+        go_on: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        let reserved = reserved(byte_fallback);
+        let least = reserved.len() + LEAST_PIECES;
+        if size < least {
+            let with = if byte_fallback { " with byte fallback" } else { "" };
+            return Err(Error::misuse(format!(
+                "a vocabulary of {size} is too small: at least {least}{with}"
+            )));
+        }
+        let kind = Kind { byte_fallback, normalization: words.normalization() };
+        let words = words.most_frequent();
+        // Half for characters, so that a text of many rare ones still gets subwords.
+        let letters = (size - reserved.len()) / 2;
+        let (ids, merges) = learn_merges(&words, letters, &reserved, size, go_on)?;
+        let document = document(ids, merges, kind);
+        Self::from_bytes(document.to_string().as_bytes())
+    }
+
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`], naming the file, when it cannot be read or is no vocabulary of ours.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
+        Self::from_bytes(&bytes).map_err(|e| Error::misuse(format!("{}: {e}", path.display())))
+    }
+
+    /// A vocabulary from the bytes of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for anything but what [`Vocab::to_bytes`] gives, laid out in any way.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let document: Value = serde_json::from_slice(bytes)
+            .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
+        let (ids, kind) = checked(&document)?;
+        let (size, pieces) = (ids.len(), Arc::new(Pieces::new(ids, kind.byte_fallback)));
+        let tokenizer = tokenizers::from_json(&runnable(document).to_string())
+            .map_err(|e| Error::misuse(format!("not a usable tokenizer.json: {e}")))?;
+        let options = EncodeOptions {
+            add_special_tokens: false,
+            encode_special_tokens: true,
+            padding: Override::Off,
+            truncation: Override::Off,
+        };
+        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, kind, pieces })
+    }
+
+    /// The bytes of the `tokenizer.json`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.json.clone()
+    }
+
+    /// Writes the `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_whole(path, |out| out.write_all(&self.json))
+    }
+
+    /// The number of tokens, special ones included. Smaller than asked where the text is short.
+    #[allow(clippy::len_without_is_empty)] // the special tokens are always there
+    pub fn len(&self) -> usize {
+        self.size
+    }
+
+    /// Whether characters outside the vocabulary are spelt as bytes.
+    pub fn has_byte_fallback(&self) -> bool {
+        self.kind.byte_fallback
+    }
+
+    /// How lines are normalised before they become tokens.
+    pub fn normalization(&self) -> Normalization {
+        self.kind.normalization
+    }
+
+    /// The ids of a line, without a final [`EOS`]. A line that is empty once it is normalised has none.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for a line of 4 GiB or more.
+    pub fn encode(&self, line: &str) -> Result<Vec<u32>> {
+        let mut tokens = Vec::with_capacity(line.len() / 3 + 2);
+        let mut buffer = String::new();
+        let line = self.normalization().apply(line, &mut buffer);
+        self.tokenizer
+            .encode_into(line, &self.options, &mut tokens)
+            .map_err(|e| Error::misuse(format!("cannot encode a line: {e}")))?;
+        Ok(tokens.into_iter().map(u32::from).collect())
+    }
+
+    /// [`Vocab::encode`] for many lines, on all threads; the order is kept.
+    ///
+    /// # Errors
+    /// As [`Vocab::encode`].
+    pub fn encode_batch<S: AsRef<str> + Sync>(&self, lines: &[S]) -> Result<Vec<Vec<u32>>> {
+        let lines = lines.par_iter().with_min_len(256);
+        let encode = |encoder: &mut Encoder<'_>, line: &S| {
+            let mut ids = Vec::new();
+            encoder.encode(line.as_ref(), &mut ids).map(|()| ids)
+        };
+        lines.map_init(|| self.encoder(), encode).collect()
+    }
+
+    /// What encodes many lines on one thread.
+    pub fn encoder(&self) -> Encoder<'_> {
+        Encoder::new(self.tokenizer.get_model(), self.normalization())
+    }
+
+    /// What a search must not write, see [`a2d_core::token::forbidden`].
+    pub fn forbidden(&self) -> Forbidden {
+        a2d_core::token::forbidden(self.kind.byte_fallback)
+    }
+
+    /// The text of `ids`: one line, by the rule of [`a2d_core::token::Speller`].
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for an id outside the vocabulary.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.pieces.decode(ids).map_err(|id| {
+            Error::misuse(format!("token {id} is outside the vocabulary of {}", self.size))
+        })
+    }
+
+    /// 16 hexadecimal digits that tell this vocabulary from any other.
+    pub fn fingerprint(&self) -> String {
+        hash::hex(self.hash())
+    }
+
+    /// The fingerprint as a number.
+    pub(crate) fn hash(&self) -> u64 {
+        hash::bytes(&self.json)
+    }
+}
+
+/// What one thread needs to encode many lines: the cuts between pieces in one pass, not 33, and
+/// the library's memory of words that were met.
+pub struct Encoder<'a> {
+    model: &'a PipelineModel,
+    scratch: PipelineModelScratch,
+    normalization: Normalization,
+    normal: String,
+    marked: String,
+    spans: Vec<Span>,
+    tokens: Vec<PipelineToken>,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(model: &'a PipelineModel, normalization: Normalization) -> Self {
+        Self {
+            model,
+            scratch: model.init_scratch(),
+            normalization,
+            normal: String::new(),
+            marked: String::new(),
+            spans: Vec::new(),
+            tokens: Vec::new(),
+        }
+    }
+
+    /// Appends the ids of a line: those of [`Vocab::encode`].
+    ///
+    /// # Errors
+    /// As [`Vocab::encode`].
+    pub fn encode(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.normal);
+        let done = self.encode_normal(self.normalization.apply(line, &mut buffer), ids);
+        self.normal = buffer;
+        done
+    }
+
+    /// [`Encoder::encode`] of a line that is normalised.
+    ///
+    /// Errors: as there.
+    pub(crate) fn encode_normal(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
+        mark(line, &mut self.marked);
+        if u32::try_from(self.marked.len()).is_err() {
+            return Err(Error::misuse("cannot encode a line of 4 GiB"));
+        }
+        self.spans.clear();
+        self.tokens.clear();
+        let mut start = 0;
+        for piece in pieces(&self.marked) {
+            let end = start + piece.len() as u32;
+            self.spans.push(Span { start, end });
+            start = end;
+        }
+        self.model
+            .tokenize_spans(&self.marked, &self.spans, &mut self.scratch, &mut self.tokens)
+            .map_err(|e| Error::misuse(format!("cannot encode a line: {e}")))?;
+        ids.extend_from_slice(PipelineToken::cast_slice(&self.tokens));
+        Ok(())
+    }
+}
+
+/// Tokens whose ids are fixed before anything is learnt.
+fn reserved(byte_fallback: bool) -> Vec<String> {
+    let bytes = (0..=255).filter(|_| byte_fallback).map(|byte: u8| format!("<0x{byte:02X}>"));
+    SPECIAL.iter().map(ToString::to_string).chain(bytes).collect()
+}
+
+/// The `tokenizer.json` of what was learnt.
+fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, kind: Kind) -> Value {
+    let mut document = skeleton(kind);
+    document["model"]["vocab"] =
+        Value::Object(ids.into_iter().map(|(token, id)| (token, id.into())).collect());
+    document["model"]["merges"] = merges.into_iter().map(|(a, b)| json!([a, b])).collect();
+    document
+}
+
+/// Everything in a `tokenizer.json` but the vocabulary and the merges.
+fn skeleton(Kind { byte_fallback, normalization }: Kind) -> Value {
+    let metaspace =
+        json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
+    let added = SPECIAL.iter().enumerate().map(|(id, content)| {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": false,
+               "rstrip": false, "normalized": false, "special": true})
+    });
+    let decoder = match byte_fallback {
+        true => json!({"type": "Sequence", "decoders": [{"type": "ByteFallback"}, metaspace]}),
+        false => metaspace.clone(),
+    };
+    let punctuation = ('!'..='~').filter(char::is_ascii_punctuation);
+    let splits = punctuation.map(|c| split(c, "Isolated"));
+    let cuts: Vec<Value> = std::iter::once(metaspace).chain(splits).collect();
+    json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": added.collect::<Vec<_>>(),
+        "normalizer": normalizer(normalization),
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": cuts},
+        "post_processor": null,
+        "decoder": decoder,
+        "model": {
+            "type": "BPE",
+            "dropout": null,
+            "unk_token": SPECIAL[UNK as usize],
+            "continuing_subword_prefix": null,
+            "end_of_word_suffix": null,
+            "fuse_unk": false,
+            "byte_fallback": byte_fallback,
+            "ignore_merges": false,
+            "vocab": {},
+            "merges": [],
+        },
+    })
+}
+
+/// The steps of a [`Normalization`], as `tokenizers` takes them.
+fn normalizer(normalization: Normalization) -> Value {
+    let form = match normalization {
+        Normalization::None => return Value::Null,
+        Normalization::Nfc => "NFC",
+        Normalization::Nfkc => "NFKC",
+    };
+    let replace = |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
+    json!({"type": "Sequence", "normalizers": [
+        replace(INVISIBLE, ""),
+        replace(SPACES, " "),
+        {"type": form},
+        replace(" +", " "),
+        {"type": "Strip", "strip_left": true, "strip_right": true},
+    ]})
+}
+
+fn split(at: char, behavior: &str) -> Value {
+    json!({"type": "Split", "pattern": {"String": at}, "behavior": behavior, "invert": false})
+}
+
+/// The ids of the tokens and what kind of vocabulary it is, once all that the program relies on is
+/// known to hold.
+fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
+    let foreign = || Error::misuse("not a vocabulary made by `host prepare`");
+    let model = document.get("model").and_then(Value::as_object).ok_or_else(foreign)?;
+    let ids = model.get("vocab").and_then(Value::as_object).ok_or_else(foreign)?;
+    let byte_fallback = model.get("byte_fallback").and_then(Value::as_bool).unwrap_or(false);
+    check_reserved(ids, byte_fallback)?;
+    check_dense(ids)?;
+    let mut rest = document.clone();
+    rest["model"]["vocab"] = json!({});
+    rest["model"]["merges"] = json!([]);
+    let kinds = Normalization::value_variants().iter();
+    let mut kinds = kinds.map(|&normalization| Kind { byte_fallback, normalization });
+    let kind = kinds.find(|kind| rest == skeleton(*kind)).ok_or_else(foreign)?;
+    Ok((ids, kind))
+}
+
+/// The special tokens, and the bytes where they are in use, have their ids.
+fn check_reserved(ids: &Map<String, Value>, byte_fallback: bool) -> Result<()> {
+    for (id, token) in reserved(byte_fallback).iter().enumerate() {
+        let found = ids.get(token).and_then(Value::as_u64);
+        if found != Some(id as u64) {
+            let found = found.map_or("is missing".into(), |found| format!("has id {found}"));
+            return Err(Error::misuse(format!("the token {token} {found}, and must have id {id}")));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a token that the library has room for.
+const MOST_BYTES: usize = u16::MAX as usize;
+
+/// The tokens are of bearable length, and the ids are 0, 1, 2 … without gap or repetition.
+fn check_dense(ids: &Map<String, Value>) -> Result<()> {
+    let mut seen = vec![false; ids.len()];
+    for (token, id) in ids {
+        if token.len() > MOST_BYTES {
+            let start: String = token.chars().take(20).collect();
+            return Err(Error::misuse(format!("the token {start:?}… has over {MOST_BYTES} bytes")));
+        }
+        let slot = id.as_u64().and_then(|id| seen.get_mut(usize::try_from(id).ok()?));
+        match slot {
+            Some(slot) if !*slot => *slot = true,
+            _ => return Err(Error::misuse(format!("the token {token:?} has a bad id: {id}"))),
+        }
+    }
+    Ok(())
+}
+
+/// The same tokenizer in the newer format, the only one that the library runs, for lines that are
+/// normalised already.
+fn runnable(mut document: Value) -> Value {
+    document["version"] = json!("2.0");
+    document["normalizer"] = json!({"type": "MetaspaceNormalizer", "replacement": SPACE,
+                                    "prepend": "always", "drop_whitespace": false});
+    document["pre_tokenizer"]["pretokenizers"][0] = split(SPACE, "MergedWithNext");
+    document["model"]["byte_level"] = json!(false);
+    document
+}

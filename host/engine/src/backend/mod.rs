@@ -1,0 +1,7 @@
+//! The devices that a command can compute on.
+
+pub mod device;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+pub mod gpu;
+
+pub use a2d_cpu as cpu;

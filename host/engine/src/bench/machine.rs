@@ -1,0 +1,72 @@
+//! What the machine gives: its best matrix product, and the memory and processor time that this process has taken.
+
+use a2d_core::backend::Train;
+use a2d_core::rng;
+use a2d_core::shape::Shape;
+use a2d_system::error::Result;
+use std::time::{Duration, Instant};
+
+/// Rows, columns and depth of the smallest product, and of the largest.
+const SIDES: [usize; 2] = [1024, 8192];
+
+/// A product that takes less than this does not fill the machine: a larger one is tried.
+const SHORT: Duration = Duration::from_millis(5);
+
+/// The best rate of a product of two square matrices by the backend's own `linear`, in GFLOP/s.
+///
+/// Errors: the device was lost.
+pub fn peak_gflops<B: Train>(b: &mut B) -> Result<f64> {
+    let (mut side, mut best) = (SIDES[0], 0.0f64);
+    loop {
+        let shortest = shortest_product(b, side)?;
+        best = best.max(2.0 * (side as f64).powi(3) / shortest.as_secs_f64() / 1e9);
+        if shortest > SHORT || side == SIDES[1] {
+            return Ok(best);
+        }
+        side *= 2;
+    }
+}
+
+/// The shortest of some products of matrices of this side.
+fn shortest_product<B: Train>(b: &mut B, side: usize) -> Result<Duration> {
+    const MOST: usize = 20;
+    const LONGEST: Duration = Duration::from_millis(500);
+    let shape = Shape::matrix(side, side);
+    let mut factor = |key| {
+        let data: Vec<f32> = (0..side * side).map(|i| rng::uniform(key, i as u32) - 0.5).collect();
+        b.tensor(&data, shape)
+    };
+    let (x, w) = (factor(1), factor(2));
+    // The first is a warm-up.
+    let (begin, mut best) = (Instant::now(), Duration::MAX);
+    for i in 0..=MOST {
+        let start = Instant::now();
+        let _y = b.linear(&x, &w, None);
+        b.wait()?;
+        if i > 0 {
+            best = best.min(start.elapsed());
+        }
+        if i > 1 && begin.elapsed() > LONGEST {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+/// The most memory that this process has held so far, in bytes, where the system tells it (Linux).
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(1024 * kibibytes)
+}
+
+/// The processor time of all threads of this process so far, in seconds, where the system tells it (Linux).
+pub fn processor_time() -> Option<f64> {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name comes second, in parentheses, and may hold anything; user and system time are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    Some(ticks.sum::<Result<f64, _>>().ok()? / TICKS_PER_SECOND)
+}

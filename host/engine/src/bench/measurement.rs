@@ -1,0 +1,155 @@
+//! A measurement, and how it is told.
+
+use super::machine::{peak_memory, processor_time};
+use super::timed::{Clock, Row};
+use a2d_system::error::Result;
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::time::Instant;
+
+/// The repetitions of a measurement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timing {
+    /// Of each, shortest first.
+    pub seconds: Vec<f64>,
+    /// Processor time of all threads, the least of a repetition, where the system tells it.
+    pub processor_seconds: Option<f64>,
+    /// By how much the process's peak of memory grew meanwhile, where the system tells it.
+    pub growth: Option<u64>,
+    /// Time by operation, if a clock ran.
+    pub profile: Option<Vec<Row>>,
+}
+
+impl Timing {
+    /// Does `once` once to warm up, and then `repeats` times by the clock.
+    ///
+    /// Errors: those of `once`.
+    pub fn of(
+        repeats: usize,
+        clock: Option<&Clock>,
+        mut once: impl FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        once()?;
+        if let Some(clock) = clock {
+            clock.reset();
+        }
+        let before = peak_memory();
+        let (mut seconds, mut processor_seconds) = (Vec::with_capacity(repeats), None);
+        for _ in 0..repeats {
+            let (start, busy) = (Instant::now(), processor_time());
+            once()?;
+            seconds.push(start.elapsed().as_secs_f64());
+            let took = processor_time().zip(busy).map(|(now, before)| now - before);
+            processor_seconds = processor_seconds.into_iter().chain(took).reduce(f64::min);
+        }
+        let growth = peak_memory().zip(before).map(|(now, before)| now.saturating_sub(before));
+        let profile = clock.map(|clock| clock.rows(seconds.iter().sum()));
+        seconds.sort_by(f64::total_cmp);
+        Ok(Self { seconds, processor_seconds, growth, profile })
+    }
+
+    /// The middle one, or the mean of the two in the middle.
+    pub fn median(&self) -> f64 {
+        let n = self.seconds.len();
+        (self.seconds[(n - 1) / 2] + self.seconds[n / 2]) / 2.0
+    }
+}
+
+/// What was measured, and what came out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// `train`, `distill` or `translate`.
+    pub what: &'static str,
+    /// What sets it apart from others: shape, preset, beam ...
+    pub choices: Vec<(&'static str, Value)>,
+    /// What is counted, in the plural.
+    pub unit: &'static str,
+    /// How many of them are in one repetition.
+    pub units: usize,
+    /// Additions and multiplications of the matrix products in one repetition, padding left out.
+    pub flop: f64,
+    /// The backend's own product of large square matrices in the same run, in 10^9 operations a second; 0 until it is
+    /// known.
+    pub peak_gflops: f64,
+    /// How long it took.
+    pub timing: Timing,
+    /// The most memory, in bytes, that the device's pool held; on the CPU the process, where the system tells it.
+    pub peak_memory: Option<u64>,
+}
+
+/// To three decimals: more are noise.
+fn rounded(x: f64) -> Value {
+    json!((x * 1e3).round() / 1e3)
+}
+
+impl Measurement {
+    fn rate(&self) -> f64 {
+        self.units as f64 / self.timing.median()
+    }
+
+    fn gflops(&self) -> f64 {
+        self.flop / self.timing.median() / 1e9
+    }
+
+    /// One JSON object.
+    pub fn json(&self) -> Value {
+        let seconds = &self.timing.seconds;
+        let mut line = Map::from_iter([("what".to_owned(), json!(self.what))]);
+        let mut put = |key: &str, value| line.insert(key.to_owned(), value);
+        for (key, value) in &self.choices {
+            put(key, value.clone());
+        }
+        put(self.unit, json!(self.units));
+        put(&format!("{}_per_second", self.unit), rounded(self.rate()));
+        put("repeats", json!(seconds.len()));
+        put("seconds_median", json!(self.timing.median()));
+        put("seconds_min", json!(seconds[0]));
+        put("seconds_max", json!(seconds[seconds.len() - 1]));
+        put("processor_seconds_min", json!(self.timing.processor_seconds));
+        put("peak_gflops", rounded(self.peak_gflops));
+        put("gflops", rounded(self.gflops()));
+        put("fraction_of_peak", rounded(self.gflops() / self.peak_gflops));
+        put("peak_memory_bytes", json!(self.peak_memory));
+        put("memory_growth_bytes", json!(self.timing.growth));
+        if let Some(rows) = &self.timing.profile {
+            put("profile", rows.iter().map(Row::json).collect());
+        }
+        Value::Object(line)
+    }
+}
+
+impl fmt::Display for Measurement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        for (key, value) in &self.choices {
+            match value {
+                Value::String(text) => write!(f, "  {key} {text}")?,
+                value => write!(f, "  {key} {value}")?,
+            }
+        }
+        let seconds = &self.timing.seconds;
+        write!(
+            f,
+            "\n  {:.0} {}/s  (median {:.3} s, {:.3} to {:.3}, of {})\n  {:.1} of {:.1} GFLOP/s ({:.0} %)",
+            self.rate(),
+            self.unit,
+            self.timing.median(),
+            seconds[0],
+            seconds[seconds.len() - 1],
+            seconds.len(),
+            self.gflops(),
+            self.peak_gflops,
+            100.0 * self.gflops() / self.peak_gflops,
+        )?;
+        if let Some(bytes) = self.peak_memory {
+            write!(f, "  peak memory {:.0} MiB", bytes as f64 / f64::from(1 << 20))?;
+        }
+        let rows = self.timing.profile.iter().flatten();
+        rows.enumerate().try_for_each(|(i, row)| {
+            if i == 0 {
+                write!(f, "\n{}", Row::HEADER)?;
+            }
+            write!(f, "\n{row}")
+        })
+    }
+}

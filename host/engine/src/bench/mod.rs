@@ -1,0 +1,84 @@
+//! How fast it is: training steps, distillation steps and translation, measured on the same work that other
+//! toolkits can be given.
+//!
+//! A repetition is a full step (forward, losses, backward, Adam, with dropout) on each of a few batches, or the
+//! translation of a set of sentences.
+
+mod input;
+mod machine;
+mod measurement;
+mod request;
+mod shape;
+mod steps;
+mod timed;
+mod translation;
+mod work;
+
+pub use input::Input;
+pub use measurement::{Measurement, Timing};
+pub use request::{BenchModel, BenchPreset, BenchShape, BenchWhat, Request};
+pub use shape::Models;
+pub use timed::{Clock, Row, Timed};
+
+use crate::backend::device::{Chosen, Device, Work};
+use a2d_core::backend::Train;
+use a2d_system::error::Result;
+use serde_json::{Value, json};
+
+/// Measures on a device; `threads` are reported with the results.
+///
+/// # Errors
+/// Batches that cannot be used (misuse), a lost device, a NaN loss.
+pub fn measure(request: &Request, device: &Chosen, threads: usize) -> Result<Vec<Measurement>> {
+    let input = Input::new(request)?;
+    let work = Bench { request, input, threads, device: device.device() };
+    device.run(request.precision, work)
+}
+
+/// Everything that is to be measured.
+struct Bench<'a> {
+    request: &'a Request,
+    input: Input,
+    threads: usize,
+    device: Device,
+}
+
+impl Work for Bench<'_> {
+    type Output = Vec<Measurement>;
+
+    fn go<B: Train>(self, b: &mut B) -> Result<Self::Output> {
+        let mut found = if self.request.profile {
+            let clock = Clock::default();
+            let mut timed = Timed::new(b, clock.clone());
+            self.measure(&mut timed, Some(&clock))
+        } else {
+            self.measure(b, None)
+        }?;
+        // Afterwards: a device's pool keeps the memory of these products. Twice: other processes may disturb one.
+        let peak = machine::peak_gflops(b)?.max(machine::peak_gflops(b)?);
+        found.iter_mut().for_each(|measurement| measurement.peak_gflops = peak);
+        Ok(found)
+    }
+}
+
+impl Bench<'_> {
+    /// Where it is measured.
+    fn place(&self) -> [(&'static str, Value); 3] {
+        [
+            ("device", json!(self.device.to_string())),
+            ("precision", json!(self.request.precision.to_string())),
+            ("threads", json!(self.threads)),
+        ]
+    }
+
+    fn measure<B: Train>(&self, b: &mut B, clock: Option<&Clock>) -> Result<Vec<Measurement>> {
+        match self.request.what {
+            BenchWhat::Train | BenchWhat::Distill => Ok(vec![steps::measure(self, b, clock)?]),
+            BenchWhat::Translate => {
+                let beams = self.request.beam.map_or(vec![1, 5], |beam| vec![beam]);
+                let one = |beam| translation::measure(self, b, beam, clock);
+                beams.into_iter().map(one).collect()
+            }
+        }
+    }
+}

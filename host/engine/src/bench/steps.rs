@@ -1,0 +1,174 @@
+//! Training steps: a model alone, or a student with its teacher.
+
+use super::machine::peak_memory;
+use super::measurement::{Measurement, Timing};
+use super::shape::Models;
+use super::timed::Clock;
+use super::{Bench, BenchModel, BenchPreset, BenchWhat, Input, work};
+use crate::train::ranks::Ranks;
+use crate::train::{At, Pairs, TeacherModel, Unread, Update, objective, update};
+use a2d_core::backend::Train;
+use a2d_core::kd::{Objective, Step};
+use a2d_core::optim::Adam;
+use a2d_core::rng;
+use a2d_run::config::{Distill, Method, Preset, Run};
+use a2d_run::model::{Learner, Plan, plan};
+use a2d_system::error::{Error, Result};
+use serde_json::json;
+
+/// Low, as the same batches come again and again.
+const RATE: f64 = 1e-5;
+
+/// Measures steps on each of the batches.
+///
+/// Errors: the device was lost, a loss is no number.
+pub fn measure<B: Train>(
+    bench: &Bench<'_>,
+    b: &mut B,
+    clock: Option<&Clock>,
+) -> Result<Measurement> {
+    let (request, models) = (bench.request, bench.request.shape.models());
+    let Input::Batches(batches) = &bench.input else {
+        return Err(Error::failed("training needs pairs"));
+    };
+    let mut stepper = match request.what {
+        BenchWhat::Distill => Stepper::distill(b, &models, request.preset, request.seed)?,
+        _ => Stepper::alone(b, &models, request.model, request.seed)?,
+    };
+    let once = || stepper.steps(b, batches);
+    let timing = Timing::of(request.repeats, clock, once)?;
+
+    let shape = ("shape", json!(request.shape.name()));
+    let (what, choice) = match request.what {
+        BenchWhat::Distill => ("distill", ("preset", json!(request.preset.name()))),
+        _ => ("train", ("model", json!(request.model.name()))),
+    };
+    let load = [("max_tokens", json!(request.max_tokens))];
+    let flop = |batch: &Pairs| match (request.what, request.model) {
+        (BenchWhat::Distill, _) => work::distillation(&models, batch),
+        (_, BenchModel::Teacher) => work::training(&models.teacher, batch),
+        (_, BenchModel::Student) => work::training(&models.student, batch),
+    };
+    Ok(Measurement {
+        what,
+        choices: [shape, choice].into_iter().chain(bench.place()).chain(load).collect(),
+        unit: "tokens",
+        units: batches.iter().flat_map(|(_, target)| target).map(Vec::len).sum(),
+        flop: batches.iter().map(flop).sum(),
+        peak_gflops: 0.0,
+        timing,
+        peak_memory: b.memory().or_else(peak_memory),
+    })
+}
+
+/// Something that learns.
+struct Stepper<T> {
+    learner: Learner<T>,
+    teacher: Option<TeacherModel<T>>,
+    objective: Objective,
+    seed: u64,
+    done: u64,
+}
+
+impl<T: Clone> Stepper<T> {
+    fn alone<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        models: &Models,
+        model: BenchModel,
+        seed: u64,
+    ) -> Result<Self> {
+        let config = match model {
+            BenchModel::Teacher => &models.teacher,
+            BenchModel::Student => &models.student,
+        };
+        let distill = Distill { method: Method::None, ..Distill::default() };
+        Self::new(b, plan(config, None)?, None, distill, seed)
+    }
+
+    fn distill<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        models: &Models,
+        preset: BenchPreset,
+        seed: u64,
+    ) -> Result<Self> {
+        let teacher = TeacherModel::untrained(b, &models.teacher, rng::derive(seed, 1))?;
+        let distill = preset.distill();
+        let aligned = distill.method.needs().maps.then(|| teacher.maps_config());
+        let plan = plan(&models.student, aligned.as_ref())?;
+        Self::new(b, plan, Some(teacher), distill, seed)
+    }
+
+    fn new<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        plan: Plan,
+        teacher: Option<TeacherModel<T>>,
+        distill: Distill,
+        seed: u64,
+    ) -> Result<Self> {
+        let learner = Learner::random(b, plan, rng::derive(seed, 2));
+        let objective = objective(&Run { distill, ..Run::default() });
+        Ok(Self { learner, teacher, objective, seed, done: 0 })
+    }
+
+    /// A step on each of the batches; all are done when it returns.
+    fn steps<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        batches: &[Pairs],
+    ) -> Result<()> {
+        let first = self.done + 1;
+        let unread: Vec<_> =
+            batches.iter().map(|batch| self.step(b, batch)).collect::<Result<_>>()?;
+        for (number, update) in (first..).zip(Unread::read(b, &unread)?) {
+            let Update { losses, gradient_norm, .. } = update;
+            if !(losses.get("loss").is_finite() && gradient_norm.is_finite()) {
+                let text = format!("the loss of step {number} is {}", losses.get("loss"));
+                return Err(Error::failed(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn step<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        batch: &Pairs,
+    ) -> Result<Unread<T>> {
+        self.done += 1;
+        let key = rng::derive(self.seed, self.done);
+        let step = Step { adam: Adam::default(), number: self.done, lr: RATE, ema_decay: 0.0 };
+        let at = At { step, epoch: 1, key, room: usize::MAX, ranks: &Ranks::alone() };
+        let Self { learner, teacher, objective, .. } = self;
+        update(b, learner, std::slice::from_ref(batch), teacher.as_ref(), objective, &at)
+    }
+}
+
+impl BenchPreset {
+    fn distill(self) -> Distill {
+        let (method, preset) = match self {
+            Self::Official => (Method::A2d, Preset::Official),
+            Self::Masked => (Method::A2d, Preset::Masked),
+            Self::Rows => (Method::A2d, Preset::Rows),
+            Self::WordKd => (Method::WordKd, Preset::Official),
+        };
+        Distill { method, preset, ..Distill::default() }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Official => "official",
+            Self::Masked => "masked",
+            Self::Rows => "rows",
+            Self::WordKd => "word-kd",
+        }
+    }
+}
+
+impl BenchModel {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Teacher => "teacher",
+            Self::Student => "student",
+        }
+    }
+}

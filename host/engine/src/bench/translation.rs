@@ -1,0 +1,70 @@
+//! Translation by a student of random weights, every sentence to the same length.
+
+use super::machine::peak_memory;
+use super::measurement::{Measurement, Timing};
+use super::timed::Clock;
+use super::{Bench, Input, work};
+use crate::translate::{Options, translate_tokens};
+use a2d_core::backend::Train;
+use a2d_core::search::Search;
+use a2d_run::model::plan;
+use a2d_system::error::{Error, Result};
+use serde_json::json;
+
+/// Tokens of every translation, EOS included: as many steps of the decoder.
+const LENGTH: usize = 15;
+
+/// Sentences searched for together.
+const TOGETHER: usize = 64;
+
+/// Measures the translation of all sentences.
+///
+/// Errors: the device was lost.
+pub fn measure<B: Train>(
+    bench: &Bench<'_>,
+    b: &mut B,
+    beam: usize,
+    clock: Option<&Clock>,
+) -> Result<Measurement> {
+    let (request, config) = (bench.request, bench.request.shape.models().student);
+    let Input::Sentences(sentences) = &bench.input else {
+        return Err(Error::failed("translation needs sentences"));
+    };
+    let plan = plan(&config, None)?;
+    let model = plan.bind(plan.init(b, request.seed)).model;
+    let options = options(beam);
+    let once = || {
+        sentences.chunks(TOGETHER).try_for_each(|batch| {
+            let found = translate_tokens(b, &model, batch, &options, &mut |_| Ok(()))?;
+            let fits =
+                |best: &Vec<crate::translate::Hypothesis>| best[0].tokens.len() + 1 == LENGTH;
+            assert!(found.iter().all(fits), "the search was told how long a translation is");
+            Ok(())
+        })
+    };
+    let timing = Timing::of(request.repeats, clock, once)?;
+    Ok(Measurement {
+        what: "translate",
+        choices: [("shape", json!(request.shape.name())), ("beam", json!(beam))]
+            .into_iter()
+            .chain(bench.place())
+            .chain([("length", json!(LENGTH))])
+            .collect(),
+        unit: "sentences",
+        units: sentences.len(),
+        flop: work::translation(&config, sentences, beam, LENGTH),
+        peak_gflops: 0.0,
+        timing,
+        peak_memory: b.memory().or_else(peak_memory),
+    })
+}
+
+fn options(beam: usize) -> Options {
+    Options {
+        search: Search { beam, min_length: LENGTH - 1, ..Search::GREEDY },
+        max_length_a: 0.0,
+        max_length_b: (LENGTH - 1) as f64,
+        max_tokens: usize::MAX,
+        n_best: 1,
+    }
+}

@@ -1,0 +1,120 @@
+//! Writing an image.
+
+use super::quantise::{int4, int8};
+use a2d_core::config::Config;
+use a2d_core::image::{
+    ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, MAGIC, MOST_COLUMNS, Section, VERSION, checksum,
+    config_words,
+};
+use a2d_run::model::plan;
+use a2d_system::error::{Error, Result};
+
+/// The parameters of a model in canonical order.
+pub type Weights = Vec<Vec<f32>>;
+
+/// The image of a model whose matrices are kept in `format`.
+///
+/// Errors (misuse): a configuration that describes no model, too wide to be quantised, or more than 4 GiB.
+pub fn write(
+    config: &Config,
+    weights: &[Vec<f32>],
+    tokenizer: &[u8],
+    format: Format,
+) -> Result<Vec<u8>> {
+    write_with(config, weights, tokenizer, &Beside::default(), format)
+}
+
+/// What an image may have beside its model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// A shortlist, unless that is empty.
+    pub shortlist: Vec<u8>,
+    /// The tokens of the longest source that training saw, where that is known.
+    pub longest_source: Option<usize>,
+}
+
+/// [`write()`] with more beside the model.
+///
+/// Errors: as [`write()`].
+pub fn write_with(
+    config: &Config,
+    weights: &[Vec<f32>],
+    tokenizer: &[u8],
+    beside: &Beside,
+    format: Format,
+) -> Result<Vec<u8>> {
+    let plan = plan(config, None)?;
+    let (mut directory, mut payload) = (Vec::new(), Vec::new());
+    for ((name, spec), data) in plan.params().iter().zip(weights) {
+        let (rows, cols) = (spec.shape.rows(), spec.shape.cols());
+        let format = match spec.shape.dims().len() {
+            1 => Format::F32,
+            _ if format == Format::Int4 && is_sensitive(name) => Format::Int8,
+            _ => format,
+        };
+        if format != Format::F32 && cols > MOST_COLUMNS as usize {
+            let text = format!("{name} has {cols} columns, {MOST_COLUMNS} can be quantised");
+            return Err(Error::misuse(text));
+        }
+        let offset = number(payload.len())?;
+        directory.extend([format as u32, number(rows)?, number(cols)?, offset]);
+        let (numbers, scales) = match format {
+            Format::F32 => (data.iter().flat_map(|x| x.to_le_bytes()).collect(), Vec::new()),
+            Format::Int8 => int8(data, cols),
+            Format::Int4 => int4(data, cols),
+        };
+        for part in [numbers, scales] {
+            payload.extend(part);
+            pad(&mut payload);
+        }
+    }
+    let mut sections = vec![
+        (Section::Config, bytes(&config_words(config))),
+        (Section::Tokenizer, tokenizer.to_vec()),
+        (Section::Directory, bytes(&directory)),
+        (Section::Weights, payload),
+    ];
+    if !beside.shortlist.is_empty() {
+        sections.push((Section::Shortlist, beside.shortlist.clone()));
+    }
+    if let Some(tokens) = beside.longest_source {
+        sections.push((Section::Training, bytes(&[number(tokens)?])));
+    }
+    assemble(&sections)
+}
+
+/// Whether half bytes would be too coarse for a matrix: what attention gives back loses most, and is small.
+fn is_sensitive(name: &str) -> bool {
+    name.ends_with("out_proj.weight")
+}
+
+/// Header, sections, checksum.
+fn assemble(sections: &[(Section, Vec<u8>)]) -> Result<Vec<u8>> {
+    let head = 4 * (HEADER_WORDS + ENTRY_WORDS * sections.len());
+    let (mut entries, mut body) = (Vec::new(), Vec::new());
+    for (section, content) in sections {
+        let start = number(head + body.len())?;
+        entries.extend([*section as u32, start, number(content.len())?, 0]);
+        body.extend(content);
+        pad(&mut body);
+    }
+    let mut file = MAGIC.to_vec();
+    file.extend(bytes(&[VERSION, number(head + body.len())?, 0, sections.len() as u32, 0, 0]));
+    file.extend(bytes(&entries));
+    file.extend(body);
+    let sum = checksum(&file);
+    file[16..20].copy_from_slice(&sum.to_le_bytes());
+    Ok(file)
+}
+
+fn bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+fn pad(bytes: &mut Vec<u8>) {
+    bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+}
+
+fn number(size: usize) -> Result<u32> {
+    u32::try_from(size).map_err(|_| Error::misuse("the image would be larger than 4 GiB"))
+}

@@ -1,0 +1,138 @@
+//! The vocabulary as the tables that `a2d_core::token` reads in place.
+
+use a2d_core::token::{BYTES, MAGIC, Normalization, Tokenizer, VERSION};
+use a2d_data::vocab::{self, SPECIAL, Vocab};
+use a2d_system::error::{Error, Result};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// A pair of tokens.
+type Pair = (u16, u16);
+
+/// The tables of a vocabulary, laid out as [`a2d_core::token`] says. The same vocabulary gives the same
+/// bytes, on every machine.
+///
+/// # Errors
+/// [`Error::Misuse`] for a vocabulary that has no such tables: of more than 65,535 tokens or merges, or
+/// with a merge of special tokens, which none that was learnt here has.
+pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
+    let document: Value = serde_json::from_slice(&vocab.to_bytes())
+        .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
+    let reserved = SPECIAL.len() + if vocab.has_byte_fallback() { usize::from(BYTES) } else { 0 };
+    let texts = texts(&document, vocab.len())?;
+    let merges = merges(&document, &texts)?;
+    let form = match vocab.normalization() {
+        vocab::Normalization::None => Normalization::None,
+        vocab::Normalization::Nfc => Normalization::Nfc,
+        vocab::Normalization::Nfkc => Normalization::Nfkc,
+    };
+    let bytes = lay_out(&texts, reserved, &merges, form)?;
+    // Whatever a foreign vocabulary has that a device would refuse, it is refused here.
+    Tokenizer::new(&bytes)
+        .map_err(|e| Error::misuse(format!("no device can use this vocabulary: {e}")))?;
+    Ok(bytes)
+}
+
+/// The text of each token, by id.
+fn texts(document: &Value, len: usize) -> Result<Vec<&str>> {
+    let mut texts = vec![""; len];
+    for (text, id) in document["model"]["vocab"].as_object().into_iter().flatten() {
+        let slot = id.as_u64().and_then(|id| texts.get_mut(usize::try_from(id).ok()?));
+        *slot.ok_or_else(|| Error::misuse(format!("the token {text:?} has a bad id: {id}")))? =
+            text;
+    }
+    Ok(texts)
+}
+
+/// Rank and result of each merge, by left token and then by right token.
+fn merges(document: &Value, texts: &[&str]) -> Result<BTreeMap<Pair, Pair>> {
+    let ids: HashMap<&str, usize> =
+        texts.iter().enumerate().map(|(id, text)| (*text, id)).collect();
+    let mut merges = BTreeMap::new();
+    for (rank, merge) in document["model"]["merges"].as_array().into_iter().flatten().enumerate() {
+        let unusable = || Error::misuse(format!("the merge {merge} is of unknown tokens"));
+        let [left, right] = halves(merge).ok_or_else(unusable)?;
+        let joined = format!("{left}{right}");
+        let id = |text: &str| ids.get(text).ok_or_else(unusable).and_then(|id| small("token", *id));
+        // Of a pair that is listed twice, `tokenizers` takes the later one.
+        merges.insert((id(left)?, id(right)?), (small("merge", rank)?, id(&joined)?));
+    }
+    Ok(ranked(merges))
+}
+
+/// The merges with the ranks 0, 1, 2 …, should one be missing after all.
+fn ranked(mut merges: BTreeMap<Pair, Pair>) -> BTreeMap<Pair, Pair> {
+    let mut order: Vec<u16> = merges.values().map(|(rank, _)| *rank).collect();
+    order.sort_unstable();
+    for (rank, _) in merges.values_mut() {
+        *rank = order.partition_point(|other| other < rank) as u16;
+    }
+    merges
+}
+
+fn halves(merge: &Value) -> Option<[&str; 2]> {
+    match merge.as_array()?.as_slice() {
+        [left, right] => Some([left.as_str()?, right.as_str()?]),
+        _ => None,
+    }
+}
+
+/// Everything in the order of the format.
+fn lay_out(
+    texts: &[&str],
+    reserved: usize,
+    merges: &BTreeMap<Pair, Pair>,
+    form: Normalization,
+) -> Result<Vec<u8>> {
+    let own = texts.get(reserved..).unwrap_or_default();
+    let characters = characters(own, reserved)?;
+    let size: usize = own.iter().map(|text| text.len()).sum();
+    let size = u32::try_from(size).map_err(|_| Error::misuse("a vocabulary of 4 GiB of text"))?;
+
+    let mut bytes = MAGIC.to_vec();
+    // What older programs read as this one does is written as they know it.
+    let version = if form == Normalization::None { 1 } else { VERSION };
+    bytes.extend([version, u8::from(reserved > SPECIAL.len()), form.code()]);
+    bytes.extend(small("token", texts.len())?.to_le_bytes());
+    bytes.extend(small("token", characters.len())?.to_le_bytes());
+    bytes.extend(small("merge", merges.len())?.to_le_bytes());
+    bytes.extend(size.to_le_bytes());
+    let mut start = 0_u32;
+    for text in own {
+        bytes.extend(start.to_le_bytes());
+        start += text.len() as u32;
+    }
+    bytes.extend(start.to_le_bytes());
+    let lefts: Vec<u16> = merges.keys().map(|(left, _)| *left).collect();
+    for id in reserved..=texts.len() {
+        let before = lefts.partition_point(|left| usize::from(*left) < id);
+        bytes.extend(small("merge", before)?.to_le_bytes());
+    }
+    for (code, id) in characters {
+        bytes.extend(code.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+    }
+    for ((_, right), (rank, result)) in merges {
+        bytes.extend([right, rank, result].iter().flat_map(|number| number.to_le_bytes()));
+    }
+    own.iter().for_each(|text| bytes.extend(text.as_bytes()));
+    Ok(bytes)
+}
+
+/// Code point and id of the tokens of one character, by code point.
+fn characters(own: &[&str], reserved: usize) -> Result<BTreeMap<u32, u16>> {
+    let mut characters = BTreeMap::new();
+    for (at, text) in own.iter().enumerate() {
+        let mut chars = text.chars();
+        if let (Some(c), None) = (chars.next(), chars.next()) {
+            characters.insert(u32::from(c), small("token", reserved + at)?);
+        }
+    }
+    Ok(characters)
+}
+
+/// A count or an id in 16 bits.
+fn small(what: &str, number: usize) -> Result<u16> {
+    u16::try_from(number)
+        .map_err(|_| Error::misuse(format!("too many {what}s for a device: at most {}", u16::MAX)))
+}

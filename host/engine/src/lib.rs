@@ -1,0 +1,13 @@
+//! What runs models: devices, training, translation, export, reports, measurements.
+//!
+//! Models are generic over their backend; every backend is compiled into this crate. A command calls functions that
+//! take a device.
+
+#![deny(unsafe_code)]
+
+pub mod backend;
+pub mod bench;
+pub mod export;
+pub mod page;
+pub mod train;
+pub mod translate;

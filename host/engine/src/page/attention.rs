@@ -1,0 +1,267 @@
+//! Attention maps of teacher and students on the same sentences.
+
+use crate::train::objective;
+use a2d_core::backend::{Normalisation, Train};
+use a2d_core::batch::{Batch, Layout};
+use a2d_core::kd::{Align, HeadMix, Term, elements, forward};
+use a2d_core::nn::Trace;
+use a2d_core::shape::Shape;
+use a2d_data::vocab::{EOS, Vocab};
+use a2d_report::alignment::{Frame, KINDS};
+use a2d_report::numbers::{base64, bytes, digits, rounded};
+use a2d_run::config::Run;
+use a2d_run::model::Model;
+use a2d_system::error::{Error, Result};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+/// Tokens of a sentence that are shown, at most and at least.
+const TOKENS: (usize, usize) = (40, 6);
+
+/// Bytes of maps on a page, before they are written as text.
+const MOST_BYTES: usize = 3 << 20;
+
+/// How many tokens of each sentence are shown where `maps` maps come of every one.
+pub fn tokens_shown(maps: usize, sentences: usize) -> usize {
+    let area = MOST_BYTES / (maps * sentences).max(1);
+    area.isqrt().clamp(TOKENS.1, TOKENS.0)
+}
+
+/// A sentence and its translation as tokens, each ended by EOS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    source: Vec<u32>,
+    target: Vec<u32>,
+    /// Tokens are missing at the end.
+    cut: bool,
+}
+
+impl Pair {
+    /// The first `most` tokens of both.
+    ///
+    /// Errors (misuse): a line of 4 GiB.
+    pub fn new(vocab: &Vocab, source: &str, target: &str, most: usize) -> Result<Self> {
+        let mut cut = false;
+        let mut side = |line: &str| {
+            let mut ids = vocab.encode(line)?;
+            cut |= ids.len() >= most;
+            ids.truncate(most - 1);
+            ids.push(EOS);
+            Ok::<_, Error>(ids)
+        };
+        let (source, target) = (side(source)?, side(target)?);
+        Ok(Self { source, target, cut })
+    }
+
+    /// Tokens of both.
+    fn size(&self) -> (usize, usize) {
+        (self.source.len(), self.target.len())
+    }
+}
+
+/// The texts of tokens.
+pub struct Pieces(HashMap<u64, String>);
+
+impl Pieces {
+    /// Of a vocabulary.
+    pub fn new(vocab: &Vocab) -> Self {
+        let document: Value = serde_json::from_slice(&vocab.to_bytes()).unwrap_or_default();
+        let ids = document["model"]["vocab"].as_object();
+        let piece = |(text, id): (&String, &Value)| Some((id.as_u64()?, text.clone()));
+        Self(ids.into_iter().flatten().filter_map(piece).collect())
+    }
+
+    fn of(&self, ids: &[u32]) -> Value {
+        ids.iter().map(|&id| self.0.get(&id.into()).map_or("?", String::as_str)).collect()
+    }
+}
+
+/// The maps of one kind of attention, `[M, T, S]`.
+#[derive(Debug, Clone, PartialEq)]
+struct Maps {
+    count: usize,
+    /// Heads of a layer; all of them where layers mean nothing.
+    heads: usize,
+    values: Vec<f32>,
+    /// Queries, keys.
+    size: (usize, usize),
+}
+
+impl Maps {
+    fn read<B: Train>(b: &mut B, layers: &[B::Tensor], size: (usize, usize)) -> Result<Self> {
+        let heads = layers.first().map_or(0, |map| b.shape(map).rows());
+        let values = elements(b, &layers.iter().collect::<Vec<_>>())?;
+        Ok(Self { count: layers.len() * heads, heads, values, size })
+    }
+
+    /// Probabilities 0 to 1 as bytes 0 to 255; of what are none, each map from its least to its largest value.
+    fn json(&self, probabilities: bool) -> Value {
+        let (queries, keys) = self.size;
+        let (mut data, mut ranges) = (Vec::new(), Vec::new());
+        for map in self.values.chunks((queries * keys).max(1)) {
+            let least = map.iter().copied().fold(f32::INFINITY, f32::min);
+            let most = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let (low, high) = if probabilities { (0.0, 1.0) } else { (least, most) };
+            data.extend(bytes(map.iter().copied(), low, high));
+            ranges.push(json!([rounded(low.into()), rounded(high.into())]));
+        }
+        json!({
+            "count": self.count,
+            "heads": self.heads,
+            "rows": queries,
+            "cols": keys,
+            "data": base64(&data),
+            "ranges": if probabilities { Value::Null } else { Value::Array(ranges) },
+        })
+    }
+
+    /// For each map how far it is from that of a teacher: the divergence from the teacher's row to its own in nats, the
+    /// mean over queries. Nothing where they are not maps of the same kind.
+    fn divergences(&self, teacher: &Self) -> Option<Vec<Value>> {
+        let (queries, keys) = self.size;
+        let area = (queries * keys).max(1);
+        let term = |(&own, &theirs): (&f32, &f32)| match theirs > 0.0 {
+            true => f64::from(theirs) * f64::from(theirs / own.max(f32::MIN_POSITIVE)).ln(),
+            false => 0.0,
+        };
+        let maps = self.values.chunks(area).zip(teacher.values.chunks(area));
+        let all = maps.map(|(own, theirs)| own.iter().zip(theirs).map(term).sum::<f64>());
+        let fits = self.size == teacher.size && self.count == teacher.count;
+        fits.then(|| all.map(|sum| digits(sum / queries.max(1) as f64, 3)).collect())
+    }
+
+    /// Each query's row as the distribution that it is compared as; a causal one ends at the diagonal.
+    fn normalise(&mut self, causal: bool) {
+        let (queries, keys) = self.size;
+        for (i, row) in self.values.chunks_mut(keys.max(1)).enumerate() {
+            let seen = if causal { i % queries.max(1) + 1 } else { keys };
+            let (row, unseen) = row.split_at_mut(seen.min(keys));
+            unseen.fill(0.0);
+            softmax(row);
+        }
+    }
+}
+
+fn softmax(row: &mut [f32]) {
+    let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    row.iter_mut().for_each(|x| *x = (*x - most).exp());
+    let sum: f32 = row.iter().sum();
+    row.iter_mut().for_each(|x| *x /= sum);
+}
+
+/// The maps of a sentence of `size` source and target tokens: encoder, decoder, cross.
+fn read<B: Train>(
+    b: &mut B,
+    trace: &Trace<B::Tensor>,
+    (source, target): (usize, usize),
+) -> Result<[Maps; 3]> {
+    Ok([
+        Maps::read(b, &trace.encoder, (source, source))?,
+        Maps::read(b, &trace.decoder, (target, target))?,
+        Maps::read(b, &trace.cross, (target, source))?,
+    ])
+}
+
+/// Where maps are looked at: the model and what it reads.
+pub struct View<'a, B: Train> {
+    /// The model.
+    pub model: &'a Model<B::Tensor>,
+    /// Its settings.
+    pub run: &'a Run,
+    /// What it learned to be mixed by.
+    pub alignment: Option<&'a Frame>,
+    /// The model whose maps it learned to mix.
+    pub teacher: Option<&'a Model<B::Tensor>>,
+    /// The sentences.
+    pub pair: &'a Pair,
+    /// Their tokens.
+    pub pieces: &'a Pieces,
+}
+
+impl<B: Train> View<'_, B> {
+    /// The model's maps, and beside them, where it has an alignment, what the alignment makes of them.
+    ///
+    /// Errors: the device was lost.
+    pub fn json(&self, b: &mut B) -> Result<Vec<Value>> {
+        let Pair { source, target, .. } = self.pair;
+        let batch = Batch::new(
+            b,
+            &self.model.config.special,
+            &[&source[..]],
+            &[&target[..]],
+            Layout::Packed,
+        );
+        let mut trace = Trace::maps();
+        forward(self.model, b, &batch, &mut trace);
+        let own = read(b, &trace, self.pair.size())?;
+        let mut views = vec![self.view(false, own.map(|maps| maps.json(true)))];
+        if let Some(align) = self.alignment.and_then(|frame| align(b, frame, &trace)) {
+            align.mix(b, &mut trace, &batch);
+            let mixed = read(b, &trace, self.pair.size())?;
+            let by_row = |term: &Term| match term {
+                Term::Maps(maps) => maps.normalisation == Normalisation::Row,
+            };
+            let by_row = objective(self.run).terms.iter().any(by_row);
+            let kinds = match by_row {
+                true => self.compared(b, &batch, mixed)?,
+                false => mixed.map(|maps| maps.json(false)),
+            };
+            views.push(self.view(true, kinds));
+        }
+        Ok(views)
+    }
+
+    /// Aligned maps as they are compared, and how far each is from the teacher's.
+    fn compared(
+        &self,
+        b: &mut B,
+        batch: &Batch<B::Index>,
+        mut mixed: [Maps; 3],
+    ) -> Result<[Value; 3]> {
+        mixed.iter_mut().enumerate().for_each(|(kind, maps)| maps.normalise(kind == 1));
+        let mut kinds = mixed.each_ref().map(|maps| maps.json(true));
+        if let Some(teacher) = self.teacher {
+            let mut trace = Trace::maps();
+            forward(teacher, b, batch, &mut trace);
+            let theirs = read(b, &trace, self.pair.size())?;
+            for ((kind, mixed), theirs) in kinds.iter_mut().zip(&mixed).zip(&theirs) {
+                kind["divergence"] = json!(mixed.divergences(theirs));
+            }
+        }
+        Ok(kinds)
+    }
+
+    fn view(&self, aligned: bool, kinds: [Value; 3]) -> Value {
+        let Pair { source, target, cut } = self.pair;
+        let inputs: Vec<u32> = [EOS].iter().chain(&target[..target.len() - 1]).copied().collect();
+        let mut view = Map::from_iter([
+            ("aligned".to_owned(), json!(aligned)),
+            ("cut".to_owned(), json!(cut)),
+            ("source".to_owned(), self.pieces.of(source)),
+            ("inputs".to_owned(), self.pieces.of(&inputs)),
+            ("target".to_owned(), self.pieces.of(target)),
+        ]);
+        view.extend(KINDS.iter().zip(kinds).map(|((name, _), maps)| ((*name).to_owned(), maps)));
+        Value::Object(view)
+    }
+}
+
+/// The alignment on a device; nothing where it is not of these maps.
+fn align<B: Train>(b: &mut B, frame: &Frame, trace: &Trace<B::Tensor>) -> Option<Align<B::Tensor>> {
+    let count = |b: &mut B, layers: &[B::Tensor]| -> usize {
+        layers.iter().map(|map| b.shape(map).rows()).sum()
+    };
+    let maps = [count(b, &trace.encoder), count(b, &trace.decoder), count(b, &trace.cross)];
+    let fits = frame.kinds.iter().zip(maps).all(|(kind, maps)| kind[0].len() == maps);
+    let mut mix = |kind: usize| {
+        let rows = &frame.kinds[kind];
+        let values: Vec<f32> = rows.iter().flatten().map(|&x| x as f32).collect();
+        let (teacher, student) = (rows.len(), rows[0].len());
+        HeadMix {
+            weight: b.tensor(&values, Shape::matrix(teacher, student)),
+            // A shift of a whole map changes nothing once it is a distribution.
+            bias: b.tensor(&vec![0.0; teacher], Shape::vector(teacher)),
+        }
+    };
+    fits.then(|| Align { encoder: mix(0), decoder: mix(1), cross: mix(2) })
+}

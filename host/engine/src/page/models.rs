@@ -1,0 +1,161 @@
+//! What the models of a page do with its sentences: translations and attention.
+
+use super::attention::{Pair, Pieces, View, tokens_shown};
+use crate::translate::{Options, Translator, translate_lines};
+use a2d_core::backend::Train;
+use a2d_core::config::Config;
+use a2d_report::numbers::rounded;
+use a2d_report::sentences::Sentences;
+use a2d_report::subject::Subject;
+use a2d_run::config::Run;
+use a2d_run::model::Model;
+use a2d_score::tokenize::Tokenizer;
+use a2d_score::{Bleu, Metric};
+use a2d_system::error::Result;
+use a2d_system::signals;
+use serde_json::{Value, json};
+
+/// The models that can be used, by subject.
+pub struct Models<T> {
+    models: Vec<Option<Translator<T>>>,
+    /// How all of them search.
+    options: Option<Options>,
+}
+
+/// A translation of each sentence; nothing of a model that cannot be used.
+type Translations = Vec<Option<Vec<String>>>;
+
+impl<T: Clone> Models<T> {
+    /// The best checkpoints of all subjects; what cannot be used is noted there.
+    pub fn open<B: Train<Tensor = T, Param = T>>(b: &mut B, subjects: &mut [Subject]) -> Self {
+        let options = subjects.iter().find_map(|s| Some(Options::of(&s.config.as_ref()?.train)));
+        let open = |subject: &mut Subject| {
+            let opened = Translator::open(b, subject.dir.folder());
+            let known = |text: &String| opened.as_ref().is_err_and(|e| e.to_string() == *text);
+            match subject.notes.iter().any(known) {
+                true => None,
+                false => subject.noted(opened),
+            }
+        };
+        Self { models: subjects.iter_mut().map(open).collect(), options }
+    }
+
+    /// Every model's translation of every sentence.
+    ///
+    /// Errors: a signal.
+    pub fn translate<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        sentences: &Sentences,
+    ) -> Result<Translations> {
+        let Some(options) = &self.options else { return Ok(Vec::new()) };
+        let mut translate = |of: &Option<Translator<T>>| {
+            let Some(Translator { model, vocab, .. }) = of else { return Ok(None) };
+            let mut go_on = |_| signals::go_on();
+            let found = translate_lines(b, model, vocab, &sentences.source, options, &mut go_on)?;
+            let best = found.lines.into_iter().map(|line| line.into_iter().next());
+            Ok(Some(best.map(|best| best.map(|t| t.text).unwrap_or_default()).collect()))
+        };
+        self.models.iter().map(&mut translate).collect()
+    }
+
+    /// Hypotheses that the search keeps.
+    pub fn beam(&self) -> Option<usize> {
+        self.options.map(|options| options.search.beam)
+    }
+
+    /// The attention maps of every model on the sentences that are looked at.
+    ///
+    /// Errors: a signal; the device was lost.
+    pub fn look<B: Train<Tensor = T, Param = T>>(
+        &self,
+        b: &mut B,
+        subjects: &[Subject],
+        sentences: &Sentences,
+        translations: &Translations,
+    ) -> Result<Value> {
+        let most = tokens_shown(self.maps(subjects), sentences.looked_at.len());
+        let pieces = |of: &Option<Translator<T>>| of.as_ref().map(|of| Pieces::new(&of.vocab));
+        let pieces: Vec<_> = self.models.iter().map(pieces).collect();
+        let mut all = Vec::new();
+        for &i in &sentences.looked_at {
+            signals::go_on()?;
+            let Some((target, by)) = target(sentences, translations, i) else { continue };
+            let source = &sentences.source[i];
+            let mut views = Vec::new();
+            for (place, subject) in subjects.iter().enumerate() {
+                let (Some(of), Some(pieces)) = (&self.models[place], &pieces[place]) else {
+                    continue;
+                };
+                let Some(run) = &subject.config else { continue };
+                let pair = Pair::new(&of.vocab, source, target, most)?;
+                let (model, alignment) = (&of.model, subject.alignment());
+                let teacher = self.teacher(subject, run, of);
+                let view = View { model, run, alignment, teacher, pair: &pair, pieces };
+                for mut view in view.json(b)? {
+                    view["run"] = json!(place);
+                    views.push(view);
+                }
+            }
+            let number = sentences.numbers[i];
+            all.push(json!({"number": number, "text": source, "target_by": by, "views": views}));
+        }
+        Ok(Value::Array(all))
+    }
+
+    /// The model whose own maps were aligned to, where it reads the same tokens.
+    fn teacher(&self, of: &Subject, run: &Run, student: &Translator<T>) -> Option<&Model<T>> {
+        let teacher = self.models.get(of.teacher?)?.as_ref()?;
+        let same = teacher.vocab.fingerprint() == student.vocab.fingerprint();
+        (same && !run.distill.teacher_aam).then_some(&teacher.model)
+    }
+
+    /// Maps that come of one sentence.
+    fn maps(&self, subjects: &[Subject]) -> usize {
+        let own = |config: Config| {
+            let count = |stack: &a2d_core::config::Stack| stack.layers * stack.attention_heads;
+            count(&config.encoder) + 2 * count(&config.decoder)
+        };
+        let used = subjects.iter().zip(&self.models).filter(|(_, of)| of.is_some());
+        let maps = used.map(|(subject, _)| {
+            let mixed = subject.alignment().map_or(0, |a| a.kinds.iter().map(Vec::len).sum());
+            subject.model().map_or(0, own) + mixed
+        });
+        maps.sum()
+    }
+}
+
+/// What is written while attention is looked at: the reference, or the first model's translation and its place.
+fn target<'a>(
+    sentences: &'a Sentences,
+    translations: &'a Translations,
+    i: usize,
+) -> Option<(&'a str, Option<usize>)> {
+    if let Some(reference) = &sentences.reference {
+        return Some((&reference[i], None));
+    }
+    let place = translations.iter().position(Option::is_some)?;
+    Some((translations[place].as_ref()?.get(i)?, Some(place)))
+}
+
+/// The sentences with all translations, and the BLEU of each of these, of the orders that it is long enough for.
+pub fn samples(sentences: &Sentences, translations: &Translations, tokenizer: Tokenizer) -> Value {
+    let metric = Bleu { tokenizer, effective_order: true, ..Bleu::default() };
+    let sample = |i: usize| {
+        let reference = sentences.reference.as_ref().map(|lines| &lines[i]);
+        let translation = |(place, lines): (usize, &Option<Vec<String>>)| {
+            let text = lines.as_ref()?.get(i)?;
+            let bleu = |reference: &String| metric.score(&metric.count(text, &[reference]));
+            Some(json!({"run": place, "text": text, "bleu": reference.map(bleu).map(rounded)}))
+        };
+        let translations: Vec<_> =
+            translations.iter().enumerate().filter_map(translation).collect();
+        json!({
+            "number": sentences.numbers[i],
+            "source": sentences.source[i],
+            "reference": reference,
+            "translations": translations,
+        })
+    };
+    (0..sentences.source.len()).map(sample).collect()
+}

@@ -1,0 +1,313 @@
+//! What learns and what teaches, with the files that they come from; one update over all ranks.
+
+use crate::train::Unread;
+use crate::train::ranks::Ranks;
+use a2d_core::backend::Train;
+use a2d_core::batch::{Batch, Extent, Layout};
+use a2d_core::config::{Config, Special};
+use a2d_core::kd::{Counts, Lesson, Objective, Step, Teacher, Updated, elements};
+use a2d_data::corpus::Corpus;
+use a2d_data::vocab::Vocab;
+use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
+use a2d_run::config::Run;
+use a2d_run::model::{
+    Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state, plan,
+    stored, take,
+};
+use a2d_run::run_dir::RunDir;
+use a2d_system::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Sentence pairs as ids, each side ended by EOS.
+pub type Pairs = (Vec<Vec<u32>>, Vec<Vec<u32>>);
+
+/// The pairs of a batch.
+///
+/// Errors: the file of the corpus is no longer what was opened.
+pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Result<Pairs> {
+    rows.iter().map(|&i| corpus.pair(i as usize)).collect()
+}
+
+/// A batch of `pairs` as the objective wants it laid out.
+pub fn batch<B: Train>(
+    b: &mut B,
+    special: &Special,
+    pairs: &Pairs,
+    objective: &Objective,
+) -> Batch<B::Index> {
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+    Batch::new(b, special, &source, &target, objective.layout())
+}
+
+/// The share of this rank in `pairs`, in parts of at most `room` padded tokens, though never less than a pair: what a
+/// device has room for at once. The losses of all parts of all ranks add up to those of the batch.
+fn parts<B: Train>(
+    b: &mut B,
+    special: &Special,
+    pairs: &Pairs,
+    objective: &Objective,
+    at: &At<'_>,
+) -> Vec<Batch<B::Index>> {
+    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+    let (layout, whole) = (objective.layout(), Extent::of(&source, &target));
+    let weight = |(source, target): (&&[u32], &&[u32])| match layout {
+        Layout::Padded => 1,
+        Layout::Packed => source.len() + target.len(),
+    };
+    let weights: Vec<_> = source.iter().zip(&target).map(weight).collect();
+    let share = at.ranks.share(&weights);
+    let rows = (at.room / whole.source.max(whole.target).max(1)).max(1);
+    let mut part = |begin: usize| {
+        let end = share.end.min(begin.saturating_add(rows));
+        Batch::part(b, special, &source, &target, begin..end, layout)
+    };
+    share.clone().step_by(rows).map(&mut part).collect()
+}
+
+/// What an update on `batches` is made of, whoever computes it.
+fn counts(batches: &[Pairs]) -> Counts {
+    let tokens = |sentences: &[Vec<u32>]| sentences.iter().map(Vec::len).sum();
+    let of = |(source, target): &Pairs| Counts {
+        sentences: target.len(),
+        source_tokens: tokens(source),
+        target_tokens: tokens(target),
+    };
+    batches.iter().map(of).fold(Counts::default(), Counts::and)
+}
+
+/// Where in the training an update stands.
+pub struct At<'a> {
+    /// Its number, rate and Adam's settings.
+    pub step: Step,
+    /// From 1.
+    pub epoch: u64,
+    /// Of its dropout masks.
+    pub key: u64,
+    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    pub room: usize,
+    /// The processes that compute it together.
+    pub ranks: &'a Ranks,
+}
+
+/// One update on `batches`. Nothing of it is read, unless there are several ranks: they add their gradients up on the
+/// host, which waits for the device.
+///
+/// Errors: the device was lost.
+pub fn update<B: Train>(
+    b: &mut B,
+    learner: &mut Learner<B::Tensor>,
+    batches: &[Pairs],
+    teacher: Option<&TeacherModel<B::Tensor>>,
+    objective: &Objective,
+    at: &At<'_>,
+) -> Result<Unread<B::Tensor>> {
+    let counts = counts(batches);
+    let special = learner.plan.config().special;
+    let batches: Vec<_> =
+        batches.iter().map(|pairs| parts(b, &special, pairs, objective, at)).collect();
+    let lesson = Lesson {
+        objective,
+        teacher: teacher.map(|teacher| &teacher.teacher),
+        batches: &batches,
+        counts,
+        epoch: at.epoch,
+        key: at.key,
+    };
+    let reduce = |b: &mut B, grads| over_ranks(b, grads, at.ranks);
+    let Updated { reports, gradient_norm } = learner.update(b, &lesson, &at.step, reduce)?;
+    Ok(Unread { counts, reports, gradient_norm })
+}
+
+/// What is validated and used, laid out for a model that is used for a while.
+pub fn model_weights<B: Train>(b: &mut B, learner: &Learner<B::Tensor>) -> Vec<B::Tensor> {
+    match &learner.average {
+        Some(average) => b.together(average.clone()),
+        None => learner.params.clone(),
+    }
+}
+
+/// What [`save_state`] wrote, with the average where one was kept.
+///
+/// Errors (misuse): something is missing or of another shape.
+pub fn load<B: Train>(
+    b: &mut B,
+    plan: &Plan,
+    saved: &mut Saved,
+    averaged: bool,
+) -> Result<Learner<B::Tensor>> {
+    let [m, v, ema] = STATE;
+    Ok(Learner {
+        params: take(b, plan, saved, "")?,
+        m: take(b, plan, saved, m)?,
+        v: take(b, plan, saved, v)?,
+        average: averaged.then(|| take(b, plan, saved, ema)).transpose()?,
+        plan: plan.clone(),
+    })
+}
+
+/// Writes the parameters that are used.
+///
+/// Errors: the file cannot be written, the device was lost.
+pub fn save_weights<B: Train>(
+    b: &mut B,
+    learner: &Learner<B::Tensor>,
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    write(path, &stored(b, &learner.plan, learner.weights(), "")?, metadata)
+}
+
+/// Writes the parameters, the moments and the average.
+///
+/// Errors: the file cannot be written, the device was lost.
+pub fn save_state<B: Train>(
+    b: &mut B,
+    learner: &Learner<B::Tensor>,
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let mut tensors = stored(b, &learner.plan, &learner.params, "")?;
+    let state = [Some(&learner.m), Some(&learner.v), learner.average.as_ref()];
+    for (prefix, state) in STATE.iter().zip(state) {
+        let Some(state) = state else { continue };
+        tensors.extend(stored(b, &learner.plan, state, prefix)?);
+    }
+    write(path, &tensors, metadata)
+}
+
+/// The sums over all ranks of tensors that each has.
+///
+/// Errors: the device was lost.
+fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result<Vec<B::Tensor>> {
+    if ranks.size() == 1 {
+        return Ok(own);
+    }
+    let flat = ranks.sum(elements(b, &own.iter().collect::<Vec<_>>())?);
+    let mut rest = &flat[..];
+    let sum = |tensor: &B::Tensor| {
+        let shape = b.shape(tensor);
+        let (data, after) = rest.split_at(shape.len());
+        rest = after;
+        b.tensor(data, shape)
+    };
+    Ok(own.iter().map(sum).collect())
+}
+
+fn write(
+    path: &Path,
+    tensors: &[(String, Stored)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let views =
+        tensors.iter().map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
+    save(path, views, metadata)
+}
+
+/// A finished model that teaches.
+pub struct TeacherModel<T> {
+    /// The model and, where asked for, its frozen alignment.
+    pub teacher: Teacher<T, MOST_LAYERS>,
+    /// The model whose maps come out: with an alignment, the one that it aligns to.
+    maps: Config,
+    /// Names its weights; empty where they come from no file.
+    fingerprint: String,
+}
+
+/// The configuration and the best checkpoint of a run that may teach on data of `vocab`.
+///
+/// Errors (misuse): no such run, a damaged one, or one of another vocabulary.
+pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
+    let dir = RunDir::open(folder)?;
+    let run = dir.load_config()?;
+    let saved = Saved::load(&dir.checkpoint()?)?;
+    let (name, ours) = (saved.path().display(), vocab.fingerprint());
+    let theirs: String = saved.get("vocabulary")?;
+    if theirs != ours {
+        return Err(Error::misuse(format!(
+            "the teacher {name} has another vocabulary ({theirs}) than the data ({ours}): \
+             teacher and student must be trained on data of one `host prepare`"
+        )));
+    }
+    check_model(&saved, &dir, &run)?;
+    Ok((run, saved))
+}
+
+impl<T: Clone> TeacherModel<T> {
+    /// A teacher that has learned nothing: parameters drawn from `seed`.
+    ///
+    /// Errors (misuse): the configuration describes no model.
+    pub fn untrained<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        config: &Config,
+        seed: u64,
+    ) -> Result<Self> {
+        let plan = plan(config, None)?;
+        let model = plan.bind(plan.init(b, seed)).model;
+        let teacher = Teacher { model, align: None };
+        Ok(Self { teacher, maps: *config, fingerprint: String::new() })
+    }
+
+    /// The best checkpoint of a run. With `aam`, its maps pass through the alignment found there.
+    ///
+    /// Errors (misuse): no such run, a damaged one, one of another vocabulary, or no alignment where one is wanted.
+    pub fn open<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        folder: &Path,
+        vocab: &Vocab,
+        aam: bool,
+    ) -> Result<Self> {
+        let (run, mut saved) = open_teacher(folder, vocab)?;
+        let config = core_config(&run.model, vocab.len());
+        if aam {
+            return Self::with_alignment(b, &config, saved);
+        }
+        let fingerprint = saved.fingerprint();
+        let plan = plan(&config, None)?;
+        let params = take(b, &plan, &mut saved, "")?;
+        saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
+        saved.finish()?;
+        let model = plan.bind(params).model;
+        Ok(Self { teacher: Teacher { model, align: None }, maps: config, fingerprint })
+    }
+
+    fn with_alignment<B: Train<Tensor = T, Param = T>>(
+        b: &mut B,
+        config: &Config,
+        mut saved: Saved,
+    ) -> Result<Self> {
+        let fingerprint = saved.fingerprint();
+        let rows = |name: &str| {
+            let (shape, _) = saved.tensors.get(&format!("{name}.weight")).ok_or_else(|| {
+                let text = "`distill.teacher_aam` is on, but the teacher has no alignment in";
+                Error::misuse(format!("{text} {}", saved.path().display()))
+            })?;
+            Ok::<usize, Error>(shape.first().copied().unwrap_or(0))
+        };
+        // What the alignment was made for: as many maps as it has rows.
+        let mut maps = *config;
+        maps.encoder.attention_heads = 1;
+        maps.encoder.layers = rows("encoder.alignment_module")?;
+        maps.decoder.attention_heads = 1;
+        maps.decoder.layers = rows("decoder.self_alignment_module")?;
+        let plan = plan(config, Some(&maps))?;
+        let params = take(b, &plan, &mut saved, "")?;
+        saved.tensors.retain(|name, _| !is_state(name));
+        saved.finish()?;
+        let learner = plan.bind(params);
+        let teacher = Teacher { model: learner.model, align: learner.align };
+        Ok(Self { teacher, maps, fingerprint })
+    }
+
+    /// Names its weights.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The configuration whose numbers of maps a student aligns to.
+    pub fn maps_config(&self) -> Config {
+        self.maps
+    }
+}

@@ -1,0 +1,76 @@
+//! Looking at updates: showing and logging their numbers.
+
+use super::trainer::Trainer;
+use super::window::Window;
+use super::{Unread, Update};
+use a2d_core::backend::Train;
+use a2d_core::kd::{Losses, Term, WORDS};
+use a2d_system::display::Display;
+use a2d_system::error::Result;
+use std::time::{Duration, Instant};
+
+/// An update that nobody has looked at.
+pub(super) struct Unseen<T> {
+    pub(super) number: u64,
+    pub(super) epoch: u64,
+    pub(super) lr: f64,
+    pub(super) unread: Unread<T>,
+}
+
+/// Updates are looked at when so many are unseen ...
+const MOST_UNSEEN: usize = 100;
+/// ... or after this time, so that who watches sees that it goes on.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(10);
+
+impl<B: Train> Trainer<'_, B> {
+    /// Where looking makes a device and the host wait for each other, it is done now and then.
+    pub(super) fn due_to_look(&self) -> bool {
+        B::READS_ARE_FREE
+            || self.progress.update.is_multiple_of(self.job.run.train.log_interval)
+            || self.unseen.len() >= MOST_UNSEEN
+            || self.looked.elapsed() >= LONGEST_UNSEEN
+    }
+
+    /// Shows and logs the updates since the last look.
+    ///
+    /// Errors: the device was lost, one of them is spoilt, the log cannot be written.
+    pub(super) fn look(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        let start = Instant::now();
+        let unseen = std::mem::take(&mut self.unseen);
+        let unread = unseen.iter().map(|one| &one.unread);
+        let updates = Unread::read_over(b, unread, self.job.ranks)?;
+        self.looked = Instant::now();
+        self.seconds += start.elapsed().as_secs_f64();
+        unseen.iter().zip(&updates).try_for_each(|(one, update)| self.take_in(one, update, display))
+    }
+
+    fn take_in(
+        &mut self,
+        one: &Unseen<B::Tensor>,
+        update: &Update,
+        display: &mut Display,
+    ) -> Result<()> {
+        let Unseen { number, epoch, lr, .. } = *one;
+        for (what, x) in [("loss", update.losses.get("loss")), ("gradient", update.gradient_norm)] {
+            if !x.is_finite() {
+                return Err(self.not_a_number(&format!("{what} of update {number}"), x, lr));
+            }
+        }
+        self.window.add(update);
+        let terms = self.shown(&update.losses);
+        display.step(number, &terms, lr, self.window.tokens_per_second());
+        if number.is_multiple_of(self.job.run.train.log_interval) {
+            let line = self.window.line(number, epoch, lr, self.seconds);
+            self.window = Window::from(Default::default());
+            self.log.write(&line)?;
+        }
+        Ok(())
+    }
+
+    fn shown(&self, losses: &Losses) -> Vec<(&'static str, f64)> {
+        let words = if self.teacher.is_some() { &WORDS[..] } else { &WORDS[..2] };
+        let own = self.objective.terms.iter().flat_map(Term::names);
+        let shown = words.iter().copied().chain(own).map(|named| named.name);
+        shown.map(|name| (name, losses.get(name))).collect()
+    }
+}

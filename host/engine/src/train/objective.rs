@@ -1,0 +1,51 @@
+//! The loss that a configuration describes.
+
+use a2d_core::backend::{Normalisation, Target};
+use a2d_core::kd::{self, MapTerms, Objective, Reduction};
+use a2d_run::config::{Distill, KdLoss, MapNormalisation, MapReduction, Norm, Preset, Run};
+
+/// The loss of `run`.
+pub fn objective(run: &Run) -> Objective {
+    let distill = &run.distill;
+    let needs = distill.method.needs();
+    Objective {
+        label_smoothing: run.train.label_smoothing as f32,
+        alpha: if needs.words { distill.alpha as f32 } else { 0.0 },
+        student_temperature: distill.student_temperature as f32,
+        teacher_temperature: distill.teacher_temperature as f32,
+        kd_loss: match distill.kd_loss {
+            KdLoss::Ce => kd::KdLoss::CrossEntropy,
+            KdLoss::KlTau2 => kd::KdLoss::KlTau2,
+        },
+        norm: match distill.norm() {
+            Norm::Official => kd::Norm::Official,
+            Norm::Mean => kd::Norm::Mean,
+        },
+        terms: needs.maps.then(|| maps(distill)).into(),
+    }
+}
+
+fn maps(distill: &Distill) -> MapTerms {
+    let choices = distill.maps();
+    MapTerms {
+        normalisation: match choices.normalisation {
+            MapNormalisation::Map => Normalisation::Map,
+            MapNormalisation::Row => Normalisation::Row,
+        },
+        target: match distill.preset {
+            Preset::Rows => Target::Probabilities,
+            Preset::Official | Preset::Masked => Target::Softmax,
+        },
+        masked: choices.mask,
+        reduction: match (choices.reduction, distill.norm()) {
+            (MapReduction::Sum, Norm::Official) => Reduction::Sum,
+            (MapReduction::Sum, Norm::Mean) => Reduction::Sentence,
+            (MapReduction::Mean, _) => Reduction::Row,
+        },
+        encoder: distill.encoder_kd,
+        decoder: distill.self_kd,
+        cross: distill.cross_kd,
+        beta: distill.beta() as f32,
+        decay: distill.decay as f32,
+    }
+}

@@ -1,0 +1,459 @@
+//! The loop: epochs, validations, the reasons to end.
+
+use super::in_step::Due;
+use super::learner::{self, At, TeacherModel};
+use super::look::Unseen;
+use super::selection::Standing;
+use super::window::Window;
+use super::{Job, Progress, objective, resume, validate, warm_start};
+use a2d_core::backend::Train;
+use a2d_core::kd::{Objective, Step};
+use a2d_core::optim::{Adam, InverseSqrt};
+use a2d_core::rng;
+use a2d_data::batches;
+use a2d_run::checkpoint::Saved;
+use a2d_run::config::SelectBy;
+use a2d_run::log::Log;
+use a2d_run::model::{Learner, Plan, core_config, plan};
+use a2d_run::provenance;
+use a2d_system::display::Display;
+use a2d_system::error::{Error, Result};
+use a2d_system::files::sweep;
+use serde_json::json;
+use std::time::Instant;
+
+/// Streams of random numbers that start from one seed.
+mod stream {
+    pub const INIT: u64 = 0;
+    pub const DROPOUT: u64 = 1;
+}
+
+/// Trains until a limit of the configuration is reached; returns how far it came. All ranks do it together.
+///
+/// Errors: a file cannot be read (misuse) or written; a loss that is no number (the last good checkpoint stays);
+/// a signal, after saving.
+pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
+    let mut trainer = job.ranks.agree(Trainer::new(b, job))?;
+    trainer.check_start(b)?;
+    display.begin(job.label, job.run.train.max_update);
+    let outcome = trainer.run(b, display);
+    display.end();
+    outcome?;
+    // What the first has written is there for all.
+    job.ranks.meet();
+    Ok(trainer.progress)
+}
+
+pub(super) struct Trainer<'a, B: Train> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) learner: Learner<B::Tensor>,
+    pub(super) teacher: Option<TeacherModel<B::Tensor>>,
+    pub(super) objective: Objective,
+    pub(super) progress: Progress,
+    /// Spent in updates, as far as the log knows of earlier parts.
+    pub(super) seconds: f64,
+    /// The update of the last checkpoint, and when it was written.
+    pub(super) saved: (Option<u64>, Instant),
+    pub(super) log: Log,
+    pub(super) alignment: Option<Log>,
+    /// Since the last line of the log.
+    pub(super) window: Window,
+    /// Updates that nobody has looked at, in order.
+    pub(super) unseen: Vec<Unseen<B::Tensor>>,
+    /// When somebody looked last.
+    pub(super) looked: Instant,
+    /// What is to be done after the last update.
+    pub(super) due: Due,
+    /// Whether a number was found that is none.
+    pub(super) spoilt: bool,
+    /// What was last said to choose the best model, in place of what is wanted.
+    stands_in: Option<SelectBy>,
+}
+
+impl<'a, B: Train> Trainer<'a, B> {
+    fn new(b: &mut B, job: &'a Job<'a>) -> Result<Self> {
+        let (run, vocab) = (job.run, &job.data.vocab);
+        let needs = run.distill.method.needs();
+        let saved = if job.resume { resume::open(job.dir, run)? } else { None };
+        if let Some(saved) = &saved {
+            resume::check_data(job.dir, saved, job.data)?;
+        }
+        let folder = job.teacher.as_ref().filter(|_| needs.teacher_beside());
+        let teacher = folder
+            .map(|folder| TeacherModel::open(b, folder, vocab, run.distill.teacher_aam))
+            .transpose()?;
+        if let (Some(saved), Some(teacher)) = (&saved, &teacher) {
+            resume::check_teacher(saved, teacher.fingerprint())?;
+        }
+        let aligned = teacher.as_ref().filter(|_| needs.maps);
+        let aligned = aligned.map(|t| t.maps_config());
+        let plan = plan(&core_config(&run.model, vocab.len()), aligned.as_ref())?;
+        let (learner, progress) = match saved {
+            Some(saved) => load(b, job, &plan, saved)?,
+            None => (begin(b, job, &plan)?, Progress::default()),
+        };
+        let (log, alignment) = logs(job, &progress)?;
+        Ok(Self {
+            job,
+            learner,
+            teacher,
+            objective: objective(run),
+            seconds: log.seconds(),
+            saved: ((progress.update > 0).then_some(progress.update), Instant::now()),
+            log,
+            alignment,
+            window: Window::from(progress.window.clone()),
+            progress,
+            unseen: Vec::new(),
+            looked: Instant::now(),
+            due: Due::default(),
+            spoilt: false,
+            stands_in: None,
+        })
+    }
+
+    /// Takes up the last checkpoint again, or begins anew where there is none.
+    pub(super) fn go_back(&mut self, b: &mut B) -> Result<()> {
+        let job = self.job;
+        let mut earlier = || {
+            let plan = &self.learner.plan;
+            let (learner, progress) = match resume::open(job.dir, job.run)? {
+                Some(saved) => load(b, job, plan, saved)?,
+                None => (begin(b, job, plan)?, Progress::default()),
+            };
+            let logs = logs(job, &progress)?;
+            Ok((learner, progress, logs))
+        };
+        let (learner, progress, (log, alignment)) = job.ranks.agree(earlier())?;
+        (self.learner, self.progress) = (learner, progress);
+        (self.log, self.alignment) = (log, alignment);
+        self.window = Window::from(self.progress.window.clone());
+        self.unseen.clear();
+        Ok(())
+    }
+
+    fn run(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        self.keep_step();
+        if let Some(reason) = self.reason_to_end().filter(|_| self.progress.finished) {
+            let (label, folder) = (self.job.label, self.job.dir.folder().display());
+            display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
+            return Ok(());
+        }
+        if self.job.ranks.is_first() {
+            self.record()?;
+        }
+        // A limit may have been moved.
+        self.progress.finished = false;
+        loop {
+            match self.go(b, display) {
+                Err(error) if self.spoilt => self.retry(b, display, error)?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// What the folder says of the run, beside the checkpoints.
+    fn record(&self) -> Result<()> {
+        sweep(self.job.dir.folder());
+        self.job.data.vocab.save(&self.job.dir.tokenizer())?;
+        self.job.dir.save_config(self.job.run)?;
+        let teacher = self.teacher.as_ref().map(|teacher| teacher.fingerprint());
+        provenance::record(&provenance::Start {
+            dir: self.job.dir,
+            device: &self.job.device.to_string(),
+            ranks: self.job.ranks.size(),
+            precision: self.job.run.train.precision,
+            data: self.job.data,
+            teacher,
+            from_update: self.progress.update,
+        })
+    }
+
+    /// Trains until it is over, or something happens.
+    fn go(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        loop {
+            if self.due_to_validate() {
+                self.validate(b, display, true)?;
+                if self.reason_to_end().is_none() {
+                    self.save_last(b, display)?;
+                }
+            }
+            if let Some(reason) = self.reason_to_end() {
+                return self.finish(b, display, reason);
+            }
+            self.epoch(b, display)?;
+        }
+    }
+
+    /// Why training is over, if it is.
+    fn reason_to_end(&self) -> Option<&'static str> {
+        let (train, progress) = (&self.job.run.train, &self.progress);
+        let over = |limit: u64, value: u64| limit > 0 && value >= limit;
+        if over(train.max_update, progress.update) {
+            Some("max_update")
+        } else if over(train.max_epoch as u64, progress.epoch) {
+            Some("max_epoch")
+        } else if over(train.patience as u64, progress.without_better) {
+            Some("patience")
+        } else if self.due.end {
+            Some("time_limit_seconds")
+        } else {
+            None
+        }
+    }
+
+    /// After so many epochs, and after so many updates.
+    fn due_to_validate(&self) -> bool {
+        let Progress { update, epoch, position, validated, .. } = self.progress;
+        let train = &self.job.run.train;
+        let epochs = position == 0 && epoch.is_multiple_of(train.validate_interval as u64);
+        let interval = train.validate_interval_updates;
+        let updates = interval > 0 && update.is_multiple_of(interval);
+        (epochs || updates) && validated != update
+    }
+
+    /// The updates that are left of an epoch, or those until a validation or the end.
+    fn epoch(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
+        let train = &self.job.run.train;
+        let epoch = self.progress.epoch + 1;
+        let batches = self.job.ranks.agree(self.batches(epoch, display))?;
+        let updates: Vec<_> = batches.chunks(train.update_freq).collect();
+        if self.progress.position == 0 {
+            self.window = Window::from(Default::default());
+        }
+        while let Some(batches) = updates.get(self.progress.position as usize) {
+            self.update(b, display, batches, epoch)?;
+            let ended = self.progress.position as usize == updates.len();
+            if ended {
+                self.end_epoch();
+            }
+            if let Some(signal) = self.due.stop {
+                return self.stop(b, display, signal);
+            }
+            if self.due.save {
+                self.save_last(b, display)?;
+            }
+            if ended || self.due_to_validate() || self.reason_to_end().is_some() {
+                return Ok(());
+            }
+        }
+        self.end_epoch();
+        Ok(())
+    }
+
+    fn end_epoch(&mut self) {
+        self.progress.epoch += 1;
+        self.progress.position = 0;
+    }
+
+    /// The batches of an epoch. Pairs that fit into none are told of, once.
+    fn batches(&self, epoch: u64, display: &Display) -> Result<Vec<Vec<u32>>> {
+        let train = &self.job.run.train;
+        let lengths = self.job.data.train.all_lengths();
+        let cut = batches::batches(lengths, train.max_tokens, train.seed, epoch);
+        if cut.batches.is_empty() {
+            let text = format!("`train.max_tokens` {} is too small for any pair", train.max_tokens);
+            return Err(Error::misuse(text));
+        }
+        if self.progress.update == 0 && !cut.too_long.is_empty() {
+            display.line(&format!(
+                "{}: {} of {} pairs are longer than max_tokens {} and are left out",
+                self.job.label,
+                cut.too_long.len(),
+                lengths.len(),
+                train.max_tokens
+            ));
+        }
+        Ok(cut.batches)
+    }
+
+    /// Saves and ends, as a signal has asked for.
+    fn stop(&mut self, b: &mut B, display: &mut Display, signal: i32) -> Result<()> {
+        let asked = Error::Interrupted(signal);
+        self.save_last(b, display)?;
+        let (label, update) = (self.job.label, self.progress.update);
+        let (event, seconds) = (asked.to_string(), self.seconds);
+        self.log.write(&json!({"update": update, "event": event, "seconds": seconds}))?;
+        display.line(&format!("{label}: saved at update {update}; go on with --resume"));
+        Err(self.job.ranks.alike(asked))
+    }
+
+    fn update(
+        &mut self,
+        b: &mut B,
+        display: &mut Display,
+        batches: &[Vec<u32>],
+        epoch: u64,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let train = &self.job.run.train;
+        let lr = self.rate();
+        let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
+        let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
+        let batches = self.job.ranks.agree(batches.collect::<Result<Vec<_>>>())?;
+        let number = self.progress.update + 1;
+        let step = Step { adam: self.adam(), number, lr, ema_decay: train.ema_decay };
+        let at = At { step, epoch, key, room: self.job.room, ranks: self.job.ranks };
+        let (teacher, objective) = (self.teacher.as_ref(), &self.objective);
+        let unread = learner::update(b, &mut self.learner, &batches, teacher, objective, &at)?;
+        self.progress.update += 1;
+        self.progress.position += 1;
+        self.unseen.push(Unseen { number: self.progress.update, epoch, lr, unread });
+        self.seconds += start.elapsed().as_secs_f64();
+        self.keep_step();
+        if self.due.look { self.look(b, display) } else { Ok(()) }
+    }
+
+    /// The learning rate of the next update.
+    pub(super) fn rate(&self) -> f64 {
+        let train = &self.job.run.train;
+        let schedule = InverseSqrt {
+            lr: train.lr,
+            warmup_updates: train.warmup_updates,
+            warmup_init_lr: train.warmup_init_lr.max(0.0),
+        };
+        schedule.rate(self.progress.update) * 0.5f64.powi(self.progress.retries as i32)
+    }
+
+    fn adam(&self) -> Adam {
+        let train = &self.job.run.train;
+        Adam {
+            beta1: train.adam_beta1 as f32,
+            beta2: train.adam_beta2 as f32,
+            eps: train.adam_eps as f32,
+            weight_decay: train.weight_decay as f32,
+            clip_norm: train.clip_norm as f32,
+        }
+    }
+
+    /// Loss and scores on the validation set; keeps the model if it is the best so far. Only a `scheduled` one speaks
+    /// against going on: where training was cut off says nothing.
+    fn validate(&mut self, b: &mut B, display: &mut Display, scheduled: bool) -> Result<()> {
+        // A run goes on from its last checkpoint: there must be one before there is a best.
+        if self.saved.0.is_none() {
+            self.save_last(b, display)?;
+        }
+        self.look(b, display)?;
+        let weights = learner::model_weights(b, &self.learner);
+        let model = self.learner.plan.bind(weights).model;
+        let found = match validate::validate(b, &model, self.job, &self.objective)? {
+            Ok(found) => found,
+            Err(signal) => return self.stop(b, display, signal),
+        };
+        self.check_number("validation loss", found.loss)?;
+        let (better, decides) = self.judge(&found.standing(), display);
+        self.progress.validated = self.progress.update;
+        if better {
+            self.progress.best = found.standing();
+            self.progress.best_update = self.progress.update;
+            self.progress.without_better = 0;
+        } else if scheduled {
+            self.progress.without_better += 1;
+        }
+        if self.job.ranks.is_first() {
+            self.keep(b, better)?;
+        }
+        let epoch = self.progress.epoch + u64::from(self.progress.position > 0);
+        self.write_alignment(b, epoch)?;
+        let (label, update) = (self.job.label, self.progress.update);
+        let verdict = match better {
+            true if decides == self.job.run.train.select_by => " (best)".to_owned(),
+            true => format!(" (best by {decides})"),
+            false => String::new(),
+        };
+        display.line(&format!("{label}: epoch {epoch}, update {update}: {found}{verdict}"));
+        self.log.write(&json!({
+            "update": update,
+            "epoch": epoch,
+            "valid_loss": found.loss,
+            "valid_nll": found.nll,
+            "bleu": found.scores.map_or(0.0, |scores| scores.bleu),
+            "chrf": found.scores.map_or(0.0, |scores| scores.chrf),
+            "best": better,
+            "seconds": self.seconds,
+        }))
+    }
+
+    /// Whether a model is the best so far, and what decides it. Where that is not what the configuration wants, a line
+    /// says so, once.
+    fn judge(&mut self, standing: &Standing, display: &Display) -> (bool, SelectBy) {
+        let (best, wanted) = (self.progress.best, self.job.run.train.select_by);
+        let first = best == Standing::default();
+        let decides = standing.criterion(if first { standing } else { &best }, wanted);
+        if decides != wanted && self.stands_in != Some(decides) {
+            let text = match wanted {
+                SelectBy::Bleu => "BLEU is 0, or no reference has four words",
+                _ => "chrF is 0, or there is no text to score",
+            };
+            display.line(&format!(
+                "{}: {text}: the best model is chosen by {decides}",
+                self.job.label
+            ));
+            self.stands_in = Some(decides);
+        }
+        (first || standing.beats(&best, decides), decides)
+    }
+
+    /// A last validation if updates came after the one before, and the final checkpoint.
+    fn finish(&mut self, b: &mut B, display: &mut Display, reason: &str) -> Result<()> {
+        if self.progress.validated != self.progress.update {
+            self.validate(b, display, false)?;
+        }
+        self.progress.finished = true;
+        self.save_last(b, display)?;
+        display.line(&format!(
+            "{}: ends after {} updates ({reason}), {:.0} s; best {} at update {}",
+            self.job.label,
+            self.progress.update,
+            self.seconds,
+            self.progress.best.told(self.job.run.train.select_by),
+            self.progress.best_update,
+        ));
+        Ok(())
+    }
+}
+
+/// What a new run learns with.
+fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learner<B::Tensor>> {
+    forget_after(job, 0)?;
+    let seed = rng::derive(job.run.train.seed, stream::INIT);
+    let mut learner = Learner::random(b, plan.clone(), seed);
+    if let (Some(how), Some(teacher)) = (job.run.distill.init_from_teacher, &job.teacher) {
+        warm_start::take(b, plan, &mut learner.params, job, teacher, how)?;
+    }
+    learner.average = (job.run.train.ema_decay > 0.0).then(|| learner.params.clone());
+    Ok(learner)
+}
+
+/// What a checkpoint says.
+fn load<B: Train>(
+    b: &mut B,
+    job: &Job<'_>,
+    plan: &Plan,
+    mut saved: Saved,
+) -> Result<(Learner<B::Tensor>, Progress)> {
+    let progress: Progress = saved.get("progress")?;
+    let learner = learner::load(b, plan, &mut saved, job.run.train.ema_decay > 0.0)?;
+    saved.finish()?;
+    forget_after(job, progress.validated)?;
+    Ok((learner, progress))
+}
+
+fn forget_after(job: &Job<'_>, update: u64) -> Result<()> {
+    if job.ranks.is_first() { job.dir.forget_after(update) } else { Ok(()) }
+}
+
+/// The log and that of the alignment, where one is learned, as they were at a checkpoint. The first rank alone has any.
+fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Option<Log>)> {
+    if !job.ranks.is_first() {
+        return Ok((Log::none(), None));
+    }
+    let &Progress { update, validated, .. } = progress;
+    let mut log = Log::resume(&job.dir.log(), update, validated)?;
+    if job.run.train.tensorboard {
+        log = log.with_events(&job.dir.tensorboard())?;
+    }
+    let aligned = job.run.distill.method.needs().maps;
+    let alignment = || Log::resume(&job.dir.alignment(), validated, validated);
+    Ok((log, aligned.then(alignment).transpose()?))
+}

@@ -1,0 +1,156 @@
+//! How good a model is, on sentences that it does not learn from.
+
+use super::selection::Standing;
+use super::{Job, learner};
+use crate::translate::{Options, translate_lines};
+use a2d_core::backend::Train;
+use a2d_core::kd::{Counts, Norm, Objective, Terms};
+use a2d_core::search::Search;
+use a2d_data::batches;
+use a2d_run::model::Model;
+use a2d_score::{self as score, Bleu};
+use a2d_system::error::{Error, Result};
+use a2d_system::signals;
+use std::fmt;
+
+/// What a validation found.
+pub(super) struct Found {
+    /// The word loss alone, per target token, without a teacher.
+    pub loss: f64,
+    /// Of it, the negative log-likelihood.
+    pub nll: f64,
+    /// Of the translated sentences; nothing where there is no text.
+    pub scores: Option<Scores>,
+}
+
+/// How good translations are.
+#[derive(Clone, Copy)]
+pub(super) struct Scores {
+    /// Corpus BLEU.
+    pub bleu: f64,
+    /// Corpus chrF.
+    pub chrf: f64,
+    /// Whether BLEU can tell translations of this text apart.
+    pub bleu_judges: bool,
+}
+
+impl Found {
+    /// What it is compared with other validations by.
+    pub fn standing(&self) -> Standing {
+        let bleu = self.scores.filter(|scores| scores.bleu_judges).map(|scores| scores.bleu);
+        Standing { bleu, chrf: self.scores.map(|scores| scores.chrf), loss: Some(self.loss) }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "valid loss {:.4}, perplexity {:.2}", self.loss, self.nll.exp())?;
+        match self.scores {
+            Some(Scores { bleu, chrf, .. }) => write!(f, ", BLEU {bleu:.2}, chrF {chrf:.2}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the first rank finds, on all of them; or the signal that kept it from finding anything.
+pub(super) fn validate<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    job: &Job<'_>,
+    objective: &Objective,
+) -> Result<Result<Found, i32>> {
+    let [signal, loss, nll, scored, bleu, chrf, judges] = job.ranks.found(|| {
+        let [loss, nll] = losses(b, model, job, objective, usize::MAX)?;
+        let unscored = |signal: i32| [f64::from(signal), loss, nll, 0.0, 0.0, 0.0, 0.0];
+        if !loss.is_finite() {
+            return Ok(unscored(0));
+        }
+        Ok(match scores(b, model, job) {
+            Err(Error::Interrupted(signal)) => unscored(signal),
+            scores => scores?.map_or(unscored(0), |Scores { bleu, chrf, bleu_judges }| {
+                [0.0, loss, nll, 1.0, bleu, chrf, f64::from(u8::from(bleu_judges))]
+            }),
+        })
+    })?;
+    let scores = Scores { bleu, chrf, bleu_judges: judges == 1.0 };
+    let found = Found { loss, nll, scores: (scored == 1.0).then_some(scores) };
+    Ok(if signal == 0.0 { Ok(found) } else { Err(signal as i32) })
+}
+
+/// The loss of one batch: a number, unless the model is spoilt.
+pub(super) fn probe<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    job: &Job<'_>,
+    objective: &Objective,
+) -> Result<f64> {
+    let [loss] = job.ranks.found(|| Ok([losses(b, model, job, objective, 1)?[0]]))?;
+    Ok(loss)
+}
+
+/// The loss of a target token and its negative log-likelihood, over so many batches.
+fn losses<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    job: &Job<'_>,
+    objective: &Objective,
+    most_batches: usize,
+) -> Result<[f64; 2]> {
+    let corpus = &job.data.valid;
+    let lengths = corpus.all_lengths();
+    // No sentence is left out: the loss must not depend on the budget.
+    let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
+    let cut = batches::fixed_batches(lengths, job.run.train.max_tokens.min(job.room).max(longest));
+    let objective =
+        Objective { terms: Terms::default(), alpha: 0.0, norm: Norm::Mean, ..*objective };
+    let (mut reports, mut tokens) = (objective.reports(), 0);
+    for rows in cut.batches.iter().take(most_batches) {
+        let batch =
+            learner::batch(b, &model.config.special, &learner::pairs(corpus, rows)?, &objective);
+        let count = Counts::of(&batch).target_tokens;
+        reports.push(objective.evaluate(b, &batch, model, None), count as f64);
+        tokens += count;
+    }
+    let sum = reports.read(b)?;
+    Ok(["loss", "nll"].map(|name| 1.0 / tokens.max(1) as f64 * sum.get(name)))
+}
+
+fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<Option<Scores>> {
+    let Some(mut text) = job.data.text("valid")? else { return Ok(None) };
+    let train = &job.run.train;
+    if train.valid_bleu_sentences > 0 {
+        text.source.truncate(train.valid_bleu_sentences);
+        text.target.truncate(train.valid_bleu_sentences);
+    }
+    let options = Options::of(train);
+    let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut |_| {
+        signals::go_on()
+    })?;
+    let hypotheses: Vec<String> =
+        found.lines.into_iter().map(|mut line| line.swap_remove(0).text).collect();
+    let bleu = Bleu { tokenizer: job.run.data.tokenizer(), ..Bleu::default() };
+    let bleu_judges = bleu.can_judge(&text.target);
+    let references = [text.target];
+    Ok(Some(Scores {
+        bleu: score::corpus(&bleu, &hypotheses, &references)?.score,
+        chrf: score::chrf(&hypotheses, &references)?.score,
+        bleu_judges,
+    }))
+}
+
+impl Options {
+    /// The search that a training's validation uses.
+    pub fn of(train: &a2d_run::config::Train) -> Self {
+        Self {
+            search: Search {
+                beam: train.beam,
+                length_penalty: train.length_penalty as f32,
+                ..Search::GREEDY
+            },
+            max_length_a: train.max_length_a,
+            max_length_b: train.max_length_b,
+            max_tokens: 4096,
+            n_best: 1,
+        }
+    }
+}

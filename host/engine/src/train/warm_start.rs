@@ -1,0 +1,107 @@
+//! A student that begins with layers of its teacher.
+
+use super::{Job, open_teacher};
+use a2d_core::backend::Train;
+use a2d_run::config::{InitFromTeacher, Run};
+use a2d_run::model::{Plan, is_alignment};
+use a2d_system::error::{Error, Result};
+use std::path::Path;
+
+/// The teacher's layers, from 0, that the layers of a student begin as: the `first`, or as many spread evenly from the
+/// first to the last (`skip`; six to three: 0, 2, 5). Halves go to the even neighbour, as in the students of BART and
+/// Marian that Hugging Face made.
+pub fn teacher_layers(student: usize, teacher: usize, how: InitFromTeacher) -> Vec<usize> {
+    let spread = |i: usize| {
+        let place = i as f64 * (teacher - 1) as f64 / (student - 1).max(1) as f64;
+        place.round_ties_even() as usize
+    };
+    match how {
+        InitFromTeacher::First => (0..student).collect(),
+        InitFromTeacher::Skip => (0..student).map(spread).collect(),
+    }
+}
+
+/// Puts the teacher's values in place of the student's first ones: embeddings, norms, and of the layers those chosen.
+/// The alignment stays as it was drawn.
+///
+/// Errors (misuse): the teacher cannot be read, or is of another width or has fewer layers.
+pub(super) fn take<B: Train>(
+    b: &mut B,
+    plan: &Plan,
+    params: &mut [B::Tensor],
+    job: &Job<'_>,
+    teacher: &Path,
+    how: InitFromTeacher,
+) -> Result<()> {
+    let (theirs, mut saved) = open_teacher(teacher, &job.data.vocab)?;
+    let layers = Layers::new(job.run, &theirs, how)?;
+    for ((name, spec), param) in plan.params().iter().zip(params) {
+        if is_alignment(name) {
+            continue;
+        }
+        let data = saved.take(&layers.source(name), spec.shape.dims())?;
+        *param = b.tensor(&data, spec.shape);
+    }
+    Ok(())
+}
+
+/// Which layer of the teacher each of the student's begins as.
+struct Layers {
+    encoder: Vec<usize>,
+    decoder: Vec<usize>,
+}
+
+impl Layers {
+    fn new(student: &Run, teacher: &Run, how: InitFromTeacher) -> Result<Self> {
+        let except = ["model.encoder_layers", "model.decoder_layers"];
+        let differ = |key: &str, was: &str, is: &str| {
+            Error::misuse(format!(
+                "`distill.init_from_teacher` needs a student like its teacher, but `{key}` is {is} and the teacher's {was}"
+            ))
+        };
+        let within = WIDTHS.map(|name| format!("model.{name}"));
+        let within: Vec<_> = within.iter().map(String::as_str).collect();
+        if let Some(change) = student.change_since(teacher, &within, &except) {
+            return Err(differ(&change.key, &change.was, &change.is));
+        }
+        let stack = |name: &str, student: usize, teacher: usize| {
+            if student > teacher {
+                return Err(differ(name, &teacher.to_string(), &student.to_string()));
+            }
+            Ok(teacher_layers(student, teacher, how))
+        };
+        let (ours, theirs) = (&student.model, &teacher.model);
+        Ok(Self {
+            encoder: stack("model.encoder_layers", ours.encoder_layers, theirs.encoder_layers)?,
+            decoder: stack("model.decoder_layers", ours.decoder_layers, theirs.decoder_layers)?,
+        })
+    }
+
+    /// The teacher's name of the values that the student's parameter `name` begins with.
+    fn source(&self, name: &str) -> String {
+        for (stack, layers) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
+            let prefix = format!("{stack}.layers.");
+            let Some((number, rest)) = name.strip_prefix(&prefix).and_then(|n| n.split_once('.'))
+            else {
+                continue;
+            };
+            if let Some(layer) = number.parse().ok().and_then(|i: usize| layers.get(i)) {
+                return format!("{prefix}{layer}.{rest}");
+            }
+        }
+        name.to_owned()
+    }
+}
+
+/// What of `[model]` two models must have in common to exchange layers.
+const WIDTHS: [&str; 9] = [
+    "encoder_d_model",
+    "decoder_d_model",
+    "encoder_ffn_dim",
+    "decoder_ffn_dim",
+    "encoder_attention_heads",
+    "decoder_attention_heads",
+    "activation",
+    "share_embeddings",
+    "normalize_before",
+];

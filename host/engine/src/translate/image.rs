@@ -1,0 +1,186 @@
+//! Running an image on the host: the device's own code, a sentence on each thread.
+
+use crate::translate::{Hypothesis, MOST_TOKENS, Options, Translated, Translation};
+use a2d_core::micro::{self, Limits, Translator};
+use a2d_core::token::{self, Tokenizer};
+use a2d_data::vocab::Normalization;
+use a2d_run::model::MOST_LAYERS;
+use a2d_system::error::{Error, Result};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Bytes at an address that 16 divides.
+pub struct Words(Vec<u128>, usize);
+
+impl Words {
+    /// A copy of `bytes`.
+    pub fn new(bytes: &[u8]) -> Self {
+        let whole = bytes.chunks(16).map(|chunk| {
+            let mut word = [0; 16];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u128::from_ne_bytes(word)
+        });
+        Self(whole.collect(), bytes.len())
+    }
+
+    /// `len` bytes of 0.
+    pub fn zeros(len: usize) -> Self {
+        Self(vec![0; len.div_ceil(16)], len)
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &zerocopy::IntoBytes::as_bytes(self.0.as_slice())[..self.1]
+    }
+
+    /// The bytes, to write.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut zerocopy::IntoBytes::as_mut_bytes(self.0.as_mut_slice())[..self.1]
+    }
+}
+
+/// Whether a file is meant to be an image: a file, not a run's folder.
+pub fn is_image(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// A model out of an image, with its vocabulary.
+pub struct Runner<'a> {
+    /// The model.
+    pub model: micro::Model<'a, MOST_LAYERS>,
+    /// Its vocabulary.
+    pub tokenizer: Tokenizer<'a>,
+    /// Whether keys and values are kept in bytes.
+    pub int8_cache: bool,
+}
+
+impl<'a> Runner<'a> {
+    /// Of the bytes of an image.
+    ///
+    /// Errors (misuse): they are none, or damaged; `path` is named.
+    pub fn new(path: &Path, bytes: &'a [u8], int8_cache: bool) -> Result<Self> {
+        let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
+        let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
+        let tokenizer = model.tokenizer().copied();
+        let tokenizer = tokenizer.ok_or_else(|| refused("the image has no vocabulary".into()))?;
+        Ok(Self { model, tokenizer, int8_cache })
+    }
+
+    /// The tokens of the longest source that training saw, where the image says so.
+    pub fn longest(&self) -> Option<usize> {
+        self.model.image().longest_source().map(|tokens| tokens as usize)
+    }
+
+    /// Translates sentences of tokens (without an end), best first for each. `go_on` is asked between sentences.
+    ///
+    /// Errors: the weights are no numbers; `go_on` said no.
+    pub fn tokens(
+        &self,
+        sources: &[Vec<u32>],
+        options: &Options,
+        go_on: &(dyn Fn() -> Result<()> + Sync),
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let one = |arena: &mut Words, source: &Vec<u32>| {
+            go_on()?;
+            self.sentence(arena, source, options)
+        };
+        sources.par_iter().map_init(|| Words::zeros(0), one).collect()
+    }
+
+    /// One sentence, in an arena as large as it needs.
+    fn sentence(
+        &self,
+        arena: &mut Words,
+        source: &[u32],
+        options: &Options,
+    ) -> Result<Vec<Hypothesis>> {
+        let failed = |e: micro::Error| Error::failed(e.to_string());
+        let length = source.len() + 1;
+        let limits = Limits {
+            source: length,
+            target: options.max_length(length),
+            beam: options.search.beam,
+            int8_cache: self.int8_cache,
+        };
+        let needed = self.model.arena_bytes(&limits);
+        if arena.bytes().len() < needed {
+            *arena = Words::zeros(needed);
+        }
+        let how = micro::Options {
+            length_penalty: options.search.length_penalty,
+            max_length_a: options.max_length_a,
+            max_length_b: options.max_length_b,
+            cut: false,
+        };
+        let mut translator =
+            Translator::new(&self.model, arena.bytes_mut(), limits, how).map_err(failed)?;
+        let mut job = translator.start_tokens(source).map_err(failed)?;
+        job.finish().map_err(failed)?;
+        let Some(found) = job.found() else { return Ok(Vec::new()) };
+        let hypothesis = |rank| {
+            let mut tokens = vec![0; found.length(0, rank)];
+            found.tokens(0, rank, &mut tokens);
+            tokens.pop();
+            Hypothesis { tokens, score: found.score(0, rank) }
+        };
+        Ok((0..found.count(0).min(options.n_best)).map(hypothesis).collect())
+    }
+
+    /// Translates lines, blank ones to blank ones; lines of more than [`MOST_TOKENS`] tokens are cut.
+    ///
+    /// Errors: as [`Runner::tokens`].
+    pub fn lines<S: AsRef<str> + Sync>(
+        &self,
+        lines: &[S],
+        options: &Options,
+        go_on: &(dyn Fn() -> Result<()> + Sync),
+    ) -> Result<Translated> {
+        let sources = lines.par_iter().map(|line| self.encode(line.as_ref()));
+        let mut sources: Vec<Vec<u32>> = sources.collect::<Result<_>>()?;
+        let lengths = sources.iter().map(Vec::len).collect();
+        sources.iter_mut().for_each(|source| source.truncate(MOST_TOKENS - 1));
+        let mut out = Translated { lines: Vec::new(), tokens: 0, lengths };
+        for found in self.tokens(&sources, options, go_on)? {
+            out.tokens += found.first().map_or(0, |h| h.tokens.len() + 1);
+            let text =
+                |h: Hypothesis| Ok(Translation { text: self.decode(&h.tokens)?, score: h.score });
+            let mut best: Vec<_> = found.into_iter().map(text).collect::<Result<_>>()?;
+            if best.is_empty() {
+                best.push(Translation { text: String::new(), score: 0.0 });
+            }
+            out.lines.push(best);
+        }
+        Ok(out)
+    }
+
+    /// The tokens of a line; none of a blank one.
+    fn encode(&self, line: &str) -> Result<Vec<u32>> {
+        if line.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        // The rest of a normalisation is done by the device's own code.
+        let mut buffer = String::new();
+        let line = match self.tokenizer.normalization() {
+            token::Normalization::Nfkc => Normalization::Nfkc.apply(line, &mut buffer),
+            _ => line,
+        };
+        let mut tokens = vec![0; self.tokenizer.room(line.len())];
+        let len = self.tokenizer.encode(line, &mut tokens);
+        tokens.truncate(len.map_err(|e| Error::failed(e.to_string()))?);
+        Ok(tokens)
+    }
+
+    fn decode(&self, tokens: &[u32]) -> Result<String> {
+        let failed = |e: &dyn std::fmt::Display| Error::failed(e.to_string());
+        let mut text = vec![0; 16 * tokens.len()];
+        let len = match self.tokenizer.decode(tokens, &mut text) {
+            Err(token::Error::Room { needed }) => {
+                text.resize(needed, 0);
+                self.tokenizer.decode(tokens, &mut text)
+            }
+            done => done,
+        };
+        text.truncate(len.map_err(|e| failed(&e))?);
+        String::from_utf8(text).map_err(|e| failed(&e))
+    }
+}

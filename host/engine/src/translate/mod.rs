@@ -1,0 +1,228 @@
+//! Text to text.
+
+pub mod image;
+pub mod lines;
+
+use a2d_core::backend::{Decode, Train};
+use a2d_core::batch::{Layout, Source};
+use a2d_core::search::{Search, Sentence};
+use a2d_data::vocab::{EOS, Vocab};
+use a2d_run::checkpoint::{LONGEST_SOURCE, Saved};
+use a2d_run::model::{
+    Model, check_model, core_config, is_alignment, is_state, model_size, plan, take,
+};
+use a2d_run::run_dir::RunDir;
+use a2d_system::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
+pub const MOST_TOKENS: usize = 1024;
+
+/// How to search, and how much at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Beam and length penalty.
+    pub search: Search,
+    /// Longest translation: `max_length_a` times the source's tokens (EOS included) ...
+    pub max_length_a: f64,
+    /// ... plus `max_length_b`.
+    pub max_length_b: f64,
+    /// Largest batch: rows times the longest sentence.
+    pub max_tokens: usize,
+    /// Translations of each line.
+    pub n_best: usize,
+}
+
+impl Options {
+    /// Tokens of a translation at most, for a source of so many, EOS included.
+    pub fn max_length(&self, source: usize) -> usize {
+        ((self.max_length_a * source as f64 + self.max_length_b) as usize).clamp(1, MOST_TOKENS)
+    }
+}
+
+/// One translation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hypothesis {
+    /// Tokens, EOS not included.
+    pub tokens: Vec<u32>,
+    /// Log-probability over length to the length penalty.
+    pub score: f32,
+}
+
+/// Translates sentences of tokens (each ended by EOS); best first for each, in the order given. `done` hears of
+/// sentences as they are finished, and says whether to go on.
+///
+/// Errors: the device was lost; `done` said no (its error).
+pub fn translate_tokens<B: Decode>(
+    b: &mut B,
+    model: &Model<B::Param>,
+    sources: &[Vec<u32>],
+    options: &Options,
+    done: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Vec<Vec<Hypothesis>>> {
+    let mut order: Vec<usize> = (0..sources.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
+    let mut out = vec![Vec::new(); sources.len()];
+    let mut work = Workspace::default();
+    let mut at = 0;
+    while at < order.len() {
+        let end = at + batch_size(&order[at..], sources, options);
+        let batch: Vec<&[u32]> = order[at..end].iter().map(|&i| &sources[i][..]).collect();
+        let found = work.search(b, model, &batch, options)?;
+        for (&i, hypotheses) in order[at..end].iter().zip(found) {
+            out[i] = hypotheses;
+        }
+        done(end - at)?;
+        at = end;
+    }
+    Ok(out)
+}
+
+/// How many of the sentences, longest first, go together.
+fn batch_size(order: &[usize], sources: &[Vec<u32>], options: &Options) -> usize {
+    let longest = sources[order[0]].len().max(1);
+    (options.max_tokens / (longest * options.search.beam)).clamp(1, order.len())
+}
+
+/// What searches work in, kept between them.
+#[derive(Default)]
+struct Workspace {
+    words: Vec<u32>,
+    floats: Vec<f32>,
+}
+
+impl Workspace {
+    fn search<B: Decode>(
+        &mut self,
+        b: &mut B,
+        model: &Model<B::Param>,
+        sources: &[&[u32]],
+        options: &Options,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let source = Source::new(b, &model.config.special, sources, Layout::Packed);
+        let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
+        let sentence = |memory: &a2d_core::batch::Run| Sentence {
+            memory: *memory,
+            max_length: options.max_length(memory.valid),
+        };
+        let sentences: Vec<Sentence> = source.runs.iter().map(sentence).collect();
+        let longest = sentences.iter().map(|s| s.max_length).max().unwrap_or(0);
+        let (words, floats) = options.search.workspace(sentences.len(), longest);
+        self.words.resize(self.words.len().max(words), 0);
+        self.floats.resize(self.floats.len().max(floats), 0.0);
+        let found =
+            options.search.run(b, model, &memory, &sentences, &mut self.words, &mut self.floats)?;
+        let hypothesis = |sentence, rank| {
+            let mut tokens = vec![0; found.length(sentence, rank)];
+            found.tokens(sentence, rank, &mut tokens);
+            tokens.pop();
+            Hypothesis { tokens, score: found.score(sentence, rank) }
+        };
+        let best = |s| (0..found.count(s).min(options.n_best)).map(|k| hypothesis(s, k)).collect();
+        Ok((0..sentences.len()).map(best).collect())
+    }
+}
+
+/// A model with its vocabulary.
+pub struct Translator<T> {
+    /// The model.
+    pub model: Model<T>,
+    /// Its vocabulary.
+    pub vocab: Vocab,
+    /// The number of its values.
+    pub size: usize,
+    /// Names its weights.
+    pub fingerprint: String,
+    /// The tokens of the longest source that training saw, where the checkpoint says so.
+    pub longest: Option<usize>,
+}
+
+/// A translation as text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Translation {
+    /// The line.
+    pub text: String,
+    /// See [`Hypothesis::score`].
+    pub score: f32,
+}
+
+/// What translating came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Translated {
+    /// For each line, best first; one empty text for a blank line.
+    pub lines: Vec<Vec<Translation>>,
+    /// Tokens written (the best of each line, EOS included).
+    pub tokens: usize,
+    /// Tokens of each line, before those of [`MOST_TOKENS`] and more were cut.
+    pub lengths: Vec<usize>,
+}
+
+impl<T: Clone> Translator<T> {
+    /// The best checkpoint of a run.
+    ///
+    /// Errors (misuse): the run is incomplete or damaged.
+    pub fn open<B: Train<Tensor = T, Param = T>>(b: &mut B, folder: &Path) -> Result<Self> {
+        let dir = RunDir::open(folder)?;
+        let run = dir.load_config()?;
+        let vocab = Vocab::load(&dir.tokenizer())?;
+        let path = dir.checkpoint()?;
+        let mut saved = Saved::load(&path)?;
+        let trained: String = saved.get("vocabulary")?;
+        if trained != vocab.fingerprint() {
+            let (path, tokenizer) = (path.display(), dir.tokenizer());
+            let text =
+                format!("{path} was trained with another vocabulary than {}", tokenizer.display());
+            return Err(Error::misuse(text));
+        }
+        check_model(&saved, &dir, &run)?;
+        let fingerprint = saved.fingerprint();
+        let longest = saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok());
+        let plan = plan(&core_config(&run.model, vocab.len()), None)?;
+        let params = take(b, &plan, &mut saved, "")?;
+        // What only training needs may be there.
+        saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
+        saved.finish()?;
+        let size = model_size(&plan);
+        Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint, longest })
+    }
+}
+
+/// Translates lines, to blank ones those that are blank or come to nothing once they are normalised.
+///
+/// Errors: the device was lost, or `done` said no.
+pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
+    b: &mut B,
+    model: &Model<B::Param>,
+    vocab: &Vocab,
+    lines: &[S],
+    options: &Options,
+    done: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Translated> {
+    let mut sources = vocab.encode_batch(lines)?;
+    let filled: Vec<usize> = (0..lines.len())
+        .filter(|&i| !lines[i].as_ref().trim().is_empty() && !sources[i].is_empty())
+        .collect();
+    let lengths = sources.iter().map(Vec::len).collect();
+    for source in &mut sources {
+        source.truncate(MOST_TOKENS - 1);
+        source.push(EOS);
+    }
+    let sources: Vec<Vec<u32>> = filled.iter().map(|&i| std::mem::take(&mut sources[i])).collect();
+    let search = Search { forbidden: vocab.forbidden(), ..options.search };
+    let found = translate_tokens(b, model, &sources, &Options { search, ..*options }, done)?;
+
+    let blank = vec![Translation { text: String::new(), score: 0.0 }];
+    let mut out = Translated { lines: vec![blank; lines.len()], tokens: 0, lengths };
+    for (i, hypotheses) in filled.into_iter().zip(found) {
+        out.tokens += hypotheses.first().map_or(0, |h| h.tokens.len() + 1);
+        let text =
+            |h: Hypothesis| Ok(Translation { text: vocab.decode(&h.tokens)?, score: h.score });
+        out.lines[i] = hypotheses.into_iter().map(text).collect::<Result<_>>()?;
+        if out.lines[i].is_empty() {
+            let text = "nothing was found: the weights are too large, or no numbers";
+            return Err(Error::failed(format!("line {}: {text}", i + 1)));
+        }
+    }
+    Ok(out)
+}

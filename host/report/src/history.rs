@@ -1,0 +1,130 @@
+//! What a run's log tells: losses by update, and what validations found.
+
+use super::jsonl::{Line, Lines, count, number};
+use super::numbers::rounded;
+use a2d_core::kd;
+use a2d_system::error::Result;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// Numbers of a training window that are shown beside the losses, by the name under which they are logged.
+const WINDOW: [&str; 7] =
+    ["update", "epoch", "nll", "lr", "gradient_norm", "tokens_per_second", "seconds"];
+
+/// Numbers of a validation that are shown.
+const VALIDATION: [&str; 6] = ["update", "epoch", "valid_loss", "valid_nll", "bleu", "seconds"];
+
+/// The event after which training goes on.
+const ROLLED_BACK: &str = "rolled back";
+
+/// Points of a curve; of longer logs, neighbours are averaged.
+const MOST_POINTS: usize = 1000;
+
+/// The log of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// Means over the updates since the line before.
+    pub windows: Vec<Line>,
+    /// Validations.
+    pub validations: Vec<Line>,
+    /// What to say of lines that could not be read.
+    pub note: Option<String>,
+    /// The last line, where it tells that training ended there before it was finished.
+    pub stopped: Option<Line>,
+}
+
+impl History {
+    /// The log in `path`; nothing where there is none.
+    ///
+    /// Errors (misuse): it is there and cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        Ok(Lines::read(path)?.map(Self::of))
+    }
+
+    fn of(mut found: Lines) -> Self {
+        found.lines.retain(|line| count(line, "update").is_some());
+        let note = found.note("log.jsonl");
+        let stopped = found.lines.last().filter(|line| {
+            let event = line.get("event").and_then(Value::as_str);
+            event.is_some_and(|event| event != ROLLED_BACK)
+        });
+        let stopped = stopped.cloned();
+        let is_validation =
+            |line: &Line| ["bleu", "valid_loss"].iter().any(|key| line.contains_key(*key));
+        let (validations, windows) = found.lines.into_iter().partition(is_validation);
+        Self { windows, validations, note, stopped }
+    }
+
+    /// The last update that was logged.
+    pub fn update(&self) -> u64 {
+        self.last_of("update").unwrap_or(0.0) as u64
+    }
+
+    /// The epoch of the last line, from 1.
+    pub fn epoch(&self) -> u64 {
+        self.last_of("epoch").unwrap_or(0.0) as u64
+    }
+
+    /// Seconds spent in updates.
+    pub fn seconds(&self) -> f64 {
+        self.last_of("seconds").unwrap_or(0.0)
+    }
+
+    /// The largest value of `key` in the last lines of both kinds.
+    fn last_of(&self, key: &str) -> Option<f64> {
+        let last = [self.windows.last(), self.validations.last()];
+        last.into_iter().flatten().filter_map(|line| number(line, key)).reduce(f64::max)
+    }
+
+    /// BLEU and update of the validation that training took for the best.
+    pub fn best(&self) -> Option<(f64, u64)> {
+        let best = |line: &&Line| line.get("best") == Some(&Value::Bool(true));
+        let line = self.validations.iter().rfind(best)?;
+        Some((number(line, "bleu")?, count(line, "update")?))
+    }
+
+    /// Target tokens per second of training: the median of the windows.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let mut all: Vec<_> =
+            self.windows.iter().filter_map(|line| number(line, "tokens_per_second")).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied()
+    }
+
+    /// The curves, as lists by name.
+    pub fn json(&self) -> Value {
+        let losses = kd::names().map(|named| named.name);
+        let windows = columns(WINDOW.into_iter().chain(losses), &thinned(&self.windows));
+        let validations = columns(VALIDATION.into_iter(), &thinned(&self.validations));
+        Map::from_iter([("windows".to_owned(), windows), ("validations".to_owned(), validations)])
+            .into()
+    }
+}
+
+/// A list for each name that any line has.
+fn columns(names: impl Iterator<Item = &'static str>, lines: &[Line]) -> Value {
+    let column = |name: &str| {
+        let values = lines.iter().map(|line| number(line, name).map_or(Value::Null, rounded));
+        let values: Vec<_> = values.collect();
+        let any = values.iter().any(|value| !value.is_null());
+        any.then(|| (name.to_owned(), Value::Array(values)))
+    };
+    Value::Object(names.filter_map(column).collect())
+}
+
+/// At most [`MOST_POINTS`] lines: means of neighbours, at the place of the last of them.
+fn thinned(lines: &[Line]) -> Vec<Line> {
+    let group = lines.len().div_ceil(MOST_POINTS).max(1);
+    lines.chunks(group).filter_map(mean).collect()
+}
+
+fn mean(lines: &[Line]) -> Option<Line> {
+    let (last, _) = lines.split_last()?;
+    let mean = |(key, value): (&String, &Value)| {
+        let values: Vec<_> = lines.iter().filter_map(|line| number(line, key)).collect();
+        let kept = ["update", "epoch", "seconds"].contains(&&**key) || values.len() < 2;
+        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        (key.clone(), if kept { value.clone() } else { mean.into() })
+    };
+    Some(last.iter().map(mean).collect())
+}

@@ -1,0 +1,245 @@
+// The sections of the page, and the order they come in.
+
+// The top of the page.
+
+const languages = asked.map((run) => run.facts.languages).find((pair) => pair?.[0]);
+const nav = el("nav", { "aria-label": "Sections" });
+page.append(
+  el("h1", {}, document.title),
+  el("div", { class: "soft" }, [
+    languages ? `${languages[0]} → ${languages[1]}` : null,
+    asked.length === 1 ? kindOf(asked[0]) : `${asked.length} runs`,
+    data.program,
+  ].filter(given).join(" · ")),
+  nav);
+
+// The same student without a teacher: made beside the run, or asked for.
+const baseline = (run) => {
+  const beside = runs.find((other) => other.role === "alone" && other.label === `${run.label}/alone`);
+  const own = ({ settings }) => JSON.stringify((settings || []).filter(([key]) => /^(model|train)\./.test(key)));
+  return beside ?? asked.find((other) => other !== run && other.facts.method === "none" && own(other) === own(run));
+};
+for (const run of asked) {
+  const [low, mine, high] = [baseline(run), run, runs[run.teacher]].map((one) => (one ? bleu(one) : null));
+  if (![low, mine, high].every(given) || high <= low) continue;
+  const share = Math.round(((mine - low) / (high - low)) * 100);
+  const name = asked.length > 1 ? `${run.label}: ` : "";
+  page.append(el("p", { class: "headline" },
+    `${name}${mine.toFixed(1)} BLEU by distillation, ${low.toFixed(1)} alone, ${high.toFixed(1)} the teacher: `,
+    el("b", {}, share >= 0 ? `${share} % of the gap is closed` : "the gap has grown"), "."));
+}
+const missing = new Map();
+runs.forEach((run) => run.notes.forEach((note) => missing.set(note, [...(missing.get(note) ?? []), run.label])));
+if (missing.size) {
+  page.append(el("details", { class: "card warn", open: "" },
+    el("summary", {}, "What is missing"),
+    el("ul", {}, [...missing].map(([note, labels]) => el("li", {}, el("b", {}, labels.join(", ")), ": ", note)))));
+}
+
+// Results.
+
+const results = () => {
+  const splits = [...new Set(runs.map((run) => run.scores?.split).filter(given))];
+  const split = splits.length === 1 ? ` (${splits[0]})` : "";
+  const mostBleu = Math.max(...runs.map(bleu).filter(given), ...runs.map((run) => run.facts.best_bleu).filter(given), 1);
+  const meter = (run, value) => el("span", { class: "meter", "aria-hidden": "true" },
+    el("i", { style: `width:${(100 * Math.max(0, value)) / mostBleu}%;background:${colour(runs.indexOf(run))}` }));
+  const finished = (run) => (run.facts.finished === null ? "no checkpoint" : run.facts.finished ? "finished" : "not finished");
+  const columns = [
+    ["run", (run) => run.label, (run) => [dot(runs.indexOf(run)), run.label, el("div", { class: "note" }, kindOf(run))]],
+    [`BLEU${split}`, bleu, (run) => [fixed(bleu(run), 2), given(bleu(run)) ? meter(run, bleu(run)) : null]],
+    ["chrF2", (run) => score(run, "chrF2") ?? null, (run) => fixed(score(run, "chrF2"), 2)],
+    ["best valid BLEU", (run) => run.facts.best_bleu, (run) => [
+      fixed(run.facts.best_bleu, 2),
+      given(run.facts.best_update) ? el("div", { class: "note" }, `at update ${whole(run.facts.best_update)}`) : null]],
+    ["parameters", (run) => run.facts.parameters, (run) => whole(run.facts.parameters)],
+    ["epochs", (run) => run.facts.epochs, (run) => whole(run.facts.epochs)],
+    ["updates", (run) => run.facts.updates, (run) => [whole(run.facts.updates), el("div", { class: "note" }, finished(run))]],
+    ["training", (run) => run.facts.seconds, (run) => [
+      duration(run.facts.seconds), el("div", { class: "note" }, `${whole(run.facts.tokens_per_second)} tokens/s`)]],
+    ["translation", (run) => run.scores?.tokens_per_second ?? null, (run) => [
+      whole(run.scores?.tokens_per_second), el("div", { class: "note" }, "tokens/s")]],
+    ["seed", (run) => run.facts.seed, (run) => String(run.facts.seed ?? "–")],
+  ];
+  const rows = el("tbody");
+  const order = (value, downwards) => {
+    const rank = (x) => (given(x) ? x : downwards ? -Infinity : Infinity);
+    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
+    const sorted = [...runs].sort((a, b) => compare(rank(value(a)), rank(value(b))) * (downwards ? -1 : 1) || 0);
+    rows.replaceChildren(...sorted.map((run) => el("tr", {}, columns.map(([, , show], i) =>
+      el(i ? "td" : "th", i ? {} : { scope: "row" }, show(run))))));
+  };
+  const heads = columns.map(([name, value], i) => {
+    const head = el("th", { scope: "col" }, button(name, {
+      onclick: () => {
+        const downwards = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "ascending" : i > 0;
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", downwards ? "descending" : "ascending");
+        order(value, downwards);
+      },
+    }));
+    return head;
+  });
+  order((run) => bleu(run) ?? run.facts.best_bleu, true);
+  const seeds = data.seeds.map((group) => {
+    const scored = group.every((i) => given(bleu(runs[i])));
+    const values = group.map((i) => (scored ? bleu(runs[i]) : runs[i].facts.best_bleu)).filter(given);
+    if (values.length < 2) return null;
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (values.length - 1));
+    return el("li", {}, `${group.map((i) => runs[i].label).join(", ")}: `,
+      el("b", {}, `${mean.toFixed(2)} ± ${deviation.toFixed(2)} ${scored ? "BLEU" : "validation BLEU"}`),
+      ` (mean and standard deviation of ${values.length} seeds)`);
+  }).filter(given);
+  const signature = runs.map((run) => run.scores?.list.find((entry) => entry.name === "BLEU")?.signature).find(given);
+  section("results", "Results",
+    el("div", { class: "card box" }, el("table", {}, el("thead", {}, el("tr", {}, heads)), rows)),
+    seeds.length ? el("ul", {}, seeds) : null,
+    signature ? el("p", { class: "soft small" }, el("code", {}, signature)) : null);
+};
+
+// Curves.
+
+const curves = () => {
+  const logged = runs.filter((run) => run.log);
+  if (!logged.length) return;
+  const lines = (kind, key, map) => logged.filter((run) => run.log[kind][key]).map((run) => ({
+    name: run.label,
+    key: run.label,
+    colour: colour(runs.indexOf(run)),
+    dash: run.role === "run" ? null : run.role === "teacher" ? "6 3" : "2 3",
+    points: () => {
+      const log = run.log[kind];
+      return [log[byTime ? "seconds" : "update"] || log.update, map ? log[key].map((y) => (given(y) ? map(y) : y)) : log[key]];
+    },
+  })).filter((line) => kind === "validations" || line.points()[1].some((y) => given(y) && y !== 0));
+  const all = [
+    [{ title: "BLEU", note: "validation", wide: true, marks: true, height: 250 }, lines("validations", "bleu")],
+    [{ title: "Perplexity", note: "validation, log scale", wide: true, marks: true, height: 250, log: true }, lines("validations", "valid_nll", Math.exp)],
+    ...data.losses.map(({ name, title, note }) => [{ title, note, loss: true }, lines("windows", name)]),
+    [{ title: "Learning rate" }, lines("windows", "lr")],
+    [{ title: "Gradient norm", loss: true }, lines("windows", "gradient_norm")],
+    [{ title: "Speed", note: "target tokens per second" }, lines("windows", "tokens_per_second")],
+  ].filter(([, found]) => found.length);
+  if (!all.length) return;
+  const chips = logged.map((run) => {
+    const chip = button(dot(runs.indexOf(run)), {
+      class: "button chip", "aria-pressed": true, onclick: () => {
+        if (!hidden.delete(run.label)) hidden.add(run.label);
+        chip.setAttribute("aria-pressed", !hidden.has(run.label));
+        redraw();
+      },
+    }, run.label);
+    return chip;
+  });
+  const log = el("input", { type: "checkbox", onchange: () => { logarithmic = log.checked; redraw(); } });
+  section("curves", "Curves",
+    el("div", { class: "controls" },
+      logged.length > 1 ? el("div", { class: "chips" }, chips) : null,
+      tabs("Over", ["updates", "time"], (i) => { byTime = i === 1; cursor = null; redraw(); }),
+      el("label", {}, log, "log scale for losses")),
+    el("div", { class: "charts" }, all.map(([options, found]) => chart(options, found))));
+};
+
+// Translations, with what differs from the reference.
+
+const words = (text) => text.match(/[\p{L}\p{N}\p{M}'’-]+|[^\s\p{L}\p{N}]/gu) ?? [];
+const marked = (text, reference) => {
+  const [a, b] = [words(reference), words(text)];
+  const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i -= 1)
+    for (let j = b.length - 1; j >= 0; j -= 1)
+      common[i][j] = a[i] === b[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
+  const parts = [];
+  const push = (tag, word) => {
+    const last = parts[parts.length - 1];
+    if (last?.tag === tag) last.words.push(word);
+    else parts.push({ tag, words: [word] });
+  };
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    if (i < a.length && j < b.length && a[i] === b[j]) { push(null, b[j]); i += 1; j += 1; }
+    else if (j >= b.length || (i < a.length && common[i + 1][j] >= common[i][j + 1])) { push("del", a[i]); i += 1; }
+    else { push("ins", b[j]); j += 1; }
+  }
+  const joined = (list) => list.join(" ").replace(/ ([.,;:!?%)\]])/g, "$1").replace(/([(\[]) /g, "$1");
+  return parts.flatMap(({ tag, words: list }) => {
+    const tight = /^[.,;:!?%)\]]$/.test(list[0]) && tag === null;
+    return [tight ? "" : " ", tag ? el(tag, {}, joined(list)) : joined(list)];
+  });
+};
+const translations = () => {
+  const samples = data.samples || [];
+  if (!samples.some((sample) => sample.translations.length)) return;
+  const line = (who, note, said, extra) => [
+    el("div", { class: `who ${extra}` }, who), el("div", { class: `score ${extra}` }, note), el("div", { class: `said ${extra}` }, said)];
+  const cards = samples.map((sample) => {
+    const order = sample.translations.map((one, i) => [one, i]).sort(([a, i], [b, k]) => (b.bleu ?? 0) - (a.bleu ?? 0) || i - k);
+    return el("div", { class: "card sample" },
+      line("source", `line ${sample.number}`, sample.source, "source"),
+      given(sample.reference) ? line("reference", "", sample.reference, "given") : null,
+      order.map(([one]) => {
+        const same = one.text === sample.reference;
+        return line([dot(one.run), runs[one.run].label], given(one.bleu) ? (same ? "same" : fixed(one.bleu, 0)) : "",
+          given(sample.reference) && !same ? marked(one.text, sample.reference) : one.text, "");
+      }));
+  });
+  section("translations", "Translations",
+    el("p", { class: "soft" }, `From ${data.text}, beam ${data.beam}; the best of each model. Against the reference, `,
+      el("ins", {}, "these words"), " are other or more, ", el("del", {}, "these"), " are missing; the number is the sentence's BLEU."),
+    el("div", { class: "samples" }, cards));
+};
+
+// Settings, and how to do it again.
+
+const again = () => {
+  const told = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  const facts = (pairs) => el("dl", { class: "facts" }, pairs.filter(([, value]) => given(value) && value !== "")
+    .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, told(value))]));
+  const machine = ({ machine: m }) => m && [m.cpu, given(m.cores) ? `${m.cores} cores` : null,
+    m.memory_bytes ? `${(m.memory_bytes / 2 ** 30).toFixed(1)} GiB` : null, m.os].filter(given).join(", ");
+  const start = (one, i, all) => [
+    all.length > 1 ? el("h3", {}, i ? `Start ${i + 1}, from update ${whole(one.from_update)}` : "First start") : null,
+    one.shell ? el("pre", {}, one.shell) : null,
+    facts([["time", one.time], ["program", one.program && `${one.program}${one.commit ? ` (${one.commit})` : ""}`],
+      ["machine", machine(one)], ["device", [one.device, one.precision, given(one.threads) ? `${one.threads} threads` : null].filter(given).join(", ")],
+      ["training data", one.data?.train], ["validation data", one.data?.valid], ["vocabulary", one.data?.vocabulary], ["teacher", one.teacher]]),
+  ];
+  const cards = runs.filter((run) => run.role !== "alone" || run.starts.length).map((run) => el("div", { class: "card" },
+    el("h3", {}, dot(runs.indexOf(run)), run.label),
+    run.starts.length ? run.starts.map(start) : [
+      el("p", { class: "soft small", style: "margin:4px 0 0" }, "How it was started is not recorded (no provenance.jsonl). Its own configuration makes it again:"),
+      el("pre", {}, run.again)]));
+  section("again", "Run it again", el("div", { class: "stack" }, cards));
+
+  // Several runs are compared among themselves; one, with what was made for it.
+  const set = (asked.length > 1 ? asked : runs).filter((run) => run.settings);
+  if (!set.length) return;
+  const keys = [...new Set(set.flatMap((run) => run.settings.map(([key]) => key)))];
+  const value = (run, key) => run.settings.find(([name]) => name === key);
+  const rows = keys.map((key) => {
+    const values = set.map((run) => value(run, key)?.[1] ?? "–");
+    const differs = new Set(values).size > 1;
+    const usual = set.every((run) => { const found = value(run, key); return !found || found[1] === found[2]; });
+    const row = el("tr", { class: differs ? "differs" : null }, el("th", { scope: "row" }, key), values.map((one) => el("td", {}, one)));
+    return { row, quiet: set.length > 1 ? !differs : usual };
+  });
+  const all = el("input", { type: "checkbox", onchange: () => rows.forEach(({ row, quiet }) => { row.hidden = quiet && !all.checked; }) });
+  rows.forEach(({ row, quiet }) => { row.hidden = quiet; });
+  section("settings", "Settings",
+    el("div", { class: "controls" }, el("label", {}, all, set.length > 1 ? "also those that all have in common" : "also those that are as by default")),
+    el("div", { class: "card box" }, el("table", {},
+      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "key"), set.map((run) => el("th", { scope: "col" }, run.label)))),
+      el("tbody", {}, rows.map(({ row }) => row)))));
+};
+
+results();
+curves();
+alignment();
+attention();
+translations();
+again();
+page.append(el("footer", {}, `Made by ${data.program}, host report. Nothing on this page is loaded from elsewhere.`));
+body.append(tip);
+paint();
+body.dataset.ready = "1";

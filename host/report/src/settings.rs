@@ -1,0 +1,29 @@
+//! The settings of a run, by key.
+
+use a2d_run::config::Run;
+use serde_json::{Map, Value, json};
+use toml::Table;
+
+/// Each key with its value and, where it has one, what it is by default: `[key, value, default]`, as they stand in a
+/// file.
+pub fn json(run: &Run) -> Value {
+    let [given, plain] = [run, &Run::default()].map(flat);
+    let entry = |(key, value): (String, Value)| json!([key, value, plain.get(&key)]);
+    given.into_iter().map(entry).collect()
+}
+
+fn flat(run: &Run) -> Map<String, Value> {
+    let mut keys = Map::new();
+    collect("", &Table::try_from(run.complete()).unwrap_or_default(), &mut keys);
+    keys
+}
+
+fn collect(path: &str, table: &Table, keys: &mut Map<String, Value>) {
+    for (name, value) in table {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match value {
+            toml::Value::Table(inner) => collect(&path, inner, keys),
+            value => drop(keys.insert(path, json!(value.to_string()))),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The runs that a page tells of: those asked for, their teachers and their baselines.
+
+use super::alignment::{self, Frame};
+use super::history::History;
+use super::jsonl::Lines;
+use super::numbers::rounded;
+use super::provenance;
+use super::settings;
+use a2d_core::config::Config;
+use a2d_run::checkpoint::{Reached, Saved, reached};
+use a2d_run::config::Run;
+use a2d_run::model::{core_config, is_alignment};
+use a2d_run::run_dir::RunDir;
+use a2d_system::error::{Error, Result};
+use a2d_system::files;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Why a run is on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It was asked for.
+    Asked,
+    /// It taught one that was.
+    Teacher,
+    /// It is one that was asked for without its teacher.
+    Alone,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "run",
+            Self::Teacher => "teacher",
+            Self::Alone => "alone",
+        }
+    }
+}
+
+/// A run and what is left of it.
+#[derive(Debug)]
+pub struct Subject {
+    /// What the page calls it.
+    pub label: String,
+    /// Why it is there.
+    pub role: Role,
+    /// Its folder.
+    pub dir: RunDir,
+    /// Its settings, where they can be read.
+    pub config: Option<Run>,
+    /// What is missing, in words.
+    pub notes: Vec<String>,
+    /// The place of its teacher among the subjects.
+    pub teacher: Option<usize>,
+    history: Option<History>,
+    /// Of the best checkpoint.
+    facts: Option<Facts>,
+    /// Of the last checkpoint.
+    reached: Option<Reached>,
+}
+
+/// What a page needs of a checkpoint beside the model.
+#[derive(Debug)]
+struct Facts {
+    /// Values of the model.
+    parameters: usize,
+    vocabulary: usize,
+    alignment: Option<Frame>,
+}
+
+impl Subject {
+    /// The run in `folder`.
+    ///
+    /// Errors (misuse): there is none.
+    fn open(folder: &Path, label: String, role: Role) -> Result<Self> {
+        let dir = RunDir::at(folder);
+        if !dir.log().exists() {
+            RunDir::open(folder)?;
+        }
+        let mut subject = Self {
+            label,
+            role,
+            config: None,
+            notes: Vec::new(),
+            teacher: None,
+            history: None,
+            facts: None,
+            reached: None,
+            dir,
+        };
+        subject.read();
+        Ok(subject)
+    }
+
+    fn read(&mut self) {
+        let config = self.dir.load_config();
+        self.config = self.noted(config);
+        let history = History::read(&self.dir.log());
+        self.history = self.noted(history).flatten();
+        match &self.history {
+            None => self.notes.push("no log.jsonl: there are no curves".to_owned()),
+            Some(history) => self.notes.extend(history.note.clone()),
+        }
+        let facts = self.dir.checkpoint().and_then(|path| Facts::read(&path));
+        self.facts = self.noted(facts);
+        self.reached = reached(&self.dir.last());
+    }
+
+    /// What was found; what was not is noted.
+    pub fn noted<T>(&mut self, found: Result<T>) -> Option<T> {
+        found.map_err(|error| self.notes.push(error.to_string())).ok()
+    }
+
+    /// Whether it learned from a teacher.
+    fn has_teacher(&self) -> bool {
+        self.config.as_ref().is_some_and(|run| run.distill.method.needs().teacher())
+    }
+
+    /// The model's configuration.
+    pub fn model(&self) -> Option<Config> {
+        let (run, facts) = (self.config.as_ref()?, self.facts.as_ref()?);
+        Some(core_config(&run.model, facts.vocabulary))
+    }
+
+    /// The alignment in its checkpoint.
+    pub fn alignment(&self) -> Option<&Frame> {
+        self.facts.as_ref()?.alignment.as_ref()
+    }
+}
+
+impl Facts {
+    fn read(path: &Path) -> Result<Self> {
+        let saved = Saved::load(path)?;
+        let kept = |name: &str| !is_alignment(name) && !name.starts_with("adam.");
+        let sizes = saved.tensors.iter().filter(|(name, _)| kept(name));
+        Ok(Self {
+            parameters: sizes.map(|(_, (_, data))| data.len()).sum(),
+            vocabulary: saved.get("vocabulary_size").unwrap_or(0),
+            alignment: Frame::saved(&saved),
+        })
+    }
+}
+
+/// The runs in `folders`, and after them the teachers and baselines that can be found; each once.
+///
+/// Errors (misuse): a folder of these holds no run.
+pub fn gather(folders: &[PathBuf]) -> Result<Vec<Subject>> {
+    let mut found = Gathered::default();
+    for (folder, label) in folders.iter().zip(labels(folders)) {
+        found.add(folder, label, Role::Asked)?;
+    }
+    for i in 0..found.subjects.len() {
+        let dir = found.subjects[i].dir.folder().to_owned();
+        found.subjects[i].teacher = found.teacher(i, &dir);
+        let label = format!("{}/alone", found.subjects[i].label);
+        // None is there where none was wanted.
+        let _ = found.add(&dir.join("alone"), label, Role::Alone);
+    }
+    Ok(found.subjects)
+}
+
+#[derive(Default)]
+struct Gathered {
+    subjects: Vec<Subject>,
+    folders: Vec<PathBuf>,
+}
+
+impl Gathered {
+    /// The place of the run in `folder`, which may be there already.
+    fn add(&mut self, folder: &Path, label: String, role: Role) -> Result<usize> {
+        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        if let Some(place) = self.folders.iter().position(|known| *known == whole) {
+            return Ok(place);
+        }
+        self.subjects.push(Subject::open(folder, label, role)?);
+        self.folders.push(whole);
+        Ok(self.subjects.len() - 1)
+    }
+
+    fn teacher(&mut self, i: usize, folder: &Path) -> Option<usize> {
+        let subject = &self.subjects[i];
+        let run = subject.config.as_ref().filter(|_| subject.has_teacher())?;
+        let teacher = run.teacher_folder(folder);
+        let label = match run.teacher.run {
+            None => format!("{}/teacher", subject.label),
+            Some(_) => self.free_label(&last_name(&teacher)),
+        };
+        let added = self.add(&teacher, label, Role::Teacher);
+        let note = |_| format!("its teacher {} is not there", teacher.display());
+        let added = added.map_err(|error: Error| Error::misuse(note(error)));
+        self.subjects[i].noted(added)
+    }
+
+    /// `label`, or something like it that nobody has.
+    fn free_label(&self, label: &str) -> String {
+        let taken = |label: &String| self.subjects.iter().any(|subject| subject.label == *label);
+        let numbered = (2..).map(|n| format!("{label} {n}"));
+        let mut labels = [label.to_owned()].into_iter().chain(numbered);
+        labels.find(|label| !taken(label)).unwrap_or_default()
+    }
+}
+
+/// The folders' names; whole paths where two have the same.
+fn labels(folders: &[PathBuf]) -> Vec<String> {
+    let names: Vec<_> = folders.iter().map(|folder| last_name(folder)).collect();
+    let whole: BTreeSet<_> = folders.iter().collect();
+    let twins = |name: &String| whole.iter().filter(|folder| last_name(folder) == *name).count();
+    let label = |(folder, name): (&PathBuf, &String)| match twins(name) {
+        0 | 1 => name.clone(),
+        _ => folder.display().to_string(),
+    };
+    folders.iter().zip(&names).map(label).collect()
+}
+
+fn last_name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = whole.file_name().unwrap_or(whole.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+impl Subject {
+    /// All that the page tells of it but maps and translations. `others` are all subjects.
+    pub fn json(&self, others: &[Self]) -> Value {
+        let mut object = Map::new();
+        let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
+        put("label", json!(self.label));
+        put("role", json!(self.role.name()));
+        put("folder", json!(self.dir.folder().display().to_string()));
+        put("teacher", json!(self.teacher));
+        put("facts", self.facts());
+        put("scores", self.scores());
+        put("log", self.history.as_ref().map_or(Value::Null, History::json));
+        put("alignment", Value::Null);
+        let teacher = self.teacher.and_then(|place| others.get(place)?.model());
+        let (frames, note) = self.frames();
+        put("alignment", alignment::json(&frames, self.model().as_ref(), teacher.as_ref()));
+        let (starts, broken) = self.starts();
+        put("starts", starts);
+        put("again", json!(provenance::again(self.dir.folder(), self.verb())));
+        put("settings", self.config.as_ref().map_or(Value::Null, settings::json));
+        let notes: Vec<_> = self.notes.iter().chain(&note).chain(&broken).collect();
+        put("notes", json!(notes));
+        Value::Object(object)
+    }
+
+    fn verb(&self) -> &'static str {
+        if self.has_teacher() { "distill" } else { "train" }
+    }
+
+    fn facts(&self) -> Value {
+        let run = self.config.as_ref();
+        let history = self.history.as_ref();
+        let best = history.and_then(History::best);
+        json!({
+            "method": run.map(method),
+            "languages": run.map(|run| [&run.data.source_lang, &run.data.target_lang]),
+            "seed": run.map(|run| run.train.seed),
+            "parameters": self.facts.as_ref().map(|facts| facts.parameters),
+            "updates": history.map(History::update),
+            "epochs": history.map(History::epoch),
+            "seconds": history.map(|history| rounded(history.seconds())),
+            "tokens_per_second": history.and_then(History::tokens_per_second).map(rounded),
+            "best_bleu": best.map(|(bleu, _)| rounded(bleu)),
+            "best_update": best.map(|(_, update)| update),
+            "finished": self.reached.map(|reached| reached.finished),
+        })
+    }
+
+    /// What `scores.json` says: the split, and each score by its name.
+    fn scores(&self) -> Value {
+        let text = files::read(&self.dir.scores()).unwrap_or_default();
+        let Ok(file) = serde_json::from_slice::<Value>(&text) else { return Value::Null };
+        let Some(list) = file.get("scores").and_then(Value::as_array) else { return Value::Null };
+        let score = |entry: &Value| {
+            let name = entry.get("name")?.as_str()?.to_owned();
+            let score = rounded(entry.get("score")?.as_f64()?);
+            Some(json!({"name": name, "score": score, "signature": entry.get("signature")}))
+        };
+        let speed = file.get("tokens_per_second").and_then(Value::as_f64).map(rounded);
+        let list: Vec<_> = list.iter().filter_map(score).collect();
+        json!({"split": file.get("split"), "tokens_per_second": speed, "list": list})
+    }
+
+    fn frames(&self) -> (Vec<Frame>, Option<String>) {
+        let path = self.dir.folder().join("alignment.jsonl");
+        match Lines::read(&path) {
+            Ok(log) => {
+                let (frames, note) = alignment::frames(log.as_ref(), self.alignment().cloned());
+                (frames, note.or(log.and_then(|log| log.note("alignment.jsonl"))))
+            }
+            Err(error) => {
+                (self.alignment().cloned().into_iter().collect(), Some(error.to_string()))
+            }
+        }
+    }
+
+    fn starts(&self) -> (Value, Option<String>) {
+        match Lines::read(&self.dir.folder().join("provenance.jsonl")) {
+            Ok(Some(found)) => (provenance::starts(&found), found.note("provenance.jsonl")),
+            Ok(None) => (json!([]), None),
+            Err(error) => (json!([]), Some(error.to_string())),
+        }
+    }
+}
+
+/// What it learns from, as its configuration calls it.
+fn method(run: &Run) -> String {
+    let name = |value: serde_json::Result<Value>| {
+        value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    };
+    let method = name(serde_json::to_value(run.distill.method));
+    match run.distill.method.needs().maps {
+        true => format!("{method} {}", name(serde_json::to_value(run.distill.preset))),
+        false => method,
+    }
+}
+
+/// Runs that differ in their seed alone, two or more together, by their places.
+pub fn seeds(subjects: &[Subject]) -> Vec<Vec<usize>> {
+    let alike = |a: &Subject, b: &Subject| {
+        let tables = ["data", "model", "train", "distill", "teacher"];
+        let runs = a.config.as_ref().zip(b.config.as_ref());
+        let asked = a.role == Role::Asked && b.role == Role::Asked;
+        asked && runs.is_some_and(|(a, b)| a.change_since(b, &tables, &["train.seed"]).is_none())
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (i, subject) in subjects.iter().enumerate() {
+        match groups.iter_mut().find(|group| alike(&subjects[group[0]], subject)) {
+            Some(group) => group.push(i),
+            None => groups.push(vec![i]),
+        }
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}

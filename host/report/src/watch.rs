@@ -1,0 +1,325 @@
+//! A running job, seen from its folder.
+
+use super::{History, Line, number};
+use a2d_core::kd;
+use a2d_run::checkpoint::{Reached, reached};
+use a2d_run::config::{Run, Train};
+use a2d_run::run_dir::RunDir;
+use a2d_system::display::duration;
+use a2d_system::error::{Error, Result};
+use a2d_system::output::{one_line, printable};
+use serde_json::{Value, json};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+/// Columns of a sparkline.
+const SPARKS: usize = 32;
+
+/// How long a run may be without a process: a command that trains several models lets one go before it takes the next.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What is to be watched, and how it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The folder of the run.
+    pub run: PathBuf,
+    /// Whether to look once only.
+    pub once: bool,
+    /// Seconds between two looks.
+    pub interval: f64,
+    /// Whether to print JSON.
+    pub json: bool,
+}
+
+/// Shows how a run stands, again and again until it is finished. Nothing is changed there: Ctrl-C ends it at once, with
+/// exit code 130.
+///
+/// Errors: no run is there (misuse); it ended unfinished, or has gone; `out` cannot be written.
+pub fn watch(request: &Request, out: &mut dyn Write) -> Result<()> {
+    let refused = |e: std::io::Error| Error::failed(format!("cannot watch for signals: {e}"));
+    let always = Arc::new(AtomicBool::new(true));
+    flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, always).map_err(refused)?;
+    let told = |e| Error::output("write", Path::new("the state"), &e);
+    let live = !request.once && !request.json && std::io::stdout().is_terminal();
+    let mut screen = Screen { live, json: request.json, lines: 0, seen: None, stopped: false };
+    let (mut idle, grace) = (None, if request.once { Duration::ZERO } else { GRACE });
+    loop {
+        let mut state = match State::read(&request.run) {
+            Err(_) if screen.seen.is_some() => {
+                let text = "has gone: there is no run any more";
+                return Err(Error::failed(format!("{} {text}", request.run.display())));
+            }
+            state => state?,
+        };
+        // Whoever works shows it: by the lock, or by what is new.
+        let alive = state.locked || screen.seen.as_ref().is_some_and(|seen| *seen != state.now());
+        let since = *idle.get_or_insert_with(Instant::now);
+        if alive {
+            idle = None;
+        } else if since.elapsed() >= grace && !state.ended() {
+            state.stopped = Some(state.why_stopped());
+        }
+        screen.show(&state, request.once, out).map_err(told)?;
+        match state.stopped {
+            Some(why) if !request.once => {
+                return Err(Error::failed(format!("{}: {why}", state.label)));
+            }
+            _ if request.once || state.ended() => return Ok(()),
+            _ => std::thread::sleep(Duration::from_secs_f64(request.interval)),
+        }
+    }
+}
+
+/// What is new, if it is another than before: what is trained, its updates, its validations, whether it is finished.
+type Now = (String, u64, usize, bool);
+
+/// How a run stands.
+struct State {
+    /// What is trained: the run itself, or before it its teacher or its baseline.
+    label: String,
+    /// Whether it is the run itself.
+    itself: bool,
+    train: Option<Train>,
+    history: History,
+    reached: Option<Reached>,
+    /// Whether a process trains it, or anything else of the run.
+    locked: bool,
+    /// Why no process does, where that is known.
+    stopped: Option<String>,
+}
+
+impl State {
+    fn read(folder: &Path) -> Result<Self> {
+        let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let name = name.file_name().unwrap_or_default().to_string_lossy();
+        let name = one_line(&printable(&name)).into_owned();
+        let side = |name: &str| folder.join(name);
+        // The order in which they are trained, backwards.
+        let stages: [(String, PathBuf); 3] = [
+            (name.clone(), folder.to_owned()),
+            (format!("{name}/alone"), side("alone")),
+            (format!("{name}/teacher"), side("teacher")),
+        ];
+        let begun = |(_, folder): &&(String, PathBuf)| RunDir::at(folder).log().is_file();
+        let (label, current) = match stages.iter().find(begun) {
+            Some(found) => found.clone(),
+            None => (name, RunDir::open(folder)?.folder().to_owned()),
+        };
+        // Before the log is read: who lets go now has written all.
+        let locked = stages.iter().any(|(_, folder)| RunDir::at(folder).is_locked());
+        let dir = RunDir::at(&current);
+        let reached = reached(&dir.last());
+        let train = dir.load_config().map(|run: Run| run.train).ok();
+        let history = History::read(&dir.log())?.unwrap_or_default();
+        let itself = current == folder;
+        Ok(Self { label, itself, train, history, reached, locked, stopped: None })
+    }
+
+    fn now(&self) -> Now {
+        let History { validations, .. } = &self.history;
+        (self.label.clone(), self.history.update(), validations.len(), self.finished())
+    }
+
+    /// Why a run that no process trains has ended unfinished.
+    fn why_stopped(&self) -> String {
+        let update = self.history.update();
+        let Some(line) = &self.history.stopped else {
+            let text = "no process goes on with it: it was killed or has failed";
+            return format!("{text}, after update {update}; go on with --resume");
+        };
+        let text = |key| line.get(key).and_then(Value::as_str);
+        let event = text("event").unwrap_or_default();
+        let why = text("why").map_or(String::new(), |why| format!(": {why}"));
+        format!("{event} at update {update}{why}").replace(char::is_control, " ")
+    }
+
+    /// Whether it has ended: it may have gone on since a checkpoint that was the last one once.
+    fn finished(&self) -> bool {
+        let at = |reached: Reached| reached.finished && reached.update >= self.history.update();
+        self.reached.is_some_and(at)
+    }
+
+    /// Whether there is nothing more to wait for.
+    fn ended(&self) -> bool {
+        self.itself && self.finished()
+    }
+
+    /// The updates and the epochs that it is to have.
+    fn limits(&self) -> (Option<u64>, Option<u64>) {
+        let train = self.train.as_ref();
+        let update = train.map(|train| train.max_update).filter(|&limit| limit > 0);
+        let epoch = train.map(|train| train.max_epoch as u64).filter(|&limit| limit > 0);
+        (update, epoch)
+    }
+
+    /// Seconds to the end, at the speed so far and without validations: to the limit that comes first.
+    fn eta(&self) -> Option<f64> {
+        let done = self.history.update();
+        if done == 0 || self.finished() || self.stopped.is_some() {
+            return None;
+        }
+        let (update, epoch) = self.limits();
+        let updates =
+            [update, epoch.and_then(|epochs| Some(self.epoch_updates()?.saturating_mul(epochs)))];
+        let left = updates.into_iter().flatten().min()?.saturating_sub(done);
+        Some(self.history.seconds() * left as f64 / done as f64)
+    }
+
+    /// Updates of an epoch, once one is over.
+    fn epoch_updates(&self) -> Option<u64> {
+        let first = self.history.validations.first()?;
+        let updates = number(first, "update")? / number(first, "epoch")?.max(1.0);
+        Some(updates.ceil() as u64)
+    }
+
+    fn terms(&self) -> Vec<(&'static str, f64)> {
+        let Some(last) = self.history.windows.last() else { return Vec::new() };
+        let term = |name| Some((name, number(last, name)?));
+        let known = kd::names().filter_map(|named| term(named.name));
+        known.filter(|(_, value)| *value != 0.0).collect()
+    }
+
+    fn last(&self, key: &str) -> Option<f64> {
+        number(self.history.windows.last()?, key)
+    }
+
+    fn bleu(&self) -> Option<f64> {
+        number(self.history.validations.last()?, "bleu")
+    }
+
+    fn json(&self) -> Value {
+        let best = self.history.best();
+        json!({
+            "run": self.label,
+            "update": self.history.update(),
+            "epoch": self.history.epoch(),
+            "losses": self.terms().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "lr": self.last("lr"),
+            "tokens_per_second": self.last("tokens_per_second"),
+            "bleu": self.bleu(),
+            "best_bleu": best.map(|(bleu, _)| bleu),
+            "best_update": best.map(|(_, update)| update),
+            "seconds": self.history.seconds(),
+            "eta_seconds": self.eta(),
+            "finished": self.finished(),
+            "stopped": self.stopped,
+        })
+    }
+
+    /// One line.
+    fn line(&self) -> String {
+        let bleu = self.best().map_or(String::new(), |text| format!("  BLEU {text}"));
+        let loss = self.last("loss").map_or(String::new(), |loss| format!("  loss {loss:.3}  "));
+        format!("{}{loss}{}  {}{bleu}", self.head(), self.losses(), self.speed())
+    }
+
+    /// Some lines with the course of things, each short enough for any terminal; looked at `once`, why it stopped too.
+    fn text(&self, once: bool) -> String {
+        let mut text = self.head() + "\n";
+        if let Some(why) = self.stopped.as_ref().filter(|_| once) {
+            text += &format!("{why}\n");
+        }
+        if let Some(loss) = self.last("loss") {
+            let course = sparks(&self.history.windows, "loss");
+            let (losses, speed) = (self.losses(), self.speed());
+            text += &format!("loss  {course}  {loss:.3}\n      {losses}\n      {speed}\n");
+        }
+        if let Some(best) = self.best() {
+            text += &format!("BLEU  {}  {best}\n", sparks(&self.history.validations, "bleu"));
+        }
+        text
+    }
+
+    fn head(&self) -> String {
+        let of = |limit: Option<u64>| limit.map_or(String::new(), |limit| format!("/{limit}"));
+        let (update, epoch) = self.limits();
+        let (at, in_epoch) = (self.history.update(), self.history.epoch());
+        let place = format!("update {at}{}  epoch {in_epoch}{}", of(update), of(epoch));
+        let end = match (self.finished(), self.eta()) {
+            (true, _) => "  finished".to_owned(),
+            (false, Some(eta)) => format!("  eta {}", duration(eta as u64)),
+            (false, None) if self.stopped.is_some() => "  stopped".to_owned(),
+            (false, None) => String::new(),
+        };
+        format!("{}  {place}  {}{end}", self.label, duration(self.history.seconds() as u64))
+    }
+
+    fn speed(&self) -> String {
+        let speed = self.last("tokens_per_second").unwrap_or(0.0);
+        format!("{speed:.0} tokens/s  lr {:.2e}", self.last("lr").unwrap_or(0.0))
+    }
+
+    /// The last BLEU and the best one.
+    fn best(&self) -> Option<String> {
+        let (best, at) = self.history.best()?;
+        Some(format!("{:.2}  best {best:.2} at update {at}", self.bleu()?))
+    }
+
+    fn losses(&self) -> String {
+        let terms = self.terms().into_iter().filter(|(name, _)| *name != "loss");
+        let terms = terms.map(|(name, value)| format!("{name} {value:.3}"));
+        terms.collect::<Vec<_>>().join("  ")
+    }
+}
+
+/// The course of a number in one line.
+fn sparks(lines: &[Line], key: &str) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let values: Vec<f64> = lines.iter().filter_map(|line| number(line, key)).collect();
+    let group = values.len().div_ceil(SPARKS).max(1);
+    let means: Vec<f64> =
+        values.chunks(group).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
+    let least = means.iter().copied().fold(f64::INFINITY, f64::min);
+    let range = means.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
+    let bar = |x: &f64| match range > 0.0 {
+        true => BARS[((x - least) / range * 7.0).round() as usize % 8],
+        false => BARS[0],
+    };
+    means.iter().map(bar).collect()
+}
+
+/// What was shown, and how.
+struct Screen {
+    /// What is new takes the place of the old.
+    live: bool,
+    json: bool,
+    /// Lines that stand there.
+    lines: usize,
+    /// What was told last.
+    seen: Option<Now>,
+    /// Whether it was told that nobody trains.
+    stopped: bool,
+}
+
+impl Screen {
+    fn show(&mut self, state: &State, once: bool, out: &mut dyn Write) -> std::io::Result<()> {
+        let (now, stopped) = (state.now(), state.stopped.is_some());
+        let new = self.seen.as_ref() != Some(&now) || self.stopped != stopped;
+        (self.seen, self.stopped) = (Some(now), stopped);
+        match (self.json, self.live || once) {
+            _ if !new => Ok(()),
+            (true, _) => writeln!(out, "{}", state.json()),
+            (false, true) => self.draw(&state.text(once), out),
+            (false, false) => writeln!(out, "{}", state.line()),
+        }?;
+        out.flush()
+    }
+
+    fn draw(&mut self, text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+        if self.lines > 0 {
+            // Up to the first line, and all below it away.
+            write!(out, "\x1b[{}A\x1b[J", self.lines)?;
+        }
+        if self.live {
+            self.lines = text.lines().count();
+            // A line that is too long after all is cut, not wrapped: the lines would be miscounted.
+            return write!(out, "\x1b[?7l{text}\x1b[?7h");
+        }
+        out.write_all(text.as_bytes())
+    }
+}

@@ -1,0 +1,181 @@
+//! What a run's values must satisfy beyond their kind: every problem names its key.
+
+use super::layers::Origin;
+use super::{Data, Distill, Model, Run, Train};
+use a2d_system::error::Error;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A value that cannot be used, by its key.
+#[derive(Debug)]
+pub(super) struct Problem {
+    key: String,
+    text: String,
+}
+
+type Checked = Result<(), Problem>;
+
+/// More layers than any translation model has: a slip, rather than a wish.
+const MOST_LAYERS: usize = 32;
+/// Widths beyond this are a slip.
+const WIDEST: usize = 65_536;
+/// Subwords beyond this are a slip.
+const LARGEST_VOCABULARY: usize = 1 << 22;
+
+impl Problem {
+    fn new(key: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { key: key.into(), text: text.into() }
+    }
+
+    /// The key as it is called inside `table`.
+    fn within(self, table: &str) -> Self {
+        Self { key: format!("{table}.{}", self.key), text: self.text }
+    }
+
+    /// The error, with the place that set the key, or the file where it is a default.
+    pub(super) fn locate(self, file: &Path, origins: &BTreeMap<String, Origin>) -> Error {
+        let place = origins.get(&self.key).map_or(file.display().to_string(), Origin::to_string);
+        Error::misuse(format!("{place}: `{}` {}", self.key, self.text))
+    }
+}
+
+/// Checks every table.
+pub(super) fn run(run: &Run) -> Checked {
+    data(&run.data).map_err(|p| p.within("data"))?;
+    model(&run.model).map_err(|p| p.within("model"))?;
+    train(&run.train).map_err(|p| p.within("train"))?;
+    distill(&run.distill).map_err(|p| p.within("distill"))?;
+    model(&run.teacher.model).map_err(|p| p.within("teacher.model"))?;
+    train(&run.teacher.train).map_err(|p| p.within("teacher.train"))
+}
+
+fn data(data: &Data) -> Checked {
+    within("vocab_size", data.vocab_size, 5, LARGEST_VOCABULARY)?;
+    within("max_length", data.max_length, 1, WIDEST)?;
+    language("source_lang", &data.source_lang)?;
+    language("target_lang", &data.target_lang)?;
+    let text = data.train.is_some() || data.valid.is_some() || data.test.is_some();
+    ensure(!text || !data.source_lang.is_empty(), "source_lang", "is needed, as in \"de\"")?;
+    ensure(!text || !data.target_lang.is_empty(), "target_lang", "is needed, as in \"en\"")?;
+    let same = !data.source_lang.is_empty() && data.source_lang == data.target_lang;
+    ensure(!same, "target_lang", "is the same as `data.source_lang`")
+}
+
+/// The ending of a file name: nothing that leads elsewhere.
+fn language(key: &str, name: &str) -> Checked {
+    let foreign = |c: char| matches!(c, '/' | '\\') || c.is_whitespace() || c.is_control();
+    let plain = !name.contains(foreign);
+    ensure(plain, key, format!("\"{}\" is not the ending of a file", name.escape_debug()))
+}
+
+fn model(model: &Model) -> Checked {
+    widths(model)?;
+    within("encoder_layers", model.encoder_layers, 1, MOST_LAYERS)?;
+    within("decoder_layers", model.decoder_layers, 1, MOST_LAYERS)?;
+    let (encoder, decoder) = (model.encoder_width(), model.decoder_width());
+    heads("encoder_attention_heads", model.encoder_attention_heads, encoder)?;
+    heads("decoder_attention_heads", model.decoder_attention_heads, decoder)?;
+    fraction("dropout", model.dropout)?;
+    fraction("attention_dropout", model.attention_dropout)?;
+    fraction("activation_dropout", model.activation_dropout)?;
+    let table =
+        format!("needs one width, found {encoder} in the encoder, {decoder} in the decoder");
+    ensure(!model.share_embeddings || encoder == decoder, "share_embeddings", table)
+}
+
+fn widths(model: &Model) -> Checked {
+    within("d_model", model.d_model, 2, WIDEST)?;
+    within("ffn_dim", model.ffn_dim, 1, WIDEST)?;
+    within("encoder_d_model", model.encoder_width(), 2, WIDEST)?;
+    within("decoder_d_model", model.decoder_width(), 2, WIDEST)?;
+    within("encoder_ffn_dim", model.encoder_inner(), 1, WIDEST)?;
+    within("decoder_ffn_dim", model.decoder_inner(), 1, WIDEST)
+}
+
+fn heads(key: &str, heads: usize, width: usize) -> Checked {
+    ensure(heads > 0, key, "is 0, expected 1 or more")?;
+    ensure(width.is_multiple_of(heads), key, format!("{heads} does not divide the width {width}"))
+}
+
+fn train(train: &Train) -> Checked {
+    let open = train.max_epoch == 0 && train.max_update == 0 && train.patience == 0;
+    let open = open && train.time_limit_seconds == 0.0;
+    ensure(!open, "max_update", "is 0 and so is every other limit: training would not end")?;
+    not_negative("time_limit_seconds", train.time_limit_seconds)?;
+    positive("max_tokens", train.max_tokens)?;
+    positive("update_freq", train.update_freq)?;
+    positive("log_interval", train.log_interval as usize)?;
+    positive("validate_interval", train.validate_interval)?;
+    not_negative("save_interval_minutes", train.save_interval_minutes)?;
+    optimiser(train)?;
+    fraction("label_smoothing", train.label_smoothing)?;
+    decoding(train)
+}
+
+fn optimiser(train: &Train) -> Checked {
+    above_zero("lr", train.lr)?;
+    finite("warmup_init_lr", train.warmup_init_lr)?;
+    fraction("adam_beta1", train.adam_beta1)?;
+    fraction("adam_beta2", train.adam_beta2)?;
+    above_zero("adam_eps", train.adam_eps)?;
+    not_negative("weight_decay", train.weight_decay)?;
+    not_negative("clip_norm", train.clip_norm)?;
+    fraction("ema_decay", train.ema_decay)
+}
+
+fn decoding(train: &Train) -> Checked {
+    within("beam", train.beam, 1, 1000)?;
+    not_negative("length_penalty", train.length_penalty)?;
+    not_negative("max_length_a", train.max_length_a)?;
+    not_negative("max_length_b", train.max_length_b)?;
+    let some = train.max_length_a > 0.0 || train.max_length_b >= 1.0;
+    ensure(some, "max_length_b", "and `max_length_a` leave no room for a translation")
+}
+
+fn distill(distill: &Distill) -> Checked {
+    let share = (0.0..=1.0).contains(&distill.alpha);
+    ensure(share, "alpha", format!("is {}, expected 0 to 1", distill.alpha))?;
+    not_negative("beta", distill.beta())?;
+    let decay = distill.decay > 0.0 && distill.decay <= 1.0;
+    ensure(decay, "decay", format!("is {}, expected more than 0, at most 1", distill.decay))?;
+    above_zero("student_temperature", distill.student_temperature)?;
+    above_zero("teacher_temperature", distill.teacher_temperature)?;
+    within("seq_kd_beam", distill.seq_kd_beam, 1, 1000)?;
+    let needs = distill.method.needs();
+    let taught = needs.teacher() || distill.init_from_teacher.is_none();
+    ensure(taught, "init_from_teacher", "needs a teacher, but `distill.method` is \"none\"")?;
+    let maps = distill.encoder_kd || distill.self_kd || distill.cross_kd;
+    let none = "is \"a2d\" with encoder_kd, self_kd and cross_kd all off: use \"word-kd\"";
+    ensure(maps || !needs.maps, "method", none)
+}
+
+fn ensure(holds: bool, key: &str, text: impl Into<String>) -> Checked {
+    if holds { Ok(()) } else { Err(Problem::new(key, text)) }
+}
+
+fn positive(key: &str, value: usize) -> Checked {
+    ensure(value > 0, key, "is 0, expected 1 or more")
+}
+
+fn within(key: &str, value: usize, least: usize, most: usize) -> Checked {
+    let text = format!("is {value}, expected {least} to {most}");
+    ensure((least..=most).contains(&value), key, text)
+}
+
+fn finite(key: &str, value: f64) -> Checked {
+    ensure(value.is_finite(), key, format!("is {value}, expected a finite number"))
+}
+
+fn above_zero(key: &str, value: f64) -> Checked {
+    let text = format!("is {value}, expected a finite number above 0");
+    ensure(value.is_finite() && value > 0.0, key, text)
+}
+
+fn not_negative(key: &str, value: f64) -> Checked {
+    let text = format!("is {value}, expected a finite number, 0 or more");
+    ensure(value.is_finite() && value >= 0.0, key, text)
+}
+
+fn fraction(key: &str, value: f64) -> Checked {
+    ensure((0.0..1.0).contains(&value), key, format!("is {value}, expected 0 to less than 1"))
+}

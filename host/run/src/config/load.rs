@@ -1,0 +1,164 @@
+//! Settings from all layers, merged into one checked [`Run`].
+
+use super::layers::{self, Given, Origin, Setting};
+use super::{Run, check, schema};
+use a2d_system::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// Keys whose values are paths from the folder of the file that gives them.
+const PATHS: [&str; 5] = ["data.train", "data.valid", "data.test", "data.dir", "teacher.run"];
+
+/// Reads `path`, then the environment, then `flags`: the later wins. Where prepared data are named beside the text, what
+/// nobody sets is as they were prepared.
+///
+/// Errors name the file and line, the variable or the flag, and the key.
+pub fn load(path: &Path, flags: &[Setting]) -> Result<Run> {
+    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+    let mut settings = given(path, variables, flags)?;
+    let run = merge(path, settings.clone())?;
+    let Some(dir) = run.data.dir.as_ref().filter(|_| run.data.train.is_some()) else {
+        return Ok(run);
+    };
+    let mut all = layers::prepared(dir);
+    all.append(&mut settings);
+    merge(path, all)
+}
+
+/// What a file says, with the environment and `flags` given, and nothing else.
+///
+/// Errors: as [`load`].
+pub fn load_with(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[Setting],
+) -> Result<Run> {
+    merge(path, given(path, environment, flags)?)
+}
+
+/// What is set, the later before the earlier.
+fn given(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[Setting],
+) -> Result<Vec<Setting>> {
+    let mut settings = layers::file(path)?;
+    settings.extend(layers::environment(environment)?);
+    settings.extend_from_slice(flags);
+    Ok(settings)
+}
+
+/// The run that `text` describes; errors call it `name`.
+pub fn parse(text: &str, name: &Path) -> Result<Run> {
+    merge(name, layers::settings(name, text)?)
+}
+
+/// The run of `settings`, the later before the earlier and all before the defaults.
+fn merge(path: &Path, settings: Vec<Setting>) -> Result<Run> {
+    let mut table = schema::defaults();
+    let mut origins = BTreeMap::new();
+    for setting in settings {
+        schema::put(&mut table, &setting.path, checked(&setting)?);
+        origins.insert(setting.path, setting.origin);
+    }
+    let run = Run::deserialize_from(table)
+        .map_err(|e| Error::misuse(format!("{}: {e}", path.display())))?;
+    check::run(&run).map_err(|problem| problem.locate(path, &origins))?;
+    Ok(run)
+}
+
+impl Run {
+    fn deserialize_from(table: Table) -> Result<Self, toml::de::Error> {
+        table.try_into()
+    }
+}
+
+/// The value of a setting in the kind of its key.
+fn checked(setting: &Setting) -> Result<Value> {
+    let known = schema::example();
+    let like = schema::find(&known, &setting.path).ok_or_else(|| unknown(setting))?;
+    let value = convert(&setting.value, like).ok_or_else(|| mismatch(setting, like))?;
+    let value = resolve(setting, value)?;
+    // A value is right where the default run with only this value changed can be read.
+    let mut alone = schema::defaults();
+    schema::put(&mut alone, &setting.path, value.clone());
+    Run::deserialize_from(alone).map_err(|e| unsuitable(setting, &e))?;
+    Ok(value)
+}
+
+fn unknown(setting: &Setting) -> Error {
+    let Setting { path, origin, .. } = setting;
+    let nearest = schema::nearest(path);
+    Error::misuse(format!("{origin}: unknown key `{path}`; did you mean `{nearest}`?"))
+}
+
+fn mismatch(setting: &Setting, like: &Value) -> Error {
+    let Setting { path, value, origin } = setting;
+    let (expected, found) = (kind(like), describe(value));
+    Error::misuse(format!("{origin}: `{path}` expects {expected}, found {found}"))
+}
+
+fn unsuitable(setting: &Setting, error: &toml::de::Error) -> Error {
+    let Setting { path, origin, .. } = setting;
+    let reason = error.message().replace("unknown variant", "unknown value");
+    Error::misuse(format!("{origin}: `{path}`: {reason}"))
+}
+
+/// `given` in the kind of `like`, or `None`: a whole number is also a number.
+fn convert(given: &Given, like: &Value) -> Option<Value> {
+    match (given, like) {
+        (Given::Typed(Value::Integer(n)), Value::Integer(_)) if *n < 0 => None,
+        (Given::Typed(Value::Integer(n)), Value::Float(_)) => Some(Value::Float(*n as f64)),
+        (Given::Typed(value), like) => value.same_type(like).then(|| value.clone()),
+        (Given::Text(text), Value::String(_)) => Some(Value::String(text.clone())),
+        (Given::Text(text), Value::Boolean(_)) => text.parse().ok().map(Value::Boolean),
+        (Given::Text(text), Value::Float(_)) => text.parse().ok().map(Value::Float),
+        (Given::Text(text), Value::Integer(_)) => {
+            let number = text.parse().ok().filter(|&n: &i64| n >= 0);
+            number.map(Value::Integer)
+        }
+        (Given::Text(_), _) => None,
+    }
+}
+
+/// Paths of a file start at the file's folder; all become absolute, so that the run's own copy of
+/// the config means the same files.
+fn resolve(setting: &Setting, value: Value) -> Result<Value> {
+    let Some(text) = value.as_str().filter(|_| PATHS.contains(&&*setting.path)) else {
+        return Ok(value);
+    };
+    let Setting { path, origin, .. } = setting;
+    if text.is_empty() {
+        return Err(Error::misuse(format!("{origin}: `{path}` expects a path, found nothing")));
+    }
+    let from = match origin {
+        Origin::File(file, _) => file.parent().unwrap_or(Path::new("")),
+        _ => Path::new(""),
+    };
+    let whole = std::path::absolute(from.join(text)).map_err(|e| Error::input("use", from, &e))?;
+    let whole = whole.into_os_string().into_string();
+    let whole = whole.map_err(|_| Error::misuse(format!("{origin}: `{path}` is not UTF-8")))?;
+    Ok(Value::String(whole))
+}
+
+fn kind(like: &Value) -> &'static str {
+    match like {
+        Value::Integer(_) => "a whole number, 0 or more",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Table(_) => "a table of keys",
+        _ => "text",
+    }
+}
+
+fn describe(given: &Given) -> String {
+    match given {
+        Given::Text(text) => format!("`{text}`"),
+        Given::Typed(Value::String(text)) => format!("the text \"{}\"", text.escape_debug()),
+        Given::Typed(Value::Table(_)) => "a table".to_owned(),
+        Given::Typed(Value::Array(_)) => "a list".to_owned(),
+        Given::Typed(value) => format!("`{value}`"),
+    }
+}

@@ -1,0 +1,14 @@
+//! The folder of a run: configuration, checkpoints, log, provenance, and the model that its configuration describes.
+
+#![deny(unsafe_code)]
+
+pub mod average;
+pub mod checkpoint;
+pub mod config;
+pub mod log;
+pub mod model;
+pub mod partial;
+pub mod prepared;
+pub mod provenance;
+pub mod run_dir;
+pub mod tensorboard;

@@ -1,0 +1,138 @@
+//! From a configuration to parameters: the model's shapes bound to tensors, in one canonical order.
+
+use crate::checkpoint::{Saved, Tensor as Stored};
+use crate::config::{self, Activation};
+use crate::run_dir::RunDir;
+use a2d_core::backend::Train;
+use a2d_core::config::{Config, Positions, Special, Stack};
+use a2d_core::kd;
+use a2d_core::nn::Transformer;
+use a2d_core::params::Spec;
+use a2d_system::error::{Error, Result};
+
+/// Layers that a model has room for on each side.
+pub const MOST_LAYERS: usize = 32;
+
+/// A model with room for [`MOST_LAYERS`] layers.
+pub type Model<P> = Transformer<P, MOST_LAYERS>;
+
+/// What learns: parameters and Adam's moments.
+pub type Learner<T> = kd::Learner<T, MOST_LAYERS>;
+
+/// The core's configuration of `model` over a joint vocabulary.
+pub fn core_config(model: &config::Model, vocabulary: usize) -> Config {
+    let stack = |d_model, ffn_dim, attention_heads, layers| Stack {
+        d_model,
+        ffn_dim,
+        attention_heads,
+        layers,
+    };
+    Config {
+        source_vocabulary: vocabulary,
+        target_vocabulary: vocabulary,
+        share_embeddings: model.share_embeddings,
+        encoder: stack(
+            model.encoder_width(),
+            model.encoder_inner(),
+            model.encoder_attention_heads,
+            model.encoder_layers,
+        ),
+        decoder: stack(
+            model.decoder_width(),
+            model.decoder_inner(),
+            model.decoder_attention_heads,
+            model.decoder_layers,
+        ),
+        normalize_before: model.normalize_before,
+        activation: match model.activation {
+            Activation::Relu => a2d_core::config::Activation::Relu,
+            Activation::Gelu => a2d_core::config::Activation::Gelu,
+        },
+        dropout: model.dropout as f32,
+        attention_dropout: model.attention_dropout as f32,
+        activation_dropout: model.activation_dropout as f32,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
+    }
+}
+
+/// Names, shapes and binding of parameters.
+pub type Plan = kd::Plan<MOST_LAYERS>;
+
+/// The plan of `model`, aligned to the maps of `teacher` where one is given.
+///
+/// Errors (misuse): the configuration describes no model.
+pub fn plan(model: &Config, teacher: Option<&Config>) -> Result<Plan> {
+    Plan::new(model, teacher).map_err(|e| Error::misuse(e.to_string()))
+}
+
+/// The number of values in the model of `plan`, the alignment left out.
+pub fn model_size(plan: &Plan) -> usize {
+    let kept = plan.params().iter().filter(|(name, _)| !is_alignment(name));
+    kept.map(|(_, spec)| spec.shape.len()).sum()
+}
+
+/// Takes every parameter of `plan` out of a checkpoint, under its name after `prefix`.
+///
+/// Errors (misuse): one is missing or of another shape; one holds NaN or infinity.
+pub fn take<B: Train>(
+    b: &mut B,
+    plan: &Plan,
+    saved: &mut Saved,
+    prefix: &str,
+) -> Result<Vec<B::Tensor>> {
+    let tensor = |(name, spec): &(String, Spec)| {
+        let data = saved.take(&format!("{prefix}{name}"), spec.shape.dims())?;
+        if prefix.is_empty() && data.iter().any(|x| !x.is_finite()) {
+            let path = saved.path().display();
+            let how = "it cannot be used, take another checkpoint or train it again";
+            return Err(Error::misuse(format!("{path}: `{name}` holds NaN or infinity: {how}")));
+        }
+        Ok(b.tensor(&data, spec.shape))
+    };
+    let params: Result<Vec<_>> = plan.params().iter().map(tensor).collect();
+    Ok(b.together(params?))
+}
+
+/// Reads tensors back, one for each parameter of `plan`, each under its name after `prefix`.
+///
+/// Errors: the device was lost.
+pub fn stored<B: Train>(
+    b: &mut B,
+    plan: &Plan,
+    tensors: &[B::Tensor],
+    prefix: &str,
+) -> Result<Vec<(String, Stored)>> {
+    let read = |((name, spec), tensor): (&(String, Spec), &B::Tensor)| {
+        let mut data = vec![0.0; spec.shape.len()];
+        b.read(tensor, &mut data)?;
+        Ok((format!("{prefix}{name}"), (spec.shape.dims().to_vec(), data)))
+    };
+    plan.params().iter().zip(tensors).map(read).collect()
+}
+
+/// Whether a checkpoint was trained with the `[model]` of the configuration beside it.
+///
+/// Errors (misuse): it was not, or does not say.
+pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::Run) -> Result<()> {
+    let trained = config::parse(&saved.get::<String>("config")?, saved.path())?;
+    let Some(change) = run.change_since(&trained, &["model"], &[]) else { return Ok(()) };
+    let config::Change { key, was, is } = change;
+    let (path, config) = (saved.path().display(), dir.config());
+    let config = config.display();
+    Err(Error::misuse(format!("{config} has `{key}` = {is}, but {path} was trained with {was}")))
+}
+
+/// How the names of what only the optimiser needs begin in a checkpoint: both moments, and the average of parameters.
+pub const STATE: [&str; 3] = ["adam.m.", "adam.v.", "ema."];
+
+/// Whether a tensor of a checkpoint is no parameter, but the optimiser's.
+pub fn is_state(name: &str) -> bool {
+    STATE.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a parameter belongs to the alignment, which only training needs.
+pub fn is_alignment(name: &str) -> bool {
+    name.contains("alignment_module")
+}

@@ -1,0 +1,131 @@
+//! The log as TensorBoard's event files: records of protocol buffers, each with its length and checksums.
+//!
+//! Only the fields that scalars need are declared; their numbers are those of TensorFlow's `event.proto` and
+//! `summary.proto`.
+
+use a2d_system::error::{Error, Result};
+use a2d_system::files::{append, make_folder, remove};
+use prost::Message;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How the names of event files begin.
+const PREFIX: &str = "events.out.tfevents.";
+
+/// One record of an event file.
+#[derive(Clone, PartialEq, Message)]
+pub struct Event {
+    /// Seconds since 1970.
+    #[prost(double, tag = "1")]
+    pub wall_time: f64,
+    /// The update.
+    #[prost(int64, tag = "2")]
+    pub step: i64,
+    /// In the first record only.
+    #[prost(string, optional, tag = "3")]
+    pub file_version: Option<String>,
+    /// The scalars.
+    #[prost(message, optional, tag = "5")]
+    pub summary: Option<Summary>,
+}
+
+/// Scalars of an update.
+#[derive(Clone, PartialEq, Message)]
+pub struct Summary {
+    /// One after the other.
+    #[prost(message, repeated, tag = "1")]
+    pub value: Vec<Scalar>,
+}
+
+/// A number with its name.
+#[derive(Clone, PartialEq, Message)]
+pub struct Scalar {
+    /// The name, `group/name`.
+    #[prost(string, tag = "1")]
+    pub tag: String,
+    /// The number.
+    #[prost(float, optional, tag = "2")]
+    pub simple_value: Option<f32>,
+}
+
+impl Event {
+    /// The record as it stands in a file: length, its checksum, the event, its checksum.
+    pub fn to_record(&self) -> Vec<u8> {
+        let data = self.encode_to_vec();
+        let length = (data.len() as u64).to_le_bytes();
+        [&length[..], &masked_crc(&length), &data, &masked_crc(&data)].concat()
+    }
+}
+
+/// CRC-32C, turned and shifted as TensorFlow stores it.
+fn masked_crc(bytes: &[u8]) -> [u8; 4] {
+    const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+    CRC.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+}
+
+/// The event file of a run, open at its end.
+pub struct Events {
+    file: File,
+    path: PathBuf,
+}
+
+impl Events {
+    /// A new event file in `folder` with every line of the log, in place of those there: what a killed run wrote after
+    /// its checkpoint is not shown twice.
+    ///
+    /// Errors: a file cannot be read, written or removed.
+    pub fn replay(folder: &Path, log: &Path) -> Result<Self> {
+        make_folder(folder)?;
+        let entries = std::fs::read_dir(folder).map_err(|e| Error::output("read", folder, &e))?;
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                remove(&entry.path())?;
+            }
+        }
+        // TensorBoard takes the newest by name.
+        let path = folder.join(format!("{PREFIX}{:010}.a2d", now() as u64));
+        let file = append(&path).map_err(|e| Error::output("write", &path, &e))?;
+        let mut events = Self { file, path };
+        let version = Some("brain.Event:2".to_owned());
+        events.add(Event { wall_time: now(), file_version: version, ..Event::default() })?;
+        let read = |e: std::io::Error| Error::input("read", log, &e);
+        for line in BufReader::new(File::open(log).map_err(read)?).lines() {
+            if let Ok(line) = serde_json::from_str(&line.map_err(read)?) {
+                events.write(&line)?;
+            }
+        }
+        Ok(events)
+    }
+
+    /// Adds the numbers of a line of the log.
+    ///
+    /// Errors: the file cannot be written.
+    pub fn write(&mut self, line: &Value) -> Result<()> {
+        let group = match line {
+            line if line.get("bleu").is_some() => "valid",
+            line if line.get("event").is_some() => return Ok(()),
+            _ => "train",
+        };
+        let scalar = |(name, value): (&String, &Value)| {
+            let tag = format!("{group}/{}", name.strip_prefix("valid_").unwrap_or(name));
+            Some(Scalar { tag, simple_value: Some(value.as_f64()? as f32) })
+        };
+        let numbers = line.as_object().into_iter().flatten();
+        let value = numbers.filter(|(name, _)| *name != "update").filter_map(scalar).collect();
+        let step = line.get("update").and_then(Value::as_i64).unwrap_or(0);
+        let summary = Some(Summary { value });
+        self.add(Event { wall_time: now(), step, summary, ..Event::default() })
+    }
+
+    fn add(&mut self, event: Event) -> Result<()> {
+        let written = self.file.write_all(&event.to_record());
+        written.map_err(|e| Error::output("write", &self.path, &e))
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

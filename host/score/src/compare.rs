@@ -1,0 +1,210 @@
+//! The verb `host compare`: systems against a baseline, with the significance of what lies between.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::significance::{Outcome, approximate_randomisation, paired_bootstrap};
+use super::triples::Export;
+use super::{Metric, Options, Table, command, input, signature};
+use a2d_system::error::{Error, Result};
+use a2d_system::text;
+
+/// What to compare, as asked for on the command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The translations of two systems or more, one a line; the first is the baseline.
+    pub hypotheses: Vec<PathBuf>,
+    /// The references, each a file with as many lines.
+    pub references: Vec<PathBuf>,
+    /// Names out of [`METRICS`](super::METRICS), in the order wanted.
+    pub metrics: Vec<String>,
+    /// The settings of the metrics.
+    pub options: Options,
+    /// How significance is tested.
+    pub test: Test,
+    /// Where the random numbers start.
+    pub seed: u64,
+    /// A JSON list, not a table.
+    pub json: bool,
+    /// Decimal places of the table's scores.
+    pub places: usize,
+    /// Triples to be written too.
+    pub export: Option<Export>,
+}
+
+/// A test of significance, and how often it draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Test {
+    /// Lines drawn anew.
+    PairedBootstrap(usize),
+    /// Translations changing systems.
+    ApproximateRandomisation(usize),
+}
+
+/// What a metric says of all systems.
+struct Compared {
+    name: String,
+    signature: String,
+    outcomes: Vec<Outcome>,
+    /// For each system whether every line counts as the baseline's: there is no difference to be tested then, whatever
+    /// p-value the test has for one of 0.
+    alike: Vec<bool>,
+}
+
+/// Compares what `request` names and writes the result to `out`.
+///
+/// # Errors
+/// [`Error::Misuse`] for less than two systems or one given twice, an unknown metric, a file that
+/// cannot be read or is not UTF-8, an empty file, or files with different numbers of lines;
+/// [`Error::Failed`] if something cannot be written.
+pub fn run(request: &Request, out: &mut dyn Write) -> Result<()> {
+    let metrics = request.options.metrics(&request.metrics)?;
+    check(request)?;
+    let first = &request.hypotheses[0];
+    let baseline = input::read(first)?;
+    let read = |path: &PathBuf| input::read_parallel(path, first, &baseline);
+    let others = request.hypotheses[1..].iter().map(read).collect::<Result<Vec<_>>>()?;
+    let references = request.references.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let hypotheses = [vec![baseline], others].concat();
+    let compared = metrics
+        .iter()
+        .map(|metric| compare(&**metric, &hypotheses, &references, request))
+        .collect::<Result<Vec<_>>>()?;
+    let same: Vec<bool> = hypotheses.iter().map(|lines| *lines == hypotheses[0]).collect();
+    let written = if request.json {
+        command::write_pretty(&json_of(&compared, &same, request), out)
+    } else {
+        write_table(&compared, &same, request, out)
+    };
+    written.map_err(|e| Error::output("write", Path::new("the comparison"), &e))?;
+    match &request.export {
+        Some(export) => export.write(first, &hypotheses, &references[0]),
+        None => Ok(()),
+    }
+}
+
+fn check(request: &Request) -> Result<()> {
+    let hypotheses = &request.hypotheses;
+    if hypotheses.len() < 2 {
+        return Err(Error::misuse("nothing to compare with: give --hypothesis twice or more"));
+    }
+    let source = request.export.iter().map(|export| &export.source);
+    input::check_stdin(hypotheses.iter().chain(&request.references).chain(source))?;
+    let twice = (1..hypotheses.len()).find(|k| hypotheses[..*k].contains(&hypotheses[*k]));
+    if let Some(k) = twice {
+        let name = hypotheses[k].display();
+        return Err(Error::misuse(format!("the hypothesis {name} is given twice")));
+    }
+    match &request.export {
+        Some(export) => export.check(hypotheses.len(), request.references.len()),
+        None => Ok(()),
+    }
+}
+
+fn compare(
+    metric: &dyn Metric,
+    hypotheses: &[Vec<String>],
+    references: &[Vec<String>],
+    request: &Request,
+) -> Result<Compared> {
+    let tables = hypotheses
+        .iter()
+        .map(|lines| Table::of(metric, lines, references))
+        .collect::<Result<Vec<_>>>()?;
+    let seed = request.seed;
+    let (outcomes, test) = match request.test {
+        Test::PairedBootstrap(resamples) => {
+            let outcomes = paired_bootstrap(metric, &tables, resamples, seed);
+            (outcomes, format!("bs:{resamples}|seed:{seed}|"))
+        }
+        Test::ApproximateRandomisation(trials) => {
+            let outcomes = approximate_randomisation(metric, &tables, trials, seed);
+            (outcomes, format!("ar:{trials}|seed:{seed}|"))
+        }
+    };
+    let signature = signature(metric, references.len(), &test);
+    let alike = tables.iter().map(|table| *table == tables[0]).collect();
+    Ok(Compared { name: metric.name(), signature, outcomes, alike })
+}
+
+/// For each system its name, whether it is the baseline, whether its translations are (`same`), and its `scores`.
+fn json_of(compared: &[Compared], same: &[bool], request: &Request) -> Vec<Value> {
+    let score = |of: &Compared, system: usize| {
+        let Outcome { score, interval, p_value } = of.outcomes[system];
+        json!({
+            "name": of.name,
+            "score": score,
+            "mean": interval.map(|interval| interval.mean),
+            "ci": interval.map(|interval| interval.half_width),
+            "p_value": p_value,
+            "alike": of.alike[system],
+            "signature": of.signature,
+        })
+    };
+    let system = |(k, path): (usize, &PathBuf)| {
+        let scores: Vec<_> = compared.iter().map(|of| score(of, k)).collect();
+        json!({"system": text::name(path), "baseline": k == 0, "same": same[k], "scores": scores})
+    };
+    request.hypotheses.iter().enumerate().map(system).collect()
+}
+
+/// A row for each system, a column for each metric; which systems do not differ, and the signatures below.
+fn write_table(
+    compared: &[Compared],
+    same: &[bool],
+    request: &Request,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut columns = vec![names(request)];
+    columns.extend(compared.iter().map(|of| column(of, request.places)));
+    let width = |column: &Vec<String>| column.iter().map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = columns.iter().map(|column| width(column).unwrap_or(0)).collect();
+    for row in 0..columns[0].len() {
+        let cells = columns.iter().zip(&widths);
+        let cells: Vec<_> = cells.map(|(cells, w)| format!("{:<w$}", cells[row])).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    let rule = match request.test {
+        Test::PairedBootstrap(_) => "μ ± 95 % CI; * p ≤ 0.05 against the baseline",
+        Test::ApproximateRandomisation(_) => "* p ≤ 0.05 against the baseline",
+    };
+    writeln!(out, "{rule}")?;
+    for (k, path) in request.hypotheses.iter().enumerate().skip(1) {
+        let alike = compared.iter().filter(|of| of.alike[k]).map(|of| of.name.as_str());
+        let alike = alike.collect::<Vec<_>>().join(", ");
+        let name = text::name(path);
+        match (same[k], alike.is_empty()) {
+            (true, _) => writeln!(out, "{name}: the same translations as the baseline's")?,
+            (false, false) => {
+                writeln!(out, "{name}: no line differs from the baseline's in {alike}")?
+            }
+            (false, true) => {}
+        }
+    }
+    compared.iter().try_for_each(|of| writeln!(out, "{}|{}", of.name, of.signature))
+}
+
+fn names(request: &Request) -> Vec<String> {
+    let names = request.hypotheses.iter().map(|path| text::name(path));
+    let names =
+        names.enumerate().map(|(k, name)| if k == 0 { format!("Baseline: {name}") } else { name });
+    [String::from("System")].into_iter().chain(names).collect()
+}
+
+fn column(of: &Compared, places: usize) -> Vec<String> {
+    let cell = |(outcome, alike): (&Outcome, &bool)| {
+        let mut cell = format!("{:.places$}", outcome.score);
+        if let Some(interval) = outcome.interval {
+            let (mean, half) = (interval.mean, interval.half_width);
+            cell += &format!(" ({mean:.places$} ± {half:.places$})");
+        }
+        if let Some(p) = outcome.p_value {
+            cell += &format!(" (p = {p:.4}){}", if p <= 0.05 && !alike { "*" } else { "" });
+        }
+        cell
+    };
+    let cells = of.outcomes.iter().zip(&of.alike).map(cell);
+    [of.name.clone()].into_iter().chain(cells).collect()
+}

@@ -1,0 +1,44 @@
+//! The metrics by name, and their settings.
+
+use super::{Bleu, Chrf, Metric, Ter};
+use a2d_system::error::{Error, Result};
+
+/// The metrics by the names that `--metrics` takes.
+pub const METRICS: [&str; 4] = ["bleu", "chrf", "chrf++", "ter"];
+
+/// The settings of all metrics; the default ones are sacreBLEU's.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Options {
+    /// Of `bleu`.
+    pub bleu: Bleu,
+    /// Of `chrf`, and of `chrf++` but for its n-grams of up to two words.
+    pub chrf: Chrf,
+    /// Of `ter`.
+    pub ter: Ter,
+}
+
+impl Options {
+    /// The metrics of these names.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for an unknown name, or none.
+    pub fn metrics(&self, names: &[String]) -> Result<Vec<Box<dyn Metric>>> {
+        if names.is_empty() {
+            return Err(Error::misuse(format!("no metric; known are {}", METRICS.join(", "))));
+        }
+        names.iter().map(|name| self.metric(name)).collect()
+    }
+
+    fn metric(&self, name: &str) -> Result<Box<dyn Metric>> {
+        match name {
+            "bleu" => Ok(Box::new(self.bleu)),
+            "chrf" => Ok(Box::new(self.chrf)),
+            "chrf++" => Ok(Box::new(Chrf { word_order: 2, ..self.chrf })),
+            "ter" => Ok(Box::new(self.ter)),
+            _ => Err(Error::misuse(format!(
+                "unknown metric `{name}`; known are {}",
+                METRICS.join(", ")
+            ))),
+        }
+    }
+}

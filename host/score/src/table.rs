@@ -1,0 +1,59 @@
+//! The numbers that a metric counts, line by line.
+
+use rayon::prelude::*;
+
+use super::{Metric, check};
+use a2d_system::error::Result;
+
+/// A row of numbers for each line of a corpus, of which there is at least one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    width: usize,
+    numbers: Vec<f64>,
+}
+
+impl Table {
+    /// Counts every line; `references[k]` is the k-th reference of every line.
+    ///
+    /// # Errors
+    /// [`Misuse`](a2d_system::error::Error::Misuse) if there is nothing to score or a reference has more
+    /// or fewer lines than there are hypotheses.
+    pub fn of<S: AsRef<str> + Sync>(
+        metric: &dyn Metric,
+        hypotheses: &[S],
+        references: &[Vec<S>],
+    ) -> Result<Self> {
+        check(hypotheses, references)?;
+        let count = |line: usize| {
+            let references: Vec<_> = references.iter().map(|of| of[line].as_ref()).collect();
+            metric.count(hypotheses[line].as_ref(), &references)
+        };
+        let rows: Vec<_> = (0..hypotheses.len()).into_par_iter().map(count).collect();
+        Ok(Self { width: rows[0].len(), numbers: rows.concat() })
+    }
+
+    /// Numbers in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All numbers, row by row.
+    pub fn numbers(&self) -> &[f64] {
+        &self.numbers
+    }
+
+    /// The rows in the order of the lines.
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, f64> {
+        self.numbers.chunks_exact(self.width)
+    }
+
+    /// The numbers of the corpus. All are whole, and their sums exact, but for TER's mean lengths
+    /// of several references: those are rounded the same way every time.
+    pub fn sums(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.width];
+        for row in self.rows() {
+            sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
+        }
+        sums
+    }
+}

@@ -1,0 +1,266 @@
+//! The command line as types; its names are a contract that scripts rely on.
+
+use crate::backend::device::{Backend, Chosen, Device, choose, wish};
+use crate::data::vocab::Normalization;
+use crate::system::error::{Error, Result};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+mod bench;
+mod exporting;
+mod scoring;
+mod training;
+mod translation;
+mod values;
+
+pub use bench::BenchArgs;
+pub use exporting::{ExportArgs, Quantise};
+pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
+pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
+pub use translation::{EvaluateArgs, SearchArgs, TranslateArgs};
+
+use values::{not_negative, positive, seconds, threads};
+
+/// Distils small translation models from large ones: prepare, train, distill, translate, score.
+#[derive(Debug, Parser)]
+#[command(name = "host", version, after_help = EXAMPLE)]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXAMPLE: &str = "Example: two text files to a small model
+  host distill fixtures/quickstart/distill.toml
+  echo 'Ein Hund läuft.' | host translate runs/quickstart";
+
+/// What holds for every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Globals {
+    /// Threads to compute with [default: one for each core; processes of a launcher share them]
+    #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 900)]
+    pub threads: Option<NonZeroUsize>,
+    /// Show no progress, only results and errors
+    #[arg(long, short, global = true, display_order = 901)]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // one lives, once
+pub enum Verb {
+    /// Learn a vocabulary from text, check the corpus, write token files
+    Prepare(PrepareArgs),
+    /// Train a model by itself: a teacher, or a student with no teacher
+    Train(TrainArgs),
+    /// Train a student from a teacher, and the teacher first where there is none
+    Distill(DistillArgs),
+    /// Translate text: one line out for each line in
+    Translate(TranslateArgs),
+    /// Translate a test set and score the result
+    Evaluate(EvaluateArgs),
+    /// Score translations: BLEU, chrF and TER as sacreBLEU has them
+    Score(ScoreArgs),
+    /// Average the last checkpoints of a run into one model
+    Average(AverageArgs),
+    /// Write a model as one file that a device runs in place
+    Export(ExportArgs),
+    /// Compare systems with a baseline: how significant are differences of their scores?
+    Compare(CompareArgs),
+    /// Measure speed: one JSON line a measurement
+    Bench(BenchArgs),
+    /// List the backends of this machine and which one `auto` takes
+    Devices(DevicesArgs),
+    /// Show one run or several as a page: curves, alignment, attention, translations, settings
+    Report(ReportArgs),
+    /// Follow a running job in the terminal
+    Watch(WatchArgs),
+}
+
+impl Verb {
+    /// Whether standard output is for programs, or drawn with what a terminal obeys; else it is for people.
+    pub fn writes_data(&self) -> bool {
+        match self {
+            Self::Translate(_) => !std::io::stdout().is_terminal(),
+            Self::Report(_) | Self::Watch(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Where the model runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DeviceArgs {
+    /// The backend to compute with: auto (the fastest there is), cpu or gpu
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    pub backend: Backend,
+    /// One device of it: cpu, cuda:N or wgpu:N
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<Device>,
+}
+
+impl DeviceArgs {
+    /// The device that is asked for.
+    ///
+    /// # Errors
+    /// Misuse: the arguments contradict each other, or there is no such device.
+    pub fn choose(&self, globals: &Globals) -> Result<Chosen> {
+        choose(wish(self.backend, self.device)?, globals.count(), globals.quiet)
+    }
+}
+
+/// `host prepare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
+      --vocab-size 8000 --out data/de-en
+reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence a line.")]
+pub struct PrepareArgs {
+    /// The language translated from: the ending of the source files
+    #[arg(long, value_name = "LANG")]
+    pub source_lang: String,
+    /// The language translated to: the ending of the target files
+    #[arg(long, value_name = "LANG")]
+    pub target_lang: String,
+    /// Prefix of the training files
+    #[arg(long, value_name = "PREFIX")]
+    pub train: String,
+    /// Prefix of the validation files
+    #[arg(long, value_name = "PREFIX")]
+    pub valid: String,
+    /// Prefix of the test files
+    #[arg(long, value_name = "PREFIX")]
+    pub test: Option<String>,
+    /// Subwords in the joint vocabulary
+    #[arg(long, value_name = "N", default_value = "8000", value_parser = positive)]
+    pub vocab_size: usize,
+    /// Use the vocabulary of a run or of other data, its tokenizer.json, and learn none: text for a teacher that is
+    /// there already, its own translations for one
+    #[arg(long, value_name = "FILE", conflicts_with = "vocab_size")]
+    pub vocab: Option<PathBuf>,
+    /// How lines are normalised before they become subwords: nfc (spaces of every kind are one, what is invisible is
+    /// dropped, letters and their accents are one character), nfkc (and characters that mean the same are the same) or
+    /// none
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        default_value = "nfc",
+        hide_possible_values = true,
+        conflicts_with = "vocab"
+    )]
+    pub normalization: Normalization,
+    /// Pairs with more subwords on either side are dropped and counted
+    #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
+    pub max_length: usize,
+    /// Leave out the training pairs that have a flaw: copies, duplicates, sides of very different
+    /// length, sentences of the other splits, garbled or foreign text, lines that are not UTF-8
+    #[arg(long)]
+    pub clean: bool,
+    /// Write nothing but the report, and fail, where more than PERCENT of the pairs of a split have
+    /// a flaw that --clean does not leave out; 0 without a number
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, require_equals = true,
+        default_missing_value = "0", value_parser = not_negative)]
+    pub strict: Option<f64>,
+    /// Folder for the vocabulary and the token files
+    #[arg(long, value_name = "DATA")]
+    pub out: PathBuf,
+    /// Print the corpus report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `host devices`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host devices --json")]
+pub struct DevicesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `host report`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host report runs/quickstart --out report.html
+  host report runs/a2d runs/word-kd runs/alone --sentences 3,17,40 --out compared.html
+The teacher and the baseline of a run are shown beside it where they are found.")]
+pub struct ReportArgs {
+    /// The runs to show, side by side
+    #[arg(value_name = "RUN", required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+    /// The page; - is standard output
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub out: PathBuf,
+    /// Lines of the test set, or else of the validation set, to show [default: some]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = positive)]
+    pub sentences: Vec<usize>,
+    /// Show lines of this text instead
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+}
+
+/// `host watch`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host watch runs/quickstart
+  host watch runs/quickstart --once --json
+ends with the run: exit code 0 where that is finished, 1 where it was stopped, was killed or has failed.")]
+pub struct WatchArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Tell how it stands, and end
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks
+    #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
+    pub interval: f64,
+    /// Print JSON, one line each time that something is new
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the parser says against a command line, as one line.
+pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let told = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = told.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let told: Vec<_> = told.map(|line| line.replacen("tip: ", "- ", 1)).collect();
+    let verbs = Cli::command();
+    let is_verb = |text: &String| verbs.get_subcommands().any(|verb| verb.get_name() == text);
+    let verb = arguments.into_iter().skip(1).find(is_verb).map(|verb| format!(" {verb}"));
+    format!("{}; see `host{} --help`", told.join(" "), verb.unwrap_or_default())
+}
+
+/// Bytes of a thread's stack.
+const STACK: usize = 2 << 20;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+impl Globals {
+    /// The number of threads that is asked for; 0: none is.
+    pub fn count(&self) -> usize {
+        self.threads.map_or(0, NonZeroUsize::get)
+    }
+
+    /// Sets the number of threads of this process.
+    ///
+    /// Errors: the system refuses to start them.
+    pub fn start_threads(&self) -> Result<()> {
+        // Neither is left to the environment, whose numbers may be of any size.
+        let count = self.threads.map_or_else(cores, NonZeroUsize::get);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).stack_size(STACK);
+        let pool = pool.build_global();
+        pool.map_err(|e| Error::failed(format!("cannot start the threads: {e}")))
+    }
+}

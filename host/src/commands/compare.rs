@@ -1,0 +1,14 @@
+//! `host compare`: systems against a baseline.
+
+use crate::cli::CompareArgs;
+use crate::score::compare;
+use crate::system::error::Result;
+use std::io::Write;
+
+/// Runs it.
+///
+/// # Errors
+/// As [`compare::run`]; options that contradict each other (misuse).
+pub fn run(args: CompareArgs, out: &mut dyn Write) -> Result<()> {
+    compare::run(&args.try_into()?, out)
+}

@@ -1,0 +1,12 @@
+//! What every part of the program needs of the system: files, locks, signals, output, errors.
+
+#![deny(unsafe_code)]
+
+pub mod display;
+pub mod error;
+pub mod files;
+pub mod hash;
+pub mod lock;
+pub mod output;
+pub mod signals;
+pub mod text;

@@ -12,7 +12,9 @@ mod suite;
 #[path = "gpu/training.rs"]
 mod training;
 
-use a2d_gpu::{Id, Info, Precision, list};
+use a2d_core::backend::{Device as _, Train};
+use a2d_core::shape::Shape;
+use a2d_gpu::{Info, Precision, is_device_thread_name, list};
 use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::skip::skipped;
 use a2d_tests::helpers::{golden, gradients};
@@ -37,20 +39,13 @@ fn alone() -> MutexGuard<'static, ()> {
     DEVICE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `body` with a maker of backends on the device, which takes the precision that it is to have.
+/// Runs `body` with a maker of backends on the device, which takes their precision.
 macro_rules! in_precision {
     ($make:ident => $body:expr) => {{
         let _alone = crate::alone();
-        match crate::device().id {
-            crate::Id::Cuda(number) => {
-                let $make = |precision| a2d_gpu::cuda(number, precision);
-                $body
-            }
-            crate::Id::Wgpu(number) => {
-                let $make = |precision| a2d_gpu::wgpu(number, precision).expect("an adapter");
-                $body
-            }
-        }
+        let device = crate::device();
+        let $make = |precision| a2d_gpu::open(&device, precision).expect("a device with it");
+        $body
     }};
 }
 
@@ -136,4 +131,22 @@ fn short_precisions_follow_single_precision() {
             }
         });
     }
+}
+
+/// The program ends where one of these threads panics, so their names must be those that CubeCL gives.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_thread_that_drives_the_device_is_known_by_its_name() {
+    on_device!(make => {
+        let mut b = make();
+        let x = b.tensor(&[1.0], Shape::vector(1));
+        b.read(&x, &mut [0.0]).unwrap();
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let name = |thread: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap_or_default()
+        };
+        let names: Vec<String> = threads.map(name).collect();
+        assert!(names.iter().any(|name| is_device_thread_name(name)), "{names:?}");
+        assert!(!a2d_gpu::is_device_thread());
+    });
 }

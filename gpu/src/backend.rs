@@ -1,33 +1,35 @@
-//! The traits of `a2d_core::backend`: shapes and launches only.
+//! The traits of `a2d_core::backend` for GPUs: shapes and launches, no kernels.
 
+use crate::context::Context;
 use crate::failure::lost;
 use crate::gemm::{Gemm, Out};
+use crate::index::{Block, Index};
 use crate::kernels::decode::REFUSED;
 use crate::kernels::{
-    adam, align, attend, columns, decode, embed, map_loss, norm, pointwise, token_loss,
+    adam, align, attend, columns, copy, decode, embed, map_loss, norm, pointwise, token_loss,
 };
-use crate::memory::Client;
-use crate::row::{Row, Stack};
-use crate::tensor::{Block, Index, Tensor, View};
+use crate::row;
+use crate::stack::Stack;
+use crate::tensor::{Row, Tensor};
+use crate::view::View;
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
 use a2d_core::config::{Activation, Positions};
-use a2d_core::device::Device as _;
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
-use a2d_gemm::{Device, Form, Precision};
+use a2d_device::Precision;
+use a2d_gemm::{Client, Form};
 use cubecl::bytes::Bytes;
-use cubecl::future::block_on;
-use cubecl::prelude::*;
+use cubecl::prelude::CubeElement;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// A graphics processor.
-pub struct Gpu<R: Device> {
-    client: Client<R>,
+/// A GPU as a backend.
+pub struct Gpu {
+    context: Context,
     gemm: Gemm,
-    /// Integers that have not left yet.
+    /// The integers of the current batch.
     block: Rc<Block>,
     /// Position vectors by kind and width, and how many there are.
     vectors: HashMap<(Positions, usize), (usize, Tensor)>,
@@ -35,20 +37,20 @@ pub struct Gpu<R: Device> {
     gradients: Option<Row>,
 }
 
-impl<R: Device> Gpu<R> {
-    /// A backend on `client`, whose matrix products round their operands to `precision`.
-    pub fn new(client: ComputeClient<R>, precision: Precision) -> Self {
-        let client = Client::new(client, precision == Precision::Bf16);
+impl Gpu {
+    /// A backend on `client` whose matrix products round their operands to `precision`.
+    pub(crate) fn new(client: Client, precision: Precision) -> Self {
+        let context = Context::new(client, precision == Precision::Bf16);
         Self {
-            gemm: Gemm::new(&client, precision),
-            client,
+            gemm: Gemm::new(&context, precision),
+            context,
             block: Rc::default(),
             vectors: HashMap::new(),
             gradients: None,
         }
     }
 
-    /// Ids, starts and rows of [`embed::Groups`].
+    /// [`embed::Groups`] on the device: ids, starts and rows.
     fn groups(&mut self, ids: &[u32], positions: &[u32]) -> [Index; 3] {
         let groups = embed::Groups::of(ids, positions);
         [groups.ids, groups.starts, groups.rows].map(|values| self.index(&values))
@@ -72,36 +74,33 @@ impl<R: Device> Gpu<R> {
         table
     }
 
-    /// `x w^T`
+    /// `x w^T`.
     fn product(&self, x: &Tensor, w: &Tensor) -> Tensor {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(w.cols(), i, "linear");
-        let y = self.gemm.run(&self.client, Form::Nt, x, w, [n, o, i], Out::New);
+        let y = self.gemm.run(&self.context, Form::Nt, x, w, [n, o, i], Out::New);
         Tensor::of(y, Shape::matrix(n, o))
     }
 
-    /// What is at `views`, after everything that was launched before; in one transfer.
+    /// The bytes of `views` after everything launched before, with one synchronisation.
     fn bytes(&mut self, views: Vec<View>) -> Result<Vec<Bytes>, Lost> {
         let handles = views.into_iter().map(|view| view.handle).collect();
-        let bytes = block_on(self.client.read_async(handles)).map_err(lost)?;
-        // What went wrong in a launch is told here, and nowhere else.
-        self.client.flush().map_err(lost)?;
-        Ok(bytes)
+        self.context.read(handles).map_err(lost)
     }
 
-    /// The row that gradients of these shapes are gathered in.
+    /// The row that gradients of these shapes are gathered in, filled.
     fn gathered(&mut self, grads: &[Tensor]) -> &Row {
         let shapes: Vec<Shape> = grads.iter().map(|x| x.shape).collect();
         if !self.gradients.as_ref().is_some_and(|row| row.fits(&shapes)) {
             self.gradients = None;
         }
-        let row = self.gradients.get_or_insert_with(|| Row::new(&self.client, &shapes));
-        row.fill(&self.client, grads);
+        let row = self.gradients.get_or_insert_with(|| row::zero_row(&self.context, &shapes));
+        row::fill(&self.context, row, grads);
         row
     }
 }
 
-impl<R: Device> a2d_core::device::Device for Gpu<R> {
+impl a2d_core::device::Device for Gpu {
     type Tensor = Tensor;
     type Index = Index;
 
@@ -122,11 +121,11 @@ impl<R: Device> a2d_core::device::Device for Gpu<R> {
     }
 
     fn wait(&mut self) -> Result<(), Lost> {
-        block_on(self.client.sync()).map_err(lost)
+        self.context.wait().map_err(lost)
     }
 
     fn memory(&self) -> Option<u64> {
-        self.client.memory_usage().ok().map(|usage| usage.bytes_reserved)
+        self.context.reserved()
     }
 
     fn index(&mut self, values: &[u32]) -> Index {
@@ -141,38 +140,38 @@ impl<R: Device> a2d_core::device::Device for Gpu<R> {
     }
 }
 
-impl<R: Device> Backend for Gpu<R> {
+impl Backend for Gpu {
     type Param = Tensor;
 
     fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>, positions: Positions) -> Tensor {
         let places = tokens.positions.values.iter().filter(|&&p| p != NO_POSITION);
         let last = places.max().copied().unwrap_or(0);
         let vectors = self.vectors(positions, table.cols(), last);
-        embed::embed(&self.client, table, tokens, &vectors.view())
+        embed::embed(&self.context, table, tokens, &vectors.view())
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
         let y = self.product(x, w);
         if let Some(b) = b {
-            pointwise::add_bias(&self.client, &y, b, None);
+            pointwise::add_bias(&self.context, &y, b, None);
         }
         y
     }
 
     fn linear_activate(&mut self, x: &Tensor, [w, b]: [&Tensor; 2], f: Activation) -> Tensor {
         let y = self.product(x, w);
-        pointwise::add_bias(&self.client, &y, b, Some(f));
+        pointwise::add_bias(&self.context, &y, b, Some(f));
         y
     }
 
     fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
-        let client = &self.client;
-        let [ws, bs] = [0, 1].map(|part| Stack::of(client, &maps.map(|map| map[part])));
+        let context = &self.context;
+        let [ws, bs] = [0, 1].map(|part| Stack::of(context, &maps.map(|map| map[part])));
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
         assert_eq!(ws.shape().cols(), i, "linears");
-        let ys = Stack::new(client, Shape::matrix(n, o), M);
-        self.gemm.run_all(client, Form::Nt, x, &ws, [n, o, i], &ys);
-        pointwise::add_biases(client, &ys, &bs);
+        let ys = Stack::new(context, Shape::matrix(n, o), M);
+        self.gemm.run_all(context, Form::Nt, x, &ws, [n, o, i], &ys);
+        pointwise::add_biases(context, &ys, &bs);
         ys.tensors.try_into().expect("one for each map")
     }
 
@@ -189,15 +188,15 @@ impl<R: Device> Backend for Gpu<R> {
     }
 
     fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
-        pointwise::activate(&self.client, &x, f)
+        pointwise::activate(&self.context, &x, f)
     }
 
     fn add(&mut self, x: Tensor, y: &Tensor) -> Tensor {
-        pointwise::add(&self.client, &x, y)
+        pointwise::add(&self.context, &x, y)
     }
 
     fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
-        norm::layer_norm(&self.client, x, gain, bias)
+        norm::layer_norm(&self.context, x, gain, bias)
     }
 
     fn attend(
@@ -207,25 +206,25 @@ impl<R: Device> Backend for Gpu<R> {
         grid: &Grid<Index>,
         how: Attend,
     ) -> Attended<Tensor> {
-        attend::attend(&self.client, q, kv, grid, how)
+        attend::attend(&self.context, q, kv, grid, how)
     }
 }
 
-impl<R: Device> Decode for Gpu<R> {
+impl Decode for Gpu {
     fn zeros(&mut self, shape: Shape) -> Tensor {
-        pointwise::zeros(&self.client, shape)
+        copy::zeros(&self.context, shape)
     }
 
     fn store(&mut self, cache: &mut Tensor, rows: &Tensor, at: usize, stride: usize) {
         let nothing = Tensor { shape: Shape::vector(0), ..rows.clone() };
-        *cache = pointwise::alone(&self.client, std::mem::replace(cache, nothing));
-        decode::store(&self.client, cache, rows, at, stride);
+        *cache = copy::unshared(&self.context, std::mem::replace(cache, nothing));
+        decode::store(&self.context, cache, rows, at, stride);
     }
 
     fn select(&mut self, cache: &mut Tensor, parents: &[u32], stride: usize, len: usize) {
         if len > 0 && parents.iter().enumerate().any(|(i, &parent)| i != parent as usize) {
             let parents = self.index(parents);
-            *cache = decode::reorder(&self.client, cache, &parents, stride, len);
+            *cache = decode::reorder(&self.context, cache, &parents, stride, len);
         }
     }
 
@@ -240,7 +239,7 @@ impl<R: Device> Decode for Gpu<R> {
         if k == 0 {
             return Ok(());
         }
-        let found = decode::top_k(&self.client, logits, allow, k);
+        let found = decode::top_k(&self.context, logits, allow, k);
         let found = self.bytes(vec![found.view()])?;
         let found = f32::from_bytes(&found[0]);
         let out = ids.chunks_exact_mut(k).zip(log_probabilities.chunks_exact_mut(k));
@@ -254,23 +253,23 @@ impl<R: Device> Decode for Gpu<R> {
     }
 }
 
-impl<R: Device> Train for Gpu<R> {
+impl Train for Gpu {
     fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
         assert_eq!(data.len(), shape.len(), "tensor");
-        pointwise::upload(&self.client, data, shape)
+        copy::upload(&self.context, data, shape)
     }
 
     fn together(&mut self, mut params: Vec<Tensor>) -> Vec<Tensor> {
-        Row::of(&self.client, &mut params);
+        row::of_tensors(&self.context, &mut params);
         params
     }
 
     fn scale(&mut self, x: Tensor, s: f32) -> Tensor {
-        pointwise::scale(&self.client, &x, s)
+        pointwise::scale(&self.context, &x, s)
     }
 
     fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
-        pointwise::mask(&self.client, &x, p, key)
+        pointwise::mask(&self.context, &x, p, key)
     }
 
     fn linear_join_masked(
@@ -282,14 +281,14 @@ impl<R: Device> Train for Gpu<R> {
         norm: [&Tensor; 2],
     ) -> [Tensor; 2] {
         let y = self.product(x, w);
-        norm::join(&self.client, &y, Some(b), residual, mask, norm)
+        norm::join(&self.context, &y, Some(b), residual, mask, norm)
     }
 
     fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {
         let groups = tokens.ids.groups.clone();
         let groups = groups
             .unwrap_or_else(|| self.groups(&tokens.ids.values, &tokens.positions.values).into());
-        embed::embed_grad(&self.client, dy, &groups, into)
+        embed::embed_grad(&self.context, dy, &groups, into)
     }
 
     fn linear_grad(
@@ -302,17 +301,17 @@ impl<R: Device> Train for Gpu<R> {
     ) -> LinearGrad<Tensor> {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
-        let client = &self.client;
-        let dx = self.gemm.run(client, Form::Nn, dy, w, [n, i, o], Out::New);
-        let dw = self.gemm.run(client, Form::Tn, dy, x, [o, i, n], Out::New);
+        let context = &self.context;
+        let dx = self.gemm.run(context, Form::Nn, dy, w, [n, i, o], Out::New);
+        let dw = self.gemm.run(context, Form::Tn, dy, x, [o, i, n], Out::New);
         let dx = Tensor::of(dx, x.shape);
         if let Some(sum) = into {
-            pointwise::add_to(client, &dx.view(), &sum.view());
+            pointwise::add_to(context, &dx.view(), &sum.view());
         }
         LinearGrad {
             x: dx,
             w: Tensor::of(dw, w.shape),
-            b: bias.then(|| columns::column_sums(client, &dy.view(), n, o)),
+            b: bias.then(|| columns::column_sums(context, &dy.view(), n, o)),
         }
     }
 
@@ -323,27 +322,27 @@ impl<R: Device> Train for Gpu<R> {
         ws: &[&Tensor],
         into: Option<Tensor>,
     ) -> LinearsGrad<Tensor> {
-        let client = &self.client;
-        let dys = Stack::of(client, &dys.iter().collect::<Vec<_>>());
-        let ws = Stack::of(client, ws);
+        let context = &self.context;
+        let dys = Stack::of(context, &dys.iter().collect::<Vec<_>>());
+        let ws = Stack::of(context, ws);
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
         assert_eq!(dys.shape(), Shape::matrix(n, o), "linears_grad: dys");
-        let [dxs, dws] = [x.shape, ws.shape()].map(|to| Stack::new(client, to, ws.tensors.len()));
-        self.gemm.run_all(client, Form::Nn, &dys, &ws, [n, i, o], &dxs);
-        self.gemm.run_all(client, Form::Tn, &dys, x, [o, i, n], &dws);
-        let dbs = columns::stack_sums(client, &dys).into_iter().map(Some);
+        let [dxs, dws] = [x.shape, ws.shape()].map(|to| Stack::new(context, to, ws.tensors.len()));
+        self.gemm.run_all(context, Form::Nn, &dys, &ws, [n, i, o], &dxs);
+        self.gemm.run_all(context, Form::Tn, &dys, x, [o, i, n], &dws);
+        let dbs = columns::stack_sums(context, &dys).into_iter().map(Some);
         LinearsGrad {
-            x: Some(pointwise::sum(client, &dxs, into.as_ref())),
+            x: Some(pointwise::sum(context, &dxs, into.as_ref())),
             maps: dws.tensors.into_iter().zip(dbs).collect(),
         }
     }
 
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
-        pointwise::activate_grad(&self.client, &dy, y, f)
+        pointwise::activate_grad(&self.context, &dy, y, f)
     }
 
     fn layer_norm_grad(&mut self, dy: &Tensor, x: &Tensor, gain: &Tensor) -> NormGrad<Tensor> {
-        norm::layer_norm_grad(&self.client, dy, x, gain)
+        norm::layer_norm_grad(&self.context, dy, x, gain)
     }
 
     fn attend_grad(
@@ -354,11 +353,11 @@ impl<R: Device> Train for Gpu<R> {
         grid: &Grid<Index>,
         how: Attend,
     ) -> [Tensor; 3] {
-        attend::attend_grad(&self.client, dy, dmap, saved, grid, how)
+        attend::attend_grad(&self.context, dy, dmap, saved, grid, how)
     }
 
     fn align(&mut self, maps: &[Tensor], w: &Tensor, b: &Tensor, grid: &Grid<Index>) -> Tensor {
-        align::align(&self.client, maps, w, b, grid)
+        align::align(&self.context, maps, w, b, grid)
     }
 
     fn align_grad(
@@ -368,13 +367,13 @@ impl<R: Device> Train for Gpu<R> {
         w: &Tensor,
         grid: &Grid<Index>,
     ) -> AlignGrad<Tensor> {
-        align::align_grad(&self.client, dy, maps, w, grid)
+        align::align_grad(&self.context, dy, maps, w, grid)
     }
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
         let TokenLoss { hidden, table, bias, teacher, targets, row, gradient } = of;
         let given = token_loss::Given { hidden, table, bias, teacher, targets, row, gradient };
-        token_loss::token_loss(&self.client, &self.gemm, &given)
+        token_loss::token_loss(&self.context, &self.gemm, &given)
     }
 
     fn map_loss(
@@ -385,7 +384,7 @@ impl<R: Device> Train for Gpu<R> {
         how: MapLoss,
         gradient: bool,
     ) -> Loss<Tensor> {
-        map_loss::map_loss(&self.client, student, teacher, grid, how, gradient)
+        map_loss::map_loss(&self.context, student, teacher, grid, how, gradient)
     }
 
     fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {
@@ -393,11 +392,11 @@ impl<R: Device> Train for Gpu<R> {
         let counts = [grads.len(), m.len(), v.len()];
         assert_eq!(counts, [params.len(); 3], "adam: as many of each");
         let gradients = self.gathered(grads).memory().view();
-        let client = &self.client;
-        let norm = adam::norm(client, &gradients, step.scale);
-        let [p, m, v] = [params, m, v].map(|tensors| Row::of(client, tensors));
+        let context = &self.context;
+        let norm = adam::norm(context, &gradients, step.scale);
+        let [p, m, v] = [params, m, v].map(|tensors| row::of_tensors(context, tensors));
         let rows = [p.memory().view(), gradients, m.memory().view(), v.memory().view()];
-        adam::adam(client, rows.each_ref(), &norm, step);
+        adam::adam(context, rows.each_ref(), &norm, step);
         norm
     }
 }

@@ -1,32 +1,34 @@
 //! The CubeCL backend: training on CUDA, and on Vulkan and Metal through wgpu.
 //!
-//! [`list`] says what devices there are, [`pick`] which one to take, [`run`] does work on it, as a [`Gpu`]: every
-//! operation of `a2d_core::backend` as kernels of its own, one family a file in `kernels`; matrix products come from
-//! [`a2d_gemm`]. Tensors, tokens, moments and losses stay on the device.
+//! [`list`] finds the devices, [`pick`] chooses one, [`open`] opens it as a [`Gpu`]. The operations of
+//! `a2d_core::backend` are kernels in `kernels`, one family a file; matrix products come from [`a2d_gemm`]. Tensors,
+//! tokens, moments and losses stay on the device.
+//!
+//! Only launches are generic over CubeCL's runtimes: see `context`.
 
 #![deny(unsafe_code)]
 
-mod adapters;
 mod backend;
-mod cuda;
-mod device;
+mod context;
+mod devices;
 mod failure;
 mod gemm;
 mod grid;
+mod index;
 mod kernels;
-mod memory;
+mod open;
+mod pool;
+mod rounded;
 mod row;
-mod run;
-mod short;
+mod stack;
 mod tensor;
+mod view;
 
-pub use a2d_gemm::{Device, Precision};
+pub use a2d_device::{Device, Precision};
 pub use backend::Gpu;
-pub use device::{Id, Info, Listing, free_memory, list, pick};
+pub use devices::listing::{Info, Listing};
+pub use devices::{free_memory, list, pick};
 pub use failure::{failed, name_in_failures};
-#[cfg(feature = "cuda")]
-pub use run::cuda;
-#[cfg(feature = "wgpu")]
-pub use run::wgpu;
-pub use run::{Work, is_device_thread, run};
-pub use tensor::{Index, Tensor};
+pub use index::Index;
+pub use open::{is_device_thread, is_device_thread_name, open};
+pub use tensor::Tensor;

@@ -1,12 +1,9 @@
-//! What lies on the device: floats with a shape, and integers uploaded a batch at a time.
+//! Tensors on the device, and rows of memory that several of them share.
 
-use crate::memory::{Client, Piece, within};
-use crate::row::Row;
+use crate::pool::{ALIGNMENT, Piece};
+use crate::view::View;
 use a2d_core::shape::Shape;
-use cubecl::bytes::Bytes;
-use cubecl::prelude::*;
-use cubecl::server::Handle;
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Floats on the device, row-major. A clone shares the memory.
@@ -16,22 +13,30 @@ pub struct Tensor {
     pub(crate) shape: Shape,
 }
 
-/// What clones of a tensor share.
+/// The memory of a tensor and its clones.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     view: View,
-    /// The row of tensors that it is a piece of, and the how manyth.
+    /// The row that the memory is a piece of, and the index of the piece.
     pub(crate) place: Option<(Rc<Row>, usize)>,
-    /// The same in fewer bits, once a product has wanted it.
+    /// The elements rounded to 16 bits, once a product has taken them.
     pub(crate) rounded: RefCell<Option<Rounded>>,
 }
 
-/// Elements in fewer bits.
+/// Elements rounded to 16 bits.
 #[derive(Clone, Debug)]
 pub(crate) struct Rounded {
     pub(crate) view: View,
-    /// `[1]`: what they were multiplied by before.
+    /// `[1]`: the factor that they were multiplied by before rounding.
     pub(crate) factor: Option<Tensor>,
+}
+
+/// One row of memory with a piece for each of several tensors, so that one kernel can process all of them.
+#[derive(Debug)]
+pub(crate) struct Row {
+    memory: Tensor,
+    /// The first element of each piece.
+    offsets: Vec<usize>,
 }
 
 impl Tensor {
@@ -41,10 +46,6 @@ impl Tensor {
 
     pub(crate) fn of(view: View, shape: Shape) -> Self {
         Self::at(view, shape, None)
-    }
-
-    pub(crate) fn placed(view: View, shape: Shape, row: Rc<Row>, number: usize) -> Self {
-        Self::at(view, shape, Some((row, number)))
     }
 
     fn at(view: View, shape: Shape, place: Option<(Rc<Row>, usize)>) -> Self {
@@ -69,12 +70,12 @@ impl Tensor {
         self.buffer.view.clone()
     }
 
-    /// Rows `from..from + rows`; `from * cols` is a multiple of [`ALIGNMENT`] elements.
+    /// Rows `from..from + rows`; `from * cols` is a multiple of [`ALIGNMENT`].
     pub(crate) fn part(&self, from: usize, rows: usize) -> View {
         self.part_of(from * self.cols(), rows * self.cols())
     }
 
-    /// [`Tensor::part`] as a tensor, with its part of the rounding to 16 bits.
+    /// [`Tensor::part`] as a tensor, with its part of the rounded elements.
     pub(crate) fn rows_from(&self, from: usize, rows: usize) -> Self {
         let (first, shape) = (from * self.cols(), Shape::matrix(rows, self.cols()));
         let part = Self::of(self.part(from, rows), shape);
@@ -90,113 +91,76 @@ impl Tensor {
         self.buffer.view.part(first, len)
     }
 
-    /// Whether nobody else sees this memory, so that it may be written over.
-    pub(crate) fn is_alone(&self) -> bool {
+    /// Whether no clone shares this memory, so that it may be overwritten.
+    pub(crate) fn is_unshared(&self) -> bool {
         Rc::strong_count(&self.buffer) == 1
     }
 
-    /// To be called before this memory is written over.
+    /// Drops the rounded elements. Must be called before this memory is overwritten.
     pub(crate) fn forget_rounding(&self) {
         self.buffer.rounded.take();
         if let Some((row, _)) = &self.buffer.place {
-            row.memory().forget_rounding();
+            row.memory.forget_rounding();
         }
     }
 
-    /// The same memory under another shape of as many elements.
+    /// The same memory under another shape with as many elements.
     pub(crate) fn reshaped(self, shape: Shape) -> Self {
         assert_eq!(self.len(), shape.len(), "reshaped: {} to {shape}", self.shape);
         Self { shape, ..self }
     }
 }
 
-/// Elements that views are aligned to: every device takes offsets of 256 bytes, elements may have two.
-pub(crate) const ALIGNMENT: usize = 128;
+impl Row {
+    /// A row with a piece for each shape; `allocate` gets the row's length and the length of the pieces together, which
+    /// is less where there are gaps between pieces.
+    pub fn new(shapes: &[Shape], allocate: impl FnOnce(usize, usize) -> Tensor) -> Self {
+        let (offsets, end) = offsets(shapes);
+        let memory = allocate(end, shapes.iter().map(|shape| shape.len()).sum());
+        Self { memory, offsets }
+    }
 
-/// Elements of device memory, as a kernel takes them.
-#[derive(Clone, Debug)]
-pub struct View {
-    pub(crate) handle: Handle,
-    pub(crate) len: usize,
-    /// Whose memory it is; nobody's where CubeCL counts the handles.
-    owner: Option<Rc<Piece>>,
+    /// All of its memory, with the gaps between pieces.
+    pub fn memory(&self) -> &Tensor {
+        &self.memory
+    }
+
+    /// The first element of each piece.
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    /// Whether the row has exactly a piece for each of `shapes`.
+    pub fn fits(&self, shapes: &[Shape]) -> bool {
+        let (offsets, end) = offsets(shapes);
+        offsets == self.offsets && end == self.memory.len()
+    }
+
+    /// A piece as a tensor.
+    pub fn tensor(self: &Rc<Self>, number: usize, shape: Shape) -> Tensor {
+        let piece = self.memory.part_of(self.offsets[number], shape.len());
+        Tensor::at(piece, shape, Some((self.clone(), number)))
+    }
+
+    /// The row whose pieces are exactly these tensors, in order and without clones.
+    pub fn shared_by(tensors: &[Tensor]) -> Option<Rc<Self>> {
+        let (row, _) = tensors.first()?.buffer.place.as_ref()?;
+        let in_place = |(number, x): (usize, &Tensor)| {
+            let place = x.buffer.place.as_ref();
+            place.is_some_and(|(of, at)| Rc::ptr_eq(of, row) && *at == number) && x.is_unshared()
+        };
+        let all = row.offsets.len() == tensors.len() && tensors.iter().enumerate().all(in_place);
+        all.then(|| row.clone())
+    }
 }
 
-impl View {
-    /// The first `len` elements of a piece.
-    pub(crate) fn of(piece: Rc<Piece>, len: usize) -> Self {
-        Self { handle: piece.handle.clone(), len, owner: Some(piece) }
-    }
-
-    /// All that was uploaded.
-    pub(crate) fn uploaded(handle: Handle, len: usize) -> Self {
-        Self { handle, len, owner: None }
-    }
-
-    /// `len` 4-byte elements from `first`, a multiple of [`ALIGNMENT`].
-    pub(crate) fn part(&self, first: usize, len: usize) -> Self {
-        self.part_of::<f32>(first, len)
-    }
-
-    /// `len` elements of a type from `first`, a multiple of [`ALIGNMENT`].
-    pub(crate) fn part_of<F>(&self, first: usize, len: usize) -> Self {
-        let size = size_of::<F>();
-        let handle = within(&self.handle, size * first, size * len.max(1));
-        Self { handle, len, owner: self.owner.clone() }
-    }
-
-    /// As a kernel's argument.
-    #[allow(unsafe_code)]
-    pub(crate) fn arg<R: Runtime>(&self) -> ArrayArg<R> {
-        // SAFETY: whoever made the handle asked for at least `len` elements (one, where `len` is 0).
-        unsafe { ArrayArg::from_raw_parts(self.handle.clone(), self.len.max(1)) }
-    }
-}
-
-/// Integers on the device, known to the host too. They travel with the others of their batch, when the first
-/// of them is used.
-#[derive(Clone, Debug)]
-pub struct Index {
-    block: Rc<Block>,
-    offset: usize,
-    pub(crate) values: Rc<[u32]>,
-    /// Of token ids: the rows of each, as the gradient of the embedding wants them.
-    pub(crate) groups: Option<Rc<[Index; 3]>>,
-}
-
-/// Integers that travel together.
-#[derive(Debug, Default)]
-pub(crate) struct Block {
-    waiting: RefCell<Vec<u32>>,
-    there: OnceCell<View>,
-}
-
-impl Index {
-    /// Puts `values` into `block`, or into a new one where that has left.
-    pub(crate) fn new(block: &mut Rc<Block>, values: &[u32]) -> Self {
-        if block.there.get().is_some() {
-            *block = Rc::default();
-        }
-        let mut waiting = block.waiting.borrow_mut();
-        let offset = waiting.len();
-        waiting.extend_from_slice(values);
-        // Something to bind even for an empty list, and the next one aligned.
-        let end = (offset + values.len().max(1)).next_multiple_of(ALIGNMENT);
-        waiting.resize(end, 0);
-        drop(waiting);
-        Self { block: block.clone(), offset, values: values.into(), groups: None }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    pub(crate) fn view<R: Runtime>(&self, client: &Client<R>) -> View {
-        let there = self.block.there.get_or_init(|| {
-            let waiting = std::mem::take(&mut *self.block.waiting.borrow_mut());
-            let len = waiting.len();
-            View::uploaded(client.create(Bytes::from_elems(waiting)), len)
-        });
-        there.part(self.offset, self.values.len())
-    }
+/// The first element of each piece of a row, and the row's length.
+fn offsets(shapes: &[Shape]) -> (Vec<usize>, usize) {
+    let mut end = 0usize;
+    let offset = |shape: &Shape| {
+        let offset = end.next_multiple_of(ALIGNMENT);
+        end = offset + shape.len().max(1);
+        offset
+    };
+    (shapes.iter().map(offset).collect(), end)
 }

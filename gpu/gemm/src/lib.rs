@@ -1,29 +1,38 @@
-//! Matrix products on a graphics processor: the only crate that knows whose kernels compute them.
+//! Matrix products on a GPU, computed by cubek's kernels. No other crate depends on cubek.
 //!
-//! They are cubek's. Each runtime's are compiled here once, not once more in every program that is generic over the
-//! runtime: that takes minutes.
+//! [`Client`] is CubeCL's client of a device, of whichever runtime; [`dispatch!`] launches kernels on it.
 
 #![deny(unsafe_code)]
 
-mod precision;
+mod arguments;
+mod client;
 mod tiles;
 
-pub use precision::Precision;
+pub use a2d_device::Precision;
+pub use client::Client;
+#[cfg(feature = "cuda")]
+pub use client::CudaRuntime;
+#[cfg(feature = "wgpu")]
+pub use client::WgpuRuntime;
 
+use arguments::{MatricesLaunch, OperandsLaunch, Plain};
+use cubecl::features::TypeUsage;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use cubecl::zspace::Strides;
-use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
-use cubek::matmul::launch::launch_tiling::launch_ref;
+use cubek::matmul::definition::{
+    AvailableVectorSizes, Blueprint, MatmulAvailabilityError, MatmulGlobalElems, MatmulProblem,
+    MatmulSetupError, MatmulVectorSizes, TilingBlueprint,
+};
+use cubek::matmul::launch::launch_kernel;
 use cubek::matmul::routines::BlueprintStrategy::Inferred;
 use cubek::matmul::routines::Routine;
 use cubek::matmul::routines::simple::SimpleAlgorithm;
 use cubek::matmul::routines::simple_unit::SimpleUnitAlgorithm;
-use cubek::std::InputBinding;
 use half::{bf16, f16};
 use tiles::Fitted;
 
-/// Which operand lies transposed in memory.
+/// Which operand is transposed in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `a` `[m, k]`, `b` `[k, n]`
@@ -34,103 +43,156 @@ pub enum Form {
     Tn,
 }
 
-/// Matrices of one shape, so many elements from the beginning of one to that of the next.
+/// A batch of matrices of one shape at equal distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// How many; 1 for an operand of all products.
+    /// The number of matrices; 1 for an operand that all products share.
     pub count: usize,
-    /// The distance.
+    /// Elements from the start of one matrix to the start of the next.
     pub step: usize,
 }
 
 impl Batch {
-    /// A matrix by itself.
+    /// A single matrix.
     pub const ONE: Self = Self { count: 1, step: 0 };
 }
 
-/// Products to be computed: `out` `[m, n]` = `a b`, all row-major and without gaps.
+/// A batch of products `out` `[m, n]` = `a b`; all matrices are row-major and contiguous.
 ///
-/// The memory behind `a` and `b` holds numbers of the precision (f32 for `Tf32`), that behind `out` f32.
+/// `a` and `b` hold numbers in `precision` (f32 for `Tf32`), `out` holds f32.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
-    /// What operands are.
+    /// The format of the operands.
     pub precision: Precision,
-    /// How they lie.
+    /// Which operand is transposed.
     pub form: Form,
-    /// The left one, of `m * k` numbers each.
+    /// The left operand, `m * k` numbers for each matrix.
     pub a: &'a Handle,
-    /// The right one, of `k * n` numbers each.
+    /// The right operand, `k * n` numbers for each matrix.
     pub b: &'a Handle,
-    /// m, n, k; none is 0.
+    /// `m`, `n` and `k`, none of them 0.
     pub dims: [usize; 3],
-    /// Of `m * n` numbers each.
+    /// The result, `m * n` numbers for each matrix.
     pub out: &'a Handle,
-    /// How many matrices `a`, `b` and `out` are.
+    /// The batches of `a`, `b` and `out`.
     pub batches: [Batch; 3],
 }
 
-/// A runtime with matrix products.
-pub trait Device: Runtime {
-    /// Launches a product.
-    ///
-    /// Errors: no kernel on this device computes it, and why each refused.
-    fn product(client: &ComputeClient<Self>, of: &Product<'_>) -> Result<(), String>;
-}
-
-#[cfg(feature = "wgpu")]
-impl Device for cubecl::wgpu::WgpuRuntime {
-    fn product(client: &ComputeClient<Self>, of: &Product<'_>) -> Result<(), String> {
-        of.launch(client)
-    }
-}
-
-#[cfg(feature = "cuda")]
-impl Device for cubecl::cuda::CudaRuntime {
-    fn product(client: &ComputeClient<Self>, of: &Product<'_>) -> Result<(), String> {
-        of.launch(client)
-    }
-}
+/// A routine of cubek in tiles.
+trait Tiled: Routine<(), Blueprint = TilingBlueprint, Strategy: Default> {}
+impl<A: Routine<(), Blueprint = TilingBlueprint, Strategy: Default>> Tiled for A {}
 
 impl Product<'_> {
-    /// Tries kernels, best first; a refusal costs little, nothing has been launched. In f32 only the one without tensor
-    /// cores will do: they would round the operands.
-    fn launch<R: Runtime>(&self, client: &ComputeClient<R>) -> Result<(), String> {
-        if self.precision == Precision::F32 {
-            return self.by::<R, SimpleUnitAlgorithm>(client);
-        }
-        self.by::<R, Fitted>(client)
-            .or_else(|why| self.by::<R, SimpleAlgorithm>(client).map_err(|e| format!("{why}; {e}")))
-            .or_else(|why| {
-                self.by::<R, SimpleUnitAlgorithm>(client).map_err(|e| format!("{why}; {e}"))
-            })
+    /// Launches the product with the best kernel that takes it.
+    ///
+    /// # Errors
+    ///
+    /// No kernel of this device computes it: why each refused.
+    pub fn launch(&self, client: &Client) -> Result<(), String> {
+        dispatch!(client, client: R => self.launch_on::<R>(client))
     }
 
-    /// Launches one kernel; the error is why it refuses.
-    fn by<R: Runtime, A: Routine<(), Strategy: Default>>(
+    /// Tries kernels, best first. A refusal costs little: nothing has been launched. Products in f32 use no tensor cores,
+    /// which would round the operands.
+    fn launch_on<R: Runtime>(&self, client: &ComputeClient<R>) -> Result<(), String> {
+        if self.precision == Precision::F32 {
+            return self.launch_by::<R, SimpleUnitAlgorithm>(client);
+        }
+        let or = |why: String, other: Result<(), String>| other.map_err(|e| format!("{why}; {e}"));
+        self.launch_by::<R, Fitted>(client)
+            .or_else(|why| or(why, self.launch_by::<R, SimpleAlgorithm>(client)))
+            .or_else(|why| or(why, self.launch_by::<R, SimpleUnitAlgorithm>(client)))
+    }
+
+    /// Launches one kernel; the error says why it refuses.
+    fn launch_by<R: Runtime, A: Tiled>(&self, client: &ComputeClient<R>) -> Result<(), String> {
+        let Self { precision, dims: [m, n, k], .. } = *self;
+        self.try_launch::<R, A>(client)
+            .map_err(|refused| format!("{m} x {k} by {k} x {n} in {precision}: {refused:?}"))
+    }
+
+    /// What cubek's `launch_ref` does for operands that are neither quantised nor to be copied.
+    #[allow(clippy::result_large_err)]
+    fn try_launch<R: Runtime, A: Tiled>(
         &self,
         client: &ComputeClient<R>,
-    ) -> Result<(), String> {
-        let Self { precision, form, dims: [m, n, k], batches: [left, right, all], .. } = *self;
+    ) -> Result<(), MatmulSetupError> {
+        let Self { form, dims: [m, n, k], batches: [left, right, all], .. } = *self;
+        let types = self.types();
+        let lhs = matrix(self.a, left, m, k, form == Form::Tn);
+        let rhs = matrix(self.b, right, k, n, form == Form::Nt);
+        let out = matrix(self.out, all, m, n, false);
+        let problem = problem([&lhs, &rhs, &out], &types)?;
+        let settings = A::device_settings(client, vector_sizes(client, &problem, &types)?);
+        let expanded = A::expand_blueprint(&problem, &settings, &Inferred(Default::default()))?;
+        let launch = A::prepare(&problem, &settings, expanded)?;
+        let (blueprint, sizes) = (&launch.blueprint, launch.vector_sizes);
+        let lhs =
+            MatricesLaunch::of(lhs, &problem, sizes.lhs, blueprint.lhs_global_layout_config());
+        let rhs =
+            MatricesLaunch::of(rhs, &problem, sizes.rhs, blueprint.rhs_global_layout_config());
+        let out =
+            MatricesLaunch::of(out, &problem, sizes.out, blueprint.out_global_layout_config());
+        launch_kernel::<Plain, R, A>(client, OperandsLaunch::new(lhs, rhs), out, (), launch)
+    }
+
+    /// The formats of operands and result.
+    fn types(&self) -> MatmulGlobalElems {
         let single = f32::as_type_native_unchecked().storage_type();
-        let operand = match precision {
+        let operand = match self.precision {
             Precision::F32 | Precision::Tf32 => single,
             Precision::Bf16 => bf16::as_type_native_unchecked().storage_type(),
             Precision::F16 => f16::as_type_native_unchecked().storage_type(),
         };
-        let types = MatmulGlobalElems { lhs: operand, rhs: operand, out: single };
-        launch_ref::<R, A>(
-            client,
-            InputBinding::new(matrix(self.a, left, m, k, form == Form::Tn), operand),
-            InputBinding::new(matrix(self.b, right, k, n, form == Form::Nt), operand),
-            matrix(self.out, all, m, n, false),
-            &Inferred(Default::default()),
-            &mut MatmulElems::from_globals(&types),
-        )
-        .map_err(|refused| format!("{m} x {k} by {k} x {n} in {precision}: {refused:?}"))
+        MatmulGlobalElems { lhs: operand, rhs: operand, out: single }
     }
 }
 
-/// `[count, rows, cols]` over row-major memory; transposed, the memory is `[cols, rows]` and only strides change.
+/// cubek's description of a product.
+#[allow(clippy::result_large_err)]
+fn problem<R: Runtime>(
+    [lhs, rhs, out]: [&TensorBinding<R>; 3],
+    types: &MatmulGlobalElems,
+) -> Result<MatmulProblem, MatmulSetupError> {
+    let address = lhs
+        .required_address_type(types.lhs.size())
+        .max(rhs.required_address_type(types.rhs.size()))
+        .max(out.required_address_type(types.out.size()));
+    let [(a, a_strides), (b, b_strides), (c, c_strides)] =
+        [lhs, rhs, out].map(|x| (x.shape.clone(), x.strides.clone()));
+    let types = types.clone();
+    MatmulProblem::from_shapes_and_strides(
+        a, b, c, a_strides, b_strides, c_strides, types, address, None, None,
+    )
+}
+
+/// The longest vectors that operands and result can be read and written in.
+///
+/// # Errors
+///
+/// The device does not compute with the types of the product.
+#[allow(clippy::result_large_err)]
+fn vector_sizes<R: Runtime>(
+    client: &ComputeClient<R>,
+    problem: &MatmulProblem,
+    types: &MatmulGlobalElems,
+) -> Result<MatmulVectorSizes, MatmulSetupError> {
+    let features = &client.properties().features;
+    let converts = |of| features.type_usage(of).contains(TypeUsage::Conversion);
+    let MatmulGlobalElems { lhs, rhs, out: output } = *types;
+    if ![lhs, rhs, output].into_iter().all(converts) {
+        let unavailable = MatmulAvailabilityError::TypesUnavailable { lhs, rhs, output };
+        return Err(MatmulSetupError::Unavailable(unavailable));
+    }
+    AvailableVectorSizes::from_type_sizes(client, lhs.size(), rhs.size(), output.size())
+        .filter_lhs_with_tensor(&problem.lhs_strides, &problem.lhs_shape, problem.lhs_layout)
+        .filter_rhs_with_tensor(&problem.rhs_strides, &problem.rhs_shape, problem.rhs_layout)
+        .filter_out_with_tensor(&problem.out_strides, &problem.out_shape)
+        .pick_max()
+}
+
+/// A tensor `[count, rows, cols]` over row-major memory. With `transposed` the memory is `[cols, rows]`; only the strides
+/// differ.
 #[allow(unsafe_code)]
 fn matrix<R: Runtime>(
     handle: &Handle,
@@ -141,8 +203,8 @@ fn matrix<R: Runtime>(
 ) -> TensorBinding<R> {
     let step = if batch.count == 1 { rows * cols } else { batch.step };
     let strides = if transposed { [step, 1, rows] } else { [step, cols, 1] };
-    // SAFETY: whoever made the product promised memory of `rows * cols` numbers for each matrix, `step` apart; the
-    // strides reach no further, and the kernels check their indices besides.
+    // SAFETY: the memory of a `Product` has `rows * cols` numbers for each matrix, `step` apart. The strides stay within
+    // them, and the kernels check their indices as well.
     unsafe {
         TensorBinding::from_raw_parts(
             handle.clone(),

@@ -1,6 +1,6 @@
-//! cubek's double-buffered product, in tiles small enough to keep the whole device busy.
+//! cubek's double-buffered product, with tiles small enough to occupy the whole device.
 //!
-//! cubek chooses the largest tile that a cube holds: on `[4096, 512]` times `[512, 512]` that makes 32 cubes, for a device
+//! cubek chooses the largest tile that fits a cube. For `[4096, 512]` times `[512, 512]` that gives 32 cubes on a device
 //! of 132 multiprocessors.
 
 use cubecl::prelude::*;
@@ -15,10 +15,10 @@ use cubek::matmul::routines::{
     Routine, infer_blueprint_plane,
 };
 
-/// Rows of tensor-core tiles in a cube's tile, after cubek's own choice.
+/// Numbers of rows of tensor-core tiles in a cube's tile, tried in turn after cubek's own choice.
 const ROWS: [u32; 2] = [8, 4];
 
-/// The routine.
+/// cubek's double-buffered routine, with [`fitted`] tiles.
 pub struct Fitted;
 
 impl Routine<()> for Fitted {
@@ -34,7 +34,7 @@ impl Routine<()> for Fitted {
     ) -> Result<ExpandInfo<TilingBlueprint>, MatmulSetupError> {
         let mut chosen = fitted(problem, settings)?;
         let blueprint = &mut chosen.blueprint;
-        blueprint.check_k_bounds |= reads_past_the_depth(problem, &blueprint.tiling_scheme);
+        blueprint.check_k_bounds |= reads_beyond_depth(problem, &blueprint.tiling_scheme);
         Ok(chosen)
     }
 
@@ -47,7 +47,7 @@ impl Routine<()> for Fitted {
     }
 }
 
-/// cubek's choice, in smaller tiles where that keeps more of the device busy.
+/// cubek's choice of tiles, or smaller ones where they occupy more of the device.
 fn fitted<R: Runtime>(
     problem: &MatmulProblem,
     settings: &DeviceSettings<R>,
@@ -60,7 +60,7 @@ fn fitted<R: Runtime>(
         if 4 * cubes(problem, &chosen.blueprint) >= 3 * processors as usize {
             break;
         }
-        let Ok(smaller) = in_rows(problem, settings, rows) else { break };
+        let Ok(smaller) = with_rows(problem, settings, rows) else { break };
         if cubes(problem, &smaller.blueprint) > cubes(problem, &chosen.blueprint) {
             chosen = smaller;
         }
@@ -68,13 +68,13 @@ fn fitted<R: Runtime>(
     Ok(chosen)
 }
 
-/// Whether cubek reads a tile past the depth: it takes two at a time, and checks whether one goes beyond only where the
-/// depth is no whole number of them (tracel-ai/cubek#434). What it finds there is the next row, or the next matrix.
-fn reads_past_the_depth(problem: &MatmulProblem, tiles: &TilingScheme) -> bool {
+/// Whether cubek reads a tile beyond the depth `k` (tracel-ai/cubek#434). It loads two tiles at a time, and checks bounds
+/// only where the depth is not a multiple of one tile. Beyond the depth lies the next row or the next matrix.
+fn reads_beyond_depth(problem: &MatmulProblem, tiles: &TilingScheme) -> bool {
     !problem.k.is_multiple_of(2 * tiles.elements_per_stage_along_k() as usize)
 }
 
-/// Tiles of the results.
+/// The number of cubes: one for each tile of the results.
 fn cubes(problem: &MatmulProblem, blueprint: &TilingBlueprint) -> usize {
     let tile = &blueprint.tiling_scheme;
     let m = problem.m.div_ceil(tile.elements_per_stage_along_m() as usize);
@@ -82,8 +82,8 @@ fn cubes(problem: &MatmulProblem, blueprint: &TilingBlueprint) -> usize {
     problem.num_batches() * m * n
 }
 
-/// cubek's choice, for cubes of so many rows.
-fn in_rows<R: Runtime>(
+/// cubek's choice of tiles, given the number of rows in a cube.
+fn with_rows<R: Runtime>(
     problem: &MatmulProblem,
     settings: &DeviceSettings<R>,
     rows: u32,

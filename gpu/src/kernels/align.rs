@@ -1,25 +1,27 @@
-//! The head alignment, read straight from the maps of each layer, and its gradients.
+//! The head alignment and its gradients. The kernels read the maps of each layer in place.
 //!
-//! A sentence's maps are a matrix `[C, area]`, its rows in as many tensors as there are layers.
+//! A sentence's maps are a matrix `[C, area]`, whose rows are spread over one tensor for each layer.
 
 use super::columns::column_sums;
-use super::cube::{Extent, cube_sum, place};
-use super::pointwise::empty;
+use super::copy::empty;
+use super::cube::{Extent, cube_sum, read_span};
+use crate::context::{Context, launch};
 use crate::grid::{ROW_UNITS, UNITS, row_units, units};
-use crate::memory::Client;
-use crate::tensor::{Index, Tensor};
+use crate::index::Index;
+use crate::tensor::Tensor;
 use a2d_core::backend::AlignGrad;
 use a2d_core::batch::Grid;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 
-/// Rows of the result that a unit works out at once.
+/// Rows of the result that a unit computes together.
 const GROUP: usize = 8;
 
-/// Rows and columns of the weight's gradient that a cube works out at once.
+/// Rows, and columns, of the weight's gradient that a cube computes together.
 const PATCH: usize = 4;
 
-/// `y[m] (+)= sum_h w[m, from + h] map[h]`, over the `heads` maps of one layer.
+/// `y[m] (+)= sum_h w[m, from + h] map[h]` over the `heads` maps of one layer. The first layer adds the bias, the others
+/// add to `y`.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn align_kernel(
@@ -32,7 +34,7 @@ fn align_kernel(
     from: u32,
     channels: u32,
 ) {
-    let span = place(spans, CUBE_POS_Z as usize);
+    let span = read_span(spans, CUBE_POS_Z as usize);
     let (area, heads, channels) =
         (span.query_len * span.key_len, heads as usize, channels as usize);
     let (position, first) = (ABSOLUTE_POS_X as usize, CUBE_POS_Y as usize * GROUP);
@@ -68,9 +70,9 @@ fn align_kernel(
     }
 }
 
-/// `y[m] = sum_c w[m, c] maps[c] + b[m]`
-pub(crate) fn align<R: Runtime>(
-    client: &Client<R>,
+/// `y[m] = sum_c w[m, c] maps[c] + b[m]`.
+pub(crate) fn align(
+    context: &Context,
     maps: &[Tensor],
     w: &Tensor,
     bias: &Tensor,
@@ -78,22 +80,24 @@ pub(crate) fn align<R: Runtime>(
 ) -> Tensor {
     let (m, channels) = check(maps, w, grid);
     assert_eq!(bias.len(), m, "align: the bias");
-    let y = empty(client, Shape::matrix(m, grid.area));
+    let y = empty(context, Shape::matrix(m, grid.area));
     let mut from = 0;
     for map in maps {
         if grid.area > 0 {
-            align_kernel::launch::<R>(
-                client,
-                positions(grid, m),
-                units(),
-                map.view().arg(),
-                w.view().arg(),
-                bias.view().arg(),
-                grid.spans.view(client).arg(),
-                y.view().arg(),
-                map.rows() as u32,
-                from as u32,
-                channels as u32,
+            launch!(
+                context,
+                align_kernel(
+                    positions(grid, m),
+                    units(),
+                    map.view().arg(),
+                    w.view().arg(),
+                    bias.view().arg(),
+                    grid.spans.view(context).arg(),
+                    y.view().arg(),
+                    map.rows() as u32,
+                    from as u32,
+                    channels as u32,
+                )
             );
         }
         from += map.rows();
@@ -101,7 +105,7 @@ pub(crate) fn align<R: Runtime>(
     y
 }
 
-/// `dmap[h] = sum_m w[m, from + h] dy[m]`, for the maps of one layer.
+/// `dmap[h] = sum_m w[m, from + h] dy[m]` for the maps of one layer.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn map_grad_kernel(
@@ -114,7 +118,7 @@ fn map_grad_kernel(
     from: u32,
     channels: u32,
 ) {
-    let span = place(spans, CUBE_POS_Z as usize);
+    let span = read_span(spans, CUBE_POS_Z as usize);
     let (area, heads, channels) =
         (span.query_len * span.key_len, heads as usize, channels as usize);
     let (position, first) = (ABSOLUTE_POS_X as usize, CUBE_POS_Y as usize * GROUP);
@@ -143,8 +147,8 @@ fn map_grad_kernel(
     }
 }
 
-/// For one sentence: `dw[m, from + h] = sum dy[m] map[h]` for the maps of one layer, `[B, M, C]`, and with the
-/// first layer `db[m] = sum dy[m]`, `[B, M]`.
+/// For each sentence, `dw[m, from + h] = sum dy[m] map[h]` for the maps of one layer, `[B, M, C]`. The first layer also
+/// computes `db[m] = sum dy[m]`, `[B, M]`.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn weight_grad_kernel(
@@ -159,7 +163,7 @@ fn weight_grad_kernel(
     channels: u32,
 ) {
     let sentence = CUBE_POS_Z as usize;
-    let span = place(spans, sentence);
+    let span = read_span(spans, sentence);
     let (area, heads, channels) =
         (span.query_len * span.key_len, heads as usize, channels as usize);
     let (maps, from) = (maps as usize, from as usize);
@@ -178,7 +182,7 @@ fn weight_grad_kernel(
     for position in range_stepped(UNIT_POS as usize, area, ROW_UNITS) {
         #[unroll]
         for i in 0..PATCH {
-            // Beyond the last map the first is taken; what comes of it is not written.
+            // Beyond the last map, the first is read instead, and the result is not written.
             let m = select(m0 + i < maps, m0 + i, 0);
             gradients[i] = dy[maps * span.before + m * area + position];
             bias[i] += gradients[i];
@@ -210,8 +214,8 @@ fn weight_grad_kernel(
 }
 
 /// Gradients of [`align`].
-pub(crate) fn align_grad<R: Runtime>(
-    client: &Client<R>,
+pub(crate) fn align_grad(
+    context: &Context,
     dy: &Tensor,
     maps: &[Tensor],
     w: &Tensor,
@@ -220,61 +224,65 @@ pub(crate) fn align_grad<R: Runtime>(
     let (m, channels) = check(maps, w, grid);
     assert_eq!(dy.shape, Shape::matrix(m, grid.area), "align_grad: dy");
     let sentences = grid.sentences;
-    let dw = empty(client, Shape::matrix(sentences, m * channels));
-    let db = empty(client, Shape::matrix(sentences, m));
+    let dw = empty(context, Shape::matrix(sentences, m * channels));
+    let db = empty(context, Shape::matrix(sentences, m));
     let mut from = 0;
     let mut layer = |map: &Tensor| {
-        let dmap = empty(client, map.shape);
+        let dmap = empty(context, map.shape);
         let heads = map.rows();
         if grid.area > 0 {
-            map_grad_kernel::launch::<R>(
-                client,
-                positions(grid, heads),
-                units(),
-                dy.view().arg(),
-                w.view().arg(),
-                grid.spans.view(client).arg(),
-                dmap.view().arg(),
-                m as u32,
-                heads as u32,
-                from as u32,
-                channels as u32,
+            launch!(
+                context,
+                map_grad_kernel(
+                    positions(grid, heads),
+                    units(),
+                    dy.view().arg(),
+                    w.view().arg(),
+                    grid.spans.view(context).arg(),
+                    dmap.view().arg(),
+                    m as u32,
+                    heads as u32,
+                    from as u32,
+                    channels as u32,
+                )
             );
         }
         if sentences > 0 {
             let patches = |n: usize| n.div_ceil(PATCH) as u32;
-            weight_grad_kernel::launch::<R>(
-                client,
-                CubeCount::Static(patches(m), patches(heads), sentences as u32),
-                row_units(),
-                dy.view().arg(),
-                map.view().arg(),
-                grid.spans.view(client).arg(),
-                dw.view().arg(),
-                db.view().arg(),
-                m as u32,
-                heads as u32,
-                from as u32,
-                channels as u32,
+            launch!(
+                context,
+                weight_grad_kernel(
+                    CubeCount::Static(patches(m), patches(heads), sentences as u32),
+                    row_units(),
+                    dy.view().arg(),
+                    map.view().arg(),
+                    grid.spans.view(context).arg(),
+                    dw.view().arg(),
+                    db.view().arg(),
+                    m as u32,
+                    heads as u32,
+                    from as u32,
+                    channels as u32,
+                )
             );
         }
         from += heads;
         dmap
     };
     let dmaps = maps.iter().map(&mut layer).collect();
-    let dw = column_sums(client, &dw.view(), sentences, m * channels);
-    let db = column_sums(client, &db.view(), sentences, m);
+    let dw = column_sums(context, &dw.view(), sentences, m * channels);
+    let db = column_sums(context, &db.view(), sentences, m);
     AlignGrad { maps: dmaps, w: dw.reshaped(w.shape), b: db }
 }
 
-/// Cubes over the positions of the longest sentence, groups of `rows`, and sentences.
+/// Cubes for the positions of the longest sentence (x), groups of `rows` (y) and sentences (z).
 fn positions(grid: &Grid<Index>, rows: usize) -> CubeCount {
     let area = Extent::of(&grid.spans.values).area as u32;
     let groups = rows.div_ceil(GROUP) as u32;
     CubeCount::Static(area.div_ceil(UNITS), groups, grid.sentences as u32)
 }
 
-/// M and C.
+/// Checks the shapes, and returns M and C.
 fn check(maps: &[Tensor], w: &Tensor, grid: &Grid<Index>) -> (usize, usize) {
     assert!(maps.iter().all(|map| map.cols() == grid.area), "align: maps");
     let channels: usize = maps.iter().map(Tensor::rows).sum();

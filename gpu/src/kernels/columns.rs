@@ -1,25 +1,26 @@
-//! Sums down the columns of a matrix, in an order that its shape decides.
+//! Sums of the columns of a matrix, in an order that its shape decides.
 
+use crate::context::{Context, launch};
 use crate::grid::stacked;
-use crate::memory::Client;
-use crate::row::Stack;
-use crate::tensor::{Tensor, View};
+use crate::stack::Stack;
+use crate::tensor::Tensor;
+use crate::view::View;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 
-/// Rows that one unit sums.
+/// Rows that one unit sums: a run.
 const RUN: usize = 64;
 
-/// Columns that a cube takes.
+/// Columns of a cube.
 const COLUMNS: u32 = 64;
 
-/// A grid of cubes over columns and runs of rows, each unit at one column.
+/// Cubes for columns (x) and runs of rows (y), with a unit for each column.
 pub(crate) fn runs(rows: usize, cols: usize) -> (CubeCount, CubeDim) {
     let count = CubeCount::Static((cols as u32).div_ceil(COLUMNS), run_count(rows) as u32, 1);
     (count, CubeDim::new_1d(COLUMNS))
 }
 
-/// How many runs of rows there are; an empty one where there is no row.
+/// The number of runs of rows; one empty run where there is no row.
 pub(crate) fn run_count(rows: usize) -> usize {
     rows.div_ceil(RUN).max(1)
 }
@@ -53,43 +54,36 @@ fn sum_runs_kernel(
     }
 }
 
-/// `out[c] = sum_r x[r, c]` of `[rows, cols]` -> `[cols]`
-pub(crate) fn column_sums<R: Runtime>(
-    client: &Client<R>,
-    x: &View,
-    rows: usize,
-    cols: usize,
-) -> Tensor {
-    sums(client, x, [1, 0, rows, cols]).swap_remove(0)
+/// `out[c] = sum_r x[r, c]`: `[rows, cols]` -> `[cols]`.
+pub(crate) fn column_sums(context: &Context, x: &View, rows: usize, cols: usize) -> Tensor {
+    sums(context, x, [1, 0, rows, cols]).swap_remove(0)
 }
 
 /// [`column_sums`] of each matrix of a stack.
-pub(crate) fn stack_sums<R: Runtime>(client: &Client<R>, of: &Stack) -> Vec<Tensor> {
+pub(crate) fn stack_sums(context: &Context, of: &Stack) -> Vec<Tensor> {
     let shape = of.shape();
-    sums(client, &of.view, [of.tensors.len(), of.step, shape.rows(), shape.cols()])
+    sums(context, &of.view, [of.tensors.len(), of.step, shape.rows(), shape.cols()])
 }
 
-/// Those of `count` matrices that begin `step` elements apart.
-fn sums<R: Runtime>(
-    client: &Client<R>,
-    x: &View,
-    [count, mut step, mut rows, cols]: [usize; 4],
-) -> Vec<Tensor> {
+/// The column sums of `count` matrices that start `step` elements apart.
+fn sums(context: &Context, x: &View, [count, mut step, mut rows, cols]: [usize; 4]) -> Vec<Tensor> {
     let mut x = x.clone();
     loop {
         let left = run_count(rows);
-        let out = Stack::new(client, Shape::matrix(left, cols), count);
+        let out = Stack::new(context, Shape::matrix(left, cols), count);
         let (cubes, dim) = runs(rows, cols);
-        sum_runs_kernel::launch::<R>(
-            client,
-            stacked(cubes, count),
-            dim,
-            x.arg(),
-            out.view.arg(),
-            step as u32,
-            out.step as u32,
-            rows as u32,
-            cols as u32,
+        launch!(
+            context,
+            sum_runs_kernel(
+                stacked(cubes, count),
+                dim,
+                x.arg(),
+                out.view.arg(),
+                step as u32,
+                out.step as u32,
+                rows as u32,
+                cols as u32,
+            )
         );
         if left == 1 {
             let sums = out.tensors.into_iter();

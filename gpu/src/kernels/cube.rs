@@ -1,12 +1,12 @@
-//! What the units of a cube find out together, and how they read the geometry of an attention.
+//! Reductions over the units of a cube, and the geometry of attention on the device.
 
 use a2d_core::batch::Span;
 use cubecl::prelude::*;
 
-/// Below every score: stands in for minus infinity, which not every device has as a constant.
+/// Less than every score. Stands for minus infinity, which is not a constant on every device.
 pub(crate) const LOWEST: f32 = -3.0e38;
 
-/// The sum of `value` over a cube of `units` (a power of two); every unit gets it, and must come here.
+/// The sum of `value` over the `units` (a power of two) of a cube. Every unit must call this, and gets the sum.
 #[cube]
 pub(crate) fn cube_sum(value: f32, #[comptime] units: usize) -> f32 {
     let mut shared = SharedMemory::<f32>::new(units);
@@ -23,12 +23,12 @@ pub(crate) fn cube_sum(value: f32, #[comptime] units: usize) -> f32 {
         half /= 2;
     }
     let total = shared[0];
-    // The memory may be used again at once.
+    // The caller may overwrite the shared memory at once.
     sync_cube();
     total
 }
 
-/// The largest `value` of a cube of `units` (a power of two); every unit gets it, and must come here.
+/// The largest `value` of the `units` (a power of two) of a cube. Every unit must call this, and gets it.
 #[cube]
 pub(crate) fn cube_max(value: f32, #[comptime] units: usize) -> f32 {
     let mut shared = SharedMemory::<f32>::new(units);
@@ -43,14 +43,14 @@ pub(crate) fn cube_max(value: f32, #[comptime] units: usize) -> f32 {
         sync_cube();
         half /= 2;
     }
-    let most = shared[0];
+    let largest = shared[0];
     sync_cube();
-    most
+    largest
 }
 
-/// A [`Span`] on the device.
+/// A [`Span`] in a kernel.
 #[derive(CubeType, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct DeviceSpan {
     pub query_start: usize,
     pub query_len: usize,
     pub query_valid: usize,
@@ -60,52 +60,54 @@ pub(crate) struct Place {
     pub before: usize,
 }
 
-/// The span of a sentence, see [`Span::encode`].
+/// Reads the span of a sentence, as [`Span::encode`] wrote it.
 #[cube]
-pub(crate) fn place(spans: &Array<u32>, sentence: usize) -> Place {
-    let at = sentence * comptime!(Span::WORDS);
-    Place {
-        query_start: spans[at] as usize,
-        query_len: spans[at + 1] as usize,
-        query_valid: spans[at + 2] as usize,
-        key_start: spans[at + 3] as usize,
-        key_len: spans[at + 4] as usize,
-        key_valid: spans[at + 5] as usize,
-        before: spans[at + 6] as usize,
+pub(crate) fn read_span(spans: &Array<u32>, sentence: usize) -> DeviceSpan {
+    let start = sentence * comptime!(Span::WORDS);
+    DeviceSpan {
+        query_start: spans[start] as usize,
+        query_len: spans[start + 1] as usize,
+        query_valid: spans[start + 2] as usize,
+        key_start: spans[start + 3] as usize,
+        key_len: spans[start + 4] as usize,
+        key_valid: spans[start + 5] as usize,
+        before: spans[start + 6] as usize,
     }
 }
 
-/// The keys that query `i` may see.
+/// The number of keys that query `i` may attend to.
 #[cube]
-pub(crate) fn visible(causal: u32, i: usize, keys: usize) -> usize {
-    let mut seen = keys;
+pub(crate) fn visible_keys(causal: u32, i: usize, keys: usize) -> usize {
+    let mut visible = keys;
     if causal == 1 {
-        seen = min(keys, i + 1);
+        visible = min(keys, i + 1);
     }
-    seen
+    visible
 }
 
-/// What the spans of a grid come to.
+/// The sizes that the spans of a grid amount to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extent {
-    /// The longest sentence's queries, keys and area: they decide how many cubes there are.
+    /// The largest numbers of queries, keys and area of a sentence, which decide the number of cubes.
     pub query: usize,
     pub key: usize,
     pub area: usize,
-    /// The rows of all sentences together.
+    /// The numbers of queries and keys of all sentences together.
     pub queries: usize,
     pub keys: usize,
 }
 
 impl Extent {
-    /// Of encoded spans.
+    /// The extent of encoded spans.
     pub fn of(spans: &[u32]) -> Self {
-        spans.chunks_exact(Span::WORDS).map(Span::decode).fold(Self::default(), |most, span| Self {
-            query: most.query.max(span.query.len),
-            key: most.key.max(span.key.len),
-            area: most.area.max(span.area()),
-            queries: most.queries + span.query.len,
-            keys: most.keys + span.key.len,
+        spans.chunks_exact(Span::WORDS).map(Span::decode).fold(Self::default(), |largest, span| {
+            Self {
+                query: largest.query.max(span.query.len),
+                key: largest.key.max(span.key.len),
+                area: largest.area.max(span.area()),
+                queries: largest.queries + span.query.len,
+                keys: largest.keys + span.key.len,
+            }
         })
     }
 }

@@ -1,10 +1,11 @@
-//! The cache of keys and values, and the choice of the next tokens.
+//! The cache of keys and values, and the selection of the next tokens.
 
+use super::copy::empty;
 use super::cube::{LOWEST, cube_max, cube_sum};
-use super::pointwise::empty;
+use crate::context::{Context, launch};
 use crate::grid::{UNITS, cubes, elements, units};
-use crate::memory::Client;
-use crate::tensor::{Index, Tensor};
+use crate::index::Index;
+use crate::tensor::Tensor;
 use a2d_core::allow::{Allow, End};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
@@ -22,29 +23,14 @@ fn store_kernel(rows: &Array<f32>, cache: &mut Array<f32>, width: u32, at: u32, 
 }
 
 /// Writes row `i` of `rows` into row `i * stride + at` of `cache`, in place.
-pub(crate) fn store<R: Runtime>(
-    client: &Client<R>,
-    cache: &Tensor,
-    rows: &Tensor,
-    at: usize,
-    stride: usize,
-) {
+pub(crate) fn store(context: &Context, cache: &Tensor, rows: &Tensor, at: usize, stride: usize) {
     let width = rows.cols();
     assert_eq!(cache.cols(), width, "store");
     if rows.len() > 0 {
         let (rows, cache) = (rows.view(), cache.view());
         let (width, at, stride) = (width as u32, at as u32, stride as u32);
         let count = elements(rows.len);
-        store_kernel::launch::<R>(
-            client,
-            count,
-            units(),
-            rows.arg(),
-            cache.arg(),
-            width,
-            at,
-            stride,
-        );
+        launch!(context, store_kernel(count, units(), rows.arg(), cache.arg(), width, at, stride,));
     }
 }
 
@@ -66,32 +52,34 @@ fn reorder_kernel(
     }
 }
 
-/// `cache` in groups of `stride` rows, group `i` what group `parents[i]` was in its first `len` rows.
-pub(crate) fn reorder<R: Runtime>(
-    client: &Client<R>,
+/// `cache` in groups of `stride` rows, where the first `len` rows of group `i` are those of group `parents[i]`.
+pub(crate) fn reorder(
+    context: &Context,
     cache: &Tensor,
     parents: &Index,
     stride: usize,
     len: usize,
 ) -> Tensor {
-    let out = empty(client, cache.shape);
+    let out = empty(context, cache.shape);
     let width = cache.cols();
     if out.len() > 0 {
-        reorder_kernel::launch::<R>(
-            client,
-            elements(out.len()),
-            units(),
-            cache.view().arg(),
-            parents.view(client).arg(),
-            out.view().arg(),
-            (stride * width) as u32,
-            (len * width) as u32,
+        launch!(
+            context,
+            reorder_kernel(
+                elements(out.len()),
+                units(),
+                cache.view().arg(),
+                parents.view(context).arg(),
+                out.view().arg(),
+                (stride * width) as u32,
+                (len * width) as u32,
+            )
         );
     }
     out
 }
 
-/// The best of each unit's `(value, id)` in `best`: the higher value, the lower id on a tie.
+/// The best `(value, id)` of a cube's units: the highest value, and the lowest id on a tie.
 #[cube]
 fn cube_best(value: f32, id: u32) -> (f32, u32) {
     let mut values = SharedMemory::<f32>::new(U);
@@ -117,14 +105,15 @@ fn cube_best(value: f32, id: u32) -> (f32, u32) {
     (value, id)
 }
 
+/// Whether a forbidden range contains `id`.
 #[cube]
 fn within(id: u32, start: u32, end: u32) -> bool {
     id >= start && id < end
 }
 
-/// The best `k` tokens of each row, one after the other: each is the best of those after the one before.
-/// A row of `out` is `k` log-probabilities, then the bits of `k` ids. Each forbidden range is its first token and the one
-/// after its last.
+/// The best `k` tokens of each row, found one at a time: each is the best of those that follow the previous one.
+/// A row of `out` is `k` log-probabilities, then the bits of `k` ids. A forbidden range is given by its first token and
+/// the token after its last.
 #[cube(launch)]
 fn top_k_kernel(
     logits: &Array<f32>,
@@ -148,16 +137,16 @@ fn top_k_kernel(
     let (row, v, k) = (CUBE_POS, vocabulary as usize, k as usize);
     if row < rows as usize {
         let base = row * v;
-        let mut most = LOWEST.runtime();
+        let mut largest = LOWEST.runtime();
         for i in range_stepped(UNIT_POS as usize, v, U) {
-            most = max(most, logits[base + i]);
+            largest = max(largest, logits[base + i]);
         }
-        let most = cube_max(most, U);
+        let largest = cube_max(largest, U);
         let mut total = 0.0f32;
         for i in range_stepped(UNIT_POS as usize, v, U) {
-            total += (logits[base + i] - most).exp();
+            total += (logits[base + i] - largest).exp();
         }
-        let lse = most + cube_sum(total, U).ln();
+        let lse = largest + cube_sum(total, U).ln();
 
         let mut last = f32::max_value();
         let mut last_id = 0u32.runtime();
@@ -196,40 +185,37 @@ fn top_k_kernel(
     }
 }
 
-/// `[N, 2 k]`: of each row of `logits` the log-probabilities of the best `k` tokens, and the bits of their ids.
-pub(crate) fn top_k<R: Runtime>(
-    client: &Client<R>,
-    logits: &Tensor,
-    allow: Allow,
-    k: usize,
-) -> Tensor {
+/// `[N, 2 k]`: for each row of `logits`, the log-probabilities of the best `k` tokens and the bits of their ids.
+pub(crate) fn top_k(context: &Context, logits: &Tensor, allow: Allow, k: usize) -> Tensor {
     let (rows, v) = (logits.rows(), logits.cols());
-    let out = empty(client, Shape::matrix(rows, 2 * k));
+    let out = empty(context, Shape::matrix(rows, 2 * k));
     let [first, second, third, fourth] = allow.forbidden.ranges();
-    top_k_kernel::launch::<R>(
-        client,
-        cubes(rows),
-        units(),
-        logits.view().arg(),
-        out.view().arg(),
-        rows as u32,
-        v as u32,
-        k as u32,
-        allow.special.pad,
-        allow.special.eos,
-        u32::from(allow.end == End::Not),
-        u32::from(allow.end == End::Must),
-        first[0],
-        first[1],
-        second[0],
-        second[1],
-        third[0],
-        third[1],
-        fourth[0],
-        fourth[1],
+    launch!(
+        context,
+        top_k_kernel(
+            cubes(rows),
+            units(),
+            logits.view().arg(),
+            out.view().arg(),
+            rows as u32,
+            v as u32,
+            k as u32,
+            allow.special.pad,
+            allow.special.eos,
+            u32::from(allow.end == End::Not),
+            u32::from(allow.end == End::Must),
+            first[0],
+            first[1],
+            second[0],
+            second[1],
+            third[0],
+            third[1],
+            fourth[0],
+            fourth[1],
+        )
     );
     out
 }
 
-/// Below it a log-probability stands for a token that is refused.
+/// A log-probability of at most this marks a token that is not allowed.
 pub(crate) const REFUSED: f32 = LOWEST;

@@ -1,9 +1,11 @@
-//! Token embedding with positions, and its gradient.
+//! The embedding of tokens and positions, and its gradient.
 
-use super::pointwise::{alone, empty};
+use super::copy::{empty, unshared};
+use crate::context::{Context, launch};
 use crate::grid::{elements, units};
-use crate::memory::Client;
-use crate::tensor::{Index, Tensor, View};
+use crate::index::Index;
+use crate::tensor::Tensor;
+use crate::view::View;
 use a2d_core::batch::{NO_POSITION, Tokens};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
@@ -33,30 +35,32 @@ fn embed_kernel(
     }
 }
 
-/// `y[n] = sqrt(D) * table[ids[n]] + sinusoids[positions[n]]` -> `[N, D]`
-pub(crate) fn embed<R: Runtime>(
-    client: &Client<R>,
+/// `y[n] = sqrt(D) * table[ids[n]] + sinusoids[positions[n]]`, `[N, D]`.
+pub(crate) fn embed(
+    context: &Context,
     table: &Tensor,
     tokens: &Tokens<Index>,
     sinusoids: &View,
 ) -> Tensor {
     let width = table.cols();
-    let out = empty(client, Shape::matrix(tokens.rows, width));
+    let out = empty(context, Shape::matrix(tokens.rows, width));
     if tokens.rows == 0 {
         return out;
     }
-    embed_kernel::launch::<R>(
-        client,
-        elements(out.len()),
-        units(),
-        table.view().arg(),
-        tokens.ids.view(client).arg(),
-        tokens.positions.view(client).arg(),
-        sinusoids.arg(),
-        out.view().arg(),
-        width as u32,
-        (width as f32).sqrt(),
-        u32::from(tokens.zero_padding),
+    launch!(
+        context,
+        embed_kernel(
+            elements(out.len()),
+            units(),
+            table.view().arg(),
+            tokens.ids.view(context).arg(),
+            tokens.positions.view(context).arg(),
+            sinusoids.arg(),
+            out.view().arg(),
+            width as u32,
+            (width as f32).sqrt(),
+            u32::from(tokens.zero_padding),
+        )
     );
     out
 }
@@ -75,26 +79,26 @@ fn embed_grad_kernel(
     let (group, col) = (i / width, i % width);
     if group < ids.len() {
         let mut sum = 0.0f32;
-        for at in starts[group]..starts[group + 1] {
-            sum += dy[rows[at as usize] as usize * width + col];
+        for index in starts[group]..starts[group + 1] {
+            sum += dy[rows[index as usize] as usize * width + col];
         }
         let to = ids[group] as usize * width + col;
         table[to] += scale * sum;
     }
 }
 
-/// The rows of a batch by token.
+/// The rows of a batch, grouped by token.
 pub(crate) struct Groups {
-    /// The tokens that occur, once each.
+    /// The distinct tokens.
     pub ids: Vec<u32>,
-    /// Where each token's rows begin in `rows`, and the end of the last.
+    /// The index in `rows` at which each token's rows start, and the length of `rows`.
     pub starts: Vec<u32>,
-    /// Rows, those of one token in order.
+    /// The rows of each token in order.
     pub rows: Vec<u32>,
 }
 
 impl Groups {
-    /// Of all rows but padding.
+    /// The groups of all rows but padding.
     pub fn of(ids: &[u32], positions: &[u32]) -> Self {
         let mut rows: Vec<u32> =
             (0..ids.len() as u32).filter(|&i| positions[i as usize] != NO_POSITION).collect();
@@ -113,27 +117,29 @@ impl Groups {
 }
 
 /// Adds the gradient of [`embed`] to `into` `[V, D]`; `groups` are ids, starts and rows of [`Groups`].
-pub(crate) fn embed_grad<R: Runtime>(
-    client: &Client<R>,
+pub(crate) fn embed_grad(
+    context: &Context,
     dy: &Tensor,
     groups: &[Index; 3],
     into: Tensor,
 ) -> Tensor {
     let width = into.cols();
-    let into = alone(client, into);
+    let into = unshared(context, into);
     let [ids, starts, rows] = groups;
     if ids.len() > 0 {
-        embed_grad_kernel::launch::<R>(
-            client,
-            elements(ids.len() * width),
-            units(),
-            dy.view().arg(),
-            ids.view(client).arg(),
-            starts.view(client).arg(),
-            rows.view(client).arg(),
-            into.view().arg(),
-            width as u32,
-            (width as f32).sqrt(),
+        launch!(
+            context,
+            embed_grad_kernel(
+                elements(ids.len() * width),
+                units(),
+                dy.view().arg(),
+                ids.view(context).arg(),
+                starts.view(context).arg(),
+                rows.view(context).arg(),
+                into.view().arg(),
+                width as u32,
+                (width as f32).sqrt(),
+            )
         );
     }
     into

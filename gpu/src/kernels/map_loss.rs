@@ -1,25 +1,27 @@
-//! How far aligned maps are from the teacher's.
+//! The divergence of aligned maps from the teacher's.
 //!
 //! With the teacher's distribution `q`, the student's `p = softmax(a)` and `d = a - ln q` up to a constant,
-//! `KL(q || p) = ln E_q[e^(d - mean d)]`, the mean under `q` too. Near-uniform maps differ by little, and this form
-//! loses no digits there: `e^x - 1 - x` is summed, whose mean is the whole difference.
+//! `KL(q || p) = ln E_q[e^(d - mean d)]`, where the mean is under `q` too. Near-uniform maps differ little, and this form
+//! loses no digits there: it sums `e^x - 1 - x`, whose mean under `q` is the excess of the expectation over 1.
 
 use super::columns::column_sums;
-use super::cube::{LOWEST, Place, cube_max, cube_sum, place, visible};
-use super::pointwise::empty;
+use super::copy::empty;
+use super::cube::{DeviceSpan, LOWEST, cube_max, cube_sum, read_span, visible_keys};
+use crate::context::Context;
 use crate::grid::{ROW_UNITS, row_units};
-use crate::memory::Client;
-use crate::tensor::{Index, Tensor};
+use crate::index::Index;
+use crate::tensor::Tensor;
 use a2d_core::backend::{Loss, MapLoss, Normalisation, Target};
 use a2d_core::batch::Grid;
 use a2d_core::shape::Shape;
+use a2d_gemm::dispatch;
 use cubecl::prelude::*;
 
-/// `e^x - 1 - x`, exact to the last digits around 0.
+/// `e^x - 1 - x`, accurate around 0.
 #[cube]
-fn exp_beyond(x: f32) -> f32 {
+fn exp_excess(x: f32) -> f32 {
     let x = min(x, 80.0);
-    // Taylor's series: 1 / 8!, 1 / 7!, …, 1 / 2!
+    // The Taylor series: 1 / 8!, 1 / 7!, …, 1 / 2!
     let series = 2.480_158_7e-5 * x + 1.984_127e-4;
     let series = series * x + 1.388_888_9e-3;
     let series = series * x + 8.333_333e-3;
@@ -29,11 +31,11 @@ fn exp_beyond(x: f32) -> f32 {
     select(x.abs() < 0.5, series * x * x, x.exp() - 1.0 - x)
 }
 
-/// `ln(1 + x)` for `x >= 0`, exact to the last digits around 0.
+/// `ln(1 + x)` for `x >= 0`, accurate around 0.
 #[cube]
 fn ln_1p(x: f32) -> f32 {
     let u = 1.0 + x;
-    // What rounding took from x is given back in proportion.
+    // Corrects for the rounding of `1 + x`.
     let mut out = x;
     if u != 1.0 {
         out = u.ln() * (x / (u - 1.0));
@@ -41,43 +43,43 @@ fn ln_1p(x: f32) -> f32 {
     out
 }
 
-/// The weight of an entry in the teacher's distribution, not normalised, and `a - ln` of it.
+/// The weight `q` of an entry in the teacher's distribution, not normalised, and the difference `d = a - ln q`.
 #[cube]
-fn weigh(a: f32, t: f32, most: f32, #[comptime] as_is: bool) -> (f32, f32) {
+fn weight_and_difference(a: f32, t: f32, largest: f32, #[comptime] as_is: bool) -> (f32, f32) {
     if as_is {
-        let mut off = a;
+        let mut difference = a;
         if t > 0.0 {
-            off = a - t.ln();
+            difference = a - t.ln();
         }
-        (t, off)
+        (t, difference)
     } else {
-        ((t - most).exp(), a - t)
+        ((t - largest).exp(), a - t)
     }
 }
 
-/// What an entry adds to the divergence, `mean` being that of `d`. One that the teacher gives nothing still takes part
-/// in the student's softmax.
+/// The term of an entry in the excess, where `mean` is that of `d`. An entry of teacher probability 0 still takes part in
+/// the student's softmax.
 #[cube]
-fn apart(q: f32, d: f32, mean: f32, #[comptime] as_is: bool) -> f32 {
-    if as_is && q == 0.0 { min(d - mean, 80.0).exp() } else { q * exp_beyond(d - mean) }
+fn excess_term(q: f32, d: f32, mean: f32, #[comptime] as_is: bool) -> f32 {
+    if as_is && q == 0.0 { min(d - mean, 80.0).exp() } else { q * exp_excess(d - mean) }
 }
 
-/// `weight (p - q)` of an entry; `share` normalises `q`, and the divergence is `ln(1 + beyond)`.
+/// `weight (p - q)` of an entry; `share` normalises `q`, and the divergence is `ln(1 + excess)`.
 #[cube]
-fn pull(
+fn gradient_term(
     q: f32,
     d: f32,
     mean: f32,
     share: f32,
-    beyond: f32,
+    excess: f32,
     weight: f32,
     #[comptime] as_is: bool,
 ) -> f32 {
-    let student = min(d - mean, 80.0).exp() / (1.0 + beyond);
+    let student = min(d - mean, 80.0).exp() / (1.0 + excess);
     if as_is && q == 0.0 { weight * share * student } else { weight * q * share * (student - 1.0) }
 }
 
-/// One map as one distribution.
+/// Takes each map as one distribution.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn whole_kernel(
@@ -92,7 +94,7 @@ fn whole_kernel(
     #[comptime] wants_gradient: bool,
 ) {
     let (head, sentence) = (CUBE_POS_X as usize, CUBE_POS_Y as usize);
-    let span = place(spans, sentence);
+    let span = read_span(spans, sentence);
     let keys = span.key_len;
     let area = span.query_len * keys;
     let (maps, m) = (of.maps as usize, of.from as usize + head);
@@ -100,19 +102,24 @@ fn whole_kernel(
     let at_teacher = of.heads as usize * span.before + head * area;
     let first = UNIT_POS as usize;
 
-    let mut most = LOWEST.runtime();
+    let mut largest = LOWEST.runtime();
     for i in range_stepped(first, area, ROW_UNITS) {
-        if !masked || is_seen(&span, i, of.causal) {
-            most = max(most, teacher[at_teacher + i]);
+        if !masked || is_visible(&span, i, of.causal) {
+            largest = max(largest, teacher[at_teacher + i]);
         }
     }
-    let most = cube_max(most, ROW_UNITS);
+    let largest = cube_max(largest, ROW_UNITS);
 
     let mut total = 0.0f32;
     let mut mean = 0.0f32;
     for i in range_stepped(first, area, ROW_UNITS) {
-        if !masked || is_seen(&span, i, of.causal) {
-            let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
+        if !masked || is_visible(&span, i, of.causal) {
+            let (q, d) = weight_and_difference(
+                student[at_student + i],
+                teacher[at_teacher + i],
+                largest,
+                as_is,
+            );
             total += q;
             mean += q * d;
         }
@@ -124,38 +131,48 @@ fn whole_kernel(
     }
     let mean = cube_sum(mean, ROW_UNITS) * share;
 
-    let mut beyond = 0.0f32;
+    let mut excess = 0.0f32;
     for i in range_stepped(first, area, ROW_UNITS) {
-        if !masked || is_seen(&span, i, of.causal) {
-            let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-            beyond += apart(q, d, mean, as_is);
+        if !masked || is_visible(&span, i, of.causal) {
+            let (q, d) = weight_and_difference(
+                student[at_student + i],
+                teacher[at_teacher + i],
+                largest,
+                as_is,
+            );
+            excess += excess_term(q, d, mean, as_is);
         }
     }
-    let beyond = cube_sum(beyond, ROW_UNITS) * share;
+    let excess = cube_sum(excess, ROW_UNITS) * share;
 
     if wants_gradient {
         for i in range_stepped(first, area, ROW_UNITS) {
             let mut g = 0.0f32;
-            if (!masked || is_seen(&span, i, of.causal)) && total > 0.0 {
-                let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-                g = pull(q, d, mean, share, beyond, of.weight, as_is);
+            if (!masked || is_visible(&span, i, of.causal)) && total > 0.0 {
+                let (q, d) = weight_and_difference(
+                    student[at_student + i],
+                    teacher[at_teacher + i],
+                    largest,
+                    as_is,
+                );
+                g = gradient_term(q, d, mean, share, excess, of.weight, as_is);
             }
             gradient[at_student + i] = g;
         }
     }
     if UNIT_POS == 0 {
-        values[sentence * maps + m] = ln_1p(beyond);
+        values[sentence * maps + m] = ln_1p(excess);
     }
 }
 
-/// Whether entry `i` of a map is that of a real query and a key that it may see.
+/// Whether entry `i` of a map belongs to a valid query and a key visible to it.
 #[cube]
-fn is_seen(span: &Place, i: usize, causal: u32) -> bool {
+fn is_visible(span: &DeviceSpan, i: usize, causal: u32) -> bool {
     let query = i / span.key_len;
-    query < span.query_valid && i % span.key_len < visible(causal, query, span.key_valid)
+    query < span.query_valid && i % span.key_len < visible_keys(causal, query, span.key_valid)
 }
 
-/// Each query's row of one map as a distribution: a unit a row.
+/// Takes each query's row of a map as a distribution, with a unit for each row.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn rows_kernel(
@@ -170,7 +187,7 @@ fn rows_kernel(
     #[comptime] wants_gradient: bool,
 ) {
     let (head, sentence) = (CUBE_POS_X as usize, CUBE_POS_Y as usize);
-    let span = place(spans, sentence);
+    let span = read_span(spans, sentence);
     let keys = span.key_len;
     let area = span.query_len * keys;
     let (maps, m) = (of.maps as usize, of.from as usize + head);
@@ -178,21 +195,26 @@ fn rows_kernel(
     for query in range_stepped(UNIT_POS as usize, span.query_len, ROW_UNITS) {
         let at_student = maps * span.before + m * area + query * keys;
         let at_teacher = of.heads as usize * span.before + head * area + query * keys;
-        let mut seen = keys;
+        let mut visible = keys;
         if masked {
-            seen = visible(of.causal, query, span.key_valid);
+            visible = visible_keys(of.causal, query, span.key_valid);
             if query >= span.query_valid {
-                seen = 0;
+                visible = 0;
             }
         }
-        let mut most = LOWEST.runtime();
-        for i in 0..seen {
-            most = max(most, teacher[at_teacher + i]);
+        let mut largest = LOWEST.runtime();
+        for i in 0..visible {
+            largest = max(largest, teacher[at_teacher + i]);
         }
         let mut total = 0.0f32;
         let mut mean = 0.0f32;
-        for i in 0..seen {
-            let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
+        for i in 0..visible {
+            let (q, d) = weight_and_difference(
+                student[at_student + i],
+                teacher[at_teacher + i],
+                largest,
+                as_is,
+            );
             total += q;
             mean += q * d;
         }
@@ -201,24 +223,33 @@ fn rows_kernel(
             share = 1.0 / total;
         }
         mean *= share;
-        let mut beyond = 0.0f32;
-        for i in 0..seen {
-            let (q, d) = weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-            beyond += apart(q, d, mean, as_is);
+        let mut excess = 0.0f32;
+        for i in 0..visible {
+            let (q, d) = weight_and_difference(
+                student[at_student + i],
+                teacher[at_teacher + i],
+                largest,
+                as_is,
+            );
+            excess += excess_term(q, d, mean, as_is);
         }
-        beyond *= share;
+        excess *= share;
         if wants_gradient {
             for i in 0..keys {
                 let mut g = 0.0f32;
-                if i < seen && total > 0.0 {
-                    let (q, d) =
-                        weigh(student[at_student + i], teacher[at_teacher + i], most, as_is);
-                    g = pull(q, d, mean, share, beyond, of.weight, as_is);
+                if i < visible && total > 0.0 {
+                    let (q, d) = weight_and_difference(
+                        student[at_student + i],
+                        teacher[at_teacher + i],
+                        largest,
+                        as_is,
+                    );
+                    g = gradient_term(q, d, mean, share, excess, of.weight, as_is);
                 }
                 gradient[at_student + i] = g;
             }
         }
-        value += ln_1p(beyond);
+        value += ln_1p(excess);
     }
     let value = cube_sum(value, ROW_UNITS);
     if UNIT_POS == 0 {
@@ -226,22 +257,22 @@ fn rows_kernel(
     }
 }
 
-/// Which maps a launch compares.
+/// The maps that one launch compares.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 struct Maps {
-    /// M
+    /// M, the number of all maps.
     maps: u32,
-    /// The first of these.
+    /// The first map of the layer.
     from: u32,
-    /// How many they are: those of one layer.
+    /// The number of maps of the layer.
     heads: u32,
     causal: u32,
     weight: f32,
 }
 
-/// The sum of divergences, and the weighted gradient of the student's maps.
-pub(crate) fn map_loss<R: Runtime>(
-    client: &Client<R>,
+/// The sum of the divergences, and the weighted gradient of the student's maps.
+pub(crate) fn map_loss(
+    context: &Context,
     student: &Tensor,
     teacher: &[Tensor],
     grid: &Grid<Index>,
@@ -253,40 +284,42 @@ pub(crate) fn map_loss<R: Runtime>(
     assert_eq!(student.cols(), grid.area, "map_loss: the student's maps");
     assert!(teacher.iter().all(|map| map.cols() == grid.area), "map_loss: an area");
     let sentences = grid.sentences;
-    let values = empty(client, Shape::matrix(sentences, m));
+    let values = empty(context, Shape::matrix(sentences, m));
     let shape = if wants_gradient { student.shape } else { Shape::vector(1) };
-    let gradient = empty(client, shape);
-    let launch = match how.normalisation {
-        Normalisation::Map => whole_kernel::launch::<R>,
-        Normalisation::Row => rows_kernel::launch::<R>,
-    };
+    let gradient = empty(context, shape);
     let mut from = 0;
     for layer in teacher {
         let heads = layer.rows();
         if sentences > 0 {
-            launch(
-                client,
-                CubeCount::Static(heads as u32, sentences as u32, 1),
-                row_units(),
-                student.view().arg(),
-                layer.view().arg(),
-                grid.spans.view(client).arg(),
-                values.view().arg(),
-                gradient.view().arg(),
-                MapsLaunch::new(
-                    m as u32,
-                    from as u32,
-                    heads as u32,
-                    u32::from(grid.causal),
-                    how.weight,
-                ),
-                how.masked,
-                how.target == Target::Probabilities,
-                wants_gradient,
-            );
+            dispatch!(context.client(), client: R => {
+                let launch = match how.normalisation {
+                    Normalisation::Map => whole_kernel::launch::<R>,
+                    Normalisation::Row => rows_kernel::launch::<R>,
+                };
+                launch(
+                    client,
+                    CubeCount::Static(heads as u32, sentences as u32, 1),
+                    row_units(),
+                    student.view().arg(),
+                    layer.view().arg(),
+                    grid.spans.view(context).arg(),
+                    values.view().arg(),
+                    gradient.view().arg(),
+                    MapsLaunch::new(
+                        m as u32,
+                        from as u32,
+                        heads as u32,
+                        u32::from(grid.causal),
+                        how.weight,
+                    ),
+                    how.masked,
+                    how.target == Target::Probabilities,
+                    wants_gradient,
+                )
+            });
         }
         from += heads;
     }
-    let value = column_sums(client, &values.view(), sentences * m, 1);
+    let value = column_sums(context, &values.view(), sentences * m, 1);
     Loss { value, gradient: wants_gradient.then_some(gradient) }
 }

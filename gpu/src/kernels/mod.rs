@@ -1,13 +1,14 @@
-//! The kernels, one family a file, as in the CPU backend: each above the function that launches it, forward above
-//! gradient; those of attention have files of their own. What several share is in `cube`, `pointwise` and `columns`.
+//! The kernels, one family a file, as in the CPU backend. Each kernel stands above the function that launches it, forward
+//! above gradient; the kernels of attention have files of their own. `cube`, `copy`, `pointwise` and `columns` are shared.
 //!
-//! Nothing is atomic: every sum runs in an order that the shapes alone decide.
+//! Kernels never accumulate with atomics: the shapes alone decide the order of every sum.
 
 pub(crate) mod adam;
 pub(crate) mod align;
 pub(crate) mod attend;
 pub(crate) mod cast;
 pub(crate) mod columns;
+pub(crate) mod copy;
 pub(crate) mod cube;
 pub(crate) mod decode;
 pub(crate) mod embed;

@@ -1,12 +1,14 @@
-//! Layer normalisation: a cube a row. The gradients of gain and bias walk down columns, so nothing is atomic.
+//! Layer normalisation, with a cube for each row. The gradients of gain and bias are sums of columns, so that they need
+//! no atomics.
 
 use super::columns::{run, run_count, runs, stack_sums};
+use super::copy::empty;
 use super::cube::cube_sum;
-use super::pointwise::{Drop, drop_arg, empty, factor};
+use super::pointwise::{Drop, drop_arg, factor};
+use crate::context::{Context, launch};
 use crate::grid::{ROW_UNITS, cubes, row_units};
-use crate::memory::Client;
-use crate::row::Stack;
-use crate::short::{Short, write_short};
+use crate::rounded::{RoundedCopy, write_rounded};
+use crate::stack::Stack;
 use crate::tensor::Tensor;
 use a2d_core::backend::NormGrad;
 use a2d_core::rows::LAYER_NORM_EPS;
@@ -14,7 +16,7 @@ use a2d_core::shape::Shape;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
-/// Mean and reciprocal deviation of the row of `cols` elements at `base`.
+/// The mean and the reciprocal standard deviation of the row of `cols` elements at `base`.
 #[cube]
 fn moments(x: &Array<f32>, base: usize, cols: usize) -> (f32, f32) {
     let mut sum = 0.0f32;
@@ -24,8 +26,8 @@ fn moments(x: &Array<f32>, base: usize, cols: usize) -> (f32, f32) {
     let mean = cube_sum(sum, ROW_UNITS) / f32::cast_from(cols);
     let mut squares = 0.0f32;
     for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-        let off = x[base + i] - mean;
-        squares += off * off;
+        let deviation = x[base + i] - mean;
+        squares += deviation * deviation;
     }
     let variance = cube_sum(squares, ROW_UNITS) / f32::cast_from(cols);
     (mean, 1.0 / (variance + LAYER_NORM_EPS).sqrt())
@@ -51,35 +53,32 @@ fn layer_norm_kernel<F: Float>(
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
             let value = (x[base + i] - mean) * scale * gain[i] + bias[i];
             y[base + i] = value;
-            write_short(short, base + i, value, rounds);
+            write_rounded(short, base + i, value, rounds);
         }
     }
 }
 
-/// Each row to mean 0 and variance 1, times `gain`, plus `bias`.
-pub(crate) fn layer_norm<R: Runtime>(
-    client: &Client<R>,
-    x: &Tensor,
-    gain: &Tensor,
-    bias: &Tensor,
-) -> Tensor {
+/// Normalises each row to mean 0 and variance 1, multiplies by `gain` and adds `bias`.
+pub(crate) fn layer_norm(context: &Context, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
     let (rows, cols) = (x.rows(), x.cols());
     assert!(gain.len() == cols && bias.len() == cols, "layer_norm: gain, bias");
-    let y = empty(client, x.shape);
-    let short = Short::of(client, &y, true);
-    layer_norm_kernel::launch::<R>(
-        client,
-        cubes(rows),
-        row_units(),
-        x.view().arg(),
-        gain.view().arg(),
-        bias.view().arg(),
-        y.view().arg(),
-        short.view.arg(),
-        rows as u32,
-        cols as u32,
-        short.wanted,
-        short.of,
+    let y = empty(context, x.shape);
+    let short = RoundedCopy::of(context, &y, true);
+    launch!(
+        context,
+        layer_norm_kernel(
+            cubes(rows),
+            row_units(),
+            x.view().arg(),
+            gain.view().arg(),
+            bias.view().arg(),
+            y.view().arg(),
+            short.view.arg(),
+            rows as u32,
+            cols as u32,
+            short.wanted,
+            short.format,
+        )
     );
     y
 }
@@ -116,19 +115,19 @@ fn join_kernel<F: Float>(
             }
             sum[base + i] = value + x[base + i];
         }
-        // Each unit reads back only what it wrote itself.
+        // Each unit reads only elements that it wrote itself.
         let (mean, scale) = moments(sum, base, cols);
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
             let value = (sum[base + i] - mean) * scale * gain[i] + bias[i];
             out[base + i] = value;
-            write_short(short, base + i, value, rounds);
+            write_rounded(short, base + i, value, rounds);
         }
     }
 }
 
-/// `sum = x + mask(y + shift)`, and its layer norm by `[gain, bias]`.
-pub(crate) fn join<R: Runtime>(
-    client: &Client<R>,
+/// `sum = x + mask(y + shift)`, and its layer norm with `[gain, bias]`.
+pub(crate) fn join(
+    context: &Context,
     y: &Tensor,
     shift: Option<&Tensor>,
     x: &Tensor,
@@ -138,28 +137,30 @@ pub(crate) fn join<R: Runtime>(
     let (rows, cols) = (x.rows(), x.cols());
     let fits = |param: &Tensor| param.len() == cols;
     assert!(y.shape == x.shape && [gain, bias].into_iter().chain(shift).all(fits), "join");
-    let [sum, out] = [(); 2].map(|()| empty(client, x.shape));
+    let [sum, out] = [(); 2].map(|()| empty(context, x.shape));
     let (p, key) = mask.unwrap_or_default();
-    let short = Short::of(client, &out, true);
-    join_kernel::launch::<R>(
-        client,
-        cubes(rows),
-        row_units(),
-        y.view().arg(),
-        shift.unwrap_or(gain).view().arg(),
-        x.view().arg(),
-        gain.view().arg(),
-        bias.view().arg(),
-        sum.view().arg(),
-        out.view().arg(),
-        short.view.arg(),
-        drop_arg(p, key),
-        rows as u32,
-        cols as u32,
-        shift.is_some(),
-        mask.is_some(),
-        short.wanted,
-        short.of,
+    let short = RoundedCopy::of(context, &out, true);
+    launch!(
+        context,
+        join_kernel(
+            cubes(rows),
+            row_units(),
+            y.view().arg(),
+            shift.unwrap_or(gain).view().arg(),
+            x.view().arg(),
+            gain.view().arg(),
+            bias.view().arg(),
+            sum.view().arg(),
+            out.view().arg(),
+            short.view.arg(),
+            drop_arg(p, key),
+            rows as u32,
+            cols as u32,
+            shift.is_some(),
+            mask.is_some(),
+            short.wanted,
+            short.format,
+        )
     );
     [sum, out]
 }
@@ -218,49 +219,53 @@ fn weight_grad_kernel(
             gain += g * ((x[row * cols + col] - stats[2 * row]) * stats[2 * row + 1]);
             bias += g;
         }
-        let at = CUBE_POS_Y as usize * cols + col;
-        dgain[at] = gain;
-        dbias[at] = bias;
+        let index = CUBE_POS_Y as usize * cols + col;
+        dgain[index] = gain;
+        dbias[index] = bias;
     }
 }
 
 /// Gradients of [`layer_norm`].
-pub(crate) fn layer_norm_grad<R: Runtime>(
-    client: &Client<R>,
+pub(crate) fn layer_norm_grad(
+    context: &Context,
     dy: &Tensor,
     x: &Tensor,
     gain: &Tensor,
 ) -> NormGrad<Tensor> {
     let (rows, cols) = (x.rows(), x.cols());
     assert!(dy.shape == x.shape && gain.len() == cols, "layer_norm_grad");
-    let dx = empty(client, x.shape);
-    let stats = empty(client, Shape::matrix(rows, 2));
-    input_grad_kernel::launch::<R>(
-        client,
-        cubes(rows),
-        row_units(),
-        dy.view().arg(),
-        x.view().arg(),
-        gain.view().arg(),
-        dx.view().arg(),
-        stats.view().arg(),
-        rows as u32,
-        cols as u32,
+    let dx = empty(context, x.shape);
+    let stats = empty(context, Shape::matrix(rows, 2));
+    launch!(
+        context,
+        input_grad_kernel(
+            cubes(rows),
+            row_units(),
+            dy.view().arg(),
+            x.view().arg(),
+            gain.view().arg(),
+            dx.view().arg(),
+            stats.view().arg(),
+            rows as u32,
+            cols as u32,
+        )
     );
-    let parts = Stack::new(client, Shape::matrix(run_count(rows), cols), 2);
+    let parts = Stack::new(context, Shape::matrix(run_count(rows), cols), 2);
     let (count, dim) = runs(rows, cols);
-    weight_grad_kernel::launch::<R>(
-        client,
-        count,
-        dim,
-        dy.view().arg(),
-        x.view().arg(),
-        stats.view().arg(),
-        parts.tensors[0].view().arg(),
-        parts.tensors[1].view().arg(),
-        rows as u32,
-        cols as u32,
+    launch!(
+        context,
+        weight_grad_kernel(
+            count,
+            dim,
+            dy.view().arg(),
+            x.view().arg(),
+            stats.view().arg(),
+            parts.tensors[0].view().arg(),
+            parts.tensors[1].view().arg(),
+            rows as u32,
+            cols as u32,
+        )
     );
-    let sums = stack_sums(client, &parts);
+    let sums = stack_sums(context, &parts);
     NormGrad { x: dx, gain: sums[0].clone(), bias: sums[1].clone() }
 }

@@ -1,74 +1,17 @@
-//! Element by element.
+//! Kernels that work element by element.
 
+use super::copy::empty;
+use crate::context::{Context, launch};
 use crate::grid::{elements, stacked, units};
-use crate::memory::Client;
-use crate::row::Stack;
-use crate::short::{Short, write_short};
-use crate::tensor::{Tensor, View};
+use crate::rounded::{RoundedCopy, write_rounded};
+use crate::stack::Stack;
+use crate::tensor::Tensor;
+use crate::view::View;
+
 use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
-
-/// Memory for a tensor, holding anything.
-pub(crate) fn empty<R: Runtime>(client: &Client<R>, shape: Shape) -> Tensor {
-    Tensor::new(client.piece(shape.len() * size_of::<f32>()), shape)
-}
-
-#[cube(launch)]
-fn fill_kernel(out: &mut Array<f32>, value: f32) {
-    if ABSOLUTE_POS < out.len() {
-        out[ABSOLUTE_POS] = value;
-    }
-}
-
-/// Writes `value` everywhere.
-pub(crate) fn fill<R: Runtime>(client: &Client<R>, out: &View, value: f32) {
-    fill_kernel::launch::<R>(client, elements(out.len), units(), out.arg(), value);
-}
-
-/// A tensor of zeros.
-pub(crate) fn zeros<R: Runtime>(client: &Client<R>, shape: Shape) -> Tensor {
-    let out = empty(client, shape);
-    fill(client, &out.view(), 0.0);
-    out
-}
-
-#[cube(launch)]
-fn copy_kernel(x: &Array<f32>, out: &mut Array<f32>) {
-    if ABSOLUTE_POS < out.len() {
-        out[ABSOLUTE_POS] = x[ABSOLUTE_POS];
-    }
-}
-
-/// Copies `x` to `out`, of the same length.
-pub(crate) fn copy<R: Runtime>(client: &Client<R>, x: &View, out: &View) {
-    copy_kernel::launch::<R>(client, elements(out.len), units(), x.arg(), out.arg());
-}
-
-/// Elements that are uploaded at once.
-const UPLOADED: usize = 1 << 17;
-
-/// A tensor of `data`: CubeCL's pool, which the uploads pass through, needs no more than a few of them.
-pub(crate) fn upload<R: Runtime>(client: &Client<R>, data: &[f32], shape: Shape) -> Tensor {
-    let out = empty(client, shape);
-    for (i, data) in data.chunks(UPLOADED).enumerate() {
-        let part = View::uploaded(client.create_from_slice(f32::as_bytes(data)), data.len());
-        copy(client, &part, &out.part_of(UPLOADED * i, data.len()));
-    }
-    out
-}
-
-/// `x` itself, to be written over, or a copy where somebody else sees its memory.
-pub(crate) fn alone<R: Runtime>(client: &Client<R>, x: Tensor) -> Tensor {
-    if x.is_alone() {
-        x.forget_rounding();
-        return x;
-    }
-    let out = empty(client, x.shape);
-    copy(client, &x.view(), &out.view());
-    out
-}
 
 #[cube(launch)]
 fn add_kernel(x: &Array<f32>, y: &Array<f32>, out: &mut Array<f32>) {
@@ -77,12 +20,12 @@ fn add_kernel(x: &Array<f32>, y: &Array<f32>, out: &mut Array<f32>) {
     }
 }
 
-/// `x + y`
-pub(crate) fn add<R: Runtime>(client: &Client<R>, x: &Tensor, y: &Tensor) -> Tensor {
+/// `x + y`.
+pub(crate) fn add(context: &Context, x: &Tensor, y: &Tensor) -> Tensor {
     assert_eq!(x.shape, y.shape, "add");
-    let out = empty(client, x.shape);
+    let out = empty(context, x.shape);
     let (count, x, y, to) = (elements(out.len()), x.view(), y.view(), out.view());
-    add_kernel::launch::<R>(client, count, units(), x.arg(), y.arg(), to.arg());
+    launch!(context, add_kernel(count, units(), x.arg(), y.arg(), to.arg()));
     out
 }
 
@@ -93,10 +36,10 @@ fn add_to_kernel(sum: &mut Array<f32>, x: &Array<f32>) {
     }
 }
 
-/// `sum += x`, in place: nobody else may see `sum`.
-pub(crate) fn add_to<R: Runtime>(client: &Client<R>, sum: &View, x: &View) {
+/// `sum += x`, in place: the memory of `sum` must not be shared.
+pub(crate) fn add_to(context: &Context, sum: &View, x: &View) {
     assert_eq!(sum.len, x.len, "add_to");
-    add_to_kernel::launch::<R>(client, elements(sum.len), units(), sum.arg(), x.arg());
+    launch!(context, add_to_kernel(elements(sum.len), units(), sum.arg(), x.arg()));
 }
 
 #[cube(launch)]
@@ -122,21 +65,23 @@ fn sum_kernel(
     }
 }
 
-/// `into`, if given, and all of a stack.
-pub(crate) fn sum<R: Runtime>(client: &Client<R>, of: &Stack, into: Option<&Tensor>) -> Tensor {
-    let out = empty(client, of.shape());
+/// The sum of a stack's tensors, and of `into` if given.
+pub(crate) fn sum(context: &Context, of: &Stack, into: Option<&Tensor>) -> Tensor {
+    let out = empty(context, of.shape());
     let (to, more) = (out.view(), into.unwrap_or(&of.tensors[0]).view());
     assert_eq!(more.len, to.len, "sum");
-    sum_kernel::launch::<R>(
-        client,
-        elements(to.len),
-        units(),
-        of.view.arg(),
-        more.arg(),
-        to.arg(),
-        of.step as u32,
-        of.tensors.len(),
-        into.is_some(),
+    launch!(
+        context,
+        sum_kernel(
+            elements(to.len),
+            units(),
+            of.view.arg(),
+            more.arg(),
+            to.arg(),
+            of.step as u32,
+            of.tensors.len(),
+            into.is_some(),
+        )
     );
     out
 }
@@ -148,11 +93,11 @@ fn scale_kernel(x: &Array<f32>, out: &mut Array<f32>, s: f32) {
     }
 }
 
-/// `x * s`
-pub(crate) fn scale<R: Runtime>(client: &Client<R>, x: &Tensor, s: f32) -> Tensor {
-    let out = empty(client, x.shape);
+/// `x * s`.
+pub(crate) fn scale(context: &Context, x: &Tensor, s: f32) -> Tensor {
+    let out = empty(context, x.shape);
     let (x, to) = (x.view(), out.view());
-    scale_kernel::launch::<R>(client, elements(to.len), units(), x.arg(), to.arg(), s);
+    launch!(context, scale_kernel(elements(to.len), units(), x.arg(), to.arg(), s));
     out
 }
 
@@ -169,7 +114,7 @@ fn normal_cdf(x: f32) -> f32 {
     select(x < 0.0, tail, 1.0 - tail)
 }
 
-/// What happens to an element on its way out.
+/// Applies an activation, if there is one.
 #[cube]
 fn activated(x: f32, #[comptime] f: Option<Activation>) -> f32 {
     match comptime!(f) {
@@ -196,59 +141,56 @@ fn add_bias_kernel<F: Float>(
     let n = CUBE_POS_Z as usize;
     let i = (CUBE_POS_X + CUBE_POS_Y * CUBE_COUNT_X) * CUBE_DIM + UNIT_POS;
     if i < len {
-        let at = n * step as usize + i as usize;
+        let index = n * step as usize + i as usize;
         let shift = bias[n * bias_step as usize + (i % cols) as usize];
-        let value = activated(y[at] + shift, f);
-        y[at] = value;
-        write_short(short, at, value, rounds);
+        let value = activated(y[index] + shift, f);
+        y[index] = value;
+        write_rounded(short, index, value, rounds);
     }
 }
 
-/// `f(y + bias)`, row by row and in place.
-pub(crate) fn add_bias<R: Runtime>(
-    client: &Client<R>,
-    y: &Tensor,
-    bias: &Tensor,
-    f: Option<Activation>,
-) {
-    // What is not activated goes to attention, or to an activation.
-    let short = Short::of(client, y, f.is_some());
-    shift(client, [&y.view(), &bias.view()], [y.shape, bias.shape], [1, 0, 0], f, &short);
+/// `f(y + bias)` for each row, in place.
+pub(crate) fn add_bias(context: &Context, y: &Tensor, bias: &Tensor, f: Option<Activation>) {
+    // Only activated results are operands of products next.
+    let short = RoundedCopy::of(context, y, f.is_some());
+    shift(context, [&y.view(), &bias.view()], [y.shape, bias.shape], [1, 0, 0], f, &short);
 }
 
 /// Adds its bias to each matrix of a stack, in place.
-pub(crate) fn add_biases<R: Runtime>(client: &Client<R>, y: &Stack, bias: &Stack) {
+pub(crate) fn add_biases(context: &Context, y: &Stack, bias: &Stack) {
     let count = y.tensors.len();
     assert_eq!(bias.tensors.len(), count, "add_biases");
-    let short = Short::of(client, &y.tensors[0], false);
+    let short = RoundedCopy::of(context, &y.tensors[0], false);
     let shapes = [y.shape(), bias.shape()];
-    shift(client, [&y.view, &bias.view], shapes, [count, y.step, bias.step], None, &short);
+    shift(context, [&y.view, &bias.view], shapes, [count, y.step, bias.step], None, &short);
 }
 
-/// `f(y + bias)` of `count` matrices and their biases that begin so many elements apart.
-fn shift<R: Runtime>(
-    client: &Client<R>,
+/// `f(y + bias)` for `count` matrices, in place; matrices start `step` elements apart, their biases `bias_step`.
+fn shift(
+    context: &Context,
     [y, bias]: [&View; 2],
     [shape, bias_shape]: [Shape; 2],
     [count, step, bias_step]: [usize; 3],
     f: Option<Activation>,
-    short: &Short,
+    short: &RoundedCopy,
 ) {
     assert_eq!(shape.cols(), bias_shape.len(), "add_bias");
-    add_bias_kernel::launch::<R>(
-        client,
-        stacked(elements(shape.len()), count),
-        units(),
-        y.arg(),
-        bias.arg(),
-        short.view.arg(),
-        step as u32,
-        bias_step as u32,
-        shape.len() as u32,
-        shape.cols() as u32,
-        f,
-        short.wanted,
-        short.of,
+    launch!(
+        context,
+        add_bias_kernel(
+            stacked(elements(shape.len()), count),
+            units(),
+            y.arg(),
+            bias.arg(),
+            short.view.arg(),
+            step as u32,
+            bias_step as u32,
+            shape.len() as u32,
+            shape.cols() as u32,
+            f,
+            short.wanted,
+            short.format,
+        )
     );
 }
 
@@ -265,24 +207,26 @@ fn activate_kernel<F: Float>(
     if i < out.len() {
         let value = activated(x[i], f);
         out[i] = value;
-        write_short(short, i, value, rounds);
+        write_rounded(short, i, value, rounds);
     }
 }
 
-/// `f(x)`
-pub(crate) fn activate<R: Runtime>(client: &Client<R>, x: &Tensor, f: Activation) -> Tensor {
-    let out = empty(client, x.shape);
-    let short = Short::of(client, &out, true);
-    activate_kernel::launch::<R>(
-        client,
-        elements(out.len()),
-        units(),
-        x.view().arg(),
-        out.view().arg(),
-        short.view.arg(),
-        Some(f),
-        short.wanted,
-        short.of,
+/// `f(x)`.
+pub(crate) fn activate(context: &Context, x: &Tensor, f: Activation) -> Tensor {
+    let out = empty(context, x.shape);
+    let short = RoundedCopy::of(context, &out, true);
+    launch!(
+        context,
+        activate_kernel(
+            elements(out.len()),
+            units(),
+            x.view().arg(),
+            out.view().arg(),
+            short.view.arg(),
+            Some(f),
+            short.wanted,
+            short.format,
+        )
     );
     out
 }
@@ -308,35 +252,33 @@ fn activate_grad_kernel<F: Float>(
             gradient = select(value > 0.0, gradient, 0.0);
         }
         out[i] = gradient;
-        write_short(short, i, gradient, rounds);
+        write_rounded(short, i, gradient, rounds);
     }
 }
 
-/// `dy f'`; `y` is the output for relu, the input for gelu.
-pub(crate) fn activate_grad<R: Runtime>(
-    client: &Client<R>,
-    dy: &Tensor,
-    y: &Tensor,
-    f: Activation,
-) -> Tensor {
+/// `dy f'`; `y` is the output of relu, or the input of gelu.
+pub(crate) fn activate_grad(context: &Context, dy: &Tensor, y: &Tensor, f: Activation) -> Tensor {
     assert_eq!(dy.shape, y.shape, "activate_grad");
-    let out = empty(client, dy.shape);
-    let short = Short::of(client, &out, true);
-    activate_grad_kernel::launch::<R>(
-        client,
-        elements(out.len()),
-        units(),
-        dy.view().arg(),
-        y.view().arg(),
-        out.view().arg(),
-        short.view.arg(),
-        f == Activation::Gelu,
-        short.wanted,
-        short.of,
+    let out = empty(context, dy.shape);
+    let short = RoundedCopy::of(context, &out, true);
+    launch!(
+        context,
+        activate_grad_kernel(
+            elements(out.len()),
+            units(),
+            dy.view().arg(),
+            y.view().arg(),
+            out.view().arg(),
+            short.view.arg(),
+            f == Activation::Gelu,
+            short.wanted,
+            short.format,
+        )
     );
     out
 }
 
+/// The mixing function of `a2d_core::rng`.
 #[cube]
 fn mix(x: u32) -> u32 {
     let x = x ^ (x >> 16u32);
@@ -346,7 +288,7 @@ fn mix(x: u32) -> u32 {
     x ^ (x >> 16u32)
 }
 
-/// `a2d_core::rng::bits` of a key's two halves.
+/// `a2d_core::rng::bits` of a key given as two halves.
 #[cube]
 fn bits(low: u32, high: u32, index: u32) -> u32 {
     mix(mix(index + low) ^ high)
@@ -367,7 +309,7 @@ pub(crate) fn factor(of: &Drop, index: u32) -> f32 {
     select(bits(of.low, of.high, index) < of.below, 0.0, of.scale)
 }
 
-/// The argument for dropout with probability `p` from `key`.
+/// The argument for dropout with probability `p` and random numbers from `key`.
 pub(crate) fn drop_arg<R: Runtime>(p: f32, key: u64) -> DropLaunch<R> {
     let below = (f64::from(p) * 4_294_967_296.0) as u32;
     DropLaunch::new(key as u32, (key >> 32) as u32, below, 1.0 / (1.0 - p))
@@ -386,24 +328,26 @@ fn mask_kernel<F: Float>(
     if i < out.len() {
         let value = x[i] * factor(of, i as u32);
         out[i] = value;
-        write_short(short, i, value, rounds);
+        write_rounded(short, i, value, rounds);
     }
 }
 
-/// Drops elements of `x`.
-pub(crate) fn mask<R: Runtime>(client: &Client<R>, x: &Tensor, p: f32, key: u64) -> Tensor {
-    let out = empty(client, x.shape);
-    let short = Short::of(client, &out, true);
-    mask_kernel::launch::<R>(
-        client,
-        elements(out.len()),
-        units(),
-        x.view().arg(),
-        out.view().arg(),
-        short.view.arg(),
-        drop_arg(p, key),
-        short.wanted,
-        short.of,
+/// Dropout of `x` with probability `p`.
+pub(crate) fn mask(context: &Context, x: &Tensor, p: f32, key: u64) -> Tensor {
+    let out = empty(context, x.shape);
+    let short = RoundedCopy::of(context, &out, true);
+    launch!(
+        context,
+        mask_kernel(
+            elements(out.len()),
+            units(),
+            x.view().arg(),
+            out.view().arg(),
+            short.view.arg(),
+            drop_arg(p, key),
+            short.wanted,
+            short.format,
+        )
     );
     out
 }

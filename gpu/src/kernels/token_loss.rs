@@ -1,30 +1,32 @@
-//! Label-smoothed and teacher cross-entropy: a cube a row. The logits become the gradient where they lie, a block of
-//! rows at a time, so that no more than a block of them ever exists.
+//! Label-smoothed cross-entropy and cross-entropy against a teacher, with a cube for each row. The gradient overwrites the
+//! logits, one block of rows at a time, so that no more than a block of logits exists.
 
 use super::columns::column_sums;
+use super::copy::{empty, zeros};
 use super::cube::{LOWEST, cube_max, cube_sum};
-use super::pointwise::{add_bias, add_to, empty, zeros};
+use super::pointwise::{add_bias, add_to};
+use crate::context::{Context, launch};
 use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes, units};
-use crate::memory::Client;
-use crate::short::Short;
-use crate::tensor::{ALIGNMENT, Index, Tensor};
+use crate::index::Index;
+use crate::pool::ALIGNMENT;
+use crate::rounded::RoundedCopy;
+use crate::tensor::Tensor;
 use a2d_core::backend::{TeacherRows, TokenLosses};
 use a2d_core::batch::IGNORE;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
-use a2d_gemm::{Device, Form};
+use a2d_gemm::Form;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 /// Units of a cube.
 const U: usize = UNITS as usize;
 
-/// Logits that a block holds at most: 256 MiB of them, where a device takes buffers many times as large, and no fewer than
-/// 64 MiB.
-const BLOCKS: [usize; 2] = [1 << 24, 1 << 26];
+/// Bounds of the number of logits in a block: 64 MiB, and 256 MiB where the device has buffers many times as large.
+const BLOCK_BOUNDS: [usize; 2] = [1 << 24, 1 << 26];
 
-/// ce, kd, the two negative log-likelihoods, the softened teacher's entropy.
+/// The values of a row: ce, kd, the two negative log-likelihoods, and the entropy of the softened teacher.
 const VALUES: usize = 5;
 
 /// [`TokenRow`] as a kernel's argument.
@@ -37,7 +39,7 @@ struct Row {
     kd_weight: f32,
 }
 
-/// The formulas are those of [`TokenRow`]. `z` becomes its gradient; where products take it rounded, only `short` does.
+/// Computes the formulas of [`TokenRow`]. The gradient is written to `z`, or to `short` alone where products round.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn token_loss_kernel<F: Float>(
@@ -57,7 +59,7 @@ fn token_loss_kernel<F: Float>(
 ) {
     let (row, v) = (CUBE_POS, vocabulary as usize);
     if row < rows as usize {
-        let (base, at) = (row * v, (from as usize + row) * VALUES);
+        let (base, first) = (row * v, (from as usize + row) * VALUES);
         let target = targets[from as usize + row];
         if target == IGNORE {
             if wants_gradient {
@@ -72,7 +74,7 @@ fn token_loss_kernel<F: Float>(
             if UNIT_POS == 0 {
                 #[unroll]
                 for i in 0..VALUES {
-                    values[at + i] = 0.0;
+                    values[first + i] = 0.0;
                 }
             }
         } else {
@@ -81,25 +83,25 @@ fn token_loss_kernel<F: Float>(
             let sharp = 1.0 - of.label_smoothing - even;
             let z_target = z[base + target as usize];
 
-            let mut most = LOWEST.runtime();
-            let mut most_t = LOWEST.runtime();
+            let mut largest = LOWEST.runtime();
+            let mut largest_t = LOWEST.runtime();
             let mut sum = 0.0f32;
             for i in range_stepped(UNIT_POS as usize, v, U) {
                 let x = z[base + i];
-                most = max(most, x);
+                largest = max(largest, x);
                 sum += x;
                 if taught {
-                    most_t = max(most_t, teacher[base + i]);
+                    largest_t = max(largest_t, teacher[base + i]);
                 }
             }
-            let most = cube_max(most, U);
+            let largest = cube_max(largest, U);
             let sum = cube_sum(sum, U);
 
             let mut total = 0.0f32;
             for i in range_stepped(UNIT_POS as usize, v, U) {
-                total += (z[base + i] - most).exp();
+                total += (z[base + i] - largest).exp();
             }
-            let lse = most + cube_sum(total, U).ln();
+            let lse = largest + cube_sum(total, U).ln();
             let nll = lse - z_target;
             let ce = sharp * nll + even * (f32::cast_from(v) * lse - sum);
 
@@ -109,45 +111,45 @@ fn token_loss_kernel<F: Float>(
             let mut teacher_nll = 0.0f32;
             let mut entropy = 0.0f32;
             if taught {
-                let most_t = cube_max(most_t, U);
+                let largest_t = cube_max(largest_t, U);
                 let mut total_soft = 0.0f32;
                 let mut total_hard_t = 0.0f32;
                 let mut total_t = 0.0f32;
                 let mut expected = 0.0f32;
                 let mut weighted = 0.0f32;
                 for i in range_stepped(UNIT_POS as usize, v, U) {
-                    let (x, t) = (z[base + i], teacher[base + i] - most_t);
+                    let (x, t) = (z[base + i], teacher[base + i] - largest_t);
                     let e = (teacher_soft * t).exp();
-                    total_soft += (soft * (x - most)).exp();
+                    total_soft += (soft * (x - largest)).exp();
                     total_hard_t += t.exp();
                     total_t += e;
                     expected += e * x;
                     weighted += e * t;
                 }
                 let total_t = cube_sum(total_t, U);
-                lse_soft = soft * most + cube_sum(total_soft, U).ln();
-                lse_t = teacher_soft * most_t + total_t.ln();
+                lse_soft = soft * largest + cube_sum(total_soft, U).ln();
+                lse_t = teacher_soft * largest_t + total_t.ln();
                 kd = lse_soft - soft * cube_sum(expected, U) / total_t;
                 teacher_nll =
-                    most_t + cube_sum(total_hard_t, U).ln() - teacher[base + target as usize];
+                    largest_t + cube_sum(total_hard_t, U).ln() - teacher[base + target as usize];
                 entropy = total_t.ln() - teacher_soft * cube_sum(weighted, U) / total_t;
             }
             if UNIT_POS == 0 {
-                values[at] = ce;
-                values[at + 1] = kd;
-                values[at + 2] = nll;
-                values[at + 3] = teacher_nll;
-                values[at + 4] = entropy;
+                values[first] = ce;
+                values[first + 1] = kd;
+                values[first + 2] = nll;
+                values[first + 3] = teacher_nll;
+                values[first + 4] = entropy;
             }
             if wants_gradient {
                 let hard = of.ce_weight * (sharp + even * f32::cast_from(v));
                 let floor = of.ce_weight * even;
-                let pull = of.kd_weight * soft;
+                let kd_scale = of.kd_weight * soft;
                 for i in range_stepped(UNIT_POS as usize, v, U) {
                     let x = z[base + i];
                     let mut g = hard * (x - lse).exp() - floor;
                     if taught {
-                        g += pull
+                        g += kd_scale
                             * ((soft * x - lse_soft).exp()
                                 - (teacher_soft * teacher[base + i] - lse_t).exp());
                     }
@@ -165,7 +167,7 @@ fn token_loss_kernel<F: Float>(
     }
 }
 
-/// What the losses of tokens are computed from.
+/// The inputs of token losses.
 pub(crate) struct Given<'a> {
     pub hidden: &'a Tensor,
     pub table: &'a Tensor,
@@ -177,19 +179,15 @@ pub(crate) struct Given<'a> {
 }
 
 /// The losses of all rows, and the gradients of hidden rows and table.
-pub(crate) fn token_loss<R: Device>(
-    client: &Client<R>,
-    gemm: &Gemm,
-    of: &Given<'_>,
-) -> TokenLosses<Tensor> {
+pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> TokenLosses<Tensor> {
     let ((n, width), v) = ((of.hidden.rows(), of.hidden.cols()), of.table.rows());
     check(of);
-    let values = empty(client, Shape::matrix(n, VALUES));
-    let hidden = of.gradient.then(|| empty(client, of.hidden.shape));
+    let values = empty(context, Shape::matrix(n, VALUES));
+    let hidden = of.gradient.then(|| empty(context, of.hidden.shape));
     let mut table: Option<Tensor> = None;
     let mut bias: Option<Tensor> = None;
-    // Views of whole blocks begin where every device lets them.
-    let block = (block(client) / v / ALIGNMENT).max(1) * ALIGNMENT;
+    // A whole number of aligned rows, so that every device can bind a block.
+    let block = (block(context) / v / ALIGNMENT).max(1) * ALIGNMENT;
     for from in (0..n).step_by(block) {
         let rows = block.min(n - from);
         let part = |x: &Tensor| match rows == n {
@@ -197,49 +195,49 @@ pub(crate) fn token_loss<R: Device>(
             false => x.rows_from(from, rows),
         };
         let logits = |x: &Tensor, table: &Tensor, bias: Option<&Tensor>| {
-            let z = gemm.run(client, Form::Nt, x, table, [rows, v, x.cols()], Out::New);
+            let z = gemm.run(context, Form::Nt, x, table, [rows, v, x.cols()], Out::New);
             let z = Tensor::of(z, Shape::matrix(rows, v));
             if let Some(bias) = bias {
-                add_bias(client, &z, bias, None);
+                add_bias(context, &z, bias, None);
             }
             z
         };
         let x = part(of.hidden);
         let z = logits(&x, of.table, of.bias);
         let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table, of.bias));
-        launch(client, of, &z, taught.as_ref().unwrap_or(&x), &values, [from, rows, v]);
+        launch(context, of, &z, taught.as_ref().unwrap_or(&x), &values, [from, rows, v]);
         if let Some(hidden) = &hidden {
             let to = Out::To(hidden.part(from, rows));
-            gemm.run(client, Form::Nn, &z, of.table, [rows, width, v], to);
-            let part = gemm.run(client, Form::Tn, &z, &x, [v, width, rows], Out::New);
+            gemm.run(context, Form::Nn, &z, of.table, [rows, width, v], to);
+            let part = gemm.run(context, Form::Tn, &z, &x, [v, width, rows], Out::New);
             match &table {
                 None => table = Some(Tensor::of(part, of.table.shape)),
-                Some(table) => add_to(client, &table.view(), &part),
+                Some(table) => add_to(context, &table.view(), &part),
             }
             if of.bias.is_some() {
-                let part = column_sums(client, &z.view(), rows, v);
+                let part = column_sums(context, &z.view(), rows, v);
                 match &bias {
                     None => bias = Some(part),
-                    Some(bias) => add_to(client, &bias.view(), &part.view()),
+                    Some(bias) => add_to(context, &bias.view(), &part.view()),
                 }
             }
         }
     }
     if of.gradient && table.is_none() {
-        table = Some(zeros(client, of.table.shape));
-        bias = of.bias.map(|bias| zeros(client, bias.shape));
+        table = Some(zeros(context, of.table.shape));
+        bias = of.bias.map(|bias| zeros(context, bias.shape));
     }
-    TokenLosses { values: column_sums(client, &values.view(), n, VALUES), hidden, table, bias }
+    TokenLosses { values: column_sums(context, &values.view(), n, VALUES), hidden, table, bias }
 }
 
-/// Logits of a block.
-fn block<R: Runtime>(client: &Client<R>) -> usize {
-    let most = client.properties().memory.max_page_size as usize / size_of::<f32>();
-    (most / 16).clamp(BLOCKS[0], BLOCKS[1])
+/// The number of logits in a block.
+fn block(context: &Context) -> usize {
+    let largest = context.max_buffer() as usize / size_of::<f32>();
+    (largest / 16).clamp(BLOCK_BOUNDS[0], BLOCK_BOUNDS[1])
 }
 
-fn launch<R: Runtime>(
-    client: &Client<R>,
+fn launch(
+    context: &Context,
     of: &Given<'_>,
     z: &Tensor,
     teacher: &Tensor,
@@ -247,31 +245,33 @@ fn launch<R: Runtime>(
     [from, rows, v]: [usize; 3],
 ) {
     let row = &of.row;
-    // A gradient that nobody wants is not rounded; that of a bias is summed in full.
-    let short = Short::of(client, z, of.gradient && of.bias.is_none());
-    token_loss_kernel::launch::<R>(
-        client,
-        cubes(rows),
-        units(),
-        z.view().arg(),
-        teacher.view().arg(),
-        of.targets.view(client).arg(),
-        values.view().arg(),
-        short.view.arg(),
-        RowLaunch::new(
-            row.label_smoothing,
-            1.0 / row.student_temperature,
-            1.0 / row.teacher_temperature,
-            row.ce_weight,
-            row.kd_weight,
-        ),
-        from as u32,
-        rows as u32,
-        v as u32,
-        of.teacher.is_some(),
-        of.gradient,
-        short.wanted,
-        short.of,
+    // Where no gradient is wanted, none is rounded; that of a bias is summed unrounded.
+    let short = RoundedCopy::of(context, z, of.gradient && of.bias.is_none());
+    launch!(
+        context,
+        token_loss_kernel(
+            cubes(rows),
+            units(),
+            z.view().arg(),
+            teacher.view().arg(),
+            of.targets.view(context).arg(),
+            values.view().arg(),
+            short.view.arg(),
+            RowLaunch::new(
+                row.label_smoothing,
+                1.0 / row.student_temperature,
+                1.0 / row.teacher_temperature,
+                row.ce_weight,
+                row.kd_weight,
+            ),
+            from as u32,
+            rows as u32,
+            v as u32,
+            of.teacher.is_some(),
+            of.gradient,
+            short.wanted,
+            short.format,
+        )
     );
 }
 

@@ -1,101 +1,101 @@
-//! Attention, by tiles of queries.
+//! The forward pass, by tiles of queries.
 
-use super::super::cube::{LOWEST, Place, place, visible};
+use super::super::cube::{DeviceSpan, LOWEST, read_span, visible_keys};
 use super::super::pointwise::{Drop, factor};
-use super::HeadsOf;
+use super::heads::Heads;
 use super::tile::{
-    Seat, Tile, load, mix, no_sums, products, rescale, room, row_max, row_sum, run, seat, told,
-    write,
+    Tile, UnitPosition, accumulate, head_rows, load, products, rescale, row_max, row_sum,
+    shared_index, shared_rows, unit_position, write, zero_vectors,
 };
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
-/// A unit's queries.
+/// The queries of a unit.
 #[derive(CubeType)]
-pub(super) struct Asks {
-    /// The keys that each sees (none where there is no such query), and those that any of the cube's sees.
-    pub seen: Array<usize>,
-    pub most_seen: usize,
-    /// Where the row of each begins in the map.
+pub(super) struct UnitQueries {
+    /// The number of keys visible to each query, 0 where there is no such query; and the largest of the cube's queries.
+    pub visible: Array<usize>,
+    pub max_visible: usize,
+    /// The index in the map at which the row of each query starts.
     pub map_rows: Array<usize>,
 }
 
 #[cube]
-pub(super) fn asks(
-    span: &Place,
-    of: &HeadsOf,
+pub(super) fn unit_queries(
+    span: &DeviceSpan,
+    of: &Heads,
     first: usize,
-    seat: &Seat,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
-) -> Asks {
+) -> UnitQueries {
     let head = CUBE_POS_Y as usize;
     let area = span.query_len * span.key_len;
     let map = of.heads as usize * span.before + head * area;
     let rows = comptime!(tile.rows());
-    let mut seen = Array::<usize>::new(rows);
+    let mut visible = Array::<usize>::new(rows);
     let mut map_rows = Array::<usize>::new(rows);
     #[unroll]
     for i in 0..rows {
-        let row = first + seat.row + tile.side * i;
-        seen[i] = select(row < span.query_len, visible(of.causal, row, span.key_valid), 0);
+        let row = first + unit.row + tile.side * i;
+        visible[i] = select(row < span.query_len, visible_keys(of.causal, row, span.key_valid), 0);
         map_rows[i] = map + row * span.key_len;
     }
     let last = min(first + tile.own, span.query_len) - 1;
-    Asks { seen, most_seen: visible(of.causal, last, span.key_valid), map_rows }
+    UnitQueries { visible, max_visible: visible_keys(of.causal, last, span.key_valid), map_rows }
 }
 
-/// What `x`, laid out as a map, has for a unit's queries and each of its keys of the tile from `block` on; 0 where
-/// a query does not see a key.
+/// Loads the elements of `x`, laid out as a map, for a unit's queries and its keys of the tile at `block`; 0 where a key is
+/// not visible to a query.
 #[cube]
-pub(super) fn look<M: Size>(
+pub(super) fn load_map<M: Size>(
     x: &Array<f32>,
-    asks: &Asks,
+    unit_queries: &UnitQueries,
     block: usize,
-    seat: &Seat,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
 ) -> Array<Vector<f32, M>> {
-    let mut found = no_sums::<M>(comptime!(tile.others()));
+    let mut loaded = zero_vectors::<M>(comptime!(tile.others()));
     #[unroll]
     for j in 0..comptime!(tile.others()) {
-        let key = block + seat.col + tile.side * j;
+        let key = block + unit.col + tile.side * j;
         let mut value = Vector::<f32, M>::new(0.0f32);
         #[unroll]
         for i in 0..comptime!(tile.rows()) {
-            if key < asks.seen[i] {
-                value[i] = x[asks.map_rows[i] + key];
+            if key < unit_queries.visible[i] {
+                value[i] = x[unit_queries.map_rows[i] + key];
             }
         }
-        found[j] = value;
+        loaded[j] = value;
     }
-    found
+    loaded
 }
 
-/// The scores of a unit's keys of the tile from `block` on, the lowest where a query does not see a key; the map gets
-/// those that are seen.
+/// The scores of a unit's queries and its keys of the tile at `block`; [`LOWEST`] where a key is not visible to a query.
+/// Writes the visible scores to the map if it is wanted.
 #[cube]
 #[allow(clippy::too_many_arguments)]
-fn score<N: Size, M: Size>(
+fn compute_scores<N: Size, M: Size>(
     queries: &SharedMemory<Vector<f32, N>>,
     keys: &SharedMemory<Vector<f32, N>>,
     scale: f32,
-    asks: &Asks,
+    unit_queries: &UnitQueries,
     block: usize,
     map: &mut Array<f32>,
-    seat: &Seat,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
     #[comptime] wants_map: bool,
 ) -> Array<Vector<f32, M>> {
-    let mut scores = products::<N, M>(queries, keys, seat, tile);
+    let mut scores = products::<N, M>(queries, keys, unit, tile);
     #[unroll]
     for j in 0..comptime!(tile.others()) {
-        let key = block + seat.col + tile.side * j;
+        let key = block + unit.col + tile.side * j;
         let mut score = scores[j] * Vector::new(scale);
         #[unroll]
         for i in 0..comptime!(tile.rows()) {
-            if key < asks.seen[i] {
+            if key < unit_queries.visible[i] {
                 if wants_map {
-                    let at = asks.map_rows[i] + key;
-                    map[at] = score[i];
+                    let entry = unit_queries.map_rows[i] + key;
+                    map[entry] = score[i];
                 }
             } else {
                 score[i] = LOWEST;
@@ -106,68 +106,69 @@ fn score<N: Size, M: Size>(
     scores
 }
 
-/// Tells all units what values weigh under these scores, after dropout; the sum of this unit's weights, before it.
+/// Writes the weights of values under these scores to shared memory, after dropout. Returns the sum of the unit's weights
+/// before dropout.
 #[cube]
 #[allow(clippy::too_many_arguments)]
-fn weigh<M: Size>(
+fn write_weights<M: Size>(
     scores: &Array<Vector<f32, M>>,
-    most: Vector<f32, M>,
-    asks: &Asks,
+    largest: Vector<f32, M>,
+    unit_queries: &UnitQueries,
     block: usize,
     dropped: &Drop,
     weights: &mut SharedMemory<Vector<f32, M>>,
-    seat: &Seat,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
     #[comptime] drops: bool,
 ) -> Vector<f32, M> {
     let mut sum = Vector::<f32, M>::new(0.0f32);
     #[unroll]
     for j in 0..comptime!(tile.others()) {
-        let place = seat.col + tile.side * j;
-        let key = block + place;
-        let mut weight = (scores[j] - most).exp();
+        let index = unit.col + tile.side * j;
+        let key = block + index;
+        let mut weight = (scores[j] - largest).exp();
         #[unroll]
         for i in 0..comptime!(tile.rows()) {
-            weight[i] = select(key < asks.seen[i], weight[i], 0.0);
+            weight[i] = select(key < unit_queries.visible[i], weight[i], 0.0);
         }
         sum += weight;
         if drops {
             #[unroll]
             for i in 0..comptime!(tile.rows()) {
-                weight[i] *= factor(dropped, (asks.map_rows[i] + key) as u32);
+                weight[i] *= factor(dropped, (unit_queries.map_rows[i] + key) as u32);
             }
         }
-        weights[told(place, seat.row, tile)] = weight;
+        weights[shared_index(index, unit.row, tile)] = weight;
     }
     sum
 }
 
-/// Makes probabilities of the scores in the map, which each unit finds where it wrote them itself.
+/// Turns the scores in the map into probabilities. Each unit reads only scores that it wrote itself.
 #[cube]
 #[allow(clippy::too_many_arguments)]
-fn finish_map<M: Size>(
+fn normalise_map<M: Size>(
     map: &mut Array<f32>,
-    most: Vector<f32, M>,
+    largest: Vector<f32, M>,
     scales: Vector<f32, M>,
-    span: &Place,
-    asks: &Asks,
+    span: &DeviceSpan,
+    unit_queries: &UnitQueries,
     first: usize,
-    seat: &Seat,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
 ) {
     let mut block = 0usize.runtime();
     while block < span.key_len {
-        let scores = look::<M>(map, asks, block, seat, tile);
+        let scores = load_map::<M>(map, unit_queries, block, unit, tile);
         #[unroll]
         for j in 0..comptime!(tile.others()) {
-            let key = block + seat.col + tile.side * j;
-            let weight = (scores[j] - most).exp() * scales;
+            let key = block + unit.col + tile.side * j;
+            let weight = (scores[j] - largest).exp() * scales;
             #[unroll]
             for i in 0..comptime!(tile.rows()) {
-                let row = first + seat.row + tile.side * i;
+                let row = first + unit.row + tile.side * i;
                 if row < span.query_len && key < span.key_len {
-                    let at = asks.map_rows[i] + key;
-                    map[at] = select(key < asks.seen[i], weight[i], 0.0);
+                    let entry = unit_queries.map_rows[i] + key;
+                    map[entry] = select(key < unit_queries.visible[i], weight[i], 0.0);
                 }
             }
         }
@@ -185,7 +186,7 @@ pub(super) fn attend_kernel<F: Float, N: Size, M: Size>(
     context: &mut Array<Vector<f32, N>>,
     short: &mut Array<Vector<F, N>>,
     map: &mut Array<f32>,
-    of: &HeadsOf,
+    of: &Heads,
     dropped: &Drop,
     #[comptime] tile: Tile,
     #[comptime] wants_map: bool,
@@ -193,55 +194,73 @@ pub(super) fn attend_kernel<F: Float, N: Size, M: Size>(
     #[comptime] rounds: bool,
     #[define(F)] _rounded: StorageType,
 ) {
-    let span = place(spans, CUBE_POS_Z as usize);
+    let span = read_span(spans, CUBE_POS_Z as usize);
     let first = CUBE_POS_X as usize * tile.own;
     if first < span.query_len {
-        let (seat, rows) = (seat(tile), comptime!(tile.rows()));
-        let asks = asks(&span, of, first, &seat, tile);
+        let (unit, rows) = (unit_position(tile), comptime!(tile.rows()));
+        let unit_queries = unit_queries(&span, of, first, &unit, tile);
         let width = of.width as usize;
-        let query_run = run(span.query_start, span.query_len, width, tile);
-        let key_run = run(span.key_start, span.key_len, width, tile);
+        let query_rows = head_rows(span.query_start, span.query_len, width, tile);
+        let key_rows = head_rows(span.key_start, span.key_len, width, tile);
 
-        let mut queries = room::<N>(tile.own, tile);
-        let mut keys = room::<N>(tile.other, tile);
-        let mut values = room::<N>(tile.other, tile);
-        let mut tops = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.side * tile.side));
+        let mut queries = shared_rows::<N>(tile.own, tile);
+        let mut keys = shared_rows::<N>(tile.other, tile);
+        let mut values = shared_rows::<N>(tile.other, tile);
+        let mut row_maxima = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.side * tile.side));
         let mut weights = SharedMemory::<Vector<f32, M>>::new(comptime!(tile.other * tile.side));
-        load::<N>(q, &query_run, first, &mut queries, tile.own, tile);
+        load::<N>(q, &query_rows, first, &mut queries, tile.own, tile);
 
-        let mut sums = no_sums::<N>(comptime!(rows * tile.columns()));
-        let mut most = Vector::<f32, M>::new(LOWEST);
+        let mut sums = zero_vectors::<N>(comptime!(rows * tile.columns()));
+        let mut largest = Vector::<f32, M>::new(LOWEST);
         let mut total = Vector::<f32, M>::new(0.0f32);
         let mut block = 0usize.runtime();
-        while block < asks.most_seen {
+        while block < unit_queries.max_visible {
             if block > 0 {
                 sync_cube();
             }
-            load::<N>(k, &key_run, block, &mut keys, tile.other, tile);
-            load::<N>(v, &key_run, block, &mut values, tile.other, tile);
+            load::<N>(k, &key_rows, block, &mut keys, tile.other, tile);
+            load::<N>(v, &key_rows, block, &mut values, tile.other, tile);
             sync_cube();
 
-            let scores =
-                score::<N, M>(&queries, &keys, of.scale, &asks, block, map, &seat, tile, wants_map);
-            let mut top = most;
+            let scores = compute_scores::<N, M>(
+                &queries,
+                &keys,
+                of.scale,
+                &unit_queries,
+                block,
+                map,
+                &unit,
+                tile,
+                wants_map,
+            );
+            let mut top = largest;
             #[unroll]
             for j in 0..comptime!(tile.others()) {
                 top = max(top, scores[j]);
             }
-            let top = row_max::<M>(top, &mut tops, &seat, tile);
-            let shrink = (most - top).exp();
-            most = top;
-            let sum =
-                weigh::<M>(&scores, most, &asks, block, dropped, &mut weights, &seat, tile, drops);
+            let top = row_max::<M>(top, &mut row_maxima, &unit, tile);
+            let shrink = (largest - top).exp();
+            largest = top;
+            let sum = write_weights::<M>(
+                &scores,
+                largest,
+                &unit_queries,
+                block,
+                dropped,
+                &mut weights,
+                &unit,
+                tile,
+                drops,
+            );
             total = total * shrink + sum;
             rescale::<N, M>(&mut sums, shrink, tile);
             sync_cube();
-            let count = min(tile.other, asks.most_seen - block);
-            mix::<N, M>(&weights, &values, count, &seat, &mut sums, tile);
+            let count = min(tile.other, unit_queries.max_visible - block);
+            accumulate::<N, M>(&weights, &values, count, &unit, &mut sums, tile);
             block += tile.other;
         }
 
-        let total = row_sum::<M>(total, &mut tops, &seat, tile);
+        let total = row_sum::<M>(total, &mut row_maxima, &unit, tile);
         let mut scales = Vector::<f32, M>::new(0.0f32);
         #[unroll]
         for i in 0..rows {
@@ -249,9 +268,9 @@ pub(super) fn attend_kernel<F: Float, N: Size, M: Size>(
                 scales[i] = 1.0 / total[i];
             }
         }
-        write::<F, N, M>(&sums, scales, context, short, &query_run, first, &seat, tile, rounds);
+        write::<F, N, M>(&sums, scales, context, short, &query_rows, first, &unit, tile, rounds);
         if wants_map {
-            finish_map::<M>(map, most, scales, &span, &asks, first, &seat, tile);
+            normalise_map::<M>(map, largest, scales, &span, &unit_queries, first, &unit, tile);
         }
     }
 }

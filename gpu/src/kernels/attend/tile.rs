@@ -1,21 +1,21 @@
-//! Tiles of rows in shared memory, and the products that a unit adds up in registers.
+//! Tiles of rows in shared memory, and the products that units accumulate in registers.
 //!
-//! A cube owns a tile of rows and walks over tiles of other rows. Its units sit in a square of `side` by `side`: one
-//! in `(row, col)` has the own rows `row + side * i`, the others `col + side * j`, and the columns' vectors
-//! `col + side * j` of a result. What it knows of its rows for one other row is a vector too: `M` of them.
+//! A cube owns a tile of rows and iterates over tiles of other rows. Its units form a square of `side` by `side`. The unit
+//! at `(row, col)` computes own rows `row + side * i` with other rows `col + side * j`, and of a result the vectors of
+//! columns `col + side * j`. The values of a unit's own rows for one other row form a vector of length `M`.
 
 use cubecl::prelude::*;
 
-/// Floats of shared memory that a cube may take: under what every device has.
-const SHARED: usize = 7_000;
+/// The largest number of floats in the shared memory of a cube, which every device has.
+const MAX_SHARED: usize = 7_000;
 
-/// How the units of a cube divide the work.
+/// The division of work among the units of a cube.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Tile {
-    /// Rows that the cube owns, and rows of a tile that it walks over.
+    /// Rows that the cube owns, and rows of each tile that it iterates over.
     pub own: usize,
     pub other: usize,
-    /// Columns of a head, and how many of them a vector holds.
+    /// Columns of a head, and columns in a vector.
     pub size: usize,
     pub lanes: usize,
     /// Units along each side of the square.
@@ -23,21 +23,21 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    /// For heads of `size` columns, in vectors of `lanes`, of which the longest sentence has `longest` rows.
+    /// A tile for heads of `size` columns in vectors of `lanes`, where the longest sentence has `longest` rows.
     pub fn of(size: usize, lanes: usize, longest: usize) -> Self {
         let shapes = [(32, 16), (16, 16), (8, 16), (16, 8), (8, 8), (4, 4), (2, 2), (1, 1)];
         let tiles = shapes.map(|(own, other)| {
             let side = own.min(other).min(8);
             Self { own, other, size, lanes, side }
         });
-        // Rows that no sentence has are work for nothing.
-        let fits = |tile: &Self| tile.own < 2 * longest.max(8) && tile.shared() <= SHARED;
+        // Rows that no sentence has would be wasted work.
+        let fits = |tile: &Self| tile.own < 2 * longest.max(8) && tile.shared() <= MAX_SHARED;
         tiles.into_iter().find(fits).unwrap_or_else(|| {
             panic!("a head of {size} columns does not fit the shared memory of a GPU")
         })
     }
 
-    /// Floats that the own rows take, two tiles of others, and what the units tell each other.
+    /// Floats of the own rows, of two tiles of other rows, and of the values that units exchange.
     fn shared(&self) -> usize {
         (self.own + 2 * self.other) * self.pitch() * self.lanes
             + self.own * (self.other + self.side)
@@ -47,7 +47,7 @@ impl Tile {
         CubeDim::new_1d((self.side * self.side) as u32)
     }
 
-    /// Vectors of a row, and how far apart rows lie: an odd number, so that neighbours are in different banks.
+    /// Vectors of a row, and the distance of rows: an odd number, so that adjacent rows are in different banks.
     pub const fn vectors(&self) -> usize {
         self.size / self.lanes
     }
@@ -56,7 +56,7 @@ impl Tile {
         self.vectors() | 1
     }
 
-    /// Own rows of a unit, others, and vectors of a row of the result.
+    /// Own rows of a unit, other rows of a unit, and its vectors in a row of the result.
     pub const fn rows(&self) -> usize {
         self.own / self.side
     }
@@ -70,17 +70,17 @@ impl Tile {
     }
 }
 
-/// Where a unit sits in the square.
+/// The position of a unit in the square.
 #[derive(CubeType, Clone, Copy)]
-pub(super) struct Seat {
+pub(super) struct UnitPosition {
     pub row: usize,
     pub col: usize,
 }
 
-/// Units near in number are near in both directions: those that the memory serves at once then load from few
-/// places.
+/// The position of this unit, in Z-order: units of one memory access are close in both directions, so that they read few
+/// distinct rows.
 #[cube]
-pub(super) fn seat(#[comptime] tile: Tile) -> Seat {
+pub(super) fn unit_position(#[comptime] tile: Tile) -> UnitPosition {
     let unit = UNIT_POS as usize;
     let mut row = 0usize.runtime();
     let mut col = 0usize.runtime();
@@ -89,39 +89,45 @@ pub(super) fn seat(#[comptime] tile: Tile) -> Seat {
         col += ((unit >> (2 * bit)) & 1) << bit;
         row += ((unit >> (2 * bit + 1)) & 1) << bit;
     }
-    Seat { row, col }
+    UnitPosition { row, col }
 }
 
-/// Rows of one head of one sentence.
+/// The rows of one head of one sentence.
 #[derive(CubeType, Clone, Copy)]
-pub(super) struct Run {
-    /// The first row, and how many there are.
+pub(super) struct HeadRows {
+    /// The first row, and the number of rows.
     pub start: usize,
     pub len: usize,
-    /// Vectors from one row to the next, and before the head's.
+    /// Vectors from one row to the next, and the first vector of the head in a row.
     pub width: usize,
     pub head: usize,
 }
 
+/// The rows of this cube's head.
 #[cube]
-pub(super) fn run(start: usize, len: usize, width: usize, #[comptime] tile: Tile) -> Run {
-    Run { start, len, width, head: CUBE_POS_Y as usize * comptime!(tile.vectors()) }
+pub(super) fn head_rows(
+    start: usize,
+    len: usize,
+    width: usize,
+    #[comptime] tile: Tile,
+) -> HeadRows {
+    HeadRows { start, len, width, head: CUBE_POS_Y as usize * comptime!(tile.vectors()) }
 }
 
-/// Memory for `rows` rows.
+/// Shared memory for `rows` rows.
 #[cube]
-pub(super) fn room<N: Size>(
+pub(super) fn shared_rows<N: Size>(
     #[comptime] rows: usize,
     #[comptime] tile: Tile,
 ) -> SharedMemory<Vector<f32, N>> {
     SharedMemory::<Vector<f32, N>>::new(comptime!(rows * tile.pitch()))
 }
 
-/// Rows `first..first + rows` of a run that has some, to shared memory: instead of rows beyond the run its last one.
+/// Loads rows `first..first + rows` to shared memory; beyond the last row, the last row. There must be at least one row.
 #[cube]
 pub(super) fn load<N: Size>(
     x: &Array<Vector<f32, N>>,
-    of: &Run,
+    of: &HeadRows,
     first: usize,
     to: &mut SharedMemory<Vector<f32, N>>,
     #[comptime] rows: usize,
@@ -130,7 +136,7 @@ pub(super) fn load<N: Size>(
     let vectors = comptime!(tile.vectors());
     let units = comptime!(tile.side * tile.side);
     let steps = comptime!((rows * vectors).div_ceil(units));
-    // No branches before the stores: then this many are on their way at once.
+    // No branches before the stores, so that this many loads are in flight at once.
     let batch = comptime!(steps.min(8));
     let turns = comptime!(steps.div_ceil(batch));
     let whole = comptime!(rows * vectors == turns * batch * units);
@@ -154,33 +160,33 @@ pub(super) fn load<N: Size>(
     }
 }
 
-/// The products of a unit's own rows with each of its others.
+/// The products of a unit's own rows with each of its other rows.
 #[cube]
 pub(super) fn products<N: Size, M: Size>(
     own: &SharedMemory<Vector<f32, N>>,
     others: &SharedMemory<Vector<f32, N>>,
-    seat: &Seat,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
 ) -> Array<Vector<f32, M>> {
     let (rows, count) = comptime!((tile.rows(), tile.others()));
     let (side, pitch) = comptime!((tile.side, tile.pitch()));
-    let mut sums = no_sums::<N>(comptime!(rows * count));
+    let mut sums = zero_vectors::<N>(comptime!(rows * count));
     let mut x = Array::<Vector<f32, N>>::new(rows);
     for c in 0..comptime!(tile.vectors()) {
         #[unroll]
         for i in 0..rows {
-            x[i] = own[(seat.row + side * i) * pitch + c];
+            x[i] = own[(unit.row + side * i) * pitch + c];
         }
         #[unroll]
         for j in 0..count {
-            let y = others[(seat.col + side * j) * pitch + c];
+            let y = others[(unit.col + side * j) * pitch + c];
             #[unroll]
             for i in 0..rows {
                 sums[j * rows + i] += x[i] * y;
             }
         }
     }
-    let mut products = no_sums::<M>(count);
+    let mut products = zero_vectors::<M>(count);
     #[unroll]
     for j in 0..count {
         let mut product = Vector::<f32, M>::new(0.0f32);
@@ -194,23 +200,23 @@ pub(super) fn products<N: Size, M: Size>(
     products
 }
 
-/// `sums[i, j] += sum_k weights[k, i] x[k, j]` over the first `count` rows of a tile: `i` the unit's own rows, `j` its
-/// vectors of columns.
+/// `sums[i, j] += sum_k weights[k, i] x[k, j]` over the first `count` rows `k` of a tile, for the unit's own rows `i` and
+/// its vectors of columns `j`.
 #[cube]
-pub(super) fn mix<N: Size, M: Size>(
+pub(super) fn accumulate<N: Size, M: Size>(
     weights: &SharedMemory<Vector<f32, M>>,
     x: &SharedMemory<Vector<f32, N>>,
     count: usize,
-    seat: &Seat,
+    unit: &UnitPosition,
     sums: &mut Array<Vector<f32, N>>,
     #[comptime] tile: Tile,
 ) {
     let (rows, columns) = comptime!((tile.rows(), tile.columns()));
     for k in 0..count {
-        let weight = weights[told(k, seat.row, tile)];
+        let weight = weights[shared_index(k, unit.row, tile)];
         #[unroll]
         for j in 0..columns {
-            let y = x[k * comptime!(tile.pitch()) + column(seat, j, tile)];
+            let y = x[k * comptime!(tile.pitch()) + column(unit, j, tile)];
             #[unroll]
             for i in 0..rows {
                 sums[i * columns + j] += Vector::<f32, N>::new(weight[i]) * y;
@@ -219,10 +225,10 @@ pub(super) fn mix<N: Size, M: Size>(
     }
 }
 
-/// The `j`th vector of columns of a unit; where it has none, another's, which nobody will ask for.
+/// The `j`th vector of columns of a unit. Where the unit has no such vector, another one, whose sums are not used.
 #[cube]
-fn column(seat: &Seat, #[comptime] j: usize, #[comptime] tile: Tile) -> usize {
-    let col = seat.col + tile.side * j;
+fn column(unit: &UnitPosition, #[comptime] j: usize, #[comptime] tile: Tile) -> usize {
+    let col = unit.col + tile.side * j;
     if comptime!(tile.side * (j + 1) <= tile.vectors()) {
         col
     } else {
@@ -230,51 +236,52 @@ fn column(seat: &Seat, #[comptime] j: usize, #[comptime] tile: Tile) -> usize {
     }
 }
 
-/// Where units in `row` tell what they know of their own rows about the other row `k`.
+/// The index in shared memory of the values of units in `row` for the other row `k`.
 #[cube]
-pub(super) fn told(k: usize, row: usize, #[comptime] tile: Tile) -> usize {
+pub(super) fn shared_index(k: usize, row: usize, #[comptime] tile: Tile) -> usize {
     k * tile.side + row
 }
 
-/// The sum of `value` over the units that have the same own rows; every unit of the cube comes here. `board` has room
-/// for what each of them tells, and nobody is to be reading it.
+/// The sum of `value` over the units with the same own rows. Every unit of the cube must call this. `shared` has an element
+/// for each unit, which no unit is still reading.
 #[cube]
 pub(super) fn row_sum<M: Size>(
     value: Vector<f32, M>,
-    board: &mut SharedMemory<Vector<f32, M>>,
-    seat: &Seat,
+    shared: &mut SharedMemory<Vector<f32, M>>,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
 ) -> Vector<f32, M> {
-    board[told(seat.col, seat.row, tile)] = value;
+    shared[shared_index(unit.col, unit.row, tile)] = value;
     sync_cube();
     let mut sum = Vector::<f32, M>::new(0.0f32);
     #[unroll]
     for col in 0..tile.side {
-        sum += board[told(col, seat.row, tile)];
+        sum += shared[shared_index(col, unit.row, tile)];
     }
     sum
 }
 
-/// The largest `value` of the units that have the same own rows; as [`row_sum`].
+/// The largest `value` of the units with the same own rows, computed like [`row_sum`].
 #[cube]
 pub(super) fn row_max<M: Size>(
     value: Vector<f32, M>,
-    board: &mut SharedMemory<Vector<f32, M>>,
-    seat: &Seat,
+    shared: &mut SharedMemory<Vector<f32, M>>,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
 ) -> Vector<f32, M> {
-    board[told(seat.col, seat.row, tile)] = value;
+    shared[shared_index(unit.col, unit.row, tile)] = value;
     sync_cube();
-    let mut most = value;
+    let mut largest = value;
     #[unroll]
     for col in 0..tile.side {
-        most = max(most, board[told(col, seat.row, tile)]);
+        largest = max(largest, shared[shared_index(col, unit.row, tile)]);
     }
-    most
+    largest
 }
 
+/// `count` vectors of zeros.
 #[cube]
-pub(super) fn no_sums<N: Size>(#[comptime] count: usize) -> Array<Vector<f32, N>> {
+pub(super) fn zero_vectors<N: Size>(#[comptime] count: usize) -> Array<Vector<f32, N>> {
     let mut sums = Array::<Vector<f32, N>>::new(count);
     #[unroll]
     for j in 0..count {
@@ -283,7 +290,7 @@ pub(super) fn no_sums<N: Size>(#[comptime] count: usize) -> Array<Vector<f32, N>
     sums
 }
 
-/// Multiplies row `i` by `factors[i]`.
+/// Multiplies each row `i` by `factors[i]`.
 #[cube]
 pub(super) fn rescale<N: Size, M: Size>(
     sums: &mut Array<Vector<f32, N>>,
@@ -301,7 +308,7 @@ pub(super) fn rescale<N: Size, M: Size>(
     }
 }
 
-/// Writes a unit's part of the rows from `first` on, row `i` times `factors[i]`, and again in `short` if that is wanted.
+/// Writes a unit's part of the rows from `first`, row `i` times `factors[i]`, and again to `short` where products round.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn write<F: Float, N: Size, M: Size>(
@@ -309,22 +316,22 @@ pub(super) fn write<F: Float, N: Size, M: Size>(
     factors: Vector<f32, M>,
     out: &mut Array<Vector<f32, N>>,
     short: &mut Array<Vector<F, N>>,
-    of: &Run,
+    of: &HeadRows,
     first: usize,
-    seat: &Seat,
+    unit: &UnitPosition,
     #[comptime] tile: Tile,
     #[comptime] rounds: bool,
 ) {
     let (rows, columns) = comptime!((tile.rows(), tile.columns()));
     #[unroll]
     for i in 0..rows {
-        let row = first + seat.row + tile.side * i;
+        let row = first + unit.row + tile.side * i;
         if row < of.len {
             let base = (of.start + row) * of.width + of.head;
             let factor = Vector::<f32, N>::new(factors[i]);
             #[unroll]
             for j in 0..columns {
-                let col = seat.col + tile.side * j;
+                let col = unit.col + tile.side * j;
                 if col < comptime!(tile.vectors()) {
                     let value = sums[i * columns + j] * factor;
                     out[base + col] = value;

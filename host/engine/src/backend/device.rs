@@ -7,9 +7,9 @@ use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};
 use a2d_system::output;
 use clap::ValueEnum;
-use std::fmt;
 use std::io::Write;
-use std::str::FromStr;
+
+pub use a2d_device::Device;
 
 /// A kind of backend, as asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -21,41 +21,6 @@ pub enum Backend {
     Cpu,
     /// A graphics processor.
     Gpu,
-}
-
-/// One device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    /// The processor.
-    Cpu,
-    /// A CUDA device, by number.
-    Cuda(u32),
-    /// A device of Vulkan or Metal, by number.
-    Wgpu(u32),
-}
-
-impl FromStr for Device {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, number) = text.split_once(':').unwrap_or((text, "0"));
-        match (kind, number.parse(), text) {
-            (_, _, "cpu") => Ok(Self::Cpu),
-            ("cuda", Ok(number), _) => Ok(Self::Cuda(number)),
-            ("wgpu", Ok(number), _) => Ok(Self::Wgpu(number)),
-            _ => Err("expected cpu, cuda:N or wgpu:N".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(number) => write!(f, "cuda:{number}"),
-            Self::Wgpu(number) => write!(f, "wgpu:{number}"),
-        }
-    }
 }
 
 /// What `--backend` and `--device` ask for together.

@@ -1,8 +1,7 @@
 //! The GPUs of this machine, through `a2d-gpu`.
 
 use crate::backend::device::{Device, Work};
-use a2d_core::backend::Train;
-use a2d_gpu::{Id, Info, Listing};
+use a2d_gpu::{Info, Listing};
 use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};
 
@@ -43,7 +42,7 @@ pub struct Described {
 pub fn list() -> (Vec<Described>, Vec<String>) {
     let Listing { devices, missing } = a2d_gpu::list();
     let described = |info: Info| Described {
-        device: device(info.id),
+        device: info.id,
         name: info.name,
         software: info.software,
         memory: info.memory,
@@ -57,13 +56,8 @@ impl Gpu {
     ///
     /// Errors (misuse): there is none; what was looked for, and how to do without.
     pub fn find(asked: Option<Device>) -> Result<Self> {
-        let id = match asked {
-            Some(Device::Cuda(number)) => Some(Id::Cuda(number)),
-            Some(Device::Wgpu(number)) => Some(Id::Wgpu(number)),
-            Some(Device::Cpu) | None => None,
-        };
         let all = a2d_gpu::list();
-        match all.pick(id) {
+        match all.pick(asked.filter(|&device| device != Device::Cpu)) {
             Ok(info) => Ok(Self { info, all, asked: asked.is_some() }),
             Err(text) => Err(Error::misuse(format!("{text}; --backend cpu does without"))),
         }
@@ -71,8 +65,8 @@ impl Gpu {
 
     /// The CUDA device of this number instead of another one, if there is one.
     pub fn of_rank(self, number: usize) -> Self {
-        let own = u32::try_from(number).ok().map(Id::Cuda);
-        let own = own.filter(|_| matches!(self.info.id, Id::Cuda(_)));
+        let own = u32::try_from(number).ok().map(Device::Cuda);
+        let own = own.filter(|_| matches!(self.info.id, Device::Cuda(_)));
         match own.and_then(|id| self.all.pick(Some(id)).ok()) {
             Some(info) => Self { info, ..self },
             None => self,
@@ -87,13 +81,13 @@ impl Gpu {
 
     /// Its name.
     pub fn device(&self) -> Device {
-        device(self.info.id)
+        self.info.id
     }
 
     /// What would make it faster, unless it was named.
     pub fn note(&self) -> Option<String> {
         let Info { id, name, .. } = &self.info;
-        let slow = !self.asked && matches!(id, Id::Wgpu(_)) && name.contains("NVIDIA");
+        let slow = !self.asked && matches!(id, Device::Wgpu(_)) && name.contains("NVIDIA");
         let text = || format!("{name} is used without CUDA ({})", self.all.missing.join("; "));
         slow.then(text)
     }
@@ -107,7 +101,7 @@ impl Gpu {
     ///
     /// Errors: it does not; which devices do.
     pub fn check(&self, precision: Precision) -> Result<(), String> {
-        self.all.check(&self.info, number(precision))
+        self.all.check(&self.info, precision)
     }
 
     /// Does `work` there.
@@ -115,34 +109,8 @@ impl Gpu {
     /// Errors: those of the work; it cannot be opened.
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
         a2d_gpu::name_in_failures(&self.info);
-        a2d_gpu::run(&self.info, number(precision), Carried(work)).map_err(Error::failed)?
-    }
-}
-
-/// A work of this crate as one of `a2d-gpu`.
-struct Carried<W>(W);
-
-impl<W: Work> a2d_gpu::Work for Carried<W> {
-    type Output = Result<W::Output>;
-
-    fn go<B: Train>(self, b: &mut B) -> Self::Output {
-        self.0.go(b)
-    }
-}
-
-fn device(id: Id) -> Device {
-    match id {
-        Id::Cuda(number) => Device::Cuda(number),
-        Id::Wgpu(number) => Device::Wgpu(number),
-    }
-}
-
-fn number(precision: Precision) -> a2d_gpu::Precision {
-    match precision {
-        Precision::F32 => a2d_gpu::Precision::F32,
-        Precision::Tf32 => a2d_gpu::Precision::Tf32,
-        Precision::Bf16 => a2d_gpu::Precision::Bf16,
-        Precision::F16 => a2d_gpu::Precision::F16,
+        let mut gpu = a2d_gpu::open(&self.info, precision).map_err(Error::failed)?;
+        work.go(&mut gpu)
     }
 }
 

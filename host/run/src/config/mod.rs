@@ -25,6 +25,7 @@ mod model;
 mod schema;
 mod train;
 
+pub use a2d_device::Precision;
 pub use compare::Change;
 pub use data::Data;
 pub use distill::{
@@ -34,7 +35,7 @@ pub use distill::{
 pub use layers::{Origin, Setting};
 pub use load::{load, load_with, parse};
 pub use model::{Activation, Model};
-pub use train::{OnNan, Precision, SelectBy, Train};
+pub use train::{OnNan, SelectBy, Train};
 
 use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};

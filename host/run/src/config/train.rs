@@ -1,5 +1,6 @@
 //! `[train]` and `[teacher.train]`: optimiser, schedule, validation, stopping.
 
+use a2d_device::Precision;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -114,33 +115,6 @@ impl fmt::Display for OnNan {
         f.write_str(match self {
             Self::Stop => "stop",
             Self::Retry => "retry",
-        })
-    }
-}
-
-/// The numbers that matrix products are computed with; weights, sums and everything else are f32. The CPU has
-/// f32, and bf16 to study it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floating point.
-    #[default]
-    F32,
-    /// The digits of f16 with the range of f32, on NVIDIA's tensor cores.
-    Tf32,
-    /// 16 bits with the range of f32.
-    Bf16,
-    /// 16 bits with more digits and less range.
-    F16,
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::Tf32 => "tf32",
-            Self::Bf16 => "bf16",
-            Self::F16 => "f16",
         })
     }
 }

@@ -1,38 +1,19 @@
-//! Which devices there are, and which of them is taken.
+//! What is known of devices, and the choice of one.
 
-use crate::Precision;
-use std::fmt;
+use a2d_device::{Device, Precision};
 
-/// One device, as it is named on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Id {
-    /// A device of CUDA, by CUDA's number.
-    Cuda(u32),
-    /// An adapter of Vulkan or Metal, by its place in [`list`].
-    Wgpu(u32),
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cuda(number) => write!(f, "cuda:{number}"),
-            Self::Wgpu(number) => write!(f, "wgpu:{number}"),
-        }
-    }
-}
-
-/// What is known of a device before it is used.
+/// What is known of a device before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
-    /// Its number.
-    pub id: Id,
-    /// What its maker calls it.
+    /// Its name on the command line.
+    pub id: Device,
+    /// The vendor's name for it.
     pub name: String,
-    /// Whether it is the processor in disguise, which is taken only where it is named.
+    /// Whether it is emulated by the processor. Such a device is used only where it is named.
     pub software: bool,
-    /// Bytes of memory, where the driver tells.
+    /// Bytes of memory, where the driver reports them.
     pub memory: Option<u64>,
-    /// What it can compute with; always f32.
+    /// The precisions of its matrix products; always f32.
     pub precisions: Vec<Precision>,
 }
 
@@ -41,28 +22,17 @@ pub struct Info {
 pub struct Listing {
     /// In the order of preference: those of CUDA, then adapters, discrete ones first and software last.
     pub devices: Vec<Info>,
-    /// What keeps there from being more, in words.
+    /// Why there are no others, in words.
     pub missing: Vec<String>,
 }
 
-/// Looks for devices; panics nowhere, whatever is not installed.
-pub fn list() -> Listing {
-    let mut listing = Listing::default();
-    crate::cuda::list(&mut listing);
-    crate::adapters::list(&mut listing);
-    listing
-}
-
-/// [`Listing::pick`] of this machine.
-pub fn pick(asked: Option<Id>) -> Result<Info, String> {
-    list().pick(asked)
-}
-
 impl Listing {
-    /// The device that is asked for; without a wish the first that is no software.
+    /// The device asked for, or else the first that is not software.
     ///
-    /// Errors, one line each: there is no such device, and what there is instead.
-    pub fn pick(&self, asked: Option<Id>) -> Result<Info, String> {
+    /// # Errors
+    ///
+    /// One line: there is no such device, and which there are.
+    pub fn pick(&self, asked: Option<Device>) -> Result<Info, String> {
         let wanted = |info: &&Info| asked.map_or(!info.software, |id| info.id == id);
         if let Some(info) = self.devices.iter().find(wanted) {
             return Ok(info.clone());
@@ -77,9 +47,9 @@ impl Listing {
             (None, false) => format!("; software is used only where it is named: --device {there}"),
         };
         let concerns = |text: &&String| match asked {
-            Some(Id::Cuda(_)) => text.starts_with("CUDA"),
-            Some(Id::Wgpu(_)) => !text.starts_with("CUDA"),
-            None => true,
+            Some(Device::Cuda(_)) => text.starts_with("CUDA"),
+            Some(Device::Wgpu(_)) => !text.starts_with("CUDA"),
+            Some(Device::Cpu) | None => true,
         };
         let missing: Vec<_> = self.missing.iter().filter(concerns).map(String::as_str).collect();
         let missing = match &missing[..] {
@@ -89,9 +59,11 @@ impl Listing {
         Err(format!("{what}{missing}{there}"))
     }
 
-    /// Whether a device of the list has a precision.
+    /// Checks that a device of the list has a precision.
     ///
-    /// Errors, one line: it has not; which devices have it, and what to use here.
+    /// # Errors
+    ///
+    /// One line: it has not; which devices have it, and what to use instead.
     pub fn check(&self, info: &Info, precision: Precision) -> Result<(), String> {
         if info.precisions.contains(&precision) {
             return Ok(());
@@ -105,13 +77,5 @@ impl Listing {
     fn named(&self, which: impl Fn(&Info) -> bool) -> String {
         let ids = self.devices.iter().filter(|info| which(info)).map(|info| info.id.to_string());
         ids.collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// Bytes of a device that nobody uses now, where the driver tells.
-pub fn free_memory(id: Id) -> Option<u64> {
-    match id {
-        Id::Cuda(number) => crate::cuda::free_memory(number),
-        Id::Wgpu(_) => None,
     }
 }

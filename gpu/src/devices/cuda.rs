@@ -1,8 +1,10 @@
-//! What of CUDA is here: asked before CubeCL is, which panics where something is missing.
+//! What of CUDA is installed. Checked before CubeCL is used, which panics where something is missing.
 
-use crate::device::Listing;
 #[cfg(feature = "cuda")]
-use crate::{Id, Info, Precision};
+use super::listing::Info;
+use super::listing::Listing;
+#[cfg(feature = "cuda")]
+use a2d_device::{Device, Precision};
 
 #[cfg(not(feature = "cuda"))]
 pub fn list(listing: &mut Listing) {
@@ -14,7 +16,7 @@ pub fn free_memory(_: u32) -> Option<u64> {
     None
 }
 
-/// Adds CUDA's devices, or what they lack.
+/// Adds CUDA's devices, or what is missing to use them.
 #[cfg(feature = "cuda")]
 pub fn list(listing: &mut Listing) {
     match missing() {
@@ -26,7 +28,7 @@ pub fn list(listing: &mut Listing) {
     }
 }
 
-/// What has to be installed.
+/// What is not installed.
 #[cfg(feature = "cuda")]
 fn missing() -> Vec<String> {
     if !driver::is_there() {
@@ -45,7 +47,7 @@ fn missing() -> Vec<String> {
 
 #[cfg(feature = "cuda")]
 fn devices() -> Result<Vec<Info>, String> {
-    let count = cudarc::driver::CudaContext::device_count().map_err(told)?;
+    let count = cudarc::driver::CudaContext::device_count().map_err(error_name)?;
     if count == 0 {
         return Err("no device".to_owned());
     }
@@ -54,11 +56,11 @@ fn devices() -> Result<Vec<Info>, String> {
 
 #[cfg(feature = "cuda")]
 fn device(number: i32) -> Result<Info, String> {
-    let device = cudarc::driver::result::device::get(number).map_err(told)?;
-    let (memory, generation) = driver::properties(device).map_err(told)?;
+    let device = cudarc::driver::result::device::get(number).map_err(error_name)?;
+    let (memory, generation) = driver::properties(device).map_err(error_name)?;
     Ok(Info {
-        id: Id::Cuda(number as u32),
-        name: cudarc::driver::result::device::get_name(device).map_err(told)?,
+        id: Device::Cuda(number as u32),
+        name: cudarc::driver::result::device::get_name(device).map_err(error_name)?,
         software: false,
         memory: Some(memory),
         precisions: match generation {
@@ -69,7 +71,7 @@ fn device(number: i32) -> Result<Info, String> {
     })
 }
 
-/// Bytes that are free on a device.
+/// Free bytes of a device's memory.
 #[cfg(feature = "cuda")]
 pub fn free_memory(number: u32) -> Option<u64> {
     let context = cudarc::driver::CudaContext::new(number as usize).ok()?;
@@ -77,12 +79,12 @@ pub fn free_memory(number: u32) -> Option<u64> {
 }
 
 #[cfg(feature = "cuda")]
-fn told(error: cudarc::driver::DriverError) -> String {
+fn error_name(error: cudarc::driver::DriverError) -> String {
     let name = error.error_name().ok().map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| format!("{error:?}"))
 }
 
-/// The calls of the driver that Rust cannot check.
+/// Calls of the driver, which are unsafe.
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)]
 mod driver {
@@ -90,18 +92,18 @@ mod driver {
     use cudarc::driver::{DriverError, result, sys};
 
     pub fn is_there() -> bool {
-        // SAFETY: opens the driver's library, which is made for it, and calls nothing of it.
+        // SAFETY: loads the driver's library, which allows that at any time, and calls nothing.
         unsafe { sys::is_culib_present() }
     }
 
     pub fn has_compiler() -> bool {
-        // SAFETY: opens the compiler's library, which is made for it, and calls nothing of it.
+        // SAFETY: loads the compiler's library, which allows that at any time, and calls nothing.
         unsafe { cudarc::nvrtc::sys::is_culib_present() }
     }
 
-    /// Bytes of memory, and the first number of the compute capability.
+    /// Bytes of memory, and the major number of the compute capability.
     pub fn properties(device: sys::CUdevice) -> Result<(u64, i32), DriverError> {
-        // SAFETY: the driver gave out `device`, and both calls only ask.
+        // SAFETY: `device` comes from the driver, and both calls are queries.
         unsafe {
             let memory = result::device::total_mem(device)? as u64;
             Ok((memory, result::device::get_attribute(device, GENERATION)?))

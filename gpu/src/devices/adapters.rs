@@ -1,8 +1,10 @@
-//! The adapters of Vulkan (Metal on a Mac), in an order that does not change while the machine does not.
+//! The adapters of Vulkan (Metal on a Mac), in an order that is stable while the hardware is the same.
 
-use crate::device::Listing;
 #[cfg(feature = "wgpu")]
-use crate::{Id, Info, Precision};
+use super::listing::Info;
+use super::listing::Listing;
+#[cfg(feature = "wgpu")]
+use a2d_device::{Device, Precision};
 #[cfg(feature = "wgpu")]
 use cubecl::wgpu::{AutoGraphicsApi, GraphicsApi, WgpuDevice};
 #[cfg(feature = "wgpu")]
@@ -13,7 +15,7 @@ pub fn list(listing: &mut Listing) {
     listing.missing.push("Vulkan: not in this build".to_owned());
 }
 
-/// Adds the adapters, or says that there is none.
+/// Adds the adapters, or the note that there is none.
 #[cfg(feature = "wgpu")]
 pub fn list(listing: &mut Listing) {
     let found = adapters();
@@ -25,13 +27,13 @@ pub fn list(listing: &mut Listing) {
     listing.devices.extend(found.into_iter().map(|(info, _)| info));
 }
 
-/// The adapter of this number as CubeCL names it.
+/// CubeCL's name for the adapter of this number.
 #[cfg(feature = "wgpu")]
 pub fn nth(number: u32) -> Option<WgpuDevice> {
     adapters().into_iter().nth(number as usize).map(|(_, device)| device)
 }
 
-/// Each adapter with CubeCL's name for it: the kind, and the place among its kind.
+/// Each adapter with CubeCL's name for it: its kind, and its index among its kind.
 #[cfg(feature = "wgpu")]
 fn adapters() -> Vec<(Info, WgpuDevice)> {
     let backend = AutoGraphicsApi::backend();
@@ -47,7 +49,7 @@ fn adapters() -> Vec<(Info, WgpuDevice)> {
     let hardware = of(DeviceType::DiscreteGpu, WgpuDevice::DiscreteGpu)
         .chain(of(DeviceType::IntegratedGpu, WgpuDevice::IntegratedGpu))
         .chain(of(DeviceType::VirtualGpu, WgpuDevice::VirtualGpu));
-    // CubeCL knows one of the software ones, the first.
+    // CubeCL can open one software adapter, the first.
     let software = of(DeviceType::Cpu, |_| WgpuDevice::Cpu).take(1);
     let numbered = hardware.chain(software).enumerate();
     numbered.map(|(number, (adapter, device))| (info(number, adapter), device)).collect()
@@ -59,7 +61,7 @@ fn info(number: usize, adapter: &wgpu::Adapter) -> Info {
     let half = adapter.features().contains(Features::SHADER_F16);
     let half = half.then_some(Precision::F16);
     Info {
-        id: Id::Wgpu(number as u32),
+        id: Device::Wgpu(number as u32),
         name: info.name,
         software: info.device_type == DeviceType::Cpu,
         memory: None,

@@ -1,0 +1,104 @@
+//! What every kernel needs of a device: its client, its memory, and the precision of products. Code that is generic over
+//! CubeCL's runtimes is launched from here alone.
+
+use crate::pool::{Piece, Pool};
+use a2d_gemm::{Client, Product, dispatch};
+use cubecl::bytes::Bytes;
+use cubecl::future::block_on;
+use cubecl::server::{Handle, ServerError};
+use std::rc::Rc;
+
+/// Launches a kernel on the runtime of a context: `launch!(context, kernel(cubes, units, arguments…))`.
+macro_rules! launch {
+    ($context:expr, $kernel:ident $(::<$float:ty>)? ($($argument:expr),* $(,)?)) => {
+        a2d_gemm::dispatch!($context.client(), client: LaunchRuntime => {
+            $kernel::launch::<$($float,)? LaunchRuntime>(client, $($argument),*)
+        })
+    };
+}
+pub(crate) use launch;
+
+/// A device in use.
+pub(crate) struct Context {
+    client: Client,
+    pool: Pool,
+    /// Whether kernels also write their results rounded, as products take them: see `rounded`.
+    pub rounds: bool,
+}
+
+impl Context {
+    pub fn new(client: Client, rounds: bool) -> Self {
+        Self { client, pool: Pool::default(), rounds }
+    }
+
+    /// The client that kernels are launched with.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Uninitialised memory for `bytes`, at least for one element.
+    pub fn allocate(&self, bytes: usize) -> Rc<Piece> {
+        self.pool.allocate(bytes, |bytes| self.slab(bytes))
+    }
+
+    /// Memory of exactly `bytes`, outside CubeCL's pools.
+    fn slab(&self, bytes: usize) -> Handle {
+        let slab = dispatch!(&self.client, client: R => {
+            client.memory_persistent_allocation((), |()| client.empty(bytes))
+        });
+        slab.unwrap_or_else(|why| panic!("{bytes} bytes of device memory: {why:?}"))
+    }
+
+    /// Memory of CubeCL's own with these bytes.
+    pub fn upload(&self, bytes: Bytes) -> Handle {
+        dispatch!(&self.client, client: R => client.create(bytes))
+    }
+
+    /// [`Self::upload`] of floats.
+    pub fn upload_floats(&self, data: &[f32]) -> Handle {
+        use cubecl::prelude::CubeElement;
+        dispatch!(&self.client, client: R => client.create_from_slice(f32::as_bytes(data)))
+    }
+
+    /// The bytes behind `handles`, after everything launched before, with one synchronisation.
+    ///
+    /// # Errors
+    ///
+    /// A launch or the transfer failed.
+    pub fn read(&self, handles: Vec<Handle>) -> Result<Vec<Bytes>, ServerError> {
+        dispatch!(&self.client, client: R => {
+            let bytes = block_on(client.read_async(handles))?;
+            // Failed launches are reported by this call only.
+            client.flush()?;
+            Ok(bytes)
+        })
+    }
+
+    /// Waits for everything that was launched.
+    ///
+    /// # Errors
+    ///
+    /// A launch failed.
+    pub fn wait(&self) -> Result<(), ServerError> {
+        dispatch!(&self.client, client: R => block_on(client.sync()))
+    }
+
+    /// Bytes that are reserved on the device, where CubeCL reports them.
+    pub fn reserved(&self) -> Option<u64> {
+        dispatch!(&self.client, client: R => client.memory_usage().ok().map(|usage| usage.bytes_reserved))
+    }
+
+    /// Bytes of the largest buffer.
+    pub fn max_buffer(&self) -> u64 {
+        dispatch!(&self.client, client: R => client.properties().memory.max_page_size)
+    }
+
+    /// Launches a matrix product.
+    ///
+    /// # Errors
+    ///
+    /// No kernel of this device computes it.
+    pub fn multiply(&self, product: &Product<'_>) -> Result<(), String> {
+        product.launch(&self.client)
+    }
+}

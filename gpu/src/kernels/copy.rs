@@ -1,0 +1,105 @@
+//! Kernels that fill, copy and gather memory.
+
+use crate::context::{Context, launch};
+use crate::grid::{UNITS, elements, units};
+use crate::tensor::Tensor;
+use crate::view::View;
+use a2d_core::shape::Shape;
+use cubecl::prelude::*;
+
+/// The largest number of tensors that one launch gathers. Every device binds more buffers than this.
+const MAX_GATHERED: usize = 16;
+
+/// Cubes for each gathered tensor: enough to occupy a device.
+const CUBES: u32 = 64;
+
+/// An uninitialised tensor.
+pub(crate) fn empty(context: &Context, shape: Shape) -> Tensor {
+    Tensor::new(context.allocate(shape.len() * size_of::<f32>()), shape)
+}
+
+#[cube(launch)]
+fn fill_kernel(out: &mut Array<f32>, value: f32) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = value;
+    }
+}
+
+/// Sets all elements to `value`.
+pub(crate) fn fill(context: &Context, out: &View, value: f32) {
+    launch!(context, fill_kernel(elements(out.len), units(), out.arg(), value));
+}
+
+/// A tensor of zeros.
+pub(crate) fn zeros(context: &Context, shape: Shape) -> Tensor {
+    let out = empty(context, shape);
+    fill(context, &out.view(), 0.0);
+    out
+}
+
+#[cube(launch)]
+fn copy_kernel(x: &Array<f32>, out: &mut Array<f32>) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = x[ABSOLUTE_POS];
+    }
+}
+
+/// Copies `x` to `out`, of the same length.
+pub(crate) fn copy(context: &Context, x: &View, out: &View) {
+    launch!(context, copy_kernel(elements(out.len), units(), x.arg(), out.arg()));
+}
+
+/// Elements of one upload.
+const UPLOADED: usize = 1 << 17;
+
+/// A tensor of `data`. Uploads pass through CubeCL's own pool; short ones keep that pool small.
+pub(crate) fn upload(context: &Context, data: &[f32], shape: Shape) -> Tensor {
+    let out = empty(context, shape);
+    for (i, data) in data.chunks(UPLOADED).enumerate() {
+        let part = View::uploaded(context.upload_floats(data), data.len());
+        copy(context, &part, &out.part_of(UPLOADED * i, data.len()));
+    }
+    out
+}
+
+/// `x` itself, to be overwritten, or a copy where its memory is shared.
+pub(crate) fn unshared(context: &Context, x: Tensor) -> Tensor {
+    if x.is_unshared() {
+        x.forget_rounding();
+        return x;
+    }
+    let out = empty(context, x.shape);
+    copy(context, &x.view(), &out.view());
+    out
+}
+
+#[cube(launch)]
+fn gather_kernel(tensors: &Sequence<Array<f32>>, offsets: &Sequence<u32>, out: &mut Array<f32>) {
+    let step = (CUBES * UNITS) as usize;
+    #[unroll]
+    for t in 0..tensors.len() {
+        if CUBE_POS_Y as usize == t {
+            let x = tensors.index(t);
+            let offset = *offsets.index(t) as usize;
+            for i in range_stepped(ABSOLUTE_POS_X as usize, x.len(), step) {
+                out[offset + i] = x[i];
+            }
+        }
+    }
+}
+
+/// Copies each of `tensors` to its offset in `out`.
+pub(crate) fn gather(context: &Context, tensors: &[Tensor], offsets: &[usize], out: &View) {
+    for (tensors, offsets) in tensors.chunks(MAX_GATHERED).zip(offsets.chunks(MAX_GATHERED)) {
+        launch!(
+            context,
+            gather_kernel(
+                CubeCount::Static(CUBES, tensors.len() as u32, 1),
+                units(),
+                tensors.iter().map(|x| x.view().arg()).collect(),
+                offsets.iter().map(|&offset| offset as u32).collect(),
+                out.arg(),
+            )
+        );
+    }
+}

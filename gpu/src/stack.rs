@@ -1,0 +1,62 @@
+//! Stacks: tensors of one shape at equal distances.
+
+use crate::context::Context;
+use crate::kernels::copy::copy;
+use crate::row;
+use crate::tensor::Tensor;
+use crate::view::View;
+use a2d_core::shape::Shape;
+use std::rc::Rc;
+
+/// Tensors of one shape at equal distances in a row, which one launch can process.
+pub(crate) struct Stack {
+    /// The tensors in order; at least one.
+    pub tensors: Vec<Tensor>,
+    /// Elements from the start of one tensor to the start of the next.
+    pub step: usize,
+    /// From the start of the first tensor to the end of the last.
+    pub view: View,
+}
+
+impl Stack {
+    /// A stack of `count` uninitialised tensors.
+    pub fn new(context: &Context, shape: Shape, count: usize) -> Self {
+        let tensors = row::tensors(context, &vec![shape; count]);
+        Self::in_place(&tensors.iter().collect::<Vec<_>>()).expect("pieces of one shape")
+    }
+
+    /// A stack of `tensors`, copied where they do not lie in one.
+    pub fn of(context: &Context, tensors: &[&Tensor]) -> Self {
+        Self::in_place(tensors).unwrap_or_else(|| {
+            let shape = tensors[0].shape;
+            assert!(tensors.iter().all(|x| x.shape == shape), "a stack of unlike tensors");
+            let stack = Self::new(context, shape, tensors.len());
+            for (x, to) in tensors.iter().zip(&stack.tensors) {
+                copy(context, &x.view(), &to.view());
+            }
+            stack
+        })
+    }
+
+    /// The shape of each tensor.
+    pub fn shape(&self) -> Shape {
+        self.tensors[0].shape
+    }
+
+    fn in_place(tensors: &[&Tensor]) -> Option<Self> {
+        let first = *tensors.first()?;
+        let (row, start) = first.buffer.place.as_ref()?;
+        let start = row.offsets()[*start];
+        let distance = |x: &&Tensor| {
+            let (of, number) = x.buffer.place.as_ref()?;
+            let same = Rc::ptr_eq(of, row) && x.shape == first.shape;
+            same.then(|| row.offsets()[*number].checked_sub(start)).flatten()
+        };
+        let distances: Vec<usize> = tensors.iter().map(distance).collect::<Option<_>>()?;
+        let step = distances.get(1).copied().unwrap_or(0);
+        let even = distances.iter().enumerate().all(|(i, &distance)| distance == i * step);
+        let len = step * (tensors.len() - 1) + first.len();
+        let tensors = || tensors.iter().map(|&x| x.clone()).collect();
+        even.then(|| Self { tensors: tensors(), step, view: row.memory().part_of(start, len) })
+    }
+}

@@ -223,6 +223,7 @@ fn a_full_disk_leaves_the_earlier_file() {
     let mut shell = Command::new("sh");
     let child = shell.args(["-c", script]).arg(this).env("A2D_TEST_FULL", &path).output().unwrap();
     assert!(child.status.success(), "{child:?}");
+    assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"), "{child:?}");
     assert!(std::fs::read(&path).unwrap() == bytes);
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 1, "nothing half-written stays");

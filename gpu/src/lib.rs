@@ -8,6 +8,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+compile_error!("a2d-gpu needs the feature cuda or the feature wgpu");
+
 mod backend;
 mod context;
 mod devices;

@@ -2,7 +2,6 @@
 
 use super::align::Align;
 use super::counts::Counts;
-use super::roles::Taught;
 use crate::backend::Train;
 use crate::batch::Batch;
 use crate::nn::Trace;
@@ -26,7 +25,7 @@ pub struct Inputs<'a, B: Train> {
     /// What the student's pass handed out.
     pub student: &'a Trace<Var<B::Tensor>>,
     /// What the teacher's did.
-    pub teacher: &'a Taught<B::Tensor>,
+    pub teacher: &'a Trace<B::Tensor>,
     /// The student's alignment modules, where it has any.
     pub align: Option<&'a Align<Var<B::Tensor>>>,
     /// Of the whole update that the batch is part of.

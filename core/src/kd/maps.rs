@@ -95,7 +95,7 @@ impl MapTerms {
         tape: &mut Tape<'_, B>,
         of: &Inputs<'_, B>,
     ) -> Vec<Counted<B::Tensor>> {
-        let (batch, update, teacher) = (of.batch, of.update, &of.teacher.seen);
+        let (batch, update, teacher) = (of.batch, of.update, of.teacher);
         let aligned = of.align.map(|align| align.forward(tape, of.student, batch));
         let kinds = [
             (&teacher.encoder, &batch.encoder_grid, update.source_tokens),

@@ -107,7 +107,7 @@ impl Objective {
         tape: &mut Tape<'_, B>,
         batch: &Batch<B::Index>,
         student: &Student<Var<B::Tensor>, N>,
-        teacher: Option<(&Transformer<B::Tensor, N>, &Taught<B::Tensor>)>,
+        teacher: Option<&Taught<'_, B::Tensor, N>>,
         update: &Counts,
         epoch: u64,
     ) -> Report<B::Tensor> {
@@ -117,14 +117,14 @@ impl Objective {
         let tokens = tape.token_loss(
             &hidden,
             student.model.output(),
-            teacher.map(|(model, taught)| rows(model, taught)),
+            teacher.map(rows),
             &batch.targets,
             self.with(teacher.is_some()).row(per_token),
         );
         let mut terms = uncounted();
-        if let Some((_, taught)) = teacher {
+        if let Some(taught) = teacher {
             let align = student.align.as_ref();
-            let of = Inputs { batch, student: &seen, teacher: taught, align, update, epoch };
+            let of = Inputs { batch, student: &seen, teacher: &taught.seen, align, update, epoch };
             for term in self.terms.iter() {
                 merge(&mut terms, term.record(tape, &of));
             }
@@ -170,13 +170,13 @@ impl Objective {
     ) -> Report<B::Tensor> {
         let per_token = self.per_token(batch, &Counts::of(batch));
         let hidden = forward(model, b, batch, &mut ());
-        let taught = teacher.map(|t| (&t.model, t.teach(b, batch, Needs::NONE)));
+        let taught = teacher.map(|teacher| teacher.teach(b, batch, Needs::NONE));
         let (table, bias) = model.output();
         let losses = b.token_loss(TokenLoss {
             hidden: &hidden,
             table,
             bias,
-            teacher: taught.as_ref().map(|(model, taught)| rows(model, taught)),
+            teacher: taught.as_ref().map(rows),
             targets: &batch.targets,
             row: self.with(teacher.is_some()).row(per_token),
             gradient: false,
@@ -186,11 +186,8 @@ impl Objective {
 }
 
 /// The teacher's side of the token losses.
-fn rows<'a, T, const N: usize>(
-    model: &'a Transformer<T, N>,
-    taught: &'a Taught<T>,
-) -> TeacherRows<'a, T> {
-    let (table, bias) = model.output();
+fn rows<'a, T, const N: usize>(taught: &'a Taught<'_, T, N>) -> TeacherRows<'a, T> {
+    let (table, bias) = taught.model.output();
     TeacherRows { hidden: &taught.hidden, table, bias }
 }
 

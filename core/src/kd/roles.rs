@@ -36,7 +36,9 @@ pub struct Teacher<T, const N: usize> {
 }
 
 /// What the teacher says of a batch.
-pub struct Taught<T> {
+pub struct Taught<'a, T, const N: usize> {
+    /// The teacher itself.
+    pub model: &'a Transformer<T, N>,
     /// `[N, D]`, before the output projection.
     pub hidden: T,
     /// What else was asked for.
@@ -50,13 +52,13 @@ impl<T: Clone, const N: usize> Teacher<T, N> {
         b: &mut B,
         batch: &Batch<B::Index>,
         needs: Needs,
-    ) -> Taught<T> {
+    ) -> Taught<'_, T, N> {
         let mut seen = Trace::of(needs);
         let hidden = forward(&self.model, b, batch, &mut seen);
         if let Some(align) = self.align.as_ref().filter(|_| needs.maps) {
             align.mix(b, &mut seen, batch);
         }
-        Taught { hidden, seen }
+        Taught { model: &self.model, hidden, seen }
     }
 }
 

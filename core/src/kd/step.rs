@@ -265,12 +265,12 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         key: u64,
     ) -> (Tape<'b, B>, Report<T>) {
         let needs = of.objective.needs();
-        let taught = of.teacher.map(|teacher| (&teacher.model, teacher.teach(b, part, needs)));
-        let taught = taught.as_ref().map(|(model, taught)| (*model, taught));
+        let taught = of.teacher.map(|teacher| teacher.teach(b, part, needs));
         let mut tape = Tape::new(b, key);
         let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
         let student = self.plan.bind(leaves);
-        let report = of.objective.record(&mut tape, part, &student, taught, &of.counts, of.epoch);
+        let report =
+            of.objective.record(&mut tape, part, &student, taught.as_ref(), &of.counts, of.epoch);
         (tape, report)
     }
 }

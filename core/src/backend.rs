@@ -16,7 +16,7 @@ pub trait Backend: Device {
     /// A weight. May be quantised, may live in flash.
     type Param;
 
-    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`Positions::vector`].
+    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`].
     fn embed(
         &mut self,
         table: &Self::Param,

@@ -47,17 +47,8 @@ impl Special {
 /// How the place of a token enters its embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Positions {
-    /// fairseq's sinusoids, see [`crate::rows::sinusoids`]; its numbers begin behind the padding index, at 2.
+    /// fairseq's sinusoids, see [`crate::rows::position`]; its numbers begin behind the padding index, at 2.
     Fairseq,
-}
-
-impl Positions {
-    /// The vector that is added at place `at` (from 0) of a sentence.
-    pub fn vector(self, at: u32, out: &mut [f32]) {
-        match self {
-            Self::Fairseq => crate::rows::sinusoids(at.saturating_add(2), out),
-        }
-    }
 }
 
 /// The nonlinearity of the feed-forward block.

@@ -3,7 +3,7 @@
 //! Every backend that computes on the CPU is a loop around these. They are written for vector units without naming
 //! one: sums run in [`LANES`] fixed lanes, so the result is the same whatever the machine's vectors are.
 
-use crate::config::Activation;
+use crate::config::{Activation, Positions};
 use crate::math::{exp, ln, sqrt};
 #[cfg(feature = "train")]
 use crate::optim::AdamStep;
@@ -192,9 +192,16 @@ fn exp_sum(x: &[f32], scale: f32, shift: f32) -> f32 {
     sum
 }
 
+/// The vector that is added at place `at` (from 0) of a sentence.
+pub fn position(kind: Positions, at: u32, out: &mut [f32]) {
+    match kind {
+        Positions::Fairseq => sinusoids(at.saturating_add(2), out),
+    }
+}
+
 /// The position vector `n` of fairseq: `[sin(n f_0) .. sin(n f_h-1), cos(n f_0) .. cos(n f_h-1)]`, `h = D / 2`,
 /// `f_i = exp(-i ln(10000) / (h - 1))`, in f32; a last odd column is 0.
-pub fn sinusoids(n: u32, out: &mut [f32]) {
+fn sinusoids(n: u32, out: &mut [f32]) {
     let half = out.len() / 2;
     out.fill(0.0);
     let step = libm::log(10_000.0) / (half.max(2) - 1) as f64;

@@ -17,6 +17,7 @@ use a2d_core::backend::*;
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
 use a2d_core::config::{Activation, Positions};
 use a2d_core::optim::AdamStep;
+use a2d_core::rows::position;
 use a2d_core::shape::Shape;
 use a2d_device::Precision;
 use a2d_gemm::{Client, Form};
@@ -67,7 +68,7 @@ impl Gpu {
         let count = needed.next_power_of_two().max(64);
         let mut data = vec![0.0; count * width];
         for (at, out) in data.chunks_exact_mut(width.max(1)).enumerate() {
-            kind.vector(at as u32, out);
+            position(kind, at as u32, out);
         }
         let table = self.tensor(&data, Shape::matrix(count, width));
         self.vectors.insert((kind, width), (count, table.clone()));

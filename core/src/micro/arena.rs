@@ -1,5 +1,6 @@
 //! One slice of memory, used as a stack.
 
+use super::error::Error;
 use super::slices;
 use crate::shape::Shape;
 use zerocopy::{FromBytes, IntoBytes};
@@ -206,6 +207,11 @@ impl<'s> Between<'s> {
     pub fn integers(&self, of: &Words) -> Option<&'s [u32]> {
         self.below.integers(of)
     }
+}
+
+/// Words as integers.
+pub(super) fn integers(words: &mut [f32]) -> Result<&mut [u32], Error> {
+    <[u32]>::mut_from_bytes(words.as_mut_bytes()).map_err(|_| Error::Fault)
 }
 
 /// The arena below a slot.

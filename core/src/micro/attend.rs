@@ -1,7 +1,6 @@
 //! Attention, one query and one head at a time.
 
-use super::arena::{Slot, Words};
-use super::backend::Micro;
+use super::arena::{Memory, Slot, Words};
 use super::product::{mixed_dot, packed};
 use super::slices;
 use crate::backend::{Attend, Attended, Kv};
@@ -44,9 +43,10 @@ struct Inputs<'s> {
     causal: bool,
 }
 
-/// Attends; the map, where wanted, lies above the context.
+/// Attends, with the scores of one query and head in `scores`; the map, where wanted, lies above the context.
 pub(super) fn attend(
-    b: &mut Micro<'_, '_>,
+    arena: &mut Memory<'_>,
+    scores: &mut [f32],
     q: &Slot,
     kv: &Kv<Slot>,
     grid: &Grid<Words>,
@@ -57,12 +57,12 @@ pub(super) fn attend(
     if !fits || kv.k.shape().cols() != width || kv.v.shape().cols() != width {
         return None;
     }
-    let context = b.arena.tensor(q.shape())?;
+    let context = arena.tensor(q.shape())?;
     let map = match how.map {
-        true => Some(b.arena.tensor(Shape::matrix(how.heads, grid.area))?),
+        true => Some(arena.tensor(Shape::matrix(how.heads, grid.area))?),
         false => None,
     };
-    let (below, above) = b.arena.split(&context)?;
+    let (below, above) = arena.split(&context)?;
     let (context_data, map_data) = above.split_at_mut_checked(context.shape().len())?;
     let (q, k, v) = (below.get(q)?, below.get(&kv.k)?, below.get(&kv.v)?);
     let (k, v) = (Rows::new(&kv.k, k), Rows::new(&kv.v, v));
@@ -71,7 +71,7 @@ pub(super) fn attend(
     context_data.fill(0.0);
     let spans = below.integers(&grid.spans)?.as_chunks::<{ Span::WORDS }>().0;
     for span in spans {
-        sentence(&inputs, Span::decode(span), b.scores, context_data, map_data.as_deref_mut())?;
+        sentence(&inputs, Span::decode(span), scores, context_data, map_data.as_deref_mut())?;
     }
     Some(Attended { context, map })
 }

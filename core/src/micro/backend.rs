@@ -167,7 +167,7 @@ impl<'m, 'w> Micro<'m, 'w> {
             let padding = *at == NO_POSITION;
             table.read(*id as usize, y)?;
             if !padding && known != Some(*at) {
-                kind.vector(*at, vector);
+                rows::position(kind, *at, vector);
                 known = Some(*at);
             }
             let vector = if padding { &[][..] } else { &*vector };
@@ -525,7 +525,7 @@ impl Backend for Micro<'_, '_> {
         grid: &Grid<Words>,
         how: Attend,
     ) -> Attended<Slot> {
-        match attend::attend(self, q, kv, grid, how) {
+        match attend::attend(&mut self.arena, self.scores, q, kv, grid, how) {
             Some(attended) => attended,
             None => {
                 self.fail();

@@ -1,11 +1,10 @@
 //! A translation, piece by piece.
 
-use super::arena::{Slot, Words};
+use super::arena::{Slot, Words, integers};
 use super::backend::{Micro, Parameter};
 use super::error::Error;
 use super::model::Model;
 use super::need::Limits;
-use super::translator::integers;
 use crate::allow::Forbidden;
 use crate::batch::{Grid, Run, Span, Tokens};
 use crate::image::Shortlist;

@@ -1,5 +1,6 @@
 //! Text to text, and tokens to tokens.
 
+use super::arena::integers;
 use super::backend::words;
 use super::error::Error;
 use super::job::{Begin, Job};
@@ -8,7 +9,6 @@ use super::need::Limits;
 use super::slices;
 use crate::batch::Run;
 use crate::search::Sentence;
-use zerocopy::{FromBytes, IntoBytes};
 
 /// How to translate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -222,9 +222,4 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         };
         Job::new(self.model, begin)
     }
-}
-
-/// Words as integers.
-pub(super) fn integers(words: &mut [f32]) -> Result<&mut [u32], Error> {
-    <[u32]>::mut_from_bytes(words.as_mut_bytes()).map_err(|_| Error::Fault)
 }

@@ -60,6 +60,7 @@ mod nfc;
 mod normal;
 mod room;
 mod tables;
+mod visible;
 
 use crate::allow::Forbidden;
 

@@ -5,7 +5,7 @@
 
 mod table;
 
-use super::normal::Visible;
+use super::visible::Visible;
 
 /// Characters of the planes 0 and 1, each by its lower 16 bits.
 struct Plane {

@@ -4,7 +4,7 @@ use super::MARK;
 #[cfg(feature = "nfc")]
 use super::nfc::Composed as Forms;
 #[cfg(not(feature = "nfc"))]
-use Visible as Forms;
+use super::visible::Visible as Forms;
 use core::str::Chars;
 
 /// How a vocabulary's text is normalised; step 1 of [the module's description](super).
@@ -82,31 +82,6 @@ impl Iterator for Marked<'_> {
                 }
                 Some(c)
             }
-        }
-    }
-}
-
-/// The characters of a line but for those that are dropped, and with a space for white space.
-#[derive(Clone)]
-pub(super) struct Visible<'t>(Chars<'t>);
-
-impl<'t> Visible<'t> {
-    pub fn new(text: &'t str) -> Self {
-        Self(text.chars())
-    }
-}
-
-impl Iterator for Visible<'_> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        loop {
-            return match self.0.next()? {
-                '\u{FEFF}' | '\u{200B}' | '\u{2060}' | '\u{AD}' => continue,
-                c if c == MARK || c.is_whitespace() => Some(' '),
-                c if c.is_control() => continue,
-                c => Some(c),
-            };
         }
     }
 }

@@ -40,7 +40,7 @@ impl Table {
         if have < count {
             self.data.resize(count.next_power_of_two() * self.width, 0.0);
             for (at, row) in self.data.chunks_exact_mut(self.width).enumerate().skip(have) {
-                self.kind.vector(at as u32, row);
+                rows::position(self.kind, at as u32, row);
             }
         }
         &self.data

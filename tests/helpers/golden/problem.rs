@@ -10,6 +10,7 @@ use a2d_core::kd::{self, Align, Lesson, Losses, Objective, Step, Student, Teache
 use a2d_core::needs::Needs;
 use a2d_core::nn::{Trace, Transformer};
 use a2d_core::params::Spec;
+use a2d_core::rows;
 
 use super::case::{self, Case, Side};
 use crate::helpers::compare::{Array, Findings, Limit, doubles};
@@ -144,7 +145,7 @@ impl<'a, B: Train> Problem<'a, B> {
         let width = table.shape[1];
         for (n, row) in table.data.chunks(width).enumerate().skip(2) {
             let mut got = vec![0.0; width];
-            Positions::Fairseq.vector(n as u32 - 2, &mut got);
+            rows::position(Positions::Fairseq, n as u32 - 2, &mut got);
             let expected = Array { shape: vec![width], data: row.to_vec() };
             let place = format!("{} position {n}", self.case.name);
             findings.close("position", &place, &doubles(&got), &expected, FORWARD);

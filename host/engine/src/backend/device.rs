@@ -1,7 +1,7 @@
 //! Which backend a command runs on.
 
 use crate::backend::gpu::Gpu;
-use a2d_core::backend::Train;
+use crate::backend::work::Work;
 use a2d_cpu::Cpu;
 use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};
@@ -81,14 +81,6 @@ pub fn choose(wish: Wish, threads: usize, quiet: bool) -> Result<Chosen> {
         let _ = writeln!(output::stderr(), "warning: {note}");
     }
     Ok(Chosen { gpu, named, threads })
-}
-
-/// Something to be done on whichever backend was chosen.
-pub trait Work {
-    /// What it gives.
-    type Output;
-    /// Does it.
-    fn go<B: Train>(self, b: &mut B) -> Result<Self::Output>;
 }
 
 impl Chosen {

@@ -1,6 +1,7 @@
 //! The GPUs of this machine, through `a2d-gpu`.
 
-use crate::backend::device::{Device, Work};
+use crate::backend::work::Work;
+use a2d_device::Device;
 use a2d_gpu::{Info, Listing};
 use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};

@@ -3,5 +3,6 @@
 pub mod device;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 pub mod gpu;
+pub mod work;
 
 pub use a2d_cpu as cpu;

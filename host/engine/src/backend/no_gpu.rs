@@ -1,6 +1,7 @@
 //! What stands for the GPUs in a build without the feature `gpu`.
 
-use crate::backend::device::{Device, Work};
+use crate::backend::work::Work;
+use a2d_device::Device;
 use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};
 

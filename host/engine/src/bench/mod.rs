@@ -20,7 +20,8 @@ pub use request::{BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
 pub use shape::Models;
 pub use timed::{Clock, Row, Timed};
 
-use crate::backend::device::{Chosen, Device, Work};
+use crate::backend::device::{Chosen, Device};
+use crate::backend::work::Work;
 use a2d_core::backend::Train;
 use a2d_system::error::Result;
 use serde_json::{Value, json};

@@ -1,24 +1,12 @@
 //! Ranks in step: what one of them alone knows, a signal or the time, all of them do something about, or none.
 
+use super::due::Due;
 use super::trainer::Trainer;
 use a2d_core::backend::Train;
 use a2d_run::model::stored;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
 use a2d_system::signals;
-
-/// What is due after an update, the same for all ranks.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Due {
-    /// The end, asked for by this signal.
-    pub(super) stop: Option<i32>,
-    /// A look at the updates that nobody has seen.
-    pub(super) look: bool,
-    /// A checkpoint.
-    pub(super) save: bool,
-    /// The end, as the time is up.
-    pub(super) end: bool,
-}
 
 impl<B: Train> Trainer<'_, B> {
     /// Asks all ranks what is due: what is for one of them is for all.

@@ -1,5 +1,6 @@
 //! Looking at updates: showing and logging their numbers.
 
+use super::due::Unseen;
 use super::trainer::Trainer;
 use super::window::Window;
 use super::{Unread, Update};
@@ -8,14 +9,6 @@ use a2d_core::kd::{Losses, Term, WORDS};
 use a2d_system::display::Display;
 use a2d_system::error::Result;
 use std::time::{Duration, Instant};
-
-/// An update that nobody has looked at.
-pub(super) struct Unseen<T> {
-    pub(super) number: u64,
-    pub(super) epoch: u64,
-    pub(super) lr: f64,
-    pub(super) unread: Unread<T>,
-}
 
 /// Updates are looked at when so many are unseen ...
 const MOST_UNSEEN: usize = 100;

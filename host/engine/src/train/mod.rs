@@ -4,6 +4,7 @@
 //! run, the data and the checkpoint it goes on from, never on the clock: a run that was killed and resumed ends, on the
 //! CPU, with the bytes that it would have ended with.
 
+mod due;
 mod in_step;
 mod keep;
 mod learner;

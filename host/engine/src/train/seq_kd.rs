@@ -5,7 +5,8 @@
 //! one; its first line says what the translations were made from.
 
 use super::open_teacher;
-use crate::backend::device::{Chosen, Work};
+use crate::backend::device::Chosen;
+use crate::backend::work::Work;
 use crate::translate::{Hypothesis, MOST_BATCH, SearchOptions, Translator, translate_tokens};
 use a2d_core::backend::Train;
 use a2d_data::corpus::{Corpus, Writer};

@@ -3,7 +3,8 @@
 use super::memory::Need;
 use super::ranks::Ranks;
 use super::{Job, train};
-use crate::backend::device::{Chosen, Work};
+use crate::backend::device::Chosen;
+use crate::backend::work::Work;
 use a2d_core::backend::Train;
 use a2d_run::config::Run;
 use a2d_run::prepared::Prepared;

@@ -1,6 +1,7 @@
 //! What was reached: scores on the test set, sizes, speed, samples.
 
-use crate::backend::device::{Chosen, Work};
+use crate::backend::device::Chosen;
+use crate::backend::work::Work;
 use crate::translate::{SearchOptions, Translator, translate_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::{Precision, Run};

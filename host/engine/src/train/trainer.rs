@@ -1,8 +1,7 @@
 //! The loop: epochs, validations, the reasons to end.
 
-use super::in_step::Due;
+use super::due::{Due, Unseen};
 use super::learner::{self, At, TeacherModel};
-use super::look::Unseen;
 use super::selection::Standing;
 use super::window::Window;
 use super::{Job, Progress, objective, resume, validate, warm_start};

@@ -2,7 +2,8 @@
 
 use super::image::{Runner, Words};
 use super::{MOST_TOKENS, SearchOptions, Translated, Translation, Translator, translate_lines};
-use crate::backend::device::{Chosen, Work};
+use crate::backend::device::Chosen;
+use crate::backend::work::Work;
 use a2d_core::backend::Train;
 use a2d_data::sentences;
 use a2d_run::config::Precision;

@@ -26,7 +26,9 @@ pub enum Input {
 impl Input {
     /// What the request names, or else random tokens.
     ///
-    /// Errors (misuse): a file that cannot be read or holds something else.
+    /// # Errors
+    ///
+    /// Misuse: a file that cannot be read or holds something else.
     pub fn new(request: &BenchRequest) -> Result<Self> {
         let vocabulary = request.shape.models().student.source_vocabulary;
         if request.what != BenchWhat::Translate {

@@ -14,7 +14,9 @@ const SHORT: Duration = Duration::from_millis(5);
 
 /// The best rate of a product of two square matrices by the backend's own `linear`, in GFLOP/s.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 pub fn peak_gflops<B: Train>(b: &mut B) -> Result<f64> {
     let (mut side, mut best) = (SIDES[0], 0.0f64);
     loop {

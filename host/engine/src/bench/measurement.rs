@@ -23,7 +23,9 @@ pub struct Timing {
 impl Timing {
     /// Does `once` once to warm up, and then `repeats` times by the clock.
     ///
-    /// Errors: those of `once`.
+    /// # Errors
+    ///
+    /// Those of `once`.
     pub fn of(
         repeats: usize,
         clock: Option<&Clock>,

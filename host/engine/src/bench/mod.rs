@@ -28,6 +28,7 @@ use serde_json::{Value, json};
 /// Measures on a device; `threads` are reported with the results.
 ///
 /// # Errors
+///
 /// Batches that cannot be used (misuse), a lost device, a NaN loss.
 pub fn measure(
     request: &BenchRequest,

@@ -21,7 +21,9 @@ const RATE: f64 = 1e-5;
 
 /// Measures steps on each of the batches.
 ///
-/// Errors: the device was lost, a loss is no number.
+/// # Errors
+///
+/// The device was lost, a loss is no number.
 pub fn measure<B: Train>(
     bench: &Bench<'_>,
     b: &mut B,

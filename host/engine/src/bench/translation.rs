@@ -19,7 +19,9 @@ const TOGETHER: usize = 64;
 
 /// Measures the translation of all sentences.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 pub fn measure<B: Train>(
     bench: &Bench<'_>,
     b: &mut B,

@@ -35,7 +35,9 @@ impl<B: Train> Trainer<'_, B> {
 
     /// Whether all ranks were started alike, and go on from the same checkpoint.
     ///
-    /// Errors (misuse): they were not, or do not.
+    /// # Errors
+    ///
+    /// Misuse: they were not, or do not.
     pub(super) fn check_start(&self, b: &mut B) -> Result<()> {
         let ranks = self.job.ranks;
         if ranks.size() == 1 {
@@ -54,7 +56,9 @@ impl<B: Train> Trainer<'_, B> {
 
     /// Whether all ranks have the same parameters: what is saved must be everybody's.
     ///
-    /// Errors: they have not; the device was lost.
+    /// # Errors
+    ///
+    /// They have not; the device was lost.
     pub(super) fn check_step(&self, b: &mut B) -> Result<()> {
         let ranks = self.job.ranks;
         if ranks.size() == 1 {

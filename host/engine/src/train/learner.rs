@@ -24,7 +24,9 @@ pub type Pairs = (Vec<Vec<u32>>, Vec<Vec<u32>>);
 
 /// The pairs of a batch.
 ///
-/// Errors: the file of the corpus is no longer what was opened.
+/// # Errors
+///
+/// The file of the corpus is no longer what was opened.
 pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Result<Pairs> {
     rows.iter().map(|&i| corpus.pair(i as usize)).collect()
 }
@@ -95,7 +97,9 @@ pub struct At<'a> {
 /// One update on `batches`. Nothing of it is read, unless there are several ranks: they add their gradients up on the
 /// host, which waits for the device.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 pub fn update<B: Train>(
     b: &mut B,
     learner: &mut Learner<B::Tensor>,
@@ -131,7 +135,9 @@ pub fn model_weights<B: Train>(b: &mut B, learner: &Learner<B::Tensor>) -> Vec<B
 
 /// What [`save_state`] wrote, with the average where one was kept.
 ///
-/// Errors (misuse): something is missing or of another shape.
+/// # Errors
+///
+/// Misuse: something is missing or of another shape.
 pub fn load<B: Train>(
     b: &mut B,
     plan: &Plan,
@@ -150,7 +156,9 @@ pub fn load<B: Train>(
 
 /// Writes the parameters that are used.
 ///
-/// Errors: the file cannot be written, the device was lost.
+/// # Errors
+///
+/// The file cannot be written, the device was lost.
 pub fn save_weights<B: Train>(
     b: &mut B,
     learner: &Learner<B::Tensor>,
@@ -162,7 +170,9 @@ pub fn save_weights<B: Train>(
 
 /// Writes the parameters, the moments and the average.
 ///
-/// Errors: the file cannot be written, the device was lost.
+/// # Errors
+///
+/// The file cannot be written, the device was lost.
 pub fn save_state<B: Train>(
     b: &mut B,
     learner: &Learner<B::Tensor>,
@@ -180,7 +190,9 @@ pub fn save_state<B: Train>(
 
 /// The sums over all ranks of tensors that each has.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result<Vec<B::Tensor>> {
     if ranks.size() == 1 {
         return Ok(own);
@@ -218,7 +230,9 @@ pub struct TeacherModel<T> {
 
 /// The configuration and the best checkpoint of a run that may teach on data of `vocab`.
 ///
-/// Errors (misuse): no such run, a damaged one, or one of another vocabulary.
+/// # Errors
+///
+/// Misuse: no such run, a damaged one, or one of another vocabulary.
 pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
     let dir = RunDir::open(folder)?;
     let run = dir.load_config()?;
@@ -238,7 +252,9 @@ pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
 impl<T: Clone> TeacherModel<T> {
     /// A teacher that has learned nothing: parameters drawn from `seed`.
     ///
-    /// Errors (misuse): the configuration describes no model.
+    /// # Errors
+    ///
+    /// Misuse: the configuration describes no model.
     pub fn untrained<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         config: &Config,
@@ -252,7 +268,9 @@ impl<T: Clone> TeacherModel<T> {
 
     /// The best checkpoint of a run. With `aam`, its maps pass through the alignment found there.
     ///
-    /// Errors (misuse): no such run, a damaged one, one of another vocabulary, or no alignment where one is wanted.
+    /// # Errors
+    ///
+    /// Misuse: no such run, a damaged one, one of another vocabulary, or no alignment where one is wanted.
     pub fn open<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         folder: &Path,

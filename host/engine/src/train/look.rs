@@ -33,7 +33,9 @@ impl<B: Train> Trainer<'_, B> {
 
     /// Shows and logs the updates since the last look.
     ///
-    /// Errors: the device was lost, one of them is spoilt, the log cannot be written.
+    /// # Errors
+    ///
+    /// The device was lost, one of them is spoilt, the log cannot be written.
     pub(super) fn look(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         let start = Instant::now();
         let unseen = std::mem::take(&mut self.unseen);

@@ -51,7 +51,9 @@ struct Teaching {
 impl Need {
     /// Of a step of `run` over sentences up to `longest` and a joint vocabulary, with a teacher made by another run.
     ///
-    /// Errors (misuse): a configuration describes no model.
+    /// # Errors
+    ///
+    /// Misuse: a configuration describes no model.
     pub fn new(
         run: &Run,
         teacher: Option<&Run>,

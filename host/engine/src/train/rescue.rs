@@ -39,7 +39,9 @@ impl<B: Train> Trainer<'_, B> {
 
     /// Goes back to the last good checkpoint, or to the beginning, with half the rate, where that is wanted.
     ///
-    /// Errors: it is not, or was tried too often: `why`.
+    /// # Errors
+    ///
+    /// It is not, or was tried too often: `why`.
     pub(super) fn retry(&mut self, b: &mut B, display: &mut Display, why: Error) -> Result<()> {
         let retries = self.progress.retries + 1;
         if self.job.run.train.on_nan == OnNan::Stop || retries > MOST_RETRIES {

@@ -37,7 +37,9 @@ const FREE: [&str; 1] = ["distill.baseline"];
 
 /// Whether `run` may go on in `dir`, where it may also begin.
 ///
-/// Errors (misuse): the run there cannot be read, or is another one.
+/// # Errors
+///
+/// Misuse: the run there cannot be read, or is another one.
 pub fn check(dir: &RunDir, run: &Run) -> Result<()> {
     open(dir, run).map(drop)
 }
@@ -56,7 +58,9 @@ pub(super) fn open(dir: &RunDir, run: &Run) -> Result<Option<Saved>> {
 
 /// How far the run in `dir` has come, if it is finished; nothing if there is none.
 ///
-/// Errors (misuse): it is unfinished, damaged, or not the run that `run` would make.
+/// # Errors
+///
+/// Misuse: it is unfinished, damaged, or not the run that `run` would make.
 pub fn finished(dir: &RunDir, run: &Run) -> Result<Option<Progress>> {
     if !dir.last().is_file() {
         return RunDir::free(dir.folder()).map(|()| None);

@@ -71,7 +71,9 @@ struct Target {
 
 /// The data that [`Distilled`] has written for the student in `folder`.
 ///
-/// Errors (misuse): there is none, or it is damaged.
+/// # Errors
+///
+/// Misuse: there is none, or it is damaged.
 pub fn written(folder: &Path) -> Result<Corpus> {
     Corpus::open(&folder.join(FOLDER).join(CORPUS))
 }
@@ -80,6 +82,7 @@ impl Distilled<'_> {
     /// Translates on `device` what is not translated yet.
     ///
     /// # Errors
+    ///
     /// The teacher cannot be used, other translations are there (misuse); a file cannot be written; a signal (what was
     /// translated stays).
     pub fn make(self, device: &Chosen) -> Result<Corpus> {

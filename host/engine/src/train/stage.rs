@@ -29,7 +29,9 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     /// The device of this rank, as it is before anything is computed there. `fill` says whether batches are to fill it.
     ///
-    /// Errors (misuse): batches are to fill a device whose memory is not known.
+    /// # Errors
+    ///
+    /// Misuse: batches are to fill a device whose memory is not known.
     pub fn new(device: Chosen, fill: bool, ranks: &'a Ranks) -> Result<Self> {
         let device = device.of_rank(ranks.local());
         let free = device.free_memory();
@@ -48,7 +50,9 @@ impl<'a> Place<'a> {
 
     /// Begins a run's folder before anything is written there: from now on it is this process's own.
     ///
-    /// Errors: another process trains there, or has trained what was not `begun` (misuse); it cannot be written.
+    /// # Errors
+    ///
+    /// Another process trains there, or has trained what was not `begun` (misuse); it cannot be written.
     pub fn hold(&self, folder: &Path, begun: bool) -> Result<()> {
         if !self.ranks.is_first() || self.held.get().is_some() {
             return Ok(());
@@ -69,7 +73,9 @@ impl<'a> Place<'a> {
 
     /// What batches are to fill the device keep the size that they had in an earlier part of the run in `folder`.
     ///
-    /// Errors (misuse): the configuration there cannot be read.
+    /// # Errors
+    ///
+    /// Misuse: the configuration there cannot be read.
     pub fn remember(&self, run: &mut Run, folder: &Path) -> Result<()> {
         let dir = RunDir::at(folder);
         if self.fill && dir.last().is_file() {
@@ -96,7 +102,9 @@ pub struct Stage<'a> {
 impl Stage<'_> {
     /// Trains into the folder, unless a finished run is there to be resumed.
     ///
-    /// Errors: what training meets; not even one pair has room on the device.
+    /// # Errors
+    ///
+    /// What training meets; not even one pair has room on the device.
     pub fn train(
         &self,
         place: &Place<'_>,
@@ -141,7 +149,9 @@ impl Stage<'_> {
 
     /// The tokens that the device of this rank has room for.
     ///
-    /// Errors: not even for one pair; the teacher's configuration cannot be read.
+    /// # Errors
+    ///
+    /// Not even for one pair; the teacher's configuration cannot be read.
     fn room(&self, place: &Place<'_>, teacher: Option<&Path>) -> Result<usize> {
         let Some(free) = place.free else { return Ok(usize::MAX) };
         let Self { label, run, .. } = *self;

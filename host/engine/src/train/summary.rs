@@ -56,6 +56,7 @@ impl Summary<'_> {
     /// Writes it; the models run on `device`.
     ///
     /// # Errors
+    ///
     /// A run that cannot be read, a file or `out` that cannot be written.
     pub fn write(self, device: &Chosen) -> Result<()> {
         device.run(Precision::F32, self)

@@ -30,8 +30,10 @@ mod stream {
 
 /// Trains until a limit of the configuration is reached; returns how far it came. All ranks do it together.
 ///
-/// Errors: a file cannot be read (misuse) or written; a loss that is no number (the last good checkpoint stays);
-/// a signal, after saving.
+/// # Errors
+///
+/// A file cannot be read (misuse) or written; a loss that is no number (the last good checkpoint stays); a signal,
+/// after saving.
 pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
     let mut trainer = job.ranks.agree(Trainer::new(b, job))?;
     trainer.check_start(b)?;

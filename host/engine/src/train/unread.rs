@@ -28,7 +28,9 @@ pub struct Unread<T> {
 impl<T> Unread<T> {
     /// What the updates came to, read all at once.
     ///
-    /// Errors: the device was lost.
+    /// # Errors
+    ///
+    /// The device was lost.
     pub fn read<'a, B: Train<Tensor = T>>(
         b: &mut B,
         updates: impl IntoIterator<Item = &'a Self> + Clone,
@@ -44,7 +46,9 @@ impl<T> Unread<T> {
 
     /// [`Unread::read`] of what all ranks have computed together.
     ///
-    /// Errors: the device was lost.
+    /// # Errors
+    ///
+    /// The device was lost.
     pub(super) fn read_over<'a, B: Train<Tensor = T>>(
         b: &mut B,
         updates: impl IntoIterator<Item = &'a Self> + Clone,

@@ -24,7 +24,9 @@ pub fn teacher_layers(student: usize, teacher: usize, how: InitFromTeacher) -> V
 /// Puts the teacher's values in place of the student's first ones: embeddings, norms, and of the layers those chosen.
 /// The alignment stays as it was drawn.
 ///
-/// Errors (misuse): the teacher cannot be read, or is of another width or has fewer layers.
+/// # Errors
+///
+/// Misuse: the teacher cannot be read, or is of another width or has fewer layers.
 pub(super) fn take<B: Train>(
     b: &mut B,
     plan: &Plan,

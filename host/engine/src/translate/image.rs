@@ -57,7 +57,9 @@ pub struct Runner<'a> {
 impl<'a> Runner<'a> {
     /// Of the bytes of an image.
     ///
-    /// Errors (misuse): they are none, or damaged; `path` is named.
+    /// # Errors
+    ///
+    /// Misuse: they are none, or damaged; `path` is named.
     pub fn new(path: &Path, bytes: &'a [u8], int8_cache: bool) -> Result<Self> {
         let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
         let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
@@ -73,7 +75,9 @@ impl<'a> Runner<'a> {
 
     /// Translates sentences of tokens (without an end), best first for each. `go_on` is asked between sentences.
     ///
-    /// Errors: the weights are no numbers; `go_on` said no.
+    /// # Errors
+    ///
+    /// The weights are no numbers; `go_on` said no.
     pub fn tokens(
         &self,
         sources: &[Vec<u32>],
@@ -128,7 +132,9 @@ impl<'a> Runner<'a> {
 
     /// Translates lines, blank ones to blank ones; lines of more than [`MOST_TOKENS`](super::MOST_TOKENS) tokens are cut.
     ///
-    /// Errors: as [`Runner::tokens`].
+    /// # Errors
+    ///
+    /// As [`Runner::tokens`].
     pub fn lines<S: AsRef<str> + Sync>(
         &self,
         lines: &[S],

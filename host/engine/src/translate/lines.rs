@@ -32,6 +32,7 @@ impl SourceLines<'_> {
     /// Translates them by a run on `device`.
     ///
     /// # Errors
+    ///
     /// A damaged run (misuse); the device was lost; a signal.
     pub fn by_run(self, device: &Chosen) -> Result<TranslatedLines> {
         device.run(Precision::F32, self)
@@ -41,6 +42,7 @@ impl SourceLines<'_> {
     /// bytes.
     ///
     /// # Errors
+    ///
     /// A damaged image (misuse); weights that contain NaN; a signal.
     pub fn by_image(self, int8_cache: bool) -> Result<TranslatedLines> {
         let bytes = std::fs::read(self.model).map_err(|e| Error::input("read", self.model, &e))?;
@@ -55,6 +57,7 @@ impl SourceLines<'_> {
     /// translated again. Tells how far it is unless `quiet`.
     ///
     /// # Errors
+    ///
     /// As [`SourceLines::by_run`]; what is kept is of other lines or another run (misuse), or cannot be written.
     pub fn resume(self, device: &Chosen, output: &Path, quiet: bool) -> Result<TranslatedLines> {
         device.run(Precision::F32, Resumed { work: self, output, quiet })

@@ -69,7 +69,9 @@ pub struct Hypothesis {
 /// Translates sentences of tokens (each ended by EOS); best first for each, in the order given. `done` hears of
 /// sentences as they are finished, and says whether to go on.
 ///
-/// Errors: the device was lost; `done` said no (its error).
+/// # Errors
+///
+/// The device was lost; `done` said no (its error).
 pub fn translate_tokens<B: Decode>(
     b: &mut B,
     model: &Model<B::Param>,
@@ -177,7 +179,9 @@ pub struct Translated {
 impl<T: Clone> Translator<T> {
     /// The best checkpoint of a run.
     ///
-    /// Errors (misuse): the run is incomplete or damaged.
+    /// # Errors
+    ///
+    /// Misuse: the run is incomplete or damaged.
     pub fn open<B: backend::Train<Tensor = T, Param = T>>(
         b: &mut B,
         folder: &Path,
@@ -209,7 +213,9 @@ impl<T: Clone> Translator<T> {
 
 /// Translates lines, to blank ones those that are blank or come to nothing once they are normalised.
 ///
-/// Errors: the device was lost, or `done` said no.
+/// # Errors
+///
+/// The device was lost, or `done` said no.
 pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     b: &mut B,
     model: &Model<B::Param>,

@@ -38,7 +38,9 @@ impl Ranks {
 
     /// Meets the others that were started with this one.
     ///
-    /// Errors (misuse): this build has no MPI, or one that does not know this launcher.
+    /// # Errors
+    ///
+    /// Misuse: this build has no MPI, or one that does not know this launcher.
     pub fn start(launch: Launch) -> Result<Self> {
         if launch.size == 1 {
             return Ok(Self::alone());
@@ -133,7 +135,9 @@ impl Ranks {
 
     /// What each rank has, if all have something.
     ///
-    /// Errors: that of the first rank that has one, which tells of it; on all others [`Error::Elsewhere`].
+    /// # Errors
+    ///
+    /// That of the first rank that has one, which tells of it; on all others [`Error::Elsewhere`].
     pub fn agree<T>(&self, own: Result<T>) -> Result<T> {
         let wrong = |code: u8| ((self.size() - self.launch.rank) as u64) << 8 | u64::from(code);
         let vote = own.as_ref().err().map_or(0, |error| wrong(error.exit_code()));
@@ -156,7 +160,9 @@ impl Ranks {
 
     /// What the first rank finds, on all of them.
     ///
-    /// Errors: as [`Ranks::agree`].
+    /// # Errors
+    ///
+    /// As [`Ranks::agree`].
     pub fn found<const N: usize>(
         &self,
         find: impl FnOnce() -> Result<[f64; N]>,
@@ -168,7 +174,9 @@ impl Ranks {
 
     /// What each rank makes of it once the first has done it.
     ///
-    /// Errors: as [`Ranks::agree`].
+    /// # Errors
+    ///
+    /// As [`Ranks::agree`].
     pub fn after_first<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.is_first() {
             let done = self.agree(work())?;
@@ -180,7 +188,9 @@ impl Ranks {
 
     /// Goes on unless a signal asked any rank for the end.
     ///
-    /// Errors: one did.
+    /// # Errors
+    ///
+    /// One did.
     pub fn go_on(&self) -> Result<()> {
         let own = signals::stop_requested().unwrap_or(0);
         match self.largest([own as u64]) {

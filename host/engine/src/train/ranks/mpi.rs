@@ -16,7 +16,9 @@ pub struct Engine {
 impl Engine {
     /// Meets the others.
     ///
-    /// Errors: MPI cannot be started twice.
+    /// # Errors
+    ///
+    /// MPI cannot be started twice.
     pub fn start() -> Result<Self> {
         // One thread of each process asks, the one that trains.
         let started = mpi::initialize_with_threading(Threading::Funneled);

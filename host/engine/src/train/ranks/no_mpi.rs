@@ -7,7 +7,9 @@ use a2d_system::error::{Error, Result};
 pub enum Engine {}
 
 impl Engine {
-    /// Errors (misuse): always; how to get a build that has it.
+    /// # Errors
+    ///
+    /// Misuse: always; how to get a build that has it.
     pub fn start() -> Result<Self> {
         let build =
             "build it with `--features distributed` (an MPI library and libclang must be there)";

@@ -14,12 +14,12 @@ pub use a2d_device::Device;
 /// The value of `--backend`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
-    /// The fastest that this build and this machine have.
+    /// The fastest device of this machine that this build supports.
     #[default]
     Auto,
-    /// The processor's cores.
+    /// The CPU.
     Cpu,
-    /// A graphics processor.
+    /// A GPU.
     Gpu,
 }
 
@@ -91,6 +91,10 @@ pub trait Work {
     /// The result.
     type Output;
     /// Runs the computation on `b`.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the computation.
     fn go<B: Train>(self, b: &mut B) -> Result<Self::Output>;
 }
 

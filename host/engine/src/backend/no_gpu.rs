@@ -77,11 +77,19 @@ impl Gpu {
     }
 
     /// Checks that the GPU supports a precision.
+    ///
+    /// # Errors
+    ///
+    /// Never: there is no GPU in this build.
     pub fn check(&self, _: Precision) -> Result<(), String> {
         match *self {}
     }
 
     /// Runs work on the GPU.
+    ///
+    /// # Errors
+    ///
+    /// Never: there is no GPU in this build.
     pub fn run<W: Work>(&self, _: Precision, _: W) -> Result<W::Output> {
         match *self {}
     }

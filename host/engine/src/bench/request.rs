@@ -55,7 +55,7 @@ pub enum BenchShape {
     Paper,
     /// V 32000, width 1024, 16 heads, teacher of 12 + 12 layers, student of 4 + 4.
     Large,
-    /// As small as can be: to see that it runs.
+    /// The smallest possible sizes, for a quick test.
     #[value(hide = true)]
     Tiny,
 }
@@ -63,9 +63,9 @@ pub enum BenchShape {
 /// The model that `bench train` trains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchModel {
-    /// The large one.
+    /// The larger model.
     Teacher,
-    /// The small one.
+    /// The smaller model.
     #[default]
     Student,
 }
@@ -73,13 +73,13 @@ pub enum BenchModel {
 /// The losses of `bench distill`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchPreset {
-    /// As the authors' code.
+    /// The losses of the paper's reference code.
     #[default]
     Official,
-    /// Attention maps without padding and future.
+    /// Map losses without padding and masked positions.
     Masked,
-    /// Attention maps row by row.
+    /// Map losses per query row.
     Rows,
-    /// The teacher's words alone.
+    /// Word-level distillation only.
     WordKd,
 }

@@ -61,7 +61,7 @@ impl SearchOptions {
 /// One translation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hypothesis {
-    /// Tokens, EOS not included.
+    /// Token ids without EOS.
     pub tokens: Vec<u32>,
     /// Log-probability divided by length to the power of the length penalty.
     pub score: f32,

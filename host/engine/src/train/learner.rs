@@ -43,8 +43,8 @@ pub fn batch<B: Train>(
     Batch::new(b, special, &source, &target, objective.layout())
 }
 
-/// This rank's share of `pairs`, in parts of at most `room` padded tokens, the room on the device, and at least one
-/// pair. The losses of all parts of all ranks sum to those of the batch.
+/// This rank's share of `pairs`, in parts of at most `at.room` padded tokens but at least one pair. The losses of all
+/// parts of all ranks sum to those of the batch.
 fn parts<B: Train>(
     b: &mut B,
     special: &Special,

@@ -1,4 +1,4 @@
-//! Adam over all parameters at once.
+//! Adam over all parameters in one call.
 
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
@@ -7,13 +7,13 @@ use a2d_core::optim::AdamStep;
 use a2d_core::rows;
 use a2d_core::shape::Shape;
 
-/// Elements of a piece.
+/// Elements per piece of work.
 const CHUNK: usize = 1 << 14;
 
-/// Elements whose squares are summed in single precision.
+/// Number of squares summed in f32 before the sum continues in f64.
 const SQUARES: usize = 1 << 9;
 
-/// One step; `[1]`: the gradients' norm after scaling, before clipping.
+/// One Adam step. Returns the norm of the gradients after scaling, before clipping, `[1]`.
 pub fn adam(team: &Team, pool: &Pool, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {
     let AdamState { params, grads, m, v } = state;
     assert!(params.len() == grads.len(), "adam: {} gradients", grads.len());
@@ -40,7 +40,7 @@ pub fn adam(team: &Team, pool: &Pool, state: AdamState<'_, Tensor>, step: &AdamS
     pool.filled(&[norm as f32], Shape::vector(1))
 }
 
-/// The root of the sum of squares.
+/// The L2 norm over all gradients.
 fn norm(team: &Team, grads: &[Tensor]) -> f64 {
     let pieces = grads.iter().flat_map(|g| g.data().chunks(CHUNK));
     let sums = team.map(pieces, |g| {

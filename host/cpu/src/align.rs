@@ -1,7 +1,7 @@
-//! The head alignment: a mix of all heads' maps, position by position, and its gradients.
+//! Head alignment, a learned mix of all heads' attention maps at each position, and its gradients.
 //!
-//! A sentence's maps are a matrix `[C, area]`, its rows in as many tensors as there are layers: a product with the
-//! weight `[M, C]`.
+//! The maps of a sentence form a matrix `[C, area]`, whose rows are spread over one tensor per layer. The alignment is
+//! its product with the weight `[M, C]`.
 
 use super::attend::{blocks, spans};
 use super::gemm::{self, Left, PANEL, Right};
@@ -110,7 +110,7 @@ fn sentence_grad(
     }
 }
 
-/// The rows of a sentence's map matrix, in order of channels.
+/// The rows of a sentence's map matrix `[C, area]`, in channel order.
 fn channels<'a>(maps: &'a [Tensor], span: &'a Span) -> impl Iterator<Item = &'a [f32]> {
     maps.iter().flat_map(|map| {
         let heads = map.shape().rows();
@@ -118,7 +118,7 @@ fn channels<'a>(maps: &'a [Tensor], span: &'a Span) -> impl Iterator<Item = &'a 
     })
 }
 
-/// The maps of a sentence, packed: `[C, area]`.
+/// Packs the maps of a sentence as the right factor `[C, area]`.
 fn pack_maps(pool: &Pool, maps: &[Tensor], span: &Span) -> Scratch {
     let c = channels(maps, span).count();
     let mut out = pool.take(gemm::packed_len(c, span.area()));
@@ -132,7 +132,7 @@ fn pack_maps(pool: &Pool, maps: &[Tensor], span: &Span) -> Scratch {
     out
 }
 
-/// The transpose of the maps of a sentence, packed: `[area, C]`.
+/// Packs the transposed maps of a sentence as the right factor `[area, C]`.
 fn pack_transposed_maps(maps: &[Tensor], span: &Span, panels: &mut [f32]) {
     let area = span.area();
     panels.fill(0.0);
@@ -144,7 +144,7 @@ fn pack_transposed_maps(maps: &[Tensor], span: &Span, panels: &mut [f32]) {
     }
 }
 
-/// For each sentence its part of every layer.
+/// Regroups the parts `[layer][sentence]` as `[sentence][layer]`.
 fn transpose<T>(layers: Vec<Vec<T>>, sentences: usize) -> Vec<Vec<T>> {
     let mut out: Vec<Vec<T>> = (0..sentences).map(|_| Vec::with_capacity(layers.len())).collect();
     for layer in layers {
@@ -155,7 +155,7 @@ fn transpose<T>(layers: Vec<Vec<T>>, sentences: usize) -> Vec<Vec<T>> {
     out
 }
 
-/// M and C.
+/// Checks all shapes and returns `(M, C)`.
 fn check(maps: &[Tensor], w: &Tensor, grid: &Grid<Arc<[u32]>>) -> (usize, usize) {
     assert!(maps.iter().all(|map| map.shape().cols() == grid.area), "align: maps");
     let channels: usize = maps.iter().map(|map| map.shape().rows()).sum();

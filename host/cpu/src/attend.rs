@@ -10,26 +10,26 @@ use a2d_core::rows;
 use a2d_core::shape::Shape;
 use std::sync::Arc;
 
-/// Queries below which packing the keys does not pay.
+/// With fewer queries than this, packing the keys costs more than it saves.
 const FEW: usize = 3;
 
-/// One head's view of one sentence.
+/// One head of one sentence: its columns in `q`, `k`, `v` and its map.
 #[derive(Clone, Copy)]
 struct Head {
     span: Span,
     causal: bool,
-    /// D, the distance of rows.
+    /// Width D of a row, which is also the row stride.
     width: usize,
-    /// Its first column.
+    /// First column of the head.
     col: usize,
-    /// Its columns.
+    /// Number of columns of the head.
     size: usize,
-    /// Where its map begins in `[H, A]`.
+    /// Offset of the head's map in `[H, A]`.
     map: usize,
 }
 
 impl Head {
-    /// The heads of a sentence.
+    /// All heads of a sentence.
     fn all(span: Span, causal: bool, width: usize, heads: usize) -> impl Iterator<Item = Self> {
         let size = width / heads;
         (0..heads).map(move |h| {
@@ -42,13 +42,13 @@ impl Head {
         1.0 / (self.size as f32).sqrt()
     }
 
-    /// Its part of the rows of `run` in `x`, rows `width` apart.
+    /// The head's columns of the rows `run` of `x`, with row stride `width`.
     fn part<'a>(&self, x: &'a Tensor, run: Run) -> &'a [f32] {
         let rows = &x.data()[run.start * self.width..(run.start + run.len) * self.width];
         rows.get(self.col..).unwrap_or_default()
     }
 
-    /// The same of a sentence's rows, to write to.
+    /// The head's columns of a sentence's rows, mutable.
     fn part_mut<'a>(&self, rows: &'a mut [f32]) -> &'a mut [f32] {
         rows.get_mut(self.col..).unwrap_or_default()
     }
@@ -57,7 +57,7 @@ impl Head {
         Left::Rows { data: self.part(x, run), stride: self.width }
     }
 
-    /// Its part of `run` in `x`, packed: `[run.len, size]`.
+    /// Packs the head's columns of the rows `run` of `x`: `[run.len, size]`.
     fn right<'p>(&self, x: &Tensor, run: Run, panels: &'p mut Scratch) -> Right<'p> {
         let part = self.part(x, run);
         for (i, panel) in panels.chunks_mut((run.len * PANEL).max(1)).enumerate() {
@@ -70,7 +70,7 @@ impl Head {
         Right { panels, depth: run.len, cols: self.size }
     }
 
-    /// The transpose of its part of `run` in `x`, packed: `[size, run.len]`.
+    /// Packs the transpose of the head's columns of the rows `run` of `x`: `[size, run.len]`.
     fn right_transposed<'p>(&self, x: &Tensor, run: Run, panels: &'p mut Scratch) -> Right<'p> {
         let part = self.part(x, run);
         for row in (0..run.len).step_by(PANEL) {
@@ -82,13 +82,13 @@ impl Head {
         Right { panels, depth: self.size, cols: run.len }
     }
 
-    /// Elements for either packed form of either run.
+    /// Buffer size for either packed form of queries or keys, in elements.
     fn packed_len(&self) -> usize {
         let longest = self.span.query.len.max(self.span.key.len);
         gemm::packed_len(self.size, longest).max(gemm::packed_len(longest, self.size))
     }
 
-    /// Scores become probabilities: what may not be seen is 0.
+    /// Applies the softmax to scores. Masked positions become 0.
     #[inline(always)]
     fn normalise(&self, scores: &mut [f32]) {
         for (i, row) in scores.chunks_exact_mut(self.span.key.len.max(1)).enumerate() {
@@ -98,7 +98,7 @@ impl Head {
         }
     }
 
-    /// Gradients of probabilities become those of unscaled scores.
+    /// Turns gradients of probabilities into gradients of unscaled scores.
     #[inline(always)]
     fn normalise_grad(&self, map: &[f32], dmap: &mut [f32]) {
         let (keys, scale) = (self.span.key.len.max(1), self.scale());
@@ -110,7 +110,7 @@ impl Head {
         }
     }
 
-    /// Drops elements of `map`.
+    /// Applies dropout to `map`.
     fn drop(&self, mask: Mask, map: &mut [f32]) {
         let first = self.map as u32;
         vectorised(
@@ -123,7 +123,7 @@ impl Head {
         );
     }
 
-    /// A copy of `map` with elements dropped.
+    /// A copy of `map` with dropout applied.
     fn dropped(&self, pool: &Pool, mask: Mask, map: &[f32]) -> Scratch {
         let mut out = pool.take(map.len());
         out.copy_from_slice(map);
@@ -132,12 +132,12 @@ impl Head {
     }
 }
 
-/// The dropout of attention, if there is any.
+/// The attention dropout mask, if any.
 fn dropout(how: &Attend) -> Option<Mask> {
     how.key.filter(|_| how.dropout > 0.0).map(|key| Mask::new(how.dropout, key))
 }
 
-/// `q` attends to `kv` within the sentences of `grid`.
+/// Attention of `q` over `kv` within each sentence of `grid`.
 pub fn attend(
     team: &Team,
     pool: &Pool,
@@ -173,7 +173,7 @@ pub fn attend(
     Attended { context, map }
 }
 
-/// One head, by matrix products.
+/// Context and map of one head by matrix products.
 fn many(
     pool: &Pool,
     head: &Head,
@@ -192,7 +192,7 @@ fn many(
     gemm::product(left, v, head.part_mut(context), head.width, query.len, false);
 }
 
-/// The probabilities of one head, by matrix products.
+/// The probabilities of one head by matrix products.
 fn score(head: &Head, q: &Tensor, kv: &Kv<Tensor>, panels: &mut Scratch, map: &mut [f32]) {
     let Span { query, key, .. } = head.span;
     let k = head.right_transposed(&kv.k, key, panels);
@@ -207,7 +207,7 @@ fn score(head: &Head, q: &Tensor, kv: &Kv<Tensor>, panels: &mut Scratch, map: &m
     );
 }
 
-/// The probabilities of one head as [`attend`] computes them: the same bits.
+/// Recomputes the probabilities of one head, bit-identical to those of [`attend`].
 fn probabilities(
     pool: &Pool,
     head: &Head,
@@ -227,7 +227,7 @@ fn probabilities(
     map
 }
 
-/// The probabilities of one head, key by key.
+/// The probabilities of one head by dot products with each key.
 #[inline(always)]
 fn score_few(head: &Head, q: &Tensor, kv: &Kv<Tensor>, map: &mut [f32]) {
     let Span { query, key, .. } = head.span;
@@ -244,7 +244,7 @@ fn score_few(head: &Head, q: &Tensor, kv: &Kv<Tensor>, map: &mut [f32]) {
     }
 }
 
-/// One head, key by key.
+/// Context and map of one head by dot products with each key.
 #[inline(always)]
 fn few(
     head: &Head,
@@ -271,7 +271,7 @@ fn few(
     }
 }
 
-/// Gradients of [`attend`] for q, k and v.
+/// Gradients of [`attend`] with respect to q, k and v.
 pub fn attend_grad(
     team: &Team,
     pool: &Pool,
@@ -300,7 +300,7 @@ pub fn attend_grad(
     [dq, dk, dv]
 }
 
-/// `dP = dy V^T + dmap`, through the softmax `dS`, then `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`.
+/// `dP = dy V^T + dmap`; `dS` is its gradient through the softmax; `dq = dS k`, `dk = dS^T q`, `dv = P^T dy`.
 fn head_grad(
     pool: &Pool,
     head: &Head,
@@ -351,14 +351,14 @@ fn head_grad(
     gemm::product(left, q, dk, head.width, key.len, false);
 }
 
-/// The sentences of a grid.
+/// The spans of the sentences of a grid.
 pub fn spans(grid: &Grid<Arc<[u32]>>) -> Vec<Span> {
     let spans: Vec<Span> = grid.spans.chunks_exact(Span::WORDS).map(Span::decode).collect();
     assert_eq!(spans.len(), grid.sentences, "a grid's spans");
     spans
 }
 
-/// The rows of each run of `data`; what lies between the runs becomes 0.
+/// Splits `data` into the rows of each run. Rows between the runs are set to 0.
 fn split(mut data: &mut [f32], runs: impl Iterator<Item = Run>, width: usize) -> Vec<&mut [f32]> {
     let mut at = 0;
     let mut out = Vec::with_capacity(runs.size_hint().0);
@@ -374,7 +374,7 @@ fn split(mut data: &mut [f32], runs: impl Iterator<Item = Run>, width: usize) ->
     out
 }
 
-/// The block of each sentence in a map `[channels, A]`.
+/// Splits maps `[channels, A]` into one block for each sentence.
 pub fn blocks<'a>(mut map: &'a mut [f32], spans: &[Span], channels: usize) -> Vec<&'a mut [f32]> {
     let block = |span: &Span| {
         let (block, rest) = std::mem::take(&mut map).split_at_mut(channels * span.area());

@@ -1,4 +1,4 @@
-//! Caches, and the choice of the next tokens.
+//! Key-value cache updates, and the choice of the next tokens.
 
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
@@ -16,7 +16,7 @@ pub fn store(cache: &mut Tensor, rows: &Tensor, at: usize, stride: usize) {
     }
 }
 
-/// Group `i` becomes what group `parents[i]` was, in its first `len` rows.
+/// Copies the first `len` rows of group `parents[i]` to group `i`, for all groups at once. A group has `stride` rows.
 pub fn select(pool: &Pool, cache: &mut Tensor, parents: &[u32], stride: usize, len: usize) {
     assert!(len <= stride, "select {len} rows of {stride}");
     let width = cache.shape().cols();
@@ -38,7 +38,7 @@ pub fn select(pool: &Pool, cache: &mut Tensor, parents: &[u32], stride: usize, l
     }
 }
 
-/// The best tokens of each row of logits, with their log-probabilities.
+/// The best tokens of each row of logits `[N, V]`, with their log-probabilities.
 pub fn top_k(team: &Team, logits: &Tensor, allow: Allow, ids: &mut [u32], lp: &mut [f32]) {
     let (n, width) = (logits.shape().rows(), logits.shape().cols());
     assert!(ids.len() == lp.len() && ids.len().is_multiple_of(n.max(1)), "top_k of {n} rows");

@@ -9,17 +9,17 @@ use a2d_core::shape::Shape;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Rows of a piece.
+/// Rows per piece of work.
 const CHUNK: usize = 64;
 
-/// Rows of the table whose gradients make a piece.
+/// Table rows per piece of work in the gradient.
 const TABLE_CHUNK: usize = 128;
 
-/// Position vectors by kind and width, as many as were needed so far.
+/// Position vectors by kind and width, computed as needed.
 #[derive(Default)]
 pub struct Vectors(HashMap<(Positions, usize), Table>);
 
-/// Position vectors of one kind, one after the other.
+/// Position vectors of one kind, row-major.
 pub struct Table {
     kind: Positions,
     width: usize,
@@ -27,14 +27,14 @@ pub struct Table {
 }
 
 impl Vectors {
-    /// Those of `kind` with `width` elements.
+    /// The vectors of `kind` with `width` elements.
     pub fn of(&mut self, kind: Positions, width: usize) -> &mut Table {
         self.0.entry((kind, width)).or_insert_with(|| Table { kind, width, data: Vec::new() })
     }
 }
 
 impl Table {
-    /// The vectors of places `0..count`, and perhaps of more.
+    /// The vectors of positions `0..count`, possibly followed by more.
     fn first(&mut self, count: usize) -> &[f32] {
         let have = self.data.len() / self.width.max(1);
         if have < count {
@@ -80,7 +80,7 @@ fn embed_row(y: &mut [f32], row: &[f32], vector: Option<&[f32]>, scale: f32, zer
     }
 }
 
-/// `into[ids[n]] += sqrt(D) dy[n]` for every `n` that is no padding.
+/// `into[ids[n]] += sqrt(D) dy[n]` for every `n` except padding.
 pub fn embed_grad(
     team: &Team,
     dy: &Tensor,
@@ -90,7 +90,8 @@ pub fn embed_grad(
     let width = check(&into, tokens);
     assert_eq!(dy.shape(), Shape::matrix(tokens.rows, width), "embed_grad");
     let scale = (width as f32).sqrt();
-    // Sorted by id, then by row: each piece of the table finds its rows together, always in one order.
+    // Sorted by id, then by row: the rows of each piece of the table are contiguous, and the order of summation is
+    // fixed.
     let mut order: Vec<(u32, u32)> = tokens.ids.iter().copied().zip(0..).collect();
     order.retain(|&(_, row)| tokens.positions[row as usize] != NO_POSITION);
     order.sort_unstable();

@@ -1,11 +1,11 @@
-//! Matrix products: the only file that knows how.
+//! Matrix products.
 //!
-//! `C = A B` runs over panels of [`PANEL`] columns of B that were packed before: a weight's once, for all tiles of all
-//! products until it changes. A is read where it lies, in either orientation. An element of C is one running sum over
-//! the depth, [`DEPTH`] terms at a time, so it does not depend on how the rows were cut into tiles.
+//! `C = A B` runs over packed panels of [`PANEL`] columns of B. A weight is packed once and reused by all products
+//! until it changes. A is read in place, row-major or column-major. An element of C is a single running sum over the
+//! depth, [`DEPTH`] terms at a time, so the result does not depend on the tiling of rows.
 //!
-//! The kernel is written over `pulp`'s vectors and needs no unsafe code. Where there are none (a processor without
-//! AVX2 or NEON) `matrixmultiply` does the work, through `ndarray`.
+//! The kernel uses `pulp`'s vectors and needs no unsafe code. On a processor without AVX2 or NEON, `matrixmultiply`
+//! computes the product, through `ndarray`.
 
 use super::team::{Team, arch};
 use super::tensor::{Pool, Scratch, Tensor};
@@ -16,7 +16,7 @@ use pulp::{Simd, WithSimd};
 /// Columns of a panel.
 pub const PANEL: usize = 32;
 
-/// Terms of the sum for which a panel is read at once; with [`PANEL`] columns they fill the first-level cache.
+/// Rows of a panel read at a time; with [`PANEL`] columns they fill the L1 cache.
 const DEPTH: usize = 256;
 
 /// The left factor: `A[i, p]`.
@@ -24,16 +24,16 @@ const DEPTH: usize = 256;
 pub enum Left<'a> {
     /// `data[i * stride + p]`
     Rows {
-        /// From `A[0, 0]` on.
+        /// Elements from `A[0, 0]` on.
         data: &'a [f32],
-        /// From row to row.
+        /// Distance between rows.
         stride: usize,
     },
     /// `data[p * stride + i]`
     Columns {
-        /// From `A[0, 0]` on.
+        /// Elements from `A[0, 0]` on.
         data: &'a [f32],
-        /// From column to column.
+        /// Distance between columns.
         stride: usize,
     },
 }
@@ -48,23 +48,23 @@ impl<'a> Left<'a> {
     }
 }
 
-/// The right factor, packed: panel after panel, each `[depth, PANEL]`, the last filled up with zeros.
+/// The right factor, packed in consecutive panels `[depth, PANEL]`. The last panel is padded with zeros.
 #[derive(Clone, Copy)]
 pub struct Right<'a> {
     /// The panels.
     pub panels: &'a [f32],
-    /// Rows of B: terms of each sum.
+    /// Rows of B, the number of terms of each sum.
     pub depth: usize,
     /// Columns of B.
     pub cols: usize,
 }
 
-/// Elements of a packed B.
+/// Number of elements of a packed B.
 pub const fn packed_len(depth: usize, cols: usize) -> usize {
     cols.div_ceil(PANEL) * PANEL * depth
 }
 
-/// `C = A B`, or `C += A B` with `add`; C has `rows` rows, one every `stride` elements.
+/// `C = A B`, or `C += A B` with `add`. C has `rows` rows with row stride `stride`.
 pub fn product(a: Left<'_>, b: Right<'_>, c: &mut [f32], stride: usize, rows: usize, add: bool) {
     if rows == 0 || b.cols == 0 {
         return;
@@ -75,18 +75,18 @@ pub fn product(a: Left<'_>, b: Right<'_>, c: &mut [f32], stride: usize, rows: us
     arch().dispatch(Product { a, b, c, stride, rows, add });
 }
 
-/// What a product is added to.
+/// The initial value of C.
 #[derive(Clone, Copy)]
 pub enum Start<'a> {
-    /// Nothing: C is overwritten.
+    /// Zero: C is overwritten.
     Zero,
-    /// What C was.
+    /// The current value of C.
     Sum,
-    /// This row, for every row.
+    /// This row, repeated for every row of C.
     Row(&'a [f32]),
 }
 
-/// `C = start + A B`, C `[rows, b.cols]` without gaps, tile by tile on `team`.
+/// `C = start + A B` in tiles of rows on `team`. C is contiguous, `[rows, b.cols]`.
 pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], start: Start<'_>) {
     if b.cols == 0 {
         return;
@@ -102,9 +102,10 @@ pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], s
     });
 }
 
-/// Rows of a tile, `work` multiplications each: few enough to share, enough to be worth a thread.
+/// Rows of a tile, at `work` multiplications per row: small enough to balance the threads, large enough to be worth a
+/// thread.
 pub fn tile_rows(rows: usize, work: usize) -> usize {
-    /// A multiple of every kernel's height.
+    /// A multiple of the height of every kernel.
     const STEP: usize = 12;
     const WORTH: usize = 1 << 18;
     let least = WORTH.div_ceil(work.max(1)).next_multiple_of(STEP);
@@ -134,11 +135,11 @@ impl WithSimd for Product<'_, '_> {
     }
 }
 
-/// What a kernel computes before it is written: `TALL` rows, two vectors wide.
+/// The accumulators of a kernel: `TALL` rows, two vectors wide.
 type Block<S, const TALL: usize> = [[<S as Simd>::f32s; 2]; TALL];
 
 impl Product<'_, '_> {
-    /// Blocks of `TALL` rows, then of `LOW` rows for the rest.
+    /// Computes blocks of `TALL` rows, then blocks of `LOW` rows for the remainder.
     #[inline(always)]
     fn run<S: Simd, const TALL: usize, const LOW: usize>(mut self, simd: S) {
         for from in (0..self.b.depth).step_by(DEPTH) {
@@ -173,7 +174,7 @@ impl Product<'_, '_> {
         let mut out = [[simd.splat_f32s(0.0); 2]; TALL];
         match self.a {
             Left::Rows { data, stride } => {
-                // Rows past the last are the last once more: computed, not written.
+                // Rows past the end repeat the last row; their results are not written.
                 let a =
                     core::array::from_fn(|i| &data[(row + i.min(last)) * stride + from..][..depth]);
                 rows_kernel(simd, a, panel, at, &mut out);
@@ -194,7 +195,7 @@ impl Product<'_, '_> {
         }
     }
 
-    /// The same panel by panel, by the library.
+    /// Fallback: computes each panel by `ndarray`.
     fn portable(self) {
         for col in (0..self.b.cols).step_by(PANEL) {
             let wide = PANEL.min(self.b.cols - col);
@@ -235,7 +236,7 @@ fn step<S: Simd, const TALL: usize>(
     }
 }
 
-// Each kernel sums in a block of its own and copies it out in a loop without conditions: only so does the compiler
+// Each kernel accumulates in a local block and copies it out in a branch-free loop. Otherwise the compiler does not
 // keep the sums in registers.
 
 #[inline(always)]
@@ -270,7 +271,7 @@ fn columns_kernel<S: Simd, const TALL: usize>(
     *out = acc;
 }
 
-/// [`columns_kernel`] where A ends at row `last` of the block.
+/// [`columns_kernel`] for a block in which A ends at row `last`.
 #[inline(always)]
 fn ragged_kernel<S: Simd, const TALL: usize>(
     simd: S,
@@ -289,7 +290,7 @@ fn ragged_kernel<S: Simd, const TALL: usize>(
     *out = acc;
 }
 
-/// Writes or adds a row of a block to `c`, whose end may cut it.
+/// Writes or adds a row of a block to `c`, which may be shorter than the row.
 #[inline(always)]
 fn write<S: Simd>(simd: S, out: &[S::f32s; 2], c: &mut [f32], add: bool) {
     let (whole, rest) = S::as_mut_simd_f32s(c);
@@ -303,7 +304,7 @@ fn write<S: Simd>(simd: S, out: &[S::f32s; 2], c: &mut [f32], add: bool) {
     }
 }
 
-/// Which factor of a product a weight `[O, I]` is, packed and kept with it.
+/// The right factor that a weight `[O, I]` is packed as.
 #[derive(Clone, Copy)]
 pub enum Form {
     /// `W^T`: `y = x W^T`.
@@ -312,7 +313,7 @@ pub enum Form {
     Gradient,
 }
 
-/// The packed form of a weight.
+/// The packed form of a weight, cached in `w`.
 pub fn packed<'a>(team: &Team, w: &'a Tensor, form: Form) -> Right<'a> {
     let (rows, cols) = (w.shape().rows(), w.shape().cols());
     match form {
@@ -350,7 +351,7 @@ fn panels(out: &mut [f32], depth: usize) -> impl Iterator<Item = (usize, &mut [f
     out.chunks_mut((depth * PANEL).max(1)).enumerate()
 }
 
-/// One panel: `wide` columns from `col` on of a matrix whose rows are `stride` apart.
+/// Packs one panel: `wide` columns from column `col` of a matrix with row stride `stride`.
 pub fn pack_panel(b: &[f32], stride: usize, col: usize, wide: usize, panel: &mut [f32]) {
     for (p, out) in panel.chunks_exact_mut(PANEL).enumerate() {
         let row = &b[p * stride + col..][..wide];
@@ -363,7 +364,8 @@ pub fn pack_panel(b: &[f32], stride: usize, col: usize, wide: usize, panel: &mut
     }
 }
 
-/// One panel of a transpose: column `j` is row `j` of `w`, `depth` elements, `wide` rows `stride` apart.
+/// Packs one panel of a transpose: column `j` is row `j` of `w`, for `wide` rows of `depth` elements with row stride
+/// `stride`.
 pub fn pack_panel_transposed(
     w: &[f32],
     stride: usize,

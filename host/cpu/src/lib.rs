@@ -1,6 +1,6 @@
-//! The CPU backend: threads around the row formulas of [`a2d_core::rows`] and one matrix product.
+//! The CPU backend: threads, the row formulas of [`a2d_core::rows`] and one matrix product.
 //!
-//! Results are the same bit for bit with any number of threads.
+//! Results are bit-identical for any number of threads.
 
 #![deny(unsafe_code)]
 
@@ -34,12 +34,12 @@ use std::sync::Arc;
 use team::Team;
 use tensor::Pool;
 
-/// Integers, shared.
+/// Shared integers.
 type Index = Arc<[u32]>;
 type Tokens = batch::Tokens<Index>;
 type Grid = batch::Grid<Index>;
 
-/// The CPU.
+/// The CPU backend.
 pub struct Cpu {
     operands: Operands,
     team: Team,
@@ -48,7 +48,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// A backend that works on `threads` threads, the caller's included; 0: one for each core.
+    /// A backend with `threads` threads, the caller's included; 0: one for each core.
     pub fn new(threads: usize) -> Self {
         Self {
             operands: Operands::F32,
@@ -58,27 +58,28 @@ impl Cpu {
         }
     }
 
-    /// One that rounds operands of products to bf16 where a GPU would: to study what that does, it is no faster.
+    /// A backend that rounds operands of matrix products to bf16 as a GPU does. It shows the effect on quality; it is
+    /// no faster.
     pub fn bf16(threads: usize) -> Self {
         Self { operands: Operands::Bf16, ..Self::new(threads) }
     }
 
-    /// A tensor as an operand of products.
+    /// `x` as an operand of matrix products.
     fn operand<'a>(&self, x: &'a Tensor) -> &'a Tensor {
         self.operands.of(&self.team, x)
     }
 
-    /// Threads that work, the caller's included.
+    /// Number of threads, the caller's included.
     pub fn threads(&self) -> usize {
         self.team.threads()
     }
 
-    /// Bytes that tensors take from the system: now, and at most so far. What is free and kept counts.
+    /// Bytes allocated for tensors, current and peak, including free memory kept for reuse.
     pub fn memory(&self) -> (usize, usize) {
         self.pool.memory()
     }
 
-    /// Gives the system back what no tensor uses.
+    /// Returns unused memory to the system.
     pub fn trim(&mut self) {
         self.pool.trim();
     }

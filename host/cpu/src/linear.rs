@@ -6,7 +6,7 @@ use super::tensor::{Pool, Tensor};
 use a2d_core::rows;
 use a2d_core::shape::Shape;
 
-/// Rows whose bias gradients are summed before the sums are.
+/// Rows per piece of a column sum. The sums of the pieces are then added.
 const CHUNK: usize = 128;
 
 /// `y[n, o] = sum_i x[n, i] w[o, i] + b[o]`
@@ -24,7 +24,7 @@ pub fn linear(team: &Team, pool: &Pool, x: &Tensor, w: &Tensor, b: Option<&Tenso
     y
 }
 
-/// `dx += dy w`, `dw = dy^T x`
+/// `dx = into + dy w`, `dw = dy^T x`
 pub fn linear_grad(
     team: &Team,
     pool: &Pool,
@@ -68,7 +68,7 @@ pub fn column_sums(team: &Team, pool: &Pool, x: &Tensor) -> Tensor {
     fold_rows(pool, &sums, cols)
 }
 
-/// The sum of rows of `cols` elements, in their order.
+/// Sums rows of `cols` elements in order.
 pub fn fold_rows(pool: &Pool, x: &[f32], cols: usize) -> Tensor {
     let mut out = pool.zeros(Shape::vector(cols));
     let sum = out.data_mut();

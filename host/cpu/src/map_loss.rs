@@ -1,4 +1,4 @@
-//! How far aligned maps are from the teacher's.
+//! Losses between aligned maps and the teacher's maps.
 
 use super::attend::{blocks, spans};
 use super::team::{Team, vectorised};
@@ -10,7 +10,7 @@ use a2d_core::shape::Shape;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The sum of divergences, and the weighted gradient of the student's maps.
+/// The sum of the losses of all maps, `[1]`, and the weighted gradient of the student's maps, `[M, A]`.
 pub fn map_loss(
     team: &Team,
     pool: &Pool,
@@ -39,7 +39,7 @@ pub fn map_loss(
     Loss { value: pool.filled(&[value], Shape::vector(1)), gradient: out }
 }
 
-/// One sentence, map by map.
+/// The loss of one sentence, summed over maps.
 fn sentence(
     span: &Span,
     student: &[f32],
@@ -70,7 +70,7 @@ fn sentence(
     value
 }
 
-/// One map: one distribution, or one for each query.
+/// The loss of one map, as one distribution or as one distribution per query.
 #[inline(always)]
 fn map(
     span: &Span,

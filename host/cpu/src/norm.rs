@@ -6,10 +6,10 @@ use super::tensor::{Pool, Tensor};
 use a2d_core::backend::NormGrad;
 use a2d_core::rows;
 
-/// Rows of a piece.
+/// Rows per piece of work.
 const CHUNK: usize = 64;
 
-/// Each row normalised, times `gain`, plus `bias`.
+/// Normalises each row, multiplies by `gain` and adds `bias`.
 pub fn layer_norm(team: &Team, pool: &Pool, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
     let cols = check(x, gain);
     assert_eq!(cols, bias.shape().len(), "layer_norm: x {}, bias {}", x.shape(), bias.shape());

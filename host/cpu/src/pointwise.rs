@@ -1,4 +1,4 @@
-//! Element by element.
+//! Elementwise operations.
 
 use super::team::{Team, vectorised};
 use super::tensor::Tensor;
@@ -6,7 +6,7 @@ use a2d_core::config::Activation;
 use a2d_core::rng::Mask;
 use a2d_core::rows;
 
-/// Elements of a piece.
+/// Elements per piece of work.
 pub const CHUNK: usize = 1 << 14;
 
 /// `f(x)`
@@ -20,7 +20,7 @@ pub fn activate(team: &Team, mut x: Tensor, f: Activation) -> Tensor {
     x
 }
 
-/// `f'` times `dy`; `y` is the output for relu, the input for gelu.
+/// `f' dy`. `y` is the output for relu and the input for gelu.
 pub fn activate_grad(team: &Team, mut dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
     pairs(team, &mut dy, y, |dy, y| {
         vectorised(

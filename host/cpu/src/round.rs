@@ -1,20 +1,21 @@
-//! What operands of matrix products are rounded to: bf16 here has a GPU's numbers, not its speed.
+//! Rounding of the operands of matrix products. bf16 on the CPU has the numerical effect of a GPU's bf16, not its
+//! speed.
 
 use super::pointwise::CHUNK;
 use super::team::{Team, vectorised};
 use super::tensor::Tensor;
 
-/// The numbers that operands of matrix products have; sums are f32 whatever they are.
+/// The number format of operands of matrix products. Sums are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operands {
-    /// As they are.
+    /// f32, not rounded.
     F32,
     /// Rounded to bfloat16.
     Bf16,
 }
 
 impl Operands {
-    /// `x` as an operand: rounded once for as long as nobody writes to it.
+    /// `x` as an operand. The rounded copy is cached until `x` is written to.
     pub fn of<'a>(self, team: &Team, x: &'a Tensor) -> &'a Tensor {
         match self {
             Self::F32 => x,
@@ -30,7 +31,7 @@ impl Operands {
         }
     }
 
-    /// Makes operands of the elements where they lie.
+    /// Rounds elements in place.
     pub fn round(self, x: &mut [f32]) {
         if self == Self::Bf16 {
             vectorised(
@@ -41,12 +42,12 @@ impl Operands {
     }
 }
 
-/// The nearest number whose last 16 bits are zero, of two as near the even one; what is too large becomes infinite.
+/// Rounds to the nearest bf16, ties to even; values out of range become infinite.
 #[inline(always)]
 fn bf16(x: f32) -> f32 {
     let bits = x.to_bits();
     let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-    // A NaN must not lose all of its fraction: it would be an infinity.
+    // Sets a fraction bit, because a NaN with a zero fraction would be an infinity.
     let nearest = if x.is_nan() { bits | 0x0040_0000 } else { nearest };
     f32::from_bits(nearest & 0xffff_0000)
 }
@@ -81,7 +82,7 @@ mod tests {
             (0x0000_8001, 0x0001_0000),
             (0x0001_8000, 0x0002_0000),
             (0x007f_8000, 0x0080_0000),
-            // The largest of bf16, what still rounds to it, and what does not.
+            // The largest bf16, the largest value that rounds to it, and the smallest that does not.
             (0x7f7f_7fff, 0x7f7f_0000),
             (0x7f7f_8000, 0x7f80_0000),
             (0x7f7f_ffff, 0x7f80_0000),

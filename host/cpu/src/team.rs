@@ -1,33 +1,33 @@
-//! Threads that share out an operation's pieces.
+//! Threads that share the pieces of an operation.
 //!
-//! Pieces are cut by the shape of the work, never by the number of threads, and each writes what no other does:
-//! results are the same bit for bit however many threads there are.
+//! The shape of the work alone determines the pieces, not the number of threads, and no two pieces write the same
+//! element. Results are therefore bit-identical for any number of threads.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{LazyLock, Mutex};
 
-/// The calling thread and its helpers.
+/// The calling thread and its helper threads.
 pub struct Team {
     helpers: Option<ThreadPool>,
 }
 
 impl Team {
-    /// `threads` threads in all, the caller included; 0: one for each core.
+    /// A team of `threads` threads, the caller included; 0: one for each core.
     pub fn new(threads: usize) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores() } else { threads };
         let start = |helpers| ThreadPoolBuilder::new().num_threads(helpers).build().ok();
-        // Without helpers (the system may refuse them) the caller does all.
+        // If the system refuses to start helpers, the caller does all work.
         Self { helpers: (threads > 1).then(|| start(threads - 1)).flatten() }
     }
 
-    /// Threads that work, the caller included.
+    /// Number of threads, the caller included.
     pub fn threads(&self) -> usize {
         1 + self.helpers.as_ref().map_or(0, ThreadPool::current_num_threads)
     }
 
-    /// Calls `f` with every piece. Whoever is free takes the next one.
+    /// Calls `f` with every piece. A free thread takes the next piece.
     pub fn each<T: Send>(&self, pieces: impl IntoIterator<Item = T>, f: impl Fn(T) + Sync) {
         let mut pieces: Vec<T> = pieces.into_iter().collect();
         let Some(helpers) = self.helpers.as_ref().filter(|_| pieces.len() > 1) else {
@@ -50,7 +50,7 @@ impl Team {
         });
     }
 
-    /// What `f` makes of every piece, in their order.
+    /// The results of `f` for every piece, in order.
     pub fn map<T: Send, R: Send>(
         &self,
         pieces: impl IntoIterator<Item = T>,
@@ -63,14 +63,14 @@ impl Team {
     }
 }
 
-/// The widest vector unit of this machine.
+/// The widest vector instruction set of this machine.
 pub fn arch() -> Arch {
     static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
     *ARCH
 }
 
-/// Runs `f` compiled for the widest vector unit of this machine. Give it an `#[inline(always)]` closure, and in that
-/// call nothing that the compiler may leave a call: only what is inlined is compiled anew.
+/// Runs `f` compiled for the widest vector instruction set of this machine. `f` must be an `#[inline(always)]` closure
+/// whose calls are all inlined: only inlined code is compiled for that instruction set.
 pub fn vectorised<R>(f: impl FnMut() -> R) -> R {
     /// `FnMut`, because a call through `FnOnce` may not be inlined.
     struct Wide<F>(F);

@@ -1,13 +1,13 @@
-//! Tensors, and the pool that their memory comes from and goes back to.
+//! Tensors and the pool that they allocate from.
 //!
-//! A training step asks for the same sizes again and again. Freed memory is kept on shelves, one for each of eight
-//! sizes to an octave, so that a warm step neither asks the system for memory nor waits for it to be cleared.
+//! Training steps allocate the same sizes again and again. Freed memory is kept on shelves, eight sizes to an octave,
+//! so a warm step neither allocates from the system nor waits for pages to be cleared.
 
 use a2d_core::shape::Shape;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// A tensor: shared until it is written to.
+/// A tensor with copy-on-write storage.
 #[derive(Clone)]
 pub struct Tensor {
     storage: Arc<Storage>,
@@ -16,9 +16,9 @@ pub struct Tensor {
 
 struct Storage {
     data: Scratch,
-    /// Forms that matrix products read, made at first use: a weight keeps them until it changes.
+    /// Packed forms for matrix products, made at first use and kept until the tensor changes.
     packed: [OnceLock<Scratch>; 2],
-    /// What [`Tensor::rounded`] gives.
+    /// The result of [`Tensor::rounded`].
     rounded: OnceLock<Tensor>,
 }
 
@@ -29,7 +29,7 @@ impl Storage {
 }
 
 impl Tensor {
-    /// Its extent.
+    /// The shape.
     pub fn shape(&self) -> Shape {
         self.shape
     }
@@ -39,7 +39,7 @@ impl Tensor {
         &self.storage.data
     }
 
-    /// The elements, to write to: copied before if another tensor shares them.
+    /// The elements, mutable. Copies them first if another tensor shares them.
     pub fn data_mut(&mut self) -> &mut [f32] {
         if Arc::get_mut(&mut self.storage).is_none() {
             let mut copy = self.storage.data.pool.take(self.shape.len());
@@ -57,25 +57,25 @@ impl Tensor {
         Self { storage: self.storage, shape }
     }
 
-    /// The packed form number `form`, made by `pack` unless it is there already.
+    /// The packed form number `form`, made by `pack` at first use.
     pub fn packed(&self, form: usize, pack: impl FnOnce(&Pool) -> Scratch) -> &[f32] {
         self.storage.packed[form].get_or_init(|| pack(&self.storage.data.pool))
     }
 
-    /// The tensor of its rounded elements, made by `round` unless it is there already.
+    /// The tensor of rounded elements, made by `round` at first use.
     pub fn rounded(&self, round: impl FnOnce(&Pool) -> Self) -> &Self {
         self.storage.rounded.get_or_init(|| round(&self.storage.data.pool))
     }
 
-    /// Whether its elements are at the same place as those of `other`.
+    /// Whether `other` has the same storage.
     pub fn shares(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.storage, &other.storage)
     }
 }
 
-/// Memory from a [`Pool`], given back when dropped.
+/// Memory from a [`Pool`], returned to it on drop.
 pub struct Scratch {
-    /// As long as its shelf has it.
+    /// The allocation, with the size of its shelf.
     data: Vec<f32>,
     len: usize,
     pool: Pool,
@@ -101,12 +101,12 @@ impl Drop for Scratch {
     }
 }
 
-/// Where memory comes from.
+/// A pool of memory for tensors.
 #[derive(Clone, Default)]
 pub struct Pool(Arc<Mutex<Shelves>>);
 
 impl Pool {
-    /// Memory for `len` elements. What they are is not said: write before reading.
+    /// Memory for `len` elements. Their values are unspecified: write before reading.
     pub fn take(&self, len: usize) -> Scratch {
         let (shelf, size) = shelf(len);
         let found = self.shelves().take(shelf, size);
@@ -114,7 +114,7 @@ impl Pool {
         Scratch { data, len, pool: self.clone() }
     }
 
-    /// A tensor whose elements are not said: write before reading.
+    /// A tensor with unspecified elements: write before reading.
     pub fn tensor(&self, shape: Shape) -> Tensor {
         Tensor { storage: Storage::new(self.take(shape.len())), shape }
     }
@@ -133,13 +133,13 @@ impl Pool {
         out
     }
 
-    /// Bytes taken from the system: now, and at most so far.
+    /// Bytes allocated from the system, current and peak.
     pub fn memory(&self) -> (usize, usize) {
         let shelves = self.shelves();
         (BYTES * (shelves.used + shelves.idle), BYTES * shelves.peak)
     }
 
-    /// Gives the system back what is not in use.
+    /// Returns unused memory to the system.
     pub fn trim(&self) {
         self.shelves().shrink(0);
     }
@@ -151,10 +151,10 @@ impl Pool {
 
 const BYTES: usize = size_of::<f32>();
 
-/// How many larger shelves may stand in: a quarter of an octave.
+/// Number of larger shelves that may serve a request: a quarter of an octave.
 const STAND_INS: usize = 2;
 
-/// Free memory, sorted by size, and how much there is; all in elements.
+/// Free memory by size, with usage counters. All counts are in elements.
 #[derive(Default)]
 struct Shelves {
     free: Vec<Vec<Vec<f32>>>,
@@ -165,7 +165,8 @@ struct Shelves {
 }
 
 impl Shelves {
-    /// Something from this shelf or the next larger ones. On `None` the caller allocates `size`, already counted.
+    /// Takes memory from this shelf or one of the next larger ones. On `None`, the caller allocates `size` elements,
+    /// which are already counted as used.
     fn take(&mut self, shelf: usize, size: usize) -> Option<Vec<f32>> {
         let last = self.free.len().min(shelf + STAND_INS + 1);
         let found = self.free.get_mut(shelf.min(last)..last)?.iter_mut().find_map(Vec::pop);
@@ -173,7 +174,7 @@ impl Shelves {
         if found.is_some() {
             self.idle -= taken;
         } else {
-            // Sizes change from batch to batch: what has not been asked for makes room.
+            // Sizes change from batch to batch: idle memory is freed before a new allocation.
             self.shrink((self.most_used / 2).saturating_sub(size));
         }
         self.used += taken;
@@ -193,7 +194,7 @@ impl Shelves {
         self.free[shelf].push(data);
     }
 
-    /// Frees the largest until at most `idle` elements are left unused.
+    /// Frees the largest pieces until at most `idle` elements are unused.
     fn shrink(&mut self, idle: usize) {
         for shelf in self.free.iter_mut().rev() {
             while self.idle > idle {
@@ -204,7 +205,7 @@ impl Shelves {
     }
 }
 
-/// The shelf that fits `len` elements, and the size of what lies there: 8, 9 .. 15 times a power of two.
+/// The shelf that fits `len` elements, and its size: 8, 9 .. 15 times a power of two.
 fn shelf(len: usize) -> (usize, usize) {
     const SMALLEST: usize = 64;
     let most = len.max(SMALLEST) - 1;

@@ -1,4 +1,4 @@
-//! Cross-entropies over the vocabulary, a block of rows at a time: logits are never held whole.
+//! Cross-entropies over the vocabulary, computed in blocks of rows. The logits `[N, V]` are never stored in full.
 
 use super::Cpu;
 use super::gemm::{self, Form, Left, Right, Start};
@@ -10,13 +10,13 @@ use a2d_core::batch::IGNORE;
 use a2d_core::rows::{self, TokenRow, TokenValues};
 use a2d_core::shape::Shape;
 
-/// Rows whose logits are held at once.
+/// Rows of a block of logits.
 const BLOCK: usize = 384;
 
-/// Rows of a piece of a block.
+/// Rows per piece of work in a block.
 const TILE: usize = 48;
 
-/// The losses, and the gradients where wanted. Tensors are operands already.
+/// The losses and, if requested, the gradients. Operands are already rounded.
 pub fn token_loss(
     team: &Team,
     pool: &Pool,
@@ -54,7 +54,7 @@ pub fn token_loss(
     TokenLosses { values, hidden, table, bias }
 }
 
-/// A row that counts, and its target.
+/// Index of a row with a target, and the target.
 type Row = (usize, usize);
 
 fn counting(of: &TokenLoss<'_, Cpu>) -> Vec<Row> {
@@ -72,10 +72,10 @@ fn counting(of: &TokenLoss<'_, Cpu>) -> Vec<Row> {
     rows
 }
 
-/// What all rows have in common.
+/// Inputs common to all rows.
 struct Losses<'a> {
     forward: Right<'a>,
-    /// Added to the logits.
+    /// Bias of the logits.
     bias: Option<&'a Tensor>,
     backward: Option<Right<'a>>,
     /// The teacher's hidden rows, its table and its bias.
@@ -98,7 +98,7 @@ impl<'a> Losses<'a> {
         }
     }
 
-    /// The losses of a block with hidden rows `x`; `logits` and `dx`, if wanted, become gradients.
+    /// The losses of a block with hidden rows `x`. If requested, `logits` and `dx` become gradients.
     fn block(
         &self,
         team: &Team,
@@ -156,7 +156,7 @@ impl<'a> Losses<'a> {
     }
 }
 
-/// Adds the bias, if there is one, to rows of logits.
+/// Adds the bias, if any, to rows of logits.
 fn add_bias(bias: Option<&Tensor>, logits: &mut [f32]) {
     let Some(bias) = bias else { return };
     for z in logits.chunks_exact_mut(bias.data().len().max(1)) {
@@ -164,7 +164,7 @@ fn add_bias(bias: Option<&Tensor>, logits: &mut [f32]) {
     }
 }
 
-/// The rows that count.
+/// Copies the rows with a target from `x`.
 fn gather(pool: &Pool, x: &Tensor, rows: &[Row]) -> Scratch {
     let width = x.shape().cols();
     let mut out = pool.take(rows.len() * width);
@@ -174,7 +174,7 @@ fn gather(pool: &Pool, x: &Tensor, rows: &[Row]) -> Scratch {
     out
 }
 
-/// Puts them back.
+/// Copies gathered rows back to their places in `to`.
 fn scatter(x: &[f32], rows: &[Row], to: &mut Tensor) {
     let width = to.shape().cols();
     let data = to.data_mut();

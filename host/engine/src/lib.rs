@@ -1,4 +1,4 @@
-//! What runs models: devices, training, translation, export, reports, measurements.
+//! Devices, training, translation, export, reports and benchmarks.
 //!
 //! Models are generic over their backend; every backend is compiled into this crate. A command calls functions that
 //! take a device.

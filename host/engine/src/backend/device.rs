@@ -1,4 +1,4 @@
-//! Which backend a command runs on.
+//! Choice of the backend that a command runs on.
 
 use crate::backend::gpu::Gpu;
 use crate::backend::work::Work;
@@ -11,32 +11,34 @@ use std::io::Write;
 
 pub use a2d_device::Device;
 
-/// A kind of backend, as asked for.
+/// The value of `--backend`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
-    /// The fastest that this build and this machine have.
+    /// The fastest device of this machine that this build supports.
     #[default]
     Auto,
-    /// The processor's cores.
+    /// The CPU.
     Cpu,
-    /// A graphics processor.
+    /// A GPU.
     Gpu,
 }
 
-/// What `--backend` and `--device` ask for together.
+/// The device requested by `--backend` and `--device` together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// A GPU that is no software, or else the CPU.
+    /// A hardware GPU if there is one, otherwise the CPU.
     Any,
     /// The CPU.
     Cpu,
-    /// This GPU, or the best one.
+    /// This GPU, or the best one if none is named.
     Gpu(Option<Device>),
 }
 
-/// The wish that the options stand for.
+/// Combines `--backend` and `--device`.
 ///
-/// Errors (misuse): they contradict each other.
+/// # Errors
+///
+/// Misuse: the options contradict each other.
 pub fn wish(backend: Backend, device: Option<Device>) -> Result<Wish> {
     match (backend, device) {
         (Backend::Auto, None) => Ok(Wish::Any),
@@ -51,24 +53,25 @@ pub fn wish(backend: Backend, device: Option<Device>) -> Result<Wish> {
     }
 }
 
-/// The device that a command works on.
+/// The device that a command computes on.
 #[derive(Debug, Clone)]
 pub struct Chosen {
-    /// None is the CPU.
+    /// `None`: the CPU.
     gpu: Option<Gpu>,
-    /// Whether the device was named.
+    /// Whether the user named the device.
     named: bool,
-    /// Threads of the CPU; 0: all.
+    /// CPU threads; 0: all cores.
     threads: usize,
 }
 
-/// What the CPU computes with.
+/// Precisions that the CPU supports.
 pub const CPU_PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
-/// Finds the device of a wish; warns, unless `quiet`, where a GPU is not used as well as it could be. The CPU computes
-/// with so many `threads`, 0 for all.
+/// Finds the requested device. Warns, unless `quiet`, if a GPU could be used faster through CUDA. The CPU uses
+/// `threads` threads, 0 for all cores.
 ///
 /// # Errors
+///
 /// Misuse: there is no such device.
 pub fn choose(wish: Wish, threads: usize, quiet: bool) -> Result<Chosen> {
     let named = matches!(wish, Wish::Gpu(Some(_)));
@@ -84,27 +87,29 @@ pub fn choose(wish: Wish, threads: usize, quiet: bool) -> Result<Chosen> {
 }
 
 impl Chosen {
-    /// Of several processes on a machine, where no device was named: each has a CUDA device of its own, if there are
-    /// so many. `local` is the number of this one among them.
+    /// For several processes on one machine: gives process number `local` its own CUDA device, if there are enough and
+    /// the user named no device.
     pub fn of_rank(self, local: Option<usize>) -> Self {
         let Some(local) = local.filter(|_| !self.named) else { return self };
         Self { gpu: self.gpu.map(|gpu| gpu.of_rank(local)), ..self }
     }
 
-    /// Its name.
+    /// The device's name.
     pub fn device(&self) -> Device {
         self.gpu.as_ref().map_or(Device::Cpu, Gpu::device)
     }
 
-    /// Bytes of a GPU that nobody uses, where the driver tells: before anything is computed there, as what it has used
-    /// it keeps.
+    /// Free GPU memory in bytes, if the driver reports it. Call this before the first computation: the GPU's pool keeps
+    /// the memory that it has used.
     pub fn free_memory(&self) -> Option<u64> {
         self.gpu.as_ref().and_then(Gpu::free_memory)
     }
 
-    /// Whether it computes with the precision that `key` asks for.
+    /// Checks that the device supports `precision`. `key` is the configuration key named in the message.
     ///
-    /// Errors (misuse): it does not; which devices do, and what to do here.
+    /// # Errors
+    ///
+    /// Misuse: the precision is not supported. The message names the devices that support it and the alternatives.
     pub fn check(&self, key: &str, precision: Precision) -> Result<()> {
         let checked = match &self.gpu {
             Some(gpu) => gpu.check(precision),
@@ -118,15 +123,17 @@ impl Chosen {
         checked.map_err(|text| Error::misuse(format!("{key}: {text}")))
     }
 
-    /// What a training with `precision` there should say of itself.
+    /// A remark for training with `precision` on this device.
     pub fn note(&self, precision: Precision) -> Option<&'static str> {
         let imitates = self.gpu.is_none() && precision == Precision::Bf16;
         imitates.then_some("the CPU only rounds as a GPU does in bf16: it is slower than f32")
     }
 
-    /// Does `work` there: with [`Gpu::run`], the one place that names the backends.
+    /// Runs `work` on the device. Only this function and [`Gpu::run`] name the backends.
     ///
-    /// Errors: those of the work; the device cannot be opened.
+    /// # Errors
+    ///
+    /// Errors of `work`; the device cannot be opened.
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
         match &self.gpu {
             Some(gpu) => gpu.run(precision, work),

@@ -8,7 +8,7 @@ use a2d_system::error::{Error, Result};
 
 pub use a2d_gpu::is_device_thread;
 
-/// A failure of the device in use, for this reason.
+/// The error for a failure `why` of the device in use.
 pub fn failed(why: &str) -> Error {
     Error::lost(&a2d_gpu::failed(why))
 }
@@ -16,7 +16,7 @@ pub fn failed(why: &str) -> Error {
 /// Whether this build computes on GPUs.
 pub const BUILT: bool = true;
 
-/// One of them, and what else there was.
+/// A chosen GPU and the list of all GPUs.
 #[derive(Debug, Clone)]
 pub struct Gpu {
     info: Info,
@@ -24,22 +24,22 @@ pub struct Gpu {
     asked: bool,
 }
 
-/// What `host devices` tells of one.
+/// A GPU as listed by `host devices`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub device: Device,
-    /// What its maker calls it.
+    /// The product name.
     pub name: String,
-    /// Whether it is the processor in disguise.
+    /// Whether it is a software renderer that runs on the CPU.
     pub software: bool,
-    /// Bytes, where the driver tells.
+    /// Memory in bytes, if the driver reports it.
     pub memory: Option<u64>,
-    /// What it computes with.
+    /// Supported precisions.
     pub precisions: Vec<String>,
 }
 
-/// All of them, and what keeps there from being more.
+/// All GPUs, and the reasons why others are missing.
 pub fn list() -> (Vec<Described>, Vec<String>) {
     let Listing { devices, missing } = a2d_gpu::list();
     let described = |info: Info| Described {
@@ -53,9 +53,11 @@ pub fn list() -> (Vec<Described>, Vec<String>) {
 }
 
 impl Gpu {
-    /// The GPU of this name; without one the best.
+    /// The GPU named `asked`, or the best one.
     ///
-    /// Errors (misuse): there is none; what was looked for, and how to do without.
+    /// # Errors
+    ///
+    /// Misuse: there is no such GPU. The message says what was searched and how to use the CPU.
     pub fn find(asked: Option<Device>) -> Result<Self> {
         let all = a2d_gpu::list();
         match all.pick(asked.filter(|&device| device != Device::Cpu)) {
@@ -64,7 +66,7 @@ impl Gpu {
         }
     }
 
-    /// The CUDA device of this number instead of another one, if there is one.
+    /// The CUDA device `number` in place of this one, if there is one.
     pub fn of_rank(self, number: usize) -> Self {
         let own = u32::try_from(number).ok().map(Device::Cuda);
         let own = own.filter(|_| matches!(self.info.id, Device::Cuda(_)));
@@ -74,18 +76,18 @@ impl Gpu {
         }
     }
 
-    /// The GPU to take where nobody asked for one.
+    /// The default GPU when the user requests none.
     pub fn unasked() -> Option<Self> {
-        // Asking the drivers takes a while, and where there is nothing to drive some of them complain.
+        // Querying the drivers is slow, and some drivers print warnings if there is no GPU.
         if hardware() { Self::find(None).ok() } else { None }
     }
 
-    /// Its name.
+    /// The device's name.
     pub fn device(&self) -> Device {
         self.info.id
     }
 
-    /// What would make it faster, unless it was named.
+    /// A hint if an NVIDIA GPU is used without CUDA and the user did not name it.
     pub fn note(&self) -> Option<String> {
         let Info { id, name, .. } = &self.info;
         let slow = !self.asked && matches!(id, Device::Wgpu(_)) && name.contains("NVIDIA");
@@ -93,21 +95,25 @@ impl Gpu {
         slow.then(text)
     }
 
-    /// Bytes of it that nobody uses, where the driver tells.
+    /// Free memory in bytes, if the driver reports it.
     pub fn free_memory(&self) -> Option<u64> {
         a2d_gpu::free_memory(self.info.id)
     }
 
-    /// Whether it computes with `precision`.
+    /// Checks that the GPU supports `precision`.
     ///
-    /// Errors: it does not; which devices do.
+    /// # Errors
+    ///
+    /// The precision is not supported. The message names the devices that support it.
     pub fn check(&self, precision: Precision) -> Result<(), String> {
         self.all.check(&self.info, precision)
     }
 
-    /// Does `work` there.
+    /// Runs `work` on the GPU.
     ///
-    /// Errors: those of the work; it cannot be opened.
+    /// # Errors
+    ///
+    /// Errors of `work`; the GPU cannot be opened.
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
         a2d_gpu::name_in_failures(&self.info);
         let mut gpu = a2d_gpu::open(&self.info, precision).map_err(Error::failed)?;
@@ -115,7 +121,7 @@ impl Gpu {
     }
 }
 
-/// Whether the system knows of anything that could be a GPU.
+/// Whether the system has a device node of a GPU.
 #[cfg(target_os = "linux")]
 fn hardware() -> bool {
     let render = |entry: std::io::Result<std::fs::DirEntry>| {

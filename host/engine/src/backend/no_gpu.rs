@@ -1,4 +1,4 @@
-//! What stands for the GPUs in a build without the feature `gpu`.
+//! Stub for GPUs in a build without the feature `gpu`.
 
 use crate::backend::work::Work;
 use a2d_device::Device;
@@ -8,79 +8,89 @@ use a2d_system::error::{Error, Result};
 /// Whether this build computes on GPUs.
 pub const BUILT: bool = false;
 
-/// There is none.
+/// A GPU; uninhabited in this build.
 #[derive(Debug, Clone)]
 pub enum Gpu {}
 
-/// What `host devices` would tell of one.
+/// A GPU as listed by `host devices`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub device: Device,
-    /// What its maker calls it.
+    /// The product name.
     pub name: String,
-    /// Whether it is the processor in disguise.
+    /// Whether it is a software renderer that runs on the CPU.
     pub software: bool,
-    /// Bytes, where the driver tells.
+    /// Memory in bytes, if the driver reports it.
     pub memory: Option<u64>,
-    /// What it computes with.
+    /// Supported precisions.
     pub precisions: Vec<String>,
 }
 
-/// Nothing, and why.
+/// An empty list and the reason.
 pub fn list() -> (Vec<Described>, Vec<String>) {
     (Vec::new(), vec!["this build has no GPU backend".to_owned()])
 }
 
-/// A failure of the device in use: there is none.
+/// The error for a failure `why` of the device in use. Never called in this build.
 pub fn failed(why: &str) -> Error {
     Error::lost(why)
 }
 
-/// No thread is.
+/// Always false: no thread belongs to a GPU.
 pub fn is_device_thread() -> bool {
     false
 }
 
 impl Gpu {
-    /// Errors (misuse): always; how to get a build that has it.
+    /// # Errors
+    ///
+    /// Misuse: always. The message says how to get a build with GPU support.
     pub fn find(asked: Option<Device>) -> Result<Self> {
         let asked = asked.map_or("--backend gpu".to_owned(), |device| format!("--device {device}"));
         let build = "build it without --no-default-features, or use --backend cpu";
         Err(Error::misuse(format!("{asked}: this build has no GPU backend; {build}")))
     }
 
-    /// Another one.
+    /// The GPU of another number.
     pub fn of_rank(self, _: usize) -> Self {
         match self {}
     }
 
-    /// None.
+    /// Always `None`.
     pub fn unasked() -> Option<Self> {
         None
     }
 
-    /// Its name.
+    /// The device's name.
     pub fn device(&self) -> Device {
         match *self {}
     }
 
-    /// What would make it faster.
+    /// A hint for faster use.
     pub fn note(&self) -> Option<String> {
         match *self {}
     }
 
-    /// Bytes of it that nobody uses.
+    /// Free memory in bytes.
     pub fn free_memory(&self) -> Option<u64> {
         match *self {}
     }
 
-    /// Whether it computes with a precision.
+    /// Checks that the GPU supports a precision.
+    ///
+    /// # Errors
+    ///
+    /// Never: there is no GPU in this build.
     pub fn check(&self, _: Precision) -> Result<(), String> {
         match *self {}
     }
 
-    /// Does `work` there.
+    /// Runs work on the GPU.
+    ///
+    /// # Errors
+    ///
+    /// Never: there is no GPU in this build.
     pub fn run<W: Work>(&self, _: Precision, _: W) -> Result<W::Output> {
         match *self {}
     }

@@ -1,4 +1,4 @@
-//! The batches and sentences that are measured on.
+//! Input batches and sentences of a benchmark.
 
 use super::{BenchRequest, BenchWhat};
 use crate::train::Pairs;
@@ -8,25 +8,27 @@ use a2d_system::error::{Error, Result};
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
-/// Batches of one repetition.
+/// Batches in one repetition.
 const BATCHES: usize = 3;
 
-/// Sentences of one repetition.
+/// Sentences in one repetition.
 const SENTENCES: usize = 1000;
 
-/// Tokens to work on.
+/// The tokens of a benchmark.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Pairs to learn from, batch by batch.
+    /// Training pairs of each batch.
     Batches(Vec<Pairs>),
     /// Sentences to translate, longest first.
     Sentences(Vec<Vec<u32>>),
 }
 
 impl Input {
-    /// What the request names, or else random tokens.
+    /// Reads the files of the request; without files, draws random tokens.
     ///
-    /// Errors (misuse): a file that cannot be read or holds something else.
+    /// # Errors
+    ///
+    /// Misuse: a file that cannot be read or has the wrong format.
     pub fn new(request: &BenchRequest) -> Result<Self> {
         let vocabulary = request.shape.models().student.source_vocabulary;
         if request.what != BenchWhat::Translate {
@@ -52,7 +54,7 @@ fn batches(request: &BenchRequest, vocabulary: usize) -> Result<Vec<Pairs>> {
     }
 }
 
-/// One batch of `max_tokens` padded tokens, 16 to 48 of them real in each sentence.
+/// One batch of `max_tokens` padded tokens. Each sentence has 16 to 48 real tokens.
 fn random(max_tokens: usize, vocabulary: usize, seed: u64) -> Pairs {
     const SHORTEST: usize = 16;
     const LONGEST: usize = 48;
@@ -73,8 +75,8 @@ fn random(max_tokens: usize, vocabulary: usize, seed: u64) -> Pairs {
     (side(1), side(2))
 }
 
-/// The first batches of the size `max_tokens` in a file: tensors `max_tokens.number.src`, `.prev` and `.tgt`, 32-bit
-/// integers `[B, length]` with padding on the right.
+/// Reads the first batches of size `max_tokens` from a safetensors file: tensors `max_tokens.number.src`, `.prev` and
+/// `.tgt`, 32-bit integers `[B, length]`, padded on the right.
 fn read(path: &Path, max_tokens: usize, vocabulary: usize) -> Result<Vec<Pairs>> {
     let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
     let tensors = SafeTensors::deserialize(&bytes)
@@ -106,7 +108,7 @@ impl File<'_> {
         Ok((source, target))
     }
 
-    /// The rows of a tensor without their padding.
+    /// The rows of a tensor without padding.
     fn rows(&self, name: &str) -> Result<Vec<Vec<u32>>> {
         let tensor = self.tensors.tensor(name).map_err(|_| {
             let sizes = self.sizes().join(", ");
@@ -135,7 +137,7 @@ impl File<'_> {
         row[..end].iter().map(id).collect()
     }
 
-    /// What `--max-tokens` may be.
+    /// Values of `--max-tokens` that the file has batches for.
     fn sizes(&self) -> Vec<String> {
         let size = |name: &&str| name.split('.').next().and_then(|size| size.parse().ok());
         let mut sizes: Vec<usize> = self.tensors.names().iter().filter_map(size).collect();
@@ -153,7 +155,7 @@ fn no_token(id: impl std::fmt::Display, vocabulary: usize) -> String {
     format!("{id} is no token of a sentence over {vocabulary} (see --shape)")
 }
 
-/// Sentences of a text file: ids between spaces, the last one EOS.
+/// Reads the sentences of a text file: token ids separated by spaces, the last one EOS.
 fn lines(path: &Path, vocabulary: usize) -> Result<Vec<Vec<u32>>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::input("read", path, &e))?;
     let wrong = |number: usize, text: String| {

@@ -1,4 +1,4 @@
-//! What the machine gives: its best matrix product, and the memory and processor time that this process has taken.
+//! Peak matrix-product rate of the machine, and memory and processor time of this process.
 
 use a2d_core::backend::Train;
 use a2d_core::rng;
@@ -6,15 +6,17 @@ use a2d_core::shape::Shape;
 use a2d_system::error::Result;
 use std::time::{Duration, Instant};
 
-/// Rows, columns and depth of the smallest product, and of the largest.
+/// Side of the smallest and of the largest square matrices tried.
 const SIDES: [usize; 2] = [1024, 8192];
 
-/// A product that takes less than this does not fill the machine: a larger one is tried.
+/// A product shorter than this does not saturate the machine; a larger one is tried.
 const SHORT: Duration = Duration::from_millis(5);
 
-/// The best rate of a product of two square matrices by the backend's own `linear`, in GFLOP/s.
+/// Peak rate of the backend's own `linear` on two square matrices, in GFLOP/s.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 pub fn peak_gflops<B: Train>(b: &mut B) -> Result<f64> {
     let (mut side, mut best) = (SIDES[0], 0.0f64);
     loop {
@@ -27,7 +29,7 @@ pub fn peak_gflops<B: Train>(b: &mut B) -> Result<f64> {
     }
 }
 
-/// The shortest of some products of matrices of this side.
+/// Shortest time of several products of matrices with this side.
 fn shortest_product<B: Train>(b: &mut B, side: usize) -> Result<Duration> {
     const MOST: usize = 20;
     const LONGEST: Duration = Duration::from_millis(500);
@@ -37,7 +39,7 @@ fn shortest_product<B: Train>(b: &mut B, side: usize) -> Result<Duration> {
         b.tensor(&data, shape)
     };
     let (x, w) = (factor(1), factor(2));
-    // The first is a warm-up.
+    // The first product is a warm-up.
     let (begin, mut best) = (Instant::now(), Duration::MAX);
     for i in 0..=MOST {
         let start = Instant::now();
@@ -53,7 +55,7 @@ fn shortest_product<B: Train>(b: &mut B, side: usize) -> Result<Duration> {
     Ok(best)
 }
 
-/// The most memory that this process has held so far, in bytes, where the system tells it (Linux).
+/// Peak resident memory of this process in bytes, if the system reports it (Linux).
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -61,11 +63,12 @@ pub fn peak_memory() -> Option<u64> {
     Some(1024 * kibibytes)
 }
 
-/// The processor time of all threads of this process so far, in seconds, where the system tells it (Linux).
+/// Processor time of all threads of this process in seconds, if the system reports it (Linux).
 pub fn processor_time() -> Option<f64> {
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name comes second, in parentheses, and may hold anything; user and system time are fields 14 and 15.
+    // Field 2 is the process name in parentheses and may contain any character. User and system time are fields 14 and
+    // 15.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
     Some(ticks.sum::<Result<f64, _>>().ok()? / TICKS_PER_SECOND)

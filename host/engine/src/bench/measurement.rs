@@ -1,4 +1,4 @@
-//! A measurement, and how it is told.
+//! A measurement and its text and JSON forms.
 
 use super::machine::{peak_memory, processor_time};
 use super::timed::{Clock, Row};
@@ -7,23 +7,25 @@ use serde_json::{Map, Value, json};
 use std::fmt;
 use std::time::Instant;
 
-/// The repetitions of a measurement.
+/// Times of the repetitions of a measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing {
-    /// Of each, shortest first.
+    /// Seconds of each repetition, shortest first.
     pub seconds: Vec<f64>,
-    /// Processor time of all threads, the least of a repetition, where the system tells it.
+    /// Least processor time of a repetition over all threads, in seconds, if the system reports it.
     pub processor_seconds: Option<f64>,
-    /// By how much the process's peak of memory grew meanwhile, where the system tells it.
+    /// Growth of the process's peak memory during the repetitions in bytes, if the system reports it.
     pub growth: Option<u64>,
-    /// Time by operation, if a clock ran.
+    /// Time by operation, if profiled.
     pub profile: Option<Vec<Row>>,
 }
 
 impl Timing {
-    /// Does `once` once to warm up, and then `repeats` times by the clock.
+    /// Runs `once` once as a warm-up, then `repeats` times with timing.
     ///
-    /// Errors: those of `once`.
+    /// # Errors
+    ///
+    /// Errors of `once`.
     pub fn of(
         repeats: usize,
         clock: Option<&Clock>,
@@ -48,36 +50,35 @@ impl Timing {
         Ok(Self { seconds, processor_seconds, growth, profile })
     }
 
-    /// The middle one, or the mean of the two in the middle.
+    /// Median time of a repetition in seconds.
     pub fn median(&self) -> f64 {
         let n = self.seconds.len();
         (self.seconds[(n - 1) / 2] + self.seconds[n / 2]) / 2.0
     }
 }
 
-/// What was measured, and what came out.
+/// A benchmark's settings and results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     /// `train`, `distill` or `translate`.
     pub what: &'static str,
-    /// What sets it apart from others: shape, preset, beam ...
+    /// Settings of the benchmark: shape, preset, beam ...
     pub choices: Vec<(&'static str, Value)>,
-    /// What is counted, in the plural.
+    /// The counted unit, in the plural.
     pub unit: &'static str,
-    /// How many of them are in one repetition.
+    /// Number of units in one repetition.
     pub units: usize,
-    /// Additions and multiplications of the matrix products in one repetition, padding left out.
+    /// Floating-point operations of the matrix products in one repetition, without padding.
     pub flop: f64,
-    /// The backend's own product of large square matrices in the same run, in 10^9 operations a second; 0 until it is
-    /// known.
+    /// Peak rate of the backend's square matrix product in the same run, in GFLOP/s; 0 until measured.
     pub peak_gflops: f64,
-    /// How long it took.
+    /// The measured times.
     pub timing: Timing,
-    /// The most memory, in bytes, that the device's pool held; on the CPU the process, where the system tells it.
+    /// Peak memory in bytes: of the device's pool; on the CPU, of the process, if the system reports it.
     pub peak_memory: Option<u64>,
 }
 
-/// To three decimals: more are noise.
+/// Rounds to three decimals.
 fn rounded(x: f64) -> Value {
     json!((x * 1e3).round() / 1e3)
 }

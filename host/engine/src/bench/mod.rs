@@ -1,8 +1,7 @@
-//! How fast it is: training steps, distillation steps and translation, measured on the same work that other
-//! toolkits can be given.
+//! Benchmarks of training steps, distillation steps and translation. Other toolkits can measure the same work.
 //!
-//! A repetition is a full step (forward, losses, backward, Adam, with dropout) on each of a few batches, or the
-//! translation of a set of sentences.
+//! A repetition is a full training step (forward, losses, backward, Adam, with dropout) on each of several batches, or
+//! the translation of a set of sentences.
 
 mod input;
 mod machine;
@@ -26,10 +25,11 @@ use a2d_core::backend::Train;
 use a2d_system::error::Result;
 use serde_json::{Value, json};
 
-/// Measures on a device; `threads` are reported with the results.
+/// Runs the benchmarks on a device. `threads` is only reported with the results.
 ///
 /// # Errors
-/// Batches that cannot be used (misuse), a lost device, a NaN loss.
+///
+/// Misuse: unusable batches. The device was lost; a NaN loss.
 pub fn measure(
     request: &BenchRequest,
     device: &Chosen,
@@ -40,7 +40,7 @@ pub fn measure(
     device.run(request.precision, work)
 }
 
-/// Everything that is to be measured.
+/// A benchmark with its input.
 struct Bench<'a> {
     request: &'a BenchRequest,
     input: Input,
@@ -59,7 +59,8 @@ impl Work for Bench<'_> {
         } else {
             self.measure(b, None)
         }?;
-        // Afterwards: a device's pool keeps the memory of these products. Twice: other processes may disturb one.
+        // Measured last, because a device's pool keeps the memory of these products. Measured twice, because other
+        // processes may disturb one measurement.
         let peak = machine::peak_gflops(b)?.max(machine::peak_gflops(b)?);
         found.iter_mut().for_each(|measurement| measurement.peak_gflops = peak);
         Ok(found)
@@ -67,7 +68,7 @@ impl Work for Bench<'_> {
 }
 
 impl Bench<'_> {
-    /// Where it is measured.
+    /// Device, precision and threads, as reported.
     fn place(&self) -> [(&'static str, Value); 3] {
         [
             ("device", json!(self.device.to_string())),

@@ -1,35 +1,36 @@
-//! What is to be measured, and how often.
+//! The options of a benchmark.
 
 use a2d_run::config::Precision;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
-/// A measurement that is wanted.
+/// A benchmark request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchRequest {
-    /// What is measured.
+    /// The kind of work measured.
     pub what: BenchWhat,
-    /// A file of token batches; without it, a random batch.
+    /// File of token batches; `None`: a random batch.
     pub batches: Option<PathBuf>,
-    /// A file of sentences to translate; without it, those of the batches.
+    /// File of sentences to translate; `None`: the source sentences of the batches.
     pub sources: Option<PathBuf>,
-    /// The batches of the file that are taken, or the size of the random one: rows times the longest.
+    /// Batch size in padded tokens (rows times the longest sentence): selects batches of the file, or sets the size of
+    /// the random batch.
     pub max_tokens: usize,
-    /// The sizes of the models.
+    /// Model sizes.
     pub shape: BenchShape,
-    /// The model that is trained alone.
+    /// The model of a `train` benchmark.
     pub model: BenchModel,
-    /// The losses of distillation.
+    /// The losses of a `distill` benchmark.
     pub preset: BenchPreset,
-    /// The beam of translation; without it, 1 and 5.
+    /// Beam size of translation; `None`: 1 and 5.
     pub beam: Option<usize>,
-    /// Repetitions that are measured.
+    /// Number of measured repetitions.
     pub repeats: usize,
-    /// What products are computed with.
+    /// Precision of matrix products.
     pub precision: Precision,
     /// Whether each operation is timed.
     pub profile: bool,
-    /// Where random weights and batches start.
+    /// Seed of random weights and batches.
     pub seed: u64,
 }
 
@@ -54,7 +55,7 @@ pub enum BenchShape {
     Paper,
     /// V 32000, width 1024, 16 heads, teacher of 12 + 12 layers, student of 4 + 4.
     Large,
-    /// As small as can be: to see that it runs.
+    /// The smallest possible sizes, for a quick test.
     #[value(hide = true)]
     Tiny,
 }
@@ -62,9 +63,9 @@ pub enum BenchShape {
 /// The model that `bench train` trains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchModel {
-    /// The large one.
+    /// The larger model.
     Teacher,
-    /// The small one.
+    /// The smaller model.
     #[default]
     Student,
 }
@@ -72,13 +73,13 @@ pub enum BenchModel {
 /// The losses of `bench distill`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchPreset {
-    /// As the authors' code.
+    /// The losses of the paper's reference code.
     #[default]
     Official,
-    /// Attention maps without padding and future.
+    /// Map losses without padding and masked positions.
     Masked,
-    /// Attention maps row by row.
+    /// Map losses per query row.
     Rows,
-    /// The teacher's words alone.
+    /// Word-level distillation only.
     WordKd,
 }

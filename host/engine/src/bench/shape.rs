@@ -1,4 +1,4 @@
-//! The sizes of the models that are measured.
+//! Model sizes of the benchmarks.
 
 use super::BenchShape;
 use a2d_core::config::Config;
@@ -8,14 +8,14 @@ use a2d_run::model::core_config;
 /// A teacher and its student.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Models {
-    /// The large one.
+    /// The larger model.
     pub teacher: Config,
-    /// The small one.
+    /// The smaller model.
     pub student: Config,
 }
 
 impl BenchShape {
-    /// The models of this shape: one shared embedding, as many encoder as decoder layers, dropout 0.1.
+    /// The models of this shape: one shared embedding, equal numbers of encoder and decoder layers, dropout 0.1.
     pub fn models(self) -> Models {
         let (vocabulary, d_model, ffn_dim, heads, [teacher, student]) = match self {
             Self::Base => (8_000, 256, 1024, 4, [6, 3]),

@@ -1,4 +1,4 @@
-//! Training steps: a model alone, or a student with its teacher.
+//! Benchmarks of training steps: a single model, or a student with its teacher.
 
 use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
@@ -16,12 +16,14 @@ use a2d_run::model::{Learner, Plan, plan};
 use a2d_system::error::{Error, Result};
 use serde_json::json;
 
-/// Low, as the same batches come again and again.
+/// Learning rate. It is low because the same batches repeat.
 const RATE: f64 = 1e-5;
 
-/// Measures steps on each of the batches.
+/// Measures training steps on each of the batches.
 ///
-/// Errors: the device was lost, a loss is no number.
+/// # Errors
+///
+/// The device was lost; a NaN loss.
 pub fn measure<B: Train>(
     bench: &Bench<'_>,
     b: &mut B,
@@ -61,7 +63,7 @@ pub fn measure<B: Train>(
     })
 }
 
-/// Something that learns.
+/// A model in training.
 struct Stepper<T> {
     learner: Learner<T>,
     teacher: Option<TeacherModel<T>>,
@@ -110,7 +112,7 @@ impl<T: Clone> Stepper<T> {
         Ok(Self { learner, teacher, objective, seed, done: 0 })
     }
 
-    /// A step on each of the batches; all are done when it returns.
+    /// Runs one step on each batch and waits for the device.
     fn steps<B: Train<Tensor = T, Param = T>>(
         &mut self,
         b: &mut B,

@@ -1,4 +1,4 @@
-//! Where the time goes: a backend around another one, with a clock.
+//! A backend decorator that measures the time of each operation.
 
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
@@ -13,7 +13,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Time by operation; its clones are the same clock.
+/// Time by operation. Clones share one clock.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Rc<RefCell<BTreeMap<&'static str, Spent>>>);
 
@@ -24,23 +24,23 @@ struct Spent {
     flop: f64,
 }
 
-/// One operation's share.
+/// Calls and time of one operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Its name in [`Backend`], [`Decode`] or [`Train`]; the rest is what none of them took.
+    /// Name in [`Backend`], [`Decode`] or [`Train`]; `rest` for the time outside all operations.
     pub operation: &'static str,
-    /// How often it was called.
+    /// Number of calls.
     pub calls: u64,
-    /// All calls together.
+    /// Total time of all calls in seconds.
     pub seconds: f64,
-    /// Of the whole.
+    /// Share of the total time in percent.
     pub percent: f64,
-    /// Where matrix products make up most of it: their rate, padding included.
+    /// Rate of matrix products in GFLOP/s, padding included. `None` for operations whose products are not counted.
     pub gflops: Option<f64>,
 }
 
 impl Clock {
-    /// Forgets everything.
+    /// Clears all times.
     pub fn reset(&self) {
         self.0.borrow_mut().clear();
     }
@@ -53,7 +53,7 @@ impl Clock {
         spent.flop += flop;
     }
 
-    /// What took most comes first; the rest of `total` seconds comes last.
+    /// One row for each operation, slowest first. The last row is the rest of `total` seconds.
     pub fn rows(&self, total: f64) -> Vec<Row> {
         let row = |operation, calls, seconds: f64, flop: f64| Row {
             operation,
@@ -75,7 +75,7 @@ impl Clock {
 }
 
 impl Row {
-    /// Above a table of rows.
+    /// Header of a table of rows.
     pub const HEADER: &str = "  operation          calls         ms  percent  GFLOP/s";
 
     /// One JSON object.
@@ -98,14 +98,14 @@ impl fmt::Display for Row {
     }
 }
 
-/// A backend that times every operation of another one, and is read as seldom as where reading waits.
+/// A backend that times every operation of another backend. It waits for the device after each operation.
 pub struct Timed<'b, B: Train> {
     inner: &'b mut B,
     clock: Clock,
 }
 
 impl<'b, B: Train> Timed<'b, B> {
-    /// `inner`, timed by `clock`.
+    /// Wraps `inner` and adds its times to `clock`.
     pub fn new(inner: &'b mut B, clock: Clock) -> Self {
         Self { inner, clock }
     }
@@ -114,7 +114,7 @@ impl<'b, B: Train> Timed<'b, B> {
         self.time_products(operation, 0, f)
     }
 
-    /// [`Timed::time`] of products with so many multiplications.
+    /// [`Timed::time`] of matrix products with `multiplications` multiplications.
     fn time_products<R>(
         &mut self,
         operation: &'static str,
@@ -123,13 +123,13 @@ impl<'b, B: Train> Timed<'b, B> {
     ) -> R {
         let start = Instant::now();
         let out = f(self.inner);
-        // A lost device shows where a result is read.
+        // A lost device is reported by the next read of a result.
         let _ = self.inner.wait();
         self.clock.add(operation, 2.0 * multiplications as f64, start.elapsed());
         out
     }
 
-    /// Multiplications of `x w^T`.
+    /// Number of multiplications in `x w^T`.
     fn product(&self, x: &B::Tensor, w: &B::Tensor) -> usize {
         self.inner.shape(x).rows() * self.inner.shape(w).len()
     }

@@ -1,4 +1,4 @@
-//! Translation by a student of random weights, every sentence to the same length.
+//! Benchmark of translation by a student with random weights. All translations have the same length.
 
 use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
@@ -11,15 +11,17 @@ use a2d_run::model::plan;
 use a2d_system::error::{Error, Result};
 use serde_json::json;
 
-/// Tokens of every translation, EOS included: as many steps of the decoder.
+/// Length of every translation in tokens, EOS included; equal to the number of decoder steps.
 const LENGTH: usize = 15;
 
-/// Sentences searched for together.
+/// Sentences in one batch.
 const TOGETHER: usize = 64;
 
-/// Measures the translation of all sentences.
+/// Measures translation of all sentences.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 pub fn measure<B: Train>(
     bench: &Bench<'_>,
     b: &mut B,

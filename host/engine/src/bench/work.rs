@@ -1,15 +1,14 @@
-//! How much there is to do: the matrix products of linear maps, attention and output projection, counted on real
-//! tokens. Causal attention counts the half that is not masked; everything else (norms, softmax, losses over maps,
-//! head alignment, Adam) counts nothing.
+//! Operation counts: the matrix products of linear maps, attention and output projection on real tokens. Causal
+//! attention counts only the unmasked half. Norms, softmax, map losses, head alignment and Adam are not counted.
 
 use super::shape::Models;
 use crate::train::Pairs;
 use a2d_core::config::{Config, Stack};
 
-/// A trained product takes one forward and two backwards.
+/// A trained matrix product costs one forward and two backward products.
 const TRAINED: f64 = 3.0;
 
-/// Operations (a multiplication and an addition are two) of a model's forward pass on pairs of sentences.
+/// Floating-point operations of a forward pass on pairs of sentences; a multiply-add counts as two.
 fn forward(config: &Config, pairs: &Pairs) -> f64 {
     let pair = |(source, target): (&Vec<u32>, &Vec<u32>)| {
         let (s, t) = (source.len() as f64, target.len() as f64);
@@ -18,22 +17,22 @@ fn forward(config: &Config, pairs: &Pairs) -> f64 {
     2.0 * pairs.0.iter().zip(&pairs.1).map(pair).sum::<f64>()
 }
 
-/// Operations of training `config` alone for one step.
+/// Operations of one training step of `config` without a teacher.
 pub fn training(config: &Config, pairs: &Pairs) -> f64 {
     TRAINED * forward(config, pairs)
 }
 
-/// Operations of one step of distillation.
+/// Operations of one distillation step.
 pub fn distillation(models: &Models, pairs: &Pairs) -> f64 {
     forward(&models.teacher, pairs) + training(&models.student, pairs)
 }
 
-/// Operations of translating sentences into `length` tokens each, with a beam.
+/// Operations of translating sentences into `length` tokens each with beam size `beam`.
 pub fn translation(config: &Config, sources: &[Vec<u32>], beam: usize, length: usize) -> f64 {
     let (beam, t) = (beam as f64, length as f64);
     let sentence = |source: &Vec<u32>| {
         let s = source.len() as f64;
-        // The first token is written once, not for each hypothesis.
+        // The first decoder step runs once, not once for each hypothesis.
         let rest = beam * (decoder(config, s, t) - decoder(config, s, 1.0));
         encoder(config, s) + memory(config, s) + decoder(config, s, 1.0) + rest
     };
@@ -77,7 +76,7 @@ mod tests {
     #[test]
     fn a_token_of_the_base_shape_takes_what_its_parameters_say() {
         let Models { student, .. } = BenchShape::Base.models();
-        // A pair of one token each: every weight is used once, and two attentions see one key each per layer.
+        // A pair of one token each uses every weight once; each of the two attentions of a layer sees one key.
         let attention = 3.0 * 2.0 * 256.0 * (1.0 + 2.0);
         let encoder = 3.0 * (4.0 * 65536.0 + 2.0 * 262_144.0);
         let decoder = 3.0 * (8.0 * 65536.0 + 2.0 * 262_144.0) + 2_048_000.0;

@@ -1,4 +1,4 @@
-//! What an image loses against the run that it was made of.
+//! Quality of an image compared with the run that it was exported from.
 
 use crate::translate::image::Runner;
 use crate::translate::{SearchOptions, Translated, Translator, translate_lines};
@@ -11,10 +11,10 @@ use a2d_system::signals;
 use serde::Serialize;
 use std::time::Instant;
 
-/// A text translated by a run and by its image.
+/// Scores of a text translated by a run and by its image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Lines.
+    /// Number of lines.
     pub sentences: usize,
     /// BLEU of the run.
     pub bleu_before: f64,
@@ -24,19 +24,21 @@ pub struct Comparison {
     pub chrf_before: f64,
     /// chrF of the image.
     pub chrf_after: f64,
-    /// What split the translations into the words of BLEU.
+    /// The tokenizer used for BLEU.
     pub bleu_tokenizer: Tokenizer,
-    /// Whether BLEU can tell translations of this text apart: a reference has four words.
+    /// Whether BLEU is meaningful on this text: at least one reference has four words.
     pub bleu_judges: bool,
-    /// Share of lines that both translate alike.
+    /// Share of lines with identical translations, 0 to 1.
     pub agreement: f64,
-    /// Tokens that the image wrote each second, on all threads.
+    /// Tokens per second written by the image, on all threads.
     pub tokens_per_second: f64,
 }
 
 /// Translates `text` by the run (on the CPU, in f32) and by the image, and scores both.
 ///
-/// Errors: a signal; weights that are no numbers.
+/// # Errors
+///
+/// A signal; weights that contain NaN.
 pub fn compare(
     b: &mut Cpu,
     run: &Translator<a2d_cpu::Tensor>,
@@ -75,10 +77,12 @@ fn quality(bleu: &Bleu, found: &Translated, text: &Parallel) -> Result<Quality> 
 }
 
 impl Comparison {
-    /// Whether the image is as good as its run, but for `most` points of BLEU. Where BLEU says nothing (it is 0, or no
-    /// reference has four words), chrF decides; where that is 0, every line must be translated alike.
+    /// Checks that BLEU falls by at most `most` points from run to image. If BLEU is 0 or no reference has four words,
+    /// chrF is compared. If chrF is 0 too, all translations must be identical.
     ///
-    /// Errors: it is not.
+    /// # Errors
+    ///
+    /// The score falls by more than `most`.
     pub fn check(&self, most: f64) -> Result<()> {
         let bleu = self.bleu_judges.then_some(self.bleu_before);
         let (name, before, after) = match judge(&[(bleu, Some(self.chrf_before))]) {

@@ -12,9 +12,11 @@ use a2d_system::error::{Error, Result};
 /// The parameters of a model in canonical order.
 pub type Weights = Vec<Vec<f32>>;
 
-/// The image of a model whose matrices are kept in `format`.
+/// The image of a model with matrices stored in `format`.
 ///
-/// Errors (misuse): a configuration that describes no model, too wide to be quantised, or more than 4 GiB.
+/// # Errors
+///
+/// Misuse: an invalid configuration, a matrix too wide to quantise, or an image of more than 4 GiB.
 pub fn write(
     config: &Config,
     weights: &[Vec<f32>],
@@ -24,18 +26,20 @@ pub fn write(
     write_with(config, weights, tokenizer, &Beside::default(), format)
 }
 
-/// What an image may have beside its model.
+/// Optional sections of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// A shortlist, unless that is empty.
+    /// The lexical shortlist; empty for none.
     pub shortlist: Vec<u8>,
-    /// The tokens of the longest source that training saw, where that is known.
+    /// Length of the longest source sentence in training, in tokens, if known.
     pub longest_source: Option<usize>,
 }
 
-/// [`write()`] with more beside the model.
+/// [`write()`] with optional sections.
 ///
-/// Errors: as [`write()`].
+/// # Errors
+///
+/// As [`write()`].
 pub fn write_with(
     config: &Config,
     weights: &[Vec<f32>],
@@ -83,12 +87,12 @@ pub fn write_with(
     assemble(&sections)
 }
 
-/// Whether half bytes would be too coarse for a matrix: what attention gives back loses most, and is small.
+/// Whether a matrix must not be quantised to 4 bits. The attention output projections lose most from it and are small.
 fn is_sensitive(name: &str) -> bool {
     name.ends_with("out_proj.weight")
 }
 
-/// Header, sections, checksum.
+/// Concatenates header, sections and checksum.
 fn assemble(sections: &[(Section, Vec<u8>)]) -> Result<Vec<u8>> {
     let head = 4 * (HEADER_WORDS + ENTRY_WORDS * sections.len());
     let (mut entries, mut body) = (Vec::new(), Vec::new());

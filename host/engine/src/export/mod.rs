@@ -1,4 +1,4 @@
-//! From a run to an image: one file that a device runs in place, see [`a2d_core::image`].
+//! Export of a run to an image: a single file that a device runs in place. See [`a2d_core::image`] for the format.
 
 mod compare;
 mod image;

@@ -1,8 +1,8 @@
-//! Floats to bytes and half bytes.
+//! Quantisation of f32 matrices to int8 and int4.
 
 use a2d_core::image::GROUP;
 
-/// A matrix as bytes, and a scale for each row: the largest magnitude becomes 127.
+/// Quantises a matrix to int8 with one scale per row: the largest magnitude becomes 127.
 pub fn int8(data: &[f32], cols: usize) -> (Vec<u8>, Vec<u8>) {
     let (mut numbers, mut scales) = (Vec::with_capacity(data.len()), Vec::new());
     for row in data.chunks(cols) {
@@ -15,7 +15,8 @@ pub fn int8(data: &[f32], cols: usize) -> (Vec<u8>, Vec<u8>) {
     (numbers, scales)
 }
 
-/// A matrix as half bytes, and a scale for each group: of some scales the one with the least squared error.
+/// Quantises a matrix to int4 with one scale per group. Of several candidate scales the one with the least squared
+/// error is used.
 pub fn int4(data: &[f32], cols: usize) -> (Vec<u8>, Vec<u8>) {
     let (mut numbers, mut scales) = (Vec::with_capacity(data.len() / 2), Vec::new());
     for group in data.chunks(cols).flat_map(|row| row.chunks(GROUP)) {
@@ -27,12 +28,12 @@ pub fn int4(data: &[f32], cols: usize) -> (Vec<u8>, Vec<u8>) {
     (numbers, scales)
 }
 
-/// The number that stands for `x`, -8 to 7.
+/// The int4 level of `x`, -8 to 7.
 fn level(x: f32, scale: f32) -> i32 {
     if scale == 0.0 { 0 } else { ((x / scale).round_ties_even() as i32).clamp(-8, 7) }
 }
 
-/// A scale whose lower half is 0. Negative ones put -8 where the largest magnitude is positive.
+/// The best scale, with the lower 16 bits 0. A negative scale maps a positive largest magnitude to -8.
 fn best_scale(group: &[f32]) -> f32 {
     let most = group.iter().fold(0.0f32, |most, x| if x.abs() > most.abs() { *x } else { most });
     let error = |scale: f32| -> f64 {
@@ -45,7 +46,7 @@ fn best_scale(group: &[f32]) -> f32 {
     best.map_or(0.0, |(_, scale)| scale)
 }
 
-/// The nearest float that fits 16 bits.
+/// Rounds `x` to its upper 16 bits.
 fn short(x: f32) -> f32 {
     f32::from_bits(x.to_bits().saturating_add(0x8000) & 0xffff_0000)
 }

@@ -1,4 +1,4 @@
-//! From a run to an image that was compared with it.
+//! Export of a run to an image, with a quality check.
 
 use super::compare::{Comparison, compare};
 use super::image::{Beside, Weights, write_with};
@@ -19,48 +19,49 @@ use a2d_system::signals;
 use a2d_system::text;
 use std::path::PathBuf;
 
-/// An image that is wanted.
+/// An export request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportRequest {
     /// The folder of the run.
     pub run: PathBuf,
-    /// How matrices are kept.
+    /// Storage format of matrices.
     pub format: Format,
-    /// The file to be written, which messages name.
+    /// Path of the image, used in messages. The file is not written here.
     pub out: PathBuf,
-    /// The most that BLEU may fall.
+    /// Largest accepted drop in BLEU.
     pub max_bleu_drop: Option<f64>,
-    /// Text to compare on, and its reference; without them, the run's validation text.
+    /// Source and reference to compare on; `None`: the run's validation text.
     pub text: Option<[PathBuf; 2]>,
-    /// How many lines of it; without a number, all.
+    /// Number of lines to compare on; `None`: all.
     pub sentences: Option<usize>,
-    /// What the arena is sized for.
+    /// Limits that the reported arena size is computed for.
     pub limits: Limits,
-    /// How many tokens of the target a shortlist holds for each of the source; without a number, there is none.
+    /// Shortlisted target tokens per source token; `None`: no shortlist.
     pub shortlist: Option<usize>,
-    /// How to search.
+    /// Search options.
     pub options: SearchOptions,
-    /// Threads to compute with; 0: all.
+    /// CPU threads; 0: all cores.
     pub threads: usize,
 }
 
-/// An image, and what is known of it.
+/// An exported image with its measurements.
 pub struct Exported {
-    /// The file.
+    /// The bytes of the image.
     pub image: Words,
-    /// Bytes that a translation within the limits works in.
+    /// Arena size in bytes for a translation within the limits.
     pub arena: usize,
-    /// What the image loses; nothing where there is no text to compare on.
+    /// Comparison with the run; `None` without a text to compare on.
     pub comparison: Option<Comparison>,
-    /// How lines are normalised for the vocabulary.
+    /// Unicode normalisation of lines before tokenization.
     pub normalization: LineForm,
 }
 
 impl ExportRequest {
-    /// Makes the image and compares it with its run.
+    /// Exports the run and compares the image with it.
     ///
     /// # Errors
-    /// A run or a text that cannot be used (misuse); a worse image than wanted; a signal.
+    ///
+    /// Misuse: an unusable run or text. A drop in quality above `max_bleu_drop`; a signal.
     pub fn export(&self) -> Result<Exported> {
         let run = RunDir::open(&self.run)?.load_config()?;
         let text = compared_on(self, &run)?;
@@ -93,7 +94,7 @@ impl ExportRequest {
     }
 }
 
-/// What the image is compared on; nothing where the run's validation text is gone and nothing depends on it.
+/// The text to compare on. `None` if the run's validation text is missing and `max_bleu_drop` is not set.
 fn compared_on(request: &ExportRequest, run: &Run) -> Result<Option<Parallel>> {
     let mut found = match &request.text {
         Some([source, reference]) => {
@@ -121,9 +122,11 @@ fn compared_on(request: &ExportRequest, run: &Run) -> Result<Option<Parallel>> {
     Ok(found)
 }
 
-/// The shortlist of the run's training data, where one is wanted.
+/// The serialised shortlist of the run's training data; empty if none is requested.
 ///
-/// Errors (misuse): the data are gone, or not those of the run.
+/// # Errors
+///
+/// Misuse: the data are missing or have another vocabulary.
 fn shortlist_of(request: &ExportRequest, run: &Run, vocab: &Vocab) -> Result<Vec<u8>> {
     let Some(count) = request.shortlist else { return Ok(Vec::new()) };
     let folder = prepared::folder_of(run, &request.run);

@@ -1,26 +1,27 @@
-//! The lexical shortlist: which target tokens a source token is likely to become, learnt from the training data.
+//! The lexical shortlist: the likely translations of each source token, learned from the training data.
 
 use a2d_core::config::token::UNK;
 use a2d_data::corpus::Corpus;
 use a2d_system::error::Result;
 use std::collections::HashMap;
 
-/// Sentence pairs that are learnt from: the first ones.
+/// Sentence pairs used: the first ones.
 const MOST_PAIRS: usize = 100_000;
 
-/// Longer sentences say little about single tokens, and cost most.
+/// Longest sentence used, in tokens. Longer sentences cost most and add little information about single tokens.
 const MOST_TOKENS: usize = 100;
 
-/// Passes over the pairs.
+/// EM iterations.
 const PASSES: usize = 4;
 
-/// The shortlist of a corpus, laid out as [`a2d_core::image::Shortlist`] says: `count` target tokens for each source
-/// token, and the `count` most frequent ones for all.
+/// The shortlist of a corpus in the layout of [`a2d_core::image::Shortlist`]: `count` target tokens for each source
+/// token, and the `count` most frequent target tokens for all.
 ///
-/// A translation table by IBM's model 1 (Brown et al. 1993): each target token comes from one source token, whichever.
+/// The translation table is that of IBM Model 1 (Brown et al. 1993).
 ///
 /// # Errors
-/// As [`Corpus::pair`]; `go_on`, which is asked now and then, said no.
+///
+/// As [`Corpus::pair`]; the errors of `go_on`, which is called every 1000 pairs.
 pub fn shortlist(corpus: &Corpus, count: usize, go_on: &dyn Fn() -> Result<()>) -> Result<Vec<u8>> {
     let pairs = pairs(corpus)?;
     let vocabulary = corpus.vocabulary();
@@ -28,7 +29,7 @@ pub fn shortlist(corpus: &Corpus, count: usize, go_on: &dyn Fn() -> Result<()>) 
     Ok(lay_out(&always(&pairs, vocabulary, count), &likely))
 }
 
-/// Source and target of a sentence.
+/// Source and target ids of a sentence pair.
 type Pair = (Vec<u32>, Vec<u32>);
 
 fn pairs(corpus: &Corpus) -> Result<Vec<Pair>> {
@@ -39,7 +40,7 @@ fn pairs(corpus: &Corpus) -> Result<Vec<Pair>> {
     (0..corpus.len()).filter(short).take(MOST_PAIRS).map(|i| corpus.pair(i)).collect()
 }
 
-/// The special tokens and the most frequent ones of the target side, ascending.
+/// The special tokens and the `count` most frequent target tokens, ascending.
 fn always(pairs: &[Pair], vocabulary: usize, count: usize) -> Vec<u32> {
     let mut counts = vec![0u64; vocabulary];
     for id in pairs.iter().flat_map(|(_, target)| target) {
@@ -54,7 +55,7 @@ fn always(pairs: &[Pair], vocabulary: usize, count: usize) -> Vec<u32> {
     others
 }
 
-/// For each source token the token itself, as names are copied, and the most likely target tokens, ascending.
+/// For each source token, the token itself (names are copied) and the most likely target tokens, ascending.
 fn likely(table: Table, vocabulary: usize, count: usize) -> Vec<Vec<u32>> {
     let mut tables: Vec<_> = (0..vocabulary as u32).map(|id| vec![(f64::INFINITY, id)]).collect();
     for ((source, target), p) in table {
@@ -70,10 +71,10 @@ fn likely(table: Table, vocabulary: usize, count: usize) -> Vec<Vec<u32>> {
     tables.into_iter().map(best).collect()
 }
 
-/// Source and target token, and the probability of the one given the other.
+/// `((source, target), p)`: the probability `p` of the target token given the source token.
 type Table = Vec<((u32, u32), f64)>;
 
-/// The probability of a target token given a source token, for those that occur together, in order.
+/// Estimates the translation probability of every pair of tokens that occur together, in order of first occurrence.
 fn table(pairs: &[Pair], go_on: &dyn Fn() -> Result<()>) -> Result<Table> {
     let together = pairs.iter().flat_map(|(source, target)| {
         source.iter().flat_map(move |s| target.iter().map(move |t| (*s, *t)))
@@ -98,7 +99,7 @@ fn table(pairs: &[Pair], go_on: &dyn Fn() -> Result<()>) -> Result<Table> {
     Ok(keys.into_iter().zip(p).collect())
 }
 
-/// How often each source token is expected to have become each target token.
+/// E-step: the expected count of each pair of tokens.
 fn expected(
     pairs: &[Pair],
     places: &HashMap<(u32, u32), usize>,

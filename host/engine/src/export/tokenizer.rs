@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, HashMap};
 /// A pair of tokens.
 type Pair = (u16, u16);
 
-/// The tables of a vocabulary, laid out as [`a2d_core::token`] says. The same vocabulary gives the same
-/// bytes, on every machine.
+/// The tables of a vocabulary in the layout of [`a2d_core::token`]. Equal vocabularies give equal bytes on every
+/// machine.
 ///
 /// # Errors
-/// [`Error::Misuse`] for a vocabulary that has no such tables: of more than 65,535 tokens or merges, or
-/// with a merge of special tokens, which none that was learnt here has.
+///
+/// Misuse: the vocabulary has more than 65,535 tokens or merges, or a merge of special tokens. Vocabularies learned by
+/// this program have no such merge.
 pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
     let document: Value = serde_json::from_slice(&vocab.to_bytes())
         .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
@@ -27,7 +28,7 @@ pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
         vocab::LineForm::Nfkc => Normalization::Nfkc,
     };
     let bytes = lay_out(&texts, reserved, &merges, form)?;
-    // Whatever a foreign vocabulary has that a device would refuse, it is refused here.
+    // Rejects here any foreign vocabulary that a device would reject.
     Tokenizer::new(&bytes)
         .map_err(|e| Error::misuse(format!("no device can use this vocabulary: {e}")))?;
     Ok(bytes)
@@ -44,7 +45,7 @@ fn texts(document: &Value, len: usize) -> Result<Vec<&str>> {
     Ok(texts)
 }
 
-/// Rank and result of each merge, by left token and then by right token.
+/// Rank and result of each merge, ordered by left token, then by right token.
 fn merges(document: &Value, texts: &[&str]) -> Result<BTreeMap<Pair, Pair>> {
     let ids: HashMap<&str, usize> =
         texts.iter().enumerate().map(|(id, text)| (*text, id)).collect();
@@ -54,13 +55,13 @@ fn merges(document: &Value, texts: &[&str]) -> Result<BTreeMap<Pair, Pair>> {
         let [left, right] = halves(merge).ok_or_else(unusable)?;
         let joined = format!("{left}{right}");
         let id = |text: &str| ids.get(text).ok_or_else(unusable).and_then(|id| small("token", *id));
-        // Of a pair that is listed twice, `tokenizers` takes the later one.
+        // If a pair is listed twice, `tokenizers` uses the later merge.
         merges.insert((id(left)?, id(right)?), (small("merge", rank)?, id(&joined)?));
     }
     Ok(ranked(merges))
 }
 
-/// The merges with the ranks 0, 1, 2 …, should one be missing after all.
+/// Renumbers the ranks to 0, 1, 2 … without gaps.
 fn ranked(mut merges: BTreeMap<Pair, Pair>) -> BTreeMap<Pair, Pair> {
     let mut order: Vec<u16> = merges.values().map(|(rank, _)| *rank).collect();
     order.sort_unstable();
@@ -77,7 +78,7 @@ fn halves(merge: &Value) -> Option<[&str; 2]> {
     }
 }
 
-/// Everything in the order of the format.
+/// Serialises all tables in the order of the format.
 fn lay_out(
     texts: &[&str],
     reserved: usize,
@@ -90,7 +91,7 @@ fn lay_out(
     let size = u32::try_from(size).map_err(|_| Error::misuse("a vocabulary of 4 GiB of text"))?;
 
     let mut bytes = MAGIC.to_vec();
-    // What older programs read as this one does is written as they know it.
+    // Without normalisation, version 1 is written: older programs can read it.
     let version = if form == Normalization::None { 1 } else { VERSION };
     bytes.extend([version, u8::from(reserved > SPECIAL.len()), form.code()]);
     bytes.extend(small("token", texts.len())?.to_le_bytes());
@@ -119,7 +120,7 @@ fn lay_out(
     Ok(bytes)
 }
 
-/// Code point and id of the tokens of one character, by code point.
+/// Code point and id of each single-character token, ordered by code point.
 fn characters(own: &[&str], reserved: usize) -> Result<BTreeMap<u32, u16>> {
     let mut characters = BTreeMap::new();
     for (at, text) in own.iter().enumerate() {
@@ -131,7 +132,7 @@ fn characters(own: &[&str], reserved: usize) -> Result<BTreeMap<u32, u16>> {
     Ok(characters)
 }
 
-/// A count or an id in 16 bits.
+/// Converts a count or an id to 16 bits.
 fn small(what: &str, number: usize) -> Result<u16> {
     u16::try_from(number)
         .map_err(|_| Error::misuse(format!("too many {what}s for a device: at most {}", u16::MAX)))

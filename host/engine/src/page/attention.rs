@@ -15,31 +15,33 @@ use a2d_system::error::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Tokens of a sentence that are shown, at most and at least.
+/// Largest and smallest number of tokens shown of a sentence.
 const TOKENS: (usize, usize) = (40, 6);
 
-/// Bytes of maps on a page, before they are written as text.
+/// Bytes of attention maps on a page, before base64.
 const MOST_BYTES: usize = 3 << 20;
 
-/// How many tokens of each sentence are shown where `maps` maps come of every one.
+/// Tokens shown of each sentence when every sentence has `maps` attention maps.
 pub fn tokens_shown(maps: usize, sentences: usize) -> usize {
     let area = MOST_BYTES / (maps * sentences).max(1);
     area.isqrt().clamp(TOKENS.1, TOKENS.0)
 }
 
-/// A sentence and its translation as tokens, each ended by EOS.
+/// Token ids of a sentence and of its translation, each ended by EOS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenPair {
     source: Vec<u32>,
     target: Vec<u32>,
-    /// Tokens are missing at the end.
+    /// Whether tokens were cut off the end of either side.
     cut: bool,
 }
 
 impl TokenPair {
-    /// The first `most` tokens of both.
+    /// Encodes both lines, each cut to `most` tokens with EOS.
     ///
-    /// Errors (misuse): a line of 4 GiB.
+    /// # Errors
+    ///
+    /// Misuse: a line of 4 GiB or more.
     pub fn new(vocab: &Vocab, source: &str, target: &str, most: usize) -> Result<Self> {
         let mut cut = false;
         let mut side = |line: &str| {
@@ -53,17 +55,17 @@ impl TokenPair {
         Ok(Self { source, target, cut })
     }
 
-    /// Tokens of both.
+    /// Lengths of source and target, in tokens.
     fn size(&self) -> (usize, usize) {
         (self.source.len(), self.target.len())
     }
 }
 
-/// The texts of tokens.
+/// The text of each token id.
 pub struct Pieces(HashMap<u64, String>);
 
 impl Pieces {
-    /// Of a vocabulary.
+    /// Reads the texts of all tokens of `vocab`.
     pub fn new(vocab: &Vocab) -> Self {
         let document: Value = serde_json::from_slice(&vocab.to_bytes()).unwrap_or_default();
         let ids = document["model"]["vocab"].as_object();
@@ -80,10 +82,10 @@ impl Pieces {
 #[derive(Debug, Clone, PartialEq)]
 struct Maps {
     count: usize,
-    /// Heads of a layer; all of them where layers mean nothing.
+    /// Heads of a layer; all maps if they have no layers.
     heads: usize,
     values: Vec<f32>,
-    /// Queries, keys.
+    /// `(T, S)`: queries and keys.
     size: (usize, usize),
 }
 
@@ -94,7 +96,7 @@ impl Maps {
         Ok(Self { count: layers.len() * heads, heads, values, size })
     }
 
-    /// Probabilities 0 to 1 as bytes 0 to 255; of what are none, each map from its least to its largest value.
+    /// Maps as bytes 0 to 255. Probabilities span 0 to 1; other values span each map's own minimum to maximum.
     fn json(&self, probabilities: bool) -> Value {
         let (queries, keys) = self.size;
         let (mut data, mut ranges) = (Vec::new(), Vec::new());
@@ -115,8 +117,8 @@ impl Maps {
         })
     }
 
-    /// For each map how far it is from that of a teacher: the divergence from the teacher's row to its own in nats, the
-    /// mean over queries. Nothing where they are not maps of the same kind.
+    /// For each map, the KL divergence from the teacher's row to the student's row in nats, averaged over queries.
+    /// `None` if the shapes or the number of maps differ.
     fn divergences(&self, teacher: &Self) -> Option<Vec<Value>> {
         let (queries, keys) = self.size;
         let area = (queries * keys).max(1);
@@ -130,7 +132,7 @@ impl Maps {
         fits.then(|| all.map(|sum| digits(sum / queries.max(1) as f64, 3)).collect())
     }
 
-    /// Each query's row as the distribution that it is compared as; a causal one ends at the diagonal.
+    /// Applies a softmax to each query's row. A causal row ends at the diagonal.
     fn normalise(&mut self, causal: bool) {
         let (queries, keys) = self.size;
         for (i, row) in self.values.chunks_mut(keys.max(1)).enumerate() {
@@ -149,7 +151,7 @@ fn softmax(row: &mut [f32]) {
     row.iter_mut().for_each(|x| *x /= sum);
 }
 
-/// The maps of a sentence of `size` source and target tokens: encoder, decoder, cross.
+/// Reads the encoder, decoder and cross-attention maps of a sentence with `source` and `target` tokens.
 fn read<B: Train>(
     b: &mut B,
     trace: &Trace<B::Tensor>,
@@ -162,26 +164,28 @@ fn read<B: Train>(
     ])
 }
 
-/// Where maps are looked at: the model and what it reads.
+/// One model and one sentence pair whose attention maps are shown.
 pub struct View<'a, B: Train> {
     /// The model.
     pub model: &'a Model<B::Tensor>,
-    /// Its settings.
+    /// The run's configuration.
     pub run: &'a Run,
-    /// What it learned to be mixed by.
+    /// The learned head alignment.
     pub alignment: Option<&'a Frame>,
-    /// The model whose maps it learned to mix.
+    /// The teacher that the alignment was learned against.
     pub teacher: Option<&'a Model<B::Tensor>>,
-    /// The sentences.
+    /// The sentence pair.
     pub pair: &'a TokenPair,
-    /// Their tokens.
+    /// The texts of the vocabulary's tokens.
     pub pieces: &'a Pieces,
 }
 
 impl<B: Train> View<'_, B> {
-    /// The model's maps, and beside them, where it has an alignment, what the alignment makes of them.
+    /// The model's attention maps, followed by the aligned maps if there is an alignment.
     ///
-    /// Errors: the device was lost.
+    /// # Errors
+    ///
+    /// The device was lost.
     pub fn json(&self, b: &mut B) -> Result<Vec<Value>> {
         let TokenPair { source, target, .. } = self.pair;
         let batch = Batch::new(
@@ -211,7 +215,7 @@ impl<B: Train> View<'_, B> {
         Ok(views)
     }
 
-    /// Aligned maps as they are compared, and how far each is from the teacher's.
+    /// Aligned maps after the row softmax, with their divergences from the teacher's maps.
     fn compared(
         &self,
         b: &mut B,
@@ -246,7 +250,7 @@ impl<B: Train> View<'_, B> {
     }
 }
 
-/// The alignment on a device; nothing where it is not of these maps.
+/// Uploads the alignment to the device. `None` if its sizes do not fit the maps of `trace`.
 fn align<B: Train>(b: &mut B, frame: &Frame, trace: &Trace<B::Tensor>) -> Option<Align<B::Tensor>> {
     let count = |b: &mut B, layers: &[B::Tensor]| -> usize {
         layers.iter().map(|map| b.shape(map).rows()).sum()
@@ -259,7 +263,7 @@ fn align<B: Train>(b: &mut B, frame: &Frame, trace: &Trace<B::Tensor>) -> Option
         let (teacher, student) = (rows.len(), rows[0].len());
         HeadMix {
             weight: b.tensor(&values, Shape::matrix(teacher, student)),
-            // A shift of a whole map changes nothing once it is a distribution.
+            // The softmax is invariant to a constant added to a whole map.
             bias: b.tensor(&vec![0.0; teacher], Shape::vector(teacher)),
         }
     };

@@ -1,4 +1,4 @@
-//! The page of a report with what its models do: translations and attention.
+//! The HTML report with translations and attention maps computed by its models.
 
 mod attention;
 mod models;
@@ -13,22 +13,23 @@ use models::PageModels;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// What a page is wanted of.
+/// The runs and lines that a report shows.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<'a> {
     /// Folders of runs.
     pub runs: &'a [PathBuf],
-    /// Numbers (from 1) of lines to show; nothing: some.
+    /// 1-based numbers of the lines to show; `None` chooses some.
     pub lines: Option<&'a [usize]>,
-    /// The text that they are of; nothing: the test or validation set of the runs.
+    /// The text that `lines` refers to; `None`: the test or validation set of the runs.
     pub text: Option<&'a Path>,
 }
 
 impl PageRequest<'_> {
-    /// The page; models run on the CPU with so many threads, 0 for all.
+    /// Builds the page. Models run on the CPU with `threads` threads, 0 for all cores.
     ///
     /// # Errors
-    /// Misuse: a folder without a run, a text or a line of it that is not there. A signal.
+    ///
+    /// Misuse: a folder without a run, a missing text, or a line number past the end of the text. A signal.
     pub fn page(&self, threads: usize) -> Result<String> {
         let b = &mut Cpu::new(threads);
         let mut subjects = subject::gather(self.runs)?;

@@ -1,4 +1,4 @@
-//! What the models of a page do with its sentences: translations and attention.
+//! Translations and attention maps of a report's models.
 
 use super::attention::{Pieces, TokenPair, View, tokens_shown};
 use crate::translate::{SearchOptions, Translator, translate_lines};
@@ -15,18 +15,18 @@ use a2d_system::error::Result;
 use a2d_system::signals;
 use serde_json::{Value, json};
 
-/// The models that can be used, by subject.
+/// The model of each subject; `None` if it cannot be opened.
 pub struct PageModels<T> {
     models: Vec<Option<Translator<T>>>,
-    /// How all of them search.
+    /// Search options shared by all models.
     options: Option<SearchOptions>,
 }
 
-/// A translation of each sentence; nothing of a model that cannot be used.
+/// The translations of each model, one a sentence; `None` for a model that could not be opened.
 type Translations = Vec<Option<Vec<String>>>;
 
 impl<T: Clone> PageModels<T> {
-    /// The best checkpoints of all subjects; what cannot be used is noted there.
+    /// Opens the best checkpoint of each subject. A failure becomes a note of its subject.
     pub fn open<B: Train<Tensor = T, Param = T>>(b: &mut B, subjects: &mut [Subject]) -> Self {
         let options =
             subjects.iter().find_map(|s| Some(SearchOptions::of(&s.config.as_ref()?.train)));
@@ -41,9 +41,11 @@ impl<T: Clone> PageModels<T> {
         Self { models: subjects.iter_mut().map(open).collect(), options }
     }
 
-    /// Every model's translation of every sentence.
+    /// Translates every sentence with every model.
     ///
-    /// Errors: a signal.
+    /// # Errors
+    ///
+    /// A signal.
     pub fn translate<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
@@ -60,14 +62,16 @@ impl<T: Clone> PageModels<T> {
         self.models.iter().map(&mut translate).collect()
     }
 
-    /// Hypotheses that the search keeps.
+    /// The beam size.
     pub fn beam(&self) -> Option<usize> {
         self.options.map(|options| options.search.beam)
     }
 
-    /// The attention maps of every model on the sentences that are looked at.
+    /// The attention maps of every model on the sentences chosen for them.
     ///
-    /// Errors: a signal; the device was lost.
+    /// # Errors
+    ///
+    /// A signal; the device was lost.
     pub fn look<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
@@ -104,14 +108,15 @@ impl<T: Clone> PageModels<T> {
         Ok(Value::Array(all))
     }
 
-    /// The model whose own maps were aligned to, where it reads the same tokens.
+    /// The teacher that the student's maps were aligned to. `None` if its vocabulary differs, or if its maps passed
+    /// through its own alignment.
     fn teacher(&self, of: &Subject, run: &Run, student: &Translator<T>) -> Option<&Model<T>> {
         let teacher = self.models.get(of.teacher?)?.as_ref()?;
         let same = teacher.vocab.fingerprint() == student.vocab.fingerprint();
         (same && !run.distill.teacher_aam).then_some(&teacher.model)
     }
 
-    /// Maps that come of one sentence.
+    /// Number of attention maps per sentence, over all models.
     fn maps(&self, subjects: &[Subject]) -> usize {
         let own = |config: Config| {
             let count = |stack: &a2d_core::config::Stack| stack.layers * stack.attention_heads;
@@ -126,7 +131,8 @@ impl<T: Clone> PageModels<T> {
     }
 }
 
-/// What is written while attention is looked at: the reference, or the first model's translation and its place.
+/// The target side of attention maps: the reference, or the translation of the first usable model and that model's
+/// index.
 fn target<'a>(
     sentences: &'a Sentences,
     translations: &'a Translations,
@@ -139,7 +145,8 @@ fn target<'a>(
     Some((translations[place].as_ref()?.get(i)?, Some(place)))
 }
 
-/// The sentences with all translations, and the BLEU of each of these, of the orders that it is long enough for.
+/// The sentences with all translations and the sentence BLEU of each, over the n-gram orders that a translation is long
+/// enough for.
 pub fn samples(sentences: &Sentences, translations: &Translations, tokenizer: Tokenizer) -> Value {
     let metric = Bleu { tokenizer, effective_order: true, ..Bleu::default() };
     let sample = |i: usize| {

@@ -1,4 +1,4 @@
-//! Ranks in step: what one of them alone knows, a signal or the time, all of them do something about, or none.
+//! Agreement between ranks: on a signal, the time limit or a due checkpoint, all ranks act at the same update.
 
 use super::due::Due;
 use super::trainer::Trainer;
@@ -9,10 +9,10 @@ use a2d_system::hash;
 use a2d_system::signals;
 
 impl<B: Train> Trainer<'_, B> {
-    /// Asks all ranks what is due: what is for one of them is for all.
+    /// Agrees on the due actions. An action that is due on one rank is due on all.
     pub(super) fn keep_step(&mut self) {
         let limit = self.job.run.train.time_limit_seconds;
-        // By the clock of the one that writes the log, which a later part goes on from.
+        // The first rank's clock decides: its seconds are logged, and a resumed run continues from them.
         let time_is_up = limit > 0.0 && self.seconds >= limit && self.job.ranks.is_first();
         let own = [self.due_to_look(), self.due_to_save(), time_is_up].map(u64::from);
         let signal = signals::stop_requested().unwrap_or(0) as u64;
@@ -21,9 +21,11 @@ impl<B: Train> Trainer<'_, B> {
         self.due = Due { stop, look: look != 0, save: save != 0, end: end != 0 };
     }
 
-    /// Whether all ranks were started alike, and go on from the same checkpoint.
+    /// Checks that all ranks have the same configuration and data and start from the same checkpoint.
     ///
-    /// Errors (misuse): they were not, or do not.
+    /// # Errors
+    ///
+    /// Misuse: they differ.
     pub(super) fn check_start(&self, b: &mut B) -> Result<()> {
         let ranks = self.job.ranks;
         if ranks.size() == 1 {
@@ -40,9 +42,11 @@ impl<B: Train> Trainer<'_, B> {
         self.check_step(b)
     }
 
-    /// Whether all ranks have the same parameters: what is saved must be everybody's.
+    /// Checks that all ranks have the same parameters, because the first rank's are saved for all.
     ///
-    /// Errors: they have not; the device was lost.
+    /// # Errors
+    ///
+    /// The parameters differ; the device was lost.
     pub(super) fn check_step(&self, b: &mut B) -> Result<()> {
         let ranks = self.job.ranks;
         if ranks.size() == 1 {

@@ -1,4 +1,4 @@
-//! What a training leaves behind: checkpoints, and how the alignment came about.
+//! Checkpoints and the log of alignment weights.
 
 use super::learner::{save_state, save_weights};
 use super::trainer::Trainer;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 impl<B: Train> Trainer<'_, B> {
-    /// Every so many updates, and after some time: what was learned since would be lost with the power.
+    /// Whether a checkpoint is due, by number of updates or by time since the last one.
     pub(super) fn due_to_save(&self) -> bool {
         let train = &self.job.run.train;
         let interval = train.save_interval_updates;
@@ -27,7 +27,7 @@ impl<B: Train> Trainer<'_, B> {
             || (train.save_interval_minutes > 0.0 && long_ago)
     }
 
-    /// Writes the last checkpoint, if it is worth going on from.
+    /// Writes the last checkpoint. A NaN or infinite loss is an error and leaves the previous checkpoint in place.
     pub(super) fn save_last(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         self.look(b, display)?;
         if self.progress.validated != self.progress.update {
@@ -44,13 +44,13 @@ impl<B: Train> Trainer<'_, B> {
     }
 
     fn write_last(&self, b: &mut B) -> Result<()> {
-        // A checkpoint must not outlive the lines that lead to it.
+        // The log must be on disk before the checkpoint that follows it.
         self.log.sync()?;
         self.alignment.as_ref().map_or(Ok(()), Log::sync)?;
         save_state(b, &self.learner, &self.job.dir.last(), &self.metadata()?)
     }
 
-    /// Keeps the weights that were just validated, as the best if they are, and only so many of them.
+    /// Saves the validated weights: as the best checkpoint if `best`, and among the `keep_last` most recent ones.
     pub(super) fn keep(&self, b: &mut B, best: bool) -> Result<()> {
         if best {
             save_weights(b, &self.learner, &self.job.dir.best(), &self.metadata()?)?;
@@ -64,7 +64,7 @@ impl<B: Train> Trainer<'_, B> {
         dir.keep_last(most)
     }
 
-    /// Appends the weights of the alignment modules, as the report draws them.
+    /// Appends the weights of the alignment modules, for the report.
     pub(super) fn write_alignment(&mut self, b: &mut B, epoch: u64) -> Result<()> {
         let Some(log) = &mut self.alignment else { return Ok(()) };
         let mut line = Map::new();
@@ -99,7 +99,7 @@ impl<B: Train> Trainer<'_, B> {
 }
 
 impl<B: Train> Trainer<'_, B> {
-    /// Tokens of the longest source that is in a batch, its end not counted.
+    /// Length of the longest source in any batch, in tokens without EOS.
     fn longest_source(&self) -> usize {
         let most = self.job.run.train.max_tokens;
         let lengths = self.job.data.train.all_lengths().iter();
@@ -108,7 +108,7 @@ impl<B: Train> Trainer<'_, B> {
     }
 }
 
-/// What `alignment.jsonl` calls the weights of an alignment module.
+/// The key in `alignment.jsonl` of an alignment parameter.
 fn map_name(parameter: &str) -> Option<&'static str> {
     let weight = is_alignment(parameter) && parameter.ends_with(".weight");
     match parameter {
@@ -119,7 +119,7 @@ fn map_name(parameter: &str) -> Option<&'static str> {
     }
 }
 
-/// The rows of a matrix, `[M, maps of the student]`, to five digits.
+/// The rows of a matrix `[M, maps of the student]`, rounded to five digits.
 fn matrix(data: &[f32], shape: Shape) -> Value {
     let five = |x: &f32| format!("{x:.4e}").parse::<f64>().unwrap_or(0.0);
     let rows = data.chunks(shape.cols().max(1));

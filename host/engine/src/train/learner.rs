@@ -1,4 +1,4 @@
-//! What learns and what teaches, with the files that they come from; one update over all ranks.
+//! The student with its optimiser state, the teacher, and one update over all ranks.
 
 use crate::train::Unread;
 use crate::train::ranks::Ranks;
@@ -19,17 +19,19 @@ use a2d_system::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Sentence pairs as ids, each side ended by EOS.
+/// Token ids of sentence pairs, each side ended by EOS.
 pub type Pairs = (Vec<Vec<u32>>, Vec<Vec<u32>>);
 
-/// The pairs of a batch.
+/// Reads the pairs of a batch.
 ///
-/// Errors: the file of the corpus is no longer what was opened.
+/// # Errors
+///
+/// The corpus file changed since it was opened.
 pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Result<Pairs> {
     rows.iter().map(|&i| corpus.pair(i as usize)).collect()
 }
 
-/// A batch of `pairs` as the objective wants it laid out.
+/// A batch of `pairs` in the layout of the objective.
 pub fn batch<B: Train>(
     b: &mut B,
     special: &Special,
@@ -41,8 +43,8 @@ pub fn batch<B: Train>(
     Batch::new(b, special, &source, &target, objective.layout())
 }
 
-/// The share of this rank in `pairs`, in parts of at most `room` padded tokens, though never less than a pair: what a
-/// device has room for at once. The losses of all parts of all ranks add up to those of the batch.
+/// This rank's share of `pairs`, in parts of at most `at.room` padded tokens but at least one pair. The losses of all
+/// parts of all ranks sum to those of the batch.
 fn parts<B: Train>(
     b: &mut B,
     special: &Special,
@@ -67,7 +69,7 @@ fn parts<B: Train>(
     share.clone().step_by(rows).map(&mut part).collect()
 }
 
-/// What an update on `batches` is made of, whoever computes it.
+/// Sentence and token counts of an update on `batches`, over all ranks.
 fn counts(batches: &[Pairs]) -> Counts {
     let tokens = |sentences: &[Vec<u32>]| sentences.iter().map(Vec::len).sum();
     let of = |(source, target): &Pairs| Counts {
@@ -78,24 +80,26 @@ fn counts(batches: &[Pairs]) -> Counts {
     batches.iter().map(of).fold(Counts::default(), Counts::and)
 }
 
-/// Where in the training an update stands.
+/// The position of an update in training.
 pub struct At<'a> {
-    /// Its number, rate and Adam's settings.
+    /// Number of the update, learning rate and Adam's settings.
     pub step: Step,
-    /// From 1.
+    /// Epoch, from 1.
     pub epoch: u64,
-    /// Of its dropout masks.
+    /// Key of the dropout masks.
     pub key: u64,
-    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    /// Padded tokens that fit the device's memory; larger batches are computed in parts.
     pub room: usize,
-    /// The processes that compute it together.
+    /// The ranks that share the update.
     pub ranks: &'a Ranks,
 }
 
-/// One update on `batches`. Nothing of it is read, unless there are several ranks: they add their gradients up on the
-/// host, which waits for the device.
+/// Computes one update on `batches`. A single rank reads nothing from the device. Several ranks sum their gradients on
+/// the host, which waits for the device.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 pub fn update<B: Train>(
     b: &mut B,
     learner: &mut Learner<B::Tensor>,
@@ -121,7 +125,7 @@ pub fn update<B: Train>(
     Ok(Unread { counts, reports, gradient_norm })
 }
 
-/// What is validated and used, laid out for a model that is used for a while.
+/// The weights used for validation and translation: the average, if there is one, packed for repeated use.
 pub fn model_weights<B: Train>(b: &mut B, learner: &Learner<B::Tensor>) -> Vec<B::Tensor> {
     match &learner.average {
         Some(average) => b.together(average.clone()),
@@ -129,9 +133,11 @@ pub fn model_weights<B: Train>(b: &mut B, learner: &Learner<B::Tensor>) -> Vec<B
     }
 }
 
-/// What [`save_state`] wrote, with the average where one was kept.
+/// Loads a state written by [`save_state`], with the weight average if there is one.
 ///
-/// Errors (misuse): something is missing or of another shape.
+/// # Errors
+///
+/// Misuse: a tensor is missing or has another shape.
 pub fn load<B: Train>(
     b: &mut B,
     plan: &Plan,
@@ -148,9 +154,11 @@ pub fn load<B: Train>(
     })
 }
 
-/// Writes the parameters that are used.
+/// Writes the parameters used for translation: the average, if there is one.
 ///
-/// Errors: the file cannot be written, the device was lost.
+/// # Errors
+///
+/// The file cannot be written, the device was lost.
 pub fn save_weights<B: Train>(
     b: &mut B,
     learner: &Learner<B::Tensor>,
@@ -160,9 +168,11 @@ pub fn save_weights<B: Train>(
     write(path, &stored(b, &learner.plan, learner.weights(), "")?, metadata)
 }
 
-/// Writes the parameters, the moments and the average.
+/// Writes the parameters, Adam's moments and the weight average.
 ///
-/// Errors: the file cannot be written, the device was lost.
+/// # Errors
+///
+/// The file cannot be written, the device was lost.
 pub fn save_state<B: Train>(
     b: &mut B,
     learner: &Learner<B::Tensor>,
@@ -178,9 +188,11 @@ pub fn save_state<B: Train>(
     write(path, &tensors, metadata)
 }
 
-/// The sums over all ranks of tensors that each has.
+/// Sums the tensors of all ranks element by element.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result<Vec<B::Tensor>> {
     if ranks.size() == 1 {
         return Ok(own);
@@ -206,19 +218,22 @@ fn write(
     save(path, views, metadata)
 }
 
-/// A finished model that teaches.
+/// A trained model used as teacher.
 pub struct TeacherModel<T> {
-    /// The model and, where asked for, its frozen alignment.
+    /// The model and, if requested, its frozen alignment.
     pub teacher: Teacher<T, MOST_LAYERS>,
-    /// The model whose maps come out: with an alignment, the one that it aligns to.
+    /// The configuration that defines the teacher's attention maps: with an alignment, that of the model it was aligned
+    /// to.
     maps: Config,
-    /// Names its weights; empty where they come from no file.
+    /// Fingerprint of the weights; empty for untrained weights.
     fingerprint: String,
 }
 
-/// The configuration and the best checkpoint of a run that may teach on data of `vocab`.
+/// Opens the configuration and the best checkpoint of a teacher's run for data with `vocab`.
 ///
-/// Errors (misuse): no such run, a damaged one, or one of another vocabulary.
+/// # Errors
+///
+/// Misuse: the run is missing, damaged or has another vocabulary.
 pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
     let dir = RunDir::open(folder)?;
     let run = dir.load_config()?;
@@ -236,9 +251,11 @@ pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
 }
 
 impl<T: Clone> TeacherModel<T> {
-    /// A teacher that has learned nothing: parameters drawn from `seed`.
+    /// An untrained teacher with parameters drawn from `seed`.
     ///
-    /// Errors (misuse): the configuration describes no model.
+    /// # Errors
+    ///
+    /// Misuse: an invalid configuration.
     pub fn untrained<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         config: &Config,
@@ -250,9 +267,11 @@ impl<T: Clone> TeacherModel<T> {
         Ok(Self { teacher, maps: *config, fingerprint: String::new() })
     }
 
-    /// The best checkpoint of a run. With `aam`, its maps pass through the alignment found there.
+    /// Opens the best checkpoint of a run. With `aam`, the teacher's maps pass through the alignment stored in it.
     ///
-    /// Errors (misuse): no such run, a damaged one, one of another vocabulary, or no alignment where one is wanted.
+    /// # Errors
+    ///
+    /// Misuse: the run is missing, damaged, has another vocabulary, or has no alignment although `aam` is set.
     pub fn open<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         folder: &Path,
@@ -286,7 +305,7 @@ impl<T: Clone> TeacherModel<T> {
             })?;
             Ok::<usize, Error>(shape.first().copied().unwrap_or(0))
         };
-        // What the alignment was made for: as many maps as it has rows.
+        // The alignment's target has as many maps as the weight has rows.
         let mut maps = *config;
         maps.encoder.attention_heads = 1;
         maps.encoder.layers = rows("encoder.alignment_module")?;
@@ -301,12 +320,12 @@ impl<T: Clone> TeacherModel<T> {
         Ok(Self { teacher, maps, fingerprint })
     }
 
-    /// Names its weights.
+    /// Fingerprint of the weights.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// The configuration whose numbers of maps a student aligns to.
+    /// The configuration that sets the number of maps a student aligns to.
     pub fn maps_config(&self) -> Config {
         self.maps
     }

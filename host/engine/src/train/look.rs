@@ -1,4 +1,4 @@
-//! Looking at updates: showing and logging their numbers.
+//! Reads, shows and logs the numbers of pending updates.
 
 use super::due::Unseen;
 use super::trainer::Trainer;
@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 /// Updates are looked at when so many are unseen ...
 const MOST_UNSEEN: usize = 100;
-/// ... or after this time, so that who watches sees that it goes on.
+/// ... or after this time, so that the progress display moves.
 const LONGEST_UNSEEN: Duration = Duration::from_secs(10);
 
 impl<B: Train> Trainer<'_, B> {
-    /// Where looking makes a device and the host wait for each other, it is done now and then.
+    /// Whether to read the pending updates. If reads stall the device, they are batched.
     pub(super) fn due_to_look(&self) -> bool {
         B::READS_ARE_FREE
             || self.progress.update.is_multiple_of(self.job.run.train.log_interval)
@@ -24,9 +24,11 @@ impl<B: Train> Trainer<'_, B> {
             || self.looked.elapsed() >= LONGEST_UNSEEN
     }
 
-    /// Shows and logs the updates since the last look.
+    /// Reads, shows and logs the pending updates.
     ///
-    /// Errors: the device was lost, one of them is spoilt, the log cannot be written.
+    /// # Errors
+    ///
+    /// The device was lost; an update has a NaN or infinite loss or gradient; the log cannot be written.
     pub(super) fn look(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         let start = Instant::now();
         let unseen = std::mem::take(&mut self.unseen);

@@ -1,42 +1,43 @@
-//! What a step takes of a device's memory, bounded from the sizes alone.
+//! An upper bound on the device memory of a training step, computed from sizes alone.
 //!
-//! Counted are: parameters, moments, gradients and what Adam gathers them in; the teacher's parameters; the values
-//! that the tape keeps until the way back; the gradients alive on the way; all attention maps, with their gradients and
-//! the aligned ones where they are learned from; the teacher's maps; one block of logits; what products take rounded. The
-//! bound is for the worst batch: every token is padded to, and every sentence as long as the longest.
+//! Counted are: parameters, moments, gradients and the buffer that Adam gathers them in; the teacher's parameters; the
+//! values that the tape keeps for the backward pass; the gradients alive in the backward pass; all attention maps with
+//! their gradients, and the aligned maps if map losses are used; the teacher's maps; one block of logits; rounded
+//! operands of matrix products. The bound assumes the worst batch: no padding, and every sentence as long as the
+//! longest.
 
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_run::config::{Precision, Run};
 use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
 
-/// Bytes of a number.
+/// Bytes of an f32.
 const NUMBER: f64 = 4.0;
 
-/// Parameters, two moments, the gradients, those of one more part of a batch, and what Adam gathers them in.
+/// Parameters, two moments, gradients, gradients of one more part of a batch, and Adam's gather buffer.
 const COPIES_OF_PARAMETERS: f64 = 6.0;
 
-/// Logits at once, at most.
+/// Largest block of logits, in elements.
 const LOGITS: f64 = (1 << 26) as f64;
 
-/// What a number that products take rounded to 16 bits takes beside itself, in numbers.
+/// Size of a 16-bit copy of an operand, in f32 elements.
 const ROUNDED: f64 = 0.5;
 
-/// The share of free memory that may be planned with: pools round up, and kernels take some.
+/// Usable share of free memory. The rest is for rounding in the pool and for kernels.
 const USABLE: f64 = 0.85;
 
-/// What a step needs.
+/// Sizes that determine the memory of a step.
 #[derive(Debug, Clone)]
 pub struct Need {
     student: Config,
-    /// What is trained, in numbers.
+    /// Number of trained parameters.
     parameters: usize,
-    /// Whether their average is kept.
+    /// Whether a weight average is kept.
     averaged: bool,
-    /// What products take rounded, in numbers for each that they take.
+    /// Size of rounded copies per operand element, in f32 elements.
     rounded: f64,
     teacher: Option<Teaching>,
-    /// The longest sentence on either side.
+    /// Longest sentence on either side, in tokens.
     longest: usize,
 }
 
@@ -44,14 +45,16 @@ pub struct Need {
 struct Teaching {
     config: Config,
     parameters: usize,
-    /// Whether its maps are wanted.
+    /// Whether map losses use the teacher's maps.
     maps: bool,
 }
 
 impl Need {
-    /// Of a step of `run` over sentences up to `longest` and a joint vocabulary, with a teacher made by another run.
+    /// The needs of a step of `run` with sentences up to `longest` tokens, a joint vocabulary and an optional teacher.
     ///
-    /// Errors (misuse): a configuration describes no model.
+    /// # Errors
+    ///
+    /// Misuse: an invalid configuration.
     pub fn new(
         run: &Run,
         teacher: Option<&Run>,
@@ -73,21 +76,21 @@ impl Need {
         Ok(Self { student, parameters, averaged, rounded, teacher, longest: longest.max(1) })
     }
 
-    /// Bytes that a step on a batch of `max_tokens` takes at most.
+    /// Upper bound in bytes for a step on a batch of `max_tokens` padded tokens.
     pub fn bytes(&self, max_tokens: usize) -> u64 {
         let tokens = max_tokens as f64;
         let numbers = self.standing() + self.logits(tokens) + tokens * self.of_a_token(max_tokens);
         (NUMBER * numbers) as u64
     }
 
-    /// The most tokens, rows times the longest, that a step has room for in `free` bytes; none where a single pair of
-    /// the longest has none.
+    /// Largest batch in padded tokens that fits `free` bytes. `None` if a single pair of the longest length does not
+    /// fit.
     pub fn most_tokens(&self, free: u64) -> Option<usize> {
         let fits = |tokens: usize| self.bytes(tokens) as f64 <= USABLE * free as f64;
         if !fits(self.longest) {
             return None;
         }
-        // The bound grows with the tokens.
+        // The bound is monotonic in the number of tokens.
         let (mut low, mut high) = (self.longest, 1 << 40);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
@@ -96,7 +99,7 @@ impl Need {
         Some(low)
     }
 
-    /// Numbers that are there whatever the batch.
+    /// Elements independent of the batch.
     fn standing(&self) -> f64 {
         let teacher = self.teacher.as_ref().map_or(0, |t| t.parameters);
         let copies = COPIES_OF_PARAMETERS + if self.averaged { 1.0 } else { 0.0 };
@@ -104,22 +107,23 @@ impl Need {
         copies * self.parameters as f64 + teacher as f64 + rounded
     }
 
-    /// The logits of a block: the student's, which are rounded too, and the teacher's.
+    /// Elements of a block of logits: the student's with rounded copies, and the teacher's.
     fn logits(&self, tokens: f64) -> f64 {
         let block = LOGITS.min(tokens * self.student.target_vocabulary as f64);
         let models = if self.teacher.is_some() { 2.0 } else { 1.0 };
         block * (models + self.rounded)
     }
 
-    /// Numbers for each token of a batch.
+    /// Elements for each token of a batch.
     fn of_a_token(&self, max_tokens: usize) -> f64 {
         let keys = self.longest.min(max_tokens) as f64;
         let rows = kept(&self.student) + self.teacher.as_ref().map_or(0.0, passing);
         (1.0 + self.rounded) * rows + keys * self.maps()
     }
 
-    /// Maps over a pair of tokens. Where they are learned from: those kept, with their gradients; the aligned ones with
-    /// theirs, and the teacher's. Otherwise two of a layer on the way back, where they are computed anew.
+    /// Elements of attention maps per pair of query and key. With map losses: the stored maps and the aligned maps with
+    /// their gradients, and the teacher's maps. Otherwise two maps per head of one layer, recomputed in the backward
+    /// pass.
     fn maps(&self) -> f64 {
         let (own, widest) = (maps(&self.student), heads(&self.student));
         match &self.teacher {
@@ -132,21 +136,22 @@ impl Need {
     }
 }
 
-/// All maps of a model.
+/// Number of attention maps of a model.
 fn maps(config: &Config) -> f64 {
     let of = |stack: &Stack, maps: usize| (maps * stack.layers * stack.attention_heads) as f64;
     of(&config.encoder, 1) + of(&config.decoder, 2)
 }
 
-/// The maps of one attention.
+/// Largest number of heads of an attention.
 fn heads(config: &Config) -> f64 {
     config.encoder.attention_heads.max(config.decoder.attention_heads) as f64
 }
 
-/// Numbers of a source and a target token that are kept for the way back, and those of a layer's way back itself.
+/// Elements stored for the backward pass per source and target token, plus those of one layer's backward pass.
 fn kept(config: &Config) -> f64 {
     let (encoder, decoder) = (&config.encoder, &config.decoder);
-    // Queries, keys, values, context, sum and norm of each attention; sum and norm of the feed-forward block.
+    // Queries, keys, values, context, residual sum and norm of each attention; residual sum and norm of the
+    // feed-forward block.
     let rows = 8 * encoder.layers * encoder.d_model + 14 * decoder.layers * decoder.d_model;
     let inner = match config.activation {
         Activation::Relu if config.activation_dropout == 0.0 => 1,
@@ -156,12 +161,12 @@ fn kept(config: &Config) -> f64 {
     (rows + inner) as f64 + passing_through(config)
 }
 
-/// Numbers of a teacher's token, of which no layer but the last is kept.
+/// Elements per token of a teacher, which keeps one layer at a time.
 fn passing(teaching: &Teaching) -> f64 {
     passing_through(&teaching.config)
 }
 
-/// What one layer holds while it is computed.
+/// Elements per token of one layer during its forward pass.
 fn passing_through(config: &Config) -> f64 {
     let of = |stack: &Stack| 10 * stack.d_model + 3 * stack.ffn_dim;
     (of(&config.encoder) + of(&config.decoder)) as f64

@@ -1,8 +1,7 @@
 //! Training: epochs of updates, validation, checkpoints.
 //!
-//! A trainer alternates epochs and validations until a limit is reached. What it computes depends on the
-//! run, the data and the checkpoint it goes on from, never on the clock: a run that was killed and resumed ends, on the
-//! CPU, with the bytes that it would have ended with.
+//! A trainer alternates epochs and validations until a limit is reached. The result depends on the run, the data and
+//! the checkpoint, never on the clock. On the CPU, a resumed run ends with the same bytes as an uninterrupted one.
 
 mod due;
 mod in_step;
@@ -40,24 +39,24 @@ use a2d_run::prepared::Prepared;
 use a2d_run::run_dir::RunDir;
 use std::path::PathBuf;
 
-/// What is to be trained, and where it goes.
+/// A training and its output folder.
 pub struct Job<'a> {
-    /// What the display calls it.
+    /// Name in the display.
     pub label: &'a str,
     /// The run's folder.
     pub dir: &'a RunDir,
-    /// The run, complete.
+    /// The complete configuration.
     pub run: &'a Run,
     /// The data.
     pub data: &'a Prepared,
-    /// The teacher's finished run, for the methods that need one.
+    /// Folder of the teacher's finished run, for methods that need a teacher.
     pub teacher: Option<PathBuf>,
-    /// Whether to go on from the last checkpoint.
+    /// Whether to resume from the last checkpoint.
     pub resume: bool,
-    /// Where it is computed, for the records.
+    /// The device, for the provenance record.
     pub device: Device,
-    /// Padded tokens that the device has room for at once; batches of more are computed in parts.
+    /// Padded tokens that fit the device's memory; larger batches are computed in parts.
     pub room: usize,
-    /// The processes that train together.
+    /// The ranks that train together.
     pub ranks: &'a Ranks,
 }

@@ -1,4 +1,4 @@
-//! The loss that a configuration describes.
+//! The loss of a configuration.
 
 use a2d_core::backend::{Normalisation, Target};
 use a2d_core::kd::{self, MapTerms, Objective, Reduction};

@@ -1,4 +1,4 @@
-//! How far a training has come: what a checkpoint needs beside weights and moments.
+//! The progress of a training, stored in a checkpoint beside weights and moments.
 
 use super::selection::Standing;
 use super::window::Sums;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Counters of a training. Nothing here depends on the clock: a run that was killed and goes on has the same.
+/// Counters of a training. They do not depend on the clock, so a resumed run has the same counters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
@@ -14,26 +14,26 @@ pub struct Progress {
     pub update: u64,
     /// Whole epochs done.
     pub epoch: u64,
-    /// Updates done in the epoch after them.
+    /// Updates done in the current epoch.
     pub position: u64,
-    /// What the best validation found; nothing before the first one.
+    /// Scores of the best validation; empty before the first one.
     #[serde(flatten)]
     pub best: Standing,
     /// The update of the best validation.
     pub best_update: u64,
     /// The update of the last validation.
     pub validated: u64,
-    /// Validations since the best one.
+    /// Scheduled validations since the best one; compared with `patience`.
     pub without_better: u64,
-    /// How often training went back to an earlier checkpoint; each time halves the learning rate.
+    /// Number of retries from an earlier checkpoint after a NaN loss. Each halves the learning rate.
     pub retries: u32,
-    /// What the next line of the log has so far.
+    /// Sums for the next line of the log.
     pub window: Sums,
     /// Whether a limit was reached.
     pub finished: bool,
 }
 
-/// As JSON.
+/// Formats as JSON.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)

@@ -1,4 +1,4 @@
-//! When a loss is no number: back to the last good checkpoint, or the end.
+//! Handling of a NaN loss: retry from the last good checkpoint, or stop.
 
 use super::trainer::Trainer;
 use a2d_core::backend::Train;
@@ -7,11 +7,11 @@ use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
 use serde_json::json;
 
-/// Halving the rate so often without help means that the rate is not what is wrong.
+/// Largest number of retries. If halving the learning rate this often does not help, the rate is not the cause.
 const MOST_RETRIES: u32 = 8;
 
 impl<B: Train> Trainer<'_, B> {
-    /// Whether `x`, found of the model as it is now, is a number to work with.
+    /// Checks that `x`, computed by the current model, is finite: neither NaN nor infinite.
     pub(super) fn check_number(&mut self, what: &str, x: f64) -> Result<()> {
         if x.is_finite() {
             return Ok(());
@@ -20,7 +20,7 @@ impl<B: Train> Trainer<'_, B> {
         Err(self.not_a_number(&format!("{what} after update {update}"), x, lr))
     }
 
-    /// The error of a number `x` that is none.
+    /// The error for a value `x` that is NaN or infinite.
     pub(super) fn not_a_number(&mut self, what: &str, x: f64, lr: f64) -> Error {
         self.spoilt = true;
         let last = self.job.dir.last();
@@ -37,9 +37,12 @@ impl<B: Train> Trainer<'_, B> {
         ))
     }
 
-    /// Goes back to the last good checkpoint, or to the beginning, with half the rate, where that is wanted.
+    /// Returns to the last good checkpoint, or to the start if there is none, and halves the learning rate, if `on_nan`
+    /// is `retry`.
     ///
-    /// Errors: it is not, or was tried too often: `why`.
+    /// # Errors
+    ///
+    /// `why`, if `on_nan` is `stop` or there were too many retries.
     pub(super) fn retry(&mut self, b: &mut B, display: &mut Display, why: Error) -> Result<()> {
         let retries = self.progress.retries + 1;
         if self.job.run.train.on_nan == OnNan::Stop || retries > MOST_RETRIES {
@@ -47,7 +50,7 @@ impl<B: Train> Trainer<'_, B> {
             let event = json!({
                 "update": update, "event": "failed", "why": why.to_string(), "seconds": seconds,
             });
-            // What is wrong is told, whatever becomes of the log.
+            // The error is returned even if the log cannot be written.
             let _ = self.log.write(&event);
             return Err(self.job.ranks.alike(why));
         }

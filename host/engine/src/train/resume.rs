@@ -1,4 +1,4 @@
-//! Going on with a run: only with the one that was begun.
+//! Resuming a run, only with the configuration, data and teacher that it began with.
 
 use crate::train::Progress;
 use a2d_data::vocab::Vocab;
@@ -8,7 +8,7 @@ use a2d_run::prepared::Prepared;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 
-/// The keys that a run cannot change on its way: what is learned, from what, and what an update is made of.
+/// Keys that a resumed run must not change: data, model, distillation and the size of an update.
 const FIXED: [&str; 11] = [
     "data.source_lang",
     "data.target_lang",
@@ -22,7 +22,7 @@ const FIXED: [&str; 11] = [
     "train.update_freq",
     "train.ema_decay",
 ];
-/// What of `[train]` leaves no trace in what was learned.
+/// Keys of `[train]` that do not affect the learned weights, or only by rounding.
 const UNLEARNED: [&str; 7] = [
     "train.log_interval",
     "train.save_interval_updates",
@@ -32,17 +32,19 @@ const UNLEARNED: [&str; 7] = [
     "train.on_nan",
     "train.precision",
 ];
-/// What only says which other runs are made beside.
+/// Keys that only select additional runs.
 const FREE: [&str; 1] = ["distill.baseline"];
 
-/// Whether `run` may go on in `dir`, where it may also begin.
+/// Checks that `run` may resume or begin in `dir`.
 ///
-/// Errors (misuse): the run there cannot be read, or is another one.
+/// # Errors
+///
+/// Misuse: the run in `dir` cannot be read or has another configuration.
 pub fn check(dir: &RunDir, run: &Run) -> Result<()> {
     open(dir, run).map(drop)
 }
 
-/// The last checkpoint in `dir`, of this very run; nothing where none has been written.
+/// The last checkpoint of `run` in `dir`; `None` if no checkpoint was written.
 pub(super) fn open(dir: &RunDir, run: &Run) -> Result<Option<Saved>> {
     if !dir.last().is_file() {
         return begins(dir).map(|()| None);
@@ -54,9 +56,11 @@ pub(super) fn open(dir: &RunDir, run: &Run) -> Result<Option<Saved>> {
     }
 }
 
-/// How far the run in `dir` has come, if it is finished; nothing if there is none.
+/// The progress of a finished run in `dir`; `None` if the folder has no run.
 ///
-/// Errors (misuse): it is unfinished, damaged, or not the run that `run` would make.
+/// # Errors
+///
+/// Misuse: the run is unfinished, damaged, or has another configuration than `run`.
 pub fn finished(dir: &RunDir, run: &Run) -> Result<Option<Progress>> {
     if !dir.last().is_file() {
         return RunDir::free(dir.folder()).map(|()| None);
@@ -74,7 +78,7 @@ pub fn finished(dir: &RunDir, run: &Run) -> Result<Option<Progress>> {
     }
 }
 
-/// Without a last checkpoint nothing can go on, and a best one must not be written over.
+/// A run without a last checkpoint cannot resume, and its best checkpoint must not be overwritten.
 fn begins(dir: &RunDir) -> Result<()> {
     let best = dir.best();
     if !best.is_file() {
@@ -99,7 +103,7 @@ fn other(saved: &Saved, change: &Change, or: &str) -> Error {
     ))
 }
 
-/// Whether a checkpoint belongs to the vocabulary beside it and to the data.
+/// Checks that a checkpoint belongs to the vocabulary in its folder and to the data.
 pub(super) fn check_data(dir: &RunDir, saved: &Saved, data: &Prepared) -> Result<()> {
     let (path, tokenizer) = (saved.path().display(), dir.tokenizer());
     let trained: String = saved.get("vocabulary")?;
@@ -121,7 +125,7 @@ pub(super) fn check_data(dir: &RunDir, saved: &Saved, data: &Prepared) -> Result
     }
 }
 
-/// Whether a checkpoint was distilled from the teacher of this fingerprint.
+/// Checks that a checkpoint was distilled from the teacher with this fingerprint.
 pub(super) fn check_teacher(saved: &Saved, fingerprint: &str) -> Result<()> {
     match saved.metadata.get("teacher") {
         Some(found) if found != fingerprint => Err(Error::misuse(format!(

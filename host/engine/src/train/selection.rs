@@ -1,10 +1,10 @@
-//! Which of two models is better, by what a validation found of each.
+//! Selection of the best model by validation scores.
 
 use a2d_run::config::SelectBy;
 use a2d_score::{Judge, judge};
 use serde::{Deserialize, Serialize};
 
-/// What a validation found of a model. A score that tells models apart is above 0; any other is absent.
+/// The validation scores of a model; `None` for a missing score. A BLEU or chrF of 0 decides nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Standing {
@@ -20,7 +20,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What decides between two models where `wanted` is to: what both have of it and what stands in for it.
+    /// The criterion for comparing two models: `wanted` if both have it, otherwise a fallback that both have.
     pub fn criterion(&self, other: &Self, wanted: SelectBy) -> SelectBy {
         let scores = |one: &Self| match wanted {
             SelectBy::Bleu => (one.bleu, one.chrf),
@@ -34,7 +34,7 @@ impl Standing {
         }
     }
 
-    /// What makes it the best, with its name.
+    /// The deciding score with its name.
     pub fn told(&self, wanted: SelectBy) -> String {
         let decides = self.criterion(self, wanted);
         let value = match decides {
@@ -46,7 +46,7 @@ impl Standing {
         format!("{decides} {:.places$}", value.unwrap_or(0.0))
     }
 
-    /// Whether this model is better than `other` by `criterion`, or as good and of a lower loss.
+    /// Whether this model is better than `other` by `criterion`, with ties decided by the lower loss.
     pub fn beats(&self, other: &Self, criterion: SelectBy) -> bool {
         let score = |one: &Self| match criterion {
             SelectBy::Bleu => one.bleu,
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_score_decides_where_it_says_something_of_both() {
         let cases = [
-            // wanted, one, other: what decides, and whether the first is better
+            // wanted, one, other, criterion, whether `one` is better
             (SelectBy::Bleu, of(20.0, 30.0, 2.0), of(19.0, 50.0, 1.0), SelectBy::Bleu, true),
             (SelectBy::Bleu, of(20.0, 30.0, 1.9), of(20.0, 50.0, 2.0), SelectBy::Bleu, true),
             (SelectBy::Bleu, of(20.0, 30.0, 2.0), of(20.0, 20.0, 2.0), SelectBy::Bleu, false),

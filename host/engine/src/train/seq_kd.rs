@@ -1,8 +1,8 @@
 //! Sequence-level distillation (Kim and Rush, 2016): the teacher translates the training source, and the student learns
 //! from its translations in place of the references.
 //!
-//! `seq-kd/targets.jsonl` in the run's folder grows chunk by chunk, so that a run that was killed goes on with the next
-//! one; its first line says what the translations were made from.
+//! `seq-kd/targets.jsonl` in the run's folder grows chunk by chunk, so a killed run continues with the next chunk. Its
+//! first line is the recipe of the translations.
 
 use super::open_teacher;
 use crate::backend::device::Chosen;
@@ -26,26 +26,26 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-/// Where it all lies in the folder of a run.
+/// Subfolder of the run's folder.
 const FOLDER: &str = "seq-kd";
-/// What the student learns from.
+/// The token file that the student trains on.
 const CORPUS: &str = "train.bin";
 
-/// The training data of `run` with the teacher's translations as targets.
+/// Replaces the targets of `run`'s training data by the teacher's translations.
 pub struct Distilled<'a> {
-    /// Says how to search and what to choose.
+    /// Configuration of the search and of the choice among hypotheses.
     pub run: &'a Run,
-    /// The teacher's finished run.
+    /// Folder of the teacher's finished run.
     pub teacher: &'a Path,
-    /// What it translates.
+    /// The data to translate.
     pub data: &'a Prepared,
     /// The student's folder.
     pub folder: &'a Path,
-    /// Where to tell how far it is.
+    /// Display for progress.
     pub display: &'a mut Display,
 }
 
-/// What translations are made from: with the same, they are the same.
+/// The inputs that determine the translations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Recipe {
     teacher: String,
@@ -54,7 +54,7 @@ struct Recipe {
     #[serde(flatten)]
     search: BeamSearch,
     max_length: usize,
-    /// Absent where it is the default, as in what earlier versions wrote.
+    /// Omitted if it is the default, as in files of earlier versions.
     #[serde(default, skip_serializing_if = "is_default")]
     bleu_tokenizer: Tokenizer,
 }
@@ -63,26 +63,29 @@ fn is_default(tokenizer: &Tokenizer) -> bool {
     *tokenizer == Tokenizer::default()
 }
 
-/// One translation that was chosen.
+/// A chosen translation.
 #[derive(Debug, Serialize, Deserialize)]
 struct Target {
     tokens: Vec<u32>,
     score: f32,
 }
 
-/// The data that [`Distilled`] has written for the student in `folder`.
+/// The corpus that [`Distilled`] wrote in the student's `folder`.
 ///
-/// Errors (misuse): there is none, or it is damaged.
+/// # Errors
+///
+/// Misuse: the corpus is missing or damaged.
 pub fn written(folder: &Path) -> Result<Corpus> {
     Corpus::open(&folder.join(FOLDER).join(CORPUS))
 }
 
 impl Distilled<'_> {
-    /// Translates on `device` what is not translated yet.
+    /// Translates the remaining sentences on `device` and writes the corpus.
     ///
     /// # Errors
-    /// The teacher cannot be used, other translations are there (misuse); a file cannot be written; a signal (what was
-    /// translated stays).
+    ///
+    /// Misuse: an unusable teacher, or saved translations of another recipe. A file cannot be written; a signal, after
+    /// which finished translations remain.
     pub fn make(self, device: &Chosen) -> Result<Corpus> {
         device.run(Precision::F32, self)
     }
@@ -125,7 +128,7 @@ impl Distilled<'_> {
         Ok(())
     }
 
-    /// The translations of a chunk that are learned from.
+    /// Translates a chunk and chooses one translation for each sentence.
     fn chunk<B: Train>(
         &self,
         b: &mut B,
@@ -155,13 +158,13 @@ impl Distilled<'_> {
         found.into_par_iter().zip(&references).map(choose).collect()
     }
 
-    /// Writes the token file that the student learns from. Translations that are empty or too long are left out.
+    /// Writes the token file that the student trains on. Translations that are empty or too long are left out.
     fn write(&self, targets: &Partial, path: &Path) -> Result<()> {
         let mut writer = Writer::create(path, &self.data.vocab)?;
         let corpus = &self.data.train;
         for (i, target) in targets.items::<Target>()?.enumerate() {
             let target = target?;
-            // Whatever the file says, no foreign id gets into the data.
+            // The file may be edited or damaged: translations with ids outside the vocabulary are left out.
             let known = target.tokens.iter().all(|&id| (id as usize) < self.data.vocab.len());
             let fits = known && (1..=self.run.data.max_length).contains(&target.tokens.len());
             if fits {
@@ -208,8 +211,7 @@ impl Recipe {
     }
 }
 
-/// Which hypothesis is closest to the reference: by smoothed sentence BLEU, then by chrF; the best of equally close
-/// ones.
+/// The hypothesis closest to the reference by smoothed sentence BLEU, then by chrF, then by search score.
 fn closest(
     hypotheses: &[Hypothesis],
     reference: &[u32],

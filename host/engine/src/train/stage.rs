@@ -1,4 +1,4 @@
-//! One training among several of a command.
+//! A single training of a command that runs several.
 
 use super::memory::Need;
 use super::ranks::Ranks;
@@ -15,22 +15,25 @@ use a2d_system::lock::Held;
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-/// Where trainings are computed, and how much there is room for.
+/// The device, ranks and memory of a command's trainings.
 pub struct Place<'a> {
     device: Chosen,
     ranks: &'a Ranks,
-    /// Bytes that were free before the first of them.
+    /// Free device memory in bytes before the first training.
     free: Option<u64>,
-    /// Whether batches are to fill the device.
+    /// Whether batches fill the device's memory (`--max-tokens auto`).
     fill: bool,
-    /// The folder that is this process's own since before its data were prepared.
+    /// The folder locked before its data were prepared.
     held: OnceCell<(PathBuf, Held)>,
 }
 
 impl<'a> Place<'a> {
-    /// The device of this rank, as it is before anything is computed there. `fill` says whether batches are to fill it.
+    /// Selects the device of this rank. Call this before the first computation on it. With `fill`, batches fill the
+    /// device's memory.
     ///
-    /// Errors (misuse): batches are to fill a device whose memory is not known.
+    /// # Errors
+    ///
+    /// Misuse: `fill` is set and the device's memory is unknown.
     pub fn new(device: Chosen, fill: bool, ranks: &'a Ranks) -> Result<Self> {
         let device = device.of_rank(ranks.local());
         let free = device.free_memory();
@@ -47,9 +50,12 @@ impl<'a> Place<'a> {
         &self.device
     }
 
-    /// Begins a run's folder before anything is written there: from now on it is this process's own.
+    /// Creates and locks a run's folder before anything is written in it.
     ///
-    /// Errors: another process trains there, or has trained what was not `begun` (misuse); it cannot be written.
+    /// # Errors
+    ///
+    /// Misuse: another process trains in the folder, or it has a run and `begun` is false. The folder cannot be
+    /// written.
     pub fn hold(&self, folder: &Path, begun: bool) -> Result<()> {
         if !self.ranks.is_first() || self.held.get().is_some() {
             return Ok(());
@@ -63,14 +69,16 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    /// Whether the folder is this process's own since then.
+    /// Whether this process has locked `folder` by [`Place::hold`].
     pub fn holds(&self, folder: &Path) -> bool {
         self.held.get().is_some_and(|(held, _)| held == folder)
     }
 
-    /// What batches are to fill the device keep the size that they had in an earlier part of the run in `folder`.
+    /// If batches fill the device, takes their size from the earlier part of the run in `folder`.
     ///
-    /// Errors (misuse): the configuration there cannot be read.
+    /// # Errors
+    ///
+    /// Misuse: the configuration in `folder` cannot be read.
     pub fn remember(&self, run: &mut Run, folder: &Path) -> Result<()> {
         let dir = RunDir::at(folder);
         if self.fill && dir.last().is_file() {
@@ -82,22 +90,24 @@ impl<'a> Place<'a> {
 
 /// One training.
 pub struct Stage<'a> {
-    /// What the display calls it.
+    /// Name in the display.
     pub label: &'a str,
-    /// The run.
+    /// The run's configuration.
     pub run: &'a Run,
     /// The data.
     pub data: &'a Prepared,
-    /// Where it goes.
+    /// The output folder.
     pub folder: &'a Path,
-    /// Whether to go on with it.
+    /// Whether to resume.
     pub resume: bool,
 }
 
 impl Stage<'_> {
-    /// Trains into the folder, unless a finished run is there to be resumed.
+    /// Trains in the folder. A finished run is kept if `resume` is set.
     ///
-    /// Errors: what training meets; not even one pair has room on the device.
+    /// # Errors
+    ///
+    /// Errors of training; a single pair does not fit the device's memory.
     pub fn train(
         &self,
         place: &Place<'_>,
@@ -119,7 +129,7 @@ impl Stage<'_> {
         place.device.run(run.train.precision, Training { job, display })
     }
 
-    /// Makes the folder, for the rank that writes there, and keeps others away from it.
+    /// Creates and locks the folder, on rank 0 only.
     fn begin(&self, place: &Place<'_>) -> Result<Option<Held>> {
         if !place.ranks.is_first() {
             return Ok(None);
@@ -129,20 +139,22 @@ impl Stage<'_> {
         if place.holds(folder) { Ok(None) } else { dir.lock().map(Some) }
     }
 
-    /// Whether batches are to fill the devices, and no earlier part of the run has chosen their size.
+    /// Whether batches fill the devices and no earlier part of the run has set their size.
     fn fills(&self, place: &Place<'_>) -> bool {
         place.fill && !RunDir::at(self.folder).last().is_file()
     }
 
-    /// Tokens of the longest sentence on either side.
+    /// Longest sentence on either side, in tokens.
     fn longest(&self) -> usize {
         let lengths = self.data.train.all_lengths();
         lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0)
     }
 
-    /// The tokens that the device of this rank has room for.
+    /// Padded tokens that fit the device of this rank.
     ///
-    /// Errors: not even for one pair; the teacher's configuration cannot be read.
+    /// # Errors
+    ///
+    /// A single pair does not fit; the teacher's configuration cannot be read.
     fn room(&self, place: &Place<'_>, teacher: Option<&Path>) -> Result<usize> {
         let Some(free) = place.free else { return Ok(usize::MAX) };
         let Self { label, run, .. } = *self;
@@ -162,7 +174,7 @@ impl Stage<'_> {
         })
     }
 
-    /// The run with batches that fill the devices of all ranks, where that is wanted.
+    /// The run's configuration, with batches that fill the devices of all ranks if requested.
     fn sized(&self, place: &Place<'_>, room: usize, display: &Display) -> Run {
         let mut run = self.run.clone();
         let Some(free) = place.free else { return run };

@@ -1,4 +1,4 @@
-//! What was reached: scores on the test set, sizes, speed, samples.
+//! Summary of finished runs: test scores, sizes, speed and samples.
 
 use crate::backend::device::Chosen;
 use crate::backend::work::Work;
@@ -17,14 +17,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Sentences shown with every model's translation.
+/// Number of sample sentences.
 const SAMPLES: usize = 4;
 
-/// A finished run under its name.
+/// A finished run with its name.
 pub struct Entry<'a> {
-    /// What the table calls it.
+    /// Name in the table.
     pub label: &'a str,
-    /// Its folder.
+    /// The run's folder.
     pub folder: PathBuf,
 }
 
@@ -36,28 +36,30 @@ struct Scored {
     lines: Vec<String>,
 }
 
-/// What was reached by some runs.
+/// A summary of several runs.
 ///
-/// Translates the test set (without one, the validation set) with every run's best checkpoint, writes each run's
-/// `scores.json`, and prints a table and samples, or `json`: a list of what the files say with each run's name.
+/// Translates the test set (or the validation set if there is no test set) with the best checkpoint of every run and
+/// writes each run's `scores.json`. Prints a table and samples, or with `json` a list of the score files' contents with
+/// the runs' names.
 pub struct Summary<'a> {
     /// The runs.
     pub entries: Vec<Entry<'a>>,
-    /// Says how to search.
+    /// Configuration of the search.
     pub run: &'a Run,
-    /// Says what to translate.
+    /// Configuration of the data.
     pub data: &'a Prepared,
     /// Whether to print JSON.
     pub json: bool,
-    /// Where to print.
+    /// Output of the summary.
     pub out: &'a mut dyn Write,
 }
 
 impl Summary<'_> {
-    /// Writes it; the models run on `device`.
+    /// Writes the summary. Models run on `device`.
     ///
     /// # Errors
-    /// A run that cannot be read, a file or `out` that cannot be written.
+    ///
+    /// A run cannot be read; a file or `out` cannot be written.
     pub fn write(self, device: &Chosen) -> Result<()> {
         device.run(Precision::F32, self)
     }
@@ -208,7 +210,7 @@ fn samples(
     Ok(())
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! The loop: epochs, validations, the reasons to end.
+//! The training loop: epochs, validations and limits.
 
 use super::due::{Due, Unseen};
 use super::learner::{self, At, TeacherModel};
@@ -21,16 +21,18 @@ use a2d_system::files::sweep;
 use serde_json::json;
 use std::time::Instant;
 
-/// Streams of random numbers that start from one seed.
+/// Random streams derived from the seed.
 mod stream {
     pub const INIT: u64 = 0;
     pub const DROPOUT: u64 = 1;
 }
 
-/// Trains until a limit of the configuration is reached; returns how far it came. All ranks do it together.
+/// Trains until a limit of the configuration is reached and returns the progress. Collective over all ranks.
 ///
-/// Errors: a file cannot be read (misuse) or written; a loss that is no number (the last good checkpoint stays);
-/// a signal, after saving.
+/// # Errors
+///
+/// Misuse: a file cannot be read. A file cannot be written; a NaN loss (the last good checkpoint remains); a signal,
+/// after saving.
 pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
     let mut trainer = job.ranks.agree(Trainer::new(b, job))?;
     trainer.check_start(b)?;
@@ -38,7 +40,7 @@ pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Resul
     let outcome = trainer.run(b, display);
     display.end();
     outcome?;
-    // What the first has written is there for all.
+    // Rank 0 has written its files before any rank returns.
     job.ranks.meet();
     Ok(trainer.progress)
 }
@@ -49,23 +51,23 @@ pub(super) struct Trainer<'a, B: Train> {
     pub(super) teacher: Option<TeacherModel<B::Tensor>>,
     pub(super) objective: Objective,
     pub(super) progress: Progress,
-    /// Spent in updates, as far as the log knows of earlier parts.
+    /// Seconds spent in updates, including earlier parts of the run found in the log.
     pub(super) seconds: f64,
-    /// The update of the last checkpoint, and when it was written.
+    /// Update and time of the last checkpoint.
     pub(super) saved: (Option<u64>, Instant),
     pub(super) log: Log,
     pub(super) alignment: Option<Log>,
-    /// Since the last line of the log.
+    /// Updates since the last line of the log.
     pub(super) window: Window,
-    /// Updates that nobody has looked at, in order.
+    /// Updates whose numbers are not yet read, in order.
     pub(super) unseen: Vec<Unseen<B::Tensor>>,
-    /// When somebody looked last.
+    /// Time of the last read.
     pub(super) looked: Instant,
-    /// What is to be done after the last update.
+    /// Actions due after the last update.
     pub(super) due: Due,
-    /// Whether a number was found that is none.
+    /// Whether a NaN or infinite value was found.
     pub(super) spoilt: bool,
-    /// What was last said to choose the best model, in place of what is wanted.
+    /// The criterion last announced as a fallback for the configured one.
     stands_in: Option<SelectBy>,
 }
 
@@ -111,7 +113,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         })
     }
 
-    /// Takes up the last checkpoint again, or begins anew where there is none.
+    /// Restores the last checkpoint, or starts again if there is none.
     pub(super) fn go_back(&mut self, b: &mut B) -> Result<()> {
         let job = self.job;
         let mut earlier = || {
@@ -141,7 +143,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         if self.job.ranks.is_first() {
             self.record()?;
         }
-        // A limit may have been moved.
+        // The limit may have been raised since.
         self.progress.finished = false;
         loop {
             match self.go(b, display) {
@@ -151,7 +153,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// What the folder says of the run, beside the checkpoints.
+    /// Writes vocabulary, configuration and provenance into the folder.
     fn record(&self) -> Result<()> {
         sweep(self.job.dir.folder());
         self.job.data.vocab.save(&self.job.dir.tokenizer())?;
@@ -168,7 +170,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         })
     }
 
-    /// Trains until it is over, or something happens.
+    /// Trains until a limit is reached or an error occurs.
     fn go(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         loop {
             if self.due_to_validate() {
@@ -184,7 +186,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// Why training is over, if it is.
+    /// The limit that is reached, if any.
     fn reason_to_end(&self) -> Option<&'static str> {
         let (train, progress) = (&self.job.run.train, &self.progress);
         let over = |limit: u64, value: u64| limit > 0 && value >= limit;
@@ -201,7 +203,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// After so many epochs, and after so many updates.
+    /// Whether a validation is due, by epochs or by updates.
     fn due_to_validate(&self) -> bool {
         let Progress { update, epoch, position, validated, .. } = self.progress;
         let train = &self.job.run.train;
@@ -211,7 +213,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         (epochs || updates) && validated != update
     }
 
-    /// The updates that are left of an epoch, or those until a validation or the end.
+    /// Runs the remaining updates of the epoch, up to the next validation or the end.
     fn epoch(&mut self, b: &mut B, display: &mut Display) -> Result<()> {
         let train = &self.job.run.train;
         let epoch = self.progress.epoch + 1;
@@ -245,7 +247,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.progress.position = 0;
     }
 
-    /// The batches of an epoch. Pairs that fit into none are told of, once.
+    /// The batches of an epoch. Pairs longer than `max_tokens` are reported once.
     fn batches(&self, epoch: u64, display: &Display) -> Result<Vec<Vec<u32>>> {
         let train = &self.job.run.train;
         let lengths = self.job.data.train.all_lengths();
@@ -266,7 +268,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         Ok(cut.batches)
     }
 
-    /// Saves and ends, as a signal has asked for.
+    /// Saves and stops because of a signal.
     fn stop(&mut self, b: &mut B, display: &mut Display, signal: i32) -> Result<()> {
         let asked = Error::Interrupted(signal);
         self.save_last(b, display)?;
@@ -325,10 +327,9 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// Loss and scores on the validation set; keeps the model if it is the best so far. Only a `scheduled` one speaks
-    /// against going on: where training was cut off says nothing.
+    /// Validates and saves the model if it is the best so far. Only scheduled validations count toward patience.
     fn validate(&mut self, b: &mut B, display: &mut Display, scheduled: bool) -> Result<()> {
-        // A run goes on from its last checkpoint: there must be one before there is a best.
+        // A run resumes from its last checkpoint, which must exist before a best one.
         if self.saved.0.is_none() {
             self.save_last(b, display)?;
         }
@@ -373,8 +374,8 @@ impl<'a, B: Train> Trainer<'a, B> {
         }))
     }
 
-    /// Whether a model is the best so far, and what decides it. Where that is not what the configuration wants, a line
-    /// says so, once.
+    /// Whether a model is the best so far, and by which criterion. A fallback from the configured criterion is
+    /// announced once.
     fn judge(&mut self, standing: &Standing, display: &Display) -> (bool, SelectBy) {
         let (best, wanted) = (self.progress.best, self.job.run.train.select_by);
         let first = best == Standing::default();
@@ -393,7 +394,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         (first || standing.beats(&best, decides), decides)
     }
 
-    /// A last validation if updates came after the one before, and the final checkpoint.
+    /// Validates if there were updates since the last validation, and writes the final checkpoint.
     fn finish(&mut self, b: &mut B, display: &mut Display, reason: &str) -> Result<()> {
         if self.progress.validated != self.progress.update {
             self.validate(b, display, false)?;
@@ -412,7 +413,7 @@ impl<'a, B: Train> Trainer<'a, B> {
     }
 }
 
-/// What a new run learns with.
+/// The initial state of a new run.
 fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learner<B::Tensor>> {
     forget_after(job, 0)?;
     let seed = rng::derive(job.run.train.seed, stream::INIT);
@@ -424,7 +425,7 @@ fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learner<B::T
     Ok(learner)
 }
 
-/// What a checkpoint says.
+/// The state stored in a checkpoint.
 fn load<B: Train>(
     b: &mut B,
     job: &Job<'_>,
@@ -442,7 +443,8 @@ fn forget_after(job: &Job<'_>, update: u64) -> Result<()> {
     if job.ranks.is_first() { job.dir.forget_after(update) } else { Ok(()) }
 }
 
-/// The log and that of the alignment, where one is learned, as they were at a checkpoint. The first rank alone has any.
+/// The log and the alignment log (if an alignment is learned), cut to their state at a checkpoint. Only rank 0 has
+/// logs.
 fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Option<Log>)> {
     if !job.ranks.is_first() {
         return Ok((Log::none(), None));

@@ -1,34 +1,36 @@
-//! Updates whose numbers are still on the device: reading them makes the host wait, so that they are read together.
+//! Updates whose numbers are still on the device. A read stalls the host, so several updates are read together.
 
 use crate::train::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::kd::{Counts, Losses, Reports, elements};
 use a2d_system::error::Result;
 
-/// What an update came to.
+/// The numbers of an update.
 pub struct Update {
     /// The losses over all its batches.
     pub losses: Losses,
-    /// What it was made of.
+    /// Sentence and token counts.
     pub counts: Counts,
     /// The norm of the gradient, before clipping.
     pub gradient_norm: f64,
 }
 
-/// An update that was done, and whose numbers nobody has seen yet.
+/// A finished update whose numbers are not yet read.
 pub struct Unread<T> {
-    /// What it was made of.
+    /// Sentence and token counts.
     pub(super) counts: Counts,
-    /// Of its batches.
+    /// The losses of the batches.
     pub(super) reports: Reports<T>,
-    /// `[1]`
+    /// Norm of the gradient before clipping, `[1]`.
     pub(super) gradient_norm: T,
 }
 
 impl<T> Unread<T> {
-    /// What the updates came to, read all at once.
+    /// Reads the numbers of all `updates` with one device synchronisation.
     ///
-    /// Errors: the device was lost.
+    /// # Errors
+    ///
+    /// The device was lost.
     pub fn read<'a, B: Train<Tensor = T>>(
         b: &mut B,
         updates: impl IntoIterator<Item = &'a Self> + Clone,
@@ -42,9 +44,11 @@ impl<T> Unread<T> {
         Ok(updates.into_iter().map(|update| update.take(&mut elements)).collect())
     }
 
-    /// [`Unread::read`] of what all ranks have computed together.
+    /// [`Unread::read`] of updates computed by all ranks, with losses summed over the ranks.
     ///
-    /// Errors: the device was lost.
+    /// # Errors
+    ///
+    /// The device was lost.
     pub(super) fn read_over<'a, B: Train<Tensor = T>>(
         b: &mut B,
         updates: impl IntoIterator<Item = &'a Self> + Clone,
@@ -69,7 +73,7 @@ impl<T> Unread<T> {
         self.reports.parts().chain([&self.gradient_norm])
     }
 
-    /// The numbers of its tensors from `elements`, in their order.
+    /// Takes the update's numbers from `elements`, in the order of its tensors.
     fn take(&self, elements: &mut impl Iterator<Item = f32>) -> Update {
         let losses = self.reports.losses(elements);
         let gradient_norm = f64::from(elements.next().unwrap_or(f32::NAN));

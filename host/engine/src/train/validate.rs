@@ -1,4 +1,4 @@
-//! How good a model is, on sentences that it does not learn from.
+//! Validation on held-out sentences.
 
 use super::selection::Standing;
 use super::{Job, learner};
@@ -12,29 +12,29 @@ use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use std::fmt;
 
-/// What a validation found.
+/// Losses and scores of a validation.
 pub(super) struct Validation {
-    /// The word loss alone, per target token, without a teacher.
+    /// Word loss per target token, without a teacher.
     pub loss: f64,
-    /// Of it, the negative log-likelihood.
+    /// Negative log-likelihood per target token.
     pub nll: f64,
-    /// Of the translated sentences; nothing where there is no text.
+    /// Scores of the translations; `None` without text.
     pub scores: Option<Scores>,
 }
 
-/// How good translations are.
+/// Scores of translations.
 #[derive(Clone, Copy)]
 pub(super) struct Scores {
     /// Corpus BLEU.
     pub bleu: f64,
     /// Corpus chrF.
     pub chrf: f64,
-    /// Whether BLEU can tell translations of this text apart.
+    /// Whether BLEU is meaningful on this text: at least one reference has four words.
     pub bleu_judges: bool,
 }
 
 impl Validation {
-    /// What it is compared with other validations by.
+    /// The scores used to compare validations.
     pub fn standing(&self) -> Standing {
         let bleu = self.scores.filter(|scores| scores.bleu_judges).map(|scores| scores.bleu);
         Standing { bleu, chrf: self.scores.map(|scores| scores.chrf), loss: Some(self.loss) }
@@ -51,7 +51,7 @@ impl fmt::Display for Validation {
     }
 }
 
-/// What the first rank finds, on all of them; or the signal that kept it from finding anything.
+/// Validates on rank 0 and sends the result to all ranks. The inner error is a signal that interrupted the validation.
 pub(super) fn validate<B: Train>(
     b: &mut B,
     model: &Model<B::Tensor>,
@@ -76,7 +76,7 @@ pub(super) fn validate<B: Train>(
     Ok(if signal == 0.0 { Ok(found) } else { Err(signal as i32) })
 }
 
-/// The loss of one batch: a number, unless the model is spoilt.
+/// The loss of one batch, to detect NaN.
 pub(super) fn probe<B: Train>(
     b: &mut B,
     model: &Model<B::Tensor>,
@@ -87,7 +87,7 @@ pub(super) fn probe<B: Train>(
     Ok(loss)
 }
 
-/// The loss of a target token and its negative log-likelihood, over so many batches.
+/// Loss and negative log-likelihood per target token over the first `most_batches` batches.
 fn losses<B: Train>(
     b: &mut B,
     model: &Model<B::Tensor>,
@@ -97,7 +97,7 @@ fn losses<B: Train>(
 ) -> Result<[f64; 2]> {
     let corpus = &job.data.valid;
     let lengths = corpus.all_lengths();
-    // No sentence is left out: the loss must not depend on the budget.
+    // The budget fits the longest sentence: the loss must cover all sentences.
     let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
     let cut = batches::fixed_batches(lengths, job.run.train.max_tokens.min(job.room).max(longest));
     let objective =

@@ -1,4 +1,4 @@
-//! A student that begins with layers of its teacher.
+//! Initialisation of a student from layers of its teacher.
 
 use super::{Job, open_teacher};
 use a2d_core::backend::Train;
@@ -7,9 +7,9 @@ use a2d_run::model::{Plan, is_alignment};
 use a2d_system::error::{Error, Result};
 use std::path::Path;
 
-/// The teacher's layers, from 0, that the layers of a student begin as: the `first`, or as many spread evenly from the
-/// first to the last (`skip`; six to three: 0, 2, 5). Halves go to the even neighbour, as in the students of BART and
-/// Marian that Hugging Face made.
+/// Indices, from 0, of the teacher's layers that initialise the student's layers: the `first`, or evenly spread ones
+/// from first to last (`skip`; six to three: 0, 2, 5). Halves round to even, as in Hugging Face's distilled BART and
+/// Marian models.
 pub fn teacher_layers(student: usize, teacher: usize, how: InitFromTeacher) -> Vec<usize> {
     let spread = |i: usize| {
         let place = i as f64 * (teacher - 1) as f64 / (student - 1).max(1) as f64;
@@ -21,10 +21,12 @@ pub fn teacher_layers(student: usize, teacher: usize, how: InitFromTeacher) -> V
     }
 }
 
-/// Puts the teacher's values in place of the student's first ones: embeddings, norms, and of the layers those chosen.
-/// The alignment stays as it was drawn.
+/// Replaces the student's initial embeddings, norms and selected layers by the teacher's. The alignment keeps its
+/// random initialisation.
 ///
-/// Errors (misuse): the teacher cannot be read, or is of another width or has fewer layers.
+/// # Errors
+///
+/// Misuse: the teacher cannot be read, has another width, or has fewer layers than the student.
 pub(super) fn take<B: Train>(
     b: &mut B,
     plan: &Plan,
@@ -45,7 +47,7 @@ pub(super) fn take<B: Train>(
     Ok(())
 }
 
-/// Which layer of the teacher each of the student's begins as.
+/// The teacher's layer for each of the student's layers.
 struct Layers {
     encoder: Vec<usize>,
     decoder: Vec<usize>,
@@ -77,7 +79,7 @@ impl Layers {
         })
     }
 
-    /// The teacher's name of the values that the student's parameter `name` begins with.
+    /// The teacher's parameter that initialises the student's parameter `name`.
     fn source(&self, name: &str) -> String {
         for (stack, layers) in [("encoder", &self.encoder), ("decoder", &self.decoder)] {
             let prefix = format!("{stack}.layers.");
@@ -93,7 +95,7 @@ impl Layers {
     }
 }
 
-/// What of `[model]` two models must have in common to exchange layers.
+/// Keys of `[model]` that must be equal to copy layers.
 const WIDTHS: [&str; 9] = [
     "encoder_d_model",
     "decoder_d_model",

@@ -1,4 +1,4 @@
-//! What happened since the last line of the log.
+//! Sums over the updates since the last line of the log.
 
 use super::Update;
 use a2d_core::kd::Losses;
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
-/// Sums over some updates; a checkpoint holds them, so that a line of the log that spans it is the same.
+/// Sums over several updates. Checkpoints store them, so a log line that spans a checkpoint is unchanged by a resume.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Of each term, in the order of [`Losses::named`].
+    /// Sum of each term, in the order of [`Losses::named`].
     terms: Vec<f64>,
     updates: u64,
     norm: f64,
@@ -18,7 +18,7 @@ pub struct Sums {
 /// The updates since the last line of the log, and their speed.
 pub(super) struct Window {
     pub(super) sums: Sums,
-    /// The last update's: their names.
+    /// Losses of the last update, for their names.
     last: Losses,
     tokens: usize,
     since: Instant,
@@ -39,7 +39,7 @@ impl Sums {
 }
 
 impl Window {
-    /// Goes on from what a checkpoint holds.
+    /// Continues from the sums of a checkpoint.
     pub(super) fn from(sums: Sums) -> Self {
         Self { sums, last: Losses::default(), tokens: 0, since: Instant::now() }
     }
@@ -54,7 +54,7 @@ impl Window {
         self.tokens as f64 / self.since.elapsed().as_secs_f64().max(1e-9)
     }
 
-    /// The means as a line of the log.
+    /// The means, as a line of the log.
     pub(super) fn line(&self, update: u64, epoch: u64, lr: f64, seconds: f64) -> Value {
         let mut line = Map::new();
         line.insert("update".into(), json!(update));

@@ -1,4 +1,4 @@
-//! Running an image on the host: the device's own code, a sentence on each thread.
+//! Runs an image on the host with the device's own code, one sentence per thread.
 
 use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
 use a2d_core::micro::{self, Limits, Translator};
@@ -9,7 +9,7 @@ use a2d_system::error::{Error, Result};
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Bytes at an address that 16 divides.
+/// A byte buffer with 16-byte alignment.
 pub struct Words(Vec<u128>, usize);
 
 impl Words {
@@ -23,7 +23,7 @@ impl Words {
         Self(whole.collect(), bytes.len())
     }
 
-    /// `len` bytes of 0.
+    /// `len` zero bytes.
     pub fn zeros(len: usize) -> Self {
         Self(vec![0; len.div_ceil(16)], len)
     }
@@ -33,31 +33,33 @@ impl Words {
         &zerocopy::IntoBytes::as_bytes(self.0.as_slice())[..self.1]
     }
 
-    /// The bytes, to write.
+    /// The bytes, mutable.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut zerocopy::IntoBytes::as_mut_bytes(self.0.as_mut_slice())[..self.1]
     }
 }
 
-/// Whether a file is meant to be an image: a file, not a run's folder.
+/// Whether `path` is an image: a file, not a run's folder.
 pub fn is_image(path: &Path) -> bool {
     path.is_file()
 }
 
-/// A model out of an image, with its vocabulary.
+/// A model and its vocabulary, read from an image.
 pub struct Runner<'a> {
     /// The model.
     pub model: micro::Model<'a, MOST_LAYERS>,
     /// Its vocabulary.
     pub tokenizer: Tokenizer<'a>,
-    /// Whether keys and values are kept in bytes.
+    /// Whether the key-value cache is int8.
     pub int8_cache: bool,
 }
 
 impl<'a> Runner<'a> {
-    /// Of the bytes of an image.
+    /// Reads the bytes of an image.
     ///
-    /// Errors (misuse): they are none, or damaged; `path` is named.
+    /// # Errors
+    ///
+    /// Misuse: the bytes are not an image, or the image is damaged. The message names `path`.
     pub fn new(path: &Path, bytes: &'a [u8], int8_cache: bool) -> Result<Self> {
         let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
         let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
@@ -66,14 +68,17 @@ impl<'a> Runner<'a> {
         Ok(Self { model, tokenizer, int8_cache })
     }
 
-    /// The tokens of the longest source that training saw, where the image says so.
+    /// Length of the longest source sentence in training, in tokens, if the image states it.
     pub fn longest(&self) -> Option<usize> {
         self.model.image().longest_source().map(|tokens| tokens as usize)
     }
 
-    /// Translates sentences of tokens (without an end), best first for each. `go_on` is asked between sentences.
+    /// Translates sentences of token ids without EOS. Returns the hypotheses of each sentence, best first. `go_on` is
+    /// called before each sentence.
     ///
-    /// Errors: the weights are no numbers; `go_on` said no.
+    /// # Errors
+    ///
+    /// The weights contain NaN; the errors of `go_on`.
     pub fn tokens(
         &self,
         sources: &[Vec<u32>],
@@ -87,7 +92,7 @@ impl<'a> Runner<'a> {
         sources.par_iter().map_init(|| Words::zeros(0), one).collect()
     }
 
-    /// One sentence, in an arena as large as it needs.
+    /// Translates one sentence. The arena grows to the size needed.
     fn sentence(
         &self,
         arena: &mut Words,
@@ -126,9 +131,12 @@ impl<'a> Runner<'a> {
         Ok((0..found.count(0).min(options.n_best)).map(hypothesis).collect())
     }
 
-    /// Translates lines, blank ones to blank ones; lines of more than [`MOST_TOKENS`](super::MOST_TOKENS) tokens are cut.
+    /// Translates lines. A blank line gives a blank translation; a line of more than
+    /// [`MOST_TOKENS`](super::MOST_TOKENS) tokens is cut.
     ///
-    /// Errors: as [`Runner::tokens`].
+    /// # Errors
+    ///
+    /// As [`Runner::tokens`].
     pub fn lines<S: AsRef<str> + Sync>(
         &self,
         lines: &[S],
@@ -142,12 +150,12 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// The tokens of a line; none of a blank one.
+    /// The tokens of a line; empty for a blank line.
     fn encode(&self, line: &str) -> Result<Vec<u32>> {
         if line.trim().is_empty() {
             return Ok(Vec::new());
         }
-        // The rest of a normalisation is done by the device's own code.
+        // The device's tokenizer does the rest of the normalisation.
         let mut buffer = String::new();
         let line = match self.tokenizer.normalization() {
             token::Normalization::Nfkc => LineForm::Nfkc.apply(line, &mut buffer),

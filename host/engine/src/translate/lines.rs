@@ -1,4 +1,5 @@
-//! The lines of a text, translated by a run or an image: whole or sentence by sentence, at once or kept as they come.
+//! Translation of the lines of a text by a run or an image: whole lines or single sentences, with optional saving of
+//! finished lines.
 
 use super::image::{Runner, Words};
 use super::{MOST_TOKENS, SearchOptions, Translated, Translation, Translator, translate_lines};
@@ -17,32 +18,33 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Lines to be translated by a run's best checkpoint, or by an image.
+/// Lines to translate by a run's best checkpoint or by an image.
 pub struct SourceLines<'a> {
     /// The folder of the run, or the image.
     pub model: &'a Path,
     /// The lines.
     pub lines: &'a [String],
-    /// How to search.
+    /// Search options.
     pub options: SearchOptions,
-    /// Whether each sentence of a line is translated by itself.
+    /// Whether each sentence of a line is translated separately.
     pub split: bool,
 }
 
 impl SourceLines<'_> {
-    /// Translates them by a run on `device`.
+    /// Translates the lines by a run on `device`.
     ///
     /// # Errors
-    /// A damaged run (misuse); the device was lost; a signal.
+    ///
+    /// Misuse: a damaged run. The device was lost; a signal.
     pub fn by_run(self, device: &Chosen) -> Result<TranslatedLines> {
         device.run(Precision::F32, self)
     }
 
-    /// Translates them by an image in the arithmetic of a board; `int8_cache` says whether keys and values are kept in
-    /// bytes.
+    /// Translates the lines by an image in the arithmetic of a board. `int8_cache` selects an int8 key-value cache.
     ///
     /// # Errors
-    /// A damaged image (misuse); weights that contain NaN; a signal.
+    ///
+    /// Misuse: a damaged image. Weights that contain NaN; a signal.
     pub fn by_image(self, int8_cache: bool) -> Result<TranslatedLines> {
         let bytes = std::fs::read(self.model).map_err(|e| Error::input("read", self.model, &e))?;
         let image = Words::new(&bytes);
@@ -52,11 +54,13 @@ impl SourceLines<'_> {
         Ok(TranslatedLines::new(units.join(found), runner.longest()))
     }
 
-    /// Translates them by a run on `device`; what is translated is kept beside `output`, and what is there is not
-    /// translated again. Tells how far it is unless `quiet`.
+    /// Translates the lines by a run on `device`. Finished lines are saved beside `output`; a later call with the same
+    /// lines and run skips them. Prints progress unless `quiet`.
     ///
     /// # Errors
-    /// As [`SourceLines::by_run`]; what is kept is of other lines or another run (misuse), or cannot be written.
+    ///
+    /// As [`SourceLines::by_run`]. Misuse: the saved translations belong to other lines or another run. They cannot be
+    /// written.
     pub fn resume(self, device: &Chosen, output: &Path, quiet: bool) -> Result<TranslatedLines> {
         device.run(Precision::F32, Resumed { work: self, output, quiet })
     }
@@ -71,10 +75,10 @@ impl Work for SourceLines<'_> {
     }
 }
 
-/// What is translated by itself: lines, or their sentences.
+/// The units of translation: lines or their sentences.
 struct Units<'a> {
     texts: Vec<&'a str>,
-    /// How many of them each line has.
+    /// Number of units in each line.
     counts: Vec<usize>,
 }
 
@@ -99,7 +103,7 @@ impl<'a> Units<'a> {
         Ok(TranslatedLines::new(self.join(found), *longest))
     }
 
-    /// The translations of the units, joined to lines. The score of several is their mean.
+    /// Joins the translations of the units to lines. The score of a line of several units is their mean.
     fn join(&self, found: Translated) -> Translated {
         let mut units = found.lines.into_iter().zip(found.lengths);
         let (mut lines, mut lengths) = (Vec::new(), Vec::new());
@@ -112,7 +116,7 @@ impl<'a> Units<'a> {
     }
 }
 
-/// The best translations of some sentences as one.
+/// Joins the best translations of several sentences.
 fn whole(parts: &[Vec<Translation>]) -> Translation {
     let best: Vec<_> = parts.iter().filter_map(|part| part.first()).collect();
     let score = best.iter().map(|one| one.score).sum::<f32>() / best.len().max(1) as f32;
@@ -124,8 +128,8 @@ impl TranslatedLines {
         Self { translated, longest, partial: None }
     }
 
-    /// Says on standard error which lines were too long: to be translated whole, and for what training saw, with what
-    /// helps.
+    /// Warns on standard error of lines that were cut, and of lines longer than the longest training sentence. `hint`
+    /// is appended to the second warning.
     pub fn note_lengths(&self, hint: Option<&str>) {
         let of = |holds: &dyn Fn(usize) -> bool| -> Vec<usize> {
             (0..self.translated.lengths.len())
@@ -162,15 +166,15 @@ impl TranslatedLines {
     }
 }
 
-/// What is translated of a file that is not yet written.
+/// Path of the translations saved before `output` is complete.
 fn partial(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".partial");
     name.into()
 }
 
-/// The search as it stands in the recipe of kept translations, whatever its types are called today: what earlier versions
-/// kept must be recognised.
+/// The search options as text in the recipe of saved translations. The text must not change: it identifies the
+/// translations that earlier versions saved.
 fn recipe_of(options: &SearchOptions) -> String {
     let SearchOptions { search, max_length_a, max_length_b, max_tokens, n_best } = options;
     let lengths = format!("max_length_a: {max_length_a:?}, max_length_b: {max_length_b:?}");
@@ -178,25 +182,25 @@ fn recipe_of(options: &SearchOptions) -> String {
     format!("Options {{ search: {search:?}, {lengths}, {rest} }}")
 }
 
-/// Lines that are kept as they are translated.
+/// A translation that saves finished lines.
 struct Resumed<'a> {
     work: SourceLines<'a>,
     output: &'a Path,
     quiet: bool,
 }
 
-/// Lines and their translations.
+/// Translations of lines.
 pub struct TranslatedLines {
-    /// The translations. The length of a line is that of its longest sentence, or of all of it; the tokens are those
-    /// that were written now, without those that had been kept.
+    /// The translations. The length of a line is that of its longest unit. The token count excludes lines that were
+    /// loaded rather than translated.
     pub translated: Translated,
-    /// The tokens of the longest source that training saw, where that is known.
+    /// Length of the longest source sentence in training, in tokens, if known.
     longest: Option<usize>,
-    /// Where it is kept, until it is in the output.
+    /// The saved translations, for removal once the output is written.
     pub partial: Option<Partial>,
 }
 
-/// A line's translations, best first, as they are kept.
+/// The saved translations of a line, best first.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     best: Vec<Translation>,

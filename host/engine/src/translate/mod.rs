@@ -1,4 +1,4 @@
-//! Text to text.
+//! Translation of text.
 
 pub mod image;
 pub mod lines;
@@ -17,41 +17,42 @@ use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Lines longer than this are cut, with a note, and no translation is longer: attention takes its square.
+/// Longest source line and longest translation, in tokens. Longer lines are cut with a warning, because attention maps
+/// grow with the square of the length.
 pub const MOST_TOKENS: usize = 1024;
 
-/// Tokens of a batch where nobody asks for another size.
+/// Default batch size in tokens.
 pub const MOST_BATCH: usize = 4096;
 
-/// How to search, and how much at once.
+/// Search and batch options.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SearchOptions {
     /// Beam and length penalty.
     pub search: Search,
-    /// Longest translation: `max_length_a` times the source's tokens (EOS included) ...
+    /// Longest translation: `max_length_a` times the length of the source (EOS included) ...
     pub max_length_a: f64,
     /// ... plus `max_length_b`.
     pub max_length_b: f64,
-    /// Largest batch: rows times the longest sentence.
+    /// Largest batch in padded tokens: hypotheses times the longest sentence.
     pub max_tokens: usize,
-    /// Translations of each line.
+    /// Number of translations of each line.
     pub n_best: usize,
 }
 
 impl SearchOptions {
-    /// A search for `n_best` translations of each line, in batches of so many tokens.
+    /// Options for `n_best` translations of each line in batches of `max_tokens` tokens.
     pub fn new(search: BeamSearch, max_tokens: usize, n_best: usize) -> Self {
         let BeamSearch { beam, length_penalty, max_length_a, max_length_b } = search;
         let search = Search { beam, length_penalty: length_penalty as f32, ..Search::GREEDY };
         Self { search, max_length_a, max_length_b, max_tokens, n_best }
     }
 
-    /// The search that a training's validation uses.
+    /// The search options used in validation.
     pub fn of(train: &Train) -> Self {
         Self::new(train.search(), MOST_BATCH, 1)
     }
 
-    /// Tokens of a translation at most, for a source of so many, EOS included.
+    /// Longest translation in tokens for a source of `source` tokens, EOS included.
     pub fn max_length(&self, source: usize) -> usize {
         ((self.max_length_a * source as f64 + self.max_length_b) as usize).clamp(1, MOST_TOKENS)
     }
@@ -60,16 +61,18 @@ impl SearchOptions {
 /// One translation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hypothesis {
-    /// Tokens, EOS not included.
+    /// Token ids without EOS.
     pub tokens: Vec<u32>,
-    /// Log-probability over length to the length penalty.
+    /// Log-probability divided by length to the power of the length penalty.
     pub score: f32,
 }
 
-/// Translates sentences of tokens (each ended by EOS); best first for each, in the order given. `done` hears of
-/// sentences as they are finished, and says whether to go on.
+/// Translates sentences of token ids, each ended by EOS. Returns the hypotheses of each sentence, best first, in the
+/// order of `sources`. `done` is called with the number of sentences of each finished batch.
 ///
-/// Errors: the device was lost; `done` said no (its error).
+/// # Errors
+///
+/// The device was lost; the errors of `done`.
 pub fn translate_tokens<B: Decode>(
     b: &mut B,
     model: &Model<B::Param>,
@@ -95,13 +98,13 @@ pub fn translate_tokens<B: Decode>(
     Ok(out)
 }
 
-/// How many of the sentences, longest first, go together.
+/// Number of sentences in the next batch. `order` is sorted by length, longest first.
 fn batch_size(order: &[usize], sources: &[Vec<u32>], options: &SearchOptions) -> usize {
     let longest = sources[order[0]].len().max(1);
     (options.max_tokens / (longest * options.search.beam)).clamp(1, order.len())
 }
 
-/// What searches work in, kept between them.
+/// Search buffers, reused between batches.
 #[derive(Default)]
 struct Workspace {
     words: Vec<u32>,
@@ -146,38 +149,40 @@ pub struct Translator<T> {
     pub model: Model<T>,
     /// Its vocabulary.
     pub vocab: Vocab,
-    /// The number of its values.
+    /// Number of parameters.
     pub size: usize,
-    /// Names its weights.
+    /// Fingerprint of the weights.
     pub fingerprint: String,
-    /// The tokens of the longest source that training saw, where the checkpoint says so.
+    /// Length of the longest source sentence in training, in tokens, if the checkpoint states it.
     pub longest: Option<usize>,
 }
 
 /// A translation as text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Translation {
-    /// The line.
+    /// The translated line.
     pub text: String,
     /// See [`Hypothesis::score`].
     pub score: f32,
 }
 
-/// What translating came to.
+/// The translations of several lines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translated {
-    /// For each line, best first; one empty text for a blank line.
+    /// The translations of each line, best first. A blank line has one empty translation.
     pub lines: Vec<Vec<Translation>>,
-    /// Tokens written (the best of each line, EOS included).
+    /// Number of tokens in the best translations, EOS included.
     pub tokens: usize,
-    /// Tokens of each line, before those of [`MOST_TOKENS`] and more were cut.
+    /// Length of each source line in tokens, before the cut to [`MOST_TOKENS`].
     pub lengths: Vec<usize>,
 }
 
 impl<T: Clone> Translator<T> {
-    /// The best checkpoint of a run.
+    /// Opens the best checkpoint of a run.
     ///
-    /// Errors (misuse): the run is incomplete or damaged.
+    /// # Errors
+    ///
+    /// Misuse: the run is incomplete or damaged.
     pub fn open<B: backend::Train<Tensor = T, Param = T>>(
         b: &mut B,
         folder: &Path,
@@ -199,7 +204,7 @@ impl<T: Clone> Translator<T> {
         let longest = saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok());
         let plan = plan(&core_config(&run.model, vocab.len()), None)?;
         let params = take(b, &plan, &mut saved, "")?;
-        // What only training needs may be there.
+        // Tensors that only training needs may be present.
         saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
         saved.finish()?;
         let size = model_size(&plan);
@@ -207,9 +212,11 @@ impl<T: Clone> Translator<T> {
     }
 }
 
-/// Translates lines, to blank ones those that are blank or come to nothing once they are normalised.
+/// Translates lines. A line that is blank, or becomes empty under normalisation, gives a blank translation.
 ///
-/// Errors: the device was lost, or `done` said no.
+/// # Errors
+///
+/// The device was lost; the errors of `done`.
 pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     b: &mut B,
     model: &Model<B::Param>,
@@ -227,8 +234,8 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     translate_encoded(lines, vocab.encode_batch(lines)?, find, |tokens| vocab.decode(tokens))
 }
 
-/// Translates lines that are encoded as `sources`, without an end: leaves blank ones blank, cuts long ones to what
-/// [`MOST_TOKENS`] has room for, and decodes the hypotheses that `find` gives for each of the others.
+/// Translates lines already encoded as `sources` without EOS. Blank lines stay blank, long lines are cut to
+/// `MOST_TOKENS - 1` tokens, and `decode` turns the hypotheses that `find` returns for the rest into text.
 fn translate_encoded<S: AsRef<str>>(
     lines: &[S],
     mut sources: Vec<Vec<u32>>,

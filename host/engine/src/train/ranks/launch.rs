@@ -1,21 +1,21 @@
-//! What a launcher says by the environment, before MPI is asked.
+//! The environment variables of MPI launchers, read before MPI starts.
 
 use std::num::NonZeroUsize;
 
-/// The place of this process among those that a launcher started.
+/// The position of this process among the processes of a launcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Launch {
-    /// From 0.
+    /// Rank, from 0.
     pub rank: usize,
-    /// How many processes there are in all.
+    /// Number of processes.
     pub size: usize,
-    /// From 0, among those on the same machine, and how many these are; nothing where the launcher does not tell.
+    /// `(rank, size)` among the processes on the same machine, rank from 0; `None` if the launcher does not set it.
     pub local: Option<(usize, usize)>,
-    /// Whether the launcher gave each process cores of its own.
+    /// Whether the launcher bound each process to its own cores.
     bound: bool,
 }
 
-/// The names of one launcher's variables.
+/// Variable names of one launcher.
 struct Names {
     rank: &'static str,
     size: &'static str,
@@ -38,7 +38,7 @@ const LAUNCHERS: [Names; 3] = [
         local_rank: "MPI_LOCALRANKID",
         local_size: "MPI_LOCALNRANKS",
     },
-    // Slurm's srun with PMIx; its own variables alone are those of a batch script, too.
+    // Slurm's srun with PMIx. Slurm's own variables are also set in a batch script, so they do not suffice.
     Names {
         rank: "PMIX_RANK",
         size: "SLURM_STEP_NUM_TASKS",
@@ -48,15 +48,15 @@ const LAUNCHERS: [Names; 3] = [
 ];
 
 impl Launch {
-    /// Of a process that is by itself.
+    /// A single process.
     pub const ALONE: Self = Self { rank: 0, size: 1, local: None, bound: false };
 
-    /// What the environment of this process says.
+    /// Reads the environment of this process.
     pub fn of_environment() -> Self {
         Self::of(|name| std::env::var(name).ok())
     }
 
-    /// What `variable` says; a process by itself where no launcher is known to have started it.
+    /// Reads variables through `variable`; [`Launch::ALONE`] if no launcher is recognised.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let number = |name: &str| variable(name)?.trim().parse::<usize>().ok();
         let told = |names: &Names| {
@@ -68,13 +68,13 @@ impl Launch {
         LAUNCHERS.iter().find_map(told).unwrap_or(Self::ALONE)
     }
 
-    /// Whether it speaks for all.
+    /// Whether this is rank 0, which prints and writes files.
     pub fn is_first(&self) -> bool {
         self.rank == 0
     }
 
-    /// Threads that each process on this machine has room for, of `cores` that this one may use; nothing where it has
-    /// them all.
+    /// Threads for each process on this machine, of the `cores` available to this one. `None` if the process may use
+    /// all cores.
     pub fn threads(&self, cores: usize) -> Option<NonZeroUsize> {
         let (_, beside) = self.local.filter(|&(_, beside)| beside > 1 && !self.bound)?;
         NonZeroUsize::new((cores / beside).max(1))

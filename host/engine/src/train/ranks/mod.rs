@@ -1,10 +1,11 @@
 //! Ranks: the processes of one training, started together by a launcher (`mpirun -n 4 host train …`).
 //!
-//! Each computes its share of every batch, the gradients are added up, and each makes the same step, so that all have
-//! the same parameters, bit for bit. The first alone validates and writes. A method that asks the others must be
-//! called by all of them, in the same order: what a rank does next may depend on nothing that the others do not know. A rank that meets an error of its own ends them all ([`Ranks::end`]).
+//! Each rank computes its share of every batch. The gradients are summed, and every rank makes the same step, so all
+//! ranks have bit-identical parameters. Only rank 0 validates and writes files. A collective method must be called by
+//! all ranks in the same order, so control flow may depend only on values that are equal on all ranks. A rank with an
+//! error of its own ends all ranks ([`Ranks::end`]).
 //!
-//! Without a launcher there is one rank, and nothing of this does anything.
+//! Without a launcher there is one rank, and all collective methods return at once.
 
 mod launch;
 #[cfg_attr(not(feature = "distributed"), path = "no_mpi.rs")]
@@ -18,27 +19,29 @@ use mpi::Engine;
 use std::cell::Cell;
 use std::ops::Range;
 
-/// Whether this build trains over several processes.
+/// Whether this build supports training over several processes.
 pub const BUILT: bool = cfg!(feature = "distributed");
 
 /// This process among the ranks.
 pub struct Ranks {
     launch: Launch,
-    /// None is a process by itself.
+    /// `None`: a single process.
     engine: Option<Engine>,
-    /// Whether all know that it is over.
+    /// Whether all ranks know that the training ends.
     over: Cell<bool>,
 }
 
 impl Ranks {
-    /// A process by itself.
+    /// A single process.
     pub fn alone() -> Self {
         Self { launch: Launch::ALONE, engine: None, over: Cell::new(false) }
     }
 
-    /// Meets the others that were started with this one.
+    /// Starts MPI and joins the other ranks.
     ///
-    /// Errors (misuse): this build has no MPI, or one that does not know this launcher.
+    /// # Errors
+    ///
+    /// Misuse: this build has no MPI, or its MPI does not match the launcher.
     pub fn start(launch: Launch) -> Result<Self> {
         if launch.size == 1 {
             return Ok(Self::alone());
@@ -56,27 +59,28 @@ impl Ranks {
         Ok(ranks)
     }
 
-    /// How many there are.
+    /// Number of ranks.
     pub fn size(&self) -> usize {
         self.launch.size
     }
 
-    /// Whether this one writes and speaks for all.
+    /// Whether this is rank 0, which prints and writes files.
     pub fn is_first(&self) -> bool {
         self.launch.is_first()
     }
 
-    /// The number of this one among those on the same machine, where there are several ranks and it is known.
+    /// The local rank on this machine; `None` for a single rank or if unknown.
     pub fn local(&self) -> Option<usize> {
         self.launch.local.filter(|_| self.engine.is_some()).map(|(rank, _)| rank)
     }
 
-    /// Which of some items in a row are for this one, so that all ranks have about the same of their `weights`.
+    /// The range of items for this rank, balanced by `weights`.
     pub fn share(&self, weights: &[usize]) -> Range<usize> {
         Self::part(weights, self.launch.rank, self.launch.size)
     }
 
-    /// The share of rank `rank` of `size`: the items of which the middle lies in its part of the sum of all weights.
+    /// The range of items for rank `rank` of `size`: those whose midpoint in the cumulative weights falls in the rank's
+    /// part of the total.
     pub fn part(weights: &[usize], rank: usize, size: usize) -> Range<usize> {
         let all = weights.iter().sum::<usize>().max(1);
         let mut before = 0;
@@ -90,7 +94,7 @@ impl Ranks {
         begin(rank)..begin(rank + 1)
     }
 
-    /// Adds up, element by element, over all ranks: the same bits on each.
+    /// Sums element by element over all ranks. The result is bit-identical on each rank.
     pub fn sum(&self, mut values: Vec<f32>) -> Vec<f32> {
         if let Some(engine) = &self.engine {
             engine.sum(&mut values);
@@ -98,7 +102,7 @@ impl Ranks {
         values
     }
 
-    /// As [`Ranks::sum`], for few numbers: in the order of the ranks.
+    /// As [`Ranks::sum`], for few values, summed in rank order.
     pub fn total(&self, values: Vec<f64>) -> Vec<f64> {
         let Some(engine) = &self.engine else { return values };
         let all = engine.gather(&values);
@@ -106,7 +110,7 @@ impl Ranks {
         (0..values.len()).map(of).collect()
     }
 
-    /// The largest of each value over all ranks.
+    /// The maximum of each value over all ranks.
     pub fn largest<const N: usize>(&self, mut values: [u64; N]) -> [u64; N] {
         if let Some(engine) = &self.engine {
             engine.largest(&mut values);
@@ -114,7 +118,7 @@ impl Ranks {
         values
     }
 
-    /// The smallest value over all ranks.
+    /// The minimum over all ranks.
     pub fn smallest(&self, value: u64) -> u64 {
         let [most] = self.largest([!value]);
         !most
@@ -126,14 +130,16 @@ impl Ranks {
         most == !least
     }
 
-    /// Waits until all ranks are here.
+    /// A barrier: waits for all ranks.
     pub fn meet(&self) {
         self.largest([0]);
     }
 
-    /// What each rank has, if all have something.
+    /// Returns this rank's value if no rank has an error.
     ///
-    /// Errors: that of the first rank that has one, which tells of it; on all others [`Error::Elsewhere`].
+    /// # Errors
+    ///
+    /// The error of the lowest failed rank, on that rank; [`Error::Elsewhere`] on all others.
     pub fn agree<T>(&self, own: Result<T>) -> Result<T> {
         let wrong = |code: u8| ((self.size() - self.launch.rank) as u64) << 8 | u64::from(code);
         let vote = own.as_ref().err().map_or(0, |error| wrong(error.exit_code()));
@@ -148,15 +154,17 @@ impl Ranks {
         }
     }
 
-    /// An error that every rank has: the first tells of it.
+    /// An error common to all ranks. Only rank 0 reports it; the others get [`Error::Elsewhere`].
     pub fn alike(&self, error: Error) -> Error {
         self.over.set(self.engine.is_some());
         if self.is_first() { error } else { Error::Elsewhere(error.exit_code()) }
     }
 
-    /// What the first rank finds, on all of them.
+    /// Computes values on rank 0 and sends them to all ranks.
     ///
-    /// Errors: as [`Ranks::agree`].
+    /// # Errors
+    ///
+    /// As [`Ranks::agree`].
     pub fn found<const N: usize>(
         &self,
         find: impl FnOnce() -> Result<[f64; N]>,
@@ -166,9 +174,11 @@ impl Ranks {
         Ok(self.largest(own.map(f64::to_bits)).map(f64::from_bits))
     }
 
-    /// What each rank makes of it once the first has done it.
+    /// Runs `work` on rank 0, then on the other ranks.
     ///
-    /// Errors: as [`Ranks::agree`].
+    /// # Errors
+    ///
+    /// As [`Ranks::agree`].
     pub fn after_first<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.is_first() {
             let done = self.agree(work())?;
@@ -178,9 +188,11 @@ impl Ranks {
         self.agree(work())
     }
 
-    /// Goes on unless a signal asked any rank for the end.
+    /// Checks that no rank has received a signal.
     ///
-    /// Errors: one did.
+    /// # Errors
+    ///
+    /// A rank received a signal.
     pub fn go_on(&self) -> Result<()> {
         let own = signals::stop_requested().unwrap_or(0);
         match self.largest([own as u64]) {
@@ -189,12 +201,12 @@ impl Ranks {
         }
     }
 
-    /// Ends this process with an exit code: with all others where they know, and otherwise at once, as they would wait
-    /// for it forever. What is to be told has been told.
+    /// Ends this process with an exit code. If the other ranks do not know that the training ends, MPI aborts them,
+    /// because they would wait forever. Call this after the error is reported.
     pub fn end(&self, code: u8) {
         let Some(engine) = &self.engine else { return };
         if self.over.get() {
-            // The launcher ends all as soon as one has failed: nobody may go before the first has spoken.
+            // The launcher kills all ranks when one fails, so each waits here until rank 0 has reported the error.
             self.meet();
         } else {
             engine.abort(code);

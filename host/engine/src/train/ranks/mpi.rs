@@ -1,4 +1,4 @@
-//! MPI: the one file that knows the crate `mpi`. What goes wrong inside MPI ends all processes, as MPI has it.
+//! The only file that uses the crate `mpi`. An error inside MPI aborts all processes, by MPI's default.
 
 use a2d_system::error::{Error, Result};
 use mpi::Threading;
@@ -7,18 +7,20 @@ use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives};
 
-/// All processes that were started together; what is asked of it is asked by every one of them, in the same order.
-/// Dropping it waits for the others to do so.
+/// The MPI world. Its methods are collective: all processes must call them in the same order. Dropping it waits for the
+/// other processes.
 pub struct Engine {
     universe: Universe,
 }
 
 impl Engine {
-    /// Meets the others.
+    /// Starts MPI.
     ///
-    /// Errors: MPI cannot be started twice.
+    /// # Errors
+    ///
+    /// MPI is already started.
     pub fn start() -> Result<Self> {
-        // One thread of each process asks, the one that trains.
+        // Only the training thread of each process calls MPI.
         let started = mpi::initialize_with_threading(Threading::Funneled);
         let (universe, _) = started.ok_or_else(|| Error::failed("MPI was started already"))?;
         Ok(Self { universe })
@@ -28,22 +30,23 @@ impl Engine {
         self.universe.world()
     }
 
-    /// How many there are.
+    /// Number of processes.
     pub fn size(&self) -> usize {
         self.world().size() as usize
     }
 
-    /// Which of them this one is, from 0.
+    /// Rank of this process, from 0.
     pub fn rank(&self) -> usize {
         self.world().rank() as usize
     }
 
-    /// Adds up, element by element, over all; all have the same length. Each element is summed in one place and sent
-    /// from there, so that all get the same bits; an all-reduce may sum it in another order for each.
+    /// Sums element by element over all processes, whose lengths must be equal. Each element is summed by one process
+    /// and distributed from there, so the result is bit-identical everywhere. An all-reduce may use a different order
+    /// on each process.
     pub fn sum(&self, values: &mut Vec<f32>) {
         let (length, block) = (values.len(), values.len().div_ceil(self.size()));
         values.resize(block * self.size(), 0.0);
-        // `mpi` lets buffers of different types through, so that theirs are named.
+        // `mpi` does not check that both buffers have the same type, so the types are written out.
         let mut summed = vec![0f32; block];
         self.world().reduce_scatter_block_into(
             &values[..],
@@ -54,20 +57,20 @@ impl Engine {
         values.truncate(length);
     }
 
-    /// What each has, one after the other; all have the same length.
+    /// Concatenates the values of all processes, whose lengths must be equal.
     pub fn gather(&self, own: &[f64]) -> Vec<f64> {
         let mut all = vec![0f64; own.len() * self.size()];
         self.world().all_gather_into(own, &mut all[..]);
         all
     }
 
-    /// The largest that any has of each; all have the same length.
+    /// The maximum of each value over all processes, whose lengths must be equal.
     pub fn largest(&self, values: &mut [u64]) {
         let own = values.to_vec();
         self.world().all_reduce_into(&own[..], values, SystemOperation::max());
     }
 
-    /// Ends all at once, whatever they do, with this exit code.
+    /// Aborts all processes with this exit code.
     pub fn abort(&self, code: u8) -> ! {
         self.world().abort(i32::from(code))
     }

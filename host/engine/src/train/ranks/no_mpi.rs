@@ -1,45 +1,47 @@
-//! What stands for MPI in a build without the feature `distributed`.
+//! Stub for MPI in a build without the feature `distributed`.
 
 use a2d_system::error::{Error, Result};
 
-/// There is none.
+/// MPI; uninhabited in this build.
 #[derive(Debug)]
 pub enum Engine {}
 
 impl Engine {
-    /// Errors (misuse): always; how to get a build that has it.
+    /// # Errors
+    ///
+    /// Misuse: always. The message says how to get a build with MPI.
     pub fn start() -> Result<Self> {
         let build =
             "build it with `--features distributed` (an MPI library and libclang must be there)";
         Err(Error::misuse(format!("this build trains in one process only: {build}")))
     }
 
-    /// How many there are.
+    /// Number of processes.
     pub fn size(&self) -> usize {
         match *self {}
     }
 
-    /// Which of them this one is.
+    /// Rank of this process.
     pub fn rank(&self) -> usize {
         match *self {}
     }
 
-    /// Adds up over all.
+    /// Sums over all processes.
     pub fn sum(&self, _: &mut Vec<f32>) {
         match *self {}
     }
 
-    /// Collects from all.
+    /// Concatenates the values of all processes.
     pub fn gather(&self, _: &[f64]) -> Vec<f64> {
         match *self {}
     }
 
-    /// Compares over all.
+    /// Maximum over all processes.
     pub fn largest(&self, _: &mut [u64]) {
         match *self {}
     }
 
-    /// Ends all.
+    /// Aborts all processes.
     pub fn abort(&self, _: u8) -> ! {
         match *self {}
     }

@@ -92,7 +92,7 @@ fn is_obeyed(c: char) -> bool {
 /// The longest message in bytes. A file or flag quoted in it may be longer.
 const LONGEST: usize = 2000;
 
-/// The message as one line, shortened in the middle to about [`LONGEST`] bytes.
+/// The message as one line, shortened in the middle to 2000 bytes.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     if text.len() > LONGEST {

@@ -1,21 +1,21 @@
-//! Batches: sentence pairs of like length, cut by a budget of tokens.
+//! Batches: sentence pairs of similar length under a token budget.
 
 use a2d_core::rng::{derive, scramble};
 
-/// The batches of an epoch, as indices of pairs.
+/// The batches of an epoch, as pair indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batches {
-    /// Each row of each batch. Rows go from the longest source to the shortest.
+    /// The pairs of each batch, from the longest source to the shortest.
     pub batches: Vec<Vec<u32>>,
-    /// The pairs that exceed the budget alone, and are in no batch.
+    /// Pairs that exceed the budget on their own. No batch contains them.
     pub too_long: Vec<u32>,
 }
 
-/// Cuts pairs of these `(source, target)` lengths into batches of at most `max_tokens`:
-/// rows × the longest sentence of either side.
+/// Cuts pairs with these `(source, target)` lengths into batches of at most `max_tokens`: rows × the longest sentence
+/// of either side.
 ///
-/// Pairs are sorted by length, equal ones in random order, and the batches shuffled. The result
-/// depends on the arguments alone: not on threads, machine or earlier epochs.
+/// Pairs are sorted by length, ties are in random order, and the batches are shuffled. The result depends only on the
+/// arguments, not on threads, machine or earlier epochs.
 pub fn batches(lengths: &[(u32, u32)], max_tokens: usize, seed: u64, epoch: u64) -> Batches {
     let mut random = Random::new(seed, epoch);
     let ties = random.next();
@@ -24,7 +24,7 @@ pub fn batches(lengths: &[(u32, u32)], max_tokens: usize, seed: u64, epoch: u64)
     cut
 }
 
-/// [`batches`] in the order of length, the same every time: for validation.
+/// [`batches`] in order of length, for validation. The result has no randomness.
 pub fn fixed_batches(lengths: &[(u32, u32)], max_tokens: usize) -> Batches {
     cut(lengths, max_tokens, u64::from)
 }
@@ -34,7 +34,7 @@ fn cut(lengths: &[(u32, u32)], max_tokens: usize, tie: impl Fn(u32) -> u64) -> B
     let longest = |i: u32| size(i).0.max(size(i).1).max(1) as usize;
     let all = 0..u32::try_from(lengths.len()).expect("a corpus has fewer than 2^32 pairs");
     let (mut order, too_long): (Vec<_>, Vec<_>) = all.partition(|i| longest(*i) <= max_tokens);
-    // No two keys are equal, and none is kept: a corpus may be large.
+    // Keys are unique, so an unstable sort is deterministic. They are not stored, to save memory.
     order.sort_unstable_by_key(|&i| (size(i).1, size(i).0, tie(i), i));
 
     let mut batches = Vec::new();
@@ -73,7 +73,7 @@ impl Random {
         derive(self.key, self.drawn - 1)
     }
 
-    /// A number below `end`. The bias, `end` / 2⁶⁴, is of no account.
+    /// A number below `end`. The bias, `end` / 2⁶⁴, is negligible.
     fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }

@@ -1,4 +1,4 @@
-//! Token files: one per split, checked once, then read row by row as training asks for them.
+//! Token files: one per split, verified when opened, then read pair by pair during training.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -15,8 +15,8 @@
 //!
 //! Numbers are little-endian. Every sentence ends with [`EOS`].
 //!
-//! The file is read, not mapped: a mapped file that another program cuts short ends the process
-//! by a signal, and one that is overwritten changes what was checked. Here both are errors.
+//! The file is read, not memory-mapped. If another program truncated a mapped file, a signal would end the process; if
+//! one overwrote it, verified data would change. Here both are errors.
 
 use crate::vocab::{EOS, Vocab};
 use a2d_system::error::{Error, Result};
@@ -30,12 +30,12 @@ const MAGIC: &[u8; 8] = b"a2d.pair";
 const VERSION: u32 = 2;
 const HEADER: usize = 64;
 
-/// How many pairs are read and checked at once: few, as the next ones asked for lie elsewhere.
+/// Pairs per block, the unit of reading and checking. Small, because consecutive accesses are far apart.
 pub const BLOCK: usize = 8;
 
-/// A split on disk. Everything about it was checked when it was opened, and is again when read.
+/// A split on disk. It is verified when opened, and each block again when read.
 ///
-/// In memory it takes 10 bytes a pair.
+/// It takes 10 bytes of memory per pair.
 pub struct Corpus {
     path: PathBuf,
     file: File,
@@ -44,7 +44,7 @@ pub struct Corpus {
     blocks: Vec<Block>,
 }
 
-/// Where a block lies in the file, and what it must hold.
+/// The position and the checksum of a block.
 #[derive(Clone, Copy)]
 struct Block {
     start: u64,
@@ -52,11 +52,11 @@ struct Block {
 }
 
 impl Corpus {
-    /// Opens a token file and checks all of it once.
+    /// Opens a token file and verifies all of it.
     ///
     /// # Errors
-    /// [`Error::Misuse`], naming the file, when it cannot be read, is of another kind, is cut
-    /// short, or is damaged in any way.
+    ///
+    /// [`Error::Misuse`], naming the file, if it cannot be read, has another format, is truncated or is damaged.
     pub fn open(path: &Path) -> Result<Self> {
         let file = files::open(path).map_err(|e| Error::input("open", path, &e))?;
         let wrong = |why: String| {
@@ -78,27 +78,27 @@ impl Corpus {
         self.lengths.len()
     }
 
-    /// Whether there is no pair at all.
+    /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The size of the vocabulary that the ids are from.
+    /// The size of the vocabulary of the ids.
     pub fn vocabulary(&self) -> usize {
         self.header.vocabulary as usize
     }
 
-    /// [`Vocab::fingerprint`] of the vocabulary that the ids are from.
+    /// [`Vocab::fingerprint`] of the vocabulary of the ids.
     pub fn fingerprint(&self) -> String {
         hash::hex(self.header.fingerprint)
     }
 
-    /// Names the pairs: files of equal sentences have equal ones.
+    /// A checksum of the pairs: equal for files with equal sentences.
     pub fn checksum(&self) -> String {
         hash::hex(self.header.checksum)
     }
 
-    /// How many ids the source and the target of pair `i` have. Panics where `i` is not below `len`.
+    /// The number of ids of the source and the target of pair `i`. Panics if `i >= len`.
     pub fn lengths(&self, i: usize) -> (u32, u32) {
         self.lengths[i]
     }
@@ -108,11 +108,11 @@ impl Corpus {
         &self.lengths
     }
 
-    /// The source and the target sentence of pair `i`, [`EOS`] included. Panics where `i` is not
-    /// below `len`.
+    /// The source and the target ids of pair `i`, including [`EOS`]. Panics if `i >= len`.
     ///
     /// # Errors
-    /// [`Error::Failed`], naming the file, when it is no longer what was opened.
+    ///
+    /// [`Error::Failed`], naming the file, if it changed after it was opened.
     pub fn pair(&self, i: usize) -> Result<(Vec<u32>, Vec<u32>)> {
         let first = i - i % BLOCK;
         let sizes = &self.lengths[first..self.len().min(first + BLOCK)];
@@ -146,7 +146,7 @@ impl Corpus {
     }
 }
 
-/// Fills `bytes` from the place `start` on. Several threads may do so at once.
+/// Fills `bytes` from offset `start`. Thread-safe.
 #[cfg(unix)]
 fn read_at(file: &File, bytes: &mut [u8], start: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, start)
@@ -173,12 +173,12 @@ fn to_ids(bytes: &[u8], width: usize) -> Vec<u32> {
     }
 }
 
-/// One pass over a file.
+/// The verification pass over a file.
 struct Check<'a> {
     header: &'a Header,
     input: BufReader<&'a File>,
     start: u64,
-    /// Ids that no block has had yet.
+    /// Ids not read yet.
     ids_left: u64,
     checksums: Vec<u64>,
     lengths: Vec<(u32, u32)>,
@@ -284,7 +284,7 @@ struct Header {
 }
 
 impl Header {
-    /// The header of a file that has the size it asks for.
+    /// Reads the header and checks the file's size against it.
     fn open(file: &File) -> Result<Self, String> {
         let mut bytes = Vec::with_capacity(HEADER);
         file.take(HEADER as u64).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
@@ -337,12 +337,12 @@ impl Header {
         self.pairs.div_ceil(BLOCK as u64)
     }
 
-    /// Where the blocks end and their checksums begin. Only for counts that were checked.
+    /// The offset of the checksum table, behind the blocks. Call it only after [`Header::check_size`].
     fn table(&self) -> u64 {
         HEADER as u64 + self.pairs * 8 + self.ids * u64::from(self.width)
     }
 
-    /// Whether the file has the size that the counts ask for.
+    /// Checks that the file has the size implied by the counts.
     fn check_size(&self, found: u64) -> Result<(), String> {
         let absurd = || damaged("absurd counts");
         if self.pairs > u64::from(u32::MAX) {
@@ -359,9 +359,9 @@ impl Header {
     }
 }
 
-/// Writes a token file pair by pair. It takes its place in [`Writer::finish`], not before.
+/// Writes a token file pair by pair. [`Writer::finish`] moves it to its final path.
 ///
-/// In memory it takes 1 byte a pair.
+/// It takes 1 byte of memory per pair.
 pub struct Writer {
     out: Unfinished,
     header: Header,
@@ -371,10 +371,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// An empty file of ids from `vocab` that is to be `path`.
+    /// Creates an empty token file for `path` with ids from `vocab`.
     ///
     /// # Errors
-    /// [`Error::Failed`] where it cannot be written.
+    ///
+    /// [`Error::Failed`] if the file cannot be written.
     pub fn create(path: &Path, vocab: &Vocab) -> Result<Self> {
         let header = Header {
             width: if vocab.len() <= 1 << 16 { 2 } else { 4 },
@@ -390,10 +391,11 @@ impl Writer {
         Ok(Self { out, header, lengths, ids, checksums })
     }
 
-    /// Adds a pair; both sides come without [`EOS`]. Panics for an id outside the vocabulary.
+    /// Appends a pair; both sides are given without [`EOS`]. Panics on an id outside the vocabulary.
     ///
     /// # Errors
-    /// [`Error::Misuse`] for more than 2³² pairs, [`Error::Failed`] where it cannot be written.
+    ///
+    /// [`Error::Misuse`] for more than 2³² pairs, [`Error::Failed`] if the file cannot be written.
     pub fn push(&mut self, source: &[u32], target: &[u32]) -> Result<()> {
         if self.header.pairs == u64::from(u32::MAX) {
             return Err(Error::misuse(format!("{} pairs are too many", u32::MAX)));
@@ -415,15 +417,16 @@ impl Writer {
         self.header.pairs as usize
     }
 
-    /// Whether there is no pair yet.
+    /// Whether there are no pairs yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Puts the file in its place.
+    /// Completes the file and moves it to its final path.
     ///
     /// # Errors
-    /// [`Error::Failed`] where it cannot be written; an earlier file is then as it was.
+    ///
+    /// [`Error::Failed`] if the file cannot be written; an earlier file is then unchanged.
     pub fn finish(mut self) -> Result<()> {
         if !self.lengths.is_empty() {
             self.end_block()?;

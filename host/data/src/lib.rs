@@ -1,4 +1,4 @@
-//! Text and what training reads of it: vocabularies, token files, batches.
+//! Training data: vocabularies, token files, batches.
 
 #![deny(unsafe_code)]
 

@@ -1,17 +1,17 @@
-//! Lines that are translated sentence by sentence: how they come apart, and how they go together again.
+//! Splits lines into sentences for translation, and joins them again.
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// What may stand before a name or a number, and so ends no sentence with its full stop. Where it is unknown, a
-/// sentence comes apart, and its parts are translated each by itself.
+/// Abbreviations before a name or number: their full stop ends no sentence. After an abbreviation not in this list a
+/// sentence is split, and its parts are translated separately.
 const TITLES: [&str; 22] = [
     "Dr", "Fr", "Hr", "M", "Mlle", "Mme", "Mr", "Mrs", "Ms", "Nr", "No", "Prof", "Sr", "Sra", "St",
     "Sta", "art", "ca", "nr", "no", "p", "vs",
 ];
 
-/// The sentences of a line, by the rules of Unicode (UAX 29), without the white space between them; a blank line is one
-/// of its own. Initials, ordinal numbers and common titles (`J. S. Bach`, `z. B.`, `am 3. Mai`, `Dr. No`) end none, and neither does
-/// a quotation that goes on in small letters.
+/// Splits a line into sentences by UAX 29, without the white space between them. A blank line is one sentence.
+/// Initials, ordinal numbers and common titles (`J. S. Bach`, `z. B.`, `am 3. Mai`, `Dr. No`) end no sentence, nor does
+/// a quotation that continues in lower case.
 pub fn split(line: &str) -> Vec<&str> {
     let (mut sentences, mut start) = (Vec::new(), 0);
     for (at, part) in line.split_sentence_bound_indices() {
@@ -28,11 +28,11 @@ pub fn split(line: &str) -> Vec<&str> {
     if sentences.is_empty() { vec![line] } else { sentences }
 }
 
-/// Whether a sentence goes on after what Unicode takes for its end, with `next`.
+/// Whether `text`, a sentence by UAX 29, continues with `next`.
 fn is_open(text: &str, next: Option<char>) -> bool {
     let Some(next) = next else { return false };
     let Some(text) = text.strip_suffix('.') else {
-        // Who says a quotation: `"Go!" he said.`
+        // A speaker follows the quotation: `"Go!" he said.`
         return text.ends_with(['"', '\'', '“', '”', '’', '«', '»']) && next.is_lowercase();
     };
     let word = text.rsplit(|c: char| c.is_whitespace() || "([{„“\"'»«".contains(c)).next();
@@ -45,7 +45,7 @@ fn is_open(text: &str, next: Option<char>) -> bool {
     initials || (digits && (1..=2).contains(&word.len())) || TITLES.contains(&word)
 }
 
-/// Sentences as one line: with a space between two, unless either is in a script that has none there.
+/// Joins sentences into one line, with a space between two unless a Chinese or Japanese character is next to it.
 pub fn join<'a>(sentences: impl IntoIterator<Item = &'a str>) -> String {
     let mut line = String::new();
     for sentence in sentences {
@@ -58,7 +58,7 @@ pub fn join<'a>(sentences: impl IntoIterator<Item = &'a str>) -> String {
     line
 }
 
-/// Whether a character is of Chinese or Japanese: letters, punctuation, wide forms of others.
+/// Whether a character is Chinese or Japanese: letters, punctuation, full-width forms.
 fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{3000}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
         | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF9F}' | '\u{20000}'..='\u{3FFFF}')

@@ -36,7 +36,9 @@ pub struct History {
 impl History {
     /// The log in `path`; nothing where there is none.
     ///
-    /// Errors (misuse): it is there and cannot be read.
+    /// # Errors
+    ///
+    /// Misuse: it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         Ok(LogLines::read(path)?.map(Self::of))
     }

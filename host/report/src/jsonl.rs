@@ -22,7 +22,9 @@ pub struct LogLines {
 impl LogLines {
     /// The objects of a file; nothing where there is no such file.
     ///
-    /// Errors (misuse): it is there and cannot be read.
+    /// # Errors
+    ///
+    /// Misuse: it is there and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         match files::read(path) {
             Ok(bytes) => Ok(Some(Self::parse(&bytes))),

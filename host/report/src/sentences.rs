@@ -29,7 +29,9 @@ pub struct Sentences {
 
 /// The `lines` (from 1) of the file `text`, or of the first text that the runs have; some of them without numbers.
 ///
-/// Errors (misuse): a file that cannot be read, a line that it does not have.
+/// # Errors
+///
+/// Misuse: a file that cannot be read, a line that it does not have.
 pub fn choose(
     subjects: &mut [Subject],
     lines: Option<&[usize]>,

@@ -72,7 +72,9 @@ struct Facts {
 impl Subject {
     /// The run in `folder`.
     ///
-    /// Errors (misuse): there is none.
+    /// # Errors
+    ///
+    /// Misuse: there is none.
     fn open(folder: &Path, label: String, role: Role) -> Result<Self> {
         let dir = RunDir::at(folder);
         if !dir.log().exists() {
@@ -144,7 +146,9 @@ impl Facts {
 
 /// The runs in `folders`, and after them the teachers and baselines that can be found; each once.
 ///
-/// Errors (misuse): a folder of these holds no run.
+/// # Errors
+///
+/// Misuse: a folder of these holds no run.
 pub fn gather(folders: &[PathBuf]) -> Result<Vec<Subject>> {
     let mut found = Gathered::default();
     for (folder, label) in folders.iter().zip(labels(folders)) {

@@ -39,7 +39,9 @@ pub struct WatchRequest {
 /// Shows how a run stands, again and again until it is finished. Nothing is changed there: Ctrl-C ends it at once, with
 /// exit code 130.
 ///
-/// Errors: no run is there (misuse); it ended unfinished, or has gone; `out` cannot be written.
+/// # Errors
+///
+/// No run is there (misuse); it ended unfinished, or has gone; `out` cannot be written.
 pub fn watch(request: &WatchRequest, out: &mut dyn Write) -> Result<()> {
     let refused = |e: std::io::Error| Error::failed(format!("cannot watch for signals: {e}"));
     let always = Arc::new(AtomicBool::new(true));

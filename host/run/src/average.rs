@@ -1,4 +1,4 @@
-//! One model out of the last checkpoints of a run.
+//! Checkpoint averaging.
 
 use crate::checkpoint::{LONGEST_SOURCE, Saved, save};
 use crate::provenance;
@@ -9,23 +9,26 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The metadata that are the same in all parts of an average.
+/// Metadata that must be equal in all averaged checkpoints.
 const COMMON: [&str; 4] = ["data", "vocabulary", "vocabulary_size", "teacher"];
 
-/// What is to be averaged.
+/// The arguments of `host average`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AverageRequest {
     /// The folder of the run.
     pub run: PathBuf,
-    /// How many of its last checkpoints; without a number, those that were kept, up to five.
+    /// The number of last checkpoints; default: all kept, up to five.
     pub last: Option<usize>,
-    /// The folder of the averaged model; without it, `average` in the run's.
+    /// The folder of the averaged model; default `average` in the run's folder.
     pub out: Option<PathBuf>,
 }
 
-/// Averages the weights that the last validations of a run kept, into a run of their own that translates.
+/// Averages the kept weights of a run's last validations into a new run that can translate.
 ///
-/// Errors (misuse): no such run, fewer kept than asked for, a damaged one, a folder that holds a run already.
+/// # Errors
+///
+/// Misuse: there is no such run, too few weights are kept, a checkpoint is damaged, or the output folder contains a
+/// run.
 pub fn average(request: &AverageRequest, out: &mut dyn Write) -> Result<()> {
     let dir = RunDir::open(&request.run)?;
     let updates = chosen(&dir, request.last)?;
@@ -45,10 +48,10 @@ pub fn average(request: &AverageRequest, out: &mut dyn Write) -> Result<()> {
         .map_err(|e| Error::output("write", Path::new("the result"), &e))
 }
 
-/// Checkpoints that are averaged where nobody says how many, if there are so many.
+/// The default number of checkpoints, if as many are kept.
 const USUAL: usize = 5;
 
-/// The last `count` updates whose weights are kept; without a number, those that there are, up to [`USUAL`].
+/// The last `count` updates with kept weights; by default all of them, up to [`USUAL`].
 fn chosen(dir: &RunDir, count: Option<usize>) -> Result<Vec<u64>> {
     let kept = dir.kept_updates();
     let (folder, found) = (dir.checkpoints(), kept.len());
@@ -72,11 +75,11 @@ fn chosen(dir: &RunDir, count: Option<usize>) -> Result<Vec<u64>> {
 
 type Averaged = (BTreeMap<String, (Vec<usize>, Vec<f32>)>, BTreeMap<String, String>);
 
-/// The mean of each value, summed in `f64`, and what is to be said of it.
+/// The mean of each value, summed in `f64`, and the metadata of the average.
 fn mean_of(dir: &RunDir, updates: &[u64]) -> Result<Averaged> {
     let mut sums: BTreeMap<String, (Vec<usize>, Vec<f64>)> = BTreeMap::new();
     let mut common: Option<BTreeMap<String, String>> = None;
-    // The same in all, but for those of a program that did not write it.
+    // Equal in all checkpoints, except those of versions that did not write it.
     let mut longest = None;
     for &update in updates {
         let mut saved = Saved::load(&dir.kept(update))?;

@@ -1,8 +1,7 @@
-//! Named tensors in a `safetensors` file: strict to read, whole or absent on disk.
+//! Checkpoints: named tensors in a `safetensors` file, validated on load and written atomically.
 //!
-//! Numbers are 32-bit little-endian floats, tensors lie in the order of their names, and a
-//! checksum over names, shapes, numbers and metadata makes every change of a file an error. Equal
-//! contents give equal bytes.
+//! Values are 32-bit little-endian floats. Tensors are in the order of their names. A checksum over names, shapes,
+//! values and metadata detects every change. Equal contents give equal bytes.
 
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{self, write_whole};
@@ -17,29 +16,31 @@ use std::str::FromStr;
 /// The metadata key of the checksum.
 const CHECKSUM: &str = "a2d.checksum";
 
-/// The metadata key that says how many tokens the longest source had that training saw.
+/// The metadata key of the longest training source in tokens.
 pub const LONGEST_SOURCE: &str = "longest_source";
 
-/// Bytes of a header: that of the deepest model has a tenth of it, and what has more only takes time to read.
+/// The largest header in bytes, ten times that of the deepest model.
 const LONGEST_HEADER: u64 = 16 << 20;
 
-/// The shape and the numbers of a tensor.
+/// The shape and the values of a tensor.
 pub type Tensor = (Vec<usize>, Vec<f32>);
 
 /// The contents of a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saved {
-    /// Shape and numbers by name.
+    /// Tensors by name.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Text by key.
+    /// Metadata by key.
     pub metadata: BTreeMap<String, String>,
-    /// What errors name.
+    /// The file, named in errors.
     path: PathBuf,
 }
 
-/// Writes a checkpoint; the earlier file of this name stays whole until the new one is complete.
+/// Writes a checkpoint atomically.
 ///
-/// Errors: the folder cannot be written or the disk is full.
+/// # Errors
+///
+/// The folder cannot be written or the disk is full. A tensor does not fit its shape or is repeated.
 pub fn save<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Vec<usize>, &'a [f32])>,
@@ -63,7 +64,7 @@ pub fn save<'a>(
 
 type Views<'a> = BTreeMap<String, (Vec<usize>, &'a [f32])>;
 
-/// The JSON header, filled up with spaces so that the numbers start at a multiple of 8.
+/// The JSON header, padded with spaces to a multiple of 8 bytes.
 fn header(views: &Views<'_>, metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut texts: Map<String, Value> =
         metadata.iter().map(|(key, text)| (key.clone(), json!(text))).collect();
@@ -91,12 +92,12 @@ fn write_numbers(out: &mut dyn Write, data: &[f32]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Numbers that a tensor of `shape` holds, or `None` where there is no such number.
+/// The number of values in a tensor of `shape`, or `None` on overflow.
 fn size(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |size, &d| size.checked_mul(d))
 }
 
-/// FNV-1a over 32-bit words: each step is one-to-one, so no single changed word goes unseen.
+/// FNV-1a over 32-bit words. Each step is bijective, so any single changed word is detected.
 struct Fnv(u64);
 
 impl Fnv {
@@ -104,7 +105,7 @@ impl Fnv {
         self.0 = (self.0 ^ u64::from(word)).wrapping_mul(0x0000_0100_0000_01b3);
     }
 
-    /// Its length first, so that texts cannot run into each other.
+    /// Hashes the length first, so that the boundaries of texts matter.
     fn text(&mut self, text: &str) {
         self.word(text.len() as u32);
         text.bytes().for_each(|byte| self.word(byte.into()));
@@ -129,8 +130,10 @@ fn checksum(views: &Views<'_>, metadata: &BTreeMap<String, String>) -> String {
 impl Saved {
     /// Reads and verifies a checkpoint.
     ///
-    /// Errors (misuse, naming the file): it cannot be read, is truncated, was made by another
-    /// program, was changed, or holds anything but 32-bit floats.
+    /// # Errors
+    ///
+    /// Misuse, naming the file: it cannot be read, is truncated, was written by another program, was changed, or
+    /// contains anything but 32-bit floats.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
         let path = path.to_owned();
@@ -162,19 +165,21 @@ impl Saved {
         tensors.map(|(name, (shape, data))| (name.clone(), (shape.clone(), &data[..]))).collect()
     }
 
-    /// What errors name.
+    /// The file, named in errors.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Names the tensors and their numbers, whatever the metadata say.
+    /// A hash of the tensors, independent of the metadata.
     pub fn fingerprint(&self) -> String {
         checksum(&self.views(), &BTreeMap::new())
     }
 
-    /// Takes the numbers of the tensor `name`, whose shape must be `shape`.
+    /// Takes the values of the tensor `name`, which must have shape `shape`.
     ///
-    /// Errors (misuse): no such tensor, or one of another shape.
+    /// # Errors
+    ///
+    /// Misuse: the tensor is missing or has another shape.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         match self.tensors.remove(name) {
             Some((found, data)) if found == shape => Ok(data),
@@ -187,16 +192,20 @@ impl Saved {
 
     /// The metadata of `key`, parsed.
     ///
-    /// Errors (misuse): it is absent or cannot be parsed.
+    /// # Errors
+    ///
+    /// Misuse: the value is missing or cannot be parsed.
     pub fn get<T: FromStr>(&self, key: &str) -> Result<T> {
         let text = self.metadata.get(key);
         let text = text.ok_or_else(|| self.error(format!("has no metadata `{key}`")))?;
         text.parse().map_err(|_| self.error(format!("has an unusable `{key}`: {text:?}")))
     }
 
-    /// Ends the reading: every tensor has been taken.
+    /// Checks that every tensor has been taken.
     ///
-    /// Errors (misuse): some are left over, so the checkpoint is of another model.
+    /// # Errors
+    ///
+    /// Misuse: tensors are left, so the checkpoint is of another model.
     pub fn finish(self) -> Result<()> {
         match (self.tensors.keys().next(), self.tensors.len()) {
             (None, _) => Ok(()),
@@ -212,31 +221,33 @@ impl Saved {
     }
 }
 
-/// How far the training was that wrote a checkpoint.
+/// The progress of the training that wrote a checkpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Reached {
-    /// Updates done.
+    /// Completed updates.
     pub update: u64,
     /// Whether a limit was reached.
     pub finished: bool,
 }
 
-/// How far the training was that wrote the checkpoint at `path`; nothing where it does not say.
+/// The progress stored in the checkpoint at `path`, if any.
 pub fn reached(path: &Path) -> Option<Reached> {
     serde_json::from_str(peek(path).ok()?.get("progress")?).ok()
 }
 
-/// The metadata of a checkpoint, without its numbers: quick, and unverified.
+/// Reads the metadata of a checkpoint without its tensors: fast, but unverified.
 ///
-/// Errors (misuse): it cannot be read, or is none.
+/// # Errors
+///
+/// Misuse: the file cannot be read or is not a checkpoint.
 pub fn peek(path: &Path) -> Result<BTreeMap<String, String>> {
     let unreadable = |e: std::io::Error| Error::input("read", path, &e);
     let mut file = files::open(path).map_err(unreadable)?;
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // Of an absurd length, too little to be one.
+    // A header with an absurd length is cut, and then fails to parse.
     file.take(u64::from_le_bytes(length).min(LONGEST_HEADER))
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;

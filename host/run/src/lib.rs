@@ -1,4 +1,4 @@
-//! The folder of a run: configuration, checkpoints, log, provenance, and the model that its configuration describes.
+//! The folder of a run: configuration, checkpoints, log, provenance, and the configured model.
 
 #![deny(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! `log.jsonl`: what training measured, one JSON object a line, appended.
+//! `log.jsonl`: the measurements of training, one JSON object per line, append-only.
 
 use crate::tensorboard::Events;
 use a2d_system::error::{Error, Result};
@@ -10,20 +10,22 @@ use std::path::{Path, PathBuf};
 
 /// The open log of a run.
 pub struct Log {
-    /// None keeps nothing.
+    /// `None` writes nothing.
     file: Option<File>,
     path: PathBuf,
-    /// Of the last line that tells them.
+    /// `seconds` of the last line that has it, at opening.
     seconds: f64,
-    /// Where lines go too.
+    /// The TensorBoard event file.
     events: Option<Events>,
 }
 
 impl Log {
-    /// The log up to `update`, and its validations up to the one at `validated`: what a stopped run wrote after its
-    /// checkpoint is cut off, and so is a last line that was never finished. At update 0 nothing is left.
+    /// Opens the log and truncates it to training lines up to `update` and validations up to `validated`: lines after
+    /// the checkpoint and an incomplete last line are removed. At update 0 the log is emptied.
     ///
-    /// Errors: the file cannot be read or written.
+    /// # Errors
+    ///
+    /// The file cannot be read or written.
     pub fn resume(path: &Path, update: u64, validated: u64) -> Result<Self> {
         let file = append(path).map_err(|e| Error::output("write", path, &e))?;
         let kept = if update == 0 { Ok((0, 0.0)) } else { kept(&file, update, validated) };
@@ -32,34 +34,40 @@ impl Log {
         Ok(Self { file: Some(file), path: path.to_owned(), seconds, events: None })
     }
 
-    /// The log of a rank that writes none.
+    /// The log of a rank that writes nothing.
     pub fn none() -> Self {
         Self { file: None, path: PathBuf::new(), seconds: 0.0, events: None }
     }
 
-    /// Shows the log, as it is and as it grows, to TensorBoard in `folder`.
+    /// Copies existing and future lines to TensorBoard event files in `folder`.
     ///
-    /// Errors: the events cannot be written.
+    /// # Errors
+    ///
+    /// The event file cannot be written.
     pub fn with_events(self, folder: &Path) -> Result<Self> {
         Ok(Self { events: Some(Events::replay(folder, &self.path)?), ..self })
     }
 
-    /// What the last line with `seconds` said when the log was opened.
+    /// The last value of `seconds` when the log was opened.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// Waits until what was written is on disk.
+    /// Syncs the log to disk.
     ///
-    /// Errors: it cannot be written.
+    /// # Errors
+    ///
+    /// The log cannot be written.
     pub fn sync(&self) -> Result<()> {
         let synced = self.file.as_ref().map_or(Ok(()), File::sync_data);
         synced.map_err(|e| Error::output("write", &self.path, &e))
     }
 
-    /// Appends one line, at once: who reads meanwhile sees whole lines.
+    /// Appends one line in a single write, so concurrent readers see complete lines.
     ///
-    /// Errors: the file cannot be written.
+    /// # Errors
+    ///
+    /// The file cannot be written.
     pub fn write(&mut self, line: &Value) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let text = format!("{line}\n");
@@ -69,7 +77,7 @@ impl Log {
     }
 }
 
-/// The length in bytes of the lines that belong to a checkpoint, and the last `seconds` among them.
+/// The length in bytes of the lines up to a checkpoint, and the last `seconds` among them.
 fn kept(file: &File, update: u64, validated: u64) -> std::io::Result<(u64, f64)> {
     let mut reader = BufReader::new(file);
     let (mut kept, mut seconds, mut line) = (0, 0.0, Vec::new());
@@ -83,7 +91,7 @@ fn kept(file: &File, update: u64, validated: u64) -> std::io::Result<(u64, f64)>
     Ok((kept, seconds))
 }
 
-/// Whether a line was there when a checkpoint was written.
+/// Whether a line was written before a checkpoint.
 fn belongs(object: &Value, update: u64, validated: u64) -> bool {
     let at = object.get("update").and_then(Value::as_u64).unwrap_or(0);
     let last = if object.get("bleu").is_some() { validated } else { update };

@@ -1,4 +1,4 @@
-//! From a configuration to parameters: the model's shapes bound to tensors, in one canonical order.
+//! From a configuration to parameters: binds the model's shapes to tensors in canonical order.
 
 use crate::checkpoint::{Saved, Tensor as Stored};
 use crate::config::{self, Activation};
@@ -10,13 +10,13 @@ use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_system::error::{Error, Result};
 
-/// Layers that a model has room for on each side.
+/// The most layers of the encoder and of the decoder.
 pub const MOST_LAYERS: usize = 32;
 
-/// A model with room for [`MOST_LAYERS`] layers.
+/// A model with up to [`MOST_LAYERS`] layers per side.
 pub type Model<P> = Transformer<P, MOST_LAYERS>;
 
-/// What learns: parameters and Adam's moments.
+/// The state of training: parameters and Adam's moments.
 pub type Learner<T> = kd::Learner<T, MOST_LAYERS>;
 
 /// The core's configuration of `model` over a joint vocabulary.
@@ -60,22 +60,26 @@ pub fn core_config(model: &config::Model, vocabulary: usize) -> Config {
 /// Names, shapes and binding of parameters.
 pub type Plan = kd::Plan<MOST_LAYERS>;
 
-/// The plan of `model`, aligned to the maps of `teacher` where one is given.
+/// The plan of `model`, with alignment modules for the maps of `teacher` if given.
 ///
-/// Errors (misuse): the configuration describes no model.
+/// # Errors
+///
+/// Misuse: the configuration is invalid.
 pub fn plan(model: &Config, teacher: Option<&Config>) -> Result<Plan> {
     Plan::new(model, teacher).map_err(|e| Error::misuse(e.to_string()))
 }
 
-/// The number of values in the model of `plan`, the alignment left out.
+/// The number of parameters of `plan`, without the alignment modules.
 pub fn model_size(plan: &Plan) -> usize {
     let kept = plan.params().iter().filter(|(name, _)| !is_alignment(name));
     kept.map(|(_, spec)| spec.shape.len()).sum()
 }
 
-/// Takes every parameter of `plan` out of a checkpoint, under its name after `prefix`.
+/// Takes every parameter of `plan` from a checkpoint, named with `prefix`.
 ///
-/// Errors (misuse): one is missing or of another shape; one holds NaN or infinity.
+/// # Errors
+///
+/// Misuse: a parameter is missing, has another shape, or contains NaN or infinity.
 pub fn take<B: Train>(
     b: &mut B,
     plan: &Plan,
@@ -95,9 +99,11 @@ pub fn take<B: Train>(
     Ok(b.together(params?))
 }
 
-/// Reads tensors back, one for each parameter of `plan`, each under its name after `prefix`.
+/// Reads back one tensor per parameter of `plan`, named with `prefix`.
 ///
-/// Errors: the device was lost.
+/// # Errors
+///
+/// The device was lost.
 pub fn stored<B: Train>(
     b: &mut B,
     plan: &Plan,
@@ -112,9 +118,11 @@ pub fn stored<B: Train>(
     plan.params().iter().zip(tensors).map(read).collect()
 }
 
-/// Whether a checkpoint was trained with the `[model]` of the configuration beside it.
+/// Checks that a checkpoint was trained with the `[model]` of the configuration beside it.
 ///
-/// Errors (misuse): it was not, or does not say.
+/// # Errors
+///
+/// Misuse: the `[model]` differs, or the checkpoint has no configuration.
 pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::Run) -> Result<()> {
     let trained = config::parse(&saved.get::<String>("config")?, saved.path())?;
     let Some(change) = run.change_since(&trained, &["model"], &[]) else { return Ok(()) };
@@ -124,15 +132,15 @@ pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::Run) -> Result<()>
     Err(Error::misuse(format!("{config} has `{key}` = {is}, but {path} was trained with {was}")))
 }
 
-/// How the names of what only the optimiser needs begin in a checkpoint: both moments, and the average of parameters.
+/// Prefixes of optimiser state in a checkpoint: Adam's two moments, and the exponential moving average.
 pub const STATE: [&str; 3] = ["adam.m.", "adam.v.", "ema."];
 
-/// Whether a tensor of a checkpoint is no parameter, but the optimiser's.
+/// Whether a tensor of a checkpoint is optimiser state.
 pub fn is_state(name: &str) -> bool {
     STATE.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether a parameter belongs to the alignment, which only training needs.
+/// Whether a parameter belongs to the alignment modules, which only training needs.
 pub fn is_alignment(name: &str) -> bool {
     name.contains("alignment_module")
 }

@@ -1,7 +1,7 @@
-//! Long work that is kept item by item, so that it goes on where it was killed.
+//! Resumable work: stores the items of a long computation as they are completed.
 //!
-//! A file of JSON lines: the first says what the work is made from, each other one holds an item. Items come in chunks,
-//! which are on disk before the next one is begun. One process at a time works on a file.
+//! A file of JSON lines: the first holds the recipe of the work, each other line an item. Items are written in chunks,
+//! each synced to disk before the next is started. One process at a time can open a file.
 
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{append, remove};
@@ -12,10 +12,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// Items that are worked on, then written, together.
+/// Items computed and written together.
 pub const CHUNK: usize = 500;
 
-/// The file, open at its end.
+/// The file, open for appending.
 #[derive(Debug)]
 pub struct Partial {
     file: File,
@@ -25,9 +25,11 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// What there is of `all` items; nothing where there is no file. A chunk that was not written whole is cut off.
+    /// Opens or creates the file for `all` items. An incomplete chunk is truncated.
     ///
-    /// Errors: another process works on it, or it was made from something else than `recipe` (misuse); it cannot be read
+    /// # Errors
+    ///
+    /// Misuse: another process has the file open, or its recipe differs from `recipe`. Failure: the file cannot be read
     /// or written.
     pub fn open<R: Serialize>(path: &Path, recipe: &R, all: usize) -> Result<Self> {
         let mut file = lock::take(path, || append(path)).map_err(|refused| match refused {
@@ -49,19 +51,21 @@ impl Partial {
         Ok(Self { file, path: path.to_owned(), done, all })
     }
 
-    /// How many items are done.
+    /// The number of completed items.
     pub fn done(&self) -> usize {
         self.done
     }
 
-    /// The items that come next; none where all are done.
+    /// The next chunk of items; empty when all are completed.
     pub fn next(&self) -> std::ops::Range<usize> {
         self.done..self.all.min(self.done + CHUNK)
     }
 
-    /// Appends the items that came next, and waits until they are on disk.
+    /// Appends the items of the next chunk and syncs them to disk.
     ///
-    /// Errors: the file cannot be written.
+    /// # Errors
+    ///
+    /// The file cannot be written.
     pub fn append<T: Serialize>(&mut self, items: &[T]) -> Result<()> {
         let text = items.iter().map(json).collect::<Result<String>>()?;
         let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
@@ -70,13 +74,15 @@ impl Partial {
         Ok(())
     }
 
-    /// Every item, in order.
+    /// All completed items, in order.
     ///
-    /// Errors: the file cannot be read, or is damaged (misuse).
+    /// # Errors
+    ///
+    /// Misuse: the file cannot be read or is damaged.
     pub fn items<T: DeserializeOwned>(&self) -> Result<impl Iterator<Item = Result<T>>> {
         let path = self.path.clone();
         let wrong = move |e: &std::io::Error| Error::input("read", &path, e);
-        // The same handle: where locks bind, another one could not read.
+        // The same handle: on systems with mandatory locks another handle could not read.
         let file = self.file.try_clone().and_then(|mut file| file.rewind().map(|()| file));
         let file = file.map_err(|e| wrong(&e))?;
         let path = self.path.clone();
@@ -86,15 +92,18 @@ impl Partial {
         }))
     }
 
-    /// Removes the file: its items are elsewhere.
+    /// Removes the file after its items have been used.
     ///
-    /// Errors: it cannot be removed.
+    /// # Errors
+    ///
+    /// The file cannot be removed.
     pub fn remove(self) -> Result<()> {
         remove(&self.path)
     }
 }
 
-/// The first line, the items in whole chunks after it, and where they end. The last chunk of `all` may be smaller.
+/// The first line, the number of items in complete chunks after it, and the offset of their end. The last chunk of
+/// `all` items may be smaller.
 fn whole_chunks(file: &File, all: usize) -> std::io::Result<Option<(String, usize, u64)>> {
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();

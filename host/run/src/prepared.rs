@@ -1,4 +1,4 @@
-//! A prepared folder, open: vocabulary, token files, and the text to score on.
+//! An open folder of prepared data: vocabulary, token files, and text for scoring.
 
 use crate::config::Run;
 use crate::run_dir::RunDir;
@@ -9,33 +9,35 @@ use a2d_system::error::{Error, Result};
 use a2d_system::text::read_lines;
 use std::path::{Path, PathBuf};
 
-/// What training and scoring read.
+/// The data for training and scoring.
 pub struct Prepared {
     /// The folder.
     pub folder: PathBuf,
-    /// The language of the targets.
+    /// The target language.
     pub target_lang: String,
-    /// Of both languages.
+    /// The joint vocabulary.
     pub vocab: Vocab,
-    /// To learn from.
+    /// The training split.
     pub train: Corpus,
-    /// To choose the best checkpoint by.
+    /// The validation split.
     pub valid: Corpus,
 }
 
-/// Sentences and their translations, as text.
+/// Parallel text: sentences and reference translations.
 #[derive(Debug)]
 pub struct Parallel {
-    /// To translate.
+    /// The source sentences.
     pub source: Vec<String>,
-    /// What it should come to.
+    /// The reference translations.
     pub target: Vec<String>,
 }
 
 impl Prepared {
     /// Opens a folder that `host prepare` wrote.
     ///
-    /// Errors (misuse): something is missing or damaged, or the files do not belong together.
+    /// # Errors
+    ///
+    /// Misuse: a file is missing or damaged, or the files do not match.
     pub fn open(folder: &Path) -> Result<Self> {
         if !folder.join("data.json").is_file() {
             let how = "prepare it with `host prepare`, or name the text in the config's [data]";
@@ -60,19 +62,21 @@ impl Prepared {
         Ok(Self { folder: folder.to_owned(), target_lang, vocab, train, valid })
     }
 
-    /// The text of `valid` or `test`; nothing if the folder has no such split.
+    /// The text of `valid` or `test`; `None` if the folder has no such split.
     ///
-    /// Errors (misuse): it cannot be read.
+    /// # Errors
+    ///
+    /// Misuse: the text cannot be read.
     pub fn text(&self, split: &str) -> Result<Option<Parallel>> {
         text(&self.folder, split)
     }
 }
 
-/// The runs that `host distill` makes beside a student, in its folder and from its data.
+/// Folders of the runs that `host distill` creates inside a student's folder, from the same data.
 const BESIDE: [&str; 2] = ["teacher", "alone"];
 
-/// Where the data of the finished run in `folder` lie: where its configuration says, or with the student that it was
-/// made beside.
+/// The data folder of the finished run in `folder`: as configured, or that of the student whose folder contains the
+/// run.
 pub fn folder_of(run: &Run, folder: &Path) -> PathBuf {
     let own = run.data_folder(folder);
     let with_student = || {
@@ -86,10 +90,12 @@ pub fn folder_of(run: &Run, folder: &Path) -> PathBuf {
     if own.join("data.json").is_file() { own } else { with_student().unwrap_or(own) }
 }
 
-/// The text of a split of the finished run in `folder`: as it was prepared, or else from the files that the
-/// configuration names; nothing if both are gone.
+/// The text of a split of the finished run in `folder`: the prepared text, or else the files named in the
+/// configuration. `None` if both are missing.
 ///
-/// Errors (misuse): it cannot be read.
+/// # Errors
+///
+/// Misuse: the text cannot be read.
 pub fn text_of(run: &Run, folder: &Path, split: &str) -> Result<Option<Parallel>> {
     if let Some(found) = text(&folder_of(run, folder), split)? {
         return Ok(Some(found));
@@ -104,9 +110,11 @@ pub fn text_of(run: &Run, folder: &Path, split: &str) -> Result<Option<Parallel>
     Ok(Some(Parallel { source: read_lines(&source)?, target: read_lines(&target)? }))
 }
 
-/// The text of a split of the prepared `folder`, whatever else is there; nothing if there is no such split.
+/// The text of a split of the prepared `folder`; `None` if the split is missing. Other files are not checked.
 ///
-/// Errors (misuse): it cannot be read.
+/// # Errors
+///
+/// Misuse: the text cannot be read.
 pub fn text(folder: &Path, split: &str) -> Result<Option<Parallel>> {
     let path = |side: &str| folder.join(format!("{split}.{side}"));
     if !path("source").is_file() {

@@ -1,4 +1,4 @@
-//! Where a run comes from: one line of `provenance.jsonl` for each time that the program worked on it.
+//! Provenance of a run: one line of `provenance.jsonl` per start or resume.
 
 use super::prepared::Prepared;
 use super::run_dir::RunDir;
@@ -11,47 +11,48 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// The program and its version.
+/// The program's name and version.
 pub fn program() -> String {
     format!("a2d-host {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The commit of the program. The program tells it: only the last crate is compiled anew for another one.
+/// The commit of the program. The binary crate sets it, so that only that crate is recompiled at every commit.
 static COMMIT: OnceLock<&str> = OnceLock::new();
 
-/// Says which commit the program was built from; an empty text if that is unknown.
+/// Sets the commit that the program was built from; an empty text means unknown.
 pub fn built_from(commit: &'static str) {
     COMMIT.get_or_init(|| commit);
 }
 
-/// The commit that the program was built from, ending in `-dirty` where files had been changed; nothing if it was built
-/// outside a repository.
+/// The commit that the program was built from, with `-dirty` if files were modified. `None` if it was built outside a
+/// repository.
 pub fn commit() -> Option<&'static str> {
     COMMIT.get().copied().filter(|commit| !commit.is_empty())
 }
 
-/// A training that begins or goes on.
+/// A training that starts or resumes.
 #[derive(Clone, Copy)]
 pub struct Start<'a> {
     /// The run's folder.
     pub dir: &'a RunDir,
-    /// Where it is computed.
+    /// The device.
     pub device: &'a str,
-    /// How many processes train together.
+    /// The number of ranks.
     pub ranks: usize,
-    /// What products are computed with.
+    /// The precision of matrix products.
     pub precision: Precision,
     /// The data.
     pub data: &'a Prepared,
     /// The fingerprint of the teacher's weights, if there is a teacher.
     pub teacher: Option<&'a str>,
-    /// Updates that are done.
+    /// The number of completed updates.
     pub from_update: u64,
 }
 
-/// Appends what is known of a training that starts now.
+/// Appends a line for a training that starts now.
 ///
 /// # Errors
+///
 /// The file cannot be written.
 pub fn record(start: &Start<'_>) -> Result<()> {
     let path = start.dir.provenance();
@@ -85,7 +86,7 @@ fn line(start: &Start<'_>) -> Value {
     })
 }
 
-/// The variables that a configuration is read from.
+/// The environment variables that set configuration keys.
 fn environment() -> BTreeMap<String, String> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
@@ -103,7 +104,7 @@ fn machine() -> Value {
     })
 }
 
-/// The first value of `name` in a file of `name: value` lines, where the system has it (Linux).
+/// The first value of `name` in a file of `name: value` lines. Linux only.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     let pairs = text.lines().filter_map(|line| line.split_once(':'));

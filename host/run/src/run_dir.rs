@@ -1,4 +1,4 @@
-//! The folder of a run: all that is needed to translate, resume or export, in one place.
+//! The folder of a run: everything needed to translate, resume or export.
 
 use crate::config::{self, Run};
 use a2d_system::error::{Error, Result};
@@ -6,24 +6,26 @@ use a2d_system::files::{make_folder, remove, write_whole};
 use a2d_system::lock::{self, Held};
 use std::path::{Path, PathBuf};
 
-/// What a process that trains holds.
+/// The lock file of a training process.
 const LOCK: &str = ".lock";
 
-/// A run's folder and the names in it.
+/// A run's folder and its file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDir {
     folder: PathBuf,
 }
 
 impl RunDir {
-    /// The names in `folder`, whatever is there.
+    /// The run folder `folder`, unchecked.
     pub fn at(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
 
-    /// The folder of a run that exists.
+    /// The folder of an existing run.
     ///
-    /// Errors (misuse): there is none.
+    /// # Errors
+    ///
+    /// Misuse: the folder contains no run.
     pub fn open(folder: &Path) -> Result<Self> {
         let run = Self::at(folder);
         if run.config().is_file() {
@@ -41,17 +43,21 @@ impl RunDir {
         Err(Error::misuse(format!("{folder} is no run: {} is missing; {how}", config.display())))
     }
 
-    /// The folder of a new run, created.
+    /// Creates the folder of a new run.
     ///
-    /// Errors: it holds a run already, or cannot be created.
+    /// # Errors
+    ///
+    /// Misuse: the folder already contains a run. Failure: it cannot be created.
     pub fn create(folder: &Path) -> Result<Self> {
         Self::free(folder)?;
         Self::resume(folder)
     }
 
-    /// Whether a new run in `folder` would write over nothing.
+    /// Checks that a new run in `folder` would overwrite nothing.
     ///
-    /// Errors (misuse): it holds a run already, or a configuration that no run wrote.
+    /// # Errors
+    ///
+    /// Misuse: the folder contains a run, or a `config.toml` that no run wrote.
     pub fn free(folder: &Path) -> Result<()> {
         let run = Self::at(folder);
         if run.last().exists() || run.best().exists() {
@@ -65,15 +71,17 @@ impl RunDir {
         Ok(())
     }
 
-    /// The folder of a run to be continued, or begun where there is none.
+    /// The folder of a run to resume or start; creates it if missing.
     ///
-    /// Errors: it cannot be created.
+    /// # Errors
+    ///
+    /// The folder cannot be created.
     pub fn resume(folder: &Path) -> Result<Self> {
         make_folder(folder)?;
         Ok(Self::at(folder))
     }
 
-    /// The folder itself.
+    /// The path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -98,27 +106,27 @@ impl RunDir {
         self.folder.join("last.safetensors")
     }
 
-    /// The log, one JSON object a line.
+    /// The log, one JSON object per line.
     pub fn log(&self) -> PathBuf {
         self.folder.join("log.jsonl")
     }
 
-    /// The weights of the alignment at each validation, one JSON object a line.
+    /// The alignment weights at each validation, one JSON object per line.
     pub fn alignment(&self) -> PathBuf {
         self.folder.join("alignment.jsonl")
     }
 
-    /// How each part of the run was made, one JSON object a line.
+    /// The provenance of each part of the run, one JSON object per line.
     pub fn provenance(&self) -> PathBuf {
         self.folder.join("provenance.jsonl")
     }
 
-    /// The folder of the weights that were kept.
+    /// The folder of kept weights.
     pub fn checkpoints(&self) -> PathBuf {
         self.folder.join("checkpoints")
     }
 
-    /// The weights that were validated at `update`.
+    /// The kept weights validated at `update`.
     pub fn kept(&self, update: u64) -> PathBuf {
         self.checkpoints().join(format!("{update:09}.safetensors"))
     }
@@ -133,7 +141,7 @@ impl RunDir {
         self.folder.join("scores.json")
     }
 
-    /// The updates whose weights are kept, in order.
+    /// The updates with kept weights, ascending.
     pub fn kept_updates(&self) -> Vec<u64> {
         let entries = std::fs::read_dir(self.checkpoints()).into_iter().flatten().flatten();
         let update = |entry: std::fs::DirEntry| {
@@ -146,52 +154,64 @@ impl RunDir {
 
     /// Removes all kept weights but the last `most`.
     ///
-    /// Errors: one cannot be removed.
+    /// # Errors
+    ///
+    /// A file cannot be removed.
     pub fn keep_last(&self, most: usize) -> Result<()> {
         let updates = self.kept_updates();
         let old = updates.len().saturating_sub(most);
         updates[..old].iter().try_for_each(|&update| remove(&self.kept(update)))
     }
 
-    /// Removes the kept weights of later updates: a run that goes on from here may come to others.
+    /// Removes the kept weights after `update`: a run resumed there may produce others.
     ///
-    /// Errors: one cannot be removed.
+    /// # Errors
+    ///
+    /// A file cannot be removed.
     pub fn forget_after(&self, update: u64) -> Result<()> {
         let later = self.kept_updates().into_iter().filter(|&other| other > update);
         later.map(|update| self.kept(update)).try_for_each(|path| remove(&path))
     }
 
-    /// Keeps other processes from training here until the result is dropped, or the process ends in any way.
+    /// Locks the run for training until the result is dropped or the process ends.
     ///
-    /// Errors: another one does (misuse), or the folder cannot be written.
+    /// # Errors
+    ///
+    /// Misuse: another process holds the lock. Failure: the folder cannot be written.
     pub fn lock(&self) -> Result<Held> {
         Held::new(&self.folder, LOCK, "trains in").map(Held::stays)
     }
 
-    /// Whether a process trains here, as far as this one can tell.
+    /// Whether a process holds the training lock. An unreadable lock file counts as locked.
     pub fn is_locked(&self) -> bool {
         lock::is_taken(&self.folder.join(LOCK))
     }
 
-    /// The checkpoint to use: the best, or the last where no validation has been.
+    /// The checkpoint to use: the best, or the last before the first validation.
     ///
-    /// Errors (misuse): there is none yet.
+    /// # Errors
+    ///
+    /// Misuse: the run has no checkpoint yet.
     pub fn checkpoint(&self) -> Result<PathBuf> {
         let found = [self.best(), self.last()].into_iter().find(|path| path.is_file());
         let folder = self.folder.display();
         found.ok_or_else(|| Error::misuse(format!("{folder} has no checkpoint: train it first")))
     }
 
-    /// The configuration as it was written, whatever the environment says now.
+    /// The stored configuration, without the current environment.
     ///
-    /// Errors: see [`config::load`].
+    /// # Errors
+    ///
+    /// As [`config::load`].
     pub fn load_config(&self) -> Result<Run> {
         config::load_with(&self.config(), [], &[])
     }
 
-    /// Writes the configuration with every default; the folder may move, so its name stays out.
+    /// Writes the configuration with every default. `out` is omitted, because the folder may be moved.
     ///
-    /// Errors: the file cannot be written.
+    /// # Errors
+    ///
+    /// The file cannot be written.
     pub fn save_config(&self, run: &Run) -> Result<()> {
         let text = Run { out: None, ..run.complete() }.to_toml()?;
         write_whole(&self.config(), |out| out.write_all(text.as_bytes()))

@@ -1,7 +1,6 @@
-//! The log as TensorBoard's event files: records of protocol buffers, each with its length and checksums.
+//! Writes the log as TensorBoard event files: protocol-buffer records, each with its length and checksums.
 //!
-//! Only the fields that scalars need are declared; their numbers are those of TensorFlow's `event.proto` and
-//! `summary.proto`.
+//! Only the fields for scalars are declared, with the field numbers of TensorFlow's `event.proto` and `summary.proto`.
 
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{append, make_folder, remove};
@@ -12,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How the names of event files begin.
+/// Prefix of the names of event files.
 const PREFIX: &str = "events.out.tfevents.";
 
 /// One record of an event file.
@@ -21,10 +20,10 @@ pub struct Event {
     /// Seconds since 1970.
     #[prost(double, tag = "1")]
     pub wall_time: f64,
-    /// The update.
+    /// The update number.
     #[prost(int64, tag = "2")]
     pub step: i64,
-    /// In the first record only.
+    /// The file version, in the first record only.
     #[prost(string, optional, tag = "3")]
     pub file_version: Option<String>,
     /// The scalars.
@@ -32,27 +31,27 @@ pub struct Event {
     pub summary: Option<Summary>,
 }
 
-/// Scalars of an update.
+/// The scalars of an update.
 #[derive(Clone, PartialEq, Message)]
 pub struct Summary {
-    /// One after the other.
+    /// The scalars.
     #[prost(message, repeated, tag = "1")]
     pub value: Vec<Scalar>,
 }
 
-/// A number with its name.
+/// A named number.
 #[derive(Clone, PartialEq, Message)]
 pub struct Scalar {
     /// The name, `group/name`.
     #[prost(string, tag = "1")]
     pub tag: String,
-    /// The number.
+    /// The value.
     #[prost(float, optional, tag = "2")]
     pub simple_value: Option<f32>,
 }
 
 impl Event {
-    /// The record as it stands in a file: length, its checksum, the event, its checksum.
+    /// The record in file format: length, its checksum, the event, its checksum.
     pub fn to_record(&self) -> Vec<u8> {
         let data = self.encode_to_vec();
         let length = (data.len() as u64).to_le_bytes();
@@ -60,23 +59,25 @@ impl Event {
     }
 }
 
-/// CRC-32C, turned and shifted as TensorFlow stores it.
+/// CRC-32C, rotated and offset as in TensorFlow.
 fn masked_crc(bytes: &[u8]) -> [u8; 4] {
     const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
     CRC.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
-/// The event file of a run, open at its end.
+/// The event file of a run, open for appending.
 pub struct Events {
     file: File,
     path: PathBuf,
 }
 
 impl Events {
-    /// A new event file in `folder` with every line of the log, in place of those there: what a killed run wrote after
-    /// its checkpoint is not shown twice.
+    /// Creates an event file in `folder` with every line of the log, and removes earlier event files. Lines that a
+    /// killed run wrote after its checkpoint are thus not shown twice.
     ///
-    /// Errors: a file cannot be read, written or removed.
+    /// # Errors
+    ///
+    /// A file cannot be read, written or removed.
     pub fn replay(folder: &Path, log: &Path) -> Result<Self> {
         make_folder(folder)?;
         let entries = std::fs::read_dir(folder).map_err(|e| Error::output("read", folder, &e))?;
@@ -85,7 +86,7 @@ impl Events {
                 remove(&entry.path())?;
             }
         }
-        // TensorBoard takes the newest by name.
+        // TensorBoard picks the newest file by name.
         let path = folder.join(format!("{PREFIX}{:010}.a2d", now() as u64));
         let file = append(&path).map_err(|e| Error::output("write", &path, &e))?;
         let mut events = Self { file, path };
@@ -100,9 +101,11 @@ impl Events {
         Ok(events)
     }
 
-    /// Adds the numbers of a line of the log.
+    /// Appends the numbers of a log line.
     ///
-    /// Errors: the file cannot be written.
+    /// # Errors
+    ///
+    /// The file cannot be written.
     pub fn write(&mut self, line: &Value) -> Result<()> {
         let group = match line {
             line if line.get("bleu").is_some() => "valid",

@@ -1,4 +1,4 @@
-//! BLEU (Papineni et al., 2002): clipped n-gram precisions and a penalty for brevity.
+//! BLEU (Papineni et al., 2002): clipped n-gram precisions and a brevity penalty.
 
 use std::borrow::Cow;
 
@@ -6,34 +6,34 @@ use super::ngrams::{Numbers, matches, ngrams};
 use super::tokenize::{Tokenizer, words};
 use super::{Metric, Rounded, Rounding, case, yes_no};
 
-/// The longest n-grams counted.
+/// The highest n-gram order.
 const ORDER: usize = 4;
-/// Bits of a word's number: four of them fill the 128 of an n-gram.
+/// Bits of a word's number. Four fit into a 128-bit n-gram.
 const BITS: u32 = 32;
 
-/// BLEU from 0 to 100 and its settings; the default ones are sacreBLEU's for a corpus.
+/// BLEU from 0 to 100 and its settings. The defaults are sacreBLEU's for a corpus.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bleu {
-    /// What splits lines into words.
+    /// The tokeniser.
     pub tokenizer: Tokenizer,
-    /// Whether case does not count.
+    /// Whether case is ignored.
     pub lowercase: bool,
-    /// What an order without a match counts as.
+    /// The smoothing of orders without a match.
     pub smoothing: Smoothing,
-    /// Whether the orders that all lines are too short for are left out: for lines by themselves.
+    /// Whether to skip orders longer than the line. Used for sentence scores.
     pub effective_order: bool,
 }
 
-/// What BLEU takes for the precision of an order without a match (Chen and Cherry, 2014).
+/// How BLEU smooths the precision of an order without a match (Chen and Cherry, 2014).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Smoothing {
-    /// Nothing, so that the score is 0.
+    /// No smoothing: the score is 0.
     None,
-    /// As if this much of an n-gram matched.
+    /// This value in place of 0 matches.
     Floor(f64),
-    /// As if so many more n-grams of every order but the first were there, and matched.
+    /// Add this value to the matches and the n-grams of every order but the first.
     AddK(f64),
-    /// As if half an n-gram matched in the first such order, a quarter in the second, and so on.
+    /// Exponential: half an n-gram in the first order without a match, a quarter in the second, and so on.
     #[default]
     Exp,
 }
@@ -69,7 +69,7 @@ impl Metric for Bleu {
     }
 
     fn rounded_score(&self, numbers: &[f64], rounding: Rounding) -> Rounded {
-        // The end of it, from the logarithms on, has 64 bits in either case.
+        // The steps from the logarithms on are in 64 bits for either precision.
         Rounded::double(self.geometric_mean(&Counts::from(numbers), rounding))
     }
 
@@ -87,13 +87,13 @@ impl Metric for Bleu {
 }
 
 impl Bleu {
-    /// Whether the corpus score can tell translations apart: a reference has an n-gram of the
-    /// longest order. Where none has, a perfect corpus scores 0 and a rambling one more.
+    /// Whether the corpus score is meaningful: a reference has an n-gram of the highest order. Otherwise a perfect
+    /// corpus scores 0, and a longer hypothesis scores more.
     pub fn can_judge<S: AsRef<str>>(&self, references: &[S]) -> bool {
         references.iter().any(|line| words(&self.line(line.as_ref())).count() >= ORDER)
     }
 
-    /// A line with white space between its words.
+    /// A line with white space between words.
     fn line<'a>(&self, line: &'a str) -> Cow<'a, str> {
         if self.lowercase {
             Cow::Owned(self.tokenizer.space(&line.to_lowercase()).into_owned())
@@ -102,7 +102,7 @@ impl Bleu {
         }
     }
 
-    /// The geometric mean of the precisions times the penalty, 0 to 100.
+    /// The geometric mean of the precisions times the brevity penalty, 0 to 100.
     fn geometric_mean(&self, counts: &Counts, rounding: Rounding) -> f64 {
         let (precisions, orders) = self.precisions(counts, rounding);
         if precisions[..orders].contains(&0.0) {
@@ -112,8 +112,8 @@ impl Bleu {
         counts.penalty() * (logs / orders as f64).exp()
     }
 
-    /// Per cent of the n-grams that match, by order, and how many orders count. All are 0 where
-    /// nothing matches, and those for which every line is too short.
+    /// The precision of each order in per cent, and the number of orders. Precisions are 0 without any match and for
+    /// orders longer than every line.
     fn precisions(&self, counts: &Counts, rounding: Rounding) -> ([f64; ORDER], usize) {
         let mut precisions = [0.0; ORDER];
         if counts.matched == [0.0; ORDER] {
@@ -145,14 +145,14 @@ impl Bleu {
     }
 }
 
-/// What BLEU needs to know of a line, or of a corpus as the sum of its lines.
+/// The statistics of a line, or of a corpus as the sum of its lines.
 #[derive(Default)]
 struct Counts {
-    /// Words of the hypothesis.
+    /// Hypothesis length in words.
     hypothesis: f64,
-    /// Words of the reference closest in length.
+    /// Length in words of the reference closest in length.
     reference: f64,
-    /// N-grams of the hypothesis that a reference has, by order.
+    /// Matched n-grams of the hypothesis, by order.
     matched: [f64; ORDER],
     /// N-grams of the hypothesis, by order.
     total: [f64; ORDER],
@@ -205,7 +205,7 @@ impl From<&[f64]> for Counts {
     }
 }
 
-/// The length of the reference closest to `length`, the shorter one on ties.
+/// The reference length closest to `length`, the shorter on ties.
 fn closest(length: usize, references: &[Vec<u32>]) -> usize {
     let lengths = references.iter().map(Vec::len);
     lengths.min_by_key(|other| (other.abs_diff(length), *other)).unwrap_or(0)

@@ -1,34 +1,34 @@
-//! chrF (Popović, 2015): the F-score of character n-grams, recall weighing more than precision;
-//! chrF++ (Popović, 2017) counts n-grams of words too.
+//! chrF (Popović, 2015): the F-score of character n-grams, with recall weighted by beta. chrF++ (Popović, 2017) adds
+//! word n-grams.
 
 use super::ngrams::{Numbers, matches, ngrams};
 use super::tokenize::{is_space, words};
 use super::{Metric, Rounded, Rounding, case, yes_no};
 
-/// Bits of a Unicode scalar value: six of them fit into the 128 of an n-gram.
+/// Bits of a Unicode scalar value. Six fit into a 128-bit n-gram.
 const CHAR_BITS: u32 = 21;
-/// Bits of a word's number: four of them fill an n-gram.
+/// Bits of a word's number. Four fit into a 128-bit n-gram.
 const WORD_BITS: u32 = 32;
-/// What stands for nothing where nothing is smoothed.
+/// The value used in place of 0 by epsilon smoothing.
 const EPSILON: f64 = 1e-16;
-/// Numbers of each order: n-grams of the hypothesis, of the reference, and common ones.
+/// Statistics per order: n-grams of the hypothesis, of the reference, and common n-grams.
 const NUMBERS: usize = 3;
 
-/// chrF from 0 to 100 and its settings; the default ones are sacreBLEU's.
+/// chrF from 0 to 100 and its settings. The defaults are sacreBLEU's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chrf {
-    /// The longest n-grams of characters counted, 1 to [`MOST_CHARS`](Self::MOST_CHARS).
+    /// The longest character n-grams, 1 to [`MOST_CHARS`](Self::MOST_CHARS).
     pub char_order: usize,
-    /// The longest n-grams of words counted, 0 to [`MOST_WORDS`](Self::MOST_WORDS).
+    /// The longest word n-grams, 0 to [`MOST_WORDS`](Self::MOST_WORDS).
     pub word_order: usize,
-    /// How many times as much recall weighs as precision.
+    /// Beta: the weight of recall relative to precision.
     pub beta: usize,
-    /// Whether case does not count.
+    /// Whether case is ignored.
     pub lowercase: bool,
-    /// Whether white space counts.
+    /// Whether white space is part of n-grams.
     pub whitespace: bool,
-    /// Whether the F-scores of all orders are averaged, those without n-grams being almost 0;
-    /// otherwise precision and recall are, over the orders that occur on both sides.
+    /// Whether to average the F-scores of all orders, almost 0 for orders without n-grams. Otherwise precision and
+    /// recall are averaged over the orders that occur on both sides.
     pub eps_smoothing: bool,
 }
 
@@ -57,7 +57,7 @@ impl Metric for Chrf {
         format!("case:{case}|eff:{eff}|nc:{nc}|nw:{nw}|space:{space}")
     }
 
-    /// The numbers with the reference that scores best.
+    /// The statistics with the best-scoring reference.
     fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
         let lines: Vec<_> = [hypothesis].iter().chain(references).map(|l| self.line(l)).collect();
         let mut numbers = Numbers::default();
@@ -80,18 +80,18 @@ impl Metric for Chrf {
         } else {
             self.f_score_of_means(numbers, rounding)
         };
-        // sacreBLEU's zero is not computed but written down.
+        // sacreBLEU returns a literal 0 here, in 64 bits.
         Rounded { value, rounding: if value == 0.0 { Rounding::Double } else { rounding } }
     }
 }
 
-/// Sorted n-grams by order: of characters, then of words.
+/// Sorted n-grams by order: characters, then words.
 type Ngrams = Vec<Vec<u128>>;
 
 impl Chrf {
-    /// Characters that an n-gram has room for.
+    /// The most characters in an n-gram.
     pub const MOST_CHARS: usize = (u128::BITS / CHAR_BITS) as usize;
-    /// Words that an n-gram has room for.
+    /// The most words in an n-gram.
     pub const MOST_WORDS: usize = (u128::BITS / WORD_BITS) as usize;
 
     fn line(&self, line: &str) -> String {
@@ -153,14 +153,14 @@ impl Chrf {
     }
 }
 
-/// Hypothesis n-grams of an order that the reference is too short for do not count.
+/// The statistics of an order. Hypothesis n-grams do not count if the reference is too short for the order.
 fn compare((hypothesis, reference): (&Vec<u128>, &Vec<u128>)) -> [f64; NUMBERS] {
     let counted = if reference.is_empty() { 0 } else { hypothesis.len() };
     let matched = matches(hypothesis, &[reference]);
     [counted as f64, reference.len() as f64, matched as f64]
 }
 
-/// A word without the ASCII punctuation that ends it, or else begins it, and that punctuation.
+/// Splits one ASCII punctuation character off a word: at its end, else at its start.
 fn split_mark(word: &str) -> [Option<&str>; 2] {
     let last = word.char_indices().next_back().filter(|&(at, _)| at > 0);
     let (first, second) = match last {

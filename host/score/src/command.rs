@@ -1,4 +1,4 @@
-//! The verb `host score`: hypotheses and references from files, scores to a writer.
+//! The command `host score`: reads hypotheses and references and writes scores.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,35 +12,36 @@ use a2d_system::error::{Error, Result};
 pub use super::input::check_stdin;
 pub use super::options::METRICS;
 
-/// What to score, as asked for on the command line.
+/// The arguments of `host score`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreRequest {
-    /// The translations to score, one a line; `-` is standard input.
+    /// The translations to score, one per line; `-` is standard input.
     pub hypothesis: PathBuf,
-    /// The references, each a file with as many lines; one of the files may be `-`.
+    /// The reference files, with as many lines as the hypothesis. One of all files may be `-`.
     pub references: Vec<PathBuf>,
-    /// Names out of [`METRICS`], in the order wanted.
+    /// Names from [`METRICS`], in output order.
     pub metrics: Vec<String>,
     /// The settings of the metrics.
     pub options: MetricOptions,
-    /// Every line by itself, not the corpus.
+    /// Score every line separately instead of the corpus.
     pub sentence: bool,
-    /// A JSON list of `{"name", "score", "signature"}` with unrounded scores, not sacreBLEU's lines;
-    /// of lines by themselves, `"scores"` is the list of theirs.
+    /// Write a JSON list of `{"name", "score", "signature"}` with unrounded scores instead of sacreBLEU's lines. With
+    /// `sentence`, `"scores"` lists the scores of all lines.
     pub json: bool,
-    /// Nothing but the numbers.
+    /// Write the numbers only.
     pub score_only: bool,
-    /// Decimal places of the scores, but in JSON.
+    /// Decimal places of the scores, except in JSON.
     pub places: usize,
-    /// Triples to be written too.
+    /// Triples to write as well.
     pub export: Option<Export>,
 }
 
-/// Scores what `request` names and writes the result to `out`.
+/// Scores the files of `request` and writes the result to `out`.
 ///
 /// # Errors
-/// [`Error::Misuse`] for an unknown metric, a file that cannot be read or is not UTF-8, an empty
-/// file, or files with different numbers of lines; [`Error::Failed`] if something cannot be written.
+///
+/// [`Error::Misuse`] for an unknown metric, a file that cannot be read, is not UTF-8 or is empty, or files with
+/// different numbers of lines; [`Error::Failed`] if output cannot be written.
 pub fn run(request: &ScoreRequest, out: &mut dyn Write) -> Result<()> {
     let metrics = metrics_of_lines(request)?;
     let source = request.export.iter().map(|export| &export.source);
@@ -85,8 +86,7 @@ fn write(scores: &[Score], request: &ScoreRequest, out: &mut dyn Write) -> io::R
     scores.iter().try_for_each(|score| writeln!(out, "{}", printed(score, request)))
 }
 
-/// Writes the scores of all lines: `scores[m]` are those of a metric. Each line has those of all
-/// metrics, with tabs between.
+/// Writes the scores of every line. `scores[m]` are the scores by metric `m`; a row has all metrics, separated by tabs.
 fn write_sentences(
     scores: &[Vec<Score>],
     request: &ScoreRequest,
@@ -115,7 +115,7 @@ fn json_of_lines(of: &[Score]) -> serde_json::Value {
     json!({"name": of[0].name, "scores": scores, "signature": of[0].signature})
 }
 
-/// Writes scores as sacreBLEU's lines.
+/// Writes scores in sacreBLEU's line format.
 pub fn write_lines(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
     scores.iter().try_for_each(|score| writeln!(out, "{score}"))
 }
@@ -129,7 +129,7 @@ pub fn write_json(scores: &[Score], out: &mut dyn Write) -> io::Result<()> {
     write_pretty(&list, out)
 }
 
-/// Writes a JSON list, a field a line.
+/// Writes a JSON list with one field per line.
 pub(super) fn write_pretty(list: &[serde_json::Value], out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &list)?;
     writeln!(out)

@@ -1,4 +1,4 @@
-//! The verb `host compare`: systems against a baseline, with the significance of what lies between.
+//! The command `host compare`: compares systems with a baseline and tests significance.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,54 +11,53 @@ use super::{Metric, MetricOptions, Table, command, input, signature};
 use a2d_system::error::{Error, Result};
 use a2d_system::text;
 
-/// What to compare, as asked for on the command line.
+/// The arguments of `host compare`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompareRequest {
-    /// The translations of two systems or more, one a line; the first is the baseline.
+    /// The translations of two or more systems, one per line; the first is the baseline.
     pub hypotheses: Vec<PathBuf>,
-    /// The references, each a file with as many lines.
+    /// The reference files, with as many lines.
     pub references: Vec<PathBuf>,
-    /// Names out of [`METRICS`](super::METRICS), in the order wanted.
+    /// Names from [`METRICS`](super::METRICS), in output order.
     pub metrics: Vec<String>,
     /// The settings of the metrics.
     pub options: MetricOptions,
-    /// How significance is tested.
+    /// The significance test.
     pub test: Test,
-    /// Where the random numbers start.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// A JSON list, not a table.
+    /// Write a JSON list instead of a table.
     pub json: bool,
     /// Decimal places of the table's scores.
     pub places: usize,
-    /// Triples to be written too.
+    /// Triples to write as well.
     pub export: Option<Export>,
 }
 
-/// A test of significance, and how often it draws.
+/// A significance test and its number of draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {
-    /// Lines drawn anew.
+    /// Paired bootstrap, with the number of resamples.
     PairedBootstrap(usize),
-    /// Translations changing systems.
+    /// Approximate randomisation, with the number of trials.
     ApproximateRandomisation(usize),
 }
 
-/// What a metric says of all systems.
+/// The results of all systems by one metric.
 struct Compared {
     name: String,
     signature: String,
     outcomes: Vec<Outcome>,
-    /// For each system whether every line counts as the baseline's: there is no difference to be tested then, whatever
-    /// p-value the test has for one of 0.
+    /// For each system, whether every line has the baseline's statistics. No difference is then tested.
     alike: Vec<bool>,
 }
 
-/// Compares what `request` names and writes the result to `out`.
+/// Compares the systems of `request` and writes the result to `out`.
 ///
 /// # Errors
-/// [`Error::Misuse`] for less than two systems or one given twice, an unknown metric, a file that
-/// cannot be read or is not UTF-8, an empty file, or files with different numbers of lines;
-/// [`Error::Failed`] if something cannot be written.
+///
+/// [`Error::Misuse`] for fewer than two systems or a repeated one, an unknown metric, a file that cannot be read, is
+/// not UTF-8 or is empty, or files with different numbers of lines; [`Error::Failed`] if output cannot be written.
 pub fn run(request: &CompareRequest, out: &mut dyn Write) -> Result<()> {
     let metrics = request.options.metrics(&request.metrics)?;
     check(request)?;
@@ -129,7 +128,8 @@ fn compare(
     Ok(Compared { name: metric.name(), signature, outcomes, alike })
 }
 
-/// For each system its name, whether it is the baseline, whether its translations are (`same`), and its `scores`.
+/// For each system: its name, whether it is the baseline, whether its translations equal the baseline's (`same`), and
+/// its `scores`.
 fn json_of(compared: &[Compared], same: &[bool], request: &CompareRequest) -> Vec<Value> {
     let score = |of: &Compared, system: usize| {
         let Outcome { score, interval, p_value } = of.outcomes[system];
@@ -150,7 +150,7 @@ fn json_of(compared: &[Compared], same: &[bool], request: &CompareRequest) -> Ve
     request.hypotheses.iter().enumerate().map(system).collect()
 }
 
-/// A row for each system, a column for each metric; which systems do not differ, and the signatures below.
+/// Writes a row per system and a column per metric, then the systems equal to the baseline and the signatures.
 fn write_table(
     compared: &[Compared],
     same: &[bool],

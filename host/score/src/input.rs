@@ -1,4 +1,4 @@
-//! The texts that `host score` and `host compare` read.
+//! Reads the texts for `host score` and `host compare`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use a2d_system::text;
 /// The lines of a text; `-` is standard input.
 ///
 /// # Errors
+///
 /// [`Error::Misuse`] for a file that cannot be read, is not UTF-8 or is empty.
 pub fn read(path: &Path) -> Result<Vec<String>> {
     let lines = text::read_lines(path)?;
@@ -17,9 +18,10 @@ pub fn read(path: &Path) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The lines of a text that has as many as `of`, which is read from `first`.
+/// The lines of a text that must have as many lines as `of`, which was read from `first`.
 ///
 /// # Errors
+///
 /// As [`read`], and [`Error::Misuse`] for another number of lines.
 pub fn read_parallel(path: &Path, first: &Path, of: &[String]) -> Result<Vec<String>> {
     let lines = read(path)?;
@@ -35,9 +37,10 @@ pub fn read_parallel(path: &Path, first: &Path, of: &[String]) -> Result<Vec<Str
     )))
 }
 
-/// Standard input can be read only once.
+/// Checks that standard input is used at most once.
 ///
 /// # Errors
+///
 /// [`Error::Misuse`] if more than one of the files is `-`.
 pub fn check_stdin<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
     if files.into_iter().filter(|path| text::is_stdin(path)).count() > 1 {

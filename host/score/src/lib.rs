@@ -1,9 +1,9 @@
-//! Scores equal to sacreBLEU 2.6.0: BLEU, chrF and TER, and whether two systems differ in them.
+//! Scores equal to sacreBLEU 2.6.0: BLEU, chrF and TER, and significance tests between systems.
 //!
-//! A [`Metric`] counts some numbers of every line. A corpus' score is computed from their sums
-//! ([`corpus`]), a line's from its own ([`sentences`]), and a test of significance from the sums
-//! over lines drawn at random ([`significance`]). Numbers are counted by all threads but added in
-//! the order of the lines, so no score depends on the threads.
+//! A [`Metric`] computes a row of statistics per line. The score of a corpus is computed from their sums ([`corpus`]),
+//! the score of a line from its own row ([`sentences`]), and a significance test from sums over random lines
+//! ([`significance`]). Rows are computed in parallel and added in line order, so scores do not depend on the number of
+//! threads.
 
 #![deny(unsafe_code)]
 
@@ -36,44 +36,44 @@ pub use rounding::{Rounded, Rounding};
 pub use table::Table;
 pub use ter::Ter;
 
-/// A way to score translations, with its settings.
+/// A metric with its settings.
 pub trait Metric: Send + Sync {
-    /// What the score is called: `BLEU`, `chrF2++`.
+    /// The name of the score: `BLEU`, `chrF2++`.
     fn name(&self) -> String;
 
-    /// The settings as `key:value` pairs joined by `|`, as they stand in a signature.
+    /// The settings as `key:value` pairs joined by `|`, for the signature.
     fn settings(&self) -> String;
 
-    /// The numbers of a line; those of a corpus are their sums.
+    /// The statistics of a line. Those of a corpus are their sums.
     fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64>;
 
-    /// The score of a line or a corpus from its numbers, every step rounded as `rounding` says.
+    /// The score of a line or a corpus from its statistics, with every step rounded to `rounding`.
     fn rounded_score(&self, numbers: &[f64], rounding: Rounding) -> Rounded;
 
-    /// What stands after the score in the line that is printed, if anything.
+    /// Text printed after the score.
     fn detail(&self, _numbers: &[f64]) -> String {
         String::new()
     }
 
-    /// The score of a line or a corpus from its numbers.
+    /// The score of a line or a corpus from its statistics.
     fn score(&self, numbers: &[f64]) -> f64 {
         self.rounded_score(numbers, Rounding::Double).value
     }
 }
 
-/// A score and the settings it was computed with.
+/// A score and the settings of its computation.
 ///
-/// Displayed as the line that sacreBLEU prints: `name|signature = score detail`. The score is
-/// rounded to one decimal place, or to the precision asked for (`{:.2}`).
+/// Displayed as sacreBLEU's line: `name|signature = score detail`. The score is rounded to one decimal place, or to the
+/// given precision (`{:.2}`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// What the metric is called.
+    /// The name of the metric.
     pub name: String,
-    /// Not rounded; from 0 to 100, but for TER, which has no upper end.
+    /// The unrounded score, from 0 to 100; TER has no upper bound.
     pub score: f64,
-    /// The settings as `key:value` pairs joined by `|`, in sacreBLEU's order, our version last.
+    /// The settings as `key:value` pairs joined by `|`, in sacreBLEU's order, followed by the version of this crate.
     pub signature: String,
-    /// What stands after the score in the line: the precisions and lengths of BLEU, or nothing.
+    /// Text after the score: the precisions and lengths of BLEU, or nothing.
     pub detail: String,
 }
 
@@ -87,11 +87,12 @@ impl fmt::Display for Score {
 
 /// Corpus BLEU from 0 to 100, with sacreBLEU's default settings.
 ///
-/// `references[k]` is the k-th reference of every line. Words are split by `13a`, case counts, an
-/// order without a match is smoothed exponentially, and the reference length of a line is the one
-/// closest to the hypothesis (the shorter of two equally close). Without any common word it is 0.
+/// `references[k]` is the k-th reference of every line. Lines are tokenised by `13a`, case matters, orders without a
+/// match are smoothed exponentially, and the reference length of a line is the closest to the hypothesis (the shorter
+/// on ties). Without any common word the score is 0.
 ///
 /// # Errors
+///
 /// As [`corpus`].
 pub fn bleu<S: AsRef<str> + Sync>(hypotheses: &[S], references: &[Vec<S>]) -> Result<Score> {
     corpus(&Bleu::default(), hypotheses, references)
@@ -99,11 +100,11 @@ pub fn bleu<S: AsRef<str> + Sync>(hypotheses: &[S], references: &[Vec<S>]) -> Re
 
 /// Corpus chrF2 from 0 to 100, with sacreBLEU's default settings.
 ///
-/// `references[k]` is the k-th reference of every line; of several, the one with which a line
-/// scores best counts (the first on ties). White space is ignored, case is not, and the average is
-/// over the orders that occur on both sides.
+/// `references[k]` is the k-th reference of every line. The reference with the best score of a line counts (the first
+/// on ties). White space is ignored, case matters, and the average is over the orders that occur on both sides.
 ///
 /// # Errors
+///
 /// As [`corpus`].
 pub fn chrf<S: AsRef<str> + Sync>(hypotheses: &[S], references: &[Vec<S>]) -> Result<Score> {
     corpus(&Chrf::default(), hypotheses, references)
@@ -112,8 +113,9 @@ pub fn chrf<S: AsRef<str> + Sync>(hypotheses: &[S], references: &[Vec<S>]) -> Re
 /// The score of a corpus; `references[k]` is the k-th reference of every line.
 ///
 /// # Errors
-/// [`Misuse`](a2d_system::error::Error::Misuse) if there is nothing to score or a reference has more or
-/// fewer lines than there are hypotheses.
+///
+/// [`Misuse`](a2d_system::error::Error::Misuse) if there are no lines or no references, or if the numbers of lines
+/// differ.
 pub fn corpus<S: AsRef<str> + Sync>(
     metric: &dyn Metric,
     hypotheses: &[S],
@@ -123,9 +125,10 @@ pub fn corpus<S: AsRef<str> + Sync>(
     Ok(scored(metric, &sums, references.len()))
 }
 
-/// The score of every line by itself.
+/// The score of every line.
 ///
 /// # Errors
+///
 /// As [`corpus`].
 pub fn sentences<S: AsRef<str> + Sync>(
     metric: &dyn Metric,
@@ -145,23 +148,23 @@ fn scored(metric: &dyn Metric, numbers: &[f64], references: usize) -> Score {
     }
 }
 
-/// The signature of a metric; `test` says how systems were compared, each setting with `|` after it.
+/// The signature of a metric. `test` are the settings of the significance test, each followed by `|`.
 fn signature(metric: &dyn Metric, references: usize, test: &str) -> String {
     let (settings, version) = (metric.settings(), env!("CARGO_PKG_VERSION"));
     format!("nrefs:{references}|{test}{settings}|version:a2d-{version}")
 }
 
-/// How signatures say whether something holds.
+/// A Boolean in signatures.
 fn yes_no(holds: bool) -> &'static str {
     if holds { "yes" } else { "no" }
 }
 
-/// How signatures say whether case counts.
+/// Case sensitivity in signatures.
 fn case(lowercase: bool) -> &'static str {
     if lowercase { "lc" } else { "mixed" }
 }
 
-/// Refuses a corpus without lines or references, or with streams of different lengths.
+/// Rejects a corpus without lines or references, or with different numbers of lines.
 fn check<S>(hypotheses: &[S], references: &[Vec<S>]) -> Result<()> {
     if hypotheses.is_empty() {
         return Err(Error::misuse("nothing to score: there are no hypotheses"));

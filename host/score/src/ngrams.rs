@@ -1,11 +1,11 @@
-//! Counting n-grams without hashing: an n-gram is packed exactly into 128 bits, and equal ones
-//! stand side by side in a sorted list.
+//! Counts n-grams without hashing: an n-gram is packed exactly into 128 bits, and equal n-grams are adjacent in a
+//! sorted list.
 
 use std::collections::HashMap;
 
 use super::tokenize::words;
 
-/// Numbers the words of one line and its references: equal words, equal numbers.
+/// Numbers the words of a line and its references: equal words get equal numbers.
 #[derive(Default)]
 pub struct Numbers<'a>(HashMap<&'a str, u32>);
 
@@ -22,9 +22,9 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// All n-grams of `symbols`, sorted, repeated ones repeated.
+/// All n-grams of `symbols`, sorted, with repetitions.
 ///
-/// A symbol is below `2^bits`, and `n * bits` is at most 128.
+/// Symbols are below `2^bits`, and `n * bits` is at most 128.
 pub fn ngrams(symbols: &[u32], n: usize, bits: u32) -> Vec<u128> {
     debug_assert!(n as u32 * bits <= u128::BITS);
     let mut grams: Vec<u128> = symbols.windows(n).map(|gram| pack(gram, bits)).collect();
@@ -32,8 +32,8 @@ pub fn ngrams(symbols: &[u32], n: usize, bits: u32) -> Vec<u128> {
     grams
 }
 
-/// How many n-grams of `hypothesis` the references hold: each kind counts as often as it occurs in
-/// the hypothesis, but at most as often as in the reference that has most of it. All lists sorted.
+/// The clipped n-gram matches: each n-gram counts as often as in the hypothesis, but at most as often as in the
+/// reference with most occurrences. All lists are sorted.
 pub fn matches(hypothesis: &[u128], references: &[&[u128]]) -> u64 {
     let clipped = |equal: &[u128]| {
         let most = references.iter().map(|reference| count(reference, equal[0])).max();

@@ -3,25 +3,26 @@
 use super::{Bleu, Chrf, Metric, Ter};
 use a2d_system::error::{Error, Result};
 
-/// The metrics by the names that `--metrics` takes.
+/// The metric names that `--metrics` accepts.
 pub const METRICS: [&str; 4] = ["bleu", "chrf", "chrf++", "ter"];
 
-/// The settings of all metrics; the default ones are sacreBLEU's.
+/// The settings of all metrics. The defaults are sacreBLEU's.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MetricOptions {
-    /// Of `bleu`.
+    /// Settings of `bleu`.
     pub bleu: Bleu,
-    /// Of `chrf`, and of `chrf++` but for its n-grams of up to two words.
+    /// Settings of `chrf`, and of `chrf++` except its word n-grams of up to two words.
     pub chrf: Chrf,
-    /// Of `ter`.
+    /// Settings of `ter`.
     pub ter: Ter,
 }
 
 impl MetricOptions {
-    /// The metrics of these names.
+    /// The metrics with these names.
     ///
     /// # Errors
-    /// [`Error::Misuse`] for an unknown name, or none.
+    ///
+    /// [`Error::Misuse`] for an unknown name or an empty list.
     pub fn metrics(&self, names: &[String]) -> Result<Vec<Box<dyn Metric>>> {
         if names.is_empty() {
             return Err(Error::misuse(format!("no metric; known are {}", METRICS.join(", "))));

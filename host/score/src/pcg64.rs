@@ -1,17 +1,17 @@
-//! The random numbers of `numpy.random.default_rng(seed)`, which sacreBLEU draws lines with: PCG64
-//! (O'Neill, 2014), its seed spread by numpy's `SeedSequence`, and Lemire's bounded numbers (2019).
+//! The random numbers of `numpy.random.default_rng(seed)`, which sacreBLEU uses: PCG64 (O'Neill, 2014), seeded by
+//! numpy's `SeedSequence`, and Lemire's bounded integers (2019).
 
 /// The multiplier of the 128-bit generator.
 const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
-/// Words of the pool that a seed is spread over.
+/// The number of words in the entropy pool of `SeedSequence`.
 const POOL: usize = 4;
 
-/// A generator that goes on as numpy's does.
+/// The generator, equal to numpy's.
 #[derive(Debug, Clone)]
 pub struct Pcg64 {
     state: u128,
     increment: u128,
-    /// The upper half of a number whose lower half is used.
+    /// The unused upper half of a 64-bit number.
     half: Option<u32>,
 }
 
@@ -33,7 +33,7 @@ impl Pcg64 {
         folded.rotate_right((self.state >> 122) as u32)
     }
 
-    /// The next 32 bits: two of them come from 64, the lower ones first.
+    /// The next 32 bits. One 64-bit number yields two, the lower half first.
     pub fn next_u32(&mut self) -> u32 {
         if let Some(half) = self.half.take() {
             return half;
@@ -43,8 +43,7 @@ impl Pcg64 {
         both as u32
     }
 
-    /// A number below `bound`, all equally likely, as `integers(bound)` draws it. If there is only
-    /// one, none is drawn.
+    /// A uniform number below `bound`, equal to `integers(bound)`. A `bound` of 1 draws nothing.
     pub fn below(&mut self, bound: u32) -> u32 {
         if bound <= 1 {
             return 0;
@@ -63,7 +62,7 @@ impl Pcg64 {
     }
 }
 
-/// Coin tosses as `integers(2, dtype=bool)` draws them: the bits of 32 at a time, lowest first.
+/// Coin tosses equal to `integers(2, dtype=bool)`: the bits of 32-bit numbers, lowest first.
 #[derive(Debug, Clone)]
 pub struct Coin {
     rng: Pcg64,
@@ -72,7 +71,7 @@ pub struct Coin {
 }
 
 impl Coin {
-    /// Tosses that begin where `rng` is.
+    /// Tosses from the current state of `rng`.
     pub fn new(rng: Pcg64) -> Self {
         Self { rng, bits: 0, left: 0 }
     }
@@ -89,13 +88,13 @@ impl Coin {
     }
 }
 
-/// Two times 128 bits in which every bit of the seed changes about half.
+/// Two 128-bit numbers from a seed, by `SeedSequence`. Each seed bit flips about half the result's bits.
 fn spread(seed: u64) -> [u128; 2] {
     let pool = mixed(seed);
     let mut hash = Hash { constant: 0x8b51_f9dd, multiplier: 0x58f3_8ded };
     let mut words = pool.iter().cycle().map(|word| u128::from(hash.next(*word)));
     let mut next = || words.next().unwrap_or(0);
-    // Words make pairs with the lower one first, pairs make numbers with the upper one first.
+    // 32-bit words pair with the lower first, 64-bit words with the upper first.
     std::array::from_fn(|_| {
         let [a, b, c, d] = std::array::from_fn(|_| next());
         b << 96 | a << 64 | d << 32 | c
@@ -115,7 +114,7 @@ fn mixed(seed: u64) -> [u32; POOL] {
     pool
 }
 
-/// A hash function that is another one each time.
+/// The hash function of `SeedSequence`. Its multiplier changes with every call.
 struct Hash {
     constant: u32,
     multiplier: u32,

@@ -1,4 +1,4 @@
-//! How good the translations of a text are, and which score can tell.
+//! The translation quality of a corpus, and the score to compare models by.
 
 use super::{Bleu, Score, chrf, corpus};
 use a2d_system::error::Result;
@@ -13,9 +13,10 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Of a corpus with one reference, by BLEU with these settings.
+    /// Scores a corpus with one reference, with these settings of BLEU.
     ///
     /// # Errors
+    ///
     /// As [`corpus`].
     pub fn of<S: AsRef<str> + Sync>(
         metric: &Bleu,
@@ -27,7 +28,7 @@ impl Quality {
     }
 }
 
-/// A score that can tell models apart.
+/// The score to compare models by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judge {
     /// BLEU.
@@ -36,8 +37,8 @@ pub enum Judge {
     Chrf,
 }
 
-/// What tells models with these scores, BLEU and chrF, apart: the first of the two that all have above 0, or nothing. A
-/// score that cannot tell is absent, as BLEU is where no reference has four words.
+/// The score to compare models by, from their BLEU and chrF: the first of the two that is above 0 for all models. A
+/// score that cannot compare is absent, such as BLEU if no reference has four words.
 pub fn judge(models: &[(Option<f64>, Option<f64>)]) -> Option<Judge> {
     let above = |score: Option<f64>| score.is_some_and(|score| score > 0.0);
     if models.iter().all(|(bleu, _)| above(*bleu)) {

@@ -1,19 +1,19 @@
-//! Arithmetic in two precisions: the tests of significance draw the same lines as sacreBLEU, but
-//! their last digits are only equal if sums and scores are rounded to 32 bits where it does so.
+//! Arithmetic in two precisions. The significance tests draw the same lines as sacreBLEU, but equal it to the last
+//! digit only if sums and scores are rounded to 32 bits where sacreBLEU does so.
 
-/// What the result of an operation is rounded to.
+/// The precision of a result.
 ///
 /// Rounding the 64-bit result of `+ - * /` on 32-bit numbers gives exactly the 32-bit result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
-    /// 64 bits: nothing happens.
+    /// 64 bits: no rounding.
     Double,
     /// 32 bits.
     Single,
 }
 
 impl Rounding {
-    /// The number as the format holds it.
+    /// Rounds a number to this precision.
     pub fn of(self, number: f64) -> f64 {
         match self {
             Self::Double => number,
@@ -21,23 +21,23 @@ impl Rounding {
         }
     }
 
-    /// The format that holds both.
+    /// The wider of two precisions.
     pub fn wider(self, other: Self) -> Self {
         if self == other { self } else { Self::Double }
     }
 }
 
-/// A number and the format it is held in.
+/// A number and its precision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rounded {
-    /// The number.
+    /// The value.
     pub value: f64,
-    /// The format.
+    /// The precision.
     pub rounding: Rounding,
 }
 
 impl Rounded {
-    /// A number of 64 bits.
+    /// A 64-bit number.
     pub fn double(value: f64) -> Self {
         Self { value, rounding: Rounding::Double }
     }

@@ -1,37 +1,37 @@
-//! Whether a system differs from a baseline by more than chance (Koehn, 2004; Riezler and Maxwell,
-//! 2005), drawn and computed as sacreBLEU 2.6.0 does, to the last digits.
+//! Tests whether a system differs significantly from a baseline (Koehn, 2004; Riezler and Maxwell, 2005), with the
+//! random numbers and the rounding of sacreBLEU 2.6.0.
 
 use rayon::prelude::*;
 
 use super::pcg64::{Coin, Pcg64};
 use super::{Metric, Rounded, Rounding, Table};
 
-/// Draws made before their scores are computed: they bound the memory, not the result.
+/// Resamples drawn before their scores are computed. It bounds memory and does not affect the result.
 const CHUNK: usize = 64;
 
-/// What is known of a system by one metric.
+/// The result of a system by one metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
-    /// The score of its corpus.
+    /// The corpus score.
     pub score: f64,
-    /// Its score over lines drawn anew, if they were.
+    /// The bootstrap confidence interval, for the paired bootstrap.
     pub interval: Option<Interval>,
-    /// How probable a difference as large as that to the baseline is where there is none; the
-    /// baseline has no such number.
+    /// The p-value: the probability of a difference from the baseline at least this large by chance. `None` for the
+    /// baseline.
     pub p_value: Option<f64>,
 }
 
-/// Where 95 % of the scores over lines drawn anew are.
+/// The 95 % confidence interval of bootstrap scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// The mean of all scores.
+    /// The mean score.
     pub mean: f64,
     /// Half the width of the interval.
     pub half_width: f64,
 }
 
-/// Paired bootstrap: as many lines as there are, drawn with replacement, `resamples` times. The
-/// tables are those of the systems, the baseline's first, over the same lines.
+/// Paired bootstrap: draws all lines anew with replacement, `resamples` times. `tables` has one table per system over
+/// the same lines, the baseline first.
 pub fn paired_bootstrap(
     metric: &dyn Metric,
     tables: &[Table],
@@ -52,8 +52,8 @@ pub fn paired_bootstrap(
     (0..tables.len()).map(outcome).collect()
 }
 
-/// Approximate randomisation: the translations of a line change systems or stay, `trials` times.
-/// The tables are those of the systems, the baseline's first, over the same lines.
+/// Approximate randomisation: swaps the translations of random lines between two systems, `trials` times. `tables` has
+/// one table per system over the same lines, the baseline first.
 pub fn approximate_randomisation(
     metric: &dyn Metric,
     tables: &[Table],
@@ -74,7 +74,7 @@ pub fn approximate_randomisation(
     (0..tables.len()).map(outcome).collect()
 }
 
-/// Scores, and the format all of them are held in.
+/// Scores and their common precision.
 #[derive(Debug)]
 struct Sample {
     values: Vec<f64>,
@@ -82,7 +82,7 @@ struct Sample {
 }
 
 impl FromIterator<Rounded> for Sample {
-    /// One score of 64 bits makes all of them so.
+    /// A single 64-bit score makes the precision 64 bits.
     fn from_iter<I: IntoIterator<Item = Rounded>>(scores: I) -> Self {
         let mut sample = Self { values: Vec::new(), rounding: Rounding::Single };
         for Rounded { value, rounding } in scores {
@@ -107,7 +107,7 @@ impl Sample {
         Interval { mean: sorted.mean(), half_width: self.rounding.of(0.5 * width) }
     }
 
-    /// How far apart the two are in each draw, less how far they are in the mean.
+    /// The absolute differences of each resample, minus their mean.
     fn centred_differences(&self, baseline: &Self) -> Self {
         let rounding = self.rounding.wider(baseline.rounding);
         let pairs = self.values.iter().zip(&baseline.values);
@@ -118,8 +118,8 @@ impl Sample {
         apart
     }
 
-    /// The share of draws in which the difference is larger than the real one; that counts as a
-    /// draw too, so that no difference is impossible.
+    /// The share of resamples with a difference above the observed one. The observed difference counts as a
+    /// resample, so the p-value is never 0.
     fn p_value(&self, difference: f64) -> f64 {
         let difference = self.rounding.of(difference);
         let larger = self.values.iter().filter(|value| **value > difference).count();
@@ -127,7 +127,7 @@ impl Sample {
     }
 }
 
-/// The scores of each system over the same lines drawn at random.
+/// The scores of each system over the same random lines.
 fn bootstrap_scores(
     metric: &dyn Metric,
     tables: &[Table],
@@ -151,7 +151,7 @@ fn bootstrap_scores(
     by_system(&scores, tables.len())
 }
 
-/// The numbers of the lines drawn, added one after the other in 32 bits as sacreBLEU adds them.
+/// The sums of the statistics of the drawn lines, added one by one in 32 bits as in sacreBLEU.
 fn sum_of(numbers: &[f32], width: usize, drawn: &[u32]) -> Vec<f64> {
     let mut sums = vec![0.0_f32; width];
     for line in drawn {
@@ -161,7 +161,7 @@ fn sum_of(numbers: &[f32], width: usize, drawn: &[u32]) -> Vec<f64> {
     sums.into_iter().map(f64::from).collect()
 }
 
-/// For each system but the baseline, how far the two are apart when lines change places at random.
+/// For each system but the baseline, the differences from the baseline when lines are swapped at random.
 fn shuffled_differences(
     metric: &dyn Metric,
     tables: &[Table],
@@ -183,7 +183,7 @@ fn shuffled_differences(
     by_system(&differences, tables.len() - 1)
 }
 
-/// The sums over the lines of the baseline where the coin fell heads and of the system elsewhere.
+/// The sums over the lines of the baseline on heads and of the system on tails.
 fn mixture(baseline: &Table, system: &Table, heads: &[bool]) -> Vec<f64> {
     let mut sums = vec![0.0; baseline.width()];
     for ((a, b), heads) in baseline.rows().zip(system.rows()).zip(heads) {
@@ -193,7 +193,7 @@ fn mixture(baseline: &Table, system: &Table, heads: &[bool]) -> Vec<f64> {
     sums
 }
 
-/// Draws `per_time` things `times` times, one after the other, and evaluates them side by side.
+/// Draws `per_time` items `times` times in sequence, and evaluates the draws in parallel.
 fn in_chunks<T: Sync>(
     times: usize,
     per_time: usize,
@@ -214,7 +214,7 @@ fn by_system(scores: &[Vec<Rounded>], systems: usize) -> Vec<Sample> {
     (0..systems).map(|system| scores.iter().map(|of| of[system]).collect()).collect()
 }
 
-/// The sum in numpy's order: eight interleaved sums of up to 128 numbers, then halves of halves.
+/// The sum in numpy's order: eight interleaved sums over blocks of up to 128 numbers, combined pairwise.
 fn pairwise_sum(values: &[f64], rounding: Rounding) -> f64 {
     const LANES: usize = 8;
     const BLOCK: usize = 128;

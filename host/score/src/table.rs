@@ -1,11 +1,11 @@
-//! The numbers that a metric counts, line by line.
+//! The statistics of a metric, line by line.
 
 use rayon::prelude::*;
 
 use super::{Metric, check};
 use a2d_system::error::Result;
 
-/// A row of numbers for each line of a corpus, of which there is at least one.
+/// A row of statistics per line of a non-empty corpus.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     width: usize,
@@ -13,11 +13,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// Counts every line; `references[k]` is the k-th reference of every line.
+    /// Computes the statistics of every line. `references[k]` is the k-th reference of every line.
     ///
     /// # Errors
-    /// [`Misuse`](a2d_system::error::Error::Misuse) if there is nothing to score or a reference has more
-    /// or fewer lines than there are hypotheses.
+    ///
+    /// [`Misuse`](a2d_system::error::Error::Misuse) if there are no lines or no references, or if the numbers of lines
+    /// differ.
     pub fn of<S: AsRef<str> + Sync>(
         metric: &dyn Metric,
         hypotheses: &[S],
@@ -32,12 +33,12 @@ impl Table {
         Ok(Self { width: rows[0].len(), numbers: rows.concat() })
     }
 
-    /// Numbers in a row.
+    /// The length of a row.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// All numbers, row by row.
+    /// All statistics, row-major.
     pub fn numbers(&self) -> &[f64] {
         &self.numbers
     }
@@ -47,8 +48,8 @@ impl Table {
         self.numbers.chunks_exact(self.width)
     }
 
-    /// The numbers of the corpus. All are whole, and their sums exact, but for TER's mean lengths
-    /// of several references: those are rounded the same way every time.
+    /// The statistics of the corpus. Sums are of integers and exact, except TER's mean lengths of several references;
+    /// those are rounded deterministically.
     pub fn sums(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.width];
         for row in self.rows() {

@@ -1,4 +1,4 @@
-//! Source, translation and reference side by side, as COMET takes them.
+//! Triples of source, translation and reference, in COMET's input format.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,16 @@ use a2d_system::error::{Error, Result};
 use a2d_system::files::{has_place, write_output};
 use a2d_system::text;
 
-/// Where triples go and what they need, as asked for on the command line.
+/// The arguments for writing triples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
-    /// The text that was translated.
+    /// The source text.
     pub source: PathBuf,
-    /// A file for each hypothesis, in their order.
+    /// One output file per hypothesis, in the same order.
     pub files: Vec<PathBuf>,
 }
 
-/// A line of the file; the names are COMET's.
+/// A line of the file, with COMET's field names.
 #[derive(Serialize)]
 struct Triple<'a> {
     src: &'a str,
@@ -28,11 +28,12 @@ struct Triple<'a> {
 }
 
 impl Export {
-    /// Looks before long work whether every file can be written.
+    /// Checks before long work that every file can be written.
     ///
     /// # Errors
-    /// [`Error::Misuse`] unless there is one reference, and a file for each hypothesis that is
-    /// none of the others; [`Error::Failed`] for a place that does not exist.
+    ///
+    /// [`Error::Misuse`] unless there are one reference and one distinct file per hypothesis; [`Error::Failed`] for a
+    /// folder that does not exist.
     pub fn check(&self, hypotheses: usize, references: usize) -> Result<()> {
         let refuse = |text: String| Err(Error::misuse(format!("--export-triples {text}")));
         if references > 1 {
@@ -56,10 +57,11 @@ impl Export {
         Ok(())
     }
 
-    /// Writes a JSON object a line, `{"src", "mt", "ref"}`, for each of `hypotheses`; the first one
-    /// was read from `first`.
+    /// Writes one JSON object per line, `{"src", "mt", "ref"}`, for each of `hypotheses`. The first hypothesis was read
+    /// from `first`.
     ///
     /// # Errors
+    ///
     /// [`Error::Misuse`] for a source that cannot be read or has another number of lines;
     /// [`Error::Failed`] for a file that cannot be written.
     pub fn write(

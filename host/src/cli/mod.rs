@@ -108,6 +108,7 @@ impl DeviceArgs {
     /// The device that is asked for.
     ///
     /// # Errors
+    ///
     /// Misuse: the arguments contradict each other, or there is no such device.
     pub fn choose(&self, globals: &Globals) -> Result<Chosen> {
         choose(wish(self.backend, self.device)?, globals.count(), globals.quiet)
@@ -255,7 +256,9 @@ impl Globals {
 
     /// Sets the number of threads of this process.
     ///
-    /// Errors: the system refuses to start them.
+    /// # Errors
+    ///
+    /// The system refuses to start them.
     pub fn start_threads(&self) -> Result<()> {
         // Neither is left to the environment, whose numbers may be of any size.
         let count = self.threads.map_or_else(cores, NonZeroUsize::get);

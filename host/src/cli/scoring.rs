@@ -172,7 +172,9 @@ pub enum SmoothMethod {
 impl MetricArgs {
     /// The settings of the metrics.
     ///
-    /// Errors (misuse): a value for a way of smoothing that has none.
+    /// # Errors
+    ///
+    /// Misuse: a value for a way of smoothing that has none.
     pub fn options(&self) -> Result<MetricOptions> {
         let bleu = Bleu {
             tokenizer: self.tokenize,

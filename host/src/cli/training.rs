@@ -132,7 +132,9 @@ impl RunArgs {
 impl TrainArgs {
     /// The settings that the arguments ask for.
     ///
-    /// Errors: a `--set` without `=`, a path that is not UTF-8.
+    /// # Errors
+    ///
+    /// A `--set` without `=`, a path that is not UTF-8.
     pub fn settings(&self) -> Result<Vec<Setting>> {
         self.run.settings(Vec::new())
     }
@@ -141,7 +143,9 @@ impl TrainArgs {
 impl DistillArgs {
     /// The settings that the arguments ask for.
     ///
-    /// Errors: a `--set` without `=`, a path that is not UTF-8.
+    /// # Errors
+    ///
+    /// A `--set` without `=`, a path that is not UTF-8.
     pub fn settings(&self) -> Result<Vec<Setting>> {
         let teacher = self.teacher.as_ref();
         let teacher = teacher.map(|path| Setting::path("--teacher", "teacher.run", path));

@@ -112,7 +112,9 @@ pub struct EvaluateArgs {
 impl TranslateArgs {
     /// How many translations of each line are wanted.
     ///
-    /// Errors (misuse): more than the beam keeps.
+    /// # Errors
+    ///
+    /// Misuse: more than the beam keeps.
     pub fn wanted(&self) -> Result<usize> {
         let (wanted, beam) = (self.n_best.unwrap_or(1), self.search.beam);
         let text = || format!("--n-best {wanted} needs --beam {wanted} or more, found {beam}");

@@ -8,6 +8,7 @@ use std::io::Write;
 /// Runs it.
 ///
 /// # Errors
+///
 /// As [`average`].
 pub fn run(args: AverageArgs, out: &mut dyn Write) -> Result<()> {
     let AverageArgs { run, last, out: folder } = args;

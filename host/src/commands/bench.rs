@@ -8,7 +8,9 @@ use std::path::Path;
 
 /// Measures, and prints one line a measurement.
 ///
-/// Errors: batches that cannot be used (misuse), a lost device, `out` cannot be written.
+/// # Errors
+///
+/// Batches that cannot be used (misuse), a lost device, `out` cannot be written.
 pub fn run(args: BenchArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let device = args.device.choose(globals)?;
     device.check("--precision", args.precision)?;

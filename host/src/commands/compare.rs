@@ -8,6 +8,7 @@ use std::io::Write;
 /// Runs it.
 ///
 /// # Errors
+///
 /// As [`compare::run`]; options that contradict each other (misuse).
 pub fn run(args: CompareArgs, out: &mut dyn Write) -> Result<()> {
     compare::run(&args.try_into()?, out)

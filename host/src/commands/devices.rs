@@ -10,7 +10,9 @@ use std::path::Path;
 
 /// Lists the devices, one a line, marks the one that `auto` takes, and says what keeps there from being more.
 ///
-/// Errors: `out` cannot be written.
+/// # Errors
+///
+/// `out` cannot be written.
 pub fn run(args: DevicesArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let auto = DeviceArgs::default().choose(globals)?.device();
     let (gpus, missing) = gpu::list();

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 /// Trains what is missing: teacher, student alone (with `distill.baseline`), student; then scores them all.
 ///
-/// Errors: a configuration, data, teacher or run that cannot be used (misuse); what training meets.
+/// # Errors
+///
+/// A configuration, data, teacher or run that cannot be used (misuse); what training meets.
 pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     let asked = ranks.agree(Asked::new(&args, globals, ranks))?;
     let Asked { mut run, folder, place, mut beside, begun } = asked;

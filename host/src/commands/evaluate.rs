@@ -15,7 +15,9 @@ use std::path::Path;
 
 /// Translates the source and scores it against the references.
 ///
-/// Errors: a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
+/// # Errors
+///
+/// A run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     // Before the model is looked at: a metric that there is not is misuse of this command.
     MetricOptions::default().metrics(&args.metrics)?;

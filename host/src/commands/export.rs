@@ -14,6 +14,7 @@ use std::path::Path;
 /// Writes the image, once it is compared with its run.
 ///
 /// # Errors
+///
 /// A run or a text that cannot be used (misuse), a worse image than wanted, an output that cannot be written.
 pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     has_place(&args.out)?;

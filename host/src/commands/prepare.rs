@@ -13,7 +13,9 @@ use std::path::Path;
 
 /// Prepares a folder and reports on the corpus.
 ///
-/// Errors: those of [`prepare::run`].
+/// # Errors
+///
+/// Those of [`prepare::run`].
 pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let request = PrepareRequest {
         source_lang: args.source_lang,
@@ -48,7 +50,9 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 /// it is, and so is what a run that was `begun` has learned from. Where data are prepared, the folder of the run is held
 /// in `place` before.
 ///
-/// Errors: those of [`prepare::run`]; no data and no text; a folder of other data that is not the run's own.
+/// # Errors
+///
+/// Those of [`prepare::run`]; no data and no text; a folder of other data that is not the run's own.
 pub fn ensure(
     run: &Run,
     folder: &Path,

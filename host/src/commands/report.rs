@@ -14,7 +14,9 @@ const MOST_SENTENCES: usize = 50;
 
 /// Writes the page of some runs. What little there is to compute is computed on the CPU.
 ///
-/// Errors: a folder without a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
+/// # Errors
+///
+/// A folder without a run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: ReportArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     if args.sentences.len() > MOST_SENTENCES {
         let found = args.sentences.len();

@@ -8,6 +8,7 @@ use std::io::Write;
 /// Runs it.
 ///
 /// # Errors
+///
 /// As [`command::run`]; options that contradict each other (misuse).
 pub fn run(args: ScoreArgs, out: &mut dyn Write) -> Result<()> {
     command::run(&args.try_into()?, out)

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// Trains the configuration's model without a teacher, and scores it.
 ///
-/// Errors: a configuration, data or run that cannot be used (misuse); what training meets.
+/// # Errors
+///
+/// A configuration, data or run that cannot be used (misuse); what training meets.
 pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     let Asked { mut run, folder, place, begun } = ranks.agree(Asked::new(&args, globals, ranks))?;
     let data =
@@ -68,7 +70,9 @@ pub(super) fn alone(run: &Run) -> Run {
 
 /// Looks before anything is written whether `run` may be trained in `folder`; says whether it was begun there.
 ///
-/// Errors (misuse): a run is there that is not to be continued, or is another one.
+/// # Errors
+///
+/// Misuse: a run is there that is not to be continued, or is another one.
 pub(super) fn may_train(run: &Run, folder: &Path, resume: bool) -> Result<bool> {
     if !resume {
         return RunDir::free(folder).map(|()| false);

@@ -16,7 +16,9 @@ use std::path::Path;
 
 /// Translates the input's lines.
 ///
-/// Errors: a run or an input that cannot be used (misuse), an output that cannot be written, a signal.
+/// # Errors
+///
+/// A run or an input that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let n_best = args.wanted()?;
     if args.resume && text::is_stdin(&args.output) {
@@ -59,7 +61,9 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
 
 /// Whether `path` is a run or an image that can be used so.
 ///
-/// Errors (misuse): it is neither, or cannot.
+/// # Errors
+///
+/// Misuse: it is neither, or cannot.
 pub(super) fn check_model(path: &Path, device: &DeviceArgs, int8_cache: bool) -> Result<()> {
     if !is_image(path) {
         if int8_cache {
@@ -78,6 +82,7 @@ pub(super) fn check_model(path: &Path, device: &DeviceArgs, int8_cache: bool) ->
 /// The device that a run translates on. An image needs none: it runs on the CPU as on a board.
 ///
 /// # Errors
+///
 /// Misuse: the arguments contradict each other, or there is no such device.
 pub(super) fn device(model: &Path, args: &DeviceArgs, globals: &Globals) -> Result<Option<Chosen>> {
     if is_image(model) { Ok(None) } else { args.choose(globals).map(Some) }

@@ -8,6 +8,7 @@ use std::io::Write;
 /// Runs it.
 ///
 /// # Errors
+///
 /// As [`watch`].
 pub fn run(args: WatchArgs, out: &mut dyn Write) -> Result<()> {
     let WatchArgs { run, once, interval, json } = args;

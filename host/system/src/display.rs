@@ -1,11 +1,11 @@
-//! What training and other long work shows: a bar on a terminal, lines elsewhere, nothing when quiet.
+//! Progress display: a bar on a terminal, plain lines elsewhere, nothing in quiet mode.
 
 use crate::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// The display of one training after another, on standard error.
+/// The progress display of consecutive training stages, on standard error.
 #[derive(Debug)]
 pub struct Display {
     form: Form,
@@ -21,13 +21,13 @@ enum Form {
     Quiet,
 }
 
-/// What is shown now.
+/// The stage on display.
 #[derive(Debug)]
 struct Stage {
     label: String,
     total: u64,
     bar: Option<ProgressBar>,
-    /// The first update seen and when: a resumed training does not start at 0.
+    /// The first update displayed and its time. A resumed stage does not start at 0.
     first: Option<(u64, Instant)>,
 }
 
@@ -42,19 +42,19 @@ impl Form {
 }
 
 impl Display {
-    /// A display for this process' standard error; plain lines come every `interval` updates.
+    /// A display on standard error. In line mode a line is printed every `interval` updates.
     pub fn new(quiet: bool, interval: u64) -> Self {
         Self { form: Form::of_stderr(quiet), interval: interval.max(1), stage: None }
     }
 
-    /// Begins a training of `total` updates; 0: nobody knows.
+    /// Begins a stage of `total` updates; 0 means unknown.
     pub fn begin(&mut self, label: &str, total: u64) {
         self.end();
         let bar = (self.form == Form::Bar).then(|| bar(label, total));
         self.stage = Some(Stage { label: label.to_owned(), total, bar, first: None });
     }
 
-    /// Shows an update: its number, the terms of its loss, the learning rate, the speed.
+    /// Displays an update: its number, the terms of its loss, the learning rate, the speed.
     pub fn step(&mut self, update: u64, terms: &[(&str, f64)], lr: f64, tokens_per_second: f64) {
         let Some(stage) = &mut self.stage else { return };
         let (first, since) = *stage.first.get_or_insert_with(|| (update, Instant::now()));
@@ -71,7 +71,7 @@ impl Display {
         }
     }
 
-    /// A line of text, above the bar.
+    /// Prints a line of text above the bar.
     pub fn line(&self, text: &str) {
         match (self.form, self.stage.as_ref().and_then(|stage| stage.bar.as_ref())) {
             (Form::Quiet, _) => {}
@@ -80,7 +80,7 @@ impl Display {
         }
     }
 
-    /// Ends the training: the bar goes, lines stay.
+    /// Ends the stage: clears the bar, keeps the lines.
     pub fn end(&mut self) {
         if let Some(bar) = self.stage.take().and_then(|stage| stage.bar) {
             bar.finish_and_clear();
@@ -89,31 +89,31 @@ impl Display {
 }
 
 impl Drop for Display {
-    /// An error must not leave half a bar before its message.
+    /// Clears the bar, so that an error message starts on a clean line.
     fn drop(&mut self) {
         self.end();
     }
 }
 
-/// Work that nobody knows the end of: for how long it has gone on, on standard error.
+/// Progress of work of unknown length: the elapsed time, on standard error.
 #[derive(Debug)]
 pub struct Wait {
     form: Form,
     label: String,
     since: Instant,
     bar: Option<ProgressBar>,
-    /// When the next plain line comes; then after twice the time.
+    /// Elapsed time at which the next plain line is printed. It doubles with every line.
     next: Duration,
 }
 
 impl Wait {
-    /// Shows nothing yet.
+    /// Starts the clock. Nothing is displayed before the first [`Wait::tick`].
     pub fn new(quiet: bool, label: String) -> Self {
         let (form, since) = (Form::of_stderr(quiet), Instant::now());
         Self { form, label, since, bar: None, next: Duration::from_secs(2) }
     }
 
-    /// Shows the time; to be called again and again.
+    /// Updates the display. Call it regularly.
     pub fn tick(&mut self) {
         let elapsed = self.since.elapsed();
         if self.form == Form::Bar {
@@ -165,7 +165,7 @@ fn message(terms: &[(&str, f64)], lr: f64, tokens_per_second: f64) -> String {
     text + &format!("{tokens_per_second:.0} tokens/s  lr {lr:.2e}")
 }
 
-/// The time left, from the updates done since the first one seen.
+/// The estimated time left, from the speed since the first update displayed.
 fn eta(done: u64, left: u64, elapsed: Duration) -> String {
     if done == 0 || left == 0 {
         return String::new();
@@ -174,7 +174,7 @@ fn eta(done: u64, left: u64, elapsed: Duration) -> String {
     format!("  eta {}", duration(seconds as u64))
 }
 
-/// Seconds as a person tells them: `47s`, `3m07s`, `2h15m`.
+/// Formats seconds: `47s`, `3m07s`, `2h15m`.
 pub fn duration(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s}s"),
@@ -183,7 +183,7 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// Writes a line; nobody is left to tell where standard error is gone.
+/// Writes a line to standard error. Write errors are ignored.
 fn plain(text: &str) {
     let _ = writeln!(output::stderr(), "{text}");
 }

@@ -1,48 +1,48 @@
-//! What went wrong, and the exit code that says so.
+//! Errors and their exit codes.
 
 use a2d_core::backend::Lost;
 use a2d_core::search;
 use std::fmt;
 use std::path::Path;
 
-/// The result of everything fallible in this crate.
+/// The result of fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure as the user sees it: one line that names the file, line or key, and what to do.
+/// An error as the user sees it: one line that names the file, line or key, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The program was used wrongly: arguments, configuration, input files. Exit code 2.
+    /// Wrong usage: arguments, configuration or input files. Exit code 2.
     Misuse(String),
-    /// The work failed: a full disk, a lost device, a loss that is no number. Exit code 1.
+    /// The work failed: a full disk, a lost device, a NaN loss. Exit code 1.
     Failed(String),
-    /// Stopped by a signal (its number); what was learned is saved. Exit code 128 + signal.
+    /// Stopped by a signal (its number), after saving. Exit code 128 + signal.
     Interrupted(i32),
-    /// Another rank of this training failed with this exit code, and tells of it; this one has nothing to say.
+    /// Another rank of this training failed with this exit code and reports the error. This rank prints nothing.
     Elsewhere(u8),
 }
 
 impl Error {
-    /// A misuse, from any text.
+    /// [`Error::Misuse`] with this message.
     pub fn misuse(text: impl Into<String>) -> Self {
         Self::Misuse(text.into())
     }
 
-    /// A failure, from any text.
+    /// [`Error::Failed`] with this message.
     pub fn failed(text: impl Into<String>) -> Self {
         Self::Failed(text.into())
     }
 
-    /// An input file that cannot be read: `verb` is what was tried ("read", "open").
+    /// An input file that cannot be read. `verb` names the failed operation ("read", "open").
     pub fn input(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         Self::Misuse(format!("cannot {verb} {}: {}", path.display(), reason(error)))
     }
 
-    /// An output that cannot be written.
+    /// An output file that cannot be written. `verb` names the failed operation ("write", "lock").
     pub fn output(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         Self::Failed(format!("cannot {verb} {}: {}", path.display(), reason(error)))
     }
 
-    /// A failure of a device: `text` names it and says why.
+    /// A device failure. `text` names the device and the reason.
     pub fn lost(text: &str) -> Self {
         let help = "what was saved is whole; where memory ran out, lower `max_tokens`";
         Self::Failed(format!("{text}; {help}"))
@@ -59,7 +59,7 @@ impl Error {
     }
 }
 
-/// The system's reason without its error number.
+/// The operating system's message without its error number.
 fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
@@ -68,14 +68,14 @@ fn reason(error: &std::io::Error) -> String {
     }
 }
 
-/// A failure: the device that work was begun on has gone.
+/// A lost device is a failure.
 impl From<Lost> for Error {
     fn from(lost: Lost) -> Self {
         Self::lost(lost.0)
     }
 }
 
-/// A failure: why a search could not be run.
+/// A failed search is a failure.
 impl From<search::Error> for Error {
     fn from(error: search::Error) -> Self {
         match error {

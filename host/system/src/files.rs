@@ -1,4 +1,4 @@
-//! Files that are whole or not there: written to a temporary name, synced, renamed.
+//! Atomic files: written to a temporary name, synced, renamed.
 
 use crate::error::{Error, Result};
 use std::fs::{File, Metadata, OpenOptions};
@@ -6,12 +6,14 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// How the names of files begin that are being written.
+/// Prefix of the names of temporary files.
 const UNFINISHED: &str = ".writing-";
 
-/// Writes `path` through `fill`. The earlier file stays whole until the new one is complete on disk.
+/// Writes `path` atomically through `fill`. An earlier file stays in place until the new one is synced to disk.
 ///
-/// Errors: the folder cannot be written, or the disk is full; `path` is then as it was.
+/// # Errors
+///
+/// The folder cannot be written, or the disk is full. `path` is then unchanged.
 pub fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
@@ -21,31 +23,35 @@ pub fn write_whole(
     unfinished.finish()
 }
 
-/// A file that takes its place when it is finished, and vanishes where it is not.
+/// A temporary file. [`Unfinished::finish`] renames it to its final path; dropping it deletes it.
 pub struct Unfinished {
     path: PathBuf,
-    /// To write to, at any place.
+    /// The temporary file, buffered and seekable.
     pub file: BufWriter<NamedTempFile>,
 }
 
 impl Unfinished {
-    /// A file that is to be `path`.
+    /// Creates a temporary file in the folder of `path`.
     ///
-    /// Errors: the folder cannot be written.
+    /// # Errors
+    ///
+    /// The folder cannot be written.
     pub fn begin(path: &Path) -> Result<Self> {
         let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder_of(path));
         let file = file.map_err(|e| Error::output("write", path, &e))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, file) })
     }
 
-    /// What it is to be.
+    /// The final path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts it in its place, complete on disk.
+    /// Syncs the file to disk and renames it to its final path.
     ///
-    /// Errors: as [`write_whole`].
+    /// # Errors
+    ///
+    /// As [`write_whole`].
     pub fn finish(self) -> Result<()> {
         let Self { path, file } = self;
         let placed = (|| {
@@ -53,16 +59,19 @@ impl Unfinished {
             allow_reading(file.as_file())?;
             file.as_file().sync_all()?;
             file.persist(&path).map_err(|e| e.error)?;
-            // The rename itself must survive a power cut.
+            // The rename itself must survive a power failure.
             File::open(folder_of(&path))?.sync_all()
         })();
         placed.map_err(|e| Error::output("write", &path, &e))
     }
 }
 
-/// Writes what a user asked to have in `path`: a device or a pipe as it is, the target of a link, or a whole file.
+/// Writes a user's output to `path`. Devices and pipes are written directly, links are followed, and files are written
+/// atomically.
 ///
-/// Errors: as [`write_whole`].
+/// # Errors
+///
+/// As [`write_whole`].
 pub fn write_output(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
@@ -79,27 +88,33 @@ pub fn write_output(
     written.map_err(|e| Error::output("write", path, &e))
 }
 
-/// All bytes of a file that the program wrote once. What is none, a device that never ends or a pipe without a writer,
-/// is refused: a folder from elsewhere may hold anything under its names.
+/// Reads a file of a run or data folder. Devices and pipes are rejected: a folder from another source may contain an
+/// endless device or a pipe without a writer.
 ///
-/// Errors: it cannot be read, or is no file.
+/// # Errors
+///
+/// The file cannot be read, or is not a regular file.
 pub fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     is_plain(&std::fs::metadata(path)?)?;
     std::fs::read(path)
 }
 
-/// Opens what [`read`] reads.
+/// Opens a file under the same rules as [`read`].
 ///
-/// Errors: as there.
+/// # Errors
+///
+/// As [`read`].
 pub fn open(path: &Path) -> std::io::Result<File> {
     is_plain(&std::fs::metadata(path)?)?;
     File::open(path)
 }
 
-/// Opens a file of a folder of the program's own, to read it and to write where it ends; it is made where there is none.
-/// A link is not followed: in a folder from elsewhere it may name any file of the user.
+/// Opens a file for reading and appending, and creates it if missing. Links are not followed: in a folder from another
+/// source, a link may point to any file of the user.
 ///
-/// Errors: it cannot be opened, is a link, or no file.
+/// # Errors
+///
+/// The file cannot be opened, is a link, or is not a regular file.
 pub fn append(path: &Path) -> std::io::Result<File> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => return Err(foreign("a link, which is not written to")),
@@ -110,7 +125,7 @@ pub fn append(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).read(true).append(true).open(path)
 }
 
-/// A folder says itself what it is when it is opened.
+/// Folders pass: opening one fails with its own error.
 fn is_plain(found: &Metadata) -> std::io::Result<()> {
     match found.is_file() || found.is_dir() {
         true => Ok(()),
@@ -122,7 +137,7 @@ fn foreign(is: &str) -> std::io::Error {
     std::io::Error::new(ErrorKind::InvalidInput, format!("it is {is}"))
 }
 
-/// Takes away what a killed program was writing in `folder`; what cannot be removed stays.
+/// Removes the temporary files that a killed process left in `folder`. Files that cannot be removed stay.
 pub fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -132,16 +147,18 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-/// Whether `path` is a file that a run cannot do without, beside the configuration of one.
+/// Whether `path` is an essential file of a run: one of four names, beside a `config.toml`.
 pub fn is_part_of_run(path: &Path) -> bool {
     let parts = ["config.toml", "tokenizer.json", "best.safetensors", "last.safetensors"];
     let named = parts.iter().any(|part| path.file_name().is_some_and(|name| name == *part));
     named && path.is_file() && path.with_file_name("config.toml").is_file()
 }
 
-/// Looks before long work whether its output has a place.
+/// Checks before long work that its output can be written.
 ///
-/// Errors: the folder of `path` does not exist, or `path` is a folder; it is a part of a run (misuse).
+/// # Errors
+///
+/// The folder of `path` does not exist, or `path` is a folder. Misuse: `path` is part of a run.
 pub fn has_place(path: &Path) -> Result<()> {
     if is_part_of_run(path) {
         let text = "is a part of the run beside it: choose another output";
@@ -159,7 +176,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Temporary files are private; what replaces a user's file is as readable as any other.
+/// Temporary files are private by default. The final file is world-readable.
 #[cfg(unix)]
 fn allow_reading(file: &File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -171,9 +188,11 @@ fn allow_reading(_: &File) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 ///
-/// Errors: it cannot be removed.
+/// # Errors
+///
+/// It cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::output("remove", path, &e)),

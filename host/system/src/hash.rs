@@ -1,4 +1,4 @@
-//! Telling bytes apart: file contents, vocabularies, damage. Not for secrets.
+//! A 64-bit hash to identify vocabularies and file contents and to detect damage. Not cryptographic.
 
 use a2d_core::rng::scramble;
 
@@ -11,21 +11,21 @@ pub fn bytes(bytes: &[u8]) -> u64 {
     hash.end()
 }
 
-/// [`bytes`] of what comes in parts.
+/// The incremental form of [`bytes`].
 pub struct Running {
     state: u64,
-    /// What is left over of the parts so far: less than a word.
+    /// Bytes not hashed yet: less than one word.
     rest: [u8; 8],
     held: usize,
 }
 
 impl Running {
-    /// Of `length` bytes in all.
+    /// Starts the hash of `length` bytes in total.
     pub fn new(length: u64) -> Self {
         Self { state: length, rest: [0; 8], held: 0 }
     }
 
-    /// The next part.
+    /// Adds the next part.
     pub fn add(&mut self, mut part: &[u8]) {
         if self.held > 0 {
             let taken = part.len().min(8 - self.held);
@@ -55,7 +55,7 @@ fn step(state: u64, word: [u8; 8]) -> u64 {
     product ^ (product >> 32)
 }
 
-/// 16 hexadecimal digits.
+/// The hash as 16 hexadecimal digits.
 pub fn hex(hash: u64) -> String {
     format!("{hash:016x}")
 }

@@ -1,4 +1,4 @@
-//! What every part of the program needs of the system: files, locks, signals, output, errors.
+//! The interface to the operating system: files, locks, signals, output, errors.
 
 #![deny(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Files that one process at a time works on.
+//! File locks that exclude other processes.
 
 use crate::error::Error;
 use crate::files::{append, open};
@@ -7,26 +7,27 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often a file is tried before it is another process's: who looks by [`is_taken`] holds it for a moment ...
+/// Attempts before a lock counts as taken: [`is_taken`] of another process holds the lock for a moment ...
 const TRIES: usize = 5;
-/// ... and this long is waited in between.
+/// ... and the pause between attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Why a file is not this process's own.
+/// Why a file could not be locked.
 #[derive(Debug)]
 pub enum Refused {
-    /// Another process works on it.
+    /// Another process holds the lock.
     Taken,
-    /// It cannot be opened or locked.
+    /// The file cannot be opened or locked.
     Failed(std::io::Error),
 }
 
-/// The file that `open` opens at `path`, kept from other processes until it is dropped, or the process ends in any way.
+/// Opens the file at `path` with `open` and locks it until it is dropped or the process ends.
 ///
-/// Who worked on it before may have removed it after it was opened here: it is then opened anew.
+/// If the previous holder removed the file after `open`, the file is opened again.
 ///
 /// # Errors
-/// Another process works on it; it cannot be opened or locked.
+///
+/// Another process holds the lock, or the file cannot be opened or locked.
 pub fn take(path: &Path, mut open: impl FnMut() -> std::io::Result<File>) -> Result<File, Refused> {
     let mut tries = 1;
     loop {
@@ -44,21 +45,22 @@ pub fn take(path: &Path, mut open: impl FnMut() -> std::io::Result<File>) -> Res
     }
 }
 
-/// A folder that is this process's own to work in, until it is dropped.
+/// A folder locked by this process until the value is dropped.
 #[derive(Debug)]
 pub struct Held {
     path: PathBuf,
     stays: bool,
-    /// Kept from others as long as it is open.
+    /// The lock is held while this file is open.
     _file: File,
 }
 
 impl Held {
-    /// Keeps other processes away from `folder` by the file `name` in it; `does` says in a message to them what is done
-    /// there.
+    /// Locks `folder` through the lock file `name` in it. `does` describes the work in the error message that other
+    /// processes print.
     ///
     /// # Errors
-    /// Another process works there (misuse), or the folder cannot be written.
+    ///
+    /// Misuse: another process holds the lock. Failure: the folder cannot be written.
     pub fn new(folder: &Path, name: &str, does: &str) -> Result<Self, Error> {
         let path = folder.join(name);
         let wrong = |e: std::io::Error| Error::output("lock", &path, &e);
@@ -77,7 +79,7 @@ impl Held {
         Ok(Self { path, stays: false, _file: file })
     }
 
-    /// Leaves the file there when it is dropped.
+    /// Keeps the lock file on disk after the drop.
     pub fn stays(mut self) -> Self {
         self.stays = true;
         self
@@ -92,7 +94,7 @@ impl Drop for Held {
     }
 }
 
-/// Whether a process works on the file at `path`, as far as this one can tell: where it cannot, one may.
+/// Whether a process holds the lock of the file at `path`. An unreadable file counts as locked.
 pub fn is_taken(path: &Path) -> bool {
     match open(path) {
         Ok(file) => file.try_lock_shared().is_err(),
@@ -100,7 +102,7 @@ pub fn is_taken(path: &Path) -> bool {
     }
 }
 
-/// Whether `path` names this very file.
+/// Whether `path` still names the open file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -112,7 +114,7 @@ fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
     }
 }
 
-/// Elsewhere a file that is open cannot lose its name.
+/// On other systems an open file cannot be removed or renamed.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> std::io::Result<bool> {
     Ok(true)

@@ -1,27 +1,27 @@
-//! What people read: standard output that ends quietly with its reader, and text that no terminal obeys.
+//! Standard output and standard error: a closed pipe is no error, and terminal control characters are escaped.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Result, Stderr, StdoutLock, Write};
 
-/// Standard output, whose reader may go at any time (`host translate ... | head`).
+/// Standard output whose reader may close the pipe at any time (`host translate ... | head`).
 #[derive(Debug)]
 pub struct Output {
     out: StdoutLock<'static>,
-    /// Whether nothing is left to be done where nobody reads.
+    /// Whether a closed pipe ends the process.
     ends: bool,
 }
 
-/// Standard output for data, the last that a program gives: without a reader it is done.
+/// Standard output for data, the program's final result: a closed pipe ends the process with exit code 0.
 pub fn data() -> Output {
     Output { out: std::io::stdout().lock(), ends: true }
 }
 
-/// Standard output for people, who are told of work: it goes on where nobody listens.
+/// Standard output for messages. Work continues after the pipe is closed.
 pub fn people() -> Shown<Output> {
     Shown(Output { out: std::io::stdout().lock(), ends: false })
 }
 
-/// Standard error, for people.
+/// Standard error, for messages.
 pub fn stderr() -> Shown<Stderr> {
     Shown(std::io::stderr())
 }
@@ -39,7 +39,7 @@ impl Write for Output {
 }
 
 impl Output {
-    /// The result, or `done` where nobody reads.
+    /// The result; on a closed pipe, `done` or the end of the process.
     fn quietly<T>(&self, result: Result<T>, done: T) -> Result<T> {
         match result {
             Err(e) if e.kind() == ErrorKind::BrokenPipe && self.ends => std::process::exit(0),
@@ -49,7 +49,7 @@ impl Output {
     }
 }
 
-/// A place that people read: what is written there goes through [`printable`], each time a whole piece of text.
+/// A writer for people. All text goes through [`printable`]; each write must contain complete characters.
 #[derive(Debug)]
 pub struct Shown<W>(pub W);
 
@@ -68,8 +68,8 @@ impl<W: Write> Write for Shown<W> {
     }
 }
 
-/// Text with everything that a terminal would obey, or that would turn the order of what stands around it, as its
-/// number in the form of JSON: `\u001b`. Ends of lines and tabs stay, and so does JSON's meaning.
+/// Escapes control characters and bidirectional overrides as in JSON: `\u001b`. Newlines and tabs stay. JSON text keeps
+/// its meaning.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_obeyed) {
         return Cow::Borrowed(text);
@@ -89,10 +89,10 @@ fn is_obeyed(c: char) -> bool {
     turns || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
-/// Bytes of a message that are shown; what a file or a flag holds may be longer than any screen.
+/// The longest message in bytes. A file or flag quoted in it may be longer.
 const LONGEST: usize = 2000;
 
-/// A message as one line of bearable length: how it begins and how it ends.
+/// The message as one line, shortened in the middle to 2000 bytes.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     if text.len() > LONGEST {

@@ -1,4 +1,4 @@
-//! Ctrl-C, a terminal that is closed, and the like: noted while work goes on, so that it can be saved first.
+//! SIGINT, SIGTERM and SIGHUP: recorded, so that training can save before it stops.
 
 use crate::error::{Error, Result};
 use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM};
@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The signal that asked for the end; 0: none.
+/// The termination signal received; 0 if none.
 static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// From now on the first SIGINT, SIGTERM or SIGHUP is noted and the second ends the process at once. A SIGHUP that
-/// `nohup` keeps away stays away.
+/// Installs the handlers: the first SIGINT, SIGTERM or SIGHUP is recorded, the second ends the process at once. A
+/// SIGHUP ignored through `nohup` stays ignored.
 ///
-/// Errors: the system refuses.
+/// # Errors
+///
+/// The operating system rejects the handler.
 pub fn install() -> Result<()> {
     let signal = SIGNAL.get_or_init(Arc::default);
     let again = Arc::new(AtomicBool::new(false));
     for number in [SIGINT, SIGTERM].into_iter().chain((!ignored(SIGHUP)).then_some(SIGHUP)) {
-        // Actions run in the order of their registration: the end must be looked at first.
+        // Actions run in the order of registration, so the conditional shutdown comes first.
         flag::register_conditional_shutdown(number, 128 + number, again.clone())
             .and_then(|_| flag::register(number, again.clone()))
             .and_then(|_| flag::register_usize(number, signal.clone(), number as usize))
@@ -27,10 +29,12 @@ pub fn install() -> Result<()> {
     Ok(())
 }
 
-/// Makes failures of what would end the process where it stands: a file that grows beyond a limit of the shell
-/// (SIGXFSZ: writing fails), and memory that is not there (SIGABRT: exit code 1; Rust's own line says of how much).
+/// Turns two fatal signals into failures: a file above the shell's size limit (SIGXFSZ becomes a write error), and out
+/// of memory (SIGABRT becomes exit code 1, after Rust's own message with the size).
 ///
-/// Errors: the system refuses.
+/// # Errors
+///
+/// The operating system rejects the handler.
 pub fn survive() -> Result<()> {
     let on = Arc::new(AtomicBool::new(true));
     #[cfg(unix)]
@@ -42,7 +46,7 @@ fn refused(error: std::io::Error) -> Error {
     Error::failed(format!("cannot watch for signals: {error}"))
 }
 
-/// Whether the process was started so that `signal` does nothing, as far as the system tells (Linux).
+/// Whether the process was started with `signal` ignored. Known on Linux only.
 fn ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -50,15 +54,17 @@ fn ignored(signal: i32) -> bool {
     mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// The signal that asked for the end, if one did since [`install`].
+/// The termination signal received since [`install`], if any.
 pub fn stop_requested() -> Option<i32> {
     let number = SIGNAL.get()?.load(Ordering::SeqCst);
     (number != 0).then_some(number as i32)
 }
 
-/// Goes on unless a signal asked for the end.
+/// Fails if a termination signal was received.
 ///
-/// Errors: one did.
+/// # Errors
+///
+/// [`Error::Interrupted`] with the signal's number.
 pub fn go_on() -> Result<()> {
     stop_requested().map_or(Ok(()), |signal| Err(Error::Interrupted(signal)))
 }

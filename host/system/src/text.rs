@@ -1,4 +1,4 @@
-//! Reading text: one sentence a line, UTF-8, plain or gzipped, from a file or standard input.
+//! Reading text: one sentence per line, UTF-8, plain or gzipped, from a file or standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,13 +8,14 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 
-/// All lines of a text, without their ends.
+/// All lines of a text, without line ends.
 ///
 /// `-` is standard input; a name ending in `.gz` is decompressed. Lines end at `\n` only (an
 /// optional `\r` before it goes too), never at the other Unicode line separators, so line N of two
 /// parallel files stay together. The last line may lack its end; an empty file has no lines.
 ///
 /// # Errors
+///
 /// [`Error::Misuse`] when the file cannot be read, or naming the first line that is not UTF-8, or longer than
 /// [`LONGEST_LINE`].
 pub fn read_lines(path: &Path) -> Result<Vec<String>> {
@@ -36,7 +37,7 @@ pub fn read_lines(path: &Path) -> Result<Vec<String>> {
     }
 }
 
-/// What messages call `path`: `standard input` for `-`.
+/// The name of `path` in messages: `standard input` for `-`.
 pub fn name(path: &Path) -> String {
     if is_stdin(path) { "standard input".into() } else { path.display().to_string() }
 }
@@ -62,17 +63,17 @@ fn open_file(path: &Path) -> Result<Box<dyn BufRead + Send>> {
     }
 }
 
-/// How much larger than its packed file a text may be. Ordinary text is three to five times as large; ...
+/// The largest ratio of unpacked to packed size. Ordinary text has three to five; ...
 const MOST_UNPACKED: u64 = 100;
-/// ... and what has fewer bytes fills no memory.
+/// ... and an unpacked text up to this many bytes is always accepted.
 const FEW: u64 = 1 << 26;
 
-/// Bytes of text that a file of so many packed ones may hold.
+/// The most unpacked bytes accepted from a file of `packed` bytes.
 fn most(packed: u64) -> u64 {
     packed.saturating_mul(MOST_UNPACKED).max(FEW)
 }
 
-/// What comes out of a packed file: no more of it than a text would be.
+/// The unpacked stream, limited to `left` more bytes.
 struct Unpacked<R> {
     input: R,
     left: u64,
@@ -99,38 +100,39 @@ fn strip_end(line: &mut Vec<u8>) {
     }
 }
 
-/// The longest line that is read, in bytes: no sentence is as long, and a file without
-/// line ends must not fill the memory.
+/// The longest line accepted, in bytes. It bounds memory for files without line ends.
 pub const LONGEST_LINE: usize = 1 << 20;
 
-/// Adds a line with its end, or as much of it as is too long, and says how many bytes that are.
+/// Appends a line with its end, or the start of a line that is too long. Returns the number of bytes read.
 fn part(input: &mut (impl BufRead + ?Sized), bytes: &mut Vec<u8>) -> io::Result<usize> {
     input.take(LONGEST_LINE as u64 + 1).read_until(b'\n', bytes)
 }
 
-/// Whether so many bytes, the last that were added to `bytes`, are the beginning of a longer line.
+/// Whether the last `read` bytes of `bytes` are the start of a line longer than [`LONGEST_LINE`].
 fn is_too_long(read: usize, bytes: &[u8]) -> bool {
     read > LONGEST_LINE && bytes.last() != Some(&b'\n')
 }
 
-/// The lines of a file one after the other, whatever its size.
+/// Reads a file of any size line by line.
 pub struct Reader {
     path: PathBuf,
     input: Box<dyn BufRead + Send>,
 }
 
 impl Reader {
-    /// Opens a file as [`read_lines`] does.
+    /// Opens a file, gzipped or plain.
     ///
     /// # Errors
+    ///
     /// [`Error::Misuse`] when the file cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self { path: path.to_owned(), input: open_file(path)? })
     }
 
-    /// Adds the next line to `lines`; false at the end of the file.
+    /// Appends the next line to `lines`; false at the end of the file.
     ///
     /// # Errors
+    ///
     /// [`Error::Misuse`] when the file cannot be read.
     pub fn next(&mut self, lines: &mut Lines) -> Result<bool> {
         let start = lines.bytes.len();
@@ -150,9 +152,10 @@ impl Reader {
         Ok(true)
     }
 
-    /// How many lines are left; the file is then at its end.
+    /// Reads to the end of the file and returns the number of lines read.
     ///
     /// # Errors
+    ///
     /// As [`Reader::next`].
     pub fn count(&mut self) -> Result<usize> {
         let (mut lines, mut count) = (Lines::default(), 0);
@@ -169,18 +172,18 @@ impl Reader {
     }
 }
 
-/// Some lines of a file, without their ends.
+/// Some lines of a file, without line ends.
 #[derive(Default)]
 pub struct Lines {
     bytes: Vec<u8>,
-    /// Where each line ends, and whether it was too long to be kept.
+    /// The end of each line in `bytes`, and whether the line was too long and dropped.
     ends: Vec<(usize, bool)>,
 }
 
 /// A line of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// A line as it should be.
+    /// A UTF-8 line.
     Text(&'a str),
     /// A line that is not UTF-8.
     Bytes(&'a [u8]),
@@ -189,28 +192,28 @@ pub enum Line<'a> {
 }
 
 impl Lines {
-    /// How many there are.
+    /// The number of lines.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no lines.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// How many bytes they have, ends not counted.
+    /// The number of bytes, without line ends.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Takes all away.
+    /// Removes all lines.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// Line `i`. Panics where `i` is not below `len`.
+    /// Line `i`. Panics if `i >= len`.
     pub fn at(&self, i: usize) -> Line<'_> {
         let start = if i == 0 { 0 } else { self.ends[i - 1].0 };
         let (end, too_long) = self.ends[i];

@@ -1,4 +1,4 @@
-//! What can be wrong with a pair of lines.
+//! Checks of sentence pairs.
 
 use super::pairs::Sides;
 use super::script::Script;
@@ -6,38 +6,38 @@ use super::survey::Survey;
 use crate::vocab::LineForm;
 use serde::{Deserialize, Serialize};
 
-/// Something that is looked for in every pair of lines.
+/// A check applied to every pair of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// A side is not UTF-8, or longer than [`a2d_system::text::LONGEST_LINE`].
     Unreadable,
-    /// A side is empty or blank, once it is normalised.
+    /// A side is empty or blank after normalisation.
     Empty,
-    /// A side has more tokens than allowed.
+    /// A side has more than the allowed number of tokens.
     TooLong,
-    /// One side has more than three times the tokens of the other, and five more.
+    /// One side has more than 3 n + 5 tokens, where the other has n.
     Unbalanced,
-    /// Both sides are the same, and have letters.
+    /// Both sides are equal and contain letters.
     Identical,
-    /// The pair equals an earlier one.
+    /// The pair equals an earlier pair.
     Duplicate,
-    /// A side is also in another split, but for case, white space and final punctuation: training text in what is
-    /// measured on, or the other way round.
+    /// A side also occurs in another split, up to case, white space and final punctuation: training text in the
+    /// validation or test text, or the reverse.
     Overlap,
-    /// A side has signs of a wrong encoding: `�`, `Ã¤`, control characters and byte-order marks that no
-    /// normalisation drops.
+    /// A side shows a wrong encoding: `�`, `Ã¤`, control characters and byte-order marks that normalisation does not
+    /// drop.
     Encoding,
-    /// Most letters of a side are of another script than most lines of the training text.
+    /// Most letters of a side are in another script than most lines of the training text.
     Script,
-    /// The pair equals an earlier one but for case, white space and final punctuation. No flaw.
+    /// The pair equals an earlier pair up to case, white space and final punctuation. Not a flaw.
     NearDuplicate,
-    /// The source is that of an earlier pair, the target another. No flaw.
+    /// The source equals that of an earlier pair, the target does not. Not a flaw.
     Ambiguous,
 }
 
 impl Check {
-    /// All, in the order of reports.
+    /// All checks, in report order.
     pub const ALL: [Self; 11] = [
         Self::Unreadable,
         Self::Empty,
@@ -52,18 +52,18 @@ impl Check {
         Self::Ambiguous,
     ];
 
-    /// Whether it speaks against the pair.
+    /// Whether the check finds flaws, as opposed to notes.
     pub fn is_flaw(self) -> bool {
         !matches!(self, Self::NearDuplicate | Self::Ambiguous)
     }
 
-    /// Whether pairs that it holds for are left out.
+    /// Whether flagged pairs are excluded.
     pub(super) fn leaves_out(self, clean: bool) -> bool {
         matches!(self, Self::Unreadable | Self::Empty | Self::TooLong) || clean && self.is_flaw()
     }
 }
 
-/// The checks that hold for a pair.
+/// The checks that flag a pair.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Flags(u16);
 
@@ -80,21 +80,21 @@ impl Flags {
         Check::ALL.into_iter().any(|check| self.has(check) && which(check))
     }
 
-    /// Of a pair that can be read, whether a side is empty.
+    /// The flags of a readable pair: [`Check::Empty`] only.
     pub fn of_empty(sides: &Sides<'_>) -> Self {
         let mut flags = Self::default();
         flags.set(Check::Empty, sides.lack());
         flags
     }
 
-    /// Whether there is nothing to encode.
+    /// Whether the pair cannot be encoded.
     pub fn hopeless(self) -> bool {
         self.has(Check::Unreadable) || self.has(Check::Empty)
     }
 }
 
-/// All that can be said of a pair without its tokens; without `sides`, it cannot be read. `i` is its
-/// number in the text that was surveyed, `scripts` are what its sides should be written in.
+/// Applies all checks that need no tokens. `sides` is `None` for an unreadable pair, `i` is the pair's index in the
+/// surveyed text, `scripts` are the expected scripts of its sides.
 pub(super) fn judge(
     i: usize,
     sides: Option<&Sides<'_>>,
@@ -126,14 +126,15 @@ pub(super) fn judge(
     flags
 }
 
-/// Notes what the numbers of tokens of a pair tell.
+/// Applies the checks of token counts.
 pub(super) fn judge_lengths(flags: &mut Flags, tokens: [usize; 2], max_length: usize) {
     let (short, long) = (tokens[0].min(tokens[1]), tokens[0].max(tokens[1]));
     flags.set(Check::TooLong, long > max_length);
     flags.set(Check::Unbalanced, long <= max_length && long > 3 * short + 5);
 }
 
-/// Notes what is sure of the numbers of tokens of a pair: `bounds` are the fewest and the most of each side.
+/// Applies the checks of token counts where only bounds are known: `bounds` are the fewest and the most tokens of each
+/// side. Flags are set only if certain.
 pub(super) fn judge_bounds(flags: &mut Flags, bounds: [[usize; 2]; 2], max_length: usize) {
     let [[source, most_of_source], [target, most_of_target]] = bounds;
     let outweighs = |fewest: usize, most: usize| fewest > 3 * most + 5;
@@ -142,14 +143,14 @@ pub(super) fn judge_bounds(flags: &mut Flags, bounds: [[usize; 2]; 2], max_lengt
     flags.set(Check::Unbalanced, unbalanced);
 }
 
-/// Numbers and signs are often the same in both languages.
+/// Whether both sides are equal. Pairs without letters do not count: numbers and symbols are often the same in both
+/// languages.
 fn is_copy(source: &str, target: &str) -> bool {
     source.trim() == target.trim() && source.chars().any(char::is_alphabetic)
 }
 
-/// Whether a line was likely read in another encoding than it was written in. Where it is `mended` by a
-/// normalisation, what that drops speaks against it no more, but for characters that are none of
-/// Unicode's and letters of Windows-1252.
+/// Whether a line was probably decoded with the wrong encoding. `mended`: the line will be normalised, so characters
+/// that normalisation drops do not count, except U+0080 to U+009F and U+FFFD.
 fn is_garbled(line: &str, mended: bool) -> bool {
     let stray = |c: char| c == '\u{FEFF}' || c.is_control() && c != '\t';
     let sign = |c: char| matches!(c, '\u{FFFD}' | '\u{80}'..='\u{9F}') || !mended && stray(c);
@@ -164,10 +165,10 @@ fn is_garbled(line: &str, mended: bool) -> bool {
     })
 }
 
-/// Whether two characters are UTF-8 that was read as Windows-1252: `Ã¤` for `ä`, `â€œ` for `“`.
+/// Whether two characters are UTF-8 decoded as Windows-1252: `Ã¤` for `ä`, `â€œ` for `“`.
 ///
-/// The second byte of UTF-8 lies in 80..BF. What a text may really have after such a letter is
-/// let pass: quotation marks and dashes after capitals.
+/// A UTF-8 continuation byte is 80..BF. Quotation marks and dashes after capitals are accepted, because they occur in
+/// correct text.
 fn is_misread(first: char, second: char) -> bool {
     match first {
         'Ã' | 'Â' | 'Ä' | 'Å' | 'Ð' | 'Ñ' => {

@@ -1,4 +1,4 @@
-//! The second look at the texts: every pair judged, encoded and written.
+//! The last pass over the texts: checks, encodes and writes every pair.
 
 use super::PrepareRequest;
 use super::check::{Check, Flags, judge, judge_lengths};
@@ -15,25 +15,27 @@ use rayon::prelude::*;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-/// A split that is written but not yet in its place.
+/// A split, written to temporary files.
 pub(super) struct Encoded {
     corpus: Writer,
-    /// The text of both sides, where it is scored on.
+    /// Copies of the source and target text, for validation and test splits.
     texts: Vec<Unfinished>,
     pub split: Split,
 }
 
 impl Encoded {
-    /// Puts the files in their places.
+    /// Moves the files to their final paths.
     ///
-    /// Errors: they cannot be written.
+    /// # Errors
+    ///
+    /// The files cannot be written.
     pub fn finish(self) -> Result<()> {
         self.corpus.finish()?;
         self.texts.into_iter().try_for_each(Unfinished::finish)
     }
 }
 
-/// What encodes: an encoder for each thread, as each remembers the words it has met.
+/// One encoder per thread, because each has its own cache of words.
 pub(super) struct Encoders<'a>(Vec<Mutex<Encoder<'a>>>);
 
 impl<'a> Encoders<'a> {
@@ -49,10 +51,12 @@ impl<'a> Encoders<'a> {
     }
 }
 
-/// Judges, encodes and writes a text, though not into its place.
+/// Checks, encodes and writes a text to temporary files.
 ///
-/// Errors: those of [`SplitText::each`]; no pair is left (misuse); files cannot be written; the text is
-/// not what was surveyed.
+/// # Errors
+///
+/// The errors of [`SplitText::each`]. Misuse: no usable pair is left. Failure: files cannot be written, or the text
+/// changed since the survey.
 pub(super) fn encode(
     text: &SplitText,
     survey: &Survey,
@@ -99,10 +103,10 @@ pub(super) fn encode(
     Ok(out)
 }
 
-/// A pair as ids.
+/// An encoded pair.
 struct Pair {
     flags: Flags,
-    /// Those of the source, then those of the target.
+    /// The ids of the source, then those of the target.
     ids: Vec<u32>,
     source: usize,
     /// What normalisation changed in each side.

@@ -1,4 +1,4 @@
-//! `data.json`: what a prepared folder was made of, and whether it still is what was made.
+//! `data.json`: records how a folder was prepared, to detect changes.
 
 use super::report::unnormalized;
 use super::{PrepareRequest, Report, find};
@@ -11,30 +11,30 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The layout of the folder; another number makes every folder out of date.
+/// The version of the folder layout. Folders with another version are out of date.
 const LAYOUT: u32 = 2;
 const OTHER_VERSION: &str = "it was prepared by another version of the program";
 pub(super) const MANIFEST: &str = "data.json";
 
-/// What the folder `out` of a request holds.
+/// The state of a request's `out` folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Freshness {
-    /// Nothing that [`run`](super::run) has finished.
+    /// No finished preparation.
     Absent,
-    /// What [`run`](super::run) would write.
+    /// The files that [`run`](super::run) would write.
     Current,
-    /// That, but a file of it is gone or of another size.
+    /// As `Current`, but a file is missing or has another size.
     Incomplete,
-    /// The work of other choices or texts; says how it differs.
+    /// Prepared with other settings or texts; describes the difference.
     Other(String),
 }
 
-/// What `out` holds, as far as its manifest and the texts tell.
+/// The state of `out`, from its manifest and the texts.
 pub fn state(request: &PrepareRequest) -> Freshness {
     let manifest = match Manifest::read(&request.out) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Freshness::Other(OTHER_VERSION.to_owned()),
-        // What is no manifest is perhaps another program's.
+        // The file may belong to another program.
         Err(error) if request.out.join(MANIFEST).exists() => {
             return Freshness::Other(error.to_string());
         }
@@ -54,15 +54,16 @@ pub fn state(request: &PrepareRequest) -> Freshness {
     }
 }
 
-/// Whether `out` already holds what [`run`](super::run) would write: same choices, same texts, nothing lost.
+/// Whether `out` is current: same settings, same texts, no missing file.
 pub fn up_to_date(request: &PrepareRequest) -> bool {
     state(request) == Freshness::Current
 }
 
-/// Whether the folder `data` still has every file that [`run`](super::run) wrote.
+/// Checks that the folder `data` still has every file that [`run`](super::run) wrote.
 ///
 /// # Errors
-/// [`Error::Misuse`], naming the first file that is gone or of another size, or a damaged manifest.
+///
+/// [`Error::Misuse`], naming the first file that is missing or has another size, or a damaged manifest.
 pub fn check_files(data: &Path) -> Result<()> {
     match Manifest::load(data)?.missing(data) {
         None => Ok(()),
@@ -74,7 +75,7 @@ pub fn check_files(data: &Path) -> Result<()> {
     }
 }
 
-/// Whether every text that [`run`](super::run) would read is there.
+/// Whether every text that [`run`](super::run) would read exists.
 pub fn texts_exist(request: &PrepareRequest) -> bool {
     let langs = [&request.source_lang, &request.target_lang];
     let mut files =
@@ -82,15 +83,16 @@ pub fn texts_exist(request: &PrepareRequest) -> bool {
     files.all(|path| path.is_file())
 }
 
-/// What [`run`](super::run) last found for the folder `data`: from its `data.json`.
+/// The report of the last [`run`](super::run) for the folder `data`, from its `data.json`.
 ///
 /// # Errors
-/// [`Error::Misuse`], naming the file, when it is missing or damaged.
+///
+/// [`Error::Misuse`], naming the file, if it is missing or damaged.
 pub fn load_report(data: &Path) -> Result<Report> {
     Manifest::load(data).map(|manifest| manifest.report)
 }
 
-/// `data.json`.
+/// The content of `data.json`.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     layout: u32,
@@ -100,7 +102,7 @@ struct Manifest {
     report: Report,
 }
 
-/// What is known of any manifest.
+/// The part that all manifest versions share.
 #[derive(Deserialize)]
 struct Layout {
     layout: u32,
@@ -115,7 +117,7 @@ impl Manifest {
         })
     }
 
-    /// The manifest, unless it is another version's.
+    /// The manifest, or `None` if it has another version.
     fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(MANIFEST);
         let bytes = files::read(&path).map_err(|e| Error::input("read", &path, &e))?;
@@ -129,7 +131,7 @@ impl Manifest {
         }
     }
 
-    /// The first file that is gone from `folder` or has another size.
+    /// The first file that is missing in `folder` or has another size.
     fn missing(&self, folder: &Path) -> Option<PathBuf> {
         let there = |path: &Path, bytes| std::fs::metadata(path).is_ok_and(|f| f.len() == bytes);
         let mut files = self.outputs.iter().map(|file| (folder.join(&file.name), file.bytes));
@@ -137,7 +139,7 @@ impl Manifest {
     }
 }
 
-/// How a folder was prepared, as far as a configuration may ask for it.
+/// The settings of a prepared folder that a configuration can specify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DataChoices {
     /// [`PrepareRequest::vocab_size`].
@@ -146,30 +148,30 @@ pub struct DataChoices {
     pub max_length: usize,
     /// [`PrepareRequest::clean`].
     pub clean: bool,
-    /// [`PrepareRequest::normalization`], or that of a vocabulary that was given.
+    /// [`PrepareRequest::normalization`]; not meaningful with an existing vocabulary.
     pub normalization: LineForm,
-    /// Whether the vocabulary was given, [`PrepareRequest::vocabulary`].
+    /// Whether an existing vocabulary was used, [`PrepareRequest::vocabulary`].
     pub given: bool,
 }
 
-/// What the folder `data` was prepared with; nothing where none is prepared.
+/// The settings that the folder `data` was prepared with; `None` if it is not prepared.
 pub fn chosen(data: &Path) -> Option<DataChoices> {
     let Choices { vocab_size, max_length, clean, normalization, given, .. } =
         Manifest::read(data).ok().flatten()?.choices;
     Some(DataChoices { vocab_size, max_length, clean, normalization, given })
 }
 
-/// Everything in a request that shapes the result, apart from the texts.
+/// All settings of a request that affect the result, except the texts.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Choices {
     source_lang: String,
     target_lang: String,
     vocab_size: usize,
-    /// Whether the vocabulary was given.
+    /// Whether an existing vocabulary was used.
     #[serde(default)]
     given: bool,
     byte_fallback: Option<bool>,
-    /// Where the vocabulary was given, that decides.
+    /// [`LineForm::None`] with an existing vocabulary, whose own normalisation applies.
     #[serde(default = "unnormalized")]
     normalization: LineForm,
     max_length: usize,
@@ -194,7 +196,7 @@ impl Choices {
         }
     }
 
-    /// What sets these apart from `wanted`, if anything.
+    /// Describes the first difference from `wanted`.
     fn other_than(&self, wanted: &Self) -> Option<String> {
         if self.given != wanted.given {
             let how = |given| if given { "that was given" } else { "of its own" };
@@ -222,7 +224,7 @@ impl Choices {
     }
 }
 
-/// A text as it was when it was read.
+/// The size and hash of a text when it was read.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Input {
     split: String,
@@ -237,9 +239,11 @@ struct Output {
     bytes: u64,
 }
 
-/// What the texts of a request are like now.
+/// The current sizes and hashes of a request's texts.
 ///
-/// Errors (misuse): one cannot be read.
+/// # Errors
+///
+/// Misuse: a text cannot be read.
 pub(super) fn inputs(request: &PrepareRequest) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for (split, prefix) in request.splits() {
@@ -267,15 +271,17 @@ fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
     }
 }
 
-/// Where the texts lie does not matter.
+/// Compares size and hash, not the paths.
 fn same_texts(a: &[Input], b: &[Input]) -> bool {
     let key = |input: &Input| (input.split.clone(), input.bytes, input.hash.clone());
     a.iter().map(key).eq(b.iter().map(key))
 }
 
-/// Writes the manifest of a folder that holds all else.
+/// Writes the manifest, after all other files.
 ///
-/// Errors: it cannot be written.
+/// # Errors
+///
+/// The manifest cannot be written.
 pub(super) fn write_manifest(
     request: &PrepareRequest,
     inputs: Vec<Input>,

@@ -1,7 +1,7 @@
-//! From two text files a split to a folder that training reads: vocabulary, token files, manifest.
+//! Prepares training data: from two text files per split to a folder with vocabulary, token files and manifest.
 //!
-//! The texts are read three times from beginning to end, and never held in memory: they are
-//! surveyed, the vocabulary is learnt, and every pair is judged, encoded and written.
+//! The texts are read three times and never held in memory: to survey them, to learn the vocabulary, and to check,
+//! encode and write every pair.
 
 mod check;
 mod encode;
@@ -35,42 +35,41 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use survey::Survey;
 
-/// Of more text than so many bytes, both sides together, an even sample is what the vocabulary is
-/// learnt from: every second pair, every third …
+/// The vocabulary of a larger text, in bytes of both sides together, is learnt from an even sample: every second pair,
+/// every third …
 pub const MOST_LEARNT_FROM: u64 = 64 << 20;
 
 /// The name of the report in a prepared folder.
 const REPORT: &str = "report.json";
 
-/// What to prepare, and from what.
+/// The settings of a preparation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrepareRequest {
-    /// The ending of the source files: `de` for `PREFIX.de`.
+    /// The extension of the source files: `de` for `PREFIX.de`.
     pub source_lang: String,
-    /// The ending of the target files.
+    /// The extension of the target files.
     pub target_lang: String,
     /// The prefix of the training text.
     pub train: String,
-    /// The prefix of the text that training is watched on.
+    /// The prefix of the validation text.
     pub valid: String,
-    /// The prefix of the text for the final scores.
+    /// The prefix of the test text.
     pub test: Option<String>,
-    /// How many subwords to learn, for both languages together.
+    /// The number of subwords to learn, for both languages together.
     pub vocab_size: usize,
-    /// The vocabulary to use, in place of one that is learnt.
+    /// An existing vocabulary to use instead of learning one.
     pub vocabulary: Option<PathBuf>,
-    /// How lines are normalised before they become subwords; with [`PrepareRequest::vocabulary`], that decides.
+    /// How lines are normalised. The normalisation of [`PrepareRequest::vocabulary`] takes precedence.
     pub normalization: LineForm,
-    /// Whether unknown characters are spelt as bytes; decided by the size where not given.
+    /// Whether unknown characters are encoded as bytes. The default depends on the vocabulary's size.
     pub byte_fallback: Option<bool>,
-    /// Pairs with more tokens than this on either side are left out.
+    /// Pairs with more tokens than this on either side are excluded.
     pub max_length: usize,
-    /// Whether pairs of the training text that have a flaw are left out.
+    /// Whether training pairs with a flaw are excluded.
     pub clean: bool,
-    /// Fail if more than this percentage of the pairs of a split has a flaw and is not left out
-    /// by `clean`.
+    /// Fail if more than this percentage of the pairs of a split has a flaw and is not excluded by `clean`.
     pub strict: Option<f64>,
-    /// Whether work that takes long is shown on standard error.
+    /// Whether progress is displayed on standard error.
     pub progress: bool,
     /// The folder to write.
     pub out: PathBuf,
@@ -98,26 +97,26 @@ impl Default for PrepareRequest {
 }
 
 impl PrepareRequest {
-    /// The splits by name, with their prefixes. The training text comes first.
+    /// The splits and their prefixes, the training text first.
     fn splits(&self) -> Vec<(&'static str, &str)> {
         let mut splits = vec![("train", self.train.as_str()), ("valid", &self.valid)];
         splits.extend(self.test.as_deref().map(|test| ("test", test)));
         splits
     }
 
-    /// Whether pairs with flaws are left out of a text. What is measured on stays as it is.
+    /// Whether pairs with flaws are excluded from a text. Validation and test texts are never cleaned.
     fn cleans(&self, text: &SplitText) -> bool {
         self.clean && text.name == "train"
     }
 }
 
-/// Reads, checks, learns and writes; what was found goes to `report` in plain words.
+/// Prepares the data and prints a summary of the findings to `report`.
 ///
 /// # Errors
-/// [`Error::Misuse`] for texts that are missing, empty, not UTF-8 or of different length, naming
-/// file and line, and for texts with more flaws than [`PrepareRequest::strict`] allows; then only
-/// `report.json` is written. [`Error::Failed`] where `out` cannot be written; no `data.json` is
-/// then left. [`Error::Interrupted`]; what was there then stays.
+///
+/// [`Error::Misuse`] for texts that are missing, empty, not UTF-8 or of different length, naming file and line, and for
+/// texts with more flaws than [`PrepareRequest::strict`] allows; only `report.json` is then written. [`Error::Failed`]
+/// if `out` cannot be written; `data.json` is then missing. [`Error::Interrupted`]; earlier files then stay.
 pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     if request.source_lang == request.target_lang {
         let lang = &request.source_lang;
@@ -172,14 +171,14 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     Ok(found)
 }
 
-/// `PREFIX.de`, or `PREFIX.de.gz` where only that is there.
+/// `PREFIX.de`, or `PREFIX.de.gz` if only that exists.
 pub fn find(prefix: &str, lang: &str) -> PathBuf {
     let plain = PathBuf::from(format!("{prefix}.{lang}"));
     let packed = PathBuf::from(format!("{prefix}.{lang}.gz"));
     if !plain.exists() && packed.exists() { packed } else { plain }
 }
 
-/// The vocabulary, and that it was learnt from every so many-th pair.
+/// Learns the vocabulary. Also returns the sampling interval: it was learnt from every n-th pair.
 fn learn(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Result<(Vocab, usize)> {
     let every = survey.bytes.div_ceil(MOST_LEARNT_FROM).max(1) as usize;
     let mut words = Words::new(request.normalization);
@@ -222,7 +221,7 @@ fn encode_all(
     texts.map(|(text, survey)| encode(text, survey, scripts, vocab, request, &encoders)).collect()
 }
 
-/// What is wrong with the training text as a whole.
+/// Warnings about the training text as a whole.
 fn warnings(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Vec<String> {
     let langs = [&request.source_lang, &request.target_lang];
     let sides = langs.into_iter().zip(&train.paths).zip(survey.most());
@@ -236,7 +235,7 @@ fn warnings(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Vec
     sides.filter_map(warning).collect()
 }
 
-/// Takes away what an earlier run left, the manifest first: a half-written folder has none.
+/// Removes the files of an earlier preparation, the manifest first: an incomplete folder has no manifest.
 fn clear(out: &Path) -> Result<()> {
     let stale = [MANIFEST, "test.bin", "test.source", "test.target"];
     stale.iter().try_for_each(|name| remove(&out.join(name)))
@@ -249,7 +248,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     })
 }
 
-/// When what was done.
+/// The times of the phases.
 struct Speed {
     start: Instant,
     encoding: Instant,

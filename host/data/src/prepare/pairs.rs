@@ -1,4 +1,4 @@
-//! The lines of two files side by side, some at a time, whatever the size of the files.
+//! Reads two parallel files in chunks.
 
 use super::PrepareRequest;
 use crate::vocab::{LineForm, Touched};
@@ -7,26 +7,26 @@ use a2d_system::signals;
 use a2d_system::text::{Line, Lines, Reader};
 use std::path::PathBuf;
 
-/// How much is read at once: enough for all threads, little in memory.
+/// The size of a chunk: enough work for all threads, little memory.
 const MOST_PAIRS: usize = 1 << 14;
 const MOST_BYTES: usize = 1 << 22;
 
-/// A pair of lines that can be read.
+/// A readable pair of lines.
 pub(super) struct Sides<'a> {
-    /// As they stand in the files.
+    /// The lines as read.
     pub raw: [&'a str; 2],
-    /// Normalised.
+    /// The lines after normalisation.
     pub text: [&'a str; 2],
     pub normalization: LineForm,
 }
 
 impl Sides<'_> {
-    /// Whether a side has nothing in it.
+    /// Whether a side is blank.
     pub fn lack(&self) -> bool {
         self.text.iter().any(|side| side.trim().is_empty())
     }
 
-    /// What normalisation changed in each.
+    /// What normalisation changed in each side.
     pub fn touched(&self) -> [Touched; 2] {
         [0, 1].map(|side| match std::ptr::eq(self.raw[side], self.text[side]) {
             true => Touched::default(),
@@ -35,12 +35,12 @@ impl Sides<'_> {
     }
 }
 
-/// Where lines are normalised.
+/// Buffers for the normalised lines.
 #[derive(Default)]
 pub(super) struct Buffers([String; 2]);
 
 impl Buffers {
-    /// A pair, normalised; nothing where it cannot be read.
+    /// The normalised pair, or `None` if a side is unreadable.
     pub fn sides<'a>(
         &'a mut self,
         pair: [Line<'a>; 2],
@@ -57,30 +57,30 @@ impl Buffers {
 pub(super) struct SplitText {
     /// `train`, `valid` or `test`.
     pub name: &'static str,
-    /// Source and target.
+    /// The source and the target file.
     pub paths: [PathBuf; 2],
 }
 
-/// Some pairs of lines that stand together in the files.
+/// Consecutive pairs of lines.
 #[derive(Default)]
 pub(super) struct Chunk {
-    /// The number of the first, from 0.
+    /// The index of the first pair, from 0.
     pub first: usize,
     sides: [Lines; 2],
 }
 
 impl Chunk {
-    /// How many there are.
+    /// The number of pairs.
     pub fn len(&self) -> usize {
         self.sides[0].len()
     }
 
-    /// Bytes of text, ends of lines not counted.
+    /// Bytes of text, without line ends.
     pub fn bytes(&self) -> u64 {
         self.sides.iter().map(|lines| lines.bytes() as u64).sum()
     }
 
-    /// Pair `i` of these.
+    /// Pair `i` of this chunk.
     pub fn pair(&self, i: usize) -> [Line<'_>; 2] {
         [self.sides[0].at(i), self.sides[1].at(i)]
     }
@@ -94,11 +94,12 @@ impl SplitText {
         request.splits().into_iter().map(text).collect()
     }
 
-    /// Does `work` on all pairs in order, and tells how many there are. The next ones are read
-    /// meanwhile.
+    /// Calls `work` on all chunks in order and returns the number of pairs. The next chunk is read meanwhile.
     ///
-    /// Errors (misuse): a file cannot be read or is empty, or one has more lines; those of
-    /// `work`; a signal.
+    /// # Errors
+    ///
+    /// Misuse: a file cannot be read or is empty, or the files have different numbers of lines. Also the errors of
+    /// `work`, and an interrupt by a signal.
     pub fn each(&self, mut work: impl FnMut(&Chunk) -> Result<()> + Send) -> Result<usize> {
         let [source, target] = &self.paths;
         let mut input = Input { readers: [Reader::open(source)?, Reader::open(target)?], done: 0 };

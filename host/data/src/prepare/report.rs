@@ -1,4 +1,4 @@
-//! What was found in the texts, for programs and for people.
+//! The findings in the texts, as JSON and as text.
 
 use super::PrepareRequest;
 use super::check::{Check, Flags};
@@ -11,84 +11,85 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 
-/// How many pairs are shown of each finding.
+/// Sample pairs per finding.
 const SAMPLES: usize = 5;
-/// How many characters are shown of a line.
+/// Characters of a line in a sample.
 const WIDTH: usize = 60;
 
-/// What was found and written; in `report.json` and `data.json` as it stands here.
+/// The result of a preparation, stored in `report.json` and `data.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The ending of the source files.
+    /// The extension of the source files.
     pub source_lang: String,
-    /// The ending of the target files.
+    /// The extension of the target files.
     pub target_lang: String,
-    /// The vocabulary as it came out.
+    /// The vocabulary.
     pub vocabulary: Vocabulary,
-    /// What is wrong with a text as a whole, in plain words.
+    /// Warnings about the training text as a whole.
     pub warnings: Vec<String>,
-    /// Train, valid and perhaps test.
+    /// `train`, `valid` and, if given, `test`.
     pub splits: Vec<Split>,
 }
 
 /// The vocabulary of a prepared folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vocabulary {
-    /// The number of tokens; may be less than asked.
+    /// The number of tokens. It can be smaller than requested.
     pub size: usize,
-    /// Whether unknown characters are spelt as bytes.
+    /// Whether unknown characters are encoded as bytes.
     pub byte_fallback: bool,
     /// How lines are normalised.
     #[serde(default = "unnormalized")]
     pub normalization: LineForm,
     /// [`crate::vocab::Vocab::fingerprint`].
     pub fingerprint: String,
-    /// It was learnt from every so many-th pair of the training text: 1, unless that is larger
-    /// than [`super::MOST_LEARNT_FROM`].
+    /// The vocabulary was learnt from every n-th pair of the training text: 1 up to [`super::MOST_LEARNT_FROM`], more
+    /// for larger texts, 0 for an existing vocabulary.
     pub every: usize,
 }
 
-/// What was found in a split.
+/// The findings in a split.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Split {
     /// `train`, `valid` or `test`.
     pub name: String,
-    /// The files of source and target.
+    /// The source and the target file.
     pub files: [String; 2],
-    /// The script of most lines of source and target; none where no line has enough letters.
+    /// The most frequent script of source and target; `None` if no line has enough letters.
     pub scripts: [Option<Script>; 2],
-    /// Pairs of lines read.
+    /// Pairs read.
     pub lines: usize,
     /// Pairs written to the token file.
     pub kept: usize,
-    /// Pairs with a flaw, apart from those that `--clean` leaves out.
+    /// Pairs with a flaw that were not excluded by `--clean`.
     pub flawed: usize,
-    /// Source tokens kept, ends of sentences not counted.
+    /// Source tokens kept, without end-of-sentence tokens.
     pub source_tokens: usize,
-    /// Target tokens kept, ends of sentences not counted.
+    /// Target tokens kept, without end-of-sentence tokens.
     pub target_tokens: usize,
-    /// Tokens that stand for an unknown character.
+    /// Unknown tokens.
     pub unknown: usize,
-    /// Lines that normalisation changes, of both sides together.
+    /// Lines that normalisation changes, on both sides together.
     #[serde(default)]
     pub normalized: Normalized,
-    /// Of every check, also those that nothing was found by.
+    /// One finding per check, including checks that found nothing.
     pub findings: Vec<Finding>,
 }
 
-/// How many lines normalisation changes, by what it does. A line may be in several counts.
+/// Lines changed by normalisation, by kind of change. A line can have several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Normalized {
-    /// Tabs, no-break spaces, several spaces, spaces at an end.
+    /// Tabs, no-break spaces, repeated spaces, spaces at an end.
     pub spaces: usize,
-    /// Characters that nobody sees are dropped: soft hyphens, byte-order marks, controls.
+    /// Dropped invisible characters: soft hyphens, byte-order marks, control characters.
     pub invisible: usize,
-    /// Characters in another form: letters apart from their accents; with NFKC also ligatures and the like.
+    /// Characters replaced by the normal form: decomposed letters; with NFKC also ligatures and other compatibility
+    /// characters.
     pub composition: usize,
 }
 
 impl Normalized {
-    /// One more line.
+    /// Counts a line.
     pub(super) fn add(&mut self, line: Touched) {
         self.spaces += usize::from(line.spaces);
         self.invisible += usize::from(line.invisible);
@@ -96,30 +97,30 @@ impl Normalized {
     }
 }
 
-/// That of folders which do not say it.
+/// The default for folders written before the field existed.
 pub(super) fn unnormalized() -> LineForm {
     LineForm::None
 }
 
-/// How many pairs a check holds for, and the first few of them.
+/// The number of pairs flagged by a check, and the first few of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked for.
+    /// The check.
     pub check: Check,
-    /// How many pairs. A pair may be in several findings.
+    /// The number of pairs. A pair can be in several findings.
     pub count: usize,
-    /// The same, as a part of all pairs: 0 to 1.
+    /// The share of all pairs, 0 to 1.
     pub share: f64,
-    /// Whether these pairs are left out of the token file. The text that is scored on has all lines.
+    /// Whether these pairs are excluded from the token file. The text used for scoring keeps all lines.
     pub left_out: bool,
-    /// The first five.
+    /// The first five pairs.
     pub samples: Vec<Sample>,
 }
 
-/// A pair of lines. What is long is cut, and characters that do not show are escaped.
+/// A pair of lines. Long lines are cut, invisible characters escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Its number in the files, from 1.
+    /// The line number, from 1.
     pub line: usize,
     /// The source.
     pub source: String,
@@ -128,7 +129,7 @@ pub struct Sample {
 }
 
 impl Split {
-    /// Nothing found yet. `clean`: whether pairs with flaws are left out.
+    /// No findings yet. `clean`: whether pairs with flaws are excluded.
     pub(super) fn new(name: &str, files: [String; 2], clean: bool) -> Self {
         let finding = |check: Check| Finding {
             check,
@@ -141,7 +142,7 @@ impl Split {
         Self { name: name.to_owned(), files, findings, ..Self::default() }
     }
 
-    /// What a check found.
+    /// The finding of a check.
     pub fn finding(&self, check: Check) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.check == check)
     }
@@ -163,7 +164,7 @@ impl Split {
         }
     }
 
-    /// What a check looks for, in words.
+    /// The description of a check in the text report.
     fn says(&self, check: Check, max_length: usize) -> String {
         match check {
             Check::Unreadable => "not UTF-8, or over 1 MiB".into(),
@@ -185,7 +186,7 @@ impl Split {
     }
 }
 
-/// What can be shown of a line.
+/// A printable excerpt of a line.
 fn excerpt(line: Line<'_>) -> String {
     let mut text = String::new();
     let bytes = match line {
@@ -215,10 +216,11 @@ fn excerpt(line: Line<'_>) -> String {
 }
 
 impl Report {
-    /// Says in one line what is worst, if more than `percent` of the pairs of a split are flawed.
+    /// Fails if more than `percent` of the pairs of a split have flaws, or if there is a warning.
     ///
     /// # Errors
-    /// [`Error::Misuse`] if so; it tells to look into `saved`.
+    ///
+    /// [`Error::Misuse`] with the warning or the most frequent flaw; it refers to the report in `saved`.
     pub(super) fn check(&self, percent: f64, request: &PrepareRequest, saved: &Path) -> Result<()> {
         let saved = saved.display();
         if let Some(warning) = self.warnings.first() {
@@ -240,9 +242,10 @@ impl Report {
         )))
     }
 
-    /// Tells all in plain words.
+    /// Prints the report as text.
     ///
     /// # Errors
+    ///
     /// `out` cannot be written.
     pub(super) fn tell(
         &self,
@@ -283,7 +286,7 @@ impl Split {
             let done = match name.as_str() {
                 _ if !left_out => "",
                 "train" => "  left out",
-                // Its text is translated whole.
+                // Scoring translates the whole text.
                 _ => "  out of the loss, but scored",
             };
             writeln!(out, "  {says:<44} {count:>9} {:>7.3} %{done}", 100.0 * share)?;

@@ -1,4 +1,4 @@
-//! Sorting more records than memory holds: sorted runs on disk, merged when they are read.
+//! External sorting: sorted runs on disk, merged when read.
 
 use a2d_system::error::{Error, Result};
 use a2d_system::files::make_folder;
@@ -9,13 +9,13 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// What is sorted.
+/// The records to sort.
 pub(super) type Record = [u64; 3];
 
-/// How many records are held in memory: 48 MB.
+/// The most records held in memory: 48 MB.
 const MOST_HELD: usize = 2 << 20;
 
-/// Records in no order, to be had in order.
+/// An external sort.
 pub(super) struct Runs {
     folder: PathBuf,
     held: Vec<Record>,
@@ -24,8 +24,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// No record yet. Those that memory does not hold go to nameless files in `folder`, which is
-    /// created when it comes to that.
+    /// No records yet. Runs go to unnamed files in `folder`, which is created when first needed.
     pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -35,17 +34,21 @@ impl Runs {
         }
     }
 
-    /// One more.
+    /// Adds a record.
     ///
-    /// Errors: the folder cannot be written.
+    /// # Errors
+    ///
+    /// The folder cannot be written.
     pub fn push(&mut self, record: Record) -> Result<()> {
         self.held.push(record);
         if self.held.len() < self.most_held { Ok(()) } else { self.spill() }
     }
 
-    /// Gives all records to `take`, in order.
+    /// Passes all records to `take`, in order.
     ///
-    /// Errors: a file cannot be read.
+    /// # Errors
+    ///
+    /// A file cannot be read.
     pub fn each(mut self, mut take: impl FnMut(Record)) -> Result<()> {
         self.held.par_sort_unstable();
         if self.files.is_empty() {

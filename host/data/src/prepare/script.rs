@@ -1,10 +1,10 @@
-//! Which script a line is written in, by the Unicode blocks of its letters.
+//! Detects the script of a line from the Unicode blocks of its letters.
 
 use serde::{Deserialize, Serialize};
 
-/// A script that languages are written in.
+/// A writing system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[allow(missing_docs)] // the names say it
+#[allow(missing_docs)] // the names are the documentation
 pub enum Script {
     Latin,
     Greek,
@@ -12,7 +12,7 @@ pub enum Script {
     Armenian,
     Hebrew,
     Arabic,
-    /// Devanagari, Bengali and the others of India and Sri Lanka: each block is one of its own.
+    /// Devanagari, Bengali and the other scripts of India and Sri Lanka, one number per Unicode block.
     Indic(u8),
     Thai,
     Lao,
@@ -22,16 +22,16 @@ pub enum Script {
     Ethiopic,
     Khmer,
     Hangul,
-    /// Han and Kana together: Japanese mixes them freely.
+    /// Han and Kana together, because Japanese mixes them.
     Han,
-    /// Whatever is not listed here.
+    /// All other scripts.
     Other,
 }
 
-/// Letters of a line below which nothing is said of its script.
+/// The fewest letters of a line to detect its script.
 const FEW_LETTERS: usize = 3;
 
-/// First and last character of the blocks, in order.
+/// The first and last code point of each block, in order.
 const BLOCKS: [(u32, u32, Script); 27] = [
     (0x0041, 0x024F, Script::Latin),
     (0x0250, 0x02AF, Script::Latin),
@@ -76,8 +76,7 @@ impl Script {
         }
     }
 
-    /// The script that most letters of `line` are of; none where there are few letters or no
-    /// script has more than half of them.
+    /// The script of more than half the letters of `line`; `None` with few letters or no majority.
     pub(super) fn of_most(line: &str) -> Option<Self> {
         if line.is_ascii() {
             let letters = line.bytes().filter(u8::is_ascii_alphabetic).take(FEW_LETTERS).count();
@@ -96,7 +95,7 @@ impl Script {
         most.filter(|_| letters >= FEW_LETTERS).map(|(script, _)| script)
     }
 
-    /// How reports call it.
+    /// The name in reports.
     pub(super) fn name(self) -> &'static str {
         const INDIC: [&str; 10] = [
             "Devanagari",
@@ -131,7 +130,7 @@ impl Script {
         }
     }
 
-    /// The script that a language is written in, for those that have one and only one.
+    /// The script of a language; `None` for languages with several scripts and unlisted languages.
     pub(super) fn of_language(code: &str) -> Option<Self> {
         Some(match code {
             "cs" | "da" | "de" | "en" | "es" | "et" | "fi" | "fr" | "hr" | "hu" | "id" | "is"
@@ -160,12 +159,12 @@ impl Script {
     }
 }
 
-/// How many lines are of each script.
+/// The number of lines per script.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Scripts(Vec<(Script, usize)>);
 
 impl Scripts {
-    /// One more line.
+    /// Counts a line.
     pub(super) fn add(&mut self, script: Script) {
         match self.0.iter_mut().find(|(known, _)| *known == script) {
             Some((_, count)) => *count += 1,
@@ -173,7 +172,7 @@ impl Scripts {
         }
     }
 
-    /// The script of most lines; of equally frequent ones, the first by name of the type.
+    /// The most frequent script. Ties go to the first variant of [`Script`].
     pub(super) fn most(&self) -> Option<Script> {
         let most = self.0.iter().max_by_key(|(script, count)| (*count, std::cmp::Reverse(*script)));
         most.map(|(script, _)| *script)

@@ -1,4 +1,4 @@
-//! The first look at the texts: what can be told of a pair only once all others are known.
+//! The first pass over the texts: finds properties of pairs that depend on all other pairs.
 
 use super::pairs::{Buffers, Chunk, Sides, SplitText};
 use super::runs::Runs;
@@ -13,43 +13,45 @@ use std::path::Path;
 use unicode_properties::GeneralCategoryGroup::Punctuation;
 use unicode_properties::UnicodeGeneralCategory;
 
-/// What a look at a text found. In memory it takes 3 bits a pair.
+/// The result of surveying a text. It takes 3 bits of memory per pair.
 #[derive(Default)]
 pub(super) struct Survey {
-    /// Pairs of lines.
+    /// The number of pairs.
     pub pairs: usize,
-    /// Bytes of text, both sides together, ends of lines not counted.
+    /// Bytes of text on both sides, without line ends.
     pub bytes: u64,
-    /// How many lines of a side are mostly of which script.
+    /// For each side, the number of lines per script.
     pub scripts: [Scripts; 2],
-    /// Pairs that equal an earlier one.
+    /// Duplicates: pairs equal to an earlier pair.
     pub repeated: Bits,
-    /// Pairs that are like an earlier one, but for case, white space and final punctuation.
+    /// Near duplicates: pairs equal to an earlier pair up to case, white space and final punctuation.
     pub alike: Bits,
-    /// Pairs whose source is that of an earlier one, but not the target.
+    /// Pairs with the source of an earlier pair but another target.
     pub ambiguous: Bits,
-    /// Pairs with a side that is also in another split.
+    /// Pairs with a side that also occurs in another split.
     pub overlap: Bits,
 }
 
 impl Survey {
-    /// The script of most lines of each side.
+    /// The most frequent script of each side.
     pub fn most(&self) -> [Option<Script>; 2] {
         self.scripts.each_ref().map(Scripts::most)
     }
 }
 
-/// Hashes of the sentences of a side, but for case, white space and final punctuation.
+/// For each side, the hashes of its sentences up to case, white space and final punctuation.
 type Known = [HashSet<u64>; 2];
 
-/// Surveys all texts of a request. Sentences are told apart by hashes of 64 bits, pairs of 128:
-/// of 20 million lines, one is taken for another with a probability of 1 in 100,000.
+/// Surveys all texts of a request. Sentences are compared by 64-bit hashes, pairs by 128 bits. The probability of a
+/// collision among 20 million lines is 1 in 100,000.
 ///
-/// The hashes of the texts that are measured on stay in memory, some 60 bytes a pair; those of the
-/// training text go to nameless files in `folder` where they are many.
+/// The hashes of the validation and test texts stay in memory, some 60 bytes per pair. Those of a large training text
+/// go to unnamed files in `folder`.
 ///
-/// Errors: those of [`SplitText::each`]; a line that cannot be read, unless `clean` and in the training
-/// text (misuse); `folder` cannot be written.
+/// # Errors
+///
+/// The errors of [`SplitText::each`]. Misuse: a line is unreadable, unless `clean` is set and it is in the training
+/// text. Failure: `folder` cannot be written.
 pub(super) fn all(
     texts: &[SplitText],
     folder: &Path,
@@ -87,18 +89,18 @@ struct Look {
     normalization: LineForm,
     survey: Survey,
     runs: Runs,
-    /// The same of hashes that near duplicates have in common.
+    /// The same with hashes that near duplicates share.
     plain: Runs,
-    /// The sentences of the watched texts that were met.
+    /// The sentences of the watched texts found in this text.
     met: Known,
-    /// The hashes of all pairs, where they are wanted.
+    /// The hashes of all pairs, if they are needed later.
     keep: Option<Vec<Hashes>>,
 }
 
-/// Of source and target; none where a pair has nothing to compare.
+/// The hashes of source and target; `None` for a pair with a blank side.
 type Hashes = Option<[u64; 2]>;
 
-/// What is told of a pair on its own.
+/// The properties of a single pair.
 struct Digest {
     exact: [u64; 2],
     plain: [u64; 2],
@@ -161,7 +163,7 @@ impl Look {
     fn end(self) -> Result<Survey> {
         let Self { mut survey, runs, plain, .. } = self;
         let mut before = None;
-        // The first line with the source at hand.
+        // The first line with the current source.
         let mut first = 0;
         runs.each(|[source, target, i]| {
             let i = i as usize;
@@ -203,13 +205,13 @@ fn unreadable(text: &SplitText, chunk: &Chunk, i: usize, side: usize) -> Error {
     Error::misuse(format!("{path}:{line}: {what}{help}"))
 }
 
-/// Which side of a pair cannot be read.
+/// The unreadable side of a pair: 0 or 1.
 fn unreadable_side(pair: [Line<'_>; 2]) -> usize {
     usize::from(matches!(pair[0], Line::Text(_)))
 }
 
 impl Digest {
-    /// Nothing for a pair with a blank side.
+    /// `None` for a pair with a blank side.
     fn of(sides: &Sides<'_>, buffer: &mut String) -> Option<Self> {
         if sides.lack() {
             return None;
@@ -226,8 +228,8 @@ impl Digest {
     }
 }
 
-/// The words of a line in lower case, with single spaces between them and no punctuation at its end, unless it has
-/// nothing else.
+/// The line in lower case, with single spaces between words and without final punctuation. A line of punctuation only
+/// keeps it.
 fn simplify(line: &str, plain: &mut String) {
     plain.clear();
     let is_mark = |c: char| c.is_whitespace() || c.general_category_group() == Punctuation;
@@ -246,7 +248,7 @@ fn simplify(line: &str, plain: &mut String) {
     }
 }
 
-/// A set of numbers, one bit each.
+/// A bit set.
 #[derive(Default)]
 pub(super) struct Bits(Vec<u64>);
 

@@ -1,18 +1,18 @@
-//! Tokens to text, by the device's rule.
+//! Decoding: token ids to text, by the same rule as `a2d-core`.
 
 use a2d_core::token::{Piece, SPECIAL, Speller};
 use serde_json::{Map, Value};
 
-/// What each token stands for.
+/// The text of each token.
 #[derive(Clone)]
 pub(super) struct Pieces {
-    /// By id.
+    /// Indexed by id.
     texts: Vec<String>,
     byte_fallback: bool,
 }
 
 impl Pieces {
-    /// Of the ids of a vocabulary, which are 0, 1, 2 … without gap or repetition.
+    /// From the vocabulary's map of tokens to ids, which are 0, 1, 2 … without gap or repetition.
     pub fn new(ids: &Map<String, Value>, byte_fallback: bool) -> Self {
         let mut texts = vec![String::new(); ids.len()];
         for (text, id) in ids {
@@ -33,7 +33,7 @@ impl Pieces {
         })
     }
 
-    /// The text of `ids`, or the first that is outside the vocabulary.
+    /// The text of `ids`, or the first id outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String, u32> {
         let (mut text, mut speller) = (String::new(), Speller::default());
         for &id in ids {

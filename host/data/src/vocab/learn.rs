@@ -1,4 +1,4 @@
-//! Learning the merges of a vocabulary from counted pieces.
+//! Learns the BPE merges of a vocabulary from piece counts.
 
 use a2d_system::error::{Error, Result};
 use std::cmp::Reverse;
@@ -10,16 +10,18 @@ use std::time::Duration;
 use tokenizers::trainers::BpeTrainer;
 use tokenizers::vocab::bucket_added_vocabulary::AddedToken;
 
-/// How often it is asked whether to go on.
+/// The interval between two calls of `go_on`.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Token to id, and the merges in order.
+/// Tokens with their ids, and the merges in order.
 pub(super) type Learnt = (Vec<(String, u32)>, Vec<(String, String)>);
 
-/// Learns as many merges as make `size` tokens with those that are `reserved` and the alphabet,
-/// which has at most `letters`. `go_on` is asked all the while.
+/// Learns merges until the vocabulary has `size` tokens, including `reserved` tokens and an alphabet of at most
+/// `letters` characters. `go_on` is called regularly.
 ///
-/// Errors: `go_on` said no; the merges then go on being learnt, for nobody, until the process ends.
+/// # Errors
+///
+/// The error of `go_on`; the learning thread then runs on until the process ends. Learning failed.
 pub(super) fn learn_merges(
     words: &HashMap<Box<str>, u64>,
     letters: usize,
@@ -42,7 +44,7 @@ pub(super) fn learn_merges(
         .show_progress(false)
         .special_tokens(reserved.iter().map(special).collect())
         .build();
-    // Cut at characters outside the alphabet: the trainer would join what stands around them.
+    // Cut at characters outside the alphabet: the trainer would merge across them.
     let known = words.iter().flat_map(|(word, count)| {
         word.split(|c| !alphabet.contains(&c))
             .filter(|part| !part.is_empty())
@@ -53,7 +55,7 @@ pub(super) fn learn_merges(
         *parts.entry(part).or_default() += count;
     }
     let parts = parts.into_iter().map(|(part, count)| (part.into(), count)).collect();
-    // The trainer cannot be asked to stop.
+    // The trainer cannot be interrupted.
     let learnt = apart(move || trainer.do_train(&parts).map_err(|e| e.to_string()), go_on)?;
     let (ids, merges, _) =
         learnt.map_err(|e| Error::failed(format!("cannot learn a vocabulary: {e}")))?;
@@ -75,16 +77,18 @@ fn alphabet(words: &HashMap<Box<str>, u64>, limit: usize) -> HashSet<char> {
     counts.into_iter().take(limit).map(|(c, _)| c).collect()
 }
 
-/// What `work` gives, on a thread of its own while `go_on` is asked here.
+/// Runs `work` on its own thread and calls `go_on` meanwhile.
 ///
-/// Errors: those of `go_on`, which leave `work` alone; there is no thread. A panic of `work` is one here.
+/// # Errors
+///
+/// The error of `go_on`; `work` then runs on. The thread cannot be started. A panic of `work` is resumed here.
 fn apart<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
     go_on: &mut dyn FnMut() -> Result<()>,
 ) -> Result<T> {
     let (send, receive) = channel();
     let worker = thread::Builder::new().name("learn".into()).spawn(move || {
-        // Nobody waits where `go_on` said no.
+        // The receiver is gone if `go_on` failed.
         let _ = send.send(work());
     });
     let worker = worker.map_err(|e| Error::failed(format!("cannot start a thread: {e}")))?;

@@ -1,16 +1,15 @@
 //! The subword vocabulary: byte-pair encoding, learnt jointly on both languages.
 //!
-//! Stored as `tokenizer.json` in the format of Hugging Face's `tokenizers`. A line is read thus:
+//! Stored as `tokenizer.json` in the format of Hugging Face's `tokenizers`. Encoding a line:
 //!
-//! 1. it is normalised, as its vocabulary's [`LineForm`] says;
-//! 2. spaces become `▁`, and one `▁` is put in front unless the line already begins with one;
-//! 3. the line is cut before every `▁` and around every ASCII punctuation character;
-//! 4. the merges of the vocabulary are applied within each piece.
+//! 1. normalise it by the vocabulary's [`LineForm`];
+//! 2. replace spaces by `▁`, and prepend one `▁` unless the line already begins with one;
+//! 3. cut the line before every `▁` and around every ASCII punctuation character;
+//! 4. apply the merges within each piece.
 //!
-//! A device does the same. With byte fallback `decode(encode(line))` is the normalised line. Where
-//! that is the line as it is ([`LineForm::None`]), there are two exceptions: a literal `▁` or a
-//! control character comes back as a space, and one leading space (or `▁`) is lost. The names of the
-//! special tokens (`</s>` …) in a text are plain text.
+//! Microcontrollers (`a2d-core`) do the same. With byte fallback `decode(encode(line))` is the normalised line. With
+//! [`LineForm::None`] there are two exceptions: a literal `▁` or a control character decodes to a space, and one
+//! leading space (or `▁`) is lost. The names of special tokens (`</s>` …) in a text are plain text.
 
 mod decode;
 
@@ -44,22 +43,22 @@ use words::{mark, pieces};
 /// The special tokens, in the order of their ids.
 pub const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
 
-/// From this size on, characters outside the vocabulary are spelt as bytes unless asked otherwise.
+/// The smallest vocabulary with byte fallback by default.
 pub const BYTE_FALLBACK_FROM: usize = 2000;
 
-/// The smallest vocabulary beside the special tokens and the 256 bytes.
+/// The fewest tokens besides the special tokens and the 256 bytes.
 const LEAST_PIECES: usize = 12;
 
 const SPACE: char = '▁';
 
-/// The patterns of what [`LineForm`] drops and of what it makes a space, in the syntax of every
-/// library that runs a `tokenizer.json`.
+/// Regular expressions for the characters that [`LineForm`] drops and those it replaces by a space, in a syntax that
+/// every library for `tokenizer.json` accepts.
 const INVISIBLE: &str =
     r"[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u200B\u2060\uFEFF]";
 const SPACES: &str =
     r"[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u2581\u3000]";
 
-/// A subword vocabulary, ready to encode and decode; shared freely between threads.
+/// A subword vocabulary that encodes and decodes. It can be shared between threads.
 #[derive(Clone)]
 pub struct Vocab {
     tokenizer: PipelineTokenizer,
@@ -70,7 +69,7 @@ pub struct Vocab {
     pieces: Arc<Pieces>,
 }
 
-/// What tells the vocabularies made here apart, beside their tokens and merges.
+/// The settings of a vocabulary, besides its tokens and merges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kind {
     byte_fallback: bool,
@@ -78,18 +77,20 @@ struct Kind {
 }
 
 impl Vocab {
-    /// Learns at most `size` subwords from `lines` in NFC, with byte fallback from
-    /// [`BYTE_FALLBACK_FROM`] on. The same lines, in any order, give the same vocabulary.
+    /// Learns at most `size` subwords from `lines`, normalised by NFC, with byte fallback if `size` is at least
+    /// [`BYTE_FALLBACK_FROM`]. The result does not depend on the order of the lines.
     ///
     /// # Errors
-    /// [`Error::Misuse`] when `size` is too small to hold anything.
+    ///
+    /// [`Error::Misuse`] if `size` is too small.
     pub fn learn<'a>(lines: impl Iterator<Item = &'a str>, size: usize) -> Result<Self> {
         Self::learn_with(lines, size, Self::wants_bytes(size))
     }
 
-    /// [`Vocab::learn`], with the choice of byte fallback: 256 more tokens, and no text is lost.
+    /// [`Vocab::learn`] with an explicit choice of byte fallback: 256 more tokens, and every text can be encoded.
     ///
     /// # Errors
+    ///
     /// As [`Vocab::learn`].
     pub fn learn_with<'a>(
         lines: impl Iterator<Item = &'a str>,
@@ -101,15 +102,16 @@ impl Vocab {
         Self::learn_words(words, size, byte_fallback, &mut signals::go_on)
     }
 
-    /// Whether a vocabulary of `size` spells characters outside it as bytes unless asked otherwise.
+    /// Whether a vocabulary of `size` has byte fallback by default.
     pub fn wants_bytes(size: usize) -> bool {
         size >= BYTE_FALLBACK_FROM
     }
 
-    /// [`Vocab::learn_with`] of lines that are counted already. `go_on` is asked ten times a second.
+    /// [`Vocab::learn_with`] from piece counts. `go_on` is called ten times a second.
     ///
     /// # Errors
-    /// As [`Vocab::learn`], and those of `go_on`.
+    ///
+    /// As [`Vocab::learn`], and the errors of `go_on`.
     pub fn learn_words(
         words: Words,
         size: usize,
@@ -126,7 +128,7 @@ impl Vocab {
         }
         let kind = Kind { byte_fallback, normalization: words.normalization() };
         let words = words.most_frequent();
-        // Half for characters, so that a text of many rare ones still gets subwords.
+        // Half for characters, so that a text of many rare characters still gets merges.
         let letters = (size - reserved.len()) / 2;
         let (ids, merges) = learn_merges(&words, letters, &reserved, size, go_on)?;
         let document = document(ids, merges, kind);
@@ -136,16 +138,18 @@ impl Vocab {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::Misuse`], naming the file, when it cannot be read or is no vocabulary of ours.
+    ///
+    /// [`Error::Misuse`], naming the file, if it cannot be read or was not written by this program.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
         Self::from_bytes(&bytes).map_err(|e| Error::misuse(format!("{}: {e}", path.display())))
     }
 
-    /// A vocabulary from the bytes of a `tokenizer.json`.
+    /// Parses the bytes of a `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::Misuse`] for anything but what [`Vocab::to_bytes`] gives, laid out in any way.
+    ///
+    /// [`Error::Misuse`] unless the document equals one from [`Vocab::to_bytes`], in any JSON layout.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let document: Value = serde_json::from_slice(bytes)
             .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
@@ -170,30 +174,32 @@ impl Vocab {
     /// Writes the `tokenizer.json`.
     ///
     /// # Errors
-    /// [`Error::Failed`] when the file cannot be written.
+    ///
+    /// [`Error::Failed`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         write_whole(path, |out| out.write_all(&self.json))
     }
 
-    /// The number of tokens, special ones included. Smaller than asked where the text is short.
+    /// The number of tokens, including special tokens. It can be smaller than the requested size if the text is short.
     #[allow(clippy::len_without_is_empty)] // the special tokens are always there
     pub fn len(&self) -> usize {
         self.size
     }
 
-    /// Whether characters outside the vocabulary are spelt as bytes.
+    /// Whether characters outside the vocabulary are encoded as bytes.
     pub fn has_byte_fallback(&self) -> bool {
         self.kind.byte_fallback
     }
 
-    /// How lines are normalised before they become tokens.
+    /// How lines are normalised before they are encoded.
     pub fn normalization(&self) -> LineForm {
         self.kind.normalization
     }
 
-    /// The ids of a line, without a final [`EOS`]. A line that is empty once it is normalised has none.
+    /// The ids of a line, without a final [`EOS`]. A line that is empty after normalisation has no ids.
     ///
     /// # Errors
+    ///
     /// [`Error::Misuse`] for a line of 4 GiB or more.
     pub fn encode(&self, line: &str) -> Result<Vec<u32>> {
         let mut tokens = Vec::with_capacity(line.len() / 3 + 2);
@@ -205,9 +211,10 @@ impl Vocab {
         Ok(tokens.into_iter().map(u32::from).collect())
     }
 
-    /// [`Vocab::encode`] for many lines, on all threads; the order is kept.
+    /// [`Vocab::encode`] of many lines on all threads, in order.
     ///
     /// # Errors
+    ///
     /// As [`Vocab::encode`].
     pub fn encode_batch<S: AsRef<str> + Sync>(&self, lines: &[S]) -> Result<Vec<Vec<u32>>> {
         let lines = lines.par_iter().with_min_len(256);
@@ -218,19 +225,20 @@ impl Vocab {
         lines.map_init(|| self.encoder(), encode).collect()
     }
 
-    /// What encodes many lines on one thread.
+    /// An encoder of many lines on one thread.
     pub fn encoder(&self) -> Encoder<'_> {
         Encoder::new(self.tokenizer.get_model(), self.normalization())
     }
 
-    /// What a search must not write, see [`a2d_core::token::forbidden`].
+    /// The tokens that a search must not generate, see [`a2d_core::token::forbidden`].
     pub fn forbidden(&self) -> Forbidden {
         a2d_core::token::forbidden(self.kind.byte_fallback)
     }
 
-    /// The text of `ids`: one line, by the rule of [`a2d_core::token::Speller`].
+    /// The text of `ids`, one line, by the rules of [`a2d_core::token::Speller`].
     ///
     /// # Errors
+    ///
     /// [`Error::Misuse`] for an id outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.pieces.decode(ids).map_err(|id| {
@@ -238,7 +246,7 @@ impl Vocab {
         })
     }
 
-    /// 16 hexadecimal digits that tell this vocabulary from any other.
+    /// A hash that identifies this vocabulary: 16 hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         hash::hex(self.hash())
     }
@@ -249,8 +257,7 @@ impl Vocab {
     }
 }
 
-/// What one thread needs to encode many lines: the cuts between pieces in one pass, not 33, and
-/// the library's memory of words that were met.
+/// Encodes many lines on one thread: it cuts pieces in one pass instead of 33 and keeps the library's cache of words.
 pub struct Encoder<'a> {
     model: &'a PipelineModel,
     scratch: PipelineModelScratch,
@@ -274,9 +281,10 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Appends the ids of a line: those of [`Vocab::encode`].
+    /// Appends the ids of a line, equal to [`Vocab::encode`].
     ///
     /// # Errors
+    ///
     /// As [`Vocab::encode`].
     pub fn encode(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
         let mut buffer = std::mem::take(&mut self.normal);
@@ -285,9 +293,11 @@ impl<'a> Encoder<'a> {
         done
     }
 
-    /// [`Encoder::encode`] of a line that is normalised.
+    /// [`Encoder::encode`] of a normalised line.
     ///
-    /// Errors: as there.
+    /// # Errors
+    ///
+    /// As [`Vocab::encode`].
     pub(crate) fn encode_normal(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
         mark(line, &mut self.marked);
         if u32::try_from(self.marked.len()).is_err() {
@@ -309,13 +319,13 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// Tokens whose ids are fixed before anything is learnt.
+/// Tokens with fixed ids: the special tokens, then the 256 bytes with byte fallback.
 fn reserved(byte_fallback: bool) -> Vec<String> {
     let bytes = (0..=255).filter(|_| byte_fallback).map(|byte: u8| format!("<0x{byte:02X}>"));
     SPECIAL.iter().map(ToString::to_string).chain(bytes).collect()
 }
 
-/// The `tokenizer.json` of what was learnt.
+/// The `tokenizer.json` of the learnt tokens and merges.
 fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, kind: Kind) -> Value {
     let mut document = skeleton(kind);
     document["model"]["vocab"] =
@@ -324,7 +334,7 @@ fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, kind: Kind) 
     document
 }
 
-/// Everything in a `tokenizer.json` but the vocabulary and the merges.
+/// A `tokenizer.json` with empty vocabulary and merges.
 fn skeleton(Kind { byte_fallback, normalization }: Kind) -> Value {
     let metaspace =
         json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
@@ -363,7 +373,7 @@ fn skeleton(Kind { byte_fallback, normalization }: Kind) -> Value {
     })
 }
 
-/// The steps of a [`LineForm`], as `tokenizers` takes them.
+/// The steps of a [`LineForm`] as a normaliser of `tokenizers`.
 fn normalizer(normalization: LineForm) -> Value {
     let form = match normalization {
         LineForm::None => return Value::Null,
@@ -384,8 +394,7 @@ fn split(at: char, behavior: &str) -> Value {
     json!({"type": "Split", "pattern": {"String": at}, "behavior": behavior, "invert": false})
 }
 
-/// The ids of the tokens and what kind of vocabulary it is, once all that the program relies on is
-/// known to hold.
+/// Checks a document and returns its token ids and its kind.
 fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
     let foreign = || Error::misuse("not a vocabulary made by `host prepare`");
     let model = document.get("model").and_then(Value::as_object).ok_or_else(foreign)?;
@@ -402,7 +411,7 @@ fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
     Ok((ids, kind))
 }
 
-/// The special tokens, and the bytes where they are in use, have their ids.
+/// Checks the ids of the special tokens and, with byte fallback, of the bytes.
 fn check_reserved(ids: &Map<String, Value>, byte_fallback: bool) -> Result<()> {
     for (id, token) in reserved(byte_fallback).iter().enumerate() {
         let found = ids.get(token).and_then(Value::as_u64);
@@ -414,10 +423,10 @@ fn check_reserved(ids: &Map<String, Value>, byte_fallback: bool) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of a token that the library has room for.
+/// The longest token in bytes that the library supports.
 const MOST_BYTES: usize = u16::MAX as usize;
 
-/// The tokens are of bearable length, and the ids are 0, 1, 2 … without gap or repetition.
+/// Checks that no token is too long and that the ids are 0, 1, 2 … without gap or repetition.
 fn check_dense(ids: &Map<String, Value>) -> Result<()> {
     let mut seen = vec![false; ids.len()];
     for (token, id) in ids {
@@ -434,8 +443,7 @@ fn check_dense(ids: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// The same tokenizer in the newer format, the only one that the library runs, for lines that are
-/// normalised already.
+/// The same tokenizer in the 2.0 format, the only one that the library runs, for normalised lines.
 fn runnable(mut document: Value) -> Value {
     document["version"] = json!("2.0");
     document["normalizer"] = json!({"type": "MetaspaceNormalizer", "replacement": SPACE,

@@ -1,46 +1,46 @@
-//! One form for text that looks equal.
+//! Unicode normalisation of lines.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
-/// How a line is normalised before it becomes tokens: part of a vocabulary.
+/// How a line is normalised before it is encoded. Part of a vocabulary.
 ///
-/// Unless it is [`LineForm::None`]:
+/// All forms but [`LineForm::None`]:
 ///
-/// 1. U+FEFF, U+200B, U+2060, U+00AD and control characters that are no white space are dropped (U+200C and
-///    U+200D stay: some scripts need them);
-/// 2. all white space of Unicode, and a literal `▁`, becomes a space;
-/// 3. what is left is put into the normal form;
-/// 4. runs of spaces become one, those at the ends none.
+/// 1. drop U+FEFF, U+200B, U+2060, U+00AD and control characters other than white space (U+200C and U+200D stay: some
+/// scripts need them);
+/// 2. replace every Unicode white space and a literal `▁` by a space;
+/// 3. apply the Unicode normal form;
+/// 4. collapse runs of spaces, and remove spaces at both ends.
 ///
-/// What is normalised stays as it is when it is normalised again.
+/// Normalisation is idempotent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LineForm {
-    /// The text as it is.
+    /// The text unchanged.
     None,
-    /// Canonical composition: `é` is one character, however it was typed.
+    /// Canonical composition: `é` is one character, whether typed as one or two.
     #[default]
     Nfc,
-    /// Compatibility composition: also `ﬁ` is `fi`, `２` is `2`, `™` is `TM`.
+    /// Compatibility composition: in addition `ﬁ` becomes `fi`, `２` becomes `2`, `™` becomes `TM`.
     Nfkc,
 }
 
 /// What normalisation changes in a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// White space that is no single space between words.
+    /// White space other than single spaces between words.
     pub spaces: bool,
-    /// Characters that nobody sees.
+    /// Invisible characters.
     pub invisible: bool,
-    /// Characters in another form.
+    /// Characters that the normal form replaces.
     pub composition: bool,
 }
 
 impl LineForm {
-    /// What it makes of a line; `buffer` holds that where it is not the line itself.
+    /// The normalised line. It borrows `line` if nothing changes, otherwise `buffer`.
     pub fn apply<'t>(self, line: &'t str, buffer: &'t mut String) -> &'t str {
         if self.holds(line) {
             return line;
@@ -60,7 +60,7 @@ impl LineForm {
         buffer
     }
 
-    /// What it changes in a line.
+    /// What normalisation changes in a line.
     pub fn touches(self, line: &str) -> Touched {
         if self.holds(line) {
             return Touched::default();
@@ -109,7 +109,7 @@ impl LineForm {
         quick == IsNormalized::Yes && line.chars().all(plain) && is_spaced(line.chars())
     }
 
-    /// Steps 1 to 3: hands each character to `push`.
+    /// Steps 1 to 3: passes each character to `push`.
     fn compose(self, line: &str, push: impl FnMut(char)) {
         let chars = visible(line).map(spaced);
         match self {
@@ -136,7 +136,7 @@ fn is_invisible(c: char) -> bool {
         || c.is_control() && !c.is_whitespace()
 }
 
-/// Whether a character is or becomes a space.
+/// Whether a character is a space or is replaced by one.
 fn is_space(c: char) -> bool {
     c == super::SPACE || c.is_whitespace()
 }
@@ -149,7 +149,7 @@ fn spaced(c: char) -> char {
     if is_space(c) { ' ' } else { c }
 }
 
-/// Whether spaces stand alone, and between other characters.
+/// Whether all spaces are single and none is at an end.
 fn is_spaced(chars: impl Iterator<Item = char>) -> bool {
     let mut before = ' ';
     let mut apart = true;

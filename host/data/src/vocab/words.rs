@@ -1,21 +1,21 @@
-//! The pieces of a line, and counting them: what a vocabulary is learnt from.
+//! Cuts lines into pieces and counts them, to learn a vocabulary.
 
 use super::{LineForm, SPACE};
 use a2d_system::hash;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// The most characters of a token that is learnt.
+/// The longest learnt token in characters.
 pub const LONGEST_TOKEN: usize = 32;
 
-/// Of how many different pieces a vocabulary is learnt.
+/// The most distinct pieces that a vocabulary is learnt from.
 const MOST_LEARNT: usize = 1 << 18;
 
-/// Every piece of some lines and how often it occurs: what a vocabulary is learnt from.
+/// The counts of all distinct pieces of some lines.
 ///
-/// Pieces are cut after every [`LONGEST_TOKEN`] characters, so that learning takes no longer where
-/// there are no spaces. A vocabulary is learnt from the 262,144 most frequent; ordinary text of two
-/// languages has so many after some 30 million words. All are counted, in memory.
+/// Pieces are cut after every [`LONGEST_TOKEN`] characters, which bounds learning time for text without spaces. A
+/// vocabulary is learnt from the 262,144 most frequent pieces; ordinary text in two languages has that many after some
+/// 30 million words. All pieces are counted, in memory.
 #[derive(Default)]
 pub struct Words {
     normalization: LineForm,
@@ -25,7 +25,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// None yet, of lines that are to be normalised thus.
+    /// No pieces yet. Lines will be normalised by `normalization`.
     pub fn new(normalization: LineForm) -> Self {
         Self { normalization, ..Self::default() }
     }
@@ -35,14 +35,14 @@ impl Words {
         self.normalization
     }
 
-    /// Counts the pieces of one more line.
+    /// Counts the pieces of a line.
     pub fn add(&mut self, line: &str) {
         let mut buffer = std::mem::take(&mut self.normal);
         self.add_normal(self.normalization.apply(line, &mut buffer));
         self.normal = buffer;
     }
 
-    /// As [`Words::add`], of a line that is normalised.
+    /// [`Words::add`] of a normalised line.
     pub(crate) fn add_normal(&mut self, line: &str) {
         mark(line, &mut self.marked);
         for part in pieces(&self.marked).flat_map(parts) {
@@ -53,21 +53,21 @@ impl Words {
         }
     }
 
-    /// Of how many different pieces a vocabulary would be learnt.
-    #[allow(clippy::len_without_is_empty)] // nobody asks
+    /// The number of distinct pieces that a vocabulary would be learnt from.
+    #[allow(clippy::len_without_is_empty)] // only the number is needed
     pub fn len(&self) -> usize {
         self.counts.len().min(MOST_LEARNT)
     }
 
-    /// The fewest and the most tokens that a normalised line can have in a vocabulary that is learnt.
+    /// The fewest and the most tokens of a normalised line in a learnt vocabulary.
     pub(crate) fn bounds(&mut self, line: &str) -> [usize; 2] {
         mark(line, &mut self.marked);
         let parts = self.marked.chars().count().div_ceil(LONGEST_TOKEN);
         [pieces(&self.marked).count().max(parts), self.marked.len()]
     }
 
-    /// Those that a vocabulary is learnt from. Of equally frequent ones a hash decides: they are an
-    /// even sample, whatever the order of the lines.
+    /// The pieces that a vocabulary is learnt from. Ties are broken by hash, which samples them evenly, independent of
+    /// line order.
     pub(super) fn most_frequent(self) -> HashMap<Box<str>, u64> {
         if self.counts.len() <= MOST_LEARNT {
             return self.counts;
@@ -82,7 +82,7 @@ impl Words {
     }
 }
 
-/// Step 2 of the description of [`vocab`](super), into a buffer that is used again.
+/// Step 2 of [`vocab`](super), into a reused buffer.
 pub(super) fn mark(line: &str, marked: &mut String) {
     marked.clear();
     if !line.is_empty() && !line.starts_with([' ', SPACE]) {
@@ -91,7 +91,7 @@ pub(super) fn mark(line: &str, marked: &mut String) {
     marked.extend(line.chars().map(|c| if c == ' ' { SPACE } else { c }));
 }
 
-/// Step 3 of that description.
+/// Step 3 of [`vocab`](super).
 pub(super) fn pieces(marked: &str) -> impl Iterator<Item = &str> {
     let mut rest = marked;
     std::iter::from_fn(move || {
@@ -108,7 +108,7 @@ pub(super) fn pieces(marked: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A piece in parts of [`LONGEST_TOKEN`] characters.
+/// Cuts a piece into parts of [`LONGEST_TOKEN`] characters.
 fn parts(piece: &str) -> impl Iterator<Item = &str> {
     let mut rest = piece;
     std::iter::from_fn(move || {

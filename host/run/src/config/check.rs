@@ -1,4 +1,4 @@
-//! What a run's values must satisfy beyond their kind: every problem names its key.
+//! Range checks of a run's values. Every problem names its key.
 
 use super::layers::Origin;
 use super::{Data, Distill, Model, Run, Train};
@@ -6,7 +6,7 @@ use a2d_system::error::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A value that cannot be used, by its key.
+/// An invalid value and its key.
 #[derive(Debug)]
 pub(super) struct Problem {
     key: String,
@@ -15,11 +15,11 @@ pub(super) struct Problem {
 
 type Checked = Result<(), Problem>;
 
-/// More layers than any translation model has: a slip, rather than a wish.
+/// The most layers. More are probably a typing error.
 const MOST_LAYERS: usize = 32;
-/// Widths beyond this are a slip.
+/// The largest width. More is probably a typing error.
 const WIDEST: usize = 65_536;
-/// Subwords beyond this are a slip.
+/// The largest vocabulary. More is probably a typing error.
 const LARGEST_VOCABULARY: usize = 1 << 22;
 
 impl Problem {
@@ -27,12 +27,12 @@ impl Problem {
         Self { key: key.into(), text: text.into() }
     }
 
-    /// The key as it is called inside `table`.
+    /// Prefixes the key with `table`.
     fn within(self, table: &str) -> Self {
         Self { key: format!("{table}.{}", self.key), text: self.text }
     }
 
-    /// The error, with the place that set the key, or the file where it is a default.
+    /// The error, with the origin of the key, or the file if the value is a default.
     pub(super) fn locate(self, file: &Path, origins: &BTreeMap<String, Origin>) -> Error {
         let place = origins.get(&self.key).map_or(file.display().to_string(), Origin::to_string);
         Error::misuse(format!("{place}: `{}` {}", self.key, self.text))
@@ -61,7 +61,7 @@ fn data(data: &Data) -> Checked {
     ensure(!same, "target_lang", "is the same as `data.source_lang`")
 }
 
-/// The ending of a file name: nothing that leads elsewhere.
+/// Checks a language, which is a file extension: no separators, white space or control characters.
 fn language(key: &str, name: &str) -> Checked {
     let foreign = |c: char| matches!(c, '/' | '\\') || c.is_whitespace() || c.is_control();
     let plain = !name.contains(foreign);

@@ -1,22 +1,22 @@
-//! What two runs do not have in common, by key.
+//! The differences between two runs, by key.
 
 use super::{Run, schema};
 use toml::Table;
 
-/// A key whose values differ.
+/// A key with different values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Its path.
+    /// The path of the key.
     pub key: String,
-    /// The earlier value, as it stands in a file.
+    /// The earlier value, as TOML.
     pub was: String,
-    /// The later value.
+    /// The later value, as TOML.
     pub is: String,
 }
 
 impl Run {
-    /// The first key of the tables or keys `within`, without those in `except`, that differs from `earlier`'s when
-    /// every default is written out. What follows from other keys comes last.
+    /// The first key under `within`, except those under `except`, that differs from `earlier`'s after filling in the
+    /// defaults. Keys with derived defaults come last.
     pub fn change_since(&self, earlier: &Run, within: &[&str], except: &[&str]) -> Option<Change> {
         let [was, is] = [earlier, self].map(|run| Table::try_from(run.complete()));
         let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());

@@ -5,36 +5,36 @@ use a2d_score::tokenize::Tokenizer;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The corpus: text files named `PREFIX.LANG`, and what is kept of them.
+/// The corpus: text files named `PREFIX.LANG`, and how they are filtered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The language translated from: the ending of the source files.
+    /// The source language, also the extension of the source files.
     pub source_lang: String,
-    /// The language translated to: the ending of the target files.
+    /// The target language, also the extension of the target files.
     pub target_lang: String,
     /// Prefix of the training files: `train` for `train.de` and `train.en`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<PathBuf>,
-    /// Prefix of the files that choose the best checkpoint.
+    /// Prefix of the validation files, which select the best checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid: Option<PathBuf>,
-    /// Prefix of the files that the finished model is scored on.
+    /// Prefix of the test files, which score the finished model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Subwords in the joint vocabulary, special tokens included.
+    /// Size of the joint vocabulary, including special tokens.
     pub vocab_size: usize,
-    /// How lines are normalised before they become subwords.
+    /// How lines are normalised before encoding.
     pub normalization: LineForm,
-    /// Pairs with more subwords than this on either side are dropped and counted.
+    /// Pairs with more subwords than this on either side are excluded and counted.
     pub max_length: usize,
-    /// Leave out the training pairs that have a flaw: copies, duplicates, pairs of other splits, garbled text.
+    /// Exclude training pairs with a flaw: copies, duplicates, pairs of other splits, wrong encoding.
     pub clean: bool,
-    /// What splits translations into the words of BLEU; without it, what suits the target language: `zh` for Chinese,
-    /// `char` for Japanese and Korean, `13a` for all others.
+    /// The tokeniser for BLEU. The default depends on the target language: `zh` for Chinese, `char` for Japanese and
+    /// Korean, `13a` for all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bleu_tokenizer: Option<Tokenizer>,
-    /// The folder of the prepared data; without it, `OUT/data`.
+    /// The folder of the prepared data; default `OUT/data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
 }
@@ -58,24 +58,24 @@ impl Default for Data {
 }
 
 impl Data {
-    /// What splits translations into the words of BLEU.
+    /// The tokeniser for BLEU.
     pub fn tokenizer(&self) -> Tokenizer {
         self.bleu_tokenizer.unwrap_or_else(|| Tokenizer::of_language(&self.target_lang))
     }
 
-    /// Scores translations into `language` as suits it, where no key says which language that is.
+    /// Sets the BLEU tokeniser for `language` if the configuration has neither tokeniser nor target language.
     pub fn suit(&mut self, language: &str) {
         if self.target_lang.is_empty() {
             self.bleu_tokenizer.get_or_insert(Tokenizer::of_language(language));
         }
     }
 
-    /// Every key that has a default filled in.
+    /// Fills in every key with a default.
     pub(super) fn complete(&self) -> Self {
         Self { bleu_tokenizer: Some(self.tokenizer()), ..self.clone() }
     }
 
-    /// Every optional key present: what the schema is read from.
+    /// Fills in every optional key, for the schema.
     pub(super) fn filled(self) -> Self {
         let path = || Some(PathBuf::from("prefix"));
         Self { train: path(), valid: path(), test: path(), dir: path(), ..self }

@@ -1,4 +1,4 @@
-//! `[distill]`: what a student learns from its teacher.
+//! `[distill]`: the distillation of a teacher into a student.
 
 use super::BeamSearch;
 use a2d_core::needs::Needs;
@@ -8,72 +8,71 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distill {
-    /// What the teacher gives: attention maps and words, words, or nothing.
+    /// The distillation method.
     pub method: Method,
-    /// How losses are normalised and maps compared, as one name.
+    /// A named choice of loss normalisation and map comparison.
     pub preset: Preset,
-    /// Share of the teacher's words in the word loss; the rest is the reference's.
+    /// Weight of the teacher's distribution in the word loss; the reference has 1 - `alpha`.
     pub alpha: f64,
-    /// Weight of the attention terms; its default depends on the preset.
+    /// Weight of the attention terms. The default depends on the preset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beta: Option<f64>,
-    /// What `beta` is multiplied by after each epoch.
+    /// Factor applied to `beta` after each epoch.
     pub decay: f64,
-    /// Temperature of the student's words.
+    /// Softmax temperature of the student's logits.
     pub student_temperature: f64,
-    /// Temperature of the teacher's words.
+    /// Softmax temperature of the teacher's logits.
     pub teacher_temperature: f64,
-    /// Compare the encoder's self-attention.
+    /// Distil the encoder's self-attention.
     pub encoder_kd: bool,
-    /// Compare the decoder's self-attention.
+    /// Distil the decoder's self-attention.
     pub self_kd: bool,
-    /// Compare the cross-attention.
+    /// Distil the cross-attention.
     pub cross_kd: bool,
-    /// The form of the loss on the teacher's words.
+    /// The form of the word loss against the teacher.
     pub kd_loss: KdLoss,
-    /// Which of the teacher's translations `seq-kd` learns from.
+    /// The teacher's translation that `seq-kd` uses as target.
     pub seq_kd: SeqKd,
-    /// Hypotheses that the teacher's search keeps for `seq-kd`.
+    /// Beam size of the teacher's search for `seq-kd`.
     pub seq_kd_beam: usize,
-    /// Layers of the teacher that the student begins as; absent: none, it begins at random.
+    /// The teacher's layers that initialise the student; default: random initialisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from_teacher: Option<InitFromTeacher>,
-    /// Train the same student without a teacher too, in `OUT/alone`, and show both.
+    /// Also train the same student without a teacher, in `OUT/alone`, and compare both.
     pub baseline: bool,
-    /// Pass the teacher's maps through the alignment modules found in its checkpoint, as the
-    /// authors' scripts do.
+    /// Pass the teacher's maps through the alignment modules in its checkpoint, as the authors' scripts do.
     pub teacher_aam: bool,
-    /// Overrides the preset: the softmax of maps runs over the whole map or over each row.
+    /// Overrides the preset: softmax over the whole map, or each row as a distribution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map_normalisation: Option<MapNormalisation>,
-    /// Overrides the preset: padding and the causal triangle stay out of the comparison.
+    /// Overrides the preset: exclude padding and the causal triangle from the comparison.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map_mask: Option<bool>,
-    /// Overrides the preset: divergences are summed or averaged over maps.
+    /// Overrides the preset: sum or mean of the divergences over maps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map_reduction: Option<MapReduction>,
-    /// Overrides the preset: what losses are divided by.
+    /// Overrides the preset: the normalisation of losses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub norm: Option<Norm>,
 }
 
-/// What the teacher gives.
+/// The distillation method.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Align-to-Distill: words and attention maps through learned head alignment.
+    /// Align-to-Distill: word distributions, and attention maps through learned head alignment.
     #[default]
     A2d,
-    /// The teacher's words only.
+    /// Word-level distillation: the teacher's word distributions.
     WordKd,
-    /// The teacher's translations of the training source, in place of the references.
+    /// Sequence-level distillation: the teacher's translations of the training source replace the references.
     SeqKd,
-    /// Nothing: the student is trained alone.
+    /// No distillation: the student is trained without a teacher.
     None,
 }
 
 impl Method {
-    /// What it asks of a training: everything else follows from that.
+    /// The inputs that the method needs in training.
     pub const fn needs(self) -> Needs {
         match self {
             Self::A2d => Needs { words: true, maps: true, ..Needs::NONE },
@@ -83,7 +82,7 @@ impl Method {
         }
     }
 
-    /// What a student trained by it is called.
+    /// The display name of a student trained by this method.
     pub const fn student(self) -> &'static str {
         match self {
             Self::A2d => "student by A2D",
@@ -94,52 +93,52 @@ impl Method {
     }
 }
 
-/// Which translation of a sentence a student learns from (Kim and Rush, 2016).
+/// The target of sequence-level distillation (Kim and Rush, 2016).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeqKd {
-    /// The one that the teacher finds most likely.
+    /// The teacher's best hypothesis.
     #[default]
     Best,
-    /// Of all that its search ends with, the one closest to the reference by sentence BLEU, then by chrF.
+    /// The hypothesis of the final beam closest to the reference by sentence BLEU, then by chrF.
     Interpolation,
 }
 
-/// Which layers of a teacher a student begins as.
+/// The teacher's layers that initialise the student.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InitFromTeacher {
-    /// Spread evenly, the first and the last among them.
+    /// Evenly spaced layers, including the first and the last.
     Skip,
-    /// The first ones.
+    /// The first layers.
     First,
 }
 
-/// Named choices of normalisation and of the comparison of maps.
+/// Named choices of loss normalisation and map comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// The authors' code to the letter.
+    /// Exactly as in the authors' code.
     Official,
-    /// Means over real tokens; maps compared without padding and causal triangle.
+    /// Means over real tokens; maps are compared without padding and causal triangle.
     Masked,
-    /// As `masked`, with each query's row of a map compared as a distribution.
+    /// As `masked`, with each query's row of a map as a distribution.
     #[default]
     Rows,
 }
 
-/// The form of the loss on the teacher's words.
+/// The form of the word loss against the teacher.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KdLoss {
-    /// Cross-entropy to the teacher's probabilities.
+    /// Cross-entropy with the teacher's probabilities.
     #[default]
     Ce,
-    /// Divergence from the teacher's probabilities, times the temperature squared.
+    /// KL divergence from the teacher's probabilities, times the squared temperature.
     KlTau2,
 }
 
-/// What is a distribution when two maps are compared.
+/// The distributions in a map comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MapNormalisation {
@@ -149,40 +148,40 @@ pub enum MapNormalisation {
     Row,
 }
 
-/// How the divergences of many maps become one number.
+/// The reduction of the divergences of all maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MapReduction {
-    /// Their sum.
+    /// The sum.
     Sum,
-    /// Their mean over rows and maps.
+    /// The mean over rows and maps.
     Mean,
 }
 
-/// What losses are divided by.
+/// The normalisation of losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Norm {
-    /// As the authors' code: padded positions, then real tokens once more; maps by tokens.
+    /// As in the authors' code: word losses by padded positions, then again by real tokens; map losses by tokens.
     Official,
-    /// Words by real tokens, maps by sentences, once.
+    /// Word losses by real tokens, map losses by sentences.
     Mean,
 }
 
 /// How maps are compared: the preset with its overrides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapChoices {
-    /// What is a distribution.
+    /// The distributions compared.
     pub normalisation: MapNormalisation,
-    /// Padding and the causal triangle stay out.
+    /// Whether to exclude padding and the causal triangle.
     pub mask: bool,
-    /// Sum or mean.
+    /// The reduction over maps.
     pub reduction: MapReduction,
 }
 
 impl Preset {
-    /// The weight of the attention terms where the config gives none. `masked` has with it the share of the loss that
-    /// `official` has in Multi30k's first epoch at 4096 tokens a batch.
+    /// The default weight of the attention terms. The value for `masked` gives the attention terms the share of the
+    /// loss that they have with `official` in the first epoch of Multi30k at 4096 tokens per batch.
     pub fn beta(self) -> f64 {
         match self {
             Self::Official | Self::Rows => 1.0,
@@ -200,7 +199,7 @@ impl Preset {
         MapChoices { normalisation, mask, reduction }
     }
 
-    /// What the preset divides losses by.
+    /// The preset's normalisation of losses.
     pub fn norm(self) -> Norm {
         match self {
             Self::Official => Norm::Official,
@@ -252,12 +251,12 @@ impl Distill {
         }
     }
 
-    /// What losses are divided by.
+    /// The normalisation of losses.
     pub fn norm(&self) -> Norm {
         self.norm.unwrap_or(self.preset.norm())
     }
 
-    /// The options with the preset's choices written out.
+    /// The options with the preset's choices filled in.
     pub fn complete(&self) -> Self {
         let maps = self.maps();
         Self {

@@ -1,4 +1,4 @@
-//! Single settings and where each came from: a line of a file, the environment, a flag.
+//! Single settings and their origins: a line of a file, the environment, a flag.
 
 use super::schema;
 use a2d_data::prepare::{self, DataChoices};
@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-/// How the names of variables begin that set keys.
+/// Prefix of the environment variables that set keys.
 const PREFIX: &str = "A2D_";
 
-/// Where a setting came from: what an error about it names.
+/// The origin of a setting, named in errors about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A line of a config file.
     File(PathBuf, usize),
-    /// A variable of the environment.
+    /// An environment variable.
     Environment(String),
-    /// An option of the command line, as typed.
+    /// A command-line option as typed.
     Flag(String),
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One key and its value.
+/// A key, its value and its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     pub(super) path: String,
@@ -44,19 +44,21 @@ pub struct Setting {
     pub(super) origin: Origin,
 }
 
-/// A value as it was given.
+/// A value before conversion to the type of its key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Given {
-    /// Typed already, by TOML.
+    /// A typed TOML value.
     Typed(Value),
-    /// Text whose kind the key decides.
+    /// Text, to be parsed by the type of the key.
     Text(String),
 }
 
 impl Setting {
-    /// The setting that `--set PATH=VALUE` asks for.
+    /// Parses the argument of `--set KEY=VALUE`.
     ///
-    /// Errors: there is no `=`.
+    /// # Errors
+    ///
+    /// Misuse: the text has no `=`.
     pub fn parse(text: &str) -> Result<Self> {
         let origin = Origin::Flag(format!("--set {text}"));
         let (path, value) = text.split_once('=').ok_or_else(|| {
@@ -66,23 +68,25 @@ impl Setting {
         Ok(Self { path: path.trim().to_owned(), value, origin })
     }
 
-    /// A flag whose path stands for a key: `--teacher RUN` for `teacher.run`.
+    /// A flag that sets a key to a path: `--teacher RUN` for `teacher.run`.
     ///
-    /// Errors: the path is not UTF-8, which a config file must be.
+    /// # Errors
+    ///
+    /// Misuse: the path is not UTF-8, which TOML requires.
     pub fn path(flag: &str, key: &str, path: &Path) -> Result<Self> {
         let text = path.to_str();
         let wrong = || Error::misuse(format!("{flag} {}: not valid UTF-8", path.display()));
         Ok(Self::flag(flag, key, text.ok_or_else(wrong)?))
     }
 
-    /// A flag that stands for a key: `--seed 3` for `train.seed`.
+    /// A flag that sets a key: `--seed 3` for `train.seed`.
     pub fn flag(flag: &str, path: &str, value: impl fmt::Display) -> Self {
         let origin = Origin::Flag(format!("{flag} {value}"));
         Self { path: path.to_owned(), value: Given::Text(value.to_string()), origin }
     }
 }
 
-/// How the names of variables begin that are no settings: those of tests and of scripts.
+/// Prefixes of variables that are not settings: those of tests and scripts.
 const NO_SETTINGS: [&str; 12] = [
     "A2D_COMMIT",
     "A2D_CUDA_",
@@ -98,14 +102,17 @@ const NO_SETTINGS: [&str; 12] = [
     "A2D_TOOLCHAIN",
 ];
 
-/// The variable that sets the key of this path.
+/// The environment variable for a key.
 fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
 
-/// The settings among variables: `A2D_` and two underscores between levels.
+/// The settings among environment variables: `A2D_`, with two underscores between levels.
 ///
-/// Errors: a variable that begins so and is neither a setting nor one of [`NO_SETTINGS`]: a slip would go unseen.
+/// # Errors
+///
+/// Misuse: a variable starts with `A2D_` but is neither a setting nor one of [`NO_SETTINGS`]. Otherwise a typing error
+/// would be ignored.
 pub(super) fn environment(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Vec<Setting>> {
@@ -115,7 +122,7 @@ pub(super) fn environment(
         if NO_SETTINGS.iter().any(|other| name.starts_with(other)) {
             return None;
         }
-        // What has levels is looked up, and refused, as any other setting.
+        // A path with levels is validated later, as any other setting.
         if !path.contains('.') && !keys.contains(&path) {
             return Some(Err(unknown(&name, &path)));
         }
@@ -134,7 +141,7 @@ fn unknown(name: &str, path: &str) -> Error {
     ))
 }
 
-/// The settings that the prepared data in `folder` were made with; none where there are no such data.
+/// The settings of the prepared data in `folder`; empty if the folder is not prepared.
 pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
     let Some(DataChoices { vocab_size, max_length, clean, normalization, given }) =
         prepare::chosen(folder)
@@ -154,17 +161,19 @@ pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
         value: Given::Typed(value),
         origin: origin.clone(),
     };
-    // A vocabulary that was given decides by itself.
+    // An existing vocabulary has its own normalisation.
     let values = values.into_iter().filter(|(key, _)| !given || *key != "data.normalization");
     values.map(setting).collect()
 }
 
-/// Bytes of a configuration: what has more is another file, or a device that never ends.
+/// The largest config file in bytes. It excludes other files and endless devices.
 const LONGEST: u64 = 1 << 20;
 
 /// The settings of a config file.
 ///
-/// Errors: the file cannot be read, is not UTF-8 or not TOML.
+/// # Errors
+///
+/// Misuse: the file cannot be read, is too large, is not UTF-8 or is not TOML.
 pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
@@ -176,9 +185,11 @@ pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {
     settings(path, text(path, &bytes)?)
 }
 
-/// The settings of the text of a config file called `path`.
+/// The settings in `text`, from a config file called `path`.
 ///
-/// Errors: it is not TOML.
+/// # Errors
+///
+/// Misuse: the text is not TOML.
 pub(super) fn settings(path: &Path, text: &str) -> Result<Vec<Setting>> {
     let syntax = |e: toml::de::Error| {
         let line = line_of(text, e.span().map_or(0, |span| span.start));
@@ -209,7 +220,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Notes the line of every key.
+/// Records the line of every key.
 fn locate(path: &str, table: &DeTable<'_>, text: &str, lines: &mut BTreeMap<String, usize>) {
     for (name, value) in table {
         let path = schema::join(path, name.get_ref());
@@ -220,7 +231,7 @@ fn locate(path: &str, table: &DeTable<'_>, text: &str, lines: &mut BTreeMap<Stri
     }
 }
 
-/// The leaves of `table`: a table that the schema does not know is a leaf, to be refused.
+/// Collects the leaves of `table`. A table unknown to the schema is a leaf, and rejected later.
 fn flatten(path: &str, table: Table, origin: &dyn Fn(&str) -> Origin, out: &mut Vec<Setting>) {
     let known = schema::example();
     for (name, value) in table {

@@ -1,4 +1,4 @@
-//! Settings from all layers, merged into one checked [`Run`].
+//! Merges the settings of all layers into a validated [`Run`].
 
 use super::layers::{self, Given, Origin, Setting};
 use super::{Run, check, schema};
@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// Keys whose values are paths from the folder of the file that gives them.
+/// Keys with paths, relative to the folder of the config file.
 const PATHS: [&str; 5] = ["data.train", "data.valid", "data.test", "data.dir", "teacher.run"];
 
-/// Reads `path`, then the environment, then `flags`: the later wins. Where prepared data are named beside the text, what
-/// nobody sets is as they were prepared.
+/// Reads `path`, then the environment, then `flags`; later settings override earlier ones. If `data.dir` names prepared
+/// data beside the text, their settings replace the defaults.
 ///
-/// Errors name the file and line, the variable or the flag, and the key.
+/// # Errors
+///
+/// Misuse, naming the file and line, the variable or the flag, and the key: a file cannot be read, a key is unknown, or
+/// a value is invalid.
 pub fn load(path: &Path, flags: &[Setting]) -> Result<Run> {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
@@ -27,9 +30,11 @@ pub fn load(path: &Path, flags: &[Setting]) -> Result<Run> {
     merge(path, all)
 }
 
-/// What a file says, with the environment and `flags` given, and nothing else.
+/// Reads `path`, then `environment`, then `flags`, without the settings of prepared data.
 ///
-/// Errors: as [`load`].
+/// # Errors
+///
+/// As [`load`].
 pub fn load_with(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -38,7 +43,7 @@ pub fn load_with(
     merge(path, given(path, environment, flags)?)
 }
 
-/// What is set, the later before the earlier.
+/// The settings of all layers; later ones override earlier ones.
 fn given(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -50,12 +55,16 @@ fn given(
     Ok(settings)
 }
 
-/// The run that `text` describes; errors call it `name`.
+/// Parses a run from TOML `text`, called `name` in errors.
+///
+/// # Errors
+///
+/// As [`load`].
 pub fn parse(text: &str, name: &Path) -> Result<Run> {
     merge(name, layers::settings(name, text)?)
 }
 
-/// The run of `settings`, the later before the earlier and all before the defaults.
+/// Merges `settings` into a run. Later settings override earlier ones and the defaults.
 fn merge(path: &Path, settings: Vec<Setting>) -> Result<Run> {
     let mut table = schema::defaults();
     let mut origins = BTreeMap::new();
@@ -75,13 +84,13 @@ impl Run {
     }
 }
 
-/// The value of a setting in the kind of its key.
+/// The value of a setting, converted to the type of its key.
 fn checked(setting: &Setting) -> Result<Value> {
     let known = schema::example();
     let like = schema::find(&known, &setting.path).ok_or_else(|| unknown(setting))?;
     let value = convert(&setting.value, like).ok_or_else(|| mismatch(setting, like))?;
     let value = resolve(setting, value)?;
-    // A value is right where the default run with only this value changed can be read.
+    // A value is valid if the default run with only this value changed can be deserialised.
     let mut alone = schema::defaults();
     schema::put(&mut alone, &setting.path, value.clone());
     Run::deserialize_from(alone).map_err(|e| unsuitable(setting, &e))?;
@@ -106,7 +115,7 @@ fn unsuitable(setting: &Setting, error: &toml::de::Error) -> Error {
     Error::misuse(format!("{origin}: `{path}`: {reason}"))
 }
 
-/// `given` in the kind of `like`, or `None`: a whole number is also a number.
+/// Converts `given` to the type of `like`, or `None`. An integer is also a valid float.
 fn convert(given: &Given, like: &Value) -> Option<Value> {
     match (given, like) {
         (Given::Typed(Value::Integer(n)), Value::Integer(_)) if *n < 0 => None,
@@ -123,8 +132,8 @@ fn convert(given: &Given, like: &Value) -> Option<Value> {
     }
 }
 
-/// Paths of a file start at the file's folder; all become absolute, so that the run's own copy of
-/// the config means the same files.
+/// Makes paths absolute, so that the run's copy of the config refers to the same files. Paths in a file are relative to
+/// its folder.
 fn resolve(setting: &Setting, value: Value) -> Result<Value> {
     let Some(text) = value.as_str().filter(|_| PATHS.contains(&&*setting.path)) else {
         return Ok(value);

@@ -1,19 +1,19 @@
-//! What a run is: typed options, read from TOML, the environment and the command line.
+//! The configuration of a run: typed options from TOML, the environment and the command line.
 //!
-//! Precedence: default < file < environment < `--set` (and the flags that stand for a key). Where prepared data are
-//! named beside the text, what they were prepared with goes before the defaults.
+//! Precedence: default < file < environment < `--set` (and flags that set a key). If `data.dir` names prepared data
+//! beside the text, their settings override the defaults.
 //!
 //! * File: tables `[data]`, `[model]`, `[train]`, `[distill]`, `[teacher.model]`,
 //!   `[teacher.train]` and the keys `out` and `teacher.run`.
-//! * Environment: `A2D_` + the key's path in capitals, two underscores between its levels:
-//!   `A2D_TRAIN__LR=1e-3`, `A2D_TEACHER__MODEL__D_MODEL=512`, `A2D_OUT=runs/a`. Other variables
-//!   that begin with `A2D_` are errors, but for those of tests and scripts, which `layers.rs` lists.
+//! * Environment: `A2D_` + the key's path in capitals, with two underscores between levels:
+//!   `A2D_TRAIN__LR=1e-3`, `A2D_TEACHER__MODEL__D_MODEL=512`, `A2D_OUT=runs/a`. Other variables with
+//!   this prefix are errors, except those of tests and scripts, which `layers.rs` lists.
 //! * `--set train.lr=1e-3`.
 //!
-//! `[teacher.model]` and `[teacher.train]` start from the built-in defaults, never from the
-//! student's values in the same file: changing the student leaves the teacher as it was.
+//! `[teacher.model]` and `[teacher.train]` start from the built-in defaults, never from the student's values in the
+//! same file, so a change of the student does not affect the teacher.
 //!
-//! Paths in a file are relative to the file's folder, others to the current folder.
+//! Paths in a file are relative to its folder, other paths to the current folder.
 
 mod check;
 mod compare;
@@ -43,56 +43,57 @@ use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Everything that one run is made from.
+/// The complete configuration of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// The run's folder, from the current one; see [`Run::out_folder`] for its default.
+    /// The run's folder, relative to the current folder; see [`Run::out_folder`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
     /// The corpus and its vocabulary.
     pub data: Data,
-    /// The sizes of the model that is trained: the student, when distilling.
+    /// The model to train; when distilling, the student.
     pub model: Model,
-    /// How it is trained.
+    /// The training of the model.
     pub train: Train,
-    /// What it learns from a teacher.
+    /// The distillation.
     pub distill: Distill,
     /// The teacher.
     pub teacher: Teacher,
 }
 
-/// The teacher: a finished run, or the sizes and the training of one to be made.
+/// The teacher: a finished run, or the model and training of a new one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Teacher {
-    /// A finished run; without it, the teacher is trained first, in `OUT/teacher`.
+    /// A finished run. By default the teacher is trained first, in `OUT/teacher`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<PathBuf>,
-    /// The sizes of a teacher to be trained.
+    /// The model of a teacher to train.
     pub model: Model,
-    /// How it is trained.
+    /// The training of the model.
     pub train: Train,
 }
 
 impl Run {
-    /// The run with every optional key filled in, so that a later program with other defaults
-    /// reads the same run from it.
+    /// The run with every optional key filled in. A later version with other defaults reads the same run from it.
     pub fn complete(&self) -> Self {
         let teacher = Teacher { model: self.teacher.model.complete(), ..self.teacher.clone() };
         let (model, distill) = (self.model.complete(), self.distill.complete());
         Self { data: self.data.complete(), model, distill, teacher, ..self.clone() }
     }
 
-    /// The run as a file that parses back to an equal run; absent optional keys are left out.
+    /// The run as TOML that parses to an equal run. Absent optional keys are omitted.
     ///
-    /// Errors: a path that is not valid UTF-8.
+    /// # Errors
+    ///
+    /// Misuse: a path is not valid UTF-8.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|e| Error::misuse(format!("cannot write the config: {e}")))
     }
 
-    /// The folder that a run of `config` goes to: `--out`, or the key `out`; the folder of a
-    /// `config.toml` beside its checkpoint; or `runs/` and the name of the file.
+    /// The output folder for `config`: `--out`, or the key `out`; for a `config.toml` beside a checkpoint, its folder;
+    /// otherwise `runs/` and the file's stem.
     pub fn out_folder(&self, flag: Option<&Path>, config: &Path) -> PathBuf {
         if let Some(out) = flag.or(self.out.as_deref()) {
             return out.to_owned();
@@ -105,12 +106,12 @@ impl Run {
         Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref()))
     }
 
-    /// The prepared data of a run in `out`: the key `data.dir`, or `OUT/data`.
+    /// The prepared data of a run in `out`: the key `data.dir`, default `OUT/data`.
     pub fn data_folder(&self, out: &Path) -> PathBuf {
         self.data.dir.clone().unwrap_or_else(|| out.join("data"))
     }
 
-    /// The teacher of a run in `out`: the key `teacher.run`, or `OUT/teacher`.
+    /// The teacher of a run in `out`: the key `teacher.run`, default `OUT/teacher`.
     pub fn teacher_folder(&self, out: &Path) -> PathBuf {
         self.teacher.run.clone().unwrap_or_else(|| out.join("teacher"))
     }

@@ -10,16 +10,16 @@ pub struct Model {
     pub d_model: usize,
     /// Inner width of the feed-forward layers.
     pub ffn_dim: usize,
-    /// Width of the encoder, where it is not `d_model`.
+    /// Width of the encoder; default `d_model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder_d_model: Option<usize>,
-    /// Width of the decoder, where it is not `d_model`.
+    /// Width of the decoder; default `d_model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder_d_model: Option<usize>,
-    /// Inner width in the encoder, where it is not `ffn_dim`.
+    /// Inner width in the encoder; default `ffn_dim`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder_ffn_dim: Option<usize>,
-    /// Inner width in the decoder, where it is not `ffn_dim`.
+    /// Inner width in the decoder; default `ffn_dim`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder_ffn_dim: Option<usize>,
     /// Layers of the encoder.
@@ -40,8 +40,8 @@ pub struct Model {
     pub activation: Activation,
     /// Layer norm before each sublayer (pre-norm) instead of after it.
     pub normalize_before: bool,
-    /// One embedding table for source, target and output; otherwise one for the source and one
-    /// for target and output.
+    /// One embedding table for source, target and output. Otherwise one table for the source and one for target and
+    /// output.
     pub share_embeddings: bool,
 }
 

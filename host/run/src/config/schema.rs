@@ -1,12 +1,12 @@
-//! The known keys and the kind of value each takes, read off the default run itself.
+//! The known keys and their value types, derived from the default run.
 //!
-//! Defaults, kinds and names are thus declared once, in the structs.
+//! Names, types and defaults are thus declared once, in the structs.
 
 use super::{Distill, InitFromTeacher, Run, Teacher};
 use std::path::PathBuf;
 use toml::{Table, Value};
 
-/// The default run with every optional key present, as a table.
+/// The default run with every optional key present, as a TOML table.
 pub(super) fn example() -> Table {
     let run = Run::default();
     let teacher = Teacher { run: Some(PathBuf::from("run")), ..run.teacher };
@@ -16,7 +16,7 @@ pub(super) fn example() -> Table {
     table(&run.complete())
 }
 
-/// The default run: optional keys are absent.
+/// The default run, without optional keys.
 pub(super) fn defaults() -> Table {
     table(&Run::default())
 }
@@ -42,13 +42,13 @@ fn collect(path: &str, table: &Table, paths: &mut Vec<String>) {
     }
 }
 
-/// The path of `name` under `path`. A name that itself holds a dot is quoted, and so unknown.
+/// The path of `name` under `path`. A name with a dot is quoted, and therefore unknown.
 pub(super) fn join(path: &str, name: &str) -> String {
     let name = if name.contains('.') { format!("{name:?}") } else { name.to_owned() };
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 
-/// What `path` names, or `None`: a table for the path of a table.
+/// The value or table at `path`, if any.
 pub(super) fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     match (table.get(first)?, rest) {
@@ -58,7 +58,7 @@ pub(super) fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
     }
 }
 
-/// Puts `value` at `path`; tables on the way exist in every run.
+/// Sets `path` to `value`. The tables of `path` exist in every run.
 pub(super) fn put(table: &mut Table, path: &str, value: Value) {
     match path.split_once('.') {
         None => drop(table.insert(path.to_owned(), value)),
@@ -70,10 +70,9 @@ pub(super) fn put(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-/// The known key or table that is nearest to `path`: the same name elsewhere, or the fewest
-/// changed letters.
+/// The known key or table nearest to `path`: one with the same name elsewhere, or the smallest edit distance.
 pub(super) fn nearest(path: &str) -> String {
-    // No known key is as long, and the time that letters take is the square of their number.
+    // Known keys are shorter, and the time for edit distances is quadratic.
     let start = &path[..path.floor_char_boundary(100)];
     let far =
         |known: &String| (name(known) != name(path), strsim::damerau_levenshtein(known, start));

@@ -1,14 +1,14 @@
-//! How translations are searched for.
+//! The settings of beam search.
 
 use a2d_core::micro::Options;
 use serde::{Deserialize, Serialize};
 
-/// The settings of a beam search, as a configuration, the command line and the recipe of translations have them.
+/// The settings of a beam search, shared by configuration, command line and stored translations.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BeamSearch {
-    /// Hypotheses kept at every step; 1: greedy.
+    /// Beam size: hypotheses kept at every step; 1 is greedy search.
     pub beam: usize,
-    /// Exponent of the length that a hypothesis' score is divided by.
+    /// Length penalty: hypothesis scores are divided by length to this power.
     pub length_penalty: f64,
     /// Longest translation: this times the source's length ...
     pub max_length_a: f64,
@@ -17,7 +17,7 @@ pub struct BeamSearch {
 }
 
 impl BeamSearch {
-    /// A beam of 5; the rest as an embedded translator has it.
+    /// A beam of 5. The other values are the core's defaults.
     pub const DEFAULT: Self = Self {
         beam: 5,
         length_penalty: Options::DEFAULT.length_penalty as f64,

@@ -6,78 +6,78 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a model is trained and when that ends.
+/// The training of a model and its limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// Epochs after which training ends; 0: no limit.
+    /// Maximum number of epochs; 0: no limit.
     pub max_epoch: usize,
-    /// Updates after which training ends; 0: no limit.
+    /// Maximum number of updates; 0: no limit.
     pub max_update: u64,
-    /// Seconds of updates (validations do not count) after which training ends; 0: no limit.
+    /// Time limit in seconds, validations excluded; 0: no limit.
     pub time_limit_seconds: f64,
-    /// What makes a validation the best: its BLEU or chrF, or the loss. Of equal ones, the lower loss. Where BLEU says
-    /// nothing (it is 0, or no reference has four words), chrF decides, and where that is 0 the loss.
+    /// The criterion for the best checkpoint: BLEU, chrF or loss on the validation set. Ties go to the lower loss. If
+    /// BLEU is 0 or no reference has four words, chrF is used; if chrF is 0, the loss.
     pub select_by: SelectBy,
-    /// Validations without a better one after which training ends; 0: no limit.
+    /// Patience: validations without improvement before training ends; 0: no limit.
     pub patience: usize,
-    /// Largest padded batch: sentences times the longer of source and target.
+    /// Largest padded batch in tokens: sentences times the longer of source and target.
     pub max_tokens: usize,
-    /// Batches whose gradients are summed for one update.
+    /// Gradient accumulation: batches per update.
     pub update_freq: usize,
-    /// The highest learning rate, reached after `warmup_updates`.
+    /// Peak learning rate, reached after `warmup_updates`.
     pub lr: f64,
-    /// Updates over which the learning rate rises.
+    /// Updates of linear learning-rate warmup.
     pub warmup_updates: u64,
-    /// The learning rate at the first update; negative: 0.
+    /// Initial learning rate of the warmup; negative: 0.
     pub warmup_init_lr: f64,
-    /// Decay of Adam's mean of gradients.
+    /// Adam's beta 1: decay of the first moment.
     pub adam_beta1: f64,
-    /// Decay of Adam's mean of squared gradients.
+    /// Adam's beta 2: decay of the second moment.
     pub adam_beta2: f64,
-    /// What keeps Adam from dividing by zero.
+    /// Adam's epsilon: avoids division by zero.
     pub adam_eps: f64,
     /// Decoupled weight decay, scaled by the learning rate, on every parameter.
     pub weight_decay: f64,
-    /// Largest norm of the gradient; 0: no clipping.
+    /// Gradient clipping: maximum norm; 0: no clipping.
     pub clip_norm: f64,
-    /// Decay of the exponential moving average of parameters, which is validated and kept; 0: no average.
+    /// Decay of the exponential moving average (EMA) of the parameters, which is validated and kept; 0: no EMA.
     pub ema_decay: f64,
-    /// What a loss that is no number leads to.
+    /// On a NaN loss: `stop`, or `retry` from the last good checkpoint at half the learning rate.
     pub on_nan: OnNan,
-    /// Probability mass that the target gives to all other tokens.
+    /// Label smoothing: probability mass spread over all other tokens.
     pub label_smoothing: f64,
-    /// Where every random number starts: parameters, dropout, the order of batches.
+    /// Seed of all random numbers: parameters, dropout, batch order.
     pub seed: u64,
-    /// Updates between two lines of the log.
+    /// Updates between log lines.
     pub log_interval: u64,
-    /// Updates between two checkpoints beside those of each epoch; 0: none.
+    /// Updates between checkpoints, besides those of each epoch; 0: none.
     pub save_interval_updates: u64,
-    /// Minutes after which a checkpoint is written in any case; 0: never.
+    /// Maximum minutes between checkpoints; 0: no limit.
     pub save_interval_minutes: f64,
-    /// Epochs between two validations.
+    /// Epochs between validations.
     pub validate_interval: usize,
-    /// Updates between two validations beside those after epochs; 0: none.
+    /// Updates between validations, besides those after epochs; 0: none.
     pub validate_interval_updates: u64,
-    /// Weights of the last validations that are kept for `host average`.
+    /// Number of recent validated weights kept for `host average`.
     pub keep_last: usize,
-    /// Write TensorBoard's event files beside the log.
+    /// Write TensorBoard event files in addition to the log.
     pub tensorboard: bool,
-    /// The numbers that are computed with.
+    /// The precision of matrix products.
     pub precision: Precision,
-    /// Hypotheses kept by the beam search of validation.
+    /// Beam size in validation.
     pub beam: usize,
-    /// Exponent of the length that a hypothesis' score is divided by.
+    /// Length penalty: hypothesis scores are divided by length to this power.
     pub length_penalty: f64,
     /// Longest translation: `max_length_a` times the source's length plus `max_length_b`.
     pub max_length_a: f64,
     /// See `max_length_a`.
     pub max_length_b: f64,
-    /// Sentences translated for the BLEU of a validation, from the first; 0: all.
+    /// Validation sentences translated for BLEU, from the first; 0: all.
     pub valid_bleu_sentences: usize,
 }
 
-/// What the best of a run's models is chosen by.
+/// The criterion for the best checkpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SelectBy {
@@ -100,14 +100,14 @@ impl fmt::Display for SelectBy {
     }
 }
 
-/// What a loss that is no number leads to.
+/// On a NaN loss: `stop`, or `retry` from the last good checkpoint at half the learning rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNan {
-    /// The end, with the last good checkpoint.
+    /// Stop with the last good checkpoint.
     #[default]
     Stop,
-    /// Going on from the last good checkpoint with half the learning rate.
+    /// Continue from the last good checkpoint at half the learning rate.
     Retry,
 }
 
@@ -121,7 +121,7 @@ impl fmt::Display for OnNan {
 }
 
 impl Train {
-    /// The search of validation.
+    /// The beam search of validation.
     pub fn search(&self) -> BeamSearch {
         let &Self { beam, length_penalty, max_length_a, max_length_b, .. } = self;
         BeamSearch { beam, length_penalty, max_length_a, max_length_b }

@@ -1,10 +1,10 @@
-//! How many words to insert, delete and replace: Levenshtein's distance in a band.
+//! Levenshtein distance within a band.
 
 use std::ops::Range;
 
-/// Cells on either side of the diagonal that are looked at.
+/// Cells computed on either side of the diagonal.
 const BEAM: usize = 25;
-/// The cost of what is outside of the band.
+/// The cost outside the band.
 const NEVER: u32 = u32::MAX / 2;
 
 /// The distances of all prefixes of a hypothesis to all prefixes of a reference.
@@ -12,26 +12,26 @@ const NEVER: u32 = u32::MAX / 2;
 /// Row i is for the first i words of the hypothesis, column j for the first j of the reference.
 pub struct Edits<'a> {
     reference: &'a [u32],
-    /// Where the cells of a row can be less than [`NEVER`].
+    /// The range of computed cells of each row. All others are [`NEVER`].
     bands: Vec<Range<usize>>,
-    /// Row by row.
+    /// The distances, row-major.
     costs: Vec<u32>,
-    /// Two rows for [`of_changed`](Self::of_changed).
+    /// Two row buffers for [`of_changed`](Self::of_changed).
     spare: [Vec<u32>; 2],
 }
 
-/// What becomes of the words when a hypothesis is edited into its reference.
+/// The word alignment of a hypothesis and a reference.
 pub struct Alignment {
-    /// How many words of the hypothesis come before each word of the reference or make it.
+    /// For each reference word, the number of hypothesis words up to and including its counterpart.
     pub used: Vec<usize>,
-    /// Whether a word of the hypothesis is deleted or replaced.
+    /// For each hypothesis word, whether it is deleted or replaced.
     pub wrong: Vec<bool>,
-    /// Whether a word of the reference is inserted or replaces another.
+    /// For each reference word, whether it is inserted or replaces another.
     pub missed: Vec<bool>,
 }
 
 impl<'a> Edits<'a> {
-    /// For hypotheses with as many words as `hypothesis`; neither it nor `reference` is empty.
+    /// For hypotheses of the length of `hypothesis`. Neither argument may be empty.
     pub fn new(hypothesis: &[u32], reference: &'a [u32]) -> Self {
         let columns = reference.len() + 1;
         let mut edits = Self {
@@ -45,7 +45,7 @@ impl<'a> Edits<'a> {
         edits
     }
 
-    /// Computes all distances anew for a hypothesis of the same length.
+    /// Recomputes all distances for a hypothesis of the same length.
     pub fn set(&mut self, hypothesis: &[u32]) {
         let columns = self.reference.len() + 1;
         for (i, word) in hypothesis.iter().enumerate() {
@@ -59,8 +59,7 @@ impl<'a> Edits<'a> {
         self.costs.last().copied().unwrap_or(0)
     }
 
-    /// The distance of `changed`, which is as long as the hypothesis and begins with the same
-    /// `same` words.
+    /// The distance of `changed`, which has the hypothesis's length and its first `same` words.
     pub fn of_changed(&mut self, changed: &[u32], same: usize) -> u32 {
         let columns = self.reference.len() + 1;
         let [above, row] = &mut self.spare;
@@ -72,8 +71,8 @@ impl<'a> Edits<'a> {
         above[columns - 1]
     }
 
-    /// The cheapest edits. Of equally cheap ones, the last is a word kept or replaced rather than
-    /// one deleted, and that rather than one inserted; so is the one before it.
+    /// The cheapest alignment. Ties are resolved from the end: a match or replacement first, then a deletion, then an
+    /// insertion.
     pub fn alignment(&self, hypothesis: &[u32]) -> Alignment {
         let (mut i, mut j) = (hypothesis.len(), self.reference.len());
         let mut alignment =
@@ -98,8 +97,8 @@ impl<'a> Edits<'a> {
     }
 }
 
-/// Where each row but the first is computed: around a diagonal as steep as the lengths are, wide
-/// enough to meet the row above, and to the end in the last one.
+/// The computed range of each row after the first: around a diagonal with the slope of the lengths, wide enough to
+/// overlap the row above, and up to the end in the last row.
 fn bands(rows: usize, columns: usize) -> Vec<Range<usize>> {
     let ratio = columns as f64 / rows as f64;
     let beam = if (BEAM as f64) < ratio / 2.0 {

@@ -1,5 +1,5 @@
-//! TER (Snover et al., 2006): words to insert, delete, replace and blocks of words to shift until
-//! a hypothesis is its reference, per word of the reference.
+//! TER (Snover et al., 2006): the number of insertions, deletions, replacements and block shifts that turn a hypothesis
+//! into its reference, per reference word.
 
 mod edits;
 mod shifts;
@@ -8,19 +8,18 @@ use super::ngrams::Numbers;
 use super::tokenize::{Tercom, words};
 use super::{Metric, Rounded, Rounding, case, yes_no};
 
-/// TER in per cent and its settings; the default ones are sacreBLEU's and those of `tercom`.
+/// TER in per cent and its settings. The defaults are those of sacreBLEU and `tercom`.
 ///
-/// Fewer edits are better, and there can be more than words. Of several references the one that
-/// needs the fewest edits counts, and their mean length.
+/// Lower is better, and the score can exceed 100. With several references, the fewest edits and the mean length count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ter {
-    /// What lines undergo before they are split at white space.
+    /// The normalisation before lines are split at white space.
     pub tercom: Tercom,
 }
 
 impl Ter {
-    /// A reference with white space between its words. sacreBLEU normalizes references twice,
-    /// which shows in `Tom's.`: only when the period is set apart does `'s` end a word.
+    /// A reference with white space between words. sacreBLEU normalises references twice, which matters for `Tom's.`:
+    /// `'s` is split only after the period is.
     fn reference(&self, line: &str) -> String {
         let once = self.tercom.space(line);
         if !self.tercom.normalized {
@@ -42,7 +41,7 @@ impl Metric for Ter {
         format!("case:{case}|tok:tercom|norm:{norm}|punct:{punct}|asian:{asian}")
     }
 
-    /// The edits, and the mean length of the references.
+    /// The number of edits, and the mean length of the references.
     fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
         let hypothesis = self.tercom.space(hypothesis);
         let references: Vec<_> = references.iter().map(|line| self.reference(line)).collect();
@@ -59,7 +58,7 @@ impl Metric for Ter {
         if words > 0.0 {
             Rounded { value: rounding.of(100.0 * rounding.of(edits / words)), rounding }
         } else {
-            // Nothing was asked for: anything is wrong.
+            // An empty reference: any word is an error.
             Rounded::double(if edits > 0.0 { 100.0 } else { 0.0 })
         }
     }

@@ -1,16 +1,16 @@
-//! Moving blocks of words, one edit each, while that makes up for itself. The search is `tercom`'s
-//! greedy one, and its limits are sacreBLEU's: both decide what the score is.
+//! Block shifts, one edit each, while they reduce the total. The greedy search is that of `tercom`, the limits are
+//! sacreBLEU's; both affect the score.
 
 use super::edits::{Alignment, Edits};
 
-/// Words of the longest block moved.
+/// The longest block in words.
 const LONGEST: usize = 10;
-/// How far apart a block's places in hypothesis and reference can be.
+/// The largest distance between a block's positions in hypothesis and reference.
 const FARTHEST: usize = 50;
-/// Moves tried for a line before the search is given up.
+/// The most shifts tried per line.
 const MOST_TRIED: usize = 1000;
 
-/// How many edits make the hypothesis its reference.
+/// The number of edits from the hypothesis to the reference.
 pub fn edits(hypothesis: &[u32], reference: &[u32]) -> u32 {
     if hypothesis.is_empty() || reference.is_empty() {
         return (hypothesis.len() + reference.len()) as u32;
@@ -24,7 +24,7 @@ pub fn edits(hypothesis: &[u32], reference: &[u32]) -> u32 {
     };
     let mut shifts = 0;
     while let Some(shift) = search.best() {
-        // What was found when the search is given up is not used any more.
+        // The shift found when the limit is reached is discarded.
         if search.tried >= MOST_TRIED || shift.gain <= 0 {
             break;
         }
@@ -34,18 +34,18 @@ pub fn edits(hypothesis: &[u32], reference: &[u32]) -> u32 {
     shifts + search.edits.total()
 }
 
-/// A block of words and where it goes.
+/// A block of words and its new position.
 struct Shift {
-    /// By how much the distance shrinks.
+    /// The reduction of the edit distance.
     gain: i64,
     length: usize,
     from: usize,
-    /// Before which word it is put.
+    /// The index of the word to insert the block before.
     to: usize,
 }
 
 impl Shift {
-    /// What is compared: more gained, then longer, then from farther left, then to farther left.
+    /// The sort key: larger gain, longer block, smaller start, smaller target.
     fn rank(&self) -> impl Ord {
         use std::cmp::Reverse;
         (self.gain, self.length, Reverse(self.from), Reverse(self.to))
@@ -53,18 +53,18 @@ impl Shift {
 }
 
 struct Search<'a> {
-    /// The hypothesis as shifted so far.
+    /// The hypothesis after the shifts so far.
     words: Vec<u32>,
-    /// Room for one more shift.
+    /// A buffer for the next shift.
     moved: Vec<u32>,
-    /// Of `words`.
+    /// The edit distances of `words`.
     edits: Edits<'a>,
     reference: &'a [u32],
     tried: usize,
 }
 
 impl Search<'_> {
-    /// The best shift of a block that stands elsewhere in the reference.
+    /// The best shift of a block that occurs at another position in the reference.
     fn best(&mut self) -> Option<Shift> {
         let alignment = self.edits.alignment(&self.words);
         let mut best: Option<Shift> = None;
@@ -85,14 +85,14 @@ impl Search<'_> {
         best
     }
 
-    /// Words that the hypothesis has from `from` on and the reference from `at` on.
+    /// The number of equal words from `from` in the hypothesis and from `at` in the reference.
     fn common(&self, from: usize, at: usize) -> usize {
         let pairs = self.words[from..].iter().zip(&self.reference[at..]).take(LONGEST);
         pairs.take_while(|(a, b)| a == b).count()
     }
 
-    /// Tries the block before the words that are aligned with the one before `at` and the
-    /// following ones.
+    /// Tries to move the block before the words aligned with the reference word before `at` and with the following
+    /// words.
     fn try_places(
         &mut self,
         alignment: &Alignment,
@@ -131,7 +131,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether a block is wrong where it stands, missed where it belongs, and would leave its place.
+/// Whether a block is wrong at its position, missing at its target, and would move.
 fn is_worthwhile(alignment: &Alignment, from: usize, at: usize, length: usize) -> bool {
     let wrong = alignment.wrong[from..from + length].contains(&true);
     let missed = alignment.missed[at..at + length].contains(&true);
@@ -139,8 +139,8 @@ fn is_worthwhile(alignment: &Alignment, from: usize, at: usize, length: usize) -
     wrong && missed && !stays
 }
 
-/// Writes `words` to `out` with the block moved before the word `to`; if that is in the block, as
-/// far to the right as it is in the block.
+/// Writes `words` to `out` with the block moved before the word `to`. If `to` is inside the block, the block moves
+/// right by the offset of `to` in it.
 fn shift(words: &[u32], from: usize, length: usize, to: usize, out: &mut Vec<u32>) {
     out.clear();
     let block = &words[from..from + length];

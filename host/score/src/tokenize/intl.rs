@@ -4,9 +4,9 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use super::{isolate, split_pairs};
 
-/// Punctuation stands alone unless a number's sign is on both sides; symbols always do.
+/// Separates punctuation unless a number character is on both sides, and all symbols.
 ///
-/// The last character of a line has no neighbour: a period after a number stays with it there.
+/// The last character of a line has no neighbour: a period after a number stays joined.
 pub fn space(line: &str) -> String {
     let after = |out: &mut String, a, b| out.extend([a, ' ', b, ' ']);
     let before = |out: &mut String, a, b| out.extend([' ', a, ' ', b]);

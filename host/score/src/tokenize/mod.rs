@@ -1,6 +1,6 @@
 //! The tokenisers of BLEU and TER, as sacreBLEU 2.6.0 applies them.
 //!
-//! Each writes white space between tokens; [`words`] then splits there.
+//! Each inserts white space between tokens; [`words`] then splits the line.
 
 mod intl;
 mod tercom;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 pub use tercom::Tercom;
 
-/// A way to split a line into the words that BLEU counts.
+/// A tokeniser for BLEU.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tokenizer {
@@ -32,9 +32,8 @@ pub enum Tokenizer {
 }
 
 impl Tokenizer {
-    /// The one that sacreBLEU takes for a target language, given as its code (`zh`, `zh-TW`,
-    /// `zho_Hans`): `zh` for Chinese; `char` for Japanese and Korean, whose MeCab is not at hand;
-    /// `13a` for all others.
+    /// sacreBLEU's choice for a target language, given as its code (`zh`, `zh-TW`, `zho_Hans`): `zh` for Chinese;
+    /// `char` for Japanese and Korean, because MeCab is not included; `13a` for all others.
     pub fn of_language(code: &str) -> Self {
         let primary = code.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
         match primary.as_str() {
@@ -44,7 +43,7 @@ impl Tokenizer {
         }
     }
 
-    /// Its name in signatures and arguments.
+    /// The name in signatures and arguments.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -68,18 +67,18 @@ impl Tokenizer {
     }
 }
 
-/// What stands between white space.
+/// Splits at white space.
 pub fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(is_space).filter(|word| !word.is_empty())
 }
 
-/// What Python's `str.split` takes for white space: Unicode's and the four separators of ASCII.
+/// White space as in Python's `str.split`: Unicode white space and the four ASCII separators.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
 
-/// Rewrites the neighbours that `matching` accepts, from left to right. A pair once rewritten is
-/// passed over: its second character is not the first of another pair.
+/// Rewrites adjacent characters that `matching` accepts, from left to right. After a rewritten pair, its second
+/// character does not start another pair.
 fn split_pairs(
     line: &str,
     matching: impl Fn(char, char) -> bool,
@@ -96,7 +95,7 @@ fn split_pairs(
     out
 }
 
-/// Puts white space around the characters that `alone` accepts.
+/// Inserts white space around the characters that `alone` accepts.
 fn isolate(line: &str, alone: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(2 * line.len());
     for c in line.chars() {
@@ -109,7 +108,7 @@ fn isolate(line: &str, alone: impl Fn(char) -> bool) -> String {
     out
 }
 
-/// Replacements in this order, each over the whole line: `&amp;lt;` ends up as `<`.
+/// Applies the replacements in order, each over the whole line: `&amp;lt;` becomes `<`.
 fn replace_all<'a>(line: &'a str, replacements: &[(&str, &str)]) -> Cow<'a, str> {
     replacements.iter().fold(Cow::Borrowed(line), |line, (from, to)| {
         if line.contains(from) { Cow::Owned(line.replace(from, to)) } else { line }

@@ -1,23 +1,23 @@
-//! The normalisation of the program `tercom`, which TER's words come from.
+//! The normalisation of the program `tercom`, for TER.
 
 use super::western::{space_points, space_symbols};
 use super::{isolate, replace_all};
 
-/// What the lines of TER undergo before they are split at white space.
+/// The settings of TER's normalisation, applied before lines are split at white space.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tercom {
-    /// Punctuation is set apart and markup undone.
+    /// Separate punctuation and replace markup.
     pub normalized: bool,
-    /// Punctuation is taken away.
+    /// Remove punctuation.
     pub no_punct: bool,
-    /// Both of them also concern Chinese and Japanese.
+    /// Apply both to Chinese and Japanese as well.
     pub asian_support: bool,
-    /// Letters keep their case.
+    /// Keep the case of letters.
     pub case_sensitive: bool,
 }
 
-/// Markup that old test sets carry, and what it stands for. The end of a line goes with the dash
-/// that follows it, not with the one before.
+/// Markup in old test sets, and its replacements. A line end is joined with the dash after it, not with the dash before
+/// it.
 const MARKS: [(&str, &str); 6] =
     [("\n-", ""), ("\n", " "), ("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")];
 
@@ -48,8 +48,8 @@ fn is_punctuation(c: char) -> bool {
     matches!(c, '.' | ',' | '?' | ':' | ';' | '!' | '"' | '(' | ')')
 }
 
-/// Ideographs, their strokes, radicals, compatibility forms and enclosed ones. The last range is
-/// sacreBLEU's, which ends at U+3F22 where U+32FF is meant.
+/// Ideographs, strokes, radicals, compatibility forms and enclosed forms. The last range ends at U+3F22 as in
+/// sacreBLEU, where U+32FF is meant.
 fn is_asian(c: char) -> bool {
     matches!(c,
         '\u{4e00}'..='\u{9fff}'

@@ -1,8 +1,8 @@
-//! The tokeniser `13a` of the NIST script `mteval-v13a.pl`, and the part of it that others share.
+//! The tokeniser `13a` of the NIST script `mteval-v13a.pl`, and the steps that other tokenisers share.
 
 use super::{isolate, replace_all, split_pairs};
 
-/// Markup that old test sets carry, and what it stands for.
+/// Markup in old test sets, and its replacements.
 const MARKS: [(&str, &str); 7] = [
     ("<skipped>", ""),
     ("-\n", ""),
@@ -13,20 +13,20 @@ const MARKS: [(&str, &str); 7] = [
     ("&gt;", ">"),
 ];
 
-/// ASCII punctuation stands alone, except `'` and `-` (a dash only after a digit) and a period or
-/// comma between digits. Markup is undone first.
+/// Separates ASCII punctuation, except `'` and `-` (a dash only after a digit) and a period or comma between digits.
+/// Markup is replaced first.
 pub fn space_13a(line: &str) -> String {
     space_points(&space_symbols(&format!(" {} ", replace_all(line, &MARKS))))
 }
 
-/// Sets ASCII punctuation apart but for `'`, `-`, the period and the comma.
+/// Separates ASCII punctuation except `'`, `-`, the period and the comma.
 pub fn space_symbols(line: &str) -> String {
     isolate(line, |c| matches!(c, ' '..='&' | '('..='+' | '/' | ':'..='@' | '['..='`' | '{'..='~'))
 }
 
-/// Sets periods and commas apart unless digits are on both sides, and dashes after digits.
+/// Separates periods and commas unless digits are on both sides, and dashes after digits.
 ///
-/// At either end of a line there is no neighbour to tell by, so they stay where they are.
+/// They stay joined at either end of a line, where a neighbour is missing.
 pub fn space_points(line: &str) -> String {
     let after = |out: &mut String, a, b| out.extend([a, ' ', b, ' ']);
     let before = |out: &mut String, a, b| out.extend([' ', a, ' ', b]);

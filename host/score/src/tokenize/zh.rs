@@ -1,16 +1,16 @@
-//! The tokeniser for Chinese: character by character, and the rest as `13a`.
+//! The tokeniser for Chinese: single Chinese characters, and `13a` for other text.
 
 use super::western::{space_points, space_symbols};
 use super::{is_space, isolate};
 
-/// Chinese characters stand alone, other text is split at ASCII punctuation.
+/// Separates Chinese characters, and splits other text at ASCII punctuation.
 pub fn space(line: &str) -> String {
     let line = isolate(line.trim_start_matches(is_space), is_chinese);
     space_points(&space_symbols(&line))
 }
 
-/// What sacreBLEU takes for Chinese. Two of its ranges are meant to begin above U+FFFF but are
-/// written with four digits: they hold general punctuation and symbols instead.
+/// Chinese characters as in sacreBLEU. Two of its ranges should begin above U+FFFF but have four digits, and so contain
+/// general punctuation and symbols.
 fn is_chinese(c: char) -> bool {
     matches!(c,
         '\u{2001}'..='\u{2a6d}'

@@ -15,7 +15,7 @@ struct Rows<'s> {
     words: &'s [f32],
     /// Words of a row.
     stride: usize,
-    /// Whether a row is bytes and a scale.
+    /// Whether a row is bytes and a scale (otherwise floats).
     packed: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'s> Rows<'s> {
     }
 }
 
-/// What one sentence's attention reads.
+/// The inputs of the attention of one sentence.
 struct Inputs<'s> {
     q: &'s [f32],
     k: Rows<'s>,
@@ -44,7 +44,7 @@ struct Inputs<'s> {
     causal: bool,
 }
 
-/// Attends; the map, where wanted, lies above the context.
+/// Computes the attention; the map, if [`Attend::map`], is above the context.
 pub(super) fn attend(
     b: &mut Micro<'_, '_>,
     q: &Slot,
@@ -112,7 +112,7 @@ fn sentence(
     Some(())
 }
 
-/// One head of one query; `row` becomes the probabilities of the keys that are seen.
+/// One head of one query; `row` is overwritten by the probabilities of the visible keys.
 fn head(
     of: &Inputs<'_>,
     h: usize,

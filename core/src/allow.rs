@@ -1,31 +1,31 @@
-//! Which tokens a search may write next.
+//! The tokens that a search may write next.
 
 use crate::config::Special;
 
-/// Which tokens may come next; padding never does.
+/// The tokens that are allowed next. Padding never is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allow {
-    /// The tokens with a meaning of their own.
+    /// The special tokens.
     pub special: Special,
-    /// Whether the sentence may end.
+    /// Whether EOS is allowed.
     pub end: End,
-    /// What is never written.
+    /// Tokens that are never written.
     pub forbidden: Forbidden,
 }
 
 /// Whether a sentence may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It may.
+    /// EOS is allowed.
     May,
-    /// It may not.
+    /// EOS is not allowed.
     Not,
-    /// It must: nothing else may come.
+    /// Only EOS is allowed.
     Must,
 }
 
 impl Allow {
-    /// Whether token `id` may not come.
+    /// Whether token `id` is not allowed.
     pub fn refuses(&self, id: u32) -> bool {
         let Special { pad, eos, .. } = self.special;
         match self.end {
@@ -36,19 +36,19 @@ impl Allow {
     }
 }
 
-/// Tokens that are never written, as some ranges of ids. The end of the sentence is not among them, whatever they say.
+/// Tokens that are never written, as ranges of ids. EOS is always permitted, even inside a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forbidden {
     ranges: [[u32; 2]; Self::MOST],
 }
 
 impl Forbidden {
-    /// Ranges at most.
+    /// The maximum number of ranges.
     pub const MOST: usize = 4;
     /// No token.
     pub const NONE: Self = Self::new([[0; 2]; Self::MOST]);
 
-    /// The tokens of all ranges, each a first token and the one after the last.
+    /// The tokens of all ranges. A range is `[first, end]`, `end` excluded.
     pub const fn new(ranges: [[u32; 2]; Self::MOST]) -> Self {
         Self { ranges }
     }

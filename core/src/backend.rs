@@ -1,8 +1,9 @@
-//! The narrow waist: what a backend must be able to do.
+//! The operations of a backend.
 //!
-//! [`Device`] holds tensors, [`Backend`] runs a model forward, [`Decode`] runs it a token at a time, `Train` trains
-//! it (feature `train`). Operations are the size of a kernel that one would write by hand. Ownership is the memory contract: an argument
-//! taken by value may be overwritten, one taken by reference may not. Shapes that do not fit are bugs, and panic.
+//! [`Device`] holds tensors, [`Backend`] runs a model forward, [`Decode`] decodes one token at a time, `Train` trains
+//! (feature `train`). An operation has the size of a hand-written kernel. Ownership expresses reuse of memory: an
+//! operation may overwrite an argument that it takes by value, not one that it takes by reference. Shapes that do not
+//! match are bugs and panic.
 
 use crate::allow::Allow;
 use crate::batch::{Grid, Tokens};
@@ -13,7 +14,7 @@ pub use crate::device::{Device, Lost};
 
 /// The forward operations of a Transformer.
 pub trait Backend: Device {
-    /// A weight. May be quantised, may live in flash.
+    /// A weight. May be quantised, may be in flash.
     type Param;
 
     /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`].
@@ -30,7 +31,7 @@ pub trait Backend: Device {
         w: &Self::Param,
         b: Option<&Self::Param>,
     ) -> Self::Tensor;
-    /// `f(x)`, element by element.
+    /// `f(x)`, elementwise.
     fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor;
     /// `x + y`
     fn add(&mut self, x: Self::Tensor, y: &Self::Tensor) -> Self::Tensor;
@@ -50,8 +51,8 @@ pub trait Backend: Device {
         how: Attend,
     ) -> Attended<Self::Tensor>;
 
-    /// Linear maps `[w, b]` of one `x`: keys, values and, if there is a third, queries. A backend may compute all in
-    /// one pass. It may keep keys and values in fewer bytes: only attention and the cache read them.
+    /// Linear maps `[w, b]` of one `x`: keys, values and, as a third map, queries. A backend may compute all of them in
+    /// one pass. It may store keys and values in fewer bytes, as only attention and the cache read them.
     fn linears<const M: usize>(
         &mut self,
         x: &Self::Tensor,
@@ -59,7 +60,7 @@ pub trait Backend: Device {
     ) -> [Self::Tensor; M] {
         maps.map(|[w, b]| self.linear(x, w, Some(b)))
     }
-    /// `f(linear(x, w, b))`, for a backend that does both in one pass.
+    /// `f(linear(x, w, b))`. A backend may compute both in one pass.
     fn linear_activate(
         &mut self,
         x: &Self::Tensor,
@@ -69,8 +70,8 @@ pub trait Backend: Device {
         let y = self.linear(x, w, Some(b));
         self.activate(y, f)
     }
-    /// `layer_norm(residual + dropout(linear(x, w, b), p))`, `norm` is `[gain, bias]`: how a block joins the residual
-    /// stream, for a backend that does it in one pass.
+    /// `layer_norm(residual + dropout(linear(x, w, b), p))`, `norm` is `[gain, bias]`: the end of a block. A backend
+    /// may compute it in one pass.
     fn linear_join(
         &mut self,
         x: &Self::Tensor,
@@ -84,13 +85,13 @@ pub trait Backend: Device {
         let sum = self.add(y, residual);
         self.layer_norm(&sum, gain, bias)
     }
-    /// The identity, except on a backend that records for training.
+    /// The identity, except for a backend that records for training.
     fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
         x
     }
 }
 
-/// Keys and values, `[N, D]` each: fresh projections when training, the cache when decoding.
+/// Keys and values, `[N, D]` each: new projections in training, the cache in decoding.
 #[derive(Clone, Debug)]
 pub struct Kv<T> {
     /// Keys.
@@ -99,37 +100,38 @@ pub struct Kv<T> {
     pub v: T,
 }
 
-/// How to attend.
+/// The options of an attention.
 #[derive(Clone, Copy, Debug)]
 pub struct Attend {
     /// H
     pub heads: usize,
-    /// Whether the map is wanted.
+    /// Whether the map is returned.
     pub map: bool,
     /// Attention dropout; ignored without a `key`.
     pub dropout: f32,
-    /// The dropout's key; only a backend that records for training sets it.
+    /// The key of the dropout mask; only a backend that records for training sets it.
     pub key: Option<u64>,
 }
 
-/// What attention gives.
+/// The results of an attention.
 pub struct Attended<T> {
     /// `[N, D]`
     pub context: T,
-    /// `[H, A]`: probabilities before dropout, if asked for. Padded keys and the future are exactly 0.
+    /// `[H, A]`, if [`Attend::map`] is set: probabilities before dropout, exactly 0 for padded and future keys.
     pub map: Option<T>,
 }
 
-/// What a backend adds to decode one token at a time.
+/// The operations for decoding one token at a time.
 pub trait Decode: Backend {
-    /// A cache of keys or values, which are 0: what [`Backend::linears`] gives is stored in it.
+    /// A cache of keys or values, filled with 0. Stores results of [`Backend::linears`].
     fn zeros(&mut self, shape: Shape) -> Self::Tensor;
     /// Writes row `i` of `rows` into row `i * stride + at` of `cache`.
     fn store(&mut self, cache: &mut Self::Tensor, rows: &Self::Tensor, at: usize, stride: usize);
-    /// `cache` is groups of `stride` rows: group `i` becomes what group `parents[i]` was, in its first `len` rows.
+    /// Reorders a cache of groups of `stride` rows: group `i` becomes a copy of the former group `parents[i]`, in its
+    /// first `len` rows.
     fn select(&mut self, cache: &mut Self::Tensor, parents: &[u32], stride: usize, len: usize);
-    /// `x table^T + b`, the model's output: a score for each token of the vocabulary. A backend may leave out tokens
-    /// that it knows to be impossible; [`Decode::top_k`] then ranks the others.
+    /// `x table^T + b`, the model's output: a logit for each token of the vocabulary. A backend may omit tokens that it
+    /// knows to be impossible; [`Decode::top_k`] then ranks the other tokens.
     fn project(
         &mut self,
         x: &Self::Tensor,
@@ -138,8 +140,8 @@ pub trait Decode: Backend {
     ) -> Self::Tensor {
         self.linear(x, table, b)
     }
-    /// The best `ids.len() / N` tokens of each row of `logits` `[N, V]`, best first (the lower id on a tie), with
-    /// their log-probabilities. Tokens that `allow` refuses have log-probability minus infinity.
+    /// The best `ids.len() / N` tokens of each row of `logits` `[N, V]` with their log-probabilities, best first (on a
+    /// tie, the lower id first). Tokens that `allow` refuses have log-probability minus infinity.
     ///
     /// # Errors
     ///
@@ -163,23 +165,23 @@ mod train {
     use crate::rows::TokenRow;
     use alloc::vec::Vec;
 
-    /// What a backend adds to be trained on: a gradient for each operation, the losses, and Adam.
+    /// The operations for training: a gradient for each operation, the losses, and Adam.
     ///
-    /// Arguments named `into` are sums to add to; `None` starts a new one.
+    /// Arguments named `into` are sums to which a gradient is added; `None` starts a new sum.
     pub trait Train: Decode<Param = <Self as Device>::Tensor, Tensor: Clone> {
         /// A tensor from row-major data.
         fn tensor(&mut self, data: &[f32], shape: Shape) -> Self::Tensor;
-        /// The same tensors, moved to where a backend likes a model's parameters to lie.
+        /// The same tensors, moved to the backend's preferred memory for a model's parameters.
         fn together(&mut self, params: Vec<Self::Tensor>) -> Vec<Self::Tensor> {
             params
         }
         /// `x * s`
         fn scale(&mut self, x: Self::Tensor, s: f32) -> Self::Tensor;
-        /// Drops elements of `x`: element `i` is multiplied by `Mask::new(p, key).factor(i)` of [`crate::rng::Mask`].
-        /// Linear in `x`, so it is its own gradient.
+        /// Dropout of `x`: element `i` is multiplied by `Mask::new(p, key).factor(i)` of [`crate::rng::Mask`]. The
+        /// operation is linear in `x`, so it is its own gradient.
         fn mask(&mut self, x: Self::Tensor, p: f32, key: u64) -> Self::Tensor;
 
-        /// [`Backend::linear_join`] with the dropout's probability and key, if there is any: the sum, and its layer
+        /// [`Backend::linear_join`] with the probability and key of the dropout, if any. Returns the sum and its layer
         /// norm.
         fn linear_join_masked(
             &mut self,
@@ -199,15 +201,15 @@ mod train {
             [sum, normed]
         }
 
-        /// Adds the gradient of [`Backend::embed`] to `into` `[V, D]`. Padding gets none.
+        /// Adds the gradient of [`Backend::embed`] to `into` `[V, D]`. Padding has no gradient.
         fn embed_grad(
             &mut self,
             dy: &Self::Tensor,
             tokens: &Tokens<Self::Index>,
             into: Self::Tensor,
         ) -> Self::Tensor;
-        /// Gradients of [`Backend::linear`]: that of `x` is added to `into`; `bias` says whether that of the bias is
-        /// wanted.
+        /// Gradients of [`Backend::linear`]. The gradient of `x` is added to `into`; `bias` tells whether the gradient
+        /// of the bias is computed.
         fn linear_grad(
             &mut self,
             dy: &Self::Tensor,
@@ -216,7 +218,8 @@ mod train {
             bias: bool,
             into: Option<Self::Tensor>,
         ) -> LinearGrad<Self::Tensor>;
-        /// Gradients of several linear maps `ws` of one `x`, biases among them, for a backend that does all in one pass.
+        /// Gradients of several linear maps `ws` of one `x`, with biases. A backend may compute all of them in one
+        /// pass.
         fn linears_grad(
             &mut self,
             dys: &[Self::Tensor],
@@ -247,7 +250,8 @@ mod train {
             x: &Self::Tensor,
             gain: &Self::Tensor,
         ) -> NormGrad<Self::Tensor>;
-        /// Gradients of [`Backend::attend`] for q, k and v. `dmap` reaches the map itself: the path of distillation.
+        /// Gradients of [`Backend::attend`] for q, k and v. `dmap` is the gradient of the map, which distillation of
+        /// maps needs.
         fn attend_grad(
             &mut self,
             dy: Option<&Self::Tensor>,
@@ -257,7 +261,7 @@ mod train {
             how: Attend,
         ) -> [Self::Tensor; 3];
 
-        /// `y[m] = sum_c w[m, c] maps[c] + b[m]`: the maps of all layers (each `[H, A]`, together C) to `[M, A]`.
+        /// `y[m] = sum_c w[m, c] maps[c] + b[m]`: from the maps of all layers (each `[H, A]`, C in total) to `[M, A]`.
         fn align(
             &mut self,
             maps: &[Self::Tensor],
@@ -274,12 +278,12 @@ mod train {
             grid: &Grid<Self::Index>,
         ) -> AlignGrad<Self::Tensor>;
 
-        /// Label-smoothed and teacher cross-entropy over the rows whose target is not
-        /// [`crate::batch::IGNORE`]; logits are never held whole.
+        /// Label-smoothed cross-entropy and cross-entropy to the teacher, over the rows whose target is not
+        /// [`crate::batch::IGNORE`]. The logits `[N, V]` are never stored in full.
         fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Self::Tensor>
         where
             Self: Sized;
-        /// Divergence of aligned student maps `[M, A]` from the teacher's (each `[H, A]`, together M).
+        /// Divergence of aligned student maps `[M, A]` from the teacher's maps (each `[H, A]`, M in total).
         fn map_loss(
             &mut self,
             student: &Self::Tensor,
@@ -289,7 +293,8 @@ mod train {
             gradient: bool,
         ) -> Loss<Self::Tensor>;
 
-        /// One step of Adam over all parameters; `[1]`: the gradients' norm after scaling, before clipping.
+        /// One step of Adam over all parameters. Returns `[1]`: the norm of the gradients after scaling, before
+        /// clipping.
         fn adam(&mut self, state: AdamState<'_, Self::Tensor>, step: &AdamStep) -> Self::Tensor;
     }
 
@@ -303,9 +308,9 @@ mod train {
         pub b: Option<T>,
     }
 
-    /// Gradients of linear maps of one input.
+    /// Gradients of several linear maps of one input.
     pub struct LinearsGrad<T> {
-        /// `[N, I]`, of all together; none where there is no map.
+        /// `[N, I]`, the sum over all maps; `None` if there are no maps.
         pub x: Option<T>,
         /// `[O, I]` and `[O]` of each map.
         pub maps: Vec<(T, Option<T>)>,
@@ -321,13 +326,13 @@ mod train {
         pub bias: T,
     }
 
-    /// What the gradient of attention needs.
+    /// The values that the gradient of attention needs.
     pub struct SavedAttend<T> {
         /// `[Nq, D]`
         pub q: T,
         /// `[Nk, D]`
         pub kv: Kv<T>,
-        /// `[H, A]`, before dropout; none where nothing but the gradient takes it, which then computes it anew.
+        /// `[H, A]`, before dropout. `None` if only the gradient uses the map: the gradient then recomputes it.
         pub map: Option<T>,
     }
 
@@ -343,11 +348,11 @@ mod train {
 
     /// The teacher's side of the token losses.
     pub struct TeacherRows<'a, T> {
-        /// `[N, Dt]`, the decoder's output for the same rows as the student's.
+        /// `[N, Dt]`, the output of the teacher's decoder for the rows of the student.
         pub hidden: &'a T,
         /// `[V, Dt]`
         pub table: &'a T,
-        /// `[V]`, if it has one.
+        /// `[V]`, if the teacher has a bias.
         pub bias: Option<&'a T>,
     }
 
@@ -355,75 +360,75 @@ mod train {
     ///
     /// The formulas are those of [`TokenRow`].
     pub struct TokenLoss<'a, B: Backend> {
-        /// `[N, D]`, the decoder's output.
+        /// `[N, D]`, the output of the decoder.
         pub hidden: &'a B::Tensor,
         /// `[V, D]`, the output projection.
         pub table: &'a B::Tensor,
-        /// `[V]`, added to the logits, if the model has one.
+        /// `[V]`, added to the logits, if the model has a bias.
         pub bias: Option<&'a B::Tensor>,
-        /// Without it there is no `kd`.
+        /// The teacher; without a teacher `kd` is 0.
         pub teacher: Option<TeacherRows<'a, B::Tensor>>,
         /// `[N]`
         pub targets: &'a B::Index,
-        /// Smoothing, temperatures, and what the gradient counts each term for.
+        /// Smoothing, temperatures, and the weight of each term in the gradient.
         pub row: TokenRow,
-        /// Whether gradients are wanted at all.
+        /// Whether gradients are computed.
         pub gradient: bool,
     }
 
-    /// Sums over the rows that count, and the gradients.
+    /// Sums over the rows whose target is not ignored, and the gradients.
     pub struct TokenLosses<T> {
-        /// `[5]`: ce, kd, the student's and the teacher's negative log-likelihood of the target, and the entropy of
-        /// the teacher's softened distribution (`kd` less it is a KL divergence).
+        /// `[5]`: ce, kd, the negative log-likelihood of the target by the student and by the teacher, and the entropy
+        /// of the teacher's softened distribution (`kd` minus this entropy is a KL divergence).
         pub values: T,
-        /// `[N, D]` of `ce_weight * ce + kd_weight * kd`.
+        /// `[N, D]`, the gradient of `ce_weight * ce + kd_weight * kd`.
         pub hidden: Option<T>,
         /// `[V, D]`
         pub table: Option<T>,
-        /// `[V]`, where there is a bias.
+        /// `[V]`, if there is a bias.
         pub bias: Option<T>,
     }
 
-    /// Over what a map is a distribution.
+    /// The entries of a map that form one distribution.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Normalisation {
-        /// A softmax over all of a map's T x S entries.
+        /// One softmax over all T x S entries of a map.
         Map,
-        /// Each query's row is one.
+        /// Each row (one query) is a distribution.
         Row,
     }
 
     /// The teacher's distribution.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Target {
-        /// A softmax over the teacher's probabilities, as the authors' code has it.
+        /// A softmax over the teacher's probabilities, as in the authors' code.
         Softmax,
-        /// The teacher's probabilities as they are (divided by their sum over the map for [`Normalisation::Map`]).
+        /// The teacher's probabilities (divided by their sum over the map for [`Normalisation::Map`]).
         Probabilities,
     }
 
-    /// The choices that make a map loss.
+    /// The options of a map loss.
     #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct MapLoss {
-        /// Over what a map is a distribution.
+        /// The entries of a map that form one distribution.
         pub normalisation: Normalisation,
         /// The teacher's distribution.
         pub target: Target,
-        /// Only entries of a real query and a real key (under the causal triangle) take part.
+        /// Whether only entries of unpadded queries and keys (under the causal mask) are part of the loss.
         pub masked: bool,
-        /// What the gradient counts the sum for.
+        /// The weight of the sum in the gradient.
         pub weight: f32,
     }
 
-    /// A loss: the plain sum, and the weighted gradient of its input.
+    /// A loss: the plain sum, and the weighted gradient of the input.
     pub struct Loss<T> {
         /// `[1]`
         pub value: T,
-        /// Of the input's shape.
+        /// The gradient, in the shape of the input.
         pub gradient: Option<T>,
     }
 
-    /// What Adam reads and writes; four lists in one order.
+    /// The tensors that Adam reads and writes: four lists in the same order.
     pub struct AdamState<'a, T> {
         /// Parameters.
         pub params: &'a mut [T],

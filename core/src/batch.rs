@@ -1,26 +1,27 @@
-//! Tokens of a batch, and which rows attend to which.
+//! The tokens of a batch, and the rows that attend to each other.
 //!
-//! Sentences lie one after the other in `[N, D]`, each a run of rows. Padding, where there is any, is on the right
-//! of its sentence.
+//! Sentences lie one after the other in `[N, D]`, each as a run of rows. Padding, if any, is at the end of its
+//! sentence.
 
-/// A position that has no position vector: padding.
+/// The position of padding, which has no position vector.
 pub const NO_POSITION: u32 = u32::MAX;
 
-/// A target that counts in no loss: padding.
+/// The target of padding, which is part of no loss.
 pub const IGNORE: u32 = u32::MAX;
 
-/// What an embedding looks up: one id and one position for each row.
+/// The input of an embedding: one id and one position for each row.
 #[derive(Clone, Debug)]
 pub struct Tokens<I> {
     /// `[N]`
     pub ids: I,
-    /// `[N]`, the place in the sentence, from 0; [`NO_POSITION`] marks padding.
+    /// `[N]`, positions in the sentence, from 0; [`NO_POSITION`] for padding.
     pub positions: I,
     /// N
     pub rows: usize,
-    /// Padding embeds to zero (the encoder) rather than to its row of the table (the decoder).
+    /// Whether padding embeds to zero (encoder) instead of to its row of the table (decoder).
     pub zero_padding: bool,
-    /// Rows of the whole batch before these, where they are a part of one: dropout draws by the place in the whole.
+    /// If this is a part of a batch: the rows of the batch before this part. Dropout masks are indexed by rows of the
+    /// whole batch.
     pub first: usize,
 }
 
@@ -29,18 +30,18 @@ pub struct Tokens<I> {
 pub struct Run {
     /// The first row.
     pub start: usize,
-    /// How many rows, padding included.
+    /// The number of rows, padding included.
     pub len: usize,
-    /// How many of them are no padding.
+    /// The number of rows without padding.
     pub valid: usize,
 }
 
-/// One sentence's queries and keys.
+/// The queries and keys of one sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Rows that ask.
+    /// The rows of the queries.
     pub query: Run,
-    /// Rows that are attended to.
+    /// The rows of the keys.
     pub key: Run,
     /// The sum of `query.len * key.len` over the sentences before this one.
     pub before: usize,
@@ -55,7 +56,7 @@ impl Span {
         self.query.len * self.key.len
     }
 
-    /// How a span travels to a device's `Index`.
+    /// The words of the span in a device's `Index`.
     pub const fn encode(&self) -> [u32; Self::WORDS] {
         [
             self.query.start as u32,
@@ -82,9 +83,9 @@ impl Span {
     }
 }
 
-/// Which rows attend to which: the geometry of an attention.
+/// The geometry of an attention: which rows attend to which.
 ///
-/// An attention map over a grid is `[H, A]`, stored sentence after sentence: sentence `b` is a block
+/// An attention map over a grid is `[H, A]`, stored one sentence after the other. Sentence `b` is a block
 /// `[H, query.len, key.len]` that begins at element `H * before`.
 #[derive(Clone, Debug)]
 pub struct Grid<I> {
@@ -98,9 +99,9 @@ pub struct Grid<I> {
     pub keys: usize,
     /// A
     pub area: usize,
-    /// Query `i` of a sentence sees its keys `0..=i` only.
+    /// Whether query `i` of a sentence sees only the keys `0..=i`.
     pub causal: bool,
-    /// A of the sentences of the whole batch before these, where they are a part of one.
+    /// If this is a part of a batch: A of the sentences of the batch before this part.
     pub first: usize,
 }
 
@@ -115,19 +116,19 @@ mod whole {
     use alloc::vec::Vec;
     use core::ops::Range;
 
-    /// Where padding goes.
+    /// The placement of padding.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Layout {
-        /// Every sentence takes the rows of the longest, as the authors' code has it.
+        /// Every sentence has as many rows as the longest, as in the authors' code.
         Padded,
-        /// No padding at all.
+        /// No padding.
         Packed,
     }
 
-    /// Sentences to be read, ready for a backend.
+    /// Source sentences, ready for a backend.
     #[derive(Clone, Debug)]
     pub struct Source<I> {
-        /// Each sentence ended by EOS.
+        /// The tokens; each sentence ends with EOS.
         pub tokens: Tokens<I>,
         /// Encoder self-attention.
         pub grid: Grid<I>,
@@ -136,7 +137,7 @@ mod whole {
     }
 
     impl<I: Clone> Source<I> {
-        /// Puts sentences together. Each ends with EOS and is not empty.
+        /// A batch of `sources`, each of which ends with EOS and is not empty.
         pub fn new<B: Device<Index = I>>(
             b: &mut B,
             special: &Special,
@@ -146,7 +147,7 @@ mod whole {
             Self::within(b, special, sources, layout, widest(sources))
         }
 
-        /// [`Source::new`] whose padding, if any, goes to `width`.
+        /// [`Source::new`], padded to `width` if the layout has padding.
         fn within<B: Device<Index = I>>(
             b: &mut B,
             special: &Special,
@@ -163,7 +164,7 @@ mod whole {
         }
     }
 
-    /// How large a batch is, whatever part of it is computed at once.
+    /// The size of a batch, all its parts together.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Extent {
         /// B
@@ -175,7 +176,7 @@ mod whole {
     }
 
     impl Extent {
-        /// Of these pairs.
+        /// The extent of a batch of these pairs.
         pub fn of(sources: &[&[u32]], targets: &[&[u32]]) -> Self {
             Self { sentences: targets.len(), source: widest(sources), target: widest(targets) }
         }
@@ -184,11 +185,11 @@ mod whole {
     /// Sentence pairs, ready for a backend.
     #[derive(Clone, Debug)]
     pub struct Batch<I> {
-        /// The source, each sentence ended by EOS.
+        /// The source; each sentence ends with EOS.
         pub source: Tokens<I>,
-        /// The target shifted right: the decoder's start first.
+        /// The target shifted right: the decoder's start token first.
         pub shifted: Tokens<I>,
-        /// `[N]` of `shifted`: the next token, or [`IGNORE`].
+        /// `[N]` as `shifted`: the next token, or [`IGNORE`].
         pub targets: I,
         /// Encoder self-attention.
         pub encoder_grid: Grid<I>,
@@ -198,16 +199,16 @@ mod whole {
         pub cross_grid: Grid<I>,
         /// B
         pub sentences: usize,
-        /// Target tokens that count.
+        /// Target tokens without padding.
         pub target_tokens: usize,
-        /// Source tokens that are no padding.
+        /// Source tokens without padding.
         pub source_tokens: usize,
-        /// B times the longest target, of the whole batch: what it has when it is padded, whatever the layout.
+        /// B times the longest target of the whole batch: its padded size, in both layouts.
         pub padded_targets: usize,
     }
 
     impl<I: Clone> Batch<I> {
-        /// Puts pairs together. Each sentence ends with EOS and is not empty.
+        /// A batch of all pairs. Each sentence ends with EOS and is not empty.
         pub fn new<B: Device<Index = I>>(
             b: &mut B,
             special: &Special,
@@ -218,7 +219,8 @@ mod whole {
             Self::part(b, special, sources, targets, 0..targets.len(), layout)
         }
 
-        /// The pairs `part` of a batch, which lie within it: the losses of all its parts add up to those of the batch.
+        /// The pairs in the range `part` of a batch. The losses of all parts of a batch add up to the loss of the
+        /// batch.
         pub fn part<B: Device<Index = I>>(
             b: &mut B,
             special: &Special,
@@ -275,7 +277,7 @@ mod whole {
         runs.last().map_or(0, |r| r.start + r.len)
     }
 
-    /// Lists `f(sentence, t)` for each row, `padding` on the padded ones.
+    /// Lists `f(sentence, t)` for each row, and `padding` for each row of padding.
     fn listed(runs: &[Run], padding: u32, f: impl Fn(usize, usize) -> u32) -> Vec<u32> {
         let mut out = Vec::with_capacity(rows(runs));
         for (i, run) in runs.iter().enumerate() {

@@ -1,38 +1,38 @@
-//! What a model is made of.
+//! The configuration of a model.
 
 use core::fmt;
 
 /// Special tokens of a vocabulary made by `host prepare`, in fairseq's order.
 pub mod token {
-    /// Begin of sentence: unused by the model, kept for the vocabulary's sake.
+    /// Begin of sentence: unused by the model, part of the vocabulary for compatibility.
     pub const BOS: u32 = 0;
     /// Padding.
     pub const PAD: u32 = 1;
-    /// End of sentence; also what the decoder starts from.
+    /// End of sentence; also the first input of the decoder.
     pub const EOS: u32 = 2;
     /// Unknown.
     pub const UNK: u32 = 3;
 }
 
-/// The tokens that a model treats in a way of their own.
+/// The special tokens of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Special {
-    /// Padding: never written; its embedding begins as 0.
+    /// Padding: never written; its embedding is initialised to 0.
     pub pad: u32,
     /// End of sentence.
     pub eos: u32,
     /// Unknown.
     pub unk: u32,
-    /// What the decoder starts from.
+    /// The first input of the decoder.
     pub start: u32,
 }
 
 impl Special {
-    /// fairseq's: the decoder starts from the end of sentence.
+    /// fairseq's special tokens: the decoder starts from the end of sentence.
     pub const FAIRSEQ: Self =
         Self { pad: token::PAD, eos: token::EOS, unk: token::UNK, start: token::EOS };
 
-    /// The lowest vocabulary size that has all of them.
+    /// The smallest vocabulary that contains all special tokens.
     const fn least_vocabulary(&self) -> usize {
         let (mut most, rest) = (self.pad, [self.eos, self.unk, self.start]);
         let mut i = 0;
@@ -44,7 +44,7 @@ impl Special {
     }
 }
 
-/// How the place of a token enters its embedding.
+/// How the position of a token enters its embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Positions {
     /// fairseq's sinusoids, see [`crate::rows::position`]; its numbers begin behind the padding index, at 2.
@@ -56,7 +56,7 @@ pub enum Positions {
 pub enum Activation {
     /// `max(x, 0)`
     Relu,
-    /// `x Phi(x)`, exact (erf).
+    /// `x Phi(x)`, the exact form (erf).
     Gelu,
 }
 
@@ -70,7 +70,7 @@ impl Activation {
     }
 }
 
-/// One of the two halves of the model.
+/// The sizes of the encoder or of the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// D
@@ -83,73 +83,73 @@ pub struct Stack {
     pub layers: usize,
 }
 
-/// How the layers of either half are built, and how they are trained.
+/// The structure of a layer, and its dropout probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block {
-    /// Pre-norm: `x + f(norm(x))` and a norm after each stack; otherwise post-norm: `norm(x + f(x))`.
+    /// Pre-norm: `x + f(norm(x))`, and a norm after the last layer. Otherwise post-norm: `norm(x + f(x))`.
     pub normalize_before: bool,
-    /// Of the feed-forward block.
+    /// The activation of the feed-forward block.
     pub activation: Activation,
-    /// After the embeddings and after each block, before the residual.
+    /// Dropout after the embeddings and after each block, before the residual sum.
     pub dropout: f32,
-    /// On attention probabilities.
+    /// Dropout of attention probabilities.
     pub attention_dropout: f32,
-    /// After the nonlinearity.
+    /// Dropout after the activation.
     pub activation_dropout: f32,
 }
 
-/// What an encoder is made of, alone or as half of a model.
+/// The configuration of an encoder, alone or as part of a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EncoderConfig {
     /// V
     pub vocabulary: usize,
-    /// Its layers.
+    /// The sizes of the layers.
     pub stack: Stack,
-    /// How they are built.
+    /// The structure of the layers.
     pub block: Block,
-    /// Of its embeddings.
+    /// The position embedding.
     pub positions: Positions,
-    /// Of its vocabulary.
+    /// The special tokens of the vocabulary.
     pub special: Special,
 }
 
-/// The shape of an encoder-decoder Transformer and how it is trained on.
+/// The configuration of an encoder-decoder Transformer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
-    /// V of the source side.
+    /// V of the source.
     pub source_vocabulary: usize,
-    /// V of the target side.
+    /// V of the target.
     pub target_vocabulary: usize,
-    /// One table for source, target and output; otherwise target and output share one.
+    /// Whether source, target and output share one table. Otherwise only target and output share one.
     pub share_embeddings: bool,
-    /// Reads the source.
+    /// The sizes of the encoder.
     pub encoder: Stack,
-    /// Writes the target.
+    /// The sizes of the decoder.
     pub decoder: Stack,
-    /// Pre-norm: `x + f(norm(x))` and a norm after each stack; otherwise post-norm: `norm(x + f(x))`.
+    /// Pre-norm: `x + f(norm(x))`, and a norm after the last layer. Otherwise post-norm: `norm(x + f(x))`.
     pub normalize_before: bool,
-    /// Of the feed-forward block.
+    /// The activation of the feed-forward block.
     pub activation: Activation,
-    /// After the embeddings and after each block, before the residual.
+    /// Dropout after the embeddings and after each block, before the residual sum.
     pub dropout: f32,
-    /// On attention probabilities.
+    /// Dropout of attention probabilities.
     pub attention_dropout: f32,
-    /// After the nonlinearity.
+    /// Dropout after the activation.
     pub activation_dropout: f32,
-    /// Of both vocabularies.
+    /// The special tokens of both vocabularies.
     pub special: Special,
-    /// Of the embeddings of both halves.
+    /// The position embedding of encoder and decoder.
     pub positions: Positions,
     /// Whether a bias `[V]` is added to the logits.
     pub logits_bias: bool,
 }
 
-/// Why a configuration describes no model.
+/// Why a configuration is invalid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Impossible {
-    /// Something that must be positive is zero; its name.
+    /// A size is too small; its name.
     Zero(&'static str),
-    /// Heads do not divide the width.
+    /// The number of heads does not divide the width.
     Heads {
         /// `encoder` or `decoder`.
         stack: &'static str,
@@ -158,23 +158,23 @@ pub enum Impossible {
         /// H
         heads: usize,
     },
-    /// More layers than the model's type has room for.
+    /// More layers than the capacity of the model's type.
     Layers {
         /// `encoder` or `decoder`.
         stack: &'static str,
         /// L
         layers: usize,
-        /// What fits.
+        /// The capacity.
         most: usize,
     },
-    /// One shared table needs equal vocabularies and widths.
+    /// A shared table needs equal vocabularies and equal widths.
     Shared,
-    /// A probability outside `[0, 1)`; its name.
+    /// A probability is outside `[0, 1)`; its name.
     Probability(&'static str),
 }
 
 impl Config {
-    /// How the layers of both halves are built.
+    /// The structure of the layers of encoder and decoder.
     pub const fn block(&self) -> Block {
         Block {
             normalize_before: self.normalize_before,
@@ -185,7 +185,7 @@ impl Config {
         }
     }
 
-    /// What its encoder is made of.
+    /// The configuration of the encoder.
     pub const fn encoder_config(&self) -> EncoderConfig {
         EncoderConfig {
             vocabulary: self.source_vocabulary,
@@ -200,7 +200,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The first thing that describes no model with room for `most_layers` layers on each side.
+    /// The first invalid value, for a model with room for `most_layers` layers on each side.
     pub fn check(&self, most_layers: usize) -> Result<(), Impossible> {
         let least = self.special.least_vocabulary();
         check_vocabulary("source vocabulary", self.source_vocabulary, least)?;
@@ -222,7 +222,7 @@ impl EncoderConfig {
     ///
     /// # Errors
     ///
-    /// The first thing that describes no encoder with room for `most_layers` layers.
+    /// The first invalid value, for an encoder with room for `most_layers` layers.
     pub fn check(&self, most_layers: usize) -> Result<(), Impossible> {
         check_vocabulary("vocabulary", self.vocabulary, self.special.least_vocabulary())?;
         check_stack("encoder", &self.stack, most_layers)?;

@@ -1,33 +1,33 @@
-//! What holds tensors, whatever is computed with them.
+//! The device: storage of tensors, independent of the operations on them.
 
 use crate::shape::Shape;
 
-/// Memory for tensors and integers, and how they are read back.
+/// Memory for tensors and integers, with transfers to and from the host.
 pub trait Device {
-    /// An activation. Not `Clone`: owning it is what permits reuse.
+    /// An activation. Not `Clone`: an operation may reuse the memory of a tensor that it owns.
     type Tensor;
-    /// Integers where the backend computes: token ids, positions, spans.
+    /// Integers in the device's memory: token ids, positions, spans.
     type Index: Clone;
 
-    /// Whether the result of an operation is there when it returns, so that reading it waits for nothing. Otherwise
-    /// read seldom, and many tensors at once.
+    /// Whether an operation is complete when it returns, so that a read never waits. If not, reads should be rare, and
+    /// should read several tensors in one call.
     const READS_ARE_FREE: bool = false;
 
     /// The extent of `x`.
     fn shape(&self, x: &Self::Tensor) -> Shape;
-    /// Hands integers to the device.
+    /// Copies integers to the device.
     fn index(&mut self, values: &[u32]) -> Self::Index;
     /// [`Device::index`] of token ids and of their positions, for a device that prepares the gradient of embeddings.
     fn index_tokens(&mut self, ids: &[u32], positions: &[u32]) -> [Self::Index; 2] {
         [self.index(ids), self.index(positions)]
     }
-    /// Copies `x` to `out` (of `shape(x).len()` elements).
+    /// Copies `x` to `out`, which has `shape(x).len()` elements.
     ///
     /// # Errors
     ///
     /// The device was lost.
     fn read(&mut self, x: &Self::Tensor, out: &mut [f32]) -> Result<(), Lost>;
-    /// [`Device::read`] of each of `xs` into its place in `out`, with one synchronisation.
+    /// [`Device::read`] of `xs[i]` into `out[i]` for each `i`, with one device synchronisation.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ pub trait Device {
     fn read_all(&mut self, xs: &[&Self::Tensor], out: &mut [&mut [f32]]) -> Result<(), Lost> {
         xs.iter().zip(out).try_for_each(|(x, out)| self.read(x, out))
     }
-    /// Returns when every operation that was begun is done.
+    /// Waits until all submitted operations are complete.
     ///
     /// # Errors
     ///
@@ -43,11 +43,11 @@ pub trait Device {
     fn wait(&mut self) -> Result<(), Lost> {
         Ok(())
     }
-    /// Bytes of the device's own memory in use, if it has one and tells.
+    /// Bytes of the device's own memory in use, if the device reports it.
     fn memory(&self) -> Option<u64> {
         None
     }
-    /// `f(x)` in place of `x`. A device with an arena frees every other tensor that `f` made.
+    /// Replaces `x` by `f(x)`. A device with an arena frees every other tensor that `f` made.
     fn advance(
         &mut self,
         x: Self::Tensor,
@@ -55,13 +55,13 @@ pub trait Device {
     ) -> Self::Tensor {
         f(self, &x)
     }
-    /// Runs `f`, then frees the tensors that it made. `R: Copy` keeps them from escaping.
+    /// Runs `f`, then frees the tensors made by `f`. `R: Copy` keeps tensors from escaping.
     fn scratch<R: Copy>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         f(self)
     }
 }
 
-/// The device was lost: nothing computed on it can be read. It carries the reason, in one line.
+/// The device was lost: its tensors cannot be read any more. Holds the reason, in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost(pub &'static str);
 

@@ -1,64 +1,64 @@
-//! Small translation models, learned from large ones: the mathematics.
+//! Transformer inference and knowledge distillation for small translation models.
 //!
-//! The crate needs neither `std` nor an allocator. In reading order:
+//! The crate needs neither `std` nor an allocator. The modules in reading order:
 //!
-//! * [`shape`], [`batch`]: what a tensor's extent is; tokens, and [`batch::Grid`], which rows attend to which.
-//! * [`device`], [`backend`]: the narrow waist. [`device::Device`] holds tensors, [`backend::Backend`] runs a model,
-//!   [`backend::Decode`] runs it a token at a time, `Train` (feature `train`) has a gradient for each operation, the
-//!   losses and Adam.
-//! * [`params`]: a model is a functor over its parameters: shapes, tensors, gradients are the same tree.
-//! * [`nn`]: the Transformer, written once over any backend, with taps that hand out attention maps.
-//! * [`search`]: greedy and beam search with a key-value cache; [`allow`], which tokens it may write.
-//! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers; every CPU-like backend
-//!   is a loop around them.
-//! * [`image`], [`token`], [`micro`]: a model and its vocabulary as one file that runs in place, and the backend that
-//!   runs it in one slice of memory. To translate on a device, begin with [`micro`].
-//! * `tape` (feature `train`): a backend that records another one, and plays the gradients backwards.
-//! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and how they are weighed.
-//! * `optim` (feature `train`): the learning rate's schedule and Adam's settings.
+//! * [`shape`], [`batch`]: the extent of a tensor; the tokens of a batch; [`batch::Grid`]: which rows attend to which.
+//! * [`device`], [`backend`]: the interface of a backend. [`device::Device`] holds tensors, [`backend::Backend`] runs a
+//!   model forward, [`backend::Decode`] decodes one token at a time, `Train` (feature `train`) has a gradient for each
+//!   operation, the losses and Adam.
+//! * [`params`]: a model is a functor over its parameters: shapes, tensors and gradients have the same tree.
+//! * [`nn`]: the Transformer, written once for all backends. Taps read attention maps, hidden states and projections.
+//! * [`search`]: greedy and beam search with a key-value cache; [`allow`]: the tokens that a search may write.
+//! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers. A CPU backend is a loop around them.
+//! * [`image`], [`token`], [`micro`]: a model and its vocabulary as one file that is read in place, and the backend
+//!   that runs it in one slice of memory. To translate on a device, begin with [`micro`].
+//! * `tape` (feature `train`): a backend that records the operations of another backend for the gradients.
+//! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and their weights.
+//! * `optim` (feature `train`): the learning rate schedule and Adam's settings.
 //!
 //! # Features
 //!
-//! None is on by default, and each adds to what is there.
+//! No feature is on by default. Features only add items.
 //!
 //! | feature | what |
 //! |---|---|
-//! | (none) | everything that runs a model: no `std`, no allocator, no `unsafe`; panics that data could reach are bugs |
-//! | `alloc` | a translation as a string of its own |
-//! | `train` | the tape, the losses and the optimiser; takes `alloc` with it |
+//! | (none) | inference: no `std`, no allocator, no `unsafe`; no input can make it panic |
+//! | `alloc` | a translation as an owned string |
+//! | `train` | the tape, the losses and the optimiser; implies `alloc` |
 //! | `std` | a faster square root, nothing else |
-//! | `nfc` | text in any canonical form, where the vocabulary wants NFC; without it, such text must come in NFC |
-//! | `defmt` | `defmt::Format` on what [`image`], [`token`] and [`micro`] give to log |
+//! | `nfc` | normalisation of text to NFC, if the vocabulary needs it; without the feature, the caller must pass NFC |
+//! | `defmt` | `defmt::Format` for the types of [`image`], [`token`] and [`micro`] that a device logs |
 //!
 //! The minimum Rust version is 1.89.
 //!
 //! # Not supported
 //!
 //! * Decoder-only and encoder-only models, relative positions, recurrent decoders, mixtures of experts.
-//! * Vocabularies that are not byte-pair encodings made by `host prepare`; two different ones for source and target text.
-//! * Sampling, and constraints on the output; searches are greedy or by beam.
+//! * Vocabularies other than the byte-pair encodings of `host prepare`; different vocabularies for source and target
+//!   text.
+//! * Sampling and constrained decoding: the search is greedy or a beam search.
 //! * Weights that are not mapped into memory: an image is a slice.
-//! * Vector and DSP instructions by name: loops are written so that compilers find them.
+//! * Explicit vector and DSP instructions: the loops are written for the compiler's vectoriser.
 //! * Several sentences at a time in [`micro`]; training on a device.
 //!
 //! # Dimensions
 //!
-//! One alphabet, used in every comment:
+//! Every comment uses one alphabet:
 //!
 //! | letter | extent |
 //! |---|---|
 //! | B | sentences in a batch |
-//! | N | rows of an activation: the tokens of a batch, sentence after sentence |
-//! | T, S | tokens of one sentence: as queries (target side), as keys (source side) |
+//! | N | rows of an activation: the tokens of a batch, one sentence after the other |
+//! | T, S | tokens of one sentence: of the queries (target side), of the keys (source side) |
 //! | D, F | model width, inner width of the feed-forward block |
 //! | H | attention heads |
 //! | V | vocabulary |
 //! | L | layers |
-//! | C, M | attention maps of the student (L x H), of the teacher |
+//! | C, M | attention maps of the student (L x H), attention maps of the teacher |
 //! | A | area of a map: the sum of T x S over the batch |
 //!
-//! An activation is `[N, D]`: no dimension for the batch. A [`batch::Grid`] says which rows make a sentence,
-//! so a batch may be padded (every sentence has T rows) or packed (none has padding) and only attention knows.
+//! An activation is `[N, D]`, without a dimension for the batch. A [`batch::Grid`] lists the rows of each sentence, so
+//! a batch may be padded (T rows for every sentence) or packed (no padding). Only attention reads the grid.
 
 #![no_std]
 #![forbid(unsafe_code)]

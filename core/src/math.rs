@@ -1,4 +1,4 @@
-//! Scalar functions. `exp` is ours, so that compilers can vectorise it and every machine agrees on each bit.
+//! Scalar functions. `exp` is written out so that compilers vectorise it and all machines compute the same bits.
 
 /// The square root, correctly rounded.
 #[inline(always)]
@@ -9,7 +9,7 @@ pub fn sqrt(x: f32) -> f32 {
     libm::sqrtf(x)
 }
 
-/// The natural logarithm of a normal `x` above 0; 0, infinity and NaN are kept; error below 1e-7.
+/// The natural logarithm of a normal `x > 0`, error below 1e-7. `ln(0)` is minus infinity; infinity and NaN are returned.
 ///
 /// `x = 2^n m`, `m` in `[sqrt(1/2), sqrt(2))`: Cephes' polynomial for `ln m`.
 #[inline(always)]
@@ -34,13 +34,13 @@ pub fn ln(x: f32) -> f32 {
     if x < f32::INFINITY { y } else { x }
 }
 
-/// `e^x` for `x` in `[-87.3, 88]`, clamped outside, NaN kept; relative error below 2e-7.
+/// `e^x` for `x` in `[-87.3, 88]`, clamped outside; NaN gives NaN; relative error below 2e-7.
 ///
-/// `x = n ln 2 + r`: a polynomial for `e^r` (the coefficients of Cephes' `expf`), and `n` put into the exponent.
+/// `x = n ln 2 + r`: a polynomial for `e^r` (the coefficients of Cephes' `expf`), then `n` is added to the exponent.
 #[inline(always)]
 #[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
 pub fn exp(x: f32) -> f32 {
-    /// Adding and subtracting it rounds to an integer, which then sits in the low bits.
+    /// Adding and subtracting this number rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;

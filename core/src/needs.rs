@@ -1,15 +1,15 @@
-//! What a method asks of a training.
+//! The data that a distillation method needs.
 
 use core::ops::BitOr;
 
-/// What a method needs beside the reference translation. What nobody needs is not computed.
+/// The data that a method needs in addition to the reference translation. Other data is not computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The teacher's distribution over the next word, at every target token.
     pub words: bool,
     /// Attention maps of teacher and student.
     pub maps: bool,
-    /// Hidden states of teacher and student, layer by layer.
+    /// Hidden states of each layer of teacher and student.
     pub hidden: bool,
     /// Queries, keys and values of teacher and student.
     pub projections: bool,
@@ -18,16 +18,16 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Nothing: training without a teacher.
+    /// No data: training without a teacher.
     pub const NONE: Self =
         Self { words: false, maps: false, hidden: false, projections: false, translations: false };
 
-    /// Whether the teacher runs on every batch, beside the student.
+    /// Whether the teacher runs on every training batch.
     pub const fn teacher_beside(self) -> bool {
         self.words || self.maps || self.hidden || self.projections
     }
 
-    /// Whether there is a teacher at all.
+    /// Whether the method needs a teacher.
     pub const fn teacher(self) -> bool {
         self.teacher_beside() || self.translations
     }

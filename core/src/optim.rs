@@ -1,6 +1,6 @@
-//! Adam's settings and the learning rate's schedule, as fairseq has them.
+//! Adam's settings and the learning rate schedule, as in fairseq.
 
-/// fairseq's Adam. Weight decay is decoupled, scaled by the rate, and on every parameter.
+/// fairseq's Adam. Weight decay is decoupled, multiplied by the learning rate, and applied to every parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Decay of the first moment.
@@ -11,7 +11,7 @@ pub struct Adam {
     pub eps: f32,
     /// `p -= weight_decay * lr * p`
     pub weight_decay: f32,
-    /// Gradients are scaled down to this norm; 0: never.
+    /// Gradients with a larger norm are scaled down to this norm; 0: no clipping.
     pub clip_norm: f32,
 }
 
@@ -25,7 +25,7 @@ impl Default for Adam {
 /// `p = p - decay p - rate m / (sqrt(v) + eps)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
-    /// The settings.
+    /// Adam's settings.
     pub adam: Adam,
     /// `weight_decay * lr`
     pub decay: f32,
@@ -36,7 +36,7 @@ pub struct AdamStep {
 }
 
 impl Adam {
-    /// Step number `t` (1 is the first) at rate `lr`, gradients multiplied by `scale`.
+    /// Step number `t` (from 1) at learning rate `lr`; gradients are multiplied by `scale`.
     pub fn step(&self, t: u64, lr: f64, scale: f32) -> AdamStep {
         let power = |beta: f32| libm::pow(f64::from(beta), t as f64);
         let rate = lr * libm::sqrt(1.0 - power(self.beta2)) / (1.0 - power(self.beta1));
@@ -52,16 +52,16 @@ impl Adam {
 /// Linear warm-up, then the inverse square root of the number of updates (fairseq's `inverse_sqrt`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InverseSqrt {
-    /// The highest rate.
+    /// The highest learning rate.
     pub lr: f64,
-    /// Updates until it is reached.
+    /// Updates until the highest rate is reached.
     pub warmup_updates: u64,
-    /// The rate of the very first update.
+    /// The learning rate of the first update.
     pub warmup_init_lr: f64,
 }
 
 impl InverseSqrt {
-    /// The rate of the update after `done` updates.
+    /// The learning rate of the update that follows `done` updates.
     pub fn rate(&self, done: u64) -> f64 {
         if done < self.warmup_updates {
             let share = done as f64 / self.warmup_updates as f64;

@@ -1,11 +1,11 @@
-//! A model is a functor over its parameters: `Transformer<Spec>` is its shapes, `Transformer<Tensor>` its weights.
+//! A model is a functor over its parameters: `Transformer<Spec>` holds shapes, `Transformer<Tensor>` holds weights.
 //!
-//! Initialising, loading, saving, making tape leaves and counting are all one traversal, so names cannot disagree.
+//! Initialising, loading, saving, making tape leaves and counting share one traversal, so their names always agree.
 
 use crate::shape::Shape;
 use core::fmt;
 
-/// A parameter's name, linked on the stack; displays joined by dots: `encoder.layers.3.fc1.weight`.
+/// A parameter's name, as a list linked on the stack. Displays joined by dots: `encoder.layers.3.fc1.weight`.
 #[derive(Clone, Copy)]
 pub struct Path<'a> {
     parent: Option<&'a Path<'a>>,
@@ -19,7 +19,7 @@ enum Name<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// The root of a model: no name at all.
+    /// The root of a model: the empty name.
     pub const ROOT: Path<'static> = Path { parent: None, name: Name::Text("") };
 
     /// A named child.
@@ -45,7 +45,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// How a parameter begins.
+/// The initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// All 0.
@@ -77,7 +77,7 @@ impl Init {
         Self::Uniform { bound: 1.0 / libm::sqrtf(input as f32) }
     }
 
-    /// Element `index` of a parameter of width `cols`, whose stream of random numbers is `key`.
+    /// The initial value of element `index` of a parameter with `cols` columns; `key` is its random stream.
     pub fn value(&self, key: u64, index: usize, cols: usize) -> f32 {
         match *self {
             Self::Zeros => 0.0,
@@ -89,16 +89,16 @@ impl Init {
     }
 }
 
-/// A parameter before it has values.
+/// Shape and initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spec {
-    /// Its extent.
+    /// The shape.
     pub shape: Shape,
-    /// Its first values.
+    /// The initial values.
     pub init: Init,
 }
 
-/// What a traversal does with each parameter: its name and itself in, another out.
+/// A traversal's function: maps the name and value of a parameter to a new value.
 pub type Visit<'f, P, Q, E> = dyn FnMut(Path<'_>, &P) -> Result<Q, E> + 'f;
 
 /// Up to N layers, without an allocator.
@@ -106,16 +106,16 @@ pub type Visit<'f, P, Q, E> = dyn FnMut(Path<'_>, &P) -> Result<Q, E> + 'f;
 pub struct Layers<T, const N: usize>(heapless::Vec<T, N>);
 
 impl<T, const N: usize> Layers<T, N> {
-    /// `count` layers; more than N are cut off, which [`crate::config::Config::check`] forbids.
+    /// `count` layers. Layers beyond N are dropped; [`crate::config::Config::check`] rejects such a configuration.
     pub fn new(count: usize, layer: impl FnMut(usize) -> T) -> Self {
         Self::of((0..count).map(layer))
     }
 
-    /// Those of `layers` for which there is room.
+    /// The first N of `layers`.
     fn of(layers: impl Iterator<Item = T>) -> Self {
         let mut out = heapless::Vec::new();
         for layer in layers.take(N) {
-            // At most N are taken: this cannot be full.
+            // At most N are taken, so the vector cannot be full.
             let _ = out.push(layer);
         }
         Self(out)
@@ -126,7 +126,11 @@ impl<T, const N: usize> Layers<T, N> {
         Layers::of(self.0.iter().map(f))
     }
 
-    /// `count` layers, each made under its number; more than N are cut off.
+    /// `count` layers, each made from its number's path. Layers beyond N are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `layer`.
     pub fn try_new<E>(
         count: usize,
         at: Path<'_>,
@@ -134,13 +138,17 @@ impl<T, const N: usize> Layers<T, N> {
     ) -> Result<Self, E> {
         let mut out = heapless::Vec::new();
         for i in 0..count.min(N) {
-            // No more than N: this cannot be full.
+            // At most N, so the vector cannot be full.
             let _ = out.push(layer(at.at(i))?);
         }
         Ok(Self(out))
     }
 
-    /// Maps each layer under its number.
+    /// Maps each layer, with its number's path.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `f`.
     pub fn try_map<U, E>(
         &self,
         at: Path<'_>,
@@ -148,7 +156,7 @@ impl<T, const N: usize> Layers<T, N> {
     ) -> Result<Layers<U, N>, E> {
         let mut out = heapless::Vec::new();
         for (i, layer) in self.0.iter().enumerate() {
-            // Both vectors hold N: this cannot be full.
+            // Both vectors hold up to N, so this one cannot be full.
             let _ = out.push(f(at.at(i), layer)?);
         }
         Ok(Layers(out))

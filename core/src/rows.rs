@@ -1,7 +1,7 @@
-//! The formulas, on slices: each forward form above its gradient.
+//! The formulas, on slices: each forward function above its gradient.
 //!
-//! Every backend that computes on the CPU is a loop around these. They are written for vector units without naming
-//! one: sums run in [`LANES`] fixed lanes, so the result is the same whatever the machine's vectors are.
+//! Every CPU backend is a loop around these functions. They vectorise without intrinsics: sums run in [`LANES`] fixed
+//! lanes, so the result does not depend on the width of the machine's vectors.
 
 use crate::config::{Activation, Positions};
 use crate::math::{exp, ln, sqrt};
@@ -9,13 +9,13 @@ use crate::math::{exp, ln, sqrt};
 use crate::optim::AdamStep;
 use core::ops::Range;
 
-/// Partial results that a reduction keeps.
+/// Partial results of a reduction.
 pub const LANES: usize = 16;
 
-/// Added to a row's variance before the root.
+/// Added to a row's variance before the square root.
 pub const LAYER_NORM_EPS: f32 = 1e-5;
 
-/// Joins `x` in fixed lanes, then the lanes in pairs.
+/// Combines the elements of `x` in fixed lanes, then the lanes in pairs.
 #[inline(always)]
 fn reduce(x: &[f32], zero: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [zero; LANES];
@@ -31,7 +31,7 @@ fn reduce(x: &[f32], zero: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     fold(lanes, join)
 }
 
-/// The lanes in pairs, the halves of what is left each time.
+/// Combines the lanes in pairs, then the results in pairs, down to one.
 #[inline(always)]
 fn fold(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = lanes;
@@ -46,7 +46,7 @@ fn plus(x: f32, y: f32) -> f32 {
     x + y
 }
 
-/// Sums K results of `f(x, y)` at once, in fixed lanes, as far as both go.
+/// K sums of `f(x, y)` at once, in fixed lanes, over the length of the shorter slice.
 #[inline(always)]
 fn sums<const K: usize>(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> [f32; K]) -> [f32; K] {
     let x = x.get(..y.len()).unwrap_or(x);
@@ -63,7 +63,7 @@ fn sums<const K: usize>(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> [f32; K]) 
     lanes.map(fold_plus)
 }
 
-/// As [`sums`], and each `x` becomes what `f` returns first.
+/// As [`sums`]; also replaces each `x` by the first result of `f`.
 #[inline(always)]
 fn map_sums<const K: usize>(
     x: &mut [f32],
@@ -89,7 +89,7 @@ fn fold_plus(lanes: [f32; LANES]) -> f32 {
     fold(lanes, plus)
 }
 
-/// The end of a row, filled up: a whole vector costs less than single elements.
+/// The end of a row, filled with 0: one whole vector is faster than single elements.
 #[inline(always)]
 fn filled(rest: &[f32]) -> [f32; LANES] {
     let mut out = [0.0; LANES];
@@ -99,7 +99,7 @@ fn filled(rest: &[f32]) -> [f32; LANES] {
     out
 }
 
-/// Adds `f` of the first `count` pairs to their lanes.
+/// Adds `f` of the first `count` pairs to the lanes.
 #[inline(always)]
 fn add<const K: usize>(
     lanes: &mut [[f32; LANES]; K],
@@ -116,7 +116,7 @@ fn add<const K: usize>(
     }
 }
 
-/// As [`add`], and each `x` becomes what `f` returns first.
+/// As [`add`]; also replaces each `x` by the first result of `f`.
 #[inline(always)]
 fn map_add<const K: usize>(
     lanes: &mut [[f32; LANES]; K],
@@ -140,7 +140,7 @@ pub fn sum(x: &[f32]) -> f32 {
     reduce(x, 0.0, plus)
 }
 
-/// `sum x y`, as far as both go.
+/// `sum x y`, over the length of the shorter slice.
 #[inline(always)]
 pub fn dot(x: &[f32], y: &[f32]) -> f32 {
     let [sum] = sums(
@@ -152,7 +152,7 @@ pub fn dot(x: &[f32], y: &[f32]) -> f32 {
     sum
 }
 
-/// The largest element, minus infinity for none. NaN may be passed over: the sums that follow keep it.
+/// The largest element; minus infinity if there is none. May skip NaN: the sums that follow propagate it.
 #[inline(always)]
 pub fn max(x: &[f32]) -> f32 {
     reduce(
@@ -171,7 +171,7 @@ pub fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// `x = exp(scale (x - shift))`, and their sum.
+/// `x = exp(scale (x - shift))`; returns the sum of the results.
 #[inline(always)]
 pub fn exp_in_place(x: &mut [f32], scale: f32, shift: f32) -> f32 {
     for x in x.iter_mut() {
@@ -213,7 +213,7 @@ fn sinusoids(n: u32, out: &mut [f32]) {
     }
 }
 
-/// `x` becomes `softmax(x)`. An empty row stays empty.
+/// Replaces `x` by `softmax(x)`. `x` may be empty.
 #[inline(always)]
 pub fn softmax(x: &mut [f32]) {
     let most = max(x);
@@ -224,7 +224,7 @@ pub fn softmax(x: &mut [f32]) {
     }
 }
 
-/// `dp` becomes the gradient of the scores: `p (dp - sum p dp)`.
+/// Replaces `dp` by the gradient of the scores: `p (dp - sum p dp)`.
 #[inline(always)]
 pub fn softmax_grad(p: &[f32], dp: &mut [f32]) {
     let mean = dot(p, dp);
@@ -233,7 +233,7 @@ pub fn softmax_grad(p: &[f32], dp: &mut [f32]) {
     }
 }
 
-/// Mean and reciprocal deviation of a row.
+/// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
 fn moments(x: &[f32]) -> (f32, f32) {
     let n = x.len() as f32;
@@ -306,7 +306,7 @@ pub fn activate(x: &mut [f32], f: Activation) {
     }
 }
 
-/// `dy` becomes `dy f'`. `y` is the output for relu, the input for gelu.
+/// Replaces `dy` by `dy f'`. `y` is the output for relu, the input for gelu.
 #[inline(always)]
 pub fn activate_grad(dy: &mut [f32], y: &[f32], f: Activation) {
     match f {
@@ -324,7 +324,7 @@ pub fn activate_grad(dy: &mut [f32], y: &[f32], f: Activation) {
     }
 }
 
-/// The normal distribution function: Abramowitz and Stegun's 7.1.26, error below 1e-7.
+/// The cumulative normal distribution: Abramowitz and Stegun's 7.1.26, error below 1e-7.
 #[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
     let z = x.abs() * core::f32::consts::FRAC_1_SQRT_2;
@@ -337,10 +337,10 @@ fn normal_cdf(x: f32) -> f32 {
     if x < 0.0 { tail } else { 1.0 - tail }
 }
 
-/// What [`token_loss`] is asked for.
+/// The parameters of [`token_loss`].
 ///
 /// With student and teacher logits `z`, `zt` of a row, target `y`, `p = softmax(z)`, V tokens and
-/// `e = label_smoothing / (V - 1)` (fairseq's):
+/// `e = label_smoothing / (V - 1)` (as in fairseq):
 /// `ce = -(1 - label_smoothing - e) ln p_y - e sum_v ln p_v`,
 /// `kd = -sum_v softmax(zt / teacher_temperature)_v ln softmax(z / student_temperature)_v`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -351,16 +351,16 @@ pub struct TokenRow {
     pub student_temperature: f32,
     /// Divides the teacher's logits in `kd`.
     pub teacher_temperature: f32,
-    /// What the gradient counts `ce` for.
+    /// The weight of `ce` in the gradient.
     pub ce_weight: f32,
-    /// What the gradient counts `kd` for.
+    /// The weight of `kd` in the gradient.
     pub kd_weight: f32,
 }
 
-/// ce, kd, the two negative log-likelihoods, the softened teacher's entropy.
+/// ce, kd, the negative log-likelihoods of student and teacher, the entropy of the softened teacher.
 pub type TokenValues = [f32; 5];
 
-/// One row of the token losses. `z` (student logits) becomes the gradient; `teacher` (logits) is overwritten.
+/// The token losses of one row. `z` (student logits) is replaced by the gradient; `teacher` (logits) is overwritten.
 #[inline(always)]
 pub fn token_loss(
     z: &mut [f32],
@@ -377,7 +377,7 @@ pub fn token_loss(
     let floor = of.ce_weight * even;
     let pull = of.kd_weight * soft;
 
-    // Logits become exponentials only after all that needs logits.
+    // The logits are overwritten by exponentials only after their last use.
     let row = teacher.map(
         #[inline(always)]
         |teacher| teacher_row(teacher, z, target, of.teacher_temperature),
@@ -409,18 +409,18 @@ pub fn token_loss(
     values
 }
 
-/// What a row of the teacher's logits comes to.
+/// The sums over a row of the teacher's logits.
 struct TeacherRow<'a> {
-    /// The row once more; `factor` makes them probabilities.
+    /// The row, overwritten by exponentials; times `factor` they are probabilities.
     exponentials: &'a [f32],
     factor: f32,
-    /// The student's logit, on average.
+    /// The expectation of the student's logit under the teacher's distribution.
     expected: f32,
     nll: f32,
     entropy: f32,
 }
 
-/// The teacher's part: `z` are the student's logits.
+/// The teacher's sums; `z` are the student's logits.
 #[inline(always)]
 fn teacher_row<'a>(
     teacher: &'a mut [f32],
@@ -450,14 +450,14 @@ fn teacher_row<'a>(
     }
 }
 
-/// The keys that query `i` of a sentence may see.
+/// The number of keys that query `i` of a sentence sees.
 #[inline(always)]
 pub fn visible(causal: bool, i: usize, keys: usize) -> usize {
     if causal { keys.min(i + 1) } else { keys }
 }
 
-/// `KL(t || softmax(a))` over the union of `ranges`, taken as one distribution; `t` is `softmax(teacher)`, or with
-/// `as_is` the teacher over its sum. `gradient`, where wanted, becomes `weight (softmax(a) - t)` there.
+/// `KL(t || softmax(a))` over the union of `ranges`, taken as one distribution. `t` is `softmax(teacher)`, or with
+/// `as_is` the teacher divided by its sum. Writes `weight (softmax(a) - t)` to `gradient` in these ranges.
 #[inline(always)]
 pub fn map_divergence<R: Iterator<Item = Range<usize>> + Clone>(
     a: &[f32],
@@ -472,7 +472,7 @@ pub fn map_divergence<R: Iterator<Item = Range<usize>> + Clone>(
         most = most.max(max(&a[r.clone()]));
         most_t = most_t.max(max(&teacher[r]));
     }
-    // sum t (ln t - a), with ln t known up to a constant for the softmax.
+    // sum t (ln t - a), where ln t of the softmax lacks a constant.
     let [mut total, mut total_t, mut cross] = [0.0f64; 3];
     for r in ranges.clone() {
         let (a, t) = (&a[r.clone()], &teacher[r]);
@@ -499,7 +499,7 @@ pub fn map_divergence<R: Iterator<Item = Range<usize>> + Clone>(
         cross += f64::from(more[2]);
     }
     if total == 0.0 {
-        return 0.0; // nothing is seen
+        return 0.0; // no entries
     }
     if let Some(gradient) = gradient {
         let (p, q) = ((f64::from(weight) / total) as f32, (f64::from(weight) / total_t) as f32);
@@ -521,7 +521,7 @@ pub fn map_divergence<R: Iterator<Item = Range<usize>> + Clone>(
     cross / total_t + lse - lse_t
 }
 
-/// Adam over equal slices, as `AdamStep` has it; `scale` replaces the step's own (clipping is in it).
+/// Adam over slices of equal length, see `AdamStep`; `scale` (with clipping) replaces the step's own scale.
 #[cfg(feature = "train")]
 #[inline(always)]
 pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamStep, scale: f32) {
@@ -536,9 +536,8 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamS
     }
 }
 
-/// The best `ids.len()` tokens of a row of logits, best first (the lower id on a tie), with log-probabilities. Tokens
-/// that are refused take part in the sum of probabilities, and are never among the best. Places that no token
-/// takes hold `pad`.
+/// The best `ids.len()` tokens of a row of logits with their log-probabilities, best first (on a tie, the lower id
+/// first). Refused tokens are part of the normalisation, but never of the result. Unused places hold `pad`.
 #[inline(always)]
 pub fn top_k(
     logits: &[f32],
@@ -547,7 +546,7 @@ pub fn top_k(
     ids: &mut [u32],
     log_probabilities: &mut [f32],
 ) {
-    /// Logits that are passed over together.
+    /// Logits that are skipped together.
     const BLOCK: usize = 4 * LANES;
     let most = max(logits);
     let lse = most + ln(exp_sum(logits, 1.0, most));
@@ -568,7 +567,7 @@ pub fn top_k(
     }
 }
 
-/// Puts `x` in a descending list, behind all that are not less; the last drops out. `ids` are moved likewise.
+/// Inserts `x` into a descending list, after all elements `>= x`; the last element drops out. `ids` move likewise.
 #[inline(always)]
 fn take_up(list: &mut [f32], ids: &mut [u32], x: f32, id: u32) {
     let mut slots = list.iter_mut().zip(ids).rev();

@@ -38,12 +38,12 @@ impl Shape {
         if self.rank == 1 { self.dims[0] } else { self.dims[1] }
     }
 
-    /// The number of elements; the largest number where there are more.
+    /// The number of elements, saturated at `usize::MAX`.
     pub const fn len(&self) -> usize {
         self.dims[0].saturating_mul(self.dims[1])
     }
 
-    /// Whether there is no element.
+    /// Whether the tensor has no elements.
     pub const fn is_empty(&self) -> bool {
         self.dims[0] == 0 || self.dims[1] == 0
     }

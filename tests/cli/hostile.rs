@@ -94,7 +94,7 @@ fn weights_that_are_no_numbers_are_refused() {
     // Numbers that no product holds.
     spoilt(3e38, "full");
     for line in lines {
-        desk.refused(line, 1, &["nothing was found: the weights are too large, or no numbers"]);
+        desk.refused(line, 1, &["no translation found: the weights are too large, or contain NaN"]);
     }
     assert!(!desk.path("new.a2d").exists());
 }

@@ -6,12 +6,12 @@ use crate::config::{Activation, Config, Positions, Special, Stack};
 /// Words of a configuration.
 pub const CONFIG_WORDS: usize = 12;
 
-/// Sizes beyond this describe no model that could be run; below it no product of two overflows.
+/// The limit of all sizes. Larger sizes are not usable; a product of two smaller sizes fits in 64 bits.
 const MOST: u32 = 1 << 24;
 
-/// The words of section 1, not yet little-endian: both vocabularies; whether embeddings are shared (1) and norms come
-/// first (2), added; the activation (0: relu, 1: gelu); width, inner width, heads and layers of the encoder, then the
-/// decoder's.
+/// The words of section 1, in native byte order: both vocabulary sizes; the sum of 1 if embeddings are shared and 2
+/// with pre-norm; the activation (0: relu, 1: gelu); width, inner width, heads and layers of the encoder, then of the
+/// decoder.
 pub fn config_words(config: &Config) -> [u32; CONFIG_WORDS] {
     let Config { encoder: e, decoder: d, .. } = config;
     let flags = u32::from(config.share_embeddings) + 2 * u32::from(config.normalize_before);

@@ -1,51 +1,51 @@
-//! Why bytes are no image.
+//! Errors of an image.
 
 use crate::config::Impossible;
 use crate::token;
 use core::fmt;
 
-/// Why an image cannot be run.
+/// Why an image is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {
-    /// The bytes begin at an address that 4 does not divide.
+    /// The address of the bytes is not a multiple of 4.
     Misaligned,
-    /// No image of ours.
+    /// The bytes are not an image.
     Foreign,
-    /// Another version of the format.
+    /// The image has another version of the format.
     Version {
-        /// That of the file.
+        /// The version of the file.
         found: u32,
     },
-    /// It ends too early.
+    /// The file is too short.
     Truncated,
-    /// The checksum is another, or the length.
+    /// The checksum or the length is wrong.
     Damaged,
-    /// A section is missing, or lies outside the file.
+    /// A section is missing, or outside the file.
     Section {
-        /// Its number.
+        /// The section's number.
         number: u32,
     },
-    /// A configuration that describes no model.
+    /// The configuration is invalid.
     Config,
-    /// More layers on one side than the model's type has room for.
+    /// More layers than the capacity of the model's type.
     Layers {
-        /// Of the larger side.
+        /// The layers of the larger stack.
         found: usize,
-        /// What fits.
+        /// The capacity.
         most: usize,
     },
-    /// The weights' directory does not fit the configuration or the file.
+    /// The directory does not match the configuration or the file.
     Directory,
-    /// The lexical shortlist.
+    /// The lexical shortlist is damaged.
     Shortlist,
-    /// The tokenizer's tables.
+    /// The tokenizer's tables are invalid.
     Tokenizer(token::Error),
-    /// The tokenizer has another number of tokens than the model.
+    /// Tokenizer and model have different numbers of tokens.
     Vocabulary {
-        /// That of the tokenizer.
+        /// The tokens of the tokenizer.
         tokens: usize,
-        /// That of the model, on the side that differs.
+        /// The vocabulary of the model, source or target.
         model: usize,
     },
 }

@@ -1,37 +1,37 @@
-//! A model as one file that runs in place: `host export` writes it, [`crate::micro::Model`] reads it.
+//! A model as one file that is read in place. `host export` writes it, [`crate::micro::Model`] reads it.
 //!
 //! # Format, version 1
 //!
-//! Every number is little-endian on every host. A file is
+//! Every number is little-endian on every host. A file begins with
 //!
 //! | at | bytes | what |
 //! |---|---|---|
 //! | 0 | 8 | [`MAGIC`] |
 //! | 8 | 4 | [`VERSION`] |
 //! | 12 | 4 | length of the file in bytes |
-//! | 16 | 4 | CRC32 (ISO-HDLC) of all bytes but these four |
+//! | 16 | 4 | CRC32 (ISO-HDLC) of all bytes except these four |
 //! | 20 | 4 | number of sections |
 //! | 24 | 8 | zero |
-//! | 32 | 16 each | sections: number, offset from the start of the file, length in bytes, zero |
+//! | 32 | 16 each | section entries: number, offset from the start of the file, length in bytes, zero |
 //!
-//! and then the sections, each at a multiple of 16:
+//! The sections follow, each at a multiple of 16:
 //!
 //! | number | what |
 //! |---|---|
 //! | 1 | configuration: the words of [`config_words`] |
-//! | 2 | tokenizer: the tables of [`crate::token`], or nothing |
-//! | 3 | weights' directory: for each parameter in canonical order (that of [`crate::nn::Transformer::try_map`]) four words: [`Format`] (0: f32, 1: int8, 2: int4), rows, columns, offset in section 4 |
-//! | 4 | weights, each at a multiple of 16; [`Weight`] says how a format lies |
-//! | 5 | lexical shortlist, where there is one: [`Shortlist`] |
-//! | 6 | training, where it is known: a word, the tokens of the longest source that it saw |
+//! | 2 | tokenizer: the tables of [`crate::token`], or empty |
+//! | 3 | directory: four words for each parameter in canonical order (that of [`crate::nn::Transformer::try_map`]): [`Format`] (0: f32, 1: int8, 2: int4), rows, columns, offset in section 4 |
+//! | 4 | weights, each at a multiple of 16; [`Weight`] documents the layout of each format |
+//! | 5 | lexical shortlist, optional: [`Shortlist`] |
+//! | 6 | training, optional: one word, the tokens of the longest source in training |
 //!
-//! Vectors (biases, layer norms) are f32; matrices, the embeddings among them, are either all f32 or all int8 or int4.
-//! The parameters follow from the configuration, so names are not stored.
+//! Vectors (biases, layer norms) are f32. Matrices, embeddings included, are either all f32 or all int8 or int4. The
+//! configuration determines the parameters, so names are not stored.
 //!
 //! # Versions
 //!
-//! A reader takes exactly the version it knows. Whatever changes the meaning of what is there makes a new version;
-//! sections with other numbers may be added without one, and readers pass them over.
+//! A reader accepts exactly one version. A change of the meaning of existing bytes needs a new version. New section
+//! numbers do not: readers skip unknown sections.
 
 mod config;
 mod error;
@@ -51,22 +51,22 @@ use crate::token;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use zerocopy::FromBytes;
 
-/// How an image begins.
+/// The first bytes of an image.
 pub const MAGIC: [u8; 8] = *b"a2dimage";
 
 /// The version of the format.
 pub const VERSION: u32 = 1;
 
-/// Where sections and weights begin: at multiples of it.
+/// The alignment of sections and weights in the file.
 pub const ALIGN: usize = 16;
 
-/// Words of the header before the sections.
+/// Words of the header, before the section entries.
 pub const HEADER_WORDS: usize = 8;
 
-/// Words of an entry: of a section, of a parameter.
+/// Words of a section entry, and of a directory entry.
 pub const ENTRY_WORDS: usize = 4;
 
-/// What a section holds.
+/// The number of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// [`config_words`].
@@ -77,19 +77,19 @@ pub enum Section {
     Directory = 3,
     /// The parameters.
     Weights = 4,
-    /// [`Shortlist`], where there is one.
+    /// [`Shortlist`], optional.
     Shortlist = 5,
-    /// The tokens of the longest source that training saw, where that is known.
+    /// The tokens of the longest source in training, optional.
     Training = 6,
 }
 
-/// One table of 1 KiB: images are checked once.
+/// Uses one table of 1 KiB, as images are checked only once.
 const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
-/// Where the checksum lies.
+/// The position of the checksum.
 const CHECKSUM: core::ops::Range<usize> = 16..20;
 
-/// The checksum of an image: of all bytes but its own.
+/// The checksum of an image: of all bytes except the checksum.
 pub fn checksum(bytes: &[u8]) -> u32 {
     let mut digest = CRC.digest();
     digest.update(bytes.get(..CHECKSUM.start).unwrap_or(bytes));
@@ -97,7 +97,7 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     digest.finalize()
 }
 
-/// A file whose header, checksum and sections are in order.
+/// A file with a valid header, checksum and sections.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     tokenizer: &'a [u8],
@@ -108,11 +108,11 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Checks everything but the weights' directory. `bytes` begin at an address that 4 divides (better 16).
+    /// Checks everything except the directory. The address of `bytes` must be a multiple of 4, preferably of 16.
     ///
     /// # Errors
     ///
-    /// A misaligned, foreign, newer, truncated or damaged file.
+    /// The file is misaligned, not an image, of another version, truncated or damaged.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let sections = sections(bytes)?;
         let words = |section| words(find(bytes, sections, section)?);
@@ -137,34 +137,34 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// What the model is made of; the dropouts are 0.
+    /// The model's configuration; all dropout probabilities are 0.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The tokenizer's tables, unread; empty where the file has none.
+    /// The tokenizer's tables, unchecked; empty if the file has none.
     pub fn tokenizer(&self) -> &'a [u8] {
         self.tokenizer
     }
 
-    /// Which target tokens a source token may become, where the file says so.
+    /// The shortlist, if the file has one.
     pub fn shortlist(&self) -> Option<&Shortlist<'a>> {
         self.shortlist.as_ref()
     }
 
-    /// The tokens of the longest source that training saw, where the file says so: what is longer is translated badly.
+    /// The tokens of the longest source in training, if the file has the number. Longer sources are translated badly.
     pub fn longest_source(&self) -> Option<u32> {
         self.longest_source
     }
 
-    /// The weights, unread.
+    /// The weights, unchecked.
     pub fn weights(&self) -> Weights<'a> {
         self.weights
     }
 }
 
-/// [`Tokenizer::stream_bytes`](crate::token::Tokenizer::stream_bytes) of the vocabulary of an image that nobody has
-/// checked yet, for an array whose length is a constant. Of what is no image, or has no vocabulary, a small number.
+/// [`Tokenizer::stream_bytes`](crate::token::Tokenizer::stream_bytes) of an unchecked image's vocabulary, as a constant
+/// for the length of an array. A small number if `image` is not an image or has no vocabulary.
 pub const fn stream_bytes(image: &[u8]) -> usize {
     const START: usize = HEADER_WORDS * size_of::<u32>();
     let Some((_, after)) = image.split_at_checked(START) else { return token::stream_bytes(&[]) };
@@ -181,7 +181,7 @@ pub const fn stream_bytes(image: &[u8]) -> usize {
     token::stream_bytes(&[])
 }
 
-/// The sections' entries, once the header and the checksum are found right.
+/// The section entries, after checks of the header and the checksum.
 fn sections(bytes: &[u8]) -> Result<&[u32], Error> {
     if !bytes.as_ptr().addr().is_multiple_of(align_of::<u32>()) {
         return Err(Error::Misaligned);
@@ -215,7 +215,7 @@ fn find<'a>(bytes: &'a [u8], entries: &[u32], wanted: Section) -> Result<&'a [u8
     optional(bytes, entries, wanted)?.ok_or(Error::Section { number: wanted as u32 })
 }
 
-/// The bytes of a section that need not be there.
+/// The bytes of an optional section.
 fn optional<'a>(
     bytes: &'a [u8],
     entries: &[u32],

@@ -1,16 +1,15 @@
-//! Which target tokens a source token may become.
+//! The target tokens that a source token may become.
 
 use super::Error;
 use crate::config::token::UNK;
 
-/// The lexical shortlist: for each source token the target tokens that it is likely to become, and some that are always
-/// possible. The output projection then runs over the union of a sentence's lists, some hundred rows, rather than over
-/// the whole vocabulary.
+/// The lexical shortlist: for each source token its likely target tokens, and a list of target tokens that are always
+/// possible. The output projection then runs over the union of a sentence's lists, a few hundred rows, instead of the
+/// whole vocabulary.
 ///
-/// Section 5 of an image: C, the number of tokens that are always possible, and the number E of entries (4 bytes each);
-/// where the entries of each source token begin, V + 1 numbers, 0 first and E last, ascending (4 bytes each); the C
-/// tokens, ascending, all special ones among them (2 bytes each); the E entries (2 bytes each). Nothing needs to be
-/// aligned.
+/// Section 5 of an image: C, the number of tokens that are always possible, and E, the number of entries (4 bytes
+/// each); the first entry of each source token, V + 1 numbers, ascending from 0 to E (4 bytes each); the C tokens,
+/// ascending, all special tokens among them (2 bytes each); the E entries (2 bytes each). Without alignment.
 #[derive(Clone, Copy, Debug)]
 pub struct Shortlist<'a> {
     starts: &'a [[u8; 4]],
@@ -19,17 +18,17 @@ pub struct Shortlist<'a> {
     sizes: Sizes,
 }
 
-/// What decides how many rows a shortlist can come to.
+/// The sizes that limit the rows of a sentence's shortlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Tokens that are always possible.
+    /// The number of tokens that are always possible.
     pub always: usize,
-    /// Entries of a source token at most.
+    /// The maximum number of entries of a source token.
     pub each: usize,
 }
 
 impl Sizes {
-    /// The most target tokens, out of `vocabulary`, for `source` tokens.
+    /// The maximum number of target tokens, out of `vocabulary`, for `source` source tokens.
     pub const fn most(&self, source: usize, vocabulary: usize) -> usize {
         let all = self.each.saturating_mul(source).saturating_add(self.always);
         if all < vocabulary { all } else { vocabulary }
@@ -37,7 +36,7 @@ impl Sizes {
 }
 
 impl<'a> Shortlist<'a> {
-    /// Of the bytes of a section, every number of which is checked.
+    /// Reads and checks the bytes of a section.
     ///
     /// # Errors
     ///
@@ -70,7 +69,7 @@ impl<'a> Shortlist<'a> {
                 .all(|id| usize::from(id) < target)
     }
 
-    /// How many tokens there may be.
+    /// The sizes that limit the rows of a sentence's shortlist.
     pub fn sizes(&self) -> Sizes {
         self.sizes
     }
@@ -89,7 +88,7 @@ impl<'a> Shortlist<'a> {
     }
 }
 
-/// How many entries each source token has.
+/// The number of entries of each source token.
 fn lengths(starts: &[[u8; 4]]) -> impl Iterator<Item = usize> + '_ {
     let starts = || starts.iter().map(|x| u32::from_le_bytes(*x) as usize);
     starts().zip(starts().skip(1)).map(|(start, end)| end.saturating_sub(start))

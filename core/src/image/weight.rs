@@ -1,29 +1,29 @@
-//! A parameter where it lies.
+//! A parameter, read in place.
 
 use super::ALIGN;
 use crate::shape::Shape;
 use zerocopy::FromBytes;
 
-/// How the numbers of a parameter are kept.
+/// The storage format of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Format {
     /// 32-bit floats.
     F32 = 0,
-    /// A byte each, and a scale for each row.
+    /// One byte for each number, one scale for each row.
     Int8 = 1,
-    /// Half a byte each, and a scale for each [`GROUP`] of a row.
+    /// Half a byte for each number, one scale for each [`GROUP`] of a row.
     Int4 = 2,
 }
 
-/// Elements of a row of int4 that share a scale.
+/// Elements of a row of int4 with a common scale.
 pub const GROUP: usize = 32;
 
-/// The widest quantised row: 2^17 products of a byte and a byte fit an `i32`.
+/// The maximum width of a quantised row: a sum of 2^17 products of two bytes fits an `i32`.
 pub const MOST_COLUMNS: u32 = 1 << 17;
 
 impl Format {
-    /// The format of a directory's number.
+    /// The format with this number in the directory.
     pub const fn from_number(number: u32) -> Option<Self> {
         match number {
             0 => Some(Self::F32),
@@ -33,11 +33,11 @@ impl Format {
         }
     }
 
-    /// Bytes of the numbers and of the scales of `[rows, cols]`; none where they are beyond any memory.
+    /// Bytes of the numbers and of the scales of `[rows, cols]`; `None` if either exceeds 32 bits.
     const fn lengths(self, rows: u32, cols: u32) -> Option<(usize, usize)> {
         let (rows, cols) = (rows as u64, cols as u64);
         let groups = cols.div_ceil(GROUP as u64);
-        // Each below 2^32, so products fit.
+        // Rows and columns are below 2^32, so the products fit.
         let (numbers, scales) = match self {
             Self::F32 if cols < 1 << 28 => (rows * cols * 4, 0),
             Self::Int8 => (rows * cols, rows * 4),
@@ -51,12 +51,13 @@ impl Format {
     }
 }
 
-/// A parameter in an image, read in place: its numbers, then, from the next multiple of 16, its scales.
+/// A parameter in an image, read in place: its numbers, then, at the next multiple of 16, its scales.
 ///
 /// * f32: words, row by row.
-/// * int8: bytes, row by row; a scale is a word. A number is the byte times the scale of its row.
-/// * int4: for each row and [`GROUP`] 16 bytes: byte `i` holds element `i` in its low half and `i + 16` in its high
-///   one, both plus 8; the row's end is filled up with 8s. A scale is the upper half of an f32 (two bytes).
+/// * int8: bytes, row by row; a scale is a word. An element is its byte times the scale of its row.
+/// * int4: 16 bytes for each row and [`GROUP`]. Byte `i` holds element `i` in its low half and element `i + 16` in its
+///   high half, both plus 8. The last group of a row is filled with 8s. A scale is the upper half of an f32 (two
+///   bytes).
 #[derive(Clone, Copy, Debug)]
 pub struct Weight<'a> {
     format: Format,
@@ -67,9 +68,9 @@ pub struct Weight<'a> {
 }
 
 impl<'a> Weight<'a> {
-    /// A parameter `[rows, cols]` at the front of `bytes`, whose address 4 divides; a vector has one row.
+    /// A parameter `[rows, cols]` at the front of `bytes`, whose address is a multiple of 4. A vector has one row.
     ///
-    /// None: it is longer than `bytes`, empty, misaligned, or too wide.
+    /// `None`: the parameter is longer than `bytes`, empty, misaligned, or too wide.
     pub fn new(format: Format, rows: u32, cols: u32, bytes: &'a [u8]) -> Option<Self> {
         let wide = format != Format::F32 && cols > MOST_COLUMNS;
         if wide || rows == 0 || cols == 0 || !bytes.as_ptr().addr().is_multiple_of(4) {
@@ -84,17 +85,17 @@ impl<'a> Weight<'a> {
         Some(Self { format, rows, cols, numbers: bytes.get(..numbers)?, scales })
     }
 
-    /// How its numbers are kept.
+    /// The storage format.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Its extent, a vector as a matrix of one row.
+    /// The extent; a vector is a matrix of one row.
     pub fn shape(&self) -> Shape {
         Shape::matrix(self.rows as usize, self.cols as usize)
     }
 
-    /// All numbers of an f32 parameter, little-endian; none of another.
+    /// All numbers of an f32 parameter, little-endian; empty for other formats.
     pub fn words(&self) -> &'a [u32] {
         match self.format {
             Format::F32 => <[u32]>::ref_from_bytes(self.numbers).unwrap_or_default(),
@@ -102,7 +103,7 @@ impl<'a> Weight<'a> {
         }
     }
 
-    /// The bytes of an int8 parameter, none of another.
+    /// The bytes of an int8 parameter; empty for other formats.
     pub fn bytes(&self) -> &'a [i8] {
         match self.format {
             Format::Int8 => <[i8]>::ref_from_bytes(self.numbers).unwrap_or_default(),
@@ -110,7 +111,7 @@ impl<'a> Weight<'a> {
         }
     }
 
-    /// The scales of an int8 parameter's rows, little-endian; none of another.
+    /// The scales of the rows of an int8 parameter, little-endian; empty for other formats.
     pub fn row_scales(&self) -> &'a [u32] {
         match self.format {
             Format::Int8 => <[u32]>::ref_from_bytes(self.scales).unwrap_or_default(),
@@ -118,7 +119,7 @@ impl<'a> Weight<'a> {
         }
     }
 
-    /// The groups of an int4 parameter, row by row, each with its scale; none of another.
+    /// The groups of an int4 parameter, row by row, and their scales; empty for other formats.
     pub fn groups(&self) -> (&'a [[u8; GROUP / 2]], &'a [[u8; 2]]) {
         match self.format {
             Format::Int4 => (self.numbers.as_chunks().0, self.scales.as_chunks().0),
@@ -126,7 +127,7 @@ impl<'a> Weight<'a> {
         }
     }
 
-    /// Row `row` as floats, into `out` as far as both go.
+    /// Writes row `row` as floats into `out`, up to the shorter length.
     pub fn read(&self, row: usize, out: &mut [f32]) -> Option<()> {
         let cols = self.cols as usize;
         let of_row = row.checked_mul(cols)?..row.checked_add(1)?.checked_mul(cols)?;
@@ -148,7 +149,7 @@ impl<'a> Weight<'a> {
                 let mut out = out.iter_mut();
                 for (group, scale) in groups {
                     let scale = half(*scale);
-                    // The numbers come first: a `zip` that finds no number has taken no element.
+                    // The numbers are the first iterator: at their end, `zip` has not taken an element of `out`.
                     for (w, y) in unpack(group).into_iter().zip(out.by_ref()) {
                         *y = scale * f32::from(w);
                     }
@@ -165,7 +166,7 @@ pub(crate) fn float(word: u32) -> f32 {
     f32::from_bits(u32::from_le(word))
 }
 
-/// The upper half of a float.
+/// Two bytes, the upper half of a float, as a float.
 #[inline(always)]
 pub(crate) fn half(bytes: [u8; 2]) -> f32 {
     f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)

@@ -1,8 +1,8 @@
-//! All parameters of a model, found by their numbers.
+//! All parameters of a model, by number.
 
 use super::{ALIGN, ENTRY_WORDS, Format, Weight};
 
-/// The weights' directory and the bytes that it tells of, both where they lie.
+/// The directory, and the bytes of the weights, read in place.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Weights<'a> {
     directory: &'a [u32],
@@ -10,24 +10,23 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// Of the contents of sections 3 and 4, little-endian.
+    /// The parameters of sections 3 and 4, little-endian.
     pub fn new(directory: &'a [u32], bytes: &'a [u8]) -> Self {
         Self { directory, bytes }
     }
 
-    /// Bytes of the weights.
-    #[allow(clippy::len_without_is_empty)] // no model is without weights
+    /// The size of the weights in bytes.
+    #[allow(clippy::len_without_is_empty)] // every model has weights
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// How many parameters the directory lists.
+    /// The number of parameters in the directory.
     pub fn count(&self) -> usize {
         self.directory.len() / ENTRY_WORDS
     }
 
-    /// Parameter `number` in canonical order; none where the directory does not have it, or it does not lie in the
-    /// file.
+    /// Parameter `number` in canonical order; `None` if it is not in the directory, or outside the file.
     pub fn get(&self, number: usize) -> Option<Weight<'a>> {
         let entry = self.directory.get(number.checked_mul(ENTRY_WORDS)?..)?.first_chunk()?;
         let [format, rows, cols, offset] = <[u32; ENTRY_WORDS]>::map(*entry, u32::from_le);

@@ -10,17 +10,17 @@ use crate::shape::Shape;
 use crate::tape::{Tape, Var};
 use alloc::vec;
 
-/// Every teacher map as a learned mixture of all student maps. Channel `layer * H + head`.
+/// Maps every teacher head to a learned mixture of all student maps. The channel of a head is `layer * H + head`.
 #[derive(Clone, Debug)]
 pub struct HeadMix<P> {
     /// `[M, C]`
     pub weight: P,
-    /// `[M]`. Its exact gradient is zero, since a softmax follows; kept for the files' sake.
+    /// `[M]`. Its gradient is exactly zero, as a softmax follows; kept for compatibility of checkpoints.
     pub bias: P,
 }
 
 impl HeadMix<Spec> {
-    /// From C student maps to M teacher maps, begun as PyTorch begins a convolution.
+    /// From C student maps to M teacher maps, initialised like a PyTorch convolution.
     pub fn new(teacher_maps: usize, student_maps: usize) -> Self {
         let init = Init::fan_in(student_maps);
         Self {
@@ -46,18 +46,18 @@ pub struct Align<P> {
     pub encoder: HeadMix<P>,
     /// Decoder self-attention.
     pub decoder: HeadMix<P>,
-    /// Decoder to encoder.
+    /// Cross-attention.
     pub cross: HeadMix<P>,
 }
 
-/// `(encoder maps, decoder maps)` of a model: layers times heads.
+/// The number of attention maps (layers times heads) of the encoder and of the decoder.
 fn maps(config: &Config) -> (usize, usize) {
     let count = |stack: &crate::config::Stack| stack.layers * stack.attention_heads;
     (count(&config.encoder), count(&config.decoder))
 }
 
 impl Align<Spec> {
-    /// For any numbers of layers and heads on either side.
+    /// The alignment of two models with any numbers of layers and heads.
     pub fn new(student: &Config, teacher: &Config) -> Self {
         let (student, teacher) = (maps(student), maps(teacher));
         Self {
@@ -69,7 +69,11 @@ impl Align<Spec> {
 }
 
 impl<P> Align<P> {
-    /// Maps every parameter under the name that the authors' code gives it.
+    /// Maps every parameter, with its name in the authors' code.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `f`.
     pub fn try_map<Q, E>(&self, f: &mut Visit<'_, P, Q, E>) -> Result<Align<Q>, E> {
         let root = Path::ROOT;
         let (encoder, decoder) = (root.then("encoder"), root.then("decoder"));
@@ -82,7 +86,7 @@ impl<P> Align<P> {
 }
 
 impl<T: Clone> Align<Var<T>> {
-    /// A student's maps, aligned: encoder, decoder, cross, each `[M, A]`.
+    /// Aligns the student's maps: encoder, decoder, cross, each `[M, A]`.
     pub fn forward<B: Train<Tensor = T>>(
         &self,
         tape: &mut Tape<'_, B>,
@@ -99,7 +103,7 @@ impl<T: Clone> Align<Var<T>> {
 }
 
 impl<T> Align<T> {
-    /// Puts a teacher's maps through a frozen alignment of its own: what the authors' training script distils from.
+    /// Replaces the teacher's maps by their mixtures under a frozen alignment, as the authors' training script does.
     pub fn mix<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,

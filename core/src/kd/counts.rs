@@ -1,20 +1,20 @@
-//! What an update is made of.
+//! The numbers of sentences and tokens of an update.
 
 use crate::batch::Batch;
 
-/// What one update is made of: sums over its batches.
+/// The numbers of sentences and tokens of one update, summed over its batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// B
     pub sentences: usize,
-    /// Real source tokens.
+    /// Source tokens without padding.
     pub source_tokens: usize,
-    /// Real target tokens.
+    /// Target tokens without padding.
     pub target_tokens: usize,
 }
 
 impl Counts {
-    /// Of one batch.
+    /// The counts of one batch.
     pub fn of<I>(batch: &Batch<I>) -> Self {
         Self {
             sentences: batch.sentences,
@@ -23,7 +23,7 @@ impl Counts {
         }
     }
 
-    /// Of two together.
+    /// The sum of two counts.
     pub fn and(self, other: Self) -> Self {
         Self {
             sentences: self.sentences + other.sentences,

@@ -1,4 +1,4 @@
-//! What a term of the loss is computed from, and what it gives.
+//! The inputs and outputs of a loss term.
 
 use super::align::Align;
 use super::counts::Counts;
@@ -7,32 +7,32 @@ use crate::batch::Batch;
 use crate::nn::Trace;
 use crate::tape::Var;
 
-/// A number of the loss, as it is logged and shown.
+/// A named value of the loss, for logs and reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Its key in logs.
+    /// The key in logs.
     pub name: &'static str,
-    /// Its title in a report.
+    /// The title in a report.
     pub title: &'static str,
-    /// Its unit, or how it is counted.
+    /// The unit, or a note on weighting.
     pub note: &'static str,
 }
 
-/// What a term is computed from.
+/// The inputs of a loss term.
 pub struct Inputs<'a, B: Train> {
     /// The batch.
     pub batch: &'a Batch<B::Index>,
-    /// What the student's pass handed out.
+    /// Intermediate results of the student.
     pub student: &'a Trace<Var<B::Tensor>>,
     /// What the teacher's did.
     pub teacher: &'a Trace<B::Tensor>,
     /// The student's alignment modules, where it has any.
     pub align: Option<&'a Align<Var<B::Tensor>>>,
-    /// Of the whole update that the batch is part of.
+    /// The counts of the whole update that contains the batch.
     pub update: &'a Counts,
-    /// From 1.
+    /// The epoch, from 1.
     pub epoch: u64,
 }
 
-/// A term's plain sum and its weight; none where it is not counted.
+/// A term's name, plain sum and weight; `None` if the term is not part of the loss.
 pub(super) type Counted<T> = (&'static str, Option<(T, f64)>);

@@ -1,37 +1,36 @@
-//! Loss values: where the backend left them, and as named numbers.
+//! Loss values: as tensors on the backend, and as named numbers.
 
 use super::inputs::Counted;
 use crate::backend::{Lost, Train};
 use alloc::vec::Vec;
 
-/// The terms of a loss by name, in nats, in the order in which they are logged. Terms beside the words' are already
-/// weighted.
+/// The terms of a loss by name, in nats, in the order of logging. The terms of the method are already weighted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Losses(Vec<(&'static str, f64)>);
 
 impl Losses {
-    /// Each term with the name under which it is logged: `loss` (all together), `ce` (label-smoothed cross-entropy),
-    /// `kd` (word-level distillation), those of the method, `nll` and `teacher_nll` (negative log-likelihoods).
+    /// Name and value of each term: `loss` (the weighted sum), `ce` (label-smoothed cross-entropy), `kd` (word-level
+    /// distillation), the terms of the method, `nll` and `teacher_nll` (negative log-likelihoods).
     pub fn named(&self) -> impl ExactSizeIterator<Item = (&'static str, f64)> {
         self.0.iter().copied()
     }
 
-    /// The term of this name; 0 where there is none.
+    /// The term called `name`; 0 if there is no such term.
     pub fn get(&self, name: &str) -> f64 {
         self.0.iter().find(|(own, _)| *own == name).map_or(0.0, |(_, value)| *value)
     }
 
-    /// The same terms with these values, in order.
+    /// The same terms with new values, in order.
     pub fn with(&self, values: &[f64]) -> Self {
         Self(self.0.iter().zip(values).map(|((name, _), value)| (*name, *value)).collect())
     }
 
-    /// The terms of these names, 0 each.
+    /// The terms called `names`, each 0.
     pub(super) fn zeros(names: impl Iterator<Item = &'static str>) -> Self {
         Self(names.map(|name| (name, 0.0)).collect())
     }
 
-    /// Adds `weight * other`, which has the same terms: for averages over batches and updates.
+    /// Adds `weight * other`, which has the same terms. For averages over batches and updates.
     pub fn add(&mut self, other: &Self, weight: f64) {
         for ((_, sum), (_, value)) in self.0.iter_mut().zip(&other.0) {
             *sum += weight * value;
@@ -39,28 +38,28 @@ impl Losses {
     }
 }
 
-/// The loss of one part of an update, where the backend left it; [`Reports::read`] brings several home.
+/// The loss of one part of an update, as tensors on the backend. [`Reports::read`] reads several of them.
 pub struct Report<T> {
-    /// As `Train::token_loss` gives them.
+    /// The values of `Train::token_loss`.
     pub(super) tokens: T,
-    /// Those beside the words'.
+    /// The terms of the method.
     pub(super) terms: Vec<Counted<T>>,
-    /// The share of the teacher's words; 0 if there was no teacher.
+    /// The weight of the teacher's word distribution; 0 without a teacher.
     pub(super) alpha: f64,
-    /// What `kd` less the teacher's entropy is multiplied by; none where it is a cross-entropy.
+    /// The factor of `kd` minus the teacher's entropy; `None` if `kd` is a cross-entropy.
     pub(super) divergence: Option<f64>,
-    /// What sums over tokens are multiplied by.
+    /// The factor of sums over tokens.
     pub(super) per_token: f64,
 }
 
 impl<T> Report<T> {
-    /// The tensors that its numbers lie in.
+    /// The tensors that hold the values.
     pub fn parts(&self) -> impl Iterator<Item = &T> {
         let terms = self.terms.iter().filter_map(|(_, term)| Some(&term.as_ref()?.0));
         [&self.tokens].into_iter().chain(terms)
     }
 
-    /// The terms, taken from the elements of [`Report::parts`] one after the other.
+    /// The terms, from the elements of [`Report::parts`] one tensor after the other.
     pub fn losses(&self, elements: &mut impl Iterator<Item = f32>) -> Losses {
         let mut next = || f64::from(elements.next().unwrap_or(f32::NAN));
         let [ce, kd, nll, teacher_nll, entropy] = core::array::from_fn(|_| next() * self.per_token);
@@ -83,28 +82,28 @@ impl<T> Report<T> {
 
 /// The losses of the parts of an update.
 pub struct Reports<T> {
-    /// Of no part.
+    /// Every term, each 0.
     zeros: Losses,
     each: Vec<(Report<T>, f64)>,
 }
 
 impl<T> Reports<T> {
-    /// None yet; their sum has the terms of `zeros`.
+    /// An empty list, whose sum has the terms of `zeros`.
     pub(super) fn new(zeros: Losses) -> Self {
         Self { zeros, each: Vec::new() }
     }
 
-    /// One more, which counts for `weight`.
+    /// Adds a report with a weight.
     pub fn push(&mut self, report: Report<T>, weight: f64) {
         self.each.push((report, weight));
     }
 
-    /// The tensors that their numbers lie in.
+    /// The tensors that hold the values of all reports.
     pub fn parts(&self) -> impl Iterator<Item = &T> {
         self.each.iter().flat_map(|(report, _)| report.parts())
     }
 
-    /// The sum of all, each times its weight, taken from the elements of [`Reports::parts`] one after the other.
+    /// The weighted sum of all reports, from the elements of [`Reports::parts`] one tensor after the other.
     pub fn losses(&self, elements: &mut impl Iterator<Item = f32>) -> Losses {
         let mut sum = self.zeros.clone();
         for (report, weight) in &self.each {
@@ -113,7 +112,7 @@ impl<T> Reports<T> {
         sum
     }
 
-    /// [`Reports::losses`], read with one synchronisation.
+    /// [`Reports::losses`], read with one device synchronisation.
     ///
     /// # Errors
     ///
@@ -124,7 +123,7 @@ impl<T> Reports<T> {
     }
 }
 
-/// The elements of `tensors`, one tensor after the other, read together.
+/// The elements of `tensors`, one tensor after the other, read with one device synchronisation.
 ///
 /// # Errors
 ///

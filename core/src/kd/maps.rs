@@ -1,4 +1,4 @@
-//! The attention terms: named choices, and how they are counted in.
+//! The attention terms of Align-to-Distill.
 
 use super::inputs::{Counted, Inputs, Named};
 use crate::backend::{MapLoss, Normalisation, Target, Train};
@@ -6,42 +6,42 @@ use crate::batch::Layout;
 use crate::tape::Tape;
 use alloc::vec::Vec;
 
-/// What a sum over maps is divided by.
+/// The divisor of a sum over maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
-    /// Nothing.
+    /// 1: the plain sum.
     Sum,
     /// The number of sentences.
     Sentence,
-    /// The number of real queries times the number of teacher maps.
+    /// The number of unpadded queries times the number of teacher maps.
     Row,
 }
 
-/// The named choices of the attention terms.
+/// The options of the attention terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MapTerms {
-    /// Over what a map is a distribution.
+    /// The entries of a map that form one distribution.
     pub normalisation: Normalisation,
     /// The teacher's distribution.
     pub target: Target,
-    /// Padding and the causal triangle take no part.
+    /// Whether padding and future keys are left out.
     pub masked: bool,
-    /// What the sum is divided by.
+    /// The divisor of the sum.
     pub reduction: Reduction,
-    /// Encoder self-attention counts.
+    /// Whether encoder self-attention is a term.
     pub encoder: bool,
-    /// Decoder self-attention counts.
+    /// Whether decoder self-attention is a term.
     pub decoder: bool,
-    /// Cross-attention counts.
+    /// Whether cross-attention is a term.
     pub cross: bool,
     /// The weight in the first epoch.
     pub beta: f32,
-    /// Multiplies the weight after each epoch.
+    /// The factor of the weight after each epoch.
     pub decay: f32,
 }
 
 impl MapTerms {
-    /// The authors' choices, to the letter.
+    /// The options of the authors' code.
     pub const OFFICIAL: Self = Self {
         normalisation: Normalisation::Map,
         target: Target::Softmax,
@@ -54,11 +54,11 @@ impl MapTerms {
         decay: 0.9,
     };
 
-    /// Without padding and future, per sentence.
+    /// Without padding and future keys; the sum is divided by the number of sentences.
     pub const MASKED: Self =
         Self { masked: true, reduction: Reduction::Sentence, ..Self::OFFICIAL };
 
-    /// Each query's row is a distribution, and the teacher's is taken as it is.
+    /// Each query's row is a distribution; the targets are the teacher's probabilities.
     pub const ROWS: Self = Self {
         normalisation: Normalisation::Row,
         target: Target::Probabilities,
@@ -67,7 +67,7 @@ impl MapTerms {
         ..Self::OFFICIAL
     };
 
-    /// The weights of encoder, decoder and cross terms in `epoch` (from 1), before any reduction.
+    /// The weights of the encoder, decoder and cross terms in `epoch` (from 1), before the reduction.
     pub fn weights(&self, epoch: u64) -> [f32; 3] {
         let w = self.beta * libm::powf(self.decay, epoch.saturating_sub(1) as f32);
         let half = if self.decoder && self.cross { 0.5 } else { 1.0 };
@@ -77,19 +77,19 @@ impl MapTerms {
 }
 
 impl MapTerms {
-    /// Its numbers, weighted: encoder, decoder, cross.
+    /// The terms, weighted: encoder, decoder, cross.
     pub const NAMES: [Named; 3] = [
         Named { name: "kl_encoder", title: "Encoder attention", note: "kl_encoder, weighted" },
         Named { name: "kl_decoder", title: "Decoder attention", note: "kl_decoder, weighted" },
         Named { name: "kl_cross", title: "Cross-attention", note: "kl_cross, weighted" },
     ];
 
-    /// Padding matters only to terms that look at it.
+    /// The layout of batches: only terms without a mask need padding.
     pub(super) fn layout(&self) -> Layout {
         if self.masked { Layout::Packed } else { Layout::Padded }
     }
 
-    /// Counts the terms of the aligned maps in, each with its weight.
+    /// Computes the terms of the aligned maps on the tape, each with its weight.
     pub(super) fn record<B: Train>(
         &self,
         tape: &mut Tape<'_, B>,

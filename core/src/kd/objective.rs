@@ -14,56 +14,56 @@ use crate::rows::TokenRow;
 use crate::tape::{Tape, Var};
 use alloc::vec::Vec;
 
-/// How the teacher's word distribution enters.
+/// The form of the loss on the teacher's word distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KdLoss {
-    /// Cross-entropy to the teacher's probabilities (the authors').
+    /// Cross-entropy to the teacher's probabilities (the authors' form).
     CrossEntropy,
-    /// `student_temperature * teacher_temperature * KL(teacher || student)` (Hinton's).
+    /// `student_temperature * teacher_temperature * KL(teacher || student)` (Hinton's form).
     KlTau2,
 }
 
-/// What the token losses are divided by.
+/// The divisor of the token losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Norm {
-    /// By all positions of the padded batch, and every gradient by the number of target tokens once more.
+    /// The number of positions of the padded batch. Gradients are also divided by the number of target tokens.
     Official,
-    /// By the number of target tokens.
+    /// The number of target tokens.
     Mean,
 }
 
-/// The weighted terms of the loss.
+/// The weighted terms of the loss, and their options.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
-    /// Of the cross-entropy, fairseq's.
+    /// Label smoothing of the cross-entropy, as in fairseq.
     pub label_smoothing: f32,
-    /// The share of the teacher's words; 0 without a teacher.
+    /// The weight of the teacher's word distribution; 0 without a teacher.
     pub alpha: f32,
     /// Divides the student's logits in `kd`.
     pub student_temperature: f32,
     /// Divides the teacher's logits in `kd`.
     pub teacher_temperature: f32,
-    /// How the teacher's words enter.
+    /// The form of the loss on the teacher's word distribution.
     pub kd_loss: KdLoss,
-    /// What token losses are divided by.
+    /// The divisor of the token losses.
     pub norm: Norm,
-    /// The terms beside the words'; none is word-level distillation or plain training.
+    /// The terms of the method. Empty for word-level distillation and plain training.
     pub terms: Terms,
 }
 
 impl Objective {
-    /// What its terms are computed from, the words aside.
+    /// The data that the terms of the method need.
     pub fn needs(&self) -> Needs {
         self.terms.iter().fold(Needs::NONE, |all, term| all | term.needs())
     }
 
-    /// How batches are laid out: padded where a term wants that.
+    /// The layout of batches: padded if a term needs padding.
     pub fn layout(&self) -> Layout {
         let padded = self.terms.iter().any(|term| term.layout() == Layout::Padded);
         if padded { Layout::Padded } else { Layout::Packed }
     }
 
-    /// What the optimiser multiplies the summed gradients of an update by.
+    /// The optimiser's factor of the summed gradients of an update.
     pub fn gradient_scale(&self, update: &Counts) -> f32 {
         match self.norm {
             Norm::Official => 1.0 / update.target_tokens.max(1) as f32,
@@ -71,7 +71,7 @@ impl Objective {
         }
     }
 
-    /// What a sum over target tokens is multiplied by.
+    /// The factor of a sum over target tokens.
     fn per_token<I>(&self, batch: &Batch<I>, update: &Counts) -> f64 {
         1.0 / match self.norm {
             Norm::Official => batch.padded_targets,
@@ -100,8 +100,8 @@ impl Objective {
         }
     }
 
-    /// Runs the student on a tape and counts every term in. `update` is the whole update that the batch is part of,
-    /// `epoch` counts from 1.
+    /// Runs the student on a tape, with the gradients of all terms. `update` has the counts of the whole update that
+    /// contains the batch; `epoch` counts from 1.
     pub fn record<B: Train, const N: usize>(
         &self,
         tape: &mut Tape<'_, B>,
@@ -132,7 +132,7 @@ impl Objective {
         self.report(tokens, terms, teacher.is_some(), per_token)
     }
 
-    /// Room for the losses of batches, which all have the same terms.
+    /// An empty list for the losses of batches, which all have the same terms.
     pub fn reports<T>(&self) -> Reports<T> {
         let own = self.terms.iter().flat_map(Term::names).map(|named| named.name);
         let always = MapTerms::NAMES.map(|named| named.name);
@@ -142,7 +142,7 @@ impl Objective {
         Reports::new(Losses::zeros(names))
     }
 
-    /// What the terms came to.
+    /// The report of the token losses and the terms of the method.
     fn report<T>(
         &self,
         tokens: T,
@@ -155,12 +155,12 @@ impl Objective {
         Report { tokens, terms, alpha, divergence, per_token }
     }
 
-    /// Itself, or without a teacher the objective that is left.
+    /// The objective; without a teacher, `alpha` is 0.
     fn with(&self, teacher: bool) -> Self {
         if teacher { *self } else { Self { alpha: 0.0, ..*self } }
     }
 
-    /// The losses of a batch without dropout, gradients and attention terms: for validation.
+    /// The losses of a batch for validation: without dropout, gradients and attention terms.
     pub fn evaluate<B: Train, const N: usize>(
         &self,
         b: &mut B,
@@ -191,12 +191,12 @@ fn rows<'a, T, const N: usize>(taught: &'a Taught<'_, T, N>) -> TeacherRows<'a, 
     TeacherRows { hidden: &taught.hidden, table, bias }
 }
 
-/// The terms that every log has a column for, whatever the method.
+/// The terms that have a column in every log, none of them part of the loss.
 fn uncounted<T>() -> Vec<Counted<T>> {
     MapTerms::NAMES.iter().map(|named| (named.name, None)).collect()
 }
 
-/// Puts what was counted in its place, or behind the others.
+/// Sets each of `counted` in `terms` by its name; appends terms with new names.
 fn merge<T>(terms: &mut Vec<Counted<T>>, counted: Vec<Counted<T>>) {
     for (name, value) in counted {
         match terms.iter_mut().find(|(own, _)| *own == name) {

@@ -1,4 +1,4 @@
-//! Who takes part: student and teacher.
+//! Student and teacher.
 
 use super::align::Align;
 use crate::backend::{Backend, Train};
@@ -7,17 +7,21 @@ use crate::needs::Needs;
 use crate::nn::{Tap, Trace, Transformer};
 use crate::params::Visit;
 
-/// The student with its alignment: everything that learns.
+/// The student with its alignment: all trained parameters.
 #[derive(Clone, Debug)]
 pub struct Student<P, const N: usize> {
-    /// What is kept.
+    /// The model, which is exported.
     pub model: Transformer<P, N>,
-    /// What only training needs; none without attention terms.
+    /// The alignment, used only in training; `None` without attention terms.
     pub align: Option<Align<P>>,
 }
 
 impl<P, const N: usize> Student<P, N> {
-    /// Maps every parameter: the model's, then the alignment's.
+    /// Maps every parameter: of the model, then of the alignment.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `f`.
     pub fn try_map<Q, E>(&self, f: &mut Visit<'_, P, Q, E>) -> Result<Student<Q, N>, E> {
         Ok(Student {
             model: self.model.try_map(f)?,
@@ -26,12 +30,12 @@ impl<P, const N: usize> Student<P, N> {
     }
 }
 
-/// The teacher, at rest.
+/// The teacher, whose parameters are fixed.
 #[derive(Clone, Debug)]
 pub struct Teacher<T, const N: usize> {
     /// The model.
     pub model: Transformer<T, N>,
-    /// A frozen alignment that its maps pass through first, as in the authors' script; normally none.
+    /// A frozen alignment of the teacher's maps, as in the authors' script; normally `None`.
     pub align: Option<Align<T>>,
 }
 
@@ -41,12 +45,12 @@ pub struct Taught<'a, T, const N: usize> {
     pub model: &'a Transformer<T, N>,
     /// `[N, D]`, before the output projection.
     pub hidden: T,
-    /// What else was asked for.
+    /// Further results, as in [`Needs`].
     pub seen: Trace<T>,
 }
 
 impl<T: Clone, const N: usize> Teacher<T, N> {
-    /// Runs the teacher on a batch; beside its last hidden states it gives what is needed.
+    /// Runs the teacher on a batch. Returns its last hidden states, and the results in `needs`.
     pub fn teach<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,

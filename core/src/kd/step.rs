@@ -1,4 +1,4 @@
-//! One update: names, binding and first values of parameters, gradients over batches, Adam.
+//! One update: names, binding and initial values of parameters, gradients over batches, Adam.
 
 use super::align::Align;
 use super::counts::Counts;
@@ -17,7 +17,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
-/// The parameters of a student: names and shapes in canonical order, and the tree they make.
+/// The parameters of a student: names and shapes in canonical order, and their tree.
 #[derive(Clone, Debug)]
 pub struct Plan<const N: usize> {
     tree: Student<Spec, N>,
@@ -25,17 +25,17 @@ pub struct Plan<const N: usize> {
 }
 
 impl<const N: usize> Plan<N> {
-    /// The plan of `model`, aligned to the maps of `teacher` where one is given.
+    /// The plan of `model`, with an alignment to the maps of `teacher` if given.
     ///
     /// # Errors
     ///
-    /// The configuration describes no model.
+    /// The configuration is invalid.
     pub fn new(model: &Config, teacher: Option<&Config>) -> Result<Self, Impossible> {
         let align = teacher.map(|teacher| Align::new(model, teacher));
         Ok(Self::of(Student { model: Transformer::new(model)?, align }))
     }
 
-    /// The plan of these shapes.
+    /// The plan of the shapes in `tree`.
     pub fn of(tree: Student<Spec, N>) -> Self {
         let mut params = Vec::new();
         let listed: Result<_, Infallible> = tree.try_map::<(), _>(&mut |path, spec| {
@@ -51,12 +51,12 @@ impl<const N: usize> Plan<N> {
         &self.tree.model.config
     }
 
-    /// Name and shape of each parameter.
+    /// Name, shape and initial values of each parameter.
     pub fn params(&self) -> &[(String, Spec)] {
         &self.params
     }
 
-    /// The tree over `items`, one for each parameter, in order.
+    /// The tree over `items`, one for each parameter, in the order of [`Plan::params`].
     ///
     /// # Panics
     ///
@@ -67,7 +67,7 @@ impl<const N: usize> Plan<N> {
         bound.expect("as many items as parameters")
     }
 
-    /// First values, drawn from `seed`.
+    /// Initial values, drawn from `seed`.
     pub fn init<B: Train>(&self, b: &mut B, seed: u64) -> Vec<B::Tensor> {
         let tensor = |(number, (_, spec)): (usize, &(String, Spec))| {
             let key = rng::derive(seed, number as u64);
@@ -87,10 +87,10 @@ impl<const N: usize> Plan<N> {
     }
 }
 
-/// Parameters and Adam's moments, in the plan's order.
+/// Parameters and Adam's moments, in the order of [`Plan::params`].
 #[derive(Clone, Debug)]
 pub struct Learner<T, const N: usize> {
-    /// What the parameters are called.
+    /// Names and shapes of the parameters.
     pub plan: Plan<N>,
     /// Parameters.
     pub params: Vec<T>,
@@ -98,79 +98,79 @@ pub struct Learner<T, const N: usize> {
     pub m: Vec<T>,
     /// Second moments.
     pub v: Vec<T>,
-    /// The exponential moving average of the parameters, where one is kept.
+    /// The exponential moving average of the parameters, if kept.
     pub average: Option<Vec<T>>,
 }
 
-/// What one update is learned from.
+/// The inputs of one update.
 pub struct Lesson<'a, B: Train, const N: usize> {
     /// The loss.
     pub objective: &'a Objective,
-    /// Without one there are no `kd` and no other terms.
+    /// The teacher; without a teacher, cross-entropy is the only term.
     pub teacher: Option<&'a Teacher<B::Tensor, N>>,
-    /// Batches, each in parts that are computed one after the other; a batch may have no part here.
+    /// Batches, each as a list of parts that run one after the other. A list may be empty.
     pub batches: &'a [Vec<Batch<B::Index>>],
-    /// What the update is made of, whoever computes it.
+    /// The counts of the whole update, over all processes.
     pub counts: Counts,
-    /// From 1.
+    /// The epoch, from 1.
     pub epoch: u64,
-    /// Of the dropout masks: each batch derives its own, of which each part draws its own place.
+    /// The key of the dropout masks. Each batch derives a key; its parts use different ranges of the same masks.
     pub key: u64,
 }
 
-/// Where in a training an update stands.
+/// Adam's settings, number and learning rate of an update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// Adam's settings.
     pub adam: Adam,
     /// The number of the update, from 1.
     pub number: u64,
-    /// Its learning rate.
+    /// The learning rate.
     pub lr: f64,
-    /// Of the average of parameters, where one is kept.
+    /// The decay of the average of parameters, if kept.
     pub ema_decay: f64,
 }
 
-/// What an update came to, unread.
+/// The results of an update, on the backend.
 pub struct Updated<T> {
-    /// The loss of each part before it, and what it counts for.
+    /// The loss of each part before the update, with its weight.
     pub reports: Reports<T>,
     /// `[1]`: the norm of the gradient after scaling, before clipping.
     pub gradient_norm: T,
 }
 
-/// What the batches of an update came to.
+/// The gradients and losses of the batches of an update.
 pub struct Gradients<T> {
-    /// Sums over all batches, in the plan's order.
+    /// The sums over all batches, in the order of [`Plan::params`].
     pub sums: Vec<T>,
-    /// The loss of each part, and what it counts for.
+    /// The loss of each part, with its weight.
     pub reports: Reports<T>,
 }
 
 impl<T: Clone, const N: usize> Learner<T, N> {
-    /// A learner of these parameters, which has done no update.
+    /// A learner with these parameters, before its first update.
     pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: Plan<N>, params: Vec<T>) -> Self {
         let (m, v) = (plan.zeros(b), plan.zeros(b));
         Self { plan, params, m, v, average: None }
     }
 
-    /// A learner whose parameters are drawn from `seed`.
+    /// A learner with random parameters, drawn from `seed`.
     pub fn random<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: Plan<N>, seed: u64) -> Self {
         let params = plan.init(b, seed);
         Self::new(b, plan, params)
     }
 
-    /// The student as it is now.
+    /// The student with the current parameters.
     pub fn student(&self) -> Student<T, N> {
         self.plan.bind(self.params.iter().cloned())
     }
 
-    /// What is validated and used: the average where one is kept, the parameters otherwise.
+    /// The parameters for validation and export: the average if kept, otherwise the parameters.
     pub fn weights(&self) -> &[T] {
         self.average.as_ref().unwrap_or(&self.params)
     }
 
-    /// The losses of a lesson's parts, and what each counts for, without gradients. Dropout takes part.
+    /// The losses of all parts of a lesson, with their weights, without gradients. Dropout is applied.
     pub fn losses<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
@@ -183,7 +183,7 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         reports
     }
 
-    /// The gradients of all parts of a lesson together. Nothing is read back.
+    /// The summed gradients of all parts of a lesson. Reads nothing back from the device.
     pub fn gradients<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
@@ -209,12 +209,12 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         Gradients { sums, reports }
     }
 
-    /// One update: the gradients of all batches together, then Adam, then the average. `reduce` makes of the gradients
-    /// computed here those of all who compute the update.
+    /// One update: the summed gradients of all batches, then Adam, then the average. `reduce` sums the gradients over
+    /// all processes that compute the update.
     ///
     /// # Errors
     ///
-    /// Those of `reduce`.
+    /// The errors of `reduce`.
     pub fn update<B: Train<Tensor = T, Param = T>, E>(
         &mut self,
         b: &mut B,
@@ -232,7 +232,7 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         Ok(Updated { reports, gradient_norm })
     }
 
-    /// [`Learner::update`] of one who computes all of it.
+    /// [`Learner::update`] in a single process.
     pub fn update_alone<B: Train<Tensor = T, Param = T>>(
         &mut self,
         b: &mut B,
@@ -243,9 +243,8 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         updated
     }
 
-    /// Moves the average, where one is kept, towards the parameters. It starts to average late, so that it is not held
-    /// back by what they were at first: the decay is (1 + t) / (10 + t) until that is more than the one asked for, as in
-    /// Marian.
+    /// Moves the average, if kept, towards the parameters. The decay is the smaller of `ema_decay` and
+    /// `(1 + t) / (10 + t)`, as in Marian, so that the initial parameters are soon forgotten.
     fn move_average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, step: &Step) {
         let Some(average) = &mut self.average else { return };
         let t = step.number as f64;
@@ -276,7 +275,7 @@ impl<T: Clone, const N: usize> Learner<T, N> {
 }
 
 impl<'a, B: Train, const N: usize> Lesson<'a, B, N> {
-    /// The lesson of one who computes all of it.
+    /// The lesson of a single process.
     pub fn new(
         objective: &'a Objective,
         teacher: Option<&'a Teacher<B::Tensor, N>>,
@@ -296,7 +295,8 @@ impl<'a, B: Train, const N: usize> Lesson<'a, B, N> {
         })
     }
 
-    /// What the loss of a part counts for: means of the authors' form are per batch, the others add up over the update.
+    /// The weight of a part's loss. [`Norm::Official`] takes the mean over batches, [`Norm::Mean`] the sum over the
+    /// update.
     fn weight(&self) -> f64 {
         match self.objective.norm {
             Norm::Official => 1.0 / self.batches.len() as f64,

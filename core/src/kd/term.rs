@@ -1,4 +1,4 @@
-//! The terms that a method adds to the loss of words: the one list of them.
+//! The list of the terms that a method adds to the token losses.
 
 use super::inputs::{Counted, Inputs, Named};
 use super::maps::MapTerms;
@@ -8,48 +8,49 @@ use crate::needs::Needs;
 use crate::tape::Tape;
 use alloc::vec::Vec;
 
-/// The loss of words, which every method has, and the sum of all terms.
+/// The token losses, which every method has, and the sum of all terms.
 pub const WORDS: [Named; 3] = [
     Named { name: "loss", title: "Loss", note: "training, all terms" },
     Named { name: "ce", title: "Cross-entropy", note: "nats per token" },
     Named { name: "kd", title: "Teacher's words", note: "kd" },
 ];
 
-/// Every number of any method's loss, in the order in which they are shown.
+/// The terms of all methods, in the order of display.
 pub fn names() -> impl Iterator<Item = Named> {
     WORDS.into_iter().chain(MapTerms::NAMES)
 }
 
-/// Terms of the loss beside those of words. A new method is a new variant, with its formulas in a file of its own.
+/// The terms of a method beside the token losses. A new method is a new variant, with its formulas in a file of its
+/// own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Term {
-    /// Align-to-Distill's: divergence of aligned attention maps.
+    /// Align-to-Distill: divergence of aligned attention maps.
     Maps(MapTerms),
 }
 
 impl Term {
-    /// What it is computed from.
+    /// The data that the term needs.
     pub const fn needs(&self) -> Needs {
         match self {
             Self::Maps(_) => Needs { maps: true, ..Needs::NONE },
         }
     }
 
-    /// The layout that it wants batches in.
+    /// The layout of batches that the term needs.
     pub fn layout(&self) -> Layout {
         match self {
             Self::Maps(of) => of.layout(),
         }
     }
 
-    /// The numbers that it adds.
+    /// The values that the term adds to the loss.
     pub fn names(&self) -> impl Iterator<Item = Named> + use<> {
         match self {
             Self::Maps(_) => MapTerms::NAMES.into_iter(),
         }
     }
 
-    /// Counts it in: each of its numbers as a plain sum, with its weight.
+    /// Computes the term on the tape: each of its values as a plain sum, with its weight.
     pub(super) fn record<B: Train>(
         &self,
         tape: &mut Tape<'_, B>,
@@ -61,12 +62,12 @@ impl Term {
     }
 }
 
-/// Some terms.
+/// A list of terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Terms([Option<Term>; Self::MOST]);
 
 impl Terms {
-    /// How many there can be.
+    /// The maximum number of terms.
     pub const MOST: usize = 4;
 
     /// These terms, at most [`Terms::MOST`].
@@ -75,7 +76,7 @@ impl Terms {
         Self(core::array::from_fn(|_| terms.next()))
     }
 
-    /// Each of them.
+    /// The terms in order.
     pub fn iter(&self) -> impl Iterator<Item = &Term> {
         self.0.iter().flatten()
     }

@@ -1,4 +1,4 @@
-//! One slice of memory, used as a stack.
+//! The arena: one slice of memory, used as a stack.
 
 use super::error::Error;
 use super::slices;
@@ -10,22 +10,22 @@ use zerocopy::{FromBytes, IntoBytes};
 pub struct Slot {
     at: usize,
     shape: Shape,
-    /// Whether a row is bytes and a scale.
+    /// Whether a row is bytes and a scale (otherwise floats).
     packed: bool,
 }
 
-/// Words of a row of `cols` numbers in bytes, and their scale.
+/// Words of a row of `cols` numbers as bytes, with their scale.
 pub(super) const fn packed_words(cols: usize) -> usize {
     cols.div_ceil(size_of::<f32>()).saturating_add(1)
 }
 
 impl Slot {
-    /// Its extent.
+    /// The extent.
     pub(super) fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// Whether a row is bytes and a scale.
+    /// Whether a row is bytes and a scale (otherwise floats).
     pub(super) fn packed(&self) -> bool {
         self.packed
     }
@@ -43,7 +43,7 @@ impl Slot {
         self.at.saturating_add(self.words())
     }
 
-    /// One that lies nowhere: whoever looks at it fails.
+    /// A slot outside the arena: every access fails.
     pub(super) fn nowhere(shape: Shape) -> Self {
         Self { at: usize::MAX, shape, packed: false }
     }
@@ -57,13 +57,13 @@ pub struct Words {
 }
 
 impl Words {
-    /// Integers that lie nowhere.
+    /// Integers outside the arena: every access fails.
     pub(super) fn nowhere() -> Self {
         Self { at: usize::MAX, len: 0 }
     }
 }
 
-/// The memory of a backend: everything below `top` is taken.
+/// The memory of a backend. Everything below `top` is in use.
 pub(super) struct Memory<'m> {
     words: &'m mut [f32],
     top: usize,
@@ -75,7 +75,7 @@ impl<'m> Memory<'m> {
         Self { words, top: 0, peak: 0 }
     }
 
-    /// The most words that were taken at once.
+    /// The peak number of words in use.
     pub fn peak(&self) -> usize {
         self.peak
     }
@@ -84,7 +84,7 @@ impl<'m> Memory<'m> {
         self.top
     }
 
-    /// Frees everything from `top` on.
+    /// Frees everything above `top`.
     pub fn reset(&mut self, top: usize) {
         self.top = top;
     }
@@ -99,24 +99,24 @@ impl<'m> Memory<'m> {
         Some(at)
     }
 
-    /// Room for an activation; what lies there is left.
+    /// Allocates an activation of floats, uninitialised.
     pub fn tensor(&mut self, shape: Shape) -> Option<Slot> {
         self.slot(shape, false)
     }
 
-    /// Room for an activation whose rows are, if `packed`, bytes and a scale.
+    /// Allocates an activation, uninitialised; with `packed`, a row is bytes and a scale.
     pub fn slot(&mut self, shape: Shape, packed: bool) -> Option<Slot> {
         let slot = Slot { at: self.top, shape, packed };
         let len = shape.rows().checked_mul(slot.stride())?;
         self.take(len).map(|_| slot)
     }
 
-    /// Integers that are there already.
+    /// Allocates integers that are already in place.
     pub fn adopt(&mut self, len: usize) -> Option<Words> {
         Some(Words { at: self.take(len)?, len })
     }
 
-    /// Integers, written one after the other.
+    /// Allocates and writes a list of integers.
     pub fn list(&mut self, len: usize, value: impl Fn(usize) -> u32) -> Option<Words> {
         let at = self.take(len)?;
         let words = self.words.get_mut(at..at.checked_add(len)?)?;
@@ -129,7 +129,7 @@ impl<'m> Memory<'m> {
         Below(self.words).integers(of)
     }
 
-    /// Integers to read, and others above them to write.
+    /// Integers to read, and integers above them to write.
     pub fn integers_mut(&mut self, x: &Words, y: &Words) -> Option<(&[u32], &mut [u32])> {
         let (low, high) = self.words.split_at_mut_checked(y.at)?;
         let words = high.get_mut(..y.len)?;
@@ -145,13 +145,13 @@ impl<'m> Memory<'m> {
         self.words.get_mut(x.at..x.end())
     }
 
-    /// What is below `y`, to read, and `y` with all above it, to write.
+    /// The memory below `y`, to read; and the memory from `y` on, to write.
     pub fn split(&mut self, y: &Slot) -> Option<(Below<'_>, &mut [f32])> {
         let (low, high) = self.words.split_at_mut_checked(y.at)?;
         Some((Below(low), high))
     }
 
-    /// Two to write, `y` above `x`; what is below both can be read.
+    /// Two slots to write, `y` above `x`; the memory below both, to read.
     pub fn pair_mut(&mut self, x: &Slot, y: &Slot) -> Option<(Between<'_>, &mut [f32])> {
         let (low, high) = self.words.split_at_mut_checked(y.at)?;
         let (below, data) = low.split_at_mut_checked(x.at)?;
@@ -159,7 +159,7 @@ impl<'m> Memory<'m> {
         Some((Between { below: Below(below), data }, high.get_mut(..y.words())?))
     }
 
-    /// What is below `y`, to read; `y`, to write; and `x`, above it, to read.
+    /// The memory below `y`, to read; `y`, to write; `x`, above `y`, to read.
     pub fn around(&mut self, y: &Slot, x: &Slot) -> Option<(Below<'_>, &mut [f32], &[f32])> {
         let (low, high) = self.words.split_at_mut_checked(y.at)?;
         let (data, above) = high.split_at_mut_checked(y.words())?;
@@ -167,7 +167,7 @@ impl<'m> Memory<'m> {
         Some((Below(low), data, above.get(start?..end?)?))
     }
 
-    /// Two that do not overlap: one to read, one to write.
+    /// Two slots that do not overlap: one to read, one to write.
     pub fn pair(&mut self, x: &Slot, y: &Slot) -> Option<(&[f32], &mut [f32])> {
         if x.at < y.at {
             let (low, high) = self.words.split_at_mut_checked(y.at)?;
@@ -178,10 +178,10 @@ impl<'m> Memory<'m> {
         }
     }
 
-    /// Moves `x` down to `to` and frees what is above it.
+    /// Moves `x` down to `to` and frees everything above.
     pub fn settle(&mut self, x: Slot, to: usize) -> Option<Slot> {
         if x.at < to {
-            return Some(x); // it was there before
+            return Some(x); // `x` is below `to` already
         }
         let end = to.checked_add(x.words())?;
         let by = x.at.checked_sub(to)?;
@@ -190,20 +190,20 @@ impl<'m> Memory<'m> {
         Some(Slot { at: to, ..x })
     }
 
-    /// Where `x` begins, if nothing lies above it.
+    /// The start of `x`, if it is the topmost slot; otherwise the top.
     pub fn floor(&self, x: &Slot) -> usize {
         if x.end() == self.top { x.at } else { self.top }
     }
 }
 
-/// A slot to write, and what is below it.
+/// A slot to write, and the memory below it.
 pub(super) struct Between<'s> {
     pub data: &'s mut [f32],
     below: Below<'s>,
 }
 
 impl<'s> Between<'s> {
-    /// The integers of `of`, which lie below.
+    /// The integers of `of`, which are below the slot.
     pub fn integers(&self, of: &Words) -> Option<&'s [u32]> {
         self.below.integers(of)
     }

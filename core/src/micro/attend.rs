@@ -14,7 +14,7 @@ struct Rows<'s> {
     words: &'s [f32],
     /// Words of a row.
     stride: usize,
-    /// Whether a row is bytes and a scale.
+    /// Whether a row is bytes and a scale (otherwise floats).
     packed: bool,
 }
 
@@ -32,7 +32,7 @@ impl<'s> Rows<'s> {
     }
 }
 
-/// What one sentence's attention reads.
+/// The inputs of the attention of one sentence.
 struct Inputs<'s> {
     q: &'s [f32],
     k: Rows<'s>,
@@ -112,7 +112,7 @@ fn sentence(
     Some(())
 }
 
-/// One head of one query; `row` becomes the probabilities of the keys that are seen.
+/// One head of one query; `row` is overwritten by the probabilities of the visible keys.
 fn head(
     of: &Inputs<'_>,
     h: usize,

@@ -1,4 +1,4 @@
-//! [`Micro`]: the operations, each a loop over the arena.
+//! [`Micro`]: the operations, as loops over the arena.
 
 use super::arena::{Memory, Slot, Words};
 use super::attend;
@@ -15,39 +15,39 @@ use crate::rows;
 use crate::shape::Shape;
 use zerocopy::FromBytes;
 
-/// A parameter: its number in canonical order, by which it is found in the image.
+/// A parameter: its number in canonical order, the key for finding it in the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter(u16);
 
 impl Parameter {
-    /// Number `number`, from 0.
+    /// The parameter with number `number`, from 0.
     pub const fn new(number: u16) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// The number in canonical order.
     pub const fn number(self) -> u16 {
         self.0
     }
 }
 
-/// A backend whose tensors lie in one slice of memory that the caller gives, and whose weights lie in an image.
+/// A backend whose tensors are in one slice of the caller's memory, and whose weights are in an image.
 ///
-/// It cannot panic, whatever the numbers and shapes are: an operation that cannot be done latches a fault, gives a
-/// tensor that lies nowhere, and [`Micro::fault`] tells.
+/// No input can make it panic. An operation that fails latches a fault, see [`Micro::fault`], and returns a tensor
+/// outside the arena.
 pub struct Micro<'m, 'w> {
     pub(super) arena: Memory<'m>,
-    /// The scores of one query and head.
+    /// The attention scores of one query and head.
     pub(super) scores: &'m mut [f32],
     fault: Option<Error>,
     weights: Weights<'w>,
-    /// Whether keys and values are kept in bytes.
+    /// Whether keys and values are stored as bytes.
     packs: bool,
-    /// The rows of the output projection, where not all.
+    /// The rows of the output projection that are in the shortlist; `None` for all rows.
     chosen: Option<Chosen>,
 }
 
-/// The words of a caller's memory.
+/// The caller's memory as words.
 pub(super) fn words(bytes: &mut [u8]) -> Result<&mut [f32], Error> {
     let count = bytes.len() / size_of::<f32>();
     let words = <[f32]>::mut_from_prefix_with_elems(bytes, count);
@@ -55,11 +55,11 @@ pub(super) fn words(bytes: &mut [u8]) -> Result<&mut [f32], Error> {
 }
 
 impl<'m, 'w> Micro<'m, 'w> {
-    /// In `memory`, which 4 bytes align; of it, `keys` words serve attention to so many keys.
+    /// A backend in `memory`, whose address is a multiple of 4. Reserves `keys` words for the scores of that many keys.
     ///
     /// # Errors
     ///
-    /// It is misaligned, or has no room for `keys` words.
+    /// The memory is misaligned, or smaller than `keys` words.
     pub fn new(memory: &'m mut [u8], keys: usize, weights: Weights<'w>) -> Result<Self, Error> {
         Self::over(words(memory)?, keys, weights)
     }
@@ -81,18 +81,18 @@ impl<'m, 'w> Micro<'m, 'w> {
         })
     }
 
-    /// Keys and values in bytes, a scale for each row, rather than in f32.
+    /// Stores keys and values as bytes, with a scale for each row, instead of as f32.
     #[must_use]
     pub fn packing(self, packs: bool) -> Self {
         Self { packs, ..self }
     }
 
-    /// The most bytes that were in use at once.
+    /// The peak number of bytes in use.
     pub fn peak(&self) -> usize {
         (self.arena.peak() + self.scores.len()) * size_of::<f32>()
     }
 
-    /// What went wrong first, if anything.
+    /// The first fault, if any.
     pub fn fault(&self) -> Option<Error> {
         self.fault
     }
@@ -108,12 +108,12 @@ impl<'m, 'w> Micro<'m, 'w> {
         self.sure(filled, shape)
     }
 
-    /// What was made, or else a fault and a tensor that lies nowhere.
+    /// The result of an operation; for `None`, a fault and a tensor outside the arena.
     fn sure(&mut self, made: Option<Slot>, shape: Shape) -> Slot {
         made.unwrap_or_else(|| self.lost(shape))
     }
 
-    /// A fault, and a tensor that lies nowhere.
+    /// Latches a fault and returns a tensor outside the arena.
     fn lost(&mut self, shape: Shape) -> Slot {
         self.fail();
         Slot::nowhere(shape)
@@ -129,7 +129,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         }
     }
 
-    /// A list of integers, made where it is to lie.
+    /// Allocates and writes a list of integers.
     pub(super) fn list(&mut self, len: usize, value: impl Fn(usize) -> u32) -> Words {
         self.arena.list(len, value).unwrap_or_else(|| {
             self.fail();
@@ -185,7 +185,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(y)
     }
 
-    /// `x w^T`, for the rows of `w` that are chosen, or all.
+    /// `x w^T`, for all rows of `w` or the chosen rows.
     fn try_product(&mut self, x: &Slot, w: &Parameter, chosen: Option<&Chosen>) -> Option<Slot> {
         let w = &self.weight(w)?;
         let (rows, cols) = (x.shape().rows(), x.shape().cols());
@@ -220,7 +220,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(y)
     }
 
-    /// Leaves only those rows of the output projection that the tokens of `source` make likely.
+    /// Restricts the output projection to the shortlist of the tokens of `source`.
     pub(super) fn choose(&mut self, list: &Shortlist<'_>, source: &Words, vocabulary: usize) {
         let made = self.try_choose(list, source, vocabulary);
         self.check(made.as_ref().map(|_| ()));
@@ -242,7 +242,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(Chosen { count: chosen::count(marked), bits })
     }
 
-    /// The logits of the tokens that are chosen.
+    /// The logits of the chosen tokens.
     fn try_project(
         &mut self,
         x: &Slot,
@@ -277,7 +277,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(())
     }
 
-    /// Gain and bias of a norm as floats, and room for a row: `[3, D]`.
+    /// Gain and bias of a norm as floats, and space for a row: `[3, D]`.
     fn norm_parameters(&mut self, gain: &Parameter, bias: &Parameter) -> Option<Slot> {
         let (gain, bias) = (self.weight(gain)?, self.weight(bias)?);
         let width = gain.words().len();
@@ -310,7 +310,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(())
     }
 
-    /// A copy on top.
+    /// Copies `x` to a new slot.
     fn copy(&mut self, x: &Slot) -> Option<Slot> {
         let y = self.arena.tensor(x.shape())?;
         let (from, to) = self.arena.pair(x, &y)?;
@@ -327,7 +327,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(())
     }
 
-    /// Each row as bytes, and their scale.
+    /// Converts each row to bytes and a scale.
     fn try_pack(&mut self, x: &Slot) -> Option<Slot> {
         let y = self.arena.slot(x.shape(), true)?;
         let (from, to) = self.arena.pair(x, &y)?;
@@ -351,7 +351,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(())
     }
 
-    /// Place by place, through a copy of what moves.
+    /// Copies position by position, through a buffer of the rows that move.
     fn try_select(
         &mut self,
         cache: &Slot,
@@ -397,7 +397,7 @@ impl<'m, 'w> Micro<'m, 'w> {
             Some(chosen) => Some(self.arena.integers(&chosen.bits)?),
             None => None,
         };
-        // The token of a column.
+        // The token of a column of the logits.
         let token = |column: u32| match bits {
             None => Some(column),
             Some(bits) => chosen::nth(bits, column as usize).map(|id| id as u32),
@@ -412,7 +412,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(())
     }
 
-    /// Keys or values as they are kept.
+    /// Converts keys or values to the storage format of the cache.
     pub fn pack(&mut self, x: Slot) -> Slot {
         match self.packs {
             true => {
@@ -423,13 +423,13 @@ impl<'m, 'w> Micro<'m, 'w> {
         }
     }
 
-    /// What `f` gives; all else that it made is freed.
+    /// Returns the result of `f`, frees all other tensors made by `f`.
     fn kept(&mut self, f: impl FnOnce(&mut Self) -> Slot) -> Slot {
         let floor = self.arena.top();
         self.settled(floor, f)
     }
 
-    /// Runs `f` and moves what it gives down to `floor`, freeing the rest.
+    /// Runs `f`, moves its result down to `floor`, and frees all other tensors made by `f`.
     fn settled(&mut self, floor: usize, f: impl FnOnce(&mut Self) -> Slot) -> Slot {
         let y = f(self);
         let shape = y.shape();
@@ -438,7 +438,7 @@ impl<'m, 'w> Micro<'m, 'w> {
     }
 }
 
-/// `scale y + vector`, where there is one; 0 where padding is.
+/// `scale y + vector`; 0 for padding.
 fn embed_row(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
     match vector {
         _ if zero => y.fill(0.0),
@@ -447,7 +447,7 @@ fn embed_row(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
     }
 }
 
-/// What a caller reads instead of values after a fault, which [`Micro`] itself remembers.
+/// The error of a read after a fault. [`Micro::fault`] returns the fault.
 const FAULT: Lost = Lost("a fault in the arena");
 
 impl Device for Micro<'_, '_> {
@@ -601,7 +601,7 @@ impl Decode for Micro<'_, '_> {
         if self.try_top_k(logits, allow, ids, log_probabilities).is_none() {
             self.fail();
         }
-        // A search over what was not computed must not go on.
+        // A search must not continue with results of a failed operation.
         if self.fault.is_some() { Err(FAULT) } else { Ok(()) }
     }
 }

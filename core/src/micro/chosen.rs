@@ -1,17 +1,17 @@
-//! The target tokens that a sentence's shortlist leaves.
+//! The target tokens of a sentence's shortlist.
 
 use super::arena::Words;
 
-/// Some rows of the output projection.
+/// The rows of the output projection that are in the shortlist.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     /// A bit for each token of the vocabulary.
     pub bits: Words,
-    /// How many are set.
+    /// The number of set bits.
     pub count: usize,
 }
 
-/// Words with a bit for each of `vocabulary` tokens.
+/// The number of words with one bit for each of `vocabulary` tokens.
 pub(super) const fn bit_words(vocabulary: usize) -> usize {
     vocabulary.div_ceil(u32::BITS as usize)
 }
@@ -25,12 +25,12 @@ pub(super) fn set(bits: &mut [u32], tokens: impl Iterator<Item = usize>) {
     }
 }
 
-/// How many bits are set.
+/// The number of set bits.
 pub(super) fn count(bits: &[u32]) -> usize {
     bits.iter().map(|word| word.count_ones() as usize).sum()
 }
 
-/// The set bits, ascending.
+/// The indices of the set bits, ascending.
 pub(super) fn each(bits: &[u32]) -> impl Iterator<Item = usize> + '_ {
     bits.iter().enumerate().flat_map(|(at, word)| {
         let first = at.saturating_mul(u32::BITS as usize);
@@ -43,7 +43,7 @@ pub(super) fn each(bits: &[u32]) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
-/// The set bit number `rank`.
+/// The index of the set bit with rank `rank`.
 pub(super) fn nth(bits: &[u32], rank: usize) -> Option<usize> {
     let mut left = rank;
     for (at, word) in bits.iter().enumerate() {

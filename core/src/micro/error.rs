@@ -1,52 +1,51 @@
-//! What can go wrong on a device.
+//! Errors of a translation on a device.
 
 use crate::{image, token};
 use core::fmt;
 
-/// Why a translation was not made: all that can go wrong from an image to a text. Errors of [`image`] and of [`token`]
-/// become it by `?`.
+/// Why a translation failed, from opening an image to writing text. `?` converts the errors of [`image`] and [`token`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {
-    /// The image cannot be run.
+    /// The image is rejected.
     Image(image::Error),
     /// The arena is too small.
     Arena {
-        /// Bytes that are missing.
+        /// The number of missing bytes.
         missing: usize,
     },
-    /// The arena begins at an address that 4 does not divide.
+    /// The address of the arena is not a multiple of 4.
     Misaligned,
     /// A limit is 0.
     Limits,
-    /// The image has no vocabulary: only tokens can be translated.
+    /// The image has no vocabulary: it translates only tokens.
     Tokenizer,
     /// The sentence is longer than the limit.
     TooLong {
-        /// Its tokens, the end of the sentence included; of a text that has no room even in the whole arena, what
-        /// would be enough.
+        /// The tokens of the sentence, EOS included. If its text does not fit in the whole arena, a sufficient number
+        /// of tokens.
         found: usize,
         /// The limit.
         most: usize,
     },
-    /// A token that the vocabulary does not have.
+    /// A token is outside the vocabulary.
     Token {
         /// The token.
         id: u32,
     },
     /// The output is too short.
     Output {
-        /// Bytes that are enough; tokens, where tokens were asked for.
+        /// A sufficient number of bytes, or of tokens if the output is tokens.
         needed: usize,
     },
     /// The text is not UTF-8.
     Utf8 {
-        /// The first byte that belongs to no character.
+        /// The first byte that is not part of a character.
         at: usize,
     },
-    /// Nothing was found: the weights are no numbers.
+    /// No hypothesis was found: the weights contain NaN.
     Nothing,
-    /// Shapes that do not fit, or more memory than was counted: a bug, not the caller's.
+    /// Shapes that do not match, or more memory than computed: a bug in this crate.
     Fault,
 }
 
@@ -81,7 +80,7 @@ impl fmt::Display for Error {
             Self::Token { id } => write!(f, "token {id} is outside the vocabulary"),
             Self::Output { needed } => write!(f, "the output is too short: {needed} are needed"),
             Self::Utf8 { at } => write!(f, "text that is not UTF-8, at byte {at}"),
-            Self::Nothing => f.write_str("nothing was found: the weights are no numbers"),
+            Self::Nothing => f.write_str("no translation found: the weights contain NaN"),
             Self::Fault => f.write_str("the model does not fit together: this is a bug"),
         }
     }

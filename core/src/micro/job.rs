@@ -1,4 +1,4 @@
-//! A translation, piece by piece.
+//! A translation in steps.
 
 use super::arena::{Slot, Words, integers};
 use super::backend::{Micro, Parameter};
@@ -14,18 +14,18 @@ use crate::token::Tokenizer;
 use core::mem;
 use core::task::Poll;
 
-/// What a translation begins with.
+/// The inputs of a translation.
 pub(super) struct Begin<'t> {
     pub limits: Limits,
     pub length_penalty: f32,
     pub sentence: Sentence,
     /// Whether the source was cut.
     pub cut: bool,
-    /// All of the arena: behind the workspace of the search and the scores lies the source, its end included.
+    /// The whole arena. The source, EOS included, is behind the workspace of the search and the scores.
     pub words: &'t mut [f32],
 }
 
-/// A translation under way.
+/// A translation in progress.
 pub struct Job<'t, 'a, const N: usize> {
     micro: Micro<'t, 'a>,
     transformer: &'t Transformer<Parameter, N>,
@@ -33,29 +33,29 @@ pub struct Job<'t, 'a, const N: usize> {
     shortlist: Option<&'t Shortlist<'a>>,
     sentence: Sentence,
     state: State<'t, N>,
-    /// Tokens that [`Job::poll`] gave.
+    /// The number of tokens that [`Job::poll`] has returned.
     told: usize,
     greedy: bool,
     cut: bool,
 }
 
-/// How far a translation is.
-#[allow(clippy::large_enum_variant)] // one lives, on the stack
+/// The state of a translation.
+#[allow(clippy::large_enum_variant)] // a single value, on the stack
 enum State<'t, const N: usize> {
-    /// The source is read next.
+    /// Next: embed the source.
     Read { steps: Steps<'t> },
-    /// A layer of the encoder comes next, over `x`; after the last one, the caches.
+    /// Next: layer `layer` of the encoder, over `x`; after the last layer, the caches.
     Encode { steps: Steps<'t>, x: Option<Slot>, grid: Grid<Words>, layer: usize },
-    /// A step of the decoder comes next.
+    /// Next: a step of the decoder.
     Write { steps: Steps<'t>, cache: Cache<Slot, N> },
-    /// All is found.
+    /// The search is complete.
     Found(Found<'t>),
-    /// There is nothing more.
+    /// All tokens were returned.
     Told,
 }
 
 impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
-    /// In an arena that is large enough.
+    /// A job in an arena of sufficient size.
     pub(super) fn new(model: &'t Model<'a, N>, begin: Begin<'t>) -> Result<Self, Error> {
         let Begin { limits, length_penalty, sentence, cut, words } = begin;
         let (ints, floats) = limits.workspace();
@@ -64,7 +64,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let micro = Micro::over(rest, limits.keys(), model.image().weights())?;
         let micro = micro.packing(limits.int8_cache);
         let state = if sentence.memory.len == 1 {
-            State::Told // nothing but its end
+            State::Told // only EOS
         } else {
             let forbidden = model.tokenizer().map_or(Forbidden::NONE, Tokenizer::forbidden);
             let how = Search { beam: limits.beam, length_penalty, forbidden, ..Search::GREEDY };
@@ -77,16 +77,16 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         Ok(Self { micro, transformer, tokenizer, shortlist, sentence, state, told: 0, greedy, cut })
     }
 
-    /// Does one piece of work: a layer of the encoder, or a step of the decoder.
+    /// Runs one step: a layer of the encoder, or a step of the decoder.
     ///
-    /// `Ready(Some(token))` is the next token, `Ready(None)` the end. With a beam of 1 tokens come as they are found,
-    /// otherwise all of them after the last step. [`Tokenizer::stream`] makes text of them as they come.
+    /// `Ready(Some(token))` is the next token, `Ready(None)` the end. With a beam of 1, each token is returned in its
+    /// own step, otherwise all tokens after the last step. [`Tokenizer::stream`] converts tokens to text one by one.
     ///
     /// # Errors
     ///
-    /// The weights are no numbers.
+    /// The weights contain NaN.
     pub fn poll(&mut self) -> Result<Poll<Option<u32>>, Error> {
-        // In place where it can be: states are large to move.
+        // In place where possible, as states are large to move.
         if let State::Encode { x, grid, layer, .. } = &mut self.state {
             let encoder = &self.transformer.encoder;
             let made = x.take().map(|x| encoder.layer(&mut self.micro, *layer, x, grid));
@@ -128,7 +128,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         }
     }
 
-    /// What a step came to; after a fault there is nothing more.
+    /// Returns whether steps remain; after a fault or an error, ends the job.
     fn go_on(&mut self, more: Result<bool, Error>) -> Result<bool, Error> {
         let more = self.micro.fault().map_or(more, Err);
         if more.is_err() {
@@ -137,13 +137,13 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         more
     }
 
-    /// Works until all is found.
+    /// Runs all remaining steps.
     ///
     /// # Errors
     ///
-    /// The weights are no numbers.
+    /// The weights contain NaN.
     pub fn finish(&mut self) -> Result<(), Error> {
-        // Whoever polls afterwards gets all tokens.
+        // A later [`Job::poll`] returns all tokens.
         let told = self.told;
         while !matches!(self.state, State::Found(_) | State::Told) {
             let _ = self.poll()?;
@@ -152,8 +152,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         Ok(())
     }
 
-    /// All hypotheses of the one sentence (number 0), once they are found and not told to their end; none of an empty
-    /// sentence.
+    /// All hypotheses of the sentence (number 0), once the search is complete and until [`Job::poll`] has returned the
+    /// last token. `None` for an empty sentence.
     pub fn found(&self) -> Option<&Found<'t>> {
         match &self.state {
             State::Found(found) => Some(found),
@@ -161,17 +161,17 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         }
     }
 
-    /// The tokens of the best hypothesis, its end not counted; 0 unless there is [`Job::found`].
+    /// The number of tokens of the best hypothesis, without EOS; 0 if [`Job::found`] is `None`.
     pub fn length(&self) -> usize {
         self.found().map_or(0, |found| found.length(0, 0).saturating_sub(1))
     }
 
-    /// The score of the best hypothesis; 0 unless there is [`Job::found`].
+    /// The score of the best hypothesis; 0 if [`Job::found`] is `None`.
     pub fn score(&self) -> f32 {
         self.found().map_or(0.0, |found| found.score(0, 0))
     }
 
-    /// The text of the best hypothesis; none unless there is [`Job::found`].
+    /// The text of the best hypothesis; empty if [`Job::found`] is `None`.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     pub fn text<'o>(&mut self, out: &'o mut [u8]) -> Result<&'o str, Error> {
         let tokenizer = self.tokenizer.ok_or(Error::Tokenizer)?;
         let State::Found(found) = &self.state else { return Ok("") };
-        // The caches are done with: what they lay in is free.
+        // The caches are no longer needed, so their memory is free.
         self.micro.arena.reset(0);
         let length = found.length(0, 0).saturating_sub(1);
         let eos = self.transformer.config.special.eos;
@@ -196,14 +196,14 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         self.cut
     }
 
-    /// The most bytes of the arena that backend and search had in use at once.
+    /// The peak number of bytes of the arena in use by backend and search.
     pub fn peak(&self, limits: &Limits) -> usize {
         let (ints, floats) = limits.workspace();
         let words = ints.saturating_add(floats);
         words.saturating_mul(size_of::<f32>()).saturating_add(self.micro.peak())
     }
 
-    /// Finds the source's embeddings, and what its shortlist leaves.
+    /// Embeds the source, and computes its shortlist.
     fn read(&mut self, steps: Steps<'t>) -> Result<State<'t, N>, Error> {
         let (micro, run) = (&mut self.micro, self.sentence.memory);
         let tokens = tokens(micro, run.len).ok_or(Error::Fault)?;
@@ -215,7 +215,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         self.sound(State::Encode { steps, x: Some(x), grid, layer: 0 })
     }
 
-    /// Makes the caches of what the layers came to.
+    /// Computes the caches from the output of the encoder's layers.
     fn remember(&mut self, steps: Steps<'t>, x: Slot) -> Result<State<'t, N>, Error> {
         let (micro, model) = (&mut self.micro, self.transformer);
         let memory = model.encoder.end(micro, x);
@@ -223,12 +223,12 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         self.sound(State::Write { steps, cache })
     }
 
-    /// The next state, unless something went wrong.
+    /// The next state, or the backend's fault.
     fn sound(&self, state: State<'t, N>) -> Result<State<'t, N>, Error> {
         self.micro.fault().map_or(Ok(state), Err)
     }
 
-    /// The next token of what was found.
+    /// The next token of the best hypothesis.
     fn tell(&mut self, found: Found<'t>) -> Option<u32> {
         let eos = self.transformer.config.special.eos;
         let token = found.token(0, 0, self.told).filter(|token| *token != eos);
@@ -240,14 +240,14 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     }
 }
 
-/// The source, which lies at the front of the arena.
+/// The source, at the front of the arena.
 fn tokens(micro: &mut Micro<'_, '_>, rows: usize) -> Option<Tokens<Words>> {
     let ids = micro.arena.adopt(rows)?;
     let positions = micro.list(rows, |i| i as u32);
     Some(Tokens { ids, positions, rows, zero_padding: true, first: 0 })
 }
 
-/// All tokens of the source see each other.
+/// The grid of the encoder: all tokens attend to each other.
 fn own_grid(micro: &mut Micro<'_, '_>, run: Run) -> Grid<Words> {
     let span = Span { query: run, key: run, before: 0 }.encode();
     let spans = micro.list(span.len(), |i| span.get(i).copied().unwrap_or_default());

@@ -1,21 +1,21 @@
-//! Bytes that begin where an image or an arena may.
+//! Aligned bytes for images and arenas.
 
 use core::ops::{Deref, DerefMut};
 
-/// Something that begins at a multiple of 16, as images and arenas want it.
+/// A value aligned to 16 bytes, for images and arenas.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
 pub struct Aligned<T: ?Sized>(pub T);
 
-/// N bytes for a [`Translator`](super::Translator) to work in; `&mut arena` is what it takes.
+/// N bytes of working memory for a [`Translator`](super::Translator), which takes `&mut arena`.
 ///
-/// Its value is a constant, and all 0: it may lie in a `static` behind a cell that gives it out once, such as
-/// `static_cell::StaticCell`, in the static of a `cortex_m_rt::entry`, in a box, or on the stack.
+/// [`Arena::new`] is `const` and all 0. An arena can be in a `static` behind a cell that lends it once, such as
+/// `static_cell::StaticCell`, in a static of `cortex_m_rt::entry`, in a box, or on the stack.
 #[derive(Clone, Debug)]
 pub struct Arena<const N: usize>(Aligned<[u8; N]>);
 
 impl<const N: usize> Arena<N> {
-    /// One that nobody works in yet.
+    /// An arena filled with 0.
     pub const fn new() -> Self {
         Self(Aligned([0; N]))
     }
@@ -41,8 +41,8 @@ impl<const N: usize> DerefMut for Arena<N> {
     }
 }
 
-/// An image's bytes, `&'static [u8]`, out of a file when the program is built; `include_bytes!` alone would put them
-/// anywhere, and an image begins at a multiple of 4. The path is that of `include_bytes!`.
+/// The bytes of an image file as `&'static [u8]`, included at build time. Unlike `include_bytes!`, the bytes are
+/// aligned, as an image needs. The path is relative, as for `include_bytes!`.
 ///
 /// ```ignore
 /// static IMAGE: &[u8] = a2d_core::include_image!("student.a2d");

@@ -1,10 +1,10 @@
-//! A model in one slice of memory: the weights stay in an [image](crate::image), everything else lies in an arena.
+//! A model in one slice of memory: the weights stay in an [image](crate::image), everything else is in an arena.
 //!
 //! ```no_run
 //! use a2d_core::micro::{Arena, Error, Limits, Model, Options, Translator};
 //!
 //! # fn run(image: &'static [u8]) -> Result<(), Error> {
-//! let model: Model = Model::new(image)?; // of `include_image!`
+//! let model: Model = Model::new(image)?; // from `include_image!`
 //! let mut arena = Arena::<65_536>::new();
 //! let limits = Limits { source: 64, target: 64, beam: 1, int8_cache: false };
 //! let mut translator = Translator::new(&model, &mut arena, limits, Options::default())?;
@@ -14,23 +14,23 @@
 //! # Ok(()) }
 //! ```
 //!
-//! * [`include_image!`](crate::include_image) puts an image into a program, and an [`Arena`] is memory to work in: both
-//!   begin where they may. Everything that can go wrong on the way is an [`Error`].
-//! * [`Model::new`] checks the image once: the checksum, the configuration, where each weight lies.
-//! * [`Model::arena_bytes`] is what a [`Translator`] takes for [`Limits`], exactly (with a shortlist, at most); one byte
-//!   less is an error that says how much is missing. Where a program is built, the constant functions [`arena_bytes`]
-//!   and, for an image with a shortlist, [`arena_bytes_with`] give the same of a configuration.
-//! * [`Translator::translate`] gives a whole translation; [`Translator::start`] a [`Job`] that is polled, a layer of
-//!   the encoder or a step of the decoder each time, to feed a watchdog or to show tokens as they come, through a buffer of
-//!   [`stream_bytes`](crate::image::stream_bytes).
+//! * [`include_image!`](crate::include_image) puts an image into a program; an [`Arena`] is working memory. Both are
+//!   aligned. All errors, from opening an image to a translation, are an [`Error`].
+//! * [`Model::new`] checks the image once: the checksum, the configuration, the position of each weight.
+//! * [`Model::arena_bytes`] is the exact size of the arena of a [`Translator`] with [`Limits`] (with a shortlist, an
+//!   upper bound). A smaller arena is an error with the number of missing bytes. [`arena_bytes`] and, for an image with
+//!   a shortlist, [`arena_bytes_with`] compute the same size from a configuration, as constants.
+//! * [`Translator::translate`] returns a whole translation. [`Translator::start`] returns a [`Job`] to poll: each call
+//!   runs a layer of the encoder or a step of the decoder. Between calls, feed a watchdog or show the new tokens,
+//!   through a buffer of [`stream_bytes`](crate::image::stream_bytes).
 //!
 //! Matrices of int8 and int4 are multiplied with activations of int8: each row of an activation is scaled so that its
-//! largest magnitude is 127, products are added up in `i32` (for int4 within each group). The order of all arithmetic
-//! is fixed, and no function of the platform is called, so an image gives the same bits on every machine.
+//! largest magnitude is 127; products are summed in `i32` (for int4 within each group). The order of all arithmetic is
+//! fixed, and no function of the platform is called, so an image gives the same bits on every machine.
 //!
-//! Nothing that data can reach panics or recurses, and firmware that runs images links no panic (`tests/device/run.sh
-//! panics`). The stack is bounded: opening a [`Model`] of 6 layers and translating by it take less than 16 KiB each on a
-//! 64-bit machine, which a test holds; a Cortex-M0 with 3 layers was seen to take less than 5 KiB in all.
+//! No input can make it panic or recurse, and firmware that runs images links no panic (`tests/device/run.sh panics`).
+//! The stack is bounded: opening a [`Model`] of 6 layers, and translating with it, take less than 16 KiB each on a
+//! 64-bit machine, as a test checks. A Cortex-M0 with 3 layers took less than 5 KiB in total.
 
 mod arena;
 mod attend;

@@ -1,4 +1,4 @@
-//! A model whose weights lie in an image.
+//! A model with its weights in an image.
 
 use super::backend::Parameter;
 use super::need::{Limits, arena_bytes_with};
@@ -8,8 +8,8 @@ use crate::nn::Transformer;
 use crate::params::Spec;
 use crate::token::Tokenizer;
 
-/// A model with up to N layers on each side, run in place. It holds the numbers of its parameters, 2 bytes each, and
-/// no weight.
+/// A model with up to N layers on each side, read in place. Holds the numbers of its parameters, 2 bytes each, and no
+/// weights.
 pub struct Model<'a, const N: usize = 6> {
     image: Image<'a>,
     transformer: Transformer<Parameter, N>,
@@ -18,11 +18,11 @@ pub struct Model<'a, const N: usize = 6> {
 }
 
 impl<'a, const N: usize> Model<'a, N> {
-    /// Checks an image, once and whole; afterwards nothing about it can fail.
+    /// Checks an image completely. Later accesses to the image cannot fail.
     ///
     /// # Errors
     ///
-    /// It is no image, damaged, of another version, or has more than N layers.
+    /// The bytes are not an image, damaged, of another version, or the model has more than N layers.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let image = Image::new(bytes)?;
         let mut checked = Checked { count: 0, floats: false, quantised: false };
@@ -30,7 +30,7 @@ impl<'a, const N: usize> Model<'a, N> {
             let weight = image.weights().get(usize::from(checked.count));
             checked.next(spec, weight.ok_or(Error::Directory)?)
         })?;
-        // The arena of the one is not that of the other.
+        // Floats and quantised weights need different arenas.
         let mixed = checked.floats && checked.quantised;
         if mixed || usize::from(checked.count) != image.weights().count() {
             return Err(Error::Directory);
@@ -39,17 +39,17 @@ impl<'a, const N: usize> Model<'a, N> {
         Ok(Self { image, transformer, tokenizer, quantised: checked.quantised })
     }
 
-    /// What it is made of; the dropouts are 0.
+    /// The configuration; all dropout probabilities are 0.
     pub fn config(&self) -> &Config {
         self.image.config()
     }
 
-    /// Whether its matrices are int8 or int4.
+    /// Whether the matrices are int8 or int4.
     pub fn quantised(&self) -> bool {
         self.quantised
     }
 
-    /// Bytes of the arena that a [`Translator`](super::Translator) needs, see [`super::arena_bytes_with`].
+    /// The exact size of the arena of a [`Translator`](super::Translator), see [`super::arena_bytes_with`].
     pub fn arena_bytes(&self, limits: &Limits) -> usize {
         let shortlist = self.image.shortlist().map(|list| list.sizes());
         arena_bytes_with(self.config(), self.quantised, shortlist, limits)
@@ -60,18 +60,18 @@ impl<'a, const N: usize> Model<'a, N> {
         self.tokenizer.as_ref()
     }
 
-    /// The file.
+    /// The image.
     pub fn image(&self) -> &Image<'a> {
         &self.image
     }
 
-    /// Which parameter is where.
+    /// The numbers of the parameters, as a model.
     pub fn transformer(&self) -> &Transformer<Parameter, N> {
         &self.transformer
     }
 }
 
-/// What the weights seen so far are.
+/// The formats of the weights checked so far.
 struct Checked {
     count: u16,
     /// Whether a matrix is f32.
@@ -81,7 +81,7 @@ struct Checked {
 }
 
 impl Checked {
-    /// The number of the next parameter, if `weight` is as its shape wants it.
+    /// The number of the next parameter, if `weight` has the shape and format of `spec`.
     fn next(&mut self, spec: &Spec, weight: Weight<'_>) -> Result<Parameter, Error> {
         let (found, wanted) = (weight.shape(), spec.shape);
         let vector = wanted.dims().len() == 1;
@@ -97,7 +97,7 @@ impl Checked {
     }
 }
 
-/// The vocabulary of both sides, if there is one.
+/// The vocabulary of both sides, if the image has one.
 fn tokenizer<'a>(image: &Image<'a>) -> Result<Option<Tokenizer<'a>>, Error> {
     if image.tokenizer().is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! How much memory a translation takes: the model's walk through the arena once more, in numbers alone.
+//! The memory of a translation, computed by repeating the allocations of the model in numbers.
 
 use super::arena::packed_words;
 use super::chosen::bit_words;
@@ -8,40 +8,42 @@ use crate::config::{Config, Stack};
 use crate::image::Sizes;
 use crate::search::Search;
 
-/// The largest translation that there is room for.
+/// The size limits of a translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
-    /// Tokens of a source, the end of the sentence included; at least 1.
+    /// Maximum tokens of a source, EOS included; at least 1.
     pub source: usize,
-    /// Tokens of a translation before its end; at least 1.
+    /// Maximum tokens of a translation, without EOS; at least 1.
     pub target: usize,
-    /// Hypotheses kept at each step; 1 is greedy.
+    /// Hypotheses kept at each step, at least 1; 1 is greedy search.
     pub beam: usize,
-    /// Keys and values of attention in bytes, a scale for each token, rather than in f32: a quarter of the memory.
+    /// Whether keys and values are stored as bytes, with a scale for each token, instead of as f32: a quarter of the
+    /// memory.
     pub int8_cache: bool,
 }
 
 impl Limits {
-    /// The search's workspace: words of integers and of floats.
+    /// The workspace of the search: words of integers and of floats.
     pub(super) const fn workspace(&self) -> (usize, usize) {
         let how = Search { beam: self.beam, ..Search::GREEDY };
         how.workspace(1, self.target)
     }
 
-    /// Keys that one query attends to at most.
+    /// The maximum number of keys of one query.
     pub(super) const fn keys(&self) -> usize {
         if self.source > self.target { self.source } else { self.target.saturating_add(1) }
     }
 }
 
-/// Bytes of the arena for an image without a shortlist, of `config` and with matrices that are `quantised` or not; exact,
-/// and no less than what a translation of the limits' sizes uses. Sizes beyond any memory give the largest number.
+/// The exact size in bytes of the arena for an image without a shortlist, with `config` and `quantised` or float
+/// matrices: the peak of a translation of the size of `limits`. `usize::MAX` for sizes beyond any memory.
 pub const fn arena_bytes(config: &Config, quantised: bool, limits: &Limits) -> usize {
     arena_bytes_with(config, quantised, None, limits)
 }
 
-/// [`arena_bytes`] for an image with a shortlist; exact where a sentence's lists do not overlap.
+/// [`arena_bytes`] for an image with a shortlist. Exact if the lists of the source tokens do not overlap, otherwise an
+/// upper bound.
 pub const fn arena_bytes_with(
     config: &Config,
     quantised: bool,
@@ -66,7 +68,7 @@ pub const fn arena_bytes_with(
     fixed.saturating_add(decoded.peak).saturating_mul(size_of::<f32>())
 }
 
-/// The arena's top, and the highest that it was.
+/// The current and the highest top of the arena.
 #[derive(Clone, Copy)]
 struct Tally {
     top: usize,
@@ -82,17 +84,17 @@ impl Tally {
         Self { top, peak, ..self }
     }
 
-    /// Back to what `before` had taken.
+    /// Frees everything allocated after `before`.
     const fn back(self, before: Self) -> Self {
         Self { top: before.top, ..self }
     }
 
-    /// An activation.
+    /// Allocates an activation.
     const fn tensor(self, rows: usize, cols: usize) -> Self {
         self.take(rows.saturating_mul(cols))
     }
 
-    /// Words that are given back at once.
+    /// Allocates words, and frees them at once.
     const fn spare(self, words: usize) -> Self {
         self.take(words).back(self)
     }
@@ -106,28 +108,28 @@ impl Tally {
         if self.quantised { made.spare(quantised_words(rows, inputs)) } else { made }
     }
 
-    /// A norm in place.
+    /// A norm, in place.
     const fn norm(self, cols: usize) -> Self {
         self.spare(cols.saturating_mul(3))
     }
 
-    /// Before a block.
+    /// The norm before a block, with pre-norm.
     const fn before(self, rows: usize, cols: usize, normalize_before: bool) -> Self {
         if normalize_before { self.tensor(rows, cols).norm(cols) } else { self }
     }
 
-    /// After a block that began at `start`: its result takes its input's place.
+    /// The end of a block that began at `start`: its result replaces its input.
     const fn after(self, start: Self, cols: usize, normalize_before: bool) -> Self {
         let joined = if normalize_before { self } else { self.norm(cols) };
         joined.back(start)
     }
 
-    /// Projections of what attends, around the attention.
+    /// The query projection, the attention, and the output projection.
     const fn attend(self, rows: usize, cols: usize) -> Self {
         self.linear(rows, cols, cols).tensor(rows, cols).linear(rows, cols, cols)
     }
 
-    /// Keys or values, as they are kept.
+    /// Keys or values, in the storage format of the cache.
     const fn kept(self, rows: usize, cols: usize) -> Self {
         self.tensor(rows, if self.packs { packed_words(cols) } else { cols })
     }
@@ -149,7 +151,7 @@ impl Tally {
         self.kept(own, width).kept(own, width).keys_and_values(limits.source, inputs, width)
     }
 
-    /// The caches of all layers: each takes as much as the one before, so the last tells.
+    /// The caches of all layers. Each layer has the same size, so only the last is computed in detail.
     const fn layers(self, count: usize, inputs: usize, width: usize, limits: &Limits) -> Self {
         let Some(before) = count.checked_sub(1) else { return self };
         let each = self.layer(inputs, width, limits).top.saturating_sub(self.top);
@@ -175,7 +177,7 @@ impl Tally {
     }
 }
 
-/// What is left is the encoder's output; no layer needs more than another.
+/// The encoder, up to its output. All layers have the same peak.
 const fn encoder(start: Tally, config: &Config, source: usize, chosen: usize) -> Tally {
     let (of, pre) = (&config.encoder, config.normalize_before);
     let listed = start.take(source.saturating_mul(2).saturating_add(Span::WORDS)).take(chosen);

@@ -1,20 +1,20 @@
-//! Products with a weight, row by row: each row of the weight is fetched once and used for all rows of `x` while it is
-//! near.
+//! Products with a weight. Each row of the weight is read once, and multiplied with all rows of `x` while it is in the
+//! cache.
 //!
-//! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine finds the same bits.
+//! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine computes the same bits.
 
 use super::slices::{row, rows, rows_mut};
 use crate::image::{GROUP, Weight, float, half, unpack};
 use crate::rows::{LANES, sum};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Words that hold `rows` quantised rows of `cols`: bytes, each row filled up to whole groups, then their scales.
+/// Words of `rows` quantised rows of `cols`: bytes, each row padded to whole groups, then the scales.
 pub(super) const fn quantised_words(rows: usize, cols: usize) -> usize {
     let row = cols.div_ceil(GROUP).saturating_mul(GROUP / 4).saturating_add(1);
     rows.saturating_mul(row)
 }
 
-/// Rows of a weight, some or all, as `count` outputs. They are no type parameter: a product would lie in flash twice.
+/// The rows of a weight to multiply, as `count` outputs. A trait object, as a type parameter would duplicate the code.
 pub(super) struct Rows<'s> {
     pub numbers: &'s mut dyn Iterator<Item = usize>,
     pub count: usize,
@@ -32,7 +32,7 @@ pub(super) fn floats(x: &[f32], w: &Weight<'_>, picked: Rows<'_>, y: &mut [f32])
     Some(())
 }
 
-/// Columns of a weight and outputs, both positive.
+/// The columns of a weight and the number of outputs, both positive.
 fn sizes(w: &Weight<'_>, rows: &Rows<'_>) -> Option<(usize, usize)> {
     let inputs = w.shape().cols();
     (inputs > 0 && rows.count > 0).then_some((inputs, rows.count))
@@ -57,17 +57,17 @@ fn add(lanes: &mut [f32; LANES], x: &[f32], w: &[u32]) {
     }
 }
 
-/// Rows of bytes with a scale for each.
+/// Rows of bytes, with a scale for each row.
 #[derive(Clone, Copy)]
 pub(super) struct Quantised<'s> {
     bytes: &'s [i8],
     scales: &'s [f32],
-    /// Bytes from row to row.
+    /// Bytes of a row, padding included.
     stride: usize,
 }
 
-/// Each row of `x` `[N, cols]` to bytes: its largest magnitude becomes 127, halves go to even. `words` has
-/// [`quantised_words`].
+/// Quantises each row of `x` `[N, cols]` to bytes: the largest magnitude becomes 127, halves round to even. `words` has
+/// [`quantised_words`] elements.
 pub(super) fn quantise(x: &[f32], cols: usize, words: &mut [f32]) -> Option<()> {
     let count = x.len().checked_div(cols)?;
     let stride = cols.div_ceil(GROUP) * GROUP;
@@ -80,9 +80,9 @@ pub(super) fn quantise(x: &[f32], cols: usize, words: &mut [f32]) -> Option<()> 
     Some(())
 }
 
-/// One row; gives the scale. Bytes beyond the row become 0.
+/// Quantises one row and returns its scale. Bytes beyond the row become 0.
 fn quantise_row(x: &[f32], bytes: &mut [i8]) -> f32 {
-    /// Adding it rounds to an integer, halves to even, which then sits in the low bits.
+    /// Adding this number rounds to an integer, halves to even, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let most = x.iter().fold(0.0f32, |most, x| if x.abs() > most { x.abs() } else { most });
     let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
@@ -93,7 +93,7 @@ fn quantise_row(x: &[f32], bytes: &mut [i8]) -> f32 {
     most / 127.0
 }
 
-/// A row as bytes, filled up to words, and then its scale.
+/// Writes a row as bytes, padded to words, then its scale.
 pub(super) fn pack(x: &[f32], words: &mut [f32]) -> Option<()> {
     let (scale, words) = words.split_last_mut()?;
     let bytes = <[i8]>::mut_from_bytes(words.as_mut_bytes()).ok()?;
@@ -101,7 +101,7 @@ pub(super) fn pack(x: &[f32], words: &mut [f32]) -> Option<()> {
     Some(())
 }
 
-/// What [`pack`] made of a row: its bytes, some more, and its scale.
+/// The bytes (with padding) and the scale of a row written by [`pack`].
 pub(super) fn packed(words: &[f32]) -> Option<(&[i8], f32)> {
     let (scale, words) = words.split_last()?;
     Some((<[i8]>::ref_from_bytes(words.as_bytes()).ok()?, *scale))
@@ -120,7 +120,7 @@ pub(super) fn mixed_dot(x: &[f32], w: &[i8]) -> f32 {
 }
 
 impl<'s> Quantised<'s> {
-    /// What [`quantise`] left in `words`.
+    /// The rows that [`quantise`] wrote to `words`.
     pub fn new(words: &'s [f32], rows: usize, cols: usize) -> Option<Self> {
         let (words, scales) = words.split_at_checked(words.len().checked_sub(rows)?)?;
         let bytes = <[i8]>::ref_from_bytes(words.as_bytes()).ok()?;
@@ -132,8 +132,8 @@ impl<'s> Quantised<'s> {
     }
 }
 
-/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int8: the sum is an integer, of at most
-/// 127 * 128 * [`crate::image::MOST_COLUMNS`].
+/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int8. The sum is an integer, at most 127 * 128 *
+/// [`crate::image::MOST_COLUMNS`].
 pub(super) fn bytes(
     x: Quantised<'_>,
     w: &Weight<'_>,
@@ -151,7 +151,7 @@ pub(super) fn bytes(
     Some(())
 }
 
-/// `sum x w`, as far as both go.
+/// `sum x w`, over the length of the shorter slice.
 #[inline(always)]
 fn integer_dot(x: &[i8], w: &[i8]) -> i32 {
     let x = x.get(..w.len()).unwrap_or(x);
@@ -160,7 +160,7 @@ fn integer_dot(x: &[i8], w: &[i8]) -> i32 {
     whole.wrapping_add(sum_of_products(rest_x.iter().zip(rest_w)))
 }
 
-/// Of a whole group: its length is known, which is what vector units want.
+/// The product of a whole group, whose constant length the compiler can vectorise.
 #[inline(always)]
 fn group_dot(x: &[i8; GROUP], w: &[i8; GROUP]) -> i32 {
     sum_of_products(x.iter().zip(w))
@@ -175,8 +175,8 @@ fn sum_of_products<'s>(pairs: impl Iterator<Item = (&'s i8, &'s i8)>) -> i32 {
 /// Rows of `x` that share the unpacking of a group.
 const TILE: usize = 4;
 
-/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int4: an integer for each group, their scaled sum in the order of
-/// groups.
+/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int4: integer sums for each group, then the sum of the scaled groups
+/// in order.
 pub(super) fn groups(
     x: Quantised<'_>,
     w: &Weight<'_>,
@@ -193,7 +193,7 @@ pub(super) fn groups(
             let (x, after) = xs.split_at_checked(x.stride.checked_mul(scales_x.len())?)?;
             xs = after;
             let sums = tile(x, x_stride(count), groups, scales);
-            // The rows come last: where the scales end, none is taken.
+            // The rows are the last iterator: at the end of the scales, `zip` has not taken a row.
             for ((scale, sum), y) in scales_x.iter().zip(sums).zip(ys.by_ref()) {
                 *y.get_mut(o)? = sum * scale;
             }
@@ -207,7 +207,7 @@ const fn x_stride(count: usize) -> usize {
     count * GROUP
 }
 
-/// One row of int4 with up to [`TILE`] rows of `x`.
+/// The product of one row of int4 and up to [`TILE`] rows of `x`.
 #[inline(always)]
 fn tile(x: &[i8], stride: usize, groups: &[[u8; GROUP / 2]], scales: &[[u8; 2]]) -> [f32; TILE] {
     let mut sums = [0.0; TILE];

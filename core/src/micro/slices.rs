@@ -1,9 +1,9 @@
-//! Cutting and copying slices without a panic: what does not fit is none.
+//! Slicing and copying without a panic: `None` or nothing if the sizes do not match.
 
 use core::cell::Cell;
 use core::mem;
 
-/// Rows of `width`, one after the other; none where the width is 0.
+/// The rows of width `width`; none if the width is 0.
 pub(super) fn rows<T>(x: &[T], width: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = x;
     core::iter::from_fn(move || {
@@ -13,7 +13,7 @@ pub(super) fn rows<T>(x: &[T], width: usize) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// As [`rows`], to write.
+/// As [`rows`], mutable.
 pub(super) fn rows_mut<T>(x: &mut [T], width: usize) -> impl Iterator<Item = &mut [T]> {
     let mut rest = x;
     core::iter::from_fn(move || {
@@ -24,35 +24,35 @@ pub(super) fn rows_mut<T>(x: &mut [T], width: usize) -> impl Iterator<Item = &mu
     })
 }
 
-/// Row `at` of those of `width`.
+/// Row `at` of the rows of width `width`.
 pub(super) fn row<T>(x: &[T], at: usize, width: usize) -> Option<&[T]> {
     let start = at.checked_mul(width)?;
     x.get(start..start.checked_add(width)?)
 }
 
-/// As [`row`], to write.
+/// As [`row`], mutable.
 pub(super) fn row_mut<T>(x: &mut [T], at: usize, width: usize) -> Option<&mut [T]> {
     let start = at.checked_mul(width)?;
     x.get_mut(start..start.checked_add(width)?)
 }
 
-/// Copies between slices of one length.
+/// Copies between slices of equal length.
 pub(super) fn copy<T: Copy>(from: &[T], to: &mut [T]) -> Option<()> {
     (from.len() == to.len()).then(|| to.iter_mut().zip(from).for_each(|(to, from)| *to = *from))
 }
 
-/// Moves the elements from `by` on to the front.
+/// Moves the elements from index `by` on to the front.
 pub(super) fn move_down<T: Copy>(x: &mut [T], by: usize) {
     let cells = Cell::from_mut(x).as_slice_of_cells();
     let from = cells.get(by..).unwrap_or_default();
     cells.iter().zip(from).for_each(|(to, from)| to.set(from.get()));
 }
 
-/// Moves the elements at the front to where `by` more of them were.
+/// Moves the elements at the front up by `by`.
 pub(super) fn move_up<T: Copy>(x: &mut [T], by: usize) {
     let cells = Cell::from_mut(x).as_slice_of_cells();
     let to = cells.get(by..).unwrap_or_default();
-    // From the end, as they may overlap.
+    // In reverse, as source and destination may overlap.
     let from = cells.get(..to.len()).unwrap_or_default();
     to.iter().rev().zip(from.iter().rev()).for_each(|(to, from)| to.set(from.get()));
 }

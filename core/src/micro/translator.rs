@@ -1,4 +1,4 @@
-//! Text to text, and tokens to tokens.
+//! Translation of text to text, and of tokens to tokens.
 
 use super::arena::integers;
 use super::backend::words;
@@ -10,21 +10,21 @@ use super::slices;
 use crate::batch::Run;
 use crate::search::Sentence;
 
-/// How to translate.
+/// The options of a translation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// A hypothesis of n tokens (its end included) scores its log-probability over `n ^ length_penalty`.
+    /// A hypothesis of n tokens (EOS included) scores its log-probability divided by `n ^ length_penalty`.
     pub length_penalty: f32,
-    /// Longest translation: this times the source's tokens (its end included) ...
+    /// The maximum length of a translation is this factor times the source's tokens (EOS included) ...
     pub max_length_a: f64,
-    /// ... plus this, and never more than the limit.
+    /// ... plus this number, and at most [`Limits::target`].
     pub max_length_b: f64,
-    /// Cut a sentence that is too long, rather than refuse it.
+    /// Whether a sentence longer than [`Limits::source`] is cut; otherwise it is an error.
     pub cut: bool,
 }
 
 impl Options {
-    /// What `host translate` does: penalty 1, `1.2 n + 10` tokens; sentences that are too long are refused.
+    /// The defaults of `host translate`: penalty 1, `1.2 n + 10` tokens; a sentence that is too long is an error.
     pub const DEFAULT: Self =
         Self { length_penalty: 1.0, max_length_a: 1.2, max_length_b: 10.0, cut: false };
 }
@@ -35,7 +35,7 @@ impl Default for Options {
     }
 }
 
-/// Translates one sentence after the other in one arena.
+/// Translates sentences one after the other in one arena.
 pub struct Translator<'m, 'a, const N: usize = 6> {
     model: &'m Model<'a, N>,
     words: &'m mut [f32],
@@ -46,7 +46,7 @@ pub struct Translator<'m, 'a, const N: usize = 6> {
 /// A translation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Translated<'o> {
-    /// Its text; of a blank line, none.
+    /// The text; empty for a blank line.
     pub text: &'o str,
     /// Log-probability over length to the length penalty; 0 for a blank line.
     pub score: f32,
@@ -57,7 +57,7 @@ pub struct Translated<'o> {
 /// A translation in tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Done {
-    /// Its tokens, the end of the sentence not counted.
+    /// The number of tokens, without EOS.
     pub length: usize,
     /// Log-probability over length to the length penalty; 0 for an empty sentence.
     pub score: f32,
@@ -68,17 +68,17 @@ pub struct Done {
 /// A source at the front of the arena.
 #[derive(Clone, Copy)]
 struct Source {
-    /// Its tokens, without an end of the sentence.
+    /// The number of tokens, without EOS.
     len: usize,
     cut: bool,
 }
 
 impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
-    /// With all working memory in `arena`, which 4 bytes align and which has [`Model::arena_bytes`].
+    /// A translator in `arena`, whose address is a multiple of 4 and whose size is at least [`Model::arena_bytes`].
     ///
     /// # Errors
     ///
-    /// A limit is 0, the arena is misaligned or too small.
+    /// A limit is 0, or the arena is misaligned or too small.
     pub fn new(
         model: &'m Model<'a, N>,
         arena: &'m mut [u8],
@@ -96,13 +96,14 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         Ok(Self { model, words, limits, options })
     }
 
-    /// Translates a line into `out`; a blank one to nothing.
+    /// Translates a line into `out`. The translation of a blank line is empty.
     ///
-    /// Characters outside the vocabulary are spelt as bytes where it has them, and unknown tokens otherwise.
+    /// Characters outside the vocabulary become bytes if the vocabulary has byte tokens, otherwise unknown tokens.
     ///
     /// # Errors
     ///
-    /// The image has no vocabulary, the line is too long, or its translation has no room in `out`.
+    /// The image has no vocabulary, the line is too long, its translation does not fit in `out`, or the weights contain
+    /// NaN.
     pub fn translate<'o>(
         &mut self,
         text: &str,
@@ -114,11 +115,11 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         Ok(Translated { text: job.text(out)?, score, cut })
     }
 
-    /// [`Translator::translate`] into a string of its own.
+    /// [`Translator::translate`] into an owned string.
     ///
     /// # Errors
     ///
-    /// As there, but for the room.
+    /// As [`Translator::translate`], except that the string always fits.
     #[cfg(feature = "alloc")]
     pub fn translate_string(&mut self, text: &str) -> Result<alloc::string::String, Error> {
         let mut job = self.start(text)?;
@@ -131,11 +132,12 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         alloc::string::String::from_utf8(out).map_err(|_| Error::Fault)
     }
 
-    /// Translates tokens (without an end of the sentence) into `out`; none to none.
+    /// Translates tokens (without EOS) into `out`. The translation of no tokens is empty.
     ///
     /// # Errors
     ///
-    /// There are too many, one is foreign, or the translation has no room in `out`.
+    /// The source is too long or has a token outside the vocabulary, the translation does not fit in `out`, or the
+    /// weights contain NaN.
     pub fn translate_tokens(&mut self, source: &[u32], out: &mut [u32]) -> Result<Done, Error> {
         let mut job = self.start_tokens(source)?;
         job.finish()?;
@@ -147,7 +149,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         Ok(Done { length, score: job.score(), cut: job.cut() })
     }
 
-    /// Begins to translate a line; [`Job::poll`] goes on.
+    /// Starts the translation of a line, to be continued by [`Job::poll`].
     ///
     /// # Errors
     ///
@@ -157,11 +159,11 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         self.begin(source)
     }
 
-    /// Begins to translate tokens (without an end of the sentence); [`Job::poll`] goes on.
+    /// Starts the translation of tokens (without EOS), to be continued by [`Job::poll`].
     ///
     /// # Errors
     ///
-    /// There are too many, or one is foreign.
+    /// The source is too long, or has a token outside the vocabulary.
     pub fn start_tokens(&mut self, source: &[u32]) -> Result<Job<'_, 'a, N>, Error> {
         let fits = self.fit(source.len(), source.len())?;
         let vocabulary = self.model.config().source_vocabulary;
@@ -174,7 +176,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         self.begin(fits)
     }
 
-    /// The tokens of a line, in the arena, all of which is free.
+    /// Encodes a line at the front of the arena, which is free.
     fn encode(&mut self, text: &str) -> Result<Source, Error> {
         let tokenizer = self.model.tokenizer().ok_or(Error::Tokenizer)?;
         if text.trim().is_empty() {
@@ -184,7 +186,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         self.fit(len, needed.unwrap_or(len))
     }
 
-    /// What the limits leave of `len` tokens out of `all`.
+    /// Applies the limit of the source to `len` tokens out of `all`.
     fn fit(&self, len: usize, all: usize) -> Result<Source, Error> {
         let (found, most) = (all.saturating_add(1), self.limits.source);
         let cut = found > most;
@@ -194,7 +196,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
         Ok(Source { len: len.min(most.saturating_sub(1)), cut })
     }
 
-    /// Begins with the source at the front of the arena: it moves to where the encoder reads it.
+    /// Starts a job. Moves the source from the front of the arena to the input of the encoder.
     fn begin(&mut self, source: Source) -> Result<Job<'_, 'a, N>, Error> {
         let length = source.len.saturating_add(1);
         let longest = self.options.max_length_a * length as f64 + self.options.max_length_b;

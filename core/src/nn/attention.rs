@@ -19,14 +19,14 @@ pub struct Attention<P> {
     pub out_proj: Linear<P>,
     /// H
     pub heads: usize,
-    /// On probabilities.
+    /// Dropout of attention probabilities.
     pub dropout: f32,
 }
 
 impl Attention<Spec> {
-    /// Of width D over keys of width `memory` (the encoder's, for cross-attention).
+    /// Attention of width D over keys of width `memory` (the encoder's width in cross-attention).
     pub fn new(d_model: usize, memory: usize, heads: usize, dropout: f32) -> Self {
-        // fairseq's gain depends on whether the three could be one matrix.
+        // fairseq's gain depends on whether q, k and v could be one matrix.
         let gain = if memory == d_model { core::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
         let project = |input| {
             Linear::new(d_model, input, Init::xavier(d_model, input, gain), Init::fan_in(input))
@@ -54,7 +54,7 @@ impl<P> Attention<P> {
         Kv { k, v }
     }
 
-    /// [`Attention::kv`] and the queries of the same `x` `[N, D]`: for self-attention.
+    /// [`Attention::kv`] and the queries of the same `x` `[N, D]`, for self-attention.
     pub fn kvq<B: Backend<Param = P>>(
         &self,
         b: &mut B,
@@ -64,7 +64,8 @@ impl<P> Attention<P> {
         (Kv { k, v }, q)
     }
 
-    /// Queries `q` `[Nq, D]` attend to `kv` `[Nk, D]`: the context that `out_proj` takes. `tap` sees what is at `site`.
+    /// Queries `q` `[Nq, D]` attend to `kv` `[Nk, D]`. Returns the context, the input of `out_proj`. `tap` reads the
+    /// projections and the map of `site`.
     pub fn attend<B: Backend<Param = P>>(
         &self,
         b: &mut B,
@@ -85,6 +86,10 @@ impl<P> Attention<P> {
     }
 
     /// Maps the parameters in canonical order.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `f`.
     pub fn try_map<Q, E>(
         &self,
         at: Path<'_>,

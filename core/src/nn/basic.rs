@@ -1,4 +1,4 @@
-//! The smallest layers, and the residual block that everything else sits in.
+//! Linear layers, layer norms, and the residual block.
 
 use crate::backend::Backend;
 use crate::config::Block;
@@ -15,7 +15,7 @@ pub struct Linear<P> {
 }
 
 impl Linear<Spec> {
-    /// From I to O features, `weight` and `bias` begun as told.
+    /// From I to O features, with initial values `weight` and `bias`.
     pub fn new(out: usize, input: usize, weight: Init, bias: Init) -> Self {
         Self {
             weight: Spec { shape: Shape::matrix(out, input), init: weight },
@@ -36,6 +36,10 @@ impl<P> Linear<P> {
     }
 
     /// Maps the parameters in canonical order.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `f`.
     pub fn try_map<Q, E>(&self, at: Path<'_>, f: &mut Visit<'_, P, Q, E>) -> Result<Linear<Q>, E> {
         Ok(Linear {
             weight: f(at.then("weight"), &self.weight)?,
@@ -68,6 +72,10 @@ impl<P> Norm<P> {
     }
 
     /// Maps the parameters in canonical order.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `f`.
     pub fn try_map<Q, E>(&self, at: Path<'_>, f: &mut Visit<'_, P, Q, E>) -> Result<Norm<Q>, E> {
         Ok(Norm {
             weight: f(at.then("weight"), &self.weight)?,
@@ -76,7 +84,7 @@ impl<P> Norm<P> {
     }
 }
 
-/// How blocks are joined to the residual stream.
+/// How a block is added to the residual stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Residual {
     pub normalize_before: bool,
@@ -88,7 +96,8 @@ impl Residual {
         Self { normalize_before: block.normalize_before, dropout: block.dropout }
     }
 
-    /// With `y = last(f(x))`: `norm(x + drop(y))`, or with pre-norm `x + drop(y)` where `f` sees `norm(x)`.
+    /// With `y = last(f(x))`: `norm(x + dropout(y))`; with pre-norm `x + dropout(y)`, where the input of `f` is
+    /// `norm(x)`.
     pub fn around<B: Backend>(
         self,
         b: &mut B,

@@ -1,4 +1,4 @@
-//! The half that writes: one layer for whole prefixes (training) and for single steps (decoding).
+//! The decoder: the same layer runs on whole prefixes (training) and on single steps (decoding).
 
 use super::attention::Attention;
 use super::basic::{Linear, Norm, Residual};
@@ -13,19 +13,19 @@ use crate::shape::Shape;
 /// Self-attention, cross-attention, then the feed-forward block.
 #[derive(Clone, Debug)]
 pub struct DecoderLayer<P> {
-    /// Over the target so far.
+    /// Attends to the target prefix.
     pub self_attn: Attention<P>,
-    /// Of the self-attention block.
+    /// The norm of the self-attention block.
     pub self_attn_layer_norm: Norm<P>,
-    /// Over the source.
+    /// Attends to the source.
     pub encoder_attn: Attention<P>,
-    /// Of the cross-attention block.
+    /// The norm of the cross-attention block.
     pub encoder_attn_layer_norm: Norm<P>,
     /// `[F, D]`
     pub fc1: Linear<P>,
     /// `[D, F]`
     pub fc2: Linear<P>,
-    /// Of the feed-forward block.
+    /// The norm of the feed-forward block.
     pub final_layer_norm: Norm<P>,
 }
 
@@ -48,14 +48,14 @@ impl DecoderLayer<Spec> {
     }
 }
 
-/// The two geometries of a decoder.
+/// The grids of self-attention and cross-attention.
 pub(super) struct Grids<'a, I> {
     pub own: &'a Grid<I>,
     pub cross: &'a Grid<I>,
 }
 
 impl<P> DecoderLayer<P> {
-    /// `project` gives keys, values and queries of self-attention, from the block's own input.
+    /// `project` computes keys, values and queries of self-attention from the input of its block.
     #[allow(clippy::too_many_arguments)]
     fn forward<B: Backend<Param = P>, K: core::borrow::Borrow<Kv<B::Tensor>>>(
         &self,
@@ -104,41 +104,41 @@ impl<P> DecoderLayer<P> {
     }
 }
 
-/// What one decoder layer remembers.
+/// The cache of one decoder layer.
 pub struct CachedLayer<T> {
-    /// `[R * capacity, D]`: R rows, each with room for `capacity` tokens.
+    /// `[R * capacity, D]`: keys and values of the target, `capacity` tokens for each of R rows.
     pub own: Kv<T>,
-    /// `[N, D]` of the source.
+    /// `[N, D]`: keys and values of the source.
     pub memory: Kv<T>,
 }
 
-/// What a decoder remembers between steps.
+/// The key-value cache of a decoder.
 pub struct Cache<T, const N: usize> {
-    /// In order.
+    /// One cache for each layer.
     pub layers: Layers<CachedLayer<T>, N>,
-    /// Tokens for which each row has room.
+    /// The most tokens of a row.
     pub capacity: usize,
 }
 
 /// fairseq's name of the output projection.
 const OUTPUT: &str = "output_projection";
 
-/// Embedding and layers.
+/// The target embedding and the layers.
 #[derive(Clone, Debug)]
 pub struct Decoder<P, const N: usize> {
-    /// `[V, D]`; none if the encoder's is shared.
+    /// `[V, D]`; `None` if the encoder's table is shared.
     pub embed_tokens: Option<P>,
-    /// In order.
+    /// The layers in order.
     pub layers: Layers<DecoderLayer<P>, N>,
-    /// After the last layer, with pre-norm.
+    /// The norm after the last layer, with pre-norm.
     pub layer_norm: Option<Norm<P>>,
-    /// `[V]`, added to the logits, where the model has one.
+    /// `[V]`, added to the logits, if the model has a bias.
     pub output_bias: Option<P>,
     config: Config,
 }
 
 impl<P, const N: usize> Decoder<P, N> {
-    /// Makes every parameter, in canonical order; the shapes of one layer exist at a time.
+    /// Makes every parameter, in canonical order. Only the shapes of one layer are in memory at a time.
     pub(super) fn try_new<E>(
         config: &Config,
         at: Path<'_>,
@@ -187,7 +187,7 @@ impl<P, const N: usize> Decoder<P, N> {
         self.finish(b, x)
     }
 
-    /// Room for `rows` rows of `capacity` tokens over `memory` `[N, D]`.
+    /// A cache for `rows` rows of `capacity` tokens, over `memory` `[N, D]`.
     pub(super) fn cache<B: Decode<Param = P>>(
         &self,
         b: &mut B,
@@ -203,7 +203,7 @@ impl<P, const N: usize> Decoder<P, N> {
         Cache { layers, capacity }
     }
 
-    /// The next token of each row, at position `at` (from 0) of the cache -> `[R, D]`.
+    /// Decodes the next token of each row, at position `at` (from 0) of the cache -> `[R, D]`.
     pub(super) fn step<B: Decode<Param = P>>(
         &self,
         b: &mut B,

@@ -1,4 +1,4 @@
-//! The half that reads.
+//! The encoder.
 
 use super::attention::Attention;
 use super::basic::{Linear, Norm, Residual};
@@ -9,7 +9,7 @@ use crate::config::{Activation, Block, EncoderConfig, Impossible, Special, Stack
 use crate::params::{Init, Layers, Path, Spec, Visit};
 use crate::shape::Shape;
 
-/// `f(fc1(x))`: what `fc2` takes in a layer of either half.
+/// `f(fc1(x))`: the input of `fc2` in an encoder or decoder layer.
 pub(super) struct FeedForward<'a, P> {
     pub fc1: &'a Linear<P>,
     pub activation: Activation,
@@ -26,7 +26,7 @@ impl<'a, P> FeedForward<'a, P> {
         b.dropout(inner, self.dropout)
     }
 
-    /// The two maps as a layer begins them.
+    /// Shapes and initial values of `fc1` and `fc2`.
     pub fn specs(d_model: usize, ffn_dim: usize) -> (Linear<Spec>, Linear<Spec>) {
         let (narrow, wide) = (Init::fan_in(d_model), Init::fan_in(ffn_dim));
         (Linear::new(ffn_dim, d_model, narrow, narrow), Linear::new(d_model, ffn_dim, wide, wide))
@@ -36,15 +36,15 @@ impl<'a, P> FeedForward<'a, P> {
 /// Self-attention, then the feed-forward block.
 #[derive(Clone, Debug)]
 pub struct EncoderLayer<P> {
-    /// Over the source.
+    /// Attends to the source.
     pub self_attn: Attention<P>,
-    /// Of the self-attention block.
+    /// The norm of the self-attention block.
     pub self_attn_layer_norm: Norm<P>,
     /// `[F, D]`
     pub fc1: Linear<P>,
     /// `[D, F]`
     pub fc2: Linear<P>,
-    /// Of the feed-forward block.
+    /// The norm of the feed-forward block.
     pub final_layer_norm: Norm<P>,
 }
 
@@ -103,19 +103,19 @@ impl<P> EncoderLayer<P> {
     }
 }
 
-/// Embedding and layers.
+/// The source embedding and the layers.
 #[derive(Clone, Debug)]
 pub struct Encoder<P, const N: usize> {
     /// `[V, D]`
     pub embed_tokens: P,
-    /// In order.
+    /// The layers in order.
     pub layers: Layers<EncoderLayer<P>, N>,
-    /// After the last layer, with pre-norm.
+    /// The norm after the last layer, with pre-norm.
     pub layer_norm: Option<Norm<P>>,
     config: EncoderConfig,
 }
 
-/// An embedding table as it begins.
+/// Shape and initial values of an embedding table.
 pub(super) fn table(vocabulary: usize, d_model: usize, special: &Special) -> Spec {
     let deviation = 1.0 / libm::sqrtf(d_model as f32);
     Spec {
@@ -125,11 +125,11 @@ pub(super) fn table(vocabulary: usize, d_model: usize, special: &Special) -> Spe
 }
 
 impl<const N: usize> Encoder<Spec, N> {
-    /// The shapes of an encoder alone.
+    /// The shapes of an encoder.
     ///
     /// # Errors
     ///
-    /// The configuration describes no encoder.
+    /// The configuration is invalid.
     pub fn new(config: &EncoderConfig) -> Result<Self, Impossible> {
         config.check(N)?;
         Self::try_new(config, Path::ROOT, &mut |_, spec| Ok(*spec))
@@ -137,7 +137,7 @@ impl<const N: usize> Encoder<Spec, N> {
 }
 
 impl<P, const N: usize> Encoder<P, N> {
-    /// Makes every parameter, in canonical order; the shapes of one layer exist at a time.
+    /// Makes every parameter, in canonical order. Only the shapes of one layer are in memory at a time.
     pub(super) fn try_new<E>(
         config: &EncoderConfig,
         at: Path<'_>,
@@ -172,7 +172,7 @@ impl<P, const N: usize> Encoder<P, N> {
         self.end(b, x)
     }
 
-    /// The first part of [`Encoder::forward`]; then comes [`Encoder::layer`] for each of them.
+    /// The first part of [`Encoder::forward`], before [`Encoder::layer`] of each layer.
     pub(crate) fn begin<B: Backend<Param = P>>(
         &self,
         b: &mut B,
@@ -182,7 +182,7 @@ impl<P, const N: usize> Encoder<P, N> {
         b.dropout(x, self.config.block.dropout)
     }
 
-    /// Layer `l` of [`Encoder::forward`], untapped; `x` itself comes back as an error where there is no such layer.
+    /// Layer `l` of [`Encoder::forward`], without a tap. Returns `x` as an error if there is no layer `l`.
     pub(crate) fn layer<B: Backend<Param = P>>(
         &self,
         b: &mut B,
@@ -204,11 +204,11 @@ impl<P, const N: usize> Encoder<P, N> {
         }
     }
 
-    /// Maps every parameter, in canonical order, under its name behind `at`.
+    /// Maps every parameter, with its name below `at`, in canonical order.
     ///
     /// # Errors
     ///
-    /// The first one of `f`.
+    /// The first error of `f`.
     pub fn try_map<Q, E>(
         &self,
         at: Path<'_>,

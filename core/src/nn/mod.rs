@@ -1,4 +1,4 @@
-//! The Transformer, written once over any backend.
+//! The Transformer, written once for all backends.
 
 mod attention;
 mod basic;
@@ -14,41 +14,41 @@ pub use transformer::Transformer;
 
 use crate::backend::Kv;
 
-/// Where an attention is; layers count from 0.
+/// An attention of the model; layers count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Site {
     /// Encoder self-attention.
     Encoder(usize),
     /// Decoder self-attention.
     Decoder(usize),
-    /// Decoder to encoder.
+    /// Cross-attention: the decoder attends to the encoder's output.
     Cross(usize),
 }
 
-/// Where a hidden state is: 0 is the embeddings, `l` what layer `l - 1` gives.
+/// The position of a hidden state: 0 is the embeddings, `l` is the output of layer `l - 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Of the encoder.
+    /// A hidden state of the encoder.
     Encoder(usize),
-    /// Of the decoder.
+    /// A hidden state of the decoder.
     Decoder(usize),
 }
 
-/// Sees what a forward pass makes on the way. What a tap does not ask for costs nothing.
+/// Reads intermediate results of a forward pass. Results that no tap reads cost nothing.
 pub trait Tap<T> {
-    /// Whether attention maps are wanted; if not, a backend need not write them.
+    /// Whether the tap reads attention maps. If not, a backend need not store them.
     fn wants_maps(&self) -> bool {
         false
     }
-    /// Takes the map `[H, A]` of `site`, if maps are wanted.
+    /// Takes the map `[H, A]` of `site`, if [`Tap::wants_maps`].
     fn map(&mut self, _site: Site, _map: T) {}
-    /// Sees the hidden states `[N, D]` of `stage`.
+    /// Reads the hidden states `[N, D]` of `stage`.
     fn hidden(&mut self, _stage: Stage, _x: &T) {}
-    /// Sees the queries `[Nq, D]` of `site`, and its keys and values `[Nk, D]`.
+    /// Reads the queries `[Nq, D]`, keys and values `[Nk, D]` of `site`.
     fn projections(&mut self, _site: Site, _q: &T, _kv: &Kv<T>) {}
 }
 
-/// The tap that wants nothing.
+/// The empty tap.
 impl<T> Tap<T> for () {}
 
 #[cfg(feature = "train")]

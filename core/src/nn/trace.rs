@@ -1,4 +1,4 @@
-//! The tap that keeps what is needed.
+//! A tap that keeps intermediate results.
 
 use super::{Site, Stage, Tap};
 use crate::backend::Kv;
@@ -13,25 +13,25 @@ pub struct Projections<T> {
     pub kv: Kv<T>,
 }
 
-/// What a pass handed out, layer after layer; lists that nobody needs are empty.
+/// The results that a forward pass passed to the tap, in the order of layers. Lists outside [`Needs`] are empty.
 pub struct Trace<T> {
     needs: Needs,
     /// Maps of encoder self-attention, `[H, A]` each.
     pub encoder: Vec<T>,
     /// Maps of decoder self-attention.
     pub decoder: Vec<T>,
-    /// Maps of decoder to encoder.
+    /// Maps of cross-attention.
     pub cross: Vec<T>,
-    /// Hidden states `[N, D]` of the encoder: the embeddings, then each layer's.
+    /// Hidden states `[N, D]` of the encoder: the embeddings, then the output of each layer.
     pub encoder_hidden: Vec<T>,
     /// Hidden states of the decoder.
     pub decoder_hidden: Vec<T>,
-    /// Projections in the order in which they were made.
+    /// Projections, in the order of their computation.
     pub projections: Vec<(Site, Projections<T>)>,
 }
 
 impl<T> Trace<T> {
-    /// A tap that keeps what `needs` names.
+    /// A tap that keeps the results in `needs`.
     pub fn of(needs: Needs) -> Self {
         Self {
             needs,

@@ -8,32 +8,36 @@ use crate::batch::{Grid, Tokens};
 use crate::config::{Config, Impossible};
 use crate::params::{Path, Spec, Visit};
 
-/// An encoder-decoder Transformer with up to N layers on each side; its output projection is the target embedding.
+/// An encoder-decoder Transformer with up to N layers on each side. The output projection shares the target embedding.
 ///
 /// Parameter names are fairseq's: `encoder.layers.0.self_attn.q_proj.weight`.
 #[derive(Clone, Debug)]
 pub struct Transformer<P, const N: usize> {
-    /// Reads.
+    /// Reads the source.
     pub encoder: Encoder<P, N>,
-    /// Writes.
+    /// Writes the target.
     pub decoder: Decoder<P, N>,
-    /// What it is made of.
+    /// The configuration.
     pub config: Config,
 }
 
 impl<const N: usize> Transformer<Spec, N> {
-    /// The shapes, as a model.
+    /// The shapes of all parameters, as a model.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is invalid.
     pub fn new(config: &Config) -> Result<Self, Impossible> {
         Self::try_new(config, &mut |_, spec| Ok(*spec))
     }
 }
 
 impl<P, const N: usize> Transformer<P, N> {
-    /// A model whose parameters `f` makes of their names and shapes, in canonical order.
+    /// A model whose parameters `f` makes from names and shapes, in canonical order.
     ///
     /// # Errors
     ///
-    /// A configuration that describes no model, and those of `f`.
+    /// The configuration is invalid, or `f` failed.
     pub fn try_new<E: From<Impossible>>(
         config: &Config,
         f: &mut Visit<'_, Spec, P, E>,
@@ -47,12 +51,12 @@ impl<P, const N: usize> Transformer<P, N> {
         })
     }
 
-    /// `[V, D]`: embeds the target and projects to the output.
+    /// `[V, D]`: the target embedding and the output projection.
     pub fn target_table(&self) -> &P {
         self.decoder.embed_tokens.as_ref().unwrap_or(&self.encoder.embed_tokens)
     }
 
-    /// The output projection: its table `[V, D]` and, where it has one, its bias `[V]`.
+    /// The output projection: its table `[V, D]` and, if the model has one, its bias `[V]`.
     pub fn output(&self) -> (&P, Option<&P>) {
         (self.target_table(), self.decoder.output_bias.as_ref())
     }
@@ -68,7 +72,7 @@ impl<P, const N: usize> Transformer<P, N> {
         self.encoder.forward(b, source, grid, tap)
     }
 
-    /// Whole prefixes over `memory` to hidden states `[N, D]`; [`Transformer::logits`] follows.
+    /// Whole prefixes over `memory` to hidden states `[N, D]`, the input of [`Transformer::logits`].
     pub fn decode<B: Backend<Param = P>>(
         &self,
         b: &mut B,
@@ -82,7 +86,7 @@ impl<P, const N: usize> Transformer<P, N> {
         self.decoder.forward(b, self.target_table(), target, memory, &grids, tap)
     }
 
-    /// Hidden states `[N, D]` to `[N, V]`.
+    /// Hidden states `[N, D]` to logits `[N, V]`.
     pub fn logits<B: Decode<Param = P>>(&self, b: &mut B, hidden: &B::Tensor) -> B::Tensor {
         let (table, bias) = self.output();
         b.project(hidden, table, bias)
@@ -99,9 +103,9 @@ impl<P, const N: usize> Transformer<P, N> {
         self.decoder.cache(b, memory, rows, capacity)
     }
 
-    /// One token for each row, at place `at` (from 0) -> hidden states `[R, D]`.
+    /// Decodes one token of each row, at position `at` (from 0) -> hidden states `[R, D]`.
     ///
-    /// Key `own.key.start` of row `i` is `i * capacity`; `own` reaches to `at` included.
+    /// `own.key.start` of row `i` is `i * capacity`; the keys of `own` include position `at`.
     pub fn step<B: Decode<Param = P>>(
         &self,
         b: &mut B,
@@ -114,7 +118,11 @@ impl<P, const N: usize> Transformer<P, N> {
         self.decoder.step(b, self.target_table(), tokens, cache, &Grids { own, cross }, at)
     }
 
-    /// Maps every parameter, in canonical order, under its name.
+    /// Maps every parameter, with its name, in canonical order.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `f`.
     pub fn try_map<Q, E>(&self, f: &mut Visit<'_, P, Q, E>) -> Result<Transformer<Q, N>, E> {
         let root = Path::ROOT;
         Ok(Transformer {

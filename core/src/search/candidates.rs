@@ -1,4 +1,4 @@
-//! How each row may go on.
+//! Candidates for the next token of each row.
 
 use super::{Error, cut};
 use crate::allow::Allow;
@@ -6,7 +6,7 @@ use crate::backend::Decode;
 use crate::config::Special;
 use core::ops::Range;
 
-/// The best 2 K next tokens of each row, best first: K of them may be EOS, and K are to be left.
+/// The best 2 K next tokens of each row, best first: up to K of them may be EOS, and K others are needed.
 pub(super) struct Candidates<'w> {
     special: Special,
     /// 2 K
@@ -15,7 +15,7 @@ pub(super) struct Candidates<'w> {
     log_probabilities: &'w mut [f32],
 }
 
-/// The best that a row has left.
+/// The best remaining candidate of a row.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
     pub token: u32,
@@ -39,7 +39,7 @@ impl<'w> Candidates<'w> {
         }
     }
 
-    /// Those of the first `rows` rows, from their logits.
+    /// Computes the candidates of the first `rows` rows from their logits.
     pub fn fill<B: Decode>(
         &mut self,
         b: &mut B,
@@ -71,7 +71,7 @@ impl<'w> Candidates<'w> {
         Some(())
     }
 
-    /// Leaves `row` nothing but to end.
+    /// Leaves EOS as the only candidate of `row`.
     pub fn only_end(&mut self, row: usize, log_probability: f32) -> Option<()> {
         let slots = self.slots(row);
         self.log_probabilities.get_mut(slots.clone())?.fill(f32::NEG_INFINITY);
@@ -81,7 +81,7 @@ impl<'w> Candidates<'w> {
     }
 }
 
-/// Drops the first element; all else moves to the front, and `last` comes behind.
+/// Drops the first element, moves the others to the front, and appends `last`.
 fn shift<T>(list: &mut [T], last: T) {
     let mut next = last;
     for slot in list.iter_mut().rev() {

@@ -1,8 +1,8 @@
-//! What a search has written, and what it found.
+//! The history and the results of a search.
 
 use super::cut;
 
-/// Token and parent of every beam at every step, `[steps, rows]` each. A beam's place is `sentence * K + k`.
+/// Token and parent of every beam at every step, `[steps, rows]` each. The place of a beam is `sentence * K + k`.
 pub(super) struct History<'w> {
     rows: usize,
     tokens: &'w mut [u32],
@@ -15,7 +15,7 @@ impl<'w> History<'w> {
         Self { rows, tokens: cut(words, cells), parents: cut(words, cells) }
     }
 
-    /// The token at a place after step `at`, and the place that it came from.
+    /// The token at `place` after step `at`, and the place of its parent.
     pub fn get(&self, at: usize, place: u32) -> Option<(u32, u32)> {
         let cell = at * self.rows + place as usize;
         Some((*self.tokens.get(cell)?, *self.parents.get(cell)?))
@@ -29,17 +29,17 @@ impl<'w> History<'w> {
     }
 }
 
-/// A hypothesis that has come to its end.
+/// A hypothesis that ended with EOS.
 #[derive(Clone, Copy)]
 pub(super) struct Ended {
     pub score: f32,
-    /// The step at which EOS came.
+    /// The step of EOS.
     pub step: u32,
-    /// The place that it came to.
+    /// The place of the beam before EOS.
     pub place: u32,
 }
 
-/// Ended hypotheses of each sentence, best first: `[B]` counts, all else `[B, K]`.
+/// Ended hypotheses of each sentence, best first. Counts are `[B]`, the other tables `[B, K]`.
 pub(super) struct Finished<'w> {
     beam: usize,
     counts: &'w mut [u32],
@@ -69,7 +69,7 @@ impl<'w> Finished<'w> {
         self.counts.get(sentence).map(|count| *count as usize)
     }
 
-    /// Takes one up; the worst drops out where there are K.
+    /// Inserts a hypothesis by its score. If there are K already, the worst drops out.
     pub fn push(&mut self, sentence: usize, ended: Ended) -> Option<()> {
         let (count, start) = (self.count(sentence)?, sentence * self.beam);
         let slots = start..start + self.beam;
@@ -93,7 +93,7 @@ impl<'w> Finished<'w> {
     }
 }
 
-/// Puts `x` at place `at`; what is there and behind moves on, and the last drops out.
+/// Inserts `x` at index `at`; the elements behind move up, and the last drops out.
 fn insert<T>(list: &mut [T], at: usize, x: T) {
     let mut next = x;
     for slot in list.iter_mut().skip(at) {
@@ -109,23 +109,23 @@ pub struct Found<'w> {
 }
 
 impl Found<'_> {
-    /// How many hypotheses `sentence` has, at most K.
+    /// The number of hypotheses of `sentence`, at most K.
     pub fn count(&self, sentence: usize) -> usize {
         self.finished.count(sentence).unwrap_or(0)
     }
 
-    /// The score of hypothesis `rank` (0 is the best): mean log-probability if the length penalty is 1. Minus infinity
-    /// where there is no such hypothesis.
+    /// The score of hypothesis `rank` (0 is the best): the mean log-probability if the length penalty is 1. Minus
+    /// infinity if there is no such hypothesis.
     pub fn score(&self, sentence: usize, rank: usize) -> f32 {
         self.finished.get(sentence, rank).map_or(f32::NEG_INFINITY, |ended| ended.score)
     }
 
-    /// The number of tokens of hypothesis `rank`, EOS included; 0 where there is no such hypothesis.
+    /// The number of tokens of hypothesis `rank`, EOS included; 0 if there is no such hypothesis.
     pub fn length(&self, sentence: usize, rank: usize) -> usize {
         self.finished.get(sentence, rank).map_or(0, |ended| ended.step as usize + 1)
     }
 
-    /// Token `at` of hypothesis `rank`, EOS included; none after its end.
+    /// Token `at` of hypothesis `rank`, EOS included; `None` after the end.
     pub fn token(&self, sentence: usize, rank: usize, at: usize) -> Option<u32> {
         let ended = self.finished.get(sentence, rank)?;
         if at == ended.step as usize {
@@ -134,8 +134,8 @@ impl Found<'_> {
         self.back(ended).find(|(step, _)| *step == at).map(|(_, token)| token)
     }
 
-    /// Writes hypothesis `rank`, EOS included, into `out` (as far as it has room); returns its length, 0 where there is
-    /// no such hypothesis.
+    /// Writes hypothesis `rank`, EOS included, into `out`, up to its length. Returns the length of the hypothesis, 0 if
+    /// there is no such hypothesis.
     pub fn tokens(&self, sentence: usize, rank: usize, out: &mut [u32]) -> usize {
         let Some(ended) = self.finished.get(sentence, rank) else { return 0 };
         let end = ended.step as usize;
@@ -149,7 +149,7 @@ impl Found<'_> {
         if first == 0 { end + 1 } else { 0 }
     }
 
-    /// Steps and tokens of a hypothesis before its EOS, the last first.
+    /// Steps and tokens of a hypothesis before EOS, in reverse order.
     fn back(&self, ended: Ended) -> impl Iterator<Item = (usize, u32)> {
         let mut place = ended.place;
         (0..ended.step as usize).rev().map_while(move |at| {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::config::token::EOS;
 
-    /// Two beams of one sentence: the first writes 7 and 8, the second goes on from the first with 9.
+    /// Two beams of one sentence: the first writes 7 and 8, the second continues the first with 9.
     fn found<'w>(mut words: &'w mut [u32], mut floats: &'w mut [f32]) -> Option<Found<'w>> {
         let mut history = History::new(2, 3, &mut words);
         history.set(0, 0, 7, 0)?;
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_nothing_of_a_hypothesis_that_is_not_there() {
+    fn a_missing_hypothesis_is_empty() {
         let (mut words, mut floats) = ([0; 17], [0.0; 2]);
         let found = found(&mut words, &mut floats).expect("a workspace that is large enough");
         for (sentence, rank) in [(0, 2), (1, 0), (usize::MAX, 0)] {

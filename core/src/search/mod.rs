@@ -1,7 +1,7 @@
-//! Greedy and beam search with a key-value cache, as fairseq searches, without allocation.
+//! Greedy and beam search with a key-value cache, as in fairseq, without an allocator.
 //!
-//! What a beam has written is kept as back pointers: the token and the parent of each beam at each step. Nothing here
-//! indexes: what would lie outside the workspace is an error, which a correct search never meets.
+//! Hypotheses are kept as back pointers: the token and the parent of each beam at each step. No code here indexes a
+//! slice: an access outside the workspace is an error, which only a bug can cause.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
@@ -18,39 +18,39 @@ use crate::batch::{Run, Span};
 use crate::nn::Transformer;
 use core::fmt;
 
-/// How to search.
+/// The options of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Search {
-    /// Hypotheses kept at each step, at least 1; 1 is greedy.
+    /// K, the number of hypotheses kept at each step, at least 1; 1 is greedy search.
     pub beam: usize,
-    /// A hypothesis of n tokens (EOS included) scores its log-probability over `n ^ length_penalty`.
+    /// A hypothesis of n tokens (EOS included) scores its log-probability divided by `n ^ length_penalty`.
     pub length_penalty: f32,
-    /// Tokens before EOS at least; fairseq's default is 1.
+    /// The minimum number of tokens before EOS; fairseq's default is 1.
     pub min_length: usize,
-    /// What no hypothesis has among its tokens.
+    /// Tokens that no hypothesis contains.
     pub forbidden: Forbidden,
 }
 
 /// One sentence to translate.
 #[derive(Clone, Copy, Debug)]
 pub struct Sentence {
-    /// Its rows of the memory.
+    /// Its rows of the encoder's output.
     pub memory: Run,
-    /// Tokens before EOS at most; at least 1. Where it is below [`Search::min_length`], it wins.
+    /// The maximum number of tokens before EOS; at least 1. Has priority over [`Search::min_length`].
     pub max_length: usize,
 }
 
-/// Why a search could not be run.
+/// Why a search failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The workspace is too small.
     Workspace {
-        /// Words of `u32` and of `f32` needed, see [`Search::workspace`].
+        /// The needed elements of `u32` and of `f32`, see [`Search::workspace`].
         needed: (usize, usize),
     },
     /// The device was lost.
     Lost(Lost),
-    /// A beam of 0, or a step outside its workspace: a bug.
+    /// A beam of 0, or an access outside the workspace: a bug.
     Fault,
 }
 
@@ -75,11 +75,11 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl Search {
-    /// One hypothesis, length penalty 1, one token before EOS at least, none forbidden.
+    /// Greedy search: one hypothesis, length penalty 1, at least one token before EOS, no forbidden tokens.
     pub const GREEDY: Self =
         Self { beam: 1, length_penalty: 1.0, min_length: 1, forbidden: Forbidden::NONE };
 
-    /// The `u32` and `f32` elements that a search over `sentences` of at most `max_length` tokens works in.
+    /// The `u32` and `f32` elements of a search's workspace, for `sentences` of at most `max_length` tokens.
     pub const fn workspace(&self, sentences: usize, max_length: usize) -> (usize, usize) {
         let (rows, width) = (sentences.saturating_mul(self.beam), self.beam.saturating_mul(2));
         let history = rows.saturating_mul(2).saturating_mul(max_length.saturating_add(1));
@@ -89,7 +89,11 @@ impl Search {
         (words, rows.saturating_mul(width.saturating_add(3)))
     }
 
-    /// Translates `sentences` over `memory` `[N, D]`, the encoder's output. The result lies in `words` and `floats`.
+    /// Translates `sentences` over `memory` `[N, D]`, the encoder's output. The result borrows `words` and `floats`.
+    ///
+    /// # Errors
+    ///
+    /// The workspace is too small, the beam is 0, or the device was lost.
     pub fn run<'w, B: Decode, const N: usize>(
         &self,
         b: &mut B,
@@ -116,7 +120,7 @@ impl Search {
     }
 }
 
-/// Cuts `n` elements off the front; none where there are fewer.
+/// Cuts `n` elements off the front; an empty slice if there are fewer.
 fn cut<'w, T: Default>(from: &mut &'w mut [T], n: usize) -> &'w mut [T] {
     let (head, tail) = core::mem::take(from).split_at_mut_checked(n).unwrap_or((&mut [], &mut []));
     *from = tail;

@@ -1,4 +1,4 @@
-//! A search, a token at a time.
+//! A search, one step (a token of each row) at a time.
 
 use super::candidates::Candidates;
 use super::found::{Ended, Finished, Found, History};
@@ -10,16 +10,16 @@ use crate::config::Special;
 use crate::nn::{Cache, Transformer};
 use core::ops::Range;
 
-/// A search that is run a token at a time.
+/// A search that runs one step at a time.
 pub(crate) struct Steps<'w> {
     state: State<'w>,
     longest: usize,
-    /// The step that comes next.
+    /// The number of the next step.
     at: usize,
 }
 
 impl<'w> Steps<'w> {
-    /// Over workspaces that are large enough, see [`Search::workspace`]; over others every step is a fault.
+    /// A search in workspaces of the size [`Search::workspace`]. In smaller ones every step is a fault.
     pub fn new(
         how: Search,
         special: Special,
@@ -31,7 +31,8 @@ impl<'w> Steps<'w> {
         Self { state: State::new(how, special, sentences, longest, words, floats), longest, at: 0 }
     }
 
-    /// One more token for each live row; whether there is more to do. `cache` has room for `longest + 1` tokens.
+    /// Decodes one more token of each live row. Returns whether steps remain. `cache` has room for `longest + 1`
+    /// tokens.
     pub fn step<B: Decode, const N: usize>(
         &mut self,
         b: &mut B,
@@ -59,23 +60,23 @@ impl<'w> Steps<'w> {
         self.state.how.beam
     }
 
-    /// The token that the last step wrote, where one row is alive and possible: with a beam of 1 it is final.
+    /// The token of the last step, if a single possible row is live: with a beam of 1 this token is final.
     pub fn newest(&self) -> Option<u32> {
         let State { live, ids, beams, .. } = &self.state;
         let possible = *live == 1 && beams.scores.first().is_some_and(|x| *x > f32::NEG_INFINITY);
         if possible { ids.first().copied() } else { None }
     }
 
-    /// What was found.
+    /// The results of the search.
     pub fn found(self) -> Found<'w> {
         let State { history, finished, special, .. } = self.state;
         Found { history, finished, eos: special.eos }
     }
 }
 
-/// Rows being decoded, sentence after sentence.
+/// The rows being decoded, one sentence after the other.
 struct Beams<'w> {
-    /// Where each is in the [`History`].
+    /// The place of each row in the [`History`].
     places: &'w mut [u32],
     scores: &'w mut [f32],
 }
@@ -92,26 +93,26 @@ impl<'w> Beams<'w> {
     }
 }
 
-/// How a beam goes on.
+/// A continuation of a beam.
 #[derive(Clone, Copy)]
 struct Choice {
     row: usize,
     token: u32,
-    /// Of the beam with the token.
+    /// The score of the beam with the token.
     score: f32,
 }
 
 struct State<'w> {
     how: Search,
     special: Special,
-    /// Rows being decoded.
+    /// The number of rows being decoded.
     live: usize,
     history: History<'w>,
     finished: Finished<'w>,
     beams: Beams<'w>,
-    /// What `beams` will be after the step.
+    /// The beams after the step.
     next: Beams<'w>,
-    /// The row that each live row was before the last step.
+    /// The row of each live row's parent before the last step.
     parents: &'w mut [u32],
     /// The last token of each live row.
     ids: &'w mut [u32],
@@ -156,12 +157,12 @@ impl<'w> State<'w> {
         (*self.beams.places.get(row)? as usize).checked_div(self.how.beam)
     }
 
-    /// The sentence of `row`, out of all.
+    /// The sentence of `row`.
     fn of<'s>(&self, row: usize, sentences: &'s [Sentence]) -> Option<&'s Sentence> {
         sentences.get(self.sentence(row)?)
     }
 
-    /// The tokens that the live rows go on from, at step `at`.
+    /// The last tokens of the live rows, the input of step `at`.
     fn tokens<B: Decode>(&mut self, b: &mut B, at: usize) -> Option<Tokens<B::Index>> {
         let rows = self.live;
         let words = self.ids.get_mut(..rows)?;
@@ -170,7 +171,7 @@ impl<'w> State<'w> {
         Some(Tokens { ids, positions: b.index(words), rows, zero_padding: false, first: 0 })
     }
 
-    /// A grid of the live rows, one query each, over `keys(row)`.
+    /// A grid with one query for each live row, over `keys(row)`.
     fn grid<B: Decode>(
         &mut self,
         b: &mut B,
@@ -196,7 +197,7 @@ impl<'w> State<'w> {
         })
     }
 
-    /// The best continuations of each live row, at step `at`.
+    /// Computes the best continuations of each live row, at step `at`.
     fn predict<B: Decode, const N: usize>(
         &mut self,
         b: &mut B,
@@ -233,7 +234,7 @@ impl<'w> State<'w> {
         Allow { special: self.special, end, forbidden: self.how.forbidden }
     }
 
-    /// Sets the log-probability of each row's end aside, where the next scores will be.
+    /// Stores the log-probability of EOS of each row in the scores of the next beams.
     fn keep_ends(&mut self) -> Option<()> {
         for (row, kept) in self.next.scores.get_mut(..self.live)?.iter_mut().enumerate() {
             *kept = self.candidates.head(row)?.log_probability;
@@ -245,7 +246,7 @@ impl<'w> State<'w> {
         self.candidates.only_end(row, *self.next.scores.get(row)?)
     }
 
-    /// Chooses each sentence's next beams from the candidates, and ends what ended.
+    /// Chooses each sentence's next beams from the candidates, and collects ended hypotheses.
     fn advance(&mut self, sentences: &[Sentence], at: usize) -> Result<(), Error> {
         let (mut from, mut to) = (0, 0);
         while from < self.live {
@@ -269,7 +270,7 @@ impl<'w> State<'w> {
         Some(())
     }
 
-    /// One sentence's part of [`State::advance`]; its new rows begin at `to`. Returns where they end.
+    /// [`State::advance`] for one sentence, whose new rows begin at `to`. Returns the end of its new rows.
     fn choose(
         &mut self,
         sentence: usize,
@@ -292,7 +293,7 @@ impl<'w> State<'w> {
         if last || self.full(sentence)? {
             return Ok(to);
         }
-        // A vocabulary too small to fill the beam: rows that can never be chosen from.
+        // The vocabulary is too small to fill the beam: these rows have probability 0.
         let never = Choice { row: rows.start, token: eos, score: f32::NEG_INFINITY };
         for k in kept..beam {
             self.keep(sentence, k, to, at, never).ok_or(Error::Fault)?;
@@ -306,7 +307,7 @@ impl<'w> State<'w> {
         Ok(count >= self.how.beam)
     }
 
-    /// The best that is left to some rows: it is the head of one of them.
+    /// The best remaining candidate of some rows.
     fn best(&self, rows: Range<usize>) -> Result<Option<Choice>, Error> {
         let scores = self.beams.scores.get(rows.clone()).ok_or(Error::Fault)?;
         let mut best: Option<Choice> = None;
@@ -320,7 +321,7 @@ impl<'w> State<'w> {
         Ok(best)
     }
 
-    /// Ends a hypothesis.
+    /// Adds the ended hypothesis of `choice` to the results.
     fn end(&mut self, sentence: usize, at: usize, choice: Choice) -> Option<()> {
         let length = libm::powf((at + 1) as f32, self.how.length_penalty);
         let place = *self.beams.places.get(choice.row)?;
@@ -328,7 +329,7 @@ impl<'w> State<'w> {
         self.finished.push(sentence, ended)
     }
 
-    /// Makes `choice` the sentence's beam `k` after this step; the sentence's rows begin at `to`.
+    /// Makes `choice` beam `k` of the sentence after this step; the sentence's rows begin at `to`.
     fn keep(
         &mut self,
         sentence: usize,

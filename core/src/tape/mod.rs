@@ -1,6 +1,7 @@
-//! Gradients: a backend that records another one, and plays the list backwards.
+//! Gradients: a backend that records the operations of another backend, and plays them backwards.
 //!
-//! Training mode is a type. `model.decode` on a `Tape<Cpu>` drops out and records; on `Cpu` it does neither.
+//! The type of the backend selects training: `model.decode` on a `Tape<Cpu>` applies dropout and records; on `Cpu` it
+//! does neither.
 
 mod ops;
 
@@ -19,20 +20,20 @@ use ops::{Grads, Id, Map, Op};
 /// A value on the tape.
 #[derive(Clone)]
 pub struct Var<T> {
-    /// What it is.
+    /// The value.
     pub value: T,
-    /// Rows of the whole batch before its first, where it has rows of a batch.
+    /// The rows of the whole batch before this value's first row, if its rows are rows of a batch.
     first: usize,
     id: Id,
 }
 
-/// Records what is done with a backend.
+/// Records the operations of a backend.
 pub struct Tape<'b, B: Train> {
     backend: &'b mut B,
     ops: Vec<Op<B::Tensor, B::Index>>,
     grads: Grads<B::Tensor>,
     leaves: Vec<(Id, Shape)>,
-    /// Of the dropout masks, each of which draws from a stream of its own.
+    /// The key of the dropout masks. Each mask draws from a stream of its own.
     key: u64,
     masks: u64,
 }
@@ -50,12 +51,12 @@ impl<'b, B: Train> Tape<'b, B> {
         }
     }
 
-    /// The backend underneath, for what needs no gradient.
+    /// The wrapped backend, for operations without a gradient.
     pub fn backend(&mut self) -> &mut B {
         self.backend
     }
 
-    /// A parameter: [`Tape::backward`] returns its gradient, in the order of the calls.
+    /// A parameter. [`Tape::backward`] returns the gradients of parameters in the order of these calls.
     pub fn leaf(&mut self, value: B::Tensor) -> Var<B::Tensor> {
         let shape = self.backend.shape(&value);
         let var = self.var(value, 0);
@@ -63,7 +64,7 @@ impl<'b, B: Train> Tape<'b, B> {
         var
     }
 
-    /// Maps of all layers (each `[H, A]`) through an alignment module `w` `[M, C]`, `b` `[M]` -> `[M, A]`.
+    /// Aligns the maps of all layers (each `[H, A]`) with `w` `[M, C]`, `b` `[M]` -> `[M, A]`.
     pub fn align(
         &mut self,
         maps: &[Var<B::Tensor>],
@@ -85,7 +86,7 @@ impl<'b, B: Train> Tape<'b, B> {
         y
     }
 
-    /// Counts [`Train::token_loss`] in; returns its values `[5]`.
+    /// Computes [`Train::token_loss`] and adds its gradients to the tape. Returns the values `[5]`.
     pub fn token_loss(
         &mut self,
         hidden: &Var<B::Tensor>,
@@ -113,7 +114,7 @@ impl<'b, B: Train> Tape<'b, B> {
         loss.values
     }
 
-    /// Counts [`Train::map_loss`] in; returns its value `[1]`.
+    /// Computes [`Train::map_loss`] and adds its gradient to the tape. Returns the value `[1]`.
     pub fn map_loss(
         &mut self,
         student: &Var<B::Tensor>,
@@ -128,7 +129,7 @@ impl<'b, B: Train> Tape<'b, B> {
         loss.value
     }
 
-    /// The gradients of all leaves; zeros for those that no loss reaches. A tape is played once.
+    /// Plays the tape. Returns the gradients of all leaves, zeros for a leaf that no loss depends on.
     pub fn backward(self) -> Vec<B::Tensor> {
         let Self { backend, mut ops, mut grads, leaves, .. } = self;
         while let Some(op) = ops.pop() {
@@ -144,7 +145,7 @@ impl<'b, B: Train> Tape<'b, B> {
         Var { value, first, id: self.grads.place() }
     }
 
-    /// Records how the first term, masked, and the second became a sum and its norm.
+    /// Records that `term`, masked, plus `residual` became `sum`, and that the layer norm of `sum` is `normed`.
     fn joined(
         &mut self,
         mut term: Id,
@@ -165,29 +166,29 @@ impl<'b, B: Train> Tape<'b, B> {
         normed
     }
 
-    /// The dropout of what joins `residual`.
+    /// Probability and key of the dropout before the sum with `residual`; `None` without dropout.
     fn next_mask(&mut self, p: f32, residual: &Var<B::Tensor>) -> Option<(f32, u64)> {
         (p > 0.0).then(|| (p, self.next_key(self.elements_before(residual))))
     }
 
-    /// The key of the next mask, for elements of which `first` of the whole batch come before.
+    /// The key of the next mask, for elements that begin at element `first` of the whole batch.
     fn next_key(&mut self, first: usize) -> u64 {
         self.masks += 1;
         rng::from_index(rng::derive(self.key, self.masks), first as u32)
     }
 
-    /// The elements of the whole batch before those of `x`.
+    /// The elements of the whole batch before the first element of `x`.
     fn elements_before(&self, x: &Var<B::Tensor>) -> usize {
         x.first * self.backend.shape(&x.value).cols()
     }
 }
 
-/// The parameters themselves.
+/// The values of the parameters.
 fn values<T>(params: [&Var<T>; 2]) -> [&T; 2] {
     params.map(|param| &param.value)
 }
 
-/// What is not recorded goes to the backend underneath.
+/// Forwarded to the wrapped backend, unrecorded.
 impl<B: Train> Device for Tape<'_, B> {
     type Tensor = Var<B::Tensor>;
     type Index = B::Index;
@@ -224,7 +225,7 @@ impl<B: Train> Device for Tape<'_, B> {
     }
 }
 
-/// Recording: run the operation, keep what its gradient takes.
+/// Recording: runs the operation and keeps the values that its gradient needs.
 impl<B: Train> Backend for Tape<'_, B> {
     type Param = Var<B::Tensor>;
 

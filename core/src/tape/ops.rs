@@ -1,4 +1,4 @@
-//! What is remembered of each operation, and all derivative rules on one screen.
+//! The recorded operations, and all derivative rules on one screen.
 
 use super::Var;
 use crate::backend::{Attend, SavedAttend, Train};
@@ -7,10 +7,10 @@ use crate::config::Activation;
 use crate::shape::Shape;
 use alloc::vec::Vec;
 
-/// Where a value's gradient is gathered.
+/// The index of a value's gradient.
 pub(super) type Id = usize;
 
-/// Gradients by [`Id`], as far as they have come.
+/// The gradients summed so far, by [`Id`].
 pub(super) struct Grads<T>(Vec<Option<T>>);
 
 impl<T> Default for Grads<T> {
@@ -42,7 +42,7 @@ impl<T> Grads<T> {
     }
 }
 
-/// One recorded operation: the ids of what went in and came out (`y`), and what the gradient takes.
+/// One recorded operation: the ids of inputs and output (`y`), and the values that the gradient needs.
 pub(super) enum Op<T, I> {
     Embed {
         table: Id,
@@ -108,7 +108,7 @@ pub(super) struct Map<T> {
 }
 
 impl<T: Clone, I: Clone> Op<T, I> {
-    /// Turns the gradient of what came out into gradients of what went in. An output without one is skipped.
+    /// Adds the gradients of the inputs, from the gradient of the output. Skipped if the output has no gradient.
     pub fn play<B: Train<Tensor = T, Index = I>>(self, b: &mut B, grads: &mut Grads<T>) {
         match self {
             Op::Embed { table, shape, tokens, y } => {

@@ -1,10 +1,10 @@
-//! Tables that contradict themselves are refused before anything is read by them.
+//! Checks of the tables, before they are used.
 
 use super::error::{Error, Part};
 use super::tables::{Merge, Tokenizer, character, two};
 
 impl<'a> Tokenizer<'a> {
-    /// Everything that encoding and decoding rely on.
+    /// Checks everything that encoding and decoding rely on.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.check_texts()?;
         self.check_characters()?;
@@ -12,14 +12,14 @@ impl<'a> Tokenizer<'a> {
         self.check_merges()
     }
 
-    /// The texts lie one after another, are UTF-8 and not empty; as many as there are characters are one.
+    /// The texts are contiguous, UTF-8 and not empty. As many texts as there are characters have one character.
     fn check_texts(&self) -> Result<(), Error> {
         let mut end = 0;
         let mut single = 0_usize;
         for (at, start) in (0..=u16::MAX).zip(self.starts) {
             let damaged = Error::Damaged(Part::Text, at);
             let start = u32::from_le_bytes(*start) as usize;
-            // Before the first token's there is nothing, and the last entry is an end only.
+            // The first text begins at 0; the last entry is only an end.
             if at == 0 && start != 0 || at > 0 && start <= end || start > self.texts.len() {
                 return Err(damaged);
             }
@@ -54,7 +54,7 @@ impl<'a> Tokenizer<'a> {
         Ok(())
     }
 
-    /// The merges are shared out among the left tokens, without gap or overlap.
+    /// The ranges of merges of the left tokens are contiguous.
     fn check_lefts(&self) -> Result<(), Error> {
         let mut start = 0;
         for (at, entry) in (0..=u16::MAX).zip(self.lefts) {
@@ -70,7 +70,7 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// The merges of each left token ascend, have a rank, and result in the text of both.
+    /// The merges of each left token ascend, have a rank, and result in the concatenation of both texts.
     fn check_merges(&self) -> Result<(), Error> {
         let mut number = 0_u16;
         for at in 0..self.tokens_with_text() {
@@ -88,7 +88,7 @@ impl<'a> Tokenizer<'a> {
         Ok(())
     }
 
-    /// Whether the rank is one of M, and the result is what its halves spell.
+    /// Whether the rank is below M, and the result is the concatenation of both texts.
     fn is_sound(&self, left: u16, merge: Merge) -> bool {
         let text = |id: u16| self.text(id.checked_sub(self.reserved)?);
         let halves = || Some((self.text(left)?, text(merge.right)?, text(merge.result)?));

@@ -4,15 +4,16 @@ use super::MARK;
 use super::error::Error;
 use super::tables::{Piece, Tokenizer};
 
-/// Stands for a byte that belongs to no character.
+/// Replaces a byte that is not part of a character.
 const LOST: char = char::REPLACEMENT_CHARACTER;
-/// Bytes of as many of it as can come at once: three bytes wait, at most, for a fourth.
+/// The maximum bytes of replacements written at once: up to three bytes wait for a fourth.
 pub(super) const MOST_LOST: usize = LOST.len_utf8().saturating_mul(3);
 
 impl<'a> Tokenizer<'a> {
-    /// The text of `ids` as UTF-8 at the beginning of `out`, by the rule of [`Speller`]; returns its bytes.
+    /// Decodes `ids` to UTF-8 at the beginning of `out`, as [`Speller`] does; returns the number of bytes.
     ///
     /// # Errors
+    ///
     /// [`Error::Token`], and [`Error::Room`] with the exact size.
     pub fn decode(&self, ids: &[u32], out: &mut [u8]) -> Result<usize, Error> {
         let (mut sink, mut speller) = (Sink { out, len: 0 }, Speller::default());
@@ -23,13 +24,13 @@ impl<'a> Tokenizer<'a> {
         sink.written()
     }
 
-    /// What decodes token by token.
+    /// A decoder for single tokens.
     pub fn stream(&self) -> Stream<'a> {
         Stream { tokenizer: *self, speller: Speller::default() }
     }
 }
 
-/// Decodes token by token, for text that appears while it is being found: the pieces together are the text of
+/// Decodes token by token, to show text during the search. The concatenated pieces equal the text of
 /// [`Tokenizer::decode`].
 #[derive(Clone, Copy, Debug)]
 pub struct Stream<'a> {
@@ -38,13 +39,14 @@ pub struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// The text that `id` completes, as UTF-8 at the beginning of `out`; returns its bytes: none for a
-    /// special token, or for a byte within a character, which is kept until the character is whole.
+    /// Writes the text completed by `id` as UTF-8 to the beginning of `out`; returns the number of bytes. That is 0 for
+    /// a special token, and for a byte of an incomplete character, which is kept until the character is complete.
     ///
-    /// [`Tokenizer::stream_bytes`] are always enough for `out`.
+    /// [`Tokenizer::stream_bytes`] is always a sufficient length of `out`.
     ///
     /// # Errors
-    /// [`Error::Token`], and [`Error::Room`] with the exact size. The stream is then as it was.
+    ///
+    /// [`Error::Token`], and [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn push(&mut self, id: u32, out: &mut [u8]) -> Result<usize, Error> {
         let (mut sink, mut speller) = (Sink { out, len: 0 }, self.speller);
         speller.push(self.tokenizer.piece(id).ok_or(Error::Token(id))?, &mut sink);
@@ -53,11 +55,12 @@ impl Stream<'_> {
         Ok(written)
     }
 
-    /// What is left at the end: a `�` for each byte that still waits for others, at most 9 bytes. The
-    /// stream is then ready for another text.
+    /// Writes the rest at the end: a `�` for each byte of an incomplete character, at most 9 bytes. The stream is then
+    /// ready for another text.
     ///
     /// # Errors
-    /// [`Error::Room`] with the exact size. The stream is then as it was.
+    ///
+    /// [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         let (mut sink, mut speller) = (Sink { out, len: 0 }, self.speller);
         speller.flush(&mut sink);
@@ -67,25 +70,24 @@ impl Stream<'_> {
     }
 }
 
-/// The rule by which tokens become text, one after the other, on device and host alike:
+/// The conversion of tokens to text, one token after the other, the same on device and host:
 ///
-/// * Special tokens are skipped, as if they were not there.
-/// * Neighbouring bytes spell characters in UTF-8. Each byte that belongs to none becomes `�`, and no other: the
-///   characters around it stay.
-/// * Every `▁` becomes a space; those of the first token are left out, where neighbouring bytes are one token.
-/// * So that a text is one line for whoever reads it, everything that may end a line, and every other control
-///   character, becomes a space.
+/// * Special tokens are skipped.
+/// * Consecutive bytes are decoded as UTF-8. Each byte that is not part of a character becomes `�`; the characters
+///   around it stay.
+/// * Every `▁` becomes a space. Those of the first token are dropped; consecutive bytes are one token here.
+/// * Line separators and all other control characters become spaces, so that a text is a single line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Speller {
     pending: Pending,
-    /// Whether a token with text has come.
+    /// Whether a token with text was pushed.
     texts: bool,
-    /// Whether a byte has come.
+    /// Whether a byte was pushed.
     bytes: bool,
 }
 
 impl Speller {
-    /// Adds to `out` the characters that a token completes.
+    /// Appends the characters completed by a token to `out`.
     pub fn push(&mut self, piece: Piece<'_>, out: &mut impl Extend<char>) {
         match piece {
             Piece::Special => {}
@@ -103,14 +105,14 @@ impl Speller {
         }
     }
 
-    /// Adds a `�` for each byte that waits for others: at most 3.
+    /// Appends a `�` for each byte of an incomplete character: at most 3.
     pub fn flush(&mut self, out: &mut impl Extend<char>) {
         out.extend(core::iter::repeat_n(LOST, self.pending.len));
         self.pending.len = 0;
     }
 }
 
-/// Adds a character to `out`; `first` says that it is of the first token.
+/// Appends a character to `out`; `first`: the character is part of the first token.
 fn write(c: char, first: bool, out: &mut impl Extend<char>) {
     match c {
         MARK if first => {}
@@ -119,7 +121,7 @@ fn write(c: char, first: bool, out: &mut impl Extend<char>) {
     }
 }
 
-/// Bytes that may become a character, at most 3 between calls.
+/// The bytes of an incomplete character, at most 3 between calls.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pending {
     bytes: [u8; 4],
@@ -127,8 +129,8 @@ struct Pending {
 }
 
 impl Pending {
-    /// Adds a byte and emits the character that it completes; a [`LOST`] for each byte that cannot become
-    /// part of one any more.
+    /// Adds a byte. Emits the character that it completes, and a [`LOST`] for each byte that cannot be part of a
+    /// character.
     fn push(&mut self, byte: u8, mut emit: impl FnMut(char)) {
         if let Some(slot) = self.bytes.get_mut(self.len) {
             *slot = byte;
@@ -152,7 +154,7 @@ impl Pending {
     }
 }
 
-/// Text going into a buffer; when that is full, it is only measured.
+/// Text written to a buffer; once the buffer is full, only measured.
 struct Sink<'o> {
     out: &'o mut [u8],
     len: usize,
@@ -163,7 +165,7 @@ impl Extend<char> for Sink<'_> {
         for c in characters {
             let end = self.len.saturating_add(c.len_utf8());
             if let Some(slots) = self.out.get_mut(self.len..end) {
-                // Into the slots at once, the compiler would keep a panic for too few of them.
+                // Encoding directly into the slots would link a panic for too few slots.
                 let mut bytes = [0; 4];
                 let bytes = c.encode_utf8(&mut bytes).bytes();
                 slots.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);

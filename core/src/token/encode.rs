@@ -6,18 +6,19 @@ use super::tables::{SPECIAL, Tokenizer};
 use crate::config::token::UNK;
 
 impl Tokenizer<'_> {
-    /// The tokens of a line, without a final `EOS`, at the beginning of `out`; returns how many. A line that is
-    /// empty once it is normalised has none.
+    /// Encodes a line to tokens, without a final `EOS`, at the beginning of `out`; returns the number of tokens, 0 if
+    /// the normalised line is empty.
     ///
-    /// The merges of a word happen within `out`: it must hold the tokens before each word and then as many
-    /// as the word has characters (bytes, of characters spelt as bytes). [`Tokenizer::room`] is enough for
-    /// every vocabulary and text; for a text in NFC and a vocabulary that has `▁`, one for each byte of the
-    /// text and one more.
+    /// A word is merged within `out`, which must hold the tokens before each word, and then one token for each
+    /// character of the word (one for each byte of a character spelt as bytes). [`Tokenizer::room`] is sufficient for
+    /// every vocabulary and text. For a text in NFC and a vocabulary with `▁`, the number of bytes of the text plus one
+    /// is sufficient.
     ///
-    /// Time is proportional to the text, and within one word to its length times the number of different
-    /// merges that it meets: some for words, up to all of M for a very long text without spaces.
+    /// Time is proportional to the text, and within one word to its length times the number of different merges in it:
+    /// a few for a usual word, up to all M for a very long text without spaces.
     ///
     /// # Errors
+    ///
     /// [`Error::Room`].
     pub fn encode(&self, text: &str, out: &mut [u32]) -> Result<usize, Error> {
         match self.encode_front(text, out) {
@@ -26,8 +27,8 @@ impl Tokenizer<'_> {
         }
     }
 
-    /// [`Tokenizer::encode`] of as much of a line as there is room for: how many tokens there are, all of them of
-    /// whole words, and, where they are not all, a size that would be enough.
+    /// [`Tokenizer::encode`] of as many whole words of a line as fit in `out`. Returns the number of their tokens and,
+    /// if the line did not fit, a sufficient size.
     pub fn encode_front(&self, text: &str, out: &mut [u32]) -> (usize, Option<usize>) {
         let mut word = Word { out, start: 0, end: 0 };
         let mut cut = false;
@@ -44,9 +45,10 @@ impl Tokenizer<'_> {
         (word.end, None)
     }
 
-    /// [`Tokenizer::encode`] of bytes that may not be text.
+    /// [`Tokenizer::encode`] of bytes that may not be UTF-8.
     ///
     /// # Errors
+    ///
     /// [`Error::Utf8`] and [`Error::Room`].
     pub fn encode_bytes(&self, text: &[u8], out: &mut [u32]) -> Result<usize, Error> {
         let text =
@@ -54,17 +56,17 @@ impl Tokenizer<'_> {
         self.encode(text, out)
     }
 
-    /// Tokens that are room enough to encode any text of `bytes` bytes.
+    /// A number of tokens that is sufficient for any text of `bytes` bytes.
     pub const fn room(&self, bytes: usize) -> usize {
-        // A space may be spelt as the three bytes of its mark; NFC at most triples a text, as U+1D160.
+        // A space may become the three bytes of `▁`; NFC at most triples a text, as with U+1D160.
         bytes.saturating_add(1).saturating_mul(MARK.len_utf8())
     }
 
-    /// A buffer that is enough for the rest of `text`, from its character `at` on.
+    /// A size of `out` that is sufficient for the rest of `text`, from character `at` on.
     #[cold]
     fn enough(&self, word: &Word<'_>, text: &str, at: usize) -> usize {
         let mut needed = word.end;
-        // Of the character `at`, some bytes may be in `out` already: they are counted twice.
+        // Bytes of the character `at` that are in `out` already are counted twice.
         for c in self.normalization().marked(text).skip(at) {
             self.spell(c, |_| {
                 needed = needed.saturating_add(1);
@@ -74,7 +76,7 @@ impl Tokenizer<'_> {
         needed
     }
 
-    /// Hands the tokens of one character to `push`, until it refuses one.
+    /// Calls `push` with the tokens of one character, until it returns false.
     fn spell(&self, c: char, mut push: impl FnMut(u16) -> bool) -> bool {
         if let Some(id) = self.character(c) {
             return push(id);
@@ -87,7 +89,7 @@ impl Tokenizer<'_> {
         bytes.map(|byte| SPECIAL.saturating_add(u16::from(byte))).all(push)
     }
 
-    /// Appends a token to the word, if there is room.
+    /// Appends a token to the word, if it fits.
     fn push(&self, word: &mut Word<'_>, id: u16) -> bool {
         let Some(slot) = word.out.get_mut(word.end) else { return false };
         *slot = Symbol { id, rank: NONE }.pack();
@@ -98,7 +100,7 @@ impl Tokenizer<'_> {
         true
     }
 
-    /// Finds the rank of the symbol `at` and the next.
+    /// Computes the rank of the symbol at index `at` and the next symbol.
     fn join(&self, symbols: &mut [u32], at: usize) -> u16 {
         let Some([left, right]) = symbols.get_mut(at..).and_then(|rest| rest.first_chunk_mut())
         else {
@@ -111,7 +113,7 @@ impl Tokenizer<'_> {
         rank
     }
 
-    /// Merges the word until nothing can be, leaves its tokens, and begins the next word.
+    /// Merges the word as far as possible, writes its tokens, and begins the next word.
     fn close(&self, word: &mut Word<'_>) {
         let symbols = word.out.get_mut(word.start..word.end).unwrap_or_default();
         let mut lowest = symbols.iter().map(|symbol| Symbol::unpack(*symbol).rank).min();
@@ -119,7 +121,7 @@ impl Tokenizer<'_> {
         while let Some(rank) = lowest.filter(|rank| *rank != NONE) {
             let symbols = symbols.get_mut(..len).unwrap_or_default();
             let pass = self.pass(symbols, rank);
-            // A rank that merges nothing does not occur in tables that were checked.
+            // In checked tables every rank merges at least one pair.
             lowest = Some(pass.lowest).filter(|_| pass.len < len);
             len = pass.len;
         }
@@ -130,9 +132,9 @@ impl Tokenizer<'_> {
         word.start = word.end;
     }
 
-    /// Merges the pairs of rank `rank`, the lowest there is, from left to right.
+    /// Merges the pairs of rank `rank`, the lowest of the word, from left to right.
     ///
-    /// As long as no merge makes a pair of a lower rank, the next of this rank is the next in order.
+    /// Stops when a merge makes a pair of the same or a lower rank, which may come before the remaining pairs.
     fn pass(&self, symbols: &mut [u32], rank: u16) -> Pass {
         let (mut read, mut pass) = (0_usize, Pass { len: 0, lowest: NONE });
         let mut merging = true;
@@ -147,7 +149,7 @@ impl Tokenizer<'_> {
                 read = next;
                 continue;
             };
-            // The result stands where the right half stood, so that it and what follows are neighbours.
+            // The result takes the place of the right half, so that it is next to the following symbol.
             if let Some(slot) = symbols.get_mut(next) {
                 *slot = Symbol { id: merge.result, rank: NONE }.pack();
             }
@@ -165,22 +167,22 @@ impl Tokenizer<'_> {
     }
 }
 
-/// The symbols of the word that is being read, `start..end` of `out`; before them are tokens.
+/// The symbols of the current word, `start..end` of `out`; the tokens before it are final.
 struct Word<'o> {
     out: &'o mut [u32],
     start: usize,
     end: usize,
 }
 
-/// One pass over a word: the symbols kept so far, and the lowest rank among all of them but the last,
-/// whose rank may still change.
+/// One pass over a word: the number of symbols kept, and the lowest rank of all of them but the last, whose rank may
+/// still change.
 struct Pass {
     len: usize,
     lowest: u16,
 }
 
 impl Pass {
-    /// Appends a symbol to those kept.
+    /// Appends a symbol to the kept symbols.
     fn keep(&mut self, symbols: &mut [u32], symbol: Symbol) {
         self.lowest = self.lowest.min(self.last_rank(symbols));
         if let Some(slot) = symbols.get_mut(self.len) {
@@ -189,7 +191,7 @@ impl Pass {
         self.len = self.len.saturating_add(1);
     }
 
-    /// Gives the last symbol kept the rank that its token has beside its new neighbour.
+    /// Updates the rank of the last kept symbol for its new neighbour.
     fn rejoin(&self, symbols: &mut [u32], rank: impl Fn(u16) -> u16) -> u16 {
         let last = self.len.checked_sub(1).and_then(|last| symbols.get_mut(last));
         last.map_or(NONE, |last| {
@@ -206,10 +208,10 @@ impl Pass {
     }
 }
 
-/// No merge: ranks are below M, which is at most this.
+/// The rank of a pair without a merge: ranks are below M, which is at most this number.
 const NONE: u16 = u16::MAX;
 
-/// A token of a word and the rank of its merge with the next, both in one place of the output.
+/// A token of a word, and the rank of its merge with the next token, packed into one `u32`.
 #[derive(Clone, Copy)]
 struct Symbol {
     id: u16,
@@ -226,7 +228,7 @@ impl Symbol {
     }
 }
 
-/// Whether a piece begins at this character, whatever is before it.
+/// Whether a piece begins at this character, regardless of the character before it.
 fn opens(c: char) -> bool {
     c == MARK || c.is_ascii_punctuation()
 }

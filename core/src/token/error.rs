@@ -1,16 +1,16 @@
-//! What can be wrong with tables, with text, and with buffers.
+//! Errors of tables, text and buffers.
 
 use core::fmt;
 
-/// The parts of the tables.
+/// The parts of the tables, for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Part {
     /// The first 16 bytes.
     Header,
-    /// The text of a token, or where it lies.
+    /// The text of a token, or its position.
     Text,
-    /// Which merges have a token as their left one.
+    /// The range of merges of a left token.
     Left,
     /// A token of one character.
     Character,
@@ -18,29 +18,29 @@ pub enum Part {
     Merge,
 }
 
-/// Why there is no tokenizer, or no result.
+/// Why tables are rejected, or an operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {
-    /// The bytes are no tables of a vocabulary.
+    /// The bytes are not the tables of a vocabulary.
     Foreign,
-    /// The tables have a version that is not known; the newest is [`VERSION`](super::VERSION).
+    /// The version of the tables is unknown; the newest is [`VERSION`](super::VERSION).
     Version(u8),
-    /// There are fewer or more bytes than the header says, or fewer than a header.
+    /// The number of bytes does not match the header, or is less than a header.
     Length,
-    /// The tables contradict themselves: in which part, at which entry (from 0).
+    /// The tables are inconsistent, in this part at this entry (from 0).
     Damaged(Part, u16),
-    /// The text is not UTF-8 from this byte on.
+    /// The text is not UTF-8.
     Utf8 {
-        /// The first byte that belongs to no character.
+        /// The first byte that is not part of a character.
         at: usize,
     },
-    /// The buffer is too small; what it holds now is of no use.
+    /// The buffer is too small; its contents are invalid.
     Room {
-        /// A size that is enough: of text, the least, in bytes; of tokens, it may be more than the least.
+        /// A sufficient size: for text the exact number of bytes, for tokens possibly more than necessary.
         needed: usize,
     },
-    /// A token outside the vocabulary.
+    /// A token is outside the vocabulary.
     Token(u32),
 }
 

@@ -1,35 +1,35 @@
-//! Canonical composition, without a buffer for what is composed.
+//! Canonical composition (NFC), without a buffer for the result.
 //!
-//! A starter and the marks after it are decomposed, the marks put in order, and composed. However many marks
-//! there are, none is kept: they are read again and again, once for each combining class among them.
+//! A starter and the following marks are decomposed, the marks are sorted and composed. The marks are not stored,
+//! whatever their number: they are read again once for each combining class among them.
 
 mod table;
 
 use super::visible::Visible;
 
-/// Characters of the planes 0 and 1, each by its lower 16 bits.
+/// The tables of the characters of plane 0 or 1; entries are the lower 16 bits.
 struct Plane {
-    /// What can be the second of a pair, of any plane, ascending, and where its pairs begin.
+    /// The second characters of all pairs, of any plane, ascending, each with the index of its first pair.
     seconds: &'static [(u32, u16)],
-    /// The first of a pair and what both become, by the second and then by the first.
+    /// The first character and the composition of each pair, sorted by the second, then by the first character.
     pairs: &'static [[u16; 2]],
-    /// The numbers of the pairs by what they become.
+    /// The indices of the pairs, sorted by composition.
     order: &'static [u16],
-    /// Characters that become two others for good: which, the first, the second.
+    /// Characters that decompose to two and are never composed: the character, the first, the second.
     apart: &'static [[u16; 3]],
-    /// Characters that become another one: which, and the other.
+    /// Characters that decompose to one: the character, its decomposition.
     single: &'static [[u16; 2]],
-    /// Combining classes other than 0: the first character of some, how many, their class.
+    /// Combining classes other than 0: the first character of a range, the length of the range, the class.
     classes: &'static [(u16, u8, u8)],
 }
 
-/// Ideographs that become others: the first, and the others of it and of those that follow; 0 for none.
+/// Compatibility ideographs: the first of a range, and the decompositions of the range; 0 for none.
 type Ideographs = (u32, &'static [[u8; 3]]);
 
-/// The characters of a line, composed.
+/// The composed characters of a line.
 pub(super) struct Composed<'t> {
     rest: Apart<'t>,
-    /// Those after the starter that was given last.
+    /// The marks after the last starter that were not composed with it.
     marks: Option<Marks<'t>>,
 }
 
@@ -38,7 +38,7 @@ impl<'t> Composed<'t> {
         Self { rest: Apart::new(text), marks: None }
     }
 
-    /// The next character of a text where none can be composed.
+    /// The next character, if no composition is possible here.
     fn simple(&mut self) -> Option<char> {
         let mut ahead = self.rest.visible.clone();
         let c = ahead.next().filter(|c| self.rest.len == 0 && *c < FIRST_MARK)?;
@@ -49,7 +49,7 @@ impl<'t> Composed<'t> {
         })
     }
 
-    /// A starter with all that joins it. The marks that do not are left to be given.
+    /// Composes a starter with the following marks. The other marks are left in `marks`.
     fn join(&mut self, mut starter: char) -> char {
         loop {
             let marks = Marks::new(&self.rest, Some(starter));
@@ -96,15 +96,15 @@ impl Iterator for Composed<'_> {
     }
 }
 
-/// The marks from some place on in canonical order, but for those that join the starter before them.
+/// The marks from a position on, in canonical order, except those that compose with the starter before them.
 #[derive(Clone)]
 struct Marks<'t> {
     run: Apart<'t>,
     scan: Apart<'t>,
-    /// The class that is looked for.
+    /// The current combining class.
     class: u8,
     starter: Option<char>,
-    /// The class of the last mark that did not join.
+    /// The class of the last mark that did not compose.
     last: u8,
 }
 
@@ -143,11 +143,11 @@ impl Iterator for Marks<'_> {
     }
 }
 
-/// The characters of a line, each decomposed.
+/// The decomposed characters of a line.
 #[derive(Clone)]
 struct Apart<'t> {
     visible: Visible<'t>,
-    /// The rest of the last one, the next character last.
+    /// The rest of the last decomposition, in reverse order.
     held: [char; 3],
     len: usize,
 }
@@ -157,12 +157,12 @@ impl<'t> Apart<'t> {
         Self { visible: Visible::new(text), held: ['\0'; 3], len: 0 }
     }
 
-    /// The next character and its class, unless it is a starter.
+    /// The next character and its class, if it is a mark.
     fn next_mark(&mut self) -> Option<(char, u8)> {
         self.next().map(|c| (c, class(c))).filter(|(_, class)| *class > 0)
     }
 
-    /// Goes on to the next starter.
+    /// Skips to the next starter.
     fn skip_marks(&mut self) {
         let mut ahead = self.clone();
         while ahead.next_mark().is_some() {
@@ -191,22 +191,22 @@ impl Iterator for Apart<'_> {
     }
 }
 
-/// No character before it is a mark, or the second of a pair.
+/// The first character that is a mark or the second of a pair.
 const FIRST_MARK: char = '\u{300}';
 
-/// The plane of a character that has tables, and the character within it.
+/// The tables of a character's plane, and the lower 16 bits of the character.
 fn place(c: char) -> Option<(&'static Plane, u16)> {
     let code = u32::from(c);
     let plane = table::PLANES.get(usize::try_from(code >> 16).ok()?)?;
     Some((plane, code as u16))
 }
 
-/// A character of the plane of `c`.
+/// The character in the plane of `c` with these lower 16 bits.
 fn beside(c: char, low: u16) -> Option<char> {
     char::from_u32(u32::from(c) & 0xFFFF_0000 | u32::from(low))
 }
 
-/// The combining class.
+/// The combining class of a character.
 fn class(c: char) -> u8 {
     let Some((plane, low)) = place(c).filter(|_| c >= FIRST_MARK) else { return 0 };
     let after = plane.classes.partition_point(|(start, ..)| *start <= low);
@@ -217,7 +217,7 @@ fn class(c: char) -> u8 {
     }
 }
 
-/// What two characters become together.
+/// The composition of two characters, if any.
 fn compose(first: char, second: char) -> Option<char> {
     if let Some(syllable) = hangul::compose(first, second) {
         return Some(syllable);
@@ -232,7 +232,7 @@ fn compose(first: char, second: char) -> Option<char> {
     pairs.get(at).and_then(|[_, both]| beside(first, *both))
 }
 
-/// What a character becomes: one other, or two, of which the first may become others again.
+/// The decomposition of a character: one character, or two, of which the first may decompose further.
 fn decompose(c: char) -> Option<(char, Option<char>)> {
     if c < '\u{C0}' {
         return None;
@@ -255,7 +255,7 @@ fn decompose(c: char) -> Option<(char, Option<char>)> {
     Some((beside(c, first)?, char::from_u32(second)))
 }
 
-/// The first and the second of what becomes a character.
+/// The two characters of a composition.
 fn pair_of(plane: &Plane, both: u16) -> Option<(u16, u32)> {
     let of = |at: &u16| plane.pairs.get(usize::from(*at)).copied().unwrap_or_default();
     let at = plane.order.binary_search_by_key(&both, |at| of(at)[1]).ok()?;
@@ -265,7 +265,7 @@ fn pair_of(plane: &Plane, both: u16) -> Option<(u16, u32)> {
     Some((of(at)[0], *second))
 }
 
-/// What an ideograph that is there for compatibility becomes.
+/// The decomposition of a compatibility ideograph.
 fn ideograph(c: char) -> Option<char> {
     let other = table::IDEOGRAPHS.iter().find_map(|(first, others)| {
         others.get(usize::try_from(u32::from(c).checked_sub(*first)?).ok()?)
@@ -274,19 +274,19 @@ fn ideograph(c: char) -> Option<char> {
     char::from_u32(u32::from_le_bytes([a, b, c, 0])).filter(|other| *other != '\0')
 }
 
-/// Syllables of Korean, which are computed.
+/// Hangul syllables, which are computed.
 mod hangul {
     const SYLLABLE: u32 = 0xAC00;
     const LEADING: u32 = 0x1100;
     const VOWEL: u32 = 0x1161;
-    /// There is none before this one.
+    /// One below the first trailing consonant.
     const TRAILING: u32 = 0x11A7;
     const LEADINGS: u32 = 19;
     const VOWELS: u32 = 21;
     const TRAILINGS: u32 = 28;
     const SYLLABLES: u32 = LEADINGS * VOWELS * TRAILINGS;
 
-    /// The number of a character among `count` from `first` on.
+    /// The index of a character in a range of `count` characters from `first` on.
     fn number(c: char, first: u32, count: u32) -> Option<u32> {
         u32::from(c).checked_sub(first).filter(|number| *number < count)
     }

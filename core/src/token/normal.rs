@@ -1,4 +1,4 @@
-//! Text as its tokens spell it: normalised, with a mark for each space.
+//! Text in the form that is encoded: normalised, with `▁` for each space.
 
 use super::MARK;
 #[cfg(feature = "nfc")]
@@ -7,20 +7,20 @@ use super::nfc::Composed as Forms;
 use super::visible::Visible as Forms;
 use core::str::Chars;
 
-/// How a vocabulary's text is normalised; step 1 of [the module's description](super).
+/// The normalisation of text; step 1 of [the module's description](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Normalization {
-    /// Not at all.
+    /// No normalisation.
     None,
-    /// To NFC, by the feature `nfc`.
+    /// NFC, with the feature `nfc`.
     Nfc,
-    /// To NFKC, of which a device does what it does for NFC.
+    /// NFKC; on a device the same as NFC.
     Nfkc,
 }
 
 impl Normalization {
-    /// That of a byte of the tables.
+    /// The normalisation of a byte of the tables.
     pub(super) fn of_code(code: u8) -> Option<Self> {
         match code {
             0 => Some(Self::None),
@@ -30,7 +30,7 @@ impl Normalization {
         }
     }
 
-    /// The byte that stands for it in the tables.
+    /// The byte of the normalisation in the tables.
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -50,11 +50,11 @@ impl Normalization {
     }
 }
 
-/// The characters of a line with their marks.
+/// The characters of a line, with `▁` for spaces.
 pub(super) enum Marked<'t> {
-    /// As they are.
+    /// Without normalisation.
     Plain { mark: bool, chars: Chars<'t> },
-    /// Normalised. `gap`: there was a space, or nothing yet; `held`: what comes after its mark.
+    /// Normalised. `gap`: a space, or the start of the line, came before; `held`: the character after the next `▁`.
     Normal { forms: Forms<'t>, gap: bool, held: Option<char> },
 }
 

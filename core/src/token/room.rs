@@ -1,18 +1,18 @@
-//! How large a buffer a stream wants.
+//! The buffer size of a stream.
 
 use super::tables::{HEADER, SPECIAL, Tokenizer};
 use super::{BYTES, decode::MOST_LOST};
 
 impl Tokenizer<'_> {
-    /// Bytes that are enough for whatever [`Stream::push`](super::Stream::push) and
-    /// [`Stream::finish`](super::Stream::finish) write at once.
+    /// A sufficient size in bytes of the buffer for one call of [`Stream::push`](super::Stream::push) or
+    /// [`Stream::finish`](super::Stream::finish).
     pub const fn stream_bytes(&self) -> usize {
         longest(self.starts).saturating_add(MOST_LOST)
     }
 }
 
-/// [`Tokenizer::stream_bytes`] of tables that nobody has checked yet, for an array whose length is a constant. Of what are
-/// no tables, a small number.
+/// [`Tokenizer::stream_bytes`] of unchecked tables, as a constant for the length of an array. A small number if
+/// `tables` are not tables of a vocabulary.
 pub const fn stream_bytes(tables: &[u8]) -> usize {
     let Some(([_, _, _, _, bytes, _, low, high, ..], rest)) = tables.split_first_chunk::<HEADER>()
     else {
@@ -27,7 +27,7 @@ pub const fn stream_bytes(tables: &[u8]) -> usize {
     }
 }
 
-/// Bytes of the longest text, of where each begins and the last one ends.
+/// The length in bytes of the longest text, from the starts of all texts and the end of the last.
 const fn longest(starts: &[[u8; 4]]) -> usize {
     let (mut rest, mut most) = (starts, 0);
     while let [start, after @ ..] = rest {

@@ -1,22 +1,22 @@
-//! Where everything lies in the tables, and reading it.
+//! The layout of the tables, and access to their entries.
 
 use super::error::{Error, Part};
 use super::normal::Normalization;
 use crate::allow::Forbidden;
 use crate::config::token::UNK;
 
-/// What tables begin with.
+/// The first bytes of the tables.
 pub const MAGIC: [u8; 3] = *b"a2v";
-/// The newest version of the tables; this program reads all before it, too.
+/// The newest version of the tables; older versions can be read too.
 pub const VERSION: u8 = 2;
 /// Bytes before the first table.
 pub const HEADER: usize = 16;
-/// How many special tokens there are; they come first.
+/// The number of special tokens, which come first.
 pub const SPECIAL: u16 = UNK as u16 + 1;
-/// How many tokens stand for a byte, after the special ones, if any do.
+/// The number of byte tokens, which follow the special tokens, if the vocabulary has them.
 pub const BYTES: u16 = 256;
 
-/// A vocabulary, read in place. Cheap to copy: some slices.
+/// A vocabulary, read in place. Cheap to copy: a few slices.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokenizer<'a> {
     /// V.
@@ -31,18 +31,18 @@ pub struct Tokenizer<'a> {
     pub(super) texts: &'a [u8],
 }
 
-/// What a token stands for.
+/// The meaning of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// No text.
     Special,
-    /// A byte of a character that the vocabulary does not have.
+    /// A byte of a character outside the vocabulary.
     Byte(u8),
-    /// Some characters.
+    /// One or more characters.
     Text(&'a str),
 }
 
-/// Two neighbours that become one token.
+/// A pair of neighbours that is merged to one token.
 #[derive(Clone, Copy)]
 pub(super) struct Merge {
     pub right: u16,
@@ -51,10 +51,11 @@ pub(super) struct Merge {
 }
 
 impl<'a> Tokenizer<'a> {
-    /// A vocabulary from its tables, all of which are checked: afterwards only buffers, text and tokens
-    /// can be wrong. Takes time proportional to the size of the tables.
+    /// A vocabulary from its tables. Checks all of them, in time proportional to their size, so that later errors
+    /// concern only buffers, text and tokens.
     ///
     /// # Errors
+    ///
     /// [`Error::Foreign`], [`Error::Version`], [`Error::Length`] and [`Error::Damaged`].
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let tokenizer = Self::laid_out(bytes)?;
@@ -62,7 +63,7 @@ impl<'a> Tokenizer<'a> {
         Ok(tokenizer)
     }
 
-    /// The parts of the tables, by the sizes in their header.
+    /// Splits the tables by the sizes in their header.
     fn laid_out(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut rest = bytes;
         let [version] = header(&mut rest)?;
@@ -82,7 +83,7 @@ impl<'a> Tokenizer<'a> {
         let [len, characters, merges] = [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?];
         let texts = u32::from_le_bytes(take(&mut rest)?);
         let len = u16::from_le_bytes(len);
-        // One more than there are tokens with text.
+        // One more entry than there are tokens with text.
         let ends = len.checked_sub(reserved).ok_or(damaged)?.saturating_add(1);
         let tokenizer = Self {
             len,
@@ -100,28 +101,28 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// V, the number of tokens, special ones included: 4 to 65,535.
-    #[allow(clippy::len_without_is_empty)] // the special tokens are always there
+    /// V, the number of tokens, special tokens included: 4 to 65,535.
+    #[allow(clippy::len_without_is_empty)] // every vocabulary has the special tokens
     pub fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    /// How text is normalised before it becomes tokens.
+    /// The normalisation of text before it is encoded.
     pub fn normalization(&self) -> Normalization {
         self.normalization
     }
 
-    /// Whether characters outside the vocabulary are spelt as bytes.
+    /// Whether the vocabulary has byte tokens for characters outside the vocabulary.
     pub fn has_byte_fallback(&self) -> bool {
         self.reserved > SPECIAL
     }
 
-    /// What a search must not write: see [`forbidden`](super::forbidden).
+    /// The tokens that a search must not write, see [`forbidden`](super::forbidden).
     pub fn forbidden(&self) -> Forbidden {
         super::forbidden(self.has_byte_fallback())
     }
 
-    /// What `id` stands for; nothing outside the vocabulary.
+    /// The meaning of `id`; `None` outside the vocabulary.
     pub fn piece(&self, id: u32) -> Option<Piece<'a>> {
         let id = u16::try_from(id).ok().filter(|id| *id < self.len)?;
         if let Some(at) = id.checked_sub(self.reserved) {
@@ -133,7 +134,7 @@ impl<'a> Tokenizer<'a> {
         })
     }
 
-    /// The text of the token `at` among those with text.
+    /// The text of token `at`, counted among the tokens with text.
     pub(super) fn text(&self, at: u16) -> Option<&'a str> {
         let [start, end] = two(self.starts, at)?.map(|bytes| u32::from_le_bytes(bytes) as usize);
         core::str::from_utf8(self.texts.get(start..end)?).ok()
@@ -146,14 +147,14 @@ impl<'a> Tokenizer<'a> {
         self.merges.get(start..end)
     }
 
-    /// The merge of two neighbours, if there is one.
+    /// The merge of two neighbours, if any.
     pub(super) fn merge(&self, left: u16, right: u16) -> Option<Merge> {
         let merges = self.merges_of(left)?;
         let at = merges.binary_search_by_key(&right, |entry| Merge::read(entry).right).ok()?;
         merges.get(at).map(Merge::read)
     }
 
-    /// The token of one character.
+    /// The token of one character, if any.
     pub(super) fn character(&self, c: char) -> Option<u16> {
         let code = u32::from(c);
         let at = self.characters.binary_search_by_key(&code, |entry| character(entry).0).ok()?;
@@ -168,12 +169,12 @@ impl Merge {
     }
 }
 
-/// Code point and token.
+/// Code point and token of an entry.
 pub(super) fn character(&[a, b, c, d, e, f]: &[u8; 6]) -> (u32, u16) {
     (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]))
 }
 
-/// An entry and the next: where something begins and ends.
+/// Two consecutive entries: a start and an end.
 pub(super) fn two<const N: usize>(entries: &[[u8; N]], at: u16) -> Option<[[u8; N]; 2]> {
     let [start, end] = entries.get(usize::from(at)..)?.first_chunk()?;
     Some([*start, *end])

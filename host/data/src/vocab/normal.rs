@@ -10,7 +10,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is
 /// All forms but [`LineForm::None`]:
 ///
 /// 1. drop U+FEFF, U+200B, U+2060, U+00AD and control characters other than white space (U+200C and U+200D stay: some
-/// scripts need them);
+///    scripts need them);
 /// 2. replace every Unicode white space and a literal `▁` by a space;
 /// 3. apply the Unicode normal form;
 /// 4. collapse runs of spaces, and remove spaces at both ends.

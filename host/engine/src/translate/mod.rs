@@ -257,7 +257,7 @@ fn translate_encoded<S: AsRef<str>>(
         let text = |h: Hypothesis| Ok(Translation { text: decode(&h.tokens)?, score: h.score });
         out.lines[i] = hypotheses.into_iter().map(text).collect::<Result<_>>()?;
         if out.lines[i].is_empty() {
-            let text = "nothing was found: the weights are too large, or no numbers";
+            let text = "no translation found: the weights are too large, or contain NaN";
             return Err(Error::failed(format!("line {}: {text}", i + 1)));
         }
     }

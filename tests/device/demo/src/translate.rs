@@ -15,7 +15,9 @@ const TEXT: usize = 160;
 /// Translates `sentences` by the image of a model with up to N layers on each side, within `arena`. Each becomes a
 /// line: the source, the translation, its tokens.
 ///
-/// Errors: the image, the arena, the limits or a sentence.
+/// # Errors
+///
+/// The image, the arena, the limits or a sentence.
 pub fn run<const N: usize>(
     image: &[u8],
     arena: &mut [u8],

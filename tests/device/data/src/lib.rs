@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-use a2d_core::config::{Activation::*, Config, Stack};
+use a2d_core::config::{Activation::*, Config, Positions::*, Special, Stack};
 use a2d_core::image::Sizes;
 use a2d_core::micro::{Arena, Limits, arena_bytes_with};
 

@@ -1,4 +1,4 @@
-//! The learned alignment of heads over the epochs.
+//! The learned alignment of attention heads over the epochs.
 
 use super::jsonl::{LogLine, LogLines, count};
 use super::numbers::digits;
@@ -6,26 +6,26 @@ use a2d_core::config::Config;
 use a2d_run::checkpoint::{Saved, Tensor};
 use serde_json::{Map, Value, json};
 
-/// The kinds of attention, with the name under which a checkpoint has their alignment.
+/// The kinds of attention, with the name of their alignment in a checkpoint.
 pub const KINDS: [(&str, &str); 3] = [
     ("encoder", "encoder.alignment_module"),
     ("decoder", "decoder.self_alignment_module"),
     ("cross", "decoder.cross_alignment_module"),
 ];
 
-/// Validations that are shown; of more, every second, third … and the last.
+/// The most validations shown. Of more, every n-th and the last are shown.
 const MOST_FRAMES: usize = 100;
 
-/// Weights of all frames of a run together.
+/// The most weights in all frames of a run together.
 const MOST_WEIGHTS: usize = 300_000;
 
-/// The weights of one kind at one time, `[M, C]`.
+/// The weights of one kind in one frame, `[M, C]`: teacher maps by student maps.
 type Matrix = Vec<Vec<f64>>;
 
 /// The alignment at one validation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// Updates done; unknown where the weights come from a checkpoint.
+    /// Completed updates; `None` for weights from a checkpoint.
     pub update: Option<u64>,
     /// The epoch, from 1.
     pub epoch: Option<u64>,
@@ -34,7 +34,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// What a line of `alignment.jsonl` says; nothing where it is no alignment.
+    /// Parses a line of `alignment.jsonl`; `None` if it is no alignment.
     fn of(line: &LogLine) -> Option<Self> {
         let mut kinds = KINDS.map(|_| Vec::new());
         for ((name, _), kind) in KINDS.iter().zip(&mut kinds) {
@@ -44,7 +44,7 @@ impl Frame {
         Some(Self { update: count(line, "update"), epoch: count(line, "epoch"), kinds })
     }
 
-    /// The alignment in a checkpoint; nothing where it has none.
+    /// The alignment in a checkpoint, if any.
     pub fn saved(saved: &Saved) -> Option<Self> {
         let mut kinds = KINDS.map(|_| Vec::new());
         for ((_, name), kind) in KINDS.iter().zip(&mut kinds) {
@@ -63,13 +63,13 @@ fn is_matrix(rows: &Matrix) -> bool {
     width > 0 && rows.iter().all(|row| row.len() == width)
 }
 
-/// The rows of a weight `[M, C]` or, as a convolution has it, `[M, C, 1, 1]`.
+/// The rows of a weight `[M, C]`, or `[M, C, 1, 1]` as stored for a convolution.
 fn rows((shape, data): &Tensor) -> Option<Matrix> {
     let width = data.len().checked_div(*shape.first()?).filter(|&width| width > 0)?;
     Some(data.chunks(width).map(|row| row.iter().map(|&x| f64::from(x)).collect()).collect())
 }
 
-/// The frames of `alignment.jsonl`, or where it has none the one of the checkpoint; with what to say of them.
+/// The frames of `alignment.jsonl`, or else the frame of the checkpoint, with a note in that case.
 pub fn frames(log: Option<&LogLines>, saved: Option<Frame>) -> (Vec<Frame>, Option<String>) {
     let found: Vec<_> = log.iter().flat_map(|log| &log.lines).filter_map(Frame::of).collect();
     let Some(last) = found.last().map(Frame::shapes) else {
@@ -77,7 +77,7 @@ pub fn frames(log: Option<&LogLines>, saved: Option<Frame>) -> (Vec<Frame>, Opti
         let note = saved.is_some().then_some(text);
         return (saved.into_iter().collect(), note.map(str::to_owned));
     };
-    // A file that two models wrote tells of the later one.
+    // If two models wrote the file, only the later one counts.
     let found: Vec<_> = found.into_iter().filter(|frame| frame.shapes() == last).collect();
     let weights: usize = last.iter().map(|(rows, cols)| rows * cols).sum();
     let most = (MOST_WEIGHTS / weights.max(1)).clamp(2, MOST_FRAMES);
@@ -86,7 +86,7 @@ pub fn frames(log: Option<&LogLines>, saved: Option<Frame>) -> (Vec<Frame>, Opti
     (found.into_iter().skip(skip).step_by(step).collect(), None)
 }
 
-/// The frames as the page takes them; `student` and `teacher` say which head a map is.
+/// The frames as JSON for the page. `student` and `teacher` give the number of heads per layer.
 pub fn json(frames: &[Frame], student: Option<&Config>, teacher: Option<&Config>) -> Value {
     let Some(first) = frames.first() else { return Value::Null };
     let shapes = first.shapes();
@@ -110,7 +110,7 @@ pub fn json(frames: &[Frame], student: Option<&Config>, teacher: Option<&Config>
     Value::Object(all)
 }
 
-/// Heads of a layer, where `maps` is what the model has.
+/// The heads per layer, if the model has `maps` attention maps.
 fn heads(config: Option<&Config>, kind: usize, maps: usize) -> Option<usize> {
     let config = config?;
     let stack = if kind == 0 { &config.encoder } else { &config.decoder };

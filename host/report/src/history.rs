@@ -1,4 +1,4 @@
-//! What a run's log tells: losses by update, and what validations found.
+//! The log of a run: losses by update, and validations.
 
 use super::jsonl::{LogLine, LogLines, count, number};
 use super::numbers::rounded;
@@ -7,38 +7,38 @@ use a2d_system::error::Result;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// Numbers of a training window that are shown beside the losses, by the name under which they are logged.
+/// Fields of a training window shown besides the losses.
 const WINDOW: [&str; 7] =
     ["update", "epoch", "nll", "lr", "gradient_norm", "tokens_per_second", "seconds"];
 
-/// Numbers of a validation that are shown.
+/// Fields of a validation shown.
 const VALIDATION: [&str; 6] = ["update", "epoch", "valid_loss", "valid_nll", "bleu", "seconds"];
 
-/// The event after which training goes on.
+/// The event after which training continues.
 const ROLLED_BACK: &str = "rolled back";
 
-/// Points of a curve; of longer logs, neighbours are averaged.
+/// The most points of a curve. In longer logs, neighbours are averaged.
 const MOST_POINTS: usize = 1000;
 
 /// The log of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    /// Means over the updates since the line before.
+    /// Training windows: means over the updates since the previous line.
     pub windows: Vec<LogLine>,
     /// Validations.
     pub validations: Vec<LogLine>,
-    /// What to say of lines that could not be read.
+    /// A note about unreadable lines, if any.
     pub note: Option<String>,
-    /// The last line, where it tells that training ended there before it was finished.
+    /// The last line, if it records that training stopped before it was finished.
     pub stopped: Option<LogLine>,
 }
 
 impl History {
-    /// The log in `path`; nothing where there is none.
+    /// Reads the log at `path`; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// Misuse: it is there and cannot be read.
+    /// Misuse: the file exists and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         Ok(LogLines::read(path)?.map(Self::of))
     }
@@ -57,7 +57,7 @@ impl History {
         Self { windows, validations, note, stopped }
     }
 
-    /// The last update that was logged.
+    /// The last logged update.
     pub fn update(&self) -> u64 {
         self.last_of("update").unwrap_or(0.0) as u64
     }
@@ -72,20 +72,20 @@ impl History {
         self.last_of("seconds").unwrap_or(0.0)
     }
 
-    /// The largest value of `key` in the last lines of both kinds.
+    /// The larger value of `key` in the last window and the last validation.
     fn last_of(&self, key: &str) -> Option<f64> {
         let last = [self.windows.last(), self.validations.last()];
         last.into_iter().flatten().filter_map(|line| number(line, key)).reduce(f64::max)
     }
 
-    /// BLEU and update of the validation that training took for the best.
+    /// BLEU and update of the best validation.
     pub fn best(&self) -> Option<(f64, u64)> {
         let best = |line: &&LogLine| line.get("best") == Some(&Value::Bool(true));
         let line = self.validations.iter().rfind(best)?;
         Some((number(line, "bleu")?, count(line, "update")?))
     }
 
-    /// Target tokens per second of training: the median of the windows.
+    /// Target tokens per second in training: the median of the windows.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let mut all: Vec<_> =
             self.windows.iter().filter_map(|line| number(line, "tokens_per_second")).collect();
@@ -93,7 +93,7 @@ impl History {
         all.get(all.len() / 2).copied()
     }
 
-    /// The curves, as lists by name.
+    /// The curves as JSON: lists by name.
     pub fn json(&self) -> Value {
         let losses = kd::names().map(|named| named.name);
         let windows = columns(WINDOW.into_iter().chain(losses), &thinned(&self.windows));
@@ -103,7 +103,7 @@ impl History {
     }
 }
 
-/// A list for each name that any line has.
+/// A list for each name that occurs in a line.
 fn columns(names: impl Iterator<Item = &'static str>, lines: &[LogLine]) -> Value {
     let column = |name: &str| {
         let values = lines.iter().map(|line| number(line, name).map_or(Value::Null, rounded));
@@ -114,7 +114,7 @@ fn columns(names: impl Iterator<Item = &'static str>, lines: &[LogLine]) -> Valu
     Value::Object(names.filter_map(column).collect())
 }
 
-/// At most [`MOST_POINTS`] lines: means of neighbours, at the place of the last of them.
+/// At most [`MOST_POINTS`] lines: means of neighbours, at the position of the last of them.
 fn thinned(lines: &[LogLine]) -> Vec<LogLine> {
     let group = lines.len().div_ceil(MOST_POINTS).max(1);
     lines.chunks(group).filter_map(mean).collect()

@@ -1,5 +1,4 @@
-//! Files of one JSON object a line, read as far as they can be: a run may be writing them, or have been killed while it
-//! did.
+//! JSON Lines files, read tolerantly: a run may still be writing one, or may have been killed while writing.
 
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
@@ -7,24 +6,24 @@ use serde_json::{Map, Value};
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// A line of such a file.
+/// An object of a JSON Lines file.
 pub type LogLine = Map<String, Value>;
 
-/// What such a file holds.
+/// The content of a JSON Lines file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LogLines {
     /// The objects, in order.
     pub lines: Vec<LogLine>,
-    /// The numbers (from 1) of the lines that are none.
+    /// The numbers (from 1) of lines that are not JSON objects.
     pub unreadable: Vec<usize>,
 }
 
 impl LogLines {
-    /// The objects of a file; nothing where there is no such file.
+    /// Reads a file; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// Misuse: it is there and cannot be read.
+    /// Misuse: the file exists and cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         match files::read(path) {
             Ok(bytes) => Ok(Some(Self::parse(&bytes))),
@@ -33,7 +32,7 @@ impl LogLines {
         }
     }
 
-    /// The objects among the lines of `bytes`.
+    /// Parses the lines of `bytes`.
     pub fn parse(bytes: &[u8]) -> Self {
         let mut found = Self::default();
         for (i, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
@@ -46,7 +45,7 @@ impl LogLines {
         found
     }
 
-    /// What to say of lines that could not be read.
+    /// A note about unreadable lines, if any.
     pub fn note(&self, name: &str) -> Option<String> {
         let first = self.unreadable.first()?;
         Some(match self.unreadable.len() {
@@ -58,12 +57,12 @@ impl LogLines {
     }
 }
 
-/// A number of a line; nothing for infinities, which JSON does not have.
+/// The finite number under `key`, if any.
 pub fn number(line: &LogLine, key: &str) -> Option<f64> {
     line.get(key)?.as_f64().filter(|x| x.is_finite())
 }
 
-/// A count of a line.
+/// The unsigned integer under `key`, if any.
 pub fn count(line: &LogLine, key: &str) -> Option<u64> {
     line.get(key)?.as_u64()
 }

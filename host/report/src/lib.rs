@@ -1,8 +1,8 @@
-//! The page about a run or several: curves, scores, the learned alignment, attention, translations, settings.
+//! The HTML report about one or more runs: curves, scores, the learned alignment, attention, translations, settings.
 //!
-//! The page is one file that asks for nothing from anywhere. Its numbers are JSON inside it, drawn by a script in three
-//! files: `draw.js`, `learned.js`, `page.js`. The same runs give the same bytes. What a run lacks is said on the page;
-//! only what is no run at all is an error.
+//! The page is one self-contained file. Its data are JSON inside it, drawn by a script in three files: `draw.js`,
+//! `learned.js`, `page.js`. The same runs give the same bytes. The page notes missing files; only a folder without a
+//! run is an error.
 
 #![deny(unsafe_code)]
 

@@ -1,13 +1,13 @@
-//! Numbers in few characters: a page is read over slow lines too.
+//! Compact numbers, to keep the page small.
 
 use serde_json::Value;
 
-/// A number with five significant digits; null where it is none.
+/// A number with five significant digits; null for NaN and infinities.
 pub fn rounded(x: f64) -> Value {
     digits(x, 5)
 }
 
-/// A number with `count` significant digits, 1 or more; null where it is none.
+/// A number with `count` significant digits, 1 or more; null for NaN and infinities.
 pub fn digits(x: f64, count: usize) -> Value {
     let short = format!("{x:.*e}", count - 1).parse::<f64>();
     match short.ok().filter(|x| x.is_finite()) {
@@ -17,14 +17,14 @@ pub fn digits(x: f64, count: usize) -> Value {
     }
 }
 
-/// Numbers from `low` to `high` as bytes, 0 to 255.
+/// Maps numbers from `low` to `high` to bytes, 0 to 255.
 pub fn bytes(numbers: impl IntoIterator<Item = f32>, low: f32, high: f32) -> Vec<u8> {
     let scale = 255.0 / (high - low).max(f32::MIN_POSITIVE);
-    // A cast saturates, and makes 0 of what is no number.
+    // The cast saturates, and maps NaN to 0.
     numbers.into_iter().map(|x| ((x - low) * scale).round() as u8).collect()
 }
 
-/// Base64 as RFC 4648 has it, with padding.
+/// Base64 by RFC 4648, with padding.
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);

@@ -1,10 +1,10 @@
-//! How a run was made, and how to make it again.
+//! The provenance of a run, and the command to reproduce it.
 
 use super::jsonl::{LogLine, LogLines};
 use serde_json::Value;
 use std::path::Path;
 
-/// The starts of the program on a run, with the command of each as a shell takes it.
+/// The starts and resumes of a run, each with its shell command.
 pub fn starts(found: &LogLines) -> Value {
     let start = |line: &LogLine| {
         let mut start = line.clone();
@@ -14,7 +14,7 @@ pub fn starts(found: &LogLines) -> Value {
     found.lines.iter().map(start).collect()
 }
 
-/// The command of a start, in its folder.
+/// The shell command of a start, including folder and environment.
 fn shell(line: &LogLine) -> Option<String> {
     let words = line.get("command")?.as_array()?;
     let words: Vec<_> =
@@ -27,7 +27,7 @@ fn shell(line: &LogLine) -> Option<String> {
     Some(folder + &environment.collect::<String>() + &words.join(" "))
 }
 
-/// A command that makes a run like the one in `folder` beside it: its own configuration holds every setting.
+/// A command that repeats the run in `folder`, with output beside it. The run's configuration has every setting.
 pub fn again(folder: &Path, verb: &str) -> String {
     let config = folder.join("config.toml");
     let mut out = folder.as_os_str().to_owned();
@@ -36,7 +36,7 @@ pub fn again(folder: &Path, verb: &str) -> String {
     format!("host {verb} {config} --out {out}")
 }
 
-/// A word as a POSIX shell takes it.
+/// Quotes a word for a POSIX shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=@%:,./".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! The sentences that a page shows.
+//! The sentences on a page.
 
 use super::subject::Subject;
 use a2d_run::prepared;
@@ -6,32 +6,33 @@ use a2d_system::error::{Error, Result};
 use a2d_system::text;
 use std::path::Path;
 
-/// Sentences that are translated where none are chosen.
+/// The default number of translated sentences.
 const SAMPLES: usize = 9;
 
-/// Of these, every third is shown with its attention maps.
+/// By default every third sentence is shown with attention maps.
 const EVERY: usize = 3;
 
-/// Sentences to be shown.
+/// The sentences to show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sentences {
-    /// What they are from: `test`, `valid` or the name of a file.
+    /// Their text: `test`, `valid` or the name of a file.
     pub name: String,
-    /// Their numbers there, from 1.
+    /// Their line numbers, from 1.
     pub numbers: Vec<usize>,
-    /// The sentences.
+    /// The source sentences.
     pub source: Vec<String>,
-    /// Their translations, where they are known.
+    /// Their reference translations, if known.
     pub reference: Option<Vec<String>>,
-    /// The places of those whose attention is shown.
+    /// The indices of the sentences shown with attention maps.
     pub looked_at: Vec<usize>,
 }
 
-/// The `lines` (from 1) of the file `text`, or of the first text that the runs have; some of them without numbers.
+/// Chooses sentences: `lines` (from 1) of the file `text`, or of the first text of a run; by default some evenly spaced
+/// lines.
 ///
 /// # Errors
 ///
-/// Misuse: a file that cannot be read, a line that it does not have.
+/// Misuse: the file cannot be read, a line number is out of range, or no text is found for `lines`.
 pub fn choose(
     subjects: &mut [Subject],
     lines: Option<&[usize]>,
@@ -59,7 +60,7 @@ struct RunText {
 }
 
 impl RunText {
-    /// The text that a run is scored on.
+    /// The test or validation text of a run.
     fn of(subject: &mut Subject) -> Option<Self> {
         let (config, dir) = (subject.config.as_ref()?, subject.dir.folder());
         let folder = prepared::folder_of(config, dir);
@@ -99,7 +100,7 @@ impl RunText {
     }
 }
 
-/// Numbers of lines, evenly apart.
+/// Evenly spaced line numbers.
 fn spread(count: usize) -> Vec<usize> {
     let shown = SAMPLES.min(count);
     (0..shown).map(|k| (2 * k + 1) * count / (2 * shown) + 1).collect()

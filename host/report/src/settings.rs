@@ -4,8 +4,7 @@ use a2d_run::config::Run;
 use serde_json::{Map, Value, json};
 use toml::Table;
 
-/// Each key with its value and, where it has one, what it is by default: `[key, value, default]`, as they stand in a
-/// file.
+/// Each key with its value and its default, if any: `[key, value, default]`, as TOML.
 pub fn json(run: &Run) -> Value {
     let [given, plain] = [run, &Run::default()].map(flat);
     let entry = |(key, value): (String, Value)| json!([key, value, plain.get(&key)]);

@@ -1,4 +1,4 @@
-//! The runs that a page tells of: those asked for, their teachers and their baselines.
+//! The runs on a page: requested runs, their teachers and their baselines.
 
 use super::alignment::{self, Frame};
 use super::history::History;
@@ -17,14 +17,14 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Why a run is on the page.
+/// The reason that a run is on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It was asked for.
+    /// A requested run.
     Asked,
-    /// It taught one that was.
+    /// The teacher of a requested run.
     Teacher,
-    /// It is one that was asked for without its teacher.
+    /// The baseline of a requested run: the same student, trained without a teacher.
     Alone,
 }
 
@@ -38,43 +38,43 @@ impl Role {
     }
 }
 
-/// A run and what is left of it.
+/// A run and its readable files.
 #[derive(Debug)]
 pub struct Subject {
-    /// What the page calls it.
+    /// The name on the page.
     pub label: String,
-    /// Why it is there.
+    /// The reason that it is on the page.
     pub role: Role,
-    /// Its folder.
+    /// The run's folder.
     pub dir: RunDir,
-    /// Its settings, where they can be read.
+    /// The configuration, if readable.
     pub config: Option<Run>,
-    /// What is missing, in words.
+    /// Notes about missing or damaged files.
     pub notes: Vec<String>,
-    /// The place of its teacher among the subjects.
+    /// The index of its teacher among the subjects.
     pub teacher: Option<usize>,
     history: Option<History>,
-    /// Of the best checkpoint.
+    /// From the best checkpoint.
     facts: Option<Facts>,
-    /// Of the last checkpoint.
+    /// From the last checkpoint.
     reached: Option<Reached>,
 }
 
-/// What a page needs of a checkpoint beside the model.
+/// The properties of a checkpoint shown on the page.
 #[derive(Debug)]
 struct Facts {
-    /// Values of the model.
+    /// The number of parameters.
     parameters: usize,
     vocabulary: usize,
     alignment: Option<Frame>,
 }
 
 impl Subject {
-    /// The run in `folder`.
+    /// Opens the run in `folder`.
     ///
     /// # Errors
     ///
-    /// Misuse: there is none.
+    /// Misuse: the folder contains no run.
     fn open(folder: &Path, label: String, role: Role) -> Result<Self> {
         let dir = RunDir::at(folder);
         if !dir.log().exists() {
@@ -109,12 +109,12 @@ impl Subject {
         self.reached = reached(&self.dir.last());
     }
 
-    /// What was found; what was not is noted.
+    /// The value, or `None` after adding a note about the error.
     pub fn noted<T>(&mut self, found: Result<T>) -> Option<T> {
         found.map_err(|error| self.notes.push(error.to_string())).ok()
     }
 
-    /// Whether it learned from a teacher.
+    /// Whether the method needs a teacher.
     fn has_teacher(&self) -> bool {
         self.config.as_ref().is_some_and(|run| run.distill.method.needs().teacher())
     }
@@ -125,7 +125,7 @@ impl Subject {
         Some(core_config(&run.model, facts.vocabulary))
     }
 
-    /// The alignment in its checkpoint.
+    /// The alignment in the checkpoint.
     pub fn alignment(&self) -> Option<&Frame> {
         self.facts.as_ref()?.alignment.as_ref()
     }
@@ -144,11 +144,11 @@ impl Facts {
     }
 }
 
-/// The runs in `folders`, and after them the teachers and baselines that can be found; each once.
+/// The runs in `folders`, followed by the teachers and baselines found, without repetition.
 ///
 /// # Errors
 ///
-/// Misuse: a folder of these holds no run.
+/// Misuse: one of `folders` contains no run.
 pub fn gather(folders: &[PathBuf]) -> Result<Vec<Subject>> {
     let mut found = Gathered::default();
     for (folder, label) in folders.iter().zip(labels(folders)) {
@@ -158,7 +158,7 @@ pub fn gather(folders: &[PathBuf]) -> Result<Vec<Subject>> {
         let dir = found.subjects[i].dir.folder().to_owned();
         found.subjects[i].teacher = found.teacher(i, &dir);
         let label = format!("{}/alone", found.subjects[i].label);
-        // None is there where none was wanted.
+        // A run without `distill.baseline` has no such folder.
         let _ = found.add(&dir.join("alone"), label, Role::Alone);
     }
     Ok(found.subjects)
@@ -171,7 +171,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// The place of the run in `folder`, which may be there already.
+    /// Adds the run in `folder` unless present, and returns its index.
     fn add(&mut self, folder: &Path, label: String, role: Role) -> Result<usize> {
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         if let Some(place) = self.folders.iter().position(|known| *known == whole) {
@@ -196,7 +196,7 @@ impl Gathered {
         self.subjects[i].noted(added)
     }
 
-    /// `label`, or something like it that nobody has.
+    /// `label`, with a number appended if it is taken.
     fn free_label(&self, label: &str) -> String {
         let taken = |label: &String| self.subjects.iter().any(|subject| subject.label == *label);
         let numbered = (2..).map(|n| format!("{label} {n}"));
@@ -205,7 +205,7 @@ impl Gathered {
     }
 }
 
-/// The folders' names; whole paths where two have the same.
+/// The folders' names, or full paths if two names are equal.
 fn labels(folders: &[PathBuf]) -> Vec<String> {
     let names: Vec<_> = folders.iter().map(|folder| last_name(folder)).collect();
     let whole: BTreeSet<_> = folders.iter().collect();
@@ -224,7 +224,7 @@ fn last_name(folder: &Path) -> String {
 }
 
 impl Subject {
-    /// All that the page tells of it but maps and translations. `others` are all subjects.
+    /// The run as JSON for the page, without attention maps and translations. `others` are all subjects.
     pub fn json(&self, others: &[Self]) -> Value {
         let mut object = Map::new();
         let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
@@ -271,7 +271,7 @@ impl Subject {
         })
     }
 
-    /// What `scores.json` says: the split, and each score by its name.
+    /// The content of `scores.json`: the split, and the scores by name.
     fn scores(&self) -> Value {
         let text = files::read(&self.dir.scores()).unwrap_or_default();
         let Ok(file) = serde_json::from_slice::<Value>(&text) else { return Value::Null };
@@ -308,7 +308,7 @@ impl Subject {
     }
 }
 
-/// What it learns from, as its configuration calls it.
+/// The distillation method and preset by their configuration names.
 fn method(run: &Run) -> String {
     let name = |value: serde_json::Result<Value>| {
         value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
@@ -320,7 +320,7 @@ fn method(run: &Run) -> String {
     }
 }
 
-/// Runs that differ in their seed alone, two or more together, by their places.
+/// Groups of two or more requested runs that differ only in their seed, as indices.
 pub fn seeds(subjects: &[Subject]) -> Vec<Vec<usize>> {
     let alike = |a: &Subject, b: &Subject| {
         let tables = ["data", "model", "train", "distill", "teacher"];

@@ -1,4 +1,4 @@
-//! A running job, seen from its folder.
+//! Watches a running job through its folder.
 
 use super::{History, LogLine, number};
 use a2d_core::kd;
@@ -20,28 +20,27 @@ use std::time::{Duration, Instant};
 /// Columns of a sparkline.
 const SPARKS: usize = 32;
 
-/// How long a run may be without a process: a command that trains several models lets one go before it takes the next.
+/// How long a run may be unlocked: a command that trains several models releases one lock before it takes the next.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What is to be watched, and how it is shown.
+/// The arguments of `host watch`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WatchRequest {
     /// The folder of the run.
     pub run: PathBuf,
-    /// Whether to look once only.
+    /// Whether to print the state once and exit.
     pub once: bool,
-    /// Seconds between two looks.
+    /// Seconds between updates of the display.
     pub interval: f64,
     /// Whether to print JSON.
     pub json: bool,
 }
 
-/// Shows how a run stands, again and again until it is finished. Nothing is changed there: Ctrl-C ends it at once, with
-/// exit code 130.
+/// Displays the state of a run until it is finished. The run is not modified. Ctrl-C exits at once with exit code 130.
 ///
 /// # Errors
 ///
-/// No run is there (misuse); it ended unfinished, or has gone; `out` cannot be written.
+/// Misuse: there is no run. Failure: the run stopped unfinished or was removed, or `out` cannot be written.
 pub fn watch(request: &WatchRequest, out: &mut dyn Write) -> Result<()> {
     let refused = |e: std::io::Error| Error::failed(format!("cannot watch for signals: {e}"));
     let always = Arc::new(AtomicBool::new(true));
@@ -58,7 +57,7 @@ pub fn watch(request: &WatchRequest, out: &mut dyn Write) -> Result<()> {
             }
             state => state?,
         };
-        // Whoever works shows it: by the lock, or by what is new.
+        // A working process is recognised by the lock or by progress.
         let alive = state.locked || screen.seen.as_ref().is_some_and(|seen| *seen != state.now());
         let since = *idle.get_or_insert_with(Instant::now);
         if alive {
@@ -77,21 +76,21 @@ pub fn watch(request: &WatchRequest, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-/// What is new, if it is another than before: what is trained, its updates, its validations, whether it is finished.
+/// The state compared for changes: label, update, number of validations, whether finished.
 type Now = (String, u64, usize, bool);
 
-/// How a run stands.
+/// The state of a run.
 struct Watched {
-    /// What is trained: the run itself, or before it its teacher or its baseline.
+    /// The model in training: the run itself, or before it its teacher or its baseline.
     label: String,
-    /// Whether it is the run itself.
+    /// Whether the model in training is the run itself.
     itself: bool,
     train: Option<Train>,
     history: History,
     reached: Option<Reached>,
-    /// Whether a process trains it, or anything else of the run.
+    /// Whether a process trains any model of the run.
     locked: bool,
-    /// Why no process does, where that is known.
+    /// Why training stopped, if it did.
     stopped: Option<String>,
 }
 
@@ -101,7 +100,7 @@ impl Watched {
         let name = name.file_name().unwrap_or_default().to_string_lossy();
         let name = one_line(&printable(&name)).into_owned();
         let side = |name: &str| folder.join(name);
-        // The order in which they are trained, backwards.
+        // In reverse order of training.
         let stages: [(String, PathBuf); 3] = [
             (name.clone(), folder.to_owned()),
             (format!("{name}/alone"), side("alone")),
@@ -112,7 +111,7 @@ impl Watched {
             Some(found) => found.clone(),
             None => (name, RunDir::open(folder)?.folder().to_owned()),
         };
-        // Before the log is read: who lets go now has written all.
+        // Checked before the log is read: a process that releases the lock now has written its whole log.
         let locked = stages.iter().any(|(_, folder)| RunDir::at(folder).is_locked());
         let dir = RunDir::at(&current);
         let reached = reached(&dir.last());
@@ -127,7 +126,7 @@ impl Watched {
         (self.label.clone(), self.history.update(), validations.len(), self.finished())
     }
 
-    /// Why a run that no process trains has ended unfinished.
+    /// Why an unlocked, unfinished run stopped.
     fn why_stopped(&self) -> String {
         let update = self.history.update();
         let Some(line) = &self.history.stopped else {
@@ -140,18 +139,18 @@ impl Watched {
         format!("{event} at update {update}{why}").replace(char::is_control, " ")
     }
 
-    /// Whether it has ended: it may have gone on since a checkpoint that was the last one once.
+    /// Whether training is finished. A run extended past its final checkpoint is not.
     fn finished(&self) -> bool {
         let at = |reached: Reached| reached.finished && reached.update >= self.history.update();
         self.reached.is_some_and(at)
     }
 
-    /// Whether there is nothing more to wait for.
+    /// Whether the run itself is finished.
     fn ended(&self) -> bool {
         self.itself && self.finished()
     }
 
-    /// The updates and the epochs that it is to have.
+    /// The limits of updates and epochs.
     fn limits(&self) -> (Option<u64>, Option<u64>) {
         let train = self.train.as_ref();
         let update = train.map(|train| train.max_update).filter(|&limit| limit > 0);
@@ -159,7 +158,7 @@ impl Watched {
         (update, epoch)
     }
 
-    /// Seconds to the end, at the speed so far and without validations: to the limit that comes first.
+    /// Estimated seconds to the first limit, at the speed so far, without validations.
     fn eta(&self) -> Option<f64> {
         let done = self.history.update();
         if done == 0 || self.finished() || self.stopped.is_some() {
@@ -172,7 +171,7 @@ impl Watched {
         Some(self.history.seconds() * left as f64 / done as f64)
     }
 
-    /// Updates of an epoch, once one is over.
+    /// Updates per epoch, known after the first validation.
     fn epoch_updates(&self) -> Option<u64> {
         let first = self.history.validations.first()?;
         let updates = number(first, "update")? / number(first, "epoch")?.max(1.0);
@@ -213,14 +212,14 @@ impl Watched {
         })
     }
 
-    /// One line.
+    /// The state in one line.
     fn line(&self) -> String {
         let bleu = self.best().map_or(String::new(), |text| format!("  BLEU {text}"));
         let loss = self.last("loss").map_or(String::new(), |loss| format!("  loss {loss:.3}  "));
         format!("{}{loss}{}  {}{bleu}", self.head(), self.losses(), self.speed())
     }
 
-    /// Some lines with the course of things, each short enough for any terminal; looked at `once`, why it stopped too.
+    /// The state in several short lines with sparklines. With `once`, also why training stopped.
     fn text(&self, once: bool) -> String {
         let mut text = self.head() + "\n";
         if let Some(why) = self.stopped.as_ref().filter(|_| once) {
@@ -256,7 +255,7 @@ impl Watched {
         format!("{speed:.0} tokens/s  lr {:.2e}", self.last("lr").unwrap_or(0.0))
     }
 
-    /// The last BLEU and the best one.
+    /// The last and the best BLEU.
     fn best(&self) -> Option<String> {
         let (best, at) = self.history.best()?;
         Some(format!("{:.2}  best {best:.2} at update {at}", self.bleu()?))
@@ -269,7 +268,7 @@ impl Watched {
     }
 }
 
-/// The course of a number in one line.
+/// A sparkline of a number.
 fn sparks(lines: &[LogLine], key: &str) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = lines.iter().filter_map(|line| number(line, key)).collect();
@@ -285,16 +284,16 @@ fn sparks(lines: &[LogLine], key: &str) -> String {
     means.iter().map(bar).collect()
 }
 
-/// What was shown, and how.
+/// The display and its last state.
 struct Screen {
-    /// What is new takes the place of the old.
+    /// Whether to redraw in place.
     live: bool,
     json: bool,
-    /// Lines that stand there.
+    /// Lines on display.
     lines: usize,
-    /// What was told last.
+    /// The last state shown.
     seen: Option<Now>,
-    /// Whether it was told that nobody trains.
+    /// Whether the display already shows that training stopped.
     stopped: bool,
 }
 
@@ -314,12 +313,12 @@ impl Screen {
 
     fn draw(&mut self, text: &str, out: &mut dyn Write) -> std::io::Result<()> {
         if self.lines > 0 {
-            // Up to the first line, and all below it away.
+            // Move up to the first line and clear everything below.
             write!(out, "\x1b[{}A\x1b[J", self.lines)?;
         }
         if self.live {
             self.lines = text.lines().count();
-            // A line that is too long after all is cut, not wrapped: the lines would be miscounted.
+            // Truncate long lines: wrapped lines would be miscounted.
             return write!(out, "\x1b[?7l{text}\x1b[?7h");
         }
         out.write_all(text.as_bytes())

@@ -34,5 +34,12 @@ pub struct Inputs<'a, B: Train> {
     pub epoch: u64,
 }
 
-/// A term's name, plain sum and weight; `None` if the term is not part of the loss.
-pub(super) type Counted<T> = (&'static str, Option<(T, f64)>);
+/// A value that is part of the loss.
+pub(super) struct Counted<T> {
+    /// The name in logs.
+    pub name: &'static str,
+    /// `[1]`: the plain sum.
+    pub sum: T,
+    /// The factor of the sum in the loss.
+    pub weight: f64,
+}

@@ -30,9 +30,9 @@ impl Losses {
         Self(names.map(|name| (name, 0.0)).collect())
     }
 
-    /// Adds `weight * other`, which has the same terms. For averages over batches and updates.
-    pub fn add(&mut self, other: &Self, weight: f64) {
-        for ((_, sum), (_, value)) in self.0.iter_mut().zip(&other.0) {
+    /// Adds `weight * value` to the term called `name`.
+    fn add(&mut self, name: &str, value: f64, weight: f64) {
+        if let Some((_, sum)) = self.0.iter_mut().find(|(own, _)| *own == name) {
             *sum += weight * value;
         }
     }
@@ -55,28 +55,28 @@ pub struct Report<T> {
 impl<T> Report<T> {
     /// The tensors that hold the values.
     pub fn parts(&self) -> impl Iterator<Item = &T> {
-        let terms = self.terms.iter().filter_map(|(_, term)| Some(&term.as_ref()?.0));
-        [&self.tokens].into_iter().chain(terms)
+        [&self.tokens].into_iter().chain(self.terms.iter().map(|term| &term.sum))
     }
 
-    /// The terms, from the elements of [`Report::parts`] one tensor after the other.
-    pub fn losses(&self, elements: &mut impl Iterator<Item = f32>) -> Losses {
+    /// Adds `weight` times each term to `sums`, from the elements of [`Report::parts`] one tensor after the other.
+    fn add_to(&self, sums: &mut Losses, weight: f64, elements: &mut impl Iterator<Item = f32>) {
         let mut next = || f64::from(elements.next().unwrap_or(f32::NAN));
         let [ce, kd, nll, teacher_nll, entropy] = core::array::from_fn(|_| next() * self.per_token);
         let kd = match self.divergence {
             None => kd,
             Some(factor) => factor * (kd - entropy),
         };
-        let mut term = |(name, term): &Counted<T>| {
-            let value = term.as_ref().map(|(_, weight)| weight * next());
-            (*name, value.unwrap_or_default())
-        };
-        let terms: Vec<_> = self.terms.iter().map(&mut term).collect();
-        let sum = terms.iter().map(|(_, value)| value).sum::<f64>();
-        let loss = (1.0 - self.alpha) * ce + self.alpha * kd + sum;
+        let mut own = 0.0;
+        for term in &self.terms {
+            let value = term.weight * next();
+            sums.add(term.name, value, weight);
+            own += value;
+        }
+        let loss = (1.0 - self.alpha) * ce + self.alpha * kd + own;
         let words = [("loss", loss), ("ce", ce), ("kd", kd)];
-        let likelihoods = [("nll", nll), ("teacher_nll", teacher_nll)];
-        Losses(words.into_iter().chain(terms).chain(likelihoods).collect())
+        for (name, value) in words.into_iter().chain([("nll", nll), ("teacher_nll", teacher_nll)]) {
+            sums.add(name, value, weight);
+        }
     }
 }
 
@@ -105,11 +105,11 @@ impl<T> Reports<T> {
 
     /// The weighted sum of all reports, from the elements of [`Reports::parts`] one tensor after the other.
     pub fn losses(&self, elements: &mut impl Iterator<Item = f32>) -> Losses {
-        let mut sum = self.zeros.clone();
+        let mut sums = self.zeros.clone();
         for (report, weight) in &self.each {
-            sum.add(&report.losses(elements), *weight);
+            report.add_to(&mut sums, *weight, elements);
         }
-        sum
+        sums
     }
 
     /// [`Reports::losses`], read with one device synchronisation.

@@ -119,8 +119,9 @@ impl MapTerms {
                 masked: self.masked,
                 weight: weight as f32,
             };
-            Some((tape.map_loss(aligned, maps, grid, how), weight))
+            let sum = tape.map_loss(aligned, maps, grid, how);
+            Some(Counted { name: Self::NAMES[kind].name, sum, weight })
         };
-        (0..3).map(|kind| (Self::NAMES[kind].name, term(kind))).collect()
+        (0..3).filter_map(&mut term).collect()
     }
 }

@@ -121,12 +121,12 @@ impl Objective {
             &batch.targets,
             self.with(teacher.is_some()).row(per_token),
         );
-        let mut terms = uncounted();
+        let mut terms = Vec::new();
         if let Some(taught) = teacher {
             let align = student.align.as_ref();
             let of = Inputs { batch, student: &seen, teacher: &taught.seen, align, update, epoch };
             for term in self.terms.iter() {
-                merge(&mut terms, term.record(tape, &of));
+                terms.extend(term.record(tape, &of));
             }
         }
         self.report(tokens, terms, teacher.is_some(), per_token)
@@ -135,6 +135,7 @@ impl Objective {
     /// An empty list for the losses of batches, which all have the same terms.
     pub fn reports<T>(&self) -> Reports<T> {
         let own = self.terms.iter().flat_map(Term::names).map(|named| named.name);
+        // Every log has their columns, whatever the method.
         let always = MapTerms::NAMES.map(|named| named.name);
         let own = own.filter(|name| !always.contains(name));
         let words = WORDS.map(|named| named.name);
@@ -181,7 +182,7 @@ impl Objective {
             row: self.with(teacher.is_some()).row(per_token),
             gradient: false,
         });
-        self.report(losses.values, uncounted(), teacher.is_some(), per_token)
+        self.report(losses.values, Vec::new(), teacher.is_some(), per_token)
     }
 }
 
@@ -189,19 +190,4 @@ impl Objective {
 fn rows<'a, T, const N: usize>(taught: &'a Taught<'_, T, N>) -> TeacherRows<'a, T> {
     let (table, bias) = taught.model.output();
     TeacherRows { hidden: &taught.hidden, table, bias }
-}
-
-/// The terms that have a column in every log, none of them part of the loss.
-fn uncounted<T>() -> Vec<Counted<T>> {
-    MapTerms::NAMES.iter().map(|named| (named.name, None)).collect()
-}
-
-/// Sets each of `counted` in `terms` by its name; appends terms with new names.
-fn merge<T>(terms: &mut Vec<Counted<T>>, counted: Vec<Counted<T>>) {
-    for (name, value) in counted {
-        match terms.iter_mut().find(|(own, _)| *own == name) {
-            Some(place) => place.1 = value,
-            None => terms.push((name, value)),
-        }
-    }
 }

@@ -70,10 +70,10 @@ impl Terms {
     /// The maximum number of terms.
     pub const MOST: usize = 4;
 
-    /// These terms, at most [`Terms::MOST`].
-    pub fn new(terms: impl IntoIterator<Item = Term>) -> Self {
-        let mut terms = terms.into_iter();
-        Self(core::array::from_fn(|_| terms.next()))
+    /// These terms.
+    pub fn new<const N: usize>(terms: [Term; N]) -> Self {
+        const { assert!(N <= Self::MOST, "too many terms") };
+        Self(core::array::from_fn(|i| terms.get(i).copied()))
     }
 
     /// The terms in order.
@@ -84,6 +84,6 @@ impl Terms {
 
 impl From<Option<MapTerms>> for Terms {
     fn from(maps: Option<MapTerms>) -> Self {
-        Self::new(maps.map(Term::Maps))
+        maps.map_or(Self::default(), |maps| Self::new([Term::Maps(maps)]))
     }
 }

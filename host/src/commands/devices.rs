@@ -1,7 +1,8 @@
 //! `host devices`: the backends of this machine.
 
+use crate::backend::described::Described;
 use crate::backend::device::{CPU_PRECISIONS, Device};
-use crate::backend::gpu::{self, Described};
+use crate::backend::gpu;
 use crate::cli::{DeviceArgs, DevicesArgs, Globals};
 use crate::system::error::{Error, Result};
 use serde_json::{Value, json};

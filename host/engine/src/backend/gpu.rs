@@ -1,5 +1,6 @@
 //! The GPUs of this machine, through `a2d-gpu`.
 
+use crate::backend::described::Described;
 use crate::backend::work::Work;
 use a2d_device::Device;
 use a2d_gpu::{Info, Listing};
@@ -22,21 +23,6 @@ pub struct Gpu {
     info: Info,
     all: Listing,
     asked: bool,
-}
-
-/// A GPU as listed by `host devices`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    /// The name on the command line.
-    pub device: Device,
-    /// The product name.
-    pub name: String,
-    /// Whether it is a software renderer that runs on the CPU.
-    pub software: bool,
-    /// Memory in bytes, if the driver reports it.
-    pub memory: Option<u64>,
-    /// Supported precisions.
-    pub precisions: Vec<String>,
 }
 
 /// All GPUs, and the reasons why others are missing.

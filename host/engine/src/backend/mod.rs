@@ -1,5 +1,6 @@
 //! The devices that a command can compute on.
 
+pub mod described;
 pub mod device;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 pub mod gpu;

@@ -1,5 +1,6 @@
 //! Stub for GPUs in a build without the feature `gpu`.
 
+use crate::backend::described::Described;
 use crate::backend::work::Work;
 use a2d_device::Device;
 use a2d_run::config::Precision;
@@ -11,21 +12,6 @@ pub const BUILT: bool = false;
 /// A GPU; uninhabited in this build.
 #[derive(Debug, Clone)]
 pub enum Gpu {}
-
-/// A GPU as listed by `host devices`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    /// The name on the command line.
-    pub device: Device,
-    /// The product name.
-    pub name: String,
-    /// Whether it is a software renderer that runs on the CPU.
-    pub software: bool,
-    /// Memory in bytes, if the driver reports it.
-    pub memory: Option<u64>,
-    /// Supported precisions.
-    pub precisions: Vec<String>,
-}
 
 /// An empty list and the reason.
 pub fn list() -> (Vec<Described>, Vec<String>) {

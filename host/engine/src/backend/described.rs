@@ -1,0 +1,18 @@
+//! What `host devices` says of a GPU.
+
+use a2d_device::Device;
+
+/// A GPU as listed by `host devices`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The name on the command line.
+    pub device: Device,
+    /// The product name.
+    pub name: String,
+    /// Whether it is a software renderer that runs on the CPU.
+    pub software: bool,
+    /// Memory in bytes, if the driver reports it.
+    pub memory: Option<u64>,
+    /// Supported precisions.
+    pub precisions: Vec<String>,
+}

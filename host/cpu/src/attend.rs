@@ -53,6 +53,11 @@ impl Head {
         rows.get_mut(self.col..).unwrap_or_default()
     }
 
+    /// Row `row` of its [`Head::part`].
+    fn row<'a>(&self, part: &'a [f32], row: usize) -> &'a [f32] {
+        &part[row * self.width..][..part.len().min(self.size)]
+    }
+
     fn left<'a>(&self, x: &'a Tensor, run: Run) -> Left<'a> {
         Left::Rows { data: self.part(x, run), stride: self.width }
     }
@@ -231,13 +236,12 @@ fn probabilities(
 #[inline(always)]
 fn score_few(head: &Head, q: &Tensor, kv: &Kv<Tensor>, map: &mut [f32]) {
     let Span { query, key, .. } = head.span;
-    let part = |x: &[f32], row: usize| row * head.width..row * head.width + x.len().min(head.size);
     let (q, k) = (head.part(q, query), head.part(&kv.k, key));
     for i in 0..query.len {
         let seen = rows::visible(head.causal, i, key.valid);
         let row = &mut map[i * key.len..][..key.len];
         for (j, score) in row[..seen].iter_mut().enumerate() {
-            *score = head.scale() * rows::dot(&q[part(q, i)], &k[part(k, j)]);
+            *score = head.scale() * rows::dot(head.row(q, i), head.row(k, j));
         }
         rows::softmax(&mut row[..seen]);
         row[seen..].fill(0.0);
@@ -255,7 +259,6 @@ fn few(
     map: &mut [f32],
 ) {
     let Span { query, key, .. } = head.span;
-    let part = |x: &[f32], row: usize| row * head.width..row * head.width + x.len().min(head.size);
     score_few(head, q, kv, map);
     let v = head.part(&kv.v, key);
     for i in 0..query.len {
@@ -266,7 +269,7 @@ fn few(
         for (j, &p) in row[..seen].iter().enumerate() {
             let at = (head.map + i * key.len + j) as u32;
             let factor = mask.map_or(1.0, |mask| mask.factor(at));
-            rows::axpy(p * factor, &v[part(v, j)], context);
+            rows::axpy(p * factor, head.row(v, j), context);
         }
     }
 }

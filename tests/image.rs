@@ -1,6 +1,6 @@
 //! The image: what is written is what is read, and whatever else is refused or harmless.
 
-use a2d_core::config::{Config, Stack};
+use a2d_core::config::{Config, Special, Stack};
 use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum};
 use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
 use a2d_core::token;
@@ -37,6 +37,17 @@ fn tiny_listed() -> Vec<u8> {
 fn all() -> [Vec<u8>; 4] {
     let [f32, int8, int4] = FORMATS.map(tiny);
     [f32, int8, int4, tiny_listed()]
+}
+
+#[test]
+fn what_the_format_cannot_say_is_not_written() {
+    let usual = config(true, true);
+    let biased = Config { logits_bias: true, ..usual };
+    let begins = Config { special: Special { start: 1, ..Special::FAIRSEQ }, ..usual };
+    for config in [biased, begins] {
+        let refused = write(&config, &[], &tokenizer(), Format::F32).expect_err("no such image");
+        assert!(refused.to_string().contains("this model differs"), "{refused}");
+    }
 }
 
 /// The bytes with the checksum that fits them.

@@ -1,5 +1,6 @@
 //! What must hold whatever the numbers are.
 
+use std::convert::Infallible;
 use std::slice::from_ref;
 
 use a2d_core::backend::{Decode, Device, Train};
@@ -9,8 +10,10 @@ use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
     self, Align, KdLoss, Lesson, MapTerms, Norm, Objective, Step, Student, Teacher,
 };
-use a2d_core::nn::Transformer;
+use a2d_core::needs::Needs;
+use a2d_core::nn::{Encoder, Trace, Transformer};
 use a2d_core::optim::{Adam, InverseSqrt};
+use a2d_core::params::Path;
 use a2d_core::rng;
 use a2d_core::search::Search;
 use a2d_host::backend::cpu::Cpu;
@@ -131,6 +134,61 @@ fn gradients<B: Train>(b: &mut B, objective: &Objective, batch: Batch<B::Index>)
     let mut all: Vec<_> = grads.iter().map(|g| read(b, g)).collect();
     all.push(losses.named().map(|(_, value)| value as f32).collect());
     all
+}
+
+#[test]
+fn an_encoder_alone_is_a_model() {
+    let b = &mut Cpu::new(1);
+    for pre in [false, true] {
+        let whole = model(b, pre, 3);
+        let spec = Encoder::<_, LAYERS>::new(&whole.config.encoder_config()).expect("an encoder");
+        let mut weights = Vec::new();
+        let Ok(_) = whole.encoder.try_map::<(), Infallible>(Path::ROOT, &mut |path, weight| {
+            weights.push((path.to_string(), weight.clone()));
+            Ok(())
+        });
+        let mut weights = weights.into_iter();
+        let Ok(alone) = spec.try_map::<_, Infallible>(Path::ROOT, &mut |path, spec| {
+            let (name, weight) = weights.next().expect("as many parameters");
+            assert_eq!((name, b.shape(&weight)), (path.to_string(), spec.shape));
+            Ok(weight)
+        });
+        let (sources, targets) = pairs();
+        let batch = batch(b, &sources, &targets, Layout::Packed);
+        let [one, other] = [&whole.encoder, &alone]
+            .map(|encoder| encoder.forward(b, &batch.source, &batch.encoder_grid, &mut ()));
+        assert_eq!(read(b, &one), read(b, &other));
+    }
+}
+
+#[test]
+fn taps_see_what_they_need_and_change_nothing() {
+    let b = &mut Cpu::new(1);
+    let (sources, targets) = pairs();
+    let batch = batch(b, &sources, &targets, Layout::Packed);
+    let model = model(b, false, 3);
+    let hidden = kd::forward(&model, b, &batch, &mut ());
+    let wanted = read(b, &hidden);
+    let counts = |trace: &Trace<_>| {
+        let maps = [&trace.encoder, &trace.decoder, &trace.cross].map(Vec::len);
+        let hidden = [&trace.encoder_hidden, &trace.decoder_hidden].map(Vec::len);
+        (maps, hidden, trace.projections.len())
+    };
+    let (maps, hidden, projections) = (true, true, true);
+    for (needs, seen) in [
+        (Needs::NONE, ([0; 3], [0; 2], 0)),
+        (Needs { maps, ..Needs::NONE }, ([2; 3], [0; 2], 0)),
+        (Needs { hidden, ..Needs::NONE }, ([0; 3], [3; 2], 0)),
+        (Needs { projections, ..Needs::NONE }, ([0; 3], [0; 2], 6)),
+    ] {
+        let mut trace = Trace::of(needs);
+        let found = kd::forward(&model, b, &batch, &mut trace);
+        assert_eq!(read(b, &found), wanted, "{needs:?}");
+        assert_eq!(counts(&trace), seen, "{needs:?}");
+        if needs.hidden {
+            assert_eq!(read(b, &trace.decoder_hidden[2]), wanted, "the last is the result");
+        }
+    }
 }
 
 #[test]

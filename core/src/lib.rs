@@ -33,7 +33,8 @@
 //!
 //! # Not supported
 //!
-//! * Decoder-only and encoder-only models, relative positions, recurrent decoders, mixtures of experts.
+//! * Decoder-only models, relative positions, recurrent decoders, mixtures of experts. [`nn::Encoder`] runs alone, but an
+//!   image holds an encoder with its decoder.
 //! * Vocabularies other than the byte-pair encodings of `host prepare`; different vocabularies for source and target
 //!   text.
 //! * Sampling and constrained decoding: the search is greedy or a beam search.

@@ -111,6 +111,7 @@ fn scenarios() -> Vec<Scenario> {
     let drops = |c| Config { dropout: 0.2, attention_dropout: 0.15, activation_dropout: 0.1, ..c };
     let pre = |c| Config { normalize_before: true, ..c };
     let gelu = |c| Config { activation: Activation::Gelu, ..c };
+    let biased = |c| Config { logits_bias: true, ..c };
     let shared = |c| Config { share_embeddings: true, ..c };
     let teacher = config(stack(8, 16, 4, 2), stack(16, 8, 2, 3));
     let base = Scenario {
@@ -138,6 +139,14 @@ fn scenarios() -> Vec<Scenario> {
             name: "masked, shared, all dropouts, temperatures",
             student: drops(shared(small)),
             objective: tempered(Some(MapTerms::MASKED)),
+            layout: Layout::Packed,
+            ..base
+        },
+        Scenario {
+            name: "rows, a bias on the logits of both",
+            student: biased(small),
+            teacher: Some(biased(teacher)),
+            objective: tempered(Some(MapTerms::ROWS)),
             layout: Layout::Packed,
             ..base
         },

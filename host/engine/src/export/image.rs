@@ -1,7 +1,7 @@
 //! Writing an image.
 
 use super::quantise::{int4, int8};
-use a2d_core::config::Config;
+use a2d_core::config::{Config, Positions, Special};
 use a2d_core::image::{
     ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, MAGIC, MOST_COLUMNS, Section, VERSION, checksum,
     config_words,
@@ -47,6 +47,12 @@ pub fn write_with(
     beside: &Beside,
     format: Format,
 ) -> Result<Vec<u8>> {
+    if (config.special, config.positions, config.logits_bias)
+        != (Special::FAIRSEQ, Positions::Fairseq, false)
+    {
+        let text = "an image has fairseq's special tokens and positions, and no bias on the logits";
+        return Err(Error::misuse(format!("{text}: this model differs")));
+    }
     let plan = plan(config, None)?;
     let (mut directory, mut payload) = (Vec::new(), Vec::new());
     for ((name, spec), data) in plan.params().iter().zip(weights) {

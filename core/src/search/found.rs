@@ -134,8 +134,8 @@ impl Found<'_> {
         self.back(ended).find(|(step, _)| *step == at).map(|(_, token)| token)
     }
 
-    /// Writes hypothesis `rank`, EOS included, into `out`, up to its length. Returns the length of the hypothesis, 0 if
-    /// there is no such hypothesis.
+    /// Writes hypothesis `rank`, EOS included, into `out`, as far as it fits. Returns the length of the hypothesis, 0
+    /// if there is no such hypothesis.
     pub fn tokens(&self, sentence: usize, rank: usize, out: &mut [u32]) -> usize {
         let Some(ended) = self.finished.get(sentence, rank) else { return 0 };
         let end = ended.step as usize;

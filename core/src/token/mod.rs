@@ -21,8 +21,8 @@
 //! # The tables
 //!
 //! All numbers are little-endian, on every target, without alignment. The first K₀ tokens are *reserved*: the 4 special
-//! tokens and, if the vocabulary has byte tokens, the 256 bytes in order. They have no text in the tables; the other K
-//! = V - K₀ tokens have.
+//! tokens and, if the vocabulary has byte tokens, the 256 bytes in order. They have no text in the tables. The other
+//! tokens, K = V - K₀, have.
 //!
 //! | offset | bytes | what |
 //! |---|---|---|

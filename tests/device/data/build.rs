@@ -1,11 +1,11 @@
-//! Reads the image and the sentences, and writes down as constants what a device must know before it runs.
+//! Reads the image and the sentences, and writes the constants of the device programs.
 
 use a2d_core::micro::{Limits, Model};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// Room for any image that is opened here.
+/// The maximum layers of an image.
 const LAYERS: usize = 12;
 
 static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
@@ -20,13 +20,13 @@ fn main() -> Done<()> {
     Ok(())
 }
 
-/// A text that the build depends on.
+/// Reads a text file, as a dependency of the build.
 fn read(path: &Path) -> Done<String> {
     println!("cargo::rerun-if-changed={}", path.display());
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// The limits, one a line with its name in front.
+/// The limits: one in each line, after its name.
 fn limits(text: &str) -> Done<Limits> {
     let find = |name: &str| -> Done<usize> {
         let mut lines = text.lines().filter_map(|line| line.split_once(' '));
@@ -37,7 +37,7 @@ fn limits(text: &str) -> Done<Limits> {
     Ok(a2d_demo::limits(find("source")?, find("target")?, find("beam")?, find("int8_cache")? != 0))
 }
 
-/// What the model is made of, and the limits. What these print for debugging is what they are in a program.
+/// The constants of the model and the limits. Their `Debug` output is valid Rust.
 fn constants(limits: &Limits) -> Done<String> {
     println!("cargo::rerun-if-env-changed=A2D_IMAGE");
     let model = Model::<LAYERS>::new(IMAGE)?;
@@ -55,7 +55,7 @@ fn constants(limits: &Limits) -> Done<String> {
     ))
 }
 
-/// The first `A2D_SENTENCES` lines, or all where that is empty or not there.
+/// The first `A2D_SENTENCES` lines, or all if the variable is empty or not set.
 fn sentences(text: &str) -> Done<String> {
     println!("cargo::rerun-if-env-changed=A2D_SENTENCES");
     let count = match env::var("A2D_SENTENCES").unwrap_or_default().as_str() {

@@ -1,10 +1,10 @@
-//! Writes the memory map of the board that `BOARD` names.
+//! Writes the memory map of the board in `BOARD`.
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-/// A board's name in QEMU, where its flash and its memory lie, and the megahertz of its core's timer.
+/// The board's name in QEMU, its flash, its RAM, and the megahertz of its core's timer.
 const BOARDS: [(&str, &str, &str, u32); 4] = [
     ("mps2-an386", "ORIGIN = 0x00000000, LENGTH = 4M", "ORIGIN = 0x20000000, LENGTH = 4M", 25),
     ("mps2-an505", "ORIGIN = 0x10000000, LENGTH = 4M", "ORIGIN = 0x38000000, LENGTH = 4M", 20),

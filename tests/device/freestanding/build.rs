@@ -1,4 +1,4 @@
-//! Links without the C library and what it starts a process with.
+//! Links without the C library and its startup code.
 
 fn main() {
     for flag in ["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--gc-sections"] {

@@ -1,4 +1,4 @@
-//! The least that a firmware of your own needs of `a2d-core`: text in, text out, no allocator.
+//! A minimal user of `a2d-core` in firmware: text in, text out, no allocator.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -8,18 +8,26 @@ use a2d_core::micro::{Error, Limits, Model, Translator};
 use core::task::Poll;
 use heapless::{String, Vec};
 
-/// `A2D_IMAGE` is its path, which `tests/device/run.sh consumer` sets.
+/// The image. `A2D_IMAGE` is its path, set by `tests/device/run.sh consumer`.
 pub static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
 
-/// What the arena is made for.
+/// The limits, which determine the size of the arena.
 pub const LIMITS: Limits = Limits { source: 11, target: 14, beam: 1, int8_cache: true };
 
 /// Opens the image.
+///
+/// # Errors
+///
+/// The image is rejected.
 pub fn model() -> Result<Model<'static>, Error> {
     Ok(Model::new(IMAGE)?)
 }
 
-/// Shows the words of a translation as they come.
+/// Passes the text of a translation to `show` during the search, piece by piece.
+///
+/// # Errors
+///
+/// The image has no vocabulary, the line is too long, or the weights contain NaN.
 pub fn show(
     model: &Model<'_>,
     translator: &mut Translator<'_, '_>,
@@ -43,6 +51,10 @@ pub fn show(
 }
 
 /// Translates a line into a string of up to BYTES bytes.
+///
+/// # Errors
+///
+/// The line is too long, its translation does not fit in BYTES bytes, or the weights contain NaN.
 pub fn translate<const BYTES: usize>(
     translator: &mut Translator<'_, '_>,
     line: &str,

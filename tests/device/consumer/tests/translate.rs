@@ -1,9 +1,9 @@
-//! A firmware's `main`, on the machine that builds it.
+//! The `main` of a firmware, run on the host.
 
 use a2d_core::micro::{Arena, Error, Options, Translator};
 use consumer::{LIMITS, model, show, translate};
 
-/// More than the model needs: a test does not save.
+/// Bytes of the arena, more than the model needs.
 const ROOM: usize = 1 << 16;
 
 #[test]

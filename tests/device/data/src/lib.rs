@@ -1,6 +1,6 @@
-//! What the device programs translate, and with what.
+//! The image, the sentences and the limits of the device programs.
 //!
-//! `A2D_IMAGE` is the path of the image; `A2D_SENTENCES` how many lines of `sentences.txt` there are, without it all.
+//! `A2D_IMAGE` is the path of the image. `A2D_SENTENCES` is the number of lines of `sentences.txt`, by default all.
 //! `build.rs` opens the image and writes the other constants.
 
 #![no_std]
@@ -13,10 +13,10 @@ use a2d_core::micro::{Arena, Limits, arena_bytes_with};
 
 include!(concat!(env!("OUT_DIR"), "/data.rs"));
 
-/// The image, where a program's constants are: on a microcontroller, in flash.
+/// The image, among the program's constants: in flash on a microcontroller.
 pub static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
 
-/// Bytes of the arena, exactly.
+/// The exact size of the arena in bytes.
 pub const ARENA: usize = arena_bytes_with(&CONFIG, QUANTISED, SHORTLIST, &LIMITS);
 
 /// An arena.

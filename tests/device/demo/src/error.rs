@@ -1,23 +1,23 @@
-//! Why there is no translation.
+//! Errors of the demo.
 
 use a2d_core::micro;
 
-/// What failed.
+/// Why the demo failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The image cannot be run, or the arena or the limits do not suit it.
+    /// The image is rejected, or the arena or the limits do not match the model.
     Begin(micro::Error),
     /// A sentence cannot be translated.
     Sentence {
         /// Its number, from 1.
         number: usize,
-        /// Why.
+        /// The error of the translation.
         error: micro::Error,
     },
 }
 
 impl Error {
-    /// The failure in a few words, for where there is no formatting.
+    /// A short description, for programs without `core::fmt`.
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Begin(micro::Error::Image(_)) => "the image cannot be run",

@@ -1,6 +1,6 @@
-//! What every device program does: open the image, translate the sentences a step at a time, write what was found.
+//! The body of every device program: opens the image, translates the sentences step by step, writes the results.
 //!
-//! There is no allocator, no `core::fmt` and no path that panics, so a firmware that links this has no panic in it.
+//! There is no allocator, no `core::fmt` and no path that panics, so firmware that links this crate has no panic.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -20,7 +20,7 @@ pub use translate::{FEW, run};
 
 use a2d_core::micro::Limits;
 
-/// The limits of a translation: the only place of these programs where they are put together.
+/// The limits of a translation; all device programs construct them here.
 pub const fn limits(source: usize, target: usize, beam: usize, int8_cache: bool) -> Limits {
     Limits { source, target, beam, int8_cache }
 }

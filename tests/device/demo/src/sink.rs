@@ -1,20 +1,20 @@
-//! Where the output goes, and numbers as text without `core::fmt`.
+//! The output, and numbers as text without `core::fmt`.
 
-/// What a demo needs of its board.
+/// The services of a board for the demo.
 pub trait Sink {
     /// Writes bytes of text.
     fn write(&mut self, bytes: &[u8]);
 
-    /// Ticks of a clock since some moment; 0 where there is no clock.
+    /// Ticks of a clock since an arbitrary moment; 0 without a clock.
     fn ticks(&mut self) -> u64 {
         0
     }
 
-    /// Comes before each piece of work: feed the watchdog, let others run.
+    /// Called before each step: feed the watchdog, or yield to other tasks.
     fn feed(&mut self) {}
 }
 
-/// Writes a number; the largest there is where it has more than 32 bits, since small cores divide no more.
+/// Writes a number, saturated at 32 bits, as small cores have no 64-bit division.
 pub fn decimal(out: &mut impl Sink, number: u64) {
     let mut rest = u32::try_from(number).unwrap_or(u32::MAX);
     let mut digits = [b'0'; 10];

@@ -1,23 +1,23 @@
-//! What a demo found out.
+//! The results of a demo.
 
 use crate::fingerprint::Fingerprint;
 use crate::sink::{Sink, decimal, hex};
 use crate::translate::FEW;
 
-/// All sentences together.
+/// The totals of all sentences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many there were.
+    /// The number of sentences.
     pub sentences: usize,
-    /// Tokens that were written.
+    /// Tokens of the translations.
     pub tokens: usize,
-    /// The most bytes of the arena that were in use at once.
+    /// The peak bytes of the arena in use.
     pub peak: usize,
     /// Ticks of the sink's clock while translating.
     pub ticks: u64,
-    /// Of the first [`FEW`] sentences, or of all where there are fewer.
+    /// The fingerprint of the first [`FEW`] sentences, or of all if there are fewer.
     pub first: Fingerprint,
-    /// Of all sentences.
+    /// The fingerprint of all sentences.
     pub all: Fingerprint,
 }
 
@@ -28,7 +28,7 @@ impl Summary {
         u64::from(small(self.ticks).checked_div(self.tokens as u32).unwrap_or(0))
     }
 
-    /// Writes the counts and, last, the fingerprints.
+    /// Writes the counts, then the fingerprints.
     pub fn write(&self, out: &mut impl Sink) {
         out.write(b"sentences=");
         decimal(out, self.sentences as u64);

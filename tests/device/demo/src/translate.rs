@@ -1,4 +1,4 @@
-//! The sentences, one after the other.
+//! Translates the sentences one after the other.
 
 use crate::error::Error;
 use crate::sink::{Sink, decimal};
@@ -6,18 +6,18 @@ use crate::summary::Summary;
 use a2d_core::micro::{self, Job, Limits, Model, Options, Translator};
 use core::task::Poll;
 
-/// Sentences that even a slow target translates: they have a fingerprint of their own.
+/// The number of sentences that even slow targets translate, which have a fingerprint of their own.
 pub const FEW: usize = 10;
 
-/// Bytes that a translation has room for.
+/// The maximum bytes of a translation.
 const TEXT: usize = 160;
 
-/// Translates `sentences` by the image of a model with up to N layers on each side, within `arena`. Each becomes a
-/// line: the source, the translation, its tokens.
+/// Translates `sentences` with an image of a model with up to N layers on each side, within `arena`. Writes one line
+/// for each: the source, the translation, its tokens.
 ///
 /// # Errors
 ///
-/// The image, the arena, the limits or a sentence.
+/// The image, the arena or the limits are rejected, or a sentence cannot be translated.
 pub fn run<const N: usize>(
     image: &[u8],
     arena: &mut [u8],
@@ -25,7 +25,7 @@ pub fn run<const N: usize>(
     limits: Limits,
     out: &mut impl Sink,
 ) -> Result<Summary, Error> {
-    // What is large is looked at in its `Result`: moved out of it, it would be on the stack twice.
+    // Large values are borrowed from their `Result`: moving them would put a second copy on the stack.
     let model = Model::<N>::new(image);
     let model = model.as_ref().map_err(|error| Error::Begin((*error).into()))?;
     let translator = Translator::new(model, arena, limits, Options::default());
@@ -41,7 +41,7 @@ pub fn run<const N: usize>(
     Ok(summary)
 }
 
-/// One sentence.
+/// Translates one sentence.
 fn one<const N: usize>(
     translator: &mut Translator<'_, '_, N>,
     line: &str,
@@ -61,7 +61,7 @@ fn one<const N: usize>(
     tell(job, summary, out)
 }
 
-/// Begins with a sentence; in a frame of its own, which is gone from the stack while the job works.
+/// Starts a sentence. Not inlined, so that its stack frame is gone while the job runs.
 #[inline(never)]
 fn start<'t, 'a, const N: usize>(
     translator: &'t mut Translator<'_, 'a, N>,
@@ -70,7 +70,7 @@ fn start<'t, 'a, const N: usize>(
     translator.start(line)
 }
 
-/// Works, piece by piece, until all is found; an empty sentence has nothing to find.
+/// Runs the steps until the search is complete. An empty sentence ends at once.
 fn step<const N: usize>(job: &mut Job<'_, '_, N>, out: &mut impl Sink) -> Result<(), micro::Error> {
     while job.found().is_none() {
         out.feed();
@@ -81,7 +81,7 @@ fn step<const N: usize>(job: &mut Job<'_, '_, N>, out: &mut impl Sink) -> Result
     Ok(())
 }
 
-/// Writes the translation and its tokens; in a frame of its own, for the same reason.
+/// Writes the translation and its tokens. Not inlined, to keep its stack frame apart.
 #[inline(never)]
 fn tell<const N: usize>(
     job: &mut Job<'_, '_, N>,

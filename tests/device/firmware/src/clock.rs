@@ -1,23 +1,23 @@
-//! The core's own timer, made longer.
+//! The timer of the processor core, extended to 64 bits.
 
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{Peripherals, SYST};
 
-/// Counts down 24 bits and begins anew.
+/// The timer counts 24 bits down and wraps.
 const LARGEST: u32 = 0x00ff_ffff;
 
-/// The timer's megahertz, as text: `build.rs` knows the board.
+/// The timer's frequency in megahertz, as text, from `build.rs`.
 const MEGAHERTZ: &str = env!("MEGAHERTZ");
 
-/// What `ticks` are in instructions, to the thousand: to QEMU with `-icount shift=0` each is a nanosecond, whatever it
-/// does. A real core takes other times.
+/// Converts ticks to instructions, rounded to thousands. In QEMU with `-icount shift=0`, every instruction takes one
+/// nanosecond. On a real core the times differ.
 pub fn instructions(ticks: u64) -> u64 {
     let megahertz = MEGAHERTZ.bytes().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
     u64::from(ticks.checked_div(megahertz).unwrap_or(0)) * 1000
 }
 
-/// Ticks since it was made, if it is read at least once in 2^24 ticks.
+/// The ticks since the start. It must be read at least once in 2^24 ticks.
 pub struct Clock {
     timer: Option<SYST>,
     last: u32,
@@ -25,7 +25,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts the timer; of a second clock nothing is ever heard.
+    /// Starts the timer. A second clock always stays at 0.
     pub fn new() -> Self {
         let timer = Peripherals::take().map(|peripherals| {
             let mut timer = peripherals.SYST;

@@ -1,5 +1,5 @@
-//! The device program on a Cortex-M: the image stays in flash, the arena is one static array of exactly the size that
-//! is needed, and the debugger shows the output.
+//! The device program on a Cortex-M: the image stays in flash, the arena is a static array of the exact size, and the
+//! output goes to the debugger.
 
 #![no_std]
 #![no_main]
@@ -14,13 +14,13 @@ use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, Memory, SENTENCES};
 use core::panic::PanicInfo;
 use semihosting::Debugger;
 
-/// Only linked where something can panic, and nothing should.
+/// Linked only if a panic is possible, which `run.sh panics` rejects.
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     semihosting::exit(false)
 }
 
-/// `cortex-m-rt` calls it once and gives it its static array.
+/// `cortex-m-rt` calls it once, with exclusive access to its static.
 #[cortex_m_rt::entry]
 fn main() -> ! {
     static mut MEMORY: Memory = Memory::new();
@@ -37,7 +37,7 @@ fn main() -> ! {
     semihosting::exit(done.is_ok() && !out.failed())
 }
 
-/// Writes what it took.
+/// Writes the memory and time of the run.
 fn tell(summary: &Summary, out: &mut Debugger) {
     let ticks = summary.ticks_per_token();
     for (name, number) in [

@@ -1,4 +1,4 @@
-//! What the debugger does for the program: output, and an exit code.
+//! Services of the debugger: output, and an exit code.
 
 use crate::clock::Clock;
 use a2d_demo::Sink;
@@ -13,13 +13,13 @@ pub struct Debugger {
 }
 
 impl Debugger {
-    /// Opens it.
+    /// Opens the output.
     pub fn new(clock: Clock) -> Self {
         let out = hio::hstdout().ok();
         Self { failed: out.is_none(), out, clock }
     }
 
-    /// Whether anything was not written.
+    /// Whether any output was not written.
     pub fn failed(&self) -> bool {
         self.failed
     }
@@ -36,13 +36,13 @@ impl Sink for Debugger {
         self.clock.ticks()
     }
 
-    /// A real board feeds its watchdog here; the timer must be read before it begins anew.
+    /// A real board feeds its watchdog here. Reads the timer before it wraps.
     fn feed(&mut self) {
         self.clock.ticks();
     }
 }
 
-/// Ends the emulation, with success or not.
+/// Ends the emulation with success or failure.
 pub fn exit(success: bool) -> ! {
     let status = if success { EXIT_SUCCESS } else { EXIT_FAILURE };
     loop {

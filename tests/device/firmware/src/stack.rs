@@ -1,6 +1,6 @@
-//! How deep the stack ever was, and could have been.
+//! The size of the stack, and its maximum depth.
 
-/// What `cortex-m-rt` fills the free memory with before `main`.
+/// The word with which `cortex-m-rt` fills the free memory before `main`.
 const PAINT: u32 = 0xcccc_cccc;
 
 unsafe extern "C" {
@@ -8,17 +8,17 @@ unsafe extern "C" {
     static _stack_start: u32;
 }
 
-/// Bytes that no static is in.
+/// The bytes of memory outside all statics.
 pub fn room() -> usize {
     (&raw const _stack_start).addr().saturating_sub((&raw const _stack_end).addr())
 }
 
-/// Bytes between the top of the stack and the lowest word that is no longer as it was painted.
+/// The bytes between the top of the stack and the lowest overwritten word.
 pub fn high_water() -> usize {
     let (low, high) = (&raw const _stack_end, &raw const _stack_start);
     let mut at = low;
-    // SAFETY: the linker script puts both symbols at the ends of one piece of memory that is all readable words, and
-    // `at` stays between them. A volatile read minds no one else writing there.
+    // SAFETY: both symbols of the linker script are the ends of one range of readable words, and `at` stays in it. The
+    // read is volatile, as the stack may change.
     while at < high && unsafe { at.read_volatile() } == PAINT {
         at = at.wrapping_add(1);
     }

@@ -1,4 +1,4 @@
-//! The device program as a process made of system calls alone: no `std`, no allocator, no C library.
+//! The device program as a process that uses only system calls: no `std`, no allocator, no C library.
 
 #![no_std]
 #![no_main]
@@ -27,7 +27,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     system::exit(101)
 }
 
-/// What the process begins with. The arena lies on its stack.
+/// The entry point. The arena is on the stack.
 fn main() -> ! {
     let mut out = Output { failed: false };
     let mut arena = Memory::new();

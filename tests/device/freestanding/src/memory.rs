@@ -1,6 +1,6 @@
-//! The functions that the compiler calls to move bytes, which the C library would have.
+//! The memory functions that the compiler calls, and that the C library would define.
 //!
-//! None may be written in a way that the compiler makes a call of itself of, hence string instructions and volatile
+//! The compiler must not turn the body of such a function into a call of itself, hence string instructions and volatile
 //! reads.
 
 use core::arch::asm;
@@ -9,7 +9,7 @@ use core::arch::asm;
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller's promise; the direction flag is clear, as at every call.
+    // SAFETY: by the caller's contract; the direction flag is clear, as at every call.
     unsafe {
         asm!(
             "rep movsb",
@@ -26,7 +26,7 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut 
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
-    // SAFETY: the caller's promise; the direction flag is clear, as at every call.
+    // SAFETY: by the caller's contract; the direction flag is clear, as at every call.
     unsafe {
         asm!(
             "rep stosb",
@@ -44,11 +44,11 @@ unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
     if to.addr().wrapping_sub(from.addr()) >= count {
-        // SAFETY: bytes that are still to be read lie behind those that are written.
+        // SAFETY: the bytes still to be read are behind the bytes already written.
         return unsafe { memcpy(to, from, count) };
     }
     let (last_to, last_from) = (to.wrapping_add(count), from.wrapping_add(count));
-    // SAFETY: the caller's promise, from the last byte to the first; the direction flag is cleared again.
+    // SAFETY: by the caller's contract, from the last byte to the first; the direction flag is cleared again.
     unsafe {
         asm!(
             "std",
@@ -68,7 +68,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
     for i in 0..count {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the caller's contract.
         let (x, y) = unsafe { (a.add(i).read_volatile(), b.add(i).read_volatile()) };
         if x != y {
             return i32::from(x) - i32::from(y);
@@ -81,6 +81,6 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
-    // SAFETY: the caller's promise.
+    // SAFETY: by the caller's contract.
     unsafe { memcmp(a, b, count) }
 }

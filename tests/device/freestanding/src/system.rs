@@ -2,7 +2,7 @@
 
 use core::arch::{asm, global_asm};
 
-// The kernel jumps here with an aligned stack and nothing to return to.
+// The kernel jumps to `_start` with an aligned stack and no return address.
 global_asm!(
     ".globl _start",
     "_start:",
@@ -25,10 +25,10 @@ const STANDARD_OUTPUT: usize = 1;
 /// Calls the kernel.
 ///
 /// # Safety
-/// The call must suit its arguments, and must not change memory.
+/// The arguments must be valid for the call, and the call must not change memory.
 unsafe fn call(number: usize, a: usize, b: usize, c: usize) -> isize {
     let result;
-    // SAFETY: the kernel keeps all registers but these three; the rest is the caller's promise.
+    // SAFETY: the kernel keeps all registers but these three; the rest is the caller's contract.
     unsafe {
         asm!(
             "syscall",
@@ -44,7 +44,7 @@ unsafe fn call(number: usize, a: usize, b: usize, c: usize) -> isize {
     result
 }
 
-/// Writes to standard output; whether all was written.
+/// Writes to standard output; returns whether all bytes were written.
 pub fn write(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         // SAFETY: `write` reads the slice.

@@ -1,13 +1,17 @@
-//! Chooses the sentences: the first lines of standard input that the limits have room for.
+//! Chooses the sentences: the first lines of standard input within the limits.
 
 use a2d_core::micro::Model;
 use a2d_device_data::{IMAGE, LAYERS, LIMITS};
 use std::io::{self, BufRead, Write};
 
-/// How many.
+/// The number of sentences.
 const COUNT: usize = 100;
 
-/// Writes the lines to standard output. A text on them occurs once.
+/// Writes the lines to standard output, without duplicates.
+///
+/// # Errors
+///
+/// The image is rejected or has no vocabulary, standard input or output failed, or too few lines fit.
 pub fn choose() -> Result<(), String> {
     let model = Model::<LAYERS>::new(IMAGE).map_err(|error| error.to_string())?;
     let tokenizer = model.tokenizer().ok_or("the image has no vocabulary")?;

@@ -1,4 +1,4 @@
-//! The device program as an ordinary process: translates the sentences. With `choose`, it chooses them instead.
+//! The device program as an ordinary process: translates the sentences, or chooses them with the argument `choose`.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Standard output, and nanoseconds.
+/// Standard output, and a clock in nanoseconds.
 struct Terminal {
     out: io::StdoutLock<'static>,
     start: Instant,

@@ -1,4 +1,4 @@
-//! One image, one translator, one sentence at a time.
+//! The state of an instance: one image, one translator, one sentence at a time.
 
 use crate::failure::Failure;
 use crate::memory::{LAYERS, Region, Work, place};
@@ -6,24 +6,24 @@ use a2d_core::micro::{self, Limits, Model, Options, Translator};
 use a2d_core::token::Stream;
 use core::task::Poll;
 
-/// What lasts from one call to the next.
+/// The state between calls.
 pub struct Desk {
     /// The image, while the page writes it.
     image: Option<Region>,
     model: Option<&'static Model<'static, LAYERS>>,
     open: Option<Open>,
-    /// What the last poll found.
+    /// The token of the last poll.
     pub token: Option<u32>,
-    /// Of the last call.
+    /// The failure of the last call.
     pub failed: Option<Failure>,
 }
 
-/// A translator, once there is one.
+/// A translator, its limits, and the decoder of its tokens.
 struct Open {
     work: Work,
     limits: Limits,
     stream: Stream<'static>,
-    /// Whether all of the text is out.
+    /// Whether all text was written.
     told: bool,
 }
 
@@ -32,13 +32,17 @@ impl Desk {
         Self { image: None, model: None, open: None, token: None, failed: None }
     }
 
-    /// Where an image of `len` bytes goes.
+    /// Allocates memory for an image of `len` bytes.
     pub fn image(&mut self, len: usize) -> Option<*mut u8> {
         self.image = Region::grow(len);
         self.image.as_ref().map(Region::pointer)
     }
 
-    /// Checks the image; the tokens of its vocabulary.
+    /// Checks the image; returns the number of tokens of its vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// No image was written, the image is rejected, or memory cannot grow.
     pub fn load(&mut self) -> Result<usize, Failure> {
         let image = self.image.take().ok_or(Failure::Early)?;
         let model = Model::new(image.into_bytes())?;
@@ -49,12 +53,20 @@ impl Desk {
     }
 
     /// Bytes of the arena.
+    ///
+    /// # Errors
+    ///
+    /// No image is loaded.
     pub fn need(&self, limits: Limits) -> Result<usize, Failure> {
         let model = self.model.ok_or(Failure::Early)?;
         Ok(model.arena_bytes(&limits))
     }
 
-    /// Makes a translator; the bytes of its arena.
+    /// Makes a translator; returns the bytes of its arena.
+    ///
+    /// # Errors
+    ///
+    /// No image is loaded, it has no vocabulary, a limit is 0, or memory cannot grow.
     pub fn open(&mut self, limits: Limits) -> Result<usize, Failure> {
         let model = self.model.ok_or(Failure::Early)?;
         let stream = model.tokenizer().map(|tokenizer| tokenizer.stream());
@@ -67,18 +79,26 @@ impl Desk {
         Ok(needed)
     }
 
-    /// Begins with a sentence; none is one that was too long for the input.
+    /// Starts a sentence; `None` is a sentence that is too long for the input.
+    ///
+    /// # Errors
+    ///
+    /// No translator is open, or the line is not UTF-8 or too long.
     pub fn start(&mut self, line: Option<&[u8]>) -> Result<(), Failure> {
         self.token = None;
         let open = self.open.as_mut().ok_or(Failure::Early)?;
         let line = line.and_then(|line| core::str::from_utf8(line).ok()).ok_or(Failure::Input)?;
         open.told = false;
-        // What an earlier sentence left in it goes nowhere.
+        // Discards the rest of an earlier sentence.
         open.stream.finish(&mut [0; 32])?;
         Ok(open.work.start(line)?)
     }
 
-    /// Translates to the end; the bytes of the text.
+    /// Runs all remaining steps; returns the bytes of the text.
+    ///
+    /// # Errors
+    ///
+    /// No sentence was started, its text does not fit in `out`, or the weights contain NaN.
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Failure> {
         let open = self.open.as_mut().ok_or(Failure::Early)?;
         open.told = true;
@@ -89,7 +109,11 @@ impl Desk {
         Ok(done.ok_or(Failure::Early)??)
     }
 
-    /// One piece of work: the bytes of text that it completed; none after the last.
+    /// Runs one step; returns the bytes of the text that it completed, `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// No sentence was started, its text does not fit in `out`, or the weights contain NaN.
     pub fn poll(&mut self, out: &mut [u8]) -> Result<Option<usize>, Failure> {
         self.token = None;
         let open = self.open.as_mut().ok_or(Failure::Early)?;
@@ -110,7 +134,7 @@ impl Desk {
         }
     }
 
-    /// The most bytes of the arena that the last sentence had in use at once.
+    /// The peak bytes of the arena of the last sentence.
     pub fn peak(&mut self) -> usize {
         let peak = |open: &mut Open| open.work.with(|job| job.peak(&open.limits));
         self.open.as_mut().and_then(peak).unwrap_or(0)

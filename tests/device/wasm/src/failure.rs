@@ -1,24 +1,24 @@
-//! What can go wrong, as numbers and in words.
+//! Failures, as numbers and as text.
 
 use a2d_core::micro;
 use core::fmt::{self, Write};
 
-/// No failure: there is nothing more.
+/// No failure: the translation has ended.
 pub const END: i32 = -1;
-/// A call came too early: no image was loaded, no translator opened, or no sentence begun.
+/// A call in the wrong order: no image is loaded, no translator opened, or no sentence started.
 pub const EARLY: i32 = -2;
-/// The image cannot be run.
+/// The image is rejected.
 pub const IMAGE: i32 = -3;
-/// There is not enough memory, or the text has no room in the output.
+/// Out of memory, or the text does not fit in the output.
 pub const ROOM: i32 = -4;
 /// The input is longer than its capacity, or not UTF-8.
 pub const INPUT: i32 = -5;
 /// The sentence has more tokens than the limit.
 pub const LONG: i32 = -6;
-/// Everything else; its words say what.
+/// Any other failure, see its text.
 pub const FAULT: i32 = -7;
 
-/// What went wrong.
+/// A failure of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// [`EARLY`]
@@ -27,12 +27,12 @@ pub enum Failure {
     Memory,
     /// [`INPUT`]
     Input,
-    /// What the core says.
+    /// An error of the core.
     Core(micro::Error),
 }
 
 impl Failure {
-    /// The number.
+    /// The number of the failure.
     pub const fn code(self) -> i32 {
         match self {
             Self::Early => EARLY,
@@ -45,10 +45,10 @@ impl Failure {
         }
     }
 
-    /// Writes the words, as far as there is room; how many bytes.
+    /// Writes the text, as far as it fits; returns the number of bytes.
     pub fn write(self, out: &mut [u8]) -> usize {
         let mut cursor = Cursor { out, len: 0 };
-        // A cursor that is full has as much as there is room for.
+        // An error means that the cursor is full; the text is then cut.
         let _ = write!(cursor, "{self}");
         cursor.len
     }
@@ -71,7 +71,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Text going into a buffer.
+/// A cursor that writes text to a buffer.
 struct Cursor<'o> {
     out: &'o mut [u8],
     len: usize,

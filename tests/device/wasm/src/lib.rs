@@ -1,4 +1,4 @@
-//! The translator as a WebAssembly module without imports, for a page or for node.
+//! The translator as a WebAssembly module without imports, for a web page or node.
 //!
 //! ```js
 //! const { exports: a2d } = new WebAssembly.Instance(module, {});
@@ -10,11 +10,11 @@
 //! const length = a2d.translate(line.length);                 // bytes of text at a2d.output()
 //! ```
 //!
-//! or, a step at a time: `a2d.start(line.length)`, then `a2d.poll()` until it is [`END`]. A number below [`END`] is a
-//! failure, see [`failure`], and [`error`] has it in words.
+//! To translate step by step: `a2d.start(line.length)`, then `a2d.poll()` until it returns [`END`]. A number below
+//! [`END`] is a failure, see [`failure`]; [`error`] writes its text.
 //!
-//! An instance runs one image within one set of limits; for others, make another instance: memory never shrinks.
-//! `image`, `load` and `open` make it grow: views of it from before are void.
+//! An instance runs one image with one set of limits. For others, make another instance, as memory never shrinks.
+//! `image`, `load` and `open` grow the memory, which invalidates older views of it.
 
 #![no_std]
 #![deny(clippy::undocumented_unsafe_blocks, missing_docs)]
@@ -27,7 +27,7 @@ use desk::Desk;
 use failure::{END, Failure};
 use memory::Single;
 
-/// Bytes of text that there is room for, on the way in and on the way out.
+/// The maximum bytes of text, for input and output.
 const TEXT: usize = 1 << 14;
 
 static INPUT: Single<[u8; TEXT]> = Single::new([0; TEXT]);
@@ -39,7 +39,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// Runs `f` at the desk and makes a number of what it gives.
+/// Runs `f` on the desk and converts its result to a number.
 fn answer(f: impl FnOnce(&mut Desk) -> Result<Option<usize>, Failure>) -> i32 {
     DESK.with(|desk| {
         let done = f(desk);
@@ -53,55 +53,55 @@ fn answer(f: impl FnOnce(&mut Desk) -> Result<Option<usize>, Failure>) -> i32 {
     .unwrap_or(failure::FAULT)
 }
 
-/// Where the `len` bytes of an image go; 0 if there is no memory for them.
+/// Allocates `len` bytes for an image and returns their address; 0 if memory cannot grow.
 #[unsafe(no_mangle)]
 pub extern "C" fn image(len: usize) -> *mut u8 {
     DESK.with(|desk| desk.image(len)).flatten().unwrap_or_default()
 }
 
-/// Checks the image, which is left alone from now on: how many tokens its vocabulary has.
+/// Checks the image, which must not change afterwards; returns the number of tokens of its vocabulary.
 #[unsafe(no_mangle)]
 pub extern "C" fn load() -> i32 {
     answer(|desk| desk.load().map(Some))
 }
 
-/// Bytes of working memory for sentences of up to `source` tokens, their end included, to up to `target` tokens;
-/// `int8_cache` other than 0 keeps keys and values in bytes.
+/// Returns the bytes of working memory for sentences of up to `source` tokens, EOS included, and translations of up to
+/// `target` tokens. `int8_cache` other than 0 stores keys and values as bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn need(source: usize, target: usize, beam: usize, int8_cache: i32) -> i32 {
     answer(|desk| desk.need(a2d_demo::limits(source, target, beam, int8_cache != 0)).map(Some))
 }
 
-/// Makes a translator of these limits: bytes of its working memory. A sentence under way is given up.
+/// Makes a translator with these limits and returns the bytes of its working memory. Drops the current sentence.
 #[unsafe(no_mangle)]
 pub extern "C" fn open(source: usize, target: usize, beam: usize, int8_cache: i32) -> i32 {
     answer(|desk| desk.open(a2d_demo::limits(source, target, beam, int8_cache != 0)).map(Some))
 }
 
-/// Where a sentence goes, as UTF-8.
+/// The address of the input, UTF-8.
 #[unsafe(no_mangle)]
 pub extern "C" fn input() -> *mut u8 {
     INPUT.pointer().cast()
 }
 
-/// Bytes that a sentence may have.
+/// The maximum bytes of the input.
 #[unsafe(no_mangle)]
 pub extern "C" fn input_capacity() -> usize {
     TEXT
 }
 
-/// Where text comes out, as UTF-8.
+/// The address of the output, UTF-8.
 #[unsafe(no_mangle)]
 pub extern "C" fn output() -> *const u8 {
     OUTPUT.pointer().cast()
 }
 
-/// Begins with the `len` bytes of the input.
+/// Starts the sentence in the first `len` bytes of the input.
 fn begin(desk: &mut Desk, len: usize) -> Result<(), Failure> {
     INPUT.with(|input| desk.start(input.get(..len))).ok_or(Failure::Early)?
 }
 
-/// Translates the `len` bytes of the input: bytes of the output.
+/// Translates the first `len` bytes of the input; returns the bytes of the output.
 #[unsafe(no_mangle)]
 pub extern "C" fn translate(len: usize) -> i32 {
     answer(|desk| {
@@ -110,31 +110,32 @@ pub extern "C" fn translate(len: usize) -> i32 {
     })
 }
 
-/// Begins to translate the `len` bytes of the input: 0.
+/// Starts the translation of the first `len` bytes of the input; returns 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn start(len: usize) -> i32 {
     answer(|desk| begin(desk, len).map(|()| Some(0)))
 }
 
-/// Does one piece of work: bytes of the output, which go on from what came before; often none. [`END`] after the last.
+/// Runs one step and returns the bytes of the output, which continue the text of earlier steps; often 0. [`END`] after
+/// the last.
 #[unsafe(no_mangle)]
 pub extern "C" fn poll() -> i32 {
     answer(|desk| OUTPUT.with(|output| desk.poll(output)).ok_or(Failure::Early)?)
 }
 
-/// The token that the last [`poll`] found; -1 if it found none.
+/// The token of the last [`poll`]; -1 if it has none.
 #[unsafe(no_mangle)]
 pub extern "C" fn token() -> i32 {
     DESK.with(|desk| desk.token).flatten().and_then(|token| i32::try_from(token).ok()).unwrap_or(-1)
 }
 
-/// The most bytes of working memory that the last sentence had in use at once.
+/// The peak bytes of working memory of the last sentence.
 #[unsafe(no_mangle)]
 pub extern "C" fn peak() -> usize {
     DESK.with(|desk| desk.peak()).unwrap_or(0)
 }
 
-/// The last call's failure in words: bytes of the output; 0 if it did not fail.
+/// Writes the text of the last call's failure and returns the bytes of the output; 0 if the call did not fail.
 #[unsafe(no_mangle)]
 pub extern "C" fn error() -> usize {
     let failed = DESK.with(|desk| desk.failed).flatten();

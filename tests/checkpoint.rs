@@ -1,6 +1,6 @@
 //! Checkpoints, run folders and logs: the round trip, and everything that may be wrong with a file.
 
-use a2d_host::config::Run;
+use a2d_host::config::RunConfig;
 use a2d_host::run::checkpoint::{self, Saved};
 use a2d_host::run::log::Log;
 use a2d_host::run::run_dir::RunDir;
@@ -247,11 +247,11 @@ fn a_run_folder_says_what_it_lacks() {
     let missing = told(&at, RunDir::open(&at).unwrap_err(), "missing");
     assert!(missing.contains("config.toml is missing"), "{missing}");
     let run = RunDir::create(&at).unwrap();
-    let mut config = Run { out: Some("elsewhere".into()), ..Run::default() };
+    let mut config = RunConfig { out: Some("elsewhere".into()), ..RunConfig::default() };
     config.train.seed = 9;
     run.save_config(&config).unwrap();
     let found = RunDir::open(&at).unwrap().load_config().unwrap();
-    assert_eq!(found, Run { out: None, ..config.complete() });
+    assert_eq!(found, RunConfig { out: None, ..config.complete() });
     told(&at, run.checkpoint().unwrap_err(), "no checkpoint");
     save(&run.last(), &contents()).unwrap();
     assert_eq!(run.checkpoint().unwrap(), run.last());

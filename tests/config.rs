@@ -1,7 +1,7 @@
 //! The configuration: precedence, precise errors, the round trip.
 
 use a2d_host::config::{
-    self, Activation, KdLoss, MapNormalisation, Method, Norm, Preset, Run, Setting,
+    self, Activation, KdLoss, LossNorm, MapNormalisation, Method, Preset, RunConfig, Setting,
 };
 use a2d_host::system::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ fn written(text: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn load(text: &str, environment: &[(&str, &str)], sets: &[&str]) -> Result<Run> {
+fn load(text: &str, environment: &[(&str, &str)], sets: &[&str]) -> Result<RunConfig> {
     let (_folder, path) = written(text);
     let flags: Vec<_> = sets.iter().map(|set| Setting::parse(set)).collect::<Result<_>>()?;
     let variables = environment.iter().map(|(k, v)| (k.to_string(), v.to_string()));
@@ -45,7 +45,7 @@ fn errors(cases: &[(&str, &[&str])]) {
 #[test]
 fn an_empty_file_gives_the_defaults() {
     let run = load("", &[], &[]).unwrap();
-    assert_eq!(run, Run::default());
+    assert_eq!(run, RunConfig::default());
     assert_eq!((run.model.d_model, run.model.encoder_layers), (256, 3));
     assert_eq!((run.train.lr, run.train.adam_beta2), (5e-4, 0.98));
     assert_eq!((run.distill.method, run.distill.beta()), (Method::A2d, 1.0));
@@ -161,8 +161,8 @@ fn presets_choose_and_overrides_win() {
     let run = load("[distill]\npreset = \"rows\"\nmap_mask = false\n", &[], &[]).unwrap();
     let maps = run.distill.maps();
     assert_eq!((maps.normalisation, maps.mask), (MapNormalisation::Row, false));
-    assert_eq!(run.distill.norm(), Norm::Mean);
-    assert_eq!(Preset::Official.norm(), Norm::Official);
+    assert_eq!(run.distill.norm(), LossNorm::Mean);
+    assert_eq!(Preset::Official.norm(), LossNorm::Official);
 }
 
 #[test]
@@ -274,29 +274,29 @@ fn paths_start_at_the_file() {
     assert_eq!(run.data.dir.as_deref(), Some(Path::new("/data")));
     let here = std::env::current_dir().unwrap().join("runs/t");
     assert_eq!(run.teacher_folder(Path::new("out")), here);
-    assert_eq!(Run::default().teacher_folder(Path::new("out")), Path::new("out/teacher"));
-    assert_eq!(Run::default().data_folder(Path::new("out")), Path::new("out/data"));
+    assert_eq!(RunConfig::default().teacher_folder(Path::new("out")), Path::new("out/teacher"));
+    assert_eq!(RunConfig::default().data_folder(Path::new("out")), Path::new("out/data"));
 }
 
 #[test]
 fn a_run_has_a_folder() {
-    let (run, config) = (Run::default(), Path::new("a/b.toml"));
+    let (run, config) = (RunConfig::default(), Path::new("a/b.toml"));
     assert_eq!(run.out_folder(None, config), Path::new("runs/b"));
     assert_eq!(run.out_folder(Some(Path::new("o")), config), Path::new("o"));
-    let named = Run { out: Some("named".into()), ..run };
+    let named = RunConfig { out: Some("named".into()), ..run };
     assert_eq!(named.out_folder(None, config), Path::new("named"));
 }
 
 #[test]
 fn written_configs_read_back_equal() {
-    let mut run = Run { out: Some("runs/x".into()), ..Run::default() };
+    let mut run = RunConfig { out: Some("runs/x".into()), ..RunConfig::default() };
     run.data.train = Some("/data/\"quoted\" and \\ ü".into());
     (run.data.source_lang, run.data.target_lang) = ("de".into(), "en".into());
     (run.train.lr, run.train.seed) = (0.1 + 0.2, i64::MAX as u64);
     (run.model.decoder_d_model, run.model.share_embeddings) = (Some(512), false);
     (run.distill.preset, run.distill.map_mask) = (Preset::Rows, Some(false));
     run.distill.kd_loss = KdLoss::KlTau2;
-    for run in [Run::default(), Run::default().complete(), run.complete(), run] {
+    for run in [RunConfig::default(), RunConfig::default().complete(), run.complete(), run] {
         let text = run.to_toml().unwrap();
         assert_eq!(load(&text, &[], &[]).unwrap(), run, "{text}");
     }
@@ -304,7 +304,7 @@ fn written_configs_read_back_equal() {
 
 #[test]
 fn a_complete_config_writes_every_default_out() {
-    let text = Run::default().complete().to_toml().unwrap();
+    let text = RunConfig::default().complete().to_toml().unwrap();
     for key in [
         "d_model = 256",
         "encoder_d_model = 256",

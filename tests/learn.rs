@@ -6,7 +6,7 @@
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::token::EOS;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
-use a2d_core::kd::{self, KdLoss, Lesson, MapTerms, Norm, Objective, Plan, Step, Teacher};
+use a2d_core::kd::{self, KdLoss, Lesson, LossNorm, MapTerms, Objective, Plan, Step, Teacher};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use a2d_host::backend::cpu::{Cpu, Tensor};
@@ -49,7 +49,7 @@ fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
         student_temperature: 1.0,
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
-        norm: Norm::Mean,
+        norm: LossNorm::Mean,
         terms: maps.into(),
     }
 }

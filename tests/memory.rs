@@ -5,7 +5,7 @@ use a2d_core::kd::Step;
 use a2d_core::optim::Adam;
 use a2d_core::rng;
 use a2d_host::backend::cpu::{Cpu, Tensor};
-use a2d_host::config::{Method, Model, Precision, Preset, Run};
+use a2d_host::config::{Method, ModelConfig, Precision, Preset, RunConfig};
 use a2d_host::run::model::{Learner, core_config, plan};
 use a2d_host::train::memory::Need;
 use a2d_host::train::ranks::Ranks;
@@ -13,8 +13,8 @@ use a2d_host::train::{At, Pairs, TeacherModel, Unread, Update, objective, update
 
 const VOCABULARY: usize = 50;
 
-fn model(d_model: usize, layers: usize, heads: usize) -> Model {
-    Model {
+fn model(d_model: usize, layers: usize, heads: usize) -> ModelConfig {
+    ModelConfig {
         d_model,
         ffn_dim: 2 * d_model,
         encoder_layers: layers,
@@ -22,15 +22,15 @@ fn model(d_model: usize, layers: usize, heads: usize) -> Model {
         encoder_attention_heads: heads,
         decoder_attention_heads: heads,
         dropout: 0.0,
-        ..Model::default()
+        ..ModelConfig::default()
     }
 }
 
 /// A student's run and its teacher's.
-fn run(method: Method, preset: Preset, d_model: usize) -> (Run, Run) {
-    let mut run = Run { model: model(d_model, 2, 2), ..Run::default() };
+fn run(method: Method, preset: Preset, d_model: usize) -> (RunConfig, RunConfig) {
+    let mut run = RunConfig { model: model(d_model, 2, 2), ..RunConfig::default() };
     (run.distill.method, run.distill.preset) = (method, preset);
-    let teacher = Run { model: model(2 * d_model, 3, 4), ..Run::default() };
+    let teacher = RunConfig { model: model(2 * d_model, 3, 4), ..RunConfig::default() };
     (run, teacher)
 }
 
@@ -47,7 +47,12 @@ fn pairs(key: u64, rows: usize, shortest: usize, longest: usize) -> Pairs {
 }
 
 /// One update with so much room; what it came to, and by how much each number has moved.
-fn updated(b: &mut Cpu, of: &(Run, Run), batches: &[Pairs], room: usize) -> (Update, Vec<f32>) {
+fn updated(
+    b: &mut Cpu,
+    of: &(RunConfig, RunConfig),
+    batches: &[Pairs],
+    room: usize,
+) -> (Update, Vec<f32>) {
     let (run, teacher) = of;
     let config = core_config(&teacher.model, VOCABULARY);
     let needs = run.distill.method.needs();

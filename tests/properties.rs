@@ -8,7 +8,7 @@ use a2d_core::batch::{Batch, Grid, Layout, Run, Span, Tokens};
 use a2d_core::config::token::{EOS, PAD};
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
-    self, Align, KdLoss, Lesson, MapTerms, Norm, Objective, Step, Student, Teacher,
+    self, Align, KdLoss, Lesson, LossNorm, MapTerms, Objective, Step, Student, Teacher,
 };
 use a2d_core::needs::Needs;
 use a2d_core::nn::{Encoder, Trace, Transformer};
@@ -54,7 +54,7 @@ fn objective(maps: Option<MapTerms>) -> Objective {
         student_temperature: 1.0,
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
-        norm: Norm::Mean,
+        norm: LossNorm::Mean,
         terms: maps.into(),
     }
 }

@@ -4,7 +4,7 @@ use a2d_core::backend::Device as _;
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::backend::device::Device;
 use a2d_host::bench::{Clock, Timed};
-use a2d_host::config::Run;
+use a2d_host::config::RunConfig;
 use a2d_host::run::prepared::Prepared;
 use a2d_host::run::run_dir::RunDir;
 use a2d_host::system::display::Display;
@@ -17,7 +17,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// The quickstart's validation text, prepared, and a model that trains on it in a blink.
-fn desk() -> (TempDir, Prepared, Run) {
+fn desk() -> (TempDir, Prepared, RunConfig) {
     let folder = TempDir::new().unwrap();
     let data = text::prepared(&folder.path().join("data"));
     let mut run = text::run(8);
@@ -29,7 +29,12 @@ fn desk() -> (TempDir, Prepared, Run) {
 }
 
 /// Trains with every operation counted, or plainly; returns how often it was read.
-fn trained(run: &Run, data: &Prepared, folder: &Path, counted: bool) -> Result<(Progress, u64)> {
+fn trained(
+    run: &RunConfig,
+    data: &Prepared,
+    folder: &Path,
+    counted: bool,
+) -> Result<(Progress, u64)> {
     let dir = RunDir::create(folder)?;
     let job = Job {
         label: "model",

@@ -3,12 +3,12 @@
 use a2d_core::backend::Train;
 use a2d_core::batch::Layout;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
-use a2d_core::kd::{KdLoss, Learner, Lesson, MapTerms, Norm, Objective, Plan, Step};
+use a2d_core::kd::{KdLoss, Learner, Lesson, LossNorm, MapTerms, Objective, Plan, Step};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::backend::device::Device;
-use a2d_host::config::{Method, Preset, Run};
+use a2d_host::config::{Method, Preset, RunConfig};
 use a2d_host::run::checkpoint::Saved;
 use a2d_host::run::prepared::Prepared;
 use a2d_host::run::run_dir::RunDir;
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 pub struct Desk {
     folder: TempDir,
     data: Prepared,
-    run: Run,
+    run: RunConfig,
 }
 
 impl Desk {
@@ -52,7 +52,7 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    fn train<B: Train>(&self, b: &mut B, run: &Run, name: &str, resume: bool) {
+    fn train<B: Train>(&self, b: &mut B, run: &RunConfig, name: &str, resume: bool) {
         let folder = self.path(name);
         let dir = if resume { RunDir::resume(&folder) } else { RunDir::create(&folder) }.unwrap();
         let teacher = (run.distill.method != Method::None).then(|| self.path("teacher"));
@@ -191,7 +191,7 @@ pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
         student_temperature: 1.0,
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
-        norm: Norm::Mean,
+        norm: LossNorm::Mean,
         terms: Some(MapTerms::ROWS).into(),
     };
     let b = &mut make();

@@ -8,7 +8,7 @@ use a2d_core::backend::{Normalisation, Target, Train};
 use a2d_core::batch::Layout;
 use a2d_core::config::token::PAD;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
-use a2d_core::kd::{Align, KdLoss, Lesson, MapTerms, Norm, Objective, Student, Teacher, Term};
+use a2d_core::kd::{Align, KdLoss, Lesson, LossNorm, MapTerms, Objective, Student, Teacher, Term};
 use a2d_core::nn::Transformer;
 use a2d_core::rng;
 
@@ -88,7 +88,7 @@ fn objective(maps: Option<MapTerms>) -> Objective {
         student_temperature: 1.0,
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
-        norm: Norm::Official,
+        norm: LossNorm::Official,
         terms: maps.map(weighed).into(),
     }
 }
@@ -100,7 +100,7 @@ fn tempered(maps: Option<MapTerms>) -> Objective {
         student_temperature: 2.0,
         teacher_temperature: 1.5,
         kd_loss: KdLoss::KlTau2,
-        norm: Norm::Mean,
+        norm: LossNorm::Mean,
         ..objective(maps)
     }
 }

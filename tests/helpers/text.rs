@@ -1,6 +1,6 @@
 //! A little real text, prepared, and models that train on it in a blink.
 
-use a2d_host::config::{Method, Run};
+use a2d_host::config::{Method, RunConfig};
 use a2d_host::data::prepare::{self, PrepareRequest};
 use a2d_host::run::prepared::Prepared;
 use std::path::Path;
@@ -23,8 +23,8 @@ pub fn prepared(folder: &Path) -> Prepared {
 }
 
 /// A model of one layer and width `d_model` that trains alone.
-pub fn run(d_model: usize) -> Run {
-    let mut run = Run::default();
+pub fn run(d_model: usize) -> RunConfig {
+    let mut run = RunConfig::default();
     run.model.d_model = d_model;
     run.model.ffn_dim = d_model;
     run.model.encoder_layers = 1;

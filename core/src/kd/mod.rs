@@ -18,7 +18,7 @@ pub use counts::Counts;
 pub use inputs::{Inputs, Named};
 pub use losses::{Losses, Report, Reports, elements};
 pub use maps::{MapTerms, Reduction};
-pub use objective::{KdLoss, Norm, Objective};
+pub use objective::{KdLoss, LossNorm, Objective};
 pub use roles::{Student, Taught, Teacher, forward};
 pub use step::{Gradients, Learner, Lesson, Plan, Step, Updated};
 pub use term::{Term, Terms, WORDS, names};

@@ -25,7 +25,7 @@ pub enum KdLoss {
 
 /// The divisor of the token losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Norm {
+pub enum LossNorm {
     /// The number of positions of the padded batch. Gradients are also divided by the number of target tokens.
     Official,
     /// The number of target tokens.
@@ -46,7 +46,7 @@ pub struct Objective {
     /// The form of the loss on the teacher's word distribution.
     pub kd_loss: KdLoss,
     /// The divisor of the token losses.
-    pub norm: Norm,
+    pub norm: LossNorm,
     /// The terms of the method. Empty for word-level distillation and plain training.
     pub terms: Terms,
 }
@@ -66,16 +66,16 @@ impl Objective {
     /// The optimiser's factor of the summed gradients of an update.
     pub fn gradient_scale(&self, update: &Counts) -> f32 {
         match self.norm {
-            Norm::Official => 1.0 / update.target_tokens.max(1) as f32,
-            Norm::Mean => 1.0,
+            LossNorm::Official => 1.0 / update.target_tokens.max(1) as f32,
+            LossNorm::Mean => 1.0,
         }
     }
 
     /// The factor of a sum over target tokens.
     fn per_token<I>(&self, batch: &Batch<I>, update: &Counts) -> f64 {
         1.0 / match self.norm {
-            Norm::Official => batch.padded_targets,
-            Norm::Mean => update.target_tokens,
+            LossNorm::Official => batch.padded_targets,
+            LossNorm::Mean => update.target_tokens,
         }
         .max(1) as f64
     }

@@ -3,7 +3,7 @@
 use super::align::Align;
 use super::counts::Counts;
 use super::losses::{Report, Reports};
-use super::objective::{Norm, Objective};
+use super::objective::{LossNorm, Objective};
 use super::roles::{Student, Teacher};
 use crate::backend::{AdamState, Train};
 use crate::batch::Batch;
@@ -295,12 +295,12 @@ impl<'a, B: Train, const N: usize> Lesson<'a, B, N> {
         })
     }
 
-    /// The weight of a part's loss. [`Norm::Official`] takes the mean over batches, [`Norm::Mean`] the sum over the
+    /// The weight of a part's loss. [`LossNorm::Official`] takes the mean over batches, [`LossNorm::Mean`] the sum over the
     /// update.
     fn weight(&self) -> f64 {
         match self.objective.norm {
-            Norm::Official => 1.0 / self.batches.len() as f64,
-            Norm::Mean => 1.0,
+            LossNorm::Official => 1.0 / self.batches.len() as f64,
+            LossNorm::Mean => 1.0,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The settings of a run, by key.
 
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use serde_json::{Map, Value, json};
 use toml::Table;
 
 /// Each key with its value and its default, if any: `[key, value, default]`, as TOML.
-pub fn json(run: &Run) -> Value {
-    let [given, plain] = [run, &Run::default()].map(flat);
+pub fn json(run: &RunConfig) -> Value {
+    let [given, plain] = [run, &RunConfig::default()].map(flat);
     let entry = |(key, value): (String, Value)| json!([key, value, plain.get(&key)]);
     given.into_iter().map(entry).collect()
 }
 
-fn flat(run: &Run) -> Map<String, Value> {
+fn flat(run: &RunConfig) -> Map<String, Value> {
     let mut keys = Map::new();
     collect("", &Table::try_from(run.complete()).unwrap_or_default(), &mut keys);
     keys

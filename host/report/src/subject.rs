@@ -8,7 +8,7 @@ use super::provenance;
 use super::settings;
 use a2d_core::config::Config;
 use a2d_run::checkpoint::{Reached, Saved, reached};
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use a2d_run::model::{core_config, is_alignment};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -48,7 +48,7 @@ pub struct Subject {
     /// The run's folder.
     pub dir: RunDir,
     /// The configuration, if readable.
-    pub config: Option<Run>,
+    pub config: Option<RunConfig>,
     /// Notes about missing or damaged files.
     pub notes: Vec<String>,
     /// The index of its teacher among the subjects.
@@ -309,7 +309,7 @@ impl Subject {
 }
 
 /// The distillation method and preset by their configuration names.
-fn method(run: &Run) -> String {
+fn method(run: &RunConfig) -> String {
     let name = |value: serde_json::Result<Value>| {
         value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
     };

@@ -3,7 +3,7 @@
 use super::{History, LogLine, number};
 use a2d_core::kd;
 use a2d_run::checkpoint::{Reached, reached};
-use a2d_run::config::{Run, Train};
+use a2d_run::config::{RunConfig, TrainConfig};
 use a2d_run::run_dir::RunDir;
 use a2d_system::display::duration;
 use a2d_system::error::{Error, Result};
@@ -85,7 +85,7 @@ struct Watched {
     label: String,
     /// Whether the model in training is the run itself.
     itself: bool,
-    train: Option<Train>,
+    train: Option<TrainConfig>,
     history: History,
     reached: Option<Reached>,
     /// Whether a process trains any model of the run.
@@ -115,7 +115,7 @@ impl Watched {
         let locked = stages.iter().any(|(_, folder)| RunDir::at(folder).is_locked());
         let dir = RunDir::at(&current);
         let reached = reached(&dir.last());
-        let train = dir.load_config().map(|run: Run| run.train).ok();
+        let train = dir.load_config().map(|run: RunConfig| run.train).ok();
         let history = History::read(&dir.log())?.unwrap_or_default();
         let itself = current == folder;
         Ok(Self { label, itself, train, history, reached, locked, stopped: None })

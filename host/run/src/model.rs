@@ -20,7 +20,7 @@ pub type Model<P> = Transformer<P, MOST_LAYERS>;
 pub type Learner<T> = kd::Learner<T, MOST_LAYERS>;
 
 /// The core's configuration of `model` over a joint vocabulary.
-pub fn core_config(model: &config::Model, vocabulary: usize) -> Config {
+pub fn core_config(model: &config::ModelConfig, vocabulary: usize) -> Config {
     let stack = |d_model, ffn_dim, attention_heads, layers| Stack {
         d_model,
         ffn_dim,
@@ -123,7 +123,7 @@ pub fn stored<B: Train>(
 /// # Errors
 ///
 /// Misuse: the `[model]` differs, or the checkpoint has no configuration.
-pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::Run) -> Result<()> {
+pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::RunConfig) -> Result<()> {
     let trained = config::parse(&saved.get::<String>("config")?, saved.path())?;
     let Some(change) = run.change_since(&trained, &["model"], &[]) else { return Ok(()) };
     let config::Change { key, was, is } = change;

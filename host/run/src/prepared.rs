@@ -1,6 +1,6 @@
 //! An open folder of prepared data: vocabulary, token files, and text for scoring.
 
-use crate::config::Run;
+use crate::config::RunConfig;
 use crate::run_dir::RunDir;
 use a2d_data::corpus::Corpus;
 use a2d_data::prepare;
@@ -77,7 +77,7 @@ const BESIDE: [&str; 2] = ["teacher", "alone"];
 
 /// The data folder of the finished run in `folder`: as configured, or that of the student whose folder contains the
 /// run.
-pub fn folder_of(run: &Run, folder: &Path) -> PathBuf {
+pub fn folder_of(run: &RunConfig, folder: &Path) -> PathBuf {
     let own = run.data_folder(folder);
     let with_student = || {
         let whole = folder.canonicalize().ok()?;
@@ -96,7 +96,7 @@ pub fn folder_of(run: &Run, folder: &Path) -> PathBuf {
 /// # Errors
 ///
 /// Misuse: the text cannot be read.
-pub fn text_of(run: &Run, folder: &Path, split: &str) -> Result<Option<Parallel>> {
+pub fn text_of(run: &RunConfig, folder: &Path, split: &str) -> Result<Option<Parallel>> {
     if let Some(found) = text(&folder_of(run, folder), split)? {
         return Ok(Some(found));
     }

@@ -1,6 +1,6 @@
 //! The folder of a run: everything needed to translate, resume or export.
 
-use crate::config::{self, Run};
+use crate::config::{self, RunConfig};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{make_folder, remove, write_whole};
 use a2d_system::lock::{self, Held};
@@ -203,7 +203,7 @@ impl RunDir {
     /// # Errors
     ///
     /// As [`config::load`].
-    pub fn load_config(&self) -> Result<Run> {
+    pub fn load_config(&self) -> Result<RunConfig> {
         config::load_with(&self.config(), [], &[])
     }
 
@@ -212,8 +212,8 @@ impl RunDir {
     /// # Errors
     ///
     /// The file cannot be written.
-    pub fn save_config(&self, run: &Run) -> Result<()> {
-        let text = Run { out: None, ..run.complete() }.to_toml()?;
+    pub fn save_config(&self, run: &RunConfig) -> Result<()> {
+        let text = RunConfig { out: None, ..run.complete() }.to_toml()?;
         write_whole(&self.config(), |out| out.write_all(text.as_bytes()))
     }
 }

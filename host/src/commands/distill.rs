@@ -3,7 +3,7 @@
 use super::prepare;
 use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
-use crate::config::{self, Run};
+use crate::config::{self, RunConfig};
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
@@ -76,7 +76,7 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
 
 /// What is asked for, before anything is written.
 struct Asked<'a> {
-    run: Run,
+    run: RunConfig,
     folder: PathBuf,
     place: Place<'a>,
     beside: Vec<Beside>,
@@ -112,7 +112,7 @@ impl<'a> Asked<'a> {
 
 /// The data with the teacher's translations in place of the references.
 fn translated(
-    run: &Run,
+    run: &RunConfig,
     data: &Prepared,
     teacher: &Path,
     folder: &Path,
@@ -132,14 +132,14 @@ fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
 }
 
 /// The finished run that the configuration names, where a teacher is needed.
-fn given_teacher(run: &Run) -> Option<&Path> {
+fn given_teacher(run: &RunConfig) -> Option<&Path> {
     run.teacher.run.as_deref().filter(|_| run.distill.method.needs().teacher())
 }
 
 /// A run that is made beside the student's.
 struct Beside {
     label: &'static str,
-    run: Run,
+    run: RunConfig,
     /// The key of its precision.
     precision: &'static str,
     folder: PathBuf,
@@ -148,7 +148,7 @@ struct Beside {
 }
 
 /// The runs that are made before the student of `run`.
-fn runs_beside(run: &Run, folder: &Path) -> Vec<Beside> {
+fn runs_beside(run: &RunConfig, folder: &Path) -> Vec<Beside> {
     let mut beside = Vec::new();
     let mut add = |label, precision, run, folder| {
         beside.push(Beside { label, run, precision, folder, there: false });
@@ -174,7 +174,7 @@ impl Beside {
 }
 
 /// The run that makes the teacher of `run`.
-fn teacher_run(run: &Run) -> Run {
+fn teacher_run(run: &RunConfig) -> RunConfig {
     let mut teacher = alone(run);
     teacher.model = run.teacher.model.clone();
     teacher.train = run.teacher.train.clone();

@@ -1,7 +1,7 @@
 //! `host prepare`, and the data that a run's configuration asks for.
 
 use crate::cli::{Globals, PrepareArgs};
-use crate::config::Run;
+use crate::config::RunConfig;
 use crate::data::prepare::{self, Freshness, PrepareRequest};
 use crate::run::prepared::Prepared;
 use crate::system::error::{Error, Result};
@@ -54,7 +54,7 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 ///
 /// Those of [`prepare::run`]; no data and no text; a folder of other data that is not the run's own.
 pub fn ensure(
-    run: &Run,
+    run: &RunConfig,
     folder: &Path,
     begun: bool,
     place: &Place<'_>,
@@ -92,7 +92,7 @@ pub fn ensure(
 }
 
 /// What the configuration asks to be prepared, if it names text.
-fn request(run: &Run, out: &Path, quiet: bool) -> Result<Option<PrepareRequest>> {
+fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareRequest>> {
     let data = &run.data;
     let (train, valid) = match (&data.train, &data.valid) {
         (Some(train), Some(valid)) => (train, valid),

@@ -2,7 +2,7 @@
 
 use super::prepare;
 use crate::cli::{Globals, TrainArgs};
-use crate::config::{self, Method, Run};
+use crate::config::{self, Method, RunConfig};
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
 use crate::system::error::Result;
@@ -38,7 +38,7 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
 
 /// What is asked for, before anything is written.
 struct Asked<'a> {
-    run: Run,
+    run: RunConfig,
     folder: PathBuf,
     place: Place<'a>,
     /// Whether it was begun earlier.
@@ -61,7 +61,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The run without its teacher.
-pub(super) fn alone(run: &Run) -> Run {
+pub(super) fn alone(run: &RunConfig) -> RunConfig {
     let mut run = run.clone();
     run.distill.method = Method::None;
     run.distill.init_from_teacher = None;
@@ -73,7 +73,7 @@ pub(super) fn alone(run: &Run) -> Run {
 /// # Errors
 ///
 /// Misuse: a run is there that is not to be continued, or is another one.
-pub(super) fn may_train(run: &Run, folder: &Path, resume: bool) -> Result<bool> {
+pub(super) fn may_train(run: &RunConfig, folder: &Path, resume: bool) -> Result<bool> {
     if !resume {
         return RunDir::free(folder).map(|()| false);
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use a2d_core::batch::Layout;
 use a2d_core::config::token::{EOS, PAD};
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
-use a2d_core::kd::{KdLoss, MapTerms, Norm, Objective};
+use a2d_core::kd::{KdLoss, LossNorm, MapTerms, Objective};
 use a2d_core::optim::{Adam, InverseSqrt};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -161,7 +161,7 @@ impl Case {
             student_temperature: crit("student_temp"),
             teacher_temperature: crit("teacher_temp"),
             kd_loss: KdLoss::CrossEntropy,
-            norm: Norm::Official,
+            norm: LossNorm::Official,
             terms: Some(MapTerms {
                 beta: crit("beta"),
                 decay: crit("decay"),

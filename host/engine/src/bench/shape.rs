@@ -2,7 +2,7 @@
 
 use super::BenchShape;
 use a2d_core::config::Config;
-use a2d_run::config::Model;
+use a2d_run::config::ModelConfig;
 use a2d_run::model::core_config;
 
 /// A teacher and its student.
@@ -23,14 +23,14 @@ impl BenchShape {
             Self::Large => (32_000, 1024, 4096, 16, [12, 4]),
             Self::Tiny => (8_000, 16, 32, 2, [2, 1]),
         };
-        let model = |layers| Model {
+        let model = |layers| ModelConfig {
             d_model,
             ffn_dim,
             encoder_layers: layers,
             decoder_layers: layers,
             encoder_attention_heads: heads,
             decoder_attention_heads: heads,
-            ..Model::default()
+            ..ModelConfig::default()
         };
         let config = |layers| core_config(&model(layers), vocabulary);
         Models { teacher: config(teacher), student: config(student) }

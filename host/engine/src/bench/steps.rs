@@ -11,7 +11,7 @@ use a2d_core::backend::Train;
 use a2d_core::kd::{Objective, Step};
 use a2d_core::optim::Adam;
 use a2d_core::rng;
-use a2d_run::config::{Distill, Method, Preset, Run};
+use a2d_run::config::{DistillConfig, Method, Preset, RunConfig};
 use a2d_run::model::{Learner, Plan, plan};
 use a2d_system::error::{Error, Result};
 use serde_json::json;
@@ -83,7 +83,7 @@ impl<T: Clone> Stepper<T> {
             BenchModel::Teacher => &models.teacher,
             BenchModel::Student => &models.student,
         };
-        let distill = Distill { method: Method::None, ..Distill::default() };
+        let distill = DistillConfig { method: Method::None, ..DistillConfig::default() };
         Self::new(b, plan(config, None)?, None, distill, seed)
     }
 
@@ -104,11 +104,11 @@ impl<T: Clone> Stepper<T> {
         b: &mut B,
         plan: Plan,
         teacher: Option<TeacherModel<T>>,
-        distill: Distill,
+        distill: DistillConfig,
         seed: u64,
     ) -> Result<Self> {
         let learner = Learner::random(b, plan, rng::derive(seed, 2));
-        let objective = objective(&Run { distill, ..Run::default() });
+        let objective = objective(&RunConfig { distill, ..RunConfig::default() });
         Ok(Self { learner, teacher, objective, seed, done: 0 })
     }
 
@@ -146,14 +146,14 @@ impl<T: Clone> Stepper<T> {
 }
 
 impl BenchPreset {
-    fn distill(self) -> Distill {
+    fn distill(self) -> DistillConfig {
         let (method, preset) = match self {
             Self::Official => (Method::A2d, Preset::Official),
             Self::Masked => (Method::A2d, Preset::Masked),
             Self::Rows => (Method::A2d, Preset::Rows),
             Self::WordKd => (Method::WordKd, Preset::Official),
         };
-        Distill { method, preset, ..Distill::default() }
+        DistillConfig { method, preset, ..DistillConfig::default() }
     }
 
     fn name(self) -> &'static str {

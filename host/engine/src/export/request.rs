@@ -10,7 +10,7 @@ use a2d_core::image::Format;
 use a2d_core::micro::Limits;
 use a2d_cpu::{Cpu, Tensor};
 use a2d_data::vocab::{LineForm, Vocab};
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use a2d_run::model::Model;
 use a2d_run::prepared::{self, Parallel, Prepared};
 use a2d_run::run_dir::RunDir;
@@ -95,7 +95,7 @@ impl ExportRequest {
 }
 
 /// The text to compare on. `None` if the run's validation text is missing and `max_bleu_drop` is not set.
-fn compared_on(request: &ExportRequest, run: &Run) -> Result<Option<Parallel>> {
+fn compared_on(request: &ExportRequest, run: &RunConfig) -> Result<Option<Parallel>> {
     let mut found = match &request.text {
         Some([source, reference]) => {
             let (source, target) = (text::read_lines(source)?, text::read_lines(reference)?);
@@ -127,7 +127,7 @@ fn compared_on(request: &ExportRequest, run: &Run) -> Result<Option<Parallel>> {
 /// # Errors
 ///
 /// Misuse: the data are missing or have another vocabulary.
-fn shortlist_of(request: &ExportRequest, run: &Run, vocab: &Vocab) -> Result<Vec<u8>> {
+fn shortlist_of(request: &ExportRequest, run: &RunConfig, vocab: &Vocab) -> Result<Vec<u8>> {
     let Some(count) = request.shortlist else { return Ok(Vec::new()) };
     let folder = prepared::folder_of(run, &request.run);
     let data = Prepared::open(&folder)?;

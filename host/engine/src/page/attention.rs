@@ -9,7 +9,7 @@ use a2d_core::shape::Shape;
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_report::alignment::{Frame, KINDS};
 use a2d_report::numbers::{base64, bytes, digits, rounded};
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use a2d_run::model::Model;
 use a2d_system::error::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -169,7 +169,7 @@ pub struct View<'a, B: Train> {
     /// The model.
     pub model: &'a Model<B::Tensor>,
     /// The run's configuration.
-    pub run: &'a Run,
+    pub run: &'a RunConfig,
     /// The learned head alignment.
     pub alignment: Option<&'a Frame>,
     /// The teacher that the alignment was learned against.

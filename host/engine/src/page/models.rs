@@ -7,7 +7,7 @@ use a2d_core::config::Config;
 use a2d_report::numbers::rounded;
 use a2d_report::sentences::Sentences;
 use a2d_report::subject::Subject;
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use a2d_run::model::Model;
 use a2d_score::tokenize::Tokenizer;
 use a2d_score::{Bleu, Metric};
@@ -110,7 +110,7 @@ impl<T: Clone> PageModels<T> {
 
     /// The teacher that the student's maps were aligned to. `None` if its vocabulary differs, or if its maps passed
     /// through its own alignment.
-    fn teacher(&self, of: &Subject, run: &Run, student: &Translator<T>) -> Option<&Model<T>> {
+    fn teacher(&self, of: &Subject, run: &RunConfig, student: &Translator<T>) -> Option<&Model<T>> {
         let teacher = self.models.get(of.teacher?)?.as_ref()?;
         let same = teacher.vocab.fingerprint() == student.vocab.fingerprint();
         (same && !run.distill.teacher_aam).then_some(&teacher.model)

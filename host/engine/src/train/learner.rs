@@ -9,7 +9,7 @@ use a2d_core::kd::{Counts, Lesson, Objective, Step, Teacher, Updated, elements};
 use a2d_data::corpus::Corpus;
 use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use a2d_run::model::{
     Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state, plan,
     stored, take,
@@ -234,7 +234,7 @@ pub struct TeacherModel<T> {
 /// # Errors
 ///
 /// Misuse: the run is missing, damaged or has another vocabulary.
-pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(Run, Saved)> {
+pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(RunConfig, Saved)> {
     let dir = RunDir::open(folder)?;
     let run = dir.load_config()?;
     let saved = Saved::load(&dir.checkpoint()?)?;

@@ -7,7 +7,7 @@
 //! longest.
 
 use a2d_core::config::{Activation, Config, Stack};
-use a2d_run::config::{Precision, Run};
+use a2d_run::config::{Precision, RunConfig};
 use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
 
@@ -56,13 +56,13 @@ impl Need {
     ///
     /// Misuse: an invalid configuration.
     pub fn new(
-        run: &Run,
-        teacher: Option<&Run>,
+        run: &RunConfig,
+        teacher: Option<&RunConfig>,
         vocabulary: usize,
         longest: usize,
     ) -> Result<Self> {
         let student = core_config(&run.model, vocabulary);
-        let teaching = |teacher: &Run| -> Result<_> {
+        let teaching = |teacher: &RunConfig| -> Result<_> {
             let config = core_config(&teacher.model, vocabulary);
             let parameters = model_size(&plan(&config, None)?);
             Ok(Teaching { config, parameters, maps: run.distill.method.needs().maps })

@@ -34,7 +34,7 @@ pub use warm_start::teacher_layers;
 
 use crate::backend::device::Device;
 use crate::train::ranks::Ranks;
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use a2d_run::prepared::Prepared;
 use a2d_run::run_dir::RunDir;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub struct Job<'a> {
     /// The run's folder.
     pub dir: &'a RunDir,
     /// The complete configuration.
-    pub run: &'a Run,
+    pub run: &'a RunConfig,
     /// The data.
     pub data: &'a Prepared,
     /// Folder of the teacher's finished run, for methods that need a teacher.

@@ -2,10 +2,12 @@
 
 use a2d_core::backend::{Normalisation, Target};
 use a2d_core::kd::{self, MapTerms, Objective, Reduction};
-use a2d_run::config::{Distill, KdLoss, MapNormalisation, MapReduction, Norm, Preset, Run};
+use a2d_run::config::{
+    DistillConfig, KdLoss, LossNorm, MapNormalisation, MapReduction, Preset, RunConfig,
+};
 
 /// The loss of `run`.
-pub fn objective(run: &Run) -> Objective {
+pub fn objective(run: &RunConfig) -> Objective {
     let distill = &run.distill;
     let needs = distill.method.needs();
     Objective {
@@ -18,14 +20,14 @@ pub fn objective(run: &Run) -> Objective {
             KdLoss::KlTau2 => kd::KdLoss::KlTau2,
         },
         norm: match distill.norm() {
-            Norm::Official => kd::Norm::Official,
-            Norm::Mean => kd::Norm::Mean,
+            LossNorm::Official => kd::LossNorm::Official,
+            LossNorm::Mean => kd::LossNorm::Mean,
         },
         terms: needs.maps.then(|| maps(distill)).into(),
     }
 }
 
-fn maps(distill: &Distill) -> MapTerms {
+fn maps(distill: &DistillConfig) -> MapTerms {
     let choices = distill.maps();
     MapTerms {
         normalisation: match choices.normalisation {
@@ -38,8 +40,8 @@ fn maps(distill: &Distill) -> MapTerms {
         },
         masked: choices.mask,
         reduction: match (choices.reduction, distill.norm()) {
-            (MapReduction::Sum, Norm::Official) => Reduction::Sum,
-            (MapReduction::Sum, Norm::Mean) => Reduction::Sentence,
+            (MapReduction::Sum, LossNorm::Official) => Reduction::Sum,
+            (MapReduction::Sum, LossNorm::Mean) => Reduction::Sentence,
             (MapReduction::Mean, _) => Reduction::Row,
         },
         encoder: distill.encoder_kd,

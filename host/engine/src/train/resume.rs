@@ -3,7 +3,7 @@
 use crate::train::Progress;
 use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::Saved;
-use a2d_run::config::{self, Change, Run};
+use a2d_run::config::{self, Change, RunConfig};
 use a2d_run::prepared::Prepared;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -40,12 +40,12 @@ const FREE: [&str; 1] = ["distill.baseline"];
 /// # Errors
 ///
 /// Misuse: the run in `dir` cannot be read or has another configuration.
-pub fn check(dir: &RunDir, run: &Run) -> Result<()> {
+pub fn check(dir: &RunDir, run: &RunConfig) -> Result<()> {
     open(dir, run).map(drop)
 }
 
 /// The last checkpoint of `run` in `dir`; `None` if no checkpoint was written.
-pub(super) fn open(dir: &RunDir, run: &Run) -> Result<Option<Saved>> {
+pub(super) fn open(dir: &RunDir, run: &RunConfig) -> Result<Option<Saved>> {
     if !dir.last().is_file() {
         return begins(dir).map(|()| None);
     }
@@ -61,7 +61,7 @@ pub(super) fn open(dir: &RunDir, run: &Run) -> Result<Option<Saved>> {
 /// # Errors
 ///
 /// Misuse: the run is unfinished, damaged, or has another configuration than `run`.
-pub fn finished(dir: &RunDir, run: &Run) -> Result<Option<Progress>> {
+pub fn finished(dir: &RunDir, run: &RunConfig) -> Result<Option<Progress>> {
     if !dir.last().is_file() {
         return RunDir::free(dir.folder()).map(|()| None);
     }
@@ -91,7 +91,7 @@ fn begins(dir: &RunDir) -> Result<()> {
     )))
 }
 
-fn trained(saved: &Saved) -> Result<Run> {
+fn trained(saved: &Saved) -> Result<RunConfig> {
     config::parse(&saved.get::<String>("config")?, saved.path())
 }
 

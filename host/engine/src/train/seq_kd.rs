@@ -11,7 +11,7 @@ use crate::translate::{Hypothesis, MOST_BATCH, SearchOptions, Translator, transl
 use a2d_core::backend::Train;
 use a2d_data::corpus::{Corpus, Writer};
 use a2d_data::vocab::{EOS, Vocab};
-use a2d_run::config::{BeamSearch, Precision, Run, SeqKd};
+use a2d_run::config::{BeamSearch, Precision, RunConfig, SeqKd};
 use a2d_run::partial::Partial;
 use a2d_run::prepared::Prepared;
 use a2d_score::tokenize::Tokenizer;
@@ -34,7 +34,7 @@ const CORPUS: &str = "train.bin";
 /// Replaces the targets of `run`'s training data by the teacher's translations.
 pub struct Distilled<'a> {
     /// Configuration of the search and of the choice among hypotheses.
-    pub run: &'a Run,
+    pub run: &'a RunConfig,
     /// Folder of the teacher's finished run.
     pub teacher: &'a Path,
     /// The data to translate.
@@ -188,7 +188,7 @@ impl Distilled<'_> {
 }
 
 impl Recipe {
-    fn new(run: &Run, teacher: String, data: &Prepared) -> Self {
+    fn new(run: &RunConfig, teacher: String, data: &Prepared) -> Self {
         Self {
             teacher,
             data: data.train.checksum(),

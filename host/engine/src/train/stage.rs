@@ -6,7 +6,7 @@ use super::{Job, train};
 use crate::backend::device::Chosen;
 use crate::backend::work::Work;
 use a2d_core::backend::Train;
-use a2d_run::config::Run;
+use a2d_run::config::RunConfig;
 use a2d_run::prepared::Prepared;
 use a2d_run::run_dir::RunDir;
 use a2d_system::display::Display;
@@ -79,7 +79,7 @@ impl<'a> Place<'a> {
     /// # Errors
     ///
     /// Misuse: the configuration in `folder` cannot be read.
-    pub fn remember(&self, run: &mut Run, folder: &Path) -> Result<()> {
+    pub fn remember(&self, run: &mut RunConfig, folder: &Path) -> Result<()> {
         let dir = RunDir::at(folder);
         if self.fill && dir.last().is_file() {
             run.train.max_tokens = dir.load_config()?.train.max_tokens;
@@ -93,7 +93,7 @@ pub struct Stage<'a> {
     /// Name in the display.
     pub label: &'a str,
     /// The run's configuration.
-    pub run: &'a Run,
+    pub run: &'a RunConfig,
     /// The data.
     pub data: &'a Prepared,
     /// The output folder.
@@ -175,7 +175,7 @@ impl Stage<'_> {
     }
 
     /// The run's configuration, with batches that fill the devices of all ranks if requested.
-    fn sized(&self, place: &Place<'_>, room: usize, display: &Display) -> Run {
+    fn sized(&self, place: &Place<'_>, room: usize, display: &Display) -> RunConfig {
         let mut run = self.run.clone();
         let Some(free) = place.free else { return run };
         let (label, device, ranks) = (self.label, place.device.device(), place.ranks.size());

@@ -4,7 +4,7 @@ use crate::backend::device::Chosen;
 use crate::backend::work::Work;
 use crate::translate::{SearchOptions, Translator, translate_lines};
 use a2d_core::backend::Train;
-use a2d_run::config::{Precision, Run};
+use a2d_run::config::{Precision, RunConfig};
 use a2d_run::prepared::{Parallel, Prepared};
 use a2d_run::run_dir::RunDir;
 use a2d_score::tokenize::Tokenizer;
@@ -45,7 +45,7 @@ pub struct Summary<'a> {
     /// The runs.
     pub entries: Vec<Entry<'a>>,
     /// Configuration of the search.
-    pub run: &'a Run,
+    pub run: &'a RunConfig,
     /// Configuration of the data.
     pub data: &'a Prepared,
     /// Whether to print JSON.

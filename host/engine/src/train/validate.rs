@@ -4,7 +4,7 @@ use super::selection::Standing;
 use super::{Job, learner};
 use crate::translate::{SearchOptions, translate_lines};
 use a2d_core::backend::Train;
-use a2d_core::kd::{Counts, Norm, Objective, Terms};
+use a2d_core::kd::{Counts, LossNorm, Objective, Terms};
 use a2d_data::batches;
 use a2d_run::model::Model;
 use a2d_score::{Bleu, Quality};
@@ -101,7 +101,7 @@ fn losses<B: Train>(
     let longest = lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0);
     let cut = batches::fixed_batches(lengths, job.run.train.max_tokens.min(job.room).max(longest));
     let objective =
-        Objective { terms: Terms::default(), alpha: 0.0, norm: Norm::Mean, ..*objective };
+        Objective { terms: Terms::default(), alpha: 0.0, norm: LossNorm::Mean, ..*objective };
     let (mut reports, mut tokens) = (objective.reports(), 0);
     for rows in cut.batches.iter().take(most_batches) {
         let batch =

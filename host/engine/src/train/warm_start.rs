@@ -2,7 +2,7 @@
 
 use super::{Job, open_teacher};
 use a2d_core::backend::Train;
-use a2d_run::config::{InitFromTeacher, Run};
+use a2d_run::config::{InitFromTeacher, RunConfig};
 use a2d_run::model::{Plan, is_alignment};
 use a2d_system::error::{Error, Result};
 use std::path::Path;
@@ -54,7 +54,7 @@ struct Layers {
 }
 
 impl Layers {
-    fn new(student: &Run, teacher: &Run, how: InitFromTeacher) -> Result<Self> {
+    fn new(student: &RunConfig, teacher: &RunConfig, how: InitFromTeacher) -> Result<Self> {
         let except = ["model.encoder_layers", "model.decoder_layers"];
         let differ = |key: &str, was: &str, is: &str| {
             Error::misuse(format!(

@@ -8,7 +8,7 @@ use a2d_core::batch::{Layout, Source};
 use a2d_core::search::{Search, Sentence};
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::checkpoint::{LONGEST_SOURCE, Saved};
-use a2d_run::config::{BeamSearch, Train};
+use a2d_run::config::{BeamSearch, TrainConfig};
 use a2d_run::model::{
     Model, check_model, core_config, is_alignment, is_state, model_size, plan, take,
 };
@@ -48,7 +48,7 @@ impl SearchOptions {
     }
 
     /// The search options used in validation.
-    pub fn of(train: &Train) -> Self {
+    pub fn of(train: &TrainConfig) -> Self {
         Self::new(train.search(), MOST_BATCH, 1)
     }
 

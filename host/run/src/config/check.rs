@@ -1,7 +1,7 @@
 //! Range checks of a run's values. Every problem names its key.
 
 use super::layers::Origin;
-use super::{Data, Distill, Model, Run, Train};
+use super::{DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig};
 use a2d_system::error::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Problem {
 }
 
 /// Checks every table.
-pub(super) fn run(run: &Run) -> Checked {
+pub(super) fn run(run: &RunConfig) -> Checked {
     data(&run.data).map_err(|p| p.within("data"))?;
     model(&run.model).map_err(|p| p.within("model"))?;
     train(&run.train).map_err(|p| p.within("train"))?;
@@ -49,7 +49,7 @@ pub(super) fn run(run: &Run) -> Checked {
     train(&run.teacher.train).map_err(|p| p.within("teacher.train"))
 }
 
-fn data(data: &Data) -> Checked {
+fn data(data: &DataConfig) -> Checked {
     within("vocab_size", data.vocab_size, 5, LARGEST_VOCABULARY)?;
     within("max_length", data.max_length, 1, WIDEST)?;
     language("source_lang", &data.source_lang)?;
@@ -68,7 +68,7 @@ fn language(key: &str, name: &str) -> Checked {
     ensure(plain, key, format!("\"{}\" is not the ending of a file", name.escape_debug()))
 }
 
-fn model(model: &Model) -> Checked {
+fn model(model: &ModelConfig) -> Checked {
     widths(model)?;
     within("encoder_layers", model.encoder_layers, 1, MOST_LAYERS)?;
     within("decoder_layers", model.decoder_layers, 1, MOST_LAYERS)?;
@@ -83,7 +83,7 @@ fn model(model: &Model) -> Checked {
     ensure(!model.share_embeddings || encoder == decoder, "share_embeddings", table)
 }
 
-fn widths(model: &Model) -> Checked {
+fn widths(model: &ModelConfig) -> Checked {
     within("d_model", model.d_model, 2, WIDEST)?;
     within("ffn_dim", model.ffn_dim, 1, WIDEST)?;
     within("encoder_d_model", model.encoder_width(), 2, WIDEST)?;
@@ -97,7 +97,7 @@ fn heads(key: &str, heads: usize, width: usize) -> Checked {
     ensure(width.is_multiple_of(heads), key, format!("{heads} does not divide the width {width}"))
 }
 
-fn train(train: &Train) -> Checked {
+fn train(train: &TrainConfig) -> Checked {
     let open = train.max_epoch == 0 && train.max_update == 0 && train.patience == 0;
     let open = open && train.time_limit_seconds == 0.0;
     ensure(!open, "max_update", "is 0 and so is every other limit: training would not end")?;
@@ -112,7 +112,7 @@ fn train(train: &Train) -> Checked {
     decoding(train)
 }
 
-fn optimiser(train: &Train) -> Checked {
+fn optimiser(train: &TrainConfig) -> Checked {
     above_zero("lr", train.lr)?;
     finite("warmup_init_lr", train.warmup_init_lr)?;
     fraction("adam_beta1", train.adam_beta1)?;
@@ -123,7 +123,7 @@ fn optimiser(train: &Train) -> Checked {
     fraction("ema_decay", train.ema_decay)
 }
 
-fn decoding(train: &Train) -> Checked {
+fn decoding(train: &TrainConfig) -> Checked {
     within("beam", train.beam, 1, 1000)?;
     not_negative("length_penalty", train.length_penalty)?;
     not_negative("max_length_a", train.max_length_a)?;
@@ -132,7 +132,7 @@ fn decoding(train: &Train) -> Checked {
     ensure(some, "max_length_b", "and `max_length_a` leave no room for a translation")
 }
 
-fn distill(distill: &Distill) -> Checked {
+fn distill(distill: &DistillConfig) -> Checked {
     let share = (0.0..=1.0).contains(&distill.alpha);
     ensure(share, "alpha", format!("is {}, expected 0 to 1", distill.alpha))?;
     not_negative("beta", distill.beta())?;

@@ -1,6 +1,6 @@
 //! The differences between two runs, by key.
 
-use super::{Run, schema};
+use super::{RunConfig, schema};
 use toml::Table;
 
 /// A key with different values.
@@ -14,10 +14,15 @@ pub struct Change {
     pub is: String,
 }
 
-impl Run {
+impl RunConfig {
     /// The first key under `within`, except those under `except`, that differs from `earlier`'s after filling in the
     /// defaults. Keys with derived defaults come last.
-    pub fn change_since(&self, earlier: &Run, within: &[&str], except: &[&str]) -> Option<Change> {
+    pub fn change_since(
+        &self,
+        earlier: &RunConfig,
+        within: &[&str],
+        except: &[&str],
+    ) -> Option<Change> {
         let [was, is] = [earlier, self].map(|run| Table::try_from(run.complete()));
         let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
         let listed = |key: &str, list: &[&str]| list.iter().any(|&path| is_under(key, path));

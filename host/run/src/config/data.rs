@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// The corpus: text files named `PREFIX.LANG`, and how they are filtered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Data {
+pub struct DataConfig {
     /// The source language, also the extension of the source files.
     pub source_lang: String,
     /// The target language, also the extension of the target files.
@@ -39,7 +39,7 @@ pub struct Data {
     pub dir: Option<PathBuf>,
 }
 
-impl Default for Data {
+impl Default for DataConfig {
     fn default() -> Self {
         Self {
             source_lang: String::new(),
@@ -57,7 +57,7 @@ impl Default for Data {
     }
 }
 
-impl Data {
+impl DataConfig {
     /// The tokeniser for BLEU.
     pub fn tokenizer(&self) -> Tokenizer {
         self.bleu_tokenizer.unwrap_or_else(|| Tokenizer::of_language(&self.target_lang))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The losses of distillation and their weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Distill {
+pub struct DistillConfig {
     /// The distillation method.
     pub method: Method,
     /// A named choice of loss normalisation and map comparison.
@@ -53,7 +53,7 @@ pub struct Distill {
     pub map_reduction: Option<MapReduction>,
     /// Overrides the preset: the normalisation of losses.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub norm: Option<Norm>,
+    pub norm: Option<LossNorm>,
 }
 
 /// The distillation method.
@@ -161,7 +161,7 @@ pub enum MapReduction {
 /// The normalisation of losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Norm {
+pub enum LossNorm {
     /// As in the authors' code: word losses by padded positions, then again by real tokens; map losses by tokens.
     Official,
     /// Word losses by real tokens, map losses by sentences.
@@ -200,15 +200,15 @@ impl Preset {
     }
 
     /// The preset's normalisation of losses.
-    pub fn norm(self) -> Norm {
+    pub fn norm(self) -> LossNorm {
         match self {
-            Self::Official => Norm::Official,
-            Self::Masked | Self::Rows => Norm::Mean,
+            Self::Official => LossNorm::Official,
+            Self::Masked | Self::Rows => LossNorm::Mean,
         }
     }
 }
 
-impl Default for Distill {
+impl Default for DistillConfig {
     fn default() -> Self {
         Self {
             method: Method::A2d,
@@ -235,7 +235,7 @@ impl Default for Distill {
     }
 }
 
-impl Distill {
+impl DistillConfig {
     /// The weight of the attention terms in the first epoch.
     pub fn beta(&self) -> f64 {
         self.beta.unwrap_or(self.preset.beta())
@@ -252,7 +252,7 @@ impl Distill {
     }
 
     /// The normalisation of losses.
-    pub fn norm(&self) -> Norm {
+    pub fn norm(&self) -> LossNorm {
         self.norm.unwrap_or(self.preset.norm())
     }
 

@@ -1,7 +1,7 @@
-//! Merges the settings of all layers into a validated [`Run`].
+//! Merges the settings of all layers into a validated [`RunConfig`].
 
 use super::layers::{self, Given, Origin, Setting};
-use super::{Run, check, schema};
+use super::{RunConfig, check, schema};
 use a2d_system::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ const PATHS: [&str; 5] = ["data.train", "data.valid", "data.test", "data.dir", "
 ///
 /// Misuse, naming the file and line, the variable or the flag, and the key: a file cannot be read, a key is unknown, or
 /// a value is invalid.
-pub fn load(path: &Path, flags: &[Setting]) -> Result<Run> {
+pub fn load(path: &Path, flags: &[Setting]) -> Result<RunConfig> {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
     let mut settings = given(path, variables, flags)?;
@@ -39,7 +39,7 @@ pub fn load_with(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[Setting],
-) -> Result<Run> {
+) -> Result<RunConfig> {
     merge(path, given(path, environment, flags)?)
 }
 
@@ -60,25 +60,25 @@ fn given(
 /// # Errors
 ///
 /// As [`load`].
-pub fn parse(text: &str, name: &Path) -> Result<Run> {
+pub fn parse(text: &str, name: &Path) -> Result<RunConfig> {
     merge(name, layers::settings(name, text)?)
 }
 
 /// Merges `settings` into a run. Later settings override earlier ones and the defaults.
-fn merge(path: &Path, settings: Vec<Setting>) -> Result<Run> {
+fn merge(path: &Path, settings: Vec<Setting>) -> Result<RunConfig> {
     let mut table = schema::defaults();
     let mut origins = BTreeMap::new();
     for setting in settings {
         schema::put(&mut table, &setting.path, checked(&setting)?);
         origins.insert(setting.path, setting.origin);
     }
-    let run = Run::deserialize_from(table)
+    let run = RunConfig::deserialize_from(table)
         .map_err(|e| Error::misuse(format!("{}: {e}", path.display())))?;
     check::run(&run).map_err(|problem| problem.locate(path, &origins))?;
     Ok(run)
 }
 
-impl Run {
+impl RunConfig {
     fn deserialize_from(table: Table) -> Result<Self, toml::de::Error> {
         table.try_into()
     }
@@ -93,7 +93,7 @@ fn checked(setting: &Setting) -> Result<Value> {
     // A value is valid if the default run with only this value changed can be deserialised.
     let mut alone = schema::defaults();
     schema::put(&mut alone, &setting.path, value.clone());
-    Run::deserialize_from(alone).map_err(|e| unsuitable(setting, &e))?;
+    RunConfig::deserialize_from(alone).map_err(|e| unsuitable(setting, &e))?;
     Ok(value)
 }
 

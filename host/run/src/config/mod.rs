@@ -28,16 +28,16 @@ mod train;
 
 pub use a2d_device::Precision;
 pub use compare::Change;
-pub use data::Data;
+pub use data::DataConfig;
 pub use distill::{
-    Distill, InitFromTeacher, KdLoss, MapChoices, MapNormalisation, MapReduction, Method, Norm,
-    Preset, SeqKd,
+    DistillConfig, InitFromTeacher, KdLoss, LossNorm, MapChoices, MapNormalisation, MapReduction,
+    Method, Preset, SeqKd,
 };
 pub use layers::{Origin, Setting};
 pub use load::{load, load_with, parse};
-pub use model::{Activation, Model};
+pub use model::{Activation, ModelConfig};
 pub use search::BeamSearch;
-pub use train::{OnNan, SelectBy, Train};
+pub use train::{OnNan, SelectBy, TrainConfig};
 
 use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -46,39 +46,40 @@ use std::path::{Path, PathBuf};
 /// The complete configuration of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
-    /// The run's folder, relative to the current folder; see [`Run::out_folder`] for the default.
+pub struct RunConfig {
+    /// The run's folder, relative to the current folder; see [`RunConfig::out_folder`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
     /// The corpus and its vocabulary.
-    pub data: Data,
+    pub data: DataConfig,
     /// The model to train; when distilling, the student.
-    pub model: Model,
+    pub model: ModelConfig,
     /// The training of the model.
-    pub train: Train,
+    pub train: TrainConfig,
     /// The distillation.
-    pub distill: Distill,
+    pub distill: DistillConfig,
     /// The teacher.
-    pub teacher: Teacher,
+    pub teacher: TeacherConfig,
 }
 
 /// The teacher: a finished run, or the model and training of a new one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Teacher {
+pub struct TeacherConfig {
     /// A finished run. By default the teacher is trained first, in `OUT/teacher`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<PathBuf>,
     /// The model of a teacher to train.
-    pub model: Model,
+    pub model: ModelConfig,
     /// The training of the model.
-    pub train: Train,
+    pub train: TrainConfig,
 }
 
-impl Run {
+impl RunConfig {
     /// The run with every optional key filled in. A later version with other defaults reads the same run from it.
     pub fn complete(&self) -> Self {
-        let teacher = Teacher { model: self.teacher.model.complete(), ..self.teacher.clone() };
+        let teacher =
+            TeacherConfig { model: self.teacher.model.complete(), ..self.teacher.clone() };
         let (model, distill) = (self.model.complete(), self.distill.complete());
         Self { data: self.data.complete(), model, distill, teacher, ..self.clone() }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The sizes of an encoder-decoder Transformer, and its dropout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Model {
+pub struct ModelConfig {
     /// Width of the encoder and the decoder.
     pub d_model: usize,
     /// Inner width of the feed-forward layers.
@@ -56,7 +56,7 @@ pub enum Activation {
     Gelu,
 }
 
-impl Default for Model {
+impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             d_model: 256,
@@ -79,7 +79,7 @@ impl Default for Model {
     }
 }
 
-impl Model {
+impl ModelConfig {
     /// Width of the encoder.
     pub fn encoder_width(&self) -> usize {
         self.encoder_d_model.unwrap_or(self.d_model)

@@ -2,26 +2,26 @@
 //!
 //! Names, types and defaults are thus declared once, in the structs.
 
-use super::{Distill, InitFromTeacher, Run, Teacher};
+use super::{DistillConfig, InitFromTeacher, RunConfig, TeacherConfig};
 use std::path::PathBuf;
 use toml::{Table, Value};
 
 /// The default run with every optional key present, as a TOML table.
 pub(super) fn example() -> Table {
-    let run = Run::default();
-    let teacher = Teacher { run: Some(PathBuf::from("run")), ..run.teacher };
+    let run = RunConfig::default();
+    let teacher = TeacherConfig { run: Some(PathBuf::from("run")), ..run.teacher };
     let data = run.data.filled();
-    let distill = Distill { init_from_teacher: Some(InitFromTeacher::Skip), ..run.distill };
-    let run = Run { out: Some(PathBuf::from("out")), data, distill, teacher, ..run };
+    let distill = DistillConfig { init_from_teacher: Some(InitFromTeacher::Skip), ..run.distill };
+    let run = RunConfig { out: Some(PathBuf::from("out")), data, distill, teacher, ..run };
     table(&run.complete())
 }
 
 /// The default run, without optional keys.
 pub(super) fn defaults() -> Table {
-    table(&Run::default())
+    table(&RunConfig::default())
 }
 
-fn table(run: &Run) -> Table {
+fn table(run: &RunConfig) -> Table {
     Table::try_from(run).expect("defaults are plain values")
 }
 

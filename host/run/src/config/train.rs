@@ -9,7 +9,7 @@ use std::fmt;
 /// The training of a model and its limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Train {
+pub struct TrainConfig {
     /// Maximum number of epochs; 0: no limit.
     pub max_epoch: usize,
     /// Maximum number of updates; 0: no limit.
@@ -120,7 +120,7 @@ impl fmt::Display for OnNan {
     }
 }
 
-impl Train {
+impl TrainConfig {
     /// The beam search of validation.
     pub fn search(&self) -> BeamSearch {
         let &Self { beam, length_penalty, max_length_a, max_length_b, .. } = self;
@@ -128,7 +128,7 @@ impl Train {
     }
 }
 
-impl Default for Train {
+impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             max_epoch: 0,

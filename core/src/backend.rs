@@ -85,7 +85,7 @@ pub trait Backend: Device {
         let sum = self.add(y, residual);
         self.layer_norm(&sum, gain, bias)
     }
-    /// The identity, except for a backend that records for training.
+    /// Dropout with probability `p`. The identity: only a `Tape` (feature `train`) drops.
     fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
         x
     }

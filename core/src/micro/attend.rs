@@ -1,6 +1,6 @@
 //! Attention, one query and one head at a time.
 
-use super::arena::{Memory, Slot, Words};
+use super::memory::{Memory, Slot, Words};
 use super::product::{mixed_dot, packed};
 use super::slices;
 use crate::backend::{Attend, Attended, Kv};

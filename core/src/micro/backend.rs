@@ -1,9 +1,9 @@
 //! [`Micro`]: the operations, as loops over the arena.
 
-use super::arena::{Memory, Slot, Words};
 use super::attend;
 use super::chosen::{self, Chosen};
 use super::error::Error;
+use super::memory::{Memory, Slot, Words};
 use super::product::{self, Quantised, Rows};
 use super::slices;
 use crate::allow::Allow;

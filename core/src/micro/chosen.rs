@@ -1,6 +1,6 @@
 //! The target tokens of a sentence's shortlist.
 
-use super::arena::Words;
+use super::memory::Words;
 
 /// The rows of the output projection that are in the shortlist.
 #[derive(Clone, Debug)]

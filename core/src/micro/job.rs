@@ -1,8 +1,8 @@
 //! A translation in steps.
 
-use super::arena::{Slot, Words, integers};
 use super::backend::{Micro, Parameter};
 use super::error::Error;
+use super::memory::{Slot, Words, integers};
 use super::model::Model;
 use super::need::Limits;
 use crate::allow::Forbidden;

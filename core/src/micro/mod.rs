@@ -45,11 +45,11 @@ mod product;
 mod slices;
 mod translator;
 
-pub use arena::{Slot, Words};
+pub use arena::{Aligned, Arena};
 pub use backend::{Micro, Parameter};
 pub use error::Error;
 pub use job::Job;
-pub use memory::{Aligned, Arena};
+pub use memory::{Slot, Words};
 pub use model::Model;
 pub use need::{Limits, arena_bytes, arena_bytes_with};
 pub use translator::{Done, Options, Translated, Translator};

@@ -1,7 +1,7 @@
 //! The memory of a translation, computed by repeating the allocations of the model in numbers.
 
-use super::arena::packed_words;
 use super::chosen::bit_words;
+use super::memory::packed_words;
 use super::product::quantised_words;
 use crate::batch::Span;
 use crate::config::{Config, Stack};

@@ -1,9 +1,9 @@
 //! Translation of text to text, and of tokens to tokens.
 
-use super::arena::integers;
 use super::backend::words;
 use super::error::Error;
 use super::job::{Begin, Job};
+use super::memory::integers;
 use super::model::Model;
 use super::need::Limits;
 use super::slices;

@@ -1,4 +1,5 @@
-//! The Transformer, written once for all backends.
+//! The Transformer, written once for all backends. Dropout is in the calls and takes effect on a `Tape` only: of embeddings
+//! in `embed`, of a sublayer's output in `linear_join` and `dropout`, of attention probabilities in `attend`.
 
 mod attention;
 mod basic;

@@ -129,7 +129,7 @@ impl Chosen {
         imitates.then_some("the CPU only rounds as a GPU does in bf16: it is slower than f32")
     }
 
-    /// Runs `work` on the device. Only this function and [`Gpu::run`] name the backends.
+    /// Runs `work` on the device: the one place, with [`Gpu::run`], where a backend is opened for a chosen device.
     ///
     /// # Errors
     ///

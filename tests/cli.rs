@@ -20,6 +20,8 @@ mod kills;
 mod large;
 #[path = "cli/launcher.rs"]
 mod launcher;
+#[path = "cli/names.rs"]
+mod names;
 #[path = "cli/options.rs"]
 mod options;
 #[path = "cli/resume.rs"]

@@ -22,8 +22,8 @@ fn every_verb_has_an_example() {
         .get_subcommands_mut()
         .map(|verb| (verb.get_name().to_owned(), verb.render_long_help().to_string()))
         .filter(|(name, help)| {
-            !help.contains(&format!("Example:\n  host {name}"))
-                && !help.contains(&format!("host {name} runs/"))
+            !help.contains(&format!("Example:\n  a2d {name}"))
+                && !help.contains(&format!("a2d {name} runs/"))
         })
         .collect();
     assert!(without.is_empty(), "{without:?}");

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Special tokens of a vocabulary made by `host prepare`, in fairseq's order.
+/// Special tokens of a vocabulary made by `a2d prepare`, in fairseq's order.
 pub mod token {
     /// Begin of sentence: unused by the model, part of the vocabulary for compatibility.
     pub const BOS: u32 = 0;

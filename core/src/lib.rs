@@ -35,7 +35,7 @@
 //!
 //! * Decoder-only models, relative positions, recurrent decoders, mixtures of experts. [`nn::Encoder`] runs alone, but an
 //!   image holds an encoder with its decoder.
-//! * Vocabularies other than the byte-pair encodings of `host prepare`; different vocabularies for source and target
+//! * Vocabularies other than the byte-pair encodings of `a2d prepare`; different vocabularies for source and target
 //!   text.
 //! * Sampling and constrained decoding: the search is greedy or a beam search.
 //! * Weights that are not mapped into memory: an image is a slice.

@@ -6,6 +6,8 @@
 pub mod cli;
 pub mod commands;
 pub mod panics;
+pub mod process;
+pub mod version;
 
 pub use a2d_data as data;
 pub use a2d_engine::{backend, bench, export, page, train, translate};

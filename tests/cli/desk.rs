@@ -84,8 +84,8 @@ fn profile() -> PathBuf {
     this.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// The binary: the one that `A2D_TEST_HOST` names, or else built as this test was.
-fn binary() -> &'static Path {
+/// The binary `host`: the one that `A2D_TEST_HOST` names, or else built as this test was.
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(path) = std::env::var_os("A2D_TEST_HOST") {
@@ -97,7 +97,7 @@ fn binary() -> &'static Path {
             name => name,
         };
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--bin", "host", "--profile", profile, "--target-dir"]);
+        build.args(["build", "--bins", "--profile", profile, "--target-dir"]);
         build.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR")).arg("-p");
         build.arg("a2d-host");
         if !a2d_host::backend::gpu::BUILT {

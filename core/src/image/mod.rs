@@ -1,4 +1,4 @@
-//! A model as one file that is read in place. `host export` writes it, [`crate::micro::Model`] reads it.
+//! A model as one file that is read in place. `a2d export` writes it, [`crate::micro::Model`] reads it.
 //!
 //! # Format, version 1
 //!

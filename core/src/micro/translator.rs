@@ -24,7 +24,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults of `host translate`: penalty 1, `1.2 n + 10` tokens; a sentence that is too long is an error.
+    /// The defaults of `a2d translate`: penalty 1, `1.2 n + 10` tokens; a sentence that is too long is an error.
     pub const DEFAULT: Self =
         Self { length_penalty: 1.0, max_length_a: 1.2, max_length_b: 10.0, cut: false };
 }

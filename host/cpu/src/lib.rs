@@ -19,6 +19,7 @@ mod team;
 mod tensor;
 mod token_loss;
 
+pub use team::instruction_sets;
 pub use tensor::Tensor;
 
 use a2d_core::allow::Allow;

@@ -69,6 +69,19 @@ pub fn arch() -> Arch {
     *ARCH
 }
 
+/// The vector instruction sets that [`arch`] stands for; without any, the processor's family.
+pub fn instruction_sets() -> &'static [&'static str] {
+    match arch() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => &["avx2", "fma", "avx512f"],
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => &["avx2", "fma"],
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => &["neon"],
+        _ => &[std::env::consts::ARCH],
+    }
+}
+
 /// Runs `f` compiled for the widest vector instruction set of this machine. `f` must be an `#[inline(always)]` closure
 /// whose calls are all inlined: only inlined code is compiled for that instruction set.
 pub fn vectorised<R>(f: impl FnMut() -> R) -> R {

@@ -22,6 +22,7 @@ use crate::vocab::{EOS, Vocab};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{self, Unfinished};
 use a2d_system::hash;
+use a2d_system::program;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -60,7 +61,8 @@ impl Corpus {
     pub fn open(path: &Path) -> Result<Self> {
         let file = files::open(path).map_err(|e| Error::input("open", path, &e))?;
         let wrong = |why: String| {
-            Error::misuse(format!("{}: {why}; run `host prepare` again", path.display()))
+            let prepare = program::command("prepare");
+            Error::misuse(format!("{}: {why}; run {prepare} again", path.display()))
         };
         let header = Header::open(&file).map_err(wrong)?;
         let Check { lengths, blocks, .. } =
@@ -294,7 +296,7 @@ impl Header {
     }
 
     fn read(bytes: &[u8]) -> Result<Self, String> {
-        let foreign = || "not a token file of `host prepare`".to_owned();
+        let foreign = || format!("not a token file of {}", program::command("prepare"));
         let magic = &bytes[..bytes.len().min(MAGIC.len())];
         if !MAGIC.starts_with(magic) {
             return Err(foreign());

@@ -239,7 +239,7 @@ alignment();
 attention();
 translations();
 again();
-page.append(el("footer", {}, `Made by ${data.program}, host report. Nothing on this page is loaded from elsewhere.`));
+page.append(el("footer", {}, `Made by ${data.program}. Nothing on this page is loaded from elsewhere.`));
 body.append(tip);
 paint();
 body.dataset.ready = "1";

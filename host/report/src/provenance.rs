@@ -1,6 +1,7 @@
 //! The provenance of a run, and the command to reproduce it.
 
 use super::jsonl::{LogLine, LogLines};
+use a2d_system::program;
 use serde_json::Value;
 use std::path::Path;
 
@@ -33,7 +34,7 @@ pub fn again(folder: &Path, verb: &str) -> String {
     let mut out = folder.as_os_str().to_owned();
     out.push("-again");
     let [config, out] = [config.as_os_str(), &out].map(|path| quoted(&path.to_string_lossy()));
-    format!("host {verb} {config} --out {out}")
+    format!("{} {verb} {config} --out {out}", program::name())
 }
 
 /// Quotes a word for a POSIX shell.

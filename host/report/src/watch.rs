@@ -23,7 +23,7 @@ const SPARKS: usize = 32;
 /// How long a run may be unlocked: a command that trains several models releases one lock before it takes the next.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The arguments of `host watch`.
+/// The arguments of `a2d watch`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WatchRequest {
     /// The folder of the run.

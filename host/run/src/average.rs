@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Metadata that must be equal in all averaged checkpoints.
 const COMMON: [&str; 4] = ["data", "vocabulary", "vocabulary_size", "teacher"];
 
-/// The arguments of `host average`.
+/// The arguments of `a2d average`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AverageRequest {
     /// The folder of the run.

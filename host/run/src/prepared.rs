@@ -6,6 +6,7 @@ use a2d_data::corpus::Corpus;
 use a2d_data::prepare;
 use a2d_data::vocab::Vocab;
 use a2d_system::error::{Error, Result};
+use a2d_system::program;
 use a2d_system::text::read_lines;
 use std::path::{Path, PathBuf};
 
@@ -33,14 +34,15 @@ pub struct Parallel {
 }
 
 impl Prepared {
-    /// Opens a folder that `host prepare` wrote.
+    /// Opens a folder that `a2d prepare` wrote.
     ///
     /// # Errors
     ///
     /// Misuse: a file is missing or damaged, or the files do not match.
     pub fn open(folder: &Path) -> Result<Self> {
         if !folder.join("data.json").is_file() {
-            let how = "prepare it with `host prepare`, or name the text in the config's [data]";
+            let how = format!("prepare it with {}", program::command("prepare"));
+            let how = format!("{how}, or name the text in the config's [data]");
             return Err(Error::misuse(format!("{} holds no data: {how}", folder.display())));
         }
         prepare::check_files(folder)?;
@@ -72,7 +74,7 @@ impl Prepared {
     }
 }
 
-/// Folders of the runs that `host distill` creates inside a student's folder, from the same data.
+/// Folders of the runs that `a2d distill` creates inside a student's folder, from the same data.
 const BESIDE: [&str; 2] = ["teacher", "alone"];
 
 /// The data folder of the finished run in `folder`: as configured, or that of the student whose folder contains the

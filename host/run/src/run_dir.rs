@@ -4,6 +4,7 @@ use crate::config::{self, RunConfig};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{make_folder, remove, write_whole};
 use a2d_system::lock::{self, Held};
+use a2d_system::program;
 use std::path::{Path, PathBuf};
 
 /// The lock file of a training process.
@@ -31,7 +32,8 @@ impl RunDir {
         if run.config().is_file() {
             return Ok(run);
         }
-        let how = "it is made by `host train CONFIG.toml` or `host distill CONFIG.toml`";
+        let [train, distill] = ["train CONFIG.toml", "distill CONFIG.toml"].map(program::command);
+        let how = format!("it is made by {train} or {distill}");
         if folder.is_file() {
             let text = "is no run but a file";
             return Err(Error::misuse(format!(

@@ -1,4 +1,4 @@
-//! The command `host score`: reads hypotheses and references and writes scores.
+//! The command `a2d score`: reads hypotheses and references and writes scores.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use a2d_system::error::{Error, Result};
 pub use super::input::check_stdin;
 pub use super::options::METRICS;
 
-/// The arguments of `host score`.
+/// The arguments of `a2d score`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreRequest {
     /// The translations to score, one per line; `-` is standard input.

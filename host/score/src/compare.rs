@@ -1,4 +1,4 @@
-//! The command `host compare`: compares systems with a baseline and tests significance.
+//! The command `a2d compare`: compares systems with a baseline and tests significance.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::{Metric, MetricOptions, Table, command, input, signature};
 use a2d_system::error::{Error, Result};
 use a2d_system::text;
 
-/// The arguments of `host compare`.
+/// The arguments of `a2d compare`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompareRequest {
     /// The translations of two or more systems, one per line; the first is the baseline.

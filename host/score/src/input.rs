@@ -1,4 +1,4 @@
-//! Reads the texts for `host score` and `host compare`.
+//! Reads the texts for `a2d score` and `a2d compare`.
 
 use std::path::{Path, PathBuf};
 

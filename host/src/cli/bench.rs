@@ -7,12 +7,12 @@ use crate::config::Precision;
 use clap::Args;
 use std::path::PathBuf;
 
-/// `host bench`.
+/// `a2d bench`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host bench distill --batches batches.safetensors --max-tokens 4096 --threads 2 --json
-  host bench train --model teacher --profile
-  host bench translate --beam 5 --shape paper")]
+  a2d bench distill --batches batches.safetensors --max-tokens 4096 --threads 2 --json
+  a2d bench train --model teacher --profile
+  a2d bench translate --beam 5 --shape paper")]
 pub struct BenchArgs {
     /// What is measured
     #[arg(value_enum)]

@@ -27,12 +27,12 @@ impl From<Quantise> for Format {
     }
 }
 
-/// `host export`.
+/// `a2d export`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host export runs/quickstart --quantize int8 --out student.a2d
-  host export runs/quickstart --quantize int4 --max-bleu-drop 1 --out student.a2d
-  echo 'Ein Hund läuft.' | host translate student.a2d
+  a2d export runs/quickstart --quantize int8 --out student.a2d
+  a2d export runs/quickstart --quantize int4 --max-bleu-drop 1 --out student.a2d
+  echo 'Ein Hund läuft.' | a2d translate student.a2d
 The run's validation text is translated by the run and by the image, in the device's own arithmetic;
 where it is no longer there, --source and --reference name another.")]
 pub struct ExportArgs {

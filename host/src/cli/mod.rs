@@ -3,13 +3,17 @@
 use crate::backend::device::{Backend, Chosen, Device, choose, wish};
 use crate::data::vocab::LineForm;
 use crate::system::error::{Error, Result};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use crate::system::program;
+use crate::version;
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 mod bench;
 mod exporting;
+mod naming;
 mod scoring;
 mod training;
 mod translation;
@@ -17,6 +21,7 @@ mod values;
 
 pub use bench::BenchArgs;
 pub use exporting::{ExportArgs, Quantise};
+pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
 pub use translation::{EvaluateArgs, SearchArgs, TranslateArgs};
@@ -25,7 +30,7 @@ use values::{not_negative, positive, seconds, threads};
 
 /// Distils small translation models from large ones: prepare, train, distill, translate, score.
 #[derive(Debug, Parser)]
-#[command(name = "host", version, after_help = EXAMPLE)]
+#[command(name = "a2d", version, long_version = version::long(), after_help = EXAMPLE)]
 pub struct Cli {
     /// What holds for every verb.
     #[command(flatten)]
@@ -36,8 +41,8 @@ pub struct Cli {
 }
 
 const EXAMPLE: &str = "Example: two text files to a small model
-  host distill fixtures/quickstart/distill.toml
-  echo 'Ein Hund läuft.' | host translate runs/quickstart";
+  a2d distill fixtures/quickstart/distill.toml
+  echo 'Ein Hund läuft.' | a2d translate runs/quickstart";
 
 /// What holds for every verb.
 #[derive(Debug, Clone, Args)]
@@ -80,6 +85,10 @@ pub enum Verb {
     Report(ReportArgs),
     /// Follow a running job in the terminal
     Watch(WatchArgs),
+    /// Print what completes this command line in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write a page for each verb
+    Man(ManArgs),
 }
 
 impl Verb {
@@ -87,7 +96,7 @@ impl Verb {
     pub fn writes_data(&self) -> bool {
         match self {
             Self::Translate(_) => !std::io::stdout().is_terminal(),
-            Self::Report(_) | Self::Watch(_) => true,
+            Self::Report(_) | Self::Watch(_) | Self::Completions(_) | Self::Man(_) => true,
             _ => false,
         }
     }
@@ -115,10 +124,10 @@ impl DeviceArgs {
     }
 }
 
-/// `host prepare`.
+/// `a2d prepare`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
+  a2d prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
       --vocab-size 8000 --out data/de-en
 reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence a line.")]
 pub struct PrepareArgs {
@@ -176,21 +185,21 @@ pub struct PrepareArgs {
     pub json: bool,
 }
 
-/// `host devices`.
+/// `a2d devices`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host devices --json")]
+  a2d devices --json")]
 pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// `host report`.
+/// `a2d report`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host report runs/quickstart --out report.html
-  host report runs/a2d runs/word-kd runs/alone --sentences 3,17,40 --out compared.html
+  a2d report runs/quickstart --out report.html
+  a2d report runs/a2d runs/word-kd runs/alone --sentences 3,17,40 --out compared.html
 The teacher and the baseline of a run are shown beside it where they are found.")]
 pub struct ReportArgs {
     /// The runs to show, side by side
@@ -207,11 +216,11 @@ pub struct ReportArgs {
     pub text: Option<PathBuf>,
 }
 
-/// `host watch`.
+/// `a2d watch`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host watch runs/quickstart
-  host watch runs/quickstart --once --json
+  a2d watch runs/quickstart
+  a2d watch runs/quickstart --once --json
 ends with the run: exit code 0 where that is finished, 1 where it was stopped, was killed or has failed.")]
 pub struct WatchArgs {
     /// The run
@@ -228,6 +237,29 @@ pub struct WatchArgs {
     pub json: bool,
 }
 
+/// `a2d completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  a2d completions bash > ~/.local/share/bash-completion/completions/a2d
+  a2d completions zsh > ~/.zfunc/_a2d  (a folder of fpath)
+  a2d completions fish > ~/.config/fish/completions/a2d.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+/// `a2d man`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  a2d man | man -l -
+  a2d man --out ~/.local/share/man/man1")]
+pub struct ManArgs {
+    /// Folder for the pages, one for each verb
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
 /// What the parser says against a command line, as one line.
 pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>) -> String {
     let text = error.render().to_string();
@@ -235,10 +267,10 @@ pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>)
     let told = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let told = told.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     let told: Vec<_> = told.map(|line| line.replacen("tip: ", "- ", 1)).collect();
-    let verbs = Cli::command();
+    let verbs = command();
     let is_verb = |text: &String| verbs.get_subcommands().any(|verb| verb.get_name() == text);
     let verb = arguments.into_iter().skip(1).find(is_verb).map(|verb| format!(" {verb}"));
-    format!("{}; see `host{} --help`", told.join(" "), verb.unwrap_or_default())
+    format!("{}; see `{}{} --help`", told.join(" "), program::name(), verb.unwrap_or_default())
 }
 
 /// Bytes of a thread's stack.

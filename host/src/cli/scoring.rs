@@ -1,4 +1,4 @@
-//! The arguments of `host score` and `host compare`. The settings of metrics have sacreBLEU's names.
+//! The arguments of `a2d score` and `a2d compare`. The settings of metrics have sacreBLEU's names.
 
 use super::values::positive;
 use crate::score::command;
@@ -10,13 +10,13 @@ use crate::system::error::{Error, Result};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// `host score`.
+/// `a2d score`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host score --hypothesis out.en --reference test.en
-  host translate runs/quickstart --input test.de | host score --hypothesis - --reference test.en
-  host score --hypothesis out.en --reference a.en b.en --metrics bleu,chrf++,ter --tokenize intl
-  host score --hypothesis out.en --reference test.en --sentence --score-only --metrics chrf")]
+  a2d score --hypothesis out.en --reference test.en
+  a2d translate runs/quickstart --input test.de | a2d score --hypothesis - --reference test.en
+  a2d score --hypothesis out.en --reference a.en b.en --metrics bleu,chrf++,ter --tokenize intl
+  a2d score --hypothesis out.en --reference test.en --sentence --score-only --metrics chrf")]
 pub struct ScoreArgs {
     /// The translations; - is standard input
     #[arg(long, value_name = "FILE")]
@@ -47,12 +47,12 @@ pub struct ScoreArgs {
     pub export_triples: Option<PathBuf>,
 }
 
-/// `host compare`.
+/// `a2d compare`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host compare --reference test.en --hypothesis baseline.en --hypothesis distilled.en
-  host compare --reference test.en --hypothesis a.en b.en c.en --metrics bleu,chrf,ter --json
-  host compare --reference test.en --hypothesis a.en b.en --approximate-randomisation --seed 7
+  a2d compare --reference test.en --hypothesis baseline.en --hypothesis distilled.en
+  a2d compare --reference test.en --hypothesis a.en b.en c.en --metrics bleu,chrf,ter --json
+  a2d compare --reference test.en --hypothesis a.en b.en --approximate-randomisation --seed 7
 gives sacreBLEU's numbers for the same seed.")]
 pub struct CompareArgs {
     /// The translations of two systems or more; the first is the baseline

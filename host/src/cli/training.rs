@@ -56,24 +56,24 @@ pub enum MaxTokens {
     Number(usize),
 }
 
-/// `host train`.
+/// `a2d train`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host train fixtures/quickstart/distill.toml --out runs/alone --set train.max_epoch=5
-  mpirun -n 4 host train config.toml --out runs/large  (a build with the feature `distributed`)
-  A2D_TRAIN__LR=1e-3 host train config.toml --out runs/alone --resume")]
+  a2d train fixtures/quickstart/distill.toml --out runs/alone --set train.max_epoch=5
+  mpirun -n 4 a2d train config.toml --out runs/large  (a build with the feature `distributed`)
+  A2D_TRAIN__LR=1e-3 a2d train config.toml --out runs/alone --resume")]
 pub struct TrainArgs {
     /// The run.
     #[command(flatten)]
     pub run: RunArgs,
 }
 
-/// `host distill`.
+/// `a2d distill`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host distill fixtures/quickstart/distill.toml
-  mpirun -n 4 host distill config.toml --out runs/a2d  (a build with the feature `distributed`)
-  host distill config.toml --teacher runs/teacher --method word-kd --out runs/word-kd --seed 2")]
+  a2d distill fixtures/quickstart/distill.toml
+  mpirun -n 4 a2d distill config.toml --out runs/a2d  (a build with the feature `distributed`)
+  a2d distill config.toml --teacher runs/teacher --method word-kd --out runs/word-kd --seed 2")]
 pub struct DistillArgs {
     /// The run.
     #[command(flatten)]
@@ -86,11 +86,11 @@ pub struct DistillArgs {
     pub method: Option<String>,
 }
 
-/// `host average`.
+/// `a2d average`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host average runs/quickstart --last 3
-  host translate runs/quickstart/average --input test.de")]
+  a2d average runs/quickstart --last 3
+  a2d translate runs/quickstart/average --input test.de")]
 pub struct AverageArgs {
     /// The run
     #[arg(value_name = "RUN")]

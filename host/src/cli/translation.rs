@@ -26,16 +26,16 @@ pub struct SearchArgs {
     pub max_length_b: f64,
 }
 
-/// `host translate`.
+/// `a2d translate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  echo 'Ein Hund läuft.' | host translate runs/quickstart
-  host translate runs/quickstart --input test.de --output test.en --beam 1
-  host translate runs/quickstart --input train.de --output train.en --resume
-  host translate runs/quickstart --input paragraphs.de --split-sentences
-  host translate student.a2d --input test.de")]
+  echo 'Ein Hund läuft.' | a2d translate runs/quickstart
+  a2d translate runs/quickstart --input test.de --output test.en --beam 1
+  a2d translate runs/quickstart --input train.de --output train.en --resume
+  a2d translate runs/quickstart --input paragraphs.de --split-sentences
+  a2d translate student.a2d --input test.de")]
 pub struct TranslateArgs {
-    /// The run, or an image that `host export` wrote
+    /// The run, or an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Text to translate; - is standard input
@@ -67,13 +67,13 @@ pub struct TranslateArgs {
     pub device: DeviceArgs,
 }
 
-/// `host evaluate`.
+/// `a2d evaluate`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host evaluate runs/quickstart --source test.de --reference test.en
-  host evaluate student.a2d --source test.de --reference test.en --json")]
+  a2d evaluate runs/quickstart --source test.de --reference test.en
+  a2d evaluate student.a2d --source test.de --reference test.en --json")]
 pub struct EvaluateArgs {
-    /// The run, or an image that `host export` wrote
+    /// The run, or an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Text to translate; - is standard input

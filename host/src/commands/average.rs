@@ -1,4 +1,4 @@
-//! `host average`: one model out of the last checkpoints of a run.
+//! `a2d average`: one model out of the last checkpoints of a run.
 
 use crate::cli::AverageArgs;
 use crate::run::average::{AverageRequest, average};

@@ -1,4 +1,4 @@
-//! `host bench`.
+//! `a2d bench`.
 
 use crate::bench::{self, BenchRequest, Measurement};
 use crate::cli::{BenchArgs, Globals};

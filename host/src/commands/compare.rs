@@ -1,4 +1,4 @@
-//! `host compare`: systems against a baseline.
+//! `a2d compare`: systems against a baseline.
 
 use crate::cli::CompareArgs;
 use crate::score::compare;

@@ -1,5 +1,6 @@
-//! `host devices`: the backends of this machine.
+//! `a2d devices`: the backends of this machine.
 
+use crate::backend::cpu::instruction_sets;
 use crate::backend::described::Described;
 use crate::backend::device::{CPU_PRECISIONS, Device};
 use crate::backend::gpu;
@@ -30,7 +31,7 @@ pub fn run(args: DevicesArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 
 fn cpu_json(auto: Device) -> Value {
     json!({"device": "cpu", "auto": auto == Device::Cpu, "threads": rayon::current_num_threads(),
-        "features": features().join(" "), "precisions": CPU_PRECISIONS})
+        "features": instruction_sets().join(" "), "precisions": CPU_PRECISIONS})
 }
 
 fn gpu_json(gpu: &Described, auto: Device) -> Value {
@@ -46,7 +47,7 @@ fn tell(
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let mark = |device| if device == auto { "  (auto)" } else { "" };
-    let (threads, features) = (rayon::current_num_threads(), features().join(" "));
+    let (threads, features) = (rayon::current_num_threads(), instruction_sets().join(" "));
     let precisions = CPU_PRECISIONS.map(|precision| precision.to_string()).join(" ");
     writeln!(out, "cpu  {threads} threads  {features}  {precisions}{}", mark(Device::Cpu))?;
     for gpu in gpus {
@@ -57,20 +58,4 @@ fn tell(
         writeln!(out, "{device}  {name}{memory}  {precisions}{software}{}", mark(*device))?;
     }
     missing.iter().try_for_each(|text| writeln!(out, "missing  {text}"))
-}
-
-/// The instruction sets that the CPU backend can make use of.
-#[cfg(target_arch = "x86_64")]
-fn features() -> Vec<&'static str> {
-    let found = [
-        ("avx2", is_x86_feature_detected!("avx2")),
-        ("fma", is_x86_feature_detected!("fma")),
-        ("avx512f", is_x86_feature_detected!("avx512f")),
-    ];
-    found.into_iter().filter_map(|(name, has)| has.then_some(name)).collect()
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn features() -> Vec<&'static str> {
-    vec![std::env::consts::ARCH]
 }

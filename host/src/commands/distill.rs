@@ -1,4 +1,4 @@
-//! `host distill`: a student from a teacher, and the teacher first where there is none.
+//! `a2d distill`: a student from a teacher, and the teacher first where there is none.
 
 use super::prepare;
 use super::train::{alone, may_train};

@@ -1,4 +1,4 @@
-//! `host evaluate`: translate, then score.
+//! `a2d evaluate`: translate, then score.
 
 use super::translate::{check_model, device};
 use crate::cli::{EvaluateArgs, Globals};

@@ -1,4 +1,4 @@
-//! `host export`: a run as an image.
+//! `a2d export`: a run as an image.
 
 use crate::cli::{ExportArgs, Globals};
 use crate::data::vocab::LineForm;

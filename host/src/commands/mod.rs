@@ -3,10 +3,12 @@
 pub mod average;
 pub mod bench;
 pub mod compare;
+pub mod completions;
 pub mod devices;
 pub mod distill;
 pub mod evaluate;
 pub mod export;
+pub mod man;
 pub mod prepare;
 pub mod report;
 pub mod score;

@@ -1,4 +1,4 @@
-//! `host prepare`, and the data that a run's configuration asks for.
+//! `a2d prepare`, and the data that a run's configuration asks for.
 
 use crate::cli::{Globals, PrepareArgs};
 use crate::config::RunConfig;
@@ -6,6 +6,7 @@ use crate::data::prepare::{self, Freshness, PrepareRequest};
 use crate::run::prepared::Prepared;
 use crate::system::error::{Error, Result};
 use crate::system::output;
+use crate::system::program;
 use crate::system::signals;
 use crate::train::stage::Place;
 use std::io::Write;
@@ -76,7 +77,8 @@ pub fn ensure(
         Freshness::Other(why) => {
             let made = !begun && prepare::texts_exist(&request);
             if made && run.data.dir.is_some() {
-                let how = "prepare it again by `host prepare`, or name another folder by --data";
+                let how = format!("prepare it again by {}", program::command("prepare"));
+                let how = format!("{how}, or name another folder by --data");
                 return Err(Error::misuse(format!("{}: {why}; {how}", data.display())));
             }
             Ok(made)

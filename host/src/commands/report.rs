@@ -1,4 +1,4 @@
-//! `host report`: runs as a page.
+//! `a2d report`: runs as a page.
 
 use crate::cli::{Globals, ReportArgs};
 use crate::page::PageRequest;

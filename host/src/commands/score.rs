@@ -1,4 +1,4 @@
-//! `host score`: translations against references, in sacreBLEU's metrics.
+//! `a2d score`: translations against references, in sacreBLEU's metrics.
 
 use crate::cli::ScoreArgs;
 use crate::score::command;

@@ -1,4 +1,4 @@
-//! `host train`: one model by itself.
+//! `a2d train`: one model by itself.
 
 use super::prepare;
 use crate::cli::{Globals, TrainArgs};

@@ -1,4 +1,4 @@
-//! `host translate`: text to text, order kept.
+//! `a2d translate`: text to text, order kept.
 
 use crate::backend::device::{Backend, Chosen, Device};
 use crate::cli::{DeviceArgs, Globals, TranslateArgs};
@@ -6,6 +6,7 @@ use crate::run::partial::Partial;
 use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
+use crate::system::program;
 use crate::system::signals;
 use crate::system::text;
 use crate::translate::Translation;
@@ -67,7 +68,8 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
 pub(super) fn check_model(path: &Path, device: &DeviceArgs, int8_cache: bool) -> Result<()> {
     if !is_image(path) {
         if int8_cache {
-            return Err(Error::misuse("--int8-cache is for images that `host export` wrote"));
+            let export = program::command("export");
+            return Err(Error::misuse(format!("--int8-cache is for images that {export} wrote")));
         }
         return RunDir::open(path).map(drop);
     }

@@ -1,4 +1,4 @@
-//! `host watch`: a running job, seen from its folder.
+//! `a2d watch`: a running job, seen from its folder.
 
 use crate::cli::WatchArgs;
 use crate::report::watch::{WatchRequest, watch};

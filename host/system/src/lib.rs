@@ -8,5 +8,6 @@ pub mod files;
 pub mod hash;
 pub mod lock;
 pub mod output;
+pub mod program;
 pub mod signals;
 pub mod text;

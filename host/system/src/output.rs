@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{ErrorKind, Result, Stderr, StdoutLock, Write};
 
-/// Standard output whose reader may close the pipe at any time (`host translate ... | head`).
+/// Standard output whose reader may close the pipe at any time (`a2d translate ... | head`).
 #[derive(Debug)]
 pub struct Output {
     out: StdoutLock<'static>,

@@ -6,6 +6,7 @@ use crate::vocab::LineForm;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
 use a2d_system::hash;
+use a2d_system::program;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -122,8 +123,8 @@ impl Manifest {
         let path = folder.join(MANIFEST);
         let bytes = files::read(&path).map_err(|e| Error::input("read", &path, &e))?;
         let foreign = |e| {
-            let path = path.display();
-            Error::misuse(format!("{path}: not a manifest of `host prepare`: {e}"))
+            let (path, prepare) = (path.display(), program::command("prepare"));
+            Error::misuse(format!("{path}: not a manifest of {prepare}: {e}"))
         };
         match serde_json::from_slice(&bytes).map_err(foreign)? {
             Layout { layout: LAYOUT } => serde_json::from_slice(&bytes).map(Some).map_err(foreign),

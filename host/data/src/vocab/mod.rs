@@ -17,6 +17,7 @@ use a2d_core::allow::Forbidden;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{self, write_whole};
 use a2d_system::hash;
+use a2d_system::program;
 use a2d_system::signals;
 use clap::ValueEnum;
 use decode::Pieces;
@@ -396,7 +397,8 @@ fn split(at: char, behavior: &str) -> Value {
 
 /// Checks a document and returns its token ids and its kind.
 fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
-    let foreign = || Error::misuse("not a vocabulary made by `host prepare`");
+    let made = || format!("not a vocabulary made by {}", program::command("prepare"));
+    let foreign = || Error::misuse(made());
     let model = document.get("model").and_then(Value::as_object).ok_or_else(foreign)?;
     let ids = model.get("vocab").and_then(Value::as_object).ok_or_else(foreign)?;
     let byte_fallback = model.get("byte_fallback").and_then(Value::as_bool).unwrap_or(false);

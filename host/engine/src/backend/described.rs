@@ -1,8 +1,8 @@
-//! What `host devices` says of a GPU.
+//! What `a2d devices` says of a GPU.
 
 use a2d_device::Device;
 
-/// A GPU as listed by `host devices`.
+/// A GPU as listed by `a2d devices`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// The name on the command line.

@@ -17,6 +17,10 @@ pub fn failed(why: &str) -> Error {
 /// Whether this build computes on GPUs.
 pub const BUILT: bool = true;
 
+/// The interfaces that this build reaches GPUs through.
+pub const INTERFACES: &[&str] =
+    &["cuda", if cfg!(target_vendor = "apple") { "metal" } else { "vulkan" }];
+
 /// A chosen GPU and the list of all GPUs.
 #[derive(Debug, Clone)]
 pub struct Gpu {

@@ -9,6 +9,9 @@ use a2d_system::error::{Error, Result};
 /// Whether this build computes on GPUs.
 pub const BUILT: bool = false;
 
+/// The interfaces that this build reaches GPUs through: none.
+pub const INTERFACES: &[&str] = &[];
+
 /// A GPU; uninhabited in this build.
 #[derive(Debug, Clone)]
 pub enum Gpu {}

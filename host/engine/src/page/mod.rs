@@ -9,6 +9,7 @@ use a2d_report::html;
 use a2d_report::sentences;
 use a2d_report::subject::{self, Subject};
 use a2d_system::error::Result;
+use a2d_system::program;
 use models::PageModels;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ impl PageRequest<'_> {
             .map(|Named { name, title, note }| json!({"name": name, "title": title, "note": note}));
         let losses: Value = losses.collect();
         let data = json!({
-            "program": concat!("a2d-host ", env!("CARGO_PKG_VERSION")),
+            "program": format!("{} {}", program::name(), env!("CARGO_PKG_VERSION")),
             "losses": losses,
             "runs": runs,
             "seeds": subject::seeds(&subjects),

@@ -16,6 +16,7 @@ use a2d_run::model::{
 };
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
+use a2d_system::program;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -243,7 +244,8 @@ pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(RunConfig, Saved)> 
     if theirs != ours {
         return Err(Error::misuse(format!(
             "the teacher {name} has another vocabulary ({theirs}) than the data ({ours}): \
-             teacher and student must be trained on data of one `host prepare`"
+             teacher and student must be trained on data of one {}",
+            program::command("prepare")
         )));
     }
     check_model(&saved, &dir, &run)?;

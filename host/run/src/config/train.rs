@@ -59,7 +59,7 @@ pub struct TrainConfig {
     pub validate_interval: usize,
     /// Updates between validations, besides those after epochs; 0: none.
     pub validate_interval_updates: u64,
-    /// Number of recent validated weights kept for `host average`.
+    /// Number of recent validated weights kept for `a2d average`.
     pub keep_last: usize,
     /// Write TensorBoard event files in addition to the log.
     pub tensorboard: bool,

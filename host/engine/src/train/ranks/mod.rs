@@ -1,4 +1,4 @@
-//! Ranks: the processes of one training, started together by a launcher (`mpirun -n 4 host train …`).
+//! Ranks: the processes of one training, started together by a launcher (`mpirun -n 4 a2d train …`).
 //!
 //! Each rank computes its share of every batch. The gradients are summed, and every rank makes the same step, so all
 //! ranks have bit-identical parameters. Only rank 0 validates and writes files. A collective method must be called by
@@ -14,6 +14,7 @@ mod mpi;
 pub use launch::Launch;
 
 use a2d_system::error::{Error, Result};
+use a2d_system::program;
 use a2d_system::signals;
 use mpi::Engine;
 use std::cell::Cell;
@@ -52,8 +53,9 @@ impl Ranks {
             let found = found.map_or(1, |(_, size)| size);
             return Err(Error::misuse(format!(
                 "the launcher started {} processes, but MPI knows of {found}: \
-                 use the `mpirun` of the MPI library that `host` was built with",
-                launch.size
+                 use the `mpirun` of the MPI library that `{}` was built with",
+                launch.size,
+                program::name()
             )));
         }
         Ok(ranks)

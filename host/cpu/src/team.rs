@@ -69,7 +69,7 @@ pub fn arch() -> Arch {
     *ARCH
 }
 
-/// The vector instruction sets that [`arch`] stands for; without any, the processor's family.
+/// The vector instruction sets that the backend uses on this machine. Without any: the family of the processor.
 pub fn instruction_sets() -> &'static [&'static str] {
     match arch() {
         #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-//! Every backend passes the same suite.
+//! Runs the conformance suite on every backend.
 
 #[path = "backends/bf16.rs"]
 mod bf16;
@@ -6,7 +6,7 @@ mod bf16;
 mod device;
 mod suite;
 
-/// Runs `body` with a maker of CPU backends.
+/// Runs `body` with a constructor of CPU backends.
 macro_rules! on_cpu {
     ($make:ident => $body:expr) => {{
         let $make = || a2d_host::backend::cpu::Cpu::new(2);
@@ -16,7 +16,7 @@ macro_rules! on_cpu {
 
 suite!(cpu, on_cpu);
 
-/// Runs `body` with a maker of backends whose operations run on a device's.
+/// Runs `body` with a constructor of backends that compute with `Micro`.
 macro_rules! on_micro {
     ($make:ident => $body:expr) => {{
         let $make = || crate::device::Arena::new();
@@ -46,7 +46,7 @@ suite!(
     ]
 );
 
-/// Runs `body` with a maker of backends that time the CPU's.
+/// Runs `body` with a constructor of `Timed` around the CPU backend.
 macro_rules! on_timed {
     ($make:ident => $body:expr) => {{
         let $make = || {
@@ -59,7 +59,7 @@ macro_rules! on_timed {
 
 suite!(timed, on_timed);
 
-/// Any number of threads computes the same bits.
+/// Results are bit-identical for any number of threads.
 mod threads {
     use super::suite;
     use a2d_core::backend::*;
@@ -73,7 +73,7 @@ mod threads {
     const D: usize = 72;
     const HEADS: usize = 4;
 
-    /// Most operations, one after the other; the bits of all they give.
+    /// Runs most operations in sequence; returns the bits of all their results.
     fn work(b: &mut Cpu) -> Vec<u32> {
         let noise = &mut suite::Noise::new(23);
         let mut sentence =
@@ -187,7 +187,7 @@ mod threads {
             for _ in 0..10 {
                 work(&mut b);
             }
-            // How many buffers are in use at once is a matter of timing, but for each thread there is one at most.
+            // The number of buffers in use at once depends on timing, but is at most one per thread.
             assert!(b.memory().0 <= 2 * held, "{} after {held}", b.memory().0);
             b.trim();
             assert_eq!(b.memory().0, 0);

@@ -1,4 +1,4 @@
-//! `host bench` in process, at its smallest.
+//! `host bench`, run in process with the smallest sizes.
 
 use a2d_host::cli::{Cli, Verb};
 use a2d_host::commands::bench;
@@ -25,7 +25,7 @@ fn number(line: &Value, key: &str) -> f64 {
     line[key].as_f64().unwrap_or_else(|| panic!("{key} of {line}"))
 }
 
-/// The numbers that every measurement has.
+/// Checks the numbers that every measurement has.
 fn check(line: &Value, unit: &str) {
     for key in ["seconds_median", "seconds_min", "seconds_max", "peak_gflops", "gflops"] {
         assert!(number(line, key) > 0.0, "{key} of {line}");
@@ -93,10 +93,10 @@ fn translation_is_measured_greedily_and_with_a_beam() {
     }
 }
 
-/// Name, kind of number and one row.
+/// Name, dtype and one row of ids of each tensor.
 type Tensors = Vec<(String, Dtype, Vec<i32>)>;
 
-/// Writes three batches of one row, `change`d, and returns the file.
+/// Writes three batches of one row, after `change`, and returns the path of the file.
 fn batches(folder: &Path, change: impl Fn(&mut Tensors)) -> PathBuf {
     let mut tensors = Tensors::new();
     for number in 0..3 {

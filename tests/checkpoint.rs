@@ -1,4 +1,4 @@
-//! Checkpoints, run folders and logs: the round trip, and everything that may be wrong with a file.
+//! Checkpoints, run folders and logs: the round trip, and damaged or foreign files.
 
 use a2d_host::config::RunConfig;
 use a2d_host::run::checkpoint::{self, Saved};
@@ -43,7 +43,7 @@ fn good() -> (TempDir, PathBuf, Vec<u8>) {
     (folder, path, bytes)
 }
 
-/// Loading `bytes` is a misuse told in one line that names the file.
+/// Asserts that loading `bytes` fails as misuse, with a one-line error that names the file.
 fn refused(path: &Path, bytes: &[u8], what: &str) -> String {
     std::fs::write(path, bytes).unwrap();
     let error = Saved::load(path).expect_err(what);
@@ -57,7 +57,7 @@ fn told(path: &Path, error: Error, what: &str) -> String {
     text
 }
 
-/// A file of the format with this header and these numbers.
+/// A safetensors file with this header and data.
 fn file(header: &str, numbers: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), numbers].concat()
 }
@@ -109,7 +109,7 @@ fn every_changed_byte_is_seen() {
         for flip in [0x01, 0x80] {
             let mut changed = bytes.clone();
             changed[at] ^= flip;
-            // Spaces at the end of the header say nothing; only another white space is as good.
+            // The header may be padded with any white space, so changing one padding byte into another is no damage.
             let space = at > padding && changed[at].is_ascii_whitespace();
             if !space {
                 refused(&path, &changed, &format!("byte {at} ^ {flip}"));
@@ -211,8 +211,8 @@ fn a_failed_save_leaves_the_earlier_file() {
     assert!(std::fs::read(&path).unwrap() == bytes);
 }
 
-/// A disk that is full, for a user whom permissions do not bind either: no file may grow beyond a
-/// limit. Limits hold for a process and its children, so this program starts itself below one.
+/// Simulates a full disk by a limit on file size (`ulimit -f`), which binds root too. The limit holds for a process and
+/// its children, so this program starts itself below one.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_earlier_file() {
@@ -229,7 +229,6 @@ fn a_full_disk_leaves_the_earlier_file() {
     assert_eq!(left, 1, "nothing half-written stays");
 }
 
-/// The child of the test above.
 #[test]
 #[ignore = "the child of a_full_disk_leaves_the_earlier_file, which starts it with A2D_TEST_FULL"]
 fn saves_too_much() {
@@ -275,7 +274,7 @@ fn a_resumed_log_ends_at_its_checkpoint() {
     std::fs::write(&path, format!("{whole}{{\"update\":30,\"lo")).unwrap();
     assert_eq!(Log::resume(&path, 30, 30).unwrap().seconds(), 30.0);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
-    // A checkpoint from between an update and its validation.
+    // A checkpoint saved between an update and its validation.
     Log::resume(&path, 30, 20).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 5);
     let mut log = Log::resume(&path, 20, 20).unwrap();

@@ -1,5 +1,5 @@
-//! The program end to end, as a user runs it: the real binary on real text, from two text files to scores, what comes
-//! out of wrong input, and what is left after an interruption.
+//! End-to-end tests of the real binary on real text: from two text files to scores, errors on wrong input, and recovery
+//! from interruptions.
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;

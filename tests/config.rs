@@ -23,7 +23,7 @@ fn load(text: &str, environment: &[(&str, &str)], sets: &[&str]) -> Result<RunCo
     config::load_with(&path, variables, &flags)
 }
 
-/// The error of `text`, whose exit code is 2; it is one line.
+/// Loads `text`, which must fail as misuse (exit code 2); returns the one-line error.
 fn error(text: &str, environment: &[(&str, &str)], sets: &[&str]) -> String {
     let error = load(text, environment, sets).expect_err(text);
     assert!(matches!(error, Error::Misuse(_)), "{error:?}");
@@ -32,7 +32,7 @@ fn error(text: &str, environment: &[(&str, &str)], sets: &[&str]) -> String {
     text
 }
 
-/// Every `(config, what the error says)`; all failures are reported together.
+/// Checks every `(config, parts of its error)`; all failures are reported together.
 fn errors(cases: &[(&str, &[&str])]) {
     let wrong: Vec<_> = cases
         .iter()
@@ -110,7 +110,7 @@ fn variables_that_set_nothing_are_told() {
     assert_eq!(run.out, Some(PathBuf::from("there")), "a key without a table");
 }
 
-/// The variables that tests and scripts of this project read are no slips.
+/// Variables that tests and scripts of this project read are not taken for misspelt keys.
 #[test]
 fn variables_of_tests_and_scripts_are_let_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -128,7 +128,7 @@ fn variables_of_tests_and_scripts_are_let_pass() {
     }
 }
 
-/// The variables that files name, but for those of the tests and the words of settings.
+/// Collects the `A2D_` variables that files name, except the source and the tests of the configuration.
 fn collect(folder: &Path, names: &mut BTreeSet<String>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {

@@ -1,4 +1,4 @@
-//! What fuzzers have found, and what they begin with, once more: nothing may panic.
+//! Replays the seeds and the findings of fuzzers: nothing may panic.
 
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::Format;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
 
-/// A target: its name, itself, and what it begins with.
+/// A fuzz target: its name, its function and its seeds.
 type Target = (&'static str, fn(&[u8]) -> bool, fn() -> Vec<Vec<u8>>);
 
 const TARGETS: [Target; 2] =
@@ -22,7 +22,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
-/// Some lines of the quickstart.
+/// The first 200 test lines of the quickstart.
 fn lines(language: &str) -> Vec<String> {
     let file = folder().join("../../fixtures/quickstart").join(format!("test.{language}"));
     let text = fs::read_to_string(file).expect("the quickstart");
@@ -36,7 +36,7 @@ fn vocabulary(size: usize, bytes: bool, form: LineForm) -> Vec<u8> {
     tables(&vocab.expect("a vocabulary")).expect("tables")
 }
 
-/// As small as a model can be and still have every kind of parameter.
+/// Images of the smallest models that have every kind of parameter.
 fn image_seeds() -> Vec<Vec<u8>> {
     let stack =
         |d_model, attention_heads| Stack { d_model, ffn_dim: 5, attention_heads, layers: 1 };
@@ -62,7 +62,7 @@ fn image_seeds() -> Vec<Vec<u8>> {
     for (format, number) in [Format::F32, Format::Int8, Format::Int4].into_iter().zip(0u8..) {
         for (config, tokenizer) in [(shared, &tables[..]), (apart, &[]), (deep, &[])] {
             let image = write(&config, &weights(&config, 7), tokenizer, format).expect("an image");
-            // Two words with a beam of 2. The second gets a directory, of another format.
+            // Two tokens with a beam of 2. The second seed has no directory; the target adds one, of another format.
             let head = |how| [how, 0b1001_1110, 5, 6];
             seeds.push([&head(0), &image[..]].concat());
             seeds.push(
@@ -76,12 +76,12 @@ fn image_seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// An image without a directory, and with as many bytes of weights as the largest of these models has in one.
+/// An image without a directory, with as many bytes of weights as the largest weight of these models.
 fn without_directory(mut image: Vec<u8>) -> Vec<u8> {
     const LEN: u32 = 256;
     let word =
         |of: &[u8], at: usize| u32::from_le_bytes([of[at], of[at + 1], of[at + 2], of[at + 3]]);
-    // Where the sections 3 and 4 have their offset and their length.
+    // The offsets and lengths of sections 3 and 4 in the section table.
     let (directory, weights) = (32 + 2 * 16 + 4, 32 + 3 * 16 + 4);
     let start = word(&image, directory);
     image.drain(start as usize..word(&image, weights) as usize);
@@ -92,7 +92,7 @@ fn without_directory(mut image: Vec<u8>) -> Vec<u8> {
     image
 }
 
-/// Tables with text, and text for tables that are there.
+/// Tables with text, and text for the built-in vocabularies.
 fn token_seeds() -> Vec<Vec<u8>> {
     let texts = [lines("de"), lines("en")].map(|lines| lines[..3].to_vec()).concat();
     let sizes = [(50, false), (60, false), (300, true)];
@@ -138,10 +138,10 @@ fn what_fuzzers_found_is_harmless() {
         let inputs = corpus(name);
         let mut sound = 0;
         for (path, input) in &inputs {
-            eprintln!("{}", path.display()); // seen if it panics
+            eprintln!("{}", path.display()); // shown if the target panics
             sound += usize::from(target(input));
         }
-        // Not all of it has become foreign.
+        // The corpus must keep some valid inputs.
         assert!(sound > 0, "{name}: none of {} inputs is sound", inputs.len());
         eprintln!("{name}: {sound} of {} inputs are sound", inputs.len());
     }

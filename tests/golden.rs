@@ -1,4 +1,4 @@
-//! Every value that the authors' own code computed, see `fixtures/golden/README.md`.
+//! Golden tests: every value that the authors' own code computed, see `fixtures/golden/README.md`.
 //!
 //! `A2D_GOLDEN=FOLDER` names a folder of further cases in the same format.
 

@@ -1,6 +1,6 @@
-//! The GPU backend: the suite that every backend passes, and the authors' values.
+//! The GPU backend: the conformance suite and the golden cases.
 //!
-//! On a software device, or on the one that `A2D_TEST_DEVICE` names (`cuda:0`, `wgpu:1`).
+//! Runs on a software device, or on the one that `A2D_TEST_DEVICE` names (`cuda:0`, `wgpu:1`).
 
 #[path = "gpu/devices.rs"]
 mod devices;
@@ -33,13 +33,13 @@ fn device() -> Info {
     device.unwrap_or_else(|| panic!("no {what}: {found:?}")).clone()
 }
 
-/// One test at a time has the device, and its memory.
+/// Only one test at a time uses the device and its memory.
 fn alone() -> MutexGuard<'static, ()> {
     static DEVICE: Mutex<()> = Mutex::new(());
     DEVICE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `body` with a maker of backends on the device, which takes their precision.
+/// Runs `body` with a constructor of backends on the device, which takes a precision.
 macro_rules! in_precision {
     ($make:ident => $body:expr) => {{
         let _alone = crate::alone();
@@ -49,7 +49,7 @@ macro_rules! in_precision {
     }};
 }
 
-/// Runs `body` with a maker of backends on the device, in single precision.
+/// Runs `body` with a constructor of f32 backends on the device.
 macro_rules! on_device {
     ($make:ident => $body:expr) => {
         in_precision!(precise => {
@@ -133,7 +133,7 @@ fn short_precisions_follow_single_precision() {
     }
 }
 
-/// The program ends where one of these threads panics, so their names must be those that CubeCL gives.
+/// A panic in one of these threads ends the program, so the names must be those that CubeCL gives.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_thread_that_drives_the_device_is_known_by_its_name() {

@@ -1,4 +1,4 @@
-//! The image: what is written is what is read, and whatever else is refused or harmless.
+//! Images: the round trip, and damaged or foreign files, which are refused without a panic.
 
 use a2d_core::config::{Config, Special, Stack};
 use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum};
@@ -10,7 +10,7 @@ use a2d_tests::helpers::image::{config, image, listed, tokenizer, weights};
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
 
-/// As small as a model can be and still have every kind of parameter.
+/// The image of the smallest model that has every kind of parameter.
 fn tiny(format: Format) -> Vec<u8> {
     let stack = Stack { d_model: 4, ffn_dim: 4, attention_heads: 2, layers: 1 };
     let config = Config {
@@ -50,7 +50,7 @@ fn what_the_format_cannot_say_is_not_written() {
     }
 }
 
-/// The bytes with the checksum that fits them.
+/// Repairs the checksum.
 fn repaired(bytes: &mut [u8]) {
     let sum = checksum(bytes);
     bytes[16..20].copy_from_slice(&sum.to_le_bytes());
@@ -61,7 +61,7 @@ fn opened(bytes: &[u8]) -> Result<(), Error> {
     Model::<6>::new(copy.bytes()).map(drop)
 }
 
-/// Translates with whatever is in the bytes: nothing may panic. Says whether they were an image.
+/// Translates with any bytes: nothing may panic. Returns whether they were an image.
 fn tried(bytes: &[u8]) -> bool {
     let copy = Words::new(bytes);
     let Ok(model) = Model::<6>::new(copy.bytes()) else { return false };
@@ -131,7 +131,7 @@ fn an_image_is_laid_out_as_it_is_documented() {
         assert_eq!(word(at) as usize, section + 1);
         assert_eq!(word(at + 4) % 16, 0);
     }
-    // Vocabulary 7, shared and with norms first, gelu; width 4, inner width 4, 2 heads, 1 layer.
+    // Vocabularies of 7, shared embeddings and pre-norm, GELU; for each stack width 4, inner width 4, 2 heads, 1 layer.
     let config: Vec<u32> = (0..12).map(|i| word(word(36) as usize + 4 * i)).collect();
     assert_eq!(config, [7, 7, 3, 1, 4, 4, 2, 1, 4, 4, 2, 1]);
 }
@@ -182,7 +182,7 @@ fn every_truncation_is_refused() {
         assert!(tried(&good));
         for len in 0..good.len() {
             assert!(opened(&good[..len]).is_err(), "{len} of {} bytes", good.len());
-            // As if it had been written so.
+            // With length and checksum repaired.
             let mut short = good[..len].to_vec();
             if len >= 32 {
                 short[12..16].copy_from_slice(&(len as u32).to_le_bytes());

@@ -1,7 +1,7 @@
-//! Distillation does what it is for: a student that is shown its teacher's words and attention learns more in as many
-//! updates than the same student alone.
+//! Distillation works: a student that learns from its teacher's words and attention is better than the same student
+//! alone after as many updates.
 //!
-//! The task is to write a sequence of random tokens backwards.
+//! The task is to reverse a sequence of random tokens.
 
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::token::EOS;
@@ -17,8 +17,8 @@ const SENTENCES: usize = 32;
 const TEACHER_UPDATES: u64 = 600;
 const STUDENT_UPDATES: u64 = 350;
 const SEEDS: [u64; 5] = [2, 3, 4, 5, 6];
-/// The median distilled student has at most this share of what the median other has left to learn. (One seed may fall
-/// anywhere, and where depends on the last bit.)
+/// The median distilled student has at most this share of the excess loss of the median student alone. (The result of
+/// one seed varies widely with the last bit.)
 const MARGIN: f64 = 0.6;
 const SCHEDULE: InverseSqrt = InverseSqrt { lr: 2e-3, warmup_updates: 100, warmup_init_lr: 0.0 };
 
@@ -41,7 +41,7 @@ fn config(d_model: usize, ffn_dim: usize, attention_heads: usize, layers: usize)
     }
 }
 
-/// Word losses, with the teacher's share `alpha`.
+/// Word losses, with a share `alpha` of the teacher.
 fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
     Objective {
         label_smoothing: 0.1,
@@ -54,7 +54,7 @@ fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
     }
 }
 
-/// Pairs that no other `key` has.
+/// Random pairs, different for each `key`.
 fn pairs(b: &mut Cpu, key: u64, layout: Layout) -> Batch<<Cpu as a2d_core::device::Device>::Index> {
     let lengths: Vec<_> =
         (0..SENTENCES as u32).map(|i| 3 + rng::bits(key, i) as usize % 6).collect();
@@ -97,7 +97,7 @@ fn student(b: &mut Cpu, teacher: Option<&Config>, seed: u64) -> Learner<Cpu> {
     kd::Learner::random(b, plan, seed)
 }
 
-/// What a student of `seed` has yet to learn after all updates: held-out loss above the teacher's.
+/// The excess loss of a student of `seed` after all updates: held-out loss above that of the teacher.
 fn left_to_learn(
     b: &mut Cpu,
     teacher: (&Teacher<Tensor, LAYERS>, f64),

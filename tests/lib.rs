@@ -2,7 +2,7 @@
 
 pub mod helpers;
 
-/// The code of the front page is compiled and run.
+/// Compiles and runs the code of README.md.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -1,4 +1,5 @@
-//! Batches that a device has no room for: what a step takes is bounded, and its parts add up to the whole.
+//! Batches too large for the memory of a device: the memory of a step is bounded, and the parts of a batch add up to
+//! the whole.
 
 use a2d_core::config::token::EOS;
 use a2d_core::kd::Step;
@@ -26,7 +27,7 @@ fn model(d_model: usize, layers: usize, heads: usize) -> ModelConfig {
     }
 }
 
-/// A student's run and its teacher's.
+/// The configurations of a student and its teacher.
 fn run(method: Method, preset: Preset, d_model: usize) -> (RunConfig, RunConfig) {
     let mut run = RunConfig { model: model(d_model, 2, 2), ..RunConfig::default() };
     (run.distill.method, run.distill.preset) = (method, preset);
@@ -34,7 +35,7 @@ fn run(method: Method, preset: Preset, d_model: usize) -> (RunConfig, RunConfig)
     (run, teacher)
 }
 
-/// Sentences of `shortest..=longest` tokens.
+/// Random pairs of sentences of `shortest..=longest` tokens.
 fn pairs(key: u64, rows: usize, shortest: usize, longest: usize) -> Pairs {
     let sentence = |row: usize, side: u64| {
         let key = rng::derive(rng::derive(key, side), row as u64);
@@ -46,7 +47,7 @@ fn pairs(key: u64, rows: usize, shortest: usize, longest: usize) -> Pairs {
     (side(1), side(2))
 }
 
-/// One update with so much room; what it came to, and by how much each number has moved.
+/// Makes one update with `room` for a part; returns its report and the change of each parameter.
 fn updated(
     b: &mut Cpu,
     of: &(RunConfig, RunConfig),
@@ -91,7 +92,7 @@ fn the_parts_of_a_batch_add_up_to_it() {
     ] {
         let mut of = run(method, preset, 8);
         let model = &mut of.0.model;
-        // Every part draws its own place of the masks.
+        // Every part draws its own rows of the dropout masks.
         (model.dropout, model.attention_dropout, model.activation_dropout) =
             (dropout, dropout, dropout);
         let b = &mut Cpu::new(1);

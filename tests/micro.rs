@@ -1,5 +1,5 @@
-//! The arena backend: searches and products, in exactly the memory that was counted. Its operations are in
-//! `backends.rs`.
+//! The arena backend: searches and products, in exactly the memory that was computed. `backends.rs` tests its
+//! operations.
 
 #[path = "micro/arena.rs"]
 mod arena;

@@ -1,4 +1,4 @@
-//! From text to batches: vocabularies, token files, the manifest, and every way they can be wrong.
+//! From text to batches: vocabularies, token files, the manifest, and errors in each of them.
 
 #[path = "prepare/checks.rs"]
 mod checks;
@@ -31,7 +31,7 @@ fn learn(lines: &[String], size: usize) -> Vocab {
     Vocab::learn(lines.iter().map(String::as_str), size).unwrap()
 }
 
-/// A vocabulary of 2,000 that reads lines as they are.
+/// A vocabulary of 2,000 tokens without normalisation.
 fn learn_plain(lines: &[String]) -> Vocab {
     let mut words = Words::new(LineForm::None);
     lines.iter().for_each(|line| words.add(line));
@@ -42,7 +42,7 @@ fn both_sides(split: &str) -> Vec<String> {
     [quickstart_lines(&format!("{split}.de")), quickstart_lines(&format!("{split}.en"))].concat()
 }
 
-/// The message of a misuse; anything else is a failure of the test.
+/// The message of a misuse; panics on anything else.
 fn misuse<T>(result: Result<T, Error>) -> String {
     match result {
         Err(Error::Misuse(message)) => message,
@@ -220,7 +220,7 @@ fn small_sizes_and_foreign_ids_are_errors() {
 
 // Token files ---------------------------------------------------------------------------------
 
-/// A vocabulary of 2,000 and a token file of a few pairs, at most `pairs`.
+/// A vocabulary of 2,000 tokens, and a token file of at most `pairs` pairs.
 fn small_corpus(folder: &Path, pairs: usize) -> (Vocab, Vec<[Vec<u32>; 2]>, PathBuf) {
     let (de, en) = (quickstart_lines("valid.de"), quickstart_lines("valid.en"));
     let vocab = learn(&both_sides("valid"), 2000);
@@ -287,7 +287,7 @@ fn any_flipped_bit_is_refused() {
     }
 }
 
-/// Changes a token file of one block and makes its checksums right again.
+/// Changes a token file of one block and repairs its checksums; returns the error of opening it.
 fn forge(path: &Path, change: impl FnOnce(&mut [u8])) -> String {
     let good = fs::read(path).unwrap();
     let mut bytes = good.clone();
@@ -341,7 +341,7 @@ fn forged_files_are_refused() {
     assert!(misuse(Corpus::open(&folder.path().join("none.bin"))).contains("none.bin"));
 }
 
-/// The message of a failure; anything else is a failure of the test.
+/// The message of a failure; panics on anything else.
 fn failure<T>(result: Result<T, Error>) -> String {
     match result {
         Err(Error::Failed(message)) => message,
@@ -376,7 +376,7 @@ fn a_file_that_changes_while_it_is_open_is_noticed() {
     assert!((BLOCK..corpus.len()).all(|i| corpus.pair(i).is_ok()));
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert!(corpus.pair(BLOCK).is_ok() && corpus.pair(corpus.len() - 1).is_err());
-    // A file that is replaced or removed is another one.
+    // A file that was removed stays readable while it is open.
     fs::write(&path, &whole).unwrap();
     fs::remove_file(&path).unwrap();
     assert!((0..corpus.len()).all(|i| corpus.pair(i).is_ok()));
@@ -408,7 +408,7 @@ fn a_hash_is_the_same_in_parts() {
 
 // Batches -------------------------------------------------------------------------------------
 
-/// Lengths between 1 and 60, of some thousand pairs.
+/// Random lengths of `count` pairs, from 1 to 60.
 fn lengths(count: u64) -> Vec<(u32, u32)> {
     let length = |n: u64| (a2d_core::rng::scramble(n) % 60) as u32 + 1;
     (0..count).map(|i| (length(2 * i), length(2 * i + 1))).collect()
@@ -441,7 +441,7 @@ fn batches_depend_on_seed_and_epoch_alone() {
     assert_ne!(first, batches(&lengths, 512, 1, 1));
     assert_ne!(first, batches(&lengths, 512, 2, 0));
     assert_eq!(fixed_batches(&lengths, 512), fixed_batches(&lengths, 512));
-    // Written down once: the order must not change between versions or machines.
+    // A recorded hash: the order must not change between versions or machines.
     let order: Vec<u8> = first.batches.iter().flatten().flat_map(|i| i.to_le_bytes()).collect();
     assert_eq!(hash::hex(hash::bytes(&order)), "54c69d7d76853ce3");
 }
@@ -470,7 +470,7 @@ fn batches_of_real_text_waste_little() {
 
 // Preparing -----------------------------------------------------------------------------------
 
-/// A folder with a small corpus `train`, `valid` and `test`, and a request for it.
+/// A folder with a small corpus `train`, `valid` and `test`, and a request to prepare it.
 fn workshop() -> (TempDir, PrepareRequest) {
     let folder = TempDir::new().unwrap();
     let prefix = |name: &str| folder.path().join(name).display().to_string();
@@ -588,7 +588,7 @@ fn gzipped_text_is_text() {
     assert_eq!(fs::read(request.out.join("train.bin")).unwrap(), plain);
 }
 
-/// The lines that a check found.
+/// The lines of the samples of a check.
 fn found(split: &Split, check: Check) -> Vec<usize> {
     let finding = split.finding(check).unwrap();
     assert_eq!(finding.count.min(5), finding.samples.len());
@@ -624,7 +624,7 @@ fn flaws_of_a_corpus_are_counted_and_told() {
     ] {
         assert!(told.contains(part), "{part:?} is not in\n{told}");
     }
-    // All lines stay in the text that is scored.
+    // The text for scoring keeps all lines.
     put("valid.de", &["Haus", ""]);
     prepared(&request);
     assert_eq!(read_lines(&request.out.join("valid.source")).unwrap(), ["Haus", ""]);

@@ -1,4 +1,4 @@
-//! The program as a process: help, exit codes, signals, pipes, bugs.
+//! The program as a process: help, exit codes, signals, progress, panics.
 
 use a2d_host::backend::device::{Backend, Device, Wish, wish};
 use a2d_host::cli::{Cli, Verb};
@@ -113,7 +113,7 @@ fn the_cpu_computes_with_f32_and_bf16() {
     }
 }
 
-/// This program again, as the child that `role` names.
+/// The command that runs this program again as the child `role`.
 fn child(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -123,7 +123,7 @@ fn child(role: &str) -> Command {
     command
 }
 
-/// The child's side of the tests below.
+/// The child of the tests below.
 #[test]
 #[ignore = "the child of other tests of this file, which start it with A2D_TEST_ROLE"]
 fn plays_a_role() {
@@ -149,7 +149,7 @@ fn bug() {
     std::process::exit(panics::guard(work).map_or(1, |_| 0));
 }
 
-/// A panic where a device is driven from, which is caught there.
+/// A panic in a thread with the name of one that drives a device; the panic is caught.
 fn lost_device() {
     panics::install();
     let thread = std::thread::Builder::new().name("DSD-3-0".into());
@@ -157,7 +157,7 @@ fn lost_device() {
     eprintln!("went on");
 }
 
-/// Works until it is asked to stop, then says so and ends in its own time.
+/// Works until a stop is requested, then exits with the signal in its exit code.
 fn patient() {
     signals::install().unwrap();
     eprintln!("ready");
@@ -167,14 +167,14 @@ fn patient() {
     std::process::exit(40 + signals::stop_requested().unwrap());
 }
 
-/// Never looks.
+/// Never checks whether a stop is requested.
 fn stubborn() {
     signals::install().unwrap();
     eprintln!("ready");
     std::thread::sleep(Duration::from_secs(60));
 }
 
-/// A resumed training of 6 updates, told every second one.
+/// The progress of a resumed training of 6 updates, shown every second update.
 fn show(quiet: bool) {
     let mut display = Display::new(quiet, 2);
     display.begin("student", 6);

@@ -1,4 +1,4 @@
-//! What must hold whatever the numbers are.
+//! Properties that hold for any weights and any tokens.
 
 use std::convert::Infallible;
 use std::slice::from_ref;
@@ -23,7 +23,7 @@ use a2d_tests::helpers::model::{
     search, sentences, teacher as teacher_of,
 };
 
-/// The order of summation may differ.
+/// The tolerance of rounding: the order of summation may differ.
 const ROUNDING: Limit = Limit::relative(1e-5);
 
 const SOURCES: [usize; 5] = [6, 1, 9, 4, 3];
@@ -59,7 +59,7 @@ fn objective(maps: Option<MapTerms>) -> Objective {
     }
 }
 
-/// Weights larger than a model begins with: its distributions are sharp, its searches end.
+/// Random weights, larger than initial ones, so that distributions are sharp and searches end.
 fn learner<B: Train>(
     b: &mut B,
     config: &Config,
@@ -86,7 +86,7 @@ fn pairs() -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
     (sentences(1, &SOURCES, 19), sentences(2, &TARGETS, 17))
 }
 
-/// The logits of each sentence's real tokens.
+/// The logits of each sentence's tokens, without padding.
 fn logits<B: Train>(
     b: &mut B,
     model: &Model<B::Tensor>,
@@ -122,7 +122,7 @@ fn compare(findings: &mut Findings, place: &str, got: &[Vec<f32>], wanted: &[Vec
     }
 }
 
-/// All gradients of an objective that does not look at padding.
+/// All gradients and losses of an objective.
 fn gradients<B: Train>(b: &mut B, objective: &Objective, batch: Batch<B::Index>) -> Vec<Vec<f32>> {
     let teacher_config = config(true);
     let student = Config { activation: Activation::Gelu, ..config(false) };
@@ -439,7 +439,7 @@ fn no_hypothesis_is_shorter_than_the_search_is_told() {
             let found = lengths(beam, least);
             assert!(found.iter().all(|n| (least..=4).contains(n)), "{least}: {found:?}");
         }
-        // What is longest wins.
+        // A minimum length beyond the maximum length gives hypotheses of the maximum length.
         assert_eq!(lengths(beam, 9), vec![4; beam * sources.len()]);
     }
 }
@@ -452,7 +452,7 @@ fn trained(mut b: Cpu, maps: MapTerms) -> Vec<u32> {
     let teacher: Teacher<_, LAYERS> = teacher_of(&learner(&mut b, &teacher, None, 5));
     let mut learner = learner(&mut b, &student, Some(&teacher.model.config), 6);
     let objective = objective(Some(maps));
-    // Large enough that work is divided.
+    // Large enough that work is split between threads.
     let lengths: Vec<_> = (0..40).map(|i| 5 + i % 13).collect();
     let sources = sentences(1, &lengths, 19);
     let targets =

@@ -1,4 +1,4 @@
-//! `host report` and `host watch`: what a page holds, what it does without, and that a browser draws it.
+//! `host report` and `host watch`: the contents of a page, what is missing from a run, and drawing in a browser.
 
 #[path = "cli/desk.rs"]
 #[allow(dead_code)]
@@ -33,14 +33,15 @@ fn notes(run: &Value) -> String {
     notes.iter().map(|note| format!("{}\n", note.as_str().unwrap())).collect()
 }
 
-/// An alignment of the shared run's shapes, `[teacher maps, student maps]`, all of `weight`.
+/// A line of `alignment.jsonl` with the shapes of the shared run, `[teacher maps, student maps]`, and every weight
+/// `weight`.
 fn alignment(update: u64, weight: f64) -> String {
     let kind = vec![vec![weight; 2]; 8];
     let line = json!({"update": update, "epoch": update / 6, "encoder": kind, "decoder": kind, "cross": kind});
     format!("{line}\n")
 }
 
-/// The bytes of a text that [`base64`] made.
+/// Decodes the text of [`base64`].
 fn bytes(text: &str) -> Vec<u8> {
     const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits: Vec<_> = text.chars().map_while(|c| DIGITS.find(c)).collect();
@@ -53,7 +54,7 @@ fn bytes(text: &str) -> Vec<u8> {
     bytes.collect()
 }
 
-/// Every row of every map adds up to one, and where it is `causal` ends at the diagonal.
+/// Asserts that every row of every map sums to one and, if `causal`, is zero after the diagonal.
 #[track_caller]
 fn assert_distributions(maps: &Value, causal: bool) {
     let [rows, cols] = ["rows", "cols"].map(|key| maps[key].as_u64().unwrap() as usize);
@@ -177,7 +178,7 @@ fn texts_cannot_become_part_of_the_page() {
 #[test]
 fn what_a_run_lacks_is_said() {
     let desk = Desk::with_run();
-    // Older programs did not write it.
+    // Older versions did not write `alignment.jsonl`.
     let _ = fs::remove_file(desk.path("full/alignment.jsonl"));
     let page = |desk: &Desk| {
         desk.host("report full --out page.html").well();
@@ -239,11 +240,11 @@ fn what_a_run_lacks_is_said() {
     desk.refused("report full --out page.html", 2, &["full is no run"]);
 }
 
-/// What has no 4-gram is scored by the orders that it has, as `score --sentence` does.
+/// A translation without a 4-gram is scored by the n-gram orders that it has, as in `score --sentence`.
 #[test]
 fn short_translations_are_scored_too() {
     let desk = Desk::with_run();
-    // Translations of three tokens at most, of the data that lie beside.
+    // Translations have at most three tokens; the data is in the folder beside the run.
     let changed = |line: &str| match line.split_once(" = ") {
         Some(("max_length_a", _)) => "max_length_a = 0.0\n".to_owned(),
         Some(("max_length_b", _)) => "max_length_b = 3.0\n".to_owned(),
@@ -282,7 +283,7 @@ fn watching_ends_with_the_run() {
     assert_eq!((&state["update"], &state["finished"]), (&json!(24), &json!(true)));
     assert_eq!(desk.host("watch full").well().lines().count(), 1, "elsewhere a line");
 
-    // The teacher is trained first: it is what is seen until there is more.
+    // The teacher is trained first: it is shown until the student has a log.
     let log = desk.read("full/log.jsonl");
     fs::remove_dir_all(desk.path("full/alone")).unwrap();
     fs::remove_file(desk.path("full/log.jsonl")).unwrap();
@@ -313,7 +314,7 @@ fn watching_ends_with_the_run() {
     desk.refused("watch data --once", 2, &["data is no run"]);
 }
 
-/// Follows a run that ends unfinished: what it tells.
+/// Watches a run that ends unfinished, and calls `act` after the first line of output.
 #[cfg(unix)]
 #[track_caller]
 fn watched(desk: &Desk, run: &str, act: impl FnOnce()) -> desk::Done {
@@ -356,7 +357,7 @@ fn watching_ends_with_a_run_that_does_not_go_on() {
     let told = watched(&desk, "spoilt", || {});
     assert_eq!((told.code, told.err), (Some(1), format!("error: spoilt: {why}\n")));
 
-    // A folder that vanishes while a process holds it.
+    // The folder is removed while a process holds its lock.
     let run = RunDir::at(&desk.path("spoilt"));
     let lock = run.lock().unwrap();
     let told = watched(&desk, "spoilt", || fs::remove_dir_all(run.folder()).unwrap());
@@ -365,7 +366,7 @@ fn watching_ends_with_a_run_that_does_not_go_on() {
     assert_eq!((told.code, &*told.err), (Some(1), gone));
 }
 
-/// Between two models of one command nobody holds a lock.
+/// Between two models of one command no process holds a lock.
 #[test]
 fn watching_goes_on_from_a_teacher_to_its_student() {
     let desk = Desk::with_run();
@@ -381,7 +382,7 @@ fn watching_goes_on_from_a_teacher_to_its_student() {
     assert!(!told.contains("stopped"), "{told}");
 }
 
-/// Who only looks whether a lock is held does not keep a process from taking it.
+/// Checking whether a lock is held does not prevent a process from taking it.
 #[test]
 fn watching_does_not_disturb_a_run_that_begins() {
     let folder = tempfile::TempDir::new().unwrap();
@@ -421,7 +422,7 @@ fn small_things_are_as_they_should_be() {
     assert_eq!((lines.lines.len(), lines.unreadable), (2, vec![3]));
 }
 
-/// A Chromium of this machine.
+/// The path of an installed Chromium.
 fn browser() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     let names = ["chromium", "chromium-browser", "google-chrome"];
@@ -430,7 +431,7 @@ fn browser() -> Option<PathBuf> {
     places.find(|place| place.is_file())
 }
 
-/// The page as a browser makes it; an `edit` of it beforehand stands for what somebody does.
+/// The DOM of a page after a browser has drawn it.
 fn drawn(desk: &Desk, browser: &PathBuf, page: &str, size: &str) -> String {
     let mut command = Command::new(browser);
     command.args([
@@ -454,7 +455,7 @@ fn drawn(desk: &Desk, browser: &PathBuf, page: &str, size: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Presses every button, moves every slider and switch, and says how wide the page is then.
+/// A script that presses every button, moves every slider and switch, and records whether the page is too wide.
 const TOUCH: &str = "<script>
 for (const node of document.querySelectorAll('button')) node.click();
 for (const node of document.querySelectorAll('input[type=range]'))

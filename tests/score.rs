@@ -1,4 +1,5 @@
-//! Scores and comparisons against sacreBLEU's (`fixtures/score`), and what `host score` and `host compare` say and refuse.
+//! Scores and comparisons equal those of sacreBLEU (`fixtures/score`); output and errors of `host score` and `host
+//! compare`.
 
 #[path = "score/answers.rs"]
 mod answers;

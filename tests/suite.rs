@@ -1,4 +1,4 @@
-//! What every backend must do: each operation against plain loops in double precision, each gradient against
+//! The conformance suite of backends: each operation is compared with plain loops in f64, each gradient with finite
 //! differences of those loops. `suite!(name, with)` makes a module of tests for one backend.
 
 use a2d_core::allow::{Allow, End, Forbidden};
@@ -33,11 +33,11 @@ macro_rules! suite {
     };
 }
 
-/// Numbers in `[-1, 1)` that look random.
+/// Pseudorandom numbers in `[-1, 1)`.
 pub struct Noise(u64);
 
 impl Noise {
-    /// A stream.
+    /// The numbers of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1)
     }
@@ -59,7 +59,7 @@ impl Noise {
     }
 }
 
-/// A tensor of noise, and the same in double.
+/// A tensor of noise, and its elements as f64.
 pub fn random<B: Train>(b: &mut B, noise: &mut Noise, shape: Shape) -> (B::Tensor, Vec<f64>) {
     let data = noise.list(shape.len());
     (b.tensor(&data, shape), double(&data))
@@ -131,7 +131,7 @@ fn log_softmax(x: &[f64]) -> Vec<f64> {
     x.iter().map(|x| x - most - total.ln()).collect()
 }
 
-/// Tensors come and go as they are.
+/// Elements that are written are read back unchanged.
 pub fn moves_data<B: Train>(b: &mut B) {
     for shape in [Shape::vector(5), Shape::matrix(3, 4), Shape::matrix(0, 4), Shape::vector(1)] {
         let (x, want) = random(b, &mut Noise::new(1), shape);
@@ -174,7 +174,7 @@ fn tokens<B: Backend>(b: &mut B, ids: &[u32], positions: &[u32], zero: bool) -> 
 const IDS: [u32; 9] = [4, 2, 7, 1, 1, 4, 4, 8, 0];
 const POSITIONS: [u32; 9] = [2, 3, 4, NO_POSITION, NO_POSITION, 2, 3, 700, NO_POSITION];
 
-/// fairseq's table of positions, one entry.
+/// One entry of fairseq's position table.
 fn position(n: u32, i: usize, width: usize) -> f64 {
     let half = width / 2;
     let rate = |i: usize| (-(i as f64) * 10_000f64.ln() / (half - 1) as f64).exp();
@@ -197,13 +197,13 @@ pub fn embeds<B: Train>(b: &mut B) {
                 match at {
                     NO_POSITION if zero => 0.0,
                     NO_POSITION => x,
-                    // fairseq's numbers begin at 2.
+                    // fairseq's positions begin at 2.
                     at => x + position(at + 2, i, width),
                 }
             }));
         }
         let y = b.embed(&table, &tokens, Positions::Fairseq);
-        // A large position's sine is only as good as its f32 frequency.
+        // The sine of a large position is only as accurate as its f32 frequency.
         holds(b, "embed", &y, Shape::matrix(9, width), &want, 3e-5);
     }
 }
@@ -263,7 +263,7 @@ pub fn maps_linearly<B: Train>(b: &mut B) {
     }
 }
 
-/// Gradients of weight and bias; that of `x` is added to `dx`.
+/// The gradients of weight and bias; that of `x` is added to `dx`.
 fn linear_back(
     dy: &[f64],
     x: &[f64],
@@ -283,7 +283,7 @@ fn linear_back(
     [dw, db]
 }
 
-/// `linear_grad`, into a sum and into nothing.
+/// `linear_grad`, added to a sum and alone.
 pub fn maps_linearly_back<B: Train>(b: &mut B) {
     for (dims @ [n, i, o], add) in LINEAR.iter().flat_map(|d| [(*d, false), (*d, true)]) {
         let noise = &mut Noise::new(5);
@@ -306,7 +306,7 @@ pub fn maps_linearly_back<B: Train>(b: &mut B) {
     }
 }
 
-/// Three linear maps, by themselves or together: `[w, b]` of each, and the same in double.
+/// Three linear maps, stored apart or together: `[w, b]` of each, and the same as f64.
 #[allow(clippy::type_complexity)]
 fn three_maps<B: Train>(
     b: &mut B,
@@ -319,7 +319,7 @@ fn three_maps<B: Train>(
     (if together { b.together(params) } else { params }, doubles)
 }
 
-/// `linears`, of parameters that lie together and of others.
+/// `linears`, of parameters stored together and apart.
 pub fn maps_one_input<B: Train>(b: &mut B) {
     for (dims @ [n, i, o], together) in LINEAR.iter().flat_map(|d| [(*d, false), (*d, true)]) {
         let noise = &mut Noise::new(31);
@@ -335,7 +335,7 @@ pub fn maps_one_input<B: Train>(b: &mut B) {
     }
 }
 
-/// `linears_grad`: of one map to three, into a sum and into nothing.
+/// `linears_grad` of one to three maps, added to a sum and alone.
 pub fn maps_one_input_back<B: Train>(b: &mut B) {
     let cases = LINEAR.iter().flat_map(|d| (0..6).map(|c| (*d, 1 + c / 2, c % 2 == 0)));
     for (dims @ [n, i, o], count, add) in cases {
@@ -382,7 +382,7 @@ pub fn skips_what_no_loss_reaches<B: Train>(b: &mut B) {
 
 fn erf(x: f64) -> f64 {
     if x.abs() > 5.0 {
-        return x.signum(); // to twelve digits, where the series has none left
+        return x.signum(); // exact to twelve digits; the series is inaccurate here
     }
     // Its Taylor series: enough terms for the range of the tests.
     let mut term = x;
@@ -437,7 +437,7 @@ pub fn activates_linear_maps<B: Train>(b: &mut B) {
     }
 }
 
-/// `add`, in place only where nobody else looks.
+/// `add`, in place only if no other tensor shares the memory.
 pub fn adds<B: Train>(b: &mut B) {
     for shape in [Shape::vector(3), Shape::matrix(200, 100)] {
         let noise = &mut Noise::new(7);
@@ -524,7 +524,7 @@ pub fn joins_maps<B: Train>(b: &mut B) {
         let (map, norm, dropout) = ([&w, &shift], [&gain, &bias], key.map(|key| (0.3, key)));
         let [got_sum, got] = b.linear_join_masked(&inner, map, &x, dropout, norm);
         holds(b, "the sum of linear_join_masked", &got_sum, shape, &sum, 1e-5);
-        // A row of one or two columns may be all but even, and its norm anything.
+        // A row of one or two columns can be almost constant, which makes its norm inaccurate.
         let tolerance = if o < 3 { f64::INFINITY } else { 1e-3 };
         holds(b, "linear_join_masked", &got, shape, &want, tolerance);
         if key.is_none() {
@@ -553,7 +553,7 @@ pub fn normalises_back<B: Train>(b: &mut B) {
     }
 }
 
-/// A grid before it is handed to a backend.
+/// A grid on the host.
 struct Geometry {
     name: &'static str,
     spans: Vec<Span>,
@@ -561,7 +561,7 @@ struct Geometry {
 }
 
 impl Geometry {
-    /// Of `(len, valid)` of each sentence's queries and keys.
+    /// From the `(len, valid)` of the queries and the keys of each sentence.
     fn new(name: &'static str, causal: bool, sentences: &[[(usize, usize); 2]]) -> Self {
         let mut spans: Vec<Span> = Vec::new();
         for &[(queries, asked), (keys, valid)] in sentences {
@@ -605,7 +605,7 @@ impl Geometry {
         if self.causal { span.key.valid.min(query + 1) } else { span.key.valid }
     }
 
-    /// Maps `[channels, A]` that could be a teacher's or a student's: each row a distribution over what it sees.
+    /// Maps `[channels, A]` as a model has them: each row is a distribution over the keys that it sees.
     fn maps(&self, noise: &mut Noise, channels: usize) -> Vec<f32> {
         let mut out = vec![0.0; channels * self.area()];
         for span in &self.spans {
@@ -636,7 +636,7 @@ fn geometries() -> Vec<Geometry> {
     ]
 }
 
-/// Context and map.
+/// The context and the map.
 fn attention(
     [q, k, v]: [&[f64]; 3],
     of: &Geometry,
@@ -739,7 +739,7 @@ pub fn attends_back<B: Train>(b: &mut B) {
     }
 }
 
-/// A sentence without a valid key: all zero, and never NaN.
+/// A sentence without a valid key gives zeros, never NaN.
 pub fn attends_to_nothing<B: Train>(b: &mut B) {
     for queries in [1, 5] {
         let of = Geometry::new("no keys", false, &[[(queries, queries), (3, 0)]]);
@@ -760,7 +760,7 @@ pub fn attends_to_nothing<B: Train>(b: &mut B) {
     }
 }
 
-/// `[channels, A]` of a sentence-wise map: where channel `c` of element `i` (counted without channels) lies.
+/// The index of channel `c` of element `i` (counted without channels) in sentence-wise maps `[channels, A]`.
 fn place(of: &Geometry, channels: usize, c: usize, i: usize) -> usize {
     let after = of.spans.partition_point(|s| s.before + s.area() <= i);
     let span = &of.spans[after];
@@ -792,7 +792,7 @@ fn alignment(of: &Geometry, layers: &[Vec<f64>], w: &[f64], bias: &[f64]) -> Vec
     y
 }
 
-/// Random maps of each layer, in both forms.
+/// Random maps of each layer, as tensors and as f64.
 fn layers<B: Train>(
     b: &mut B,
     noise: &mut Noise,
@@ -842,7 +842,7 @@ pub fn aligns_back<B: Train>(b: &mut B) {
     }
 }
 
-/// The five sums.
+/// The five sums of `token_loss`.
 fn token_losses(
     [hidden, table]: [&[f64]; 2],
     teacher: Option<[&[f64]; 2]>,
@@ -913,7 +913,7 @@ pub const TOKEN_ROWS: [TokenRow; 4] = [
     row(0.2, [1.0, 3.0], [0.0, 1.5]),
 ];
 
-/// `token_loss`: all sums, both gradients, with and without a teacher, with rows that do not count.
+/// `token_loss`: all sums, both gradients, with and without a teacher, with ignored rows.
 pub fn loses_tokens<B: Train>(b: &mut B) {
     let targets = [3, 0, IGNORE, 36, 5, IGNORE, IGNORE, 1];
     let (n, v, width, teacher_width) = (targets.len(), 37, 5, 3);
@@ -955,7 +955,8 @@ fn widened(x: &[f64], width: usize, column: impl Fn(usize) -> f64) -> Vec<f64> {
     rows.flat_map(|(i, row)| row.iter().copied().chain([column(i)])).collect()
 }
 
-/// `token_loss` with a bias on the logits of both: as a column more of hidden rows and tables.
+/// `token_loss` with a bias on the logits of student and teacher, which equals one more column of hidden rows and
+/// tables.
 pub fn loses_tokens_with_a_bias<B: Train>(b: &mut B) {
     let targets = [3, 0, IGNORE, 36, 5, 1];
     let (n, v, width) = (targets.len(), 37, 5);
@@ -1023,7 +1024,7 @@ pub fn loses_many_tokens<B: Train>(b: &mut B) {
     close("table", &whole[2], &dtable, 1e-5);
 }
 
-/// The ranges of a sentence's map that are distributions.
+/// The elements of a sentence's map that form distributions.
 fn distributions(of: &Geometry, span: &Span, how: MapLoss) -> Vec<Vec<usize>> {
     let keys = span.key.len;
     let queries = if how.masked { span.query.valid } else { span.query.len };
@@ -1152,7 +1153,7 @@ pub fn takes_adam_steps<B: Train>(b: &mut B) {
     }
 }
 
-/// `store` and `select`, also in a cache that somebody else holds.
+/// `store` and `select`, also in a cache that is shared.
 pub fn stores_and_selects<B: Train>(b: &mut B) {
     let (groups, stride, width) = (5, 4, 3);
     let noise = &mut Noise::new(21);
@@ -1201,13 +1202,13 @@ pub fn projects<B: Train>(b: &mut B) {
     }
 }
 
-/// `top_k`: ties, refused tokens, more asked for than there are.
+/// `top_k`: ties, forbidden tokens, and more results than tokens.
 pub fn picks_the_best<B: Train>(b: &mut B) {
     let ends = [End::May, End::Not, End::Must];
     let forbidden = [
         Forbidden::NONE,
         Forbidden::new([[4, 20], [0; 2], [0; 2], [0; 2]]),
-        // The end is not forbidden by a range around it; a range may be empty, or end behind the vocabulary.
+        // A range around EOS does not forbid it; a range may be empty, or end beyond the vocabulary.
         Forbidden::new([[0, 7], [30, 29], [10, 11], [40, u32::MAX]]),
     ];
     let ranges = |allow: Allow| allow.forbidden.ranges().into_iter();
@@ -1215,7 +1216,7 @@ pub fn picks_the_best<B: Train>(b: &mut B) {
         let special = Special::FAIRSEQ;
         let allow = |end| forbidden.map(|forbidden| Allow { special, end, forbidden });
         for allow in ends.into_iter().flat_map(allow) {
-            // Few different values, so that there are ties; padding, the end and what is forbidden are among the best.
+            // Few different values, so that there are ties; padding, EOS and forbidden tokens are among the best.
             let noise = &mut Noise::new(22);
             let mut logits: Vec<f32> = (0..n * v).map(|_| noise.below(40) as f32 / 10.0).collect();
             logits.chunks_mut(v).for_each(|row| (row[1], row[2], row[4]) = (9.0, 8.0, 8.5));

@@ -1,4 +1,4 @@
-//! The device's tokenizer against the host's, token by token and byte by byte; and its tables, damaged.
+//! The device's tokenizer, compared with the host's token by token and byte by byte; and damaged tables.
 
 #[path = "token/normal.rs"]
 mod normal;
@@ -38,7 +38,7 @@ impl Pair {
         }
     }
 
-    /// Both say the same of a line, there and back. Returns the tokens.
+    /// Asserts that both encode and decode a line alike; returns the tokens.
     fn compare(&self, line: &str) -> Vec<u32> {
         let expected = self.vocab.encode(line).unwrap();
         assert_eq!(encode(&self.device, line), expected, "{}: {line:?}", self.name);
@@ -46,7 +46,7 @@ impl Pair {
         expected
     }
 
-    /// Both make the same text of `ids`, and so does the stream: one line.
+    /// Asserts that both, and the stream, decode `ids` to the same line of text; returns it.
     fn compare_ids(&self, ids: &[u32]) -> String {
         let expected = self.vocab.decode(ids).unwrap();
         let found = [decode(&self.device, ids), stream(&self.device, ids)];
@@ -113,7 +113,7 @@ static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
         .into()
 });
 
-/// Small: for what is tried at every byte.
+/// Small vocabularies, for tests that change every byte.
 static SMALL: LazyLock<[Pair; 2]> = LazyLock::new(|| {
     let lines: Vec<_> = ["der die das den dem", "the them then there", "ein eine, einen — eins"]
         .map(String::from)
@@ -141,7 +141,7 @@ fn every_unicode_scalar_is_the_same() {
             pair.compare(&batch.iter().collect::<String>());
         }
     }
-    // Alone: what differs between sizes was in the words.
+    // Each character alone. One size is enough: the words above covered what differs between sizes.
     for pair in &PAIRS[2..4] {
         let lines: Vec<String> = scalars.iter().map(char::to_string).collect();
         for (line, expected) in lines.iter().zip(pair.vocab.encode_batch(&lines).unwrap()) {
@@ -221,7 +221,7 @@ fn odd_lines_are_the_same() {
     }
 }
 
-/// Text of mixed scripts, spaces, controls, and what looks like tokens.
+/// Text of mixed scripts, spaces, control characters, and text that looks like tokens.
 fn random_line(key: u64) -> String {
     const PARTS: [&str; 24] = [
         " ", "  ", "▁", "\t", "\u{a0}", "<s>", "</s>", "<unk>", "<0x41>", "der", "Mann", "ing",
@@ -266,7 +266,7 @@ fn random_tokens_are_the_same_text() {
         let len = pair.vocab.len() as u32;
         for line in 0..20_000 {
             let key = rng::derive(2000 + number as u64, line);
-            // Often bytes and special tokens, where there are some.
+            // Often only bytes and special tokens, if there are any.
             let some = [len, 260.min(len), 8][rng::bits(key, 0) as usize % 3];
             let ids: Vec<u32> =
                 (1..rng::bits(key, 1) % 12 + 1).map(|i| rng::bits(key, i + 1) % some).collect();
@@ -279,10 +279,10 @@ fn random_tokens_are_the_same_text() {
 fn runs_of_bytes_are_the_same_text() {
     let pair = &SMALL[1];
     let words = pair.vocab.encode("der").unwrap();
-    // What stands before and behind the run, and its text there.
+    // Tokens before and after the run, and their text there.
     let head: [(&[u32], &str); 3] = [(&[], ""), (&[2], ""), (&words, "der")];
     let tail: [(&[u32], &str); 3] = [(&[], ""), (&[2], ""), (&words, " der")];
-    // The run, its text behind a word, and at the front if that is another.
+    // The run, its text after a word, and its text at the start if that differs.
     let runs: [(&[u8], &str, Option<&str>); 21] = [
         (b"\xe2\x96\x81", " ", Some("")),
         (b"\xe2\x96\x81\xe2\x96\x81", "  ", Some("")),
@@ -290,7 +290,7 @@ fn runs_of_bytes_are_the_same_text() {
         (b"a", "a", None),
         (b"\xc3\xa9", "é", None),
         (b"\xef\xbf\xbd", "�", None),
-        // Every byte that belongs to no character is lost, and no other.
+        // Every byte that is not part of a character becomes U+FFFD, and no other.
         (b"\xe2\x96", "��", None),
         (b"\xff", "�", None),
         (b"\xc3\xa9\xc3", "é�", None),
@@ -301,7 +301,7 @@ fn runs_of_bytes_are_the_same_text() {
         (b"\xf4\x90\x80\x80", "����", None),
         (b"\xc0\x80", "��", None),
         (b"\xe2\x96\xe2\x96\x81\x81", "�� �", Some("���")),
-        // What ends a line, and other control characters.
+        // Line breaks and other control characters.
         (b"\0", " ", None),
         (b"a\nb\r\x0b\x0c\x1c\x7f", "a b     ", None),
         (b"\xc2\x85\xc2\x80\xc2\x9f\xc2\xa0", "   \u{a0}", None),
@@ -333,7 +333,7 @@ fn a_stream_shows_characters_when_they_are_whole() {
     };
     let shown: Vec<String> = "é🙂".bytes().map(&mut push).collect();
     assert_eq!(shown, ["", "é", "", "", "", "🙂"]);
-    // The first byte of a character that another character cuts short, then a byte that begins none.
+    // An incomplete character before another one, then a byte that begins none, then an incomplete character.
     let shown: Vec<String> = b"\xf0\x9fa\xff\xc3".iter().map(|byte| push(*byte)).collect();
     assert_eq!(shown, ["", "", "��a", "�", ""]);
     assert_eq!(stream.finish(&mut [0; 2]), Err(Error::Room { needed: 3 }));
@@ -346,12 +346,13 @@ fn a_stream_says_how_much_it_writes_at_once() {
     for pair in PAIRS.iter().chain(SMALL.iter()) {
         let room = pair.device.stream_bytes();
         assert_eq!(a2d_core::token::stream_bytes(pair.tables), room, "{}", pair.name);
-        // Marks at the front are left out, and three bytes wait only where there are tokens for bytes.
+        // The bound may be too large by 12: marks at the start are dropped, and three bytes are pending only with byte
+        // fallback.
         let mut most = 0;
         for id in 0..pair.device.len() as u32 {
             let (mut stream, mut out) = (pair.device.stream(), vec![0; room]);
             if pair.device.has_byte_fallback() {
-                // Three bytes of four, which then wait for the last.
+                // Three bytes of four, which stay pending.
                 b"\xf0\x9f\x99".iter().for_each(|byte| {
                     assert_eq!(stream.push(u32::from(*byte) + 4, &mut []), Ok(0));
                 });
@@ -363,7 +364,7 @@ fn a_stream_says_how_much_it_writes_at_once() {
     }
 }
 
-// Buffers, bytes, tokens that are wrong -----------------------------------------------------------
+// Wrong buffers, bytes and tokens ----------------------------------------------------------------
 
 #[test]
 fn a_buffer_that_is_too_small_is_an_error_that_says_what_is_enough() {
@@ -459,7 +460,7 @@ fn errors_are_one_line() {
 
 // Damaged tables ----------------------------------------------------------------------------------
 
-/// Uses whatever loads; true if something does.
+/// Uses tables if they load; returns whether they do.
 fn harmless(tables: &[u8]) -> bool {
     let Ok(device) = Tokenizer::new(tables) else { return false };
     let mut out = [0; 512];
@@ -533,7 +534,7 @@ fn tables_are_small_and_always_the_same() {
     }
 }
 
-// Speed, and all the text there is --------------------------------------------------------------
+// Speed, and large corpora ----------------------------------------------------------------------
 
 #[test]
 fn a_very_long_word_takes_no_minutes() {
@@ -583,7 +584,7 @@ fn every_line_of_real_text_is_the_same() {
     }
 }
 
-/// Prints lines a second on one thread: here, on the host, and on the host with its memory of words.
+/// Prints lines per second on one thread: the device's code, the host's, and the host's with its cache of words.
 fn speed(pair: &Pair, lines: &[String]) {
     let rate = |encode: &mut dyn FnMut(&str)| {
         let begin = Instant::now();

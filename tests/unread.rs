@@ -1,4 +1,4 @@
-//! Training on a backend where reading waits: its numbers are read seldom, and none is lost.
+//! Training on a backend where reads must wait: numbers are read seldom, and none is lost.
 
 use a2d_core::backend::Device as _;
 use a2d_host::backend::cpu::Cpu;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// The quickstart's validation text, prepared, and a model that trains on it in a blink.
+/// The quickstart's validation text, prepared, and a small model to train on it.
 fn desk() -> (TempDir, Prepared, RunConfig) {
     let folder = TempDir::new().unwrap();
     let data = text::prepared(&folder.path().join("data"));
@@ -28,7 +28,7 @@ fn desk() -> (TempDir, Prepared, RunConfig) {
     (folder, data, run)
 }
 
-/// Trains with every operation counted, or plainly; returns how often it was read.
+/// Trains, with operations `counted` or not; returns the number of reads.
 fn trained(
     run: &RunConfig,
     data: &Prepared,
@@ -59,7 +59,7 @@ fn trained(
     Ok((progress, reads))
 }
 
-/// The lines of a log without what depends on the clock.
+/// The lines of a log without times and speeds.
 fn log(folder: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(folder.join("log.jsonl")).unwrap();
     let line = |line: &str| {
@@ -85,8 +85,8 @@ fn only_the_processor_is_read_at_every_step() {
         |folder: &Path| a2d_host::run::checkpoint::Saved::load(&folder.join("last.safetensors"));
     let (one, other) = (last(&often).unwrap().tensors, last(&seldom).unwrap().tensors);
     assert!(one == other);
-    // Parameters and moments of the last checkpoint before the validation and after it, parameters of the best; what is
-    // left are the looks.
+    // Reads for checkpoints: parameters and moments of the last one, before and after the validation, and parameters of
+    // the best. The other reads are of losses.
     let stored = 2 * one.len() + one.keys().filter(|name| !name.starts_with("adam.")).count();
     let looks = reads - stored as u64;
     assert!(looks <= 8, "{looks} looks at 25 updates and a validation");

@@ -1,5 +1,5 @@
-//! The traits of the waist, as their source has them: how many methods there are, that decorators forward each of them,
-//! and that the suite has a case for each.
+//! The traits of backends, read from their source: the number of methods is small, decorators forward each method, and
+//! the suite has a case for each.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ const TAPE: &str = include_str!("../core/src/tape/mod.rs");
 const TIMED: &str = include_str!("../host/engine/src/bench/timed.rs");
 const SUITE: &str = include_str!("suite.rs");
 
-/// Methods that a decorator cannot forward: what they run works on the decorator itself.
+/// Methods that a decorator cannot forward: their closures work on the decorator itself.
 const OF_ITSELF: [&str; 2] = ["advance", "scratch"];
 
-/// The lines of the block that begins with a line that has `head`, up to the brace that closes it.
+/// The lines of the block whose first line contains `head`, up to its closing brace.
 fn block<'t>(text: &'t str, head: &str) -> Vec<&'t str> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut lines = text.lines().skip_while(|line| !line.contains(head));

@@ -1,4 +1,4 @@
-//! The CPU in bf16: what it computes in f32 from operands that were rounded before, to the bit.
+//! The CPU in bf16 is bit-identical to f32 arithmetic on operands rounded to bf16.
 
 use crate::suite::{Noise, TOKEN_ROWS, values};
 use a2d_core::backend::*;
@@ -7,7 +7,7 @@ use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
 use a2d_host::backend::cpu::{Cpu, Tensor};
 
-/// With eight bits of precision.
+/// Rounds `x` to the 8-bit significand of bf16.
 fn rounded(x: f32) -> f32 {
     let unit = f64::powi(2.0, x.abs().log2().floor().max(-126.0) as i32 - 7);
     (unit * (f64::from(x) / unit).round_ties_even()) as f32
@@ -19,7 +19,7 @@ fn operand(b: &mut Cpu, x: &Tensor) -> Tensor {
     b.tensor(&data, b.shape(x))
 }
 
-/// Noise `[rows, cols]`, and the same rounded.
+/// Random `[rows, cols]`, and the same rounded to bf16.
 fn noise(b: &mut Cpu, seed: u64, rows: usize, cols: usize) -> [Tensor; 2] {
     let x = b.tensor(&Noise::new(seed).list(rows * cols), Shape::matrix(rows, cols));
     let operand = operand(b, &x);
@@ -48,7 +48,7 @@ fn linear_maps_are_those_of_rounded_operands() {
         let wanted = single.linear_grad(&rdy, &rx, &rw, false, Some(x.clone()));
         same(short, &what, &found.x, &wanted.x);
         same(short, &what, &found.w, &wanted.w);
-        // No product has a part in the bias' gradient.
+        // The bias gradient sums `dy` without a product, so nothing is rounded.
         let wanted = single.linear_grad(&dy, &x, &w, true, None);
         same(short, &what, &found.b.expect("asked"), &wanted.b.expect("asked"));
     }
@@ -68,7 +68,8 @@ fn token_losses_are_those_of_rounded_operands() {
         let wanted = losses(single, [&rhidden, &rtable], [&rtaught, &rteacher], &targets, row);
         same(short, "losses", &found.values, &wanted.values);
 
-        // Hidden rows that are logits have the gradient of logits, which is an operand too.
+        // With the identity as table, the gradient of the hidden rows is that of the logits, which is rounded as an
+        // operand too.
         let ones: Vec<f32> = (0..v * v).map(|i| f32::from(i % (v + 1) == 0)).collect();
         let ones = single.tensor(&ones, Shape::matrix(v, v));
         let logits = single.linear(&rhidden, &rtable, None);

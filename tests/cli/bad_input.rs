@@ -1,14 +1,14 @@
-//! Wrong input: one line that names it, an exit code, and no file written over.
+//! Wrong input gives a one-line error that names the cause and an exit code, and overwrites no file.
 
 use crate::desk::Desk;
 use a2d_host::backend::gpu::BUILT;
 use std::fs::{self, File};
 use std::io::Write;
 
-/// Its name, what it does to a file, and what is said of it.
+/// A kind of damage: its name, the change to the bytes of the file, and a part of the error.
 type Damage = (&'static str, fn(&mut Vec<u8>), &'static str);
 
-/// Ways to spoil a checkpoint.
+/// Ways to damage a checkpoint.
 const SPOILT: [Damage; 5] = [
     ("truncated", |bytes| bytes.truncate(bytes.len() - 100), "its length is not what"),
     ("cut to nothing", |bytes| bytes.clear(), "shorter than a header"),
@@ -129,7 +129,7 @@ fn prepared_data_is_not_written_over() {
     desk.refused(&format!("{line} --set data.clean=true"), 2, &parts);
     desk.edit("train.en", |text| text[0] = b'X');
     desk.refused(line, 2, &["data: the text has changed"]);
-    // A run that learned from it goes on with it.
+    // A run trained on this data can still be resumed.
     let data = fs::read(desk.path("data/train.bin")).unwrap();
     desk.host("distill tiny.toml --data data --out full --resume --set train.max_update=26").well();
     assert!(fs::read(desk.path("data/train.bin")).unwrap() == data);
@@ -216,7 +216,7 @@ fn text_with_flaws_is_refused_where_that_is_asked_for() {
     let report: serde_json::Value = serde_json::from_str(&told).unwrap();
     let saved: serde_json::Value = serde_json::from_str(&desk.read("new/report.json")).unwrap();
     assert_eq!(report, saved);
-    // A configuration may ask for the same.
+    // `data.clean` does the same as `--clean`.
     desk.host("train tiny.toml --set data.clean=true --set train.max_update=1 --out run").well();
     let saved = desk.read("run/data/report.json");
     assert!(saved.contains("\"kept\": 600"), "{saved}");
@@ -241,10 +241,10 @@ fn prepared_data_conflict_only_with_what_somebody_set() {
     desk.host(&format!("{line}=2 --data data --out run --resume")).well();
     let set = format!("{line}=1 --data data --out new --set data.max_length=39");
     desk.refused(&set, 2, &["data: it was prepared with `data.max_length` 40, not 39"]);
-    // Without prepared data the defaults stand.
+    // Without prepared data the defaults apply.
     desk.host(&format!("{line}=1 --out own")).well();
     assert!(desk.read("own/config.toml").contains("max_length = 250\n"));
-    // No key speaks of a vocabulary that was given.
+    // With a given vocabulary, no key of the configuration conflicts.
     let prepare =
         "prepare --source-lang de --target-lang en --train train --valid valid --test test";
     desk.host(&format!("{prepare} --vocab full/tokenizer.json --out given")).well();
@@ -433,7 +433,7 @@ fn wrong_arguments_are_one_line() {
     ] {
         desk.refused(line, 2, &[says]);
     }
-    // No length is so long that it ends the program.
+    // A huge length limit does not crash the program.
     desk.host("translate full --input test.de --beam 1 --max-length-a 1e300 --max-length-b 1e300")
         .well();
     let help = desk.host("");
@@ -455,7 +455,7 @@ fn a_place_that_cannot_be_written_is_named() {
     desk.refused("report full --out nowhere/page.html", 1, &["cannot write nowhere/page.html"]);
     let evaluate = "evaluate full --source test.de --reference test.en --output nowhere/out.en";
     desk.refused(evaluate, 1, &["cannot write nowhere/out.en"]);
-    // Permissions do not bind every user; a file where a folder should be does.
+    // Root ignores permissions, so these cases have a file in place of a folder.
     desk.refused(
         "train tiny.toml --data data --out test.de/run",
         1,

@@ -1,4 +1,4 @@
-//! A folder with a corpus and a configuration, and the binary run in it.
+//! A test folder with a corpus and a configuration, in which the binary runs.
 
 use a2d_host::run::checkpoint::{Saved, Tensor};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// Sizes that train in a blink.
+/// A configuration small enough to train quickly.
 const TINY: &str = r#"
 [data]
 source_lang = "de"
@@ -53,7 +53,7 @@ beam = 1
 log_interval = 1
 "#;
 
-/// What a command came to.
+/// Exit code, standard output and standard error of a command.
 #[derive(Debug)]
 pub struct Done {
     pub code: Option<i32>,
@@ -62,7 +62,7 @@ pub struct Done {
 }
 
 impl Done {
-    /// The standard output of a command that went well.
+    /// Asserts exit code 0 and returns the standard output.
     #[track_caller]
     pub fn well(self) -> String {
         assert_eq!(self.code, Some(0), "{self:#?}");
@@ -70,21 +70,21 @@ impl Done {
     }
 }
 
-/// A folder to work in; paths of command lines start there.
+/// A working folder; paths on command lines are relative to it.
 pub enum Desk {
-    /// Goes with its test.
+    /// Removed when its test ends.
     Own(TempDir),
-    /// Stays for all tests.
+    /// Shared by all tests and kept.
     Shared(PathBuf),
 }
 
-/// The folder of this build's programs: `target/release`, say.
+/// The folder of this build's binaries, such as `target/release`.
 fn profile() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     this.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// The binary `host`: the one that `A2D_TEST_HOST` names, or else built as this test was.
+/// The binary under test: `A2D_TEST_HOST` if set, else built with the profile and features of this test.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -112,7 +112,7 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// The first lines of a text of the quickstart.
+/// The first `lines` lines of a quickstart text.
 fn excerpt(split: &str, lang: &str, lines: usize) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/quickstart");
     let text = fs::read_to_string(path.join(format!("{split}.{lang}"))).unwrap();
@@ -127,8 +127,8 @@ impl Desk {
         desk
     }
 
-    /// The folder that all tests read: `data`, prepared; `full`, a student distilled on it with its teacher and its
-    /// baseline; `other`, data with another vocabulary.
+    /// The folder that all tests read. `data` is prepared data, `full` a student distilled on it with its teacher and
+    /// its baseline, `other` data with another vocabulary.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Desk> = OnceLock::new();
         SHARED.get_or_init(|| {
@@ -193,7 +193,8 @@ impl Desk {
         self.write(name, bytes);
     }
 
-    /// The command of a line, not yet started. Nothing here depends on the GPUs of the machine.
+    /// The command of a line, not yet started. It runs on the CPU unless the line names a device, so that no test
+    /// depends on the GPUs of the machine.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(binary());
         command.args(line.split_whitespace()).current_dir(self.path(""));
@@ -202,7 +203,7 @@ impl Desk {
         if computes && !line.contains("--backend") && !line.contains("--device") {
             command.args(["--backend", "cpu"]);
         }
-        // Mesa complains where it is not set.
+        // Mesa prints a warning if this is unset.
         command.env("XDG_RUNTIME_DIR", self.path(""));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -213,7 +214,7 @@ impl Desk {
         done(self.command(line).output().unwrap())
     }
 
-    /// Runs a line with `input`.
+    /// Runs a line with `input` on standard input.
     pub fn pipe(&self, line: &str, input: &[u8]) -> Done {
         let mut child = self.command(line).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -223,19 +224,18 @@ impl Desk {
         })
     }
 
-    /// Runs a line and sends it a signal once a line of its progress holds `mark`.
+    /// Runs a line and sends it a signal once its progress output holds `mark`.
     #[cfg(unix)]
     pub fn interrupted(&self, line: &str, mark: &str, signal: &str) -> Done {
         disturbed(self.command(line), mark, |child| send(signal, child))
     }
 
-    /// Runs a line, and does something once a line of its progress holds `mark`.
+    /// Runs a line and calls `act` once its progress output holds `mark`.
     pub fn meanwhile(&self, line: &str, mark: &str, act: impl FnOnce(&Child)) -> Done {
         disturbed(self.command(line), mark, act)
     }
 
-    /// Runs a line that must be refused: one line on standard error with all `parts`, this exit code, and no file
-    /// changed.
+    /// Runs a line that must fail: one line on standard error with all `parts`, exit code `code`, and no file changed.
     #[track_caller]
     pub fn refused(&self, line: &str, code: i32, parts: &[&str]) {
         let before = self.files();
@@ -249,7 +249,7 @@ impl Desk {
         assert!(changed.is_none(), "{line} changed {}", changed.unwrap().0.display());
     }
 
-    /// Every file below the folder, but for those that say who trains.
+    /// Every file below the folder except lock files.
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(&self.path(""), &mut files);
@@ -269,7 +269,7 @@ impl Desk {
     }
 }
 
-/// Runs a command, and does something to it once a line of its progress holds `mark`.
+/// Runs a command and calls `disturb` once its progress output holds `mark`.
 pub fn disturbed(mut command: Command, mark: &str, disturb: impl FnOnce(&Child)) -> Done {
     let mut child = command.spawn().unwrap();
     let mut err = BufReader::new(child.stderr.take().unwrap());
@@ -287,13 +287,12 @@ pub fn done(output: std::process::Output) -> Done {
     Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Sends a signal.
 #[cfg(unix)]
 pub fn send(signal: &str, child: &Child) {
     send_to(signal, child.id());
 }
 
-/// Sends a signal to the process of this number.
+/// Sends a signal to a process id.
 #[cfg(unix)]
 pub fn send_to(signal: &str, process: u32) {
     let kill = Command::new("kill").args([signal, &process.to_string()]).status();
@@ -311,7 +310,7 @@ fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// Copies a folder and all below it.
+/// Copies a folder recursively.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

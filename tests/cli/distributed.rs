@@ -1,23 +1,24 @@
-//! Training in several processes through MPI: the same as in one, whatever becomes of one of them.
+//! Training in several processes through MPI: it learns what one process learns, and a run can be resumed after any
+//! rank fails.
 
 use crate::desk::{Desk, Done, copy, disturbed, done, send_to};
 use crate::resume::progress;
 use a2d_host::run::checkpoint::Saved;
 use std::process::{Child, Command, Stdio};
 
-/// How far numbers of the log and parameters may be apart, beside their size or 1: sums of f32 in another order.
+/// The tolerance of logged numbers and parameters, relative to their size or 1: the f32 sums differ in order.
 const CLOSE: f64 = 5e-5;
 
 const SHORT: &str =
     "--data data --set train.max_update=30 --set train.valid_bleu_sentences=4 --quiet";
-/// A training that saves often and goes on until it is ended.
+/// A training run that saves often and does not end by itself.
 const LONG: &str = "train tiny.toml --data data --set train.max_update=100000 --set train.patience=0 \
                     --set train.valid_bleu_sentences=2 --set train.save_interval_updates=7";
 
-/// `mpirun`, as this machine permits it.
+/// `mpirun` with the options that this machine needs.
 fn mpirun(desk: &Desk, options: &str) -> Command {
     let mut command = Command::new("mpirun");
-    // -q leaves out what Open MPI itself says of a job that fails.
+    // -q suppresses Open MPI's own report of a failed job.
     command.args(["-q", "--oversubscribe", "--bind-to", "none"]);
     if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
         command.arg("--allow-run-as-root");
@@ -27,7 +28,7 @@ fn mpirun(desk: &Desk, options: &str) -> Command {
     command
 }
 
-/// A line in `ranks` processes.
+/// The command that runs a line in `ranks` processes.
 fn command(desk: &Desk, ranks: usize, line: &str) -> Command {
     let (host, mut command) = (desk.command(line), mpirun(desk, &format!("-n {ranks}")));
     command.arg(host.get_program()).args(host.get_args());
@@ -43,7 +44,7 @@ fn near(a: f64, b: f64, what: &str) {
     assert!((a - b).abs() <= CLOSE * a.abs().max(1.0), "{what}: {a} and {b}");
 }
 
-/// Whether two runs have learned the same, as the log and the last checkpoint tell.
+/// Asserts that two runs have learned the same, by their logs and last checkpoints.
 #[track_caller]
 fn alike(desk: &Desk, a: &str, b: &str) {
     let (one, other) = (desk.log(a), desk.log(b));
@@ -60,14 +61,14 @@ fn alike(desk: &Desk, a: &str, b: &str) {
     close(desk, a, b);
 }
 
-/// Whether two runs have come to the same last checkpoint.
+/// Asserts that the last checkpoints of two runs are close.
 #[track_caller]
 fn close(desk: &Desk, a: &str, b: &str) {
     let [one, other] = [a, b].map(|run| desk.tensors(&format!("{run}/last.safetensors")));
     assert!(one.keys().eq(other.keys()));
     for ((name, (_, one)), (_, other)) in one.iter().zip(other.values()) {
-        // What is added to all keys, or to all of a map, changes no softmax: its gradient is what rounding leaves, and
-        // Adam makes steps of it.
+        // A constant added to all keys, or to a whole map, changes no softmax: the gradient of these biases is rounding
+        // error, which Adam turns into steps.
         if name.ends_with("k_proj.bias") || name.ends_with("alignment_module.bias") {
             continue;
         }
@@ -80,7 +81,7 @@ fn close(desk: &Desk, a: &str, b: &str) {
 #[test]
 fn ranks_learn_what_one_process_learns() {
     let desk = Desk::with_run();
-    // Masks are drawn by the place in the whole batch.
+    // Dropout masks are drawn by position in the whole batch.
     let dropout = "--set model.attention_dropout=0.1 --set model.activation_dropout=0.1";
     for (name, ranks, line) in [
         ("plain", 2, "train tiny.toml"),
@@ -89,7 +90,7 @@ fn ranks_learn_what_one_process_learns() {
             2,
             "train tiny.toml --set train.update_freq=2 --set train.ema_decay=0.9 --set train.clip_norm=0.5",
         ),
-        // Some batches have a single sentence, which is for one of the three.
+        // Some batches have a single sentence, which goes to one of the three ranks.
         ("single", 3, "train tiny.toml --set train.max_tokens=40"),
         ("a2d", 2, "distill tiny.toml --teacher full/teacher"),
         (
@@ -135,7 +136,7 @@ fn the_time_is_up_for_all() {
     assert!(done.err.contains("run is finished (time_limit_seconds)"), "{}", done.err);
 }
 
-/// The processes of a job, in the order of their start: those whose parent is `mpirun`.
+/// The process ids of the ranks of a job, in the order of their start: the children of `mpirun`.
 fn processes(job: &Child) -> Vec<u32> {
     let parent = |process: u32| -> Option<u32> {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
@@ -148,7 +149,7 @@ fn processes(job: &Child) -> Vec<u32> {
     own
 }
 
-/// What is left goes on, to what a run has that nobody disturbed.
+/// Asserts that `run` resumes and ends with the checkpoints of an uninterrupted run.
 #[track_caller]
 fn goes_on(desk: &Desk, run: &str) {
     let at = progress(desk, run);
@@ -187,7 +188,7 @@ fn a_signal_to_one_or_to_all_ends_all_after_saving() {
         let done = disturbed(command(&desk, 2, &line), "model 12/", |job| match run {
             "one" => send_to(signal, processes(job)[0]),
             "other" => send_to(signal, processes(job)[1]),
-            // What Ctrl-C does: mpirun ends the others by SIGTERM.
+            // As Ctrl-C does: mpirun ends the ranks by SIGTERM.
             _ => send_to(signal, job.id()),
         });
         assert_eq!(done.code, Some(code), "{done:#?}");
@@ -235,7 +236,7 @@ fn what_one_meets_ends_all() {
     let desk = Desk::with_run();
     let line = format!("{LONG} --out run");
     let done = disturbed(command(&desk, 2, &line), "model 3/", |_| {
-        // A folder where the checkpoint belongs.
+        // A folder in place of the checkpoint makes saving fail.
         std::fs::create_dir(desk.path("run/last.safetensors")).unwrap();
     });
     assert_eq!(done.code, Some(1), "{done:#?}");
@@ -259,7 +260,7 @@ fn ranks_that_differ_do_not_train_together() {
     let done = pair(&format!("{line} --out new"), &format!("{line} --out new --seed 7"));
     refused(&done, 2, &["the ranks have different configurations"]);
 
-    // As if each had a folder of its own: checkpoints that are not quite the same.
+    // As if each rank had a folder of its own: the checkpoints differ slightly.
     desk.host(&format!("{line} --out a")).well();
     together(&desk, 2, &format!("{line} --out b")).well();
     copy(&desk.path("a"), &desk.path("c"));

@@ -1,5 +1,4 @@
-//! What befalls a run that nobody watches: a disk that is full, a permission that is gone, numbers that are none, a
-//! second process.
+//! Faults of an unattended run: disk full, a lost permission, a NaN loss, and a second process in the same folder.
 
 use crate::desk::{Desk, Done, copy, disturbed, done, send};
 use crate::resume::{progress, same};
@@ -60,7 +59,7 @@ fn a_rate_too_high_is_halved_until_it_serves() {
     );
 }
 
-/// Runs `line` where no file may grow beyond `kilobytes`.
+/// Runs `line` with file sizes limited to `kilobytes`.
 #[cfg(unix)]
 fn limited(desk: &Desk, line: &str, kilobytes: usize) -> Done {
     let blocks = 2 * kilobytes;
@@ -92,7 +91,7 @@ fn a_full_disk_leaves_the_earlier_checkpoint() {
     assert!(desk.tensors("run/last.safetensors") == desk.tensors("whole/last.safetensors"));
 }
 
-/// A file system of its own fills up while a run goes on, and is emptied again.
+/// The disk of a run is full; once space is free, the run resumes. The disk is a tmpfs of its own.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_file_system_costs_nothing_but_time() {
@@ -127,7 +126,7 @@ fn a_full_file_system_costs_nothing_but_time() {
     same(&desk, "whole", "after");
 }
 
-/// A command that permissions bind, as they do not bind root.
+/// The command of a line as a user other than root, since permissions do not bind root.
 #[cfg(target_os = "linux")]
 fn bound(desk: &Desk, line: &str) -> Command {
     let host = desk.command(line);
@@ -177,7 +176,7 @@ fn a_permission_that_is_lost_leaves_the_earlier_checkpoint() {
 #[test]
 fn two_processes_do_not_train_in_one_folder() {
     let desk = Desk::with_run();
-    // No checkpoint is there before the signal: what it is of would be asked first.
+    // No checkpoint is saved before the signal: the other processes would check its configuration before the lock.
     let line = "train tiny.toml --data data --out run --set train.validate_interval=1000000 \
                 --set train.max_update=100000000";
     let done = desk.meanwhile(line, "model 5/", |child| {
@@ -198,7 +197,7 @@ fn two_processes_do_not_train_in_one_folder() {
     desk.host(&line.replace("max_update=100000000", "max_update=10 --resume")).well();
 }
 
-/// Each wants another vocabulary: what one learns from must not be prepared anew under it.
+/// Each process asks for another vocabulary size: data in use must not be prepared again.
 #[test]
 fn of_processes_that_begin_one_run_at_once_one_does() {
     let desk = Desk::new();

@@ -1,15 +1,15 @@
-//! What a stranger may hand over, and what a shell may have set: no folder, text or limit makes the program panic,
-//! wait without end, write where it should not, or tell a terminal what to do.
+//! Hostile input and environments: no folder, text or limit makes the program panic, hang, write where it should not,
+//! or send escape sequences to a terminal.
 
 use crate::desk::{Desk, Done, done};
 use std::fs;
 use std::io::Write as _;
 
-/// A name that a terminal would obey, that would turn a line around, and that would be a script.
+/// A name with terminal escape sequences, a right-to-left override and a script tag.
 #[cfg(unix)]
 const EVIL: &str = "\u{1b}]0;title\u{7}\u{1b}[31m<script>alert('x')<&\"\u{202e}";
 
-/// Whether a terminal would obey something of it.
+/// Whether `text` has control characters or a right-to-left override.
 #[cfg(unix)]
 fn is_obeyed(text: &str) -> bool {
     text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}')
@@ -91,7 +91,7 @@ fn weights_that_are_no_numbers_are_refused() {
             desk.refused(line, 2, &["full/best.safetensors: `", "holds NaN or infinity"]);
         }
     }
-    // Numbers that no product holds.
+    // Weights so large that products overflow.
     spoilt(3e38, "full");
     for line in lines {
         desk.refused(line, 1, &["no translation found: the weights are too large, or contain NaN"]);
@@ -164,7 +164,7 @@ fn a_text_that_would_fill_the_memory_is_refused() {
     desk.refused("translate full --input long.de", 2, &["long.de:1: over 1 MiB"]);
     let score = "score --hypothesis long.de --reference long.de";
     desk.refused(score, 2, &["long.de:1: over 1 MiB"]);
-    // 80 MiB, a thousandth of it packed.
+    // 80 MiB that compress to about a thousandth.
     let file = fs::File::create(desk.path("bomb.de.gz")).unwrap();
     let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::best());
     let line = "x".repeat(1023) + "\n";
@@ -193,13 +193,13 @@ fn a_run_is_not_written_over() {
     }
     let prepare = "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 300 --out full";
     desk.refused(prepare, 2, &["full holds a run, not data"]);
-    // A file of another program is not taken for a manifest, and stays.
+    // A `data.json` of another program is not taken for a manifest and is not overwritten.
     desk.write("data/data.json", "{\"another\": \"program's\"}");
     let train = "train tiny.toml --data data --out new";
     desk.refused(train, 2, &["data/data.json: not a manifest", "name another folder by --data"]);
 }
 
-/// Runs `line` as a shell would after `before`.
+/// Runs `line` in a shell, between `before` and `after`.
 #[cfg(unix)]
 fn in_shell(desk: &Desk, before: &str, line: &str, after: &str) -> Done {
     let host = desk.command(line);

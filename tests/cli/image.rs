@@ -1,4 +1,4 @@
-//! Images: `export`, and `translate` by one.
+//! Images: `export`, and `translate` and `evaluate` with an image.
 
 use super::desk::{Desk, copy};
 
@@ -19,7 +19,7 @@ fn an_image_translates_as_its_run() {
     assert!(lines.len() == 3 && lines[0].is_empty() && lines[2].is_empty(), "{lines:?}");
 }
 
-/// The lines of `test.de`, made to look the same by other characters, and one that nobody sees.
+/// The lines of `test.de` with other characters that look the same, and a line of invisible characters.
 fn mangled(desk: &Desk) -> String {
     let lines = desk.read("test.de").replace(' ', "\u{a0} ").replace('ü', "u\u{308}");
     format!("\u{feff}{lines}\u{200b}\n").replace('\n', "\u{ad}\t\n")
@@ -142,7 +142,7 @@ fn what_cannot_be_exported_is_told() {
     desk.refused(&format!("{line} --max-source 2000000"), 2, &["--max-source", "memory"]);
     desk.refused(&format!("{line} --source test.de --reference tiny.toml"), 2, &["lines"]);
     desk.refused("export full --out none/full.a2d", 1, &["cannot write none/full.a2d"]);
-    // A reference that the run's own translation scores full marks against, and int4 does not.
+    // A reference for which the run scores BLEU 100 and int4 does not.
     let learned = "--data data --set train.select_by=loss --set train.max_update=60";
     desk.host(&format!("train tiny.toml --out learned {learned}")).well();
     desk.write("own.en", desk.host("translate learned --input test.de").well());
@@ -161,7 +161,7 @@ fn what_cannot_be_exported_is_told() {
     assert!(desk.host(line).well().contains("not compared"));
 }
 
-/// The runs beside a student have its data, wherever the folder has gone.
+/// The teacher and the baseline use the data of their student, also after the folder was moved.
 #[test]
 fn a_teacher_and_a_baseline_are_compared_on_the_data_of_their_student() {
     let desk = Desk::with_run();
@@ -180,7 +180,7 @@ fn a_teacher_and_a_baseline_are_compared_on_the_data_of_their_student() {
         changed(run, "dir", "");
         changed(run, "valid", "valid = 'gone'\n");
         assert!(told(run, "--shortlist 20").starts_with("BLEU of 20 sentences"), "{run}");
-        // Data of another vocabulary are another run's.
+        // Data with another vocabulary belongs to another run.
         let own = desk.read("full/data/tokenizer.json");
         std::fs::copy(
             Desk::shared().path("other/tokenizer.json"),
@@ -189,7 +189,7 @@ fn a_teacher_and_a_baseline_are_compared_on_the_data_of_their_student() {
         .unwrap();
         assert!(told(run, "").starts_with("not compared"), "{run}");
         desk.write("full/data/tokenizer.json", own);
-        // Without prepared data, the text that the configuration names.
+        // Without prepared data, the text that the configuration names is used.
         changed(run, "valid", "valid = '../../test'\n");
         std::fs::rename(desk.path("full/data"), desk.path("full/moved")).unwrap();
         assert!(told(run, "").starts_with("BLEU of 20 sentences"), "{run}");

@@ -1,6 +1,7 @@
-//! Runs that are killed without a warning, again and again.
+//! Runs that are killed by SIGKILL, many times.
 //!
-//! `A2D_SOAK_SECONDS=7200 cargo test --release -p a2d-tests --test cli soak -- --nocapture` goes on for two hours.
+//! `A2D_SOAK_SECONDS=7200 cargo test --release -p a2d-tests --test cli soak -- --ignored --nocapture` runs for two
+//! hours.
 
 use crate::desk::Desk;
 use crate::resume::same;
@@ -9,17 +10,17 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-/// A training that saves often, so that it is killed while it does.
+/// A training run that saves often, so that many kills interrupt a save.
 const OFTEN: &str = "train tiny.toml --data data --quiet --set train.max_tokens=120 --set train.max_update=150 \
                      --set train.save_interval_updates=4 --set train.validate_interval_updates=25 \
                      --set train.valid_bleu_sentences=3 --set train.log_interval=3 --set train.ema_decay=0.9 \
                      --set train.keep_last=2 --set train.clip_norm=0.5 --set train.update_freq=2";
-/// The same of a student.
+/// The same for a student.
 const TAUGHT: &str = "distill tiny.toml --data data --quiet --teacher full/teacher --set train.max_tokens=120 \
                       --set train.max_update=100 --set train.save_interval_updates=3 --set train.patience=4 \
                       --set train.validate_interval_updates=20 --set train.valid_bleu_sentences=3";
 
-/// A run without a checkpoint but those of its validations.
+/// A run whose only checkpoints are those of its validations.
 const SELDOM: &str = "train tiny.toml --data data --quiet --set train.max_epoch=2 --set train.valid_bleu_sentences=3";
 
 /// When a process is killed.
@@ -27,19 +28,19 @@ const SELDOM: &str = "train tiny.toml --data data --quiet --set train.max_epoch=
 enum Moment {
     /// After this time.
     After(Duration),
-    /// As soon as it writes so many files that another one is half written.
+    /// While it writes its file of this number.
     Saving(usize),
 }
 
-/// What became of a process.
+/// How a process ended.
 #[derive(Debug, PartialEq)]
 enum End {
     Killed,
-    /// By itself, before its moment came.
+    /// By itself, before the moment to kill it.
     Well,
 }
 
-/// Starts a line, and kills it at its moment.
+/// Starts a line and kills it at `moment`.
 fn end(desk: &Desk, run: &str, line: &str, moment: Moment) -> End {
     let mut files = unfinished(desk, run);
     let before = files.len();
@@ -66,14 +67,14 @@ fn end(desk: &Desk, run: &str, line: &str, moment: Moment) -> End {
     }
 }
 
-/// The files of a run that are half written.
+/// The unfinished files of a run.
 fn unfinished(desk: &Desk, run: &str) -> BTreeSet<OsString> {
     let entries = std::fs::read_dir(desk.path(run)).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name());
     names.filter(|name| name.to_string_lossy().starts_with(".writing-")).collect()
 }
 
-/// Runs `line` to its end, killed up to `most` times on the way; returns how often it was.
+/// Runs `line` to its end, killed and resumed up to `most` times; returns the number of kills.
 fn killed(desk: &Desk, line: &str, run: &str, most: usize, seed: u64, longest: Duration) -> usize {
     for kills in 0.. {
         let resume = if desk.path(run).exists() { "--resume" } else { "" };
@@ -93,8 +94,8 @@ fn killed(desk: &Desk, line: &str, run: &str, most: usize, seed: u64, longest: D
     unreachable!("the loop has no end")
 }
 
-/// Kills runs of `line` so many times in all, one run after the other where a machine is fast, and compares each with
-/// the one that nobody disturbed.
+/// Kills runs of `line` until there are `most` kills, with a new run after each that ends, and compares each with the
+/// uninterrupted run.
 fn killed_often(desk: &Desk, line: &str, most: usize, seed: u64, longest: Duration) {
     let mut kills = 0;
     for run in 0..most as u64 {
@@ -108,7 +109,7 @@ fn killed_often(desk: &Desk, line: &str, most: usize, seed: u64, longest: Durati
     panic!("{kills} kills in {most} runs");
 }
 
-/// How long a run takes that nobody disturbs.
+/// Runs a line without interruption; returns the time that it takes.
 fn whole(desk: &Desk, line: &str, run: &str) -> Duration {
     let start = Instant::now();
     desk.host(&format!("{line} --out {run}")).well();
@@ -133,7 +134,7 @@ fn so_does_a_student() {
     assert!((1..=9).contains(&begun), "{begun} beginnings are recorded");
 }
 
-/// Each file that a run writes is the last that it begins.
+/// A run is killed at each file that it writes, the first, the second and so on.
 #[test]
 fn no_file_is_written_too_early() {
     let desk = Desk::with_run();
@@ -150,14 +151,14 @@ fn no_file_is_written_too_early() {
     }
 }
 
-/// For as long as `A2D_SOAK_SECONDS` says.
+/// Kills and resumes runs for `A2D_SOAK_SECONDS`.
 #[test]
 #[ignore = "A2D_SOAK_SECONDS=7200 cargo test --release -p a2d-tests --test cli soak -- --ignored"]
 fn soak() {
     let seconds = std::env::var("A2D_SOAK_SECONDS").expect("A2D_SOAK_SECONDS says how long");
     let seconds = seconds.parse().expect("A2D_SOAK_SECONDS is a number");
     let desk = Desk::with_run();
-    // Long enough for some hundred checkpoints.
+    // Enough updates for hundreds of checkpoints.
     let long = |line: &str| format!("{line} --set train.max_update=2000 --set train.patience=0");
     let times = [(OFTEN, "a"), (TAUGHT, "b")].map(|(line, run)| {
         let line = long(line);

@@ -7,18 +7,18 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};
 
-/// How much is prepared, and in what.
+/// The size of a corpus, and of the memory in which it is prepared.
 struct Size {
     /// Bytes of text, both sides together.
     text: usize,
     /// Bytes of memory.
     memory: usize,
-    /// The text has 2 to the power of this different words, or less.
+    /// Each language has at most 2 to the power of this different words.
     words: u64,
 }
 
-/// 2 GB in 512 MiB where `A2D_TEST_LARGE` is set, which takes some minutes; otherwise enough to fail where memory
-/// grows with the text.
+/// 2 GB in 512 MiB if `A2D_TEST_LARGE` is set, which takes some minutes; otherwise enough to fail if memory grows with
+/// the text.
 fn size() -> Size {
     match std::env::var_os("A2D_TEST_LARGE") {
         Some(_) => Size { text: 2_000_000_000, memory: 512 << 20, words: 22 },
@@ -26,7 +26,7 @@ fn size() -> Size {
     }
 }
 
-/// A word of a language that nobody speaks. Small numbers make short words.
+/// Appends an invented word. Small numbers make short words.
 fn word(mut number: u64, out: &mut String) {
     loop {
         out.push(char::from(b"bdfgklmnprstvwz"[(number % 15) as usize]));
@@ -38,7 +38,7 @@ fn word(mut number: u64, out: &mut String) {
     }
 }
 
-/// Sentence `seed` in one of two languages of many words: few of them often, the others now and then.
+/// Sentence `seed` in one of two invented languages, with few frequent and many rare words.
 fn sentence(seed: u64, language: u64, words: u64, out: &mut String) {
     out.clear();
     for i in 0..8 + seed % 5 {
@@ -52,7 +52,8 @@ fn sentence(seed: u64, language: u64, words: u64, out: &mut String) {
     out.push_str(".\n");
 }
 
-/// Writes `train.de` and `train.en` of about so many bytes; every thousandth pair is a copy.
+/// Writes `train.de` and `train.en` with about `size.text` bytes; every thousandth pair is a duplicate. Returns the
+/// number of pairs.
 fn write_text(desk: &Desk, size: &Size) -> usize {
     let file = |name| BufWriter::new(File::create(desk.path(name)).unwrap());
     let (mut source, mut target) = (file("train.de"), file("train.en"));
@@ -100,7 +101,7 @@ fn a_corpus_may_be_larger_than_memory() {
     assert_ne!(corpus.pair(7).unwrap(), corpus.pair(pairs - pairs % 1000 - 2).unwrap());
 }
 
-/// Files that are being written in `data`.
+/// The number of unfinished files in `data`.
 #[cfg(unix)]
 fn unfinished(desk: &Desk) -> usize {
     let entries = std::fs::read_dir(desk.path("data")).into_iter().flatten();
@@ -128,7 +129,7 @@ fn a_stopped_preparation_leaves_nothing_that_is_taken_for_data() {
         assert!(unfinished(&desk) <= left && !desk.path("data/data.json").exists());
         desk.refused("train new.toml --data data --out new", 2, &["data holds no data"]);
     }
-    // No room: the files may have this many blocks of 512 bytes.
+    // Disk full, simulated by a limit on file size in blocks of 512 bytes.
     let host = desk.command(line);
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\""]);
@@ -149,7 +150,7 @@ fn a_stopped_preparation_leaves_nothing_that_is_taken_for_data() {
 fn learning_a_vocabulary_shows_how_long_and_ends_within_a_second_of_a_signal() {
     use std::time::{Duration, Instant};
     let desk = Desk::new();
-    // Words of 31 letters, so many that learning takes minutes.
+    // So many words of 31 letters that learning takes minutes.
     let mut letters = (0..).map(|i| char::from(b'a' + (scramble(i) % 26) as u8));
     let text: String = (0..100_000)
         .flat_map(|_| letters.by_ref().take(31).chain(['\n']).collect::<Vec<_>>())

@@ -1,9 +1,9 @@
-//! A launcher that has started several processes, where one is meant.
+//! Several processes of an MPI launcher that run a command for one process.
 
 use crate::desk::{Desk, Done, done};
 use a2d_host::train::ranks::{BUILT, Launch, Ranks};
 
-/// A line as rank `rank` of two has it.
+/// Runs a line as rank `rank` of two.
 fn as_rank(desk: &Desk, rank: usize, line: &str) -> Done {
     let mut command = desk.command(line);
     let rank = rank.to_string();
@@ -13,7 +13,7 @@ fn as_rank(desk: &Desk, rank: usize, line: &str) -> Done {
     done(command.output().unwrap())
 }
 
-/// The first of two says so in one line with `parts`, the second says nothing.
+/// Asserts that rank 0 fails with a one-line error with all `parts`, and that rank 1 exits with 0 and prints nothing.
 #[track_caller]
 fn refused_once(desk: &Desk, line: &str, parts: &[&str]) {
     let first = as_rank(desk, 0, line);

@@ -1,4 +1,4 @@
-//! What a training can be asked to do: averages, validations between epochs, a start from the teacher.
+//! Options of training: averages, validations between epochs, initialisation from the teacher, provenance, TensorBoard.
 
 use crate::desk::Desk;
 use a2d_host::config::InitFromTeacher::{First, Skip};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const TRAIN: &str = "train tiny.toml --data data --quiet --set train.valid_bleu_sentences=3";
 
-/// The parameters of a checkpoint, or its tensors after `prefix`, one number after the other.
+/// The parameters of a checkpoint, or its tensors whose names start with `prefix`, concatenated.
 fn numbers(desk: &Desk, file: &str, prefix: &str) -> Vec<f32> {
     let tensors = desk.tensors(file);
     let plain = |name: &str| !name.starts_with("adam.") && !name.starts_with("ema.");
@@ -23,7 +23,7 @@ fn numbers(desk: &Desk, file: &str, prefix: &str) -> Vec<f32> {
     wanted.flat_map(|(_, (_, data))| data.clone()).collect()
 }
 
-/// The largest distance between two lists.
+/// The largest absolute difference of two lists.
 fn distance(one: &[f32], other: &[f32]) -> f32 {
     assert!(one.len() == other.len() && !one.is_empty());
     one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
@@ -105,7 +105,7 @@ fn checkpoints_are_averaged_into_a_run_of_their_own() {
     assert_eq!(saved.get::<String>("averaged").unwrap(), format!("{a}, {b}"));
     assert_eq!(desk.host("translate run/average --input test.de").well().lines().count(), 20);
 
-    // Without a number: as many as there are, up to five.
+    // Without `--last`: as many as there are, up to five.
     assert!(kept.len() > 4 && saved.metadata.contains_key(LONGEST_SOURCE));
     for (most, out) in [(kept.len(), "five"), (4, "four")] {
         RunDir::at(&desk.path("run")).keep_last(most).unwrap();
@@ -154,7 +154,7 @@ fn a_student_starts_as_its_teacher() {
     let distill = "distill tiny.toml --data data --teacher big --quiet --set model.encoder_layers=2 \
                    --set distill.baseline=false";
     for (how, encoder) in [("skip", [0, 2]), ("first", [0, 1])] {
-        // At a rate of almost nothing the first update shows what there was before it.
+        // At a tiny learning rate, the weights after the first update are the initial weights.
         let line = format!("{distill} --out {how} --set distill.init_from_teacher={how}");
         desk.host(&format!("{line} --set train.max_update=1 --set train.lr=1e-12")).well();
         let student = desk.tensors(&format!("{how}/last.safetensors"));
@@ -208,7 +208,7 @@ fn every_beginning_is_recorded() {
     assert!(typed("--resume") && typed("train.max_update=9"), "{command:?}");
     assert!(first["program"].as_str().unwrap().starts_with("a2d-host "));
     assert!(first["time"].as_str().unwrap().ends_with('Z'));
-    // A finished run is taken as it is: nothing begins.
+    // Resuming a finished run records no new start.
     desk.host(&format!("{TRAIN} --out run --set train.max_update=9 --resume")).well();
     assert_eq!(desk.read("run/provenance.jsonl"), text);
 }
@@ -231,7 +231,7 @@ fn scalars(desk: &Desk, run: &str) -> Vec<(String, i64, f32)> {
     scalars
 }
 
-/// Written by TensorBoard 2.21.0's own `RecordWriter`.
+/// The expected bytes were written by the `RecordWriter` of TensorBoard 2.21.0.
 #[test]
 fn an_event_is_what_tensorboard_writes() {
     let scalar = |tag: &str, value| Scalar { tag: tag.into(), simple_value: Some(value) };

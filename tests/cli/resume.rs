@@ -1,4 +1,4 @@
-//! Runs that end early, and go on.
+//! Interrupted runs, and `--resume`.
 
 use crate::desk::Desk;
 use a2d_host::run::checkpoint::Saved;
@@ -6,7 +6,7 @@ use a2d_host::run::run_dir::RunDir;
 use a2d_host::train::Progress;
 use serde_json::Value;
 
-/// A training of two epochs, of many small updates.
+/// A training run of two epochs with many small updates.
 const MANY: &str = "train tiny.toml --set train.max_tokens=60 --set train.max_update=260 \
                     --set train.valid_bleu_sentences=4";
 
@@ -15,7 +15,7 @@ pub fn progress(desk: &Desk, run: &str) -> Progress {
     saved.get("progress").unwrap()
 }
 
-/// What two runs leave behind, byte for byte, and their logs but for the times.
+/// Asserts that two runs left byte-identical files, and equal logs except for times.
 #[track_caller]
 pub fn same(desk: &Desk, a: &str, b: &str) {
     let bytes = |run: &str, file: &str| std::fs::read(desk.path(run).join(file)).unwrap();
@@ -31,7 +31,7 @@ pub fn same(desk: &Desk, a: &str, b: &str) {
     }
 }
 
-/// The log of a run without what depends on the clock, and without what tells of interruptions.
+/// The log of a run without times, speeds and event lines.
 fn timeless(desk: &Desk, run: &str) -> Vec<Value> {
     let mut lines = desk.log(run);
     lines.retain(|line| line.get("event").is_none());
@@ -62,7 +62,7 @@ fn an_interrupted_run_ends_as_if_it_had_not_been() {
 fn a_moved_limit_ends_as_if_it_had_always_been_there() {
     let desk = Desk::new();
     desk.host(&format!("{MANY} --out whole --quiet")).well();
-    // The last one is reached where an epoch ends.
+    // The last limit is at the end of an epoch.
     let epoch =
         desk.log("whole").iter().find(|line| line.get("bleu").is_some()).unwrap()["update"].clone();
     for limit in
@@ -209,7 +209,7 @@ fn without_resume_a_run_is_left_alone() {
         "distill tiny.toml --data data --out full",
         "train tiny.toml --data data --out full",
         "train full/config.toml",
-        // Not even its data is prepared anew.
+        // The data is not prepared again either.
         "train tiny.toml --out full --set data.vocab_size=200",
     ] {
         desk.refused(line, 2, &["full holds a run", "--resume", "--out"]);

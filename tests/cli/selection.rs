@@ -1,4 +1,4 @@
-//! Which of a run's models is the best, where BLEU by itself would not know.
+//! Selection of the best checkpoint where BLEU alone does not suffice.
 
 use crate::desk::Desk;
 use a2d_host::data::corpus::Corpus;
@@ -28,10 +28,10 @@ const OBJECTS: [(&str, &str); 8] = [
     ("milk", "牛奶"),
     ("eggs", "鸡蛋"),
 ];
-/// Pairs that nothing is learned from.
+/// The number of pairs held out from training.
 const HELD_OUT: usize = 20;
 
-/// A model that learns the whole grammar.
+/// A configuration large enough to learn the whole grammar.
 const SMALL: &str = r#"
 [data]
 source_lang = "en"
@@ -56,7 +56,7 @@ max_epoch = 25
 patience = 3
 "#;
 
-/// A desk with `the A B C.` → `ABC。` for all nouns, verbs and objects, each training pair six times over.
+/// A desk with `the A B C.` → `ABC。` for all nouns, verbs and objects; each training pair is repeated six times.
 fn grammar(target: &str) -> Desk {
     let desk = Desk::new();
     let mut pairs = Vec::new();
@@ -67,7 +67,7 @@ fn grammar(target: &str) -> Desk {
             }
         }
     }
-    // 7 is prime to 192: all of them, in another order.
+    // 7 and 192 are coprime, so this is a permutation of all pairs.
     let order: Vec<_> = (0..pairs.len()).map(|i| &pairs[7 * i % pairs.len()]).collect();
     let (held_out, learned) = order.split_at(HELD_OUT);
     for (name, pairs, times) in [("held-out", held_out, 1), ("grammar", learned, 6)] {
@@ -86,7 +86,7 @@ fn validations(desk: &Desk, run: &str) -> Vec<Value> {
     desk.log(run).into_iter().filter(|line| line.get("valid_loss").is_some()).collect()
 }
 
-/// The held-out lines that a run's best model translates rightly.
+/// The number of held-out lines that the best model of a run translates correctly.
 fn right(desk: &Desk, run: &str, target: &str) -> usize {
     desk.host(&format!("translate {run} --input held-out.en --output said")).well();
     let (said, meant) = (desk.read("said"), desk.read(&format!("held-out.{target}")));
@@ -95,7 +95,7 @@ fn right(desk: &Desk, run: &str, target: &str) -> usize {
 
 #[test]
 fn text_without_spaces_ends_with_the_model_that_learned_it() {
-    // By the language's tokeniser, and by chrF where a language has none of its own.
+    // Chosen by BLEU with the tokeniser of the language, or by chrF if the language has none.
     for (target, tokenizer, score, decides) in
         [("zh", "zh", "bleu", "(best)"), ("th", "13a", "chrf", "(best by chrF)")]
     {
@@ -108,7 +108,7 @@ fn text_without_spaces_ends_with_the_model_that_learned_it() {
         assert!(best.ends_with(decides), "{told}");
         assert_eq!(right(&desk, "run", target), HELD_OUT, "{told}");
 
-        // Of equal scores, the lowest loss.
+        // Of equal scores, the lowest loss decides.
         let lines = validations(&desk, "run");
         let number = |line: &Value, key: &str| line[key].as_f64().unwrap();
         let rank = |line: &&Value| [number(line, score), -number(line, "valid_loss")];
@@ -121,7 +121,7 @@ fn text_without_spaces_ends_with_the_model_that_learned_it() {
 
 #[test]
 fn a_rambling_model_does_not_win_by_its_one_run_of_four_words() {
-    // Sentences of two words: BLEU is above 0 only where a translation goes on and on, as the first ones do.
+    // Sentences of two words: BLEU is above 0 only if a translation is too long, as the first ones are.
     let desk = Desk::new();
     for (split, lines) in [("train", 600), ("valid", 20)] {
         for lang in ["de", "en"] {
@@ -168,7 +168,7 @@ fn an_image_of_a_run_without_bleu_is_held_to_its_chrf() {
     let line = "export run --out image.a2d --max-bleu-drop";
     let told = desk.host(&format!("{line} 1 --quantize f32")).well();
     assert!(told.contains("BLEU of 20 sentences (13a)") && told.contains("chrF"), "{told}");
-    // As good an image is one that says the same, where no score says anything.
+    // If all scores are 0, an image passes only if its translations are the same.
     let (alike, other) = (1.0, 0.95);
     for (judges, bleu, chrf, agreement, part) in [
         (true, [20.0, 19.5], [50.0, 10.0], other, None),

@@ -1,4 +1,4 @@
-//! A student that learns from its teacher's translations, and translations that take long.
+//! Sequence-level distillation, and resuming long translations.
 
 use crate::desk::{Desk, send};
 use crate::resume::same;
@@ -10,7 +10,7 @@ use std::io::Write;
 
 const LINE: &str = "distill tiny.toml --data data --teacher full/teacher --method seq-kd";
 
-/// What the teacher said to each training sentence, as ids.
+/// The teacher's translation of each training sentence, as ids.
 fn targets(desk: &Desk, run: &str) -> Vec<Vec<u32>> {
     let text = desk.read(&format!("{run}/seq-kd/targets.jsonl"));
     let lines = text.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -44,7 +44,7 @@ fn the_student_learns_what_the_teacher_says() {
         assert_eq!(source, all.pair(i).unwrap().0);
         assert_eq!(target, [&said[i][..], &[EOS]].concat());
     }
-    // What is there is not translated again.
+    // Resuming does not translate again.
     let again = desk.host(&format!("{LINE} --out run --resume --set train.max_update=30"));
     assert!(
         !again.err.contains("translated") && again.err.contains("ends after 30"),
@@ -69,7 +69,7 @@ fn translating_goes_on_where_it_was_killed() {
     let line = format!("{LINE} --out cut");
     let done = desk.meanwhile(&line, "translated 500 of", |child| send("-KILL", child));
     assert_eq!(done.code, None, "{done:#?}");
-    // A chunk that was half written is taken back.
+    // An incomplete chunk is discarded on resume.
     let file = "cut/seq-kd/targets.jsonl";
     desk.edit(file, |bytes| bytes.extend(b"{\"tokens\":[7],\"score\":-1.0}\n{\"tok"));
     let done = desk.host(&line);
@@ -129,7 +129,7 @@ fn so_does_a_translation_of_a_file() {
     desk.refused(line, 2, &["--resume needs a file to go on with"]);
 }
 
-/// One process stands still in the midst of its work while another one is started.
+/// A second process starts while the first one is stopped by SIGSTOP.
 #[cfg(unix)]
 #[test]
 fn two_processes_do_not_write_one_file() {
@@ -150,7 +150,7 @@ fn two_processes_do_not_write_one_file() {
         assert!(!desk.path(&format!("{out}.partial")).exists());
     }
 
-    // The teacher's translations, where two processes have other locks in common: none.
+    // The teacher's translations, shared by two runs that have no other lock in common.
     let done = desk.meanwhile(&format!("{LINE} --out one"), "translated 500 of", |child| {
         send("-STOP", child);
         std::fs::create_dir_all(desk.path("two")).unwrap();
@@ -162,7 +162,7 @@ fn two_processes_do_not_write_one_file() {
     done.well();
 }
 
-/// A file that its owner removed after another process had opened it is no longer the one to work on.
+/// A file that its owner removed after another process opened it must be opened again.
 #[cfg(unix)]
 #[test]
 fn a_removed_file_is_opened_anew() {
@@ -186,7 +186,7 @@ fn a_removed_file_is_opened_anew() {
     lock::take(&path, || std::fs::File::open(&path)).unwrap();
 }
 
-/// The way by hand: the teacher's translations as text, and another method on top of them.
+/// Sequence-level distillation by hand: the teacher's translations as text, and another method trained on it.
 #[test]
 fn translations_are_text_to_learn_from_too() {
     let desk = Desk::with_run();

@@ -52,7 +52,7 @@ fn evaluation_is_translation_and_score() {
         assert_eq!(scored, evaluated, "{search}");
         assert_eq!(desk.read("out.en"), desk.read("again.en"));
     }
-    // The run's own scores are the same once more.
+    // The scores that the run recorded are the same.
     let evaluated = desk.host("evaluate full --source test.de --reference test.en --beam 1 --json");
     let own = json(&shared.read("full/scores.json"));
     assert_eq!(own["scores"], json(&evaluated.well()));
@@ -86,7 +86,7 @@ fn a_teacher_is_trained_by_itself_too() {
     let desk = Desk::with_run();
     let table = desk.host("train tiny.toml --data data --out alone --seed 1 --quiet").well();
     assert!(table.starts_with("model"), "{table}");
-    // `train` is the baseline of `distill`.
+    // `train` trains the same model as the baseline of `distill`.
     assert!(desk.tensors("alone/last.safetensors") == desk.tensors("full/alone/last.safetensors"));
     let method = desk.read("alone/config.toml");
     assert!(method.contains("method = \"none\""), "{method}");
@@ -111,7 +111,7 @@ fn lines_stay_together() {
     assert_eq!(desk.pipe("translate full", b"\n").well(), "\n");
 }
 
-/// Some sentences on one line, where training saw one on each.
+/// A line of several sentences; training had one sentence per line.
 #[test]
 fn a_line_longer_than_those_of_training_is_told() {
     let desk = Desk::with_run();
@@ -144,7 +144,7 @@ fn a_line_longer_than_those_of_training_is_told() {
             desk.host(&format!("evaluate {model} --source long.de --reference long.de --beam 1"));
         assert_eq!(told.err, format!("{one}\n"));
     }
-    // Checkpoints of earlier programs do not say what was seen.
+    // Checkpoints of earlier versions do not record the longest source, so there is no warning.
     let tensors = saved.tensors.iter();
     let views = tensors.map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
     let mut metadata = saved.metadata.clone();
@@ -317,7 +317,7 @@ fn a_run_moves() {
     std::fs::create_dir(desk.path("far")).unwrap();
     std::fs::rename(desk.path("origin"), desk.path("far/after")).unwrap();
     assert_eq!(desk.host("translate far/after --input test.de").well(), out);
-    // It can go on without the text, and without being told where it is.
+    // A moved run resumes without the text and without `--out`.
     for name in ["train.de", "train.en", "valid.de", "tiny.toml"] {
         std::fs::remove_file(desk.path(name)).unwrap();
     }
@@ -345,7 +345,7 @@ fn long_lines_are_dropped_and_counted() {
     assert!(too_long["check"] == "too_long" && too_long["left_out"] == true, "{report}");
     assert!(dropped > 0 && dropped + train["kept"].as_u64().unwrap() == 600, "{report}");
     assert!(told.contains(&format!("train: {} of 600 pairs", 600 - dropped)), "{told}");
-    // The same while training: what exceeds a batch is left out, and told.
+    // Training skips pairs longer than `max_tokens` and reports their number.
     let done =
         desk.host("train tiny.toml --out run --set train.max_tokens=20 --set train.max_update=3");
     assert!(done.err.contains(" of 600 pairs are longer than max_tokens 20"), "{}", done.err);
@@ -400,7 +400,7 @@ fn devices_are_listed_and_one_is_taken() {
     for gpu in gpus {
         let taken = gpu["auto"] == true && gpu["software"] == true;
         assert!(!taken && gpu["precisions"][0] == "f32", "{gpu}");
-        // Whatever is listed can be named.
+        // Every listed device can be selected by `--device`.
         let device = gpu["device"].as_str().unwrap();
         let line = format!("train tiny.toml --data nowhere --device {device}");
         assert!(!desk.host(&line).err.contains("no device"), "{device}");

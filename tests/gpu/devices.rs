@@ -1,9 +1,9 @@
-//! Which devices there are, and which is taken.
+//! Listing devices and choosing one.
 
 use a2d_gpu::{Device, Info, Listing, Precision, list, pick};
 use clap::ValueEnum;
 
-/// A graphics card with CUDA, the same through Vulkan, and lavapipe; or fewer of them.
+/// A listing of some of: a GPU with CUDA, the same GPU through Vulkan, and lavapipe.
 fn listing(devices: &[usize], missing: &[&str]) -> Listing {
     let info = |id, name: &str, software, precisions: &[Precision]| Info {
         id,

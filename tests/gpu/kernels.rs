@@ -1,4 +1,4 @@
-//! Kernels at sizes that fill no tile, no cube and no run of rows, held against the CPU backend.
+//! Kernels at sizes that do not fill a tile, a cube or a run of rows, compared with the CPU backend.
 
 use crate::suite::{self, Noise, TOKEN_ROWS, random};
 use a2d_core::backend::*;
@@ -11,7 +11,7 @@ use a2d_host::backend::cpu::Cpu;
 /// Results by name.
 type Named = Vec<(String, Vec<f32>)>;
 
-/// Does `work` on the CPU and on the device; every result must be the same within `tolerance` of its largest element.
+/// Runs `work` on the device. Every result must equal that of the CPU within `tolerance` of its largest element.
 fn agree<B: Train>(b: &mut B, tolerance: f32, on_cpu: Named, work: impl Fn(&mut B) -> Named) {
     for ((name, want), (_, got)) in on_cpu.iter().zip(work(b)) {
         assert_eq!(got.len(), want.len(), "{name}");
@@ -70,7 +70,8 @@ pub fn work_on_any_number_of_rows<B: Train>(b: &mut B) {
     agree(b, 3e-5, rows(&mut Cpu::new(2)), rows);
 }
 
-/// Sentences of one token and of many, at the edges of tiles, with heads of any width; and no sentence at all.
+/// Attention over sentences of one and of many tokens, at the edges of tiles, with heads of any width; and over no
+/// sentence at all.
 fn attention<B: Train>(b: &mut B) -> Named {
     let mut all = Vec::new();
     for (lengths, width, heads, dropout) in [
@@ -112,8 +113,8 @@ pub fn attend_with_any_heads<B: Train>(b: &mut B) {
     agree(b, 3e-5, attention(&mut Cpu::new(2)), attention);
 }
 
-/// A vocabulary that fills no cube, with few rows; and more rows than one block of logits has room for, on small devices
-/// and on large ones.
+/// A vocabulary that does not fill a cube, with few rows; and more rows than one block of logits holds, on small and on
+/// large devices.
 fn vocabulary<B: Train>(b: &mut B) -> Named {
     let mut all = Vec::new();
     for (n, v, width) in [(3, 32_001, 5), (520, 32_769, 4), (2_100, 32_769, 2)] {
@@ -143,7 +144,7 @@ pub fn take_any_vocabulary<B: Train>(b: &mut B) {
     agree(b, 3e-5, vocabulary(&mut Cpu::new(2)), vocabulary);
 }
 
-/// Two models that step in turn, and somebody who holds a parameter.
+/// Adam steps of two models in turn, while clones of a parameter are held.
 fn steps<B: Train>(b: &mut B) -> Named {
     let noise = &mut Noise::new(5);
     let shapes = [Shape::matrix(9, 7), Shape::vector(3)];

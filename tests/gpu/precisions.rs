@@ -1,12 +1,12 @@
-//! Matrix products in each precision, held against plain loops over operands that were rounded as it says.
+//! Matrix products in each precision, compared with plain loops over rounded operands.
 
 use crate::suite::{Noise, values};
 use a2d_core::backend::Train;
 use a2d_core::shape::Shape;
 use a2d_gpu::Precision;
 
-/// Rows, inputs and outputs of linear maps: fewer than a tile has, not a multiple, and several tiles; an odd number of
-/// tiles in depth, in each form.
+/// Rows, inputs and outputs of linear maps: smaller than a tile, not a multiple of one, several tiles, and an odd
+/// number of tiles in depth, in each form.
 const SIZES: [[usize; 3]; 11] = [
     [1, 1, 1],
     [3, 5, 2],
@@ -21,7 +21,7 @@ const SIZES: [[usize; 3]; 11] = [
     [40, 96, 48],
 ];
 
-/// `x` as an operand: with as many bits as its type has.
+/// `x` rounded as an operand of `precision`.
 fn rounded(x: f32, precision: Precision) -> f64 {
     let fraction = match precision {
         Precision::F32 => 23,
@@ -30,11 +30,11 @@ fn rounded(x: f32, precision: Precision) -> f64 {
     };
     let unit = f64::powi(2.0, x.abs().log2().floor().max(-126.0) as i32 - fraction);
     let units = f64::from(x) / unit;
-    // CUDA has no other way to round to ten bits than with ties away from zero.
+    // CUDA rounds to tf32 only with ties away from zero.
     unit * if precision == Precision::Tf32 { units.round() } else { units.round_ties_even() }
 }
 
-/// How far `got` is from the products of rows of `a` and of `b`, relative to the largest that sums may get.
+/// The largest error of `got` as the products of the rows of `a` and `b`, relative to the largest possible sum.
 fn distance(got: &[f32], a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
     assert_eq!(got.len(), a.len() * b.len());
     let size = |row: &Vec<f64>| row.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -44,13 +44,13 @@ fn distance(got: &[f32], a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
     for (got, (a, b)) in got.iter().zip(a.iter().flat_map(|a| b.iter().map(move |b| (a, b)))) {
         let want: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
         let off = (f64::from(*got) - want).abs();
-        // A NaN is as far as can be.
+        // The error of a NaN is infinite.
         most = if off.is_nan() { f64::INFINITY } else { most.max(off / scale) };
     }
     most
 }
 
-/// A row-major matrix's rows, rounded.
+/// The rounded rows of a row-major matrix.
 fn rows(x: &[f32], columns: usize, precision: Precision) -> Vec<Vec<f64>> {
     let row = |row: &[f32]| row.iter().map(|&x| rounded(x, precision)).collect();
     x.chunks(columns).map(row).collect()
@@ -61,7 +61,7 @@ fn columns(x: &[f32], columns: usize, precision: Precision) -> Vec<Vec<f64>> {
     (0..columns).map(column).collect()
 }
 
-/// Products in all three forms: `linear`, and what comes back of it.
+/// Products in all three forms: `linear` and its two gradients.
 pub fn round_their_operands<B: Train>(b: &mut B, precision: Precision) {
     let p = precision;
     for [n, i, o] in SIZES {
@@ -83,7 +83,7 @@ pub fn round_their_operands<B: Train>(b: &mut B, precision: Precision) {
     }
 }
 
-/// The same of three maps of one input, and of what comes back of two.
+/// The same for three maps of one input, and for the gradients of two.
 fn maps_of_one_input_round_theirs<B: Train>(b: &mut B, p: Precision, [n, i, o]: [usize; 3]) {
     let noise = &mut Noise::new(8);
     let (x, w, dy) = (noise.list(n * i), noise.list(3 * o * i), noise.list(2 * n * o));
@@ -104,7 +104,7 @@ fn maps_of_one_input_round_theirs<B: Train>(b: &mut B, p: Precision, [n, i, o]: 
         let off = distance(&values(b, dw), &columns(dy, o, p), &columns(&x, i, p));
         assert!(off < 2e-6, "{p}: gradient {m} of {n} x {i} by {o}: {off}");
     }
-    // Both maps' rows side by side are those of one twice as deep.
+    // Side by side, the rows of both maps are those of one product of twice the depth.
     let wide: Vec<f32> = (0..n)
         .flat_map(|r| (0..2).flat_map(move |m| (0..o).map(move |c| (r, m, c))))
         .map(|(r, m, c)| dy[(m * n + r) * o + c])

@@ -1,4 +1,4 @@
-//! Training on a device: as on the CPU, in memory that does not grow, from and to the same checkpoints.
+//! Training on a device: it follows the CPU, its memory does not grow, and checkpoints move between devices.
 
 use a2d_core::backend::Train;
 use a2d_core::batch::Layout;
@@ -20,7 +20,7 @@ use a2d_tests::helpers::text;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Real text, prepared; a run that learns from it, and its teacher.
+/// Prepared real text, a run that trains on it, and its teacher.
 pub struct Desk {
     folder: TempDir,
     data: Prepared,
@@ -74,7 +74,7 @@ impl Desk {
             .collect()
     }
 
-    /// How far apart two runs' losses are at most, relative to the loss.
+    /// The largest difference of the losses of two runs, relative to the loss.
     fn distance(&self, one: &str, other: &str) -> f64 {
         self.distances(one, other).into_iter().fold(0.0, f64::max)
     }
@@ -95,7 +95,7 @@ fn parameters(folder: &Path) -> Vec<(String, Vec<f32>)> {
     tensors.into_iter().map(|(name, (_, data))| (name, data)).collect()
 }
 
-/// 50 updates of a distillation of each preset, with dropout: 5e-7 apart at most when this was written.
+/// Distillation with each preset and dropout; the largest distance was 5e-7 when this was written.
 pub fn follows_the_cpu<B: Train>(make: impl Fn() -> B) {
     let desk = Desk::new();
     for (preset, updates) in [(Preset::Rows, 50), (Preset::Official, 10), (Preset::Masked, 10)] {
@@ -111,7 +111,7 @@ pub fn follows_the_cpu<B: Train>(make: impl Fn() -> B) {
     }
 }
 
-/// A run that changes its device twice ends where one that stays on the CPU ends.
+/// A run that changes its device twice ends near one that stays on the CPU.
 pub fn goes_on_on_another_device<B: Train>(make: impl Fn() -> B) {
     let desk = Desk::new();
     let run = |updates| {
@@ -129,7 +129,7 @@ pub fn goes_on_on_another_device<B: Train>(make: impl Fn() -> B) {
     assert_eq!(stays.len(), moves.len());
     for ((name, x), (other, y)) in stays.iter().zip(&moves) {
         assert!(name == other && x.len() == y.len(), "{name} {other}");
-        // Their exact gradient is zero: Adam makes steps of any sign of what rounding leaves.
+        // Their exact gradient is zero: Adam turns rounding errors into steps of any sign.
         if name.ends_with("k_proj.bias") || name.ends_with("alignment_module.bias") {
             continue;
         }
@@ -138,7 +138,7 @@ pub fn goes_on_on_another_device<B: Train>(make: impl Fn() -> B) {
     }
 }
 
-/// A short precision follows single precision, as near as its few bits let it.
+/// Training in a short precision follows f32, at a distance of at most `most`.
 pub fn short_precision_follows<B: Train>(
     single: impl Fn() -> B,
     short: impl Fn() -> B,
@@ -155,8 +155,8 @@ pub fn short_precision_follows<B: Train>(
     desk
 }
 
-/// What the device computed in bf16 the CPU computes too: 5.5e-7 apart over the first updates when this was written,
-/// where f32 is 6.6e-5 away. Later a number here and there has been rounded to the other side.
+/// bf16 on the CPU follows bf16 on the device: 5.5e-7 apart over the first updates when this was written, where f32 is
+/// 6.6e-5 apart. Later a few numbers are rounded to the other side.
 pub fn bf16_is_that_of_the_cpu(desk: &Desk) {
     const FIRST: usize = 4;
     desk.train(&mut Cpu::bf16(2), &desk.run, "cpu", false);
@@ -167,7 +167,7 @@ pub fn bf16_is_that_of_the_cpu(desk: &Desk) {
     assert!(one < 1e-5 && other > 3e-5, "{one:.1e}, {other:.1e}");
 }
 
-/// Nothing is left over of a step, whatever the lengths in its batch.
+/// Memory does not grow from step to step, for batches of any lengths.
 pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
     let stack = Stack { d_model: 16, ffn_dim: 16, attention_heads: 2, layers: 1 };
     let config = Config {

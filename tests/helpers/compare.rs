@@ -1,4 +1,4 @@
-//! Comparing arrays, and saying precisely where they differ.
+//! Compares arrays and reports precisely where they differ.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,9 +6,9 @@ use std::fmt::Write;
 /// Expected values of any rank, row-major.
 #[derive(Clone, Debug)]
 pub struct Array {
-    /// Outermost first.
+    /// Outermost dimension first.
     pub shape: Vec<usize>,
-    /// In double, whatever they were.
+    /// As f64, whatever the type in the file.
     pub data: Vec<f64>,
 }
 
@@ -18,7 +18,7 @@ impl Array {
         self.data.iter().fold(0.0, |most, x| x.abs().max(most))
     }
 
-    /// `[1, 0, 3]`: the coordinates of element `at`.
+    /// The coordinates of element `at`, such as `[1, 0, 3]`.
     fn coordinates(&self, mut at: usize) -> Vec<usize> {
         let mut out: Vec<_> = self.shape.iter().rev().map(|n| (at % n, at /= n).0).collect();
         out.reverse();
@@ -26,22 +26,22 @@ impl Array {
     }
 }
 
-/// How far a value may be from what is expected.
+/// The tolerance of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Times the largest expected magnitude of the array.
+    /// Relative to the largest expected magnitude of the array.
     pub relative: f64,
-    /// Instead, where all that is expected is smaller than this: exact zeros and their rounding.
+    /// Used instead if all expected values are smaller than this: zeros, up to rounding.
     pub absolute: f64,
 }
 
 impl Limit {
-    /// `relative` to the largest element; arrays of nothing but rounding (below 1e-6) must stay below 1e-6.
+    /// `relative` to the largest element; arrays of rounding errors (below 1e-6) must stay below 1e-6.
     pub const fn relative(relative: f64) -> Self {
         Self { relative, absolute: 1e-6 }
     }
 
-    /// Absolutely.
+    /// An absolute tolerance.
     pub const fn absolute(absolute: f64) -> Self {
         Self { relative: 0.0, absolute }
     }
@@ -56,16 +56,16 @@ impl Limit {
     }
 }
 
-/// The worst of one kind of comparison.
+/// The worst comparison of one kind.
 #[derive(Clone, Debug, Default)]
 struct Worst {
     compared: usize,
-    /// Deviation over what is allowed.
+    /// The deviation as a share of the limit.
     share: f64,
     place: String,
 }
 
-/// Everything that was compared, and everything that failed.
+/// All comparisons and all failures.
 #[derive(Debug, Default)]
 pub struct Findings {
     failures: Vec<String>,
@@ -73,7 +73,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Compares element by element. `place` says what is compared, `kind` under what it is summed up.
+    /// Compares element by element. `place` names what is compared, `kind` its group in the summary.
     pub fn close(
         &mut self,
         kind: &'static str,
@@ -105,7 +105,7 @@ impl Findings {
         self.check(kind, if off(at) == 0.0 { 0.0 } else { off(at) / allowed }, described);
     }
 
-    /// A condition with its own words; `share` is 1 at the limit.
+    /// Checks a condition with its own message; `share` is 1 at the limit.
     pub fn check(&mut self, kind: &'static str, share: f64, described: String) {
         self.count(kind, share, &described);
         if share.is_nan() || share > 1.0 {
@@ -113,12 +113,12 @@ impl Findings {
         }
     }
 
-    /// A failure that is no matter of degree.
+    /// Records a failure that has no share.
     pub fn fail(&mut self, described: String) {
         self.failures.push(described);
     }
 
-    /// How many comparisons failed.
+    /// The number of failures.
     pub fn failures(&self) -> usize {
         self.failures.len()
     }
@@ -131,7 +131,7 @@ impl Findings {
         }
     }
 
-    /// For each kind how many comparisons, the worst of them as a share of what is allowed, and where it was.
+    /// For each kind the number of comparisons, the worst as a share of the limit, and its place.
     pub fn summary(&self) -> String {
         let mut out = String::new();
         for (kind, Worst { compared, share, place }) in &self.worst {
@@ -148,7 +148,7 @@ impl Findings {
     }
 }
 
-/// What a backend gave, for [`Findings::close`].
+/// Values of a backend as f64, for [`Findings::close`].
 pub fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().map(|x| f64::from(*x)).collect()
 }

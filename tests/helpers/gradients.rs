@@ -1,8 +1,8 @@
-//! The gradient of the whole objective, held against finite differences.
+//! The gradient of the whole objective, compared with finite differences.
 //!
-//! Each parameter tensor is moved along its gradient and along random signs; the loss must follow as the gradient
-//! says. The central difference is taken at two steps and extrapolated (Richardson), so that steps may be large
-//! enough for single precision.
+//! Each parameter tensor is moved along its gradient and along random signs; the loss must change as the gradient
+//! predicts. The central difference is taken at two steps and extrapolated (Richardson), so that steps can be large
+//! enough for f32.
 
 use a2d_core::backend::{Normalisation, Target, Train};
 use a2d_core::batch::Layout;
@@ -15,21 +15,21 @@ use a2d_core::rng;
 use super::compare::{Array, Findings, Limit, doubles};
 use super::model::{LAYERS, Learner, batch, learner, read, sentences, teacher as teacher_of};
 
-/// Relative to the derivative, or to what a random direction sees of the gradient.
+/// The tolerance, relative to the derivative or to that of a typical random direction.
 const TOLERANCE: f64 = 0.01;
-/// Of the loss, in single precision.
+/// The rounding error of an f32 loss.
 const ROUNDING: f64 = 5e-7;
-/// The larger step, as the length of the move of a tensor.
+/// The larger step: the length by which a tensor is moved.
 const STEP: f64 = 0.03;
-/// Between two backends, of the largest element of a tensor's gradient.
+/// The tolerance between two backends, relative to the largest element of a tensor's gradient.
 const ROUNDED: Limit = Limit::relative(1e-4);
 
-/// How much is held against differences: each of them takes four losses.
+/// The number of finite differences; each takes four losses.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Every so manyth parameter, another one first in each scenario.
+    /// One in `every` parameters is checked, from another one on in each scenario.
     pub every: usize,
-    /// Random directions for each, beside the one along its gradient.
+    /// Random directions of each parameter, besides the one along its gradient.
     pub directions: u64,
 }
 
@@ -38,7 +38,7 @@ impl Effort {
     pub const WHOLE: Self = Self { every: 1, directions: 3 };
 }
 
-/// One problem.
+/// A student, a teacher and an objective to check.
 #[derive(Clone, Copy)]
 struct Scenario {
     name: &'static str,
@@ -72,7 +72,7 @@ fn config(encoder: Stack, decoder: Stack) -> Config {
     }
 }
 
-/// Attention terms weigh as much as words, or their gradients would go unnoticed.
+/// Gives attention terms as much weight as words; otherwise wrong gradients of theirs would go unnoticed.
 fn weighed(maps: MapTerms) -> MapTerms {
     let beta = match (maps.normalisation, maps.target) {
         (Normalisation::Map, Target::Softmax) => 3.0,
@@ -93,7 +93,7 @@ fn objective(maps: Option<MapTerms>) -> Objective {
     }
 }
 
-/// Both temperatures, Hinton's loss, token means.
+/// An objective with both temperatures, Hinton's loss and token means.
 fn tempered(maps: Option<MapTerms>) -> Objective {
     Objective {
         alpha: 0.7,
@@ -211,7 +211,7 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// A scenario on a backend: a student of random weights, and the losses of any other weights.
+/// A scenario on a backend: a student with random weights, a teacher and a batch.
 struct Trial<'a, B: Train> {
     of: &'a Scenario,
     learner: Learner<B>,
@@ -268,7 +268,7 @@ impl<'a, B: Train> Trial<'a, B> {
         losses.read(b).expect("the device is there").get("loss")
     }
 
-    /// The derivative of the loss along `direction` of parameter `i`, and how far rounding may put it off.
+    /// The derivative of the loss along `direction` of parameter `i`, and its largest error by rounding.
     fn slope(&mut self, b: &mut B, i: usize, direction: &[f64]) -> (f64, f64) {
         let mut central = |step: f64| {
             let (up, down) =
@@ -279,7 +279,7 @@ impl<'a, B: Train> Trial<'a, B> {
         ((4.0 * narrow - wide) / 3.0, ROUNDING * loss.max(1.0) / STEP)
     }
 
-    /// As in the authors' code, padding's embedding gets no gradient, though maps of padded rows depend on it.
+    /// As in the authors' code, the embedding of padding gets no gradient, although maps of padded rows depend on it.
     fn loses_padding(&self, name: &str) -> bool {
         let unmasked = |term: &Term| match term {
             Term::Maps(maps) => !maps.masked,
@@ -288,7 +288,7 @@ impl<'a, B: Train> Trial<'a, B> {
         looks_at_padding && name.ends_with("decoder.embed_tokens.weight")
     }
 
-    /// Compares every so manyth parameter from `first`; `spoil` may change the gradients before.
+    /// Compares one in `effort.every` parameters, from `first` on; `spoil` can change the gradients before.
     fn check(
         &mut self,
         b: &mut B,
@@ -329,8 +329,8 @@ impl<'a, B: Train> Trial<'a, B> {
     }
 }
 
-/// The first weights, each a little off: biases are not 0, gains are not 1. Inner biases are far from 0, so that few
-/// rows come near the kink of a relu, which no difference could follow.
+/// Initial weights plus noise: biases are not 0, gains are not 1. Inner biases are far from 0, so that few rows are
+/// near the kink of the ReLU, where finite differences fail.
 fn random<B: Train>(
     b: &mut B,
     spec: Student<a2d_core::params::Spec, LAYERS>,
@@ -361,7 +361,7 @@ fn seed(number: usize) -> u64 {
     100 + number as u64
 }
 
-/// Holds the gradients of every scenario against differences. Panics with all that differ.
+/// Compares the gradients of every scenario with finite differences. Panics with all that differ.
 pub fn are_differences<B: Train>(make: impl Fn() -> B, effort: Effort) {
     let mut findings = Findings::default();
     for (number, scenario) in scenarios().iter().enumerate() {
@@ -372,8 +372,8 @@ pub fn are_differences<B: Train>(make: impl Fn() -> B, effort: Effort) {
     findings.finish();
 }
 
-/// Holds the gradients of every scenario against another backend's, but those that are 0 except for rounding. Panics
-/// with all that differ.
+/// Compares the gradients of every scenario with those of another backend, except those that are 0 up to rounding.
+/// Panics with all that differ.
 pub fn are_equal<A: Train, B: Train>(reference: impl Fn() -> A, make: impl Fn() -> B) {
     let mut findings = Findings::default();
     for (number, scenario) in scenarios().iter().enumerate() {
@@ -396,7 +396,7 @@ pub fn are_equal<A: Train, B: Train>(reference: impl Fn() -> A, make: impl Fn() 
     findings.finish();
 }
 
-/// What the tolerance is worth: a gradient that is 5 % too long, or that lacks one row, is noticed. Panics otherwise.
+/// Checks the tolerance: a gradient that is 5 % too long, or that lacks one row, must be noticed. Panics otherwise.
 pub fn wrong_ones_are_noticed<B: Train>(make: impl Fn() -> B) {
     let spoils: [fn(&str, &mut Vec<f32>); 2] = [
         |name, grad| {

@@ -34,7 +34,7 @@ pub fn config(normalize_before: bool, share_embeddings: bool) -> Config {
     }
 }
 
-/// Weights larger than a model begins with: its distributions are sharp, its searches end.
+/// Random weights, larger than initial ones, so that distributions are sharp and searches end.
 pub fn weights(config: &Config, seed: u64) -> Vec<Vec<f32>> {
     let model = Transformer::<Spec, LAYERS>::new(config).expect("a possible model");
     let mut all = Vec::new();
@@ -63,7 +63,7 @@ pub fn model<B: Train, const N: usize>(
     bound.expect("as many weights as parameters")
 }
 
-/// Its image, without a tokenizer.
+/// The image of a model, without a tokenizer.
 pub fn image(config: &Config, weights: &[Vec<f32>], format: Format) -> Words {
     Words::new(&write(config, weights, &[], format).expect("an image"))
 }
@@ -80,7 +80,7 @@ pub fn listed(
     Words::new(&write_with(config, weights, &[], &beside, format).expect("an image"))
 }
 
-/// A shortlist, byte by byte as `a2d_core::image::Shortlist` documents it.
+/// The bytes of a shortlist, as `a2d_core::image::Shortlist` documents them.
 pub fn shortlist(always: &[u16], lists: &[Vec<u16>]) -> Vec<u8> {
     let mut starts = vec![0u32];
     starts.extend(lists.iter().scan(0, |at, list| {
@@ -95,7 +95,7 @@ pub fn shortlist(always: &[u16], lists: &[Vec<u16>]) -> Vec<u8> {
     bytes
 }
 
-/// Parameters as they lie in an image.
+/// Parameters in the format of an image.
 #[derive(Default)]
 pub struct Parameters {
     directory: Vec<u32>,
@@ -103,7 +103,8 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// One more; its number is how many there were. `bytes` are numbers and scales as an image has them.
+    /// Adds a parameter; its number is the count of those before. `bytes` are numbers and scales in the format of an
+    /// image.
     pub fn push(&mut self, format: Format, shape: Shape, bytes: &[u8]) {
         let entry: [u32; ENTRY_WORDS] =
             [format as u32, shape.rows() as u32, shape.cols() as u32, self.bytes.len() as u32];
@@ -112,14 +113,14 @@ impl Parameters {
         self.bytes.resize(self.bytes.len().next_multiple_of(16), 0);
     }
 
-    /// Runs `f` over them.
+    /// Runs `f` on the parameters.
     pub fn with<R>(&self, f: impl FnOnce(Weights<'_>) -> R) -> R {
         let bytes = Words::new(&self.bytes);
         f(Weights::new(&self.directory, bytes.bytes()))
     }
 }
 
-/// A vocabulary of 7 tokens, byte by byte as `a2d_core::token` documents it: the special ones, `▁`, `a`, `▁a`.
+/// The tables of a vocabulary of 7 tokens, as `a2d_core::token` documents them: the special ones, `▁`, `a`, `▁a`.
 pub fn tokenizer() -> Vec<u8> {
     let mut tables = b"a2v\x01\0\0".to_vec();
     let halves = |all: &[u16]| all.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();

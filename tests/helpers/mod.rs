@@ -1,6 +1,6 @@
-//! What several tests need: models of random weights, a training loop, comparisons, the golden suite.
+//! Helpers of several tests: models with random weights, comparisons, the golden suite.
 //!
-//! All of it is generic over the backend, so that every backend can be put through it.
+//! They are generic over the backend, so that every backend can be tested by them.
 
 pub mod compare;
 pub mod golden;

@@ -1,4 +1,4 @@
-//! Small models, and running them.
+//! Small models, and functions that run them.
 
 use a2d_core::backend::{Decode, Device, Train};
 use a2d_core::batch::{Batch, Layout, Run};
@@ -10,16 +10,16 @@ use a2d_core::params::Spec;
 use a2d_core::rng;
 use a2d_core::search::{Search, Sentence};
 
-/// Room for layers on each side of every model of the suite.
+/// The largest number of layers of each stack in the suite.
 pub const LAYERS: usize = 16;
 
 /// The models of the suite.
 pub type Model<P> = Transformer<P, LAYERS>;
 
-/// A student with its optimiser's state.
+/// A student with the state of its optimiser.
 pub type Learner<B> = kd::Learner<<B as Device>::Tensor, LAYERS>;
 
-/// A student of `value(name, spec)`.
+/// A student whose parameters are `value(name, spec)`.
 pub fn learner<B: Train>(
     b: &mut B,
     spec: Student<Spec, LAYERS>,
@@ -31,7 +31,7 @@ pub fn learner<B: Train>(
     kd::Learner::new(b, plan, params)
 }
 
-/// A student as a teacher that has learned.
+/// A trained student as a teacher.
 pub fn teacher<T: Clone>(learner: &kd::Learner<T, LAYERS>) -> Teacher<T, LAYERS> {
     Teacher { model: learner.student().model, align: None }
 }
@@ -46,14 +46,14 @@ pub fn gradients<B: Train>(
     (found.reports.read(b).expect("the device is there"), found.sums)
 }
 
-/// A tensor's elements.
+/// The elements of a tensor.
 pub fn read<B: Device>(b: &mut B, x: &B::Tensor) -> Vec<f32> {
     let mut out = vec![0.0; b.shape(x).len()];
     b.read(x, &mut out).expect("the device is there");
     out
 }
 
-/// Sentences as [`Batch::new`] wants them.
+/// Sentences as [`Batch::new`] takes them.
 pub fn slices(sentences: &[Vec<u32>]) -> Vec<&[u32]> {
     sentences.iter().map(Vec::as_slice).collect()
 }
@@ -68,7 +68,7 @@ pub fn batch<B: Device>(
     Batch::new(b, &Special::FAIRSEQ, &slices(sources), &slices(targets), layout)
 }
 
-/// Random tokens after the special ones and EOS; `lengths` count EOS.
+/// Sentences of random tokens, none of them special, and EOS; `lengths` count EOS.
 pub fn sentences(key: u64, lengths: &[usize], vocabulary: usize) -> Vec<Vec<u32>> {
     let ordinary = vocabulary as u32 - 3;
     let sentence = |(i, length): (usize, &usize)| {

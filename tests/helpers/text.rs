@@ -1,4 +1,4 @@
-//! A little real text, prepared, and models that train on it in a blink.
+//! A little prepared text, and models that train on it quickly.
 
 use a2d_host::config::{Method, RunConfig};
 use a2d_host::data::prepare::{self, PrepareRequest};
@@ -22,7 +22,7 @@ pub fn prepared(folder: &Path) -> Prepared {
     Prepared::open(folder).expect("what was prepared")
 }
 
-/// A model of one layer and width `d_model` that trains alone.
+/// The configuration of a model of one layer and width `d_model`, trained without a teacher.
 pub fn run(d_model: usize) -> RunConfig {
     let mut run = RunConfig::default();
     run.model.d_model = d_model;

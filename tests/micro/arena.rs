@@ -1,4 +1,4 @@
-//! The arena is as large as it must be, to the byte.
+//! The size of the arena is exact, to the byte.
 
 use super::searches::{arena, configs, limits, options};
 use a2d_core::image::Format;
@@ -60,7 +60,7 @@ fn a_word_less_is_refused_with_the_number_missing() {
     assert!(matches!(refused.err(), Some(Error::Arena { .. })));
 }
 
-/// The size is known when a program is built.
+/// The size is computed at compile time.
 const BYTES: usize = {
     use a2d_core::config::{Activation, Config, Positions, Special, Stack};
     let stack = Stack { d_model: 64, ffn_dim: 256, attention_heads: 4, layers: 2 };
@@ -87,7 +87,7 @@ fn the_size_is_a_constant() {
     const { assert!(BYTES > 100_000 && BYTES < 300_000) };
 }
 
-/// Runs `f` on a thread with `stack` bytes; the program ends where they are too few.
+/// Runs `f` on a thread with a stack of `stack` bytes; a stack overflow ends the program.
 #[cfg(not(debug_assertions))]
 fn within<T: Send>(stack: usize, f: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
@@ -96,7 +96,7 @@ fn within<T: Send>(stack: usize, f: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// What the documentation of `micro` says, on a 64-bit machine, the thread's own needs included.
+/// The stack size that the documentation of `micro` states, on a 64-bit machine, with the needs of the thread itself.
 #[cfg(not(debug_assertions))]
 #[test]
 fn the_stack_is_as_small_as_is_said() {

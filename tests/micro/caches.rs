@@ -1,4 +1,4 @@
-//! Keys and values in bytes.
+//! Caches of keys and values in int8.
 
 use super::products::noise;
 use a2d_core::backend::{Attend, Backend, Decode, Device, Kv};
@@ -12,8 +12,8 @@ const TOKENS: usize = 7;
 const WIDTH: usize = 30;
 const HEADS: usize = 3;
 
-/// What 7 queries find in keys and values that were stored row by row into places 0 to 6 of the second of two groups
-/// of 9, which then became the first.
+/// The context of 7 queries. Keys and values are stored row by row in places 0 to 6 of the second of two groups of 9,
+/// which `select` then makes the first.
 fn context(packs: bool) -> Vec<f32> {
     let mut memory = Words::zeros(1 << 16);
     let b = Micro::new(memory.bytes_mut(), TOKENS, Weights::default()).expect("room");
@@ -47,6 +47,6 @@ fn context(packs: bool) -> Vec<f32> {
 fn attention_to_bytes_is_near_attention_to_floats() {
     let (exact, near) = (context(false), context(true));
     let error = exact.iter().zip(&near).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
-    // Half a step of a value, and what half a step of each key turns the softmax by.
+    // Half a step of a value, and the change of the softmax by half a step of each key.
     assert!(error > 1e-4 && error < 0.02, "{error}");
 }

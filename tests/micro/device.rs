@@ -1,4 +1,4 @@
-//! The arena backend where the suite can train it: each operation of a model runs on [`Micro`], in an arena of its own,
+//! The arena backend for the conformance suite: each operation of a model runs on [`Micro`], in an arena of its own,
 //! and everything else on the CPU backend.
 
 use a2d_core::allow::Allow;
@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 type Index = Arc<[u32]>;
 
-/// A backend for the suite.
+/// The CPU backend, and memory for an arena.
 pub struct Arena {
     cpu: Cpu,
     arena: Words,
 }
 
-/// Parameters of f32 as an image has them.
+/// Parameters in the f32 format of an image.
 fn parameters(each: &[&Tensor]) -> Parameters {
     let mut all = Parameters::default();
     for x in each {
@@ -40,7 +40,7 @@ impl Arena {
         Self { cpu: Cpu::new(1), arena: Words::zeros(1 << 24) }
     }
 
-    /// Runs `f` in the arena; what it gives comes back to the CPU.
+    /// Runs `f` in the arena; returns its results as tensors of the CPU.
     fn run<const K: usize>(
         &mut self,
         f: impl FnOnce(&mut Micro<'_, '_>) -> [Slot; K],
@@ -73,7 +73,7 @@ impl Arena {
     }
 }
 
-/// A tensor in the arena.
+/// Copies a tensor into the arena.
 fn load(micro: &mut Micro<'_, '_>, x: &Tensor) -> Slot {
     micro.tensor(x.data(), x.shape())
 }
@@ -187,7 +187,7 @@ impl Backend for Arena {
         how: Attend,
     ) -> Attended<Tensor> {
         if how.key.is_some() {
-            return self.cpu.attend(q, kv, of, how); // dropout is the training's
+            return self.cpu.attend(q, kv, of, how); // dropout is for training only
         }
         let [context, map] = self.run(|b| {
             let [q, k, v] = [q, &kv.k, &kv.v].map(|x| load(b, x));
@@ -248,7 +248,7 @@ impl Decode for Arena {
     }
 }
 
-/// The CPU's.
+/// Training runs on the CPU.
 impl Train for Arena {
     fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
         self.cpu.tensor(data, shape)

@@ -1,5 +1,5 @@
-//! The core as a library in the hands of a stranger: whatever sizes, numbers, tokens, texts, bytes and addresses it is
-//! given, it answers, in an error or a translation that keeps its promises. Where overflows are checked, there is none.
+//! Hostile use of the core as a library: any sizes, numbers, tokens, texts, bytes and addresses give an error or a
+//! valid translation, without integer overflow where that is checked.
 
 use super::searches::configs;
 use a2d_core::config::{Config, Stack};
@@ -22,14 +22,14 @@ use std::task::Poll;
 
 const EXTREMES: [usize; 5] = [0, 1, 2, usize::MAX / 2, usize::MAX];
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
-/// The largest arena that is made.
+/// The largest arena that is allocated.
 const MOST_ARENA: usize = 1 << 20;
 
-/// Rounds of each campaign here, and in one that runs for minutes.
+/// Rounds of each test, and of the campaign, which runs for minutes.
 const ROUNDS: u64 = 150;
 const MANY: u64 = 8_000;
 
-/// Numbers out of a key, one after the other.
+/// A random number generator: its key and its position.
 struct Dice(u64, u32);
 
 impl Dice {
@@ -47,7 +47,7 @@ impl Dice {
     }
 }
 
-/// Bytes that begin `offset` after a multiple of 16.
+/// Bytes at `offset` from a multiple of 16.
 struct Placed {
     words: Words,
     offset: usize,
@@ -70,7 +70,8 @@ impl Placed {
     }
 }
 
-/// Small images of every kind: formats, norms, with a vocabulary of letters, with one of bytes, with shortlists.
+/// Small images of every kind: each format, pre-norm and post-norm, vocabularies with letters or byte fallback,
+/// shortlists.
 fn images() -> Vec<Vec<u8>> {
     let lines = ["der die das den dem", "the them then there"];
     let bytes = Vocab::learn_with(lines.into_iter(), 290, true).expect("a vocabulary");
@@ -98,7 +99,7 @@ fn images() -> Vec<Vec<u8>> {
     all
 }
 
-/// What may come of a translation by numbers that a stranger wrote.
+/// Asserts that an error is one that hostile weights may cause.
 fn harmless<T>(result: Result<T, Error>) -> Option<T> {
     match result {
         Ok(done) => Some(done),
@@ -107,7 +108,7 @@ fn harmless<T>(result: Result<T, Error>) -> Option<T> {
     }
 }
 
-/// Translates tokens, at once and by steps, and text; whether anything came of it.
+/// Translates tokens, at once and in steps, and text; returns whether there was a translation.
 fn translate<const N: usize>(
     model: &Model<'_, N>,
     arena: &mut [u8],
@@ -126,7 +127,7 @@ fn translate<const N: usize>(
         assert!(!tokens.iter().any(foreign), "{tokens:?}");
         let mut job = translator.start_tokens(source).expect("the same tokens");
         let mut steps = Vec::new();
-        // Each layer and step once, and each token once more: an end comes.
+        // One poll for each layer and step, and one more for each token: the search must end.
         let most = 2 * (limits.target.min(1 << 10) + 2) + model.config().encoder.layers + 4;
         let ended = (0..most).any(|_| match job.poll().expect("the same numbers") {
             Poll::Pending => false,
@@ -158,7 +159,7 @@ fn translate<const N: usize>(
     whole.is_some()
 }
 
-/// What limits and an arena must come to, before anything is translated.
+/// The error that limits and an arena must give before any translation.
 fn refused(limits: &Limits, needed: usize, arena: &[u8]) -> Option<Error> {
     let missing = needed.saturating_sub(arena.len());
     match () {
@@ -244,7 +245,7 @@ fn tokens_out_of_range_are_refused_by_name() {
     }
 }
 
-/// Bytes as they lie in files: text, and what only looks like it.
+/// Random bytes: valid text, and invalid UTF-8.
 fn bytes(dice: &mut Dice) -> Vec<u8> {
     const PARTS: [&[u8]; 22] = [
         b"der",
@@ -255,7 +256,7 @@ fn bytes(dice: &mut Dice) -> Vec<u8> {
         b"\r\n",
         b"\x7f",
         b"\xef\xbf\xbd",
-        b"\xed\xa0\x80", // a surrogate alone
+        b"\xed\xa0\x80", // a lone surrogate
         b"\xed\xa0\xbd\xed\xb8\x80",
         b"\xc0\x80",
         b"\xf4\x90\x80\x80",
@@ -272,7 +273,7 @@ fn bytes(dice: &mut Dice) -> Vec<u8> {
     ];
     let length = dice.below(40);
     let mut bytes: Vec<u8> = (0..length).flat_map(|_| dice.of(&PARTS)).copied().collect();
-    // A third is text.
+    // A third is valid text.
     if dice.below(3) == 0 {
         bytes = String::from_utf8_lossy(&bytes).into_owned().into_bytes();
     }
@@ -340,7 +341,7 @@ fn endless_texts_take_a_moment() {
     }
 }
 
-/// Makes an image's checksum right.
+/// Repairs the length and the checksum of an image.
 fn repair(image: &mut [u8]) {
     if image.len() >= 20 {
         let len = image.len() as u32;
@@ -350,7 +351,7 @@ fn repair(image: &mut [u8]) {
     }
 }
 
-/// Opens an image and does with it all that there is to do; how far that came: opened, with an arena, translated.
+/// Opens an image and uses all of it; returns which stages were reached: opened, given an arena, translated.
 fn used(image: &[u8], dice: &mut Dice) -> [u64; 3] {
     let placed = Placed::new(image, dice.of(&[0, 0, 0, 0, 4, 8, 1, 2]));
     assert!(stream_bytes(placed.bytes()) >= 9);
@@ -386,7 +387,7 @@ fn used(image: &[u8], dice: &mut Dice) -> [u64; 3] {
     [1, 1, u64::from(done)]
 }
 
-/// Changes an image where it hurts: words of header, sections, configuration and directory become extremes.
+/// Replaces words of header, sections, configuration and directory by extreme values.
 fn edited(image: &[u8], dice: &mut Dice) -> Vec<u8> {
     const WORDS: [u32; 16] = [
         0,
@@ -407,7 +408,7 @@ fn edited(image: &[u8], dice: &mut Dice) -> Vec<u8> {
         u32::MAX,
     ];
     let mut image = image.to_vec();
-    // Sections begin at 16, in front of the weights: so most of what says something lies early.
+    // Header, section table and configuration come before the weights, so most edits are early.
     let early = image.len().min(if dice.below(4) == 0 { usize::MAX } else { 1024 });
     for _ in 0..1 + dice.below(3) {
         let at = dice.below(early) / 4 * 4;
@@ -448,7 +449,7 @@ fn images_that_lie_are_refused_or_run() {
     assert!(opened > 100 && done > 100, "{opened} open, {done} translate: too few to say anything");
 }
 
-/// Images whose numbers are none, or as large as numbers are.
+/// Images with weights of NaN, infinity and the largest and smallest numbers.
 fn hostile_weights(rounds: u64) -> [u64; 3] {
     const WORDS: [u32; 8] =
         [0x7fc0_0000, 0x7f80_0000, 0xff80_0000, 0x7f7f_ffff, 0xff7f_ffff, 1, 0x8000_0000, u32::MAX];
@@ -461,7 +462,7 @@ fn hostile_weights(rounds: u64) -> [u64; 3] {
             let (word, log) = (dice.of(&WORDS), dice.below(12));
             let every = 1 + dice.below(1 << log);
             let mut image = image.clone();
-            // The weights are last but for a shortlist, which may be damaged too.
+            // Only a shortlist follows the weights; it may be damaged too.
             let words = image[from / 4 * 4..].chunks_exact_mut(4).skip(dice.below(every));
             words.step_by(every).for_each(|bytes| bytes.copy_from_slice(&word.to_le_bytes()));
             repair(&mut image);

@@ -1,4 +1,5 @@
-//! A line out for each line in, whatever a model would rather write: on the host, all of n-best, and from images.
+//! One line of output for each line of input, even if a model prefers control characters: on the host, for all of
+//! n-best, and from images.
 
 use a2d_core::config::Config;
 use a2d_core::image::Format;
@@ -17,7 +18,7 @@ const LINES: [&str; 7] =
     ["der die das", "eine — eins", "", "the them then", "é🙂", "den dem", "there"];
 const BEAM: usize = 3;
 
-/// A vocabulary that spells bytes, and a random model that likes control characters best.
+/// A vocabulary with byte fallback, and a random model that prefers control characters.
 fn random(seed: u64) -> (Vocab, Config, Vec<Vec<f32>>) {
     let vocab = Vocab::learn_with(LINES.into_iter(), 300, true).expect("a vocabulary");
     let size = vocab.len();
@@ -32,7 +33,7 @@ fn random(seed: u64) -> (Vocab, Config, Vec<Vec<f32>>) {
     (vocab, config, weights)
 }
 
-/// Whether a token is a byte that is a control character.
+/// Whether a token is the byte of a control character.
 fn is_control(id: u32) -> bool {
     (4..260).contains(&id) && ((id - 4) as u8).is_ascii_control()
 }
@@ -47,8 +48,7 @@ fn options(beam: usize) -> translate::SearchOptions {
     }
 }
 
-/// All hypotheses of each line as the host finds them, after a search that may write anything has written control
-/// characters.
+/// All hypotheses of each line on the host. Asserts first that an unrestricted search writes control characters.
 fn on_host(seed: u64, beam: usize) -> Vec<Vec<(String, f32)>> {
     let (vocab, config, weights) = random(seed);
     let mut b = Cpu::new(1);
@@ -64,7 +64,7 @@ fn on_host(seed: u64, beam: usize) -> Vec<Vec<(String, f32)>> {
     found.map(|line| line.into_iter().map(|t| (t.text, t.score)).collect()).collect()
 }
 
-/// [`on_host`] from an image, by the device's own search; also the tokens of all.
+/// [`on_host`] from an image, by the search of the device; checks the tokens too.
 fn from_image(seed: u64, beam: usize, format: Format, list: &[u8]) -> Vec<Vec<(String, f32)>> {
     let (vocab, config, weights) = random(seed);
     let tables = tables(&vocab).expect("tables");
@@ -94,7 +94,7 @@ fn from_image(seed: u64, beam: usize, format: Format, list: &[u8]) -> Vec<Vec<(S
     LINES.iter().map(&mut line).collect()
 }
 
-/// As many lines of text as went in, and as many hypotheses as the search keeps.
+/// Asserts one line of text per line of input, as many hypotheses as the search keeps, and no control character.
 fn check(found: &[Vec<(String, f32)>], beam: usize) {
     assert_eq!(found.len(), LINES.len());
     let best: String = found.iter().map(|line| format!("{}\n", line[0].0)).collect();

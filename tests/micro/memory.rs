@@ -1,14 +1,14 @@
-//! What a crate of one's own needs beside a translator: bytes that are aligned, buffers that are large enough, one error.
+//! What an application crate needs besides a translator: aligned bytes, buffers that are large enough, one error type.
 
 use a2d_core::image::{self, Error as Image, stream_bytes};
 use a2d_core::micro::{Arena, Error, Limits, Model, Options, Translator};
 use a2d_core::token::{Error as Token, Part};
 
-/// Bytes around them that would push images off their places.
+/// Bytes that would misalign images next to them.
 static ODD: [u8; 3] = [1, 2, 3];
 static NANO: &[u8] = a2d_core::include_image!("../../fixtures/nano/nano.a2d");
 const LIMITS: Limits = Limits { source: 11, target: 14, beam: 1, int8_cache: true };
-/// As an array's length wants it.
+/// A constant, as the length of an array requires.
 const PIECE: usize = stream_bytes(NANO);
 
 #[test]
@@ -29,7 +29,7 @@ fn a_buffer_of_constant_length_has_room_for_every_piece_of_a_stream() {
     for id in 0..tokenizer.len() as u32 {
         tokenizer.stream().push(id, &mut [0; PIECE]).expect("room");
     }
-    // What is no image has no long pieces, and no panic.
+    // Bytes that are not an image give a short length, without a panic.
     for len in [0, 1, 31, 32, 47, 48, 200, NANO.len() - 1] {
         assert!((9..=PIECE).contains(&stream_bytes(&NANO[..len])), "{len}");
     }

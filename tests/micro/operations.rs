@@ -1,5 +1,5 @@
-//! The arena backend's operations on shapes, tensors and numbers that do not fit: a fault is latched, nothing panics, and
-//! nothing takes long.
+//! Operations of the arena backend on shapes, tensors and numbers that do not fit: a fault is latched, nothing panics,
+//! and nothing takes long.
 
 use a2d_core::allow::{Allow, End, Forbidden};
 use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv};
@@ -12,14 +12,14 @@ use a2d_core::shape::Shape;
 use a2d_host::translate::image;
 use a2d_tests::helpers::image::Parameters;
 
-/// Rounds of 12 operations each: here, and in a campaign.
+/// Rounds of 12 operations each: in the test, and in the campaign.
 const ROUNDS: u64 = 20_000;
 const MANY: u64 = 10_000_000;
 
 /// Sizes that often fit each other, and others that fit nothing.
 const SIZES: [usize; 12] = [0, 1, 2, 3, 8, 8, 8, 24, 1 << 16, 1 << 32, usize::MAX / 2, usize::MAX];
 
-/// What is at hand.
+/// A backend and the tensors and indices made so far.
 struct Desk<'m, 'w> {
     b: Micro<'m, 'w>,
     key: u64,
@@ -54,12 +54,12 @@ impl Desk<'_, '_> {
         Parameter::new([0, 1, 2, 3, 4, 5, 6, 99, u16::MAX][self.below(9)])
     }
 
-    /// Gain or bias, most often.
+    /// A parameter, usually one that fits as gain or bias.
     fn vector(&mut self) -> Parameter {
         if self.few() == 0 { self.parameter() } else { Parameter::new(4) }
     }
 
-    /// Takes a tensor away.
+    /// Takes a random tensor.
     fn tensor(&mut self) -> Slot {
         match self.tensors.len() {
             0 => self.b.tensor(&[1.0; 8], Shape::matrix(1, 8)),
@@ -97,7 +97,7 @@ impl Desk<'_, '_> {
         Grid { spans, sentences: 1, queries, keys, area, causal: self.few() == 0, first: 0 }
     }
 
-    /// One operation; what it gives is at hand for the next.
+    /// Runs a random operation; later ones can use its result.
     fn step(&mut self) {
         let (w, v, gain) = (self.parameter(), self.vector(), self.vector());
         let made = match self.below(18) {
@@ -207,7 +207,7 @@ impl Desk<'_, '_> {
     }
 }
 
-/// Parameters that the sizes fit: a table, matrices of each format, vectors; some numbers are none.
+/// Parameters that fit the sizes: a table, matrices of each format, vectors. Some numbers are NaN.
 fn parameters() -> Parameters {
     let mut all = Parameters::default();
     let floats = |n: u32| -> Vec<u8> {
@@ -223,7 +223,7 @@ fn parameters() -> Parameters {
     all
 }
 
-/// Rounds of operations, and how many left no fault.
+/// Runs rounds of operations; returns how many operations left no fault.
 fn rounds(count: u64) -> u64 {
     let parameters = parameters();
     let mut sound = 0;

@@ -1,4 +1,4 @@
-//! Quantised products against the same numbers in double precision.
+//! Quantised products, compared with the same products in f64.
 
 use a2d_core::backend::{Backend, Device};
 use a2d_core::image::{Format, GROUP, Weight};
@@ -12,12 +12,12 @@ use a2d_tests::helpers::image::Parameters;
 const SIZES: [[usize; 3]; 6] =
     [[1, 1, 1], [3, 5, 7], [4, 32, 9], [5, 64, 33], [9, 100, 3], [2, 257, 20]];
 
-/// `n` numbers in `[-1, 1)` that look random.
+/// `n` pseudorandom numbers in `[-1, 1)`.
 pub fn noise(key: u64, n: usize) -> Vec<f32> {
     (0..n as u32).map(|i| 2.0 * rng::uniform(key, i) - 1.0).collect()
 }
 
-/// A weight's bytes as an image has them.
+/// The bytes of a weight in an image.
 fn packed(data: &[f32], cols: usize, format: Format) -> Words {
     let (mut numbers, scales) = match format {
         Format::F32 => (data.iter().flat_map(|x| x.to_le_bytes()).collect(), Vec::new()),
@@ -29,7 +29,7 @@ fn packed(data: &[f32], cols: usize, format: Format) -> Words {
     Words::new(&numbers)
 }
 
-/// The numbers that a weight stands for.
+/// The dequantised numbers of a weight.
 fn unpacked(w: &Weight<'_>) -> Vec<f32> {
     let mut out = vec![f32::NAN; w.shape().len()];
     for (row, out) in out.chunks_mut(w.shape().cols()).enumerate() {
@@ -69,7 +69,7 @@ fn weights_are_near_what_they_stand_for() {
                     let most = row.iter().fold(0.0f32, |most, x| most.max(x.abs()));
                     let squares = |step: f32| row.len() as f32 * step * step;
                     let error: f32 = row.iter().zip(got).map(|(x, y)| (x - y) * (x - y)).sum();
-                    // Half a step each; int4's scale is two bytes.
+                    // Half a step for each number; the scale of int4 is rounded to two bytes.
                     assert!(error <= squares(0.51 * most / levels), "{format:?} {cols}");
                 }
             }

@@ -1,4 +1,4 @@
-//! Searches on images: those of the CPU backend, whole or in steps, alone or one after the other.
+//! Searches on images give what the CPU backend gives, at once or in steps, alone or one after the other.
 
 use a2d_core::batch::Layout;
 use a2d_core::config::Config;
@@ -14,7 +14,7 @@ use std::task::Poll;
 pub const LENGTHS: [usize; 8] = [6, 1, 9, 4, 3, 5, 2, 7];
 pub const TARGET: usize = 11;
 
-/// Options whose longest translation is the source's tokens, EOS included, plus 2.
+/// Options that limit a translation to the number of source tokens, EOS included, plus 2.
 pub fn options() -> Options {
     Options { length_penalty: 0.8, max_length_a: 1.0, max_length_b: 2.0, cut: false }
 }

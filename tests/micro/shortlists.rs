@@ -51,7 +51,7 @@ fn only_what_is_listed_is_written() {
     let sources = sentences(9, &LENGTHS, 19);
     for config in configs() {
         let target = config.target_vocabulary as u16;
-        // Each source token has two tokens of its own, some of them shared.
+        // Each source token lists two target tokens; some are in several lists.
         let list =
             |id: u16| (id > 3).then(|| vec![4 + id % (target - 4), 4 + (id * 7) % (target - 4)]);
         let lists: Vec<Vec<u16>> = (0..19).map(|id| list(id).unwrap_or_default()).collect();
@@ -72,7 +72,7 @@ fn only_what_is_listed_is_written() {
 fn the_arena_is_as_large_as_lists_that_do_not_overlap() {
     let config = configs()[1];
     let lists: Vec<Vec<u16>> = (0..19).map(|id| if id < 3 { vec![] } else { vec![id] }).collect();
-    // The end of the sentence counts as a source token, and has no entry here.
+    // EOS counts as a source token; its list is empty here.
     let weights = weights(&config, 32);
     let image = listed(&config, &weights, Format::F32, &[0, 1, 2, 3, 18], &lists);
     let model: Model<'_> = Model::new(image.bytes()).expect("an image");

@@ -1,4 +1,4 @@
-//! Text in, text out: the same as tokens in, tokens out, with the vocabulary around them.
+//! Translating text gives the same as encoding it, translating the tokens and decoding.
 
 use a2d_core::config::Config;
 use a2d_core::image::Format;
@@ -51,7 +51,7 @@ fn text_is_its_tokens_translated() {
     }
 }
 
-/// The translation as it comes, token by token.
+/// The translation, streamed token by token.
 fn streamed(model: &Model<'_>, translator: &mut Translator<'_, '_>, line: &str) -> String {
     let mut stream = model.tokenizer().expect("a vocabulary").stream();
     let mut job = translator.start(line).expect(line);

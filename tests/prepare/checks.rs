@@ -1,4 +1,4 @@
-//! Every flaw that a corpus can have, what is said of it, and what is done about it.
+//! Every check of a corpus: what is reported, cleaned or refused.
 
 use super::{found, misuse, prepared, quickstart_lines, workshop};
 use a2d_host::data::corpus::Corpus;
@@ -10,7 +10,7 @@ use a2d_host::system::text::read_lines;
 use std::fs;
 use std::path::Path;
 
-/// Good pairs, so that flaws are few.
+/// Pairs without flaws.
 fn good(pairs: usize) -> [Vec<Vec<u8>>; 2] {
     ["de", "en"].map(|lang| {
         let lines = quickstart_lines(&format!("valid.{lang}"));
@@ -24,7 +24,7 @@ fn put(folder: &Path, name: &str, [source, target]: &[Vec<Vec<u8>>; 2]) {
     }
 }
 
-/// Thirty good pairs and after them these.
+/// Writes thirty good pairs and `flaws` after them.
 fn with(folder: &Path, name: &str, flaws: &[(&[u8], &[u8])]) {
     let mut text = good(30);
     for (source, target) in flaws {
@@ -34,7 +34,7 @@ fn with(folder: &Path, name: &str, flaws: &[(&[u8], &[u8])]) {
     put(folder, name, &text);
 }
 
-/// One flaw each.
+/// Pairs with one flaw each.
 const FLAWS: [(Check, &str, &str); 21] = [
     (Check::Empty, "", "lost"),
     (Check::Empty, "blank", " \t"),
@@ -84,7 +84,7 @@ fn every_flaw_is_found_and_no_other() {
         let wanted = FLAWS.iter().enumerate().filter(|(_, flaw)| flaw.0 == check);
         let mut wanted: Vec<_> = wanted.map(|(i, _)| 31 + i).collect();
         if [Check::NearDuplicate, Check::Ambiguous].contains(&check) {
-            // The first of the two is as good as any.
+            // The first of the two pairs is not reported.
             wanted.remove(0);
         }
         assert_eq!(found(train, check), wanted, "{check:?}: {told}");
@@ -109,7 +109,7 @@ fn the_report_is_in_the_folder() {
     assert_eq!((&finding["check"], &finding["count"]), (&"identical".into(), &1.into()));
     assert_eq!(finding["samples"][0]["target"], "Kopie hier ");
     assert_eq!(finding["samples"][0]["line"], 33);
-    // Nobody needs it to train.
+    // Training does not need the report.
     fs::remove_file(request.out.join("report.json")).unwrap();
     assert!(up_to_date(&request));
 }
@@ -125,7 +125,7 @@ fn cleaning_leaves_out_what_is_flawed_and_nothing_else() {
     let corpus = Corpus::open(&request.out.join("train.bin")).unwrap();
     let target = |i| vocab.decode(&corpus.pair(i).unwrap().1).unwrap();
     assert_eq!((target(32), target(33)), ("first".into(), "second".into()));
-    // What is measured on stays as it is.
+    // The test text is not cleaned.
     let test = &report.splits[2];
     assert_eq!((test.lines, test.kept, test.flawed), (2, 2, 2));
     assert!(
@@ -134,7 +134,7 @@ fn cleaning_leaves_out_what_is_flawed_and_nothing_else() {
     );
     assert!(up_to_date(&clean) && !up_to_date(&request));
 
-    // The vocabulary knows only what is left; of lengths in tokens it cannot know.
+    // The vocabulary is learnt from what is kept, and from unbalanced pairs: lengths in tokens are not known yet.
     let learnt = [Check::NearDuplicate, Check::Ambiguous, Check::Unbalanced];
     let flaws = FLAWS.iter().filter(|flaw| learnt.contains(&flaw.0));
     let flaws: Vec<_> = flaws.map(|(_, s, t)| (s.as_bytes(), t.as_bytes())).collect();
@@ -143,7 +143,7 @@ fn cleaning_leaves_out_what_is_flawed_and_nothing_else() {
     assert_eq!(again.vocabulary, report.vocabulary);
 }
 
-/// What is measured on is scored whole, whatever its lines are like.
+/// The test text is scored whole, whatever its lines are like.
 #[test]
 fn lines_of_a_test_are_scored_though_the_loss_lacks_them() {
     let (folder, request) = workshop();
@@ -176,7 +176,7 @@ fn strictness_is_one_line_and_nothing_but_the_report() {
     }
     let left: Vec<_> = fs::read_dir(&request.out).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(left, [report]);
-    // A share that is borne, and what is cleaned away.
+    // Flaws up to the allowed share pass, and so do flaws that are cleaned.
     prepared(&PrepareRequest { strict: Some(100.0), ..request.clone() });
     assert!(up_to_date(&request), "how strict it was does not matter later");
     let before = fs::read(request.out.join("data.json")).unwrap();
@@ -242,7 +242,7 @@ fn lines_are_counted_across_what_is_read_at_once() {
     let mut text = ["Satz", "sentence"].map(|side| (0..40_000).map(|i| number(i, side)).collect());
     for side in &mut text {
         let side: &mut Vec<Vec<u8>> = side;
-        // The last line has no end that a carriage return would belong to.
+        // The last line has no line ending, so a carriage return would be part of it.
         side[39_999] = side[3].clone();
         side[39_999].pop();
         side[20_000] = side[16_384].clone();
@@ -257,7 +257,7 @@ fn lines_are_counted_across_what_is_read_at_once() {
         assert_eq!(vocab.decode(&source).unwrap(), format!("Satz {i}"));
         assert_eq!(vocab.decode(&target).unwrap(), format!("sentence {i}"));
     }
-    // Counted to the end, though it is clear before.
+    // Lines are counted to the end, even if the difference is known before.
     fs::write(folder.path().join("train.en"), "one\ntwo").unwrap();
     let message = misuse(run(&request, &mut Vec::new()));
     assert!(message.contains("train.de has 40000 lines"), "{message}");

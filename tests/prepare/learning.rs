@@ -1,4 +1,4 @@
-//! Vocabularies of text that is unlike sentences: many pieces, long lines, pairs that are left out.
+//! Learning vocabularies from unusual text: many pieces, long lines, pairs that are left out.
 
 use super::{both_sides, learn, prepared, quickstart_lines, workshop};
 use a2d_core::rng::scramble;
@@ -9,7 +9,7 @@ use a2d_host::export::tokenizer::tables;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// A word of five syllables, another one for every number below 75 to the power of 5.
+/// A word of five syllables, a different one for every number below 75 to the power of 5.
 fn word(number: u64) -> String {
     let syllable = |i| (number.wrapping_mul(7_919) / 75_u64.pow(i) % 75) as usize;
     let syllables = (0..5).map(syllable);
@@ -17,7 +17,7 @@ fn word(number: u64) -> String {
     syllables.flat_map(letters).collect()
 }
 
-/// Text without spaces.
+/// Random text without spaces.
 fn noise(length: usize) -> String {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     (0..length as u64).map(|i| char::from(letters[(scramble(i) % 64) as usize])).collect()

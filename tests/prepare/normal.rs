@@ -1,4 +1,4 @@
-//! Text that is normalised, and what is said of it.
+//! Normalisation of text, and its report.
 
 use super::{found, prepared, workshop};
 use a2d_host::data::corpus::Corpus;
@@ -10,7 +10,7 @@ use a2d_host::system::text::read_lines;
 use std::fs;
 use std::path::Path;
 
-/// Puts pairs behind those of a text, from line 301 of the training text and 101 of the others.
+/// Appends pairs to a text, from line 301 of the training text and 101 of the others.
 fn add(folder: &Path, name: &str, pairs: &[(&str, &str)]) {
     for (side, lang) in ["de", "en"].into_iter().enumerate() {
         let path = folder.join(format!("{name}.{lang}"));
@@ -40,7 +40,7 @@ fn what_normalisation_changes_is_counted_and_mended() {
     add(folder.path(), "test", &PAIRS[..1]);
     let (report, told) = prepared(&request);
     let train = &report.splits[0];
-    // The blank side has a space that is none, and so is changed twice.
+    // The blank side has a no-break space and an invisible character, so it counts twice.
     assert_eq!(train.normalized, Normalized { spaces: 4, invisible: 6, composition: 1 }, "{told}");
     assert_eq!(report.splits[1].normalized, Normalized::default());
     assert_eq!(report.splits[2].normalized, Normalized { invisible: 1, ..Normalized::default() });
@@ -65,7 +65,7 @@ fn what_normalisation_changes_is_counted_and_mended() {
     let wanted =
         ["ganz am Anfang", "zwei Wörter", "weiches Trennzeichen", "Schön", "ein Ton", "ﬁnster"];
     assert_eq!(sources, wanted);
-    // What is measured on stays as it is.
+    // The text for scoring is not normalised.
     let copy = read_lines(&request.out.join("test.source")).unwrap();
     assert_eq!(copy[100], PAIRS[0].0);
 }

@@ -1,4 +1,4 @@
-//! Reading what sacreBLEU answered.
+//! Reads the answers of sacreBLEU.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ pub fn streams(value: &Value) -> Vec<Vec<String>> {
     list(value).iter().map(strings).collect()
 }
 
-/// The metric that a line of arguments asks for, its name first.
+/// The metric of a line of arguments that begins with its name.
 pub fn metric(options: &str, sentence: bool) -> Box<dyn Metric> {
     let (metrics, options) = parsed(options);
     let mut options = options;
@@ -55,7 +55,7 @@ pub fn versionless(line: &str) -> String {
     format!("{settings} = {rest}")
 }
 
-/// How far from sacreBLEU's a number may be, whatever its size.
+/// Whether a number equals that of sacreBLEU, within an absolute tolerance.
 pub fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9
 }

@@ -1,4 +1,4 @@
-//! Corpora and all their lines, by all metrics.
+//! Corpus scores and sentence scores of all metrics.
 
 use a2d_host::score::{Score, bleu, chrf, corpus, sentences};
 use a2d_host::system::error::Error;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::answers::{close, fixture, list, metric, streams, strings, text, versionless};
 
-/// How the scores of a case differ from what `answer` expects, if they do.
+/// The differences of the scores of a case from what `answer` expects.
 fn differences(case: &Value, answer: &Value) -> Vec<String> {
     let hypotheses = strings(&case["hypotheses"]);
     let references = streams(&case["references"]);
@@ -31,7 +31,7 @@ fn differences(case: &Value, answer: &Value) -> Vec<String> {
     differences
 }
 
-/// To every digit that is printed, with any number of decimal places up to six.
+/// Whether a sentence has the expected score, also as printed with up to six decimal places.
 fn same_sentence(score: &Score, expected: f64, detail: &str) -> bool {
     let printed = |x: f64| [1, 2, 4, 6].map(|places| format!("{x:.places$}"));
     close(score.score, expected)

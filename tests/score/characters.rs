@@ -1,22 +1,22 @@
-//! Tokenisers, on every character there is.
+//! Tokenisers, on characters of all of Unicode.
 
 use a2d_host::score::MetricOptions;
 use a2d_host::score::tokenize::{Tercom, Tokenizer, words};
 
 use crate::answers::{fixture, list, parsed, text};
 
-/// A line with the character in all kinds of places.
+/// A line with `c` in different places.
 fn line(c: char) -> String {
     format!("a{c}b 1{c}2 {c}c{c} 3{c}d{c}4{c}")
 }
 
-/// What is between white space in the line of a character, `?` standing for it.
+/// The tokens of the line of `c`, with `?` in place of `c`.
 fn shape(c: char, space: impl Fn(&str) -> String) -> String {
     let spaced = space(&line(c));
     words(&spaced).collect::<Vec<_>>().join("|").replace(c, "?")
 }
 
-/// How far apart the characters are that are looked at within a range; its ends always are.
+/// The step between the characters of a range that are checked; both ends always are.
 const STEP: usize = 61;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What `host score` reads, prints and refuses.
+//! `host score`: input, output and errors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ fn request(hypothesis: &Path, references: &[&Path], metrics: &[&str]) -> ScoreRe
     }
 }
 
-/// What is printed.
+/// The printed output.
 fn output(request: &ScoreRequest) -> Result<String, Error> {
     let mut out = Vec::new();
     command::run(request, &mut out)?;

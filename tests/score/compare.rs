@@ -1,4 +1,4 @@
-//! What `host compare` reads, prints and refuses.
+//! `host compare`: input, output and errors.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ const REFERENCE: &str =
 const BASELINE: &str = "the cat sat on a mat\na dog ran off\nit is good day\nno\nyes we do it\n";
 const BETTER: &str = "the cat sat on the mat\na dog ran\nit is a good day\nno\nyes we do it\n";
 
-/// A reference `ref` and the systems `a`, `b` and `a2`, the same as `a`.
+/// A reference `ref`, and the systems `a`, `b` and `a2`, which is a copy of `a`.
 fn desk() -> Files {
     let files = Files::new();
     files.write("ref", REFERENCE);
@@ -25,7 +25,7 @@ fn desk() -> Files {
     files
 }
 
-/// What a command line asks for, its files being in the folder.
+/// The request of a command line; `./name` is a file of the folder.
 fn request(files: &Files, line: &str) -> CompareRequest {
     let mut words = vec!["host".to_owned(), "compare".to_owned()];
     words.extend(line.split(' ').map(|word| match word.strip_prefix("./") {
@@ -88,11 +88,11 @@ fn lists_have_unrounded_numbers() {
     assert!(better["signature"].as_str().unwrap().contains("|ar:10000|seed:12345|"));
 }
 
-/// The p-value of a difference of 0 is sacreBLEU's, but nothing is significant about it.
+/// A difference of 0 has the p-value of sacreBLEU, but no significance star.
 #[test]
 fn the_same_translations_have_no_star() {
     let files = desk();
-    // Another text that BLEU has no eye for.
+    // A text with other white space has the same BLEU.
     files.write("spaced", BASELINE.replace(' ', "  "));
     for test in ["--paired-bootstrap", "--approximate-randomisation"] {
         let line =
@@ -117,7 +117,7 @@ fn the_same_translations_have_no_star() {
     }
 }
 
-/// Where systems differ, a star says whether that is more than chance.
+/// A star marks a significant difference.
 #[test]
 fn a_significant_difference_has_a_star() {
     let files = Files::new();

@@ -1,4 +1,4 @@
-//! Significance, draw by draw as numpy draws and to the digit as sacreBLEU computes.
+//! Significance tests: random numbers equal those of numpy, results equal those of sacreBLEU.
 
 use a2d_host::score::significance::{Outcome, approximate_randomisation, paired_bootstrap};
 use a2d_host::score::{Coin, Pcg64, Table};
@@ -39,7 +39,7 @@ fn outcomes(comparison: &Value, options: &str) -> Vec<Outcome> {
     }
 }
 
-/// Score, mean, half the interval and p-value.
+/// Score, mean, half the width of the interval, and p-value.
 fn numbers(outcome: &Outcome) -> [Option<f64>; 4] {
     let interval = outcome.interval;
     [

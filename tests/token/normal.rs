@@ -10,7 +10,7 @@ use std::time::Instant;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, decompose_canonical};
 
-/// Some text with vocabularies of every normalisation.
+/// The quickstart, with a vocabulary of each normalisation.
 static FORMS: LazyLock<[Pair; 3]> = LazyLock::new(|| {
     let forms = [LineForm::None, LineForm::Nfc, LineForm::Nfkc];
     forms.map(|form| Pair::learn("quickstart", &QUICKSTART, 2000, true, form))
@@ -20,7 +20,7 @@ fn normal(form: LineForm, line: &str) -> String {
     form.apply(line, &mut String::new()).to_owned()
 }
 
-/// The rule once more, step by step.
+/// NFC normalisation written step by step.
 fn stepwise(line: &str) -> String {
     let spaces = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\
                   \u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}▁";
@@ -33,7 +33,7 @@ fn stepwise(line: &str) -> String {
     composed.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Host and device make the same tokens of a line, and those spell the normalised line.
+/// Asserts that host and device encode a line alike, and that the tokens decode to the normalised line.
 #[track_caller]
 fn check(line: &str) {
     let nfc = &FORMS[1];
@@ -46,7 +46,7 @@ fn check(line: &str) {
     assert_eq!(normal(LineForm::Nfc, &expected), expected, "{line:?}");
 }
 
-/// Characters that mean something to a normalisation.
+/// Characters that normalisation changes or that change its result.
 static HARD: LazyLock<Vec<char>> = LazyLock::new(|| {
     let mut marks: BTreeMap<u8, Vec<char>> = BTreeMap::new();
     let mut hard: Vec<char> =
@@ -100,7 +100,7 @@ fn random_sequences_of_hard_characters_are_normalised_alike() {
     for number in 0..60_000 {
         let key = rng::derive(5000, number);
         let length = [3, 6, 20, 80][rng::bits(key, 0) as usize % 4];
-        // Some lines are all marks.
+        // Some lines have marks only.
         let some = [HARD.len(), HARD.len(), 40][rng::bits(key, 1) as usize % 3];
         let start = rng::bits(key, 2) as usize % (HARD.len() - some + 1);
         let hard = &HARD[start..start + some];
@@ -124,7 +124,7 @@ fn as_many_marks_as_one_likes_are_in_order() {
     assert!(start.elapsed().as_secs() < 20);
 }
 
-/// A line that looks like another.
+/// A change to a line that does not show.
 type Mangling = (&'static str, fn(&str) -> String);
 
 const MANGLINGS: [Mangling; 11] = [
@@ -152,7 +152,7 @@ fn lines_that_look_equal_have_equal_tokens() {
             assert_eq!(nfc.vocab.encode(&mangled).unwrap(), clean, "{what}: {line}");
             assert_eq!(encode(&nfc.device, &mangled), clean, "{what}: {line}");
             assert_eq!(nfkc.vocab.encode(&mangled).unwrap(), nfkc.vocab.encode(line).unwrap());
-            // A vocabulary without a normalisation reads what is written.
+            // A vocabulary without normalisation encodes the text as it is.
             let ids = old.vocab.encode(&mangled).unwrap();
             assert_eq!(encode(&old.device, &mangled), ids, "{what}: {line}");
             let written = mangled.replace(char::is_control, " ");
@@ -176,7 +176,7 @@ fn the_tables_say_the_normalisation() {
         assert_eq!([pair.tables[3], pair.tables[5]], [version, form.code()]);
     }
     let mut tables = FORMS[0].tables.to_vec();
-    // The first version has none.
+    // Version 1 has no normalisation.
     tables[5] = 1;
     assert!(Tokenizer::new(&tables).is_err());
     tables[3] = VERSION;

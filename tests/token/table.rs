@@ -1,4 +1,4 @@
-//! The core's table for NFC is that of the crate which the host uses.
+//! The core's table for NFC equals the one generated from the crate that the host uses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,12 +11,12 @@ fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../core/src/token/nfc/table.rs")
 }
 
-/// Where ideographs become others, each by a number of its own.
+/// Ranges of ideographs that decompose, each to one other ideograph.
 const IDEOGRAPHS: [(u32, u32); 2] = [(0xF900, 0xFB00), (0x2F800, 0x2FA20)];
-/// Hangul is computed.
+/// Hangul syllables, whose decomposition is computed.
 const SYLLABLES: std::ops::RangeInclusive<char> = '\u{AC00}'..='\u{D7A3}';
 
-/// What a character becomes at once: one other, or two and whether they become it again.
+/// One step of decomposition: to one character, or to two, with whether these compose again.
 enum Becomes {
     One(char),
     Two(char, char, bool),
@@ -28,7 +28,7 @@ fn decomposed(c: char) -> Vec<char> {
     all
 }
 
-/// All characters that become others, but for ideographs and Hangul.
+/// All characters that decompose, except ideographs and Hangul.
 fn mapped() -> BTreeMap<char, Becomes> {
     let chars = || ('\0'..=char::MAX).filter(|c| !SYLLABLES.contains(c) && !is_ideograph(*c));
     let all: BTreeMap<char, Vec<char>> =
@@ -54,7 +54,7 @@ fn is_ideograph(c: char) -> bool {
         && decomposed(c).len() == 1
 }
 
-/// A character of a plane in 16 bits.
+/// The lower 16 bits of a character of a plane.
 fn low(plane: u32, c: char) -> u16 {
     assert_eq!(u32::from(c) >> 16, plane, "{c}");
     u32::from(c) as u16
@@ -133,7 +133,7 @@ fn plane(out: &mut String, number: u32, mapped: &BTreeMap<char, Becomes>) {
     part("classes", classes.collect());
 }
 
-/// The file as it should be.
+/// The expected text of the file.
 fn table() -> String {
     let (major, minor, update) = UNICODE_VERSION;
     let mut out = format!(

@@ -1,4 +1,4 @@
-// What the page is drawn with: elements, numbers as text, colours, charts, heat maps.
+// Building blocks of the page: elements, number formats, colours, charts, heat maps.
 
 const body = document.body;
 body.dataset.errors = "0";
@@ -127,7 +127,7 @@ const scale = (name, low, high) => {
   return node;
 };
 
-// Whatever depends on sizes or colours is painted again when they change.
+// Painters: they redraw what depends on sizes or colours when these change.
 
 const painters = [];
 const paint = () => painters.forEach((painter) => painter());
@@ -153,7 +153,7 @@ const showTip = (x, y, ...content) => {
 };
 const hideTip = () => { tip.hidden = true; };
 
-// Charts: lines over updates or time, all with the same cross-hair.
+// Charts: lines over updates or time, with one cross-hair for all.
 
 const hidden = new Set();
 let byTime = false;
@@ -300,7 +300,7 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
 const charts = [];
 const redraw = () => charts.forEach((one) => one.draw());
 
-// Heat maps: cells on a canvas, with the pointer or the arrow keys telling values.
+// Heat maps: cells on a canvas; the pointer or the arrow keys show values.
 
 // `map`: { rows, cols, colour(r, c), tell(r, c), row(r), col(c), rowGap, colGap, label, most, pick }
 const heat = (canvas, map) => {

@@ -1,4 +1,4 @@
-// What the student learned from its teacher: the alignment of heads, and what the models look at.
+// The sections on alignment (teacher heads as mixtures of student heads) and on attention maps.
 
 // The alignment of heads.
 
@@ -152,7 +152,7 @@ const attention = () => {
 
   const views = () => {
     const of = (run, aligned) => sentence.views.find((view) => view.run === run && view.aligned === aligned);
-    // A model without a teacher is shown beside one that reads the same tokens.
+    // A model without a teacher is shown beside any teacher that reads the same tokens.
     const same = (view) => view.source.join() === of(student, false)?.source.join();
     const any = sentence.views.find((view) => runs[view.run].role === "teacher" && same(view))?.run;
     const teacher = runs[student].role === "teacher" ? null : runs[student].teacher ?? any;
@@ -162,7 +162,7 @@ const attention = () => {
       ["student", runs[student].label, of(student, false)],
     ].filter((entry) => entry?.[2]);
   };
-  // The student head that counts most for a teacher head, where an alignment says so.
+  // The student head of the largest weight for a teacher head, if the run has an alignment.
   const closest = (r) => {
     const matrix = runs[student].alignment?.[KINDS[kind][0]];
     if (!matrix || r >= matrix.rows) return null;
@@ -236,7 +236,7 @@ const attention = () => {
     };
     const count = teacher?.[KINDS[kind][0]].count;
     const rows = shown.find(([role]) => role === "aligned")?.[2][KINDS[kind][0]].count;
-    // With a teacher's own alignment between, rows are no heads of its.
+    // If the teacher has an alignment of its own, rows are not its heads.
     const follow = { heads: count && (!rows || rows === count) ? teacher[KINDS[kind][0]].heads : 0, says, pick };
     drawers = shown.map((entry) => panel(entry, follow));
     panels.replaceChildren(...drawers.map((one) => one.node));
@@ -246,7 +246,7 @@ const attention = () => {
     pick("teacher", first);
     if (!given(closest(first)) && !given(chosen[1])) pick("student", 0);
   };
-  // The map with the most on few cells: one that shows something.
+  // The most concentrated map, shown first.
   const sharpest = (map) => {
     const values = cells(map);
     const area = map.rows * map.cols;

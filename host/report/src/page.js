@@ -1,4 +1,4 @@
-// The sections of the page, and the order they come in.
+// The sections of the page, and their order.
 
 // The top of the page.
 
@@ -13,7 +13,7 @@ page.append(
   ].filter(given).join(" · ")),
   nav);
 
-// The same student without a teacher: made beside the run, or asked for.
+// The baseline of a run: the same student without a teacher, trained with the run or named on the command line.
 const baseline = (run) => {
   const beside = runs.find((other) => other.role === "alone" && other.label === `${run.label}/alone`);
   const own = ({ settings }) => JSON.stringify((settings || []).filter(([key]) => /^(model|train)\./.test(key)));
@@ -141,7 +141,7 @@ const curves = () => {
     el("div", { class: "charts" }, all.map(([options, found]) => chart(options, found))));
 };
 
-// Translations, with what differs from the reference.
+// Translations, with differences from the reference marked.
 
 const words = (text) => text.match(/[\p{L}\p{N}\p{M}'’-]+|[^\s\p{L}\p{N}]/gu) ?? [];
 const marked = (text, reference) => {
@@ -190,7 +190,7 @@ const translations = () => {
     el("div", { class: "samples" }, cards));
 };
 
-// Settings, and how to do it again.
+// Commands to run it again, and settings.
 
 const again = () => {
   const told = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
@@ -212,7 +212,7 @@ const again = () => {
       el("pre", {}, run.again)]));
   section("again", "Run it again", el("div", { class: "stack" }, cards));
 
-  // Several runs are compared among themselves; one, with what was made for it.
+  // Several runs are compared with each other, a single run with its teacher and its baseline.
   const set = (asked.length > 1 ? asked : runs).filter((run) => run.settings);
   if (!set.length) return;
   const keys = [...new Set(set.flatMap((run) => run.settings.map(([key]) => key)))];

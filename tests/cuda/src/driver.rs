@@ -1,6 +1,6 @@
-//! The driver's calls.
+//! The calls of the CUDA driver API.
 //!
-//! All work is done when it is asked for: streams have nothing to wait for.
+//! All work is synchronous: streams and events never wait.
 #![allow(non_snake_case, clippy::missing_safety_doc, clippy::too_many_arguments)]
 
 use crate::machine::Launch;
@@ -21,35 +21,35 @@ const INVALID_PTX: Result = 218;
 const NOT_FOUND: Result = 500;
 const LAUNCH_FAILED: Result = 719;
 
-/// The most shared memory of a block, as devices of compute capability 9 have it.
+/// The largest shared memory of a block at compute capability 9.0.
 const SHARED: c_uint = 232_448;
 
 static LAUNCHES: AtomicUsize = AtomicUsize::new(0);
 static MODULES: AtomicUsize = AtomicUsize::new(0);
-/// What went wrong for good.
+/// The sticky error of a lost device, or `SUCCESS`.
 static LOST: AtomicI32 = AtomicI32::new(SUCCESS);
 
-/// A module that was loaded; nobody unloads any.
+/// A loaded module; modules are never unloaded.
 struct Module {
     number: usize,
     kernels: Vec<Arc<Kernel>>,
 }
 
-/// A kernel's handle.
+/// The handle of a kernel.
 struct Function {
     module: usize,
-    /// None where nothing runs.
+    /// None if kernels are not run (`A2D_CUDA_RUN=0`).
     kernel: Option<Arc<Kernel>>,
-    /// The most shared memory that a launch may add.
+    /// The largest dynamic shared memory of a launch.
     shared: AtomicU32,
 }
 
-/// What needs no asking.
+/// The default of the largest dynamic shared memory.
 const SHARED_UNASKED: c_uint = 49152;
-/// The attribute that asks for more.
+/// The function attribute that raises it.
 const MAX_DYNAMIC_SHARED: c_int = 8;
 
-/// Leaves a call where the device is lost.
+/// Returns the error from a call if the device is lost.
 macro_rules! alive {
     () => {
         match LOST.load(Relaxed) {
@@ -65,7 +65,7 @@ fn lose(code: Result, what: &str) -> Result {
     code
 }
 
-// SAFETY, for all calls below: the caller gives pointers that may be written, as the driver's documentation has it.
+// SAFETY, for all calls below: callers pass pointers that are valid for writes, as the driver API requires.
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuInit(_: c_uint) -> Result {
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn cuDeviceTotalMem_v2(bytes: *mut usize, _: c_int) -> Res
     SUCCESS
 }
 
-/// What an H100 says.
+/// The attributes of an H100.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDeviceGetAttribute(
     value: *mut c_int,
@@ -115,12 +115,12 @@ pub unsafe extern "C" fn cuDeviceGetAttribute(
     _: c_int,
 ) -> Result {
     let found = match attribute {
-        // Threads of a block, and blocks, in each direction.
+        // Maximum threads per block, block dimensions, grid dimensions.
         1..=3 => 1024,
         4 => 64,
         5 => i32::MAX,
         6 | 7 => 65535,
-        // Shared memory of a block, the width of a warp, registers of a block, processors.
+        // Shared memory per block, warp size, registers per block, multiprocessors, threads per multiprocessor.
         8 => 49152,
         10 => 32,
         12 => 65536,
@@ -129,10 +129,10 @@ pub unsafe extern "C" fn cuDeviceGetAttribute(
         // Compute capability.
         75 => 9,
         76 => 0,
-        // Shared memory of a processor, and of a block that asks.
+        // Shared memory per multiprocessor, and per block with opt-in.
         81 => 233_472,
         97 => SHARED as c_int,
-        // Pools of memory.
+        // Memory pools are supported.
         115 => 1,
         _ => {
             eprintln!("cuda: attribute {attribute} is asked for and not known");
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
     if options().log {
         eprintln!("cuda: {bytes} bytes uploaded");
     }
-    // SAFETY: the device's side was found to lie in an allocation, the caller's is the caller's.
+    // SAFETY: the device range was checked to lie in an allocation; the host range is the caller's duty.
     unsafe { std::ptr::copy_nonoverlapping(from.cast::<u8>(), to as *mut u8, bytes) };
     SUCCESS
 }
@@ -248,7 +248,7 @@ pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(
     SUCCESS
 }
 
-/// Bytes before memory of the host's, that keep its size.
+/// Bytes before each host allocation; they store its size.
 const BEFORE: usize = 512;
 
 fn host_layout(size: usize) -> Option<Layout> {
@@ -258,7 +258,7 @@ fn host_layout(size: usize) -> Option<Layout> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemAllocHost_v2(to: *mut *mut c_void, size: usize) -> Result {
     let Some(layout) = host_layout(size) else { return OUT_OF_MEMORY };
-    // SAFETY: the layout has room for the size and what was asked for.
+    // SAFETY: the layout has room for the stored size and for `size` bytes.
     unsafe {
         let at = alloc_zeroed(layout);
         if at.is_null() {
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn cuMemAllocHost_v2(to: *mut *mut c_void, size: usize) ->
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemFreeHost(at: *mut c_void) -> Result {
-    // SAFETY: the call above gave it out, with its size before it.
+    // SAFETY: `cuMemAllocHost_v2` allocated it and stored its size before it.
     unsafe {
         let at = at.cast::<u8>().sub(BEFORE);
         let Some(layout) = host_layout(at.cast::<usize>().read()) else { return INVALID_VALUE };
@@ -328,7 +328,7 @@ pub unsafe extern "C" fn cuModuleLoadData(
     image: *const c_void,
 ) -> Result {
     alive!();
-    // SAFETY: an image is a text that a zero ends.
+    // SAFETY: an image is zero-terminated text.
     let text = unsafe { CStr::from_ptr(image.cast()) }.to_string_lossy();
     let number = MODULES.fetch_add(1, Relaxed);
     if let Some(folder) = &options().ptx {
@@ -359,7 +359,7 @@ pub unsafe extern "C" fn cuModuleGetFunction(
     module: *mut c_void,
     name: *const c_char,
 ) -> Result {
-    // SAFETY: modules are never unloaded, and the name is a text that a zero ends.
+    // SAFETY: modules are never unloaded, and the name is zero-terminated.
     let (module, name) =
         unsafe { (&*module.cast::<Module>(), CStr::from_ptr(name).to_string_lossy()) };
     let kernel = module.kernels.iter().find(|kernel| kernel.name == name).cloned();
@@ -423,7 +423,7 @@ pub unsafe extern "C" fn cuLaunchKernel(
     }
     let begun = std::time::Instant::now();
     let done = match &function.kernel {
-        // SAFETY: as many parameters as the kernel has.
+        // SAFETY: the caller passes all parameters of the kernel.
         Some(kernel) => unsafe { run(kernel, grid, block, shared as usize, params) },
         None => SUCCESS,
     };
@@ -452,12 +452,12 @@ unsafe fn run(
 ) -> Result {
     let mut held = vec![0; kernel.param_bytes()];
     for (i, param) in kernel.params.iter().enumerate() {
-        // SAFETY: the caller has a pointer for each parameter, to as many bytes as it has.
+        // SAFETY: the caller passes a pointer to each parameter, valid for its size.
         let from =
             unsafe { std::slice::from_raw_parts((*params.add(i)).cast::<u8>(), param.bytes) };
         held[param.at..][..param.bytes].copy_from_slice(from);
     }
-    // Nobody frees memory that a kernel works on: callers wait here.
+    // Launches are synchronous, so the memory of a running kernel is not freed.
     let ranges = memory().ranges();
     match (Launch { kernel, grid, block, shared, params: held, ranges }).run() {
         Ok(()) => SUCCESS,

@@ -1,6 +1,6 @@
-//! Floating-point formats narrower than a double, and rounding in every direction.
+//! Floating-point formats narrower than f64, with all rounding modes.
 
-/// How a value between two of a format is rounded.
+/// A rounding mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
     /// To the nearest, ties to even.
@@ -16,7 +16,7 @@ pub enum Rounding {
 }
 
 impl Rounding {
-    /// The integer that stands for `x`.
+    /// `x` rounded to an integer.
     pub fn integer(self, x: f64) -> f64 {
         match self {
             Self::Nearest => x.round_ties_even(),
@@ -27,7 +27,7 @@ impl Rounding {
         }
     }
 
-    /// The same for a magnitude whose sign was taken away.
+    /// The mode for the magnitude of a number, after its sign was removed.
     fn magnitude(self, negative: bool) -> Self {
         match self {
             Self::Down if negative => Self::Up,
@@ -37,7 +37,7 @@ impl Rounding {
     }
 }
 
-/// Bits of exponent and of fraction.
+/// A format: its exponent and fraction bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     exponent: u32,
@@ -50,13 +50,13 @@ pub const TF32: Format = Format { exponent: 8, fraction: 10 };
 pub const F32: Format = Format { exponent: 8, fraction: 23 };
 
 impl Format {
-    /// The bits that stand for `x`.
+    /// Encodes `x`.
     pub fn encode(self, x: f64, rounding: Rounding) -> u32 {
         let negative = x.is_sign_negative();
         let sign = u32::from(negative) << (self.exponent + self.fraction);
         let infinite = ((1 << self.exponent) - 1) << self.fraction;
         if x.is_nan() {
-            // The device's one NaN.
+            // The canonical NaN of the device.
             return (1 << (self.exponent + self.fraction)) - 1;
         }
         if x.is_infinite() {
@@ -66,7 +66,7 @@ impl Format {
         let bias = (1 << (self.exponent - 1)) - 1;
         let exponent = ((size.to_bits() >> 52) as i32 - 1023).max(1 - bias);
         let unit = f64::from_bits(((exponent - self.fraction as i32 + 1023) as u64) << 52);
-        // The leading one, or a carry out of the fraction, counts up the exponent.
+        // The implicit leading one, or a carry out of the fraction, increments the exponent.
         let whole = rounding.integer(size / unit) as u32;
         let bits = (((exponent + bias - 1) as u32) << self.fraction).saturating_add(whole);
         if bits < infinite {
@@ -78,7 +78,7 @@ impl Format {
         }
     }
 
-    /// What `bits` stand for.
+    /// The value of `bits`.
     pub fn decode(self, bits: u32) -> f64 {
         match self {
             F32 => f64::from(f32::from_bits(bits)),
@@ -95,32 +95,32 @@ pub fn bf16(bits: u32) -> f32 {
     f32::from_bits(bits << 16)
 }
 
-/// A half as a float.
+/// An f16 as a float.
 #[inline(always)]
 pub fn f16(bits: u32) -> f32 {
     let (sign, rest) = ((bits & 0x8000) << 16, bits & 0x7fff);
     let size = match rest {
         0x7c00.. => f32::from_bits(0x7f80_0000 | ((rest & 0x3ff) << 13)),
-        // Shifted into a float's place, and its exponent's bias made up for.
+        // Shifted to the position of an f32; the factor corrects the bias of the exponent.
         _ => f32::from_bits(rest << 13) * f32::from_bits((254 - 15) << 23),
     };
     f32::from_bits(size.to_bits() | sign)
 }
 
-/// `a b + c` in one rounding of the given direction.
+/// `a b + c`, rounded once.
 pub fn fused(a: f32, b: f32, c: f32, rounding: Rounding) -> f32 {
     let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
     let sum = product + c;
     if !sum.is_finite() {
         return sum as f32;
     }
-    // What the sum's own rounding left over.
+    // The rounding error of the sum.
     let part = sum - product;
     let rest = (product - (sum - part)) + (c - part);
     nudge(sum, rest, rounding)
 }
 
-/// `sum + rest` rounded, where `rest` is less than half a unit of `sum`.
+/// `sum + rest` rounded, where `rest` is less than half an ulp of `sum`.
 fn nudge(sum: f64, rest: f64, rounding: Rounding) -> f32 {
     let near = sum as f32;
     let off = f64::from(near) - sum;
@@ -135,7 +135,7 @@ fn nudge(sum: f64, rest: f64, rounding: Rounding) -> f32 {
     }
 }
 
-/// A subnormal number as the zero of its sign.
+/// Flushes a subnormal number to the zero of its sign.
 #[inline(always)]
 pub fn flushed(x: f32) -> f32 {
     if x.is_subnormal() { 0.0f32.copysign(x) } else { x }

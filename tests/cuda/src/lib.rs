@@ -1,24 +1,23 @@
-//! A stand-in for CUDA's driver (libcuda): as much of its interface as CubeCL calls, and an interpreter of PTX that
-//! runs kernels on the processor. With the real NVRTC, every kernel of the CUDA backend is compiled as for a graphics
-//! card, and run as exactly: in its precisions, through its tensor cores' instructions, in its memory spaces.
+//! A stand-in for the CUDA driver (libcuda): the part of its API that CubeCL calls, and an interpreter of PTX that runs
+//! kernels on the CPU. With the real NVRTC, every kernel of the CUDA backend is compiled as for a GPU and runs exactly:
+//! in its precisions, with tensor core instructions, in its memory spaces.
 //!
-//! It is strict where a graphics card is not: what it does not understand fails to load; memory holds no numbers
-//! before it is written (all bits are set); every access has to lie in an allocation and be aligned; products of
-//! matrices need all lanes. A fault is told with its kernel, instruction, address, block and thread, and stays, as a
-//! device's does. It is no model of speed, and rounds approximate functions better than a device.
+//! It is stricter than a GPU. Instructions that it does not know fail to load. All bits of memory are set (NaN) until
+//! it is written. Every access must be aligned and lie in an allocation. Matrix products need all lanes. A fault is
+//! reported with its kernel, instruction, address, block and thread, and is sticky, as on a device. Speed is not
+//! modelled, and approximate functions are more accurate than on a device.
 //!
-//! The environment says how:
+//! Environment variables:
 //!
-//! - `A2D_CUDA_RUN=0`: kernels are counted and not run; memory is zeros that cost nothing until they are touched.
-//! - `A2D_CUDA_PTX=FOLDER`: every module's text is written there.
-//! - `A2D_CUDA_LOG=1`: allocations, uploads and launches are told.
-//! - `A2D_CUDA_CHECK=1`: tells where warps of a block access the same shared memory with no barrier between them,
-//!   where blocks access the same global memory, and where a kernel writes what it reads as constant. Slow.
-//! - `A2D_CUDA_REVERSE=1`: blocks and warps take turns from the last one on.
-//! - `A2D_CUDA_THREADS=N`: how many threads interpret; all of the processor's otherwise.
-//! - `A2D_CUDA_MEMORY=BYTES`: what a device has (80 GiB); allocations beyond it fail.
-//! - `A2D_CUDA_DEVICES=N`: how many devices there are (1).
-//! - `A2D_CUDA_FAIL=N`: the Nth launch fails, and everything after it: a device that is lost.
+//! - `A2D_CUDA_RUN=0`: count kernels without running them; memory is zeros, allocated when touched.
+//! - `A2D_CUDA_PTX=FOLDER`: write the text of every module there.
+//! - `A2D_CUDA_LOG=1`: report allocations, uploads and launches.
+//! - `A2D_CUDA_CHECK=1`: report races in shared and global memory, and writes to memory read as constant. Slow.
+//! - `A2D_CUDA_REVERSE=1`: run blocks and warps in reverse order.
+//! - `A2D_CUDA_THREADS=N`: number of interpreter threads; by default all cores.
+//! - `A2D_CUDA_MEMORY=BYTES`: memory of a device (80 GiB); allocations beyond it fail.
+//! - `A2D_CUDA_DEVICES=N`: number of devices (1).
+//! - `A2D_CUDA_FAIL=N`: the Nth launch and everything after it fails, as on a lost device.
 
 mod driver;
 pub mod float;

@@ -1,4 +1,4 @@
-//! The device's allocations.
+//! Allocations of the device.
 
 use crate::machine::space::UNWRITTEN;
 use crate::options::options;
@@ -6,7 +6,7 @@ use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What is allocated, by its first address.
+/// The size of each allocation, by its first address.
 pub struct Memory {
     sizes: BTreeMap<u64, usize>,
     pub live: usize,
@@ -19,19 +19,19 @@ pub fn memory() -> MutexGuard<'static, Memory> {
     MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As the device aligns.
+/// With the alignment of the device.
 fn layout(size: usize) -> Option<Layout> {
     Layout::from_size_align(size.max(1), 512).ok()
 }
 
 impl Memory {
-    /// New memory's address; none where there is not as much.
+    /// Allocates memory; none if the device has too little left.
     pub fn allocate(&mut self, size: usize) -> Option<u64> {
         if size > options().memory.saturating_sub(self.live) {
             return None;
         }
         let layout = layout(size)?;
-        // SAFETY: the layout has a size; what is allocated is written before it can be read.
+        // SAFETY: the layout has a size other than zero, and the memory is initialised.
         let at = unsafe {
             if options().run {
                 let at = alloc(layout);
@@ -52,18 +52,18 @@ impl Memory {
         Some(at as u64)
     }
 
-    /// Whether there was such memory.
+    /// Frees an allocation; returns whether there was one.
     pub fn release(&mut self, at: u64) -> bool {
         let Some(size) = self.sizes.remove(&at) else { return false };
         self.live -= size;
         if let Some(layout) = layout(size) {
-            // SAFETY: allocated above with the same layout, and forgotten.
+            // SAFETY: allocated above with the same layout, and removed from `sizes`.
             unsafe { dealloc(at as *mut u8, layout) };
         }
         true
     }
 
-    /// Whether an allocation has all these bytes.
+    /// Whether one allocation holds all these bytes.
     pub fn holds(&self, at: u64, bytes: usize) -> bool {
         let below = self.sizes.range(..=at).next_back();
         below.is_some_and(|(&from, &size)| {
@@ -71,7 +71,7 @@ impl Memory {
         })
     }
 
-    /// First addresses and those past the end, in order.
+    /// The address ranges of all allocations, sorted: the first address and the one past the end.
     pub fn ranges(&self) -> Vec<(u64, u64)> {
         self.sizes.iter().map(|(&at, &size)| (at, at + size as u64)).collect()
     }

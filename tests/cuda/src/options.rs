@@ -1,27 +1,27 @@
-//! What the environment asks of the stand-in.
+//! Options from the environment.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// The variables that the crate's documentation names.
+/// The variables that the crate's documentation describes.
 pub struct Options {
-    /// Whether kernels run, or are only counted.
+    /// Whether kernels run; otherwise they are only counted.
     pub run: bool,
-    /// Whether allocations and launches are told.
+    /// Whether allocations, uploads and launches are reported.
     pub log: bool,
-    /// Whether accesses are held against those of other warps and blocks.
+    /// Whether races between warps and between blocks are reported.
     pub check: bool,
-    /// Whether blocks and warps take turns from the last one on.
+    /// Whether blocks and warps run in reverse order.
     pub reverse: bool,
-    /// Where modules are written.
+    /// The folder where modules are written.
     pub ptx: Option<PathBuf>,
-    /// Bytes on a device.
+    /// Bytes of memory of a device.
     pub memory: usize,
-    /// How many devices there are.
+    /// The number of devices.
     pub devices: usize,
     /// The first launch that fails, counted from one.
     pub fail: Option<usize>,
-    /// Threads that interpret.
+    /// The number of interpreter threads.
     pub threads: usize,
 }
 

@@ -1,10 +1,10 @@
-//! Arithmetic, conversions and their roundings.
+//! Arithmetic, conversions and rounding.
 
 mod machine;
 
 use machine::each;
 
-/// What thread 0 stores of `%r9` after `body`.
+/// The value of `%r9` in thread 0 after `body`.
 fn one(body: &str) -> u32 {
     each(&format!("{body} st.global.u32 [%rd2], %r9;"))[0]
 }
@@ -97,7 +97,7 @@ fn conversions() {
 #[test]
 fn halves() {
     let sum = "mov.b16 %rs1, 0x3C00; mov.b16 %rs2, 0x1000; add.f16 %rs3, %rs1, %rs2; cvt.u32.u16 %r9, %rs3;";
-    // 1 + 2^-11: a tie, to even.
+    // 1 + 2^-11 is a tie, which rounds to even.
     assert_eq!(one(sum), 0x3c00);
     assert_eq!(one("mov.b32 %r2, 0x3C004000; mul.f16x2 %r9, %r2, %r2;"), 0x3c00_4400);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Lanes that part and meet, barriers, memory, and what is refused.
+//! Divergence and reconvergence of lanes, barriers, memory, and faults.
 
 mod machine;
 
@@ -7,7 +7,7 @@ use machine::{Run, each};
 
 #[test]
 fn lanes_part_and_meet() {
-    // Each lane goes round as often as its number says; then all of them vote.
+    // Each lane loops as many times as its number; after the loop all lanes must be active.
     let found = each(
         "mov.u32 %r9, 0; mov.u32 %r2, 0;
         $loop: setp.ge.u32 %p1, %r2, %r1; @%p1 bra $done;
@@ -27,7 +27,7 @@ fn a_guard_spares_lanes() {
     assert_eq!(found, std::array::from_fn(|i| if i < 8 { i as u32 } else { 7 }));
 }
 
-/// Each thread of a block reads what the one opposite wrote, with as many threads as fill no warp.
+/// Each thread of a block reads what the opposite one wrote. The threads do not fill the last warp.
 #[test]
 fn warps_meet_at_barriers() {
     let run = Run {

@@ -1,16 +1,16 @@
-//! Products of matrices in every shape and type, against plain loops.
+//! Matrix products of every shape and type, compared with plain loops.
 
 mod machine;
 
 use cuda::float::{BF16, F16, Rounding, TF32};
 use machine::Run;
 
-/// An operand's type: its name, registers of A and of B in each shape, and its bits.
+/// The type of an operand: its name, size and encoding.
 struct Operand {
     name: &'static str,
     bytes: usize,
     encode: fn(f64) -> u32,
-    /// What a product takes of it.
+    /// The value that a product uses.
     value: fn(u32) -> f64,
 }
 
@@ -27,7 +27,7 @@ const OPERANDS: [Operand; 3] = [
         encode: |x| F16.encode(x, Rounding::Nearest),
         value: |x| F16.decode(x),
     },
-    // Not rounded first: a product takes the upper bits.
+    // Not rounded first: a product truncates to the upper bits.
     Operand {
         name: "tf32",
         bytes: 4,
@@ -36,7 +36,7 @@ const OPERANDS: [Operand; 3] = [
     },
 ];
 
-/// Memory of a test, aligned as matrices are.
+/// Memory of a test, with the alignment of matrices.
 #[repr(C, align(32))]
 struct Memory {
     a: [u8; 4096],
@@ -53,7 +53,7 @@ fn registers(prefix: &str, count: usize) -> String {
     format!("{{{}}}", all.join(", "))
 }
 
-/// One product; `a_rows` and `b_rows` say how the operands lie.
+/// Checks one product; `a_rows` and `b_rows` say whether the operands are stored by rows.
 fn agrees(of: &Operand, [m, n, k]: [usize; 3], a_rows: bool, b_rows: bool) {
     let shape = format!("m{m}n{n}k{k}");
     let (a_count, b_count) = match of.name {

@@ -1,4 +1,4 @@
-//! Images: from bytes to a translation.
+//! Fuzz target: images, from bytes to a translation.
 
 use super::placed::Placed;
 use a2d_core::image::{ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, Image, Section, Weight, checksum};
@@ -9,25 +9,25 @@ use a2d_core::token::Tokenizer;
 use std::convert::Infallible;
 use std::task::Poll;
 
-/// Layers on each side that there is room for.
+/// The largest number of layers of each stack.
 const LAYERS: usize = 2;
 
-/// The largest arena: more says nothing more, and takes longer.
+/// The largest arena: a larger one finds nothing more and takes longer.
 const MOST_ARENA: usize = 1 << 20;
 
-/// How the bytes are read; they come first in the input.
+/// Options from the first bytes of the input.
 struct Head {
-    /// What is made right before the bytes are read, which chance would never do: 0: nothing, 1: length and checksum,
-    /// 2 and 3: the weights' directory too.
+    /// What is repaired before the image is read, since random bytes would never be valid. 0: nothing, 1: length and
+    /// checksum, 2 and 3: also the directory of the weights.
     repair: u8,
-    /// Bytes after an address that 16 divides.
+    /// Bytes from an address that 16 divides to the image.
     offset: usize,
-    /// Formats of the matrices in a directory that is made right; of both where they differ, by turns.
+    /// Formats of the matrices in a repaired directory; if they differ, matrices alternate.
     formats: [Format; 2],
     limits: Limits,
     /// Tokens to translate.
     source: [u8; 3],
-    /// How many of them.
+    /// The number of tokens to translate.
     length: usize,
 }
 
@@ -55,7 +55,7 @@ impl Head {
     }
 }
 
-/// Four bytes of [`Head`], then an image. Says whether a translation was tried.
+/// Four bytes of [`Head`], then an image. Returns whether a translation was tried.
 pub fn image(data: &[u8]) -> bool {
     let Some((head, bytes)) = data.split_first_chunk() else { return false };
     let head = Head::new(*head);
@@ -73,7 +73,7 @@ pub fn image(data: &[u8]) -> bool {
     translated(&model, &head)
 }
 
-/// Makes length and checksum right.
+/// Repairs length and checksum.
 fn repair(bytes: &mut [u8]) {
     let len = bytes.len() as u32;
     if let Some(word) = bytes.get_mut(12..16) {
@@ -85,8 +85,8 @@ fn repair(bytes: &mut [u8]) {
     }
 }
 
-/// Gives an image another directory, at its end: that of its configuration. Each weight begins 16 bytes after the one
-/// before, or at the front again where it would not end within the section: so a few bytes make a large model.
+/// Appends the directory that the configuration of an image needs. The weights overlap: each begins 16 bytes after the
+/// one before, or at the start if it would pass the end of the section. So a few bytes make a large model.
 fn fit(bytes: &mut Vec<u8>, formats: [Format; 2]) {
     let placed = Placed::new(bytes, 0);
     let Ok(image) = Image::new(placed.bytes()) else { return };
@@ -109,7 +109,7 @@ fn fit(bytes: &mut Vec<u8>, formats: [Format; 2]) {
     let end = bytes.len().next_multiple_of(ALIGN);
     bytes.resize(end, 0);
     bytes.extend(entries.iter().flat_map(|word| word.to_le_bytes()));
-    // Where the table of sections says that the directory lies.
+    // The entry of the directory in the section table.
     let table = bytes[HEADER_WORDS * 4..].chunks_exact_mut(ENTRY_WORDS * 4);
     for entry in
         table.filter(|entry| entry[..4] == (Section::Directory as u32).to_le_bytes()).take(1)
@@ -120,7 +120,7 @@ fn fit(bytes: &mut Vec<u8>, formats: [Format; 2]) {
     repair(bytes);
 }
 
-/// Reads everything that an image tells.
+/// Reads everything in an image.
 fn look(bytes: &[u8]) {
     let image = match Image::new(bytes) {
         Ok(image) => image,
@@ -143,7 +143,7 @@ fn look(bytes: &[u8]) {
     }
 }
 
-/// A weight has as many numbers and scales as its shape says, and no more rows.
+/// Asserts that a weight has the numbers, scales and rows of its shape.
 fn read(weight: &Weight<'_>) {
     let (rows, cols) = (weight.shape().rows(), weight.shape().cols());
     let groups = rows * cols.div_ceil(a2d_core::image::GROUP);
@@ -155,7 +155,7 @@ fn read(weight: &Weight<'_>) {
     let (numbers, scales) = weight.groups();
     let found = [weight.words().len(), weight.bytes().len(), weight.row_scales().len()];
     assert_eq!([&found[..], &[numbers.len(), scales.len()]].concat(), expected);
-    // Of many rows, those at both ends.
+    // At most the first and the last 32 rows.
     let mut out = vec![0.0; cols.min(80) + 1];
     for row in (0..rows.min(32)).chain(rows.saturating_sub(32)..rows) {
         assert_eq!(weight.read(row, &mut out), Some(()));
@@ -165,13 +165,14 @@ fn read(weight: &Weight<'_>) {
     }
 }
 
-/// Translates, three times alike: in zeros, in what that left, and a step at a time in numbers that are none.
+/// Asserts that three translations are equal: in an arena of zeros, in the arena that this leaves, and step by step in
+/// an arena of NaN.
 fn translated(model: &Model<'_, LAYERS>, head: &Head) -> bool {
     let needed = model.arena_bytes(&head.limits);
     if needed > MOST_ARENA {
         return false;
     }
-    // One token is outside the vocabulary.
+    // One id is outside the vocabulary.
     let id = |byte: &u8| u32::from(*byte) % (model.config().source_vocabulary as u32 + 1);
     let source: Vec<u32> = head.source[..head.length].iter().map(id).collect();
     let options = Options { cut: true, ..Options::default() };
@@ -191,7 +192,7 @@ fn translated(model: &Model<'_, LAYERS>, head: &Head) -> bool {
     true
 }
 
-/// Translates text that chance wrote; what has no room is told how much it needs.
+/// Translates random text; a buffer that is too small gives an error with the size needed.
 fn as_text(translator: &mut Translator<'_, '_, LAYERS>, source: &[u8]) {
     let text = String::from_utf8_lossy(source);
     let needed = match translator.translate(&text, &mut []) {
@@ -219,7 +220,7 @@ fn whole(
     Ok(out)
 }
 
-/// The same from a job that is polled.
+/// The same by polling a job.
 fn by_steps(
     translator: &mut Translator<'_, '_, LAYERS>,
     source: &[u32],
@@ -239,7 +240,7 @@ fn by_steps(
     Ok(tokens)
 }
 
-/// What foreign bytes may come to.
+/// Asserts that an error is one that invalid bytes may cause.
 fn harmless(error: Error) -> Error {
     assert!(matches!(error, Error::Token { .. } | Error::Nothing), "{error}");
     error

@@ -1,7 +1,7 @@
-//! The two parsers that read foreign bytes on a device, given any bytes: nothing may panic, and what is
-//! documented must hold.
+//! Fuzz targets for the two parsers that read untrusted bytes on a device: nothing may panic, and the documented
+//! guarantees must hold.
 //!
-//! The targets give it what a fuzzer finds, `tests/fuzz.rs` what fuzzers have found.
+//! `targets` runs them in a fuzzer, `tests/fuzz.rs` on the corpus.
 
 mod image;
 mod placed;

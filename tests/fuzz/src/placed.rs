@@ -1,6 +1,6 @@
-//! Bytes at an address that is chosen.
+//! Bytes at a chosen alignment.
 
-/// As a linker would place an image, or would not.
+/// Bytes with the alignment that a linker gives an image, or with less.
 pub struct Placed {
     room: Vec<u8>,
     start: usize,
@@ -15,7 +15,7 @@ impl Placed {
         placed
     }
 
-    /// `len` times the byte `fill`, likewise.
+    /// `len` bytes of `fill`, placed likewise.
     pub fn filled(len: usize, offset: usize, fill: u8) -> Self {
         let room = vec![fill; len + 16 + offset];
         let address = room.as_ptr().addr();

@@ -1,14 +1,14 @@
-//! The tokenizer: from tables and text to tokens and back.
+//! Fuzz target: the tokenizer, from tables and text to tokens and back.
 
 use a2d_core::config::token::UNK;
 use a2d_core::token::{BYTES, Error, HEADER, Normalization, SPECIAL, Stream, Tokenizer};
 
-/// Vocabularies that are sound: without and with bytes.
+/// Valid vocabularies: without and with byte fallback.
 const SOUND: [&[u8]; 2] =
     [include_bytes!("../vocabularies/letters"), include_bytes!("../vocabularies/bytes")];
 
-/// Of the first byte's values 0 and 1, one of the [`SOUND`] vocabularies and then text; of the others, the length of
-/// the text that follows, and then tables. Says whether the tables are sound.
+/// If the first byte is 0 or 1, it selects one of the [`SOUND`] vocabularies, and text follows. Otherwise it is the
+/// length of the text that follows, and then come tables. Returns whether the tables are valid.
 pub fn token(data: &[u8]) -> bool {
     let Some((&first, rest)) = data.split_first() else { return false };
     let (text, tables) = match SOUND.get(usize::from(first)) {
@@ -29,15 +29,15 @@ pub fn token(data: &[u8]) -> bool {
     let decoded = tried.decode(&ids).expect("tokens of the vocabulary");
     assert_eq!(tried.stream(&ids), Ok(decoded.clone()));
     if tokenizer.normalization() != Normalization::None {
-        // What a normalised line spells is normalised: it is neither shorter nor longer the next time.
+        // The decoded text of a normalised line is normalised: another round trip does not change it.
         if !ids.contains(&UNK) {
             let again = tried.encode(&decoded);
             assert_eq!(tried.decode(&again), Ok(decoded));
         }
         return true;
     }
-    // What has a spelling comes back; only marks and control characters are no longer told from spaces, and the first
-    // marks are left out.
+    // Without unknown tokens the round trip restores the text, except that word marks (▁) and control characters become
+    // spaces and the first mark is dropped.
     if !ids.contains(&UNK) {
         let blank = |c| [' ', '▁'].contains(&c) || ends(c);
         assert_eq!(decoded.replace(blank, ""), text.replace(blank, ""));
@@ -49,12 +49,12 @@ pub fn token(data: &[u8]) -> bool {
     true
 }
 
-/// What no text has: ends of lines, and other control characters.
+/// Characters that no decoded text has: line breaks and other control characters.
 fn ends(c: char) -> bool {
     c.is_control() || ['\u{2028}', '\u{2029}'].contains(&c)
 }
 
-/// Bytes of the longest token's text.
+/// The number of bytes of the longest token's text.
 fn longest(tables: &[u8], tokenizer: &Tokenizer<'_>) -> usize {
     let bytes = if tokenizer.has_byte_fallback() { BYTES } else { 0 };
     let with_text = tokenizer.len() - usize::from(SPECIAL + bytes);
@@ -65,15 +65,15 @@ fn longest(tables: &[u8], tokenizer: &Tokenizer<'_>) -> usize {
     starts.windows(2).map(|two| two[1] - two[0]).max().unwrap_or(0) as usize
 }
 
-/// A tokenizer that keeps its promises.
+/// A tokenizer whose guarantees are checked.
 struct Tried<'a> {
     tokenizer: Tokenizer<'a>,
-    /// Bytes that are enough for what a stream gives at once.
+    /// Bytes that suffice for the output of one push to a stream.
     push_room: usize,
 }
 
 impl Tried<'_> {
-    /// The part of the bytes that is UTF-8, which the tokenizer must find to be so long.
+    /// The valid UTF-8 at the start of `bytes`; the tokenizer must find the same end.
     fn as_text<'t>(&self, bytes: &'t [u8]) -> &'t str {
         let mut out = vec![0; self.tokenizer.room(bytes.len())];
         let found = self.tokenizer.encode_bytes(bytes, &mut out);
@@ -90,7 +90,7 @@ impl Tried<'_> {
         }
     }
 
-    /// The tokens of `text`; the same, or a size that is enough, in buffers of other sizes.
+    /// The tokens of `text`; a smaller buffer must give the same, or an error with a size that suffices.
     fn encode(&self, text: &str) -> Vec<u32> {
         let room = self.tokenizer.room(text.len());
         let encode = |size: usize| {
@@ -117,7 +117,7 @@ impl Tried<'_> {
         ids
     }
 
-    /// The text of `ids`, whose size an error says exactly.
+    /// The text of `ids`; a buffer that is too small must give an error with the exact size.
     fn decode(&self, ids: &[u32]) -> Result<String, Error> {
         let needed = match self.tokenizer.decode(ids, &mut []) {
             Err(Error::Room { needed }) => needed,
@@ -138,7 +138,7 @@ impl Tried<'_> {
         Ok(text)
     }
 
-    /// The text that a stream makes of `ids`.
+    /// The text of `ids`, decoded by a stream.
     fn stream(&self, ids: &[u32]) -> Result<String, Error> {
         let (mut stream, mut text) = (self.tokenizer.stream(), String::new());
         for id in ids {
@@ -150,7 +150,7 @@ impl Tried<'_> {
         Ok(text)
     }
 
-    /// What `take` takes off a stream: not more than `most` bytes; too small a buffer leaves the stream as it was.
+    /// The output of `take`, of at most `most` bytes; a buffer that is too small must leave the stream unchanged.
     fn piece<'s>(
         &self,
         stream: &mut Stream<'s>,
@@ -167,7 +167,7 @@ impl Tried<'_> {
         Ok(String::from_utf8(out).expect("UTF-8"))
     }
 
-    /// Tokens that no text has: each of `bytes` is one, and each two of them.
+    /// Decodes arbitrary ids: each byte of `bytes`, and each two bytes.
     fn any_tokens(&self, bytes: &[u8]) {
         let ones: Vec<u32> = bytes.iter().map(|byte| u32::from(*byte)).collect();
         let (twos, _) = bytes.as_chunks();

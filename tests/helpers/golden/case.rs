@@ -1,4 +1,4 @@
-//! Golden values on disk (`fixtures/golden/README.md` has the format), and the problem that each case is.
+//! Golden values on disk (`fixtures/golden/README.md` has the format), and the problem of each case.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,14 +15,14 @@ use serde_json::Value;
 use crate::helpers::compare::Array;
 use crate::helpers::model::runs;
 
-/// How the names of golden files end.
+/// The suffix of golden files.
 const SUFFIX: &str = ".f32.safetensors";
 
 /// One case: `NAME.f32.safetensors` and, if there is one, `NAME.json`.
 pub struct Case {
     /// NAME
     pub name: String,
-    /// The case's settings.
+    /// The settings of the case.
     pub settings: Value,
     /// All of `NAME.json`.
     pub json: Value,
@@ -30,7 +30,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Every case of a folder, by name. Panics if there is none: golden values that are not there prove nothing.
+    /// Every case of a folder, sorted by name. Panics if there is none, as a missing suite must not pass.
     pub fn all(folder: &Path) -> Vec<Self> {
         let list = fs::read_dir(folder)
             .unwrap_or_else(|e| panic!("golden cases in {}: {e}", folder.display()));
@@ -93,7 +93,7 @@ impl Case {
         self.settings.pointer(path)?.as_f64()
     }
 
-    /// A setting that must be there.
+    /// A required setting.
     fn needed(&self, path: &str) -> f64 {
         self.number(path).unwrap_or_else(|| panic!("{}: no setting {path}", self.name))
     }
@@ -104,8 +104,8 @@ impl Case {
         value.as_bool().or_else(|| value.as_f64().map(|x| x != 0.0))
     }
 
-    /// The configuration of `student` or `teacher`. Heads come from the settings, everything else from the arrays
-    /// themselves, which the settings must not contradict.
+    /// The configuration of `student` or `teacher`. Heads and layers come from the settings, everything else from the
+    /// arrays, which the settings must not contradict.
     pub fn config(&self, model: &str) -> Config {
         let dims = |name: &str| &self.array(&format!("{model}.{name}")).shape;
         let has = |name: &str| self.find(&format!("{model}.{name}")).is_some();
@@ -150,7 +150,7 @@ impl Case {
         }
     }
 
-    /// The loss as the case's criterion has it.
+    /// The loss of the case's criterion.
     pub fn objective(&self) -> Objective {
         let crit = |name: &str| self.needed(&format!("/crit/{name}")) as f32;
         let on = |name: &str| self.switch(&format!("/crit/{name}")).unwrap_or(true);
@@ -211,18 +211,18 @@ fn numbers(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
     }
 }
 
-/// The sentences of one side, and where the file has them: padded to one width, on the left or on the right.
+/// The sentences of one side, and their places in the file: padded to one width, on the left or on the right.
 pub struct Side {
     /// Each with its EOS.
     pub sentences: Vec<Vec<u32>>,
-    /// Of every row of the file.
+    /// The width of every row of the file.
     pub width: usize,
-    /// Pads before each sentence.
+    /// The number of pads before each sentence.
     before: Vec<usize>,
 }
 
 impl Side {
-    /// Of an array `[B, width]` of tokens.
+    /// From an array `[B, width]` of tokens.
     pub fn new(tokens: &Array) -> Self {
         let width = tokens.shape[1];
         let sentences = self::tokens(tokens);
@@ -232,14 +232,14 @@ impl Side {
         Self { sentences, width, before: tokens.data.chunks(width).map(pads).collect() }
     }
 
-    /// Which token of sentence `b` a batch of `layout` has for column `c` of the file; padding follows the sentence.
+    /// The token of sentence `b` that a batch of `layout` has for column `c` of the file; padding follows the sentence.
     fn token(&self, layout: Layout, b: usize, c: usize) -> Option<usize> {
         let t = (c + self.width - self.before[b]) % self.width;
         (layout == Layout::Padded || t < self.sentences[b].len()).then_some(t)
     }
 
-    /// Rows `[N, D]` of a batch as the file has them, `[B, width, D]`. What a packed batch lacks is taken from
-    /// `expected`.
+    /// Rows `[N, D]` of a batch in the layout of the file, `[B, width, D]`. Padding, which a packed batch lacks, is
+    /// taken from `expected`.
     pub fn rows(&self, layout: Layout, values: &[f32], expected: &Array) -> Vec<f64> {
         let d = expected.shape[2];
         let mut out = expected.data.clone();
@@ -256,8 +256,8 @@ impl Side {
     }
 }
 
-/// Maps of all layers (each with its number of rows: `[H, A]`) as the file has them, `[B, C, Q, K]`. What a packed
-/// batch lacks is taken from `expected`.
+/// Maps of all layers (each with its number of rows: `[H, A]`) in the layout of the file, `[B, C, Q, K]`. Padding,
+/// which a packed batch lacks, is taken from `expected`.
 pub fn maps(
     layout: Layout,
     queries: &Side,

@@ -1,4 +1,4 @@
-//! The golden suite: everything that the authors' own code computed, computed again.
+//! The golden suite: computes again every value that the authors' own code computed.
 
 mod case;
 mod problem;
@@ -13,17 +13,17 @@ use super::compare::Findings;
 use case::Case;
 use problem::Problem;
 
-/// The repository's own cases.
+/// The cases of the repository.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/golden");
 
-/// Names a folder of further cases.
+/// The environment variable that names a folder of further cases.
 const VARIABLE: &str = "A2D_GOLDEN";
 
-/// Fewer cases than this and the suite has not been found.
+/// With fewer cases, the suite was not found.
 const FEWEST: usize = 5;
 
-/// Runs every case of `fixtures/golden` and of the folder that `A2D_GOLDEN` names, each on a fresh backend.
-/// Panics with all that differs.
+/// Runs every case of `fixtures/golden` and of the folder that `A2D_GOLDEN` names, each on a fresh backend. Panics with
+/// all differences.
 pub fn run<B: Train>(make: impl Fn() -> B) {
     let mut folders = vec![PathBuf::from(FIXTURES)];
     folders.extend(std::env::var_os(VARIABLE).map(PathBuf::from));

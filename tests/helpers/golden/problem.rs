@@ -1,4 +1,4 @@
-//! A case made ready for a backend, and the checks of everything but search.
+//! A case on a backend, and all checks except search.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -16,27 +16,27 @@ use super::case::{self, Case, Side};
 use crate::helpers::compare::{Array, Findings, Limit, doubles};
 use crate::helpers::model::{LAYERS, Learner, Model, batch, gradients, learner, read};
 
-/// Logits, hidden states, maps, losses.
+/// The tolerance of logits, hidden states, maps and losses.
 const FORWARD: Limit = Limit::relative(1e-5);
-/// Gradients.
+/// The tolerance of gradients.
 const GRADIENT: Limit = Limit::relative(2e-5);
-/// Gradients that are exactly zero but for rounding, for attention terms of weight 1.
+/// The tolerance of gradients that are zero up to rounding, for attention terms of weight 1.
 const NOISE: f64 = 1e-6;
-/// Every element of an updated parameter, as a share of the sum of the rates.
+/// The tolerance of every element of an updated parameter, relative to the sum of the learning rates.
 const STEP_EVERY: f64 = 0.2;
-/// All but one in a hundred of them.
+/// The tolerance of 99 in 100 elements.
 const STEP_MOST: f64 = 0.01;
 
-/// The names of the loss terms in the file's order.
+/// The names of the loss terms in the order of the file.
 const TERMS: [&str; 8] =
     ["total", "golden", "kd", "enc", "dec_self", "cross", "nll_student", "nll_teacher"];
 
-/// Parameters whose exact gradient is zero: Adam turns their rounding errors into steps of any sign.
+/// Parameters whose exact gradient is zero: Adam turns rounding errors into steps of any sign.
 fn is_noise(name: &str) -> bool {
     name.ends_with("k_proj.bias") || name.ends_with("alignment_module.bias")
 }
 
-/// The elements of `MODEL.name`, whose shape must be `spec`'s (an alignment is a 1x1 convolution in the file).
+/// The elements of `MODEL.name`, whose shape must be that of `spec` (an alignment is a 1x1 convolution in the file).
 fn value(case: &Case, model: &str, name: &str, spec: &Spec) -> Vec<f32> {
     let array = case.array(&format!("{model}.{name}"));
     let shape = array.shape.strip_suffix(&[1, 1]).unwrap_or(&array.shape);
@@ -91,7 +91,7 @@ impl<'a, B: Train> Problem<'a, B> {
         problem
     }
 
-    /// The file's decoder input is the target moved right, as [`Batch::new`] moves it.
+    /// Checks that the decoder input of the file is the target shifted right, as [`Batch::new`] shifts it.
     fn check_shifted(&self) {
         let shifted = case::tokens(self.case.array("batch.prev_output_tokens"));
         for (shifted, target) in shifted.iter().zip(&self.target.sentences) {
@@ -104,7 +104,7 @@ impl<'a, B: Train> Problem<'a, B> {
         batch(b, &self.source.sentences, &self.target.sentences, layout)
     }
 
-    /// A student with the case's weights; every array of the student is used.
+    /// A student with the case's weights. Every array of the student must be used.
     fn learner(&self, b: &mut B) -> Learner<B> {
         let learner =
             learner(b, self.spec.clone(), |name, spec| value(self.case, "student", name, spec));
@@ -113,7 +113,7 @@ impl<'a, B: Train> Problem<'a, B> {
         learner
     }
 
-    /// Logits, encoder output, maps, aligned maps; token losses. A packed batch has no padding to compare.
+    /// Checks logits, encoder output, maps, aligned maps and token losses. A packed batch has no padding to compare.
     pub fn check_outputs(&self, b: &mut B, layout: Layout, findings: &mut Findings) {
         let batch = self.batch(b, layout);
         let Student { model, align } = self.learner(b).student();
@@ -139,7 +139,7 @@ impl<'a, B: Train> Problem<'a, B> {
         self.check_token_losses(b, layout, &batch, &model, findings);
     }
 
-    /// The student's position table, if the file has some of it; row 1 is padding's.
+    /// Checks the position table, if the file has one; row 1 is that of padding.
     fn check_positions(&self, findings: &mut Findings) {
         let Some(table) = self.case.find("positions") else { return };
         let width = table.shape[1];
@@ -189,7 +189,7 @@ impl<'a, B: Train> Problem<'a, B> {
         findings.close(kind, &place, &got(expected, b), expected, FORWARD);
     }
 
-    /// Token losses need no gradient and no padding.
+    /// Checks token losses, which need no gradient and no padding.
     fn check_token_losses(
         &self,
         b: &mut B,
@@ -211,7 +211,7 @@ impl<'a, B: Train> Problem<'a, B> {
         }
     }
 
-    /// Every term and every gradient at each epoch that the file has.
+    /// Checks every term and every gradient at each epoch in the file.
     pub fn check_losses(&self, b: &mut B, findings: &mut Findings) {
         let batches = [vec![self.batch(b, Layout::Padded)]];
         let learner = self.learner(b);
@@ -242,7 +242,7 @@ impl<'a, B: Train> Problem<'a, B> {
         }
     }
 
-    /// The attention terms' weight, at least 1.
+    /// The largest weight of the attention terms, at least 1.
     fn weight(&self, epoch: u64) -> f64 {
         let weights = self.objective.terms.iter().flat_map(|term| match term {
             Term::Maps(maps) => maps.weights(epoch),
@@ -258,7 +258,7 @@ impl<'a, B: Train> Problem<'a, B> {
         Lesson::new(&self.objective, Some(&self.teacher), batches, epoch, 0)
     }
 
-    /// The rate of each update, and the parameters after those that the file has.
+    /// Checks the learning rate of each update, and the parameters after the updates that the file has.
     pub fn check_updates(&self, b: &mut B, findings: &mut Findings) {
         let batches = [vec![self.batch(b, Layout::Padded)]];
         let mut learner = self.learner(b);
@@ -323,7 +323,7 @@ fn names<T>(learner: &kd::Learner<T, LAYERS>) -> impl Iterator<Item = &str> {
     learner.plan.params().iter().map(|(name, _)| name.as_str())
 }
 
-/// In the order of [`TERMS`].
+/// The losses in the order of [`TERMS`].
 fn terms(of: &Losses) -> [f64; 8] {
     let values: Vec<_> = of.named().map(|(_, value)| value).collect();
     values.try_into().expect("as many terms")

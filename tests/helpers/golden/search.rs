@@ -1,4 +1,4 @@
-//! Beam search, token for token.
+//! Compares beam search token for token.
 
 use a2d_core::backend::Train;
 use a2d_core::batch::Layout;
@@ -10,10 +10,10 @@ use super::problem;
 use crate::helpers::compare::Findings;
 use crate::helpers::model::{Hypothesis, search};
 
-/// Scores agree to this.
+/// The tolerance of scores.
 const SCORE: f64 = 1e-5;
 
-/// Checks all hypotheses that a case has; returns how many searches that were.
+/// Checks all hypotheses of a case; returns the number of searches.
 pub fn check<B: Train>(b: &mut B, case: &Case, findings: &mut Findings) -> usize {
     let searches = [&case.json["beam"], &case.json["hyp"]];
     let searches: Vec<_> = searches.iter().filter_map(|s| s.as_object()).flatten().collect();
@@ -22,7 +22,7 @@ pub fn check<B: Train>(b: &mut B, case: &Case, findings: &mut Findings) -> usize
     }
     let source = Side::new(case.array("batch.src_tokens"));
     let model = problem::model(b, case, "student");
-    // fairseq's limit is one for the whole batch, from its padded width.
+    // fairseq has one length limit for the whole batch, from its padded width.
     let most = (1.2 * source.width as f64) as usize + 5;
     for (name, expected) in &searches {
         for layout in [Layout::Padded, Layout::Packed] {
@@ -34,7 +34,7 @@ pub fn check<B: Train>(b: &mut B, case: &Case, findings: &mut Findings) -> usize
     searches.len()
 }
 
-/// `beam4`, with a length penalty of 1, or `beam4_lenpen0.6`.
+/// Parses `beam4`, with a length penalty of 1, or `beam4_lenpen0.6`.
 fn how(name: &str) -> Search {
     let (beam, penalty) = name.split_once("_lenpen").unwrap_or((name, "1.0"));
     let beam = beam.strip_prefix("beam").and_then(|n| n.parse().ok());

@@ -1,4 +1,4 @@
-//! Loads, stores, and changes that nobody comes between.
+//! Loads, stores and atomics.
 
 use super::check::How;
 use super::space::{LOCAL, Memory, SHARED};
@@ -7,7 +7,7 @@ use super::{LANES, Trouble};
 use crate::ptx::code::{Address, Atomic, Elements, Float, Int, Slot, Space};
 use crate::ptx::types::Type;
 
-/// Where a space begins among generic addresses.
+/// The first generic address of a space.
 pub fn window(space: Space) -> u64 {
     match space {
         Space::Shared => SHARED,
@@ -16,7 +16,7 @@ pub fn window(space: Space) -> u64 {
     }
 }
 
-/// The lanes' addresses.
+/// The address of each lane.
 #[inline(always)]
 pub fn addresses(w: &Warp, address: Address) -> Longs {
     let mut out = [0; LANES];
@@ -53,7 +53,7 @@ pub fn load(
             64 => w.put_long(slot, lanes, &places.longs(offset)),
             32 => w.put(slot, lanes, &places.words(offset)),
             16 => w.put(slot, lanes, &places.shorts(offset)),
-            // As wide as the register is, or its lower half.
+            // Sign-extended to 32 bits, of which a narrower register holds the lower half.
             _ if to.ty.is_signed() => {
                 w.put(slot, lanes, &places.bytes(offset).map(|x| x as i8 as u32))
             }

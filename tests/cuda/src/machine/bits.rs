@@ -1,4 +1,4 @@
-//! Comparisons, choices, and fields of bits; and what lanes tell each other.
+//! Comparisons, bit fields, and shuffles and votes of lanes.
 
 use super::LANES;
 use super::step::combine;
@@ -7,7 +7,7 @@ use crate::float::flushed;
 use crate::ptx::code::{Compare, Logic, NONE, Shuffle, Slot, Vote};
 use crate::ptx::types::{Kind, Type};
 
-/// All bits of the lanes whose bit is set.
+/// A mask for each lane: all bits if the bit of the lane is set.
 #[inline(always)]
 pub fn spread(bits: u32) -> Words {
     let mut out = [0; LANES];
@@ -17,7 +17,7 @@ pub fn spread(bits: u32) -> Words {
     out
 }
 
-/// A bit of each lane whose word is not zero.
+/// The lowest bit of each lane's word.
 #[inline(always)]
 fn gathered(words: &Words) -> u32 {
     let mut bits = 0;
@@ -55,7 +55,7 @@ pub fn compare(
                     },
                 );
                 let [below, same, above] = [a < b, a == b, a > b].map(u32::from);
-                // Of numbers one of the three holds: neither is one where none does.
+                // None of the three holds if an operand is NaN.
                 let none = 1 - (below | same | above);
                 out[i] = below & less | same & equal | above & greater | none & unordered;
             }
@@ -130,7 +130,7 @@ pub fn lop3(w: &mut Warp, lanes: u32, d: Slot, [a, b, c]: [Slot; 3], table: u8) 
     });
 }
 
-/// Lanes read each other's words; from lanes that are not active, what lies there.
+/// Lanes read each other's words; an inactive lane gives what its register holds.
 #[inline(never)]
 pub fn shuffle(w: &mut Warp, lanes: u32, how: Shuffle, d: Slot, p: Slot, [a, b, c]: [Slot; 3]) {
     let [a, b, c] = [a, b, c].map(|slot| w.words[slot as usize]);

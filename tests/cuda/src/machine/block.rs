@@ -51,7 +51,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Each warp goes as far as the next barrier.
+    /// Runs each warp up to the next barrier.
     fn turn(&mut self, place: [u32; 3]) -> Result<(), Fault> {
         let count = self.warps.len();
         for turn in 0..count {
@@ -66,7 +66,7 @@ impl<'a> Block<'a> {
         Ok(())
     }
 
-    /// All threads that have not returned are at a barrier.
+    /// Releases the barrier at which all threads that have not returned wait.
     fn meet(&mut self) {
         let mut all = self.warps.iter().flat_map(Warp::waiting).map(|group| group.run);
         let first = all.next();
@@ -101,7 +101,7 @@ fn threads(launch: &Launch<'_>) -> usize {
     launch.block.iter().map(|&n| n as usize).product()
 }
 
-/// What a special register holds; a block's own place comes later.
+/// The value of a special register; the index of the block is set later.
 fn place(launch: &Launch<'_>, special: Special, warp: usize, lane: usize) -> u32 {
     let [x, y, _] = launch.block;
     let thread = (warp * LANES + lane) as u32;
@@ -116,11 +116,11 @@ fn place(launch: &Launch<'_>, special: Special, warp: usize, lane: usize) -> u32
     }
 }
 
-/// Runs a warp with what the processor has: without its fused products, each would be a call.
+/// Runs a warp with the features of the CPU: without FMA instructions, each `mul_add` would be a function call.
 fn run(warp: &mut Warp, kernel: &Kernel, memory: &mut Memory<'_>) -> Result<(), (u32, Trouble)> {
     #[cfg(target_arch = "x86_64")]
     if is_x86_64_v3() {
-        // SAFETY: the processor has these features.
+        // SAFETY: the CPU has these features.
         return unsafe { run_on_x86_64_v3(warp, kernel, memory) };
     }
     warp.run(kernel, memory)

@@ -1,5 +1,5 @@
-//! Accesses that a barrier should have kept apart: between warps in shared memory, between blocks in global memory;
-//! and reads through the constant cache of what the same kernel writes.
+//! Race checks: accesses without a barrier between them, by warps in shared memory and by blocks in global memory; and
+//! constant reads of memory that the same kernel writes.
 
 use crate::ptx::module::Kernel;
 use std::collections::{BTreeSet, HashMap};
@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     Read,
-    /// Through the cache that does not see writes.
+    /// Through the constant cache, which does not see writes.
     ReadConstant,
     Write,
     Change,
@@ -19,7 +19,7 @@ pub struct Who {
     pub warp: u32,
 }
 
-/// Who was at a place: one, or several.
+/// Who accessed an address: nobody, one, or several.
 #[derive(Clone, Copy, Default)]
 enum Seen<T> {
     #[default]
@@ -55,7 +55,7 @@ struct Place<T> {
 }
 
 impl<T: PartialEq + Copy> Place<T> {
-    /// What is wrong with a further access.
+    /// Records an access; returns its conflict with earlier ones.
     fn add(&mut self, who: T, how: How) -> Option<&'static str> {
         let written =
             self.writes.by_another(who) || self.changes.by_another(who) && how != How::Change;
@@ -79,7 +79,7 @@ impl<T: PartialEq + Copy> Place<T> {
     }
 }
 
-/// Each place's accesses: in a launch, or since a barrier.
+/// The accesses to each address: of shared memory since the last barrier, of global memory in the launch.
 #[derive(Default)]
 pub struct Checks {
     shared: HashMap<u64, Place<u32>>,
@@ -110,7 +110,7 @@ impl Checks {
         self.first.entry((shared, what)).or_insert(at);
     }
 
-    /// Tells what was found.
+    /// Prints the conflicts.
     pub fn report(&self, kernel: &Kernel) {
         for key in &self.found {
             let space = if key.0 { "shared" } else { "global" };

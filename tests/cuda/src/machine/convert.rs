@@ -1,4 +1,4 @@
-//! From one type to another.
+//! Conversions between types.
 
 use super::LANES;
 use super::warp::Warp;
@@ -19,7 +19,7 @@ pub fn convert(w: &mut Warp, lanes: u32, how: Convert, d: Slot, a: Slot) {
     }
 }
 
-/// Calls `f` once where all lanes hold the same.
+/// Calls `f` only once if all lanes hold the same value.
 fn each(from: &[u64; LANES], f: impl Fn(u64) -> u64) -> [u64; LANES] {
     if from.iter().all(|&x| x == from[0]) { [f(from[0]); LANES] } else { from.map(f) }
 }
@@ -44,7 +44,7 @@ fn one(how: Convert, bits: u64) -> u64 {
         let x = if how.saturate { x.clamp(least(how.to), most(how.to)) } else { x };
         return x as u64 & mask(how.to.bits);
     }
-    // A double holds no integer of 64 bits.
+    // An f64 does not hold every 64-bit integer, so an f32 is not rounded from it.
     match how.to.format() {
         None => (x as f64).to_bits(),
         Some(F32) if how.rounding == Rounding::Nearest => u64::from((x as f32).to_bits()),
@@ -54,7 +54,7 @@ fn one(how: Convert, bits: u64) -> u64 {
 
 fn float(ty: Type, bits: u64) -> f64 {
     match ty.format() {
-        // Their bits are a float's.
+        // The bits of a tf32 are those of an f32.
         _ if ty.kind == Kind::Tf32 => f64::from(f32::from_bits(bits as u32)),
         Some(format) => format.decode(bits as u32),
         None => f64::from_bits(bits),
@@ -76,7 +76,7 @@ fn to_float(how: Convert, x: f64) -> u64 {
     }
 }
 
-/// What is out of range goes to the range's end, NaN to zero.
+/// Saturates; NaN gives 0.
 fn to_int(how: Convert, x: f64) -> u64 {
     if x.is_nan() {
         return 0;

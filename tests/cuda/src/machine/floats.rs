@@ -1,4 +1,4 @@
-//! Floats of all widths.
+//! Floating-point operations of all widths.
 
 use super::warp::{Warp, longs, words};
 use crate::float::{Format, Rounding, flushed, fused};
@@ -35,7 +35,7 @@ pub fn float(w: &mut Warp, lanes: u32, op: Float, [d, a, b, c]: [Slot; 4]) {
     }
 }
 
-/// Lane by lane.
+/// The less common operations.
 #[inline(never)]
 fn rare(w: &mut Warp, lanes: u32, op: Float, [d, a, b, c]: [Slot; 4]) {
     words!(w, lanes, d, |a = a, b = b, c = c| {
@@ -57,7 +57,7 @@ fn single(op: Float, a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-/// In double precision: which is exact, or good enough, for what is narrower.
+/// In f64, which is exact or accurate enough for narrower types.
 fn any(op: Float, a: f64, b: f64, c: f64) -> f64 {
     match op {
         Float::Add => a + b,
@@ -84,7 +84,7 @@ fn any(op: Float, a: f64, b: f64, c: f64) -> f64 {
     }
 }
 
-/// What holds a number within 0 and 1; NaN goes to 0.
+/// `x` clamped to 0 and 1; NaN gives 0.
 fn saturated(x: f32) -> f32 {
     if x > 0.0 { x.min(1.0) } else { 0.0 }
 }

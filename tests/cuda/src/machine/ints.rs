@@ -1,9 +1,9 @@
-//! Integers.
+//! Integer operations.
 
 use super::warp::{Warp, longs, words};
 use crate::ptx::code::{Int, Slot};
 
-/// What both widths have in common.
+/// The operations that 32 and 64 bits have in common.
 macro_rules! common {
     ($op:expr, $a:ident, $b:ident, $c:ident, $u:ty, $s:ty, $run:ident, $otherwise:expr) => {
         match $op {
@@ -12,7 +12,7 @@ macro_rules! common {
             Int::Sub => $run!(|a, b| a.wrapping_sub(b)),
             Int::Mul => $run!(|a, b| a.wrapping_mul(b)),
             Int::Mad => $run!(|a, b, c| a.wrapping_mul(b).wrapping_add(c)),
-            // Division by zero gives any number.
+            // The result of a division by zero is unspecified.
             Int::DivUnsigned => $run!(|a, b| a.checked_div(b).unwrap_or(<$u>::MAX)),
             Int::RemUnsigned => $run!(|a, b| a.checked_rem(b).unwrap_or(<$u>::MAX)),
             Int::DivSigned => {
@@ -73,7 +73,7 @@ pub fn word(w: &mut Warp, lanes: u32, op: Int, [d, a, b, c]: [Slot; 4]) {
     );
 }
 
-/// Four bytes of eight; the fourth bit of a choice spreads the byte's sign.
+/// Selects four of eight bytes; the fourth bit of a selector replicates the sign of the byte.
 fn permuted(a: u32, b: u32, choice: u32) -> u32 {
     let bytes = (u64::from(b) << 32 | u64::from(a)).to_le_bytes();
     u32::from_le_bytes(std::array::from_fn(|i| {
@@ -120,11 +120,11 @@ pub fn shift(w: &mut Warp, lanes: u32, op: Int, [d, a, b]: [Slot; 3]) {
     }
 }
 
-/// 16 bits, by way of 64.
+/// 16-bit operations, computed in 64 bits.
 #[inline(never)]
 pub fn narrow(w: &mut Warp, lanes: u32, op: Int, signed: bool, [d, a, b, c]: [Slot; 4]) {
     let read = |x: u32| if signed { i64::from(x as i16) } else { i64::from(x & 0xffff) };
-    // A count of bits to shift has 32 of its own.
+    // A shift count has 32 bits.
     let count = |x: u32| x.min(63);
     words!(w, lanes, d, |a = a, b = b, c = c| {
         let (x, y, z) = (read(a), read(b), read(c));
@@ -154,7 +154,7 @@ pub fn narrow(w: &mut Warp, lanes: u32, op: Int, signed: bool, [d, a, b, c]: [Sl
     });
 }
 
-/// A product in twice its factors' bits.
+/// A product with twice the bits of its factors.
 #[inline(always)]
 pub fn wide(
     w: &mut Warp,

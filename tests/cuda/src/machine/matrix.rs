@@ -1,7 +1,7 @@
-//! Matrices in fragments, and their products.
+//! Matrix fragments and their products.
 //!
-//! A lane's registers hold elements one after another, by rows; where lanes have more room than a matrix has elements,
-//! they hold it several times. The device has an order of its own, that programs may not know.
+//! The registers of a lane hold consecutive elements, by rows; if lanes have more room than a matrix has elements, the
+//! elements repeat. The layout of a real device is different, and programs may not depend on it.
 
 use super::access::addresses;
 use super::check::How;
@@ -12,10 +12,10 @@ use crate::float::{bf16, f16};
 use crate::ptx::code::{Mma, Tile, TileAccess};
 use crate::ptx::types::{Kind, Type};
 
-/// The most elements of a matrix.
+/// The largest number of elements of a matrix.
 const MOST: usize = 32 * 16;
 
-/// All lanes take part, or the device does anything.
+/// Fails unless all lanes take part; on a device the result would be undefined.
 fn together(lanes: u32) -> Result<(), Trouble> {
     match lanes {
         u32::MAX => Ok(()),
@@ -27,12 +27,12 @@ fn together(lanes: u32) -> Result<(), Trouble> {
     }
 }
 
-/// Elements of a lane.
+/// The number of elements per lane.
 fn each(tile: &Tile) -> usize {
     tile.slots.len() * 32 / tile.ty.bits as usize
 }
 
-/// Addresses of every lane's element of this number.
+/// The address of element `number` of each lane.
 fn places(access: &TileAccess, base: &Longs, strides: &Longs, number: usize) -> Longs {
     let (tile, each) = (&access.tile, each(&access.tile));
     std::array::from_fn(|lane| {
@@ -43,7 +43,7 @@ fn places(access: &TileAccess, base: &Longs, strides: &Longs, number: usize) -> 
     })
 }
 
-/// First addresses and strides, which the device wants aligned, of an access by all lanes.
+/// The base addresses and strides of an access by all lanes, checked for the alignment that a device requires.
 fn begin(w: &Warp, lanes: u32, access: &TileAccess) -> Result<(Longs, Longs), Trouble> {
     together(lanes)?;
     let tile = &access.tile;
@@ -116,7 +116,7 @@ pub fn store(
     Ok(())
 }
 
-/// The value of an operand's bits; a product takes no more of a float than its type has.
+/// The value of an operand; a product ignores the bits of an f32 that tf32 lacks.
 fn value(ty: Type, bits: u32) -> f32 {
     match (ty.kind, ty.bits) {
         (Kind::Tf32, _) => f32::from_bits(bits & 0xffff_e000),
@@ -126,7 +126,7 @@ fn value(ty: Type, bits: u32) -> f32 {
     }
 }
 
-/// A matrix by rows.
+/// Collects a matrix by rows.
 fn gather(w: &Warp, tile: &Tile) -> [f32; MOST] {
     let (mut out, size, each) = ([0.0; MOST], tile.rows * tile.columns, each(tile));
     for lane in 0..(size / each).min(LANES) {

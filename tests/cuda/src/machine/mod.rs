@@ -1,4 +1,5 @@
-//! The machine that runs kernels: blocks over threads, warps in turn, a warp's lanes in step.
+//! The machine that runs kernels: blocks in parallel on threads, the warps of a block in turn, the lanes of a warp in
+//! lockstep.
 
 mod access;
 mod bits;
@@ -19,40 +20,40 @@ use check::Checks;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-/// Threads of a warp.
+/// Threads per warp.
 pub const LANES: usize = 32;
 
 pub const ILLEGAL_ADDRESS: i32 = 700;
 pub const ILLEGAL_INSTRUCTION: i32 = 715;
 pub const MISALIGNED_ADDRESS: i32 = 716;
 
-/// What a lane did wrong.
+/// A fault of a lane.
 #[derive(Clone, Debug)]
 pub struct Trouble {
-    /// The driver's number for it.
+    /// The error code of the driver.
     pub code: i32,
     pub lane: usize,
     pub what: String,
 }
 
-/// What went wrong, and where: with the driver's number for it.
+/// A fault with its location, and the error code of the driver.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub code: i32,
     pub what: String,
 }
 
-/// A kernel, started.
+/// A kernel launch.
 pub struct Launch<'a> {
     pub kernel: &'a Kernel,
-    /// Blocks.
+    /// The number of blocks.
     pub grid: [u32; 3],
-    /// Threads of each.
+    /// Threads per block.
     pub block: [u32; 3],
-    /// Bytes of shared memory beside the kernel's own.
+    /// Bytes of dynamic shared memory.
     pub shared: usize,
     pub params: Vec<u8>,
-    /// What global memory there is: first addresses and those past the end, in order.
+    /// The address ranges of the allocations, sorted: the first address and the one past the end.
     pub ranges: Vec<(u64, u64)>,
 }
 
@@ -61,7 +62,7 @@ impl Launch<'_> {
         self.grid.iter().map(|&n| n as usize).product()
     }
 
-    /// Runs all blocks; those that have begun are not ended where one fails.
+    /// Runs all blocks. If one fails, running ones finish and no others start.
     pub fn run(&self) -> Result<(), Fault> {
         let (options, blocks) = (options(), self.blocks());
         let checks = options.check.then(|| Mutex::new(Checks::default()));

@@ -1,4 +1,4 @@
-//! Memory as a kernel sees it: which addresses are whose, and what lies there.
+//! The memory spaces of a kernel: address translation and checks.
 
 use super::check::{Checks, How, Who};
 use super::warp::{Longs, Words};
@@ -7,20 +7,20 @@ use crate::ptx::code::{Address, Space};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// Where shared memory begins among generic addresses; the host's own are far below.
+/// The first generic address of shared memory, far above the addresses of the host.
 pub const SHARED: u64 = 1 << 60;
-/// The same for each thread's own memory.
+/// The first generic address of local memory.
 pub const LOCAL: u64 = 1 << 61;
 const WINDOW: u64 = 1 << 32;
 
-/// What memory holds before anything is written: no number, and no index.
+/// The byte that fills unwritten memory: NaN as a float, out of range as an index.
 pub const UNWRITTEN: u8 = 0xff;
 
-/// The host's addresses of what lanes access, each valid for that access.
+/// The host address of each lane's access, checked to be valid for it.
 pub struct Places([usize; LANES]);
 
 pub struct Memory<'a> {
-    /// Boxed in words of 64 bits: so are vectors aligned.
+    /// In 64-bit words, for alignment.
     shared: Vec<u64>,
     shared_bytes: u64,
     local: Vec<u64>,
@@ -28,19 +28,19 @@ pub struct Memory<'a> {
     params: Vec<u64>,
     param_bytes: u64,
     ranges: &'a [(u64, u64)],
-    /// The range that was found last.
+    /// The range found last.
     range: (u64, u64),
     block: usize,
     warp: usize,
     checks: Option<&'a Mutex<Checks>>,
 }
 
-/// Room for `bytes`, aligned as vectors are; and none where there are no bytes.
+/// Unwritten memory of `bytes` bytes, and a word more to align it.
 fn room(bytes: usize) -> Vec<u64> {
     vec![!0; bytes.div_ceil(8) + 1]
 }
 
-/// An address of the vector's that 16 divides.
+/// The first address in `room` that 16 divides.
 fn start(room: &[u64]) -> usize {
     (room.as_ptr() as usize).next_multiple_of(16)
 }
@@ -55,7 +55,7 @@ impl<'a> Memory<'a> {
             bytes[..chunk.len()].copy_from_slice(chunk);
             u64::from_ne_bytes(bytes)
         });
-        // One word more, for the alignment of the first.
+        // One word more, to align the first.
         let mut padded = room(launch.params.len() + 8);
         let skipped = (start(&padded) - padded.as_ptr() as usize) / 8;
         for (to, from) in padded[skipped..].iter_mut().zip(params) {
@@ -76,7 +76,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Another block begins: with memory in which nothing was written.
+    /// Begins another block, with unwritten memory.
     pub fn begin(&mut self, block: usize) {
         self.block = block;
         self.shared.fill(!0);
@@ -84,19 +84,19 @@ impl<'a> Memory<'a> {
         self.barrier();
     }
 
-    /// It is this warp's turn.
+    /// Sets the warp whose turn it is.
     pub fn enter(&mut self, warp: usize) {
         self.warp = warp;
     }
 
-    /// What warps do before it comes before what they do after it.
+    /// Separates the accesses before it from those after it.
     pub fn barrier(&self) {
         if let Some(checks) = self.checks {
             checks.lock().expect("no panic before").barrier();
         }
     }
 
-    /// Where lanes access `bytes` each.
+    /// Translates and checks an access of `bytes` bytes by each lane.
     #[inline(always)]
     pub fn places(
         &mut self,
@@ -118,7 +118,7 @@ impl<'a> Memory<'a> {
         Ok(found)
     }
 
-    /// The usual case: all lanes in one range, aligned. Lanes that are not active get a neighbour's place.
+    /// The fast path: all lanes are aligned and in one range. Inactive lanes get the place of the first active one.
     #[inline(always)]
     fn together(&mut self, space: Space, at: &Longs, lanes: u32, bytes: u64) -> Option<Places> {
         let first = at[lanes.trailing_zeros() as usize];
@@ -168,7 +168,7 @@ impl<'a> Memory<'a> {
         Some(Places(places))
     }
 
-    /// The range that an address lies in.
+    /// The allocation that holds an address.
     fn range_of(&self, at: u64) -> Option<(u64, u64)> {
         let after = self.ranges.partition_point(|range| range.0 <= at);
         self.ranges[..after].last().copied().filter(|range| at < range.1)
@@ -244,7 +244,7 @@ impl<'a> Memory<'a> {
         Ok(begin + at as usize)
     }
 
-    /// Where the nearest allocation lies.
+    /// Describes the nearest allocation below an address.
     fn near(&self, at: u64) -> String {
         let after = self.ranges.partition_point(|range| range.0 <= at);
         match self.ranges[..after].last() {
@@ -255,7 +255,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Whether addresses are of memory that others have too.
+    /// Whether an address is in memory that threads share.
     fn is_common(space: Space, at: u64) -> bool {
         match space {
             Space::Global | Space::Shared => true,
@@ -282,15 +282,15 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// The element `offset` bytes after each place, whose type is at most as wide as the access.
+/// Reads and writes the element `offset` bytes after each place. Its type is at most as wide as the access.
 macro_rules! element {
     ($name:ident, $put:ident, $cell:ty, $ty:ty, $lanes:ty) => {
         #[inline(always)]
         pub fn $name(&self, offset: usize) -> $lanes {
             let mut out = [0; LANES];
             for i in 0..LANES {
-                // SAFETY: every place was found valid and aligned for its whole access. The cell is atomic, so
-                // threads of different blocks may even race for it.
+                // SAFETY: every place was checked to be valid and aligned for its whole access. The cell is atomic, so
+                // threads of different blocks may race for it.
                 let cell = unsafe { <$cell>::from_ptr((self.0[i] + offset) as *mut $ty) };
                 out[i] = cell.load(Relaxed).into();
             }
@@ -301,7 +301,7 @@ macro_rules! element {
         pub fn $put(&self, offset: usize, lanes: u32, from: &$lanes) {
             for i in 0..LANES {
                 if lanes >> i & 1 != 0 {
-                    // SAFETY: as above; what may not be written was refused.
+                    // SAFETY: as above; writes to read-only memory were refused.
                     let cell = unsafe { <$cell>::from_ptr((self.0[i] + offset) as *mut $ty) };
                     cell.store(from[i] as $ty, Relaxed);
                 }
@@ -316,7 +316,7 @@ impl Places {
     element!(words, put_words, AtomicU32, u32, Words);
     element!(longs, put_longs, AtomicU64, u64, Longs);
 
-    /// Changes one lane's word and gives what it was.
+    /// Updates the word of a lane; returns the old value.
     pub fn change(&self, lane: usize, change: impl Fn(u32) -> u32) -> u32 {
         // SAFETY: as above.
         let cell = unsafe { AtomicU32::from_ptr(self.0[lane] as *mut u32) };

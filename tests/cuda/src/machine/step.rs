@@ -1,4 +1,4 @@
-//! One instruction, on all active lanes.
+//! Runs one instruction on all active lanes.
 
 use super::space::Memory;
 use super::warp::{Warp, longs, words};

@@ -1,4 +1,4 @@
-//! A warp: its registers, and which of its lanes are where.
+//! A warp: its registers, and where each of its lanes is.
 
 use super::space::Memory;
 use super::step::step;
@@ -9,10 +9,10 @@ use crate::ptx::types::File;
 
 /// A word of each lane.
 pub type Words = [u32; LANES];
-/// Two words of each lane.
+/// A 64-bit word of each lane.
 pub type Longs = [u64; LANES];
 
-/// Lanes that go on at the same run.
+/// Lanes that continue at the same run.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
     pub run: u32,
@@ -24,9 +24,9 @@ pub struct Warp {
     pub preds: Vec<u32>,
     pub words: Vec<Words>,
     pub longs: Vec<Longs>,
-    /// Where lanes go on.
+    /// Where lanes continue.
     groups: Vec<Group>,
-    /// Where they go on after the barrier.
+    /// Where lanes continue after the barrier.
     waiting: Vec<Group>,
 }
 
@@ -51,25 +51,25 @@ impl Warp {
         warp
     }
 
-    /// Lets `lanes` begin.
+    /// Starts `lanes` at the first run.
     pub fn begin(&mut self, lanes: u32) {
         self.waiting.clear();
         self.groups = vec![Group { run: 0, lanes }];
     }
 
-    /// Where lanes wait.
+    /// The lanes that wait at a barrier.
     pub fn waiting(&self) -> &[Group] {
         &self.waiting
     }
 
-    /// Lets waiting lanes go on.
+    /// Continues the lanes that wait.
     pub fn release(&mut self) {
         for Group { run, lanes } in std::mem::take(&mut self.waiting) {
             self.add(run, lanes);
         }
     }
 
-    /// Which of `lanes` a guard lets through.
+    /// The lanes that pass a guard.
     #[inline(always)]
     fn through(&self, guard: Option<Guard>, lanes: u32) -> u32 {
         match guard {
@@ -86,13 +86,13 @@ impl Warp {
         }
     }
 
-    /// The lanes that are farthest behind: so those that parted meet again.
+    /// The lanes that are farthest behind, so that diverged lanes reconverge.
     fn last(&mut self) -> Option<Group> {
         let (at, _) = self.groups.iter().enumerate().min_by_key(|(_, group)| group.run)?;
         Some(self.groups.swap_remove(at))
     }
 
-    /// Runs until all lanes wait or have returned; where one fails, its line is told.
+    /// Runs until all lanes wait or have returned; a fault comes with its line.
     #[inline(always)]
     pub fn run(&mut self, kernel: &Kernel, memory: &mut Memory<'_>) -> Result<(), (u32, Trouble)> {
         while let Some(Group { run: mut at, mut lanes }) = self.last() {
@@ -157,7 +157,7 @@ impl Warp {
     }
 }
 
-/// `d = f(x, …)` of words, lane by lane.
+/// `d = f(x, …)` on the words of each lane.
 macro_rules! words {
     ($warp:expr, $lanes:expr, $d:expr, |$($x:ident = $slot:ident),*| $f:expr) => {{
         let mut out = [0u32; $crate::machine::LANES];
@@ -172,7 +172,7 @@ macro_rules! words {
     }};
 }
 
-/// The same in 64 bits; operands of either size.
+/// The same with a 64-bit result, and operands of either size.
 macro_rules! longs {
     ($warp:expr, $lanes:expr, $d:expr, |$($x:ident = $file:ident $slot:ident),*| $f:expr) => {{
         let mut out = [0u64; $crate::machine::LANES];
@@ -189,7 +189,7 @@ macro_rules! longs {
 
 pub(super) use {longs, words};
 
-/// `from` in the lanes that take part; the others keep what they have.
+/// Writes `from` in the active lanes; the others keep their values.
 #[inline(always)]
 fn merge<T: Copy>(to: &mut [T; LANES], lanes: u32, from: &[T; LANES]) {
     if lanes == !0 {

@@ -1,14 +1,14 @@
-//! An instruction's parts: its guard, the words of its name and its operands.
+//! The parts of an instruction: its guard, the words of its name and its operands.
 
 use super::types::Type;
 
-/// The words after an instruction's name, each to be taken once.
+/// The modifiers after the name of an instruction, each to be taken once.
 pub struct Words<'a> {
     words: Vec<&'a str>,
 }
 
 impl<'a> Words<'a> {
-    /// The first word and the others.
+    /// Splits an opcode into its name and its modifiers.
     pub fn new(opcode: &'a str) -> (&'a str, Self) {
         let mut words = opcode.split('.').flat_map(|word| word.split("::"));
         let name = words.next().unwrap_or_default();
@@ -26,7 +26,7 @@ impl<'a> Words<'a> {
         self.words.contains(&word)
     }
 
-    /// Takes the first word that `read` makes something of.
+    /// Takes the first word that `read` accepts.
     pub fn find<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let (at, found) = self.words.iter().enumerate().find_map(|(at, w)| Some((at, read(w)?)))?;
         self.words.remove(at);
@@ -38,7 +38,7 @@ impl<'a> Words<'a> {
         self.find(Type::parse).ok_or_else(|| "no type".into())
     }
 
-    /// Nothing may be left that was not understood.
+    /// Fails if a word is left over.
     pub fn done(self) -> Result<(), String> {
         match self.words.first() {
             Some(word) => Err(format!("`.{word}` is not known here")),
@@ -47,7 +47,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Splits at commas that no bracket holds.
+/// Splits at commas outside brackets.
 pub fn operands(text: &str) -> Vec<&str> {
     let (mut all, mut depth, mut from) = (Vec::new(), 0, 0);
     for (at, c) in text.char_indices() {
@@ -74,7 +74,7 @@ pub fn vector(text: &str) -> Vec<&str> {
     }
 }
 
-/// What an integer's text says, as bits.
+/// Parses an integer; returns its bits.
 pub fn integer(text: &str) -> Option<u64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -88,7 +88,7 @@ pub fn integer(text: &str) -> Option<u64> {
     Some(if negative { value.wrapping_neg() } else { value })
 }
 
-/// The bits of a number that an operand of type `ty` is.
+/// Parses a number; returns its bits as a `ty`.
 pub fn number(text: &str, ty: Type) -> Option<u64> {
     let hex = |prefix: [&str; 2]| prefix.iter().find_map(|prefix| text.strip_prefix(prefix));
     let value = if let Some(single) = hex(["0f", "0F"]) {

@@ -1,15 +1,15 @@
-//! Instructions, ready to run: operands are slots of a warp's register files.
+//! Decoded instructions, whose operands are slots of a warp's register files.
 
 use super::types::Type;
 use crate::float::Rounding;
 
-/// A place in a register file; constants and special registers have theirs too.
+/// An index into a register file; constants and special registers have slots too.
 pub type Slot = u16;
 
-/// The slot of what is thrown away (`_`), and of a guard that is not there.
+/// The slot of an absent operand.
 pub const NONE: Slot = Slot::MAX;
 
-/// Operations on integers of 32 and of 64 bits, and of 16 in 32.
+/// Operations on integers of 16, 32 and 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Int {
     Mov,
@@ -32,7 +32,7 @@ pub enum Int {
     Or,
     Xor,
     Not,
-    /// The logical one: whether `a` is zero.
+    /// Logical not: whether `a` is zero.
     Cnot,
     Neg,
     Abs,
@@ -44,10 +44,10 @@ pub enum Int {
     Popc,
     Clz,
     Brev,
-    /// The bits of two words from `c` on.
+    /// 32 bits of two words, shifted by `c`.
     FunnelRight,
     FunnelLeft,
-    /// Bytes of two words, as `c` picks them.
+    /// Bytes of two words, selected by `c`.
     Prmt,
 }
 
@@ -57,13 +57,13 @@ pub enum Float {
     Add,
     Sub,
     Mul,
-    /// `a b + c` in one rounding.
+    /// `a b + c`, rounded once.
     Fma,
-    /// The same, rounded in another direction.
+    /// The same with directed rounding.
     FmaTo(Rounding),
     Min,
     Max,
-    /// NaN where either is.
+    /// NaN if either operand is NaN.
     MinNan,
     MaxNan,
     Neg,
@@ -81,13 +81,13 @@ pub enum Float {
     Copy,
 }
 
-/// What comparisons hold of a pair.
+/// The relations for which a comparison is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compare {
     pub less: bool,
     pub equal: bool,
     pub greater: bool,
-    /// Neither, as one is NaN.
+    /// One of the operands is NaN.
     pub unordered: bool,
 }
 
@@ -98,7 +98,7 @@ pub enum Logic {
     Xor,
 }
 
-/// Where a memory access goes.
+/// The memory space of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
     Generic,
@@ -108,7 +108,7 @@ pub enum Space {
     Param,
 }
 
-/// An address: what a slot holds, and a displacement.
+/// An address: a base in a slot, and an offset.
 #[derive(Clone, Copy, Debug)]
 pub struct Address {
     pub space: Space,
@@ -126,13 +126,13 @@ pub struct Elements {
     pub slots: [Slot; 4],
 }
 
-/// How a matrix lies in fragments and in memory.
+/// A matrix in the registers of a warp (a fragment).
 #[derive(Clone, Debug)]
 pub struct Tile {
     pub rows: usize,
     pub columns: usize,
     pub ty: Type,
-    /// A lane's registers.
+    /// The registers of a lane.
     pub slots: Vec<Slot>,
 }
 
@@ -141,7 +141,7 @@ pub struct Tile {
 pub struct TileAccess {
     pub tile: Tile,
     pub address: Address,
-    /// Elements from one row, or column, to the next; its own length without.
+    /// Elements from one row, or column, to the next; contiguous if none.
     pub stride: Option<Slot>,
     pub by_rows: bool,
 }
@@ -155,13 +155,13 @@ pub struct Mma {
     pub d: Tile,
 }
 
-/// From one type to another.
+/// A conversion between types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convert {
     pub from: Type,
     pub to: Type,
     pub rounding: Rounding,
-    /// To an integral value, in whatever type.
+    /// To an integral value of any type.
     pub integral: bool,
     pub saturate: bool,
     pub flush: bool,
@@ -183,7 +183,7 @@ pub enum Vote {
     Active,
 }
 
-/// A read, a change and a write of which nobody comes in between.
+/// An atomic read-modify-write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Atomic {
     Int(Int),
@@ -196,12 +196,12 @@ pub enum Atomic {
 pub enum Op {
     /// `[d, a, b, c]`
     Word(Int, [Slot; 4]),
-    /// On 16 bits; signed or not.
+    /// On 16 bits; whether signed.
     Narrow(Int, bool, [Slot; 4]),
     Long(Int, [Slot; 4]),
-    /// Shifts of 64 bits count in 32.
+    /// A 64-bit shift by a 32-bit count.
     Shift(Int, [Slot; 3]),
-    /// Two words' product in 64 bits, and an addend; `bits` of a factor.
+    /// A product with twice the `bits` of its factors, plus an addend if any.
     Wide {
         signed: bool,
         bits: u32,
@@ -211,7 +211,7 @@ pub enum Op {
         c: Option<Slot>,
     },
     Float(Float, [Slot; 4]),
-    /// With subnormal numbers flushed, and the result held within 0 and 1.
+    /// With subnormal numbers flushed to zero, and the result saturated to 0 and 1.
     FloatTamed {
         op: Float,
         flush: bool,
@@ -219,7 +219,7 @@ pub enum Op {
         slots: [Slot; 4],
     },
     Half(Float, Type, [Slot; 4]),
-    /// Two in a word.
+    /// Two packed in a word.
     HalfPair(Float, Type, [Slot; 4]),
     Double(Float, [Slot; 4]),
     Convert {
@@ -227,14 +227,14 @@ pub enum Op {
         d: Slot,
         a: Slot,
     },
-    /// Two floats in one word, the first on top.
+    /// Two floats packed in a word, the first in the upper half.
     ConvertPair {
         how: Convert,
         d: Slot,
         a: Slot,
         b: Slot,
     },
-    /// Unsigned words in 64 bits, and the lower words of 64.
+    /// Zero-extends a word to 64 bits; `Narrower` truncates 64 bits to a word.
     Widen {
         d: Slot,
         a: Slot,
@@ -248,7 +248,7 @@ pub enum Op {
         d: Slot,
         a: Slot,
     },
-    /// `a`'s lowest `d` bits in place of `b`'s at `c`.
+    /// The lowest `len` bits of `a` in place of those of `b` at bit `at`.
     Insert {
         d: Slot,
         a: Slot,
@@ -263,7 +263,7 @@ pub enum Op {
         at: Slot,
         len: Slot,
     },
-    /// Any function of three bits.
+    /// Any bitwise function of three operands.
     Lop3 {
         d: Slot,
         a: Slot,
@@ -365,11 +365,11 @@ pub enum Op {
     TileLoad(Box<TileAccess>),
     TileStore(Box<TileAccess>),
     Mma(Box<Mma>),
-    /// What orders accesses, which go in order here anyway.
+    /// Fences and barriers of a warp: accesses are in order here anyway.
     Nothing,
 }
 
-/// A predicate that an instruction may depend on.
+/// A predicate that guards an instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Guard {
     pub p: Slot,
@@ -386,7 +386,7 @@ pub struct Instruction {
 /// How a run of instructions ends.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
-    /// On with the next run.
+    /// Continues with the next run.
     Next,
     Jump {
         to: u32,
@@ -398,7 +398,7 @@ pub enum End {
     Barrier,
 }
 
-/// Instructions that are all run if the first one is.
+/// A basic block: if its first instruction runs, all do.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub code: Vec<Instruction>,

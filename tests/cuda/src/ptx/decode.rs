@@ -1,4 +1,4 @@
-//! A function's body: runs of instructions, and where each goes on.
+//! Decodes the body of a function into runs of instructions, and where each continues.
 
 use super::Error;
 use super::args::{Words, operands};
@@ -65,7 +65,7 @@ impl<'a> Body<'a> {
                     names.declare(ty, registers)?;
                 }
                 None if text.is_empty() || text.starts_with(".pragma") => {}
-                // Laid out before.
+                // Variables were laid out before.
                 None if text.starts_with(".shared") || text.starts_with(".local") => {}
                 None => self.instruction(line, text, names)?,
             },

@@ -1,4 +1,4 @@
-//! PTX: from its text to instructions on numbered slots.
+//! Parses PTX text into instructions on numbered slots.
 
 pub mod args;
 pub mod code;
@@ -9,7 +9,7 @@ mod opcode;
 mod text;
 pub mod types;
 
-/// What is wrong with a text, and on which line.
+/// A parse error and its line.
 #[derive(Debug)]
 pub struct Error {
     pub line: u32,

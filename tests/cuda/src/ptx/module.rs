@@ -1,4 +1,4 @@
-//! A module: the kernels of a text.
+//! A module: the kernels of a PTX text.
 
 use super::Error;
 use super::args::operands;
@@ -9,26 +9,26 @@ use super::text::{Statement, statements, without_comments};
 use super::types::{File, Type};
 use std::sync::Arc;
 
-/// A kernel's parameter in the buffer of all of them.
+/// The place of a parameter in the parameter buffer of a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
     pub at: usize,
     pub bytes: usize,
 }
 
-/// What a kernel needs, and what it does.
+/// A decoded kernel and the memory that it needs.
 #[derive(Debug)]
 pub struct Kernel {
     pub name: String,
     pub params: Vec<Param>,
     pub runs: Vec<Run>,
-    /// Registers of each file, those of constants with them.
+    /// The number of slots of each register file, including constants.
     pub counts: [usize; 3],
     pub constants: Vec<(File, Slot, u64)>,
     pub specials: Vec<(Special, Slot)>,
-    /// Bytes before those that a launch adds.
+    /// Bytes of static shared memory.
     pub shared: usize,
-    /// Bytes of each thread.
+    /// Bytes of local memory per thread.
     pub local: usize,
     source: Arc<str>,
 }
@@ -45,7 +45,7 @@ impl Kernel {
     }
 }
 
-/// Everything that a text defines.
+/// Parses all kernels of a text.
 pub fn parse(text: &str) -> Result<Vec<Arc<Kernel>>, Error> {
     let source: Arc<str> = text.into();
     let plain = without_comments(text);
@@ -72,7 +72,7 @@ pub fn parse(text: &str) -> Result<Vec<Arc<Kernel>>, Error> {
     Ok(kernels)
 }
 
-/// Where the body that begins ends.
+/// The number of statements of the body that begins here.
 fn closing(all: &[(u32, Statement<'_>)]) -> Option<usize> {
     let mut depth = 0;
     all.iter()
@@ -112,7 +112,7 @@ fn kernel(
     })
 }
 
-/// A kernel's name, and its parameters' places.
+/// The name of a kernel and the layout of its parameters.
 fn signature(head: &str, names: &mut Names) -> Result<(String, Vec<Param>), String> {
     let (_, rest) = head.split_once(".entry").ok_or("functions are not supported")?;
     let (name, rest) =
@@ -135,13 +135,13 @@ fn signature(head: &str, names: &mut Names) -> Result<(String, Vec<Param>), Stri
     Ok((name.trim().to_owned(), all))
 }
 
-/// A variable's declaration.
+/// The declaration of a variable.
 struct Declared {
     space: Space,
     align: usize,
     bytes: usize,
     name: String,
-    /// Without a size: as long as a launch says.
+    /// Without a size: dynamic shared memory.
     open: bool,
 }
 
@@ -153,7 +153,7 @@ impl Declared {
             match word {
                 ".extern" | ".visible" | ".weak" => {}
                 ".ptr" => {
-                    // What a pointer points to.
+                    // The space that a pointer points to.
                     words.next();
                 }
                 ".param" => space = Some(Space::Param),
@@ -192,7 +192,7 @@ struct Room {
     local: usize,
 }
 
-/// Lays out the module's and the function's variables, those without a size last.
+/// Lays out the variables of the module and of the function; those without a size come last.
 fn variables(
     globals: &[(u32, &str)],
     all: &[(u32, Statement<'_>)],

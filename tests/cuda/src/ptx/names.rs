@@ -1,11 +1,11 @@
-//! What names in a function stand for.
+//! The names in a function and their slots.
 
 use super::args::number;
 use super::code::{Address, Slot, Space};
 use super::types::{File, Type};
 use std::collections::HashMap;
 
-/// What a launch or a thread's place gives.
+/// A special register, set by the launch or by the place of the thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Special {
     Thread(usize),
@@ -17,14 +17,14 @@ pub enum Special {
     DynamicShared,
 }
 
-/// Where a variable lies.
+/// The address of a variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
     pub space: Space,
     pub at: u64,
 }
 
-/// Names of registers, in nested scopes, and of variables; and slots for all that operands can be.
+/// Registers, by name in nested scopes; variables; and the slots of constants and special registers.
 #[derive(Default)]
 pub struct Names {
     scopes: Vec<HashMap<String, (File, Slot)>>,
@@ -50,14 +50,14 @@ impl Names {
     fn fresh(&mut self, file: File) -> Result<Slot, String> {
         let count = self.counts.entry(file).or_default();
         *count += 1;
-        // The last one is taken by `NONE`.
+        // The last slot is `NONE`.
         Slot::try_from(*count - 1)
             .ok()
             .filter(|&slot| slot != Slot::MAX)
             .ok_or("too many registers".into())
     }
 
-    /// `.reg`'s words: a type and names, `%r<9>` for nine of them.
+    /// Declares the registers of a `.reg` directive; `%r<9>` declares nine.
     pub fn declare(&mut self, ty: Type, names: &str) -> Result<(), String> {
         for name in names.split(',').map(str::trim) {
             match name.strip_suffix('>').and_then(|name| name.split_once('<')) {
@@ -79,12 +79,12 @@ impl Names {
         Ok(())
     }
 
-    /// A register, whatever its file.
+    /// A register of any file.
     pub fn find(&self, name: &str) -> Option<(File, Slot)> {
         self.scopes.iter().rev().find_map(|scope| scope.get(name).copied())
     }
 
-    /// A register to be written.
+    /// A register to write; `_` gets an unused one.
     pub fn target(&mut self, name: &str, file: File) -> Result<Slot, String> {
         if name == "_" {
             return self.fresh(file);
@@ -96,7 +96,7 @@ impl Names {
         }
     }
 
-    /// A constant's slot.
+    /// The slot of a constant.
     pub fn constant(&mut self, file: File, value: u64) -> Result<Slot, String> {
         if let Some(&slot) = self.constants.get(&(file, value)) {
             return Ok(slot);
@@ -115,7 +115,7 @@ impl Names {
         Ok(slot)
     }
 
-    /// Anything that can be read as `ty`.
+    /// The slot of an operand that is read as `ty`.
     pub fn source(&mut self, text: &str, ty: Type) -> Result<Slot, String> {
         if self.find(text).is_some() {
             return self.target(text, ty.file());
@@ -152,7 +152,7 @@ impl Names {
         Ok(Address { space, base, wide, offset })
     }
 
-    /// A variable's address, or a number, as a constant.
+    /// The address of a variable, or a number, as a constant.
     fn base(&mut self, text: &str, space: Space) -> Option<Result<Slot, String>> {
         let at = match self.variables.get(text) {
             Some(variable) if variable.space != space => {

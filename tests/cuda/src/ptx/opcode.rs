@@ -1,4 +1,4 @@
-//! One instruction: from its words and operands to an operation. What is not understood in full is refused.
+//! Decodes one instruction from its words and operands. An instruction that is not fully understood is refused.
 
 use super::args::{Words, vector};
 use super::code::*;
@@ -13,7 +13,7 @@ const LONG: Type = Type { kind: Kind::Bits, bits: 64 };
 const SHORT: Type = Type { kind: Kind::Bits, bits: 16 };
 const PRED: Type = Type { kind: Kind::Pred, bits: 1 };
 
-/// Operands, and what their names mean.
+/// The operands of an instruction, and the names of its function.
 struct Args<'a, 'n> {
     all: &'a [&'a str],
     names: &'n mut Names,
@@ -38,7 +38,7 @@ impl<'a> Args<'a, '_> {
         self.names.constant(ty.file(), value)
     }
 
-    /// `[d, a, b, c]` of an operation on `count` operands; what is left over repeats the first.
+    /// `[d, a, b, c]` of an operation on `count` operands; unused slots repeat `a`.
     fn slots(&mut self, ty: Type, count: usize) -> Result<[Slot; 4]> {
         if self.all.len() != count + 1 {
             return Err(format!("{} operands, not {}", self.all.len(), count + 1));
@@ -59,7 +59,7 @@ impl<'a> Args<'a, '_> {
         vector(self.text(i)?).iter().map(|name| self.names.source(name, ty)).collect()
     }
 
-    /// A predicate, and whether its contrary is meant.
+    /// A predicate, and whether it is negated.
     fn pred(&mut self, i: usize) -> Result<(Slot, bool)> {
         let text = self.text(i)?;
         let (negated, name) = text.strip_prefix('!').map_or((false, text), |name| (true, name));
@@ -131,7 +131,7 @@ pub fn operation(name: &str, mut words: Words<'_>, all: &[&str], names: &mut Nam
             }
             Ok(Op::Nothing)
         }
-        // Lanes go in step.
+        // Lanes run in lockstep.
         "bar" | "barrier" if words.take("sync") => Ok(Op::Nothing),
         _ => Err(format!("`{name}` is not known here")),
     }?;
@@ -218,7 +218,7 @@ fn floats(
     })
 }
 
-/// Sums and products in another direction than to the nearest: as fused ones.
+/// Sums and products with directed rounding, as fused multiply-adds.
 fn directed(
     args: &mut Args<'_, '_>,
     op: Float,
@@ -418,7 +418,7 @@ fn convert(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
     if (narrowing || from_integer) && rounding.is_none() || to_integer && integral.is_none() {
         return Err("rounded how?".into());
     }
-    // A register may be wider than the type that is read of it or written to it.
+    // A register may be wider than the type that is read from it or written to it.
     let (d, a) = (register(args, 0, to)?, register(args, 1, from)?);
     let plain = !saturate && !flush && d.1 == to.file() && a.1 == from.file();
     Ok(match ((from.kind, from.bits), (to.kind, to.bits)) {
@@ -441,7 +441,7 @@ fn convert(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
     })
 }
 
-/// A conversion's operand, and its file.
+/// An operand of a conversion, and its file.
 fn register(args: &mut Args<'_, '_>, i: usize, ty: Type) -> Result<(Slot, File)> {
     match args.names.find(args.text(i)?) {
         Some((file, slot)) => Ok((slot, file)),
@@ -524,7 +524,7 @@ fn space(words: &mut Words<'_>) -> Space {
     found.unwrap_or(Space::Generic)
 }
 
-/// Hints and orders that make no difference to threads that take turns.
+/// Skips cache hints and memory orders, which make no difference here.
 fn hints(words: &mut Words<'_>) {
     for word in [
         "volatile", "relaxed", "acquire", "release", "acq_rel", "weak", "gpu", "cta", "sys", "ca",
@@ -675,7 +675,7 @@ fn vote(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
     Ok(Op::Vote { how, d: args.target(0, ty)?, a, negated })
 }
 
-/// `m16n16k8`
+/// Parses a shape such as `m16n16k8`.
 fn extents(word: &str) -> Option<[usize; 3]> {
     let (m, rest) = word.strip_prefix('m')?.split_once('n')?;
     let (n, k) = rest.split_once('k')?;
@@ -721,7 +721,7 @@ fn wmma(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
         found.ok_or_else(|| "in which order?".to_owned())
     };
     if mma {
-        // How operands lay in memory: no matter here, where fragments are all alike.
+        // The layouts of the operands make no difference: all fragments have one layout here.
         layout(words)?;
         layout(words)?;
         let mut types = vec![words.ty()?, words.ty()?];
@@ -730,7 +730,7 @@ fn wmma(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
         }
         let half = Type { kind: Kind::Float, bits: 16 };
         let [d, a, b, c] = match types[..] {
-            // The operands' type goes without saying.
+            // The type of the operands is implied.
             [d, c] => [d, half, half, c],
             [d, a, b, c] => [d, a, b, c],
             _ => return Err("of which types?".into()),
@@ -768,7 +768,7 @@ fn wmma(words: &mut Words<'_>, args: &mut Args<'_, '_>) -> Result<Op> {
     Ok(if load { Op::TileLoad(access) } else { Op::TileStore(access) })
 }
 
-/// The types that products are made of here.
+/// Fails if matrix products of this type are not supported.
 fn operand(ty: Type) -> Result<Type> {
     match (ty.kind, ty.bits) {
         (Kind::Float, 16 | 32) | (Kind::Bf16 | Kind::Tf32, _) => Ok(ty),

@@ -1,4 +1,4 @@
-//! A text's statements.
+//! The statements of a PTX text.
 
 use super::Error;
 
@@ -10,13 +10,13 @@ pub enum Statement<'a> {
     Close,
     /// `name:`
     Label(&'a str),
-    /// A function's head, up to its body.
+    /// The head of a function, up to its body.
     Head(&'a str),
-    /// Anything that a semicolon ends.
+    /// Anything that ends with a semicolon.
     Line(&'a str),
 }
 
-/// Statements and the lines that they begin on.
+/// All statements, each with the line that it begins on.
 pub fn statements(text: &str) -> Result<Vec<(u32, Statement<'_>)>, Error> {
     let mut rest = Rest { text, at: 0, line: 1 };
     let mut all = Vec::new();
@@ -30,7 +30,7 @@ pub fn statements(text: &str) -> Result<Vec<(u32, Statement<'_>)>, Error> {
     Ok(all)
 }
 
-/// `text` with spaces for its comments; lines stay.
+/// `text` without comments; line breaks stay.
 pub fn without_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -70,14 +70,14 @@ impl<'a> Rest<'a> {
         taken
     }
 
-    /// Skips white space; whether anything is left.
+    /// Skips white space; returns whether anything is left.
     fn skip(&mut self) -> bool {
         let left = self.left();
         self.take(left.len() - left.trim_start().len());
         !self.left().is_empty()
     }
 
-    /// The next statement; none within where a directive is of no concern.
+    /// The next statement; `Some(None)` for a directive that is ignored.
     fn statement(&mut self) -> Option<Option<Statement<'a>>> {
         let left = self.left();
         let word = left.split(|c: char| c.is_whitespace()).next()?;

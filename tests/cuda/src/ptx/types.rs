@@ -1,4 +1,4 @@
-//! The types that instructions and variables name.
+//! Types of instructions and variables.
 
 use crate::float::{self, Format};
 
@@ -19,14 +19,14 @@ pub struct Type {
     pub bits: u32,
 }
 
-/// Where a register lies.
+/// A register file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum File {
-    /// One bit a lane.
+    /// One bit per lane.
     Pred,
-    /// 32 bits a lane; narrower values fill up with zeros.
+    /// 32 bits per lane; narrower values are zero-extended.
     Word,
-    /// 64 bits a lane.
+    /// 64 bits per lane.
     Long,
 }
 
@@ -71,7 +71,7 @@ impl Type {
         }
     }
 
-    /// The format of a float that is no double.
+    /// The format of a float narrower than f64.
     pub fn format(self) -> Option<Format> {
         match (self.kind, self.bits) {
             (Kind::Float, 16) => Some(float::F16),

@@ -1,17 +1,17 @@
-//! A kernel's text, run on memory of the test's.
+//! Runs the text of a kernel on memory of the test.
 #![allow(dead_code)]
 
 use cuda::machine::{Fault, Launch};
 use cuda::ptx::module::parse;
 
-/// A launch that the defaults suit: one block of a warp.
+/// A launch, by default of one block of one warp.
 pub struct Run<'a> {
     pub grid: [u32; 3],
     pub block: [u32; 3],
     pub shared: usize,
-    /// Declarations of the module's.
+    /// Declarations of the module.
     pub module: &'a str,
-    /// What comes in the kernel, `%rd1` the address of the memory and `%r1` the thread's number.
+    /// The body of the kernel: `%rd1` is the address of the memory, `%r1` the number of the thread.
     pub body: &'a str,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
         )
     }
 
-    /// Runs on `memory`, which is all that the device has.
+    /// Runs on `memory`, the only allocation of the device.
     pub fn on<T>(&self, memory: &mut [T]) -> Result<(), Fault> {
         let kernels = parse(&self.text()).unwrap_or_else(|e| panic!("{}: {}", e.line, e.why));
         let range = memory.as_mut_ptr_range();
@@ -63,7 +63,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What the kernel leaves of 32 words in `out`, which thread `i` finds at `%rd2`; it holds `i` first.
+/// Runs a kernel on 32 words and returns them. Word `i` holds `i`, and thread `i` has its address in `%rd2`.
 pub fn each(body: &str) -> [u32; 32] {
     let mut memory = std::array::from_fn(|i| i as u32);
     let body = format!("mul.wide.u32 %rd2, %r1, 4; add.s64 %rd2, %rd1, %rd2; {body}");

@@ -1,8 +1,8 @@
 //! Tokens to text.
 
-use super::MARK;
 use super::error::Error;
 use super::tables::{Piece, Tokenizer};
+use super::{MARK, utf8};
 
 /// Replaces a byte that is not part of a character.
 const LOST: char = char::REPLACEMENT_CHARACTER;
@@ -107,7 +107,8 @@ impl Speller {
 
     /// Appends a `�` for each byte of an incomplete character: at most 3.
     pub fn flush(&mut self, out: &mut impl Extend<char>) {
-        out.extend(core::iter::repeat_n(LOST, self.pending.len));
+        // One character at a time, as elsewhere: `extend` is compiled once.
+        (0..self.pending.len).for_each(|_| out.extend([LOST]));
         self.pending.len = 0;
     }
 }
@@ -167,8 +168,8 @@ impl Extend<char> for Sink<'_> {
             if let Some(slots) = self.out.get_mut(self.len..end) {
                 // Encoding directly into the slots would link a panic for too few slots.
                 let mut bytes = [0; 4];
-                let bytes = c.encode_utf8(&mut bytes).bytes();
-                slots.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
+                let bytes = utf8(c, &mut bytes);
+                slots.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
             }
             self.len = end;
         }

@@ -1,8 +1,9 @@
 //! Text to tokens.
 
-use super::MARK;
 use super::error::Error;
+use super::normal::Marked;
 use super::tables::{SPECIAL, Tokenizer};
+use super::{MARK, utf8};
 use crate::config::token::UNK;
 
 impl Tokenizer<'_> {
@@ -32,13 +33,14 @@ impl Tokenizer<'_> {
     pub fn encode_front(&self, text: &str, out: &mut [u32]) -> (usize, Option<usize>) {
         let mut word = Word { out, start: 0, end: 0 };
         let mut cut = false;
-        for (at, c) in self.normalization().marked(text).enumerate() {
+        let mut chars = self.normalization().marked(text);
+        while let Some(c) = chars.next() {
             if cut || opens(c) {
                 self.close(&mut word);
             }
             cut = c.is_ascii_punctuation();
             if !self.spell(c, |id| self.push(&mut word, id)) {
-                return (word.start, Some(self.enough(&word, text, at)));
+                return (word.start, Some(self.enough(&word, c, chars)));
             }
         }
         self.close(&mut word);
@@ -62,12 +64,12 @@ impl Tokenizer<'_> {
         bytes.saturating_add(1).saturating_mul(MARK.len_utf8())
     }
 
-    /// A size of `out` that is sufficient for the rest of `text`, from character `at` on.
+    /// A size of `out` that is sufficient for the rest of the text: the character `c` and those of `rest`.
     #[cold]
-    fn enough(&self, word: &Word<'_>, text: &str, at: usize) -> usize {
+    fn enough(&self, word: &Word<'_>, c: char, rest: Marked<'_>) -> usize {
         let mut needed = word.end;
-        // Bytes of the character `at` that are in `out` already are counted twice.
-        for c in self.normalization().marked(text).skip(at) {
+        // Bytes of the character `c` that are in `out` already are counted twice.
+        for c in core::iter::once(c).chain(rest) {
             self.spell(c, |_| {
                 needed = needed.saturating_add(1);
                 true
@@ -85,8 +87,8 @@ impl Tokenizer<'_> {
             return push(UNK as u16);
         }
         let mut bytes = [0; 4];
-        let bytes = c.encode_utf8(&mut bytes).bytes();
-        bytes.map(|byte| SPECIAL.saturating_add(u16::from(byte))).all(push)
+        let mut bytes = utf8(c, &mut bytes).iter();
+        bytes.all(|byte| push(SPECIAL.saturating_add(u16::from(*byte))))
     }
 
     /// Appends a token to the word, if it fits.

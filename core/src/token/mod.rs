@@ -83,6 +83,12 @@ pub const fn forbidden(bytes: bool) -> Forbidden {
     }
 }
 
+/// The UTF-8 of a character. Compiled once, for the size of a firmware.
+#[inline(never)]
+fn utf8(c: char, bytes: &mut [u8; 4]) -> &[u8] {
+    c.encode_utf8(bytes).as_bytes()
+}
+
 /// The token of a byte, in a vocabulary with byte tokens.
 const fn token(byte: u8) -> u32 {
     (SPECIAL as u32).saturating_add(byte as u32)

@@ -7,6 +7,7 @@ impl<'a> Tokenizer<'a> {
     /// Checks everything that encoding and decoding rely on.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.check_texts()?;
+        self.check_symbols()?;
         self.check_characters()?;
         self.check_lefts()?;
         self.check_merges()
@@ -37,6 +38,16 @@ impl<'a> Tokenizer<'a> {
             true => Ok(()),
             false => Err(Error::Damaged(Part::Header, 0)),
         }
+    }
+
+    /// The symbols ascend, and begin with neither a space nor a control character.
+    fn check_symbols(&self) -> Result<(), Error> {
+        let mut least = " \u{10ffff}";
+        for at in self.symbols..self.tokens_with_text() {
+            let text = self.text(at).filter(|text| *text > least);
+            least = text.ok_or(Error::Damaged(Part::Text, at))?;
+        }
+        Ok(())
     }
 
     /// The characters ascend, and each is the text of its token.
@@ -99,7 +110,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// K.
-    fn tokens_with_text(&self) -> u16 {
+    pub(super) fn tokens_with_text(&self) -> u16 {
         (self.len() as u16).saturating_sub(self.reserved)
     }
 }

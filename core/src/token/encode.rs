@@ -16,7 +16,8 @@ impl Tokenizer<'_> {
     /// is sufficient.
     ///
     /// Time is proportional to the text, and within one word to its length times the number of different merges in it:
-    /// a few for a usual word, up to all M for a very long text without spaces.
+    /// a few for a usual word, up to all M for a very long text without spaces. With symbols, each character is compared
+    /// with up to S of them, and each that begins one with the characters after it, up to the length of the longest.
     ///
     /// # Errors
     ///
@@ -32,14 +33,23 @@ impl Tokenizer<'_> {
     /// if the line did not fit, a sufficient size.
     pub fn encode_front(&self, text: &str, out: &mut [u32]) -> (usize, Option<usize>) {
         let mut word = Word { out, start: 0, end: 0 };
-        let mut cut = false;
         let mut chars = self.normalization().marked(text);
-        while let Some(c) = chars.next() {
-            if cut || opens(c) {
+        let mut cut = false;
+        loop {
+            let symbol = self.symbol(&chars);
+            let Some(c) = chars.next() else { break };
+            if cut || symbol.is_some() || opens(c) {
                 self.close(&mut word);
             }
-            cut = c.is_ascii_punctuation();
-            if !self.spell(c, |id| self.push(&mut word, id)) {
+            cut = symbol.is_some() || c.is_ascii_punctuation();
+            let fits = match symbol {
+                Some((id, more)) => {
+                    chars.by_ref().take(more).for_each(drop);
+                    self.push(&mut word, id)
+                }
+                None => self.spell(c, |id| self.push(&mut word, id)),
+            };
+            if !fits {
                 return (word.start, Some(self.enough(&word, c, chars)));
             }
         }
@@ -76,6 +86,41 @@ impl Tokenizer<'_> {
             });
         }
         needed
+    }
+
+    /// The longest symbol at the front of `chars`, and how many characters it has after the first.
+    fn symbol(&self, chars: &Marked<'_>) -> Option<(u16, usize)> {
+        // The symbols `low..high` begin with the `len` bytes compared so far.
+        let (mut low, mut high) = (self.symbols, self.tokens_with_text());
+        let (mut len, mut more, mut found) = (0_usize, 0_usize, None);
+        if low == high {
+            return None;
+        }
+        for c in chars.clone() {
+            let mut bytes = [0; 4];
+            let bytes = utf8(if c == MARK { ' ' } else { c }, &mut bytes);
+            while low < high && self.tail(low, len) < bytes {
+                low = low.saturating_add(1);
+            }
+            while low < high && !self.tail(high.saturating_sub(1), len).starts_with(bytes) {
+                high = high.saturating_sub(1);
+            }
+            if low == high {
+                break;
+            }
+            len = len.saturating_add(bytes.len());
+            // The shortest comes first.
+            if self.tail(low, len).is_empty() {
+                found = Some((low.saturating_add(self.reserved), more));
+            }
+            more = more.saturating_add(1);
+        }
+        found
+    }
+
+    /// The text of token `at`, counted among the tokens with text, after its first `len` bytes.
+    fn tail(&self, at: u16, len: usize) -> &[u8] {
+        self.bytes(at).and_then(|text| text.get(len..)).unwrap_or_default()
     }
 
     /// Calls `push` with the tokens of one character, until it returns false.

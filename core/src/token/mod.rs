@@ -13,7 +13,9 @@
 //!    converted to NFC, runs of spaces become one space, and spaces at both ends are dropped. NFC needs the feature
 //!    `nfc`; without it, the text must be in NFC. For NFKC, the text must be in NFKC.
 //! 2. Spaces become `▁`. One `▁` is put in front unless the line already begins with one.
-//! 3. The line is cut before every `▁` and around every ASCII punctuation character.
+//! 3. At each character from the left, the longest *symbol* that begins there becomes one token, if the vocabulary has
+//!    symbols (placeholders such as `%s`, kept whole). The rest of the line is cut around symbols, before every `▁` and
+//!    around every ASCII punctuation character.
 //! 4. The characters of a piece become tokens. A character outside the vocabulary becomes its UTF-8 bytes if the
 //!    vocabulary has byte tokens, else [`UNK`](crate::config::token::UNK).
 //! 5. Neighbours in a piece are merged, in the order of the lowest rank, leftmost first, until no merge applies.
@@ -22,14 +24,15 @@
 //!
 //! All numbers are little-endian, on every target, without alignment. The first K₀ tokens are *reserved*: the 4 special
 //! tokens and, if the vocabulary has byte tokens, the 256 bytes in order. They have no text in the tables. The other
-//! tokens, K = V - K₀, have.
+//! tokens, K = V - K₀, have. The last S of them are the symbols, ascending by the bytes of their text, in which a space is
+//! a space, not `▁`; none begins with a space or a control character.
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
 //! | 0 | 3 | `a2v` |
-//! | 3 | 1 | version: 1, or 2 with normalisation |
+//! | 3 | 1 | version: 1, 2 with normalisation, or 3 with symbols |
 //! | 4 | 1 | 1 if the vocabulary has byte tokens (K₀ = 260), else 0 (K₀ = 4) |
-//! | 5 | 1 | in version 1, 0; in version 2, the normalisation: 0 none, 1 NFC, 2 NFKC |
+//! | 5 | 1 | in version 1, 0; in versions 2 and 3, the normalisation: 0 none, 1 NFC, 2 NFKC |
 //! | 6 | 2 | V, tokens in all |
 //! | 8 | 2 | C, tokens of one character |
 //! | 10 | 2 | M, merges |
@@ -38,6 +41,7 @@
 //! | | 2 (K + 1) | the first merge of each token with text as the left token; ascending from 0 to M |
 //! | | 6 C | the characters, ascending: code point (4), token (2) |
 //! | | 6 M | the merges, by left token, then by right token: right (2), rank (2), result (2) |
+//! | | 2 | S, in version 3 only |
 //! | | X | the texts, UTF-8 |
 //!
 //! In total: the texts, and 6 bytes for each token, merge and character.

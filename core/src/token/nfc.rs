@@ -27,6 +27,7 @@ struct Plane {
 type Ideographs = (u32, &'static [[u8; 3]]);
 
 /// The composed characters of a line.
+#[derive(Clone)]
 pub(super) struct Composed<'t> {
     rest: Apart<'t>,
     /// The marks after the last starter that were not composed with it.

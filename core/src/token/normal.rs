@@ -51,6 +51,7 @@ impl Normalization {
 }
 
 /// The characters of a line, with `▁` for spaces.
+#[derive(Clone)]
 pub(super) enum Marked<'t> {
     /// Without normalisation.
     Plain { mark: bool, chars: Chars<'t> },

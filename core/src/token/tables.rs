@@ -8,7 +8,7 @@ use crate::config::token::UNK;
 /// The first bytes of the tables.
 pub const MAGIC: [u8; 3] = *b"a2v";
 /// The newest version of the tables; older versions can be read too.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// Bytes before the first table.
 pub const HEADER: usize = 16;
 /// The number of special tokens, which come first.
@@ -24,6 +24,8 @@ pub struct Tokenizer<'a> {
     normalization: Normalization,
     /// K₀: tokens without text.
     pub(super) reserved: u16,
+    /// K - S: the first symbol, counted among the tokens with text.
+    pub(super) symbols: u16,
     pub(super) starts: &'a [[u8; 4]],
     pub(super) lefts: &'a [[u8; 2]],
     pub(super) characters: &'a [[u8; 6]],
@@ -84,17 +86,24 @@ impl<'a> Tokenizer<'a> {
         let texts = u32::from_le_bytes(take(&mut rest)?);
         let len = u16::from_le_bytes(len);
         // One more entry than there are tokens with text.
-        let ends = len.checked_sub(reserved).ok_or(damaged)?.saturating_add(1);
-        let tokenizer = Self {
+        let with_text = len.checked_sub(reserved).ok_or(damaged)?;
+        let ends = with_text.saturating_add(1);
+        let mut tokenizer = Self {
             len,
             normalization,
             reserved,
+            symbols: with_text,
             starts: entries(&mut rest, ends)?,
             lefts: entries(&mut rest, ends)?,
             characters: entries(&mut rest, u16::from_le_bytes(characters))?,
             merges: entries(&mut rest, u16::from_le_bytes(merges))?,
             texts: rest,
         };
+        if version > 2 {
+            let symbols = u16::from_le_bytes(take(&mut rest)?);
+            tokenizer.symbols = with_text.checked_sub(symbols).ok_or(damaged)?;
+            tokenizer.texts = rest;
+        }
         match u32::try_from(rest.len()) {
             Ok(found) if found == texts => Ok(tokenizer),
             _ => Err(Error::Length),
@@ -136,8 +145,13 @@ impl<'a> Tokenizer<'a> {
 
     /// The text of token `at`, counted among the tokens with text.
     pub(super) fn text(&self, at: u16) -> Option<&'a str> {
+        core::str::from_utf8(self.bytes(at)?).ok()
+    }
+
+    /// The bytes of [`Tokenizer::text`].
+    pub(super) fn bytes(&self, at: u16) -> Option<&'a [u8]> {
         let [start, end] = two(self.starts, at)?.map(|bytes| u32::from_le_bytes(bytes) as usize);
-        core::str::from_utf8(self.texts.get(start..end)?).ok()
+        self.texts.get(start..end)
     }
 
     /// The merges whose left token is `left`, by right token.

@@ -265,6 +265,35 @@ fn impossible_values_name_their_key() {
 }
 
 #[test]
+fn lists_are_lists_everywhere() {
+    let file = "[data]\nprotect = ['%[sd]', '\\{.*?\\}']\n";
+    let protect = |run: RunConfig| run.data.protect;
+    let both = ["%[sd]", r"\{.*?\}"];
+    assert_eq!(protect(load(file, &[], &[]).unwrap()), both);
+    assert!(protect(load("", &[], &[]).unwrap()).is_empty());
+    let variable = [("A2D_DATA__PROTECT", "['&[a-z]+;']")];
+    assert_eq!(protect(load(file, &variable, &[]).unwrap()), ["&[a-z]+;"]);
+    assert_eq!(protect(load(file, &[], &["data.protect=['a', \"b\"]"]).unwrap()), ["a", "b"]);
+    assert!(protect(load(file, &[], &["data.protect=[]"]).unwrap()).is_empty());
+    // The run's copy has them.
+    let run = load(file, &[], &[]).unwrap();
+    assert_eq!(config::parse(&run.to_toml().unwrap(), Path::new("copy")).unwrap(), run);
+    for text in ["%s", "[%s]", "['a'", "'a'", "3"] {
+        let error = error("", &[], &[&format!("data.protect={text}")]);
+        assert!(error.contains("`data.protect` expects a list, as in ['one', 'two']"), "{error}");
+    }
+    errors(&[
+        ("[data]\nprotect = '%s'", &["run.toml:2", "`data.protect` expects a list", "\"%s\""]),
+        ("[data]\nprotect = [3]", &["run.toml:2", "`data.protect`", "expected a string"]),
+        (
+            "[data]\nprotect = ['%s',\n '%(d']",
+            &["run.toml:2", "`data.protect` entry 2, `%(d`: unclosed group, at character 2"],
+        ),
+        ("[data]\nprotect = ['.*']", &["`data.protect` entry 1", "matches the empty text"]),
+    ]);
+}
+
+#[test]
 fn paths_start_at_the_file() {
     let text = "[data]\nsource_lang='de'\ntarget_lang='en'\ntrain='x/train'\ndir='/data'\n";
     let (folder, path) = written(text);

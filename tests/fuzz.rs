@@ -2,7 +2,7 @@
 
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::Format;
-use a2d_host::data::vocab::{LineForm, Vocab, Words};
+use a2d_host::data::vocab::{LineForm, Symbols, Vocab, Words};
 use a2d_host::export::tokenizer::tables;
 use a2d_host::export::write;
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
@@ -30,7 +30,17 @@ fn lines(language: &str) -> Vec<String> {
 }
 
 fn vocabulary(size: usize, bytes: bool, form: LineForm) -> Vec<u8> {
-    let mut words = Words::new(form);
+    learnt(size, bytes, Words::new(form))
+}
+
+/// Tables with symbols, of which one begins with another, and some have spaces.
+fn with_symbols(size: usize, bytes: bool, form: LineForm) -> Vec<u8> {
+    let texts = ["%s", "%1$s", "{ $name }", "{ $names }", "Hund", "Hunde", "é", "<b>", "e"];
+    let symbols = Symbols::new(texts.map(String::from).into()).expect("symbols");
+    learnt(size, bytes, Words::with_symbols(form, symbols))
+}
+
+fn learnt(size: usize, bytes: bool, mut words: Words) -> Vec<u8> {
     [lines("de"), lines("en")].concat().iter().for_each(|line| words.add(line));
     let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(()));
     tables(&vocab.expect("a vocabulary")).expect("tables")
@@ -112,7 +122,13 @@ fn token_seeds() -> Vec<Vec<u8>> {
         .iter()
         .chain(&odd)
         .flat_map(|text| [0, 1].map(|number| [&[number], text.as_bytes()].concat()));
-    with_tables.chain(texts.clone()).chain(normalised).collect()
+    let placeholders =
+        ["{ $name } %s%1$s Hunde", "{\u{a0}$names}\u{301}{ $names }e\u{301}Hund\u{301}"];
+    let kinds = [(60, false, LineForm::None), (320, true, LineForm::Nfc)];
+    let symbols = kinds.into_iter().zip(placeholders).map(|((size, bytes, form), text)| {
+        [&[text.len() as u8], text.as_bytes(), &with_symbols(size, bytes, form)].concat()
+    });
+    with_tables.chain(texts.clone()).chain(normalised).chain(symbols).collect()
 }
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {

@@ -6,6 +6,8 @@ mod checks;
 mod learning;
 #[path = "prepare/normal.rs"]
 mod normal;
+#[path = "prepare/symbols.rs"]
+mod symbols;
 
 use a2d_host::data::batches::{batches, fixed_batches};
 use a2d_host::data::corpus::{BLOCK, Corpus, Writer};

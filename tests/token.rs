@@ -2,6 +2,8 @@
 
 #[path = "token/normal.rs"]
 mod normal;
+#[path = "token/symbols.rs"]
+mod symbols;
 #[path = "token/table.rs"]
 mod table;
 
@@ -25,7 +27,18 @@ struct Pair {
 
 impl Pair {
     fn learn(name: &str, lines: &[String], size: usize, bytes: bool, form: LineForm) -> Self {
-        let mut words = Words::new(form);
+        Self::learn_words(name, lines, size, bytes, Words::new(form))
+    }
+
+    /// From `lines`, counted in `words`.
+    fn learn_words(
+        name: &str,
+        lines: &[String],
+        size: usize,
+        bytes: bool,
+        mut words: Words,
+    ) -> Self {
+        let form = words.normalization();
         lines.iter().for_each(|line| words.add(line));
         let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(())).unwrap();
         let tables: &[u8] = tables(&vocab).unwrap().leak();

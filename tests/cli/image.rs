@@ -58,6 +58,48 @@ fn what_a_device_does_not_normalise_is_told_and_done_on_the_host() {
     }
 }
 
+/// A line with placeholders, one of them unseen.
+const PLACEHOLDERS: &str = "Ein Hund { $name } läuft%s { $unseen }.";
+
+#[test]
+fn protected_text_is_one_token_in_runs_and_images() {
+    let desk = Desk::new();
+    for (lang, text) in [("de", "Hund { $name } läuft %s.\n"), ("en", "dog { $name } runs %s.\n")]
+    {
+        let file = format!("train.{lang}");
+        desk.write(&file, desk.read(&file) + &text.repeat(20));
+    }
+    let config = desk.read("tiny.toml");
+    let protect = "[data]\nprotect = ['\\{[^{}]*\\}', '%[sd]']\n";
+    desk.write("tiny.toml", config.replacen("[data]\n", protect, 1));
+    let told = desk.host("train tiny.toml --out run");
+    assert!(told.err.contains("2 of them protected texts"), "{told:#?}");
+    assert!(desk.read("run/config.toml").contains("protect = ["));
+    let told = desk.host("export run --quantize f32 --out run.a2d").well();
+    assert!(told.contains("100.0 % translated alike"), "{told}");
+    let [by_run, by_image] = ["run", "run.a2d"]
+        .map(|model| desk.pipe(&format!("translate {model}"), PLACEHOLDERS.as_bytes()).well());
+    assert_eq!(by_run, by_image);
+    // Other protected text is another vocabulary.
+    let other = "train tiny.toml --out run --resume --set data.protect=[]";
+    desk.refused(other, 2, &["data.protect"]);
+    // A vocabulary that exists has its symbols with it.
+    let prepare = "prepare --source-lang de --target-lang en --train train --valid valid";
+    let told = desk.host(&format!("{prepare} --vocab run/tokenizer.json --out given")).well();
+    assert!(told.contains("2 of them protected texts"), "{told}");
+    desk.refused("train tiny.toml --data given --out new", 2, &["given", "`data.protect`"]);
+    desk.host("train tiny.toml --data given --out new --set data.protect=[]").well();
+    desk.refused(
+        &format!("{prepare} --vocab run/tokenizer.json --protect %s --out new"),
+        2,
+        &["--vocab", "--protect"],
+    );
+    let bad = format!("{prepare} --protect %s --protect %(d --out bad");
+    desk.refused(&bad, 2, &["'%(d'", "--protect", "unclosed group, at character 2"]);
+    let told = desk.host(&format!("{prepare} --protect %s --vocab-size 300 --out one")).well();
+    assert!(told.contains("1 of them protected texts"), "{told}");
+}
+
 #[test]
 fn an_image_is_evaluated_as_its_run() {
     let desk = Desk::with_run();

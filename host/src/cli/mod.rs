@@ -26,7 +26,7 @@ pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
 pub use translation::{EvaluateArgs, SearchArgs, TranslateArgs};
 
-use values::{not_negative, positive, seconds, threads};
+use values::{not_negative, pattern, positive, seconds, threads};
 
 /// Distils small translation models from large ones: prepare, train, distill, translate, score.
 #[derive(Debug, Parser)]
@@ -165,6 +165,11 @@ pub struct PrepareArgs {
         conflicts_with = "vocab"
     )]
     pub normalization: LineForm,
+    /// A regular expression of text to keep whole, such as placeholders: each text that matches in the training text
+    /// becomes one token; repeatable. For strings of user interfaces:
+    /// '\{[^{}]*\}' '%([0-9]+\$)?[sSd@]' '</?[a-zA-Z][^<>]*>' '&[a-zA-Z0-9#]+;'
+    #[arg(long, value_name = "REGEX", value_parser = pattern, conflicts_with = "vocab")]
+    pub protect: Vec<String>,
     /// Pairs with more subwords on either side are dropped and counted
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
     pub max_length: usize,

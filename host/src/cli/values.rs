@@ -1,5 +1,6 @@
 //! Values of options, checked as they are read.
 
+use crate::data::vocab::Patterns;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
@@ -27,6 +28,10 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
 pub(super) fn not_negative(text: &str) -> Result<f64, String> {
     let number = f64::from_str(text).ok().filter(|x| x.is_finite() && *x >= 0.0);
     number.ok_or("expected a number, 0 or more".to_owned())
+}
+
+pub(super) fn pattern(text: &str) -> Result<String, String> {
+    Patterns::new(&[text]).map(|_| text.to_owned()).map_err(|bad| bad.reason)
 }
 
 pub(super) fn seconds(text: &str) -> Result<f64, String> {

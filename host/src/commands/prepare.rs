@@ -27,6 +27,7 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         vocab_size: args.vocab_size,
         vocabulary: args.vocab,
         normalization: args.normalization,
+        protect: args.protect,
         byte_fallback: None,
         max_length: args.max_length,
         clean: args.clean,
@@ -106,6 +107,10 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
     let chosen = data.dir.as_ref().and_then(|_| prepare::chosen(out));
     let given = chosen.is_some_and(|made| made.given && made.vocab_size == data.vocab_size);
     let vocabulary = given.then(|| out.join("tokenizer.json"));
+    if given && !data.protect.is_empty() {
+        let text = "was prepared with a given vocabulary, whose own symbols apply: leave out `data.protect`";
+        return Err(Error::misuse(format!("{} {text}", out.display())));
+    }
     Ok(Some(PrepareRequest {
         source_lang: data.source_lang.clone(),
         target_lang: data.target_lang.clone(),
@@ -115,6 +120,7 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
         vocab_size: data.vocab_size,
         vocabulary,
         normalization: data.normalization,
+        protect: data.protect.clone(),
         byte_fallback: None,
         max_length: data.max_length,
         clean: data.clean,

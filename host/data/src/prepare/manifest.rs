@@ -141,7 +141,7 @@ impl Manifest {
 }
 
 /// The settings of a prepared folder that a configuration can specify.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataChoices {
     /// [`PrepareRequest::vocab_size`].
     pub vocab_size: usize,
@@ -151,15 +151,17 @@ pub struct DataChoices {
     pub clean: bool,
     /// [`PrepareRequest::normalization`]; not meaningful with an existing vocabulary.
     pub normalization: LineForm,
+    /// [`PrepareRequest::protect`].
+    pub protect: Vec<String>,
     /// Whether an existing vocabulary was used, [`PrepareRequest::vocabulary`].
     pub given: bool,
 }
 
 /// The settings that the folder `data` was prepared with; `None` if it is not prepared.
 pub fn chosen(data: &Path) -> Option<DataChoices> {
-    let Choices { vocab_size, max_length, clean, normalization, given, .. } =
+    let Choices { vocab_size, max_length, clean, normalization, protect, given, .. } =
         Manifest::read(data).ok().flatten()?.choices;
-    Some(DataChoices { vocab_size, max_length, clean, normalization, given })
+    Some(DataChoices { vocab_size, max_length, clean, normalization, protect, given })
 }
 
 /// All settings of a request that affect the result, except the texts.
@@ -177,6 +179,8 @@ struct Choices {
     normalization: LineForm,
     max_length: usize,
     clean: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    protect: Vec<String>,
 }
 
 impl Choices {
@@ -194,6 +198,7 @@ impl Choices {
             normalization,
             max_length: request.max_length,
             clean: request.clean,
+            protect: request.protect.clone(),
         }
     }
 
@@ -219,6 +224,10 @@ impl Choices {
             None if self.clean != wanted.clean => {
                 let (was, is) = (self.clean, wanted.clean);
                 Some(format!("it was prepared with `data.clean` {was}, not {is}"))
+            }
+            None if self.protect != wanted.protect => {
+                let (was, is) = (&self.protect, &wanted.protect);
+                Some(format!("it was prepared with `data.protect` {was:?}, not {is:?}"))
             }
             None => Some("it was prepared for other languages or another alphabet".to_owned()),
         }

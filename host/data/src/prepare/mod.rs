@@ -19,7 +19,7 @@ pub use manifest::{
 pub use report::{Finding, Normalized, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
-use crate::vocab::{LineForm, Vocab, Words};
+use crate::vocab::{LineForm, Matches, Patterns, Vocab, Words};
 use a2d_system::display::Wait;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{is_part_of_run, make_folder, remove, sweep, write_whole};
@@ -38,6 +38,9 @@ use survey::Survey;
 /// The vocabulary of a larger text, in bytes of both sides together, is learnt from an even sample: every second pair,
 /// every third …
 pub const MOST_LEARNT_FROM: u64 = 64 << 20;
+
+/// At most one in so many tokens is a symbol.
+const SYMBOL_SHARE: usize = 4;
 
 /// The name of the report in a prepared folder.
 const REPORT: &str = "report.json";
@@ -61,6 +64,9 @@ pub struct PrepareRequest {
     pub vocabulary: Option<PathBuf>,
     /// How lines are normalised. The normalisation of [`PrepareRequest::vocabulary`] takes precedence.
     pub normalization: LineForm,
+    /// Regular expressions of texts that are kept whole, one token each. Not with [`PrepareRequest::vocabulary`], whose
+    /// own symbols apply.
+    pub protect: Vec<String>,
     /// Whether unknown characters are encoded as bytes. The default depends on the vocabulary's size.
     pub byte_fallback: Option<bool>,
     /// Pairs with more tokens than this on either side are excluded.
@@ -86,6 +92,7 @@ impl Default for PrepareRequest {
             vocab_size: 8000,
             vocabulary: None,
             normalization: LineForm::Nfc,
+            protect: Vec::new(),
             byte_fallback: None,
             max_length: 250,
             clean: false,
@@ -122,6 +129,7 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
         let lang = &request.source_lang;
         return Err(Error::misuse(format!("source and target language are both {lang:?}")));
     }
+    let patterns = patterns(request)?;
     let start = Instant::now();
     let checkpoints = ["last.safetensors", "best.safetensors"];
     if checkpoints.iter().any(|name| is_part_of_run(&request.out.join(name))) {
@@ -135,7 +143,7 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     let surveys = survey::all(&texts, &request.out, request.clean, normalization)?;
     let (vocab, every) = match given {
         Some(vocab) => (vocab, 0),
-        None => learn(request, &texts[0], &surveys[0])?,
+        None => learn(request, &patterns, &texts[0], &surveys[0])?,
     };
 
     make_folder(&request.out)?;
@@ -151,6 +159,7 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
             size: vocab.len(),
             byte_fallback: vocab.has_byte_fallback(),
             normalization,
+            symbols: vocab.symbols().len(),
             fingerprint: vocab.fingerprint(),
             every,
         },
@@ -178,10 +187,61 @@ pub fn find(prefix: &str, lang: &str) -> PathBuf {
     if !plain.exists() && packed.exists() { packed } else { plain }
 }
 
+/// The compiled patterns of [`PrepareRequest::protect`].
+///
+/// # Errors
+///
+/// Misuse: an invalid pattern, or patterns beside an existing vocabulary.
+fn patterns(request: &PrepareRequest) -> Result<Patterns> {
+    if let (Some(path), false) = (&request.vocabulary, request.protect.is_empty()) {
+        let path = path.display();
+        let text = "no further text can be protected: its own symbols apply";
+        return Err(Error::misuse(format!("the vocabulary {path} exists, so {text}")));
+    }
+    let patterns = Patterns::new(&request.protect);
+    patterns.map_err(|bad| Error::misuse(format!("protected text {bad}")))
+}
+
 /// Learns the vocabulary. Also returns the sampling interval: it was learnt from every n-th pair.
-fn learn(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Result<(Vocab, usize)> {
+fn learn(
+    request: &PrepareRequest,
+    patterns: &Patterns,
+    train: &SplitText,
+    survey: &Survey,
+) -> Result<(Vocab, usize)> {
     let every = survey.bytes.div_ceil(MOST_LEARNT_FROM).max(1) as usize;
     let mut words = Words::new(request.normalization);
+    if !patterns.is_empty() {
+        let mut matches = Matches::new(patterns);
+        each_learnt(request, train, survey, every, &mut words, |_, line| matches.add(line))?;
+        let symbols = matches.symbols(request.vocab_size / SYMBOL_SHARE)?;
+        words = Words::with_symbols(request.normalization, symbols);
+    }
+    each_learnt(request, train, survey, every, &mut words, Words::add_normal)?;
+    let size = request.vocab_size;
+    let byte_fallback = request.byte_fallback.unwrap_or(Vocab::wants_bytes(size));
+    let label = format!("learning {size} subwords from {} pieces", words.len());
+    let mut wait = Wait::new(!request.progress, label);
+    let mut go_on = || {
+        wait.tick();
+        signals::go_on()
+    };
+    Ok((Vocab::learn_words(words, size, byte_fallback, &mut go_on)?, every))
+}
+
+/// Calls `take` with the lines that a vocabulary is learnt from.
+///
+/// # Errors
+///
+/// Those of [`SplitText::each`].
+fn each_learnt(
+    request: &PrepareRequest,
+    train: &SplitText,
+    survey: &Survey,
+    every: usize,
+    words: &mut Words,
+    mut take: impl FnMut(&mut Words, &str) + Send,
+) -> Result<usize> {
     let mut buffers = Buffers::default();
     train.each(|chunk| {
         for i in (0..chunk.len()).filter(|i| (chunk.first + i).is_multiple_of(every)) {
@@ -193,20 +253,11 @@ fn learn(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Result
             };
             check::judge_bounds(&mut flags, bounds, request.max_length);
             if !flags.any(|check| check.leaves_out(request.clean)) {
-                sides.text.into_iter().for_each(|line| words.add_normal(line));
+                sides.text.into_iter().for_each(|line| take(words, line));
             }
         }
         Ok(())
-    })?;
-    let size = request.vocab_size;
-    let byte_fallback = request.byte_fallback.unwrap_or(Vocab::wants_bytes(size));
-    let label = format!("learning {size} subwords from {} pieces", words.len());
-    let mut wait = Wait::new(!request.progress, label);
-    let mut go_on = || {
-        wait.tick();
-        signals::go_on()
-    };
-    Ok((Vocab::learn_words(words, size, byte_fallback, &mut go_on)?, every))
+    })
 }
 
 fn encode_all(

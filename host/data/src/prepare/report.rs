@@ -41,6 +41,9 @@ pub struct Vocabulary {
     /// How lines are normalised.
     #[serde(default = "unnormalized")]
     pub normalization: LineForm,
+    /// The number of texts that are kept whole, see [`super::PrepareRequest::protect`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub symbols: usize,
     /// [`crate::vocab::Vocab::fingerprint`].
     pub fingerprint: String,
     /// The vocabulary was learnt from every n-th pair of the training text: 1 up to [`super::MOST_LEARNT_FROM`], more
@@ -95,6 +98,10 @@ impl Normalized {
         self.invisible += usize::from(line.invisible);
         self.composition += usize::from(line.composition);
     }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The default for folders written before the field existed.
@@ -252,11 +259,18 @@ impl Report {
         request: &PrepareRequest,
         out: &mut dyn Write,
     ) -> std::io::Result<()> {
-        let Vocabulary { size, byte_fallback, normalization, fingerprint, every } =
+        let Vocabulary { size, byte_fallback, normalization, symbols, fingerprint, every } =
             &self.vocabulary;
         let bytes = if *byte_fallback { ", byte fallback" } else { "" };
         let form = format!(", normalization {normalization}");
         writeln!(out, "vocabulary: {size} tokens{bytes}{form}, fingerprint {fingerprint}")?;
+        match symbols {
+            0 if !request.protect.is_empty() => {
+                writeln!(out, "  no protected text occurs twice in the training text")?
+            }
+            0 => {}
+            _ => writeln!(out, "  {symbols} of them protected texts, kept whole")?,
+        }
         if *every == 0 {
             writeln!(out, "  as it was given")?;
         } else if *every > 1 {

@@ -4,8 +4,14 @@
 //!
 //! 1. normalise it by the vocabulary's [`LineForm`];
 //! 2. replace spaces by `▁`, and prepend one `▁` unless the line already begins with one;
-//! 3. cut the line before every `▁` and around every ASCII punctuation character;
-//! 4. apply the merges within each piece.
+//! 3. cut the line around every symbol, at each character the longest that begins there; a symbol is one token;
+//! 4. cut the rest before every `▁` and around every ASCII punctuation character;
+//! 5. apply the merges within each piece.
+//!
+//! Symbols are texts that are kept whole, such as the placeholder `%s`. A vocabulary has those that matched the regular
+//! expressions of `data.protect` in its training text, and finds them by their text: an unseen placeholder is encoded as
+//! other text. They are the last tokens, and stand in `added_tokens` after the special tokens. Other libraries encode such
+//! a vocabulary alike, except that they put no `▁` before a symbol at the start of a line.
 //!
 //! Microcontrollers (`a2d-core`) do the same. With byte fallback `decode(encode(line))` is the normalised line. With
 //! [`LineForm::None`] there are two exceptions: a literal `▁` or a control character decodes to a space, and one
@@ -32,10 +38,14 @@ use tokenizers::pipeline::{
 
 mod learn;
 mod normal;
+mod protect;
+mod symbols;
 mod words;
 
 pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
 pub use normal::{LineForm, Touched};
+pub use protect::{BadPattern, Matches, Patterns};
+pub use symbols::{LONGEST_SYMBOL, Symbols};
 pub use words::{LONGEST_TOKEN, Words};
 
 use learn::learn_merges;
@@ -68,6 +78,7 @@ pub struct Vocab {
     size: usize,
     kind: Kind,
     pieces: Arc<Pieces>,
+    symbols: Arc<Symbols>,
 }
 
 /// The settings of a vocabulary, besides its tokens and merges.
@@ -120,7 +131,8 @@ impl Vocab {
         go_on: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Self> {
         let reserved = reserved(byte_fallback);
-        let least = reserved.len() + LEAST_PIECES;
+        let symbols = words.symbols().texts().to_vec();
+        let least = reserved.len() + LEAST_PIECES + symbols.len();
         if size < least {
             let with = if byte_fallback { " with byte fallback" } else { "" };
             return Err(Error::misuse(format!(
@@ -129,10 +141,11 @@ impl Vocab {
         }
         let kind = Kind { byte_fallback, normalization: words.normalization() };
         let words = words.most_frequent();
+        let size = size - symbols.len();
         // Half for characters, so that a text of many rare characters still gets merges.
         let letters = (size - reserved.len()) / 2;
         let (ids, merges) = learn_merges(&words, letters, &reserved, size, go_on)?;
-        let document = document(ids, merges, kind);
+        let document = document(ids, merges, kind, &symbols);
         Self::from_bytes(document.to_string().as_bytes())
     }
 
@@ -154,7 +167,7 @@ impl Vocab {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let document: Value = serde_json::from_slice(bytes)
             .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
-        let (ids, kind) = checked(&document)?;
+        let (ids, kind, symbols) = checked(&document)?;
         let (size, pieces) = (ids.len(), Arc::new(Pieces::new(ids, kind.byte_fallback)));
         let tokenizer = tokenizers::from_json(&runnable(document).to_string())
             .map_err(|e| Error::misuse(format!("not a usable tokenizer.json: {e}")))?;
@@ -164,7 +177,15 @@ impl Vocab {
             padding: Override::Off,
             truncation: Override::Off,
         };
-        Ok(Self { tokenizer, options, json: bytes.to_vec(), size, kind, pieces })
+        Ok(Self {
+            tokenizer,
+            options,
+            json: bytes.to_vec(),
+            size,
+            kind,
+            pieces,
+            symbols: Arc::new(symbols),
+        })
     }
 
     /// The bytes of the `tokenizer.json`.
@@ -197,12 +218,22 @@ impl Vocab {
         self.kind.normalization
     }
 
+    /// The texts that are kept whole. Their ids are the last.
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
     /// The ids of a line, without a final [`EOS`]. A line that is empty after normalisation has no ids.
     ///
     /// # Errors
     ///
     /// [`Error::Misuse`] for a line of 4 GiB or more.
     pub fn encode(&self, line: &str) -> Result<Vec<u32>> {
+        if !self.symbols.is_empty() {
+            // The library would prepend `▁` to the text after a symbol too.
+            let mut ids = Vec::new();
+            return self.encoder().encode(line, &mut ids).map(|()| ids);
+        }
         let mut tokens = Vec::with_capacity(line.len() / 3 + 2);
         let mut buffer = String::new();
         let line = self.normalization().apply(line, &mut buffer);
@@ -228,7 +259,7 @@ impl Vocab {
 
     /// An encoder of many lines on one thread.
     pub fn encoder(&self) -> Encoder<'_> {
-        Encoder::new(self.tokenizer.get_model(), self.normalization())
+        Encoder::new(self)
     }
 
     /// The tokens that a search must not generate, see [`a2d_core::token::forbidden`].
@@ -261,6 +292,9 @@ impl Vocab {
 /// Encodes many lines on one thread: it cuts pieces in one pass instead of 33 and keeps the library's cache of words.
 pub struct Encoder<'a> {
     model: &'a PipelineModel,
+    symbols: &'a Symbols,
+    /// The id of the first symbol.
+    first: u32,
     scratch: PipelineModelScratch,
     normalization: LineForm,
     normal: String,
@@ -270,11 +304,14 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn new(model: &'a PipelineModel, normalization: LineForm) -> Self {
+    fn new(vocab: &'a Vocab) -> Self {
+        let model = vocab.tokenizer.get_model();
         Self {
             model,
+            symbols: &vocab.symbols,
+            first: (vocab.len() - vocab.symbols.len()) as u32,
             scratch: model.init_scratch(),
-            normalization,
+            normalization: vocab.normalization(),
             normal: String::new(),
             marked: String::new(),
             spans: Vec::new(),
@@ -304,18 +341,21 @@ impl<'a> Encoder<'a> {
         if u32::try_from(self.marked.len()).is_err() {
             return Err(Error::misuse("cannot encode a line of 4 GiB"));
         }
-        self.spans.clear();
-        self.tokens.clear();
-        let mut start = 0;
-        for piece in pieces(&self.marked) {
-            let end = start + piece.len() as u32;
-            self.spans.push(Span { start, end });
-            start = end;
+        for (text, symbol) in self.symbols.cut(&self.marked) {
+            self.spans.clear();
+            self.tokens.clear();
+            let mut start = text.start as u32;
+            for piece in pieces(&self.marked[text]) {
+                let end = start + piece.len() as u32;
+                self.spans.push(Span { start, end });
+                start = end;
+            }
+            self.model
+                .tokenize_spans(&self.marked, &self.spans, &mut self.scratch, &mut self.tokens)
+                .map_err(|e| Error::misuse(format!("cannot encode a line: {e}")))?;
+            ids.extend_from_slice(PipelineToken::cast_slice(&self.tokens));
+            ids.extend(symbol.map(|symbol| self.first + symbol as u32));
         }
-        self.model
-            .tokenize_spans(&self.marked, &self.spans, &mut self.scratch, &mut self.tokens)
-            .map_err(|e| Error::misuse(format!("cannot encode a line: {e}")))?;
-        ids.extend_from_slice(PipelineToken::cast_slice(&self.tokens));
         Ok(())
     }
 }
@@ -326,23 +366,39 @@ fn reserved(byte_fallback: bool) -> Vec<String> {
     SPECIAL.iter().map(ToString::to_string).chain(bytes).collect()
 }
 
-/// The `tokenizer.json` of the learnt tokens and merges.
-fn document(ids: Vec<(String, u32)>, merges: Vec<(String, String)>, kind: Kind) -> Value {
-    let mut document = skeleton(kind);
-    document["model"]["vocab"] =
-        Value::Object(ids.into_iter().map(|(token, id)| (token, id.into())).collect());
+/// The `tokenizer.json` of the learnt tokens and merges, and of the symbols after them.
+fn document(
+    ids: Vec<(String, u32)>,
+    merges: Vec<(String, String)>,
+    kind: Kind,
+    symbols: &[String],
+) -> Value {
+    let first = ids.len();
+    let mut document = skeleton(kind, symbols, first);
+    let learnt = ids.into_iter().map(|(token, id)| (token, id.into()));
+    let symbols = symbols.iter().cloned().zip((first..).map(Value::from));
+    document["model"]["vocab"] = Value::Object(learnt.chain(symbols).collect());
     document["model"]["merges"] = merges.into_iter().map(|(a, b)| json!([a, b])).collect();
     document
 }
 
-/// A `tokenizer.json` with empty vocabulary and merges.
-fn skeleton(Kind { byte_fallback, normalization }: Kind) -> Value {
+/// A `tokenizer.json` with empty vocabulary and merges, and symbols from the id `first` on.
+fn skeleton(
+    Kind { byte_fallback, normalization }: Kind,
+    symbols: &[String],
+    first: usize,
+) -> Value {
+    // "first": not after a symbol.
+    let scheme = if symbols.is_empty() { "always" } else { "first" };
     let metaspace =
-        json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
-    let added = SPECIAL.iter().enumerate().map(|(id, content)| {
+        json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": true});
+    let added = |id: usize, content: &str, special: bool| {
         json!({"id": id, "content": content, "single_word": false, "lstrip": false,
-               "rstrip": false, "normalized": false, "special": true})
-    });
+               "rstrip": false, "normalized": !special, "special": special})
+    };
+    let special = SPECIAL.iter().enumerate().map(|(id, content)| added(id, content, true));
+    let symbols = symbols.iter().zip(first..).map(|(text, id)| added(id, text, false));
+    let added = special.chain(symbols);
     let decoder = match byte_fallback {
         true => json!({"type": "Sequence", "decoders": [{"type": "ByteFallback"}, metaspace]}),
         false => metaspace.clone(),
@@ -395,8 +451,8 @@ fn split(at: char, behavior: &str) -> Value {
     json!({"type": "Split", "pattern": {"String": at}, "behavior": behavior, "invert": false})
 }
 
-/// Checks a document and returns its token ids and its kind.
-fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
+/// Checks a document and returns its token ids, its kind and its symbols.
+fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind, Symbols)> {
     let made = || format!("not a vocabulary made by {}", program::command("prepare"));
     let foreign = || Error::misuse(made());
     let model = document.get("model").and_then(Value::as_object).ok_or_else(foreign)?;
@@ -404,13 +460,34 @@ fn checked(document: &Value) -> Result<(&Map<String, Value>, Kind)> {
     let byte_fallback = model.get("byte_fallback").and_then(Value::as_bool).unwrap_or(false);
     check_reserved(ids, byte_fallback)?;
     check_dense(ids)?;
+    let symbols = symbols(document)?;
+    let first = check_symbols(ids, &symbols)?;
     let mut rest = document.clone();
     rest["model"]["vocab"] = json!({});
     rest["model"]["merges"] = json!([]);
     let kinds = LineForm::value_variants().iter();
     let mut kinds = kinds.map(|&normalization| Kind { byte_fallback, normalization });
-    let kind = kinds.find(|kind| rest == skeleton(*kind)).ok_or_else(foreign)?;
-    Ok((ids, kind))
+    let kind = kinds.find(|kind| rest == skeleton(*kind, symbols.texts(), first));
+    Ok((ids, kind.ok_or_else(foreign)?, symbols))
+}
+
+/// The symbols of a document: the added tokens after the special ones.
+fn symbols(document: &Value) -> Result<Symbols> {
+    let added =
+        document.get("added_tokens").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let texts = added.iter().skip(SPECIAL.len()).filter_map(|token| token.get("content")?.as_str());
+    Symbols::new(texts.map(str::to_owned).collect())
+}
+
+/// Checks that the symbols are the last tokens, in their order, and returns the id of the first.
+fn check_symbols(ids: &Map<String, Value>, symbols: &Symbols) -> Result<usize> {
+    let first = ids.len().saturating_sub(symbols.len());
+    for (text, id) in symbols.texts().iter().zip(first..) {
+        if ids.get(text).and_then(Value::as_u64) != Some(id as u64) {
+            return Err(Error::misuse(format!("the protected symbol {text:?} must have id {id}")));
+        }
+    }
+    Ok(first)
 }
 
 /// Checks the ids of the special tokens and, with byte fallback, of the bytes.
@@ -448,6 +525,8 @@ fn check_dense(ids: &Map<String, Value>) -> Result<()> {
 /// The same tokenizer in the 2.0 format, the only one that the library runs, for normalised lines.
 fn runnable(mut document: Value) -> Value {
     document["version"] = json!("2.0");
+    // Lines are cut at symbols before the library sees them.
+    document["added_tokens"].as_array_mut().into_iter().for_each(|a| a.truncate(SPECIAL.len()));
     document["normalizer"] = json!({"type": "MetaspaceNormalizer", "replacement": SPACE,
                                     "prepend": "always", "drop_whitespace": false});
     document["pre_tokenizer"]["pretokenizers"][0] = split(SPACE, "MergedWithNext");

@@ -1,6 +1,6 @@
 //! Cuts lines into pieces and counts them, to learn a vocabulary.
 
-use super::{LineForm, SPACE};
+use super::{LineForm, SPACE, Symbols};
 use a2d_system::hash;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -22,12 +22,23 @@ pub struct Words {
     normal: String,
     counts: HashMap<Box<str>, u64>,
     marked: String,
+    symbols: Symbols,
 }
 
 impl Words {
     /// No pieces yet. Lines will be normalised by `normalization`.
     pub fn new(normalization: LineForm) -> Self {
         Self { normalization, ..Self::default() }
+    }
+
+    /// [`Words::new`] of a vocabulary with `symbols`, which are cut out of the lines.
+    pub fn with_symbols(normalization: LineForm, symbols: Symbols) -> Self {
+        Self { normalization, symbols, ..Self::default() }
+    }
+
+    /// The symbols of the vocabulary.
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
     }
 
     /// How lines are normalised.
@@ -45,7 +56,8 @@ impl Words {
     /// [`Words::add`] of a normalised line.
     pub(crate) fn add_normal(&mut self, line: &str) {
         mark(line, &mut self.marked);
-        for part in pieces(&self.marked).flat_map(parts) {
+        let texts = self.symbols.cut(&self.marked).map(|(text, _)| &self.marked[text]);
+        for part in texts.flat_map(pieces).flat_map(parts) {
             match self.counts.get_mut(part) {
                 Some(count) => *count += 1,
                 None => drop(self.counts.insert(part.into(), 1)),
@@ -62,8 +74,14 @@ impl Words {
     /// The fewest and the most tokens of a normalised line in a learnt vocabulary.
     pub(crate) fn bounds(&mut self, line: &str) -> [usize; 2] {
         mark(line, &mut self.marked);
-        let parts = self.marked.chars().count().div_ceil(LONGEST_TOKEN);
-        [pieces(&self.marked).count().max(parts), self.marked.len()]
+        let (mut fewest, mut most) = (0, 0);
+        for (text, symbol) in self.symbols.cut(&self.marked) {
+            let text = &self.marked[text];
+            let parts = text.chars().count().div_ceil(LONGEST_TOKEN);
+            fewest += pieces(text).count().max(parts) + usize::from(symbol.is_some());
+            most += text.len() + usize::from(symbol.is_some());
+        }
+        [fewest, most]
     }
 
     /// The pieces that a vocabulary is learnt from. Ties are broken by hash, which samples them evenly, independent of

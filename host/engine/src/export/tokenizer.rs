@@ -27,7 +27,8 @@ pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
         vocab::LineForm::Nfc => Normalization::Nfc,
         vocab::LineForm::Nfkc => Normalization::Nfkc,
     };
-    let bytes = lay_out(&texts, reserved, &merges, form)?;
+    let symbols = small("symbol", vocab.symbols().len())?;
+    let bytes = lay_out(&texts, reserved, &merges, form, symbols)?;
     // Rejects here any foreign vocabulary that a device would reject.
     Tokenizer::new(&bytes)
         .map_err(|e| Error::misuse(format!("no device can use this vocabulary: {e}")))?;
@@ -84,6 +85,7 @@ fn lay_out(
     reserved: usize,
     merges: &BTreeMap<Pair, Pair>,
     form: Normalization,
+    symbols: u16,
 ) -> Result<Vec<u8>> {
     let own = texts.get(reserved..).unwrap_or_default();
     let characters = characters(own, reserved)?;
@@ -91,8 +93,12 @@ fn lay_out(
     let size = u32::try_from(size).map_err(|_| Error::misuse("a vocabulary of 4 GiB of text"))?;
 
     let mut bytes = MAGIC.to_vec();
-    // Without normalisation, version 1 is written: older programs can read it.
-    let version = if form == Normalization::None { 1 } else { VERSION };
+    // The oldest version that has all this: older programs can read it.
+    let version = match (symbols, form) {
+        (0, Normalization::None) => 1,
+        (0, _) => 2,
+        _ => VERSION,
+    };
     bytes.extend([version, u8::from(reserved > SPECIAL.len()), form.code()]);
     bytes.extend(small("token", texts.len())?.to_le_bytes());
     bytes.extend(small("token", characters.len())?.to_le_bytes());
@@ -115,6 +121,9 @@ fn lay_out(
     }
     for ((_, right), (rank, result)) in merges {
         bytes.extend([right, rank, result].iter().flat_map(|number| number.to_le_bytes()));
+    }
+    if symbols > 0 {
+        bytes.extend(symbols.to_le_bytes());
     }
     own.iter().for_each(|text| bytes.extend(text.as_bytes()));
     Ok(bytes)

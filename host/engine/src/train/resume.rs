@@ -9,11 +9,12 @@ use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 
 /// Keys that a resumed run must not change: data, model, distillation and the size of an update.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 12] = [
     "data.source_lang",
     "data.target_lang",
     "data.vocab_size",
     "data.normalization",
+    "data.protect",
     "data.max_length",
     "model",
     "distill",

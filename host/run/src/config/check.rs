@@ -2,6 +2,7 @@
 
 use super::layers::Origin;
 use super::{DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig};
+use a2d_data::vocab::Patterns;
 use a2d_system::error::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,6 +53,8 @@ pub(super) fn run(run: &RunConfig) -> Checked {
 fn data(data: &DataConfig) -> Checked {
     within("vocab_size", data.vocab_size, 5, LARGEST_VOCABULARY)?;
     within("max_length", data.max_length, 1, WIDEST)?;
+    let patterns = Patterns::new(&data.protect);
+    patterns.map_err(|bad| Problem::new("protect", format!("entry {}, {bad}", bad.index + 1)))?;
     language("source_lang", &data.source_lang)?;
     language("target_lang", &data.target_lang)?;
     let text = data.train.is_some() || data.valid.is_some() || data.test.is_some();

@@ -26,6 +26,10 @@ pub struct DataConfig {
     pub vocab_size: usize,
     /// How lines are normalised before encoding.
     pub normalization: LineForm,
+    /// Regular expressions of texts that are kept whole: each text that matches in the training text is one token, on a
+    /// device too. For example `['\{[^{}]*\}', '%([0-9]+\$)?[sSd@]', '</?[a-zA-Z][^<>]*>', '&[a-zA-Z0-9#]+;']`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protect: Vec<String>,
     /// Pairs with more subwords than this on either side are excluded and counted.
     pub max_length: usize,
     /// Exclude training pairs with a flaw: copies, duplicates, pairs of other splits, wrong encoding.
@@ -49,6 +53,7 @@ impl Default for DataConfig {
             test: None,
             vocab_size: 8000,
             normalization: LineForm::Nfc,
+            protect: Vec::new(),
             max_length: 250,
             clean: false,
             bleu_tokenizer: None,
@@ -78,6 +83,7 @@ impl DataConfig {
     /// Fills in every optional key, for the schema.
     pub(super) fn filled(self) -> Self {
         let path = || Some(PathBuf::from("prefix"));
-        Self { train: path(), valid: path(), test: path(), dir: path(), ..self }
+        let protect = vec![String::from("%s")];
+        Self { train: path(), valid: path(), test: path(), dir: path(), protect, ..self }
     }
 }

@@ -143,17 +143,15 @@ fn unknown(name: &str, path: &str) -> Error {
 
 /// The settings of the prepared data in `folder`; empty if the folder is not prepared.
 pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
-    let Some(DataChoices { vocab_size, max_length, clean, normalization, given }) =
-        prepare::chosen(folder)
-    else {
-        return Vec::new();
-    };
+    let Some(choices) = prepare::chosen(folder) else { return Vec::new() };
+    let DataChoices { vocab_size, max_length, clean, normalization, protect, given } = choices;
     let number = |size: usize| Value::Integer(size as i64);
     let values = [
         ("data.vocab_size", number(vocab_size)),
         ("data.max_length", number(max_length)),
         ("data.clean", Value::Boolean(clean)),
         ("data.normalization", Value::String(normalization.to_string())),
+        ("data.protect", Value::Array(protect.into_iter().map(Value::String).collect())),
     ];
     let origin = Origin::File(folder.join("data.json"), 1);
     let setting = |(path, value): (&str, Value)| Setting {

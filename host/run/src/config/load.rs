@@ -128,8 +128,15 @@ fn convert(given: &Given, like: &Value) -> Option<Value> {
             let number = text.parse().ok().filter(|&n: &i64| n >= 0);
             number.map(Value::Integer)
         }
+        (Given::Text(text), Value::Array(_)) => list(text),
         (Given::Text(_), _) => None,
     }
+}
+
+/// A list in the syntax of TOML.
+fn list(text: &str) -> Option<Value> {
+    let mut table: Table = format!("list = {text}").parse().ok()?;
+    table.remove("list").filter(|list| list.is_array() && table.is_empty())
 }
 
 /// Makes paths absolute, so that the run's copy of the config refers to the same files. Paths in a file are relative to
@@ -158,6 +165,7 @@ fn kind(like: &Value) -> &'static str {
         Value::Float(_) => "a number",
         Value::Boolean(_) => "true or false",
         Value::Table(_) => "a table of keys",
+        Value::Array(_) => "a list, as in ['one', 'two']",
         _ => "text",
     }
 }

@@ -84,11 +84,15 @@ fn protected_text_is_one_token_in_runs_and_images() {
     let other = "train tiny.toml --out run --resume --set data.protect=[]";
     desk.refused(other, 2, &["data.protect"]);
     // A vocabulary that exists has its symbols with it.
-    let prepare = "prepare --source-lang de --target-lang en --train train --valid valid";
-    let told = desk.host(&format!("{prepare} --vocab run/tokenizer.json --out given")).well();
+    let prepare =
+        "prepare --source-lang de --target-lang en --train train --valid valid --test test";
+    let told = desk
+        .host(&format!("{prepare} --vocab run/tokenizer.json --max-length 40 --out given"))
+        .well();
     assert!(told.contains("2 of them protected texts"), "{told}");
-    desk.refused("train tiny.toml --data given --out new", 2, &["given", "`data.protect`"]);
-    desk.host("train tiny.toml --data given --out new --set data.protect=[]").well();
+    let train = "train tiny.toml --data given --out new --set data.vocab_size=8000";
+    desk.refused(train, 2, &["given was prepared with a given vocabulary", "`data.protect`"]);
+    desk.host(&format!("{train} --set data.protect=[]")).well();
     desk.refused(
         &format!("{prepare} --vocab run/tokenizer.json --protect %s --out new"),
         2,

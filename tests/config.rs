@@ -2,11 +2,13 @@
 
 use a2d_host::config::{
     self, Activation, KdLoss, LossNorm, MapNormalisation, Method, Preset, RunConfig, Setting,
+    reference,
 };
 use a2d_host::system::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use toml::Table;
 
 /// A folder with `run.toml` in it.
 fn written(text: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
@@ -151,9 +153,38 @@ fn collect(folder: &Path, names: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn the_teacher_inherits_nothing_from_the_student() {
-    let run = load("[model]\nd_model = 64\n[train]\nlr = 1.0\n", &[], &[]).unwrap();
-    assert_eq!((run.teacher.model.d_model, run.teacher.train.lr), (256, 5e-4));
+fn the_teacher_trains_as_the_student_and_has_its_own_sizes() {
+    let file = "[model]\nd_model = 64\n[train]\nlr = 1.0\nbeam = 2\n[teacher.train]\nbeam = 3\n";
+    let run = load(file, &[("A2D_TRAIN__SEED", "7")], &["train.max_epoch=4"]).unwrap();
+    assert_eq!((run.teacher.model.d_model, run.teacher.train.lr), (256, 1.0));
+    assert_eq!((run.train.beam, run.teacher.train.beam), (2, 3));
+    assert_eq!((run.teacher.train.seed, run.teacher.train.max_epoch), (7, 4));
+    // A value of the teacher's own wins against every layer of the student's, equal to the default or not.
+    for own in ["train.lr=2.0", "train.lr=5e-4"] {
+        let run = load("[teacher.train]\nlr = 5e-4\n", &[], &[own]).unwrap();
+        assert_eq!(run.teacher.train.lr, 5e-4, "{own}");
+    }
+    let run = load("[train]\nlr = 1.0\n", &[("A2D_TEACHER__TRAIN__LR", "0.5")], &[]).unwrap();
+    assert_eq!((run.train.lr, run.teacher.train.lr), (1.0, 0.5));
+    let run = load("[train]\nlr = 1.0\n", &[], &["teacher.train.lr=0.5"]).unwrap();
+    assert_eq!((run.train.lr, run.teacher.train.lr), (1.0, 0.5));
+    assert_eq!(load("", &[], &[]).unwrap().teacher.train, RunConfig::default().train);
+}
+
+/// What a run has saved stays as it is, whatever is set beside it.
+#[test]
+fn a_complete_config_inherits_nothing() {
+    let given = load("[train]\nlr = 1.0\n[teacher.train]\nbeam = 3\n", &[], &[]).unwrap();
+    let text = given.complete().to_toml().unwrap();
+    assert_eq!(load(&text, &[], &[]).unwrap(), given.complete());
+    let later = load(&text, &[], &["train.lr=2.0"]).unwrap();
+    assert_eq!((later.train.lr, later.teacher.train.lr), (2.0, 1.0));
+    let change = later.change_since(&given, &["train", "teacher"], &[]).unwrap();
+    assert_eq!((&*change.key, &*change.was, &*change.is), ("train.lr", "1.0", "2.0"));
+    // One whose teacher was trained by other values than the student, as every run before inheritance.
+    let mut old = RunConfig::default().complete();
+    (old.train.lr, old.train.max_epoch) = (1.0, 9);
+    assert_eq!(load(&old.to_toml().unwrap(), &[], &[]).unwrap(), old);
 }
 
 #[test]
@@ -351,4 +382,107 @@ fn the_example_configs_load() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let run = config::load_with(&fixtures.join("quickstart/distill.toml"), [], &[]).unwrap();
     assert!(run.teacher.model.d_model > run.model.d_model);
+    // What the teachers' tables leave out is that of the students.
+    for (name, teacher) in [
+        ("quickstart/distill.toml", (1024, 2e-3, 400, 12, 5, 200)),
+        ("nano/distill.toml", (1024, 2e-3, 400, 12, 5, 200)),
+        ("configs/multi30k.toml", (1024, 2e-3, 800, 9, 1, 500)),
+    ] {
+        let train = config::load_with(&fixtures.join(name), [], &[]).unwrap().teacher.train;
+        let schedule = (train.max_tokens, train.lr, train.warmup_updates, train.max_epoch);
+        let (tokens, lr, warmup, epochs) = schedule;
+        let found = (tokens, lr, warmup, epochs, train.beam, train.valid_bleu_sentences);
+        assert_eq!(found, teacher, "{name}");
+    }
+}
+
+/// Both ways: what the parser knows is documented, and what is documented is known.
+#[test]
+fn every_key_has_a_meaning() {
+    let complete: Table = RunConfig::default().complete().to_toml().unwrap().parse().unwrap();
+    let keys = reference::keys();
+    let documented: BTreeSet<_> = keys.iter().map(|key| key.path.clone()).collect();
+    assert_eq!(documented.len(), keys.len(), "no key is listed twice");
+    let mut known = BTreeSet::new();
+    leaves("", &complete, &mut known);
+    // Optional keys without a value of their own.
+    let without = ["out", "data.train", "data.valid", "data.test", "data.dir", "teacher.run"];
+    known.extend(without.into_iter().chain(["distill.init_from_teacher"]).map(str::to_owned));
+    assert_eq!(documented, known);
+    for key in &keys {
+        assert!(key.meaning.len() > 10 && key.meaning.ends_with('.'), "{key:?}");
+        assert!(key.values.iter().all(|allowed| !allowed.meaning.is_empty()), "{key:?}");
+        let example = key.example.as_str().map_or(key.example.to_string(), str::to_owned);
+        let language = ["data.source_lang=de", "data.target_lang=en"];
+        let set = format!("{}={example}", key.path);
+        load("", &[], &[language[0], language[1], &set]).unwrap_or_else(|e| panic!("{e}"));
+        // What is listed is all that is accepted.
+        for allowed in &key.values {
+            load("", &[], &[&format!("{}={}", key.path, allowed.value)]).unwrap();
+        }
+        let refused = load("", &[], &[&format!("{}=no-such-value", key.path)]);
+        let listed = refused.err().map(|e| e.to_string()).unwrap_or_default();
+        let quoted = |value: &str| listed.contains(&format!("`{value}`"));
+        assert!(key.values.iter().all(|allowed| quoted(&allowed.value)), "{}: {listed}", key.path);
+        assert_eq!(listed.contains("one of") || listed.contains(" or `"), !key.values.is_empty());
+    }
+}
+
+fn leaves(path: &str, table: &Table, out: &mut BTreeSet<String>) {
+    for (name, value) in table {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match value {
+            toml::Value::Table(inner) => leaves(&path, inner, out),
+            _ => drop(out.insert(path)),
+        }
+    }
+}
+
+#[test]
+fn the_printed_reference_is_the_default_configuration() {
+    let text = reference::commented();
+    let table: Table = text.parse().unwrap();
+    assert_eq!(load(&text, &[], &[]).unwrap(), RunConfig::default());
+    let mut set = BTreeSet::new();
+    leaves("", &table, &mut set);
+    // Every other key is there behind a `#`, and parses where that is taken away.
+    let open = |line: &str| match line.strip_prefix("# ").filter(|rest| is_assignment(rest)) {
+        Some(rest) => rest.to_owned(),
+        None => line.to_owned(),
+    };
+    let opened: Vec<_> = text.lines().map(open).collect();
+    let all: Table = opened.join("\n").parse().unwrap();
+    let mut opened_keys = BTreeSet::new();
+    leaves("", &all, &mut opened_keys);
+    let keys: BTreeSet<_> = reference::keys().into_iter().map(|key| key.path).collect();
+    assert_eq!(opened_keys, keys);
+    assert!(set.contains("train.lr") && !set.contains("teacher.train.lr"), "{set:?}");
+    assert!(!set.contains("distill.beta"), "{set:?}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+}
+
+fn is_assignment(text: &str) -> bool {
+    let name = text.split(" = ").next().unwrap_or(text);
+    name != text && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[test]
+fn a_merged_configuration_tells_where_values_are_from() {
+    let (_folder, path) = written("[train]\nlr = 1e-3\nbeam = 2\n\n[teacher.train]\nbeam = 3\n");
+    let flags = [Setting::parse("distill.alpha=0.25").unwrap()];
+    let merged = config::load_merged(&path, &flags).unwrap();
+    let text = merged.to_toml();
+    let reread: RunConfig = load(&text, &[], &[]).unwrap();
+    assert_eq!(reread, merged.run.complete());
+    let line = |of: &str| format!("{of}  # {}", path.display());
+    for line in [
+        format!("{}:2", line("lr = 0.001")),
+        format!("{}:3", line("beam = 2")),
+        format!("{}:6", line("beam = 3")),
+        "alpha = 0.25  # --set distill.alpha=0.25".to_owned(),
+        "patience = 10".to_owned(),
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
+    }
+    assert_eq!(text.matches("lr = 0.001  #").count(), 2, "the teacher's, too:\n{text}");
 }

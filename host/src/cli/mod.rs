@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 mod bench;
+mod configuration;
 mod exporting;
 mod naming;
 mod scoring;
@@ -20,6 +21,7 @@ mod translation;
 mod values;
 
 pub use bench::BenchArgs;
+pub use configuration::ConfigArgs;
 pub use exporting::{ExportArgs, Quantise};
 pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
@@ -59,6 +61,8 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant)] // one lives, once
 pub enum Verb {
+    /// Print every key of a configuration with its default and meaning, or the values of one file
+    Config(ConfigArgs),
     /// Learn a vocabulary from text, check the corpus, write token files
     Prepare(PrepareArgs),
     /// Train a model by itself: a teacher, or a student with no teacher

@@ -36,7 +36,8 @@ pub struct RunArgs {
     /// Set a key of the configuration; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where the student's random numbers start; the same as --set train.seed=N
+    /// Seed of all random numbers, also of a teacher that is trained first and has no seed of its own; the same as
+    /// --set train.seed=N
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
     /// Continue from the last checkpoint

@@ -4,6 +4,7 @@ pub mod average;
 pub mod bench;
 pub mod compare;
 pub mod completions;
+pub mod config;
 pub mod devices;
 pub mod distill;
 pub mod evaluate;

@@ -2,11 +2,12 @@
 
 use a2d_data::vocab::LineForm;
 use a2d_score::tokenize::Tokenizer;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The corpus: text files named `PREFIX.LANG`, and how they are filtered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// The source language, also the extension of the source files.
@@ -80,10 +81,18 @@ impl DataConfig {
         Self { bleu_tokenizer: Some(self.tokenizer()), ..self.clone() }
     }
 
-    /// Fills in every optional key, for the schema.
+    /// Fills in every optional or empty key, for the schema.
     pub(super) fn filled(self) -> Self {
-        let path = || Some(PathBuf::from("prefix"));
-        let protect = vec![String::from("%s")];
-        Self { train: path(), valid: path(), test: path(), dir: path(), protect, ..self }
+        let path = |name| Some(PathBuf::from(name));
+        Self {
+            source_lang: "de".to_owned(),
+            target_lang: "en".to_owned(),
+            train: path("train"),
+            valid: path("valid"),
+            test: path("test"),
+            dir: path("data"),
+            protect: vec!["%s".to_owned()],
+            ..self
+        }
     }
 }

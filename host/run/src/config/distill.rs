@@ -2,10 +2,11 @@
 
 use super::BeamSearch;
 use a2d_core::needs::Needs;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The losses of distillation and their weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DistillConfig {
     /// The distillation method.
@@ -57,7 +58,7 @@ pub struct DistillConfig {
 }
 
 /// The distillation method.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Align-to-Distill: word distributions, and attention maps through learned head alignment.
@@ -94,7 +95,7 @@ impl Method {
 }
 
 /// The target of sequence-level distillation (Kim and Rush, 2016).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SeqKd {
     /// The teacher's best hypothesis.
@@ -105,7 +106,7 @@ pub enum SeqKd {
 }
 
 /// The teacher's layers that initialise the student.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InitFromTeacher {
     /// Evenly spaced layers, including the first and the last.
@@ -115,7 +116,7 @@ pub enum InitFromTeacher {
 }
 
 /// Named choices of loss normalisation and map comparison.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// Exactly as in the authors' code.
@@ -128,7 +129,7 @@ pub enum Preset {
 }
 
 /// The form of the word loss against the teacher.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KdLoss {
     /// Cross-entropy with the teacher's probabilities.
@@ -139,7 +140,7 @@ pub enum KdLoss {
 }
 
 /// The distributions in a map comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MapNormalisation {
     /// A softmax over the whole map.
@@ -149,7 +150,7 @@ pub enum MapNormalisation {
 }
 
 /// The reduction of the divergences of all maps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MapReduction {
     /// The sum.
@@ -159,7 +160,7 @@ pub enum MapReduction {
 }
 
 /// The normalisation of losses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LossNorm {
     /// As in the authors' code: word losses by padded positions, then again by real tokens; map losses by tokens.

@@ -103,7 +103,7 @@ const NO_SETTINGS: [&str; 12] = [
 ];
 
 /// The environment variable for a key.
-fn variable(path: &str) -> String {
+pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
 

@@ -1,6 +1,7 @@
 //! Merges the settings of all layers into a validated [`RunConfig`].
 
 use super::layers::{self, Given, Origin, Setting};
+use super::merged::Merged;
 use super::{RunConfig, check, schema};
 use a2d_system::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -18,12 +19,22 @@ const PATHS: [&str; 5] = ["data.train", "data.valid", "data.test", "data.dir", "
 /// Misuse, naming the file and line, the variable or the flag, and the key: a file cannot be read, a key is unknown, or
 /// a value is invalid.
 pub fn load(path: &Path, flags: &[Setting]) -> Result<RunConfig> {
+    load_merged(path, flags).map(|merged| merged.run)
+}
+
+/// As [`load`], with the origins of the values.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_merged(path: &Path, flags: &[Setting]) -> Result<Merged> {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
     let mut settings = given(path, variables, flags)?;
-    let run = merge(path, settings.clone())?;
-    let Some(dir) = run.data.dir.as_ref().filter(|_| run.data.train.is_some()) else {
-        return Ok(run);
+    let merged = merge(path, settings.clone())?;
+    let data = &merged.run.data;
+    let Some(dir) = data.dir.as_ref().filter(|_| data.train.is_some()) else {
+        return Ok(merged);
     };
     let mut all = layers::prepared(dir);
     all.append(&mut settings);
@@ -40,7 +51,7 @@ pub fn load_with(
     environment: impl IntoIterator<Item = (String, String)>,
     flags: &[Setting],
 ) -> Result<RunConfig> {
-    merge(path, given(path, environment, flags)?)
+    merge(path, given(path, environment, flags)?).map(|merged| merged.run)
 }
 
 /// The settings of all layers; later ones override earlier ones.
@@ -61,21 +72,39 @@ fn given(
 ///
 /// As [`load`].
 pub fn parse(text: &str, name: &Path) -> Result<RunConfig> {
-    merge(name, layers::settings(name, text)?)
+    merge(name, layers::settings(name, text)?).map(|merged| merged.run)
 }
 
 /// Merges `settings` into a run. Later settings override earlier ones and the defaults.
-fn merge(path: &Path, settings: Vec<Setting>) -> Result<RunConfig> {
+fn merge(path: &Path, settings: Vec<Setting>) -> Result<Merged> {
     let mut table = schema::defaults();
     let mut origins = BTreeMap::new();
     for setting in settings {
         schema::put(&mut table, &setting.path, checked(&setting)?);
         origins.insert(setting.path, setting.origin);
     }
+    inherit(&mut table, &mut origins);
     let run = RunConfig::deserialize_from(table)
         .map_err(|e| Error::misuse(format!("{}: {e}", path.display())))?;
     check::run(&run).map_err(|problem| problem.locate(path, &origins))?;
-    Ok(run)
+    Ok(Merged { run, origins })
+}
+
+/// Gives the absent keys of `[teacher.train]` the values and origins that they have in `[train]`.
+fn inherit(table: &mut Table, origins: &mut BTreeMap<String, Origin>) {
+    for path in schema::paths() {
+        let Some(from) = schema::inherited_from(&path).filter(|_| !origins.contains_key(&path))
+        else {
+            continue;
+        };
+        // A key that is not set is a default, and the defaults of both tables are the same.
+        if let Some((origin, value)) =
+            origins.get(&from).cloned().zip(schema::find(table, &from).cloned())
+        {
+            schema::put(table, &path, value);
+            origins.insert(path, origin);
+        }
+    }
 }
 
 impl RunConfig {
@@ -159,7 +188,8 @@ fn resolve(setting: &Setting, value: Value) -> Result<Value> {
     Ok(Value::String(whole))
 }
 
-fn kind(like: &Value) -> &'static str {
+/// The type of `like` in words.
+pub(super) fn kind(like: &Value) -> &'static str {
     match like {
         Value::Integer(_) => "a whole number, 0 or more",
         Value::Float(_) => "a number",

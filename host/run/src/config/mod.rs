@@ -10,8 +10,8 @@
 //!   this prefix are errors, except those of tests and scripts, which `layers.rs` lists.
 //! * `--set train.lr=1e-3`.
 //!
-//! `[teacher.model]` and `[teacher.train]` start from the built-in defaults, never from the student's values in the
-//! same file, so a change of the student does not affect the teacher.
+//! A key that is absent in `[teacher.train]` has the value that it has in `[train]`. `[teacher.model]` starts from the
+//! built-in defaults, never from the student's sizes.
 //!
 //! Paths in a file are relative to its folder, other paths to the current folder.
 
@@ -21,7 +21,9 @@ mod data;
 mod distill;
 mod layers;
 mod load;
+mod merged;
 mod model;
+pub mod reference;
 mod schema;
 mod search;
 mod train;
@@ -34,20 +36,22 @@ pub use distill::{
     Method, Preset, SeqKd,
 };
 pub use layers::{Origin, Setting};
-pub use load::{load, load_with, parse};
+pub use load::{load, load_merged, load_with, parse};
+pub use merged::Merged;
 pub use model::{Activation, ModelConfig};
 pub use search::BeamSearch;
 pub use train::{OnNan, SelectBy, TrainConfig};
 
 use a2d_system::error::{Error, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The complete configuration of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// The run's folder, relative to the current folder; see [`RunConfig::out_folder`] for the default.
+    /// The run's folder, relative to the current folder. Default: `runs/` and the name of the file without `.toml`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
     /// The corpus and its vocabulary.
@@ -56,14 +60,14 @@ pub struct RunConfig {
     pub model: ModelConfig,
     /// The training of the model.
     pub train: TrainConfig,
-    /// The distillation.
+    /// The losses of distillation and their weights.
     pub distill: DistillConfig,
-    /// The teacher.
+    /// The teacher: `run`, or a new one as `[teacher.model]` and `[teacher.train]` say.
     pub teacher: TeacherConfig,
 }
 
 /// The teacher: a finished run, or the model and training of a new one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeacherConfig {
     /// A finished run. By default the teacher is trained first, in `OUT/teacher`.
@@ -71,7 +75,7 @@ pub struct TeacherConfig {
     pub run: Option<PathBuf>,
     /// The model of a teacher to train.
     pub model: ModelConfig,
-    /// The training of the model.
+    /// The training of a teacher to train.
     pub train: TrainConfig,
 }
 

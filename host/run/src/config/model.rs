@@ -1,9 +1,10 @@
 //! `[model]` and `[teacher.model]`: the sizes of a Transformer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The sizes of an encoder-decoder Transformer, and its dropout.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// Width of the encoder and the decoder.
@@ -46,7 +47,7 @@ pub struct ModelConfig {
 }
 
 /// The activation of a feed-forward layer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// `max(x, 0)`.

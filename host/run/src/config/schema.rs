@@ -6,13 +6,13 @@ use super::{DistillConfig, InitFromTeacher, RunConfig, TeacherConfig};
 use std::path::PathBuf;
 use toml::{Table, Value};
 
-/// The default run with every optional key present, as a TOML table.
+/// The default run with an example of every optional or empty key, as a TOML table.
 pub(super) fn example() -> Table {
     let run = RunConfig::default();
-    let teacher = TeacherConfig { run: Some(PathBuf::from("run")), ..run.teacher };
+    let teacher = TeacherConfig { run: Some(PathBuf::from("runs/teacher")), ..run.teacher };
     let data = run.data.filled();
     let distill = DistillConfig { init_from_teacher: Some(InitFromTeacher::Skip), ..run.distill };
-    let run = RunConfig { out: Some(PathBuf::from("out")), data, distill, teacher, ..run };
+    let run = RunConfig { out: Some(PathBuf::from("runs/student")), data, distill, teacher, ..run };
     table(&run.complete())
 }
 
@@ -21,8 +21,19 @@ pub(super) fn defaults() -> Table {
     table(&RunConfig::default())
 }
 
-fn table(run: &RunConfig) -> Table {
+/// `run` as a TOML table.
+pub(super) fn table(run: &RunConfig) -> Table {
     Table::try_from(run).expect("defaults are plain values")
+}
+
+/// The table whose absent keys have the values of another table, and that table.
+const INHERITS: [&str; 2] = ["teacher.train", "train"];
+
+/// The key that an absent `path` takes its value from, if any.
+pub(super) fn inherited_from(path: &str) -> Option<String> {
+    let [table, from] = INHERITS;
+    let name = path.strip_prefix(table)?.strip_prefix('.')?;
+    Some(join(from, name))
 }
 
 /// The paths of every known key and table.
@@ -79,6 +90,7 @@ pub(super) fn nearest(path: &str) -> String {
     paths().into_iter().min_by_key(far).unwrap_or_default()
 }
 
-fn name(path: &str) -> &str {
+/// The last part of a path.
+pub(super) fn name(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }

@@ -3,11 +3,12 @@
 use super::BeamSearch;
 use a2d_device::Precision;
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The training of a model and its limits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// Maximum number of epochs; 0: no limit.
@@ -69,16 +70,18 @@ pub struct TrainConfig {
     pub beam: usize,
     /// Length penalty: hypothesis scores are divided by length to this power.
     pub length_penalty: f64,
-    /// Longest translation: `max_length_a` times the source's length plus `max_length_b`.
+    /// Longest translation in tokens: `max_length_a` times the source's length plus `max_length_b`.
     pub max_length_a: f64,
-    /// See `max_length_a`.
+    /// Longest translation in tokens: what is added to `max_length_a` times the source's length.
     pub max_length_b: f64,
     /// Validation sentences translated for BLEU, from the first; 0: all.
     pub valid_bleu_sentences: usize,
 }
 
 /// The criterion for the best checkpoint.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SelectBy {
     /// BLEU on the validation set.
@@ -101,7 +104,9 @@ impl fmt::Display for SelectBy {
 }
 
 /// On a NaN loss: `stop`, or `retry` from the last good checkpoint at half the learning rate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNan {
     /// Stop with the last good checkpoint.

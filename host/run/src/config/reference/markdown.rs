@@ -1,0 +1,59 @@
+//! The reference as Markdown.
+
+use super::{Key, Section, repeats, same_keys, sections, toml_text};
+use std::fmt::Write;
+
+const HEAD: &str = "# Configuration
+
+<!-- Written by `host config --markdown > fixtures/guides/configuration.md`: change the doc comments in
+host/run/src/config instead, then run this command. -->
+
+A configuration is a TOML file: `host distill CONFIG.toml`. A key has the value of the last of these that sets it: the
+default, the file, the environment (`A2D_TRAIN__LR=1e-3`: two underscores between levels), the command line (`--set
+train.lr=1e-3`). Paths in a file are relative to its folder. An unknown key is an error.
+
+`host config` prints this reference as a configuration, `host config --explain train.lr` prints one key, and `host config
+CONFIG.toml` prints the values that a configuration leads to, with their origins. `RUN/config.toml` of a run holds every
+value that it was trained with.
+";
+
+/// Every key with its meaning, its allowed values and its default, a table of each section.
+pub fn markdown() -> String {
+    let mut out = HEAD.to_owned();
+    let all = sections();
+    for (i, section) in all.iter().enumerate() {
+        table(&mut out, section, same_keys(&all[..i], section));
+    }
+    out
+}
+
+fn table(out: &mut String, section: &Section, earlier: Option<&Section>) {
+    match section.path.as_str() {
+        "" => out.push_str("\n## Outside any table\n"),
+        path => _ = write!(out, "\n## `[{path}]`\n\n{}\n", section.meaning),
+    }
+    if let Some(earlier) = earlier {
+        _ = write!(out, "\n{}\n", repeats(section, earlier));
+    } else if !section.keys.is_empty() {
+        out.push_str("\n| key | default | meaning |\n|---|---|---|\n");
+        section.keys.iter().for_each(|key| out.push_str(&row(key)));
+    }
+}
+
+fn row(key: &Key) -> String {
+    let mut meaning = cell(&key.meaning);
+    for allowed in &key.values {
+        _ = write!(meaning, "<br>`{:?}`: {}", allowed.value, cell(&allowed.meaning));
+    }
+    let default = match (key.fixed(), key.derived) {
+        (Some(value), _) => format!("`{}`", toml_text(value)),
+        (None, true) => "derived".to_owned(),
+        (None, false) => String::new(),
+    };
+    format!("| `{}` | {default} | {meaning} |\n", key.name())
+}
+
+/// `text` inside a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}

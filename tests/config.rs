@@ -1,5 +1,8 @@
 //! The configuration: precedence, precise errors, the round trip.
 
+#[path = "config/proposal.rs"]
+mod proposal;
+
 use a2d_host::config::{
     self, Activation, KdLoss, LossNorm, MapNormalisation, Method, Preset, RunConfig, Setting,
     reference,

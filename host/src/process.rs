@@ -110,6 +110,7 @@ fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> 
         &mut out
     };
     match verb {
+        Verb::Init(args) => commands::init::run(args, &globals, out)?,
         Verb::Config(args) => commands::config::run(args, out)?,
         Verb::Prepare(args) => commands::prepare::run(args, &globals, out)?,
         Verb::Train(args) => commands::train::run(args, &globals, ranks, out)?,

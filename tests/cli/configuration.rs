@@ -1,4 +1,4 @@
-//! `config` prints what the parser knows.
+//! `config` prints what the parser knows, `init` writes what a corpus needs.
 
 use crate::desk::Desk;
 use serde_json::Value;
@@ -75,4 +75,118 @@ fn config_refuses_what_it_does_not_know() {
         assert_eq!((done.code, done.err.lines().count()), (Some(2), 1), "{line}: {done:?}");
         assert!(done.err.contains(says), "{line}: {}", done.err);
     }
+}
+
+const INIT: &str = "init --source-lang de --target-lang en --train train --valid valid --test test";
+
+#[test]
+fn init_writes_a_configuration_that_trains() {
+    let desk = Desk::new();
+    let told = desk.host(&format!("{INIT} --threads 1")).well();
+    for part in [
+        "pairs: train 600, valid 20, test 20\n",
+        "\nteacher: ",
+        "\nstudent: ",
+        "\ntime at most: ",
+        "\nmeasured on this machine (cpu, 1 threads): an update takes ",
+        "\nwrote de-en.toml\nnext: host distill de-en.toml\n",
+    ] {
+        assert!(told.contains(part), "{part:?} in\n{told}");
+    }
+    let text = desk.read("de-en.toml");
+    assert!(text.starts_with("# From de to en: chosen by `host init` for 600 pairs."), "{text}");
+    assert!(text.contains("\ntrain = \"train\"\n") && text.contains("\n# 600 pairs of "), "{text}");
+    desk.host("distill de-en.toml --out run --set train.max_update=3 --quiet").well();
+    for run in ["run", "run/teacher"] {
+        assert_eq!(desk.log(run).iter().filter_map(|line| line["update"].as_u64()).max(), Some(3));
+    }
+}
+
+#[test]
+fn init_tells_what_it_found_as_json() {
+    let desk = Desk::new();
+    let found = json(&desk.host(&format!("{INIT} --json --out sub.toml")).well());
+    assert_eq!(found["config"], "sub.toml");
+    assert_eq!(found["next"], "host distill sub.toml");
+    let survey = &found["survey"];
+    assert_eq!(survey["pairs"]["train"], 600);
+    let words = |side: &str| {
+        let text = desk.read(&format!("train.{side}"));
+        text.split_whitespace().count() as f64 / 600.0
+    };
+    let close = |found: &Value, wanted: f64| (found.as_f64().unwrap() - wanted).abs() < 1e-9;
+    assert!(close(&survey["words"][0], words("de")) && close(&survey["words"][1], words("en")));
+    assert_eq!(found["choices"]["data.vocab_size"], survey["vocab_size"]);
+    let estimate = &found["estimate"];
+    for (kind, whose) in [
+        ("minutes", "teacher"),
+        ("minutes", "student"),
+        ("minutes", "translation"),
+        ("seconds_per_update", "teacher"),
+        ("seconds_per_update", "student"),
+        ("seconds_per_sentence", "teacher"),
+        ("seconds_per_sentence", "student"),
+    ] {
+        assert!(estimate[kind][whose].as_f64().unwrap() > 0.0, "{kind} {whose}: {estimate}");
+    }
+    let epochs = found["choices"]["train.max_epoch"].as_f64().unwrap();
+    let updates = epochs * found["updates_per_epoch"].as_f64().unwrap();
+    let seconds = estimate["seconds_per_update"]["student"].as_f64().unwrap();
+    assert!(close(&estimate["minutes"]["student"], updates * seconds / 60.0), "{estimate}");
+}
+
+/// From the folder of the file, so that both may move.
+#[test]
+fn init_names_the_text_from_the_file() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("sub")).unwrap();
+    for name in ["train", "valid"] {
+        for lang in ["de", "en"] {
+            let name = format!("{name}.{lang}");
+            desk.write(&format!("sub/{name}"), desk.read(&name));
+        }
+    }
+    let line = "init --source-lang de --target-lang en --train sub/train --valid valid --quiet";
+    desk.host(&format!("{line} --out sub/a.toml")).well();
+    let text = desk.read("sub/a.toml");
+    assert!(text.contains("\ntrain = \"train\"\n"), "{text}");
+    let valid = desk.path("valid");
+    assert!(text.contains(&format!("\nvalid = {:?}\n", valid.to_str().unwrap())), "{text}");
+    let printed = desk.host(&format!("{line} --out -"));
+    assert!(printed.err.contains("time at most: "), "{printed:?}");
+    let printed = printed.well();
+    desk.write("printed.toml", &printed);
+    desk.host("config printed.toml").well();
+}
+
+#[test]
+fn init_refuses_what_it_cannot_use() {
+    let desk = Desk::new();
+    desk.write("mine.toml", "mine");
+    for lang in ["de", "en"] {
+        desk.write(&format!("empty.{lang}"), "");
+        desk.write(&format!("blank.{lang}"), "\n\n \n");
+    }
+    let of = |from: &str, to: &str, train: &str| {
+        format!("init --source-lang {from} --target-lang {to} --train {train} --valid valid")
+    };
+    for (line, says) in [
+        (of("de", "en", "missing"), "cannot read missing.de: no such file"),
+        (of("de", "fr", "train"), ".fr: no such file"),
+        (of("de", "de", "train"), "source and target language are both \"de\""),
+        (of("de", "en", "empty"), "empty.de and empty.en are empty"),
+        (of("de", "en", "blank"), "no pair with text on both sides"),
+        (of("de", "en", "train").replace(" --valid valid", ""), "awk 'NR % 20 == 0' train.$l"),
+        (format!("{INIT} --out mine.toml"), "mine.toml exists: name another file by --out"),
+        (format!("{INIT} --out - --json"), "--json and --out -"),
+    ] {
+        let done = desk.host(&line);
+        assert_eq!((done.code, done.err.lines().count()), (Some(2), 1), "{line}: {done:?}");
+        assert!(done.err.contains(says), "{line}: {}", done.err);
+    }
+    assert_eq!(desk.host(&format!("{INIT} --out no/where.toml")).code, Some(1));
+    assert!(!desk.path("de-en.toml").exists());
+    assert_eq!(desk.read("mine.toml"), "mine");
+    desk.host(&format!("{INIT} --out mine.toml --force --quiet")).well();
+    assert_ne!(desk.read("mine.toml"), "mine");
 }

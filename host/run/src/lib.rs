@@ -9,6 +9,7 @@ pub mod log;
 pub mod model;
 pub mod partial;
 pub mod prepared;
+pub mod proposal;
 pub mod provenance;
 pub mod run_dir;
 pub mod tensorboard;

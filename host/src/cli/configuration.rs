@@ -1,9 +1,49 @@
-//! `config`.
+//! `init`, `config`.
 
+use super::DeviceArgs;
 use crate::config::Setting;
 use crate::system::error::Result;
 use clap::Args;
 use std::path::PathBuf;
+
+/// `host init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  host init --source-lang de --target-lang en --train corpus/train --valid corpus/valid
+  host distill de-en.toml
+reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence a line, and writes de-en.toml.")]
+pub struct InitArgs {
+    /// The language to translate from: the extension of the source files
+    #[arg(long, value_name = "LANG")]
+    pub source_lang: String,
+    /// The language to translate to: the extension of the target files
+    #[arg(long, value_name = "LANG")]
+    pub target_lang: String,
+    /// Prefix of the training files
+    #[arg(long, value_name = "PREFIX")]
+    pub train: String,
+    /// Prefix of the validation files: some 500 pairs that are not in the training files
+    #[arg(long, value_name = "PREFIX")]
+    pub valid: Option<String>,
+    /// Prefix of the test files
+    #[arg(long, value_name = "PREFIX")]
+    pub test: Option<String>,
+    /// The configuration to write; - is standard output [default: SOURCE-TARGET.toml]
+    #[arg(long, value_name = "FILE.toml")]
+    pub out: Option<PathBuf>,
+    /// Overwrite the file
+    #[arg(long)]
+    pub force: bool,
+    /// Exclude training pairs with a flaw, as `prepare --clean` does: set data.clean
+    #[arg(long)]
+    pub clean: bool,
+    /// Where to measure the time.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Print the survey, the choices and the estimate as JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// `host config`.
 #[derive(Debug, Args)]

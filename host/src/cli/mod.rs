@@ -21,7 +21,7 @@ mod translation;
 mod values;
 
 pub use bench::BenchArgs;
-pub use configuration::ConfigArgs;
+pub use configuration::{ConfigArgs, InitArgs};
 pub use exporting::{ExportArgs, Quantise};
 pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
@@ -61,6 +61,8 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant)] // one lives, once
 pub enum Verb {
+    /// Survey two text files and write a configuration that suits them
+    Init(InitArgs),
     /// Print every key of a configuration with its default and meaning, or the values of one file
     Config(ConfigArgs),
     /// Learn a vocabulary from text, check the corpus, write token files

@@ -10,6 +10,7 @@ pub mod distill;
 pub mod evaluate;
 pub mod export;
 pub mod man;
+pub mod init;
 pub mod prepare;
 pub mod report;
 pub mod score;

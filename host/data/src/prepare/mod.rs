@@ -6,6 +6,7 @@
 mod check;
 mod encode;
 mod manifest;
+mod outline;
 mod pairs;
 mod report;
 mod runs;
@@ -16,6 +17,7 @@ pub use check::Check;
 pub use manifest::{
     DataChoices, Freshness, check_files, chosen, load_report, state, texts_exist, up_to_date,
 };
+pub use outline::{Counts, Excerpt, Outline, excerpt};
 pub use report::{Finding, Normalized, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
@@ -125,10 +127,7 @@ impl PrepareRequest {
 /// texts with more flaws than [`PrepareRequest::strict`] allows; only `report.json` is then written. [`Error::Failed`]
 /// if `out` cannot be written; `data.json` is then missing. [`Error::Interrupted`]; earlier files then stay.
 pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
-    if request.source_lang == request.target_lang {
-        let lang = &request.source_lang;
-        return Err(Error::misuse(format!("source and target language are both {lang:?}")));
-    }
+    check_languages(request)?;
     let patterns = patterns(request)?;
     let start = Instant::now();
     let checkpoints = ["last.safetensors", "best.safetensors"];
@@ -178,6 +177,14 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     encoded.into_iter().try_for_each(Encoded::finish)?;
     write_manifest(request, inputs, &found)?;
     Ok(found)
+}
+
+fn check_languages(request: &PrepareRequest) -> Result<()> {
+    let lang = &request.source_lang;
+    if *lang == request.target_lang {
+        return Err(Error::misuse(format!("source and target language are both {lang:?}")));
+    }
+    Ok(())
 }
 
 /// `PREFIX.de`, or `PREFIX.de.gz` if only that exists.

@@ -58,21 +58,26 @@ fn batches(request: &BenchRequest, vocabulary: usize) -> Result<Vec<Pairs>> {
 fn random(max_tokens: usize, vocabulary: usize, seed: u64) -> Pairs {
     const SHORTEST: usize = 16;
     const LONGEST: usize = 48;
-    let draw = |key, i: usize, from: usize, to: usize| {
-        from + (rng::uniform(key, i as u32) * (to - from) as f32) as usize
-    };
-    let sentence = |row: usize, side: u64| {
+    let row = |row: usize, side: u64| {
         let length = draw(seed, row, SHORTEST, LONGEST + 1);
-        let key = rng::derive(rng::derive(seed, side), row as u64);
-        let first = UNK as usize + 1;
-        let mut out: Vec<u32> =
-            (1..length).map(|i| draw(key, i, first, vocabulary) as u32).collect();
-        out.push(EOS);
-        out
+        sentence(rng::derive(rng::derive(seed, side), row as u64), length, vocabulary)
     };
     let rows = (max_tokens / LONGEST).max(1);
-    let side = |side| (0..rows).map(|row| sentence(row, side)).collect();
+    let side = |side| (0..rows).map(|i| row(i, side)).collect();
     (side(1), side(2))
+}
+
+/// `length` random tokens, the last one EOS.
+pub(super) fn sentence(key: u64, length: usize, vocabulary: usize) -> Vec<u32> {
+    let first = UNK as usize + 1;
+    let mut out: Vec<u32> = (1..length).map(|i| draw(key, i, first, vocabulary) as u32).collect();
+    out.push(EOS);
+    out
+}
+
+/// Random number `i` of `key`, from `from` to below `to`.
+fn draw(key: u64, i: usize, from: usize, to: usize) -> usize {
+    from + (rng::uniform(key, i as u32) * (to - from) as f32) as usize
 }
 
 /// Reads the first batches of size `max_tokens` from a safetensors file: tensors `max_tokens.number.src`, `.prev` and

@@ -3,6 +3,7 @@
 //! A repetition is a full training step (forward, losses, backward, Adam, with dropout) on each of several batches, or
 //! the translation of a set of sentences.
 
+pub mod estimate;
 mod input;
 mod machine;
 mod measurement;

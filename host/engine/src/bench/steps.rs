@@ -8,6 +8,7 @@ use super::{Bench, BenchModel, BenchPreset, BenchWhat, Input, work};
 use crate::train::ranks::Ranks;
 use crate::train::{At, Pairs, TeacherModel, Unread, Update, objective, update};
 use a2d_core::backend::Train;
+use a2d_core::config::Config;
 use a2d_core::kd::{Objective, Step};
 use a2d_core::optim::Adam;
 use a2d_core::rng;
@@ -34,8 +35,8 @@ pub fn measure<B: Train>(
         return Err(Error::failed("training needs pairs"));
     };
     let mut stepper = match request.what {
-        BenchWhat::Distill => Stepper::distill(b, &models, request.preset, request.seed)?,
-        _ => Stepper::alone(b, &models, request.model, request.seed)?,
+        BenchWhat::Distill => Stepper::distill(b, &models, request.preset.distill(), request.seed)?,
+        _ => Stepper::alone(b, request.model.of(&models), request.seed)?,
     };
     let once = || stepper.steps(b, batches);
     let timing = Timing::of(request.repeats, clock, once)?;
@@ -48,8 +49,7 @@ pub fn measure<B: Train>(
     let load = [("max_tokens", json!(request.max_tokens))];
     let flop = |batch: &Pairs| match (request.what, request.model) {
         (BenchWhat::Distill, _) => work::distillation(&models, batch),
-        (_, BenchModel::Teacher) => work::training(&models.teacher, batch),
-        (_, BenchModel::Student) => work::training(&models.student, batch),
+        (_, model) => work::training(model.of(&models), batch),
     };
     Ok(Measurement {
         what,
@@ -64,7 +64,7 @@ pub fn measure<B: Train>(
 }
 
 /// A model in training.
-struct Stepper<T> {
+pub(super) struct Stepper<T> {
     learner: Learner<T>,
     teacher: Option<TeacherModel<T>>,
     objective: Objective,
@@ -73,28 +73,24 @@ struct Stepper<T> {
 }
 
 impl<T: Clone> Stepper<T> {
-    fn alone<B: Train<Tensor = T, Param = T>>(
+    /// A model without a teacher.
+    pub fn alone<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
-        models: &Models,
-        model: BenchModel,
+        config: &Config,
         seed: u64,
     ) -> Result<Self> {
-        let config = match model {
-            BenchModel::Teacher => &models.teacher,
-            BenchModel::Student => &models.student,
-        };
         let distill = DistillConfig { method: Method::None, ..DistillConfig::default() };
         Self::new(b, plan(config, None)?, None, distill, seed)
     }
 
-    fn distill<B: Train<Tensor = T, Param = T>>(
+    /// A student with its teacher.
+    pub fn distill<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         models: &Models,
-        preset: BenchPreset,
+        distill: DistillConfig,
         seed: u64,
     ) -> Result<Self> {
         let teacher = TeacherModel::untrained(b, &models.teacher, rng::derive(seed, 1))?;
-        let distill = preset.distill();
         let aligned = distill.method.needs().maps.then(|| teacher.maps_config());
         let plan = plan(&models.student, aligned.as_ref())?;
         Self::new(b, plan, Some(teacher), distill, seed)
@@ -113,7 +109,7 @@ impl<T: Clone> Stepper<T> {
     }
 
     /// Runs one step on each batch and waits for the device.
-    fn steps<B: Train<Tensor = T, Param = T>>(
+    pub fn steps<B: Train<Tensor = T, Param = T>>(
         &mut self,
         b: &mut B,
         batches: &[Pairs],
@@ -167,6 +163,13 @@ impl BenchPreset {
 }
 
 impl BenchModel {
+    fn of(self, models: &Models) -> &Config {
+        match self {
+            Self::Teacher => &models.teacher,
+            Self::Student => &models.student,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Teacher => "teacher",

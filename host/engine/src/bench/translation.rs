@@ -4,10 +4,11 @@ use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::timed::Clock;
 use super::{Bench, Input, work};
-use crate::translate::{SearchOptions, translate_tokens};
+use crate::translate::{Hypothesis, SearchOptions, translate_tokens};
 use a2d_core::backend::Train;
+use a2d_core::config::Config;
 use a2d_core::search::Search;
-use a2d_run::model::plan;
+use a2d_run::model::{Model, plan};
 use a2d_system::error::{Error, Result};
 use serde_json::json;
 
@@ -32,18 +33,8 @@ pub fn measure<B: Train>(
     let Input::Sentences(sentences) = &bench.input else {
         return Err(Error::failed("translation needs sentences"));
     };
-    let plan = plan(&config, None)?;
-    let model = plan.bind(plan.init(b, request.seed)).model;
-    let options = options(beam);
-    let once = || {
-        sentences.chunks(TOGETHER).try_for_each(|batch| {
-            let found = translate_tokens(b, &model, batch, &options, &mut |_| Ok(()))?;
-            let fits =
-                |best: &Vec<crate::translate::Hypothesis>| best[0].tokens.len() + 1 == LENGTH;
-            assert!(found.iter().all(fits), "the search was told how long a translation is");
-            Ok(())
-        })
-    };
+    let decoding = Decoding::new(b, &config, beam, LENGTH, request.seed)?;
+    let once = || decoding.translate(b, sentences);
     let timing = Timing::of(request.repeats, clock, once)?;
     Ok(Measurement {
         what: "translate",
@@ -61,11 +52,47 @@ pub fn measure<B: Train>(
     })
 }
 
-fn options(beam: usize) -> SearchOptions {
+/// A model with random weights, whose translations have a fixed length.
+pub(super) struct Decoding<P> {
+    model: Model<P>,
+    options: SearchOptions,
+    length: usize,
+}
+
+impl<P: Clone> Decoding<P> {
+    /// `length` counts EOS.
+    pub fn new<B: Train<Tensor = P, Param = P>>(
+        b: &mut B,
+        config: &Config,
+        beam: usize,
+        length: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let plan = plan(config, None)?;
+        let model = plan.bind(plan.init(b, seed)).model;
+        Ok(Self { model, options: options(beam, length), length })
+    }
+
+    /// Translates all sentences.
+    pub fn translate<B: Train<Tensor = P, Param = P>>(
+        &self,
+        b: &mut B,
+        sentences: &[Vec<u32>],
+    ) -> Result<()> {
+        sentences.chunks(TOGETHER).try_for_each(|batch| {
+            let found = translate_tokens(b, &self.model, batch, &self.options, &mut |_| Ok(()))?;
+            let fits = |best: &Vec<Hypothesis>| best[0].tokens.len() + 1 == self.length;
+            assert!(found.iter().all(fits), "the search was told how long a translation is");
+            Ok(())
+        })
+    }
+}
+
+fn options(beam: usize, length: usize) -> SearchOptions {
     SearchOptions {
-        search: Search { beam, min_length: LENGTH - 1, ..Search::GREEDY },
+        search: Search { beam, min_length: length - 1, ..Search::GREEDY },
         max_length_a: 0.0,
-        max_length_b: (LENGTH - 1) as f64,
+        max_length_b: (length - 1) as f64,
         max_tokens: usize::MAX,
         n_best: 1,
     }

@@ -11,6 +11,7 @@ use a2d_score::tokenize::Tokenizer;
 use a2d_score::{Bleu, Quality, Score};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::write_whole;
+use a2d_system::output::thousands;
 use a2d_system::signals;
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -208,17 +209,4 @@ fn samples(
         }
     }
     Ok(())
-}
-
-/// Formats `1234567` as `1,234,567`.
-fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

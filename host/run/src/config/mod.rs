@@ -97,6 +97,11 @@ impl RunConfig {
         toml::to_string(self).map_err(|e| Error::misuse(format!("cannot write the config: {e}")))
     }
 
+    /// The value of the key at `path`, if it has one.
+    pub fn value(&self, path: &str) -> Option<toml::Value> {
+        schema::find(&schema::table(self), path).cloned()
+    }
+
     /// The output folder for `config`: `--out`, or the key `out`; for a `config.toml` beside a checkpoint, its folder;
     /// otherwise `runs/` and the file's stem.
     pub fn out_folder(&self, flag: Option<&Path>, config: &Path) -> PathBuf {

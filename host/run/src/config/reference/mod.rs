@@ -168,8 +168,16 @@ fn allowed(described: &Map<String, Json>) -> Vec<Allowed> {
     found
 }
 
+/// Columns of a line of a configuration.
+const WIDTH: usize = 100;
+
+/// Appends `text` as comment lines.
+pub(crate) fn comment(out: &mut String, text: &str) {
+    wrap(text, WIDTH - 2).iter().for_each(|line| out.push_str(&format!("# {line}\n")));
+}
+
 /// A value as TOML; small numbers as `1e-8`.
-pub(super) fn toml_text(value: &Value) -> String {
+pub(crate) fn toml_text(value: &Value) -> String {
     match value {
         Value::Float(number) => format!("{number:?}"),
         value => value.to_string(),

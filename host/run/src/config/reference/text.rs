@@ -1,9 +1,6 @@
 //! The reference as a configuration file that sets every key to its default.
 
-use super::{Key, Section, sections, toml_text, wrap};
-
-/// Columns of a comment line.
-const WIDTH: usize = 100;
+use super::{Key, Section, WIDTH, comment, sections, toml_text, wrap};
 
 const HEAD: &str = "Every key with its default. A key behind `#` has no default, or one that depends on other \
                     keys. Precedence: default < file < environment < --set.";
@@ -50,8 +47,4 @@ fn assignment(key: &Key) -> String {
     let (name, fixed) = (key.name(), key.fixed());
     let behind = if fixed.is_some() { "" } else { "# " };
     format!("{behind}{name} = {}\n", toml_text(fixed.unwrap_or(&key.example)))
-}
-
-fn comment(out: &mut String, text: &str) {
-    wrap(text, WIDTH - 2).iter().for_each(|line| out.push_str(&format!("# {line}\n")));
 }

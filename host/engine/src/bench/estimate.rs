@@ -1,0 +1,143 @@
+//! The time that a configuration's steps and translations take on a device, measured with random models and batches.
+
+use super::input::sentence;
+use super::measurement::Timing;
+use super::shape::Models;
+use super::steps::Stepper;
+use super::translation::Decoding;
+use super::work;
+use crate::backend::device::{Chosen, Device};
+use crate::backend::work::Work;
+use crate::train::Pairs;
+use a2d_core::backend::Train;
+use a2d_core::config::Config;
+use a2d_core::rng;
+use a2d_run::config::RunConfig;
+use a2d_run::model::core_config;
+use a2d_system::error::Result;
+
+/// Timed repetitions, after one that is not timed. The fastest counts: other processes disturb the others.
+const REPEATS: usize = 2;
+/// Floating-point operations of a repetition on the CPU: about a second on one core. A larger batch is extrapolated.
+const BUDGET: f64 = 2e10;
+/// The most sentences in a repetition.
+const SENTENCES: usize = 32;
+
+/// The mean lengths of a corpus in tokens, with the ends of the sentences.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lengths {
+    /// The source.
+    pub source: usize,
+    /// The target.
+    pub target: usize,
+}
+
+/// Measured times of a teacher and a student, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Times {
+    /// An update of the teacher.
+    pub teacher_step: f64,
+    /// An update of the student, with its teacher.
+    pub student_step: f64,
+    /// A translation by the teacher.
+    pub teacher_sentence: f64,
+    /// A translation by the student.
+    pub student_sentence: f64,
+    /// Whether a smaller batch was measured than the configuration's.
+    pub extrapolated: bool,
+}
+
+/// Measures updates and translations of a run's models on sentences of these lengths.
+///
+/// # Errors
+///
+/// Misuse: sizes that are no model. The device was lost.
+pub fn times(run: &RunConfig, lengths: Lengths, device: &Chosen) -> Result<Times> {
+    let vocabulary = run.data.vocab_size;
+    let config = |model| core_config(model, vocabulary);
+    let models = Models { teacher: config(&run.teacher.model), student: config(&run.model) };
+    let budget = if device.device() == Device::Cpu { BUDGET } else { f64::INFINITY };
+    let estimate = Estimate { run, models, lengths, budget };
+    device.run(run.train.precision, estimate)
+}
+
+struct Estimate<'a> {
+    run: &'a RunConfig,
+    models: Models,
+    lengths: Lengths,
+    /// Operations of a repetition.
+    budget: f64,
+}
+
+impl Work for Estimate<'_> {
+    type Output = Times;
+
+    fn go<B: Train>(self, b: &mut B) -> Result<Times> {
+        let Models { teacher, student } = &self.models;
+        let seed = self.run.train.seed;
+        let mut stepper = Stepper::alone(b, teacher, seed)?;
+        let flop = |pairs: &Pairs| work::training(teacher, pairs);
+        let (teacher_step, cut) =
+            self.step(b, &mut stepper, self.run.teacher.train.max_tokens, &flop)?;
+        let mut stepper = Stepper::distill(b, &self.models, self.run.distill.clone(), seed)?;
+        let flop = |pairs: &Pairs| work::distillation(&self.models, pairs);
+        let (student_step, also) = self.step(b, &mut stepper, self.run.train.max_tokens, &flop)?;
+        Ok(Times {
+            teacher_step,
+            student_step,
+            teacher_sentence: self.sentence(b, teacher)?,
+            student_sentence: self.sentence(b, student)?,
+            extrapolated: cut || also,
+        })
+    }
+}
+
+impl Estimate<'_> {
+    /// The seconds of an update on a batch of `max_tokens`, and whether they are extrapolated from two smaller batches.
+    fn step<B: Train>(
+        &self,
+        b: &mut B,
+        stepper: &mut Stepper<B::Tensor>,
+        max_tokens: usize,
+        flop: &dyn Fn(&Pairs) -> f64,
+    ) -> Result<(f64, bool)> {
+        let rows = (max_tokens / self.lengths.source.max(self.lengths.target)).max(1);
+        let most = (self.budget / flop(&self.batch(1))).max(2.0) as usize;
+        let mut measure = |rows| {
+            let batch = self.batch(rows);
+            let once = || stepper.steps(b, std::slice::from_ref(&batch));
+            Timing::of(REPEATS, None, once).map(|timing| fastest(&timing))
+        };
+        if rows <= most {
+            return Ok((measure(rows)?, false));
+        }
+        let (half, whole) = (measure(most / 2)?, measure(most)?);
+        let each = (whole - half).max(0.0) / (most - most / 2) as f64;
+        Ok((whole + each * (rows - most) as f64, true))
+    }
+
+    /// The seconds of a translation into a sentence of average length.
+    fn sentence<B: Train>(&self, b: &mut B, config: &Config) -> Result<f64> {
+        let (length, beam) = (self.lengths.target.max(2), self.run.train.beam);
+        let one = work::translation(config, &self.batch(1).0, beam, length);
+        let count = ((self.budget / one) as usize).clamp(1, SENTENCES);
+        let decoding = Decoding::new(b, config, beam, length, self.run.train.seed)?;
+        let sentences = self.batch(count).0;
+        let timing = Timing::of(REPEATS, None, || decoding.translate(b, &sentences))?;
+        Ok(fastest(&timing) / count as f64)
+    }
+
+    fn batch(&self, rows: usize) -> Pairs {
+        let side = |side: u64, length: usize| {
+            let key = rng::derive(self.run.train.seed, side);
+            let row =
+                |row| sentence(rng::derive(key, row as u64), length, self.run.data.vocab_size);
+            (0..rows).map(row).collect()
+        };
+        (side(1, self.lengths.source), side(2, self.lengths.target))
+    }
+}
+
+fn fastest(timing: &Timing) -> f64 {
+    timing.seconds[0]
+}

@@ -8,13 +8,13 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
-/// To rewrite it: `host config --markdown > fixtures/guides/configuration.md`.
+/// To rewrite it: `a2d config --markdown > fixtures/guides/configuration.md`.
 #[test]
 fn the_guide_is_what_the_program_prints() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/guides/configuration.md");
     let written = std::fs::read_to_string(path).unwrap();
     let printed = Desk::new().host("config --markdown").well();
-    let rewrite = "host config --markdown > fixtures/guides/configuration.md";
+    let rewrite = "a2d config --markdown > fixtures/guides/configuration.md";
     assert!(printed == written, "the guide is not what the program prints: run `{rewrite}`");
 }
 

@@ -6,11 +6,11 @@ use crate::system::error::Result;
 use clap::Args;
 use std::path::PathBuf;
 
-/// `host init`.
+/// `a2d init`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host init --source-lang de --target-lang en --train corpus/train --valid corpus/valid
-  host distill de-en.toml
+  a2d init --source-lang de --target-lang en --train corpus/train --valid corpus/valid
+  a2d distill de-en.toml
 reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence a line, and writes de-en.toml.")]
 pub struct InitArgs {
     /// The language to translate from: the extension of the source files
@@ -45,12 +45,12 @@ pub struct InitArgs {
     pub json: bool,
 }
 
-/// `host config`.
+/// `a2d config`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  host config > all.toml
-  host config --explain train.lr
-  host config fixtures/quickstart/distill.toml --set train.lr=1e-3
+  a2d config > all.toml
+  a2d config --explain train.lr
+  a2d config fixtures/quickstart/distill.toml --set train.lr=1e-3
 The last prints the values that `train` and `distill` would use, with the origin of each that is set.")]
 pub struct ConfigArgs {
     /// Print the values of this configuration, merged with the environment and --set [default: print every key with its

@@ -1,4 +1,4 @@
-//! `host config`: the reference of all keys, or the values of one configuration.
+//! `a2d config`: the reference of all keys, or the values of one configuration.
 
 use crate::cli::ConfigArgs;
 use crate::config::{self, reference};

@@ -163,7 +163,7 @@ fn reasons(run: &RunConfig, corpus: &Outline, epoch: usize) -> Vec<(&'static str
         ("train.validate_interval", "Epochs between validations.".to_owned()),
         (
             "train.beam",
-            "Validations are greedy, which is faster; `host translate` has a beam of 5.".to_owned(),
+            "Validations are greedy, which is faster; translations have a beam of 5.".to_owned(),
         ),
         (
             "teacher.model.d_model",

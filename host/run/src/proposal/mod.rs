@@ -6,6 +6,7 @@ pub use choose::{choose, vocab_size};
 
 use crate::config::RunConfig;
 use crate::config::reference::{Key, comment, sections, toml_text};
+use a2d_system::program;
 
 /// A configuration, and why its values were chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +48,8 @@ impl Proposal {
             }
             keys.into_iter().for_each(|key| self.assign(key, &mut out));
         }
-        out.push_str("\n# Every other key has its default: `host config` lists them all.\n");
+        let all = program::command("config");
+        out.push_str(&format!("\n# Every other key has its default: {all} lists them all.\n"));
         out
     }
 

@@ -1,4 +1,4 @@
-//! What `host init` prints.
+//! What `a2d init` prints.
 
 use super::minutes::Minutes;
 use crate::backend::device::Device;

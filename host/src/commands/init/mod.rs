@@ -1,4 +1,4 @@
-//! `host init`: a configuration for two text files.
+//! `a2d init`: a configuration for two text files.
 
 mod found;
 mod minutes;
@@ -12,7 +12,7 @@ use crate::run::proposal::{Proposal, choose, vocab_size};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::output::{self, thousands};
-use crate::system::{signals, text};
+use crate::system::{program, signals, text};
 use found::Found;
 use minutes::Minutes;
 use std::io::Write;
@@ -28,7 +28,7 @@ pub fn run(args: InitArgs, globals: &Globals, out: &mut dyn Write) -> Result<()>
     let file = place(&args)?;
     let found = survey(&args, &file, globals)?;
     let text = found.proposal.to_toml(&head(&args, &found.corpus, &file));
-    let next = format!("host distill {}", shown(&file));
+    let next = format!("{} distill {}", program::name(), shown(&file));
     let told = if text::is_stdin(&file) {
         out.write_all(text.as_bytes()).and_then(|()| found.tell("", &mut output::stderr()))
     } else {
@@ -137,9 +137,9 @@ fn beside(path: &str, file: &Path) -> Result<PathBuf> {
 fn head(args: &InitArgs, corpus: &Outline, file: &Path) -> String {
     let InitArgs { source_lang, target_lang, .. } = args;
     let pairs = thousands(corpus.pairs.train);
-    let text =
-        format!("From {source_lang} to {target_lang}: chosen by `host init` for {pairs} pairs.");
-    output::one_line(&format!("{text} Train with `host distill {}`.", shown(file))).into_owned()
+    let [init, distill] = ["init", &format!("distill {}", shown(file))].map(program::command);
+    let text = format!("From {source_lang} to {target_lang}: chosen by {init} for {pairs} pairs.");
+    output::one_line(&format!("{text} Train with {distill}.")).into_owned()
 }
 
 fn shown(file: &Path) -> String {

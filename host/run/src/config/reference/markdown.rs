@@ -5,14 +5,14 @@ use std::fmt::Write;
 
 const HEAD: &str = "# Configuration
 
-<!-- Written by `host config --markdown > fixtures/guides/configuration.md`: change the doc comments in
+<!-- Written by `a2d config --markdown > fixtures/guides/configuration.md`: change the doc comments in
 host/run/src/config instead, then run this command. -->
 
-A configuration is a TOML file: `host distill CONFIG.toml`. A key has the value of the last of these that sets it: the
+A configuration is a TOML file: `a2d distill CONFIG.toml`. A key has the value of the last of these that sets it: the
 default, the file, the environment (`A2D_TRAIN__LR=1e-3`: two underscores between levels), the command line (`--set
 train.lr=1e-3`). Paths in a file are relative to its folder. An unknown key is an error.
 
-`host config` prints this reference as a configuration, `host config --explain train.lr` prints one key, and `host config
+`a2d config` prints this reference as a configuration, `a2d config --explain train.lr` prints one key, and `a2d config
 CONFIG.toml` prints the values that a configuration leads to, with their origins. `RUN/config.toml` of a run holds every
 value that it was trained with.
 ";

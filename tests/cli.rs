@@ -3,6 +3,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/boards.rs"]
+mod boards;
 #[path = "cli/configuration.rs"]
 mod configuration;
 #[path = "cli/desk.rs"]

@@ -11,7 +11,8 @@
 //! * [`search`]: greedy and beam search with a key-value cache; [`allow`]: the tokens that a search may write.
 //! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers. A CPU backend is a loop around them.
 //! * [`image`], [`token`], [`micro`]: a model and its vocabulary as one file that is read in place, and the backend
-//!   that runs it in one slice of memory. To translate on a device, begin with [`micro`].
+//!   that runs it in one slice of memory. To translate on a device, begin with [`micro`] and the firmware
+//!   in `core/examples`.
 //! * `tape` (feature `train`): a backend that records the operations of another backend for the gradients.
 //! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and their weights.
 //! * `optim` (feature `train`): the learning rate schedule and Adam's settings.

@@ -6,6 +6,7 @@
 #   tests/device/run.sh web              a page that translates, in one file, and its test in Chromium
 #   tests/device/run.sh web --page       the page alone
 #   tests/device/run.sh consumer         the test of a crate that uses the core
+#   tests/device/run.sh examples         the firmware of core/examples; QEMU runs that for RTIC
 #   tests/device/run.sh lint             rustfmt and clippy
 #   tests/device/run.sh host --choose    writes sentences.txt: lines that the vocabulary and the limits have room for
 #   tests/device/run.sh host --write     writes the fingerprints that all targets must find
@@ -30,7 +31,7 @@ unset RUSTC RUSTFLAGS CARGO_BUILD_TARGET
 most_code=65536
 
 targets="host freestanding m4f m33f m3 m0 armv7 s390x wasm32"
-others="all web panics consumer lint"
+others="all web panics consumer examples lint"
 
 # build CRATE [OPTION...]: with the options, in release.
 build() { (cd "$here/$1" && cargo build --quiet --locked --release "${@:2}"); }
@@ -230,6 +231,63 @@ consumer() {
     cargo test --quiet --locked --release
     cargo check --quiet --locked --release --features defmt
     cd "$here"
+}
+
+# The firmware of core/examples, whose .cargo/config.toml names target and linker script.
+examples() {
+    need_apt qemu-system-arm qemu-system-arm
+    need_apt nm binutils
+    need_target thumbv6m-none-eabi
+    need_target thumbv7em-none-eabihf
+    example rtic
+    example embassy
+    local program=$CARGO_TARGET_DIR/thumbv6m-none-eabi/release/a2d-example-rtic symbols lines
+    symbols=$(nm -C "$program")
+    need "$symbols" ' main$'
+    deny "a panic" "$symbols" 'core::panicking|rust_begin_unwind'
+    A2D_IMAGE=$root/fixtures/nano/nano.a2d A2D_SENTENCES=5 build linux
+    lines=$("$CARGO_TARGET_DIR/release/a2d-device-linux" | sed -n 's/ \[[0-9 ]*\]$//p')
+    answers "$program" <<<"$lines"
+}
+
+# example NAME
+example() {
+    local log
+    log=$(mktemp)
+    cd "$root/core/examples/$1"
+    if ! cargo fetch --quiet --locked 2>"$log"; then
+        cat "$log" >&2
+        if grep -q 'lock file' "$log"; then return 1; fi
+        echo "skipped: the crates of core/examples/$1 cannot be had" >&2
+        return 77
+    fi
+    cargo fmt --check
+    cargo clippy --quiet --locked --release -- -D warnings
+    cargo build --quiet --locked --release
+    cd "$here"
+}
+
+# answers FIRMWARE: types each source at the serial port of the board and compares the answers, for lines
+# "SOURCE -> TRANSLATION" of the host. An answer ends with the ticks that another task has counted meanwhile.
+answers() {
+    local wanted answer ticks all=0 failed=0
+    coproc board { exec timeout 100 qemu-system-arm -machine microbit -icount shift=0 -display none -monitor none \
+        -serial stdio -kernel "$1"; }
+    while read -r wanted; do
+        echo "${wanted%% -> *}" >&"${board[1]}"
+        read -r -t 60 answer <&"${board[0]}" || answer=
+        echo "${wanted%% -> *} -> $answer"
+        ticks=${answer##*[}
+        ticks=${ticks% ticks]}
+        if [ "$answer" = "${wanted#* -> } [$ticks ticks]" ]; then all=$((all + ticks)); else failed=1; fi
+    done
+    kill "${board_PID:-}" || true
+    if [ $failed = 1 ]; then echo "the firmware of core/examples/rtic answers otherwise than the host" >&2; fi
+    if [ "$all" = 0 ]; then
+        echo "no other task of core/examples/rtic ran during a translation" >&2
+        failed=1
+    fi
+    return $failed
 }
 
 lint() {

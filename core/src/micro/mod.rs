@@ -14,6 +14,7 @@
 //! # Ok(()) }
 //! ```
 //!
+//! * `a2d export --emit-rust` writes image, limits, arena size and layers as constants of a Rust source file.
 //! * [`include_image!`](crate::include_image) puts an image into a program; an [`Arena`] is working memory. Both are
 //!   aligned. All errors, from opening an image to a translation, are an [`Error`].
 //! * [`Model::new`] checks the image once: the checksum, the configuration, the position of each weight.

@@ -33,25 +33,29 @@ impl From<Quantise> for Format {
   a2d export runs/quickstart --quantize int8 --out student.a2d
   a2d export runs/quickstart --quantize int4 --max-bleu-drop 1 --out student.a2d
   echo 'Ein Hund läuft.' | a2d translate student.a2d
+  a2d export runs/quickstart --beam 1 --max-source 32 --max-target 32 --out student.a2d --emit-rust student.rs
+  a2d export student.a2d --beam 1 --max-source 16 --max-target 16 --emit-rust student.rs
 The run's validation text is translated by the run and by the image, in the device's own arithmetic;
 where it is no longer there, --source and --reference name another.")]
 pub struct ExportArgs {
-    /// The run
+    /// The run; with --emit-rust, also an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// How matrices are kept: f32, int8 or int4
+    /// How matrices are kept: f32, int8 or int4 [default: int8]
     #[arg(
         long,
         value_enum,
         value_name = "FORMAT",
-        default_value = "int8",
         hide_possible_values = true,
         visible_alias = "quantise"
     )]
-    pub quantize: Quantise,
+    pub quantize: Option<Quantise>,
     /// The image
+    #[arg(long, value_name = "FILE", required_unless_present = "emit_rust")]
+    pub out: Option<PathBuf>,
+    /// Also write a Rust source file with the image, its limits and the size of its arena as constants
     #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    pub emit_rust: Option<PathBuf>,
     /// Write nothing, and fail, where BLEU falls by more than this; where BLEU is 0, chrF counts
     #[arg(long, value_name = "X", value_parser = not_negative)]
     pub max_bleu_drop: Option<f64>,

@@ -1,60 +1,127 @@
-//! `a2d export`: a run as an image.
+//! `a2d export`: a run as an image, and an image as constants of a Rust program.
 
-use crate::cli::{ExportArgs, Globals};
+use crate::cli::{ExportArgs, Globals, Quantise};
 use crate::data::vocab::LineForm;
-use crate::export::{ExportRequest, Exported};
+use crate::export::{Constants, ExportRequest, Exported, open, relative_path};
+use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
+use crate::system::program;
 use crate::translate::MOST_BATCH;
+use crate::translate::image::is_image;
 use a2d_core::micro::Limits;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
-/// Writes the image, once it is compared with its run.
+/// Writes the image, once it is compared with its run, and its constants.
 ///
 /// # Errors
 ///
-/// A run or a text that cannot be used (misuse), a worse image than wanted, an output that cannot be written.
+/// A run, an image or a text that cannot be used (misuse), a worse image than wanted, an output that cannot be written.
 pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    has_place(&args.out)?;
-    let found = request(args, globals.count()).export()?;
-    write_output(&args.out, |file| file.write_all(found.image.bytes()))?;
-    tell(args, &found, out).map_err(|e| Error::output("write", Path::new("the result"), &e))
+    let image = image_path(args)?;
+    for path in args.out.iter().chain(&args.emit_rust) {
+        has_place(path)?;
+    }
+    let source = args.emit_rust.as_deref();
+    let include = source.map(|source| relative_path(source, image)).transpose()?;
+    let found = match args.out {
+        Some(_) => request(args, image, globals.count()).export()?,
+        None => open(image, &limits(args))?,
+    };
+    if args.out.is_some() {
+        write_output(image, |file| file.write_all(found.image.bytes()))?;
+    }
+    if let (Some(source), Some(include)) = (source, include) {
+        let limits = limits(args);
+        let text = Constants { exported: &found, image, include, limits, command: command() };
+        let text = text.text()?;
+        write_output(source, |file| file.write_all(text.as_bytes()))?;
+    }
+    tell(args, image, &found, out).map_err(|e| Error::output("write", Path::new("the result"), &e))
 }
 
-fn request(args: &ExportArgs, threads: usize) -> ExportRequest {
-    let limits = Limits {
+/// The image to write, or the existing one.
+///
+/// # Errors
+///
+/// Misuse: a run without `--out`; an image with an option that is for runs.
+fn image_path(args: &ExportArgs) -> Result<&Path> {
+    let run = args.run.display();
+    if args.emit_rust.is_none() || !is_image(&args.run) {
+        if let Some(out) = &args.out {
+            return Ok(out);
+        }
+        RunDir::open(&args.run)?;
+        return Err(Error::misuse(format!("{run} is a run: name the image to write by --out")));
+    }
+    let given = [
+        ("--out", args.out.is_some()),
+        ("--quantize", args.quantize.is_some()),
+        ("--max-bleu-drop", args.max_bleu_drop.is_some()),
+        ("--source", args.source.is_some()),
+        ("--sentences", args.sentences.is_some()),
+        ("--shortlist", args.shortlist.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Error::misuse(format!("{run} is an image: {name} is for runs"))),
+        None => Ok(&args.run),
+    }
+}
+
+fn limits(args: &ExportArgs) -> Limits {
+    Limits {
         source: args.max_source,
         target: args.max_target,
         beam: args.search.beam,
         int8_cache: args.int8_cache,
-    };
+    }
+}
+
+fn request(args: &ExportArgs, out: &Path, threads: usize) -> ExportRequest {
     let text = args.source.clone().zip(args.reference.clone());
     ExportRequest {
         run: args.run.clone(),
-        format: args.quantize.into(),
-        out: args.out.clone(),
+        format: args.quantize.unwrap_or(Quantise::Int8).into(),
+        out: out.to_owned(),
         max_bleu_drop: args.max_bleu_drop,
         text: text.map(<[_; 2]>::from),
         sentences: args.sentences,
-        limits,
+        limits: limits(args),
         shortlist: args.shortlist,
         options: args.search.options(1, MOST_BATCH),
         threads,
     }
 }
 
-fn tell(args: &ExportArgs, found: &Exported, out: &mut dyn Write) -> std::io::Result<()> {
-    let Exported { image, arena, comparison, normalization } = found;
-    let size = image.bytes().len();
-    let ExportArgs { max_source: source, max_target: target, .. } = args;
-    let (path, beam) = (args.out.display(), args.search.beam);
+/// The command line of this process, as it would be typed.
+fn command() -> String {
+    let quoted = |word: String| match word.contains([' ', '\t', '"', '\'', '\\']) || word.is_empty()
+    {
+        true => format!("{word:?}"),
+        false => word,
+    };
+    let words = std::env::args_os().skip(1).map(|word| quoted(word.display().to_string()));
+    [program::name().to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn tell(
+    args: &ExportArgs,
+    image: &Path,
+    found: &Exported,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let Exported { arena, comparison, normalization, .. } = found;
+    let size = found.image.bytes().len();
+    let Limits { source, target, beam, int8_cache } = limits(args);
+    let path = image.display();
     if args.json {
         let limits = json!({"source": source, "target": target, "beam": beam,
-                            "int8_cache": args.int8_cache});
+                            "int8_cache": int8_cache});
+        let rust = args.emit_rust.as_ref().map(|path| path.display().to_string());
         let all = json!({"image": path.to_string(), "bytes": size, "arena_bytes": arena,
-                         "limits": limits, "comparison": comparison});
+                         "limits": limits, "comparison": comparison, "rust": rust});
         return writeln!(out, "{all}");
     }
     match comparison {
@@ -70,12 +137,18 @@ fn tell(args: &ExportArgs, found: &Exported, out: &mut dyn Write) -> std::io::Re
             found.chrf_after,
             100.0 * found.agreement
         )?,
+        None if args.out.is_none() => {}
         None => writeln!(out, "not compared: the run's validation text is gone")?,
     }
     writeln!(out, "{path}: {size} bytes")?;
     if *normalization == LineForm::Nfkc {
         writeln!(out, "text for a device must come in NFKC: it composes to NFC only")?;
     }
-    let cache = if args.int8_cache { ", keys and values in bytes" } else { "" };
-    writeln!(out, "arena: {arena} bytes for {source} tokens to {target}, beam {beam}{cache}")
+    let cache = if int8_cache { ", keys and values in bytes" } else { "" };
+    writeln!(out, "arena: {arena} bytes for {source} tokens to {target}, beam {beam}{cache}")?;
+    if let Some(source) = &args.emit_rust {
+        let names = "IMAGE, LIMITS, ARENA_BYTES, STREAM_BYTES, LAYERS";
+        writeln!(out, "{}: {names}", source.display())?;
+    }
+    Ok(())
 }

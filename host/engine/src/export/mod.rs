@@ -1,6 +1,7 @@
 //! Export of a run to an image: a single file that a device runs in place. See [`a2d_core::image`] for the format.
 
 mod compare;
+mod constants;
 mod image;
 mod quantise;
 mod request;
@@ -8,8 +9,9 @@ mod shortlist;
 pub mod tokenizer;
 
 pub use compare::{Comparison, compare};
+pub use constants::{Constants, relative_path};
 pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
-pub use request::{ExportRequest, Exported};
+pub use request::{ExportRequest, Exported, open};
 pub use shortlist::shortlist;
 pub use tokenizer::tables;

@@ -8,6 +8,7 @@ use crate::translate::{SearchOptions, Translator};
 use a2d_core::device::Device as _;
 use a2d_core::image::Format;
 use a2d_core::micro::Limits;
+use a2d_core::token::Normalization;
 use a2d_cpu::{Cpu, Tensor};
 use a2d_data::vocab::{LineForm, Vocab};
 use a2d_run::config::RunConfig;
@@ -17,7 +18,7 @@ use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use a2d_system::text;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An export request.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,13 +45,13 @@ pub struct ExportRequest {
     pub threads: usize,
 }
 
-/// An exported image with its measurements.
+/// An image with its measurements.
 pub struct Exported {
     /// The bytes of the image.
     pub image: Words,
     /// Arena size in bytes for a translation within the limits.
     pub arena: usize,
-    /// Comparison with the run; `None` without a text to compare on.
+    /// Comparison with the run; `None` without a text to compare on, and for an existing image.
     pub comparison: Option<Comparison>,
     /// Unicode normalisation of lines before tokenization.
     pub normalization: LineForm,
@@ -78,11 +79,7 @@ impl ExportRequest {
         let image = write_with(&config, &weights, &tokenizer, &beside, self.format)?;
         let image = Words::new(&image);
         let runner = Runner::new(&self.out, image.bytes(), self.limits.int8_cache)?;
-        let arena = runner.model.arena_bytes(&self.limits);
-        if arena == usize::MAX {
-            let text = "--max-source, --max-target and --beam: no memory holds so much";
-            return Err(Error::misuse(text));
-        }
+        let arena = arena_bytes(&runner, &self.limits)?;
         let tokenizer = run.data.tokenizer();
         let compared = |text| compare(&mut b, &translator, &runner, text, tokenizer, &self.options);
         let comparison = text.as_ref().map(compared).transpose()?;
@@ -92,6 +89,33 @@ impl ExportRequest {
         let normalization = translator.vocab.normalization();
         Ok(Exported { image, arena, comparison, normalization })
     }
+}
+
+/// Opens an existing image.
+///
+/// # Errors
+///
+/// Misuse: the file is not an image, or no memory is large enough for the limits.
+pub fn open(path: &Path, limits: &Limits) -> Result<Exported> {
+    let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
+    let image = Words::new(&bytes);
+    let runner = Runner::new(path, image.bytes(), limits.int8_cache)?;
+    let arena = arena_bytes(&runner, limits)?;
+    let normalization = match runner.tokenizer.normalization() {
+        Normalization::None => LineForm::None,
+        Normalization::Nfc => LineForm::Nfc,
+        Normalization::Nfkc => LineForm::Nfkc,
+    };
+    Ok(Exported { image, arena, comparison: None, normalization })
+}
+
+fn arena_bytes(runner: &Runner<'_>, limits: &Limits) -> Result<usize> {
+    let arena = runner.model.arena_bytes(limits);
+    if arena == usize::MAX {
+        let text = "--max-source, --max-target and --beam: no memory holds so much";
+        return Err(Error::misuse(text));
+    }
+    Ok(arena)
 }
 
 /// The text to compare on. `None` if the run's validation text is missing and `max_bleu_drop` is not set.

@@ -9,6 +9,7 @@ use super::need::Limits;
 use super::slices;
 use crate::batch::Run;
 use crate::search::Sentence;
+use crate::token::is_space;
 
 /// The options of a translation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,7 +180,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
     /// Encodes a line at the front of the arena, which is free.
     fn encode(&mut self, text: &str) -> Result<Source, Error> {
         let tokenizer = self.model.tokenizer().ok_or(Error::Tokenizer)?;
-        if text.trim().is_empty() {
+        if text.chars().all(is_space) {
             return Ok(Source { len: 0, cut: false });
         }
         let (len, needed) = tokenizer.encode_front(text, integers(self.words)?);

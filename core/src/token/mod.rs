@@ -72,6 +72,7 @@ pub use error::{Error, Part};
 pub use normal::Normalization;
 pub use room::stream_bytes;
 pub use tables::{BYTES, HEADER, MAGIC, Piece, SPECIAL, Tokenizer, VERSION};
+pub(crate) use visible::is_space;
 
 /// Stands for a space, and for the start of a line.
 pub const MARK: char = '▁';

@@ -409,7 +409,8 @@ fn every_key_has_a_meaning() {
     let mut known = BTreeSet::new();
     leaves("", &complete, &mut known);
     // Optional keys without a value of their own.
-    let without = ["out", "data.train", "data.valid", "data.test", "data.dir", "teacher.run"];
+    let without =
+        ["out", "data.train", "data.valid", "data.test", "data.dir", "data.protect", "teacher.run"];
     known.extend(without.into_iter().chain(["distill.init_from_teacher"]).map(str::to_owned));
     assert_eq!(documented, known);
     for key in &keys {

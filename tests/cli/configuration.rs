@@ -53,6 +53,8 @@ fn a_key_is_explained() {
     }
     let inherited = desk.host("config --explain teacher.train.lr").well();
     assert!(inherited.contains("default      the value of train.lr (0.0005)\n"), "{inherited}");
+    let list = desk.host("config --explain data.protect").well();
+    assert!(list.ends_with("\noption       --set data.protect='[\"%s\"]'\n"), "{list}");
     let table = desk.host("config --explain teacher.model").well();
     assert!(table.starts_with("[teacher.model]\n") && table.contains("\nd_model "), "{table}");
     let lr = json(&desk.host("config --explain train.lr --json").well());

@@ -64,9 +64,9 @@ fn key_text(key: &Key, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         labelled(f, label, &format!("{}: {}", allowed.value, allowed.meaning))?;
     }
     labelled(f, "default", &default(key))?;
-    let value = plain(&key.example);
-    labelled(f, "environment", &format!("{}={value}", key.environment))?;
-    labelled(f, "option", &format!("--set {}={value}", key.path))
+    let set = |name: &str| format!("{name}={}", quoted(&plain(&key.example)));
+    labelled(f, "environment", &set(&key.environment))?;
+    labelled(f, "option", &format!("--set {}", set(&key.path)))
 }
 
 fn default(key: &Key) -> String {
@@ -84,6 +84,12 @@ fn default(key: &Key) -> String {
 /// A value as `--set` and the environment take it: text without quotes.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| toml_text(value), str::to_owned)
+}
+
+/// A value as a shell takes it.
+fn quoted(value: &str) -> String {
+    let special = value.contains(|c: char| c.is_whitespace() || "\"'[]{}()<>$&|;*?\\".contains(c));
+    if special { format!("'{}'", value.replace('\'', r"'\''")) } else { value.to_owned() }
 }
 
 fn labelled(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! A bug ends the program with one line, as any other failure does.
+//! Panics as one-line errors: a bug is reported like any other failure.
 
 use crate::backend::gpu;
 use crate::system::error::{Error, Result};
@@ -10,8 +10,8 @@ use std::sync::Once;
 /// The first panic is the cause; others follow from it.
 static FIRST: Once = Once::new();
 
-/// Panics are told as one line on standard error. Where a device is driven from they also end the program, at once:
-/// whoever drives it would go on with whatever the device then holds. Files are never half-written.
+/// Prints panics as one line on standard error. A panic on a thread that drives a device ends the program at once:
+/// other threads would continue with undefined device memory. Files are never half-written.
 pub fn install() {
     std::panic::set_hook(Box::new(|info| {
         if gpu::is_device_thread() {
@@ -22,13 +22,13 @@ pub fn install() {
     }));
 }
 
-/// Runs `work`; a panic in it, or in a thread it waits for, has been told and ends in `None`.
+/// Runs `work`. Returns `None` after a panic in it or in a thread that it waits for; the panic has been printed.
 pub fn guard(work: impl FnOnce() -> Result<()>) -> Option<Result<(), Error>> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 fn tell_of_device(info: &PanicHookInfo<'_>) {
-    // What CubeCL's own panics are wrapped in says nothing.
+    // The messages of panics that wrap CubeCL's own say nothing.
     let text = one_line(info).replace("called `Result::unwrap()` on an `Err` value: ", "");
     let text = text.trim_end_matches(" No backtrace available");
     let _ = writeln!(output::stderr(), "error: {}", gpu::failed(text));

@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Bytes of the stack that all is done on, whatever the shell allows: a model lies on it while it is put together.
+/// Stack size in bytes, independent of the shell's limit: a model is on the stack while it is built.
 const STACK: usize = 16 << 20;
 
 /// Runs the binary `name`, built from `commit`: that of the repository, or an empty text.
@@ -49,7 +49,7 @@ fn work() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Tells what went wrong, where it went wrong; returns its exit code.
+/// Prints the error, on the rank where it occurred; returns its exit code.
 fn tell(error: &Error) -> u8 {
     if !matches!(error, Error::Elsewhere(_)) {
         say(&error.to_string());
@@ -57,18 +57,18 @@ fn tell(error: &Error) -> u8 {
     error.exit_code()
 }
 
-/// An error, as one line.
+/// Prints an error as one line.
 fn say(text: &str) {
     let _ = writeln!(output::stderr(), "error: {}", output::one_line(text));
 }
 
-/// What all processes of a launcher do before they have met, and the first alone shows. The others end well: at the
-/// first failure a launcher ends all, which may be before it was told.
+/// Runs `show` on the first process of a launcher, before the ranks have met. The others exit with 0: a launcher ends
+/// all processes at the first failure, which may be before the message is printed.
 fn told_once(launch: Launch, show: impl FnOnce() -> ExitCode) -> ExitCode {
     if launch.is_first() { show() } else { ExitCode::SUCCESS }
 }
 
-/// The ranks of a launcher, for the verbs that several can work on.
+/// The ranks of a launcher, for verbs that support several processes.
 fn meet(verb: &Verb, launch: Launch) -> Result<Ranks> {
     if launch.size > 1 && !matches!(verb, Verb::Train(_) | Verb::Distill(_)) {
         let [train, distill] = ["train", "distill"].map(program::command);
@@ -79,14 +79,14 @@ fn meet(verb: &Verb, launch: Launch) -> Result<Ranks> {
     Ranks::start(launch)
 }
 
-/// Several processes share the cores of a machine, and the first alone shows how far it is.
+/// The options of this process: several processes share the cores of a machine, and only the first shows progress.
 fn shared(globals: Globals, launch: Launch) -> Globals {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = globals.threads.or_else(|| launch.threads(cores));
     Globals { threads, quiet: globals.quiet || !launch.is_first() }
 }
 
-/// Shows help where that was asked for or nothing was; says what is wrong in one line otherwise.
+/// Prints help if requested or if there is no verb; otherwise the error as one line.
 fn refuse(refused: &clap::Error) -> ExitCode {
     let helps = refused.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if helps || !refused.use_stderr() {

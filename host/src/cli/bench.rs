@@ -14,16 +14,16 @@ use std::path::PathBuf;
   a2d bench train --model teacher --profile
   a2d bench translate --beam 5 --shape paper")]
 pub struct BenchArgs {
-    /// What is measured
+    /// What to measure
     #[arg(value_enum)]
     pub what: BenchWhat,
     /// Token batches to measure on, as MAX_TOKENS.NUMBER.src, .prev and .tgt [default: a random one]
     #[arg(long, value_name = "FILE.safetensors")]
     pub batches: Option<PathBuf>,
-    /// Sentences for translate: one a line, as token ids that end with 2 [default: those of --batches]
+    /// Sentences for translate: one a line, as token ids that end with 2 [default: the sources of --batches]
     #[arg(long, value_name = "FILE")]
     pub sources: Option<PathBuf>,
-    /// Which of the batches, or the size of the random one: rows times the longest
+    /// Size of the batches of --batches to use, or of the random batch: sentences times the longest of them
     #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
     pub max_tokens: usize,
     /// The sizes of the models
@@ -38,22 +38,22 @@ pub struct BenchArgs {
     /// The beam of translate [default: 1, then 5]
     #[arg(long, value_name = "N", value_parser = beam)]
     pub beam: Option<usize>,
-    /// Repetitions whose median is told; one more goes before them
+    /// Number of timed repetitions, after one warm-up; the median is printed
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub repeats: usize,
-    /// What products are computed with: f32, tf32, bf16 or f16; on the CPU f32, and for study, slower, bf16
+    /// Precision of matrix products: f32, tf32, bf16 or f16; on the CPU f32, or bf16 to study its rounding (slower)
     #[arg(long, value_name = "P", value_enum, default_value_t, hide_possible_values = true)]
     pub precision: Precision,
-    /// Tell the time of each operation too
+    /// Also print the time of each operation
     #[arg(long)]
     pub profile: bool,
-    /// Where random weights and batches start
+    /// Seed of random weights and batches
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Where to compute.
+    /// The device.
     #[command(flatten)]
     pub device: DeviceArgs,
 }

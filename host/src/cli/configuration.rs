@@ -37,7 +37,7 @@ pub struct InitArgs {
     /// Exclude training pairs with a flaw, as `prepare --clean` does: set data.clean
     #[arg(long)]
     pub clean: bool,
-    /// Where to measure the time.
+    /// The device to measure the time on.
     #[command(flatten)]
     pub device: DeviceArgs,
     /// Print the survey, the choices and the estimate as JSON

@@ -6,14 +6,14 @@ use a2d_core::image::Format;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// How the matrices of an image are kept.
+/// The number format of the matrices of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Quantise {
-    /// As they are.
+    /// 32-bit floats.
     F32,
-    /// A byte for each number.
+    /// One byte per number, one scale per row.
     Int8,
-    /// Half a byte for each number, and a scale for each 32.
+    /// Half a byte per number, one scale per 32 numbers.
     Int4,
 }
 
@@ -41,7 +41,7 @@ pub struct ExportArgs {
     /// The run; with --emit-rust, also an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// How matrices are kept: f32, int8 or int4 [default: int8]
+    /// Format of the matrices: f32, int8 or int4 [default: int8]
     #[arg(
         long,
         value_enum,
@@ -56,7 +56,7 @@ pub struct ExportArgs {
     /// Also write a Rust source file with the image, its limits and the size of its arena as constants
     #[arg(long, value_name = "FILE")]
     pub emit_rust: Option<PathBuf>,
-    /// Write nothing, and fail, where BLEU falls by more than this; where BLEU is 0, chrF counts
+    /// Fail and write nothing if BLEU falls by more than this; if BLEU is 0, chrF is compared
     #[arg(long, value_name = "X", value_parser = not_negative)]
     pub max_bleu_drop: Option<f64>,
     /// Text to compare on, instead of the run's validation text
@@ -65,16 +65,16 @@ pub struct ExportArgs {
     /// Its reference translation
     #[arg(long, value_name = "FILE", requires = "source")]
     pub reference: Option<PathBuf>,
-    /// Compare on so many lines, the first ones [default: all]
+    /// Compare on the first N lines [default: all]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub sentences: Option<usize>,
-    /// Longest source in tokens that the arena's size is told for
+    /// Longest source, in tokens, for the arena size
     #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
     pub max_source: usize,
-    /// Longest translation in tokens that the arena's size is told for
+    /// Longest translation, in tokens, for the arena size
     #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
     pub max_target: usize,
-    /// Keep keys and values of attention in bytes: less memory, in the comparison and in the arena's size
+    /// Use an int8 key-value cache, in the comparison and for the arena size: less memory
     #[arg(long)]
     pub int8_cache: bool,
     /// Choose from the N most frequent tokens, and the N that each source token most often became in the training

@@ -34,10 +34,10 @@ use values::{not_negative, pattern, positive, seconds, threads};
 #[derive(Debug, Parser)]
 #[command(name = "a2d", version, long_version = version::long(), after_help = EXAMPLE)]
 pub struct Cli {
-    /// What holds for every verb.
+    /// Options of every verb.
     #[command(flatten)]
     pub globals: Globals,
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -46,7 +46,7 @@ const EXAMPLE: &str = "Example: two text files to a small model
   a2d distill fixtures/quickstart/distill.toml
   echo 'Ein Hund läuft.' | a2d translate runs/quickstart";
 
-/// What holds for every verb.
+/// Options of every verb.
 #[derive(Debug, Clone, Args)]
 pub struct Globals {
     /// Threads to compute with [default: one for each core; processes of a launcher share them]
@@ -59,7 +59,7 @@ pub struct Globals {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-#[allow(clippy::large_enum_variant)] // one lives, once
+#[allow(clippy::large_enum_variant)] // there is one value per process
 pub enum Verb {
     /// Survey two text files and write a configuration that suits them
     Init(InitArgs),
@@ -67,38 +67,38 @@ pub enum Verb {
     Config(ConfigArgs),
     /// Learn a vocabulary from text, check the corpus, write token files
     Prepare(PrepareArgs),
-    /// Train a model by itself: a teacher, or a student with no teacher
+    /// Train one model: a teacher, or a student without a teacher
     Train(TrainArgs),
-    /// Train a student from a teacher, and the teacher first where there is none
+    /// Train a student from a teacher; train the teacher first if there is none
     Distill(DistillArgs),
     /// Translate text: one line out for each line in
     Translate(TranslateArgs),
     /// Translate a test set and score the result
     Evaluate(EvaluateArgs),
-    /// Score translations: BLEU, chrF and TER as sacreBLEU has them
+    /// Score translations: BLEU, chrF and TER, equal to sacreBLEU
     Score(ScoreArgs),
     /// Average the last checkpoints of a run into one model
     Average(AverageArgs),
-    /// Write a model as one file that a device runs in place
+    /// Write a model as an image: one file that a device runs in place
     Export(ExportArgs),
-    /// Compare systems with a baseline: how significant are differences of their scores?
+    /// Test whether systems differ from a baseline significantly
     Compare(CompareArgs),
-    /// Measure speed: one JSON line a measurement
+    /// Measure speed: one line per measurement
     Bench(BenchArgs),
-    /// List the backends of this machine and which one `auto` takes
+    /// List the backends of this machine, and the choice of `auto`
     Devices(DevicesArgs),
-    /// Show one run or several as a page: curves, alignment, attention, translations, settings
+    /// Write a page about one or more runs: curves, alignment, attention, translations, settings
     Report(ReportArgs),
     /// Follow a running job in the terminal
     Watch(WatchArgs),
-    /// Print what completes this command line in a shell
+    /// Print a shell's completion script
     Completions(CompletionsArgs),
-    /// Print the manual page, or write a page for each verb
+    /// Print the manual page, or write one page per verb
     Man(ManArgs),
 }
 
 impl Verb {
-    /// Whether standard output is for programs, or drawn with what a terminal obeys; else it is for people.
+    /// Whether standard output is data or terminal control sequences, rather than text for people.
     pub fn writes_data(&self) -> bool {
         match self {
             Self::Translate(_) => !std::io::stdout().is_terminal(),
@@ -108,19 +108,19 @@ impl Verb {
     }
 }
 
-/// Where the model runs.
+/// The device to compute on.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DeviceArgs {
-    /// The backend to compute with: auto (the fastest there is), cpu or gpu
+    /// The backend: auto (the fastest available), cpu or gpu
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub backend: Backend,
-    /// One device of it: cpu, cuda:N or wgpu:N
+    /// The device: cpu, cuda:N or wgpu:N
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<Device>,
 }
 
 impl DeviceArgs {
-    /// The device that is asked for.
+    /// The requested device.
     ///
     /// # Errors
     ///
@@ -135,12 +135,12 @@ impl DeviceArgs {
 #[command(after_help = "Example:
   a2d prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
       --vocab-size 8000 --out data/de-en
-reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence a line.")]
+Reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence per line.")]
 pub struct PrepareArgs {
-    /// The language translated from: the ending of the source files
+    /// Source language, and extension of the source files
     #[arg(long, value_name = "LANG")]
     pub source_lang: String,
-    /// The language translated to: the ending of the target files
+    /// Target language, and extension of the target files
     #[arg(long, value_name = "LANG")]
     pub target_lang: String,
     /// Prefix of the training files
@@ -176,10 +176,10 @@ pub struct PrepareArgs {
     /// '\{[^{}]*\}' '%([0-9]+\$)?[sSd@]' '</?[a-zA-Z][^<>]*>' '&[a-zA-Z0-9#]+;'
     #[arg(long, value_name = "REGEX", value_parser = pattern, conflicts_with = "vocab")]
     pub protect: Vec<String>,
-    /// Pairs with more subwords on either side are dropped and counted
+    /// Drop and count pairs with more subwords on either side
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
     pub max_length: usize,
-    /// Leave out the training pairs that have a flaw: copies, duplicates, sides of very different
+    /// Drop the training pairs that have a flaw: copies, duplicates, sides of very different
     /// length, sentences of the other splits, garbled or foreign text, lines that are not UTF-8
     #[arg(long)]
     pub clean: bool,
@@ -211,7 +211,7 @@ pub struct DevicesArgs {
 #[command(after_help = "Example:
   a2d report runs/quickstart --out report.html
   a2d report runs/a2d runs/word-kd runs/alone --sentences 3,17,40 --out compared.html
-The teacher and the baseline of a run are shown beside it where they are found.")]
+The teacher and the baseline of a run are shown beside it if they are found.")]
 pub struct ReportArgs {
     /// The runs to show, side by side
     #[arg(value_name = "RUN", required = true, num_args = 1..)]
@@ -222,7 +222,7 @@ pub struct ReportArgs {
     /// Lines of the test set, or else of the validation set, to show [default: some]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = positive)]
     pub sentences: Vec<usize>,
-    /// Show lines of this text instead
+    /// Show lines of this text instead of the test set
     #[arg(long, value_name = "FILE")]
     pub text: Option<PathBuf>,
 }
@@ -232,18 +232,18 @@ pub struct ReportArgs {
 #[command(after_help = "Example:
   a2d watch runs/quickstart
   a2d watch runs/quickstart --once --json
-ends with the run: exit code 0 where that is finished, 1 where it was stopped, was killed or has failed.")]
+Ends with the run: exit code 0 if the run finished, 1 if it was stopped, killed or failed.")]
 pub struct WatchArgs {
     /// The run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Tell how it stands, and end
+    /// Print the state once and exit
     #[arg(long)]
     pub once: bool,
-    /// Seconds between two looks
+    /// Seconds between updates of the display
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     pub interval: f64,
-    /// Print JSON, one line each time that something is new
+    /// Print JSON, one line per change
     #[arg(long)]
     pub json: bool,
 }
@@ -271,7 +271,7 @@ pub struct ManArgs {
     pub out: Option<PathBuf>,
 }
 
-/// What the parser says against a command line, as one line.
+/// The parser's error about a command line, as one line.
 pub fn refusal(error: &clap::Error, arguments: impl IntoIterator<Item = String>) -> String {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);

@@ -27,22 +27,22 @@ pub struct ScoreArgs {
     /// The metrics.
     #[command(flatten)]
     pub metric: MetricArgs,
-    /// Score every line by itself; of several metrics with tabs between
+    /// Score every line; several metrics are separated by tabs
     #[arg(long, alias = "sentence-level")]
     pub sentence: bool,
     /// Print a JSON list of name, score and signature
     #[arg(long)]
     pub json: bool,
-    /// Print nothing but the scores
+    /// Print only the scores
     #[arg(long, short = 'b', conflicts_with = "json")]
     pub score_only: bool,
     /// Decimal places
     #[arg(long, short, value_name = "N", default_value = "1", value_parser = places, conflicts_with = "json")]
     pub width: usize,
-    /// The text that was translated, for --export-triples
+    /// The source text, for --export-triples
     #[arg(long, value_name = "FILE", requires = "export_triples")]
     pub source: Option<PathBuf>,
-    /// Also write source, translation and reference for COMET: a JSON object of src, mt and ref a line
+    /// Also write source, translation and reference for COMET: one JSON object of src, mt and ref per line
     #[arg(long, value_name = "FILE.jsonl", requires = "source")]
     pub export_triples: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ pub struct ScoreArgs {
   a2d compare --reference test.en --hypothesis a.en b.en --approximate-randomisation --seed 7
 gives sacreBLEU's numbers for the same seed.")]
 pub struct CompareArgs {
-    /// The translations of two systems or more; the first is the baseline
+    /// The translations of two or more systems; the first is the baseline
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub hypothesis: Vec<PathBuf>,
     /// Reference translations, one file or more
@@ -64,16 +64,16 @@ pub struct CompareArgs {
     /// The metrics.
     #[command(flatten)]
     pub metric: MetricArgs,
-    /// Test by drawing lines anew; the default
+    /// Paired bootstrap resampling; the default
     #[arg(long, alias = "paired-bs", conflicts_with = "approximate_randomisation")]
     pub paired_bootstrap: bool,
-    /// Test by letting translations change systems
+    /// Paired approximate randomisation
     #[arg(long, aliases = ["approximate-randomization", "paired-ar"])]
     pub approximate_randomisation: bool,
-    /// How often lines are drawn anew or change systems [default: 1000 or 10000]
+    /// Number of resamples [default: 1000] or of random permutations [default: 10000]
     #[arg(long, value_name = "N", aliases = ["trials", "paired-bs-n", "paired-ar-n"], value_parser = resamples)]
     pub resamples: Option<usize>,
-    /// Where the random numbers start
+    /// Seed of the random numbers
     #[arg(long, value_name = "N", default_value = "12345")]
     pub seed: u64,
     /// Print a JSON list of systems and their scores
@@ -82,22 +82,22 @@ pub struct CompareArgs {
     /// Decimal places
     #[arg(long, short, value_name = "N", default_value = "1", value_parser = places, conflicts_with = "json")]
     pub width: usize,
-    /// The text that was translated, for --export-triples
+    /// The source text, for --export-triples
     #[arg(long, value_name = "FILE", requires = "export_triples")]
     pub source: Option<PathBuf>,
-    /// Also write source, translation and reference for COMET, a file for each hypothesis: a JSON
-    /// object of src, mt and ref a line
+    /// Also write source, translation and reference for COMET, one file per system: one JSON
+    /// object of src, mt and ref per line
     #[arg(long, value_name = "FILE.jsonl", num_args = 1.., requires = "source")]
     pub export_triples: Vec<PathBuf>,
 }
 
-/// Which metrics, and their settings.
+/// The metrics and their settings.
 #[derive(Debug, Clone, Args)]
 pub struct MetricArgs {
-    /// The scores wanted: bleu, chrf, chrf++, ter
+    /// The metrics: bleu, chrf, chrf++, ter
     #[arg(long, short, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',', num_args = 1..)]
     pub metrics: Vec<String>,
-    /// What splits lines into words: none, 13a, char, intl or zh
+    /// The tokeniser of BLEU: none, 13a, char, intl or zh
     #[arg(
         long,
         value_enum,
@@ -107,10 +107,10 @@ pub struct MetricArgs {
         help_heading = "BLEU"
     )]
     pub tokenize: Tokenizer,
-    /// Case does not count
+    /// Ignore case
     #[arg(long, help_heading = "BLEU")]
     pub lowercase: bool,
-    /// What an order without a match counts as: none, floor, add-k or exp
+    /// The smoothing of orders without a match: none, floor, add-k or exp
     #[arg(
         long,
         value_enum,
@@ -120,37 +120,37 @@ pub struct MetricArgs {
         help_heading = "BLEU"
     )]
     pub smooth_method: SmoothMethod,
-    /// The floor [default: 0.1], or k [default: 1]
+    /// The floor [default: 0.1] or k [default: 1] of the smoothing
     #[arg(long, value_name = "X", value_parser = super::not_negative, help_heading = "BLEU")]
     pub smooth_value: Option<f64>,
-    /// The longest n-grams of characters, up to 6
+    /// Longest character n-grams, up to 6
     #[arg(long, value_name = "N", default_value = "6", value_parser = char_order, help_heading = "chrF")]
     pub chrf_char_order: usize,
-    /// The longest n-grams of words, up to 4; 2 makes chrf the same as chrf++
+    /// Longest word n-grams, up to 4; with 2, chrf equals chrf++
     #[arg(long, value_name = "N", default_value = "0", value_parser = word_order, help_heading = "chrF")]
     pub chrf_word_order: usize,
-    /// How many times as much recall weighs as precision
+    /// Weight of recall relative to precision
     #[arg(long, value_name = "N", default_value = "2", value_parser = beta, help_heading = "chrF")]
     pub chrf_beta: usize,
-    /// White space counts
+    /// Include white space
     #[arg(long, help_heading = "chrF")]
     pub chrf_whitespace: bool,
-    /// Case does not count
+    /// Ignore case
     #[arg(long, help_heading = "chrF")]
     pub chrf_lowercase: bool,
     /// Average the F-scores of all orders, as chrF++.py does
     #[arg(long, help_heading = "chrF")]
     pub chrf_eps_smoothing: bool,
-    /// Case counts
+    /// Respect case
     #[arg(long, help_heading = "TER")]
     pub ter_case_sensitive: bool,
-    /// --ter-normalized and --ter-no-punct concern Chinese and Japanese too
+    /// Apply --ter-normalized and --ter-no-punct to Chinese and Japanese too
     #[arg(long, help_heading = "TER")]
     pub ter_asian_support: bool,
-    /// Take punctuation away
+    /// Remove punctuation
     #[arg(long, help_heading = "TER")]
     pub ter_no_punct: bool,
-    /// Set punctuation apart
+    /// Separate punctuation from words
     #[arg(long, help_heading = "TER")]
     pub ter_normalized: bool,
 }
@@ -160,9 +160,9 @@ pub struct MetricArgs {
 pub enum SmoothMethod {
     /// None.
     None,
-    /// A floor for the matches.
+    /// A minimum number of matches.
     Floor,
-    /// More n-grams.
+    /// A constant added to matches and n-grams.
     AddK,
     /// Halves, quarters and so on.
     #[default]
@@ -174,7 +174,7 @@ impl MetricArgs {
     ///
     /// # Errors
     ///
-    /// Misuse: a value for a way of smoothing that has none.
+    /// Misuse: a value for a kind of smoothing without one.
     pub fn options(&self) -> Result<MetricOptions> {
         let bleu = Bleu {
             tokenizer: self.tokenize,
@@ -264,17 +264,17 @@ fn word_order(text: &str) -> Result<usize, String> {
     within(text, 0, Chrf::MOST_WORDS)
 }
 
-/// More does not change a score any further.
+/// A larger value does not change a score.
 fn beta(text: &str) -> Result<usize, String> {
     within(text, 1, 1000)
 }
 
-/// More digits than a number has.
+/// The most digits that a number has.
 fn places(text: &str) -> Result<usize, String> {
     within(text, 0, 17)
 }
 
-/// More would only take long.
+/// A larger number would only take longer.
 const MOST_RESAMPLES: usize = 10_000_000;
 
 fn resamples(text: &str) -> Result<usize, String> {

@@ -7,7 +7,7 @@ use crate::system::error::Result;
 use clap::Args;
 use std::path::PathBuf;
 
-/// The run that `train` and `distill` make.
+/// Options of `train` and `distill`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The configuration
@@ -19,24 +19,24 @@ pub struct RunArgs {
     /// Folder of the run [default: the key out, or runs/CONFIG]
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
-    /// Where to compute.
+    /// The device.
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// What products are computed with, f32, tf32, bf16 or f16, the teacher's too; the same as
-    /// --set train.precision=P --set teacher.train.precision=P. The CPU has f32, and for study, slower, bf16
+    /// Precision of matrix products, also of the teacher: f32, tf32, bf16 or f16; the same as
+    /// --set train.precision=P --set teacher.train.precision=P. On the CPU f32, or bf16 to study its rounding (slower)
     #[arg(long, value_name = "P", value_enum, hide_possible_values = true)]
     pub precision: Option<Precision>,
-    /// Largest padded batch, the teacher's too: a number, or what fills the device (auto)
+    /// Largest padded batch in tokens, also of the teacher, or auto: what fits in the memory of the device
     #[arg(long, value_name = "N|auto", value_parser = max_tokens)]
     pub max_tokens: Option<MaxTokens>,
-    /// Where a loss is no number: stop, or go back to the last good checkpoint with half the learning rate (retry), the
-    /// teacher's too; the same as --set train.on_nan=HOW --set teacher.train.on_nan=HOW
+    /// On a NaN loss, also of the teacher: stop, or retry from the last good checkpoint at half the learning rate; the
+    /// same as --set train.on_nan=HOW --set teacher.train.on_nan=HOW
     #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     pub on_nan: Option<OnNan>,
     /// Set a key of the configuration; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Seed of all random numbers, also of a teacher that is trained first and has no seed of its own; the same as
+    /// Seed of all random numbers, also of a new teacher without a seed of its own; the same as
     /// --set train.seed=N
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
@@ -48,12 +48,12 @@ pub struct RunArgs {
     pub json: bool,
 }
 
-/// The size of a batch, as asked for.
+/// The requested size of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxTokens {
-    /// What fills the device.
+    /// As much as fits in the memory of the device.
     Auto,
-    /// Rows times the longest.
+    /// Tokens: sentences times the longest of them.
     Number(usize),
 }
 
@@ -79,10 +79,10 @@ pub struct DistillArgs {
     /// The run.
     #[command(flatten)]
     pub run: RunArgs,
-    /// The teacher's finished run; the same as --set teacher.run=RUN
+    /// A finished run of the teacher; the same as --set teacher.run=RUN
     #[arg(long, value_name = "RUN")]
     pub teacher: Option<PathBuf>,
-    /// What the teacher gives: a2d, word-kd, seq-kd or none; the same as --set distill.method=METHOD
+    /// The distillation method: a2d, word-kd, seq-kd or none; the same as --set distill.method=METHOD
     #[arg(long, value_name = "METHOD")]
     pub method: Option<String>,
 }
@@ -96,7 +96,7 @@ pub struct AverageArgs {
     /// The run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// How many of its last checkpoints [default: those that the key train.keep_last kept, up to 5]
+    /// Average the last N checkpoints [default: all that the key train.keep_last kept, at most 5]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub last: Option<usize>,
     /// Folder for the averaged model [default: RUN/average]

@@ -4,7 +4,7 @@ use crate::data::vocab::Patterns;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-/// More threads than any machine has are a slip.
+/// More threads are a typing error.
 const MOST_THREADS: usize = 1024;
 
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -12,7 +12,7 @@ pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     count.and_then(NonZeroUsize::new).ok_or(format!("expected 1 to {MOST_THREADS}"))
 }
 
-/// A wider beam is a slip: its memory alone would end the program.
+/// A wider beam is a typing error: it would not fit in memory.
 const WIDEST_BEAM: usize = 1000;
 
 pub(super) fn beam(text: &str) -> Result<usize, String> {

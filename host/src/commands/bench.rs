@@ -6,7 +6,7 @@ use crate::system::error::{Error, Result};
 use std::io::Write;
 use std::path::Path;
 
-/// Measures, and prints one line a measurement.
+/// Measures and prints one line per measurement.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! `a2d completions`: the script that a shell completes the command line with.
+//! `a2d completions`: the completion script of a shell.
 
 use crate::cli::{self, CompletionsArgs};
 use crate::system::error::{Error, Result};
@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// `out` cannot be written.
 pub fn run(args: CompletionsArgs, out: &mut dyn Write) -> Result<()> {
-    // The generator panics where it cannot write.
+    // The generator panics if it cannot write.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli::command(), program::name(), &mut script);
     out.write_all(&script).map_err(|e| Error::output("write", Path::new("the script"), &e))

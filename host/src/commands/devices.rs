@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
-/// Lists the devices, one a line, marks the one that `auto` takes, and says what keeps there from being more.
+/// Lists the devices, one per line, marks the choice of `auto`, and says why other devices are missing.
 ///
 /// # Errors
 ///

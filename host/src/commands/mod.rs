@@ -1,4 +1,4 @@
-//! What each verb does.
+//! The verbs.
 
 pub mod average;
 pub mod bench;

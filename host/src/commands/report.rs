@@ -9,10 +9,10 @@ use crate::system::text::is_stdin;
 use std::io::Write;
 use std::path::Path;
 
-/// More sentences make a page that nobody reads.
+/// The most sentences of a page.
 const MOST_SENTENCES: usize = 50;
 
-/// Writes the page of some runs. What little there is to compute is computed on the CPU.
+/// Writes the page of the runs. Computes on the CPU.
 ///
 /// # Errors
 ///

@@ -34,5 +34,8 @@ mod resume;
 mod selection;
 #[path = "cli/seq_kd.rs"]
 mod seq_kd;
+#[cfg(unix)]
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/whole_way.rs"]
 mod whole_way;

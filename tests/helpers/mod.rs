@@ -8,4 +8,6 @@ pub mod gradients;
 pub mod image;
 pub mod model;
 pub mod skip;
+#[cfg(unix)]
+pub mod terminal;
 pub mod text;

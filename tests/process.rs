@@ -4,10 +4,13 @@ use a2d_host::backend::device::{Backend, Device, Wish, wish};
 use a2d_host::cli::{Cli, Verb};
 use a2d_host::config::Precision;
 use a2d_host::panics;
-use a2d_host::system::display::Display;
+use a2d_host::system::display::{Display, End, Step};
 use a2d_host::system::signals;
 use a2d_tests::helpers::skip::skipped;
+#[cfg(unix)]
+use a2d_tests::helpers::terminal::Terminal;
 use clap::{CommandFactory, Parser};
+use std::io::IsTerminal;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -134,6 +137,7 @@ fn plays_a_role() {
         Ok("stubborn") => stubborn(),
         Ok("show") => show(false),
         Ok("quiet") => show(true),
+        Ok("count") => count(),
         role => panic!("A2D_TEST_ROLE names no role: {role:?}"),
     }
 }
@@ -174,27 +178,125 @@ fn stubborn() {
     std::thread::sleep(Duration::from_secs(60));
 }
 
-/// The progress of a resumed training of 6 updates, shown every second update.
+/// An update of a resumed training.
+fn step(update: u64) -> Step<'static> {
+    let terms = &[("loss", 4.25), ("ce", 3.125), ("kd", 0.5), ("kl_encoder", 0.012)];
+    Step { update, epoch: 2, terms, lr: 1.79e-3, tokens_per_second: 9277.4, seconds: 0.1 }
+}
+
+/// The progress of a resumed training of 7392 updates, shown every second update.
 fn show(quiet: bool) {
-    let mut display = Display::new(quiet, 2);
-    display.begin("student", 6);
-    for update in 3..=6 {
-        display.step(update, &[("loss", 4.25), ("kd", 0.5)], 5e-4, 1234.4);
-        std::thread::sleep(Duration::from_millis(20));
+    let mut display = Display::new(quiet);
+    display.begin("student by A2D", 2);
+    display.expect(End { update: Some(7392), epoch: Some(12), seconds: None });
+    for update in 7389..=7392 {
+        display.step(&step(update));
+        if std::io::stdin().is_terminal() {
+            // A terminal is not redrawn more often.
+            std::thread::sleep(Duration::from_millis(60));
+        }
     }
-    display.line("epoch 1: BLEU 12.3");
+    wait_for_a_key();
+    display.line("epoch 2: BLEU 12.3");
     display.end();
     std::process::exit(0);
+}
+
+/// Lines that are translated during a training and after it.
+fn count() {
+    let mut display = Display::new(false);
+    display.begin("student by A2D", 1);
+    let mut count = display.count("validating", 40);
+    count.add(10);
+    wait_for_a_key();
+    drop(count);
+    display.end();
+    let mut count = display.count("student: scoring the test set", 1000);
+    count.add(100);
+    if !std::io::stdin().is_terminal() {
+        std::thread::sleep(Duration::from_millis(2100));
+    }
+    count.add(100);
+    count.add(100);
+    wait_for_a_key();
+    drop(count);
+    std::process::exit(0);
+}
+
+/// Waits for the Enter key where there is one.
+fn wait_for_a_key() {
+    if std::io::stdin().is_terminal() {
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+    }
 }
 
 #[test]
 fn progress_is_lines_where_there_is_no_terminal() {
     let text = String::from_utf8(child("show").output().unwrap().stderr).unwrap();
+    let step = "epoch 2/12  eta 0s  9,277 tokens/s  lr 1.79e-3  loss 4.250  ce 3.125  kd 0.500  \
+                kl_encoder 0.012";
     let lines: Vec<_> = text.lines().collect();
-    let step = "loss 4.250  kd 0.500  1234 tokens/s  lr 5.00e-4";
-    assert_eq!(lines[0], format!("student 4/6  {step}  eta 0s"));
-    assert_eq!(lines[1..], [&format!("student 6/6  {step}"), "epoch 1: BLEU 12.3"]);
+    assert_eq!(
+        lines,
+        [
+            &format!("[0:00] student by A2D 7390/7392  {step}"),
+            &format!("[0:00] student by A2D 7392/7392  {step}"),
+            "[0:00] epoch 2: BLEU 12.3"
+        ]
+    );
     assert_eq!(child("quiet").output().unwrap().stderr, b"");
+    let text = String::from_utf8(child("count").output().unwrap().stderr).unwrap();
+    let [line] = &text.lines().collect::<Vec<_>>()[..] else {
+        panic!("short work is silent: {text}")
+    };
+    let start = "[0:02] student: scoring the test set 200/1000 lines  eta ";
+    assert!(line.starts_with(start) && line.ends_with(" lines/s"), "{line}");
+}
+
+/// The line of the screen that contains `mark`.
+#[cfg(unix)]
+fn shown(terminal: &Terminal, mark: &str) -> String {
+    let screen = terminal.wait_for(mark);
+    screen.lines().find(|line| line.contains(mark)).unwrap().to_owned()
+}
+
+/// Position, epoch, ETA and speed stay; the bar and then the learning rate and the losses follow as there is room.
+#[cfg(unix)]
+#[test]
+fn a_narrow_terminal_cuts_the_losses_first() {
+    let first = "7392/7392  epoch 2/12  eta 0s  9,277 tokens/s";
+    let rest = "lr 1.79e-3  loss 4.250";
+    for (columns, line) in [
+        (40, "student by A2D 7392/7392  epoch 2/12".to_owned()),
+        (60, format!("student by A2D {first}")),
+        (80, format!("student by A2D ████████ {first}")),
+        (84, format!("student by A2D ████████ {first}  lr 1.79e-3")),
+        (100, format!("student by A2D ██████████ {first}  {rest}")),
+        (120, format!("student by A2D ████████████ {first}  {rest}  ce 3.125  kd 0.500")),
+    ] {
+        let terminal = Terminal::start(&child("show"), columns, 10);
+        assert_eq!(shown(&terminal, "7392/7392"), line, "{columns} columns");
+        terminal.keys("\r");
+        let ended = terminal.end();
+        assert!(ended.screen.ends_with("\nepoch 2: BLEU 12.3"), "the bar is gone: {ended:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn counted_lines_fit_a_narrow_terminal() {
+    for columns in [60, 80, 120] {
+        let terminal = Terminal::start(&child("count"), columns, 10);
+        let line = shown(&terminal, "10/40 lines  eta");
+        assert!(line.starts_with("student by A2D: validating █"), "{line}");
+        assert!(line.chars().count() <= usize::from(columns), "{line}");
+        terminal.keys("\r");
+        let line = shown(&terminal, " 300/1000 lines  eta ");
+        let start = "student: scoring the test set █";
+        assert!(line.starts_with(start) && line.contains('░'), "{columns} columns: {line}");
+        terminal.keys("\r");
+        assert_eq!(terminal.end().code, Some(0));
+    }
 }
 
 #[test]

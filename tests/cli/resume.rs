@@ -52,7 +52,8 @@ fn an_interrupted_run_ends_as_if_it_had_not_been() {
     let at = progress(&desk, "cut");
     assert!(at.position > 0 && at.epoch == 0 && !at.finished, "in the midst of an epoch: {at:?}");
     let [.., saved, error] = &done.err.lines().collect::<Vec<_>>()[..] else { panic!() };
-    assert_eq!(*saved, format!("model: saved at update {}; go on with --resume", at.update));
+    let told = format!("model: saved at update {}; go on with --resume", at.update);
+    assert!(saved.ends_with(&format!("] {told}")), "{saved}");
     assert_eq!(*error, "error: interrupted");
     desk.host(&format!("{MANY} --out cut --resume")).well();
     same(&desk, "whole", "cut");
@@ -127,7 +128,7 @@ fn a_finished_run_tells_its_results_again() {
     let line = "distill tiny.toml --data data --out full --set distill.baseline=true --resume";
     let done = desk.host(line);
     let told = "student by A2D: full is finished (max_update), taken as it is";
-    assert_eq!(done.err.lines().last(), Some(told));
+    assert!(done.err.ends_with(&format!("] {told}\n")), "{}", done.err);
     let table = done.well();
     let scores = |table: &str| -> Vec<String> {
         let rows = table.lines().take(4);

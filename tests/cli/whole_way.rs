@@ -23,6 +23,8 @@ fn text_becomes_three_models_and_a_table() {
     let rows: Vec<_> = table.lines().take(5).map(|line| line.split("  ").next().unwrap()).collect();
     assert_eq!(rows[..4], ["model", "teacher", "student alone", "student by A2D"], "{table}");
     assert!(rows[4].starts_with("(test set, beam 1; nrefs:1|"), "{table}");
+    let told = "student by A2D against the student alone: +0.00 BLEU, no line differs";
+    assert_eq!(against_alone(&table), told);
     assert_eq!(table.matches("\nreference ").count(), 4, "{table}");
     for run in ["full", "full/teacher", "full/alone"] {
         for file in ["config.toml", "tokenizer.json", "best.safetensors", "last.safetensors"] {
@@ -37,7 +39,12 @@ fn text_becomes_three_models_and_a_table() {
         assert!(updates[23]["loss"].as_f64().unwrap() < first, "{run} learns");
     }
     let progress = desk.read("progress.txt");
-    assert!(progress.contains("student by A2D 24/24  loss"), "{progress}");
+    assert!(progress.contains("student by A2D 24/24  epoch "), "{progress}");
+}
+
+/// The comparison with the student trained alone.
+fn against_alone(table: &str) -> &str {
+    table.lines().nth(5).unwrap()
 }
 
 #[test]
@@ -56,6 +63,33 @@ fn evaluation_is_translation_and_score() {
     let evaluated = desk.host("evaluate full --source test.de --reference test.en --beam 1 --json");
     let own = json(&shared.read("full/scores.json"));
     assert_eq!(own["scores"], json(&evaluated.well()));
+}
+
+/// The student is compared with the one trained alone, as `compare` does it.
+#[test]
+fn distillation_is_compared_with_training_alone() {
+    let desk = Desk::with_run();
+    desk.host("train tiny.toml --data data --out weak --quiet --set train.max_update=1").well();
+    std::fs::copy(desk.path("weak/best.safetensors"), desk.path("full/alone/best.safetensors"))
+        .unwrap();
+    let line = "distill tiny.toml --data data --out full --set distill.baseline=true --resume";
+    let table = desk.host(line).well();
+    desk.host("translate full/alone --input test.de --output alone.en --beam 1").well();
+    desk.host("translate full --input test.de --output own.en --beam 1").well();
+    let compare = "compare --hypothesis alone.en --hypothesis own.en --reference test.en --json";
+    let compared = json(&desk.host(&format!("{compare} --metrics bleu")).well());
+    let (alone, own) = (&compared[0]["scores"][0], &compared[1]["scores"][0]);
+    let against = &json(&desk.read("full/scores.json"))["against"];
+    assert!(own["alike"] == false && own["p_value"].is_number(), "{compared}");
+    assert_eq!(against["p_value"], own["p_value"], "{compared}");
+    let difference = own["score"].as_f64().unwrap() - alone["score"].as_f64().unwrap();
+    assert_eq!(against["difference"], difference, "{compared}");
+    let row = against_alone(&table);
+    let p = format!(": {difference:+.2} BLEU, p = {:.3} by", own["p_value"].as_f64().unwrap());
+    assert!(row.contains(&p), "{row}: not {p}");
+    for run in ["full/teacher", "full/alone"] {
+        assert_eq!(json(&desk.read(&format!("{run}/scores.json")))["against"], Value::Null);
+    }
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn scored(metric: &dyn Metric, numbers: &[f64], references: usize) -> Score {
 }
 
 /// The signature of a metric. `test` are the settings of the significance test, each followed by `|`.
-fn signature(metric: &dyn Metric, references: usize, test: &str) -> String {
+pub fn signature(metric: &dyn Metric, references: usize, test: &str) -> String {
     let (settings, version) = (metric.settings(), env!("CARGO_PKG_VERSION"));
     format!("nrefs:{references}|{test}{settings}|version:a2d-{version}")
 }

@@ -17,6 +17,9 @@ use crate::train::{self, open_teacher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// The label of the baseline.
+const ALONE: &str = "student alone";
+
 /// Trains what is missing: teacher, student alone (with `distill.baseline`), student; then scores them all.
 ///
 /// # Errors
@@ -36,10 +39,10 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     for run in beside.iter_mut().map(|side| &mut side.run).chain([&mut run]) {
         run.data.suit(&data.target_lang);
     }
-    let mut display = Display::new(globals.quiet, run.train.log_interval);
+    let mut display = Display::new(globals.quiet);
     let mut entries = Vec::new();
     if let Some(folder) = given_teacher(&run) {
-        entries.push(Entry { label: "teacher", folder: folder.to_owned() });
+        entries.push(Entry { label: "teacher", folder: folder.to_owned(), alone: false });
     }
     for Beside { label, run, folder, there, .. } in &beside {
         if *there {
@@ -49,7 +52,7 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
             let stage = Stage { label, run, data: &data, folder, resume };
             stage.train(&place, None, &mut display)?;
         }
-        entries.push(Entry { label, folder: folder.clone() });
+        entries.push(Entry { label, folder: folder.clone(), alone: *label == ALONE });
     }
     let (label, needs) = (run.distill.method.student(), run.distill.method.needs());
     let teacher = needs.teacher().then(|| run.teacher_folder(&folder));
@@ -69,8 +72,9 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     if !ranks.is_first() {
         return Ok(());
     }
-    entries.push(Entry { label, folder: folder.clone() });
-    let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
+    entries.push(Entry { label, folder: folder.clone(), alone: false });
+    let summary =
+        Summary { entries, run: &run, data: &data, display: &display, json: args.run.json, out };
     summary.write(place.device())
 }
 
@@ -157,7 +161,7 @@ fn runs_beside(run: &RunConfig, folder: &Path) -> Vec<Beside> {
         add("teacher", "teacher.train.precision", teacher_run(run), run.teacher_folder(folder));
     }
     if run.distill.method.needs().teacher() && run.distill.baseline {
-        add("student alone", "train.precision", alone(run), folder.join("alone"));
+        add(ALONE, "train.precision", alone(run), folder.join("alone"));
     }
     beside
 }

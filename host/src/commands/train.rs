@@ -24,15 +24,16 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
     let data =
         ranks.after_first(|| prepare::ensure(&run, &folder, begun, &place, globals.quiet))?;
     run.data.suit(&data.target_lang);
-    let mut display = Display::new(globals.quiet, run.train.log_interval);
+    let mut display = Display::new(globals.quiet);
     let resume = args.run.resume;
     let stage = Stage { label: "model", run: &run, data: &data, folder: &folder, resume };
     stage.train(&place, None, &mut display)?;
     if !ranks.is_first() {
         return Ok(());
     }
-    let entries = vec![Entry { label: "model", folder: folder.clone() }];
-    let summary = Summary { entries, run: &run, data: &data, json: args.run.json, out };
+    let entries = vec![Entry { label: "model", folder: folder.clone(), alone: false }];
+    let summary =
+        Summary { entries, run: &run, data: &data, display: &display, json: args.run.json, out };
     summary.write(place.device())
 }
 

@@ -1,7 +1,18 @@
 //! Progress display: a bar on a terminal, plain lines elsewhere, nothing in quiet mode.
 
+mod count;
+mod layout;
+mod stage;
+mod time;
+
+pub use count::Count;
+pub use stage::{End, Step};
+pub use time::duration;
+
 use crate::output;
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
+use stage::Stage;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -9,8 +20,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Display {
     form: Form,
-    /// Updates between two plain lines.
-    interval: u64,
+    since: Instant,
     stage: Option<Stage>,
 }
 
@@ -19,16 +29,6 @@ enum Form {
     Bar,
     Lines,
     Quiet,
-}
-
-/// The stage on display.
-#[derive(Debug)]
-struct Stage {
-    label: String,
-    total: u64,
-    bar: Option<ProgressBar>,
-    /// The first update displayed and its time. A resumed stage does not start at 0.
-    first: Option<(u64, Instant)>,
 }
 
 impl Form {
@@ -42,41 +42,43 @@ impl Form {
 }
 
 impl Display {
-    /// A display on standard error. In line mode a line is printed every `interval` updates.
-    pub fn new(quiet: bool, interval: u64) -> Self {
-        Self { form: Form::of_stderr(quiet), interval: interval.max(1), stage: None }
+    /// A display on standard error. Plain lines carry the time since this call.
+    pub fn new(quiet: bool) -> Self {
+        Self { form: Form::of_stderr(quiet), since: Instant::now(), stage: None }
     }
 
-    /// Begins a stage of `total` updates; 0 means unknown.
-    pub fn begin(&mut self, label: &str, total: u64) {
+    /// Begins a stage. In line mode a line is printed every `interval` updates.
+    pub fn begin(&mut self, label: &str, interval: u64) {
         self.end();
-        let bar = (self.form == Form::Bar).then(|| bar(label, total));
-        self.stage = Some(Stage { label: label.to_owned(), total, bar, first: None });
+        let bar = (self.form == Form::Bar).then(line_bar);
+        self.stage = Some(Stage::new(label, interval, bar));
     }
 
-    /// Displays an update: its number, the terms of its loss, the learning rate, the speed.
-    pub fn step(&mut self, update: u64, terms: &[(&str, f64)], lr: f64, tokens_per_second: f64) {
+    /// Sets what is known of the stage's end.
+    pub fn expect(&mut self, end: End) {
+        self.stage.iter_mut().for_each(|stage| stage.end = end);
+    }
+
+    /// Displays an update.
+    pub fn step(&mut self, step: &Step<'_>) {
         let Some(stage) = &mut self.stage else { return };
-        let (first, since) = *stage.first.get_or_insert_with(|| (update, Instant::now()));
-        let message = message(terms, lr, tokens_per_second);
+        let line = stage.line(step);
         if let Some(bar) = &stage.bar {
-            bar.set_position(update);
-            bar.set_message(message);
-            if first == update {
-                bar.reset_eta();
-            }
-        } else if self.form == Form::Lines && update.is_multiple_of(self.interval) {
-            let eta = eta(update - first, stage.total.saturating_sub(update), since.elapsed());
-            plain(&format!("{}  {message}{eta}", stage.position(update)));
+            bar.set_message(line.fitted(width()));
+        } else if step.update.is_multiple_of(stage.interval) {
+            self.line(&line.whole());
         }
     }
 
-    /// Prints a line of text above the bar.
+    /// Prints a line of text: above the bar, or with the elapsed time.
     pub fn line(&self, text: &str) {
         match (self.form, self.stage.as_ref().and_then(|stage| stage.bar.as_ref())) {
             (Form::Quiet, _) => {}
-            (_, Some(bar)) => bar.suspend(|| plain(text)),
-            (_, None) => plain(text),
+            (Form::Lines, _) => {
+                plain(&format!("[{}] {text}", time::clock(self.since.elapsed().as_secs())));
+            }
+            (Form::Bar, Some(bar)) => bar.suspend(|| plain(text)),
+            (Form::Bar, None) => plain(text),
         }
     }
 
@@ -131,23 +133,15 @@ impl Drop for Wait {
     }
 }
 
-impl Stage {
-    fn position(&self, update: u64) -> String {
-        match self.total {
-            0 => format!("{} {update}", self.label),
-            total => format!("{} {update}/{total}", self.label),
-        }
-    }
+/// A bar whose message is the whole line.
+fn line_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_msg}");
+    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn bar(label: &str, total: u64) -> ProgressBar {
-    let (bar, template) = match total {
-        0 => (ProgressBar::new_spinner(), "{prefix} {spinner} {pos} {wide_msg} {elapsed}"),
-        _ => (ProgressBar::new(total), "{prefix} {bar:12} {pos}/{len} {wide_msg} eta {eta}"),
-    };
-    let style = ProgressStyle::with_template(template);
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_prefix(label.to_owned())
+/// Columns of the terminal on standard error; 80 if unknown.
+fn width() -> usize {
+    Term::stderr().size_checked().map_or(80, |(_, columns)| usize::from(columns))
 }
 
 fn spinner(label: &str) -> ProgressBar {
@@ -155,32 +149,6 @@ fn spinner(label: &str) -> ProgressBar {
     ProgressBar::new_spinner()
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         .with_prefix(label.to_owned())
-}
-
-fn message(terms: &[(&str, f64)], lr: f64, tokens_per_second: f64) -> String {
-    let mut text = String::new();
-    for (name, value) in terms {
-        text += &format!("{name} {value:.3}  ");
-    }
-    text + &format!("{tokens_per_second:.0} tokens/s  lr {lr:.2e}")
-}
-
-/// The estimated time left, from the speed since the first update displayed.
-fn eta(done: u64, left: u64, elapsed: Duration) -> String {
-    if done == 0 || left == 0 {
-        return String::new();
-    }
-    let seconds = elapsed.as_secs_f64() * left as f64 / done as f64;
-    format!("  eta {}", duration(seconds as u64))
-}
-
-/// Formats seconds: `47s`, `3m07s`, `2h15m`.
-pub fn duration(seconds: u64) -> String {
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s}s"),
-        (0, m, s) => format!("{m}m{s:02}s"),
-        (h, m, _) => format!("{h}h{m:02}m"),
-    }
 }
 
 /// Writes a line to standard error. Write errors are ignored.

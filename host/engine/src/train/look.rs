@@ -6,7 +6,7 @@ use super::window::Window;
 use super::{Unread, Update};
 use a2d_core::backend::Train;
 use a2d_core::kd::{Losses, Term, WORDS};
-use a2d_system::display::Display;
+use a2d_system::display::{Display, Step};
 use a2d_system::error::Result;
 use std::time::{Duration, Instant};
 
@@ -36,14 +36,19 @@ impl<B: Train> Trainer<'_, B> {
         let updates = Unread::read_over(b, unread, self.job.ranks)?;
         self.looked = Instant::now();
         self.seconds += start.elapsed().as_secs_f64();
-        unseen.iter().zip(&updates).try_for_each(|(one, update)| self.take_in(one, update, display))
+        let last = unseen.last().map(|one| one.number);
+        unseen.iter().zip(&updates).try_for_each(|(one, update)| {
+            // Updates that were read together are displayed as one: only the last is of this moment.
+            let display = (Some(one.number) == last).then_some(&mut *display);
+            self.take_in(one, update, display)
+        })
     }
 
     fn take_in(
         &mut self,
         one: &Unseen<B::Tensor>,
         update: &Update,
-        display: &mut Display,
+        display: Option<&mut Display>,
     ) -> Result<()> {
         let Unseen { number, epoch, lr, .. } = *one;
         for (what, x) in [("loss", update.losses.get("loss")), ("gradient", update.gradient_norm)] {
@@ -52,8 +57,11 @@ impl<B: Train> Trainer<'_, B> {
             }
         }
         self.window.add(update);
-        let terms = self.shown(&update.losses);
-        display.step(number, &terms, lr, self.window.tokens_per_second());
+        if let Some(display) = display {
+            let (terms, seconds) = (&self.shown(&update.losses)[..], self.seconds);
+            let tokens_per_second = self.window.tokens_per_second();
+            display.step(&Step { update: number, epoch, terms, lr, tokens_per_second, seconds });
+        }
         if number.is_multiple_of(self.job.run.train.log_interval) {
             let line = self.window.line(number, epoch, lr, self.seconds);
             self.window = Window::from(Default::default());

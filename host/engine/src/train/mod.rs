@@ -3,6 +3,7 @@
 //! A trainer alternates epochs and validations until a limit is reached. The result depends on the run, the data and
 //! the checkpoint, never on the clock. On the CPU, a resumed run ends with the same bytes as an uninterrupted one.
 
+mod against;
 mod due;
 mod in_step;
 mod keep;

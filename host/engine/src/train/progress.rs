@@ -2,6 +2,8 @@
 
 use super::selection::Standing;
 use super::window::Sums;
+use a2d_run::config::TrainConfig;
+use a2d_system::display::End;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -31,6 +33,23 @@ pub struct Progress {
     pub window: Sums,
     /// Whether a limit was reached.
     pub finished: bool,
+}
+
+impl Progress {
+    /// Where the limits end the training, if an epoch has `epoch_updates` updates. Every epoch has the same number:
+    /// batches depend on the lengths of the pairs alone.
+    pub fn end(&self, train: &TrainConfig, epoch_updates: u64) -> End {
+        let begun = self.update.saturating_sub(self.position);
+        let epochs = Some(train.max_epoch as u64).filter(|&limit| limit > 0);
+        let by_epochs = epochs
+            .map(|last| begun + last.saturating_sub(self.epoch).saturating_mul(epoch_updates));
+        let by_updates = Some(train.max_update).filter(|&limit| limit > 0);
+        let update = by_epochs.into_iter().chain(by_updates).min();
+        let left = |update: u64| update.saturating_sub(begun).div_ceil(epoch_updates.max(1));
+        let epoch = update.map(|update| self.epoch + left(update));
+        let seconds = Some(train.time_limit_seconds).filter(|&limit| limit > 0.0);
+        End { update, epoch, seconds }
+    }
 }
 
 /// Formats as JSON.

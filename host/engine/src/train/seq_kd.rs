@@ -16,7 +16,7 @@ use a2d_run::partial::Partial;
 use a2d_run::prepared::Prepared;
 use a2d_score::tokenize::Tokenizer;
 use a2d_score::{Bleu, Chrf, Metric};
-use a2d_system::display::Display;
+use a2d_system::display::{Display, duration};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::make_folder;
 use a2d_system::signals;
@@ -123,7 +123,8 @@ impl Distilled<'_> {
             let (done, all) = (targets.done(), self.data.train.len());
             let rate = (done - first) as f64 / start.elapsed().as_secs_f64();
             let text = format!("teacher: translated {done} of {all} training sentences");
-            self.display.line(&format!("{text}, {rate:.0} a second"));
+            let eta = duration(((all - done) as f64 / rate) as u64);
+            self.display.line(&format!("{text}, {rate:.0} a second, eta {eta}"));
         }
         Ok(())
     }

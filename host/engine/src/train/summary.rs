@@ -1,14 +1,15 @@
 //! Summary of finished runs: test scores, sizes, speed and samples.
 
+use super::against::Against;
 use crate::backend::device::Chosen;
 use crate::backend::work::Work;
-use crate::translate::{SearchOptions, Translator, translate_lines};
+use crate::translate::{SearchOptions, Translated, Translation, Translator, translate_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::{Precision, RunConfig};
 use a2d_run::prepared::{Parallel, Prepared};
 use a2d_run::run_dir::RunDir;
-use a2d_score::tokenize::Tokenizer;
 use a2d_score::{Bleu, Quality, Score};
+use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::write_whole;
 use a2d_system::output::thousands;
@@ -27,6 +28,8 @@ pub struct Entry<'a> {
     pub label: &'a str,
     /// The run's folder.
     pub folder: PathBuf,
+    /// Whether it is the student trained alone, with which the runs after it are compared.
+    pub alone: bool,
 }
 
 /// A run's scores.
@@ -34,6 +37,8 @@ struct Scored {
     size: usize,
     quality: Quality,
     tokens_per_second: f64,
+    /// The comparison with the student trained alone, if there is one.
+    against: Option<Against>,
     lines: Vec<String>,
 }
 
@@ -49,6 +54,8 @@ pub struct Summary<'a> {
     pub run: &'a RunConfig,
     /// Configuration of the data.
     pub data: &'a Prepared,
+    /// Display for progress.
+    pub display: &'a Display,
     /// Whether to print JSON.
     pub json: bool,
     /// Output of the summary.
@@ -70,7 +77,7 @@ impl Work for Summary<'_> {
     type Output = ();
 
     fn go<B: Train>(self, b: &mut B) -> Result<()> {
-        let Self { entries, run, data, json, out } = self;
+        let Self { entries, run, data, display, json, out } = self;
         let (split, text) = match data.text("test")? {
             Some(text) => ("test", text),
             None => match data.text("valid")? {
@@ -79,53 +86,78 @@ impl Work for Summary<'_> {
             },
         };
         let options = SearchOptions::of(&run.train);
-        let scored = entries
-            .iter()
-            .map(|entry| score_run(b, entry, split, &text, &options, run.data.tokenizer()))
-            .collect::<Result<Vec<_>>>()?;
+        let bleu = Bleu { tokenizer: run.data.tokenizer(), ..Bleu::default() };
+        let scoring = Scoring { split, text, options, bleu, display };
+        let alone = entries.iter().position(|entry| entry.alone);
+        let mut scored: Vec<Scored> = Vec::new();
+        for entry in &entries {
+            let baseline = alone.and_then(|i| scored.get(i)).map(|scored| &scored.lines[..]);
+            scored.push(scoring.score(b, entry, baseline)?);
+        }
         let written = if json {
             list(&entries, &scored, split, out)
         } else {
             table(&entries, &scored, split, &options, out)
-                .and_then(|()| samples(&entries, &scored, &text, out))
+                .and_then(|()| samples(&entries, &scored, &scoring.text, out))
         };
         written.map_err(|e| Error::output("write", Path::new("the results"), &e))
     }
 }
 
-fn score_run<B: Train>(
-    b: &mut B,
-    entry: &Entry<'_>,
-    split: &str,
-    text: &Parallel,
-    options: &SearchOptions,
-    tokenizer: Tokenizer,
-) -> Result<Scored> {
-    let translator = Translator::open(b, &entry.folder)?;
-    let start = Instant::now();
-    let found = translate_lines(
-        b,
-        &translator.model,
-        &translator.vocab,
-        &text.source,
-        options,
-        &mut |_| signals::go_on(),
-    )?;
-    let seconds = start.elapsed().as_secs_f64();
-    let best = |line: Vec<crate::translate::Translation>| {
-        line.into_iter().next().map(|t| t.text).unwrap_or_default()
-    };
-    let lines: Vec<String> = found.lines.into_iter().map(best).collect();
-    let references = [text.target.clone()];
-    let bleu = Bleu { tokenizer, ..Bleu::default() };
-    let scored = Scored {
-        size: translator.size,
-        quality: Quality::of(&bleu, &lines, &references)?,
-        tokens_per_second: found.tokens as f64 / seconds,
-        lines,
-    };
-    save_scores(&entry.folder, split, &scored)?;
-    Ok(scored)
+/// What all runs are scored on, and how.
+struct Scoring<'a> {
+    split: &'static str,
+    text: Parallel,
+    options: SearchOptions,
+    bleu: Bleu,
+    display: &'a Display,
+}
+
+impl Scoring<'_> {
+    /// Scores a run, also against the translations of `baseline`, and saves the scores.
+    fn score<B: Train>(
+        &self,
+        b: &mut B,
+        entry: &Entry<'_>,
+        baseline: Option<&[String]>,
+    ) -> Result<Scored> {
+        let Self { text, bleu, .. } = self;
+        let translator = Translator::open(b, &entry.folder)?;
+        let start = Instant::now();
+        let found = self.translate(b, entry, &translator)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let best = |line: Vec<Translation>| line.into_iter().next().map(|t| t.text);
+        let lines: Vec<_> =
+            found.lines.into_iter().map(|line| best(line).unwrap_or_default()).collect();
+        let references = [text.target.clone()];
+        let against = baseline.map(|baseline| Against::of(bleu, &lines, baseline, &references));
+        let scored = Scored {
+            size: translator.size,
+            quality: Quality::of(bleu, &lines, &references)?,
+            tokens_per_second: found.tokens as f64 / seconds,
+            against: against.transpose()?,
+            lines,
+        };
+        save_scores(&entry.folder, self.split, &scored)?;
+        Ok(scored)
+    }
+
+    fn translate<B: Train>(
+        &self,
+        b: &mut B,
+        entry: &Entry<'_>,
+        translator: &Translator<B::Tensor>,
+    ) -> Result<Translated> {
+        let Self { split, text, options, display, .. } = self;
+        let what = format!("{}: scoring the {split} set", entry.label);
+        let mut count = display.count(&what, text.source.len());
+        let mut done = |lines| {
+            count.add(lines);
+            signals::go_on()
+        };
+        let Translator { model, vocab, .. } = translator;
+        translate_lines(b, model, vocab, &text.source, options, &mut done)
+    }
 }
 
 fn save_scores(folder: &Path, split: &str, scored: &Scored) -> Result<()> {
@@ -142,7 +174,9 @@ impl Scored {
             ("tokens_per_second", json!(self.tokens_per_second)),
             ("scores", json!([score(&self.quality.bleu), score(&self.quality.chrf)])),
         ];
-        entries.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
+        let against = self.against.as_ref().map(|against| ("against", against.json()));
+        let entries = entries.into_iter().chain(against);
+        entries.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 
@@ -190,7 +224,12 @@ fn table(
         )?;
     }
     let beam = options.search.beam;
-    writeln!(out, "({split} set, beam {beam}; {})", scored[0].quality.bleu.signature)
+    writeln!(out, "({split} set, beam {beam}; {})", scored[0].quality.bleu.signature)?;
+    for (entry, s) in entries.iter().zip(scored) {
+        let Some(against) = &s.against else { continue };
+        writeln!(out, "{} against the student alone: {}", entry.label, against.told())?;
+    }
+    Ok(())
 }
 
 fn samples(

@@ -36,7 +36,7 @@ mod stream {
 pub fn train<B: Train>(b: &mut B, job: &Job<'_>, display: &mut Display) -> Result<Progress> {
     let mut trainer = job.ranks.agree(Trainer::new(b, job))?;
     trainer.check_start(b)?;
-    display.begin(job.label, job.run.train.max_update);
+    display.begin(job.label, job.run.train.log_interval);
     let outcome = trainer.run(b, display);
     display.end();
     outcome?;
@@ -219,6 +219,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         let epoch = self.progress.epoch + 1;
         let batches = self.job.ranks.agree(self.batches(epoch, display))?;
         let updates: Vec<_> = batches.chunks(train.update_freq).collect();
+        display.expect(self.progress.end(train, updates.len() as u64));
         if self.progress.position == 0 {
             self.window = Window::from(Default::default());
         }
@@ -336,7 +337,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.look(b, display)?;
         let weights = learner::model_weights(b, &self.learner);
         let model = self.learner.plan.bind(weights).model;
-        let found = match validate::validate(b, &model, self.job, &self.objective)? {
+        let found = match validate::validate(b, &model, self.job, &self.objective, display)? {
             Ok(found) => found,
             Err(signal) => return self.stop(b, display, signal),
         };

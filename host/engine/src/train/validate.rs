@@ -8,6 +8,7 @@ use a2d_core::kd::{Counts, LossNorm, Objective, Terms};
 use a2d_data::batches;
 use a2d_run::model::Model;
 use a2d_score::{Bleu, Quality};
+use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use std::fmt;
@@ -57,6 +58,7 @@ pub(super) fn validate<B: Train>(
     model: &Model<B::Tensor>,
     job: &Job<'_>,
     objective: &Objective,
+    display: &Display,
 ) -> Result<Result<Validation, i32>> {
     let [signal, loss, nll, scored, bleu, chrf, judges] = job.ranks.found(|| {
         let [loss, nll] = losses(b, model, job, objective, usize::MAX)?;
@@ -64,7 +66,7 @@ pub(super) fn validate<B: Train>(
         if !loss.is_finite() {
             return Ok(unscored(0));
         }
-        Ok(match scores(b, model, job) {
+        Ok(match scores(b, model, job, display) {
             Err(Error::Interrupted(signal)) => unscored(signal),
             scores => scores?.map_or(unscored(0), |Scores { bleu, chrf, bleu_judges }| {
                 [0.0, loss, nll, 1.0, bleu, chrf, f64::from(u8::from(bleu_judges))]
@@ -114,7 +116,12 @@ fn losses<B: Train>(
     Ok(["loss", "nll"].map(|name| 1.0 / tokens.max(1) as f64 * sum.get(name)))
 }
 
-fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Result<Option<Scores>> {
+fn scores<B: Train>(
+    b: &mut B,
+    model: &Model<B::Tensor>,
+    job: &Job<'_>,
+    display: &Display,
+) -> Result<Option<Scores>> {
     let Some(mut text) = job.data.text("valid")? else { return Ok(None) };
     let train = &job.run.train;
     if train.valid_bleu_sentences > 0 {
@@ -122,9 +129,13 @@ fn scores<B: Train>(b: &mut B, model: &Model<B::Tensor>, job: &Job<'_>) -> Resul
         text.target.truncate(train.valid_bleu_sentences);
     }
     let options = SearchOptions::of(train);
-    let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut |_| {
+    let mut count = display.count("validating", text.source.len());
+    let mut done = |lines| {
+        count.add(lines);
         signals::go_on()
-    })?;
+    };
+    let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut done)?;
+    drop(count);
     let hypotheses: Vec<String> =
         found.lines.into_iter().map(|mut line| line.swap_remove(0).text).collect();
     let bleu = Bleu { tokenizer: job.run.data.tokenizer(), ..Bleu::default() };

@@ -1,0 +1,85 @@
+//! Progress of a known number of lines: a bar on a terminal, plain lines elsewhere.
+
+use super::layout::Line;
+use super::time::duration;
+use super::{Display, Form, line_bar, width};
+use crate::output::thousands;
+use indicatif::ProgressBar;
+use std::time::{Duration, Instant};
+
+/// Time of the first plain line ...
+const FIRST: Duration = Duration::from_secs(2);
+/// ... and longest time between two. It doubles with every line until then.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The lines that are done, displayed until dropped.
+#[derive(Debug)]
+pub struct Count<'a> {
+    display: &'a Display,
+    what: String,
+    done: usize,
+    all: usize,
+    since: Instant,
+    /// Elapsed time at which the next plain line is printed.
+    next: Duration,
+    bar: Option<ProgressBar>,
+    /// The message of the stage's bar, which the count replaces for its time.
+    covered: Option<String>,
+}
+
+impl Display {
+    /// Counts `all` lines; `what` says what is done with them. The bar of a stage shows the count while there is one.
+    pub fn count(&self, what: &str, all: usize) -> Count<'_> {
+        let stage = self.stage.as_ref();
+        let what = stage.map_or(what.to_owned(), |stage| format!("{}: {what}", stage.label));
+        let shared = stage.and_then(|stage| stage.bar.clone());
+        let covered = shared.as_ref().map(ProgressBar::message);
+        let bar = shared.or_else(|| (self.form == Form::Bar).then(line_bar));
+        let since = Instant::now();
+        let count = Count { display: self, what, done: 0, all, since, next: FIRST, bar, covered };
+        count.draw();
+        count
+    }
+}
+
+impl Count<'_> {
+    /// Adds lines that are done.
+    pub fn add(&mut self, lines: usize) {
+        self.done += lines;
+        self.draw();
+        let elapsed = self.since.elapsed();
+        if self.bar.is_none() && elapsed >= self.next && self.done < self.all {
+            self.display.line(&self.line().whole());
+            self.next = elapsed + elapsed.min(LONGEST);
+        }
+    }
+
+    fn draw(&self) {
+        self.bar.iter().for_each(|bar| bar.set_message(self.line().fitted(width())));
+    }
+
+    fn line(&self) -> Line {
+        let &Self { done, all, .. } = self;
+        let rate = done as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        let left = all.saturating_sub(done) as f64 / rate;
+        let known = |text: String| Some(text).filter(|_| done > 0).into_iter().collect();
+        Line {
+            label: self.what.clone(),
+            position: format!("{done}/{all} lines"),
+            share: Some(done as f64 / all.max(1) as f64),
+            first: known(format!("eta {}", duration(left as u64))),
+            rest: known(format!("{} lines/s", thousands(rate.round() as usize))),
+        }
+    }
+}
+
+impl Drop for Count<'_> {
+    /// Gives the bar back to the stage, or clears it.
+    fn drop(&mut self) {
+        match (&self.bar, self.covered.take()) {
+            (Some(bar), Some(message)) => bar.set_message(message),
+            (Some(bar), None) => bar.finish_and_clear(),
+            (None, _) => {}
+        }
+    }
+}

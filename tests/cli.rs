@@ -28,6 +28,8 @@ mod launcher;
 mod names;
 #[path = "cli/options.rs"]
 mod options;
+#[path = "cli/progress.rs"]
+mod progress;
 #[path = "cli/resume.rs"]
 mod resume;
 #[path = "cli/selection.rs"]

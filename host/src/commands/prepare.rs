@@ -87,9 +87,11 @@ pub fn ensure(
     };
     // What another process has made meanwhile is looked at once this one is alone.
     if to_be_made()? && place.hold(folder, begun).and_then(|()| to_be_made())? {
-        let mut report: Box<dyn Write> =
-            if quiet { Box::new(std::io::sink()) } else { Box::new(output::stderr()) };
-        prepare::run(&request, &mut report)?;
+        let report = prepare::run(&request, &mut std::io::sink())?;
+        for line in report.summary(&request).iter().filter(|_| !quiet) {
+            // As the display's lines: errors are ignored.
+            let _ = writeln!(output::stderr(), "{line}");
+        }
     }
     Prepared::open(&data)
 }

@@ -65,7 +65,7 @@ pub(super) fn encode(
     request: &PrepareRequest,
     encoders: &Encoders<'_>,
 ) -> Result<Encoded> {
-    let clean = request.cleans(text);
+    let clean = request.cleans(text.name);
     let files = text.paths.each_ref().map(|path| path.display().to_string());
     let mut out = Encoded {
         corpus: Writer::create(&request.out.join(text.name).with_extension("bin"), vocab)?,

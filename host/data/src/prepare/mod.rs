@@ -11,6 +11,7 @@ mod pairs;
 mod report;
 mod runs;
 mod script;
+mod summary;
 mod survey;
 
 pub use check::Check;
@@ -46,6 +47,8 @@ const SYMBOL_SHARE: usize = 4;
 
 /// The name of the report in a prepared folder.
 const REPORT: &str = "report.json";
+/// The name of the report as text.
+const FINDINGS: &str = "findings.txt";
 
 /// The settings of a preparation.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,12 +117,12 @@ impl PrepareRequest {
     }
 
     /// Whether pairs with flaws are excluded from a text. Validation and test texts are never cleaned.
-    fn cleans(&self, text: &SplitText) -> bool {
-        self.clean && text.name == "train"
+    fn cleans(&self, split: &str) -> bool {
+        self.clean && split == "train"
     }
 }
 
-/// Prepares the data and prints a summary of the findings to `report`.
+/// Prepares the data and prints the findings to `report`. `findings.txt` in the folder has them too.
 ///
 /// # Errors
 ///
@@ -173,6 +176,7 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
         found.check(percent, request, &saved)?;
     }
     clear(&request.out)?;
+    write_whole(&request.out.join(FINDINGS), |out| found.tell(request, out))?;
     vocab.save(&request.out.join("tokenizer.json"))?;
     encoded.into_iter().try_for_each(Encoded::finish)?;
     write_manifest(request, inputs, &found)?;

@@ -172,7 +172,7 @@ impl Split {
     }
 
     /// The description of a check in the text report.
-    fn says(&self, check: Check, max_length: usize) -> String {
+    pub(super) fn says(&self, check: Check, max_length: usize) -> String {
         match check {
             Check::Unreadable => "not UTF-8, or over 1 MiB".into(),
             Check::Empty => "a side is empty".into(),

@@ -1,5 +1,7 @@
 //! Watches a running job through its folder.
 
+mod limits;
+
 use super::{History, LogLine, number};
 use a2d_core::kd;
 use a2d_run::checkpoint::{Reached, reached};
@@ -8,6 +10,7 @@ use a2d_run::run_dir::RunDir;
 use a2d_system::display::duration;
 use a2d_system::error::{Error, Result};
 use a2d_system::output::{one_line, printable};
+use limits::{Limit, Limits};
 use serde_json::{Value, json};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
@@ -150,32 +153,16 @@ impl Watched {
         self.itself && self.finished()
     }
 
-    /// The limits of updates and epochs.
-    fn limits(&self) -> (Option<u64>, Option<u64>) {
-        let train = self.train.as_ref();
-        let update = train.map(|train| train.max_update).filter(|&limit| limit > 0);
-        let epoch = train.map(|train| train.max_epoch as u64).filter(|&limit| limit > 0);
-        (update, epoch)
+    fn limits(&self) -> Limits {
+        self.train.as_ref().map_or(Limits::default(), Limits::of)
     }
 
-    /// Estimated seconds to the first limit, at the speed so far, without validations.
-    fn eta(&self) -> Option<f64> {
-        let done = self.history.update();
-        if done == 0 || self.finished() || self.stopped.is_some() {
+    /// The limit that ends the training and the estimated seconds to it, at the speed so far, without validations.
+    fn eta(&self) -> Option<(Limit, f64)> {
+        if self.finished() || self.stopped.is_some() {
             return None;
         }
-        let (update, epoch) = self.limits();
-        let updates =
-            [update, epoch.and_then(|epochs| Some(self.epoch_updates()?.saturating_mul(epochs)))];
-        let left = updates.into_iter().flatten().min()?.saturating_sub(done);
-        Some(self.history.seconds() * left as f64 / done as f64)
-    }
-
-    /// Updates per epoch, known after the first validation.
-    fn epoch_updates(&self) -> Option<u64> {
-        let first = self.history.validations.first()?;
-        let updates = number(first, "update")? / number(first, "epoch")?.max(1.0);
-        Some(updates.ceil() as u64)
+        self.limits().first(&self.history)
     }
 
     fn terms(&self) -> Vec<(&'static str, f64)> {
@@ -194,7 +181,7 @@ impl Watched {
     }
 
     fn json(&self) -> Value {
-        let best = self.history.best();
+        let (best, eta) = (self.history.best(), self.eta());
         json!({
             "run": self.label,
             "update": self.history.update(),
@@ -206,7 +193,8 @@ impl Watched {
             "best_bleu": best.map(|(bleu, _)| bleu),
             "best_update": best.map(|(_, update)| update),
             "seconds": self.history.seconds(),
-            "eta_seconds": self.eta(),
+            "eta_seconds": eta.map(|(_, seconds)| seconds),
+            "eta_limit": eta.map(|(limit, _)| limit.key()),
             "finished": self.finished(),
             "stopped": self.stopped,
         })
@@ -238,16 +226,20 @@ impl Watched {
 
     fn head(&self) -> String {
         let of = |limit: Option<u64>| limit.map_or(String::new(), |limit| format!("/{limit}"));
-        let (update, epoch) = self.limits();
+        let limits = self.limits();
+        let update = limits.last_update(&self.history).map(|(_, update)| update);
+        let Limits { epoch, seconds, .. } = limits;
         let (at, in_epoch) = (self.history.update(), self.history.epoch());
         let place = format!("update {at}{}  epoch {in_epoch}{}", of(update), of(epoch));
         let end = match (self.finished(), self.eta()) {
             (true, _) => "  finished".to_owned(),
-            (false, Some(eta)) => format!("  eta {}", duration(eta as u64)),
+            (false, Some((limit, eta))) => format!("  eta {} ({limit})", duration(eta as u64)),
             (false, None) if self.stopped.is_some() => "  stopped".to_owned(),
             (false, None) => String::new(),
         };
-        format!("{}  {place}  {}{end}", self.label, duration(self.history.seconds() as u64))
+        let limit = seconds.map_or(String::new(), |limit| format!("/{}", duration(limit as u64)));
+        let time = duration(self.history.seconds() as u64);
+        format!("{}  {place}  {time}{limit}{end}", self.label)
     }
 
     fn speed(&self) -> String {

@@ -294,7 +294,7 @@ fn watching_ends_with_the_run() {
     desk.write("full/log.jsonl", half + "{\"upda");
     let lock = RunDir::at(&desk.path("full")).lock().unwrap();
     let once = desk.host("watch full --once").well();
-    assert!(once.contains(" eta ") && !once.contains("finished"), "{once}");
+    assert!(once.contains(" (last update)\n") && !once.contains("finished"), "{once}");
 
     #[cfg(unix)]
     {
@@ -312,6 +312,44 @@ fn watching_ends_with_the_run() {
     assert!(told.lines().count() >= 2 && told.trim_end().contains("update 24/24"), "{told}");
     drop(lock);
     desk.refused("watch data --once", 2, &["data is no run"]);
+}
+
+/// The limit that is reached first ends a run, and is named.
+#[test]
+fn watching_knows_what_ends_a_run() {
+    let desk = Desk::with_run();
+    fs::create_dir(desk.path("run")).unwrap();
+    let lock = RunDir::at(&desk.path("run")).lock().unwrap();
+    let config = desk.read("full/config.toml");
+    let window = |update: u64, epoch: u64| {
+        json!({"update": update, "epoch": epoch, "loss": 2.0, "seconds": update}).to_string() + "\n"
+    };
+    let first: String = (1..=30).map(|update| window(update * 10, 1)).collect();
+    let second = format!("{first}{}", window(410, 2));
+    for (limits, log, head) in [
+        ([600, 0, 0], &first, "update 300/600  epoch 1  5m00s  eta 5m00s (last update)"),
+        ([0, 3, 0], &first, "update 300  epoch 1/3  5m00s"),
+        ([0, 3, 0], &second, "update 410/900  epoch 2/3  6m50s  eta 8m10s (last epoch)"),
+        ([600, 3, 0], &second, "update 410/600  epoch 2/3  6m50s  eta 3m10s (last update)"),
+        ([0, 3, 500], &second, "update 410/900  epoch 2/3  6m50s/8m20s  eta 1m30s (time limit)"),
+        ([0, 0, 500], &first, "update 300  epoch 1  5m00s/8m20s  eta 3m20s (time limit)"),
+    ] {
+        let keys = ["max_update", "max_epoch", "time_limit_seconds"];
+        let line = |line: &str| match keys.iter().position(|key| line.starts_with(key)) {
+            Some(2) => format!("{} = {}.0\n", keys[2], limits[2]),
+            Some(i) => format!("{} = {}\n", keys[i], limits[i]),
+            None => format!("{line}\n"),
+        };
+        desk.write("run/config.toml", config.lines().map(line).collect::<String>());
+        desk.write("run/log.jsonl", log);
+        let once = desk.host("watch run --once").well();
+        assert_eq!(once.lines().next().unwrap(), format!("run  {head}"));
+    }
+    let state = desk.host("watch run --once --json").well();
+    let state: Value = serde_json::from_str(&state).unwrap();
+    let eta = (&state["eta_limit"], &state["eta_seconds"]);
+    assert_eq!(eta, (&json!("time_limit_seconds"), &json!(200.0)));
+    drop(lock);
 }
 
 /// Watches a run that ends unfinished, and calls `act` after the first line of output.
@@ -466,22 +504,75 @@ for (const list of document.querySelectorAll('select'))
 for (const node of document.querySelectorAll('canvas, svg'))
   for (const key of ['ArrowRight', 'ArrowDown', 'Enter', 'Escape'])
     node.dispatchEvent(new KeyboardEvent('keydown', { key }));
+document.body.dataset.small = [...document.querySelectorAll('nav a')]
+  .filter((node) => node.getBoundingClientRect().height < 40).map((node) => node.textContent).join();
 document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth;
 document.body.dataset.touched = document.querySelectorAll('button').length;
 </script>";
 
-#[test]
-fn a_browser_draws_it() {
-    let Some(browser) = browser() else {
+/// The browser, or a note that there is none.
+fn some_browser() -> Option<PathBuf> {
+    let found = browser();
+    if found.is_none() {
         assert!(std::env::var_os("A2D_TEST_BROWSER").is_none(), "there is no chromium");
         skipped("there is no chromium");
-        return;
+    }
+    found
+}
+
+/// Scores as training writes them.
+fn scores(bleu: f64, against: Value) -> String {
+    let list = json!([{"name": "BLEU", "score": bleu, "signature": "s"}]);
+    json!({"split": "test", "parameters": 1, "tokens_per_second": 1.0, "scores": list, "against": against})
+        .to_string()
+}
+
+/// Whether the student is better than the one trained alone is said in words, with the significance that is known.
+#[test]
+fn a_page_says_what_distillation_was_worth() {
+    let Some(browser) = some_browser() else { return };
+    let desk = Desk::with_run();
+    let drawn = |own: f64, alone: f64, against: Value| {
+        desk.write("full/scores.json", scores(own, against));
+        desk.write("full/alone/scores.json", scores(alone, Value::Null));
+        desk.write("full/teacher/scores.json", scores(30.0, Value::Null));
+        desk.host("report full --out page.html").well();
+        let dom = drawn(&desk, &browser, "page.html", "500,812");
+        let (_, rest) = dom.split_once("<p class=\"headline ").expect("a headline");
+        rest.split_once("</p>").unwrap().0.replace("<b>", "").replace("</b>", "")
     };
+    let lost = "lost\">The student lost to the one trained alone. 20.00 BLEU by distillation, 21.50 alone (−1.50).";
+    let teacher = "The teacher has 30.00";
+    let p = |p: f64| json!({"run": "alone", "p_value": p});
+    assert_eq!(
+        drawn(20.0, 21.5, p(0.0123)),
+        format!("{lost} Paired bootstrap: p = 0.012, significant at 5 %. {teacher}.")
+    );
+    assert_eq!(
+        drawn(20.0, 21.5, p(0.31)),
+        format!("{lost} Paired bootstrap: p = 0.310, not significant at 5 %. {teacher}.")
+    );
+    assert!(drawn(20.0, 21.5, Value::Null).contains("The significance was not tested."));
+    let won = "won\">Distillation helped. 25.00 BLEU by distillation, 20.00 alone (+5.00).";
+    let told = drawn(25.0, 20.0, p(0.0001));
+    assert!(told.starts_with(won) && told.contains("p &lt; 0.001, significant"), "{told}");
+    assert!(told.ends_with("The teacher has 30.00: 50 % of the gap is closed."), "{told}");
+    let told = drawn(31.0, 30.5, p(0.4));
+    assert!(told.ends_with("The teacher has 30.00, no more than the student alone."), "{told}");
+}
+
+#[test]
+fn a_browser_draws_it() {
+    let Some(browser) = some_browser() else { return };
     let desk = Desk::with_run();
     desk.write(
         "full/alignment.jsonl",
         (1..=5).map(|i| alignment(6 * i, 0.3 * i as f64)).collect::<String>(),
     );
+    // Three updates of the baseline.
+    let log = desk.read("full/alone/log.jsonl");
+    let few: String = log.lines().take(3).map(|line| format!("{line}\n")).collect();
+    desk.write("full/alone/log.jsonl", few);
     copy(&desk.path("full"), &desk.path("second"));
     fs::remove_file(desk.path("second/log.jsonl")).unwrap();
     fs::remove_file(desk.path("second/best.safetensors")).unwrap();
@@ -505,6 +596,20 @@ fn a_browser_draws_it() {
                 !marks.contains(r#"data-touched="0""#) && marks.contains("data-touched"),
                 "{marks}"
             );
+            // What scrolls says so, to the keyboard too; a few points are no curve; failures are folded.
+            let parts = [
+                r#"role="region" aria-label="Table of results""#,
+                r#"role="region" aria-label="Table of settings""#,
+                r#"<text class="value""#,
+                "<details",
+            ];
+            for part in parts {
+                assert!(dom.contains(part), "{page} at {size} has no {part}");
+            }
+            if size.starts_with("500") {
+                assert!(dom.contains(r#"class="edge right more""#), "{page} does not scroll");
+                assert!(marks.contains(r#"data-small="""#), "small to touch: {marks}");
+            }
             for id in
                 ["results", "curves", "alignment", "attention", "translations", "again", "settings"]
             {

@@ -38,10 +38,27 @@ const tabs = (label, names, on) => {
   const all = names.map((name, i) => button(name, { "aria-pressed": i === 0, onclick: () => press(i) }));
   return el("div", { class: "tabs", role: "group", "aria-label": label }, all);
 };
+// A frame around `box`, whose edges are shaded where the box has more to show. With a `label` the keyboard can scroll it.
+const scroller = (label, box, attributes) => {
+  const edges = ["left", "right", "up", "down"].map((side) => el("i", { class: `edge ${side}`, "aria-hidden": "true" }));
+  if (label) fill(box, { role: "region", "aria-label": label }, []);
+  const look = () => {
+    const [across, along] = [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight];
+    const more = [box.scrollLeft, across - box.scrollLeft, box.scrollTop, along - box.scrollTop];
+    edges.forEach((edge, i) => edge.classList.toggle("more", more[i] > 1));
+    if (label && Math.max(across, along) > 1) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  };
+  box.addEventListener("scroll", look, { passive: true });
+  const sizes = new ResizeObserver(look);
+  [box, ...box.children].forEach((node) => sizes.observe(node));
+  painters.push(look);
+  return el("div", { ...attributes, class: `scroller ${attributes?.class ?? ""}` }, box, edges);
+};
 const section = (id, title, ...children) => {
   const node = el("section", { id, class: id }, el("h2", {}, title), ...children);
   page.append(node);
-  nav.append(el("a", { href: "#" + id }, title));
+  links.append(el("a", { href: "#" + id }, title));
   return node;
 };
 
@@ -63,6 +80,7 @@ const duration = (s) => {
   if (h) return `${h} h${part(m, "min")}`;
   return m ? `${m} min${part(Math.floor(s % 60), "s")}` : `${s < 10 ? +s.toFixed(1) : Math.round(s)} s`;
 };
+const difference = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(2);
 const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toPrecision(2);
 const head = (i, heads) => (heads ? `L${Math.floor(i / heads) + 1}H${(i % heads) + 1}` : `map ${i + 1}`);
 const colour = (run) => `var(--c${run % 8})`;
@@ -185,6 +203,23 @@ const nearest = (xs, x) => {
   return best;
 };
 
+// So few points are no curve: they are drawn as points with their values, without a line between them.
+const FEW = 3;
+const sparse = (line) => line.xs.length <= FEW;
+// The values beside the points of `lines`. Values that would cover each other move apart.
+const values = (lines, atX, atY, box) => {
+  const all = lines.flatMap((line) => line.xs.map((x, i) => ({ x: atX(x), y: atY(line.ys[i]) + 4, text: short(line.ys[i]) })));
+  all.sort((a, b) => a.y - b.y);
+  // Downwards from the highest, then upwards from the axis.
+  const apart = (list, way, end) => list.forEach((one, i) => {
+    const near = list.slice(0, i).filter((other) => Math.abs(other.x - one.x) < 46).map((other) => way * other.y + 12);
+    one.y = way * Math.max(way * one.y, way * end, ...near);
+  });
+  apart(all, 1, box.top);
+  apart(all.reverse(), -1, box.bottom - 2);
+  return svg("g", {}, all.map(({ x, y, text }) => svg("text", { class: "value", x: x + 8, y }, text)));
+};
+
 // `lines`: { name, colour, key, points: () => [xs, ys] }; a key can be hidden.
 const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis }, lines) => {
   const tall = () => (innerWidth > 620 ? height || 190 : height ? 220 : 150);
@@ -194,7 +229,6 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
   let view = null;
   const draw = () => {
     const [w, h] = [drawing.clientWidth || 320, tall()];
-    const box = { left: 48, right: w - 10, top: 10, bottom: h - 24 };
     const shown = lines.filter((line) => !hidden.has(line.key)).map((line) => {
       const [xs, ys] = line.points();
       const kept = xs.map((_, i) => i).filter((i) => given(xs[i]) && given(ys[i]));
@@ -207,6 +241,10 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
       const pad = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
       [low, high] = [low >= 0 ? Math.max(0, low - pad) : low - pad, high + pad];
     } else if (low === high) [low, high] = [low / 2, high * 2];
+    const marksY = shown.length ? (log ? logTicks(low, high) : ticks(low, high, 5)) : [];
+    const longest = Math.max(0, ...marksY.map((y) => short(y).length));
+    const beside = Math.max(0, ...shown.filter(sparse).flatMap((line) => line.ys.map((y) => 7 * short(y).length + 6)));
+    const box = { left: Math.max(48, 7 * longest + 10), right: w - 10 - beside, top: 10, bottom: h - 24 };
     const xs = shown.flatMap((line) => line.xs);
     let [first, last] = [Math.min(...xs), Math.max(...xs)];
     if (first === last) [first, last] = [first - 1, last + 1];
@@ -223,7 +261,7 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
       drawing.append(svg("text", { x: w / 2, y: h / 2, "text-anchor": "middle" }, "nothing to show"));
       return;
     }
-    for (const y of log ? logTicks(low, high) : ticks(low, high, 5)) {
+    for (const y of marksY) {
       drawing.append(
         svg("line", { class: "grid", x1: box.left, x2: box.right, y1: atY(y), y2: atY(y) }),
         svg("text", { x: box.left - 6, y: atY(y) + 4, "text-anchor": "end" }, short(y)));
@@ -235,16 +273,19 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
     drawing.append(svg("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
     for (const line of shown) {
       const d = line.xs.map((x, i) => `${i ? "L" : "M"}${atX(x).toFixed(1)} ${atY(line.ys[i]).toFixed(1)}`).join("");
-      drawing.append(svg("path", { d, fill: "none", style: `stroke:${line.colour}`, "stroke-width": 1.8, "stroke-linejoin": "round", "stroke-dasharray": line.dash }));
-      if (marks || line.xs.length === 1)
+      if (!sparse(line)) drawing.append(svg("path", { d, fill: "none", style: `stroke:${line.colour}`, "stroke-width": 1.8, "stroke-linejoin": "round", "stroke-dasharray": line.dash }));
+      if (marks || sparse(line))
         line.xs.forEach((x, i) => drawing.append(
-          svg("circle", { cx: atX(x), cy: atY(line.ys[i]), r: 2.6, style: `fill:${line.colour}` })));
+          svg("circle", { cx: atX(x), cy: atY(line.ys[i]), r: sparse(line) ? 4 : 2.6, style: `fill:${line.colour}` })));
     }
+    drawing.append(values(shown.filter(sparse), atX, atY, box));
     const hair = svg("line", { class: "cross", y1: box.top, y2: box.bottom, visibility: "hidden" });
     const spots = svg("g");
     drawing.append(hair, spots);
     view = { shown, box, first, last, atX, atY, hair, spots, w };
-    const ends = shown.map((line) => `${line.name} ends at ${short(line.ys[line.ys.length - 1])}`);
+    const ends = shown.map((line) => (sparse(line)
+      ? `${line.name}: ${line.ys.map(short).join(", ")}`
+      : `${line.name} ends at ${short(line.ys[line.ys.length - 1])}`));
     drawing.setAttribute("aria-label", `${title}: ${ends.join(", ")}`);
   };
   const point = (x) => {

@@ -121,13 +121,13 @@ const alignment = () => {
     el("p", { class: "soft" }, "Every attention head of the teacher (rows) is learned as a mixture of all heads of the student (columns). Blue weights subtract, orange ones add; equal colours are equal weights in all epochs."),
     el("div", { class: "controls" }, aligned.length > 1 ? pick.node : null, time, scale("weight", "− largest", "+ largest")),
     el("div", { class: "maps" }, KINDS.map(([, title], k) => el("div", { class: "card map" },
-      el("h3", {}, title, k < 2 ? " self-attention" : "-attention"), el("div", { class: "box" }, canvases[k])))),
+      el("h3", {}, title, k < 2 ? " self-attention" : "-attention"), scroller(null, el("div", { class: "box" }, canvases[k]))))),
     el("h3", { style: "margin-top:26px" }, "How each teacher head is composed, and how peaked that is"),
     el("p", { class: "soft small" }, "Each bar is the sum of the weights' sizes of one teacher head. Its spread is their entropy over that of equal weights: 0 where one student head is all, 1 where all count alike."),
     el("div", { class: "controls" },
       tabs("Attention", KINDS.map(([, title]) => title), (i) => { kind = i; composition(); }),
       el("label", {}, order, "most peaked first")),
-    el("div", { class: "card" }, list),
+    el("div", { class: "card" }, scroller("Composition of the teacher's heads", list)),
     el("div", { style: "height:14px" }), course);
   placed = true;
   choose(0);
@@ -219,7 +219,7 @@ const attention = () => {
       grid.lastChild.append(node);
     }
     const cut = view.cut ? el("span", { class: "note" }, " (cut)") : null;
-    return { role, show, draw, node: el("div", { class: "card map" }, el("h3", {}, title, cut), name, el("div", { class: "box" }, canvas), grid) };
+    return { role, show, draw, node: el("div", { class: "card map" }, el("h3", {}, title, cut), name, scroller(null, el("div", { class: "box" }, canvas)), scroller(null, grid)) };
   };
   const build = () => {
     const shown = views();

@@ -3,7 +3,7 @@
 // The top of the page.
 
 const languages = asked.map((run) => run.facts.languages).find((pair) => pair?.[0]);
-const nav = el("nav", { "aria-label": "Sections" });
+const links = el("div", { class: "links" });
 page.append(
   el("h1", {}, document.title),
   el("div", { class: "soft" }, [
@@ -11,7 +11,7 @@ page.append(
     asked.length === 1 ? kindOf(asked[0]) : `${asked.length} runs`,
     data.program,
   ].filter(given).join(" · ")),
-  nav);
+  el("nav", { "aria-label": "Sections" }, scroller(null, links)));
 
 // The baseline of a run: the same student without a teacher, trained with the run or named on the command line.
 const baseline = (run) => {
@@ -19,15 +19,37 @@ const baseline = (run) => {
   const own = ({ settings }) => JSON.stringify((settings || []).filter(([key]) => /^(model|train)\./.test(key)));
   return beside ?? asked.find((other) => other !== run && other.facts.method === "none" && own(other) === own(run));
 };
-for (const run of asked) {
-  const [low, mine, high] = [baseline(run), run, runs[run.teacher]].map((one) => (one ? bleu(one) : null));
-  if (![low, mine, high].every(given) || high <= low) continue;
+
+// What distillation gained or lost: first of all against the student that was trained alone.
+
+const tested = (run, alone) => {
+  const against = alone.role === "alone" ? run.scores?.against : null;
+  if (!given(against)) return "The significance was not tested.";
+  if (!given(against.p_value)) return "No line differs.";
+  const p = against.p_value < 0.001 ? "p < 0.001" : `p = ${against.p_value.toFixed(3)}`;
+  return `Paired bootstrap: ${p}, ${against.p_value < 0.05 ? "significant" : "not significant"} at 5 %.`;
+};
+const verdict = (run, alone) => {
+  const byTest = [run, alone].every((one) => given(bleu(one)));
+  const [unit, value] = byTest ? ["BLEU", bleu] : ["BLEU on the validation set", (one) => one.facts.best_bleu];
+  const [mine, low] = [value(run), value(alone)];
+  if (![mine, low].every(given)) return null;
+  const [gain, name] = [+(mine - low).toFixed(2), asked.length > 1 ? `${run.label}: ` : ""];
+  const sizes = `${mine.toFixed(2)} ${unit} by distillation, ${low.toFixed(2)} alone (${difference(gain)}).`;
+  const says = gain < 0
+    ? ["lost", "The student lost to the one trained alone."]
+    : gain > 0 ? ["won", "Distillation helped."] : ["lost", "Distillation changed nothing."];
+  const high = run.teacher === null ? null : value(runs[run.teacher]);
   const share = Math.round(((mine - low) / (high - low)) * 100);
-  const name = asked.length > 1 ? `${run.label}: ` : "";
-  page.append(el("p", { class: "headline" },
-    `${name}${mine.toFixed(1)} BLEU by distillation, ${low.toFixed(1)} alone, ${high.toFixed(1)} the teacher: `,
-    el("b", {}, share >= 0 ? `${share} % of the gap is closed` : "the gap has grown"), "."));
-}
+  const teacher = !given(high) ? "" : high <= low
+    ? ` The teacher has ${high.toFixed(2)}, no more than the student alone.`
+    : ` The teacher has ${high.toFixed(2)}${gain > 0 ? `: ${share} % of the gap is closed` : ""}.`;
+  return el("p", { class: `headline ${says[0]}` }, name, el("b", {}, says[1]), ` ${sizes} `, byTest ? tested(run, alone) : "", teacher);
+};
+asked.map((run) => [run, baseline(run)]).filter(([, alone]) => alone).forEach(([run, alone]) => {
+  const found = verdict(run, alone);
+  if (found) page.append(found);
+});
 const missing = new Map();
 runs.forEach((run) => run.notes.forEach((note) => missing.set(note, [...(missing.get(note) ?? []), run.label])));
 if (missing.size) {
@@ -93,7 +115,7 @@ const results = () => {
   }).filter(given);
   const signature = runs.map((run) => run.scores?.list.find((entry) => entry.name === "BLEU")?.signature).find(given);
   section("results", "Results",
-    el("div", { class: "card box" }, el("table", {}, el("thead", {}, el("tr", {}, heads)), rows)),
+    scroller("Table of results", el("div", { class: "box" }, el("table", {}, el("thead", {}, el("tr", {}, heads)), rows)), { class: "card" }),
     seeds.length ? el("ul", {}, seeds) : null,
     signature ? el("p", { class: "soft small" }, el("code", {}, signature)) : null);
 };
@@ -168,25 +190,36 @@ const marked = (text, reference) => {
     return [tight ? "" : " ", tag ? el(tag, {}, joined(list)) : joined(list)];
   });
 };
+// Below this BLEU a sentence's translation has failed.
+const FAILED = 15;
 const translations = () => {
   const samples = data.samples || [];
   if (!samples.some((sample) => sample.translations.length)) return;
   const line = (who, note, said, extra) => [
     el("div", { class: `who ${extra}` }, who), el("div", { class: `score ${extra}` }, note), el("div", { class: `said ${extra}` }, said)];
+  const failed = (one, sample) => given(one.bleu) && one.bleu < FAILED && one.text !== sample.reference;
+  const folded = samples.filter((sample) => sample.translations.every((one) => failed(one, sample)));
   const cards = samples.map((sample) => {
     const order = sample.translations.map((one, i) => [one, i]).sort(([a, i], [b, k]) => (b.bleu ?? 0) - (a.bleu ?? 0) || i - k);
-    return el("div", { class: "card sample" },
+    const lost = folded.includes(sample);
+    const lines = [
       line("source", `line ${sample.number}`, sample.source, "source"),
       given(sample.reference) ? line("reference", "", sample.reference, "given") : null,
       order.map(([one]) => {
         const same = one.text === sample.reference;
+        const said = given(sample.reference) && !same ? marked(one.text, sample.reference) : one.text;
         return line([dot(one.run), runs[one.run].label], given(one.bleu) ? (same ? "same" : fixed(one.bleu, 0)) : "",
-          given(sample.reference) && !same ? marked(one.text, sample.reference) : one.text, "");
-      }));
+          failed(one, sample) && !lost ? el("details", {}, el("summary", {}, one.text || "(nothing)"), said) : said, "");
+      })];
+    if (!lost) return el("div", { class: "card sample" }, lines);
+    return el("details", { class: "card" },
+      el("summary", {}, sample.source, el("span", { class: "note" }, ` line ${sample.number}, BLEU ${fixed(order[0][0].bleu, 0)} at best`)),
+      el("div", { class: "sample" }, lines));
   });
   section("translations", "Translations",
     el("p", { class: "soft" }, `From ${data.text}, beam ${data.beam}; the best of each model. Against the reference, `,
-      el("ins", {}, "these words"), " are other or more, ", el("del", {}, "these"), " are missing; the number is the sentence's BLEU."),
+      el("ins", {}, "these words"), " are other or more, ", el("del", {}, "these"), " are missing; the number is the sentence's BLEU.",
+      ` Translations below ${FAILED} are folded`, folded.length ? `: no model reaches that for ${folded.length} of these ${samples.length} sentences.` : "."),
     el("div", { class: "samples" }, cards));
 };
 
@@ -199,7 +232,7 @@ const again = () => {
   const machine = ({ machine: m }) => m && [m.cpu, given(m.cores) ? `${m.cores} cores` : null,
     m.memory_bytes ? `${(m.memory_bytes / 2 ** 30).toFixed(1)} GiB` : null, m.os].filter(given).join(", ");
   const start = (one, i, all) => [
-    all.length > 1 ? el("h3", {}, i ? `Start ${i + 1}, from update ${whole(one.from_update)}` : "First start") : null,
+    all.length > 1 ? el("h4", {}, i ? `Start ${i + 1}, from update ${whole(one.from_update)}` : "First start") : null,
     one.shell ? el("pre", {}, one.shell) : null,
     facts([["time", one.time], ["program", one.program && `${one.program}${one.commit ? ` (${one.commit})` : ""}`],
       ["machine", machine(one)], ["device", [one.device, one.precision, given(one.threads) ? `${one.threads} threads` : null].filter(given).join(", ")],
@@ -228,9 +261,9 @@ const again = () => {
   rows.forEach(({ row, quiet }) => { row.hidden = quiet; });
   section("settings", "Settings",
     el("div", { class: "controls" }, el("label", {}, all, set.length > 1 ? "also those that all have in common" : "also those that are as by default")),
-    el("div", { class: "card box" }, el("table", {},
+    scroller("Table of settings", el("div", { class: "box" }, el("table", {},
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "key"), set.map((run) => el("th", { scope: "col" }, run.label)))),
-      el("tbody", {}, rows.map(({ row }) => row)))));
+      el("tbody", {}, rows.map(({ row }) => row)))), { class: "card" }));
 };
 
 results();

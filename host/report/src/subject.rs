@@ -283,7 +283,12 @@ impl Subject {
         };
         let speed = file.get("tokens_per_second").and_then(Value::as_f64).map(rounded);
         let list: Vec<_> = list.iter().filter_map(score).collect();
-        json!({"split": file.get("split"), "tokens_per_second": speed, "list": list})
+        json!({
+            "split": file.get("split"),
+            "tokens_per_second": speed,
+            "list": list,
+            "against": file.get("against"),
+        })
     }
 
     fn frames(&self) -> (Vec<Frame>, Option<String>) {

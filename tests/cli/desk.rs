@@ -1,6 +1,8 @@
 //! A test folder with a corpus and a configuration, in which the binary runs.
 
 use a2d_host::run::checkpoint::{Saved, Tensor};
+pub use a2d_tests::helpers::program::binary;
+use a2d_tests::helpers::program::profile;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -76,40 +78,6 @@ pub enum Desk {
     Own(TempDir),
     /// Shared by all tests and kept.
     Shared(PathBuf),
-}
-
-/// The folder of this build's binaries, such as `target/release`.
-fn profile() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    this.ancestors().nth(2).unwrap().to_owned()
-}
-
-/// The binary under test: `A2D_TEST_HOST` if set, else built with the profile and features of this test.
-pub fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(path) = std::env::var_os("A2D_TEST_HOST") {
-            return path.into();
-        }
-        let folder = profile();
-        let profile = match folder.file_name().and_then(|name| name.to_str()).unwrap() {
-            "debug" => "dev",
-            name => name,
-        };
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--bins", "--profile", profile, "--target-dir"]);
-        build.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR")).arg("-p");
-        build.arg("a2d-host");
-        if !a2d_host::backend::gpu::BUILT {
-            build.arg("--no-default-features");
-        }
-        if a2d_host::train::ranks::BUILT {
-            build.args(["--features", "distributed"]);
-        }
-        let built = build.output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        folder.join(format!("host{}", std::env::consts::EXE_SUFFIX))
-    })
 }
 
 /// The first `lines` lines of a quickstart text.

@@ -7,6 +7,7 @@ pub mod golden;
 pub mod gradients;
 pub mod image;
 pub mod model;
+pub mod program;
 pub mod skip;
 #[cfg(unix)]
 pub mod terminal;

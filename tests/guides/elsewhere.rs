@@ -1,0 +1,41 @@
+//! The programs of ` ```sh ` blocks, which no test of the pages runs: they build, install, or take what a test has not.
+
+/// A program, and where it is tested.
+pub struct Program {
+    /// How its commands begin.
+    pub starts: &'static str,
+    /// A file that runs it ...
+    pub file: &'static str,
+    /// ... by this text.
+    pub text: &'static str,
+}
+
+const fn program(starts: &'static str, file: &'static str, text: &'static str) -> Program {
+    Program { starts, file, text }
+}
+
+/// All of them.
+pub const PROGRAMS: &[Program] = &[
+    program("cargo build", ".ci/release", "cargo build"),
+    program("cargo install", ".ci/release", "cargo build"),
+    program("cargo run", "tests/helpers/program.rs", "\"--bins\""),
+    program("cargo test", ".ci/run", "cargo test --workspace --release"),
+    program("git apply", "tests/guides.rs", "fixtures/guides/pkd.patch"),
+    program("mpirun", "tests/cli/distributed.rs", "mpirun"),
+    program("tests/cuda/run.sh", ".ci/run", "tests/cuda/run.sh"),
+    program("tests/device/run.sh", ".ci/run", "tests/device/run.sh"),
+];
+
+/// The program of a command, after its variables.
+pub fn of(command: &str) -> Option<&'static Program> {
+    let is_variable =
+        |word: &str| word.split_once('=').is_some_and(|(name, _)| !name.contains('-'));
+    let mut rest = command;
+    while let Some((_, after)) = rest.split_once(' ').filter(|(word, _)| is_variable(word)) {
+        rest = after;
+    }
+    let begins = |of: &&Program| {
+        rest.strip_prefix(of.starts).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    PROGRAMS.iter().find(begins)
+}

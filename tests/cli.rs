@@ -37,6 +37,9 @@ mod selection;
 #[path = "cli/seq_kd.rs"]
 mod seq_kd;
 #[cfg(unix)]
+#[path = "cli/streaming.rs"]
+mod streaming;
+#[cfg(unix)]
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/whole_way.rs"]

@@ -203,6 +203,21 @@ impl Desk {
         disturbed(self.command(line), mark, act)
     }
 
+    /// Runs a line and calls `act` once the file `name` has `lines` lines or more.
+    pub fn once(&self, line: &str, name: &str, lines: usize, act: impl FnOnce(&Child)) -> Done {
+        let mut child = self.command(line).spawn().unwrap();
+        let count = || fs::read(self.path(name)).unwrap_or_default();
+        while count().iter().filter(|byte| **byte == b'\n').count() < lines {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "it ended before {name} had {lines} lines"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        act(&child);
+        done(child.wait_with_output().unwrap())
+    }
+
     /// Runs a line that must fail: one line on standard error with all `parts`, exit code `code`, and no file changed.
     #[track_caller]
     pub fn refused(&self, line: &str, code: i32, parts: &[&str]) {

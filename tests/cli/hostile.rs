@@ -172,7 +172,8 @@ fn a_text_that_would_fill_the_memory_is_refused() {
     packed.finish().unwrap();
     fs::copy(desk.path("bomb.de.gz"), desk.path("bomb.en.gz")).unwrap();
     let says = ["bomb.de.gz", "it unpacks to over 100 times its size: unpack it first"];
-    desk.refused("translate full --input bomb.de.gz", 2, &says);
+    let evaluate = "evaluate full --source bomb.de.gz --reference test.en";
+    desk.refused(evaluate, 2, &says);
     let prepare = "prepare --source-lang de --target-lang en --train bomb --valid valid --out new";
     desk.refused(prepare, 2, &says[1..]);
 }

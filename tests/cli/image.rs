@@ -247,7 +247,6 @@ fn a_teacher_and_a_baseline_are_compared_on_the_data_of_their_student() {
 fn what_is_no_image_is_told() {
     let desk = Desk::with_run();
     desk.host("export full --out full.a2d").well();
-    desk.refused("translate full.a2d --resume --output out", 2, &["--resume"]);
     desk.refused("translate full.a2d --backend gpu", 2, &["full.a2d is an image", "CPU"]);
     desk.refused("translate tiny.toml", 2, &["tiny.toml: not an image"]);
     desk.refused("translate none.a2d", 2, &["none.a2d"]);

@@ -110,23 +110,26 @@ fn so_does_a_translation_of_a_file() {
     let desk = Desk::with_run();
     let sources = desk.read("train.de").repeat(2) + "\n\nJa.\n";
     desk.write("long.de", sources);
-    for n_best in ["", "--n-best 2"] {
-        let line = format!("translate full --input long.de --beam 2 {n_best} --output");
+    desk.host("export full --out full.a2d").well();
+    for model in ["full", "full --n-best 2", "full.a2d"] {
+        let line = format!("translate {model} --input long.de --beam 2 --max-tokens 500 --output");
         desk.host(&format!("{line} whole.en")).well();
-        let mark = "translated 1000 of 1203 lines";
-        let done =
-            desk.meanwhile(&format!("{line} cut.en --resume"), mark, |child| send("-KILL", child));
+        let resumed = format!("{line} cut.en --resume");
+        let done = desk.once(&resumed, "cut.en.partial", 300, |child| send("-KILL", child));
         assert_eq!(done.code, None, "{done:#?}");
-        let other = format!("{line} cut.en --resume").replace("--beam 2", "--beam 3");
+        let other = resumed.replace("--beam 2", "--beam 3");
         desk.refused(&other, 2, &["cut.en.partial is of other text, another model"]);
-        let done = desk.host(&format!("{line} cut.en --resume"));
-        assert_eq!(done.err, "translated 1203 of 1203 lines\n");
+        // An item that was half written is taken back.
+        desk.edit("cut.en.partial", |bytes| bytes.extend(b"{\"best\":[{\"te"));
+        let done = desk.host(&resumed);
+        assert_eq!((done.code, &*done.err), (Some(0), ""), "as quick as it is, nothing is told");
         assert!(desk.read("cut.en") == desk.read("whole.en"));
         assert!(!desk.path("cut.en.partial").exists());
-        std::fs::remove_file(desk.path("cut.en")).unwrap();
     }
     let line = "translate full --input long.de --resume";
-    desk.refused(line, 2, &["--resume needs a file to go on with"]);
+    for output in ["", "--output /dev/null"] {
+        desk.refused(&format!("{line} {output}"), 2, &["--resume needs a file to go on with"]);
+    }
 }
 
 /// A second process starts while the first one is stopped by SIGSTOP.
@@ -135,10 +138,10 @@ fn so_does_a_translation_of_a_file() {
 fn two_processes_do_not_write_one_file() {
     let desk = Desk::with_run();
     desk.write("long.de", desk.read("train.de").repeat(2));
-    let line = "translate full --input long.de --beam 1 --output";
+    let line = "translate full --input long.de --beam 1 --max-tokens 100 --output";
     let whole = desk.host(&format!("{line} whole.en")).well();
     let resumed = format!("{line} out.en --resume");
-    let done = desk.meanwhile(&resumed, "translated 500 of", |child| {
+    let done = desk.once(&resumed, "out.en.partial", 100, |child| {
         send("-STOP", child);
         desk.refused(&resumed, 2, &["another process writes out.en.partial", "another output"]);
         desk.host(&format!("{line} other.en --resume --quiet")).well();

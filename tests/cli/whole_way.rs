@@ -269,16 +269,14 @@ fn sentences_go_on_where_they_were_killed() {
     let desk = Desk::with_run();
     let pairs = desk.read("train.de").replace(".\n", ". Ja. Nein.\n");
     desk.write("long.de", pairs);
-    let line = "translate full --input long.de --beam 1";
+    let line = "translate full --input long.de --beam 1 --max-tokens 100";
     let whole = desk.host(&format!("{line} --split-sentences")).well();
     let cut = format!("{line} --output cut.en --resume");
-    let done =
-        desk.meanwhile(&format!("{cut} --split-sentences"), "translated 500 of 600", |child| {
-            send("-KILL", child)
-        });
+    let sentences = format!("{cut} --split-sentences");
+    let done = desk.once(&sentences, "cut.en.partial", 100, |child| send("-KILL", child));
     assert_eq!(done.code, None, "{done:#?}");
     desk.refused(&cut, 2, &["cut.en.partial is of other text, another model or another search"]);
-    desk.host(&format!("{cut} --split-sentences")).well();
+    desk.host(&sentences).well();
     assert_eq!(desk.read("cut.en"), whole);
 }
 

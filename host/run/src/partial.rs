@@ -1,15 +1,15 @@
 //! Resumable work: stores the items of a long computation as they are completed.
 //!
-//! A file of JSON lines: the first holds the recipe of the work, each other line an item. Items are written in chunks,
-//! each synced to disk before the next is started. One process at a time can open a file.
+//! A file of JSON lines: the first holds the recipe of the work, each other line an item. What is appended at a time is
+//! synced to disk before the next is started. One process at a time can open a file.
 
 use a2d_system::error::{Error, Result};
-use a2d_system::files::{append, remove};
+use a2d_system::files::{Temporary, append, remove, temporary};
 use a2d_system::lock::{self, Refused};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// Items computed and written together.
@@ -21,23 +21,34 @@ pub struct Partial {
     file: File,
     path: PathBuf,
     done: usize,
-    all: usize,
+    unit: Unit,
+    /// The name of the file until it is kept.
+    temporary: Option<Temporary>,
+}
+
+/// What an interruption leaves whole.
+#[derive(Debug, Clone, Copy)]
+pub enum Unit {
+    /// Chunks of [`CHUNK`] items, of so many in all; the last one may be smaller.
+    Chunk(usize),
+    /// Items.
+    Item,
 }
 
 impl Partial {
-    /// Opens or creates the file for `all` items. An incomplete chunk is truncated.
+    /// Opens or creates the file. An incomplete unit is truncated.
     ///
     /// # Errors
     ///
     /// Misuse: another process has the file open, or its recipe differs from `recipe`. Failure: the file cannot be read
     /// or written.
-    pub fn open<R: Serialize>(path: &Path, recipe: &R, all: usize) -> Result<Self> {
+    pub fn open<R: Serialize>(path: &Path, recipe: &R, unit: Unit) -> Result<Self> {
         let mut file = lock::take(path, || append(path)).map_err(|refused| match refused {
             Refused::Taken => taken(path),
             Refused::Failed(e) => Error::output("write", path, &e),
         })?;
         let head = json(recipe)?;
-        let found = whole_chunks(&file, all).map_err(|e| Error::input("read", path, &e))?;
+        let found = whole(&file, unit).map_err(|e| Error::input("read", path, &e))?;
         let kept = match found {
             Some((found, ..)) if found != head => return Err(other(path)),
             Some((_, done, end)) => file.set_len(end).map(|()| done),
@@ -48,7 +59,38 @@ impl Partial {
                 .map(|()| 0),
         };
         let done = kept.map_err(|e| Error::output("write", path, &e))?;
-        Ok(Self { file, path: path.to_owned(), done, all })
+        Ok(Self { file, path: path.to_owned(), done, unit, temporary: None })
+    }
+
+    /// Creates the file under a temporary name in the folder of `path`. It is deleted unless [`Partial::keep`] renames
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written.
+    pub fn temporary<R: Serialize>(path: &Path, recipe: &R, unit: Unit) -> Result<Self> {
+        let wrong = |e: std::io::Error| Error::output("write", path, &e);
+        let (mut file, name) = temporary(path).map_err(wrong)?;
+        file.write_all(json(recipe)?.as_bytes()).map_err(wrong)?;
+        Ok(Self { file, path: path.to_owned(), done: 0, unit, temporary: Some(name) })
+    }
+
+    /// Keeps the file for a later [`Partial::open`], and returns its path; `None` if there was another one, which stays.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written.
+    pub fn keep(self) -> Result<Option<PathBuf>> {
+        match self.temporary.map_or(Ok(()), |name| name.keep(&self.path)) {
+            Ok(()) => Ok(Some(self.path)),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(e) => Err(Error::output("write", &self.path, &e)),
+        }
+    }
+
+    /// The path of the file, once it is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The number of completed items.
@@ -56,19 +98,23 @@ impl Partial {
         self.done
     }
 
-    /// The next chunk of items; empty when all are completed.
+    /// The next chunk of items; empty when all are completed, or if the unit is an item.
     pub fn next(&self) -> std::ops::Range<usize> {
-        self.done..self.all.min(self.done + CHUNK)
+        match self.unit {
+            Unit::Chunk(all) => self.done..all.min(self.done + CHUNK),
+            Unit::Item => self.done..self.done,
+        }
     }
 
-    /// Appends the items of the next chunk and syncs them to disk.
+    /// Appends items, those of the next chunk if that is the unit, and syncs them to disk.
     ///
     /// # Errors
     ///
     /// The file cannot be written.
     pub fn append<T: Serialize>(&mut self, items: &[T]) -> Result<()> {
         let text = items.iter().map(json).collect::<Result<String>>()?;
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
+        let sync = || if self.temporary.is_some() { Ok(()) } else { self.file.sync_data() };
+        let written = (&self.file).write_all(text.as_bytes()).and_then(|()| sync());
         written.map_err(|e| Error::output("write", &self.path, &e))?;
         self.done += items.len();
         Ok(())
@@ -79,7 +125,7 @@ impl Partial {
     /// # Errors
     ///
     /// Misuse: the file cannot be read or is damaged.
-    pub fn items<T: DeserializeOwned>(&self) -> Result<impl Iterator<Item = Result<T>>> {
+    pub fn items<T: DeserializeOwned>(&self) -> Result<impl Iterator<Item = Result<T>> + use<T>> {
         let path = self.path.clone();
         let wrong = move |e: &std::io::Error| Error::input("read", &path, e);
         // The same handle: on systems with mandatory locks another handle could not read.
@@ -98,13 +144,12 @@ impl Partial {
     ///
     /// The file cannot be removed.
     pub fn remove(self) -> Result<()> {
-        remove(&self.path)
+        if self.temporary.is_some() { Ok(()) } else { remove(&self.path) }
     }
 }
 
-/// The first line, the number of items in complete chunks after it, and the offset of their end. The last chunk of
-/// `all` items may be smaller.
-fn whole_chunks(file: &File, all: usize) -> std::io::Result<Option<(String, usize, u64)>> {
+/// The first line, the number of items in complete units after it, and the offset of their end.
+fn whole(file: &File, unit: Unit) -> std::io::Result<Option<(String, usize, u64)>> {
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line)?;
@@ -115,14 +160,38 @@ fn whole_chunks(file: &File, all: usize) -> std::io::Result<Option<(String, usiz
     let (mut done, mut end) = (0, line.len() as u64);
     let (mut lines, mut at) = (0, end);
     line.clear();
-    while lines < all && reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+    while unit.may_have(lines) && reader.read_until(b'\n', &mut line)? > 0 && unit.holds(&line) {
         (lines, at) = (lines + 1, at + line.len() as u64);
-        if lines % CHUNK == 0 || lines == all {
+        if unit.ends(lines) {
             (done, end) = (lines, at);
         }
         line.clear();
     }
     Ok(Some((head, done, end)))
+}
+
+impl Unit {
+    /// Whether there may be an item after `lines`.
+    fn may_have(self, lines: usize) -> bool {
+        match self {
+            Self::Chunk(all) => lines < all,
+            Self::Item => true,
+        }
+    }
+
+    /// Whether `line` is a whole item, as far as the unit has to know: the last items may not have been synced.
+    fn holds(self, line: &[u8]) -> bool {
+        let is_json = || serde_json::from_slice::<IgnoredAny>(line).is_ok();
+        line.ends_with(b"\n") && (matches!(self, Self::Chunk(_)) || is_json())
+    }
+
+    /// Whether a unit ends with item number `lines`.
+    fn ends(self, lines: usize) -> bool {
+        match self {
+            Self::Chunk(all) => lines.is_multiple_of(CHUNK) || lines == all,
+            Self::Item => true,
+        }
+    }
 }
 
 fn json(value: &impl Serialize) -> Result<String> {

@@ -5,6 +5,7 @@ use super::values::{beam, not_negative, positive};
 use crate::config::BeamSearch;
 use crate::score::tokenize::Tokenizer;
 use crate::system::error::{Error, Result};
+use crate::translate::source::OnBadInput;
 use crate::translate::{MOST_BATCH, SearchOptions};
 use clap::Args;
 use std::path::PathBuf;
@@ -33,7 +34,9 @@ pub struct SearchArgs {
   a2d translate runs/quickstart --input test.de --output test.en --beam 1
   a2d translate runs/quickstart --input train.de --output train.en --resume
   a2d translate runs/quickstart --input paragraphs.de --split-sentences
-  a2d translate student.a2d --input test.de")]
+  a2d translate student.a2d --input test.de
+Lines come out as they are translated, also from a pipe that stays open. In a terminal, each line that you type is
+answered; Ctrl-D ends.")]
 pub struct TranslateArgs {
     /// The run, or an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
@@ -53,6 +56,10 @@ pub struct TranslateArgs {
     /// Largest padded batch: sentences times the longest of them
     #[arg(long, value_name = "N", default_value_t = MOST_BATCH, value_parser = positive)]
     pub max_tokens: usize,
+    /// What to do with a line that is not UTF-8: fail (once the lines before it are translated), replace (its wrong bytes
+    /// become U+FFFD) or skip-line (its translation is an empty line)
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t, hide_possible_values = true)]
+    pub on_bad_input: OnBadInput,
     /// Keep what is translated in OUTPUT.partial, and go on with what is there
     #[arg(long)]
     pub resume: bool,

@@ -1,15 +1,20 @@
 //! `a2d evaluate`: translate, then score.
 
-use super::translate::{check_model, device};
+use super::translate::{check_model, device, on};
+use crate::backend::device::Chosen;
 use crate::cli::{EvaluateArgs, Globals};
 use crate::run::run_dir::RunDir;
 use crate::score::{self, Bleu, MetricOptions, command};
+use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::signals;
 use crate::system::text;
 use crate::translate::image::is_image;
-use crate::translate::lines::SourceLines;
+use crate::translate::lengths::Lengths;
+use crate::translate::lines::Job;
+use crate::translate::sink::Finished;
+use crate::translate::source::Held;
 use std::io::Write;
 use std::path::Path;
 
@@ -54,17 +59,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         })
         .collect::<Result<Vec<_>>>()?;
     signals::install()?;
-    let options = args.search.options(1, args.max_tokens);
-    let work = SourceLines { model: &args.run, lines: &source, options, split: false };
-    let found = match device {
-        None => work.by_image(args.int8_cache)?,
-        Some(device) => work.by_run(&device)?,
-    };
-    if !globals.quiet {
-        found.note_lengths(None);
-    }
-    let lines: Vec<String> =
-        found.translated.lines.into_iter().map(|mut l| l.swap_remove(0).text).collect();
+    let lines = translated(&args, device.as_ref(), globals.quiet, &source)?;
     if let Some(path) = &args.output {
         write_output(path, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
     }
@@ -78,4 +73,30 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
         command::write_lines(&scores, out)
     };
     written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
+}
+
+/// The translations of `source`.
+fn translated(
+    args: &EvaluateArgs,
+    device: Option<&Chosen>,
+    quiet: bool,
+    source: &[String],
+) -> Result<Vec<String>> {
+    let progress = Throughput::new(quiet, "translated", Total::Lines(source.len()));
+    let mut lengths = Lengths::new(&progress, false, None);
+    let mut found: Vec<Finished> = Vec::new();
+    let done = Job {
+        model: &args.run,
+        on: on(device, args.int8_cache),
+        options: args.search.options(1, args.max_tokens),
+        split: false,
+        source: &mut Held::new(source),
+        sink: &mut found,
+        progress: &progress,
+        lengths: &mut lengths,
+    }
+    .run();
+    progress.end(&done);
+    lengths.tell();
+    done.map(|()| found.into_iter().map(|mut line| line.best.swap_remove(0).text).collect())
 }

@@ -3,10 +3,12 @@
 mod count;
 mod layout;
 mod stage;
+mod throughput;
 mod time;
 
 pub use count::Count;
 pub use stage::{End, Step};
+pub use throughput::{Throughput, Total};
 pub use time::duration;
 
 use crate::output;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// Prefix of the names of temporary files.
 const UNFINISHED: &str = ".writing-";
@@ -37,8 +37,7 @@ impl Unfinished {
     ///
     /// The folder cannot be written.
     pub fn begin(path: &Path) -> Result<Self> {
-        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder_of(path));
-        let file = file.map_err(|e| Error::output("write", path, &e))?;
+        let file = beside(path).map_err(|e| Error::output("write", path, &e))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, file) })
     }
 
@@ -66,6 +65,38 @@ impl Unfinished {
     }
 }
 
+/// The name of a temporary file; see [`temporary`]. Dropping it deletes the file.
+#[derive(Debug)]
+pub struct Temporary(TempPath);
+
+/// Creates a temporary file in the folder of `path`, for reading and writing.
+///
+/// # Errors
+///
+/// The folder cannot be written.
+pub fn temporary(path: &Path) -> std::io::Result<(File, Temporary)> {
+    let (file, name) = beside(path)?.into_parts();
+    Ok((file, Temporary(name)))
+}
+
+impl Temporary {
+    /// Syncs the file to disk, renames it to `path` and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// A file of that name exists, which stays as it is; the folder cannot be written.
+    pub fn keep(self, path: &Path) -> std::io::Result<()> {
+        let file = File::open(&self.0)?;
+        allow_reading(&file)?;
+        file.sync_all()?;
+        self.0.persist_noclobber(path).map_err(|e| e.error)
+    }
+}
+
+fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder_of(path))
+}
+
 /// Writes a user's output to `path`. Devices and pipes are written directly, links are followed, and files are written
 /// atomically.
 ///
@@ -76,8 +107,7 @@ pub fn write_output(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
-    let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-    if !special {
+    if !is_special(path) {
         return write_whole(&path.canonicalize().unwrap_or(path.to_owned()), fill);
     }
     let written = OpenOptions::new().write(true).open(path).and_then(|file| {
@@ -86,6 +116,11 @@ pub fn write_output(
         buffered.flush()
     });
     written.map_err(|e| Error::output("write", path, &e))
+}
+
+/// Whether `path` is a device or a pipe.
+pub fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// Reads a file of a run or data folder. Devices and pipes are rejected: a folder from another source may contain an

@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod arrivals;
 pub mod display;
 pub mod error;
 pub mod files;

@@ -1,6 +1,6 @@
 //! Reading text: one sentence per line, UTF-8, plain or gzipped, from a file or standard input.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -19,22 +19,18 @@ use crate::error::{Error, Result};
 /// [`Error::Misuse`] when the file cannot be read, or naming the first line that is not UTF-8, or longer than
 /// [`LONGEST_LINE`].
 pub fn read_lines(path: &Path) -> Result<Vec<String>> {
-    let mut input = open(path)?;
-    let mut lines = Vec::new();
-    loop {
-        let mut bytes = Vec::new();
-        let read = part(&mut input, &mut bytes).map_err(|e| unreadable(path, &e))?;
-        let refused =
-            |why: &str| Error::misuse(format!("{}:{}: {why}", name(path), lines.len() + 1));
-        match read {
-            0 => return Ok(lines),
-            _ if is_too_long(read, &bytes) => {
-                return Err(refused("over 1 MiB: a line is one sentence"));
-            }
-            _ => strip_end(&mut bytes),
-        }
-        lines.push(String::from_utf8(bytes).map_err(|_| refused("not UTF-8"))?);
+    let (mut reader, mut line, mut lines) = (Reader::open(path)?, Lines::default(), Vec::new());
+    while reader.next(&mut line)? {
+        let at = lines.len() + 1;
+        lines.push(line.at(0).text().map_err(|why| refused(path, at, why))?.to_owned());
+        line.clear();
     }
+    Ok(lines)
+}
+
+/// The error of line `number` of a text.
+pub fn refused(path: &Path, number: usize, why: &str) -> Error {
+    Error::misuse(format!("{}:{number}: {why}", name(path)))
 }
 
 /// The name of `path` in messages: `standard input` for `-`.
@@ -47,11 +43,10 @@ pub fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    if is_stdin(path) { Ok(Box::new(io::stdin().lock())) } else { Ok(open_file(path)?) }
-}
-
-fn open_file(path: &Path) -> Result<Box<dyn BufRead + Send>> {
+fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
+    if is_stdin(path) {
+        return Ok(Box::new(BufReader::with_capacity(1 << 16, io::stdin())));
+    }
     let file = File::open(path).map_err(|e| unreadable(path, &e))?;
     let file = BufReader::with_capacity(1 << 18, file);
     if path.extension().is_some_and(|extension| extension == "gz") {
@@ -61,6 +56,23 @@ fn open_file(path: &Path) -> Result<Box<dyn BufRead + Send>> {
     } else {
         Ok(Box::new(file))
     }
+}
+
+/// Whether all of a text can be read without waiting: it is a regular file, also as standard input.
+pub fn is_at_hand(path: &Path) -> bool {
+    let found = if is_stdin(path) { stdin_metadata() } else { std::fs::metadata(path) };
+    found.is_ok_and(|found| found.is_file())
+}
+
+#[cfg(unix)]
+fn stdin_metadata() -> io::Result<Metadata> {
+    use std::os::fd::AsFd;
+    File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
+}
+
+#[cfg(not(unix))]
+fn stdin_metadata() -> io::Result<Metadata> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The largest ratio of unpacked to packed size. Ordinary text has three to five; ...
@@ -94,12 +106,6 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::input("read", Path::new(&name(path)), error)
 }
 
-fn strip_end(line: &mut Vec<u8>) {
-    if line.pop_if(|byte| *byte == b'\n').is_some() {
-        line.pop_if(|byte| *byte == b'\r');
-    }
-}
-
 /// The longest line accepted, in bytes. It bounds memory for files without line ends.
 pub const LONGEST_LINE: usize = 1 << 20;
 
@@ -113,20 +119,22 @@ fn is_too_long(read: usize, bytes: &[u8]) -> bool {
     read > LONGEST_LINE && bytes.last() != Some(&b'\n')
 }
 
-/// Reads a file of any size line by line.
+/// Reads a text of any size line by line.
 pub struct Reader {
     path: PathBuf,
     input: Box<dyn BufRead + Send>,
+    /// Whether the rest of a line that is too long comes next.
+    is_within: bool,
 }
 
 impl Reader {
-    /// Opens a file, gzipped or plain.
+    /// Opens a file, gzipped or plain, or standard input for `-`.
     ///
     /// # Errors
     ///
     /// [`Error::Misuse`] when the file cannot be read.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.to_owned(), input: open_file(path)? })
+        Ok(Self { path: path.to_owned(), input: open(path)?, is_within: false })
     }
 
     /// Appends the next line to `lines`; false at the end of the file.
@@ -135,6 +143,9 @@ impl Reader {
     ///
     /// [`Error::Misuse`] when the file cannot be read.
     pub fn next(&mut self, lines: &mut Lines) -> Result<bool> {
+        if std::mem::take(&mut self.is_within) {
+            self.skip()?;
+        }
         let start = lines.bytes.len();
         let read = part(&mut self.input, &mut lines.bytes);
         let read = read.map_err(|e| unreadable(&self.path, &e))?;
@@ -143,7 +154,7 @@ impl Reader {
         }
         let too_long = is_too_long(read, &lines.bytes);
         if too_long {
-            self.skip()?;
+            self.is_within = true;
             lines.bytes.truncate(start);
         } else if lines.bytes.pop_if(|byte| *byte == b'\n').is_some() && lines.bytes.len() > start {
             lines.bytes.pop_if(|byte| *byte == b'\r');
@@ -191,6 +202,30 @@ pub enum Line<'a> {
     TooLong,
 }
 
+impl<'a> Line<'a> {
+    /// The bytes; none of a line that is too long.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+            Self::TooLong => &[],
+        }
+    }
+
+    /// The text, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// The reason, for [`refused`].
+    pub fn text(self) -> Result<&'a str, &'static str> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Bytes(_) => Err("not UTF-8"),
+            Self::TooLong => Err("over 1 MiB: a line is one sentence"),
+        }
+    }
+}
+
 impl Lines {
     /// The number of lines.
     pub fn len(&self) -> usize {
@@ -205,6 +240,13 @@ impl Lines {
     /// The number of bytes, without line ends.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Moves all lines of `other` behind these.
+    pub fn append(&mut self, other: &mut Self) {
+        let start = self.bytes.len();
+        self.bytes.append(&mut other.bytes);
+        self.ends.extend(other.ends.drain(..).map(|(end, too_long)| (start + end, too_long)));
     }
 
     /// Removes all lines.

@@ -50,7 +50,7 @@ pub fn compare(
     let mut go_on = |_| signals::go_on();
     let before = translate_lines(b, &run.model, &run.vocab, &text.source, options, &mut go_on)?;
     let start = Instant::now();
-    let after = image.lines(&text.source, options, &signals::go_on)?;
+    let after = image.lines(&text.source, options, &|_| signals::go_on())?;
     let seconds = start.elapsed().as_secs_f64();
     let same = before.lines.iter().zip(&after.lines).filter(|(x, y)| x[0].text == y[0].text);
     let (same, tokens) = (same.count(), after.tokens);

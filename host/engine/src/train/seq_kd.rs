@@ -12,7 +12,7 @@ use a2d_core::backend::Train;
 use a2d_data::corpus::{Corpus, Writer};
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::config::{BeamSearch, Precision, RunConfig, SeqKd};
-use a2d_run::partial::Partial;
+use a2d_run::partial::{Partial, Unit};
 use a2d_run::prepared::Prepared;
 use a2d_score::tokenize::Tokenizer;
 use a2d_score::{Bleu, Chrf, Metric};
@@ -100,7 +100,7 @@ impl Work for Distilled<'_> {
         let (_, saved) = open_teacher(self.teacher, &self.data.vocab)?;
         let recipe = Recipe::new(self.run, saved.fingerprint(), self.data);
         let path = folder.join("targets.jsonl");
-        let mut targets = Partial::open(&path, &recipe, self.data.train.len())?;
+        let mut targets = Partial::open(&path, &recipe, Unit::Chunk(self.data.train.len()))?;
         if !targets.next().is_empty() {
             self.translate(b, &recipe, &mut targets)?;
         }

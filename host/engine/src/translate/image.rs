@@ -44,6 +44,9 @@ pub fn is_image(path: &Path) -> bool {
     path.is_file()
 }
 
+/// What is called with the number of sentences that were just finished. Its error ends the work.
+pub type Watch<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
+
 /// A model and its vocabulary, read from an image.
 pub struct Runner<'a> {
     /// The model.
@@ -73,21 +76,21 @@ impl<'a> Runner<'a> {
         self.model.image().longest_source().map(|tokens| tokens as usize)
     }
 
-    /// Translates sentences of token ids without EOS. Returns the hypotheses of each sentence, best first. `go_on` is
-    /// called before each sentence.
+    /// Translates sentences of token ids without EOS. Returns the hypotheses of each sentence, best first. `done` is
+    /// called after each sentence.
     ///
     /// # Errors
     ///
-    /// The weights contain NaN; the errors of `go_on`.
+    /// The weights contain NaN; the errors of `done`.
     pub fn tokens(
         &self,
         sources: &[Vec<u32>],
         options: &SearchOptions,
-        go_on: &(dyn Fn() -> Result<()> + Sync),
+        done: &Watch<'_>,
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let one = |arena: &mut Words, source: &Vec<u32>| {
-            go_on()?;
-            self.sentence(arena, source, options)
+            let found = self.sentence(arena, source, options)?;
+            done(1).map(|()| found)
         };
         sources.par_iter().map_init(|| Words::zeros(0), one).collect()
     }
@@ -141,10 +144,20 @@ impl<'a> Runner<'a> {
         &self,
         lines: &[S],
         options: &SearchOptions,
-        go_on: &(dyn Fn() -> Result<()> + Sync),
+        done: &Watch<'_>,
+    ) -> Result<Translated> {
+        self.search(lines, options, done)?.checked()
+    }
+
+    /// [`Runner::lines`], where a line may have no translation.
+    pub(super) fn search<S: AsRef<str> + Sync>(
+        &self,
+        lines: &[S],
+        options: &SearchOptions,
+        done: &Watch<'_>,
     ) -> Result<Translated> {
         let sources = lines.par_iter().map(|line| self.encode(line.as_ref()));
-        let find = |sources: Vec<Vec<u32>>| self.tokens(&sources, options, go_on);
+        let find = |sources: Vec<Vec<u32>>| self.tokens(&sources, options, done);
         translate_encoded(lines, sources.collect::<Result<_>>()?, find, |tokens| {
             self.decode(tokens)
         })

@@ -1,7 +1,14 @@
 //! Translation of text.
 
+mod engine;
 pub mod image;
+pub mod lengths;
 pub mod lines;
+pub mod saved;
+pub mod sink;
+pub mod source;
+mod units;
+mod window;
 
 use a2d_core::backend::{self, Decode};
 use a2d_core::batch::{Layout, Source};
@@ -216,8 +223,20 @@ impl<T: Clone> Translator<T> {
 ///
 /// # Errors
 ///
-/// The device was lost; the errors of `done`.
+/// The device was lost; no translation was found; the errors of `done`.
 pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
+    b: &mut B,
+    model: &Model<B::Param>,
+    vocab: &Vocab,
+    lines: &[S],
+    options: &SearchOptions,
+    done: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Translated> {
+    search_lines(b, model, vocab, lines, options, done)?.checked()
+}
+
+/// [`translate_lines`], where a line may have no translation.
+fn search_lines<B: Decode, S: AsRef<str> + Sync>(
     b: &mut B,
     model: &Model<B::Param>,
     vocab: &Vocab,
@@ -232,6 +251,21 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
         translate_tokens(b, model, &sources, &options, done)
     };
     translate_encoded(lines, vocab.encode_batch(lines)?, find, |tokens| vocab.decode(tokens))
+}
+
+impl Translated {
+    /// Checks that each line has a translation.
+    fn checked(self) -> Result<Self> {
+        match self.lines.iter().position(Vec::is_empty) {
+            Some(line) => Err(not_found(line + 1)),
+            None => Ok(self),
+        }
+    }
+}
+
+fn not_found(line: usize) -> Error {
+    let text = "no translation found: the weights are too large, or contain NaN";
+    Error::failed(format!("line {line}: {text}"))
 }
 
 /// Translates lines already encoded as `sources` without EOS. Blank lines stay blank, long lines are cut to
@@ -256,10 +290,6 @@ fn translate_encoded<S: AsRef<str>>(
         out.tokens += hypotheses.first().map_or(0, |h| h.tokens.len() + 1);
         let text = |h: Hypothesis| Ok(Translation { text: decode(&h.tokens)?, score: h.score });
         out.lines[i] = hypotheses.into_iter().map(text).collect::<Result<_>>()?;
-        if out.lines[i].is_empty() {
-            let text = "no translation found: the weights are too large, or contain NaN";
-            return Err(Error::failed(format!("line {}: {text}", i + 1)));
-        }
     }
     Ok(out)
 }

@@ -48,7 +48,7 @@ fn trained(
         ranks: &Ranks::alone(),
     };
     let (mut b, clock) = (Cpu::new(1), Clock::default());
-    let mut display = Display::new(true, 1);
+    let mut display = Display::new(true);
     let progress = if counted {
         train(&mut Timed::new(&mut b, clock.clone()), &job, &mut display)?
     } else {

@@ -59,7 +59,7 @@ impl Desk {
         let (data, device, room) = (&self.data, Device::Cpu, usize::MAX);
         let ranks = &Ranks::alone();
         let job = Job { label: name, dir: &dir, run, data, teacher, resume, device, room, ranks };
-        train(b, &job, &mut Display::new(true, 1)).unwrap();
+        train(b, &job, &mut Display::new(true)).unwrap();
     }
 
     /// The loss of each update, and all its terms.

@@ -130,6 +130,9 @@ impl DeviceArgs {
     }
 }
 
+/// The help of `--protect`: expressions in a doc comment would be links to rustdoc.
+const PROTECT: &str = r"A regular expression of text to keep whole, such as placeholders: each text that matches in the training text becomes one token; repeatable. For strings of user interfaces: '\{[^{}]*\}' '%([0-9]+\$)?[sSd@]' '</?[a-zA-Z][^<>]*>' '&[a-zA-Z0-9#]+;'";
+
 /// `a2d prepare`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -171,10 +174,8 @@ pub struct PrepareArgs {
         conflicts_with = "vocab"
     )]
     pub normalization: LineForm,
-    /// A regular expression of text to keep whole, such as placeholders: each text that matches in the training text
-    /// becomes one token; repeatable. For strings of user interfaces:
-    /// '\{[^{}]*\}' '%([0-9]+\$)?[sSd@]' '</?[a-zA-Z][^<>]*>' '&[a-zA-Z0-9#]+;'
-    #[arg(long, value_name = "REGEX", value_parser = pattern, conflicts_with = "vocab")]
+    /// Regular expressions of texts to keep whole.
+    #[arg(long, value_name = "REGEX", value_parser = pattern, conflicts_with = "vocab", help = PROTECT)]
     pub protect: Vec<String>,
     /// Drop and count pairs with more subwords on either side
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]

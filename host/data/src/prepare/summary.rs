@@ -24,7 +24,11 @@ impl Report {
         };
         let sizes = self.splits.iter().map(of).collect::<Vec<_>>().join(", ");
         let tokens = thousands(self.vocabulary.size);
-        format!("{sizes} pairs, a vocabulary of {tokens} tokens")
+        let protected = match self.vocabulary.symbols {
+            0 => String::new(),
+            symbols => format!(", {symbols} of them protected texts"),
+        };
+        format!("{sizes} pairs, a vocabulary of {tokens} tokens{protected}")
     }
 
     /// How many pairs have flaws, and the most frequent one.

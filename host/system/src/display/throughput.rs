@@ -192,16 +192,14 @@ impl State {
         let (all, done, speed) = (self.all(), self.done, self.rate());
         let left = all.map(|all| all.saturating_sub(done) as f64 / speed);
         let left = left.filter(|seconds| seconds.is_finite());
+        let eta = left.map(|left| format!("eta {}", duration(left.ceil() as u64)));
         let of = all.map_or(String::new(), |all| format!("/{all}"));
         Line {
             label: self.verb.to_owned(),
             position: format!("{done}{of} lines"),
             share: all.map(|all| done as f64 / all.max(1) as f64),
-            first: left
-                .iter()
-                .map(|left| format!("eta {}", duration(left.ceil() as u64)))
-                .collect(),
-            rest: vec![rate(speed)],
+            first: eta.into_iter().chain([rate(speed)]).collect(),
+            rest: Vec::new(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The README, the guides and the READMEs of the fixtures: their commands run and answer as the pages say, and their links
-//! lead somewhere.
+//! The README, the guides and the READMEs of the fixtures: their commands print what the pages say, and their links lead to
+//! files.
 //!
 //! In a block that begins with ` ```console `, a line that begins with `$ ` is a command for `bash`, the lines below it that
 //! begin with `> ` are more of it, and what follows is its output, standard error included. In the output, `...` alone on a line
@@ -34,7 +34,7 @@ fn finish(failures: Vec<String>) {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// What the commands of a page do wrong. The first failure ends the page: later commands build on earlier ones.
+/// Runs the commands of a page up to the first failure, which is returned: later commands depend on earlier ones.
 fn run(page: &Page) -> Option<String> {
     let sandbox = Sandbox::new(&root());
     page.steps().iter().find_map(|step| {
@@ -51,7 +51,7 @@ fn run(page: &Page) -> Option<String> {
 }
 
 #[test]
-fn every_command_answers_as_its_page_says() {
+fn every_command_prints_what_its_page_says() {
     // `A2D_TEST_GUIDE=servers` runs one page.
     let wanted = std::env::var("A2D_TEST_GUIDE").unwrap_or_default();
     let pages = Page::all(&root());
@@ -118,9 +118,9 @@ fn the_patch_of_the_worked_method_applies() {
         Ok(_) => {}
     }
     let patch = "fixtures/guides/pkd.patch";
-    // Whoever tries it has applied it.
+    // The reverse applies where the patch is being tried.
     let why = applies(patch, false).err().filter(|_| applies(patch, true).is_err());
-    let how = "apply it with --3way, mend it, test it as fixtures/guides/researchers.md says, and write it anew";
+    let how = "apply it with --3way, resolve, run the tests that fixtures/guides/researchers.md names, and write it again by git diff -U2";
     assert!(why.is_none(), "{patch}: {}{how}", why.unwrap_or_default());
 }
 
@@ -153,7 +153,7 @@ fn lines(of: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn pages_come_apart() {
+fn a_page_is_parsed() {
     let text = "Text with a [link](../other.md#part), `[no](link)`.\n\n```console\n$ printf 'a\\n' |\n>   cat\na\n\
                 $ true\n```\n\n```sh\n# a comment\nA=1 cargo test \\\n    --release\n```\n[site](https://a.b) ![p](q.png)\n";
     let page = Page::new("page.md", Path::new("page.md"), text);

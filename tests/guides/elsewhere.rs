@@ -1,8 +1,9 @@
-//! The programs of ` ```sh ` blocks, which no test of the pages runs: they build, install, or take what a test has not.
+//! The programs of ` ```sh ` blocks, which are not run as the page has them: they build, install, or need more than a test
+//! can expect of a machine.
 
-/// A program, and where it is tested.
+/// A program and its test.
 pub struct Program {
-    /// How its commands begin.
+    /// The start of its commands.
     pub starts: &'static str,
     /// A file that runs it ...
     pub file: &'static str,

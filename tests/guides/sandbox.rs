@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Trainings and translations that take seconds: what they give is not what a user sees, and `[..]` in the pages.
+/// Trainings of seconds. Numbers that depend on them are `[..]` in the pages.
 const SHORT: [(&str, &str); 6] = [
     ("A2D_TRAIN__MAX_UPDATE", "6"),
     ("A2D_TRAIN__LOG_INTERVAL", "2"),
@@ -17,20 +17,20 @@ const SHORT: [(&str, &str); 6] = [
     ("A2D_TRAIN__MAX_LENGTH_B", "4"),
 ];
 
-/// Nothing depends on the GPUs of the machine.
+/// Hides the GPUs of the machine.
 const NO_GPU: [(&str, &str); 3] = [
     ("CUDA_VISIBLE_DEVICES", ""),
     ("VK_ICD_FILENAMES", "/dev/null"),
     ("VK_DRIVER_FILES", "/dev/null"),
 ];
 
-/// The fixtures that no page names: most of their bytes.
+/// The largest folders of the fixtures, which no command reads.
 const LEFT_OUT: [&str; 2] = ["golden", "score"];
 
 /// A temporary folder with a copy of the fixtures, and both names of the program on the path.
 pub struct Sandbox(TempDir);
 
-/// What a command came to.
+/// The result of a command.
 pub struct Found {
     pub code: Option<i32>,
     /// Both outputs, in the order of writing.

@@ -4,8 +4,9 @@
 #[allow(dead_code)]
 mod desk;
 
-use a2d_host::report::{LogLines, base64, quoted};
+use a2d_host::report::{LogLines, base64};
 use a2d_host::run::run_dir::RunDir;
+use a2d_host::system::program::quoted;
 use a2d_tests::helpers::skip::skipped;
 use desk::{Desk, copy, done, send};
 use serde_json::{Value, json};

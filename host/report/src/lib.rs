@@ -20,4 +20,3 @@ pub mod watch;
 pub use history::History;
 pub use jsonl::{LogLine, LogLines, number};
 pub use numbers::base64;
-pub use provenance::quoted;

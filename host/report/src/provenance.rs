@@ -1,7 +1,7 @@
 //! The provenance of a run, and the command to reproduce it.
 
 use super::jsonl::{LogLine, LogLines};
-use a2d_system::program;
+use a2d_system::program::{self, quoted};
 use serde_json::Value;
 use std::path::Path;
 
@@ -35,13 +35,4 @@ pub fn again(folder: &Path, verb: &str) -> String {
     out.push("-again");
     let [config, out] = [config.as_os_str(), &out].map(|path| quoted(&path.to_string_lossy()));
     format!("{} {verb} {config} --out {out}", program::name())
-}
-
-/// Quotes a word for a POSIX shell.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=@%:,./".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -97,12 +97,8 @@ fn request(args: &ExportArgs, out: &Path, threads: usize) -> ExportRequest {
 
 /// The command line of this process, as it would be typed.
 fn command() -> String {
-    let quoted = |word: String| match word.contains([' ', '\t', '"', '\'', '\\']) || word.is_empty()
-    {
-        true => format!("{word:?}"),
-        false => word,
-    };
-    let words = std::env::args_os().skip(1).map(|word| quoted(word.display().to_string()));
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| program::quoted(&word.display().to_string()));
     [program::name().to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,4 +1,4 @@
-//! The name that the program was started under.
+//! The name that the program was started under, and commands as text.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -27,4 +27,13 @@ pub fn name() -> &'static str {
 /// A command of the program as messages quote it, in backquotes: `a2d prepare`.
 pub fn command(arguments: &str) -> String {
     format!("`{} {arguments}`", name())
+}
+
+/// Quotes a word for a POSIX shell.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=@%:,./".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }

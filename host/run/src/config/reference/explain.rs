@@ -3,6 +3,7 @@
 use super::{Key, Section, keys, sections, toml_text, wrap};
 use crate::config::{layers, schema};
 use a2d_system::error::{Error, Result};
+use a2d_system::program::quoted;
 use serde_json::{Value as Json, json};
 use std::fmt;
 use toml::Value;
@@ -84,12 +85,6 @@ fn default(key: &Key) -> String {
 /// A value as `--set` and the environment take it: text without quotes.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| toml_text(value), str::to_owned)
-}
-
-/// A value as a shell takes it.
-fn quoted(value: &str) -> String {
-    let special = value.contains(|c: char| c.is_whitespace() || "\"'[]{}()<>$&|;*?\\".contains(c));
-    if special { format!("'{}'", value.replace('\'', r"'\''")) } else { value.to_owned() }
 }
 
 fn labelled(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {

@@ -2,6 +2,7 @@
 
 mod count;
 mod layout;
+mod pace;
 mod stage;
 mod throughput;
 mod time;

@@ -1,16 +1,12 @@
 //! Progress of a known number of lines: a bar on a terminal, plain lines elsewhere.
 
 use super::layout::Line;
+use super::pace::Pace;
 use super::time::duration;
 use super::{Display, Form, line_bar, width};
 use crate::output::thousands;
 use indicatif::ProgressBar;
-use std::time::{Duration, Instant};
-
-/// Time of the first plain line ...
-const FIRST: Duration = Duration::from_secs(2);
-/// ... and longest time between two. It doubles with every line until then.
-const LONGEST: Duration = Duration::from_secs(60);
+use std::time::Instant;
 
 /// The lines that are done, displayed until dropped.
 #[derive(Debug)]
@@ -20,8 +16,7 @@ pub struct Count<'a> {
     done: usize,
     all: usize,
     since: Instant,
-    /// Elapsed time at which the next plain line is printed.
-    next: Duration,
+    pace: Pace,
     bar: Option<ProgressBar>,
     /// The message of the stage's bar, which the count replaces for its time.
     covered: Option<String>,
@@ -35,8 +30,8 @@ impl Display {
         let shared = stage.and_then(|stage| stage.bar.clone());
         let covered = shared.as_ref().map(ProgressBar::message);
         let bar = shared.or_else(|| (self.form == Form::Bar).then(line_bar));
-        let since = Instant::now();
-        let count = Count { display: self, what, done: 0, all, since, next: FIRST, bar, covered };
+        let (since, pace) = (Instant::now(), Pace::START);
+        let count = Count { display: self, what, done: 0, all, since, pace, bar, covered };
         count.draw();
         count
     }
@@ -47,10 +42,9 @@ impl Count<'_> {
     pub fn add(&mut self, lines: usize) {
         self.done += lines;
         self.draw();
-        let elapsed = self.since.elapsed();
-        if self.bar.is_none() && elapsed >= self.next && self.done < self.all {
+        let is_plain = self.bar.is_none() && self.done < self.all;
+        if is_plain && self.pace.is_due(self.since.elapsed()) {
             self.display.line(&self.line().whole());
-            self.next = elapsed + elapsed.min(LONGEST);
         }
     }
 

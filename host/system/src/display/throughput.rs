@@ -1,6 +1,7 @@
 //! Progress of lines whose number may be unknown: a bar on a terminal, plain lines elsewhere. Short work shows none.
 
 use super::layout::Line;
+use super::pace::{FIRST, Pace};
 use super::time::duration;
 use super::{Form, line_bar, plain, width};
 use crate::error::Result;
@@ -10,12 +11,6 @@ use indicatif::ProgressBar;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Work that is shorter shows no progress.
-const FIRST: Duration = Duration::from_secs(2);
-
-/// The longest time between two plain lines. Until then it doubles.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// Bytes of the stack of the thread that counts.
 const STACK: usize = 1 << 18;
@@ -51,8 +46,7 @@ struct State {
     before: usize,
     done: usize,
     bar: Option<ProgressBar>,
-    /// Time at which the next plain line is written.
-    next: Duration,
+    pace: Pace,
 }
 
 impl Throughput {
@@ -68,7 +62,7 @@ impl Throughput {
             before: 0,
             done: 0,
             bar: None,
-            next: FIRST,
+            pace: Pace::START,
         })))
     }
 
@@ -138,15 +132,14 @@ impl State {
         let line = self.line();
         if self.form == Form::Bar {
             self.bar.get_or_insert_with(line_bar).set_message(line.fitted(width()));
-        } else if elapsed >= self.next && self.all() != Some(lines) {
+        } else if self.all() != Some(lines) && self.pace.is_due(elapsed) {
             plain(&line.whole());
-            self.next = elapsed + elapsed.min(LONGEST);
         }
     }
 
     fn end(&mut self, is_done: bool) {
         self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
-        if is_done && self.form == Form::Lines && self.next > FIRST {
+        if is_done && self.form == Form::Lines && self.pace.has_begun() {
             let (Self { verb, done, .. }, rate) = (&*self, rate(self.rate()));
             plain(&format!(
                 "{verb} {done} lines in {}  {rate}",

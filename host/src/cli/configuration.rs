@@ -1,6 +1,6 @@
 //! `init`, `config`.
 
-use super::DeviceArgs;
+use super::{CorpusArgs, DeviceArgs};
 use crate::config::Setting;
 use crate::system::error::Result;
 use clap::Args;
@@ -11,17 +11,11 @@ use std::path::PathBuf;
 #[command(after_help = "Example:
   a2d init --source-lang de --target-lang en --train corpus/train --valid corpus/valid
   a2d distill de-en.toml
-reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence a line, and writes de-en.toml.")]
+Reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence per line, and writes de-en.toml.")]
 pub struct InitArgs {
-    /// The language to translate from: the extension of the source files
-    #[arg(long, value_name = "LANG")]
-    pub source_lang: String,
-    /// The language to translate to: the extension of the target files
-    #[arg(long, value_name = "LANG")]
-    pub target_lang: String,
-    /// Prefix of the training files
-    #[arg(long, value_name = "PREFIX")]
-    pub train: String,
+    /// The languages and the training text.
+    #[command(flatten)]
+    pub corpus: CorpusArgs,
     /// Prefix of the validation files: some 500 pairs that are not in the training files
     #[arg(long, value_name = "PREFIX")]
     pub valid: Option<String>,

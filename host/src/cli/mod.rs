@@ -130,6 +130,20 @@ impl DeviceArgs {
     }
 }
 
+/// The languages and the training text of `prepare` and `init`.
+#[derive(Debug, Clone, Args)]
+pub struct CorpusArgs {
+    /// Source language, and extension of the source files
+    #[arg(long, value_name = "LANG")]
+    pub source_lang: String,
+    /// Target language, and extension of the target files
+    #[arg(long, value_name = "LANG")]
+    pub target_lang: String,
+    /// Prefix of the training files
+    #[arg(long, value_name = "PREFIX")]
+    pub train: String,
+}
+
 /// The help of `--protect`: expressions in a doc comment would be links to rustdoc.
 const PROTECT: &str = r"A regular expression of text to keep whole, such as placeholders: each text that matches in the training text becomes one token; repeatable. For strings of user interfaces: '\{[^{}]*\}' '%([0-9]+\$)?[sSd@]' '</?[a-zA-Z][^<>]*>' '&[a-zA-Z0-9#]+;'";
 
@@ -140,15 +154,9 @@ const PROTECT: &str = r"A regular expression of text to keep whole, such as plac
       --vocab-size 8000 --out data/de-en
 Reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence per line.")]
 pub struct PrepareArgs {
-    /// Source language, and extension of the source files
-    #[arg(long, value_name = "LANG")]
-    pub source_lang: String,
-    /// Target language, and extension of the target files
-    #[arg(long, value_name = "LANG")]
-    pub target_lang: String,
-    /// Prefix of the training files
-    #[arg(long, value_name = "PREFIX")]
-    pub train: String,
+    /// The languages and the training text.
+    #[command(flatten)]
+    pub corpus: CorpusArgs,
     /// Prefix of the validation files
     #[arg(long, value_name = "PREFIX")]
     pub valid: String,

@@ -19,9 +19,9 @@ use std::path::Path;
 /// Those of [`prepare::run`].
 pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let request = PrepareRequest {
-        source_lang: args.source_lang,
-        target_lang: args.target_lang,
-        train: args.train,
+        source_lang: args.corpus.source_lang,
+        target_lang: args.corpus.target_lang,
+        train: args.corpus.train,
         valid: args.valid,
         test: args.test,
         vocab_size: args.vocab_size,

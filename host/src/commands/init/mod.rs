@@ -4,7 +4,7 @@ mod found;
 mod minutes;
 
 use crate::bench::estimate::{self, Lengths};
-use crate::cli::{Globals, InitArgs};
+use crate::cli::{CorpusArgs, Globals, InitArgs};
 use crate::config::DataConfig;
 use crate::data::prepare::{self, Outline, PrepareRequest};
 use crate::run::model::{core_config, model_size, plan};
@@ -65,7 +65,8 @@ fn survey(args: &InitArgs, file: &Path, globals: &Globals) -> Result<Found> {
 
 /// The file to write, which must not exist.
 fn place(args: &InitArgs) -> Result<PathBuf> {
-    let name = || PathBuf::from(format!("{}-{}.toml", args.source_lang, args.target_lang));
+    let name =
+        || PathBuf::from(format!("{}-{}.toml", args.corpus.source_lang, args.corpus.target_lang));
     let file = args.out.clone().unwrap_or_else(name);
     if text::is_stdin(&file) {
         let both =
@@ -81,24 +82,16 @@ fn place(args: &InitArgs) -> Result<PathBuf> {
 }
 
 fn request(args: &InitArgs) -> Result<PrepareRequest> {
-    let (source_lang, target_lang) = (args.source_lang.clone(), args.target_lang.clone());
-    let valid = args.valid.clone().ok_or_else(|| no_validation(args))?;
-    let (train, test) = (args.train.clone(), args.test.clone());
-    let clean = args.clean;
-    Ok(PrepareRequest {
-        source_lang,
-        target_lang,
-        train,
-        valid,
-        test,
-        clean,
-        ..PrepareRequest::default()
-    })
+    let CorpusArgs { source_lang, target_lang, train } = args.corpus.clone();
+    let valid = args.valid.clone().ok_or_else(|| no_validation(&args.corpus))?;
+    let (test, clean) = (args.test.clone(), args.clean);
+    let rest = PrepareRequest::default();
+    Ok(PrepareRequest { source_lang, target_lang, train, valid, test, clean, ..rest })
 }
 
 /// The validation text is never taken from the training text: what a file holds is up to its owner.
-fn no_validation(args: &InitArgs) -> Error {
-    let InitArgs { source_lang, target_lang, train, .. } = args;
+fn no_validation(corpus: &CorpusArgs) -> Error {
+    let CorpusArgs { source_lang, target_lang, train } = corpus;
     Error::misuse(format!(
         "--valid PREFIX is missing: set pairs aside, every 20th by `for l in {source_lang} {target_lang}; do \
          awk 'NR % 20 == 0' {train}.$l > valid.$l; awk 'NR % 20' {train}.$l > train.$l; done`"
@@ -110,9 +103,9 @@ fn data(args: &InitArgs, file: &Path) -> Result<DataConfig> {
     let named =
         |prefix: &Option<String>| prefix.as_ref().map(|prefix| beside(prefix, file)).transpose();
     Ok(DataConfig {
-        source_lang: args.source_lang.clone(),
-        target_lang: args.target_lang.clone(),
-        train: Some(beside(&args.train, file)?),
+        source_lang: args.corpus.source_lang.clone(),
+        target_lang: args.corpus.target_lang.clone(),
+        train: Some(beside(&args.corpus.train, file)?),
         valid: named(&args.valid)?,
         test: named(&args.test)?,
         clean: args.clean,
@@ -135,7 +128,7 @@ fn beside(path: &str, file: &Path) -> Result<PathBuf> {
 }
 
 fn head(args: &InitArgs, corpus: &Outline, file: &Path) -> String {
-    let InitArgs { source_lang, target_lang, .. } = args;
+    let CorpusArgs { source_lang, target_lang, .. } = &args.corpus;
     let pairs = thousands(corpus.pairs.train);
     let [init, distill] = ["init", &format!("distill {}", shown(file))].map(program::command);
     let text = format!("From {source_lang} to {target_lang}: chosen by {init} for {pairs} pairs.");

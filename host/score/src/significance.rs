@@ -30,6 +30,11 @@ pub struct Interval {
     pub half_width: f64,
 }
 
+/// Resamples of a paired bootstrap, by default.
+pub const RESAMPLES: usize = 1000;
+/// The seed of the tests, by default.
+pub const SEED: u64 = 12345;
+
 /// Paired bootstrap: draws all lines anew with replacement, `resamples` times. `tables` has one table per system over
 /// the same lines, the baseline first.
 pub fn paired_bootstrap(

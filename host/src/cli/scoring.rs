@@ -3,6 +3,7 @@
 use super::values::positive;
 use crate::score::command;
 use crate::score::compare::{self, Test};
+use crate::score::significance::{RESAMPLES, SEED};
 use crate::score::tokenize::{Tercom, Tokenizer};
 use crate::score::triples::Export;
 use crate::score::{Bleu, Chrf, MetricOptions, Smoothing, Ter};
@@ -74,7 +75,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "N", aliases = ["trials", "paired-bs-n", "paired-ar-n"], value_parser = resamples)]
     pub resamples: Option<usize>,
     /// Seed of the random numbers
-    #[arg(long, value_name = "N", default_value = "12345")]
+    #[arg(long, value_name = "N", default_value_t = SEED)]
     pub seed: u64,
     /// Print a JSON list of systems and their scores
     #[arg(long)]
@@ -240,7 +241,7 @@ impl TryFrom<CompareArgs> for compare::CompareRequest {
         let test = if args.approximate_randomisation {
             Test::ApproximateRandomisation(args.resamples.unwrap_or(10_000))
         } else {
-            Test::PairedBootstrap(args.resamples.unwrap_or(1000))
+            Test::PairedBootstrap(args.resamples.unwrap_or(RESAMPLES))
         };
         Ok(Self {
             hypotheses: args.hypothesis,

@@ -1,14 +1,9 @@
 //! A student against the one trained alone: the difference in BLEU, and whether it is more than chance.
 
-use a2d_score::significance::paired_bootstrap;
+use a2d_score::significance::{RESAMPLES, SEED, paired_bootstrap};
 use a2d_score::{Bleu, Table, signature};
 use a2d_system::error::Result;
 use serde_json::{Value, json};
-
-/// As `host compare` does by default.
-const RESAMPLES: usize = 1000;
-/// As `host compare` does by default.
-const SEED: u64 = 12345;
 
 /// The result of a paired bootstrap.
 pub(super) struct Against {

@@ -128,8 +128,7 @@ fn checked(setting: &Setting) -> Result<Value> {
 
 fn unknown(setting: &Setting) -> Error {
     let Setting { path, origin, .. } = setting;
-    let nearest = schema::nearest(path);
-    Error::misuse(format!("{origin}: unknown key `{path}`; did you mean `{nearest}`?"))
+    Error::misuse(format!("{origin}: {}", schema::unknown(path)))
 }
 
 fn mismatch(setting: &Setting, like: &Value) -> Error {

@@ -81,6 +81,11 @@ pub(super) fn put(table: &mut Table, path: &str, value: Value) {
     }
 }
 
+/// What is wrong with a path that is no key.
+pub(super) fn unknown(path: &str) -> String {
+    format!("unknown key `{path}`; did you mean `{}`?", nearest(path))
+}
+
 /// The known key or table nearest to `path`: one with the same name elsewhere, or the smallest edit distance.
 pub(super) fn nearest(path: &str) -> String {
     // Known keys are shorter, and the time for edit distances is quadratic.

@@ -30,12 +30,7 @@ pub fn explain(path: &str) -> Result<Explained> {
     let key = keys().into_iter().find(|key| key.path == path).map(Explained::Key);
     let is_asked = |section: &Section| section.path == path && !path.is_empty();
     let table = || sections().into_iter().find(is_asked).map(Explained::Table);
-    key.or_else(table).ok_or_else(|| unknown(path))
-}
-
-fn unknown(path: &str) -> Error {
-    let nearest = schema::nearest(path);
-    Error::misuse(format!("unknown key `{path}`; did you mean `{nearest}`?"))
+    key.or_else(table).ok_or_else(|| Error::misuse(schema::unknown(path)))
 }
 
 impl Explained {

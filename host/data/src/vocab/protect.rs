@@ -2,6 +2,7 @@
 
 use super::reserved;
 use super::symbols::{Symbols, is_sound, trimmed};
+use super::words::count;
 use a2d_system::error::Result;
 use regex::Regex;
 use std::cmp::Reverse;
@@ -79,7 +80,7 @@ fn compile(pattern: &str) -> Result<Regex, String> {
 /// Counts the texts that match in normalised lines.
 pub struct Matches<'p> {
     patterns: &'p Patterns,
-    counts: HashMap<String, u64>,
+    counts: HashMap<Box<str>, u64>,
 }
 
 impl<'p> Matches<'p> {
@@ -94,10 +95,7 @@ impl<'p> Matches<'p> {
         let found = self.patterns.0.iter().flat_map(|pattern| pattern.find_iter(line));
         for text in found.map(|found| trimmed(found.as_str())) {
             if is_sound(text) {
-                match self.counts.get_mut(text) {
-                    Some(count) => *count += 1,
-                    None => drop(self.counts.insert(text.to_owned(), 1)),
-                }
+                count(&mut self.counts, text);
             }
         }
     }
@@ -110,11 +108,11 @@ impl<'p> Matches<'p> {
     /// As [`Symbols::new`].
     pub fn symbols(mut self, most: usize) -> Result<Symbols> {
         for token in reserved(true) {
-            self.counts.remove(&token);
+            self.counts.remove(&*token);
         }
         let mut counts: Vec<_> =
             self.counts.into_iter().filter(|(_, count)| *count >= FEWEST).collect();
         counts.sort_unstable_by(|a, b| (Reverse(a.1), &a.0).cmp(&(Reverse(b.1), &b.0)));
-        Symbols::new(counts.into_iter().map(|(text, _)| text).take(most).collect())
+        Symbols::new(counts.into_iter().map(|(text, _)| text.into()).take(most).collect())
     }
 }

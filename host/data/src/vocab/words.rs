@@ -58,10 +58,7 @@ impl Words {
         mark(line, &mut self.marked);
         let texts = self.symbols.cut(&self.marked).map(|(text, _)| &self.marked[text]);
         for part in texts.flat_map(pieces).flat_map(parts) {
-            match self.counts.get_mut(part) {
-                Some(count) => *count += 1,
-                None => drop(self.counts.insert(part.into(), 1)),
-            }
+            count(&mut self.counts, part);
         }
     }
 
@@ -97,6 +94,14 @@ impl Words {
         });
         words.truncate(MOST_LEARNT);
         words.into_iter().collect()
+    }
+}
+
+/// Counts a text. Only a new one is copied.
+pub(super) fn count(counts: &mut HashMap<Box<str>, u64>, text: &str) {
+    match counts.get_mut(text) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(text.into(), 1)),
     }
 }
 

@@ -129,6 +129,13 @@ impl Desk {
         desk
     }
 
+    /// [`Desk::with_run`], and an image of the run, `full.a2d`.
+    pub fn with_image() -> Self {
+        let desk = Self::with_run();
+        desk.host("export full --out full.a2d").well();
+        desk
+    }
+
     fn furnish(&self) {
         for (split, lines) in [("train", 600), ("valid", 20), ("test", 20)] {
             for lang in ["de", "en"] {

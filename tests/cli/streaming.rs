@@ -58,16 +58,9 @@ fn lines_of(out: ChildStdout) -> Receiver<String> {
     lines
 }
 
-/// A folder with a run, `full`, and an image of it, `full.a2d`.
-fn with_image() -> Desk {
-    let desk = Desk::with_run();
-    desk.host("export full --out full.a2d").well();
-    desk
-}
-
 #[test]
 fn a_pipe_that_stays_open_is_answered() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     let text = desk.read("test.de");
     for model in ["full", "full.a2d", "full --n-best 2", "full --split-sentences"] {
         let line = format!("translate {model}");
@@ -89,7 +82,7 @@ fn a_pipe_that_stays_open_is_answered() {
 
 #[test]
 fn a_wait_for_lines_can_be_interrupted() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     for model in ["full", "full.a2d"] {
         let mut open = Open::start(&desk, &format!("translate {model}"));
         open.ask("Ja.\n");
@@ -101,7 +94,7 @@ fn a_wait_for_lines_can_be_interrupted() {
 
 #[test]
 fn a_reader_that_leaves_ends_an_open_pipe() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     for model in ["full", "full.a2d"] {
         let line = format!("translate {model}");
         let mut child = desk.command(&line).stdin(Stdio::piped()).spawn().unwrap();
@@ -129,7 +122,7 @@ fn lines(desk: &Desk) -> Vec<String> {
 
 #[test]
 fn windows_change_neither_order_nor_scores() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     let text: String = lines(&desk).iter().map(|line| format!("{line}\n")).collect();
     desk.write("lines.de", &text);
     for model in ["full", "full.a2d"] {
@@ -154,7 +147,7 @@ fn bits(found: &Translated) -> Vec<Vec<(&str, u32)>> {
 
 #[test]
 fn a_translation_does_not_depend_on_its_neighbours_by_a_bit() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     let lines = lines(&desk);
     let bytes = Words::new(&std::fs::read(desk.path("full.a2d")).unwrap());
     let runner = Runner::new(&desk.path("full.a2d"), bytes.bytes(), false).unwrap();
@@ -179,7 +172,7 @@ fn a_translation_does_not_depend_on_its_neighbours_by_a_bit() {
 
 #[test]
 fn lines_that_are_not_utf_8_fail_are_replaced_or_skipped() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     let bad = b"Ja.\nNein.\nsch\xf6n\nGut.\nsch\xf6n\n";
     desk.write("bad.de", bad);
     for model in ["full", "full.a2d"] {
@@ -226,7 +219,7 @@ fn lines_that_are_not_utf_8_fail_are_replaced_or_skipped() {
 
 #[test]
 fn what_came_before_a_bad_line_is_kept_for_a_file() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     let text = desk.read("test.de");
     let mut bad = text.clone().into_bytes();
     bad.insert(text.len() - 2, 0xff);
@@ -310,7 +303,7 @@ fn peak_memory(child: &Child) -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_does_not_grow_with_the_text() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     // 100 MB of blank lines, for they are translated fast.
     let (blank, count) = (" ".repeat(999) + "\n", 100_000);
     for model in ["full", "full.a2d"] {

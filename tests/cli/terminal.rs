@@ -21,16 +21,9 @@ fn the_terminal_of_these_tests_is_one() {
     assert_eq!(terminal.end().code, None, "Ctrl-C is a signal");
 }
 
-/// A folder with a run, `full`, and an image of it, `full.a2d`.
-fn with_image() -> Desk {
-    let desk = Desk::with_run();
-    desk.host("export full --out full.a2d").well();
-    desk
-}
-
 #[test]
 fn lines_that_are_typed_are_answered() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     let asked = ["Ja.", "Ich esse gern Pizza.", ""];
     let said =
         desk.pipe("translate full", asked.map(|line| format!("{line}\n")).concat().as_bytes());
@@ -68,7 +61,7 @@ fn wrapped(text: &str, columns: u16) -> String {
 
 #[test]
 fn ctrl_c_ends_and_leaves_what_was_shown() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     for (model, prompt) in [("full", "de>"), ("full.a2d", ">")] {
         let terminal = Terminal::start(&desk.command(&format!("translate {model}")), 80, 24);
         terminal.wait_for(prompt);
@@ -85,7 +78,7 @@ fn ctrl_c_ends_and_leaves_what_was_shown() {
 
 #[test]
 fn a_long_line_that_is_typed_is_told_at_once() {
-    let desk = with_image();
+    let desk = Desk::with_image();
     for model in ["full", "full.a2d"] {
         let line = format!("translate {model} --beam 1");
         let terminal = Terminal::start(&desk.command(&line), 120, 50);

@@ -14,7 +14,10 @@ fn the_terminal_of_these_tests_is_one() {
         let columns = usize::from(columns);
         assert!((columns - 20..=columns).contains(&widest), "{widest}: {}", ended.screen);
     }
-    let terminal = Terminal::start(&Command::new("cat"), 60, 5);
+    // In the background of a shell, tests and all that they start ignore Ctrl-C.
+    let mut cat = Command::new("env");
+    cat.args(["--default-signal=INT", "cat"]);
+    let terminal = Terminal::start(&cat, 60, 5);
     terminal.keys("gut\r");
     assert_eq!(terminal.wait_for("gut\ngut"), "gut\ngut", "keys are shown, and come out");
     terminal.keys(CTRL_C);

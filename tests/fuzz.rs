@@ -3,7 +3,6 @@
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::Format;
 use a2d_host::data::vocab::{LineForm, Symbols, Vocab, Words};
-use a2d_host::export::tokenizer::tables;
 use a2d_host::export::write;
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
 use std::fs;
@@ -43,7 +42,7 @@ fn with_symbols(size: usize, bytes: bool, form: LineForm) -> Vec<u8> {
 fn learnt(size: usize, bytes: bool, mut words: Words) -> Vec<u8> {
     [lines("de"), lines("en")].concat().iter().for_each(|line| words.add(line));
     let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(()));
-    tables(&vocab.expect("a vocabulary")).expect("tables")
+    vocab.expect("a vocabulary").source().tables().expect("tables")
 }
 
 /// Images of the smallest models that have every kind of parameter.

@@ -7,12 +7,14 @@ use a2d_core::optim::Adam;
 use a2d_core::rng;
 use a2d_host::backend::cpu::{Cpu, Tensor};
 use a2d_host::config::{Method, ModelConfig, Precision, Preset, RunConfig};
+use a2d_host::data::vocab::Sizes;
 use a2d_host::run::model::{Learner, core_config, plan};
 use a2d_host::train::memory::Need;
 use a2d_host::train::ranks::Ranks;
 use a2d_host::train::{At, Pairs, TeacherModel, Unread, Update, objective, update};
 
 const VOCABULARY: usize = 50;
+const SIZES: Sizes = Sizes::joint(VOCABULARY);
 
 fn model(d_model: usize, layers: usize, heads: usize) -> ModelConfig {
     ModelConfig {
@@ -55,13 +57,13 @@ fn updated(
     room: usize,
 ) -> (Update, Vec<f32>) {
     let (run, teacher) = of;
-    let config = core_config(&teacher.model, VOCABULARY);
+    let config = core_config(&teacher.model, SIZES);
     let needs = run.distill.method.needs();
     let teacher: Option<TeacherModel<Tensor>> =
         needs.teacher().then(|| TeacherModel::untrained(b, &config, 3).unwrap());
     let maps = teacher.as_ref().filter(|_| needs.maps);
     let maps = maps.map(TeacherModel::maps_config);
-    let plan = plan(&core_config(&run.model, VOCABULARY), maps.as_ref()).unwrap();
+    let plan = plan(&core_config(&run.model, SIZES), maps.as_ref()).unwrap();
     let mut learner = Learner::random(b, plan, 4);
     let all = |learner: &Learner<Tensor>| -> Vec<f32> {
         learner.params.iter().flat_map(|x| x.data().to_vec()).collect()
@@ -142,7 +144,7 @@ fn a_step_takes_no_more_than_its_bound() {
         updated(&mut b, &of, &[pairs(1, rows, longest, longest)], usize::MAX);
         let (_, peak) = b.memory();
         let teacher = (method != Method::None).then_some(&of.1);
-        let need = Need::new(&of.0, teacher, VOCABULARY, longest).unwrap();
+        let need = Need::new(&of.0, teacher, SIZES, longest).unwrap();
         let bound = need.bytes(rows * longest);
         let ratio = peak as f64 / bound as f64;
         println!("{method:?} {preset:?}: {ratio:.2}");
@@ -153,7 +155,7 @@ fn a_step_takes_no_more_than_its_bound() {
 #[test]
 fn the_most_tokens_fill_the_memory() {
     let of = run(Method::A2d, Preset::Official, 64);
-    let need = Need::new(&of.0, Some(&of.1), VOCABULARY, 100).unwrap();
+    let need = Need::new(&of.0, Some(&of.1), SIZES, 100).unwrap();
     let free = 4 << 30;
     let most = need.most_tokens(free).unwrap();
     let usable = (free as f64 * 0.85) as u64;
@@ -162,6 +164,6 @@ fn the_most_tokens_fill_the_memory() {
     assert_eq!(need.most_tokens(1 << 20), None, "the parameters alone take more");
     let mut short = of.clone();
     short.0.train.precision = Precision::Bf16;
-    let short = Need::new(&short.0, Some(&short.1), VOCABULARY, 100).unwrap();
+    let short = Need::new(&short.0, Some(&short.1), SIZES, 100).unwrap();
     assert!(short.most_tokens(free).unwrap() < most, "what is rounded takes memory too");
 }

@@ -59,13 +59,13 @@ fn misuse<T>(result: Result<T, Error>) -> String {
 fn quickstart_text_survives_encoding() {
     let train = both_sides("train");
     let vocab = learn(&train, 4000);
-    assert_eq!(vocab.len(), 4000);
-    assert!(vocab.has_byte_fallback());
+    assert_eq!(vocab.source().len(), 4000);
+    assert!(vocab.source().has_byte_fallback());
     let lines = [train, both_sides("valid"), both_sides("test")].concat();
-    for (line, ids) in lines.iter().zip(vocab.encode_batch(&lines).unwrap()) {
-        assert_eq!(vocab.decode(&ids).unwrap(), *line);
-        assert_eq!(vocab.encode(line).unwrap(), ids);
-        assert!(ids.iter().all(|id| (*id as usize) < vocab.len()));
+    for (line, ids) in lines.iter().zip(vocab.source().encode_batch(&lines).unwrap()) {
+        assert_eq!(vocab.target().decode(&ids).unwrap(), *line);
+        assert_eq!(vocab.source().encode(line).unwrap(), ids);
+        assert!(ids.iter().all(|id| (*id as usize) < vocab.source().len()));
     }
 }
 
@@ -85,10 +85,10 @@ fn odd_text_survives_with_byte_fallback() {
         "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
         "\\u2581 \u{2580}\u{2582}",
     ];
-    for (line, ids) in odd.into_iter().zip(vocab.encode_batch(&odd).unwrap()) {
-        assert_eq!(vocab.encode(line).unwrap(), ids);
+    for (line, ids) in odd.into_iter().zip(vocab.source().encode_batch(&odd).unwrap()) {
+        assert_eq!(vocab.source().encode(line).unwrap(), ids);
         let line = line.replace(|c: char| c.is_control() || c == '\u{2028}', " ");
-        assert_eq!(vocab.decode(&ids).unwrap(), line, "{ids:?}");
+        assert_eq!(vocab.target().decode(&ids).unwrap(), line, "{ids:?}");
         assert!(ids.iter().all(|id| *id as usize >= SPECIAL.len()), "{line:?}: {ids:?}");
     }
 }
@@ -99,7 +99,11 @@ fn what_is_lost_is_as_documented() {
     let cases =
         [(" a", "a"), ("  a", " a"), (" ", ""), ("a▁b", "a b"), ("▁a", "a"), ("a\tb", "a b")];
     for (line, back) in cases {
-        assert_eq!(vocab.decode(&vocab.encode(line).unwrap()).unwrap(), back, "{line:?}");
+        assert_eq!(
+            vocab.target().decode(&vocab.source().encode(line).unwrap()).unwrap(),
+            back,
+            "{line:?}"
+        );
     }
 }
 
@@ -112,20 +116,20 @@ fn random_text_survives_but_for_what_is_documented() {
         (0..random(i, 30) as u64).map(|k| pool[random(i << 8 | k, pool.len())]).collect()
     };
     let lines: Vec<String> = (1..3000).map(line).collect();
-    for (line, ids) in lines.iter().zip(vocab.encode_batch(&lines).unwrap()) {
+    for (line, ids) in lines.iter().zip(vocab.source().encode_batch(&lines).unwrap()) {
         let back = line.strip_prefix([' ', '▁']).unwrap_or(line).replace(['▁', '\0', '\t'], " ");
-        assert_eq!(vocab.decode(&ids).unwrap(), back, "{line:?}");
-        assert_eq!(vocab.encode(line).unwrap(), ids, "{line:?}");
+        assert_eq!(vocab.target().decode(&ids).unwrap(), back, "{line:?}");
+        assert_eq!(vocab.source().encode(line).unwrap(), ids, "{line:?}");
     }
 }
 
 #[test]
 fn without_byte_fallback_the_unknown_is_one_token_a_character() {
     let vocab = learn(&both_sides("valid"), 300);
-    assert!(!vocab.has_byte_fallback());
-    let ids = vocab.encode("日本").unwrap();
+    assert!(!vocab.source().has_byte_fallback());
+    let ids = vocab.source().encode("日本").unwrap();
     assert_eq!(ids.iter().filter(|id| **id == UNK).count(), 2);
-    assert_eq!(vocab.decode(&ids).unwrap(), "");
+    assert_eq!(vocab.target().decode(&ids).unwrap(), "");
 }
 
 #[test]
@@ -161,7 +165,10 @@ fn a_vocabulary_survives_the_disk() {
     vocab.save(&path).unwrap();
     let back = Vocab::load(&path).unwrap();
     assert_eq!(back.fingerprint(), vocab.fingerprint());
-    assert_eq!(back.encode("Was ist das?").unwrap(), vocab.encode("Was ist das?").unwrap());
+    assert_eq!(
+        back.source().encode("Was ist das?").unwrap(),
+        vocab.source().encode("Was ist das?").unwrap()
+    );
 }
 
 #[test]
@@ -215,9 +222,9 @@ fn small_sizes_and_foreign_ids_are_errors() {
     assert!(misuse(Vocab::learn(["a"].into_iter(), 10)).contains("too small"));
     assert!(misuse(Vocab::learn_with(["a"].into_iter(), 100, true)).contains("byte fallback"));
     let vocab = Vocab::learn(["aa aa bb"].into_iter(), 20).unwrap();
-    assert!(vocab.len() < 20);
-    assert!(misuse(vocab.decode(&[999])).contains("999"));
-    assert_eq!(vocab.decode(&[0, 1, 2, 3]).unwrap(), "");
+    assert!(vocab.source().len() < 20);
+    assert!(misuse(vocab.target().decode(&[999])).contains("999"));
+    assert_eq!(vocab.target().decode(&[0, 1, 2, 3]).unwrap(), "");
 }
 
 // Token files ---------------------------------------------------------------------------------
@@ -230,7 +237,7 @@ fn small_corpus(folder: &Path, pairs: usize) -> (Vocab, Vec<[Vec<u32>; 2]>, Path
         .iter()
         .zip(&en)
         .take(pairs)
-        .map(|(s, t)| [vocab.encode(s).unwrap(), vocab.encode(t).unwrap()])
+        .map(|(s, t)| [vocab.source().encode(s).unwrap(), vocab.source().encode(t).unwrap()])
         .collect();
     let path = folder.join("train.bin");
     let mut writer = Writer::create(&path, &vocab).unwrap();
@@ -244,7 +251,7 @@ fn a_corpus_survives_the_disk() {
     let folder = TempDir::new().unwrap();
     let (vocab, pairs, path) = small_corpus(folder.path(), 500);
     let corpus = Corpus::open(&path).unwrap();
-    assert_eq!((corpus.len(), corpus.vocabulary()), (pairs.len(), vocab.len()));
+    assert_eq!((corpus.len(), corpus.sizes()), (pairs.len(), vocab.sizes()));
     assert_eq!(corpus.fingerprint(), vocab.fingerprint());
     for (i, [source, target]) in pairs.iter().enumerate() {
         let ended = |side: &[u32]| [side, &[EOS]].concat();
@@ -516,7 +523,7 @@ fn preparing_writes_all_that_training_needs() {
         assert_eq!(corpus.fingerprint(), vocab.fingerprint());
         let text = read_lines(&folder.path().join(format!("{split}.en"))).unwrap();
         for (i, line) in text.iter().enumerate() {
-            assert_eq!(vocab.decode(&corpus.pair(i).unwrap().1).unwrap(), *line);
+            assert_eq!(vocab.target().decode(&corpus.pair(i).unwrap().1).unwrap(), *line);
         }
         if split != "train" {
             let copy = read_lines(&request.out.join(format!("{split}.target"))).unwrap();

@@ -10,7 +10,6 @@ mod table;
 use a2d_core::rng;
 use a2d_core::token::{Error, Tokenizer, VERSION};
 use a2d_host::data::vocab::{LineForm, Vocab, Words};
-use a2d_host::export::tokenizer::tables;
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -41,7 +40,7 @@ impl Pair {
         let form = words.normalization();
         lines.iter().for_each(|line| words.add(line));
         let vocab = Vocab::learn_words(words, size, bytes, &mut || Ok(())).unwrap();
-        let tables: &[u8] = tables(&vocab).unwrap().leak();
+        let tables: &[u8] = vocab.source().tables().unwrap().leak();
         let device = Tokenizer::new(tables).unwrap();
         Self {
             name: format!("{name}, {size} tokens, bytes {bytes}, {form}"),
@@ -53,7 +52,7 @@ impl Pair {
 
     /// Asserts that both encode and decode a line alike; returns the tokens.
     fn compare(&self, line: &str) -> Vec<u32> {
-        let expected = self.vocab.encode(line).unwrap();
+        let expected = self.vocab.source().encode(line).unwrap();
         assert_eq!(encode(&self.device, line), expected, "{}: {line:?}", self.name);
         self.compare_ids(&expected);
         expected
@@ -61,7 +60,7 @@ impl Pair {
 
     /// Asserts that both, and the stream, decode `ids` to the same line of text; returns it.
     fn compare_ids(&self, ids: &[u32]) -> String {
-        let expected = self.vocab.decode(ids).unwrap();
+        let expected = self.vocab.target().decode(ids).unwrap();
         let found = [decode(&self.device, ids), stream(&self.device, ids)];
         assert_eq!(found, [&expected; 2].map(String::clone), "{}: {ids:?}", self.name);
         let ends = |c: char| c.is_control() || ['\u{2028}', '\u{2029}'].contains(&c);
@@ -157,7 +156,8 @@ fn every_unicode_scalar_is_the_same() {
     // Each character alone. One size is enough: the words above covered what differs between sizes.
     for pair in &PAIRS[2..4] {
         let lines: Vec<String> = scalars.iter().map(char::to_string).collect();
-        for (line, expected) in lines.iter().zip(pair.vocab.encode_batch(&lines).unwrap()) {
+        for (line, expected) in lines.iter().zip(pair.vocab.source().encode_batch(&lines).unwrap())
+        {
             assert_eq!(encode(&pair.device, line), expected, "{}: {line:?}", pair.name);
             pair.compare_ids(&expected);
         }
@@ -276,7 +276,7 @@ fn random_words_without_an_end_are_the_same() {
 #[test]
 fn random_tokens_are_the_same_text() {
     for (number, pair) in PAIRS.iter().chain(SMALL.iter()).enumerate() {
-        let len = pair.vocab.len() as u32;
+        let len = pair.vocab.source().len() as u32;
         for line in 0..20_000 {
             let key = rng::derive(2000 + number as u64, line);
             // Often only bytes and special tokens, if there are any.
@@ -291,7 +291,7 @@ fn random_tokens_are_the_same_text() {
 #[test]
 fn runs_of_bytes_are_the_same_text() {
     let pair = &SMALL[1];
-    let words = pair.vocab.encode("der").unwrap();
+    let words = pair.vocab.source().encode("der").unwrap();
     // Tokens before and after the run, and their text there.
     let head: [(&[u32], &str); 3] = [(&[], ""), (&[2], ""), (&words, "der")];
     let tail: [(&[u32], &str); 3] = [(&[], ""), (&[2], ""), (&words, " der")];
@@ -384,7 +384,7 @@ fn a_buffer_that_is_too_small_is_an_error_that_says_what_is_enough() {
     for (number, pair) in PAIRS.iter().chain(SMALL.iter()).enumerate() {
         let device = pair.device;
         for line in (0..300).map(|line| random_line(rng::derive(3000 + number as u64, line))) {
-            let expected = pair.vocab.encode(&line).unwrap();
+            let expected = pair.vocab.source().encode(&line).unwrap();
             for size in 0..device.room(line.len()) {
                 match device.encode(&line, &mut vec![0; size]) {
                     Ok(len) => assert_eq!(len, expected.len()),
@@ -397,7 +397,7 @@ fn a_buffer_that_is_too_small_is_an_error_that_says_what_is_enough() {
                     other => panic!("{line:?}: {other:?}"),
                 }
             }
-            let text = pair.vocab.decode(&expected).unwrap();
+            let text = pair.vocab.target().decode(&expected).unwrap();
             for size in 0..text.len() {
                 let error = Err(Error::Room { needed: text.len() });
                 assert_eq!(device.decode(&expected, &mut vec![0; size]), error);
@@ -409,7 +409,7 @@ fn a_buffer_that_is_too_small_is_an_error_that_says_what_is_enough() {
 #[test]
 fn a_stream_without_room_goes_on_once_there_is_some() {
     let pair = &SMALL[1];
-    let ids = pair.vocab.encode("der ein é🙂 die").unwrap();
+    let ids = pair.vocab.source().encode("der ein é🙂 die").unwrap();
     let (mut stream, mut text) = (pair.device.stream(), String::new());
     for id in ids {
         let mut out = Vec::new();
@@ -441,19 +441,19 @@ fn bytes_that_are_no_text_are_an_error_with_their_place() {
     }
     let mut out = [0; 32];
     let len = device.encode_bytes("der".as_bytes(), &mut out).unwrap();
-    assert_eq!(out[..len], SMALL[1].vocab.encode("der").unwrap());
+    assert_eq!(out[..len], SMALL[1].vocab.source().encode("der").unwrap());
 }
 
 #[test]
 fn a_token_outside_the_vocabulary_is_an_error() {
     for pair in PAIRS.iter() {
-        let (device, len) = (pair.device, pair.vocab.len() as u32);
-        assert_eq!(device.len(), pair.vocab.len());
-        assert_eq!(device.has_byte_fallback(), pair.vocab.has_byte_fallback());
+        let (device, len) = (pair.device, pair.vocab.source().len() as u32);
+        assert_eq!(device.len(), pair.vocab.source().len());
+        assert_eq!(device.has_byte_fallback(), pair.vocab.source().has_byte_fallback());
         for id in [len, len + 1, 65_535, 65_536, 65_540, u32::MAX] {
             for ids in [vec![id], vec![5, id], vec![len - 1, id], vec![5, 2, id, 5]] {
                 assert_eq!(device.decode(&ids, &mut [0; 64]), Err(Error::Token(id)));
-                assert!(pair.vocab.decode(&ids).is_err());
+                assert!(pair.vocab.target().decode(&ids).is_err());
             }
             assert_eq!(device.stream().push(id, &mut [0; 64]), Err(Error::Token(id)));
         }
@@ -535,10 +535,10 @@ fn random_damage_is_refused_or_harmless() {
 fn tables_are_small_and_always_the_same() {
     for pair in PAIRS.iter() {
         let again = Vocab::from_bytes(&pair.vocab.to_bytes()).unwrap();
-        assert_eq!(tables(&again).unwrap(), pair.tables);
+        assert_eq!(again.source().tables().unwrap(), pair.tables);
         let texts = u32::from_le_bytes(pair.tables[12..16].try_into().unwrap()) as usize;
         let merges = u16::from_le_bytes(pair.tables[10..12].try_into().unwrap()) as usize;
-        let (bytes, tokens) = (pair.tables.len(), pair.vocab.len());
+        let (bytes, tokens) = (pair.tables.len(), pair.vocab.source().len());
         eprintln!(
             "{}: {tokens} tokens, {merges} merges, {texts} bytes of text: {bytes} bytes",
             pair.name
@@ -562,7 +562,7 @@ fn a_very_long_word_takes_no_minutes() {
     let ids = encode(&pair.device, &word);
     let took = begin.elapsed();
     eprintln!("a word of {} characters: {took:?}", word.chars().count());
-    assert_eq!(ids, pair.vocab.encode(&word).unwrap());
+    assert_eq!(ids, pair.vocab.source().encode(&word).unwrap());
     assert!(took.as_secs() < 20);
 }
 
@@ -606,11 +606,12 @@ fn speed(pair: &Pair, lines: &[String]) {
         }
         lines.len() as f64 / begin.elapsed().as_secs_f64()
     };
-    let (mut out, mut ids, mut encoder) = (vec![0; 4096], Vec::new(), pair.vocab.encoder());
+    let (mut out, mut ids, mut encoder) =
+        (vec![0; 4096], Vec::new(), pair.vocab.source().encoder());
     let here = rate(&mut |line| {
         black_box(pair.device.encode(black_box(line), &mut out).unwrap());
     });
-    let there = rate(&mut |line| drop(black_box(pair.vocab.encode(line).unwrap())));
+    let there = rate(&mut |line| drop(black_box(pair.vocab.source().encode(line).unwrap())));
     let cached = rate(&mut |line| {
         ids.clear();
         encoder.encode(black_box(line), &mut ids).unwrap();

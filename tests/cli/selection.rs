@@ -206,7 +206,8 @@ fn the_closest_hypothesis_is_found_where_bleu_knows_none() {
     let [best, near] = ["best", "interpolation"].map(|kind| {
         desk.host(&format!("{line} --out {kind} --set distill.seq_kd={kind}")).well();
         let corpus = Corpus::open(&desk.path(&format!("{kind}/seq-kd/train.bin"))).unwrap();
-        let said = (0..corpus.len()).map(|i| vocab.decode(&corpus.pair(i).unwrap().1).unwrap());
+        let said =
+            (0..corpus.len()).map(|i| vocab.target().decode(&corpus.pair(i).unwrap().1).unwrap());
         said.collect::<Vec<_>>()
     });
     let meant: Vec<String> = desk.read("grammar.th").lines().map(str::to_owned).collect();

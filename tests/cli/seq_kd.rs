@@ -29,7 +29,8 @@ fn the_student_learns_what_the_teacher_says() {
     let (vocab, said) =
         (Vocab::load(&desk.path("run/tokenizer.json")).unwrap(), targets(&desk, "run"));
     assert_eq!(said.len(), all.len());
-    let text = |ids: &[u32]| vocab.decode(ids.strip_suffix(&[EOS]).unwrap_or(ids)).unwrap();
+    let text =
+        |ids: &[u32]| vocab.target().decode(ids.strip_suffix(&[EOS]).unwrap_or(ids)).unwrap();
     let sources: Vec<_> = (0..40).map(|i| text(&all.pair(i).unwrap().0) + "\n").collect();
     desk.write("sources.de", sources.concat());
     let translated = desk.host("translate full/teacher --input sources.de").well();
@@ -87,7 +88,9 @@ fn the_hypothesis_closest_to_the_reference_may_be_another() {
     desk.host(&format!("{LINE} --out near --quiet {interpolation}")).well();
     let all = Corpus::open(&desk.path("data/train.bin")).unwrap();
     let vocab = Vocab::load(&desk.path("data/tokenizer.json")).unwrap();
-    let text = |ids: &[u32]| vocab.decode(ids.strip_suffix(&[EOS]).unwrap_or(ids)).unwrap() + "\n";
+    let text = |ids: &[u32]| {
+        vocab.target().decode(ids.strip_suffix(&[EOS]).unwrap_or(ids)).unwrap() + "\n"
+    };
     let references: Vec<_> = (0..all.len()).map(|i| text(&all.pair(i).unwrap().1)).collect();
     desk.write("reference", references.concat());
     let [best, near] = ["best", "near"]

@@ -155,7 +155,7 @@ fn a_line_longer_than_those_of_training_is_told() {
     assert_eq!(saved.get::<u32>(LONGEST_SOURCE).unwrap(), longest);
     let vocab = Vocab::load(&desk.path("data/tokenizer.json")).unwrap();
     let long = desk.read("test.de").lines().take(12).collect::<Vec<_>>().join(" ");
-    let tokens = vocab.encode_batch(&[&long]).unwrap()[0].len();
+    let tokens = vocab.source().encode_batch(&[&long]).unwrap()[0].len();
     let hint = "; --split-sentences translates each sentence by itself";
     let one =
         format!("warning: line 2 has {tokens} tokens, and training saw no more than {longest}");

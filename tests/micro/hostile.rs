@@ -13,7 +13,6 @@ use a2d_core::shape::Shape;
 use a2d_core::token::{self, Tokenizer};
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::data::vocab::Vocab;
-use a2d_host::export::tokenizer::tables;
 use a2d_host::export::{Beside, write_with};
 use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{config, image, listed, model, shortlist, tokenizer, weights};
@@ -75,7 +74,7 @@ impl Placed {
 fn images() -> Vec<Vec<u8>> {
     let lines = ["der die das den dem", "the them then there"];
     let bytes = Vocab::learn_with(lines.into_iter(), 290, true).expect("a vocabulary");
-    let bytes = (bytes.len(), tables(&bytes).expect("tables"));
+    let bytes = (bytes.source().len(), bytes.source().tables().expect("tables"));
     let letters = (7, tokenizer());
     let mut all = Vec::new();
     for (seed, format) in (0..).zip(FORMATS) {

@@ -7,7 +7,6 @@ use a2d_core::micro::{Limits, Model, Options, Translator};
 use a2d_core::search::Search;
 use a2d_host::backend::cpu::{Cpu, Tensor};
 use a2d_host::data::vocab::{EOS, Vocab};
-use a2d_host::export::tokenizer::tables;
 use a2d_host::export::{Beside, write_with};
 use a2d_host::run::model;
 use a2d_host::translate::image::Words;
@@ -21,7 +20,7 @@ const BEAM: usize = 3;
 /// A vocabulary with byte fallback, and a random model that prefers control characters.
 fn random(seed: u64) -> (Vocab, Config, Vec<Vec<f32>>) {
     let vocab = Vocab::learn_with(LINES.into_iter(), 300, true).expect("a vocabulary");
-    let size = vocab.len();
+    let size = vocab.source().len();
     let sizes = Config { source_vocabulary: size, target_vocabulary: size, ..config(true, true) };
     let config = Config { normalize_before: seed.is_multiple_of(2), ..sizes };
     let mut weights = weights(&config, seed);
@@ -53,7 +52,7 @@ fn on_host(seed: u64, beam: usize) -> Vec<Vec<(String, f32)>> {
     let (vocab, config, weights) = random(seed);
     let mut b = Cpu::new(1);
     let model: model::Model<Tensor> = image::model(&mut b, &config, &weights);
-    let mut sources = vocab.encode_batch(&LINES).expect("lines");
+    let mut sources = vocab.source().encode_batch(&LINES).expect("lines");
     sources.iter_mut().for_each(|source| source.push(EOS));
     let free = translate_tokens(&mut b, &model, &sources, &options(beam), &mut |_| Ok(()));
     let free = free.expect("a translation");
@@ -67,7 +66,7 @@ fn on_host(seed: u64, beam: usize) -> Vec<Vec<(String, f32)>> {
 /// [`on_host`] from an image, by the search of the device; checks the tokens too.
 fn from_image(seed: u64, beam: usize, format: Format, list: &[u8]) -> Vec<Vec<(String, f32)>> {
     let (vocab, config, weights) = random(seed);
-    let tables = tables(&vocab).expect("tables");
+    let tables = vocab.source().tables().expect("tables");
     let beside = Beside { shortlist: list.to_vec(), ..Beside::default() };
     let image = write_with(&config, &weights, &tables, &beside, format).expect("an image");
     let image = Words::new(&image);
@@ -84,7 +83,7 @@ fn from_image(seed: u64, beam: usize, format: Format, list: &[u8]) -> Vec<Vec<(S
             let mut tokens = vec![0; found.length(0, rank)];
             found.tokens(0, rank, &mut tokens);
             assert!(!tokens.iter().any(|id| is_control(*id)), "{line:?}: {tokens:?}");
-            (vocab.decode(&tokens).expect("tokens"), found.score(0, rank))
+            (vocab.target().decode(&tokens).expect("tokens"), found.score(0, rank))
         };
         let all: Vec<_> = (0..found.count(0)).map(hypothesis).collect();
         let mut out = [0; 400];
@@ -127,7 +126,7 @@ fn a_shortlist_of_control_characters_lets_none_through() {
     // Every control character is listed, and a few letters.
     let always: Vec<u16> = (0..4 + 0x20).chain(4 + 0x7f..4 + 0x80).chain(270..280).collect();
     for seed in 0..4 {
-        let size = random(seed).0.len();
+        let size = random(seed).0.sizes().target;
         let list = shortlist(&always, &vec![Vec::new(); size]);
         for beam in [1, BEAM] {
             check(&from_image(seed, beam, Format::Int8, &list), beam);

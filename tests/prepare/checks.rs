@@ -123,7 +123,7 @@ fn cleaning_leaves_out_what_is_flawed_and_nothing_else() {
     assert_eq!((train.lines, train.kept, train.flawed), (51, 34, 0));
     let vocab = Vocab::load(&request.out.join("tokenizer.json")).unwrap();
     let corpus = Corpus::open(&request.out.join("train.bin")).unwrap();
-    let target = |i| vocab.decode(&corpus.pair(i).unwrap().1).unwrap();
+    let target = |i| vocab.target().decode(&corpus.pair(i).unwrap().1).unwrap();
     assert_eq!((target(32), target(33)), ("first".into(), "second".into()));
     // The test text is not cleaned.
     let test = &report.splits[2];
@@ -254,8 +254,8 @@ fn lines_are_counted_across_what_is_read_at_once() {
     let corpus = Corpus::open(&request.out.join("train.bin")).unwrap();
     for i in [0, 16_383, 16_384, 32_768, 39_998] {
         let (source, target) = corpus.pair(i).unwrap();
-        assert_eq!(vocab.decode(&source).unwrap(), format!("Satz {i}"));
-        assert_eq!(vocab.decode(&target).unwrap(), format!("sentence {i}"));
+        assert_eq!(vocab.target().decode(&source).unwrap(), format!("Satz {i}"));
+        assert_eq!(vocab.target().decode(&target).unwrap(), format!("sentence {i}"));
     }
     // Lines are counted to the end, even if the difference is known before.
     fs::write(folder.path().join("train.en"), "one\ntwo").unwrap();

@@ -5,7 +5,6 @@ use a2d_core::rng::scramble;
 use a2d_core::token::Tokenizer;
 use a2d_host::data::prepare::PrepareRequest;
 use a2d_host::data::vocab::{LONGEST_TOKEN, Vocab};
-use a2d_host::export::tokenizer::tables;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ fn noise(length: usize) -> String {
 fn more_pieces_than_are_learnt_from_make_as_many_tokens_in_any_order() {
     let mut lines: Vec<String> = (0..524_300).map(word).collect();
     let vocab = learn(&lines, 8000);
-    assert_eq!(vocab.len(), 8000);
+    assert_eq!(vocab.source().len(), 8000);
     lines.reverse();
     assert_eq!(learn(&lines, 8000).to_bytes(), vocab.to_bytes());
 }
@@ -46,9 +45,9 @@ fn a_line_without_spaces_is_learnt_from_and_encoded_in_seconds() {
         all.push(long.clone());
         let vocab = learn(&all, 8000);
         let learnt = start.elapsed();
-        let ids = vocab.encode(&long).unwrap();
+        let ids = vocab.source().encode(&long).unwrap();
         let encoded = start.elapsed() - learnt;
-        let tables = tables(&vocab).unwrap();
+        let tables = vocab.source().tables().unwrap();
         let device = Tokenizer::new(&tables).unwrap();
         let mut found = vec![0; device.room(long.len())];
         let count = device.encode(&long, &mut found).unwrap();
@@ -58,7 +57,7 @@ fn a_line_without_spaces_is_learnt_from_and_encoded_in_seconds() {
             long.len()
         );
         assert_eq!(found[..count], ids);
-        assert_eq!(vocab.decode(&ids).unwrap(), long);
+        assert_eq!(vocab.target().decode(&ids).unwrap(), long);
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -60,7 +60,7 @@ fn what_normalisation_changes_is_counted_and_mended() {
     assert_eq!(serde_json::from_slice::<Report>(&saved).unwrap(), report);
     let vocab = Vocab::load(&request.out.join("tokenizer.json")).unwrap();
     let corpus = Corpus::open(&request.out.join("train.bin")).unwrap();
-    let text = |i| vocab.decode(&corpus.pair(i).unwrap().0).unwrap();
+    let text = |i| vocab.target().decode(&corpus.pair(i).unwrap().0).unwrap();
     let sources: Vec<_> = (300..306).map(text).collect();
     let wanted =
         ["ganz am Anfang", "zwei Wörter", "weiches Trennzeichen", "Schön", "ein Ton", "ﬁnster"];

@@ -34,18 +34,18 @@ fn placeholders_are_one_token_in_the_token_files() {
     assert_eq!(report.vocabulary.symbols, 2);
     let vocab = Vocab::load(&request.out.join("tokenizer.json")).unwrap();
     // What occurs once has no counterpart.
-    assert_eq!(vocab.symbols().texts(), ["%s", "{ $user }"]);
-    let last = vocab.len() as u32 - 1;
+    assert_eq!(vocab.source().symbols().texts(), ["%s", "{ $user }"]);
+    let last = vocab.source().len() as u32 - 1;
     let corpus = Corpus::open(&request.out.join("train.bin")).unwrap();
     let (source, target) = corpus.pair(corpus.len() - 1).unwrap();
     for side in [source, target] {
         assert_eq!(side.iter().filter(|id| **id == last).count(), 1, "{side:?}");
-        assert_eq!(vocab.decode(&side).unwrap(), "Nr. 19: { $user } %s");
+        assert_eq!(vocab.target().decode(&side).unwrap(), "Nr. 19: { $user } %s");
     }
     // A placeholder that the text lacks is text.
-    let ids = vocab.encode("{ $other } %d").unwrap();
+    let ids = vocab.source().encode("{ $other } %d").unwrap();
     assert!(ids.iter().all(|id| *id < last - 1 && *id != UNK), "{ids:?}");
-    assert_eq!(vocab.decode(&ids).unwrap(), "{ $other } %d");
+    assert_eq!(vocab.target().decode(&ids).unwrap(), "{ $other } %d");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_changed_tokenizer_with_symbols_is_refused() {
     };
     let words = words(&["der %s und die %s", "%d %d das"]);
     let vocab = Vocab::learn_words(words, 40, false, &mut || Ok(())).unwrap();
-    assert_eq!(vocab.symbols().texts(), ["%d", "%s"]);
+    assert_eq!(vocab.source().symbols().texts(), ["%d", "%s"]);
     let good: serde_json::Value = serde_json::from_slice(&vocab.to_bytes()).unwrap();
     let load = |edit: &dyn Fn(&mut serde_json::Value)| {
         let mut document = good.clone();

@@ -38,9 +38,9 @@ fn stepwise(line: &str) -> String {
 fn check(line: &str) {
     let nfc = &FORMS[1];
     let expected = stepwise(line);
-    let ids = nfc.vocab.encode(line).unwrap();
+    let ids = nfc.vocab.source().encode(line).unwrap();
     assert_eq!(encode(&nfc.device, line), ids, "{line:?}");
-    assert_eq!(nfc.vocab.decode(&ids).unwrap(), expected, "{line:?}");
+    assert_eq!(nfc.vocab.target().decode(&ids).unwrap(), expected, "{line:?}");
     assert_eq!(normal(LineForm::Nfc, line), expected, "{line:?}");
     assert_eq!(LineForm::Nfc.touches(line) == Default::default(), line == expected, "{line:?}");
     assert_eq!(normal(LineForm::Nfc, &expected), expected, "{line:?}");
@@ -148,22 +148,25 @@ fn lines_that_look_equal_have_equal_tokens() {
     for (what, mangle) in MANGLINGS {
         let mut changed = 0;
         for line in &lines {
-            let (clean, mangled) = (nfc.vocab.encode(line).unwrap(), mangle(line));
-            assert_eq!(nfc.vocab.encode(&mangled).unwrap(), clean, "{what}: {line}");
+            let (clean, mangled) = (nfc.vocab.source().encode(line).unwrap(), mangle(line));
+            assert_eq!(nfc.vocab.source().encode(&mangled).unwrap(), clean, "{what}: {line}");
             assert_eq!(encode(&nfc.device, &mangled), clean, "{what}: {line}");
-            assert_eq!(nfkc.vocab.encode(&mangled).unwrap(), nfkc.vocab.encode(line).unwrap());
+            assert_eq!(
+                nfkc.vocab.source().encode(&mangled).unwrap(),
+                nfkc.vocab.source().encode(line).unwrap()
+            );
             // A vocabulary without normalisation encodes the text as it is.
-            let ids = old.vocab.encode(&mangled).unwrap();
+            let ids = old.vocab.source().encode(&mangled).unwrap();
             assert_eq!(encode(&old.device, &mangled), ids, "{what}: {line}");
             let written = mangled.replace(char::is_control, " ");
-            assert_eq!(old.vocab.decode(&ids).unwrap(), written, "{what}");
-            changed += usize::from(ids != old.vocab.encode(line).unwrap());
+            assert_eq!(old.vocab.target().decode(&ids).unwrap(), written, "{what}");
+            changed += usize::from(ids != old.vocab.source().encode(line).unwrap());
         }
         assert!(changed > lines.len() / 10, "{what}: {changed}");
     }
     let odd = ["\u{200b}", " \t", "\u{feff} \u{ad}\u{a0}", "\0"];
     for line in odd {
-        assert_eq!(nfc.vocab.encode(line).unwrap(), [0; 0]);
+        assert_eq!(nfc.vocab.source().encode(line).unwrap(), [0; 0]);
         assert_eq!(encode(&nfc.device, line), [0; 0]);
     }
 }
@@ -197,8 +200,8 @@ fn compatible_characters_are_the_same_where_that_is_asked_for() {
     ];
     for (line, same) in pairs {
         assert_eq!(normal(LineForm::Nfkc, line), same);
-        let ids = nfkc.vocab.encode(line).unwrap();
-        assert_eq!(ids, nfkc.vocab.encode(same).unwrap());
+        let ids = nfkc.vocab.source().encode(line).unwrap();
+        assert_eq!(ids, nfkc.vocab.source().encode(same).unwrap());
         assert_eq!(encode(&nfkc.device, same), ids);
         assert_eq!(normal(LineForm::Nfc, line), line);
     }

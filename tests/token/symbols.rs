@@ -42,9 +42,9 @@ static PAIRS: LazyLock<[Pair; 4]> = LazyLock::new(|| {
 
 /// The tokens of a line as text, the same on host and device: symbols in `[]`.
 fn spelt(pair: &Pair, line: &str) -> String {
-    let first = pair.vocab.len() - pair.vocab.symbols().len();
+    let first = pair.vocab.source().len() - pair.vocab.source().symbols().len();
     let text = |id: u32| match (id as usize).checked_sub(first) {
-        Some(symbol) => format!("[{}]", pair.vocab.symbols().texts()[symbol]),
+        Some(symbol) => format!("[{}]", pair.vocab.source().symbols().texts()[symbol]),
         None => match pair.device.piece(id) {
             Some(Piece::Text(text)) => text.to_owned(),
             Some(Piece::Byte(byte)) => char::from(byte).to_string(),
@@ -88,7 +88,7 @@ fn symbols_are_whole_wherever_they_occur() {
             };
             assert_eq!(symbols(&found), symbols(expected), "{}: {line}", pair.name);
             // Without bytes, some characters are unknown.
-            if pair.vocab.has_byte_fallback() {
+            if pair.vocab.source().has_byte_fallback() {
                 assert_eq!(found, expected, "{}", pair.name);
             }
         }
@@ -98,7 +98,7 @@ fn symbols_are_whole_wherever_they_occur() {
 #[test]
 fn symbols_are_found_in_the_normalised_line() {
     for pair in &PAIRS[..] {
-        let normal = pair.vocab.normalization() != LineForm::None;
+        let normal = pair.vocab.source().normalization() != LineForm::None;
         let cases = [("Zwo\u{308}lfte", "▁[Zwölfte]"), ("{\u{a0}$name  }", "▁[{ $name }]")];
         for (line, expected) in cases {
             assert_eq!(spelt(pair, line) == expected, normal, "{}: {line}", pair.name);
@@ -145,20 +145,20 @@ fn random_lines_are_the_same_and_come_back() {
     for (number, pair) in PAIRS.iter().enumerate() {
         let lines: Vec<_> =
             (0..5_000).map(|i| random_line(rng::derive(9000 + number as u64, i))).collect();
-        let mut encoder = pair.vocab.encoder();
-        for (line, batch) in lines.iter().zip(pair.vocab.encode_batch(&lines).unwrap()) {
+        let mut encoder = pair.vocab.source().encoder();
+        for (line, batch) in lines.iter().zip(pair.vocab.source().encode_batch(&lines).unwrap()) {
             let ids = pair.compare(line);
             let mut one = Vec::new();
             encoder.encode(line, &mut one).unwrap();
             assert_eq!([&batch, &one], [&ids; 2], "{}: {line:?}", pair.name);
             if pair.device.has_byte_fallback() {
                 let mut buffer = String::new();
-                let normal = pair.vocab.normalization().apply(line, &mut buffer);
-                let normal = match pair.vocab.normalization() {
+                let normal = pair.vocab.source().normalization().apply(line, &mut buffer);
+                let normal = match pair.vocab.source().normalization() {
                     LineForm::None => normal.strip_prefix([' ', '▁']).unwrap_or(normal),
                     _ => normal,
                 };
-                assert_eq!(pair.vocab.decode(&ids).unwrap(), normal.replace('▁', " "));
+                assert_eq!(pair.vocab.target().decode(&ids).unwrap(), normal.replace('▁', " "));
             }
         }
     }
@@ -216,7 +216,7 @@ fn tables_without_symbols_have_the_older_versions() {
 #[test]
 fn damaged_symbols_are_rejected() {
     let pair = &PAIRS[0];
-    let (len, symbols) = (pair.tables.len(), pair.vocab.symbols());
+    let (len, symbols) = (pair.tables.len(), pair.vocab.source().symbols());
     let texts = u32::from_le_bytes(pair.tables[12..16].try_into().unwrap()) as usize;
     let damaged = |at: usize, bytes: &[u8]| {
         let mut tables = pair.tables.to_vec();

@@ -6,7 +6,8 @@
 //! | 8..16 | version (`u32`), bytes of an id: 2 or 4 (`u32`) |
 //! | 16..24 | N, the number of sentence pairs (`u64`) |
 //! | 24..32 | T, the number of ids (`u64`) |
-//! | 32..48 | size of the vocabulary, its fingerprint (`u64` each) |
+//! | 32..40 | size of the source's vocabulary, and of the target's: 0 if it is the same (`u32` each) |
+//! | 40..48 | fingerprint of the vocabulary (`u64`) |
 //! | 48..64 | checksums of the blocks' checksums, and of the bytes 0..56 (`u64` each) |
 //! | 64.. | blocks of [`BLOCK`] pairs, the last of what is left: |
 //! | | the lengths of source 0, target 0, source 1 … in ids (`u32` each) |
@@ -18,7 +19,7 @@
 //! The file is read, not memory-mapped. If another program truncated a mapped file, a signal would end the process; if
 //! one overwrote it, verified data would change. Here both are errors.
 
-use crate::vocab::{EOS, Vocab};
+use crate::vocab::{EOS, Sizes, Vocab};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{self, Unfinished};
 use a2d_system::hash;
@@ -85,9 +86,10 @@ impl Corpus {
         self.len() == 0
     }
 
-    /// The size of the vocabulary of the ids.
-    pub fn vocabulary(&self) -> usize {
-        self.header.vocabulary as usize
+    /// The sizes of the vocabulary of the ids.
+    pub fn sizes(&self) -> Sizes {
+        let [source, target] = self.header.sizes.map(|size| size as usize);
+        Sizes { source, target }
     }
 
     /// [`Vocab::fingerprint`] of the vocabulary of the ids.
@@ -248,12 +250,12 @@ impl<'a> Check<'a> {
     }
 
     fn sentences(&self, sizes: &[u32], mut ids: &[u32]) -> Result<(), String> {
-        let vocabulary = self.header.vocabulary;
-        if let Some(id) = ids.iter().find(|id| u64::from(**id) >= vocabulary) {
-            return Err(damaged(&format!("id {id} is outside the vocabulary of {vocabulary}")));
-        }
         for (i, size) in sizes.iter().enumerate() {
             let (sentence, rest) = ids.split_at(*size as usize);
+            let vocabulary = self.header.sizes[i % 2];
+            if let Some(id) = sentence.iter().find(|id| u64::from(**id) >= vocabulary) {
+                return Err(damaged(&format!("id {id} is outside the vocabulary of {vocabulary}")));
+            }
             if sentence.last() != Some(&EOS) {
                 let sentence = 2 * self.lengths.len() + i;
                 return Err(damaged(&format!("sentence {sentence} has no end")));
@@ -280,7 +282,8 @@ struct Header {
     width: u32,
     pairs: u64,
     ids: u64,
-    vocabulary: u64,
+    /// V of the source and of the target.
+    sizes: [u64; 2],
     fingerprint: u64,
     checksum: u64,
 }
@@ -316,7 +319,7 @@ impl Header {
             width,
             pairs: word(16),
             ids: word(24),
-            vocabulary: word(32),
+            sizes: sizes(word(32)),
             fingerprint: word(40),
             checksum: word(48),
         })
@@ -325,7 +328,8 @@ impl Header {
     fn to_bytes(&self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         let kind = u64::from(VERSION) | u64::from(self.width) << 32;
-        let words = [kind, self.pairs, self.ids, self.vocabulary, self.fingerprint, self.checksum];
+        let sizes = sizes_word(self.sizes);
+        let words = [kind, self.pairs, self.ids, sizes, self.fingerprint, self.checksum];
         bytes[..8].copy_from_slice(MAGIC);
         for (place, word) in bytes[8..].chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
@@ -361,6 +365,17 @@ impl Header {
     }
 }
 
+/// Both sizes as one word; that of the target is 0 if it is the source's, as in files of earlier versions.
+fn sizes_word([source, target]: [u64; 2]) -> u64 {
+    if target == source { source } else { source | target << 32 }
+}
+
+/// The inverse of [`sizes_word`].
+fn sizes(word: u64) -> [u64; 2] {
+    let [source, target] = [word & u64::from(u32::MAX), word >> 32];
+    [source, if target == 0 { source } else { target }]
+}
+
 /// Writes a token file pair by pair. [`Writer::finish`] moves it to its final path.
 ///
 /// It takes 1 byte of memory per pair.
@@ -379,11 +394,12 @@ impl Writer {
     ///
     /// [`Error::Failed`] if the file cannot be written.
     pub fn create(path: &Path, vocab: &Vocab) -> Result<Self> {
+        let sizes = vocab.sizes();
         let header = Header {
-            width: if vocab.len() <= 1 << 16 { 2 } else { 4 },
+            width: if sizes.most() <= 1 << 16 { 2 } else { 4 },
             pairs: 0,
             ids: 0,
-            vocabulary: vocab.len() as u64,
+            sizes: [sizes.source, sizes.target].map(|size| size as u64),
             fingerprint: vocab.hash(),
             checksum: 0,
         };
@@ -403,8 +419,8 @@ impl Writer {
             return Err(Error::misuse(format!("{} pairs are too many", u32::MAX)));
         }
         let width = self.header.width as usize;
-        for side in [source, target] {
-            let known = |id: &u32| u64::from(*id) < self.header.vocabulary;
+        for (side, size) in [source, target].into_iter().zip(self.header.sizes) {
+            let known = |id: &u32| u64::from(*id) < size;
             assert!(side.iter().all(known), "a foreign id");
             self.lengths.extend((side.len() as u32 + 1).to_le_bytes());
             side.iter().chain([&EOS]).for_each(|id| self.ids.extend(&id.to_le_bytes()[..width]));

@@ -7,6 +7,7 @@ use super::numbers::rounded;
 use super::provenance;
 use super::settings;
 use a2d_core::config::Config;
+use a2d_data::vocab::Sizes;
 use a2d_run::checkpoint::{Reached, Saved, reached};
 use a2d_run::config::RunConfig;
 use a2d_run::model::{core_config, is_alignment};
@@ -65,7 +66,7 @@ pub struct Subject {
 struct Facts {
     /// The number of parameters.
     parameters: usize,
-    vocabulary: usize,
+    sizes: Sizes,
     alignment: Option<Frame>,
 }
 
@@ -122,7 +123,7 @@ impl Subject {
     /// The model's configuration.
     pub fn model(&self) -> Option<Config> {
         let (run, facts) = (self.config.as_ref()?, self.facts.as_ref()?);
-        Some(core_config(&run.model, facts.vocabulary))
+        Some(core_config(&run.model, facts.sizes))
     }
 
     /// The alignment in the checkpoint.
@@ -138,7 +139,7 @@ impl Facts {
         let sizes = saved.tensors.iter().filter(|(name, _)| kept(name));
         Ok(Self {
             parameters: sizes.map(|(_, (_, data))| data.len()).sum(),
-            vocabulary: saved.get("vocabulary_size").unwrap_or(0),
+            sizes: saved.get("vocabulary_size").unwrap_or(Sizes::joint(0)),
             alignment: Frame::saved(&saved),
         })
     }

@@ -8,6 +8,7 @@ use a2d_core::config::{Config, Positions, Special, Stack};
 use a2d_core::kd;
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
+use a2d_data::vocab::Sizes;
 use a2d_system::error::{Error, Result};
 
 /// The most layers of the encoder and of the decoder.
@@ -19,8 +20,8 @@ pub type Model<P> = Transformer<P, MOST_LAYERS>;
 /// The state of training: parameters and Adam's moments.
 pub type Learner<T> = kd::Learner<T, MOST_LAYERS>;
 
-/// The core's configuration of `model` over a joint vocabulary.
-pub fn core_config(model: &config::ModelConfig, vocabulary: usize) -> Config {
+/// The core's configuration of `model` over vocabularies of these sizes.
+pub fn core_config(model: &config::ModelConfig, sizes: Sizes) -> Config {
     let stack = |d_model, ffn_dim, attention_heads, layers| Stack {
         d_model,
         ffn_dim,
@@ -28,8 +29,8 @@ pub fn core_config(model: &config::ModelConfig, vocabulary: usize) -> Config {
         layers,
     };
     Config {
-        source_vocabulary: vocabulary,
-        target_vocabulary: vocabulary,
+        source_vocabulary: sizes.source,
+        target_vocabulary: sizes.target,
         share_embeddings: model.share_embeddings,
         encoder: stack(
             model.encoder_width(),

@@ -7,7 +7,7 @@ use super::report::Split;
 use super::script::Script;
 use super::survey::Survey;
 use crate::corpus::Writer;
-use crate::vocab::{Encoder, Touched, UNK, Vocab};
+use crate::vocab::{Encoder, Subwords, Touched, UNK, Vocab};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::Unfinished;
 use a2d_system::text::Line;
@@ -35,12 +35,15 @@ impl Encoded {
     }
 }
 
+/// The encoders of both sides.
+pub(super) type SideEncoders<'a> = [Encoders<'a>; 2];
+
 /// One encoder per thread, because each has its own cache of words.
-pub(super) struct Encoders<'a>(Vec<Mutex<Encoder<'a>>>);
+pub(super) struct Encoders<'a>(Vec<Mutex<Box<dyn Encoder + 'a>>>);
 
 impl<'a> Encoders<'a> {
-    pub fn new(vocab: &'a Vocab) -> Self {
-        Self((0..rayon::current_num_threads()).map(|_| Mutex::new(vocab.encoder())).collect())
+    pub fn new(side: &'a dyn Subwords) -> Self {
+        Self((0..rayon::current_num_threads()).map(|_| Mutex::new(side.encoder())).collect())
     }
 
     /// Appends the ids of a normalised line.
@@ -63,7 +66,7 @@ pub(super) fn encode(
     scripts: [Option<Script>; 2],
     vocab: &Vocab,
     request: &PrepareRequest,
-    encoders: &Encoders<'_>,
+    encoders: &SideEncoders<'_>,
 ) -> Result<Encoded> {
     let clean = request.cleans(text.name);
     let files = text.paths.each_ref().map(|path| path.display().to_string());
@@ -84,7 +87,7 @@ pub(super) fn encode(
             .into_par_iter()
             .with_min_len(256)
             .map_init(Buffers::default, |buffers, i| {
-                let sides = buffers.sides(chunk.pair(i), vocab.normalization());
+                let sides = buffers.sides(chunk.pair(i), vocab.source().normalization());
                 let flags = judge(chunk.first + i, sides.as_ref(), survey, scripts);
                 Pair::of(sides, flags, request.max_length, encoders)
             })
@@ -118,7 +121,7 @@ impl Pair {
         sides: Option<Sides<'_>>,
         flags: Flags,
         max_length: usize,
-        encoders: &Encoders<'_>,
+        encoders: &SideEncoders<'_>,
     ) -> Result<Self> {
         let mut pair = Self { flags, ids: Vec::new(), source: 0, touched: Default::default() };
         let Some(sides) = sides else { return Ok(pair) };
@@ -127,9 +130,9 @@ impl Pair {
         if flags.hopeless() {
             return Ok(pair);
         }
-        encoders.encode(source, &mut pair.ids)?;
+        encoders[0].encode(source, &mut pair.ids)?;
         pair.source = pair.ids.len();
-        encoders.encode(target, &mut pair.ids)?;
+        encoders[1].encode(target, &mut pair.ids)?;
         let target = pair.ids.len() - pair.source;
         judge_lengths(&mut pair.flags, [pair.source, target], max_length);
         Ok(pair)

@@ -141,7 +141,8 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     let inputs = inputs(request)?;
     let texts = SplitText::all(request);
     let given = request.vocabulary.as_deref().map(Vocab::load).transpose()?;
-    let normalization = given.as_ref().map_or(request.normalization, Vocab::normalization);
+    let normalization =
+        given.as_ref().map_or(request.normalization, |vocab| vocab.source().normalization());
     let surveys = survey::all(&texts, &request.out, request.clean, normalization)?;
     let (vocab, every) = match given {
         Some(vocab) => (vocab, 0),
@@ -158,10 +159,10 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
         source_lang: request.source_lang.clone(),
         target_lang: request.target_lang.clone(),
         vocabulary: Vocabulary {
-            size: vocab.len(),
-            byte_fallback: vocab.has_byte_fallback(),
+            size: vocab.sizes().most(),
+            byte_fallback: vocab.source().has_byte_fallback(),
             normalization,
-            symbols: vocab.symbols().len(),
+            symbols: vocab.source().symbols().len(),
             fingerprint: vocab.fingerprint(),
             every,
         },
@@ -277,7 +278,7 @@ fn encode_all(
     surveys: &[Survey],
     vocab: &Vocab,
 ) -> Result<Vec<Encoded>> {
-    let encoders = Encoders::new(vocab);
+    let encoders = vocab.sides().map(Encoders::new);
     let scripts = surveys[0].most();
     let texts = texts.iter().zip(surveys);
     texts.map(|(text, survey)| encode(text, survey, scripts, vocab, request, &encoders)).collect()

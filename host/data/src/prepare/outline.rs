@@ -142,7 +142,7 @@ impl Excerpt {
             words: sides(&|line| line.split_whitespace().count()),
             characters: sides(&|line| line.chars().count()),
             alphabet: self.alphabet,
-            vocab_size: if whole { vocab.len() } else { vocab_size },
+            vocab_size: if whole { vocab.sizes().most() } else { vocab_size },
             tokens: [tokens(|pair| pair[0]), tokens(|pair| pair[1])],
             longer: tokens(|pair| pair[0].max(pair[1])),
         })
@@ -152,7 +152,7 @@ impl Excerpt {
     fn lengths(&self, vocab: &Vocab) -> Result<Vec<[usize; 2]>> {
         let side = |side: usize| {
             let lines: Vec<_> = self.lines.iter().map(|pair| pair[side].as_str()).collect();
-            vocab.encode_batch(&lines)
+            vocab.sides()[side].encode_batch(&lines)
         };
         let pairs = side(0)?.into_iter().zip(side(1)?);
         Ok(pairs.map(|(source, target)| [source.len() + 1, target.len() + 1]).collect())

@@ -4,7 +4,6 @@ use a2d_core::token::{Piece, SPECIAL, Speller};
 use serde_json::{Map, Value};
 
 /// The text of each token.
-#[derive(Clone)]
 pub(super) struct Pieces {
     /// Indexed by id.
     texts: Vec<String>,
@@ -22,6 +21,11 @@ impl Pieces {
             }
         }
         Self { texts, byte_fallback }
+    }
+
+    /// All texts, by id.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
     }
 
     fn get(&self, id: u32) -> Option<Piece<'_>> {

@@ -1,6 +1,6 @@
 //! Finds the texts that `data.protect` keeps whole, by regular expressions.
 
-use super::reserved;
+use super::document::reserved;
 use super::symbols::{Symbols, is_sound, trimmed};
 use super::words::count;
 use a2d_system::error::Result;

@@ -12,6 +12,7 @@ use crate::train::Pairs;
 use a2d_core::backend::Train;
 use a2d_core::config::Config;
 use a2d_core::rng;
+use a2d_data::vocab::Sizes;
 use a2d_run::config::RunConfig;
 use a2d_run::model::core_config;
 use a2d_system::error::Result;
@@ -53,7 +54,7 @@ pub struct Times {
 ///
 /// Misuse: sizes that are no model. The device was lost.
 pub fn times(run: &RunConfig, lengths: Lengths, device: &Chosen) -> Result<Times> {
-    let vocabulary = run.data.vocab_size;
+    let vocabulary = Sizes::joint(run.data.vocab_size);
     let config = |model| core_config(model, vocabulary);
     let models = Models { teacher: config(&run.teacher.model), student: config(&run.model) };
     let budget = if device.device() == Device::Cpu { BUDGET } else { f64::INFINITY };

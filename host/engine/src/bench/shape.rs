@@ -2,6 +2,7 @@
 
 use super::BenchShape;
 use a2d_core::config::Config;
+use a2d_data::vocab::Sizes;
 use a2d_run::config::ModelConfig;
 use a2d_run::model::core_config;
 
@@ -32,7 +33,7 @@ impl BenchShape {
             decoder_attention_heads: heads,
             ..ModelConfig::default()
         };
-        let config = |layers| core_config(&model(layers), vocabulary);
+        let config = |layers| core_config(&model(layers), Sizes::joint(vocabulary));
         Models { teacher: config(teacher), student: config(student) }
     }
 

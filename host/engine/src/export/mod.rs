@@ -6,7 +6,6 @@ mod image;
 mod quantise;
 mod request;
 mod shortlist;
-pub mod tokenizer;
 
 pub use compare::{Comparison, compare};
 pub use constants::{Constants, relative_path};
@@ -14,4 +13,3 @@ pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
 pub use request::{ExportRequest, Exported, open};
 pub use shortlist::shortlist;
-pub use tokenizer::tables;

@@ -2,7 +2,7 @@
 
 use super::compare::{Comparison, compare};
 use super::image::{Beside, Weights, write_with};
-use super::{shortlist, tokenizer};
+use super::shortlist;
 use crate::translate::image::{Runner, Words};
 use crate::translate::{SearchOptions, Translator};
 use a2d_core::device::Device as _;
@@ -70,7 +70,7 @@ impl ExportRequest {
         let mut b = Cpu::new(self.threads);
         let translator = Translator::open(&mut b, &self.run)?;
         let weights = weights(&mut b, &translator.model)?;
-        let tokenizer = tokenizer::tables(&translator.vocab)?;
+        let tokenizer = translator.vocab.source().tables()?;
         let config = translator.model.config;
         let beside = Beside {
             shortlist: shortlist_of(self, &run, &translator.vocab)?,
@@ -86,7 +86,7 @@ impl ExportRequest {
         if let (Some(most), Some(found)) = (self.max_bleu_drop, &comparison) {
             found.check(most)?;
         }
-        let normalization = translator.vocab.normalization();
+        let normalization = translator.vocab.source().normalization();
         Ok(Exported { image, arena, comparison, normalization })
     }
 }

@@ -2,6 +2,7 @@
 
 use a2d_core::config::token::UNK;
 use a2d_data::corpus::Corpus;
+use a2d_data::vocab::Sizes;
 use a2d_system::error::Result;
 use std::collections::HashMap;
 
@@ -24,9 +25,9 @@ const PASSES: usize = 4;
 /// As [`Corpus::pair`]; the errors of `go_on`, which is called every 1000 pairs.
 pub fn shortlist(corpus: &Corpus, count: usize, go_on: &dyn Fn() -> Result<()>) -> Result<Vec<u8>> {
     let pairs = pairs(corpus)?;
-    let vocabulary = corpus.vocabulary();
-    let likely = likely(table(&pairs, go_on)?, vocabulary, count);
-    Ok(lay_out(&always(&pairs, vocabulary, count), &likely))
+    let sizes = corpus.sizes();
+    let likely = likely(table(&pairs, go_on)?, sizes, count);
+    Ok(lay_out(&always(&pairs, sizes.target, count), &likely))
 }
 
 /// Source and target ids of a sentence pair.
@@ -55,9 +56,12 @@ fn always(pairs: &[Pair], vocabulary: usize, count: usize) -> Vec<u32> {
     others
 }
 
-/// For each source token, the token itself (names are copied) and the most likely target tokens, ascending.
-fn likely(table: Table, vocabulary: usize, count: usize) -> Vec<Vec<u32>> {
-    let mut tables: Vec<_> = (0..vocabulary as u32).map(|id| vec![(f64::INFINITY, id)]).collect();
+/// For each source token, the most likely target tokens, ascending; in one vocabulary also the token itself, since names
+/// are copied.
+fn likely(table: Table, sizes: Sizes, count: usize) -> Vec<Vec<u32>> {
+    let itself = |id: u32| (id < sizes.target as u32).then_some((f64::INFINITY, id));
+    let mut tables: Vec<Vec<_>> =
+        (0..sizes.source as u32).map(|id| Vec::from_iter(itself(id))).collect();
     for ((source, target), p) in table {
         tables[source as usize].push((p, target));
     }

@@ -6,14 +6,13 @@ use a2d_core::batch::{Batch, Layout};
 use a2d_core::kd::{Align, HeadMix, Term, elements, forward};
 use a2d_core::nn::Trace;
 use a2d_core::shape::Shape;
-use a2d_data::vocab::{EOS, Vocab};
+use a2d_data::vocab::{EOS, Subwords, Vocab};
 use a2d_report::alignment::{Frame, KINDS};
 use a2d_report::numbers::{base64, bytes, digits, rounded};
 use a2d_run::config::RunConfig;
 use a2d_run::model::Model;
 use a2d_system::error::{Error, Result};
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
 
 /// Largest and smallest number of tokens shown of a sentence.
 const TOKENS: (usize, usize) = (40, 6);
@@ -44,14 +43,14 @@ impl TokenPair {
     /// Misuse: a line of 4 GiB or more.
     pub fn new(vocab: &Vocab, source: &str, target: &str, most: usize) -> Result<Self> {
         let mut cut = false;
-        let mut side = |line: &str| {
-            let mut ids = vocab.encode(line)?;
+        let mut side = |side: &dyn Subwords, line: &str| {
+            let mut ids = side.encode(line)?;
             cut |= ids.len() >= most;
             ids.truncate(most - 1);
             ids.push(EOS);
             Ok::<_, Error>(ids)
         };
-        let (source, target) = (side(source)?, side(target)?);
+        let (source, target) = (side(vocab.source(), source)?, side(vocab.target(), target)?);
         Ok(Self { source, target, cut })
     }
 
@@ -61,21 +60,9 @@ impl TokenPair {
     }
 }
 
-/// The text of each token id.
-pub struct Pieces(HashMap<u64, String>);
-
-impl Pieces {
-    /// Reads the texts of all tokens of `vocab`.
-    pub fn new(vocab: &Vocab) -> Self {
-        let document: Value = serde_json::from_slice(&vocab.to_bytes()).unwrap_or_default();
-        let ids = document["model"]["vocab"].as_object();
-        let piece = |(text, id): (&String, &Value)| Some((id.as_u64()?, text.clone()));
-        Self(ids.into_iter().flatten().filter_map(piece).collect())
-    }
-
-    fn of(&self, ids: &[u32]) -> Value {
-        ids.iter().map(|&id| self.0.get(&id.into()).map_or("?", String::as_str)).collect()
-    }
+/// The texts of tokens.
+fn texts(side: &dyn Subwords, ids: &[u32]) -> Value {
+    ids.iter().map(|&id| side.piece(id).unwrap_or("?")).collect()
 }
 
 /// The maps of one kind of attention, `[M, T, S]`.
@@ -176,8 +163,8 @@ pub struct View<'a, B: Train> {
     pub teacher: Option<&'a Model<B::Tensor>>,
     /// The sentence pair.
     pub pair: &'a TokenPair,
-    /// The texts of the vocabulary's tokens.
-    pub pieces: &'a Pieces,
+    /// The model's vocabulary.
+    pub vocab: &'a Vocab,
 }
 
 impl<B: Train> View<'_, B> {
@@ -241,9 +228,9 @@ impl<B: Train> View<'_, B> {
         let mut view = Map::from_iter([
             ("aligned".to_owned(), json!(aligned)),
             ("cut".to_owned(), json!(cut)),
-            ("source".to_owned(), self.pieces.of(source)),
-            ("inputs".to_owned(), self.pieces.of(&inputs)),
-            ("target".to_owned(), self.pieces.of(target)),
+            ("source".to_owned(), texts(self.vocab.source(), source)),
+            ("inputs".to_owned(), texts(self.vocab.target(), &inputs)),
+            ("target".to_owned(), texts(self.vocab.target(), target)),
         ]);
         view.extend(KINDS.iter().zip(kinds).map(|((name, _), maps)| ((*name).to_owned(), maps)));
         Value::Object(view)

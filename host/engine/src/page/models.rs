@@ -1,6 +1,6 @@
 //! Translations and attention maps of a report's models.
 
-use super::attention::{Pieces, TokenPair, View, tokens_shown};
+use super::attention::{TokenPair, View, tokens_shown};
 use crate::translate::{SearchOptions, Translator, translate_lines};
 use a2d_core::backend::Train;
 use a2d_core::config::Config;
@@ -80,8 +80,6 @@ impl<T: Clone> PageModels<T> {
         translations: &Translations,
     ) -> Result<Value> {
         let most = tokens_shown(self.maps(subjects), sentences.looked_at.len());
-        let pieces = |of: &Option<Translator<T>>| of.as_ref().map(|of| Pieces::new(&of.vocab));
-        let pieces: Vec<_> = self.models.iter().map(pieces).collect();
         let mut all = Vec::new();
         for &i in &sentences.looked_at {
             signals::go_on()?;
@@ -89,14 +87,12 @@ impl<T: Clone> PageModels<T> {
             let source = &sentences.source[i];
             let mut views = Vec::new();
             for (place, subject) in subjects.iter().enumerate() {
-                let (Some(of), Some(pieces)) = (&self.models[place], &pieces[place]) else {
-                    continue;
-                };
+                let Some(of) = &self.models[place] else { continue };
                 let Some(run) = &subject.config else { continue };
-                let pair = TokenPair::new(&of.vocab, source, target, most)?;
-                let (model, alignment) = (&of.model, subject.alignment());
+                let (model, vocab, alignment) = (&of.model, &of.vocab, subject.alignment());
+                let pair = TokenPair::new(vocab, source, target, most)?;
                 let teacher = self.teacher(subject, run, of);
-                let view = View { model, run, alignment, teacher, pair: &pair, pieces };
+                let view = View { model, run, alignment, teacher, pair: &pair, vocab };
                 for mut view in view.json(b)? {
                     view["run"] = json!(place);
                     views.push(view);

@@ -88,7 +88,7 @@ impl<B: Train> Trainer<'_, B> {
             ("config", self.job.run.complete().to_toml()?),
             ("data", self.job.data.train.checksum()),
             ("vocabulary", vocab.fingerprint()),
-            ("vocabulary_size", vocab.len().to_string()),
+            ("vocabulary_size", vocab.sizes().to_string()),
             ("program", provenance::program()),
             ("progress", progress.to_string()),
             (LONGEST_SOURCE, self.longest_source().to_string()),

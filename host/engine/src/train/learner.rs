@@ -281,7 +281,7 @@ impl<T: Clone> TeacherModel<T> {
         aam: bool,
     ) -> Result<Self> {
         let (run, mut saved) = open_teacher(folder, vocab)?;
-        let config = core_config(&run.model, vocab.len());
+        let config = core_config(&run.model, vocab.sizes());
         if aam {
             return Self::with_alignment(b, &config, saved);
         }

@@ -7,6 +7,7 @@
 //! longest.
 
 use a2d_core::config::{Activation, Config, Stack};
+use a2d_data::vocab::Sizes;
 use a2d_run::config::{Precision, RunConfig};
 use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
@@ -50,7 +51,7 @@ struct Teaching {
 }
 
 impl Need {
-    /// The needs of a step of `run` with sentences up to `longest` tokens, a joint vocabulary and an optional teacher.
+    /// The needs of a step of `run` with sentences up to `longest` tokens, vocabularies of `sizes` and an optional teacher.
     ///
     /// # Errors
     ///
@@ -58,12 +59,12 @@ impl Need {
     pub fn new(
         run: &RunConfig,
         teacher: Option<&RunConfig>,
-        vocabulary: usize,
+        sizes: Sizes,
         longest: usize,
     ) -> Result<Self> {
-        let student = core_config(&run.model, vocabulary);
+        let student = core_config(&run.model, sizes);
         let teaching = |teacher: &RunConfig| -> Result<_> {
-            let config = core_config(&teacher.model, vocabulary);
+            let config = core_config(&teacher.model, sizes);
             let parameters = model_size(&plan(&config, None)?);
             Ok(Teaching { config, parameters, maps: run.distill.method.needs().maps })
         };

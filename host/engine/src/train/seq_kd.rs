@@ -142,7 +142,7 @@ impl Distilled<'_> {
         let (sources, references): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
         let vocab = &self.data.vocab;
         let mut options = recipe.options(self.run.train.max_tokens);
-        options.search.forbidden = vocab.forbidden();
+        options.search.forbidden = vocab.target().forbidden();
         let mut go_on = |_| signals::go_on();
         let found = translate_tokens(b, &translator.model, &sources, &options, &mut go_on)?;
         let choose = |(hypotheses, reference): (Vec<Hypothesis>, &Vec<u32>)| {
@@ -166,7 +166,8 @@ impl Distilled<'_> {
         for (i, target) in targets.items::<Target>()?.enumerate() {
             let target = target?;
             // The file may be edited or damaged: translations with ids outside the vocabulary are left out.
-            let known = target.tokens.iter().all(|&id| (id as usize) < self.data.vocab.len());
+            let known =
+                target.tokens.iter().all(|&id| (id as usize) < self.data.vocab.sizes().target);
             let fits = known && (1..=self.run.data.max_length).contains(&target.tokens.len());
             if fits {
                 let (mut source, _) = corpus.pair(i)?;
@@ -222,10 +223,10 @@ fn closest(
     let bleu = Bleu { effective_order: true, tokenizer, ..Bleu::default() };
     let metrics: [&dyn Metric; 2] = [&bleu, &Chrf::default()];
     let end = reference.iter().position(|&id| id == EOS).unwrap_or(reference.len());
-    let reference = vocab.decode(&reference[..end])?;
+    let reference = vocab.target().decode(&reference[..end])?;
     let mut best = (0, [f64::MIN; 2]);
     for (i, hypothesis) in hypotheses.iter().enumerate() {
-        let text = vocab.decode(&hypothesis.tokens)?;
+        let text = vocab.target().decode(&hypothesis.tokens)?;
         let scores = metrics.map(|metric| metric.score(&metric.count(&text, &[&reference])));
         if scores > best.1 {
             best = (i, scores);

@@ -163,7 +163,7 @@ impl Stage<'_> {
         let teacher = teacher.map(|folder| RunDir::open(folder)?.load_config()).transpose()?;
         let longest = self.longest();
         let longest = if self.fills(place) { longest } else { longest.min(run.train.max_tokens) };
-        let need = Need::new(run, teacher.as_ref(), self.data.vocab.len(), longest)?;
+        let need = Need::new(run, teacher.as_ref(), self.data.vocab.sizes(), longest)?;
         need.most_tokens(free).ok_or_else(|| {
             let (needed, free) = (gib(need.bytes(longest)), gib(free));
             let text = format!("a pair of {longest} tokens may take {needed}");

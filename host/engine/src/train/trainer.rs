@@ -88,7 +88,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
         let aligned = teacher.as_ref().filter(|_| needs.maps);
         let aligned = aligned.map(|t| t.maps_config());
-        let plan = plan(&core_config(&run.model, vocab.len()), aligned.as_ref())?;
+        let plan = plan(&core_config(&run.model, vocab.sizes()), aligned.as_ref())?;
         let (learner, progress) = match saved {
             Some(saved) => load(b, job, &plan, saved)?,
             None => (begin(b, job, &plan)?, Progress::default()),

@@ -209,7 +209,7 @@ impl<T: Clone> Translator<T> {
         check_model(&saved, &dir, &run)?;
         let fingerprint = saved.fingerprint();
         let longest = saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok());
-        let plan = plan(&core_config(&run.model, vocab.len()), None)?;
+        let plan = plan(&core_config(&run.model, vocab.sizes()), None)?;
         let params = take(b, &plan, &mut saved, "")?;
         // Tensors that only training needs may be present.
         saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
@@ -244,13 +244,14 @@ fn search_lines<B: Decode, S: AsRef<str> + Sync>(
     options: &SearchOptions,
     done: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Translated> {
-    let search = Search { forbidden: vocab.forbidden(), ..options.search };
+    let search = Search { forbidden: vocab.target().forbidden(), ..options.search };
     let options = SearchOptions { search, ..*options };
     let find = |mut sources: Vec<Vec<u32>>| {
         sources.iter_mut().for_each(|source| source.push(EOS));
         translate_tokens(b, model, &sources, &options, done)
     };
-    translate_encoded(lines, vocab.encode_batch(lines)?, find, |tokens| vocab.decode(tokens))
+    let sources = vocab.source().encode_batch(lines)?;
+    translate_encoded(lines, sources, find, |tokens| vocab.target().decode(tokens))
 }
 
 impl Translated {

@@ -7,6 +7,7 @@ use crate::bench::estimate::{self, Lengths};
 use crate::cli::{CorpusArgs, Globals, InitArgs};
 use crate::config::DataConfig;
 use crate::data::prepare::{self, Outline, PrepareRequest};
+use crate::data::vocab::Sizes;
 use crate::run::model::{core_config, model_size, plan};
 use crate::run::proposal::{Proposal, choose, vocab_size};
 use crate::system::error::{Error, Result};
@@ -142,7 +143,9 @@ fn shown(file: &Path) -> String {
 /// Parameters of the teacher and the student.
 fn sizes(proposal: &Proposal) -> Result<[usize; 2]> {
     let run = &proposal.run;
-    let size =
-        |model| plan(&core_config(model, run.data.vocab_size), None).map(|plan| model_size(&plan));
+    let size = |model| {
+        plan(&core_config(model, Sizes::joint(run.data.vocab_size)), None)
+            .map(|plan| model_size(&plan))
+    };
     Ok([size(&run.teacher.model)?, size(&run.model)?])
 }

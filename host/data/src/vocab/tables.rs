@@ -1,7 +1,7 @@
-//! The vocabulary as the tables that `a2d_core::token` reads in place.
+//! A byte-pair encoding as the tables that `a2d_core::token` reads in place.
 
+use super::{LineForm, SPECIAL, Subwords};
 use a2d_core::token::{BYTES, MAGIC, Normalization, Tokenizer, VERSION};
-use a2d_data::vocab::{self, SPECIAL, Vocab};
 use a2d_system::error::{Error, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -9,25 +9,22 @@ use std::collections::{BTreeMap, HashMap};
 /// A pair of tokens.
 type Pair = (u16, u16);
 
-/// The tables of a vocabulary in the layout of [`a2d_core::token`]. Equal vocabularies give equal bytes on every
-/// machine.
+/// The tables of an encoding with these texts, by id, and merges, in the layout of [`a2d_core::token`].
 ///
 /// # Errors
 ///
 /// Misuse: the vocabulary has more than 65,535 tokens or merges, or a merge of special tokens. Vocabularies learned by
 /// this program have no such merge.
-pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
-    let document: Value = serde_json::from_slice(&vocab.to_bytes())
-        .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
-    let reserved = SPECIAL.len() + if vocab.has_byte_fallback() { usize::from(BYTES) } else { 0 };
-    let texts = texts(&document, vocab.len())?;
-    let merges = merges(&document, &texts)?;
-    let form = match vocab.normalization() {
-        vocab::LineForm::None => Normalization::None,
-        vocab::LineForm::Nfc => Normalization::Nfc,
-        vocab::LineForm::Nfkc => Normalization::Nfkc,
+pub(super) fn tables(of: &impl Subwords, texts: &[String], merges: &Value) -> Result<Vec<u8>> {
+    let reserved = SPECIAL.len() + if of.has_byte_fallback() { usize::from(BYTES) } else { 0 };
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let merges = self::merges(merges, &texts)?;
+    let form = match of.normalization() {
+        LineForm::None => Normalization::None,
+        LineForm::Nfc => Normalization::Nfc,
+        LineForm::Nfkc => Normalization::Nfkc,
     };
-    let symbols = small("symbol", vocab.symbols().len())?;
+    let symbols = small("symbol", of.symbols().len())?;
     let bytes = lay_out(&texts, reserved, &merges, form, symbols)?;
     // Rejects here any foreign vocabulary that a device would reject.
     Tokenizer::new(&bytes)
@@ -35,23 +32,12 @@ pub fn tables(vocab: &Vocab) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of each token, by id.
-fn texts(document: &Value, len: usize) -> Result<Vec<&str>> {
-    let mut texts = vec![""; len];
-    for (text, id) in document["model"]["vocab"].as_object().into_iter().flatten() {
-        let slot = id.as_u64().and_then(|id| texts.get_mut(usize::try_from(id).ok()?));
-        *slot.ok_or_else(|| Error::misuse(format!("the token {text:?} has a bad id: {id}")))? =
-            text;
-    }
-    Ok(texts)
-}
-
 /// Rank and result of each merge, ordered by left token, then by right token.
-fn merges(document: &Value, texts: &[&str]) -> Result<BTreeMap<Pair, Pair>> {
+fn merges(listed: &Value, texts: &[&str]) -> Result<BTreeMap<Pair, Pair>> {
     let ids: HashMap<&str, usize> =
         texts.iter().enumerate().map(|(id, text)| (*text, id)).collect();
     let mut merges = BTreeMap::new();
-    for (rank, merge) in document["model"]["merges"].as_array().into_iter().flatten().enumerate() {
+    for (rank, merge) in listed.as_array().into_iter().flatten().enumerate() {
         let unusable = || Error::misuse(format!("the merge {merge} is of unknown tokens"));
         let [left, right] = halves(merge).ok_or_else(unusable)?;
         let joined = format!("{left}{right}");

@@ -387,7 +387,7 @@ fn the_example_configs_load() {
     assert!(run.teacher.model.d_model > run.model.d_model);
     // What the teachers' tables leave out is that of the students.
     for (name, teacher) in [
-        ("quickstart/distill.toml", (1024, 2e-3, 400, 12, 5, 200)),
+        ("quickstart/distill.toml", (768, 3e-3, 300, 7, 5, 200)),
         ("nano/distill.toml", (1024, 2e-3, 400, 12, 5, 200)),
         ("configs/multi30k.toml", (1024, 2e-3, 800, 9, 1, 500)),
     ] {

@@ -1,8 +1,8 @@
 //! The rules that choose a configuration for a corpus.
 //!
 //! They are fixed at two corpora that were measured (`fixtures/results/multi30k.md`): 20,000 pairs of 7 words and 29,000
-//! of 12, for which they give the sizes, learning rates and about the updates of `fixtures/quickstart/distill.toml` and
-//! `fixtures/configs/multi30k.toml`. Above, sizes grow to those that Transformers of the literature have for their data
+//! of 12, for which they give the sizes, learning rates and about the updates of `fixtures/configs/quickstart-long.toml`
+//! and `fixtures/configs/multi30k.toml`. Above, sizes grow to those that Transformers of the literature have for their data
 //! (Vaswani et al., 2017: width 512 and 6 layers for millions of pairs).
 
 use super::Proposal;

@@ -381,6 +381,34 @@ fn a_complete_config_writes_every_default_out() {
 }
 
 #[test]
+fn an_unknown_key_is_told_with_the_one_that_was_meant() {
+    for (typed, meant) in [
+        ("train.learning_rate", "train.lr"),
+        ("train.learning-rate", "train.lr"),
+        ("learning_rate", "train.lr"),
+        ("train.batch_size", "train.max_tokens"),
+        ("train.warmpu", "train.warmup_updates"),
+        ("train.warmup", "train.warmup_updates"),
+        ("train.warmup_steps", "train.warmup_updates"),
+        ("train.max_epochs", "train.max_epoch"),
+        ("train.epochs", "train.max_epoch"),
+        ("train.label_smooth", "train.label_smoothing"),
+        ("teacher.train.lrr", "teacher.train.lr"),
+        ("teacher.model.dmodel", "teacher.model.d_model"),
+        ("model.hidden_size", "model.d_model"),
+        ("model.lr", "train.lr"),
+        ("data.src_lang", "data.source_lang"),
+        ("data.vocab", "data.vocab_size"),
+        ("distil.method", "distill.method"),
+        ("distill.temperature", "distill.student_temperature"),
+        ("max_update", "train.max_update"),
+    ] {
+        let told = config::reference::explain(typed).unwrap_err().to_string();
+        assert!(told.contains(&format!("did you mean `{meant}`?")), "{typed}: {told}");
+    }
+}
+
+#[test]
 fn the_example_configs_load() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let run = config::load_with(&fixtures.join("quickstart/distill.toml"), [], &[]).unwrap();

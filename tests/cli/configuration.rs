@@ -178,7 +178,10 @@ fn init_refuses_what_it_cannot_use() {
         (of("de", "de", "train"), "source and target language are both \"de\""),
         (of("de", "en", "empty"), "empty.de and empty.en are empty"),
         (of("de", "en", "blank"), "no pair with text on both sides"),
-        (of("de", "en", "train").replace(" --valid valid", ""), "awk 'NR % 20 == 0' train.$l"),
+        (
+            of("de", "en", "train").replace(" --valid valid", ""),
+            "paste train.de train.en | sort -u",
+        ),
         (format!("{INIT} --out mine.toml"), "mine.toml exists: name another file by --out"),
         (format!("{INIT} --out - --json"), "--json and --out -"),
     ] {

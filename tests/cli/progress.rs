@@ -51,6 +51,25 @@ fn the_last_update_is_known_from_the_first() {
 }
 
 #[test]
+fn long_trainings_say_their_time_before_they_begin() {
+    let desk = Desk::with_run();
+    let distill =
+        "distill tiny.toml --data data --set distill.baseline=true --set train.log_interval=999";
+    let done = desk.host(&format!("{distill} --set train.max_update=150 --out long"));
+    let told = done.err.lines().find(|line| line.contains("time at most: ")).expect(&done.err);
+    for part in ["(teacher ", ", student alone ", ", student by A2D "] {
+        assert!(told.contains(part), "{told}");
+    }
+    for rest in ["--resume", "--quiet --out quiet"] {
+        let line = format!("{distill} --set train.max_update=150 --out long {rest}");
+        let line = line.replace("--out long --quiet", "--quiet");
+        assert!(!desk.host(&line).err.contains("time at most"), "{rest}");
+    }
+    let done = desk.host(&format!("{LINE} --set train.max_update=3 --out short"));
+    assert!(!done.err.contains("time at most"), "{}", done.err);
+}
+
+#[test]
 fn the_time_limit_bounds_the_eta() {
     let desk = Desk::with_run();
     let long = "--set train.max_epoch=1000000";

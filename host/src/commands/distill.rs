@@ -1,5 +1,6 @@
 //! `a2d distill`: a student from a teacher, and the teacher first where there is none.
 
+use super::outlook::{self, Coming};
 use super::prepare;
 use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
@@ -40,6 +41,9 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
         run.data.suit(&data.target_lang);
     }
     let mut display = Display::new(globals.quiet);
+    if ranks.is_first() && !globals.quiet && !begun {
+        outlook::tell(&coming(&run, &beside)?, &data, place.device(), &display)?;
+    }
     let mut entries = Vec::new();
     if let Some(folder) = given_teacher(&run) {
         entries.push(Entry { label: "teacher", folder: folder.to_owned(), alone: false });
@@ -114,6 +118,23 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// The trainings that are left. None if a teacher translates first: its time is not known.
+fn coming<'a>(run: &'a RunConfig, beside: &'a [Beside]) -> Result<Vec<Coming<'a>>> {
+    let needs = run.distill.method.needs();
+    if needs.translations {
+        return Ok(Vec::new());
+    }
+    let teacher = match given_teacher(run) {
+        Some(folder) => RunDir::open(folder)?.load_config()?.model,
+        None => run.teacher.model.clone(),
+    };
+    let label = run.distill.method.student();
+    let last = Coming { label, run, teacher: needs.teacher_beside().then_some(teacher) };
+    let left = beside.iter().filter(|side| !side.there);
+    let before = left.map(|side| Coming { label: side.label, run: &side.run, teacher: None });
+    Ok(before.chain([last]).collect())
+}
+
 /// The data with the teacher's translations in place of the references.
 fn translated(
     run: &RunConfig,
@@ -178,7 +199,7 @@ impl Beside {
 }
 
 /// The run that makes the teacher of `run`.
-fn teacher_run(run: &RunConfig) -> RunConfig {
+pub(super) fn teacher_run(run: &RunConfig) -> RunConfig {
     let mut teacher = alone(run);
     teacher.model = run.teacher.model.clone();
     teacher.train = run.teacher.train.clone();

@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod export;
 pub mod init;
 pub mod man;
+mod outlook;
 pub mod prepare;
 pub mod report;
 pub mod score;

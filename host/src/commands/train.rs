@@ -1,5 +1,6 @@
 //! `a2d train`: one model by itself.
 
+use super::outlook::{self, Coming};
 use super::prepare;
 use crate::cli::{Globals, TrainArgs};
 use crate::config::{self, Method, RunConfig};
@@ -25,6 +26,10 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
         ranks.after_first(|| prepare::ensure(&run, &folder, begun, &place, globals.quiet))?;
     run.data.suit(&data.target_lang);
     let mut display = Display::new(globals.quiet);
+    if ranks.is_first() && !globals.quiet && !begun {
+        let coming = Coming { label: "model", run: &run, teacher: None };
+        outlook::tell(&[coming], &data, place.device(), &display)?;
+    }
     let resume = args.run.resume;
     let stage = Stage { label: "model", run: &run, data: &data, folder: &folder, resume };
     stage.train(&place, None, &mut display)?;

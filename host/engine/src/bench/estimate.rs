@@ -13,7 +13,7 @@ use a2d_core::backend::Train;
 use a2d_core::config::Config;
 use a2d_core::rng;
 use a2d_data::vocab::Sizes;
-use a2d_run::config::RunConfig;
+use a2d_run::config::{ModelConfig, RunConfig};
 use a2d_run::model::core_config;
 use a2d_system::error::Result;
 
@@ -33,38 +33,41 @@ pub struct Lengths {
     pub target: usize,
 }
 
-/// Measured times of a teacher and a student, in seconds.
+/// Measured times of a training, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Times {
-    /// An update of the teacher.
-    pub teacher_step: f64,
-    /// An update of the student, with its teacher.
-    pub student_step: f64,
-    /// A translation by the teacher.
-    pub teacher_sentence: f64,
-    /// A translation by the student.
-    pub student_sentence: f64,
+    /// An update, with the teacher if there is one.
+    pub step: f64,
+    /// A translation by the model.
+    pub sentence: f64,
     /// Whether a smaller batch was measured than the configuration's.
     pub extrapolated: bool,
 }
 
-/// Measures updates and translations of a run's models on sentences of these lengths.
+/// Measures updates and translations of a run's model on sentences of these lengths; with the teacher that its method
+/// learns from, if given.
 ///
 /// # Errors
 ///
 /// Misuse: sizes that are no model. The device was lost.
-pub fn times(run: &RunConfig, lengths: Lengths, device: &Chosen) -> Result<Times> {
-    let vocabulary = Sizes::joint(run.data.vocab_size);
-    let config = |model| core_config(model, vocabulary);
-    let models = Models { teacher: config(&run.teacher.model), student: config(&run.model) };
+pub fn times(
+    run: &RunConfig,
+    teacher: Option<&ModelConfig>,
+    sizes: Sizes,
+    lengths: Lengths,
+    device: &Chosen,
+) -> Result<Times> {
+    let student = core_config(&run.model, sizes);
+    let teacher = teacher.map(|model| core_config(model, sizes));
     let budget = if device.device() == Device::Cpu { BUDGET } else { f64::INFINITY };
-    let estimate = Estimate { run, models, lengths, budget };
+    let estimate = Estimate { run, student, teacher, lengths, budget };
     device.run(run.train.precision, estimate)
 }
 
 struct Estimate<'a> {
     run: &'a RunConfig,
-    models: Models,
+    student: Config,
+    teacher: Option<Config>,
     lengths: Lengths,
     /// Operations of a repetition.
     budget: f64,
@@ -74,22 +77,22 @@ impl Work for Estimate<'_> {
     type Output = Times;
 
     fn go<B: Train>(self, b: &mut B) -> Result<Times> {
-        let Models { teacher, student } = &self.models;
         let seed = self.run.train.seed;
-        let mut stepper = Stepper::alone(b, teacher, seed)?;
-        let flop = |pairs: &Pairs| work::training(teacher, pairs);
-        let (teacher_step, cut) =
-            self.step(b, &mut stepper, self.run.teacher.train.max_tokens, &flop)?;
-        let mut stepper = Stepper::distill(b, &self.models, self.run.distill.clone(), seed)?;
-        let flop = |pairs: &Pairs| work::distillation(&self.models, pairs);
-        let (student_step, also) = self.step(b, &mut stepper, self.run.train.max_tokens, &flop)?;
-        Ok(Times {
-            teacher_step,
-            student_step,
-            teacher_sentence: self.sentence(b, teacher)?,
-            student_sentence: self.sentence(b, student)?,
-            extrapolated: cut || also,
-        })
+        let (student, max_tokens) = (self.student, self.run.train.max_tokens);
+        let (step, extrapolated) = match self.teacher {
+            None => {
+                let mut stepper = Stepper::alone(b, &student, seed)?;
+                let flop = |pairs: &Pairs| work::training(&student, pairs);
+                self.step(b, &mut stepper, max_tokens, &flop)?
+            }
+            Some(teacher) => {
+                let models = Models { teacher, student };
+                let mut stepper = Stepper::distill(b, &models, self.run.distill.clone(), seed)?;
+                let flop = |pairs: &Pairs| work::distillation(&models, pairs);
+                self.step(b, &mut stepper, max_tokens, &flop)?
+            }
+        };
+        Ok(Times { step, sentence: self.sentence(b, &student)?, extrapolated })
     }
 }
 
@@ -129,13 +132,13 @@ impl Estimate<'_> {
     }
 
     fn batch(&self, rows: usize) -> Pairs {
-        let side = |side: u64, length: usize| {
+        let side = |side: u64, length: usize, vocabulary: usize| {
             let key = rng::derive(self.run.train.seed, side);
-            let row =
-                |row| sentence(rng::derive(key, row as u64), length, self.run.data.vocab_size);
+            let row = |row| sentence(rng::derive(key, row as u64), length, vocabulary);
             (0..rows).map(row).collect()
         };
-        (side(1, self.lengths.source), side(2, self.lengths.target))
+        let (Lengths { source, target }, config) = (self.lengths, &self.student);
+        (side(1, source, config.source_vocabulary), side(2, target, config.target_vocabulary))
     }
 }
 

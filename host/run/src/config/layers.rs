@@ -1,6 +1,6 @@
 //! Single settings and their origins: a line of a file, the environment, a flag.
 
-use super::schema;
+use super::{nearest, schema};
 use a2d_data::prepare::{self, DataChoices};
 use a2d_system::error::{Error, Result};
 use serde::Deserialize as _;
@@ -135,7 +135,7 @@ pub(super) fn environment(
 }
 
 fn unknown(name: &str, path: &str) -> Error {
-    let nearest = variable(&schema::nearest(path));
+    let nearest = variable(&nearest::nearest(path));
     Error::misuse(format!(
         "environment {name}: it sets no key; did you mean {nearest}? Two underscores stand between levels"
     ))

@@ -2,7 +2,7 @@
 
 use super::layers::{self, Given, Origin, Setting};
 use super::merged::Merged;
-use super::{RunConfig, check, schema};
+use super::{RunConfig, check, nearest, schema};
 use a2d_system::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -128,7 +128,7 @@ fn checked(setting: &Setting) -> Result<Value> {
 
 fn unknown(setting: &Setting) -> Error {
     let Setting { path, origin, .. } = setting;
-    Error::misuse(format!("{origin}: {}", schema::unknown(path)))
+    Error::misuse(format!("{origin}: {}", nearest::unknown(path)))
 }
 
 fn mismatch(setting: &Setting, like: &Value) -> Error {

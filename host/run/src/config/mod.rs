@@ -23,6 +23,7 @@ mod layers;
 mod load;
 mod merged;
 mod model;
+mod nearest;
 pub mod reference;
 mod schema;
 mod search;

@@ -81,20 +81,6 @@ pub(super) fn put(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-/// What is wrong with a path that is no key.
-pub(super) fn unknown(path: &str) -> String {
-    format!("unknown key `{path}`; did you mean `{}`?", nearest(path))
-}
-
-/// The known key or table nearest to `path`: one with the same name elsewhere, or the smallest edit distance.
-pub(super) fn nearest(path: &str) -> String {
-    // Known keys are shorter, and the time for edit distances is quadratic.
-    let start = &path[..path.floor_char_boundary(100)];
-    let far =
-        |known: &String| (name(known) != name(path), strsim::damerau_levenshtein(known, start));
-    paths().into_iter().min_by_key(far).unwrap_or_default()
-}
-
 /// The last part of a path.
 pub(super) fn name(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)

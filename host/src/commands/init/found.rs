@@ -16,7 +16,8 @@ pub(super) struct Found {
     pub proposal: Proposal,
     /// Parameters of the teacher and the student.
     pub sizes: [usize; 2],
-    pub times: Times,
+    /// Measured times of the teacher and the student.
+    pub times: [Times; 2],
     pub minutes: Minutes,
     pub device: Device,
     pub threads: usize,
@@ -87,8 +88,8 @@ impl Found {
             out,
             "time at most: {all} (teacher {teacher_time}, student {student_time}, translation {translation})"
         )?;
-        let Times { teacher_step, student_step, extrapolated, .. } = &self.times;
-        let part = if *extrapolated { ", extrapolated from smaller batches" } else { "" };
+        let [teacher_step, student_step] = self.times.map(|times| times.step);
+        let part = if self.extrapolated() { ", extrapolated from smaller batches" } else { "" };
         let place = match self.device {
             Device::Cpu => format!("cpu, {} threads", self.threads),
             device => device.to_string(),
@@ -96,13 +97,18 @@ impl Found {
         writeln!(
             out,
             "measured on this machine ({place}): an update takes {} (teacher) and {} (student){part}",
-            seconds(*teacher_step),
-            seconds(*student_step)
+            seconds(teacher_step),
+            seconds(student_step)
         )?;
         if teacher + student > LONG {
             writeln!(out, "for less: a GPU, fewer pairs, or `--set train.max_update=N`")?;
         }
         Ok(())
+    }
+
+    /// Whether smaller batches were measured than the configuration's.
+    fn extrapolated(&self) -> bool {
+        self.times.iter().any(|times| times.extrapolated)
     }
 
     /// As JSON.
@@ -113,8 +119,7 @@ impl Found {
         let reasons: Map<_, _> =
             reasons.map(|(key, text)| ((*key).to_owned(), json!(text))).collect();
         let Minutes { teacher, student, translation } = self.minutes;
-        let Times { teacher_step, student_step, teacher_sentence, student_sentence, extrapolated } =
-            self.times;
+        let [teacher_times, student_times] = self.times;
         json!({
             "config": file.display().to_string(),
             "survey": self.corpus,
@@ -126,9 +131,9 @@ impl Found {
                 "device": self.device.to_string(),
                 "threads": self.threads,
                 "minutes": {"teacher": teacher, "student": student, "translation": translation},
-                "seconds_per_update": {"teacher": teacher_step, "student": student_step},
-                "seconds_per_sentence": {"teacher": teacher_sentence, "student": student_sentence},
-                "extrapolated": extrapolated,
+                "seconds_per_update": {"teacher": teacher_times.step, "student": student_times.step},
+                "seconds_per_sentence": {"teacher": teacher_times.sentence, "student": student_times.sentence},
+                "extrapolated": self.extrapolated(),
             },
             "next": next,
         })

@@ -15,7 +15,7 @@ pub(super) struct Minutes {
 }
 
 impl Minutes {
-    pub fn new(proposal: &Proposal, corpus: &Outline, times: &Times) -> Self {
+    pub fn new(proposal: &Proposal, corpus: &Outline, [teacher, student]: &[Times; 2]) -> Self {
         let train = &proposal.run.train;
         let updates = (train.max_epoch * proposal.updates_per_epoch) as f64;
         let between = match train.validate_interval_updates {
@@ -28,10 +28,10 @@ impl Minutes {
             if train.valid_bleu_sentences == 0 { all } else { all.min(train.valid_bleu_sentences) };
         let scored = if corpus.pairs.test == 0 { all } else { corpus.pairs.test };
         let sentences = validations * valid as f64 + scored as f64;
-        let sentence = times.teacher_sentence + times.student_sentence;
+        let sentence = teacher.sentence + student.sentence;
         Self {
-            teacher: updates * times.teacher_step / 60.0,
-            student: updates * times.student_step / 60.0,
+            teacher: updates * teacher.step / 60.0,
+            student: updates * student.step / 60.0,
             translation: sentences * sentence / 60.0,
         }
     }

@@ -3,6 +3,7 @@
 mod found;
 mod minutes;
 
+use super::distill::teacher_run;
 use crate::bench::estimate::{self, Lengths};
 use crate::cli::{CorpusArgs, Globals, InitArgs};
 use crate::config::DataConfig;
@@ -52,9 +53,15 @@ fn survey(args: &InitArgs, file: &Path, globals: &Globals) -> Result<Found> {
     let mut proposal = choose(&corpus);
     proposal.run.data = DataConfig { vocab_size: corpus.vocab_size, ..data(args, file)? };
     let [source, target] = corpus.tokens.map(|mean| mean.round() as usize);
-    let times = estimate::times(&proposal.run, Lengths { source, target }, &device)?;
+    let (run, lengths) = (&proposal.run, Lengths { source, target });
+    let sizes = Sizes::joint(run.data.vocab_size);
+    let teacher = Some(&run.teacher.model);
+    let times = [
+        estimate::times(&teacher_run(run), None, sizes, lengths, &device)?,
+        estimate::times(run, teacher, sizes, lengths, &device)?,
+    ];
     Ok(Found {
-        sizes: sizes(&proposal)?,
+        sizes: parameters(&proposal)?,
         minutes: Minutes::new(&proposal, &corpus, &times),
         device: device.device(),
         threads: rayon::current_num_threads(),
@@ -94,8 +101,9 @@ fn request(args: &InitArgs) -> Result<PrepareRequest> {
 fn no_validation(corpus: &CorpusArgs) -> Error {
     let CorpusArgs { source_lang, target_lang, train } = corpus;
     Error::misuse(format!(
-        "--valid PREFIX is missing: set pairs aside, every 20th by `for l in {source_lang} {target_lang}; do \
-         awk 'NR % 20 == 0' {train}.$l > valid.$l; awk 'NR % 20' {train}.$l > train.$l; done`"
+        "--valid PREFIX is missing: set 500 distinct pairs aside by `paste {train}.{source_lang} {train}.{target_lang} | sort -u | \
+         shuf > pairs; for l in '1 {source_lang}' '2 {target_lang}'; do set -- $l; head -n 500 pairs | cut -f$1 > valid.$2; \
+         tail -n +501 pairs | cut -f$1 > rest.$2; done`, then --train rest --valid valid"
     ))
 }
 
@@ -141,7 +149,7 @@ fn shown(file: &Path) -> String {
 }
 
 /// Parameters of the teacher and the student.
-fn sizes(proposal: &Proposal) -> Result<[usize; 2]> {
+fn parameters(proposal: &Proposal) -> Result<[usize; 2]> {
     let run = &proposal.run;
     let size = |model| {
         plan(&core_config(model, Sizes::joint(run.data.vocab_size)), None)

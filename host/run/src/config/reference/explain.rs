@@ -1,7 +1,7 @@
 //! The reference of one key or table, for a terminal.
 
 use super::{Key, Section, keys, sections, toml_text, wrap};
-use crate::config::{layers, schema};
+use crate::config::{layers, nearest};
 use a2d_system::error::{Error, Result};
 use a2d_system::program::quoted;
 use serde_json::{Value as Json, json};
@@ -30,7 +30,7 @@ pub fn explain(path: &str) -> Result<Explained> {
     let key = keys().into_iter().find(|key| key.path == path).map(Explained::Key);
     let is_asked = |section: &Section| section.path == path && !path.is_empty();
     let table = || sections().into_iter().find(is_asked).map(Explained::Table);
-    key.or_else(table).ok_or_else(|| Error::misuse(schema::unknown(path)))
+    key.or_else(table).ok_or_else(|| Error::misuse(nearest::unknown(path)))
 }
 
 impl Explained {

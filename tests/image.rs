@@ -6,12 +6,12 @@ use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
 use a2d_core::token;
 use a2d_host::export::write;
 use a2d_host::translate::image::Words;
-use a2d_tests::helpers::image::{config, image, listed, tokenizer, weights};
+use a2d_tests::helpers::image::{config, image, listed, marian, tokenizer, weights};
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
 
 /// The image of the smallest model that has every kind of parameter.
-fn tiny(format: Format) -> Vec<u8> {
+fn tiny(of: Config, format: Format) -> Vec<u8> {
     let stack = Stack { d_model: 4, ffn_dim: 4, attention_heads: 2, layers: 1 };
     let config = Config {
         source_vocabulary: 7,
@@ -19,7 +19,7 @@ fn tiny(format: Format) -> Vec<u8> {
         share_embeddings: true,
         encoder: stack,
         decoder: stack,
-        ..config(true, true)
+        ..of
     };
     write(&config, &weights(&config, 7), &tokenizer(), format).expect("an image")
 }
@@ -34,20 +34,25 @@ fn tiny_listed() -> Vec<u8> {
     listed.bytes().to_vec()
 }
 
-fn all() -> [Vec<u8>; 4] {
-    let [f32, int8, int4] = FORMATS.map(tiny);
-    [f32, int8, int4, tiny_listed()]
+fn all() -> [Vec<u8>; 5] {
+    let [f32, int8, int4] = FORMATS.map(|format| tiny(config(true, true), format));
+    [f32, int8, int4, tiny(marian(true), Format::Int8), tiny_listed()]
+}
+
+#[test]
+fn an_image_has_the_oldest_version_that_can_say_it() {
+    for (of, version) in [(config(true, true), 1), (config(false, false), 1), (marian(true), 2)] {
+        let image = image(&of, &weights(&of, 7), Format::Int4);
+        assert_eq!(image.bytes()[8..12], u32::to_le_bytes(version));
+        assert_eq!(*Model::<6>::new(image.bytes()).unwrap().config(), of);
+    }
 }
 
 #[test]
 fn what_the_format_cannot_say_is_not_written() {
-    let usual = config(true, true);
-    let biased = Config { logits_bias: true, ..usual };
-    let begins = Config { special: Special { start: 1, ..Special::FAIRSEQ }, ..usual };
-    for config in [biased, begins] {
-        let refused = write(&config, &[], &tokenizer(), Format::F32).expect_err("no such image");
-        assert!(refused.to_string().contains("this model differs"), "{refused}");
-    }
+    let config = Config { special: Special { start: 1, ..Special::FAIRSEQ }, ..config(true, true) };
+    let refused = write(&config, &[], &tokenizer(), Format::F32).expect_err("no such image");
+    assert!(refused.to_string().contains("this model differs"), "{refused}");
 }
 
 /// Repairs the checksum.
@@ -119,10 +124,10 @@ fn what_is_written_is_read() {
 
 #[test]
 fn an_image_is_laid_out_as_it_is_documented() {
-    let bytes = tiny(Format::Int8);
+    let bytes = tiny(config(true, true), Format::Int8);
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!(bytes[..8], MAGIC);
-    assert_eq!((word(8), word(12) as usize, word(20)), (VERSION, bytes.len(), 4));
+    assert_eq!((word(8), word(12) as usize, word(20)), (1, bytes.len(), 4));
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     let rest = [&bytes[..16], &bytes[20..]].concat();
     assert_eq!(word(16), crc.checksum(&rest));
@@ -144,7 +149,7 @@ fn a_tokenizer_is_checked_with_the_model() {
         |tables: &[u8]| opened(&write(&config, &weights, tables, Format::Int8).expect("an image"));
     assert_eq!(written(&tokenizer()), Err(Error::Vocabulary { tokens: 7, model: 19 }));
     assert_eq!(written(b"words"), Err(Error::Tokenizer(token::Error::Foreign)));
-    let bytes = tiny(Format::Int8);
+    let bytes = tiny(config, Format::Int8);
     let copy = Words::new(&bytes);
     let model: Model<'_> = Model::new(copy.bytes()).expect("an image");
     assert_eq!(model.tokenizer().expect("a vocabulary").len(), 7);
@@ -152,7 +157,7 @@ fn a_tokenizer_is_checked_with_the_model() {
 
 #[test]
 fn the_wrong_file_is_told_apart() {
-    let good = tiny(Format::Int8);
+    let good = tiny(config(true, true), Format::Int8);
     let changed = |at: usize, bytes: &[u8], repair: bool| {
         let mut other = good.clone();
         other[at..at + bytes.len()].copy_from_slice(bytes);
@@ -164,7 +169,7 @@ fn the_wrong_file_is_told_apart() {
     assert_eq!(changed(0, b"GGUF", false), Err(Error::Foreign));
     assert_eq!(opened(b"Ein Hund"), Err(Error::Foreign));
     assert_eq!(opened(b""), Err(Error::Truncated));
-    assert_eq!(changed(8, &[2], false), Err(Error::Version { found: 2 }));
+    assert_eq!(changed(8, &[3], false), Err(Error::Version { found: VERSION + 1 }));
     assert_eq!(changed(good.len() - 1, &[77], false), Err(Error::Damaged));
     assert_eq!(opened(&[&good[..], &[0]].concat()), Err(Error::Damaged));
     assert_eq!(changed(32, &[9], true), Err(Error::Section { number: 1 }));

@@ -6,6 +6,7 @@
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::token::EOS;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::device::Device;
 use a2d_core::kd::{self, KdLoss, Lesson, LossNorm, MapTerms, Objective, Plan, Step, Teacher};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
@@ -55,7 +56,7 @@ fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
 }
 
 /// Random pairs, different for each `key`.
-fn pairs(b: &mut Cpu, key: u64, layout: Layout) -> Batch<<Cpu as a2d_core::device::Device>::Index> {
+fn pairs(b: &mut Cpu, key: u64, layout: Layout) -> Batch<<Cpu as Device>::Index> {
     let lengths: Vec<_> =
         (0..SENTENCES as u32).map(|i| 3 + rng::bits(key, i) as usize % 6).collect();
     let sources = sentences(rng::derive(key, 0), &lengths, VOCABULARY);
@@ -130,4 +131,25 @@ fn distilled_students_learn_more() {
     });
     let [alone, distilled] = medians;
     assert!(distilled < MARGIN * alone, "{distilled:.3} distilled, {alone:.3} alone");
+}
+
+/// The embeddings of padding and of a start token of its own are 0 after training, though the output learns their rows;
+/// fairseq's padding moves.
+#[test]
+fn embeddings_of_zeros_stay_zero() {
+    for (special, start) in [(Special::MARIAN, 0.0), (Special::FAIRSEQ, 1.0)] {
+        let mut b = Cpu::new(1);
+        let config = Config { special, share_embeddings: true, ..config(16, 16, 2, 1) };
+        let plan = Plan::new(&config, None).expect("a possible model");
+        let mut learner = kd::Learner::random(&mut b, plan, 1);
+        learn(&mut b, &mut learner, &objective(0.0, None), None, 20, 1);
+        let model = learner.student().model;
+        let mut table = vec![0.0f32; VOCABULARY * 16];
+        b.read(model.target_table(), &mut table).expect("the CPU is there");
+        let largest = |id: u32| {
+            table[id as usize * 16..][..16].iter().fold(0.0f32, |most, x| most.max(x.abs()))
+        };
+        let moved = [special.pad, special.start].map(|id| f32::from(largest(id) > 0.0));
+        assert_eq!(moved, [start; 2], "{special:?}");
+    }
 }

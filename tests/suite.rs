@@ -174,8 +174,24 @@ fn tokens<B: Backend>(b: &mut B, ids: &[u32], positions: &[u32], zero: bool) -> 
 const IDS: [u32; 9] = [4, 2, 7, 1, 1, 4, 4, 8, 0];
 const POSITIONS: [u32; 9] = [2, 3, 4, NO_POSITION, NO_POSITION, 2, 3, 700, NO_POSITION];
 
+/// An entry of the vector at place `n` (from 0) of a sentence.
+fn position(kind: Positions, n: u32, i: usize, width: usize) -> f64 {
+    match kind {
+        // fairseq's positions begin at 2.
+        Positions::Fairseq => fairseq_position(n + 2, i, width),
+        Positions::Marian => {
+            let sines = width.div_ceil(2);
+            let rate = |i: usize| 10_000f64.powf(-2.0 * i as f64 / width as f64);
+            match i.checked_sub(sines) {
+                None => (f64::from(n) * rate(i)).sin(),
+                Some(i) => (f64::from(n) * rate(i)).cos(),
+            }
+        }
+    }
+}
+
 /// One entry of fairseq's position table.
-fn position(n: u32, i: usize, width: usize) -> f64 {
+fn fairseq_position(n: u32, i: usize, width: usize) -> f64 {
     let half = width / 2;
     let rate = |i: usize| (-(i as f64) * 10_000f64.ln() / (half - 1) as f64).exp();
     match i / half {
@@ -187,7 +203,9 @@ fn position(n: u32, i: usize, width: usize) -> f64 {
 
 /// `embed`, with padding that is zero and padding that is not.
 pub fn embeds<B: Train>(b: &mut B) {
-    for (width, zero) in [(8, true), (8, false), (7, true), (48, false)] {
+    let cases = [(8, true), (8, false), (7, true), (48, false)];
+    let kinds = [Positions::Fairseq, Positions::Marian];
+    for ((width, zero), kind) in cases.iter().flat_map(|case| kinds.map(|kind| (*case, kind))) {
         let (table, rows) = random(b, &mut Noise::new(2), Shape::matrix(9, width));
         let tokens = tokens(b, &IDS, &POSITIONS, zero);
         let mut want = Vec::new();
@@ -197,14 +215,14 @@ pub fn embeds<B: Train>(b: &mut B) {
                 match at {
                     NO_POSITION if zero => 0.0,
                     NO_POSITION => x,
-                    // fairseq's positions begin at 2.
-                    at => x + position(at + 2, i, width),
+                    at => x + position(kind, at, i, width),
                 }
             }));
         }
-        let y = b.embed(&table, &tokens, Positions::Fairseq);
-        // The sine of a large position is only as accurate as its f32 frequency.
-        holds(b, "embed", &y, Shape::matrix(9, width), &want, 3e-5);
+        let y = b.embed(&table, &tokens, kind);
+        // The sine of a large position is only as accurate as fairseq's f32 frequency.
+        let error = if kind == Positions::Fairseq { 3e-5 } else { 1e-6 };
+        holds(b, "embed", &y, Shape::matrix(9, width), &want, error);
     }
 }
 
@@ -398,12 +416,15 @@ fn activation(x: f64, f: Activation) -> f64 {
     match f {
         Activation::Relu => x.max(0.0),
         Activation::Gelu => x * 0.5 * (1.0 + erf(x / 2f64.sqrt())),
+        Activation::Silu => x / (1.0 + (-x).exp()),
     }
 }
 
+const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Silu];
+
 /// `activate` and `activate_grad`.
 pub fn activates<B: Train>(b: &mut B) {
-    for f in [Activation::Relu, Activation::Gelu] {
+    for f in ACTIVATIONS {
         let noise = &mut Noise::new(6);
         let shape = Shape::matrix(7, 5);
         let wide: Vec<f32> = noise.list(35).iter().map(|x| 4.0 * x).collect();
@@ -423,9 +444,7 @@ pub fn activates<B: Train>(b: &mut B) {
 
 /// `linear_activate`
 pub fn activates_linear_maps<B: Train>(b: &mut B) {
-    for (dims @ [n, i, o], f) in
-        LINEAR.iter().flat_map(|d| [(*d, Activation::Relu), (*d, Activation::Gelu)])
-    {
+    for (dims @ [n, i, o], f) in LINEAR.iter().flat_map(|d| ACTIVATIONS.map(|f| (*d, f))) {
         let noise = &mut Noise::new(26);
         let (x, x64) = random(b, noise, Shape::matrix(n, i));
         let (w, w64) = random(b, noise, Shape::matrix(o, i));

@@ -58,6 +58,14 @@ impl Forbidden {
         self.ranges
     }
 
+    /// These tokens and one more; unchanged if all ranges are taken.
+    pub(crate) fn with(mut self, id: u32) -> Self {
+        if let Some(free) = self.ranges.iter_mut().find(|[start, end]| start >= end) {
+            *free = [id, id.saturating_add(1)];
+        }
+        self
+    }
+
     fn contains(&self, id: u32) -> bool {
         self.ranges.iter().any(|[start, end]| (*start..*end).contains(&id))
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 /// Special tokens of a vocabulary made by `a2d prepare`, in fairseq's order.
 pub mod token {
-    /// Begin of sentence: unused by the model, part of the vocabulary for compatibility.
+    /// Begin of sentence: the first input of a decoder that does not start from [`EOS`], else unused.
     pub const BOS: u32 = 0;
     /// Padding.
     pub const PAD: u32 = 1;
@@ -32,6 +32,15 @@ impl Special {
     pub const FAIRSEQ: Self =
         Self { pad: token::PAD, eos: token::EOS, unk: token::UNK, start: token::EOS };
 
+    /// Marian's, in fairseq's order: the decoder starts from a token of its own, whose embedding is 0.
+    pub const MARIAN: Self = Self { start: token::BOS, ..Self::FAIRSEQ };
+
+    /// The tokens whose embeddings are 0 before, during and after training: padding, and a start token of its own.
+    /// fairseq's padding is part of the softmax, which moves it.
+    pub(crate) const fn zeros(&self) -> [u32; 2] {
+        [self.pad, if self.start == self.eos { self.pad } else { self.start }]
+    }
+
     /// The smallest vocabulary that contains all special tokens.
     const fn least_vocabulary(&self) -> usize {
         let (mut most, rest) = (self.pad, [self.eos, self.unk, self.start]);
@@ -49,6 +58,8 @@ impl Special {
 pub enum Positions {
     /// fairseq's sinusoids, see [`crate::rows::position`]; its numbers begin behind the padding index, at 2.
     Fairseq,
+    /// Marian's sinusoids, those of Vaswani et al. (2017) with all sines first; its numbers begin at 0.
+    Marian,
 }
 
 /// The nonlinearity of the feed-forward block.
@@ -58,6 +69,8 @@ pub enum Activation {
     Relu,
     /// `x Phi(x)`, the exact form (erf).
     Gelu,
+    /// `x / (1 + e^-x)`, also called swish.
+    Silu,
 }
 
 impl Activation {
@@ -65,7 +78,7 @@ impl Activation {
     pub const fn gradient_takes_input(self) -> bool {
         match self {
             Self::Relu => false,
-            Self::Gelu => true,
+            Self::Gelu | Self::Silu => true,
         }
     }
 }

@@ -57,12 +57,12 @@ pub enum Init {
         /// The bound.
         bound: f32,
     },
-    /// Normal around 0; the row of the padding token is 0.
+    /// Normal around 0; the rows of two tokens are 0.
     Embedding {
         /// The standard deviation.
         deviation: f32,
-        /// The padding token.
-        pad: u32,
+        /// Padding, and a start token of its own; else padding twice.
+        zeros: [u32; 2],
     },
 }
 
@@ -83,7 +83,7 @@ impl Init {
             Self::Zeros => 0.0,
             Self::Ones => 1.0,
             Self::Uniform { bound } => bound * (2.0 * crate::rng::uniform(key, index as u32) - 1.0),
-            Self::Embedding { pad, .. } if index / cols == pad as usize => 0.0,
+            Self::Embedding { zeros, .. } if zeros.contains(&((index / cols) as u32)) => 0.0,
             Self::Embedding { deviation, .. } => deviation * crate::rng::normal(key, index as u32),
         }
     }

@@ -112,6 +112,12 @@ fn scenarios() -> Vec<Scenario> {
     let pre = |c| Config { normalize_before: true, ..c };
     let gelu = |c| Config { activation: Activation::Gelu, ..c };
     let biased = |c| Config { logits_bias: true, ..c };
+    let marian = |c| Config {
+        activation: Activation::Silu,
+        special: Special::MARIAN,
+        positions: Positions::Marian,
+        ..biased(c)
+    };
     let shared = |c| Config { share_embeddings: true, ..c };
     let teacher = config(stack(8, 16, 4, 2), stack(16, 8, 2, 3));
     let base = Scenario {
@@ -154,6 +160,13 @@ fn scenarios() -> Vec<Scenario> {
             name: "masked, padded rows, pre-norm",
             student: pre(small),
             objective: objective(Some(MapTerms::MASKED)),
+            ..base
+        },
+        Scenario {
+            name: "rows, Marian's architecture, shared",
+            student: marian(shared(small)),
+            objective: objective(Some(MapTerms::ROWS)),
+            layout: Layout::Packed,
             ..base
         },
         Scenario {

@@ -34,6 +34,17 @@ pub fn config(normalize_before: bool, share_embeddings: bool) -> Config {
     }
 }
 
+/// [`config`] as Marian has it: its activation, positions, start token and bias on the logits.
+pub fn marian(share_embeddings: bool) -> Config {
+    Config {
+        activation: Activation::Silu,
+        special: Special::MARIAN,
+        positions: Positions::Marian,
+        logits_bias: true,
+        ..config(false, share_embeddings)
+    }
+}
+
 /// Random weights, larger than initial ones, so that distributions are sharp and searches end.
 pub fn weights(config: &Config, seed: u64) -> Vec<Vec<f32>> {
     let model = Transformer::<Spec, LAYERS>::new(config).expect("a possible model");

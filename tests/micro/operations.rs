@@ -117,14 +117,16 @@ impl Desk<'_, '_> {
                 let zero_padding = rows.is_multiple_of(2);
                 let rows = if self.few() == 0 { rows } else { 1 };
                 let tokens = Tokens { ids, positions, rows, zero_padding, first: 0 };
-                self.b.embed(&w, &tokens, Positions::Fairseq)
+                let kind = [Positions::Fairseq, Positions::Marian][self.below(2)];
+                self.b.embed(&w, &tokens, kind)
             }
             3 => {
                 let (x, bias) = (self.tensor(), self.few() > 1);
                 self.b.linear(&x, &w, bias.then_some(&v))
             }
             4 => {
-                let (x, f) = (self.tensor(), [Activation::Relu, Activation::Gelu][self.below(2)]);
+                let all = [Activation::Relu, Activation::Gelu, Activation::Silu];
+                let (x, f) = (self.tensor(), all[self.below(3)]);
                 self.b.activate(x, f)
             }
             5 => {
@@ -152,7 +154,8 @@ impl Desk<'_, '_> {
                 self.b.project(&x, &w, bias.then_some(&v))
             }
             10 => {
-                let (x, f) = (self.tensor(), [Activation::Relu, Activation::Gelu][self.below(2)]);
+                let all = [Activation::Relu, Activation::Gelu, Activation::Silu];
+                let (x, f) = (self.tensor(), all[self.below(3)]);
                 self.b.linear_activate(&x, [&w, &v], f)
             }
             11 => {

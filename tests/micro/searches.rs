@@ -7,7 +7,7 @@ use a2d_core::micro::{Error, Limits, Model, Options, Translator, arena_bytes};
 use a2d_core::search::Search;
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::translate::image::Words;
-use a2d_tests::helpers::image::{config, image, model, weights};
+use a2d_tests::helpers::image::{config, image, marian, model, weights};
 use a2d_tests::helpers::model::{Hypothesis, search, sentences};
 use std::task::Poll;
 
@@ -23,9 +23,16 @@ pub fn limits(beam: usize) -> Limits {
     Limits { source: 9, target: TARGET, beam, int8_cache: false }
 }
 
-pub fn configs() -> [Config; 4] {
-    [(false, false), (false, true), (true, false), (true, true)]
-        .map(|(pre, shared)| config(pre, shared))
+pub fn configs() -> [Config; 6] {
+    let usual = |pre, shared| config(pre, shared);
+    [
+        usual(false, false),
+        usual(false, true),
+        usual(true, false),
+        usual(true, true),
+        marian(false),
+        marian(true),
+    ]
 }
 
 /// An arena of exactly the size that is needed.

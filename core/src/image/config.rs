@@ -9,15 +9,24 @@ pub const CONFIG_WORDS: usize = 12;
 /// The limit of all sizes. Larger sizes are not usable; a product of two smaller sizes fits in 64 bits.
 const MOST: u32 = 1 << 24;
 
-/// The words of section 1, in native byte order: both vocabulary sizes; the sum of 1 if embeddings are shared and 2
-/// with pre-norm; the activation (0: relu, 1: gelu); width, inner width, heads and layers of the encoder, then of the
-/// decoder.
+/// The flags of version 1 of the format, and all.
+const FLAGS: [u32; 2] = [4, 32];
+
+/// The words of section 1, in native byte order: both vocabulary sizes; the sum of 1 if embeddings are shared, 2 with
+/// pre-norm, and in version 2 of the format 4 with Marian's positions, 8 with a bias on the logits and 16 if the decoder
+/// starts from the begin of sentence; the activation (0: relu, 1: gelu, in version 2 also 2: silu); width, inner width,
+/// heads and layers of the encoder, then of the decoder.
 pub fn config_words(config: &Config) -> [u32; CONFIG_WORDS] {
     let Config { encoder: e, decoder: d, .. } = config;
-    let flags = u32::from(config.share_embeddings) + 2 * u32::from(config.normalize_before);
+    let flags = u32::from(config.share_embeddings)
+        + 2 * u32::from(config.normalize_before)
+        + 4 * u32::from(config.positions == Positions::Marian)
+        + 8 * u32::from(config.logits_bias)
+        + 16 * u32::from(config.special == Special::MARIAN);
     let activation = match config.activation {
         Activation::Relu => 0,
         Activation::Gelu => 1,
+        Activation::Silu => 2,
     };
     [
         config.source_vocabulary as u32,
@@ -33,6 +42,11 @@ pub fn config_words(config: &Config) -> [u32; CONFIG_WORDS] {
         d.attention_heads as u32,
         d.layers as u32,
     ]
+}
+
+/// The oldest version of the format that has the words.
+pub fn version([_, _, flags, activation, ..]: &[u32; CONFIG_WORDS]) -> u32 {
+    if *flags < FLAGS[0] && *activation < 2 { 1 } else { 2 }
 }
 
 /// The inverse of [`config_words`], from little-endian words.
@@ -57,16 +71,18 @@ pub(super) fn config(words: &[u32]) -> Result<Config, Error> {
         encoder: stack(ed, ef, eh, el),
         decoder: stack(dd, df, dh, dl),
         normalize_before: flags & 2 != 0,
-        activation: match (activation, flags) {
-            (0, 0..4) => Activation::Relu,
-            (1, 0..4) => Activation::Gelu,
+        activation: match activation {
+            _ if flags >= FLAGS[1] => return Err(Error::Config),
+            0 => Activation::Relu,
+            1 => Activation::Gelu,
+            2 => Activation::Silu,
             _ => return Err(Error::Config),
         },
         dropout: 0.0,
         attention_dropout: 0.0,
         activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
+        special: if flags & 16 == 0 { Special::FAIRSEQ } else { Special::MARIAN },
+        positions: if flags & 4 == 0 { Positions::Fairseq } else { Positions::Marian },
+        logits_bias: flags & 8 != 0,
     })
 }

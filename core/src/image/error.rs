@@ -72,7 +72,7 @@ impl fmt::Display for Error {
             Self::Foreign => f.write_str("not an image of a model"),
             Self::Version { found } => write!(
                 f,
-                "the image has format version {found}, this program reads {}: export it again",
+                "the image has format version {found}, this program reads up to {}: export it again",
                 super::VERSION
             ),
             Self::Truncated => f.write_str("the image is cut short"),

@@ -1,13 +1,13 @@
 //! A model as one file that is read in place. `a2d export` writes it, [`crate::micro::Model`] reads it.
 //!
-//! # Format, version 1
+//! # Format, versions 1 and 2
 //!
 //! Every number is little-endian on every host. A file begins with
 //!
 //! | at | bytes | what |
 //! |---|---|---|
 //! | 0 | 8 | [`MAGIC`] |
-//! | 8 | 4 | [`VERSION`] |
+//! | 8 | 4 | the version: 1, or 2 where [`config_words`] need it |
 //! | 12 | 4 | length of the file in bytes |
 //! | 16 | 4 | CRC32 (ISO-HDLC) of all bytes except these four |
 //! | 20 | 4 | number of sections |
@@ -30,8 +30,8 @@
 //!
 //! # Versions
 //!
-//! A reader accepts exactly one version. A change of the meaning of existing bytes needs a new version. New section
-//! numbers do not: readers skip unknown sections.
+//! A reader accepts its own version and all before. A change of the meaning of existing bytes needs a new version. New
+//! section numbers do not: readers skip unknown sections.
 
 mod config;
 mod error;
@@ -39,7 +39,7 @@ mod shortlist;
 mod weight;
 mod weights;
 
-pub use config::{CONFIG_WORDS, config_words};
+pub use config::{CONFIG_WORDS, config_words, version};
 pub use error::Error;
 pub use shortlist::{Shortlist, Sizes};
 pub use weight::{Format, GROUP, MOST_COLUMNS, Weight};
@@ -54,8 +54,8 @@ use zerocopy::FromBytes;
 /// The first bytes of an image.
 pub const MAGIC: [u8; 8] = *b"a2dimage";
 
-/// The version of the format.
-pub const VERSION: u32 = 1;
+/// The newest version of the format.
+pub const VERSION: u32 = 2;
 
 /// The alignment of sections and weights in the file.
 pub const ALIGN: usize = 16;
@@ -192,7 +192,7 @@ fn sections(bytes: &[u8]) -> Result<&[u32], Error> {
     let (header, _) =
         <[u32]>::ref_from_prefix_with_elems(bytes, HEADER_WORDS).map_err(|_| Error::Truncated)?;
     let word = |i: usize| header.get(i).map_or(0, |word| u32::from_le(*word));
-    if word(2) != VERSION {
+    if !(1..=VERSION).contains(&word(2)) {
         return Err(Error::Version { found: word(2) });
     }
     match bytes.len() as u64 {

@@ -10,8 +10,9 @@ use crate::batch::Batch;
 use crate::config::{Config, Impossible};
 use crate::nn::Transformer;
 use crate::optim::Adam;
-use crate::params::Spec;
+use crate::params::{Init, Spec};
 use crate::rng;
+use crate::shape::Shape;
 use crate::tape::Tape;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -223,13 +224,28 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         reduce: impl FnOnce(&mut B, Vec<T>) -> Result<Vec<T>, E>,
     ) -> Result<Updated<T>, E> {
         let Gradients { sums, reports } = self.gradients(b, of);
-        let grads = reduce(b, sums)?;
+        let mut grads = reduce(b, sums)?;
+        self.keep_zeros(b, &mut grads);
         let scale = of.objective.gradient_scale(&of.counts);
         let state =
             AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
         let gradient_norm = b.adam(state, &step.adam.step(step.number, step.lr, scale));
         self.move_average(b, step);
         Ok(Updated { reports, gradient_norm })
+    }
+
+    /// Clears the gradients of the embeddings that stay 0, where the start token has one of its own.
+    fn keep_zeros<B: Train<Tensor = T, Param = T>>(&self, b: &mut B, grads: &mut [T]) {
+        for ((_, spec), grad) in self.plan.params().iter().zip(grads) {
+            let Init::Embedding { zeros: [pad, start], .. } = spec.init else { continue };
+            if pad != start {
+                let (rows, zero) =
+                    (spec.shape.rows(), b.zeros(Shape::matrix(1, spec.shape.cols())));
+                for id in [pad, start] {
+                    b.store(grad, &zero, id as usize, rows);
+                }
+            }
+        }
     }
 
     /// [`Learner::update`] in a single process.

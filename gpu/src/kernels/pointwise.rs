@@ -114,12 +114,19 @@ fn normal_cdf(x: f32) -> f32 {
     select(x < 0.0, tail, 1.0 - tail)
 }
 
+/// `1 / (1 + e^-x)`
+#[cube]
+fn logistic(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
 /// Applies an activation, if there is one.
 #[cube]
 fn activated(x: f32, #[comptime] f: Option<Activation>) -> f32 {
     match comptime!(f) {
         Some(Activation::Relu) => select(x < 0.0, 0.0, x),
         Some(Activation::Gelu) => x * normal_cdf(x),
+        Some(Activation::Silu) => x * logistic(x),
         None => x,
     }
 }
@@ -231,32 +238,36 @@ pub(crate) fn activate(context: &Context, x: &Tensor, f: Activation) -> Tensor {
     out
 }
 
+/// `f' dy`, from the output of relu, or the input of others.
+#[cube]
+fn activated_grad(dy: f32, y: f32, #[comptime] f: Activation) -> f32 {
+    match comptime!(f) {
+        Activation::Relu => select(y > 0.0, dy, 0.0),
+        Activation::Gelu => dy * (normal_cdf(y) + y * (0.398_942_3 * (-0.5 * y * y).exp())),
+        Activation::Silu => dy * (logistic(y) + y * logistic(y) * (1.0 - logistic(y))),
+    }
+}
+
 #[cube(launch)]
 fn activate_grad_kernel<F: Float>(
     dy: &Array<f32>,
     y: &Array<f32>,
     out: &mut Array<f32>,
     short: &mut Array<F>,
-    #[comptime] gelu: bool,
+    #[comptime] f: Activation,
     #[comptime] rounds: bool,
     #[define(F)] _rounded: StorageType,
 ) {
     let i = ABSOLUTE_POS;
     if i < out.len() {
         let value = y[i];
-        let mut gradient = dy[i];
-        if gelu {
-            let density = 0.398_942_3 * (-0.5 * value * value).exp();
-            gradient *= normal_cdf(value) + value * density;
-        } else {
-            gradient = select(value > 0.0, gradient, 0.0);
-        }
+        let gradient = activated_grad(dy[i], value, f);
         out[i] = gradient;
         write_rounded(short, i, gradient, rounds);
     }
 }
 
-/// `dy f'`; `y` is the output of relu, or the input of gelu.
+/// `dy f'`; `y` is the output of relu, or the input of gelu and silu.
 pub(crate) fn activate_grad(context: &Context, dy: &Tensor, y: &Tensor, f: Activation) -> Tensor {
     assert_eq!(dy.shape, y.shape, "activate_grad");
     let out = empty(context, dy.shape);
@@ -270,7 +281,7 @@ pub(crate) fn activate_grad(context: &Context, dy: &Tensor, y: &Tensor, f: Activ
             y.view().arg(),
             out.view().arg(),
             short.view.arg(),
-            f == Activation::Gelu,
+            f,
             short.wanted,
             short.format,
         )

@@ -1,10 +1,10 @@
 //! From a configuration to parameters: binds the model's shapes to tensors in canonical order.
 
 use crate::checkpoint::{Saved, Tensor as Stored};
-use crate::config::{self, Activation};
+use crate::config::{self, Activation, DecoderStart, Positions};
 use crate::run_dir::RunDir;
 use a2d_core::backend::Train;
-use a2d_core::config::{Config, Positions, Special, Stack};
+use a2d_core::config::{Config, Special, Stack};
 use a2d_core::kd;
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
@@ -48,13 +48,20 @@ pub fn core_config(model: &config::ModelConfig, sizes: Sizes) -> Config {
         activation: match model.activation {
             Activation::Relu => a2d_core::config::Activation::Relu,
             Activation::Gelu => a2d_core::config::Activation::Gelu,
+            Activation::Silu => a2d_core::config::Activation::Silu,
         },
         dropout: model.dropout as f32,
         attention_dropout: model.attention_dropout as f32,
         activation_dropout: model.activation_dropout as f32,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
+        special: match model.decoder_start {
+            DecoderStart::Eos => Special::FAIRSEQ,
+            DecoderStart::Bos => Special::MARIAN,
+        },
+        positions: match model.positions {
+            Positions::Fairseq => a2d_core::config::Positions::Fairseq,
+            Positions::Marian => a2d_core::config::Positions::Marian,
+        },
+        logits_bias: model.logits_bias,
     }
 }
 

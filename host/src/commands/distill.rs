@@ -8,7 +8,7 @@ use crate::config::{self, RunConfig};
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
-use crate::system::error::Result;
+use crate::system::error::{Error, Result};
 use crate::system::signals;
 use crate::train::ranks::Ranks;
 use crate::train::seq_kd::{self, Distilled};
@@ -33,7 +33,8 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     let data = ranks.after_first(|| {
         let data = prepare::ensure(&run, &folder, begun, &place, globals.quiet)?;
         if let Some(teacher) = given_teacher(&run) {
-            open_teacher(teacher, &data.vocab)?;
+            let (theirs, _) = open_teacher(teacher, &data.vocab)?;
+            check_start(&run, &theirs, teacher)?;
         }
         Ok(data)
     })?;
@@ -154,6 +155,18 @@ fn translated(
 /// What [`translated`] has left in `folder`.
 fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
     Ok(Prepared { train: seq_kd::written(folder)?, ..Prepared::open(&data.folder)? })
+}
+
+/// A teacher that takes part in each update reads the student's input.
+fn check_start(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()> {
+    let [start, wanted] = [&run.model, &theirs.model].map(|model| model.decoder_start);
+    if start == wanted || !run.distill.method.needs().teacher_beside() {
+        return Ok(());
+    }
+    let (name, teacher) = (format!("{wanted:?}").to_lowercase(), teacher.display());
+    Err(Error::misuse(format!(
+        "the teacher {teacher} starts its translations otherwise than the student: set `model.decoder_start` to \"{name}\""
+    )))
 }
 
 /// The finished run that the configuration names, where a teacher is needed.

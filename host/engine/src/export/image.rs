@@ -1,10 +1,10 @@
 //! Writing an image.
 
 use super::quantise::{int4, int8};
-use a2d_core::config::{Config, Positions, Special};
+use a2d_core::config::{Config, Special};
 use a2d_core::image::{
-    ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, MAGIC, MOST_COLUMNS, Section, VERSION, checksum,
-    config_words,
+    ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, MAGIC, MOST_COLUMNS, Section, checksum, config_words,
+    version,
 };
 use a2d_run::model::plan;
 use a2d_system::error::{Error, Result};
@@ -47,11 +47,9 @@ pub fn write_with(
     beside: &Beside,
     format: Format,
 ) -> Result<Vec<u8>> {
-    if (config.special, config.positions, config.logits_bias)
-        != (Special::FAIRSEQ, Positions::Fairseq, false)
-    {
-        let text = "an image has fairseq's special tokens and positions, and no bias on the logits";
-        return Err(Error::misuse(format!("{text}: this model differs")));
+    if ![Special::FAIRSEQ, Special::MARIAN].contains(&config.special) {
+        let text = "an image has fairseq's special tokens or Marian's: this model differs";
+        return Err(Error::misuse(text));
     }
     let plan = plan(config, None)?;
     let (mut directory, mut payload) = (Vec::new(), Vec::new());
@@ -90,7 +88,7 @@ pub fn write_with(
     if let Some(tokens) = beside.longest_source {
         sections.push((Section::Training, bytes(&[number(tokens)?])));
     }
-    assemble(&sections)
+    assemble(version(&config_words(config)), &sections)
 }
 
 /// Whether a matrix must not be quantised to 4 bits. The attention output projections lose most from it and are small.
@@ -99,7 +97,7 @@ fn is_sensitive(name: &str) -> bool {
 }
 
 /// Concatenates header, sections and checksum.
-fn assemble(sections: &[(Section, Vec<u8>)]) -> Result<Vec<u8>> {
+fn assemble(version: u32, sections: &[(Section, Vec<u8>)]) -> Result<Vec<u8>> {
     let head = 4 * (HEADER_WORDS + ENTRY_WORDS * sections.len());
     let (mut entries, mut body) = (Vec::new(), Vec::new());
     for (section, content) in sections {
@@ -109,7 +107,7 @@ fn assemble(sections: &[(Section, Vec<u8>)]) -> Result<Vec<u8>> {
         pad(&mut body);
     }
     let mut file = MAGIC.to_vec();
-    file.extend(bytes(&[VERSION, number(head + body.len())?, 0, sections.len() as u32, 0, 0]));
+    file.extend(bytes(&[version, number(head + body.len())?, 0, sections.len() as u32, 0, 0]));
     file.extend(bytes(&entries));
     file.extend(body);
     let sum = checksum(&file);

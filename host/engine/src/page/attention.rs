@@ -224,7 +224,8 @@ impl<B: Train> View<'_, B> {
 
     fn view(&self, aligned: bool, kinds: [Value; 3]) -> Value {
         let TokenPair { source, target, cut } = self.pair;
-        let inputs: Vec<u32> = [EOS].iter().chain(&target[..target.len() - 1]).copied().collect();
+        let start = self.model.config.special.start;
+        let inputs: Vec<u32> = [start].iter().chain(&target[..target.len() - 1]).copied().collect();
         let mut view = Map::from_iter([
             ("aligned".to_owned(), json!(aligned)),
             ("cut".to_owned(), json!(cut)),

@@ -47,7 +47,14 @@ pub(super) fn run(run: &RunConfig) -> Checked {
     train(&run.train).map_err(|p| p.within("train"))?;
     distill(&run.distill).map_err(|p| p.within("distill"))?;
     model(&run.teacher.model).map_err(|p| p.within("teacher.model"))?;
-    train(&run.teacher.train).map_err(|p| p.within("teacher.train"))
+    train(&run.teacher.train).map_err(|p| p.within("teacher.train"))?;
+    let starts = [run.model.decoder_start, run.teacher.model.decoder_start];
+    let trained_here = run.distill.method.needs().teacher_beside() && run.teacher.run.is_none();
+    ensure(
+        starts[0] == starts[1] || !trained_here,
+        "teacher.model.decoder_start",
+        "differs from `model.decoder_start`: teacher and student read the same input",
+    )
 }
 
 fn data(data: &DataConfig) -> Checked {

@@ -39,7 +39,7 @@ pub use distill::{
 pub use layers::{Origin, Setting};
 pub use load::{load, load_merged, load_with, parse};
 pub use merged::Merged;
-pub use model::{Activation, ModelConfig};
+pub use model::{Activation, DecoderStart, ModelConfig, Positions};
 pub use search::BeamSearch;
 pub use train::{OnNan, SelectBy, TrainConfig};
 

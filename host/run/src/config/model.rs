@@ -44,6 +44,35 @@ pub struct ModelConfig {
     /// One embedding table for source, target and output. Otherwise one table for the source and one for target and
     /// output.
     pub share_embeddings: bool,
+    /// The position embedding. A student with Marian's, and with `decoder_start = "bos"`, can be exported to Hugging
+    /// Face's format.
+    pub positions: Positions,
+    /// The first input of the decoder.
+    pub decoder_start: DecoderStart,
+    /// A bias of each token, added to the logits.
+    pub logits_bias: bool,
+}
+
+/// The position embedding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Positions {
+    /// fairseq's sinusoids, from 2.
+    #[default]
+    Fairseq,
+    /// Marian's sinusoids, from 0.
+    Marian,
+}
+
+/// The first input of the decoder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DecoderStart {
+    /// The end of sentence, as in fairseq.
+    #[default]
+    Eos,
+    /// The begin of sentence, whose embedding stays 0, as in Marian.
+    Bos,
 }
 
 /// The activation of a feed-forward layer.
@@ -55,6 +84,8 @@ pub enum Activation {
     Relu,
     /// `x * Phi(x)`, the exact form.
     Gelu,
+    /// `x / (1 + exp(-x))`, also called swish.
+    Silu,
 }
 
 impl Default for ModelConfig {
@@ -76,6 +107,9 @@ impl Default for ModelConfig {
             activation: Activation::Relu,
             normalize_before: false,
             share_embeddings: true,
+            positions: Positions::Fairseq,
+            decoder_start: DecoderStart::Eos,
+            logits_bias: false,
         }
     }
 }

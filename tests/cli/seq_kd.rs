@@ -218,3 +218,89 @@ fn translations_are_text_to_learn_from_too() {
     }
     assert!(!desk.path("more").exists());
 }
+
+/// The text of each line of `file`, as ids of `vocab`.
+fn encoded(desk: &Desk, vocab: &Vocab, file: &str) -> Vec<Vec<u32>> {
+    desk.read(file).lines().map(|line| vocab.source().encode(line).unwrap()).collect()
+}
+
+#[test]
+fn a_teacher_may_have_another_vocabulary() {
+    let desk = Desk::with_run();
+    desk.host("train tiny.toml --set data.vocab_size=400 --out theirs --quiet").well();
+    let line = "distill tiny.toml --data data --teacher theirs --out run";
+    desk.refused(line, 2, &["theirs", "has another vocabulary"]);
+    desk.host(&format!("{line} --method seq-kd --quiet")).well();
+    let vocab = Vocab::load(&desk.path("data/tokenizer.json")).unwrap();
+    let all = Corpus::open(&desk.path("data/train.bin")).unwrap();
+    let text = |ids: &[u32]| {
+        vocab.target().decode(ids.strip_suffix(&[EOS]).unwrap_or(ids)).unwrap() + "\n"
+    };
+    let sources: Vec<_> = (0..all.len()).map(|i| text(&all.pair(i).unwrap().0)).collect();
+    desk.write("sources.de", sources.concat());
+    let said = desk.host("translate theirs --input sources.de").well();
+    desk.write("said.en", said);
+    assert_eq!(targets(&desk, "run"), encoded(&desk, &vocab, "said.en"));
+}
+
+#[test]
+fn translations_may_be_made_elsewhere() {
+    let desk = Desk::with_run();
+    let sources = desk.read("train.de");
+    let said: String = sources.lines().rev().map(|line| format!("{line}\n")).collect();
+    desk.write("said.en", said.replacen(said.lines().next().unwrap(), "", 1));
+    let line = "distill tiny.toml --data data --out run --quiet";
+    let given = "--method seq-kd --set distill.translations=said.en";
+    desk.host(&format!("{line} {given}")).well();
+    assert!(!desk.path("run/teacher").exists(), "no teacher is needed");
+    let vocab = Vocab::load(&desk.path("data/tokenizer.json")).unwrap();
+    let pairs =
+        encoded(&desk, &vocab, "train.de").into_iter().zip(encoded(&desk, &vocab, "said.en"));
+    let fits = |ids: &Vec<u32>| (1..=40).contains(&ids.len());
+    let pairs: Vec<_> = pairs.filter(|(source, target)| fits(source) && fits(target)).collect();
+    let learned = Corpus::open(&desk.path("run/seq-kd/train.bin")).unwrap();
+    assert!(learned.len() == pairs.len() && pairs.len() < sources.lines().count());
+    for (i, (source, target)) in pairs.iter().enumerate() {
+        let wanted = ([&source[..], &[EOS]].concat(), [&target[..], &[EOS]].concat());
+        assert_eq!(learned.pair(i).unwrap(), wanted);
+    }
+    desk.write("short.en", "Yes.\n");
+    let line = line.replace("--out run --quiet", "--out other");
+    for (wrong, says) in [
+        ("--method seq-kd --set distill.translations=short.en", "short.en has 1 lines"),
+        ("--method seq-kd --set distill.translations=none.en", "none.en"),
+        ("--set distill.translations=said.en", "only with `distill.method = \"seq-kd\"`"),
+        ("--set data.monolingual=train.de", "only with `distill.method = \"seq-kd\"`"),
+    ] {
+        desk.refused(&format!("{line} {wrong}"), 2, &[says]);
+    }
+}
+
+#[test]
+fn source_text_alone_is_translated_too() {
+    let desk = Desk::with_run();
+    let (train, valid) = (desk.read("train.de"), desk.read("valid.de"));
+    let known: String = valid.lines().take(3).map(|line| format!("{line}\n")).collect();
+    let long = "sehr ".repeat(200) + "\n";
+    let own: String = train.lines().map(|line| format!("Also: {line}\n")).collect();
+    desk.write(
+        "news.de",
+        format!("{known}\n{long}{}{}", own.repeat(2), own.repeat(12).replace('.', "!")),
+    );
+    let line = "distill tiny.toml --data data --teacher full/teacher --method seq-kd";
+    let line = format!("{line} --set data.monolingual=news.de --set train.max_length_b=5");
+    let whole = desk.host(&format!("{line} --out whole"));
+    let left_out = "1 too long, 1 blank, 3 of the validation or test text";
+    assert!(whole.err.contains(left_out), "{}", whole.err);
+    assert!(whole.err.contains("sentences of source text"), "{}", whole.err);
+    whole.well();
+    let parallel = Corpus::open(&desk.path("data/train.bin")).unwrap();
+    let learned = Corpus::open(&desk.path("whole/seq-kd/train.bin")).unwrap();
+    assert!(learned.len() > parallel.len() + train.lines().count() / 2);
+    // Killed after the training text, it goes on with the source text.
+    let seen = format!("translated {0} of {0} training", parallel.len());
+    let cut = format!("{line} --out cut");
+    assert_eq!(desk.meanwhile(&cut, &seen, |child| send("-KILL", child)).code, None);
+    desk.host(&cut).well();
+    same(&desk, "whole", "cut");
+}

@@ -14,7 +14,7 @@ use crate::train::ranks::Ranks;
 use crate::train::seq_kd::{self, Distilled};
 use crate::train::stage::{Place, Stage};
 use crate::train::summary::{Entry, Summary};
-use crate::train::{self, open_teacher};
+use crate::train::{self, open_any_teacher, open_teacher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -33,8 +33,12 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     let data = ranks.after_first(|| {
         let data = prepare::ensure(&run, &folder, begun, &place, globals.quiet)?;
         if let Some(teacher) = given_teacher(&run) {
-            let (theirs, _) = open_teacher(teacher, &data.vocab)?;
-            check_start(&run, &theirs, teacher)?;
+            if run.distill.method.needs().teacher_beside() {
+                let (theirs, _) = open_teacher(teacher, &data.vocab)?;
+                check_start(&run, &theirs, teacher)?;
+            } else {
+                open_any_teacher(teacher)?;
+            }
         }
         Ok(data)
     })?;
@@ -60,17 +64,15 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
         entries.push(Entry { label, folder: folder.clone(), alone: *label == ALONE });
     }
     let (label, needs) = (run.distill.method.student(), run.distill.method.needs());
-    let teacher = needs.teacher().then(|| run.teacher_folder(&folder));
-    let taught =
-        match &teacher {
-            Some(teacher) if needs.translations => {
-                let mut whole = || translated(&run, &data, teacher, &folder, &place, &mut display);
-                Some(ranks.after_first(|| {
-                    if ranks.is_first() { whole() } else { there(&data, &folder) }
-                })?)
-            }
-            _ => None,
-        };
+    let teacher = has_teacher(&run).then(|| run.teacher_folder(&folder));
+    let teaches = teacher.as_deref();
+    let mut whole = || translated(&run, &data, teaches, &folder, &place, &mut display);
+    let taught = match needs.translations {
+        true => Some(
+            ranks.after_first(|| if ranks.is_first() { whole() } else { there(&data, &folder) })?,
+        ),
+        false => None,
+    };
     let learned = taught.as_ref().unwrap_or(&data);
     let stage = Stage { label, run: &run, data: learned, folder: &folder, resume };
     stage.train(&place, teacher, &mut display)?;
@@ -140,7 +142,7 @@ fn coming<'a>(run: &'a RunConfig, beside: &'a [Beside]) -> Result<Vec<Coming<'a>
 fn translated(
     run: &RunConfig,
     data: &Prepared,
-    teacher: &Path,
+    teacher: Option<&Path>,
     folder: &Path,
     place: &Place,
     display: &mut Display,
@@ -160,7 +162,7 @@ fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
 /// A teacher that takes part in each update reads the student's input.
 fn check_start(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()> {
     let [start, wanted] = [&run.model, &theirs.model].map(|model| model.decoder_start);
-    if start == wanted || !run.distill.method.needs().teacher_beside() {
+    if start == wanted {
         return Ok(());
     }
     let (name, teacher) = (format!("{wanted:?}").to_lowercase(), teacher.display());
@@ -171,7 +173,13 @@ fn check_start(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()
 
 /// The finished run that the configuration names, where a teacher is needed.
 fn given_teacher(run: &RunConfig) -> Option<&Path> {
-    run.teacher.run.as_deref().filter(|_| run.distill.method.needs().teacher())
+    run.teacher.run.as_deref().filter(|_| has_teacher(run))
+}
+
+/// Whether a teacher takes part, or translates.
+fn has_teacher(run: &RunConfig) -> bool {
+    let needs = run.distill.method.needs();
+    needs.teacher() && (!needs.translations || seq_kd::needs_teacher(run))
 }
 
 /// A run that is made beside the student's.
@@ -191,7 +199,7 @@ fn runs_beside(run: &RunConfig, folder: &Path) -> Vec<Beside> {
     let mut add = |label, precision, run, folder| {
         beside.push(Beside { label, run, precision, folder, there: false });
     };
-    if run.distill.method.needs().teacher() && run.teacher.run.is_none() {
+    if has_teacher(run) && run.teacher.run.is_none() {
         add("teacher", "teacher.train.precision", teacher_run(run), run.teacher_folder(folder));
     }
     if run.distill.method.needs().teacher() && run.distill.baseline {

@@ -236,9 +236,7 @@ pub struct TeacherModel<T> {
 ///
 /// Misuse: the run is missing, damaged or has another vocabulary.
 pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(RunConfig, Saved)> {
-    let dir = RunDir::open(folder)?;
-    let run = dir.load_config()?;
-    let saved = Saved::load(&dir.checkpoint()?)?;
+    let (run, saved) = open_any_teacher(folder)?;
     let (name, ours) = (saved.path().display(), vocab.fingerprint());
     let theirs: String = saved.get("vocabulary")?;
     if theirs != ours {
@@ -248,6 +246,18 @@ pub fn open_teacher(folder: &Path, vocab: &Vocab) -> Result<(RunConfig, Saved)> 
             program::command("prepare")
         )));
     }
+    Ok((run, saved))
+}
+
+/// Opens the configuration and the best checkpoint of a teacher's run, of any vocabulary.
+///
+/// # Errors
+///
+/// Misuse: the run is missing or damaged.
+pub fn open_any_teacher(folder: &Path) -> Result<(RunConfig, Saved)> {
+    let dir = RunDir::open(folder)?;
+    let run = dir.load_config()?;
+    let saved = Saved::load(&dir.checkpoint()?)?;
     check_model(&saved, &dir, &run)?;
     Ok((run, saved))
 }

@@ -25,7 +25,7 @@ mod validate;
 mod warm_start;
 mod window;
 
-pub use learner::{At, Pairs, TeacherModel, open_teacher, update};
+pub use learner::{At, Pairs, TeacherModel, open_any_teacher, open_teacher, update};
 pub use objective::objective;
 pub use progress::Progress;
 pub use resume::{check, finished};

@@ -48,6 +48,10 @@ pub(super) fn run(run: &RunConfig) -> Checked {
     distill(&run.distill).map_err(|p| p.within("distill"))?;
     model(&run.teacher.model).map_err(|p| p.within("teacher.model"))?;
     train(&run.teacher.train).map_err(|p| p.within("teacher.train"))?;
+    let translates = run.distill.method.needs().translations;
+    let how = "has a meaning only with `distill.method = \"seq-kd\"`";
+    ensure(translates || run.data.monolingual.is_none(), "data.monolingual", how)?;
+    ensure(translates || run.distill.translations.is_none(), "distill.translations", how)?;
     let starts = [run.model.decoder_start, run.teacher.model.decoder_start];
     let trained_here = run.distill.method.needs().teacher_beside() && run.teacher.run.is_none();
     ensure(

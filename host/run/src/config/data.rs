@@ -23,6 +23,10 @@ pub struct DataConfig {
     /// Prefix of the test files, which score the finished model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
+    /// Source text alone, plain or gzipped: with `seq-kd` the teacher translates it, and the student learns from the
+    /// translations too. Sentences that are repeated, too long, or in the validation or test text are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monolingual: Option<PathBuf>,
     /// Size of the joint vocabulary, including special tokens.
     pub vocab_size: usize,
     /// How lines are normalised before encoding.
@@ -52,6 +56,7 @@ impl Default for DataConfig {
             train: None,
             valid: None,
             test: None,
+            monolingual: None,
             vocab_size: 8000,
             normalization: LineForm::Nfc,
             protect: Vec::new(),
@@ -90,6 +95,7 @@ impl DataConfig {
             train: path("train"),
             valid: path("valid"),
             test: path("test"),
+            monolingual: path("news.de"),
             dir: path("data"),
             protect: vec!["%s".to_owned()],
             ..self

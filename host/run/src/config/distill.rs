@@ -4,6 +4,7 @@ use super::BeamSearch;
 use a2d_core::needs::Needs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The losses of distillation and their weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,10 @@ pub struct DistillConfig {
     pub kd_loss: KdLoss,
     /// The teacher's translation that `seq-kd` uses as target.
     pub seq_kd: SeqKd,
+    /// Translations made elsewhere, for `seq-kd` in place of a teacher's: line N is the translation of line N of the
+    /// training source. Plain or gzipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translations: Option<PathBuf>,
     /// Beam size of the teacher's search for `seq-kd`.
     pub seq_kd_beam: usize,
     /// The teacher's layers that initialise the student; default: random initialisation.
@@ -224,6 +229,7 @@ impl Default for DistillConfig {
             cross_kd: true,
             kd_loss: KdLoss::Ce,
             seq_kd: SeqKd::Best,
+            translations: None,
             seq_kd_beam: BeamSearch::DEFAULT.beam,
             init_from_teacher: None,
             baseline: false,

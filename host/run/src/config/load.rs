@@ -9,7 +9,15 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Keys with paths, relative to the folder of the config file.
-const PATHS: [&str; 5] = ["data.train", "data.valid", "data.test", "data.dir", "teacher.run"];
+const PATHS: [&str; 7] = [
+    "data.train",
+    "data.valid",
+    "data.test",
+    "data.monolingual",
+    "data.dir",
+    "distill.translations",
+    "teacher.run",
+];
 
 /// Reads `path`, then the environment, then `flags`; later settings override earlier ones. If `data.dir` names prepared
 /// data beside the text, their settings replace the defaults.

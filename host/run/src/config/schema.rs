@@ -11,7 +11,11 @@ pub(super) fn example() -> Table {
     let run = RunConfig::default();
     let teacher = TeacherConfig { run: Some(PathBuf::from("runs/teacher")), ..run.teacher };
     let data = run.data.filled();
-    let distill = DistillConfig { init_from_teacher: Some(InitFromTeacher::Skip), ..run.distill };
+    let distill = DistillConfig {
+        init_from_teacher: Some(InitFromTeacher::Skip),
+        translations: Some(PathBuf::from("train.hyp")),
+        ..run.distill
+    };
     let run = RunConfig { out: Some(PathBuf::from("runs/student")), data, distill, teacher, ..run };
     table(&run.complete())
 }

@@ -128,7 +128,7 @@ fn prepared_data_is_not_written_over() {
     let parts = ["data: it was prepared with `data.clean` false, not true"];
     desk.refused(&format!("{line} --set data.clean=true"), 2, &parts);
     desk.edit("train.en", |text| text[0] = b'X');
-    desk.refused(line, 2, &["data: the text has changed"]);
+    desk.refused(line, 2, &["data: the text of `data.train`", "train.en, has changed since"]);
     // A run trained on this data can still be resumed.
     let data = fs::read(desk.path("data/train.bin")).unwrap();
     desk.host("distill tiny.toml --data data --out full --resume --set train.max_update=26").well();

@@ -207,8 +207,20 @@ fn translations_are_text_to_learn_from_too() {
     desk.host("distill tiny.toml --data said --teacher full/teacher --out run --quiet").well();
 
     desk.write("tiny.toml", bare);
-    let line = "distill tiny.toml --data said --teacher full/teacher --out more";
-    desk.refused(line, 2, &["said", "with a vocabulary that was given, not one of its own"]);
+    // The keys of `[data]` may stand there if they say what the folder holds.
+    let mut line = "distill tiny.toml --data said --teacher full/teacher --out more".to_owned();
+    for (set, says) in [
+        ("data.vocab_size=400", "a given vocabulary of 300 tokens, `data.vocab_size` is 400"),
+        ("data.vocab_size=300", "it was prepared with `data.max_length` 250, not 40"),
+        ("data.max_length=250", "it was prepared from said.en, `data.train` names "),
+        ("data.train=said", "it was prepared without the text of `data.test`"),
+    ] {
+        line += &format!(" --set {set}");
+        desk.refused(&line, 2, &["said: ", says, "change the key, prepare it again by"]);
+    }
+    desk.write("tiny.toml", desk.read("tiny.toml").replace("test = \"test\"\n", ""));
+    desk.host(&line.replace("more", "keys")).well();
+    assert_eq!(desk.read("keys/tokenizer.json"), desk.read("full/tokenizer.json"));
     for (vocab, says) in [
         ("none.json", "cannot read none.json"),
         ("train.de", "train.de"),

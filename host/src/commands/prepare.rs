@@ -79,7 +79,7 @@ pub fn ensure(
             let made = !begun && prepare::texts_exist(&request);
             if made && run.data.dir.is_some() {
                 let how = format!("prepare it again by {}", program::command("prepare"));
-                let how = format!("{how}, or name another folder by --data");
+                let how = format!("change the key, {how}, or name another folder by --data");
                 return Err(Error::misuse(format!("{}: {why}; {how}", data.display())));
             }
             Ok(made)
@@ -105,9 +105,9 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
         (Some(_), None) => return Err(Error::misuse("`data.valid` is needed beside `data.train`")),
         (None, Some(_)) => return Err(Error::misuse("`data.train` is needed beside `data.valid`")),
     };
-    // A vocabulary that was given to the data stays, unless somebody asks for one of a size.
+    // A vocabulary that was given to the data stays.
     let chosen = data.dir.as_ref().and_then(|_| prepare::chosen(out));
-    let given = chosen.is_some_and(|made| made.given && made.vocab_size == data.vocab_size);
+    let given = chosen.is_some_and(|made| made.given);
     let vocabulary = given.then(|| out.join("tokenizer.json"));
     if given && !data.protect.is_empty() {
         let text = "was prepared with a given vocabulary, whose own symbols apply: leave out `data.protect`";

@@ -8,6 +8,7 @@ use a2d_system::files;
 use a2d_system::hash;
 use a2d_system::program;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -41,12 +42,15 @@ pub fn state(request: &PrepareRequest) -> Freshness {
         }
         Err(_) => return Freshness::Absent,
     };
-    if let Some(why) = manifest.choices.other_than(&Choices::of(request)) {
+    if let Some(why) = manifest.other_than(Choices::of(request)) {
         return Freshness::Other(why);
     }
     match inputs(request) {
-        Ok(inputs) if same_texts(&inputs, &manifest.inputs) => {}
-        Ok(_) => return Freshness::Other("the text has changed since it was prepared".to_owned()),
+        Ok(inputs) => {
+            if let Some(why) = other_text(&manifest.inputs, &inputs) {
+                return Freshness::Other(why);
+            }
+        }
         Err(error) => return Freshness::Other(error.to_string()),
     }
     match manifest.missing(&request.out) {
@@ -130,6 +134,22 @@ impl Manifest {
             Layout { layout: LAYOUT } => serde_json::from_slice(&bytes).map(Some).map_err(foreign),
             Layout { .. } => Ok(None),
         }
+    }
+
+    /// Describes the first choice that differs from `wanted`. Either number of tokens is right for a given vocabulary:
+    /// the one that it has, or the one that stands in the manifest.
+    fn other_than(&self, mut wanted: Choices) -> Option<String> {
+        let size = self.report.vocabulary.size;
+        if self.choices.given && wanted.given && wanted.vocab_size != self.choices.vocab_size {
+            if wanted.vocab_size != size {
+                let is = wanted.vocab_size;
+                return Some(format!(
+                    "it was prepared with a given vocabulary of {size} tokens, `data.vocab_size` is {is}"
+                ));
+            }
+            wanted.vocab_size = self.choices.vocab_size;
+        }
+        self.choices.other_than(&wanted)
     }
 
     /// The first file that is missing in `folder` or has another size.
@@ -281,10 +301,35 @@ fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
     }
 }
 
-/// Compares size and hash, not the paths.
-fn same_texts(a: &[Input], b: &[Input]) -> bool {
-    let key = |input: &Input| (input.split.clone(), input.bytes, input.hash.clone());
-    a.iter().map(key).eq(b.iter().map(key))
+/// Describes the first difference between the texts that a folder was prepared from and those that are asked for now.
+/// Sizes and hashes are compared, not the paths.
+fn other_text(then: &[Input], now: &[Input]) -> Option<String> {
+    let mut texts = (0..then.len().max(now.len())).map(|i| (then.get(i), now.get(i)));
+    texts.find_map(|(then, now)| Input::difference(then, now))
+}
+
+impl Input {
+    fn difference(then: Option<&Self>, now: Option<&Self>) -> Option<String> {
+        let key = format!("`data.{}`", now.or(then)?.split);
+        match (then, now) {
+            (Some(then), Some(now)) if (then.bytes, &then.hash) == (now.bytes, &now.hash) => None,
+            (Some(then), Some(now)) if then.name() == now.name() => {
+                Some(format!("the text of {key}, {}, has changed since it was prepared", now.path))
+            }
+            (Some(then), Some(now)) => {
+                Some(format!("it was prepared from {}, {key} names {}", then.path, now.path))
+            }
+            (Some(then), None) => {
+                Some(format!("it was prepared with {}, {key} names no text", then.path))
+            }
+            (None, _) => Some(format!("it was prepared without the text of {key}")),
+        }
+    }
+
+    /// The name of the file, without its folder.
+    fn name(&self) -> Option<&OsStr> {
+        Path::new(&self.path).file_name()
+    }
 }
 
 /// Writes the manifest, after all other files.

@@ -2,6 +2,7 @@
 
 mod count;
 mod layout;
+mod lines;
 mod pace;
 mod stage;
 mod throughput;

@@ -1,10 +1,9 @@
 //! Progress of a known number of lines: a bar on a terminal, plain lines elsewhere.
 
 use super::layout::Line;
+use super::lines::Lines;
 use super::pace::Pace;
-use super::time::duration;
 use super::{Display, Form, line_bar, width};
-use crate::output::thousands;
 use indicatif::ProgressBar;
 use std::time::Instant;
 
@@ -53,17 +52,9 @@ impl Count<'_> {
     }
 
     fn line(&self) -> Line {
-        let &Self { done, all, .. } = self;
-        let rate = done as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
-        let left = all.saturating_sub(done) as f64 / rate;
-        let known = |text: String| Some(text).filter(|_| done > 0).into_iter().collect();
-        Line {
-            label: self.what.clone(),
-            position: format!("{done}/{all} lines"),
-            share: Some(done as f64 / all.max(1) as f64),
-            first: known(format!("eta {}", duration(left as u64))),
-            rest: known(format!("{} lines/s", thousands(rate.round() as usize))),
-        }
+        let speed = self.done as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
+        let (done, all) = (self.done, Some(self.all));
+        Lines { label: &self.what, unit: "lines", done, all, speed }.line()
     }
 }
 

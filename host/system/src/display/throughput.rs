@@ -1,13 +1,13 @@
 //! Progress of lines whose number may be unknown: a bar on a terminal, plain lines elsewhere. Short work shows none.
 
-use super::layout::Line;
+use super::lines::Lines;
 use super::pace::{FIRST, Pace};
 use super::time::duration;
 use super::{Form, line_bar, plain, width};
 use crate::error::Result;
-use crate::output::thousands;
 use crate::text::Reader;
 use indicatif::ProgressBar;
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,7 +36,8 @@ pub struct Throughput(Arc<Mutex<State>>);
 struct State {
     form: Form,
     /// What was done with the lines.
-    verb: &'static str,
+    verb: Cow<'static, str>,
+    unit: &'static str,
     total: Total,
     counted: Arc<OnceLock<usize>>,
     start: Instant,
@@ -52,9 +53,15 @@ struct State {
 impl Throughput {
     /// Starts the clock. `verb` says what is done with the lines: `translated`.
     pub fn new(quiet: bool, verb: &'static str, total: Total) -> Self {
+        Self::of(quiet, verb.into(), "lines", total)
+    }
+
+    /// As [`Throughput::new`], for what is counted in another `unit`.
+    pub fn of(quiet: bool, verb: Cow<'static, str>, unit: &'static str, total: Total) -> Self {
         Self(Arc::new(Mutex::new(State {
             form: Form::of_stderr(quiet),
             verb,
+            unit,
             total,
             counted: Arc::default(),
             start: Instant::now(),
@@ -81,6 +88,13 @@ impl Throughput {
     /// Shows that `lines` are done, those before included.
     pub fn at(&self, lines: usize) {
         self.lock().at(lines);
+    }
+
+    /// Shows that so many more are done.
+    pub fn add(&self, lines: usize) {
+        let mut state = self.lock();
+        let done = state.done + lines;
+        state.at(done);
     }
 
     /// Waits for something; the time does not count.
@@ -129,7 +143,7 @@ impl State {
         if elapsed < FIRST {
             return;
         }
-        let line = self.line();
+        let line = self.lines().line();
         if self.form == Form::Bar {
             self.bar.get_or_insert_with(line_bar).set_message(line.fitted(width()));
         } else if self.all() != Some(lines) && self.pace.is_due(elapsed) {
@@ -140,11 +154,9 @@ impl State {
     fn end(&mut self, is_done: bool) {
         self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
         if is_done && self.form == Form::Lines && self.pace.has_begun() {
-            let (Self { verb, done, .. }, rate) = (&*self, rate(self.rate()));
-            plain(&format!(
-                "{verb} {done} lines in {}  {rate}",
-                duration(self.elapsed().as_secs())
-            ));
+            let (Self { verb, unit, done, .. }, rate) = (&*self, self.lines().rate());
+            let time = duration(self.elapsed().as_secs());
+            plain(&format!("{verb} {done} {unit} in {time}  {rate}"));
         }
     }
 
@@ -180,28 +192,9 @@ impl State {
         (self.done - self.before.min(self.done)) as f64 / seconds.max(1e-3)
     }
 
-    /// `translated 1200/9000 lines  eta 26s  310 lines/s`.
-    fn line(&self) -> Line {
-        let (all, done, speed) = (self.all(), self.done, self.rate());
-        let left = all.map(|all| all.saturating_sub(done) as f64 / speed);
-        let left = left.filter(|seconds| seconds.is_finite());
-        let eta = left.map(|left| format!("eta {}", duration(left.ceil() as u64)));
-        let of = all.map_or(String::new(), |all| format!("/{all}"));
-        Line {
-            label: self.verb.to_owned(),
-            position: format!("{done}{of} lines"),
-            share: all.map(|all| done as f64 / all.max(1) as f64),
-            first: eta.into_iter().chain([rate(speed)]).collect(),
-            rest: Vec::new(),
-        }
-    }
-}
-
-/// `1,234 lines/s`; `1.2 lines/s` if there are few.
-fn rate(speed: f64) -> String {
-    match speed {
-        ..10.0 => format!("{speed:.1} lines/s"),
-        _ => format!("{} lines/s", thousands(speed.round() as usize)),
+    fn lines(&self) -> Lines<'_> {
+        let (done, all, speed) = (self.done, self.all(), self.rate());
+        Lines { label: &self.verb, unit: self.unit, done, all, speed }
     }
 }
 

@@ -137,9 +137,27 @@ fn progress_of_a_file_fits_the_terminal() {
         terminal.keys(CTRL_C);
         let ended = terminal.end();
         assert_eq!(ended.code, Some(130));
+        assert!(!ended.screen.contains("  eta "), "{columns}: {}", ended.screen);
         let kept = format!("lines are kept in {columns}.en.partial");
         assert!(ended.screen.contains(&kept), "{}", ended.screen);
         assert!(ended.screen.ends_with("error: interrupted"), "{}", ended.screen);
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_clears_the_progress() {
+    let desk = Desk::with_run();
+    desk.write("long.de", desk.read("train.de").repeat(1000));
+    for columns in [60, 80, 120] {
+        let line = format!("translate full --input long.de --output {columns}.en --beam 4");
+        let terminal = Terminal::start(&desk.command(&line), columns, 10);
+        terminal.wait_for("  eta ");
+        // The second may come while the first one is obeyed.
+        terminal.keys(CTRL_C);
+        terminal.keys(CTRL_C);
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(130));
+        assert!(!ended.screen.contains("  eta "), "{columns}: {}", ended.screen);
     }
 }
 

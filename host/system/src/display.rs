@@ -5,20 +5,22 @@ mod layout;
 mod lines;
 mod pace;
 mod stage;
+mod terminal;
 mod throughput;
 mod time;
 
 pub use count::Count;
 pub use stage::{End, Step};
+pub(crate) use terminal::clear;
 pub use throughput::{Throughput, Total};
 pub use time::duration;
 
 use crate::output;
-use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use stage::Stage;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
+use terminal::width;
 
 /// The progress display of consecutive training stages, on standard error.
 #[derive(Debug)]
@@ -140,17 +142,16 @@ impl Drop for Wait {
 /// A bar whose message is the whole line.
 fn line_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{wide_msg}");
-    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    new_bar().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Columns of the terminal on standard error; 80 if unknown.
-fn width() -> usize {
-    Term::stderr().size_checked().map_or(80, |(_, columns)| usize::from(columns))
+fn new_bar() -> ProgressBar {
+    ProgressBar::with_draw_target(None, terminal::target())
 }
 
 fn spinner(label: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {spinner} {elapsed}");
-    ProgressBar::new_spinner()
+    new_bar()
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
         .with_prefix(label.to_owned())
 }

@@ -162,6 +162,28 @@ fn a_second_ctrl_c_clears_the_progress() {
 }
 
 #[test]
+fn significance_tests_show_progress_and_clear_it() {
+    let desk = Desk::new();
+    for name in ["train.de", "train.en"] {
+        desk.write(&format!("long.{name}"), desk.read(name).repeat(50));
+    }
+    let systems = "--hypothesis long.train.de long.train.en --reference long.train.en";
+    for (test, shown) in [
+        ("--paired-bootstrap", "BLEU: resampled "),
+        ("--approximate-randomisation", "BLEU: shuffled "),
+    ] {
+        let line = format!("compare {systems} --metrics bleu {test} --resamples 1000000");
+        let terminal = Terminal::start(&desk.command(&line), 80, 10);
+        let is_shown = |screen: &str| screen.contains(shown) && screen.contains("  eta ");
+        terminal.wait_until(is_shown);
+        terminal.keys(CTRL_C);
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(130), "{ended:#?}");
+        assert_eq!(ended.screen, "error: interrupted", "{line}");
+    }
+}
+
+#[test]
 fn evaluation_shows_progress() {
     let desk = Desk::with_run();
     for lang in ["de", "en"] {

@@ -1,6 +1,6 @@
 //! Corpus scores and sentence scores of all metrics.
 
-use a2d_host::score::{Score, bleu, chrf, corpus, sentences};
+use a2d_host::score::{Score, Watch, bleu, chrf, corpus, sentences};
 use a2d_host::system::error::Error;
 use serde_json::Value;
 
@@ -13,7 +13,8 @@ fn differences(case: &Value, answer: &Value) -> Vec<String> {
     let options = text(&answer["options"]);
     let at = format!("{} by {options}", case["name"]);
     let whole = corpus(&*metric(options, false), &hypotheses, &references).unwrap();
-    let alone = sentences(&*metric(options, true), &hypotheses, &references).unwrap();
+    let alone =
+        sentences(&*metric(options, true), &hypotheses, &references, Watch::Nobody).unwrap();
     let mut differences = Vec::new();
     let expected = answer["score"].as_f64().unwrap();
     let line = versionless(text(&answer["line"]));
@@ -83,7 +84,7 @@ fn streams_of_different_lengths_are_refused_by_count() {
         assert_eq!(result, Err(Error::misuse("2 hypotheses, but 1 lines in reference 2")));
         assert!(matches!(corpus(&*metric, &["a"], &[]), Err(Error::Misuse(_))));
         assert!(matches!(corpus::<&str>(&*metric, &[], &[vec![]]), Err(Error::Misuse(_))));
-        assert!(matches!(sentences(&*metric, &["a"], &[]), Err(Error::Misuse(_))));
+        assert!(matches!(sentences(&*metric, &["a"], &[], Watch::Nobody), Err(Error::Misuse(_))));
     }
 }
 
@@ -95,7 +96,8 @@ fn huge_lines_take_their_time_but_end() {
     for options in ["bleu", "chrf++", "ter"] {
         let lines = [hypothesis.as_str(), "", "x"];
         let references = vec![vec![reference.as_str(), hypothesis.as_str(), ""]];
-        let scores = sentences(&*metric(options, true), &lines, &references).unwrap();
+        let scores =
+            sentences(&*metric(options, true), &lines, &references, Watch::Nobody).unwrap();
         assert!(scores.iter().all(|score| score.score.is_finite()), "{scores:?}");
     }
 }

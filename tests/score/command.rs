@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use a2d_host::score::command::{self, ScoreRequest};
 use a2d_host::score::triples::Export;
-use a2d_host::score::{Bleu, MetricOptions, bleu, corpus, sentences};
+use a2d_host::score::{Bleu, MetricOptions, Watch, bleu, corpus, sentences};
 use a2d_host::system::error::Error;
 use a2d_host::system::text::read_lines;
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn request(hypothesis: &Path, references: &[&Path], metrics: &[&str]) -> ScoreRe
 /// The printed output.
 fn output(request: &ScoreRequest) -> Result<String, Error> {
     let mut out = Vec::new();
-    command::run(request, &mut out)?;
+    command::run(request, Watch::Nobody, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -169,7 +169,9 @@ fn every_line_has_its_scores_with_tabs_between() {
     let hypotheses = read_lines(&hypothesis).unwrap();
     let references = [read_lines(&reference).unwrap()];
     let alone = Bleu { effective_order: true, ..Bleu::default() };
-    for (k, score) in sentences(&alone, &hypotheses, &references).unwrap().iter().enumerate() {
+    for (k, score) in
+        sentences(&alone, &hypotheses, &references, Watch::Nobody).unwrap().iter().enumerate()
+    {
         assert!((list[0]["scores"][k].as_f64().unwrap() - score.score).abs() < 1e-12);
         assert_eq!(list[0]["signature"], score.signature);
     }

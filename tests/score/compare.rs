@@ -3,6 +3,7 @@
 use std::fs;
 
 use a2d_host::cli::{Cli, Verb};
+use a2d_host::score::Watch;
 use a2d_host::score::compare::{self, CompareRequest};
 use a2d_host::system::error::Error;
 use clap::Parser;
@@ -38,7 +39,7 @@ fn request(files: &Files, line: &str) -> CompareRequest {
 
 fn output(request: &CompareRequest) -> Result<String, Error> {
     let mut out = Vec::new();
-    compare::run(request, &mut out)?;
+    compare::run(request, Watch::Nobody, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 

@@ -1,7 +1,7 @@
 //! Significance tests: random numbers equal those of numpy, results equal those of sacreBLEU.
 
 use a2d_host::score::significance::{Outcome, approximate_randomisation, paired_bootstrap};
-use a2d_host::score::{Coin, Pcg64, Table};
+use a2d_host::score::{Coin, Pcg64, Table, Watch};
 use serde_json::Value;
 
 use crate::answers::{close, fixture, list, metric, streams, text};
@@ -34,9 +34,10 @@ fn outcomes(comparison: &Value, options: &str) -> Vec<Outcome> {
     let draws = comparison["draws"].as_u64().unwrap() as usize;
     let seed = comparison["seed"].as_u64().unwrap();
     match text(&comparison["test"]) {
-        "bs" => paired_bootstrap(&*metric, &tables, draws, seed),
-        _ => approximate_randomisation(&*metric, &tables, draws, seed),
+        "bs" => paired_bootstrap(&*metric, &tables, draws, seed, Watch::Nobody),
+        _ => approximate_randomisation(&*metric, &tables, draws, seed, Watch::Nobody),
     }
+    .unwrap()
 }
 
 /// Score, mean, half the width of the interval, and p-value.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::triples::Export;
-use super::{Metric, MetricOptions, Score, corpus, input, sentences};
+use super::{Metric, MetricOptions, Score, Watch, corpus_watched, input, sentences};
 use a2d_system::error::{Error, Result};
 
 pub use super::input::check_stdin;
@@ -41,8 +41,8 @@ pub struct ScoreRequest {
 /// # Errors
 ///
 /// [`Error::Misuse`] for an unknown metric, a file that cannot be read, is not UTF-8 or is empty, or files with
-/// different numbers of lines; [`Error::Failed`] if output cannot be written.
-pub fn run(request: &ScoreRequest, out: &mut dyn Write) -> Result<()> {
+/// different numbers of lines; [`Error::Failed`] if output cannot be written; [`Error::Interrupted`].
+pub fn run(request: &ScoreRequest, watch: Watch, out: &mut dyn Write) -> Result<()> {
     let metrics = metrics_of_lines(request)?;
     let source = request.export.iter().map(|export| &export.source);
     check_stdin(request.references.iter().chain([&request.hypothesis]).chain(source))?;
@@ -52,11 +52,15 @@ pub fn run(request: &ScoreRequest, out: &mut dyn Write) -> Result<()> {
     let hypotheses = input::read(&request.hypothesis)?;
     let read = |path: &PathBuf| input::read_parallel(path, &request.hypothesis, &hypotheses);
     let references = request.references.iter().map(read).collect::<Result<Vec<_>>>()?;
+    watch.begin()?;
     let written = if request.sentence {
-        let scores = scores_with(&metrics, |metric| sentences(metric, &hypotheses, &references))?;
+        let scores =
+            scores_with(&metrics, |metric| sentences(metric, &hypotheses, &references, watch))?;
         write_sentences(&scores, request, out)
     } else {
-        let scores = scores_with(&metrics, |metric| corpus(metric, &hypotheses, &references))?;
+        let scores = scores_with(&metrics, |metric| {
+            corpus_watched(metric, &hypotheses, &references, watch)
+        })?;
         write(&scores, request, out)
     };
     written.map_err(|e| Error::output("write", Path::new("the scores"), &e))?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::significance::{Outcome, approximate_randomisation, paired_bootstrap};
 use super::triples::Export;
-use super::{Metric, MetricOptions, Table, command, input, signature};
+use super::{Metric, MetricOptions, Table, Watch, command, input, signature};
 use a2d_system::error::{Error, Result};
 use a2d_system::text;
 
@@ -57,8 +57,9 @@ struct Compared {
 /// # Errors
 ///
 /// [`Error::Misuse`] for fewer than two systems or a repeated one, an unknown metric, a file that cannot be read, is
-/// not UTF-8 or is empty, or files with different numbers of lines; [`Error::Failed`] if output cannot be written.
-pub fn run(request: &CompareRequest, out: &mut dyn Write) -> Result<()> {
+/// not UTF-8 or is empty, or files with different numbers of lines; [`Error::Failed`] if output cannot be written;
+/// [`Error::Interrupted`].
+pub fn run(request: &CompareRequest, watch: Watch, out: &mut dyn Write) -> Result<()> {
     let metrics = request.options.metrics(&request.metrics)?;
     check(request)?;
     let first = &request.hypotheses[0];
@@ -67,9 +68,10 @@ pub fn run(request: &CompareRequest, out: &mut dyn Write) -> Result<()> {
     let others = request.hypotheses[1..].iter().map(read).collect::<Result<Vec<_>>>()?;
     let references = request.references.iter().map(read).collect::<Result<Vec<_>>>()?;
     let hypotheses = [vec![baseline], others].concat();
+    watch.begin()?;
     let compared = metrics
         .iter()
-        .map(|metric| compare(&**metric, &hypotheses, &references, request))
+        .map(|metric| compare(&**metric, &hypotheses, &references, request, watch))
         .collect::<Result<Vec<_>>>()?;
     let same: Vec<bool> = hypotheses.iter().map(|lines| *lines == hypotheses[0]).collect();
     let written = if request.json {
@@ -107,19 +109,20 @@ fn compare(
     hypotheses: &[Vec<String>],
     references: &[Vec<String>],
     request: &CompareRequest,
+    watch: Watch,
 ) -> Result<Compared> {
     let tables = hypotheses
         .iter()
-        .map(|lines| Table::of(metric, lines, references))
+        .map(|lines| Table::watched(metric, lines, references, watch))
         .collect::<Result<Vec<_>>>()?;
     let seed = request.seed;
     let (outcomes, test) = match request.test {
         Test::PairedBootstrap(resamples) => {
-            let outcomes = paired_bootstrap(metric, &tables, resamples, seed);
+            let outcomes = paired_bootstrap(metric, &tables, resamples, seed, watch)?;
             (outcomes, format!("bs:{resamples}|seed:{seed}|"))
         }
         Test::ApproximateRandomisation(trials) => {
-            let outcomes = approximate_randomisation(metric, &tables, trials, seed);
+            let outcomes = approximate_randomisation(metric, &tables, trials, seed, watch)?;
             (outcomes, format!("ar:{trials}|seed:{seed}|"))
         }
     };

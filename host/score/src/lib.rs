@@ -22,6 +22,7 @@ mod table;
 mod ter;
 pub mod tokenize;
 pub mod triples;
+mod watch;
 
 use std::fmt;
 
@@ -35,6 +36,7 @@ pub use quality::{Judge, Quality, judge};
 pub use rounding::{Rounded, Rounding};
 pub use table::Table;
 pub use ter::Ter;
+pub use watch::Watch;
 
 /// A metric with its settings.
 pub trait Metric: Send + Sync {
@@ -121,7 +123,21 @@ pub fn corpus<S: AsRef<str> + Sync>(
     hypotheses: &[S],
     references: &[Vec<S>],
 ) -> Result<Score> {
-    let sums = Table::of(metric, hypotheses, references)?.sums();
+    corpus_watched(metric, hypotheses, references, Watch::Nobody)
+}
+
+/// As [`corpus`], watched.
+///
+/// # Errors
+///
+/// As [`corpus`], and a signal.
+pub fn corpus_watched<S: AsRef<str> + Sync>(
+    metric: &dyn Metric,
+    hypotheses: &[S],
+    references: &[Vec<S>],
+    watch: Watch,
+) -> Result<Score> {
+    let sums = Table::watched(metric, hypotheses, references, watch)?.sums();
     Ok(scored(metric, &sums, references.len()))
 }
 
@@ -129,13 +145,14 @@ pub fn corpus<S: AsRef<str> + Sync>(
 ///
 /// # Errors
 ///
-/// As [`corpus`].
+/// As [`corpus_watched`].
 pub fn sentences<S: AsRef<str> + Sync>(
     metric: &dyn Metric,
     hypotheses: &[S],
     references: &[Vec<S>],
+    watch: Watch,
 ) -> Result<Vec<Score>> {
-    let table = Table::of(metric, hypotheses, references)?;
+    let table = Table::watched(metric, hypotheses, references, watch)?;
     Ok(table.rows().map(|row| scored(metric, row, references.len())).collect())
 }
 

@@ -4,7 +4,9 @@
 use rayon::prelude::*;
 
 use super::pcg64::{Coin, Pcg64};
-use super::{Metric, Rounded, Rounding, Table};
+use super::watch::Work;
+use super::{Metric, Rounded, Rounding, Table, Watch};
+use a2d_system::error::Result;
 
 /// Resamples drawn before their scores are computed. It bounds memory and does not affect the result.
 const CHUNK: usize = 64;
@@ -37,13 +39,19 @@ pub const SEED: u64 = 12345;
 
 /// Paired bootstrap: draws all lines anew with replacement, `resamples` times. `tables` has one table per system over
 /// the same lines, the baseline first.
+///
+/// # Errors
+///
+/// [`Interrupted`](a2d_system::error::Error::Interrupted): a signal was received.
 pub fn paired_bootstrap(
     metric: &dyn Metric,
     tables: &[Table],
     resamples: usize,
     seed: u64,
-) -> Vec<Outcome> {
-    let scores = bootstrap_scores(metric, tables, resamples, seed);
+    watch: Watch,
+) -> Result<Vec<Outcome>> {
+    let work = watch.start(format!("{}: resampled", metric.name()), "times", resamples);
+    let scores = bootstrap_scores(metric, tables, resamples, seed, &work)?;
     let actual: Vec<f64> = tables.iter().map(|table| metric.score(&table.sums())).collect();
     let outcome = |system: usize| {
         let difference = (actual[0] - actual[system]).abs();
@@ -54,19 +62,25 @@ pub fn paired_bootstrap(
                 .then(|| scores[system].centred_differences(&scores[0]).p_value(difference)),
         }
     };
-    (0..tables.len()).map(outcome).collect()
+    Ok((0..tables.len()).map(outcome).collect())
 }
 
 /// Approximate randomisation: swaps the translations of random lines between two systems, `trials` times. `tables` has
 /// one table per system over the same lines, the baseline first.
+///
+/// # Errors
+///
+/// [`Interrupted`](a2d_system::error::Error::Interrupted): a signal was received.
 pub fn approximate_randomisation(
     metric: &dyn Metric,
     tables: &[Table],
     trials: usize,
     seed: u64,
-) -> Vec<Outcome> {
+    watch: Watch,
+) -> Result<Vec<Outcome>> {
     let actual: Vec<f64> = tables.iter().map(|table| metric.score(&table.sums())).collect();
-    let differences = shuffled_differences(metric, tables, trials, seed);
+    let work = watch.start(format!("{}: shuffled", metric.name()), "times", trials);
+    let differences = shuffled_differences(metric, tables, trials, seed, &work)?;
     let p_value = |system: usize| {
         let difference = (actual[0] - actual[system]).abs();
         differences[system - 1].p_value(difference)
@@ -76,7 +90,7 @@ pub fn approximate_randomisation(
         interval: None,
         p_value: (system > 0).then(|| p_value(system)),
     };
-    (0..tables.len()).map(outcome).collect()
+    Ok((0..tables.len()).map(outcome).collect())
 }
 
 /// Scores and their common precision.
@@ -138,7 +152,8 @@ fn bootstrap_scores(
     tables: &[Table],
     resamples: usize,
     seed: u64,
-) -> Vec<Sample> {
+    work: &Work,
+) -> Result<Vec<Sample>> {
     let narrow = |table: &Table| -> Vec<f32> {
         table.numbers().iter().map(|number| *number as f32).collect()
     };
@@ -147,13 +162,13 @@ fn bootstrap_scores(
     let lines = tables[0].rows().len();
     let mut rng = Pcg64::new(seed);
     let draw = || rng.below(lines as u32);
-    let scores = in_chunks(resamples, lines, draw, |drawn| {
+    let scores = in_chunks(resamples, lines, draw, work, |drawn| {
         let score = |numbers: &Vec<f32>| {
             metric.rounded_score(&sum_of(numbers, width, drawn), Rounding::Single)
         };
         narrow.iter().map(score).collect()
-    });
-    by_system(&scores, tables.len())
+    })?;
+    Ok(by_system(&scores, tables.len()))
 }
 
 /// The sums of the statistics of the drawn lines, added one by one in 32 bits as in sacreBLEU.
@@ -172,11 +187,12 @@ fn shuffled_differences(
     tables: &[Table],
     trials: usize,
     seed: u64,
-) -> Vec<Sample> {
+    work: &Work,
+) -> Result<Vec<Sample>> {
     let sums: Vec<_> = tables.iter().map(Table::sums).collect();
     let mut coin = Coin::new(Pcg64::new(seed));
     let toss = || coin.toss();
-    let differences = in_chunks(trials, tables[0].rows().len(), toss, |heads| {
+    let differences = in_chunks(trials, tables[0].rows().len(), toss, work, |heads| {
         let difference = |system: usize| {
             let one = mixture(&tables[0], &tables[system], heads);
             let both = sums[0].iter().zip(&sums[system]).map(|(a, b)| a + b);
@@ -184,8 +200,8 @@ fn shuffled_differences(
             Rounded::double((metric.score(&one) - metric.score(&other)).abs())
         };
         (1..tables.len()).map(difference).collect()
-    });
-    by_system(&differences, tables.len() - 1)
+    })?;
+    Ok(by_system(&differences, tables.len() - 1))
 }
 
 /// The sums over the lines of the baseline on heads and of the system on tails.
@@ -203,16 +219,18 @@ fn in_chunks<T: Sync>(
     times: usize,
     per_time: usize,
     mut draw: impl FnMut() -> T,
+    work: &Work,
     evaluate: impl Fn(&[T]) -> Vec<Rounded> + Sync,
-) -> Vec<Vec<Rounded>> {
+) -> Result<Vec<Vec<Rounded>>> {
     let mut results = Vec::with_capacity(times);
     while results.len() < times {
         let now = CHUNK.min(times - results.len());
         let drawn: Vec<T> = std::iter::repeat_with(&mut draw).take(now * per_time).collect();
         let evaluated = drawn.par_chunks_exact(per_time).map(&evaluate);
         results.extend(evaluated.collect::<Vec<_>>());
+        work.add(now)?;
     }
-    results
+    Ok(results)
 }
 
 fn by_system(scores: &[Vec<Rounded>], systems: usize) -> Vec<Sample> {

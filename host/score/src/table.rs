@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Metric, check};
+use super::{Metric, Watch, check};
 use a2d_system::error::Result;
 
 /// A row of statistics per line of a non-empty corpus.
@@ -24,12 +24,29 @@ impl Table {
         hypotheses: &[S],
         references: &[Vec<S>],
     ) -> Result<Self> {
+        Self::watched(metric, hypotheses, references, Watch::Nobody)
+    }
+
+    /// As [`Table::of`], watched.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::of`], and a signal.
+    pub fn watched<S: AsRef<str> + Sync>(
+        metric: &dyn Metric,
+        hypotheses: &[S],
+        references: &[Vec<S>],
+        watch: Watch,
+    ) -> Result<Self> {
         check(hypotheses, references)?;
+        let work = watch.start(format!("{}: scored", metric.name()), "lines", hypotheses.len());
         let count = |line: usize| {
             let references: Vec<_> = references.iter().map(|of| of[line].as_ref()).collect();
-            metric.count(hypotheses[line].as_ref(), &references)
+            let row = metric.count(hypotheses[line].as_ref(), &references);
+            work.add(1).map(|()| row)
         };
-        let rows: Vec<_> = (0..hypotheses.len()).into_par_iter().map(count).collect();
+        let lines = (0..hypotheses.len()).into_par_iter();
+        let rows = lines.map(count).collect::<Result<Vec<_>>>()?;
         Ok(Self { width: rows[0].len(), numbers: rows.concat() })
     }
 

@@ -1,7 +1,7 @@
 //! `a2d compare`: systems against a baseline.
 
-use crate::cli::CompareArgs;
-use crate::score::compare;
+use crate::cli::{CompareArgs, Globals};
+use crate::score::{Watch, compare};
 use crate::system::error::Result;
 use std::io::Write;
 
@@ -10,6 +10,6 @@ use std::io::Write;
 /// # Errors
 ///
 /// As [`compare::run`]; options that contradict each other (misuse).
-pub fn run(args: CompareArgs, out: &mut dyn Write) -> Result<()> {
-    compare::run(&args.try_into()?, out)
+pub fn run(args: CompareArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    compare::run(&args.try_into()?, Watch::Command { quiet: globals.quiet }, out)
 }

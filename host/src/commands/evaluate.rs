@@ -4,7 +4,7 @@ use super::translate::{check_model, device, on};
 use crate::backend::device::Chosen;
 use crate::cli::{EvaluateArgs, Globals};
 use crate::run::run_dir::RunDir;
-use crate::score::{self, Bleu, MetricOptions, command};
+use crate::score::{self, Bleu, MetricOptions, Watch, command};
 use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
@@ -63,9 +63,10 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     if let Some(path) = &args.output {
         write_output(path, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
     }
+    let watch = Watch::Command { quiet: globals.quiet };
     let scores = metrics
         .iter()
-        .map(|metric| score::corpus(&**metric, &lines, &references))
+        .map(|metric| score::corpus_watched(&**metric, &lines, &references, watch))
         .collect::<Result<Vec<_>>>()?;
     let written = if args.json {
         command::write_json(&scores, out)

@@ -1,7 +1,7 @@
 //! `a2d score`: translations against references, in sacreBLEU's metrics.
 
-use crate::cli::ScoreArgs;
-use crate::score::command;
+use crate::cli::{Globals, ScoreArgs};
+use crate::score::{Watch, command};
 use crate::system::error::Result;
 use std::io::Write;
 
@@ -10,6 +10,6 @@ use std::io::Write;
 /// # Errors
 ///
 /// As [`command::run`]; options that contradict each other (misuse).
-pub fn run(args: ScoreArgs, out: &mut dyn Write) -> Result<()> {
-    command::run(&args.try_into()?, out)
+pub fn run(args: ScoreArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    command::run(&args.try_into()?, Watch::Command { quiet: globals.quiet }, out)
 }

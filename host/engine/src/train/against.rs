@@ -1,7 +1,7 @@
 //! A student against the one trained alone: the difference in BLEU, and whether it is more than chance.
 
 use a2d_score::significance::{RESAMPLES, SEED, paired_bootstrap};
-use a2d_score::{Bleu, Table, signature};
+use a2d_score::{Bleu, Table, Watch, signature};
 use a2d_system::error::Result;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ impl Against {
     ) -> Result<Self> {
         let table = |lines| Table::of(bleu, lines, references);
         let tables = [table(baseline)?, table(lines)?];
-        let outcomes = paired_bootstrap(bleu, &tables, RESAMPLES, SEED);
+        let outcomes = paired_bootstrap(bleu, &tables, RESAMPLES, SEED, Watch::Nobody)?;
         let alike = tables[0] == tables[1];
         let test = format!("bs:{RESAMPLES}|seed:{SEED}|");
         Ok(Self {

@@ -1,0 +1,5 @@
+//! Models of other toolkits: what they wrote is read.
+
+#![deny(unsafe_code)]
+
+pub mod tensors;

@@ -2,13 +2,21 @@
 //! they are read where A2D_INTEROP says.
 
 use crate::ct2::parse;
+use a2d_core::batch::Layout;
+use a2d_core::config::Special;
+use a2d_core::kd::Student;
+use a2d_core::nn::Transformer;
+use a2d_core::search::Search;
+use a2d_host::backend::cpu::Cpu;
 use a2d_interop::ct2::{self, Options, Quantization};
 use a2d_interop::hf;
 use a2d_interop::model::Imported;
+use a2d_tests::helpers::model::{learner, search};
 use a2d_tests::helpers::skip::skipped;
 use half::f16;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -171,4 +179,55 @@ fn a_model_of_another_maker_of_the_files_is_read() {
     let text =
         hf::write(&model.portable(), Path::new("/nowhere"), &hf::Options::default()).unwrap_err();
     assert!(text.to_string().contains("[2, 4] heads"), "{text}");
+}
+
+/// The most tokens that are compared: an endless translation has 512.
+const COMPARED: usize = 60;
+
+/// A token of a file as a token here: `<pad>`, the last one, starts the decoder; the others keep their order.
+fn ours(id: &Value, model: &Imported) -> u32 {
+    let id = id.as_u64().unwrap() as u32;
+    if id as usize == model.pieces.target.len() - 2 { Special::MARIAN.start } else { id + 2 }
+}
+
+#[test]
+fn translations_are_those_of_transformers() {
+    let Some(golden) = golden() else { return };
+    let expected = json(&golden.join("hf-marian/expected.json"));
+    let ids: HashMap<&str, &Value> =
+        rows(&expected["source"]).map(|row| (row["text"].as_str().unwrap(), &row["ids"])).collect();
+    for (folder, key) in [
+        ("model", "greedy"),
+        ("model-bin", "greedy_bin"),
+        ("model-legacy-bin", "greedy_legacy_bin"),
+    ] {
+        let model = hf::import(&golden.join("hf-marian").join(folder)).unwrap();
+        let known = |row: &&Value| ids.contains_key(row["src"].as_str().unwrap());
+        let cases: Vec<&Value> = rows(&expected[key]).filter(known).collect();
+        let list = |ids: &Value| rows(ids).map(|id| ours(id, &model)).collect::<Vec<u32>>();
+        let sources: Vec<_> =
+            cases.iter().map(|row| list(ids[row["src"].as_str().unwrap()])).collect();
+        for (case, found) in cases.iter().zip(greedy(&model, &sources)) {
+            let wanted = list(&case["ids"]);
+            assert_eq!(wanted[0], Special::MARIAN.start);
+            let wanted: Vec<u32> = wanted[1..].iter().copied().take(COMPARED).collect();
+            assert_eq!(found[..wanted.len()], wanted, "{key}: {}", case["src"]);
+        }
+        assert!(cases.len() >= 9, "{key}: {} sentences", cases.len());
+    }
+}
+
+fn rows(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().unwrap().iter()
+}
+
+/// Greedy translations by the CPU backend.
+fn greedy(model: &Imported, sources: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let mut b = Cpu::new(2);
+    let tree = Student { model: Transformer::new(&model.config()).unwrap(), align: None };
+    let student = learner(&mut b, tree, |name, _| model.parameters[name].1.clone());
+    let model = student.student().model;
+    let how = Search { min_length: 0, ..Search::GREEDY };
+    let found = search(&mut b, &model, how, sources, Layout::Packed, |_| COMPARED);
+    found.into_iter().map(|mut hypotheses| hypotheses.swap_remove(0).0).collect()
 }

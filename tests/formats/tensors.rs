@@ -123,6 +123,17 @@ fn missing_shaped_otherwise_and_not_finite_are_refused() {
 }
 
 #[test]
+fn a_quoted_text_does_not_break_a_line() {
+    let header = br#"{"x\n":{"dtype":"F\n9","shape":[],"data_offsets":[0,0]}}"#;
+    let file = [&(header.len() as u64).to_le_bytes(), &header[..]].concat();
+    misuse(open(&file).err().unwrap());
+    let tensors = [("x\n\u{1b}[31m".to_owned(), vec![1], vec![f32::NAN])];
+    let mut file = open(&files::safetensors(&tensors, Dtype::F32)).unwrap();
+    let text = misuse(file.values("x\n\u{1b}[31m", &[1]).unwrap_err());
+    assert_eq!(text, r"a file has NaN or infinity in `x\n\u{1b}[31m`");
+}
+
+#[test]
 fn another_file_is_refused() {
     for bytes in [
         &b""[..],

@@ -14,6 +14,7 @@ mod folder;
 pub mod hf;
 mod import;
 mod json;
+mod line;
 pub mod marian;
 pub mod model;
 mod positions;

@@ -1,6 +1,7 @@
 //! `config.json` and `generation_config.json`.
 
 use crate::json;
+use crate::line::line;
 use crate::model::Generation;
 use a2d_run::config::{Activation, ModelConfig};
 use a2d_system::error::{Error, Result};
@@ -61,7 +62,7 @@ impl Config {
     /// Misuse: the file cannot be read, is of another architecture, or asks for what this program does not compute.
     pub fn read(path: &Path) -> Result<Self> {
         let value: Value = json::read(path)?;
-        let error = |text: String| Error::misuse(format!("{} {text}", path.display()));
+        let error = |text: String| Error::misuse(format!("{} {}", path.display(), line(&text)));
         let kind = value.get("model_type").and_then(Value::as_str).unwrap_or("none");
         if kind != "marian" {
             return Err(error(format!(

@@ -18,6 +18,7 @@ mod zipped;
 pub use element::Element;
 pub use entry::{Entry, Place};
 
+use crate::line::line;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
 use std::collections::BTreeMap;
@@ -61,9 +62,8 @@ impl Tensors {
     /// As [`Tensors::open`].
     pub fn read(path: &Path, mut bytes: Box<dyn Bytes>) -> Result<Self> {
         let path = path.to_owned();
-        let entries = kind::index(&mut bytes)
-            .map_err(|why| Error::misuse(format!("{} {why}", path.display())));
-        Ok(Self { entries: entries?, path, bytes })
+        let entries = kind::index(&mut bytes).map_err(|why| misuse(&path, &why))?;
+        Ok(Self { entries, path, bytes })
     }
 
     /// The file, named in errors.
@@ -123,6 +123,10 @@ impl Tensors {
 
     /// A misuse of this file: `text` follows its name.
     pub fn error(&self, text: &str) -> Error {
-        Error::misuse(format!("{} {text}", self.path.display()))
+        misuse(&self.path, text)
     }
+}
+
+fn misuse(path: &Path, text: &str) -> Error {
+    Error::misuse(format!("{} {}", path.display(), line(text)))
 }

@@ -5,6 +5,7 @@ use a2d_core::image::Format;
 use a2d_host::data::vocab::{LineForm, Symbols, Vocab, Words};
 use a2d_host::export::write;
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
+use a2d_tests::helpers::tensor_files;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,11 @@ mod fuzz;
 /// A fuzz target: its name, its function and its seeds.
 type Target = (&'static str, fn(&[u8]) -> bool, fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 2] =
-    [("image", fuzz::image, image_seeds), ("token", fuzz::token, token_seeds)];
+const TARGETS: [Target; 3] = [
+    ("image", fuzz::image, image_seeds),
+    ("pickle", fuzz::pickle, pickle_seeds),
+    ("token", fuzz::token, token_seeds),
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
@@ -83,6 +87,11 @@ fn image_seeds() -> Vec<Vec<u8>> {
     let image = listed(&shared, &weights(&shared, 7), Format::Int8, &[0, 1, 2, 3], &lists);
     seeds.push([&[64, 0b1001_1110, 5, 6], image.bytes()].concat());
     seeds
+}
+
+/// Small files of tensors of each kind.
+fn pickle_seeds() -> Vec<Vec<u8>> {
+    tensor_files::kinds().into_iter().map(|(_, bytes)| bytes).collect()
 }
 
 /// An image without a directory, with as many bytes of weights as the largest weight of these models.

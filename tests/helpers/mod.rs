@@ -9,6 +9,7 @@ pub mod image;
 pub mod model;
 pub mod program;
 pub mod skip;
+pub mod tensor_files;
 #[cfg(unix)]
 pub mod terminal;
 pub mod text;

@@ -1,11 +1,13 @@
-//! Fuzz targets for the two parsers that read untrusted bytes on a device: nothing may panic, and the documented
-//! guarantees must hold.
+//! Fuzz targets for the two parsers that read untrusted bytes on a device, and for the reader of other toolkits' tensors:
+//! nothing may panic, and the documented guarantees must hold.
 //!
 //! `targets` runs them in a fuzzer, `tests/fuzz.rs` on the corpus.
 
 mod image;
+mod pickle;
 mod placed;
 mod token;
 
 pub use image::image;
+pub use pickle::pickle;
 pub use token::token;

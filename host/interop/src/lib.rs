@@ -1,0 +1,24 @@
+//! Models of other toolkits: what they wrote is read, and what they read is written.
+//!
+//! [`import()`] gives an [`Imported`](model::Imported); [`ct2::write`], [`hf::write`] and
+//! [`argos::write`] take a [`Portable`](model::Portable). [`tensors`] reads the files that weights lie in. A writer
+//! refuses what its format, or a program that reads it, would misread.
+
+#![deny(unsafe_code)]
+
+mod arch;
+pub mod argos;
+mod check;
+pub mod ct2;
+mod folder;
+pub mod hf;
+mod import;
+mod json;
+mod line;
+pub mod marian;
+pub mod model;
+mod positions;
+mod start;
+pub mod tensors;
+
+pub use import::import;

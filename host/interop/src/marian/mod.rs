@@ -1,0 +1,10 @@
+//! Models of Marian: an `.npz` file with SentencePiece models and perhaps a vocabulary beside it.
+
+mod files;
+mod import;
+mod options;
+mod spm;
+mod vocabulary;
+mod yaml;
+
+pub use import::import;

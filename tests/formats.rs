@@ -1,0 +1,21 @@
+//! Models of other toolkits: reading and writing their files.
+
+#[path = "formats/made.rs"]
+mod made;
+
+#[path = "formats/argos.rs"]
+mod argos;
+#[path = "formats/ct2.rs"]
+mod ct2;
+#[path = "formats/damage.rs"]
+mod damage;
+#[path = "formats/golden.rs"]
+mod golden;
+#[path = "formats/hf.rs"]
+mod hf;
+#[path = "formats/marian.rs"]
+mod marian;
+#[path = "formats/pickle.rs"]
+mod pickle;
+#[path = "formats/tensors.rs"]
+mod tensors;

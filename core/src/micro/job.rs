@@ -74,7 +74,17 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let (transformer, vocabulary) = (model.transformer(), model.target());
         let greedy = limits.beam == 1;
         let shortlist = model.image().shortlist();
-        Ok(Self { micro, transformer, vocabulary, shortlist, sentence, state, told: 0, greedy, cut })
+        Ok(Self {
+            micro,
+            transformer,
+            vocabulary,
+            shortlist,
+            sentence,
+            state,
+            told: 0,
+            greedy,
+            cut,
+        })
     }
 
     /// Runs one step: a layer of the encoder, or a step of the decoder.

@@ -31,7 +31,8 @@ impl SentencePiece<'_> {
             let [start, next] = children.ok_or(damaged)?.map(|child| child as usize);
             let labels = self.trie.labels.get(start..next).ok_or(damaged)?;
             let ascends = labels.is_sorted_by(|a, b| a < b);
-            let piece = self.trie.pieces.get(node).map_or(NO_PIECE, |piece| u16::from_le_bytes(*piece));
+            let piece =
+                self.trie.pieces.get(node).map_or(NO_PIECE, |piece| u16::from_le_bytes(*piece));
             let known = piece == NO_PIECE || usize::from(piece) < self.pieces.len();
             if start != end || start <= node || !ascends || !known {
                 return Err(damaged);

@@ -27,7 +27,11 @@ struct Window {
 
 impl SentencePiece<'_> {
     /// Appends the tokens of a text; the error is the number of characters that did not fit.
-    pub(super) fn cut(&self, mut text: Normal<'_>, tokens: &mut Tokens<'_, '_>) -> Result<(), usize> {
+    pub(super) fn cut(
+        &self,
+        mut text: Normal<'_>,
+        tokens: &mut Tokens<'_, '_>,
+    ) -> Result<(), usize> {
         let mut window = Window::default();
         loop {
             let mut ahead = text.clone();
@@ -122,7 +126,8 @@ impl Lattice<'_> {
     }
 
     fn set(&mut self, at: usize, score: f32, step: u32) {
-        let place = self.words.get_mut(at.saturating_mul(2)..).and_then(|rest| rest.first_chunk_mut());
+        let place =
+            self.words.get_mut(at.saturating_mul(2)..).and_then(|rest| rest.first_chunk_mut());
         if let Some(place) = place {
             *place = [score.to_bits(), step];
         }
@@ -132,7 +137,8 @@ impl Lattice<'_> {
     fn gather(&mut self, end: usize) -> usize {
         let (mut at, mut count, mut to) = (end, 0_usize, self.words.len());
         while at > 0 {
-            let step = self.words.get(at.saturating_mul(2).saturating_add(1)).copied().unwrap_or(UNKNOWN);
+            let step =
+                self.words.get(at.saturating_mul(2).saturating_add(1)).copied().unwrap_or(UNKNOWN);
             let back = if step & UNKNOWN != 0 { 1 } else { (step >> 16) as usize };
             to = to.saturating_sub(1);
             if let Some(slot) = self.words.get_mut(to) {

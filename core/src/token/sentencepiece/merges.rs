@@ -15,7 +15,11 @@ struct Window<'w> {
 
 impl SentencePiece<'_> {
     /// Appends the tokens of a text; the error is the number of characters that did not fit.
-    pub(super) fn merge(&self, mut text: Normal<'_>, tokens: &mut Tokens<'_, '_>) -> Result<(), usize> {
+    pub(super) fn merge(
+        &self,
+        mut text: Normal<'_>,
+        tokens: &mut Tokens<'_, '_>,
+    ) -> Result<(), usize> {
         let (mut count, mut reach) = (0_usize, 0_usize);
         loop {
             if let Some((piece, more)) = self.defined(text.clone()) {
@@ -72,13 +76,17 @@ impl SentencePiece<'_> {
     /// Merges the symbols of a window, and appends their tokens.
     fn finish(&self, count: usize, tokens: &mut Tokens<'_, '_>) {
         let Some(words) = tokens.free(count) else { return };
-        let mut window = Window { words: words.as_chunks_mut().0.get_mut(..count).unwrap_or_default() };
+        let mut window =
+            Window { words: words.as_chunks_mut().0.get_mut(..count).unwrap_or_default() };
         window.merge(self);
         let start = tokens.len;
         let mut at = 0_usize;
         while at < count {
             let words = tokens.out.get(start.saturating_add(at.saturating_mul(4))..);
-            let Some([c, lengths, piece, _]) = words.and_then(|words| words.first_chunk()).copied() else { return };
+            let Some([c, lengths, piece, _]) = words.and_then(|words| words.first_chunk()).copied()
+            else {
+                return;
+            };
             match piece as u16 {
                 NO_PIECE => tokens.push_unknown(char::from_u32(c).unwrap_or_default()),
                 piece => tokens.push_piece(piece),
@@ -158,7 +166,13 @@ impl Window<'_> {
         let winner = match players {
             [Some(a), Some(b)] => match (score(a), score(b)) {
                 (Some(x), Some(y)) if x == y => a.min(b),
-                (Some(x), Some(y)) => if x > y { a } else { b },
+                (Some(x), Some(y)) => {
+                    if x > y {
+                        a
+                    } else {
+                        b
+                    }
+                }
                 (None, _) => b,
                 (_, None) => a,
             },

@@ -76,6 +76,6 @@ mod tokens;
 mod trie;
 
 pub use decode::{Speller, Stream};
-pub use tables::{Flag, HEADER, Kind, MAGIC, NO_PIECE, SentencePiece, VERSION};
 pub(super) use tables::longest_text;
+pub use tables::{Flag, HEADER, Kind, MAGIC, NO_PIECE, SentencePiece, VERSION};
 pub use trie::{RUNS, SYMBOLS};

@@ -85,7 +85,8 @@ impl<'s> Normal<'s> {
             }
             self.piece = piece;
         }
-        let (c, len) = character(self.piece).map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()));
+        let (c, len) =
+            character(self.piece).map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8()));
         self.piece = self.piece.get(len..).unwrap_or_default();
         Some(if c == ' ' { self.mark() } else { c })
     }

@@ -191,7 +191,9 @@ impl<'a> SentencePiece<'a> {
     /// The tokens that a search must not write: the bytes of control characters, if byte tokens are consecutive.
     pub fn forbidden(&self) -> Forbidden {
         let first = (0..u32::from(self.len)).find(|id| self.is_byte(*id, 0));
-        let first = first.filter(|first| (1..=0xff).all(|byte| self.is_byte(first.saturating_add(u32::from(byte)), byte)));
+        let first = first.filter(|first| {
+            (1..=0xff).all(|byte| self.is_byte(first.saturating_add(u32::from(byte)), byte))
+        });
         first.map_or(Forbidden::NONE, |first| {
             let token = |byte: u32| first.saturating_add(byte);
             Forbidden::new([[token(0), token(0x20)], [token(0x7f), token(0x80)], [0; 2], [0; 2]])

@@ -3,5 +3,5 @@
 mod model;
 mod tables;
 
-pub use model::{Kind, Model, Piece};
+pub use model::{Kind, Model, Normalizer, Piece, Trainer, Type};
 pub use tables::{Convention, Parts, tables};

@@ -9,12 +9,15 @@ pub struct Model {
     /// The pieces, in the order of the model's own ids.
     #[prost(message, repeated, tag = "1")]
     pub pieces: Vec<Piece>,
+    /// How it was trained, and cuts text.
     #[prost(message, optional, tag = "2")]
-    pub(super) trainer: Option<Trainer>,
+    pub trainer: Option<Trainer>,
+    /// How text is normalised.
     #[prost(message, optional, tag = "3")]
-    pub(super) normalizer: Option<Normalizer>,
+    pub normalizer: Option<Normalizer>,
+    /// How decoded text is changed.
     #[prost(message, optional, tag = "5")]
-    pub(super) denormalizer: Option<Normalizer>,
+    pub denormalizer: Option<Normalizer>,
 }
 
 /// A piece of a model.
@@ -49,14 +52,19 @@ pub enum Kind {
     Byte = 6,
 }
 
+/// The settings of a model that do not concern normalisation.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Trainer {
+pub struct Trainer {
+    /// How text is cut.
     #[prost(enumeration = "Type", optional, tag = "3")]
     pub kind: Option<i32>,
+    /// Whether the mark of a space follows a word.
     #[prost(bool, tag = "24")]
     pub whitespace_as_suffix: bool,
+    /// Whether unknown characters become bytes.
     #[prost(bool, tag = "35")]
     pub byte_fallback: bool,
+    /// The text of an unknown token.
     #[prost(string, optional, tag = "44")]
     pub unknown_surface: Option<String>,
 }
@@ -64,21 +72,30 @@ pub(super) struct Trainer {
 /// How a model cuts text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
 #[repr(i32)]
-pub(super) enum Type {
+pub enum Type {
+    /// By the largest sum of scores.
     Unigram = 1,
+    /// By merging neighbours.
     Bpe = 2,
+    /// At spaces.
     Word = 3,
+    /// Into characters.
     Char = 4,
 }
 
+/// How text is normalised. A setting that is missing is on.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Normalizer {
+pub struct Normalizer {
+    /// The size of a double array, the array, and normal forms.
     #[prost(bytes = "vec", tag = "2")]
     pub charsmap: Vec<u8>,
+    /// Whether a mark of a space is put in front.
     #[prost(bool, optional, tag = "3")]
     pub dummy_prefix: Option<bool>,
+    /// Whether spaces at both ends and repeated spaces are dropped.
     #[prost(bool, optional, tag = "4")]
     pub strip: Option<bool>,
+    /// Whether spaces become `▁`.
     #[prost(bool, optional, tag = "5")]
     pub escape: Option<bool>,
 }

@@ -192,7 +192,8 @@ impl<'m> Writer<'m> {
 
     /// The pieces that text is cut into.
     fn known(&self) -> impl Iterator<Item = &'m super::Piece> {
-        let known = |piece: &&super::Piece| matches!(piece.kind(), Kind::Normal | Kind::UserDefined);
+        let known =
+            |piece: &&super::Piece| matches!(piece.kind(), Kind::Normal | Kind::UserDefined);
         self.model.pieces.iter().filter(known)
     }
 

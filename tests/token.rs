@@ -2,6 +2,8 @@
 
 #[path = "token/normal.rs"]
 mod normal;
+#[path = "token/sentencepiece.rs"]
+mod sentencepiece;
 #[path = "token/symbols.rs"]
 mod symbols;
 #[path = "token/table.rs"]

@@ -28,6 +28,7 @@
 //! | `train` | the tape, the losses and the optimiser; implies `alloc` |
 //! | `std` | a faster square root, nothing else |
 //! | `nfc` | normalisation of text to NFC, if the vocabulary needs it; without the feature, the caller must pass NFC |
+//! | `sentencepiece` | SentencePiece vocabularies; without the feature, an image with one is refused |
 //! | `defmt` | `defmt::Format` for the types of [`image`], [`token`] and [`micro`] that a device logs |
 //!
 //! The minimum Rust version is 1.89.
@@ -36,8 +37,7 @@
 //!
 //! * Decoder-only models, relative positions, recurrent decoders, mixtures of experts. [`nn::Encoder`] runs alone, but an
 //!   image holds an encoder with its decoder.
-//! * Vocabularies other than the byte-pair encodings of `a2d prepare`; different vocabularies for source and target
-//!   text.
+//! * Vocabularies other than the byte-pair encodings of `a2d prepare` and SentencePiece models.
 //! * Sampling and constrained decoding: the search is greedy or a beam search.
 //! * Weights that are not mapped into memory: an image is a slice.
 //! * Explicit vector and DSP instructions: the loops are written for the compiler's vectoriser.

@@ -24,6 +24,7 @@
 //! | 4 | weights, each at a multiple of 16; [`Weight`] documents the layout of each format |
 //! | 5 | lexical shortlist, optional: [`Shortlist`] |
 //! | 6 | training, optional: one word, the tokens of the longest source in training |
+//! | 7 | tokenizer of target text, optional: as section 2, which is then of source text only |
 //!
 //! Vectors (biases, layer norms) are f32. Matrices, embeddings included, are either all f32 or all int8 or int4. The
 //! configuration determines the parameters, so names are not stored.
@@ -81,6 +82,8 @@ pub enum Section {
     Shortlist = 5,
     /// The tokens of the longest source in training, optional.
     Training = 6,
+    /// The tables of [`crate::token`] for target text, optional.
+    Target = 7,
 }
 
 /// Uses one table of 1 KiB, as images are checked only once.
@@ -101,6 +104,7 @@ pub fn checksum(bytes: &[u8]) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     tokenizer: &'a [u8],
+    target: &'a [u8],
     weights: Weights<'a>,
     shortlist: Option<Shortlist<'a>>,
     longest_source: Option<u32>,
@@ -125,11 +129,13 @@ impl<'a> Image<'a> {
             optional(bytes, sections, Section::Training)?.map(self::words).transpose()?;
         let longest_source =
             training.and_then(|words| words.first()).map(|word| u32::from_le(*word));
+        let tokenizer = find(bytes, sections, Section::Tokenizer)?;
         Ok(Self {
             config,
             shortlist,
             longest_source,
-            tokenizer: find(bytes, sections, Section::Tokenizer)?,
+            tokenizer,
+            target: optional(bytes, sections, Section::Target)?.unwrap_or(tokenizer),
             weights: Weights::new(
                 words(Section::Directory)?,
                 find(bytes, sections, Section::Weights)?,
@@ -142,9 +148,14 @@ impl<'a> Image<'a> {
         &self.config
     }
 
-    /// The tokenizer's tables, unchecked; empty if the file has none.
+    /// The tables of the tokenizer of source text, unchecked; empty if the file has none.
     pub fn tokenizer(&self) -> &'a [u8] {
         self.tokenizer
+    }
+
+    /// The tables of the tokenizer of target text, unchecked: [`Image::tokenizer`] unless the file has two.
+    pub fn target_tokenizer(&self) -> &'a [u8] {
+        self.target
     }
 
     /// The shortlist, if the file has one.
@@ -163,22 +174,42 @@ impl<'a> Image<'a> {
     }
 }
 
-/// [`Tokenizer::stream_bytes`](crate::token::Tokenizer::stream_bytes) of an unchecked image's vocabulary, as a constant
-/// for the length of an array. A small number if `image` is not an image or has no vocabulary.
+/// [`Vocabulary::stream_bytes`](crate::token::Vocabulary::stream_bytes) of the target text of an unchecked image, as a
+/// constant for the length of an array. A small number if `image` is not an image or has no vocabulary.
 pub const fn stream_bytes(image: &[u8]) -> usize {
-    const START: usize = HEADER_WORDS * size_of::<u32>();
-    let Some((_, after)) = image.split_at_checked(START) else { return token::stream_bytes(&[]) };
-    let (mut entries, _) = after.as_chunks::<{ ENTRY_WORDS * size_of::<u32>() }>();
-    while let [[a, b, c, d, e, f, g, h, ..], rest @ ..] = entries {
-        if u32::from_le_bytes([*a, *b, *c, *d]) == Section::Tokenizer as u32 {
-            let start = u32::from_le_bytes([*e, *f, *g, *h]) as usize;
-            if let Some((_, tables)) = image.split_at_checked(start) {
-                return token::stream_bytes(tables);
-            }
-        }
-        entries = rest;
+    match tables(image, Section::Target) {
+        Some(tables) => token::stream_bytes(tables),
+        None => match tables(image, Section::Tokenizer) {
+            Some(tables) => token::stream_bytes(tables),
+            None => token::stream_bytes(&[]),
+        },
     }
-    token::stream_bytes(&[])
+}
+
+/// An unchecked image from the start of a section on.
+const fn tables(image: &[u8], wanted: Section) -> Option<&[u8]> {
+    const START: usize = HEADER_WORDS * size_of::<u32>();
+    let Some((_, after)) = image.split_at_checked(START) else { return None };
+    let (mut entries, _) = after.as_chunks::<{ ENTRY_WORDS * size_of::<u32>() }>();
+    // Sections follow the entries, and an optional section may be missing.
+    let mut left = match image.split_at(20).1.first_chunk() {
+        Some(count) => u32::from_le_bytes(*count),
+        None => 0,
+    };
+    while let [[a, b, c, d, e, f, g, h, ..], rest @ ..] = entries {
+        if left == 0 {
+            return None;
+        }
+        if u32::from_le_bytes([*a, *b, *c, *d]) == wanted as u32 {
+            let start = u32::from_le_bytes([*e, *f, *g, *h]) as usize;
+            return match image.split_at_checked(start) {
+                Some((_, tables)) => Some(tables),
+                None => None,
+            };
+        }
+        (entries, left) = (rest, left - 1);
+    }
+    None
 }
 
 /// The section entries, after checks of the header and the checksum.

@@ -10,7 +10,7 @@ use crate::batch::{Grid, Run, Span, Tokens};
 use crate::image::Shortlist;
 use crate::nn::{Cache, Transformer};
 use crate::search::{Found, Search, Sentence, Steps};
-use crate::token::Tokenizer;
+use crate::token::Vocabulary;
 use core::mem;
 use core::task::Poll;
 
@@ -29,7 +29,7 @@ pub(super) struct Begin<'t> {
 pub struct Job<'t, 'a, const N: usize> {
     micro: Micro<'t, 'a>,
     transformer: &'t Transformer<Parameter, N>,
-    tokenizer: Option<&'t Tokenizer<'a>>,
+    vocabulary: Option<&'t Vocabulary<'a>>,
     shortlist: Option<&'t Shortlist<'a>>,
     sentence: Sentence,
     state: State<'t, N>,
@@ -66,21 +66,31 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let state = if sentence.memory.len == 1 {
             State::Told // only EOS
         } else {
-            let forbidden = model.tokenizer().map_or(Forbidden::NONE, Tokenizer::forbidden);
+            let forbidden = model.target().map_or(Forbidden::NONE, Vocabulary::forbidden);
             let how = Search { beam: limits.beam, length_penalty, forbidden, ..Search::GREEDY };
             let (special, longest) = (model.config().special, sentence.max_length);
             State::Read { steps: Steps::new(how, special, 1, longest, integers(ints)?, floats) }
         };
-        let (transformer, tokenizer) = (model.transformer(), model.tokenizer());
+        let (transformer, vocabulary) = (model.transformer(), model.target());
         let greedy = limits.beam == 1;
         let shortlist = model.image().shortlist();
-        Ok(Self { micro, transformer, tokenizer, shortlist, sentence, state, told: 0, greedy, cut })
+        Ok(Self {
+            micro,
+            transformer,
+            vocabulary,
+            shortlist,
+            sentence,
+            state,
+            told: 0,
+            greedy,
+            cut,
+        })
     }
 
     /// Runs one step: a layer of the encoder, or a step of the decoder.
     ///
     /// `Ready(Some(token))` is the next token, `Ready(None)` the end. With a beam of 1, each token is returned in its
-    /// own step, otherwise all tokens after the last step. [`Tokenizer::stream`] converts tokens to text one by one.
+    /// own step, otherwise all tokens after the last step. [`Vocabulary::stream`] converts tokens to text one by one.
     ///
     /// # Errors
     ///
@@ -177,7 +187,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     ///
     /// The image has no vocabulary, or `out` is too short.
     pub fn text<'o>(&mut self, out: &'o mut [u8]) -> Result<&'o str, Error> {
-        let tokenizer = self.tokenizer.ok_or(Error::Tokenizer)?;
+        let vocabulary = self.vocabulary.ok_or(Error::Tokenizer)?;
         let State::Found(found) = &self.state else { return Ok("") };
         // The caches are no longer needed, so their memory is free.
         self.micro.arena.reset(0);
@@ -186,7 +196,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         let token = |at| found.token(0, 0, at).unwrap_or(eos);
         let tokens = self.micro.arena.list(length, token).ok_or(Error::Fault)?;
         let tokens = self.micro.arena.integers(&tokens).ok_or(Error::Fault)?;
-        let len = tokenizer.decode(tokens, out)?;
+        let len = vocabulary.decode(tokens, out)?;
         let text = out.get(..len).ok_or(Error::Fault)?;
         core::str::from_utf8(text).map_err(|_| Error::Fault)
     }

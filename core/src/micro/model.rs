@@ -6,14 +6,14 @@ use crate::config::Config;
 use crate::image::{Error, Format, Image, Weight};
 use crate::nn::Transformer;
 use crate::params::Spec;
-use crate::token::Tokenizer;
+use crate::token::{Error as Unusable, Part, Vocabulary};
 
 /// A model with up to N layers on each side, read in place. Holds the numbers of its parameters, 2 bytes each, and no
 /// weights.
 pub struct Model<'a, const N: usize = 6> {
     image: Image<'a>,
     transformer: Transformer<Parameter, N>,
-    tokenizer: Option<Tokenizer<'a>>,
+    vocabularies: Option<[Vocabulary<'a>; 2]>,
     quantised: bool,
 }
 
@@ -35,8 +35,8 @@ impl<'a, const N: usize> Model<'a, N> {
         if mixed || usize::from(checked.count) != image.weights().count() {
             return Err(Error::Directory);
         }
-        let tokenizer = tokenizer(&image)?;
-        Ok(Self { image, transformer, tokenizer, quantised: checked.quantised })
+        let vocabularies = vocabularies(&image)?;
+        Ok(Self { image, transformer, vocabularies, quantised: checked.quantised })
     }
 
     /// The configuration; all dropout probabilities are 0.
@@ -55,9 +55,14 @@ impl<'a, const N: usize> Model<'a, N> {
         arena_bytes_with(self.config(), self.quantised, shortlist, limits)
     }
 
-    /// The vocabulary, if the image has one.
-    pub fn tokenizer(&self) -> Option<&Tokenizer<'a>> {
-        self.tokenizer.as_ref()
+    /// The vocabulary of source text, if the image has one.
+    pub fn source(&self) -> Option<&Vocabulary<'a>> {
+        self.vocabularies.as_ref().map(|[source, _]| source)
+    }
+
+    /// The vocabulary of target text, if the image has one.
+    pub fn target(&self) -> Option<&Vocabulary<'a>> {
+        self.vocabularies.as_ref().map(|[_, target]| target)
     }
 
     /// The image.
@@ -97,15 +102,24 @@ impl Checked {
     }
 }
 
-/// The vocabulary of both sides, if the image has one.
-fn tokenizer<'a>(image: &Image<'a>) -> Result<Option<Tokenizer<'a>>, Error> {
+/// The vocabularies of source and target text, if the image has them.
+fn vocabularies<'a>(image: &Image<'a>) -> Result<Option<[Vocabulary<'a>; 2]>, Error> {
     if image.tokenizer().is_empty() {
         return Ok(None);
     }
-    let tokenizer = Tokenizer::new(image.tokenizer())?;
-    let Config { source_vocabulary, target_vocabulary, .. } = *image.config();
-    match [source_vocabulary, target_vocabulary].into_iter().find(|v| *v != tokenizer.len()) {
-        Some(model) => Err(Error::Vocabulary { tokens: tokenizer.len(), model }),
-        None => Ok(Some(tokenizer)),
+    let source = Vocabulary::new(image.tokenizer())?;
+    let target = match image.target_tokenizer() {
+        tables if core::ptr::eq(tables, image.tokenizer()) => source,
+        tables => Vocabulary::new(tables)?,
+    };
+    if !source.encodes() || !target.decodes() {
+        return Err(Error::Tokenizer(Unusable::Damaged(Part::Header, 0)));
     }
+    let Config { source_vocabulary, target_vocabulary, .. } = *image.config();
+    for (tokens, model) in [(source.len(), source_vocabulary), (target.len(), target_vocabulary)] {
+        if tokens != model {
+            return Err(Error::Vocabulary { tokens, model });
+        }
+    }
+    Ok(Some([source, target]))
 }

@@ -179,11 +179,11 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
 
     /// Encodes a line at the front of the arena, which is free.
     fn encode(&mut self, text: &str) -> Result<Source, Error> {
-        let tokenizer = self.model.tokenizer().ok_or(Error::Tokenizer)?;
+        let vocabulary = self.model.source().ok_or(Error::Tokenizer)?;
         if text.chars().all(is_space) {
             return Ok(Source { len: 0, cut: false });
         }
-        let (len, needed) = tokenizer.encode_front(text, integers(self.words)?);
+        let (len, needed) = vocabulary.encode_front(text, integers(self.words)?);
         self.fit(len, needed.unwrap_or(len))
     }
 

@@ -108,8 +108,7 @@ impl Speller {
     /// Appends a `�` for each byte of an incomplete character: at most 3.
     pub fn flush(&mut self, out: &mut impl Extend<char>) {
         // One character at a time, as elsewhere: `extend` is compiled once.
-        (0..self.pending.len).for_each(|_| out.extend([LOST]));
-        self.pending.len = 0;
+        self.pending.flush(|c| out.extend([c]));
     }
 }
 
@@ -117,14 +116,19 @@ impl Speller {
 fn write(c: char, first: bool, out: &mut impl Extend<char>) {
     match c {
         MARK if first => {}
-        MARK | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' => out.extend([' ']),
+        c if c == MARK || is_blank(c) => out.extend([' ']),
         c => out.extend([c]),
     }
 }
 
+/// Whether a character is written as a space: a space, a line separator or another control character.
+pub(super) const fn is_blank(c: char) -> bool {
+    matches!(c, '\0'..=' ' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}')
+}
+
 /// The bytes of an incomplete character, at most 3 between calls.
 #[derive(Clone, Copy, Debug, Default)]
-struct Pending {
+pub(super) struct Pending {
     bytes: [u8; 4],
     len: usize,
 }
@@ -132,7 +136,7 @@ struct Pending {
 impl Pending {
     /// Adds a byte. Emits the character that it completes, and a [`LOST`] for each byte that cannot be part of a
     /// character.
-    fn push(&mut self, byte: u8, mut emit: impl FnMut(char)) {
+    pub(super) fn push(&mut self, byte: u8, mut emit: impl FnMut(char)) {
         if let Some(slot) = self.bytes.get_mut(self.len) {
             *slot = byte;
             self.len = self.len.saturating_add(1);
@@ -153,12 +157,17 @@ impl Pending {
             }
         }
     }
+
+    /// Emits a [`LOST`] for each byte of an incomplete character.
+    pub(super) fn flush(&mut self, emit: impl FnMut(char)) {
+        (0..core::mem::take(&mut self.len)).map(|_| LOST).for_each(emit);
+    }
 }
 
 /// Text written to a buffer; once the buffer is full, only measured.
-struct Sink<'o> {
-    out: &'o mut [u8],
-    len: usize,
+pub(super) struct Sink<'o> {
+    pub(super) out: &'o mut [u8],
+    pub(super) len: usize,
 }
 
 impl Extend<char> for Sink<'_> {
@@ -177,7 +186,7 @@ impl Extend<char> for Sink<'_> {
 }
 
 impl Sink<'_> {
-    fn written(&self) -> Result<usize, Error> {
+    pub(super) fn written(&self) -> Result<usize, Error> {
         match self.len <= self.out.len() {
             true => Ok(self.len),
             false => Err(Error::Room { needed: self.len }),

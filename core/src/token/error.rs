@@ -16,6 +16,15 @@ pub enum Part {
     Character,
     /// A merge.
     Merge,
+    /// A node of the trie of pieces.
+    #[cfg(feature = "sentencepiece")]
+    Node,
+    /// A piece with a score.
+    #[cfg(feature = "sentencepiece")]
+    Piece,
+    /// A normal form.
+    #[cfg(feature = "sentencepiece")]
+    Form,
 }
 
 /// Why tables are rejected, or an operation failed.
@@ -52,6 +61,12 @@ impl fmt::Display for Part {
             Self::Left => "left token",
             Self::Character => "character",
             Self::Merge => "merge",
+            #[cfg(feature = "sentencepiece")]
+            Self::Node => "node",
+            #[cfg(feature = "sentencepiece")]
+            Self::Piece => "piece",
+            #[cfg(feature = "sentencepiece")]
+            Self::Form => "normal form",
         })
     }
 }

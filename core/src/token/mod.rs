@@ -1,5 +1,8 @@
 //! The subword vocabulary on a device: text to tokens and back, with tables that are read in place.
 //!
+//! A [`Vocabulary`] is a [`Tokenizer`], which this page describes, or, with the feature `sentencepiece`, the tables of
+//! a SentencePiece model.
+//!
 //! Pieces, merges, their order and the text are the same as those of the host's `Vocab`, without an allocator.
 //! [`Tokenizer::new`] checks the tables once. [`Tokenizer::encode`] works within the caller's buffer of tokens,
 //! [`Tokenizer::decode`] writes into the caller's buffer of text, and a [`Stream`] decodes single tokens during the
@@ -62,8 +65,11 @@ mod error;
 mod nfc;
 mod normal;
 mod room;
+#[cfg(feature = "sentencepiece")]
+pub mod sentencepiece;
 mod tables;
 mod visible;
+mod vocabulary;
 
 use crate::allow::Forbidden;
 
@@ -73,6 +79,7 @@ pub use normal::Normalization;
 pub use room::stream_bytes;
 pub use tables::{BYTES, HEADER, MAGIC, Piece, SPECIAL, Tokenizer, VERSION};
 pub(crate) use visible::is_space;
+pub use vocabulary::{TextStream, Vocabulary};
 
 /// Stands for a space, and for the start of a line.
 pub const MARK: char = '▁';

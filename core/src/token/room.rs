@@ -14,6 +14,10 @@ impl Tokenizer<'_> {
 /// [`Tokenizer::stream_bytes`] of unchecked tables, as a constant for the length of an array. A small number if
 /// `tables` are not tables of a vocabulary.
 pub const fn stream_bytes(tables: &[u8]) -> usize {
+    #[cfg(feature = "sentencepiece")]
+    if let Some(bytes) = super::sentencepiece::longest_text(tables) {
+        return bytes;
+    }
     let Some(([_, _, _, _, bytes, _, low, high, ..], rest)) = tables.split_first_chunk::<HEADER>()
     else {
         return MOST_LOST;

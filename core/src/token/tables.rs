@@ -87,7 +87,7 @@ impl<'a> Tokenizer<'a> {
         let len = u16::from_le_bytes(len);
         // One more entry than there are tokens with text.
         let with_text = len.checked_sub(reserved).ok_or(damaged)?;
-        let ends = with_text.saturating_add(1);
+        let ends = usize::from(with_text).saturating_add(1);
         let mut tokenizer = Self {
             len,
             normalization,
@@ -95,8 +95,8 @@ impl<'a> Tokenizer<'a> {
             symbols: with_text,
             starts: entries(&mut rest, ends)?,
             lefts: entries(&mut rest, ends)?,
-            characters: entries(&mut rest, u16::from_le_bytes(characters))?,
-            merges: entries(&mut rest, u16::from_le_bytes(merges))?,
+            characters: entries(&mut rest, u16::from_le_bytes(characters).into())?,
+            merges: entries(&mut rest, u16::from_le_bytes(merges).into())?,
             texts: rest,
         };
         if version > 2 {
@@ -203,14 +203,17 @@ fn header(rest: &mut &[u8]) -> Result<[u8; 1], Error> {
     }
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
     let (first, after) = rest.split_first_chunk().ok_or(Error::Length)?;
     *rest = after;
     Ok(*first)
 }
 
-fn entries<'a, const N: usize>(rest: &mut &'a [u8], count: u16) -> Result<&'a [[u8; N]], Error> {
-    let bytes = usize::from(count).checked_mul(N).ok_or(Error::Length)?;
+pub(super) fn entries<'a, const N: usize>(
+    rest: &mut &'a [u8],
+    count: usize,
+) -> Result<&'a [[u8; N]], Error> {
+    let bytes = count.checked_mul(N).ok_or(Error::Length)?;
     let (entries, after) = rest.split_at_checked(bytes).ok_or(Error::Length)?;
     *rest = after;
     Ok(entries.as_chunks().0)

@@ -118,7 +118,7 @@ async fn translate(
     terminal: &mut Terminal,
 ) -> Result<(), Error> {
     let line = str::from_utf8(line).map_err(|error| Error::Utf8 { at: error.valid_up_to() })?;
-    let mut stream = model.tokenizer().ok_or(Error::Tokenizer)?.stream();
+    let mut stream = model.target().ok_or(Error::Tokenizer)?.stream();
     let mut text = [0; STREAM_BYTES];
     let mut job = translator.start(line)?;
     loop {

@@ -157,7 +157,7 @@ mod app {
         line: &str,
         terminal: &mut Terminal<'_>,
     ) -> Result<(), Error> {
-        let mut stream = model.tokenizer().ok_or(Error::Tokenizer)?.stream();
+        let mut stream = model.target().ok_or(Error::Tokenizer)?.stream();
         let mut text = [0; STREAM_BYTES];
         let mut job = translator.start(line)?;
         loop {

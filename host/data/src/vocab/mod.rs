@@ -25,6 +25,7 @@ mod document;
 mod learn;
 mod normal;
 mod protect;
+pub mod spm;
 mod symbols;
 mod tables;
 mod words;

@@ -2,7 +2,7 @@
 
 use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
 use a2d_core::micro::{self, Limits, Translator};
-use a2d_core::token::{self, Tokenizer};
+use a2d_core::token::{self, Vocabulary};
 use a2d_data::vocab::LineForm;
 use a2d_run::model::MOST_LAYERS;
 use a2d_system::error::{Error, Result};
@@ -51,8 +51,10 @@ pub type Watch<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
 pub struct Runner<'a> {
     /// The model.
     pub model: micro::Model<'a, MOST_LAYERS>,
-    /// Its vocabulary.
-    pub tokenizer: Tokenizer<'a>,
+    /// Its vocabulary of source text.
+    pub source: Vocabulary<'a>,
+    /// Its vocabulary of target text.
+    pub target: Vocabulary<'a>,
     /// Whether the key-value cache is int8.
     pub int8_cache: bool,
 }
@@ -66,9 +68,10 @@ impl<'a> Runner<'a> {
     pub fn new(path: &Path, bytes: &'a [u8], int8_cache: bool) -> Result<Self> {
         let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
         let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
-        let tokenizer = model.tokenizer().copied();
-        let tokenizer = tokenizer.ok_or_else(|| refused("the image has no vocabulary".into()))?;
-        Ok(Self { model, tokenizer, int8_cache })
+        let sides = model.source().copied().zip(model.target().copied());
+        let (source, target) =
+            sides.ok_or_else(|| refused("the image has no vocabulary".into()))?;
+        Ok(Self { model, source, target, int8_cache })
     }
 
     /// Length of the longest source sentence in training, in tokens, if the image states it.
@@ -170,12 +173,12 @@ impl<'a> Runner<'a> {
         }
         // The device's tokenizer does the rest of the normalisation.
         let mut buffer = String::new();
-        let line = match self.tokenizer.normalization() {
+        let line = match self.source.normalization() {
             token::Normalization::Nfkc => LineForm::Nfkc.apply(line, &mut buffer),
             _ => line,
         };
-        let mut tokens = vec![0; self.tokenizer.room(line.len())];
-        let len = self.tokenizer.encode(line, &mut tokens);
+        let mut tokens = vec![0; self.source.room(line.len())];
+        let len = self.source.encode(line, &mut tokens);
         tokens.truncate(len.map_err(|e| Error::failed(e.to_string()))?);
         Ok(tokens)
     }
@@ -183,10 +186,10 @@ impl<'a> Runner<'a> {
     fn decode(&self, tokens: &[u32]) -> Result<String> {
         let failed = |e: &dyn std::fmt::Display| Error::failed(e.to_string());
         let mut text = vec![0; 16 * tokens.len()];
-        let len = match self.tokenizer.decode(tokens, &mut text) {
+        let len = match self.target.decode(tokens, &mut text) {
             Err(token::Error::Room { needed }) => {
                 text.resize(needed, 0);
-                self.tokenizer.decode(tokens, &mut text)
+                self.target.decode(tokens, &mut text)
             }
             done => done,
         };

@@ -34,7 +34,7 @@ pub fn show(
     line: &str,
     mut show: impl FnMut(&str),
 ) -> Result<(), Error> {
-    let mut stream = model.tokenizer().ok_or(Error::Tokenizer)?.stream();
+    let mut stream = model.target().ok_or(Error::Tokenizer)?.stream();
     let mut piece = [0; stream_bytes(IMAGE)];
     let mut job = translator.start(line)?;
     loop {

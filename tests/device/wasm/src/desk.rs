@@ -69,7 +69,7 @@ impl Desk {
     /// No image is loaded, it has no vocabulary, a limit is 0, or memory cannot grow.
     pub fn open(&mut self, limits: Limits) -> Result<usize, Failure> {
         let model = self.model.ok_or(Failure::Early)?;
-        let stream = model.tokenizer().map(|tokenizer| tokenizer.stream());
+        let stream = model.target().map(|tokenizer| tokenizer.stream());
         let stream = stream.ok_or(micro::Error::Tokenizer)?;
         let needed = self.need(limits)?;
         let arena = Region::grow(needed).ok_or(Failure::Memory)?.into_bytes();

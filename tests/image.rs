@@ -101,7 +101,7 @@ fn what_is_written_is_read() {
                 Ok(())
             });
             assert!(named.is_ok() && !sensitive.is_empty());
-            assert!(model.tokenizer().is_none() && model.image().tokenizer().is_empty());
+            assert!(model.source().is_none() && model.image().tokenizer().is_empty());
             let all = model.image().weights();
             assert_eq!(all.count(), weights.len());
             assert!(all.get(weights.len()).is_none());
@@ -152,7 +152,7 @@ fn a_tokenizer_is_checked_with_the_model() {
     let bytes = tiny(config, Format::Int8);
     let copy = Words::new(&bytes);
     let model: Model<'_> = Model::new(copy.bytes()).expect("an image");
-    assert_eq!(model.tokenizer().expect("a vocabulary").len(), 7);
+    assert_eq!(model.source().expect("a vocabulary").len(), 7);
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod version;
 
 pub use a2d_data as data;
 pub use a2d_engine::{backend, bench, export, page, train, translate};
+pub use a2d_interop as interop;
 pub use a2d_report as report;
 pub use a2d_run as run;
 pub use a2d_run::config;

@@ -120,6 +120,7 @@ fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> 
         Verb::Score(args) => commands::score::run(args, &globals, out)?,
         Verb::Compare(args) => commands::compare::run(args, &globals, out)?,
         Verb::Export(args) => commands::export::run(&args, &globals, out)?,
+        Verb::Import(args) => commands::import::run(&args, out)?,
         Verb::Average(args) => commands::average::run(args, out)?,
         Verb::Bench(args) => commands::bench::run(args, &globals, out)?,
         Verb::Devices(args) => commands::devices::run(args, &globals, out)?,

@@ -96,7 +96,7 @@ fn the_source_compiles_and_translates() {
     assert!(less(&mut bytes, rtic::LIMITS) && less(&mut floats, embassy::LIMITS));
     assert!(Model::<{ rtic::LAYERS - 1 }>::new(rtic::IMAGE).is_err());
     assert_eq!(rtic::STREAM_BYTES, stream_bytes(rtic::IMAGE));
-    assert_eq!(embassy::STREAM_BYTES, model.tokenizer().unwrap().stream_bytes());
+    assert_eq!(embassy::STREAM_BYTES, model.target().unwrap().stream_bytes());
 }
 
 #[test]

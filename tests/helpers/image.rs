@@ -87,7 +87,7 @@ pub fn listed(
     always: &[u16],
     lists: &[Vec<u16>],
 ) -> Words {
-    let beside = Beside { shortlist: shortlist(always, lists), longest_source: None };
+    let beside = Beside { shortlist: shortlist(always, lists), ..Beside::default() };
     Words::new(&write_with(config, weights, &[], &beside, format).expect("an image"))
 }
 

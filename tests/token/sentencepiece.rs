@@ -90,7 +90,7 @@ fn decode(device: &SentencePiece<'_>, ids: &[u32]) -> String {
     };
     let mut out = vec![0; needed];
     assert_eq!(device.decode(ids, &mut out), Ok(needed));
-    let (mut stream, mut text) = (device.stream(), Vec::new());
+    let (mut stream, mut text) = (device.stream(), Vec::<u8>::new());
     let mut piece = vec![0; device.stream_bytes()];
     for id in ids {
         let len = stream.push(*id, &mut piece).unwrap();

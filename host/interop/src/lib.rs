@@ -18,6 +18,7 @@ mod line;
 pub mod marian;
 pub mod model;
 mod positions;
+pub mod run;
 mod start;
 pub mod tensors;
 

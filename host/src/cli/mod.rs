@@ -14,6 +14,7 @@ use std::path::PathBuf;
 mod bench;
 mod configuration;
 mod exporting;
+mod importing;
 mod naming;
 mod scoring;
 mod training;
@@ -23,6 +24,7 @@ mod values;
 pub use bench::BenchArgs;
 pub use configuration::{ConfigArgs, InitArgs};
 pub use exporting::{ExportArgs, Quantise};
+pub use importing::ImportArgs;
 pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
@@ -79,7 +81,9 @@ pub enum Verb {
     Score(ScoreArgs),
     /// Average the last checkpoints of a run into one model
     Average(AverageArgs),
-    /// Write a model as an image: one file that a device runs in place
+    /// Make a run of a model of another toolkit: OPUS-MT, Hugging Face Marian, Marian
+    Import(ImportArgs),
+    /// Write a model as an image, which a device runs in place, or for another toolkit
     Export(ExportArgs),
     /// Test whether systems differ from a baseline significantly
     Compare(CompareArgs),

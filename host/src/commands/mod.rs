@@ -9,6 +9,7 @@ pub mod devices;
 pub mod distill;
 pub mod evaluate;
 pub mod export;
+pub mod import;
 pub mod init;
 pub mod man;
 mod outlook;

@@ -156,7 +156,7 @@ impl Writer {
     fn write(&mut self, c: char, out: &mut impl Extend<char>) {
         self.any = true;
         match c {
-            c if !is_blank(c) && !(self.trim && c == MARK) => {
+            c if !(is_blank(c) || self.trim && c == MARK) => {
                 (0..core::mem::take(&mut self.held)).for_each(|_| out.extend([' ']));
                 out.extend([c]);
                 self.visible = true;

@@ -130,8 +130,8 @@ impl Iterator for Normal<'_> {
 fn character(bytes: &[u8]) -> Option<char> {
     let len = match *bytes.first()? {
         0..=0x7f => 1,
-        0..=0xdf => 2,
-        0..=0xef => 3,
+        0x80..=0xdf => 2,
+        0xe0..=0xef => 3,
         _ => 4,
     };
     core::str::from_utf8(bytes.get(..len)?).ok()?.chars().next()

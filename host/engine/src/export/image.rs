@@ -29,6 +29,8 @@ pub fn write(
 /// Optional sections of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beside {
+    /// The tables of the target's vocabulary; empty if they are those of the source.
+    pub target: Vec<u8>,
     /// The lexical shortlist; empty for none.
     pub shortlist: Vec<u8>,
     /// Length of the longest source sentence in training, in tokens, if known.
@@ -82,6 +84,9 @@ pub fn write_with(
         (Section::Directory, bytes(&directory)),
         (Section::Weights, payload),
     ];
+    if !beside.target.is_empty() {
+        sections.push((Section::Target, beside.target.clone()));
+    }
     if !beside.shortlist.is_empty() {
         sections.push((Section::Shortlist, beside.shortlist.clone()));
     }

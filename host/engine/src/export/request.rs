@@ -10,7 +10,7 @@ use a2d_core::image::Format;
 use a2d_core::micro::Limits;
 use a2d_core::token::Normalization;
 use a2d_cpu::{Cpu, Tensor};
-use a2d_data::vocab::{LineForm, Vocab};
+use a2d_data::vocab::{LineForm, Subwords, Vocab};
 use a2d_run::config::RunConfig;
 use a2d_run::model::Model;
 use a2d_run::prepared::{self, Parallel, Prepared};
@@ -70,9 +70,11 @@ impl ExportRequest {
         let mut b = Cpu::new(self.threads);
         let translator = Translator::open(&mut b, &self.run)?;
         let weights = weights(&mut b, &translator.model)?;
-        let tokenizer = translator.vocab.source().tables()?;
+        let [tokenizer, target] = translator.vocab.sides().map(Subwords::tables);
+        let (tokenizer, target) = (tokenizer?, target?);
         let config = translator.model.config;
         let beside = Beside {
+            target: if target == tokenizer { Vec::new() } else { target },
             shortlist: shortlist_of(self, &run, &translator.vocab)?,
             longest_source: translator.longest,
         };
@@ -101,7 +103,7 @@ pub fn open(path: &Path, limits: &Limits) -> Result<Exported> {
     let image = Words::new(&bytes);
     let runner = Runner::new(path, image.bytes(), limits.int8_cache)?;
     let arena = arena_bytes(&runner, limits)?;
-    let normalization = match runner.tokenizer.normalization() {
+    let normalization = match runner.source.normalization() {
         Normalization::None => LineForm::None,
         Normalization::Nfc => LineForm::Nfc,
         Normalization::Nfkc => LineForm::Nfkc,

@@ -6,6 +6,7 @@ use a2d_core::token::sentencepiece::{
     Flag, Kind as Cut, MAGIC, NO_PIECE, RUNS, SYMBOLS, SentencePiece, VERSION,
 };
 use a2d_system::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Less than the smallest score: the score of an unknown character.
@@ -16,7 +17,8 @@ const UNKNOWN_SURFACE: &str = " \u{2047} ";
 const LONGEST_ENTRY: usize = 256;
 
 /// How special tokens and unknown text are treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Convention {
     /// As by SentencePiece itself.
     Plain,
@@ -329,7 +331,7 @@ impl<'m> Map<'m> {
         let size = u32::from_le_bytes(*size) as usize;
         let (units, forms) = rest.split_at_checked(size).ok_or_else(damaged)?;
         let texts = str::from_utf8(forms).map_err(|_| damaged())?;
-        if size % 4 != 0 || !texts.is_empty() && !texts.ends_with('\0') {
+        if !size.is_multiple_of(4) || !texts.is_empty() && !texts.ends_with('\0') {
             return Err(damaged());
         }
         let longest_form = texts.split('\0').map(str::len).max().unwrap_or(0);
@@ -346,11 +348,16 @@ impl<'m> Map<'m> {
     /// Finds the longest entry and the growth; `None` for an endless map.
     fn measure(&mut self, texts: &str) -> Option<()> {
         let offset = |unit: u32| (unit >> 10) << ((unit & 1 << 9) >> 6);
-        let mut seen = HashSet::new();
+        // Entries with equal ends share them.
+        let mut seen = HashMap::new();
         let mut places = vec![(offset(self.unit(0)?), 0)];
         while let Some((base, len)) = places.pop() {
-            if len == LONGEST_ENTRY || !seen.insert(base) {
+            if len == LONGEST_ENTRY {
                 return None;
+            }
+            match seen.get(&base) {
+                Some(longest) if *longest >= len => continue,
+                _ => drop(seen.insert(base, len)),
             }
             for label in 0..=255 {
                 let Some(unit) = self.unit(base ^ label) else { continue };

@@ -1,0 +1,151 @@
+//! A run from a model that was read, and a model to be written from a run.
+
+use crate::model::{Generation, Imported, Languages, Parameters, Pieces, Portable, SentencePiece};
+use a2d_core::config::Config;
+use a2d_data::vocab::spm::{Convention, Side};
+use a2d_data::vocab::{Subwords, Vocab};
+use a2d_run::checkpoint::{LONGEST_SOURCE, Saved, save};
+use a2d_run::config::RunConfig;
+use a2d_run::model::{check_model, core_config, plan};
+use a2d_run::provenance;
+use a2d_run::run_dir::RunDir;
+use a2d_system::error::Result;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+impl Imported {
+    /// The vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: the SentencePiece models cannot be used.
+    pub fn vocab(&self) -> Result<Vocab> {
+        let side = |model: &[u8], pieces: &[String]| Side {
+            model: model.to_vec(),
+            pieces: pieces.to_vec(),
+        };
+        let Self { sentencepiece, pieces, .. } = self;
+        let source = side(&sentencepiece.source, &pieces.source);
+        let target = side(&sentencepiece.target, &pieces.target);
+        Vocab::sentencepiece(source, target, Convention::Marian)
+    }
+
+    /// The configuration of the run: sizes, languages and the search of the model's makers.
+    pub fn run_config(&self) -> RunConfig {
+        let mut run = RunConfig { model: self.model.clone(), ..RunConfig::default() };
+        run.data.vocab_size = self.pieces.sizes().most();
+        let Languages { source, target } = &self.languages;
+        let named = source.clone().zip(target.clone()).filter(|(source, target)| source != target);
+        (run.data.source_lang, run.data.target_lang) = named.unwrap_or_default();
+        let Generation { beam, max_length, length_penalty } = self.generation;
+        run.train.beam = beam.unwrap_or(run.train.beam);
+        run.train.length_penalty = length_penalty.unwrap_or(run.train.length_penalty);
+        if let Some(max_length) = max_length {
+            // The start token counts there; the end of the sentence does not count here.
+            run.train.max_length_a = 0.0;
+            run.train.max_length_b = max_length.saturating_sub(2) as f64;
+        }
+        run
+    }
+
+    /// Writes the model as a finished run, which translates and teaches.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: the folder holds a run, or the vocabulary cannot be used; nothing is written then. The folder cannot be
+    /// written.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let (vocab, run) = (self.vocab()?, self.run_config());
+        let dir = RunDir::create(folder)?;
+        let metadata = [
+            ("config", run.complete().to_toml()?),
+            ("data", String::new()),
+            ("vocabulary", vocab.fingerprint()),
+            ("vocabulary_size", vocab.sizes().to_string()),
+            ("program", provenance::program()),
+        ];
+        let metadata = metadata.map(|(key, text)| (key.to_owned(), text)).into();
+        vocab.save(&dir.tokenizer())?;
+        let tensors = self.parameters.iter();
+        let tensors = tensors.map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
+        save(&dir.best(), tensors, &metadata)?;
+        dir.save_config(&run)
+    }
+}
+
+/// The model of a finished run, to be written.
+pub struct Leaving {
+    config: Config,
+    parameters: Parameters,
+    pieces: Pieces,
+    sentencepiece: Option<SentencePiece>,
+    generation: Generation,
+    languages: Languages,
+    /// The length of the longest source sentence in training, in tokens, if the checkpoint states it.
+    pub longest_source: Option<usize>,
+}
+
+impl Leaving {
+    /// Opens the best checkpoint of a run.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: the run is incomplete or damaged.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let dir = RunDir::open(folder)?;
+        let run = dir.load_config()?;
+        let vocab = Vocab::load(&dir.tokenizer())?;
+        let mut saved = Saved::load(&dir.checkpoint()?)?;
+        check_model(&saved, &dir, &run)?;
+        let config = core_config(&run.model, vocab.sizes());
+        let mut parameters = BTreeMap::new();
+        for (name, spec) in plan(&config, None)?.params() {
+            let shape = spec.shape.dims();
+            parameters.insert(name.clone(), (shape.to_vec(), saved.take(name, shape)?));
+        }
+        let [source, target] = vocab.sides().map(pieces);
+        let sentencepiece =
+            vocab.models()?.map(|[source, target]| SentencePiece { source, target });
+        let length = run.train.max_length_a == 0.0;
+        let named = |lang: &String| Some(lang.clone()).filter(|lang| !lang.is_empty());
+        Ok(Self {
+            config,
+            parameters,
+            pieces: Pieces { source, target },
+            sentencepiece,
+            generation: Generation {
+                beam: Some(run.train.beam),
+                max_length: length.then_some(run.train.max_length_b as usize + 2),
+                length_penalty: Some(run.train.length_penalty),
+            },
+            languages: Languages {
+                source: named(&run.data.source_lang),
+                target: named(&run.data.target_lang),
+            },
+            longest_source: saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok()),
+        })
+    }
+
+    /// The model as the writers take it.
+    pub fn portable(&self) -> Portable<'_> {
+        Portable {
+            config: self.config,
+            parameters: &self.parameters,
+            pieces: &self.pieces,
+            sentencepiece: self.sentencepiece.as_ref(),
+            generation: self.generation,
+            languages: &self.languages,
+        }
+    }
+
+    /// Whether text is cut into pieces by SentencePiece.
+    pub fn has_sentencepiece(&self) -> bool {
+        self.sentencepiece.is_some()
+    }
+}
+
+/// The texts of all tokens.
+fn pieces(side: &dyn Subwords) -> Vec<String> {
+    let piece = |id| side.piece(id).unwrap_or_default().to_owned();
+    (0..side.len() as u32).map(piece).collect()
+}

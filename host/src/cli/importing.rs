@@ -1,0 +1,25 @@
+//! `import`.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// `a2d import`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  a2d import opus-mt-de-en --out runs/opus-mt
+  echo 'Guten Morgen!' | a2d translate runs/opus-mt
+  a2d distill student.toml --teacher runs/opus-mt
+MODEL is a folder of Hugging Face's format with a Marian model (config.json, model.safetensors or
+pytorch_model.bin, source.spm, target.spm, vocab.json), or a Marian model (.npz with its .spm), or the
+folder of one. It is checked as a whole before anything is written; nothing in it is executed.")]
+pub struct ImportArgs {
+    /// The folder or file of the model
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// The folder of the new run
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,7 +1,7 @@
 //! The vocabulary of a run: text to token ids and back.
 //!
 //! Source and target text may have different [`Subwords`] over one set of ids, or over two. What `a2d prepare` learns is
-//! one byte-pair encoding of both languages ([`bpe`]).
+//! one byte-pair encoding of both languages ([`bpe`]); other vocabularies are SentencePiece models ([`spm`]).
 //!
 //! Ids 0 to 3 are the special tokens ([`SPECIAL`]) in every vocabulary. A vocabulary is stored as one file,
 //! `tokenizer.json`, and identified by a hash of that file.
@@ -13,6 +13,7 @@ use a2d_system::hash;
 use a2d_system::signals;
 use bpe::Bpe;
 use rayon::prelude::*;
+use spm::{Convention, Model, Side, Sides, Spm};
 use std::fmt;
 use std::num::ParseIntError;
 use std::path::Path;
@@ -220,6 +221,47 @@ impl Vocab {
         Self::from_bytes(&Bpe::learn(words, size, byte_fallback, go_on)?)
     }
 
+    /// From SentencePiece models. Tokens have the ids of [`Side::pieces`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for models or pieces that cannot be used.
+    pub fn sentencepiece(source: Side, target: Side, convention: Convention) -> Result<Self> {
+        let target = Some(target).filter(|target| *target != source);
+        let sides = Sides { source, target, convention };
+        Self::of_sides(&sides, sides.to_bytes().into())
+    }
+
+    /// From `.spm` files: one for both sides, or two. The vocabulary is joint: the pieces of all files in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`], naming the file, if it cannot be read or used.
+    pub fn from_sentencepiece_files(source: &Path, target: &Path) -> Result<Self> {
+        let [source, target] = [source, target].map(|path| {
+            let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
+            let named = |e| Error::misuse(format!("{}: {e}", path.display()));
+            Model::new(&bytes).map_err(named).map(|model| (bytes, model))
+        });
+        let ((source, first), (target, second)) = (source?, target?);
+        let pieces = spm::joint(&[first, second]);
+        let side = |model| Side { model, pieces: pieces.clone() };
+        Self::sentencepiece(side(source), side(target), Convention::Plain)
+    }
+
+    fn of_sides(sides: &Sides, document: Arc<[u8]>) -> Result<Self> {
+        let side = |name: &str, side| -> Result<Arc<dyn Subwords>> {
+            let subwords = Spm::new(side, sides.convention);
+            Ok(Arc::new(subwords.map_err(|e| Error::misuse(format!("{name} side: {e}")))?))
+        };
+        let source = side("source", &sides.source)?;
+        let target = match &sides.target {
+            Some(target) => side("target", target)?,
+            None => source.clone(),
+        };
+        Ok(Self { source, target, document })
+    }
+
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
@@ -238,6 +280,9 @@ impl Vocab {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let document = serde_json::from_slice(bytes)
             .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
+        if Sides::is_in(&document) {
+            return Self::of_sides(&Sides::new(document)?, bytes.into());
+        }
         let both: Arc<dyn Subwords> = Arc::new(Bpe::new(document)?);
         Ok(Self { source: both.clone(), target: both, document: bytes.into() })
     }

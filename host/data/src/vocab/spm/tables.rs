@@ -6,6 +6,7 @@ use a2d_core::token::sentencepiece::{
     Flag, Kind as Cut, MAGIC, NO_PIECE, RUNS, SYMBOLS, SentencePiece, VERSION,
 };
 use a2d_system::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Less than the smallest score: the score of an unknown character.
@@ -16,7 +17,8 @@ const UNKNOWN_SURFACE: &str = " \u{2047} ";
 const LONGEST_ENTRY: usize = 256;
 
 /// How special tokens and unknown text are treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Convention {
     /// As by SentencePiece itself.
     Plain,

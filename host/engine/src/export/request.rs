@@ -101,7 +101,7 @@ pub fn open(path: &Path, limits: &Limits) -> Result<Exported> {
     let image = Words::new(&bytes);
     let runner = Runner::new(path, image.bytes(), limits.int8_cache)?;
     let arena = arena_bytes(&runner, limits)?;
-    let normalization = match runner.tokenizer.normalization() {
+    let normalization = match runner.source.normalization() {
         Normalization::None => LineForm::None,
         Normalization::Nfc => LineForm::Nfc,
         Normalization::Nfkc => LineForm::Nfkc,

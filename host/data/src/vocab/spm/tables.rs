@@ -351,7 +351,11 @@ impl<'m> Map<'m> {
         let mut seen = HashSet::new();
         let mut places = vec![(offset(self.unit(0)?), 0)];
         while let Some((base, len)) = places.pop() {
-            if len == LONGEST_ENTRY || !seen.insert(base) {
+            // Equal ends of entries are shared.
+            if !seen.insert((base, len)) {
+                continue;
+            }
+            if len == LONGEST_ENTRY || seen.len() > self.units.len() {
                 return None;
             }
             for label in 0..=255 {

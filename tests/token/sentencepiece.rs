@@ -167,7 +167,7 @@ fn every_character_has_the_normal_form_of_sentencepiece() {
         for c in ('\u{1}'..=char::MAX).filter(|c| *c != '▁') {
             let text = format!("#{c}#");
             let form = rows.get(&c).cloned().unwrap_or_else(|| c.to_string());
-            let expected = line(&Value::String(format!("#{form}#")));
+            let expected = line(&Value::String(format!("#{form}#"))).replace('▁', " ");
             let tokens = encode(&device, text.as_bytes());
             let found = decode(&device, &tokens).replace('▁', " ");
             assert_eq!(found.trim_start(), expected, "{}: {c:?}", golden.name);

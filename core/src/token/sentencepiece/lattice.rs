@@ -6,7 +6,7 @@ use super::tables::{Scored, SentencePiece};
 use super::tokens::Tokens;
 
 /// Subtracted from the score of a user-defined symbol.
-const SYMBOL_PENALTY: f64 = 0.1;
+const SYMBOL_PENALTY: f32 = 0.1;
 /// The bit of a step over an unknown character, whose code the other bits are.
 const UNKNOWN: u32 = 1 << 31;
 
@@ -68,23 +68,23 @@ impl SentencePiece<'_> {
             (walk, bytes) = (next, bytes.saturating_add(spelt.len()));
             let Some(piece) = self.trie.piece(walk) else { continue };
             single |= count == 1;
-            let sum = self.scored(piece).map(|piece| self.score(piece, bytes))? + f64::from(before);
+            let sum = self.scored(piece).map(|piece| self.score(piece, bytes))? + before;
             lattice = Lattice { words: tokens.free(window.at.saturating_add(count))? };
             lattice.step(window, count, sum, u32::from(piece) | (count as u32) << 16);
         }
         if !single {
             let sum = self.unknown + before;
             lattice = Lattice { words: tokens.free(window.at.saturating_add(1))? };
-            lattice.step(window, 1, sum.into(), UNKNOWN | u32::from(first?));
+            lattice.step(window, 1, sum, UNKNOWN | u32::from(first?));
         }
         Some(())
     }
 
     /// The score of a piece of `bytes` bytes.
-    fn score(&self, piece: Scored, bytes: usize) -> f64 {
+    fn score(&self, piece: Scored, bytes: usize) -> f32 {
         match piece.defined {
-            0 => piece.score.into(),
-            _ => f64::from(bytes as f32 * self.defined) - SYMBOL_PENALTY,
+            0 => piece.score,
+            _ => bytes as f32 * self.defined - SYMBOL_PENALTY,
         }
     }
 
@@ -113,15 +113,15 @@ impl Lattice<'_> {
     }
 
     /// Offers a step of `count` characters.
-    fn step(&mut self, window: &mut Window, count: usize, sum: f64, step: u32) {
+    fn step(&mut self, window: &mut Window, count: usize, sum: f32, step: u32) {
         let to = window.at.saturating_add(count);
         while window.reach < to {
             window.reach = window.reach.saturating_add(1);
             self.set(window.reach, 0.0, 0);
         }
         let empty = self.words.get(to.saturating_mul(2).saturating_add(1)) == Some(&0);
-        if empty || sum > f64::from(self.score(to)) {
-            self.set(to, sum as f32, step);
+        if empty || sum > self.score(to) {
+            self.set(to, sum, step);
         }
     }
 

@@ -331,7 +331,7 @@ impl<'m> Map<'m> {
         let size = u32::from_le_bytes(*size) as usize;
         let (units, forms) = rest.split_at_checked(size).ok_or_else(damaged)?;
         let texts = str::from_utf8(forms).map_err(|_| damaged())?;
-        if !size.is_multiple_of(4) || !texts.is_empty() && !texts.ends_with('\0') {
+        if size % 4 != 0 || !texts.is_empty() && !texts.ends_with('\0') {
             return Err(damaged());
         }
         let longest_form = texts.split('\0').map(str::len).max().unwrap_or(0);
@@ -348,16 +348,15 @@ impl<'m> Map<'m> {
     /// Finds the longest entry and the growth; `None` for an endless map.
     fn measure(&mut self, texts: &str) -> Option<()> {
         let offset = |unit: u32| (unit >> 10) << ((unit & 1 << 9) >> 6);
-        // Entries with equal ends share them.
-        let mut seen = HashMap::new();
+        let mut seen = HashSet::new();
         let mut places = vec![(offset(self.unit(0)?), 0)];
         while let Some((base, len)) = places.pop() {
-            if len == LONGEST_ENTRY {
-                return None;
+            // Equal ends of entries are shared.
+            if !seen.insert((base, len)) {
+                continue;
             }
-            match seen.get(&base) {
-                Some(longest) if *longest >= len => continue,
-                _ => drop(seen.insert(base, len)),
+            if len == LONGEST_ENTRY || seen.len() > self.units.len() {
+                return None;
             }
             for label in 0..=255 {
                 let Some(unit) = self.unit(base ^ label) else { continue };

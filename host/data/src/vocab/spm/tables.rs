@@ -331,7 +331,7 @@ impl<'m> Map<'m> {
         let size = u32::from_le_bytes(*size) as usize;
         let (units, forms) = rest.split_at_checked(size).ok_or_else(damaged)?;
         let texts = str::from_utf8(forms).map_err(|_| damaged())?;
-        if size % 4 != 0 || !texts.is_empty() && !texts.ends_with('\0') {
+        if !size.is_multiple_of(4) || !texts.is_empty() && !texts.ends_with('\0') {
             return Err(damaged());
         }
         let longest_form = texts.split('\0').map(str::len).max().unwrap_or(0);

@@ -5,7 +5,7 @@ use a2d_core::config::Config;
 use a2d_data::vocab::spm::{Convention, Side};
 use a2d_data::vocab::{Subwords, Vocab};
 use a2d_run::checkpoint::{LONGEST_SOURCE, Saved, save};
-use a2d_run::config::RunConfig;
+use a2d_run::config::{Method, RunConfig};
 use a2d_run::model::{check_model, core_config, plan};
 use a2d_run::provenance;
 use a2d_run::run_dir::RunDir;
@@ -33,6 +33,7 @@ impl Imported {
     /// The configuration of the run: sizes, languages and the search of the model's makers.
     pub fn run_config(&self) -> RunConfig {
         let mut run = RunConfig { model: self.model.clone(), ..RunConfig::default() };
+        run.distill.method = Method::None;
         run.data.vocab_size = self.pieces.sizes().most();
         let Languages { source, target } = &self.languages;
         let named = source.clone().zip(target.clone()).filter(|(source, target)| source != target);

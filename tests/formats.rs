@@ -19,3 +19,5 @@ mod marian;
 mod pickle;
 #[path = "formats/tensors.rs"]
 mod tensors;
+#[path = "formats/trim.rs"]
+mod trim;

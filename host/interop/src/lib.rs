@@ -21,5 +21,6 @@ mod positions;
 pub mod run;
 mod start;
 pub mod tensors;
+pub mod trim;
 
 pub use import::import;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
   a2d import opus-mt-de-en --out runs/opus-mt
   echo 'Guten Morgen!' | a2d translate runs/opus-mt
   a2d distill student.toml --teacher runs/opus-mt
+  a2d import opus-mt-de-en --out runs/small --trim-vocab train.de train.en
 MODEL is a folder of Hugging Face's format with a Marian model (config.json, model.safetensors or
 pytorch_model.bin, source.spm, target.spm, vocab.json), or a Marian model (.npz with its .spm), or the
 folder of one. It is checked as a whole before anything is written; nothing in it is executed.")]
@@ -19,6 +20,10 @@ pub struct ImportArgs {
     /// The folder of the new run
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
+    /// Keep only the tokens that these texts need, SOURCE and TARGET, all single characters and bytes: a student
+    /// with this vocabulary is smaller. The texts have the same tokens as before
+    #[arg(long, value_names = ["SOURCE", "TARGET"], num_args = 2)]
+    pub trim_vocab: Option<Vec<PathBuf>>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

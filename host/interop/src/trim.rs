@@ -40,13 +40,15 @@ impl Imported {
             texts.collect::<Vec<_>>()
         });
         let pieces = Pieces { source, target };
-        let shorter = |model: &[u8], pieces: &[String]| {
-            let pieces: HashSet<&str> = pieces.iter().map(String::as_str).collect();
-            trimmed(model, |text| pieces.contains(text))
+        // A piece that the vocabulary never had is unknown text, and stays so.
+        let shorter = |model: &[u8], all: &[String], kept: &[String]| {
+            let [all, kept] =
+                [all, kept].map(|texts| texts.iter().map(String::as_str).collect::<HashSet<_>>());
+            trimmed(model, |text| kept.contains(text) || !all.contains(text))
         };
         let models = [
-            shorter(&self.sentencepiece.source, &pieces.source)?,
-            shorter(&self.sentencepiece.target, &pieces.target)?,
+            shorter(&self.sentencepiece.source, &self.pieces.source, &pieces.source)?,
+            shorter(&self.sentencepiece.target, &self.pieces.target, &pieces.target)?,
         ];
         [self.sentencepiece.source, self.sentencepiece.target] = models;
         self.pieces = pieces;

@@ -3,6 +3,7 @@
 use a2d_core::rng;
 use a2d_host::data::vocab::spm::{Convention, Kind, Model, Side, joint};
 use a2d_host::data::vocab::{Sizes, Vocab};
+use a2d_tests::helpers::ties::is_cut_otherwise;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
@@ -58,6 +59,7 @@ fn every_line_has_the_tokens_and_the_text_of_sentencepiece() {
         let other: Vec<_> = cases
             .iter()
             .zip(&encoded)
+            .filter(|(case, _)| !is_cut_otherwise(name, case["text"].as_str().unwrap()))
             .filter(|(case, encoded)| **encoded != of(case))
             .map(|(case, encoded)| (&case["text"], encoded))
             .collect();

@@ -3,26 +3,58 @@
 use super::translation::SearchArgs;
 use super::values::{not_negative, positive};
 use a2d_core::image::Format;
+use a2d_interop::ct2::Quantization;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// The number format of the matrices of an image.
+/// What reads the exported model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// A device, or this program: an image.
+    #[default]
+    A2d,
+    /// CTranslate2: a folder.
+    Ctranslate2,
+    /// Hugging Face's transformers: a folder with a Marian model.
+    Huggingface,
+    /// Argos Translate and LibreTranslate: a package.
+    Argos,
+}
+
+/// The number format of matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Quantise {
     /// 32-bit floats.
     F32,
+    /// 16-bit floats.
+    F16,
+    /// Two bytes per number, one scale per matrix.
+    Int16,
     /// One byte per number, one scale per row.
     Int8,
     /// Half a byte per number, one scale per 32 numbers.
     Int4,
 }
 
-impl From<Quantise> for Format {
-    fn from(of: Quantise) -> Self {
-        match of {
-            Quantise::F32 => Self::F32,
-            Quantise::Int8 => Self::Int8,
-            Quantise::Int4 => Self::Int4,
+impl Quantise {
+    /// The format of an image, if images have it.
+    pub fn of_image(self) -> Option<Format> {
+        match self {
+            Self::F32 => Some(Format::F32),
+            Self::Int8 => Some(Format::Int8),
+            Self::Int4 => Some(Format::Int4),
+            Self::F16 | Self::Int16 => None,
+        }
+    }
+
+    /// The format of CTranslate2, if it has it.
+    pub fn of_ctranslate2(self) -> Option<Quantization> {
+        match self {
+            Self::F32 => Some(Quantization::F32),
+            Self::F16 => Some(Quantization::F16),
+            Self::Int16 => Some(Quantization::Int16),
+            Self::Int8 => Some(Quantization::Int8),
+            Self::Int4 => None,
         }
     }
 }
@@ -35,22 +67,27 @@ impl From<Quantise> for Format {
   echo 'Ein Hund läuft.' | a2d translate student.a2d
   a2d export runs/quickstart --beam 1 --max-source 32 --max-target 32 --out student.a2d --emit-rust student.rs
   a2d export student.a2d --beam 1 --max-source 16 --max-target 16 --emit-rust student.rs
+  a2d export runs/quickstart --format ctranslate2 --quantize int8 --out student-ct2
 The run's validation text is translated by the run and by the image, in the device's own arithmetic;
 where it is no longer there, --source and --reference name another.")]
 pub struct ExportArgs {
     /// The run; with --emit-rust, also an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Format of the matrices: f32, int8 or int4 [default: int8]
+    /// What reads it: a2d, ctranslate2, huggingface or argos
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, hide_possible_values = true)]
+    pub format: Target,
+    /// Numbers of the matrices: f32, int8 or int4; for ctranslate2 and argos f32, f16, int16 or int8 [default: int8,
+    /// for huggingface f32]
     #[arg(
         long,
         value_enum,
-        value_name = "FORMAT",
+        value_name = "NUMBERS",
         hide_possible_values = true,
         visible_alias = "quantise"
     )]
     pub quantize: Option<Quantise>,
-    /// The image
+    /// The image; for ctranslate2 and huggingface a new folder, for argos a file
     #[arg(long, value_name = "FILE", required_unless_present = "emit_rust")]
     pub out: Option<PathBuf>,
     /// Also write a Rust source file with the image, its limits and the size of its arena as constants

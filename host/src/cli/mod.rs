@@ -23,7 +23,7 @@ mod values;
 
 pub use bench::BenchArgs;
 pub use configuration::{ConfigArgs, InitArgs};
-pub use exporting::{ExportArgs, Quantise};
+pub use exporting::{ExportArgs, Quantise, Target};
 pub use importing::ImportArgs;
 pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};

@@ -101,6 +101,9 @@ impl<'a> Asked<'a> {
         let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
         let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
+        if has_teacher(&run) && run.teacher.run.is_none() {
+            check_start(&run, &teacher_run(&run), Path::new("of `teacher.model`"))?;
+        }
         let mut beside = runs_beside(&run, &folder);
         for side in &beside {
             device.check(side.precision, side.run.train.precision)?;
@@ -162,7 +165,7 @@ fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
 /// A teacher that takes part in each update reads the student's input.
 fn check_start(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()> {
     let [start, wanted] = [&run.model, &theirs.model].map(|model| model.decoder_start);
-    if start == wanted {
+    if start == wanted || !run.distill.method.needs().teacher_beside() {
         return Ok(());
     }
     let (name, teacher) = (format!("{wanted:?}").to_lowercase(), teacher.display());

@@ -1,6 +1,8 @@
 //! `a2d export`: a run as an image, and an image as constants of a Rust program.
 
-use crate::cli::{ExportArgs, Globals, Quantise};
+mod leave;
+
+use crate::cli::{ExportArgs, Globals, Quantise, Target};
 use crate::data::vocab::LineForm;
 use crate::export::{Constants, ExportRequest, Exported, open, relative_path};
 use crate::run::run_dir::RunDir;
@@ -20,6 +22,9 @@ use std::path::Path;
 ///
 /// A run, an image or a text that cannot be used (misuse), a worse image than wanted, an output that cannot be written.
 pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    if args.format != Target::A2d {
+        return leave::run(args, out);
+    }
     let image = image_path(args)?;
     for path in args.out.iter().chain(&args.emit_rust) {
         has_place(path)?;
@@ -27,7 +32,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let source = args.emit_rust.as_deref();
     let include = source.map(|source| relative_path(source, image)).transpose()?;
     let found = match args.out {
-        Some(_) => request(args, image, globals.count()).export()?,
+        Some(_) => request(args, image, globals.count())?.export()?,
         None => open(image, &limits(args))?,
     };
     if args.out.is_some() {
@@ -79,11 +84,14 @@ fn limits(args: &ExportArgs) -> Limits {
     }
 }
 
-fn request(args: &ExportArgs, out: &Path, threads: usize) -> ExportRequest {
+fn request(args: &ExportArgs, out: &Path, threads: usize) -> Result<ExportRequest> {
     let text = args.source.clone().zip(args.reference.clone());
-    ExportRequest {
+    let format = args.quantize.unwrap_or(Quantise::Int8).of_image();
+    let format =
+        format.ok_or_else(|| Error::misuse("--quantize: an image has f32, int8 or int4"))?;
+    Ok(ExportRequest {
         run: args.run.clone(),
-        format: args.quantize.unwrap_or(Quantise::Int8).into(),
+        format,
         out: out.to_owned(),
         max_bleu_drop: args.max_bleu_drop,
         text: text.map(<[_; 2]>::from),
@@ -92,7 +100,7 @@ fn request(args: &ExportArgs, out: &Path, threads: usize) -> ExportRequest {
         shortlist: args.shortlist,
         options: args.search.options(1, MOST_BATCH),
         threads,
-    }
+    })
 }
 
 /// The command line of this process, as it would be typed.

@@ -1,0 +1,81 @@
+//! Models of other toolkits: in, and out again.
+
+use crate::desk::Desk;
+use std::fs;
+use std::path::Path;
+
+/// The model of `fixtures/interop/marian`.
+fn model() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/marian").display().to_string()
+}
+
+#[test]
+fn a_model_comes_in_translates_and_leaves() {
+    let desk = Desk::new();
+    let told = desk.host(&format!("import {} --out run", model())).well();
+    assert!(told.starts_with("run: 95,729 parameters\n"), "{told}");
+    desk.write("text.de", "Ich bin müde.\nWo ist Tom?\n");
+    let said = "I'm tired.\nWhere's Tom?\n";
+    assert_eq!(desk.host("translate run --input text.de").well(), said);
+    // To a device.
+    desk.host("export run --quantize int8 --out run.a2d").well();
+    assert_eq!(desk.host("translate run.a2d --input text.de").well(), said);
+    // To Hugging Face's format and back: the same bits.
+    desk.host("export run --format huggingface --out hf").well();
+    desk.host("import hf --out back").well();
+    assert_eq!(
+        fs::read(desk.path("back/best.safetensors")).unwrap(),
+        fs::read(desk.path("run/best.safetensors")).unwrap()
+    );
+    for name in ["config.json", "vocab.json", "source.spm", "model.safetensors"] {
+        let [ours, theirs] = [desk.path("hf"), model().into()].map(|folder| folder.join(name));
+        assert_eq!(fs::read(ours).unwrap(), fs::read(theirs).unwrap(), "{name}");
+    }
+    // To CTranslate2.
+    desk.host("export run --format ctranslate2 --quantize f16 --out ct2").well();
+    assert!(desk.path("ct2/model.bin").is_file() && desk.path("ct2/source.spm").is_file());
+    // With fewer tokens.
+    let trimmed =
+        desk.host(&format!("import {} --out small --trim-vocab text.de text.de", model()));
+    assert!(trimmed.well().contains("0 tokens of the text differ"));
+    assert_eq!(desk.host("translate small --input text.de").well().lines().count(), 2);
+}
+
+#[test]
+fn a_student_of_its_own_vocabulary_leaves_for_ctranslate2() {
+    let desk = Desk::with_run();
+    desk.host("export full --format ctranslate2 --out ct2").well();
+    assert_eq!(
+        fs::read(desk.path("ct2/tokenizer.json")).unwrap(),
+        fs::read(desk.path("full/tokenizer.json")).unwrap()
+    );
+    for (line, says) in [
+        ("--format ctranslate2 --out ct2", "ct2"),
+        ("--format ctranslate2 --quantize int4 --out new", "f32, f16, int16 or int8"),
+        ("--format ctranslate2 --shortlist 5 --out new", "--shortlist is for images"),
+        ("--format huggingface --out new", "cannot be a Hugging Face Marian model"),
+        ("--format huggingface --quantize int8 --out new", "a Hugging Face folder has f32"),
+        ("--format argos --out new", "tokenizer of its own"),
+        ("--quantize f16 --out new", "an image has f32, int8 or int4"),
+    ] {
+        desk.refused(&format!("export full {line}"), 2, &[says]);
+        assert!(!desk.path("new").exists(), "{line}");
+    }
+}
+
+#[test]
+fn what_is_no_model_is_refused() {
+    let desk = Desk::new();
+    ["empty", "bert"].map(|name| fs::create_dir(desk.path(name)).unwrap());
+    desk.write("empty/config.json", "{}");
+    desk.write("bert/config.json", "{\"model_type\": \"bert\"}");
+    for (line, says) in [
+        ("import none --out run", "none"),
+        ("import empty --out run", "config.json"),
+        ("import bert --out run", "bert"),
+        ("import tiny.toml --out run", "no model that can be imported"),
+    ] {
+        desk.refused(line, 2, &[says]);
+        assert!(!desk.path("run").exists(), "{line}");
+    }
+}

@@ -137,9 +137,12 @@ fn refused(change: impl Fn(&mut Value)) -> String {
     refused.err().expect("a vocabulary that cannot be used").to_string()
 }
 
+/// Damages a document.
+type Change = fn(&mut Value);
+
 #[test]
 fn documents_that_cannot_be_used_are_refused_by_name() {
-    let cases: [(fn(&mut Value), &str); 8] = [
+    let cases: [(Change, &str); 8] = [
         (|d| d["version"] = 2.into(), "version 2"),
         (|d| d["semantics"] = "other".into(), "unknown variant `other`"),
         (|d| d["more"] = 1.into(), "unknown field `more`"),

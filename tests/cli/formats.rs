@@ -66,7 +66,9 @@ fn a_student_of_its_own_vocabulary_leaves_for_ctranslate2() {
 #[test]
 fn what_is_no_model_is_refused() {
     let desk = Desk::new();
-    ["empty", "bert"].map(|name| fs::create_dir(desk.path(name)).unwrap());
+    for name in ["empty", "bert"] {
+        fs::create_dir(desk.path(name)).unwrap();
+    }
     desk.write("empty/config.json", "{}");
     desk.write("bert/config.json", "{\"model_type\": \"bert\"}");
     for (line, says) in [

@@ -2,7 +2,7 @@
 
 use crate::made::misuse;
 use a2d_host::data::vocab::spm::{Convention, Model, Side, joint};
-use a2d_host::data::vocab::{SPECIAL, Subwords, Vocab};
+use a2d_host::data::vocab::{SPECIAL, Vocab};
 use a2d_interop::model::{Imported, Pieces, SentencePiece};
 use a2d_interop::trim::Texts;
 use std::fs;

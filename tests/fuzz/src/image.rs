@@ -181,7 +181,7 @@ fn translated(model: &Model<'_, LAYERS>, head: &Head) -> bool {
         Translator::new(model, zeros.bytes_mut(), head.limits, options).expect("an arena");
     let first = whole(&mut translator, &source, head.limits.target);
     assert_eq!(first, whole(&mut translator, &source, head.limits.target));
-    if model.tokenizer().is_some() {
+    if model.source().is_some() {
         as_text(&mut translator, &head.source);
     }
     let mut translator =

@@ -14,7 +14,7 @@ const COUNT: usize = 100;
 /// The image is rejected or has no vocabulary, standard input or output failed, or too few lines fit.
 pub fn choose() -> Result<(), String> {
     let model = Model::<LAYERS>::new(IMAGE).map_err(|error| error.to_string())?;
-    let tokenizer = model.tokenizer().ok_or("the image has no vocabulary")?;
+    let tokenizer = model.source().ok_or("the image has no vocabulary")?;
     let mut tokens = [0; 1 << 10];
     let mut chosen: Vec<String> = Vec::with_capacity(COUNT);
     for line in io::stdin().lock().lines() {

@@ -37,7 +37,9 @@ pub fn ln(x: f32) -> f32 {
 /// `e^x` for `x` in `[-87.3, 88]`, clamped outside; NaN gives NaN; relative error below 2e-7.
 ///
 /// `x = n ln 2 + r`: a polynomial for `e^r` (the coefficients of Cephes' `expf`), then `n` is added to the exponent.
-#[inline(always)]
+// On a board the size of the code counts.
+#[cfg_attr(target_os = "none", inline(never))]
+#[cfg_attr(not(target_os = "none"), inline(always))]
 #[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
 pub fn exp(x: f32) -> f32 {
     /// Adding and subtracting this number rounds to an integer, which is then in the low bits.

@@ -147,7 +147,7 @@ fn translate<const N: usize>(
             assert!(!at[3].contains(&true) && !at[4].contains(&true));
         }
     }
-    if model.tokenizer().is_some() {
+    if model.source().is_some() {
         let line = match translator.translate(text, &mut written) {
             Err(Error::Output { .. }) => None,
             other => harmless(other),
@@ -285,7 +285,7 @@ fn odd_texts(rounds: u64) {
     for image in &images {
         let image = Words::new(image);
         let model = Model::<2>::new(image.bytes()).expect("an image");
-        let Some(tokenizer) = model.tokenizer() else { continue };
+        let Some(tokenizer) = model.source() else { continue };
         let mut arena = Words::zeros(model.arena_bytes(&limits));
         let options = Options { cut: true, ..Options::default() };
         for round in 0..rounds {
@@ -326,7 +326,7 @@ fn endless_texts_take_a_moment() {
     for image in images() {
         let image = Words::new(&image);
         let model = Model::<2>::new(image.bytes()).expect("an image");
-        if model.tokenizer().is_none() {
+        if model.source().is_none() {
             continue;
         }
         let mut arena = Words::zeros(model.arena_bytes(&limits));

@@ -24,7 +24,7 @@ fn images_and_arenas_are_aligned() {
 #[test]
 fn a_buffer_of_constant_length_has_room_for_every_piece_of_a_stream() {
     let model: Model<'_> = Model::new(NANO).expect("an image");
-    let tokenizer = model.tokenizer().expect("a vocabulary");
+    let tokenizer = model.source().expect("a vocabulary");
     assert_eq!(PIECE, tokenizer.stream_bytes());
     for id in 0..tokenizer.len() as u32 {
         tokenizer.stream().push(id, &mut [0; PIECE]).expect("room");
@@ -47,7 +47,7 @@ fn every_error_becomes_one_and_stays_one_line() {
     fn whole(image: &[u8], line: &[u8], arena: &mut [u8], out: &mut [u8]) -> Result<usize, Error> {
         let model: Model<'_> = Model::new(image)?;
         let mut tokens = [0; 64];
-        let tokenizer = model.tokenizer().ok_or(Error::Tokenizer)?;
+        let tokenizer = model.source().ok_or(Error::Tokenizer)?;
         let count = tokenizer.encode_bytes(line, &mut tokens)?;
         let mut translator = Translator::new(&model, arena, LIMITS, Options::default())?;
         let done = translator.translate_tokens(&tokens[..count], &mut [0; 14])?;

@@ -34,7 +34,7 @@ fn with<R>(
 fn text_is_its_tokens_translated() {
     for beam in [1, 2] {
         with(Limits { beam, ..LIMITS }, Options::default(), |model, translator| {
-            let tokenizer = model.tokenizer().expect("a vocabulary");
+            let tokenizer = model.source().expect("a vocabulary");
             for line in ["a", "a a", "aa a", "b", "a b\u{301}", "aaaaa"] {
                 let (mut tokens, mut found, mut text) = ([0; 64], [0; 9], [0; 64]);
                 let count = tokenizer.encode(line, &mut tokens).expect("room");
@@ -53,7 +53,7 @@ fn text_is_its_tokens_translated() {
 
 /// The translation, streamed token by token.
 fn streamed(model: &Model<'_>, translator: &mut Translator<'_, '_>, line: &str) -> String {
-    let mut stream = model.tokenizer().expect("a vocabulary").stream();
+    let mut stream = model.source().expect("a vocabulary").stream();
     let mut job = translator.start(line).expect(line);
     let (mut all, mut out) = (Vec::new(), [0; 32]);
     while let Poll::Pending | Poll::Ready(Some(_)) = match job.poll().expect("numbers") {

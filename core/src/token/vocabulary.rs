@@ -110,6 +110,16 @@ impl<'a> Vocabulary<'a> {
         either!(self, inner => inner.encode(text, out))
     }
 
+    /// [`Vocabulary::encode`] of bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Utf8`] for bytes that are not UTF-8, and those of [`Vocabulary::encode`].
+    pub fn encode_bytes(&self, text: &[u8], out: &mut [u32]) -> Result<usize, Error> {
+        let text = core::str::from_utf8(text);
+        self.encode(text.map_err(|error| Error::Utf8 { at: error.valid_up_to() })?, out)
+    }
+
     /// Encodes as much of a line as fits, see [`Tokenizer::encode_front`].
     pub fn encode_front(&self, text: &str, out: &mut [u32]) -> (usize, Option<usize>) {
         match self {

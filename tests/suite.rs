@@ -439,6 +439,17 @@ pub fn activates<B: Train>(b: &mut B) {
         let dx = b.activate_grad(dy, saved, f);
         let want: Vec<f64> = slopes.iter().zip(&dy64).map(|(s, d)| s * d).collect();
         holds(b, "activate_grad", &dx, shape, &want, 1e-6);
+        // Far from 0 the functions and their slopes are those of ReLU.
+        let ends = [-1e6, -1e3, -100.0, 100.0, 1e3, 1e6];
+        let far = b.tensor(&ends, Shape::vector(6));
+        let y = b.activate(far.clone(), f);
+        let saved = if f == Activation::Relu { &y } else { &far };
+        let ones = b.tensor(&[1.0; 6], Shape::vector(6));
+        let slopes = b.activate_grad(ones, saved, f);
+        let want: Vec<f64> = double(&ends).iter().map(|x| x.max(0.0)).collect();
+        holds(b, "activate far from 0", &y, Shape::vector(6), &want, 1e-6);
+        let want = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+        holds(b, "activate_grad far from 0", &slopes, Shape::vector(6), &want, 1e-6);
     }
 }
 
@@ -1221,7 +1232,7 @@ pub fn projects<B: Train>(b: &mut B) {
     }
 }
 
-/// `top_k`: ties, forbidden tokens, and more results than tokens.
+/// `top_k`: ties, special and forbidden tokens, and more results than tokens.
 pub fn picks_the_best<B: Train>(b: &mut B) {
     let ends = [End::May, End::Not, End::Must];
     let forbidden = [
@@ -1231,14 +1242,17 @@ pub fn picks_the_best<B: Train>(b: &mut B) {
         Forbidden::new([[0, 7], [30, 29], [10, 11], [40, u32::MAX]]),
     ];
     let ranges = |allow: Allow| allow.forbidden.ranges().into_iter();
-    for (n, v, k) in [(3, 50, 1), (4, 50, 10), (1, 5, 5), (2, 300, 4)] {
-        let special = Special::FAIRSEQ;
+    let sizes = [(3, 50, 1), (4, 50, 10), (1, 5, 5), (2, 300, 4)];
+    let specials = [Special::FAIRSEQ, Special::MARIAN];
+    for (special, (n, v, k)) in specials.into_iter().flat_map(|s| sizes.map(|size| (s, size))) {
         let allow = |end| forbidden.map(|forbidden| Allow { special, end, forbidden });
         for allow in ends.into_iter().flat_map(allow) {
-            // Few different values, so that there are ties; padding, EOS and forbidden tokens are among the best.
+            // Few different values, so that there are ties; special and forbidden tokens are among the best.
             let noise = &mut Noise::new(22);
             let mut logits: Vec<f32> = (0..n * v).map(|_| noise.below(40) as f32 / 10.0).collect();
-            logits.chunks_mut(v).for_each(|row| (row[1], row[2], row[4]) = (9.0, 8.0, 8.5));
+            logits
+                .chunks_mut(v)
+                .for_each(|row| row[..5].copy_from_slice(&[9.5, 9.0, 8.0, 1.0, 8.5]));
             let x = b.tensor(&logits, Shape::matrix(n, v));
             let (mut ids, mut lps) = (vec![0; n * k], vec![0.0; n * k]);
             b.top_k(&x, allow, &mut ids, &mut lps).expect("a device");
@@ -1246,7 +1260,9 @@ pub fn picks_the_best<B: Train>(b: &mut B) {
             for ((ids, lps), logits) in rows {
                 let lp = log_softmax(&double(logits));
                 let banned = |id: usize| {
-                    id == 1 || id != 2 && ranges(allow).any(|[a, z]| (a..z).contains(&(id as u32)))
+                    let start = id == 0 && special == Special::MARIAN;
+                    let never = id == 1 || start;
+                    never || id != 2 && ranges(allow).any(|[a, z]| (a..z).contains(&(id as u32)))
                 };
                 let refused = |id: usize| match allow.end {
                     End::May => banned(id),

@@ -2,7 +2,7 @@
 
 use crate::config::Special;
 
-/// The tokens that are allowed next. Padding never is.
+/// The tokens that are allowed next. Those of [`Special::never`] are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allow {
     /// The special tokens.
@@ -27,11 +27,13 @@ pub enum End {
 impl Allow {
     /// Whether token `id` is not allowed.
     pub fn refuses(&self, id: u32) -> bool {
-        let Special { pad, eos, .. } = self.special;
+        let ([pad, start], eos) = (self.special.never(), self.special.eos);
         match self.end {
             End::Must => id != eos,
             End::Not if id == eos => true,
-            End::May | End::Not => id == pad || id != eos && self.forbidden.contains(id),
+            End::May | End::Not => {
+                id == pad || id == start || id != eos && self.forbidden.contains(id)
+            }
         }
     }
 }
@@ -56,14 +58,6 @@ impl Forbidden {
     /// The ranges, as [`Forbidden::new`] takes them.
     pub const fn ranges(&self) -> [[u32; 2]; Self::MOST] {
         self.ranges
-    }
-
-    /// These tokens and one more; unchanged if all ranges are taken.
-    pub(crate) fn with(mut self, id: u32) -> Self {
-        if let Some(free) = self.ranges.iter_mut().find(|[start, end]| start >= end) {
-            *free = [id, id.saturating_add(1)];
-        }
-        self
     }
 
     fn contains(&self, id: u32) -> bool {

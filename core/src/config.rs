@@ -35,9 +35,9 @@ impl Special {
     /// Marian's, in fairseq's order: the decoder starts from a token of its own, whose embedding is 0.
     pub const MARIAN: Self = Self { start: token::BOS, ..Self::FAIRSEQ };
 
-    /// The tokens whose embeddings are 0 before, during and after training: padding, and a start token of its own.
-    /// fairseq's padding is part of the softmax, which moves it.
-    pub(crate) const fn zeros(&self) -> [u32; 2] {
+    /// The tokens that are never written: padding, and a start token of its own. Beside a start token of its own, their
+    /// embeddings are 0 before, during and after training; fairseq's padding is part of the softmax, which moves it.
+    pub const fn never(&self) -> [u32; 2] {
         [self.pad, if self.start == self.eos { self.pad } else { self.start }]
     }
 

@@ -120,7 +120,7 @@ pub(super) fn table(vocabulary: usize, d_model: usize, special: &Special) -> Spe
     let deviation = 1.0 / libm::sqrtf(d_model as f32);
     Spec {
         shape: Shape::matrix(vocabulary, d_model),
-        init: Init::Embedding { deviation, zeros: special.zeros() },
+        init: Init::Embedding { deviation, zeros: special.never() },
     }
 }
 

@@ -132,11 +132,8 @@ impl<'w> State<'w> {
         let (mut words, mut floats) = (words, floats);
         let (words, floats) = (&mut words, &mut floats);
         let rows = sentences * how.beam;
-        // A start token of its own is no output.
-        let own = special.start != special.eos;
-        let forbidden = if own { how.forbidden.with(special.start) } else { how.forbidden };
         let state = Self {
-            how: Search { forbidden, ..how },
+            how,
             special,
             live: sentences,
             history: History::new(rows, longest + 1, words),

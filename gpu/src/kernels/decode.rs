@@ -122,6 +122,7 @@ fn top_k_kernel(
     vocabulary: u32,
     k: u32,
     pad: u32,
+    start: u32,
     eos: u32,
     no_end: u32,
     only_end: u32,
@@ -155,7 +156,7 @@ fn top_k_kernel(
             let mut best_id = vocabulary;
             for i in range_stepped(UNIT_POS as usize, v, U) {
                 let (z, id) = (logits[base + i], i as u32);
-                let mut allowed = id != pad;
+                let mut allowed = id != pad && id != start;
                 let forbidden = within(id, first_start, first_end)
                     || within(id, second_start, second_end)
                     || within(id, third_start, third_end)
@@ -190,6 +191,7 @@ pub(crate) fn top_k(context: &Context, logits: &Tensor, allow: Allow, k: usize) 
     let (rows, v) = (logits.rows(), logits.cols());
     let out = empty(context, Shape::matrix(rows, 2 * k));
     let [first, second, third, fourth] = allow.forbidden.ranges();
+    let [pad, start] = allow.special.never();
     launch!(
         context,
         top_k_kernel(
@@ -200,7 +202,8 @@ pub(crate) fn top_k(context: &Context, logits: &Tensor, allow: Allow, k: usize) 
             rows as u32,
             v as u32,
             k as u32,
-            allow.special.pad,
+            pad,
+            start,
             allow.special.eos,
             u32::from(allow.end == End::Not),
             u32::from(allow.end == End::Must),

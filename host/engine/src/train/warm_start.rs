@@ -61,7 +61,7 @@ impl Layers {
                 "`distill.init_from_teacher` needs a student like its teacher, but `{key}` is {is} and the teacher's {was}"
             ))
         };
-        let within = WIDTHS.map(|name| format!("model.{name}"));
+        let within = ALIKE.map(|name| format!("model.{name}"));
         let within: Vec<_> = within.iter().map(String::as_str).collect();
         if let Some(change) = student.change_since(teacher, &within, &except) {
             return Err(differ(&change.key, &change.was, &change.is));
@@ -96,7 +96,7 @@ impl Layers {
 }
 
 /// Keys of `[model]` that must be equal to copy layers.
-const WIDTHS: [&str; 9] = [
+const ALIKE: [&str; 12] = [
     "encoder_d_model",
     "decoder_d_model",
     "encoder_ffn_dim",
@@ -104,6 +104,9 @@ const WIDTHS: [&str; 9] = [
     "encoder_attention_heads",
     "decoder_attention_heads",
     "activation",
+    "positions",
     "share_embeddings",
     "normalize_before",
+    "logits_bias",
+    "decoder_start",
 ];

@@ -232,7 +232,13 @@ fn wrong_kinds_say_what_was_expected() {
         ("[distill]\nself_kd = 1", &["`distill.self_kd`", "true or false"]),
         ("[data]\ntrain = 1", &["`data.train`", "text"]),
         ("[data]\ntrain = \"\"", &["`data.train`", "path"]),
-        ("[model]\nactivation = \"tanh\"", &["`model.activation`", "tanh", "relu", "gelu"]),
+        ("[model]\nactivation = \"tanh\"", &["`model.activation`", "tanh", "relu", "gelu", "silu"]),
+        (
+            "[model]\npositions = \"learned\"",
+            &["`model.positions`", "learned", "fairseq", "marian"],
+        ),
+        ("[model]\nlogits_bias = 1", &["`model.logits_bias`", "true or false"]),
+        ("[model]\ndecoder_start = \"pad\"", &["`model.decoder_start`", "pad", "eos", "bos"]),
         ("[train]\nprecision = \"f64\"", &["`train.precision`", "f64", "bf16"]),
     ]);
     for set in
@@ -439,7 +445,9 @@ fn every_key_has_a_meaning() {
     // Optional keys without a value of their own.
     let without =
         ["out", "data.train", "data.valid", "data.test", "data.dir", "data.protect", "teacher.run"];
-    known.extend(without.into_iter().chain(["distill.init_from_teacher"]).map(str::to_owned));
+    let of_seq_kd = ["data.monolingual", "distill.translations"];
+    let optional = without.into_iter().chain(of_seq_kd).chain(["distill.init_from_teacher"]);
+    known.extend(optional.map(str::to_owned));
     assert_eq!(documented, known);
     for key in &keys {
         assert!(key.meaning.len() > 10 && key.meaning.ends_with('.'), "{key:?}");
@@ -447,7 +455,9 @@ fn every_key_has_a_meaning() {
         let example = key.example.as_str().map_or(key.example.to_string(), str::to_owned);
         let language = ["data.source_lang=de", "data.target_lang=en"];
         let set = format!("{}={example}", key.path);
-        load("", &[], &[language[0], language[1], &set]).unwrap_or_else(|e| panic!("{e}"));
+        let seq_kd = of_seq_kd.contains(&key.path.as_str()).then_some("distill.method=seq-kd");
+        let settings: Vec<_> = language.into_iter().chain(seq_kd).chain([set.as_str()]).collect();
+        load("", &[], &settings).unwrap_or_else(|e| panic!("{e}"));
         // What is listed is all that is accepted.
         for allowed in &key.values {
             load("", &[], &[&format!("{}={}", key.path, allowed.value)]).unwrap();

@@ -1,12 +1,14 @@
 //! Images: the round trip, and damaged or foreign files, which are refused without a panic.
 
-use a2d_core::config::{Config, Special, Stack};
-use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum};
+use a2d_core::config::{Config, Positions, Special, Stack};
+use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum, config_words, version};
 use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
 use a2d_core::token;
 use a2d_host::export::write;
 use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{config, image, listed, marian, tokenizer, weights};
+use std::fs;
+use std::path::Path;
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
 
@@ -45,6 +47,24 @@ fn an_image_has_the_oldest_version_that_can_say_it() {
         let image = image(&of, &weights(&of, 7), Format::Int4);
         assert_eq!(image.bytes()[8..12], u32::to_le_bytes(version));
         assert_eq!(*Model::<6>::new(image.bytes()).unwrap().config(), of);
+    }
+}
+
+/// Images that an earlier program wrote are read, and their configurations would be written again with the same bytes.
+#[test]
+fn images_of_version_1_are_read() {
+    for name in ["nano/nano.a2d", "demo/demo.a2d"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name);
+        let bytes = fs::read(path).expect("an image");
+        let copy = Words::new(&bytes);
+        let model = Model::<6>::new(copy.bytes()).expect("an image");
+        let words = config_words(model.config());
+        assert_eq!((bytes[8], version(&words)), (1, 1), "{name}");
+        let Config { special, positions, logits_bias, .. } = *model.config();
+        let usual = (Special::FAIRSEQ, Positions::Fairseq, false);
+        assert_eq!((special, positions, logits_bias), usual, "{name}");
+        let start = u32::from_le_bytes(bytes[36..40].try_into().expect("a word")) as usize;
+        assert_eq!(bytes[start..][..48], *words.map(u32::to_le_bytes).as_flattened(), "{name}");
     }
 }
 

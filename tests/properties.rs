@@ -5,7 +5,7 @@ use std::slice::from_ref;
 
 use a2d_core::backend::{Decode, Device, Train};
 use a2d_core::batch::{Batch, Grid, Layout, Run, Span, Tokens};
-use a2d_core::config::token::{EOS, PAD};
+use a2d_core::config::token::{BOS, EOS, PAD};
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
     self, Align, KdLoss, Lesson, LossNorm, MapTerms, Objective, Step, Student, Teacher,
@@ -15,12 +15,13 @@ use a2d_core::nn::{Encoder, Trace, Transformer};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::params::Path;
 use a2d_core::rng;
+use a2d_core::rows;
 use a2d_core::search::Search;
 use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::compare::{Array, Findings, Limit, doubles};
 use a2d_tests::helpers::model::{
-    LAYERS, Learner, Model, batch, gradients as gradients_of, learner as learner_of, read, runs,
-    search, sentences, teacher as teacher_of,
+    LAYERS, Learner, Model, batch, batch_of, gradients as gradients_of, learner as learner_of,
+    read, runs, search, sentences, teacher as teacher_of,
 };
 
 /// The tolerance of rounding: the order of summation may differ.
@@ -44,6 +45,17 @@ fn config(normalize_before: bool) -> Config {
         special: Special::FAIRSEQ,
         positions: Positions::Fairseq,
         logits_bias: false,
+    }
+}
+
+/// [`config`] in the architecture of Marian.
+fn marian() -> Config {
+    Config {
+        activation: Activation::Silu,
+        special: Special::MARIAN,
+        positions: Positions::Marian,
+        logits_bias: true,
+        ..config(false)
     }
 }
 
@@ -74,12 +86,22 @@ fn learner<B: Train>(
         let key = rng::derive(seed, parameter);
         let gain = if name.contains("embed") { 1.0 } else { 2.0 };
         let value = |i| gain * spec.init.value(key, i, spec.shape.cols());
-        (0..spec.shape.len()).map(|i| value(i) + 0.1 * rng::normal(!key, i as u32)).collect()
+        let values = (0..spec.shape.len()).map(|i| value(i) + 0.1 * rng::normal(!key, i as u32));
+        let mut values: Vec<f32> = values.collect();
+        if name.ends_with("output_projection.bias") {
+            // What is never written would be the most probable.
+            (values[BOS as usize], values[PAD as usize]) = (9.0, 8.0);
+        }
+        values
     })
 }
 
 fn model<B: Train>(b: &mut B, normalize_before: bool, seed: u64) -> Model<B::Tensor> {
-    learner(b, &config(normalize_before), None, seed).student().model
+    model_of(b, &config(normalize_before), seed)
+}
+
+fn model_of<B: Train>(b: &mut B, config: &Config, seed: u64) -> Model<B::Tensor> {
+    learner(b, config, None, seed).student().model
 }
 
 fn pairs() -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
@@ -94,7 +116,7 @@ fn logits<B: Train>(
     targets: &[Vec<u32>],
     layout: Layout,
 ) -> Vec<Vec<f32>> {
-    let batch = batch(b, sources, targets, layout);
+    let batch = batch_of(b, &model.config.special, sources, targets, layout);
     let hidden = kd::forward(model, b, &batch, &mut ());
     let logits = model.logits(b, &hidden);
     let all = read(b, &logits);
@@ -134,6 +156,25 @@ fn gradients<B: Train>(b: &mut B, objective: &Objective, batch: Batch<B::Index>)
     let mut all: Vec<_> = grads.iter().map(|g| read(b, g)).collect();
     all.push(losses.named().map(|(_, value)| value as f32).collect());
     all
+}
+
+/// Angles up to a turn are rounded to f32 once.
+#[test]
+fn positions_of_marian_are_exact() {
+    for width in [1, 2, 7, 16, 128, 512] {
+        for at in (0..40).chain([100, 511, 4096, 100_000]) {
+            let mut found = vec![f32::NAN; width];
+            rows::position(Positions::Marian, at, &mut found);
+            let half = width.div_ceil(2);
+            for (i, found) in found.iter().enumerate() {
+                let exponent = 2.0 * (i % half) as f64 / width as f64;
+                let angle = f64::from(at) / 10_000f64.powf(exponent);
+                let wanted = if i < half { angle.sin() } else { angle.cos() };
+                let off = (f64::from(*found) - wanted).abs();
+                assert!(off < 4e-7, "{at}, column {i} of {width}: {found}, not {wanted}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -290,15 +331,20 @@ fn cached_steps_are_whole_prefixes() {
     let targets = sentences(2, &[length; SOURCES.len()], 17);
     let rows = sources.len();
     let capacity = length + 2;
-    for (pre, layout) in [(false, Layout::Packed), (true, Layout::Padded)] {
-        let model = model(&mut b, pre, 4);
+    for (config, layout) in [
+        (config(false), Layout::Packed),
+        (config(true), Layout::Padded),
+        (marian(), Layout::Packed),
+    ] {
+        let start = config.special.start;
+        let model = model_of(&mut b, &config, 4);
         let whole = logits(&mut b, &model, &sources, &targets, layout);
         let batch = batch(&mut b, &sources, &targets, layout);
         let memory = model.encode(&mut b, &batch.source, &batch.encoder_grid, &mut ());
         let mut cache = model.cache(&mut b, &memory, rows, capacity);
         let cross = steps(&mut b, &runs(sources.iter().map(Vec::len), layout));
         for at in 0..length {
-            let before = |target: &Vec<u32>| if at == 0 { EOS } else { target[at - 1] };
+            let before = |target: &Vec<u32>| if at == 0 { start } else { target[at - 1] };
             let ids: Vec<_> = targets.iter().map(before).collect();
             let tokens = Tokens {
                 ids: b.index(&ids),
@@ -397,8 +443,15 @@ fn searches_do_not_depend_on_company() {
 fn hypotheses_are_sorted_distinct_and_scored_as_they_would_be_read() {
     let mut b = Cpu::new(1);
     let sources = sentences(9, &[6, 1, 9, 4, 3, 5, 2, 7], 19);
-    for (beam, length_penalty) in [(2, 1.0), (4, 0.6), (6, 0.0)] {
-        let model = model(&mut b, beam == 4, 30 + beam as u64);
+    for (beam, length_penalty, config) in [
+        (2, 1.0, config(false)),
+        (4, 0.6, config(true)),
+        (6, 0.0, config(false)),
+        (1, 1.0, marian()),
+        (5, 0.8, marian()),
+    ] {
+        let model = model_of(&mut b, &config, 30 + beam as u64);
+        let special = |token: &&u32| **token == EOS || config.special.never().contains(token);
         let how = Search { beam, length_penalty, ..Search::GREEDY };
         let found = search(&mut b, &model, how, &sources, Layout::Packed, |n| 2 + n);
         for (source, found) in sources.iter().zip(&found) {
@@ -406,7 +459,7 @@ fn hypotheses_are_sorted_distinct_and_scored_as_they_would_be_read() {
             assert!(found.is_sorted_by(|x, y| x.1 >= y.1), "{found:?}");
             for (rank, (tokens, score)) in found.iter().enumerate() {
                 assert!(found[..rank].iter().all(|(other, _)| other != tokens), "{found:?}");
-                let specials = tokens.iter().filter(|t| [EOS, PAD].contains(t)).count();
+                let specials = tokens.iter().filter(special).count();
                 assert!(specials == 1 && tokens.last() == Some(&EOS), "{tokens:?}");
                 assert!(tokens.len() > 1 && tokens.len() <= source.len() + 3, "{tokens:?}");
                 let pair = (from_ref(source), from_ref(tokens));

@@ -304,6 +304,10 @@ fn bad_teachers_are_refused() {
         2,
         &["`distill.teacher_aam`", "no alignment"],
     );
+    let starts = format!("{line} data --set model.decoder_start=bos");
+    for teacher in ["", " --teacher full/teacher"] {
+        desk.refused(&format!("{starts}{teacher}"), 2, &["`model.decoder_start` to \"eos\""]);
+    }
 }
 
 #[test]

@@ -104,6 +104,38 @@ fn protected_text_is_one_token_in_runs_and_images() {
     assert!(told.contains("1 of them protected texts"), "{told}");
 }
 
+/// Marian's architecture: the embeddings of `<s>` and `<pad>` stay zero, images say it all, and no other run goes on
+/// with it.
+#[test]
+fn the_architecture_of_marian_is_trained_exported_and_resumed() {
+    let desk = Desk::with_run();
+    let marian = "--set model.positions=marian --set model.activation=silu \
+                  --set model.logits_bias=true --set model.decoder_start=bos";
+    let train = "train tiny.toml --data data --out marian --quiet";
+    desk.host(&format!("{train} {marian} --set train.max_update=12")).well();
+    desk.host(&format!("{train} {marian} --resume")).well();
+    let tensors = desk.tensors("marian/best.safetensors");
+    let (_, table) = &tensors["encoder.embed_tokens.weight"];
+    let (unused, used) = table.split_at(2 * 16);
+    assert!(unused.iter().all(|x| *x == 0.0) && used.iter().all(|x| *x != 0.0));
+    let (shape, bias) = &tensors["decoder.output_projection.bias"];
+    assert!(shape == &[300] && bias.iter().any(|x| *x != 0.0));
+    for (key, value) in [("positions", "fairseq"), ("activation", "gelu"), ("decoder_start", "eos")]
+    {
+        let line = format!("{train} {marian} --resume --set model.{key}={value}");
+        desk.refused(&line.replace(" --quiet", ""), 2, &[&format!("`model.{key}`"), value]);
+    }
+    for (format, alike) in [("f32", true), ("int8", false)] {
+        let export =
+            format!("export marian --quantize {format} --shortlist 300 --out {format}.a2d");
+        desk.host(&export).well();
+        let [of_image, of_run] = [&format!("{format}.a2d"), "marian"]
+            .map(|model| desk.host(&format!("translate {model} --input test.de")).well());
+        assert_eq!(of_image.lines().count(), of_run.lines().count());
+        assert!(!alike || of_image == of_run, "{of_image}\n{of_run}");
+    }
+}
+
 #[test]
 fn an_image_is_evaluated_as_its_run() {
     let desk = Desk::with_run();

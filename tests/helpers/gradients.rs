@@ -13,7 +13,7 @@ use a2d_core::nn::Transformer;
 use a2d_core::rng;
 
 use super::compare::{Array, Findings, Limit, doubles};
-use super::model::{LAYERS, Learner, batch, learner, read, sentences, teacher as teacher_of};
+use super::model::{LAYERS, Learner, batch_of, learner, read, sentences, teacher as teacher_of};
 
 /// The tolerance, relative to the derivative or to that of a typical random direction.
 const TOLERANCE: f64 = 0.01;
@@ -163,8 +163,9 @@ fn scenarios() -> Vec<Scenario> {
             ..base
         },
         Scenario {
-            name: "rows, Marian's architecture, shared",
-            student: marian(shared(small)),
+            name: "rows, Marian's architecture on both sides, shared, all dropouts",
+            student: drops(marian(shared(small))),
+            teacher: Some(marian(teacher)),
             objective: objective(Some(MapTerms::ROWS)),
             layout: Layout::Packed,
             ..base
@@ -254,7 +255,7 @@ impl<'a, B: Train> Trial<'a, B> {
             of,
             learner: random(b, Student { model: spec(&of.student), align }, seed, 1.0),
             teacher,
-            batches: [vec![batch(b, &sources, &targets, of.layout)]],
+            batches: [vec![batch_of(b, &of.student.special, &sources, &targets, of.layout)]],
         }
     }
 

@@ -58,14 +58,25 @@ pub fn slices(sentences: &[Vec<u32>]) -> Vec<&[u32]> {
     sentences.iter().map(Vec::as_slice).collect()
 }
 
-/// A batch of pairs.
+/// A batch of pairs, for a decoder that starts from EOS.
 pub fn batch<B: Device>(
     b: &mut B,
     sources: &[Vec<u32>],
     targets: &[Vec<u32>],
     layout: Layout,
 ) -> Batch<B::Index> {
-    Batch::new(b, &Special::FAIRSEQ, &slices(sources), &slices(targets), layout)
+    batch_of(b, &Special::FAIRSEQ, sources, targets, layout)
+}
+
+/// A batch of pairs for a model with these special tokens.
+pub fn batch_of<B: Device>(
+    b: &mut B,
+    special: &Special,
+    sources: &[Vec<u32>],
+    targets: &[Vec<u32>],
+    layout: Layout,
+) -> Batch<B::Index> {
+    Batch::new(b, special, &slices(sources), &slices(targets), layout)
 }
 
 /// Sentences of random tokens, none of them special, and EOS; `lengths` count EOS.

@@ -90,7 +90,7 @@ fn the_time_limit_bounds_the_eta() {
 fn a_terminal_of_any_width_shows_when_it_ends() {
     let desk = Desk::with_run();
     let all = 3000 * epoch_updates(&desk, 1);
-    for columns in [60, 80, 120] {
+    for columns in [64, 84, 124] {
         let line = format!("{LINE} --set train.max_epoch=3000 --out run{columns}");
         let terminal = Terminal::start(&desk.command(&line), columns, 24);
         let step = |line: &&str| line.starts_with("model ") && line.contains("  eta ");
@@ -99,10 +99,10 @@ fn a_terminal_of_any_width_shows_when_it_ends() {
         assert!(line.chars().count() <= usize::from(columns), "{line}");
         let (place, fields) = line.split_once("  ").unwrap();
         assert!(place.ends_with(&format!("/{all}")), "{line}");
-        assert_eq!(place.contains('░'), columns > 60 || place.chars().count() > 20, "{line}");
+        assert_eq!(place.contains('░'), columns > 64 || place.chars().count() > 20, "{line}");
         let names = ["epoch ", "eta ", " tokens/s", "lr ", "loss ", "ce "];
         let shown: Vec<_> = fields.split("  ").collect();
-        let least = if columns == 120 { names.len() } else { 3 };
+        let least = if columns == 124 { names.len() } else { 3 };
         assert!((least..=names.len()).contains(&shown.len()), "{line}");
         let order = shown.iter().zip(names).all(|(field, name)| field.contains(name));
         assert!(order, "{columns} columns: {line}");

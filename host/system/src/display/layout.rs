@@ -30,12 +30,12 @@ impl Line {
     /// The line of a terminal with `width` columns. The bar takes at most a tenth of it.
     pub fn fitted(&self, width: usize) -> String {
         let mut line = format!("{} {}", self.label, self.position);
-        self.first.iter().try_for_each(|field| append(&mut line, field, width));
+        let all_first = self.first.iter().try_for_each(|field| append(&mut line, field, width));
         let spare = width.saturating_sub(columns(&line) + 1).min(WIDEST_BAR).min(width / 10);
         if let Some(share) = self.share.filter(|_| spare >= NARROWEST_BAR) {
             line.insert_str(self.label.len(), &format!(" {}", bar(share, spare)));
         }
-        self.rest.iter().try_for_each(|field| append(&mut line, field, width));
+        all_first.and_then(|()| self.rest.iter().try_for_each(|f| append(&mut line, f, width)));
         line
     }
 }

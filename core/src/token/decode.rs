@@ -48,11 +48,8 @@ impl Stream<'_> {
     ///
     /// [`Error::Token`], and [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn push(&mut self, id: u32, out: &mut [u8]) -> Result<usize, Error> {
-        let (mut sink, mut speller) = (Sink { out, len: 0 }, self.speller);
-        speller.push(self.tokenizer.piece(id).ok_or(Error::Token(id))?, &mut sink);
-        let written = sink.written()?;
-        self.speller = speller;
-        Ok(written)
+        let piece = self.tokenizer.piece(id).ok_or(Error::Token(id))?;
+        write_to(out, &mut self.speller, |speller, sink| speller.push(piece, sink))
     }
 
     /// Writes the rest at the end: a `�` for each byte of an incomplete character, at most 9 bytes. The stream is then
@@ -62,12 +59,24 @@ impl Stream<'_> {
     ///
     /// [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        let (mut sink, mut speller) = (Sink { out, len: 0 }, self.speller);
-        speller.flush(&mut sink);
-        let written = sink.written()?;
-        self.speller = Speller::default();
-        Ok(written)
+        write_to(out, &mut self.speller, |speller, sink| {
+            speller.flush(sink);
+            *speller = Speller::default();
+        })
     }
+}
+
+/// Writes to the beginning of `out`; returns the number of bytes. If they do not fit, the speller is unchanged.
+pub(super) fn write_to<S: Copy>(
+    out: &mut [u8],
+    speller: &mut S,
+    write: impl FnOnce(&mut S, &mut Sink<'_>),
+) -> Result<usize, Error> {
+    let (mut sink, mut next) = (Sink { out, len: 0 }, *speller);
+    write(&mut next, &mut sink);
+    let written = sink.written()?;
+    *speller = next;
+    Ok(written)
 }
 
 /// The conversion of tokens to text, one token after the other, the same on device and host:

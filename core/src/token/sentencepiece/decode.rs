@@ -1,7 +1,7 @@
 //! Tokens to text.
 
 use super::super::MARK;
-use super::super::decode::{MOST_LOST, Pending, Sink, is_blank};
+use super::super::decode::{MOST_LOST, Pending, Sink, is_blank, write_to};
 use super::super::error::Error;
 use super::super::tables::Piece;
 use super::tables::{Flag, SentencePiece};
@@ -54,11 +54,8 @@ impl Stream<'_> {
     ///
     /// [`Error::Token`], and [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn push(&mut self, id: u32, out: &mut [u8]) -> Result<usize, Error> {
-        let (mut sink, mut speller) = (Sink { out, len: 0 }, self.speller);
-        speller.push(self.tables.piece(id).ok_or(Error::Token(id))?, &mut sink);
-        let written = sink.written()?;
-        self.speller = speller;
-        Ok(written)
+        let piece = self.tables.piece(id).ok_or(Error::Token(id))?;
+        write_to(out, &mut self.speller, |speller, sink| speller.push(piece, sink))
     }
 
     /// Writes the rest at the end. The stream is then ready for another text.
@@ -67,11 +64,11 @@ impl Stream<'_> {
     ///
     /// [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        let (mut sink, mut speller) = (Sink { out, len: 0 }, self.speller);
-        speller.flush(&mut sink);
-        let written = sink.written()?;
-        self.speller = self.tables.speller();
-        Ok(written)
+        let fresh = self.tables.speller();
+        write_to(out, &mut self.speller, |speller, sink| {
+            speller.flush(sink);
+            *speller = fresh;
+        })
     }
 }
 

@@ -92,6 +92,15 @@ impl<'a> SentencePiece<'a> {
         Ok(tables)
     }
 
+    /// [`SentencePiece::new`] of tables that it has accepted before, which are not checked again.
+    ///
+    /// # Errors
+    ///
+    /// As [`SentencePiece::new`], for a damaged header.
+    pub fn of_checked(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::laid_out(bytes)
+    }
+
     /// Splits the tables by the sizes in their header.
     fn laid_out(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut rest = bytes;

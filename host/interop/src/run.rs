@@ -4,9 +4,10 @@ use crate::model::{Generation, Imported, Languages, Parameters, Pieces, Portable
 use a2d_core::config::Config;
 use a2d_data::vocab::spm::{Convention, Side};
 use a2d_data::vocab::{Subwords, Vocab};
-use a2d_run::checkpoint::{LONGEST_SOURCE, Saved, save};
+use a2d_run::checkpoint::save;
 use a2d_run::config::{Method, RunConfig};
-use a2d_run::model::{check_model, core_config, plan};
+use a2d_run::model::{core_config, plan};
+use a2d_run::opened::Opened;
 use a2d_run::provenance;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::Result;
@@ -82,8 +83,6 @@ pub struct Leaving {
     sentencepiece: Option<SentencePiece>,
     generation: Generation,
     languages: Languages,
-    /// The length of the longest source sentence in training, in tokens, if the checkpoint states it.
-    pub longest_source: Option<usize>,
 }
 
 impl Leaving {
@@ -93,11 +92,7 @@ impl Leaving {
     ///
     /// Misuse: the run is incomplete or damaged.
     pub fn open(folder: &Path) -> Result<Self> {
-        let dir = RunDir::open(folder)?;
-        let run = dir.load_config()?;
-        let vocab = Vocab::load(&dir.tokenizer())?;
-        let mut saved = Saved::load(&dir.checkpoint()?)?;
-        check_model(&saved, &dir, &run)?;
+        let Opened { run, vocab, mut saved } = Opened::new(folder)?;
         let config = core_config(&run.model, vocab.sizes());
         let mut parameters = BTreeMap::new();
         for (name, spec) in plan(&config, None)?.params() {
@@ -123,7 +118,6 @@ impl Leaving {
                 source: named(&run.data.source_lang),
                 target: named(&run.data.target_lang),
             },
-            longest_source: saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok()),
         })
     }
 

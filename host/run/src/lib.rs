@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod log;
 pub mod model;
+pub mod opened;
 pub mod partial;
 pub mod prepared;
 pub mod proposal;

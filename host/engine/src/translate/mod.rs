@@ -14,12 +14,9 @@ use a2d_core::backend::{self, Decode};
 use a2d_core::batch::{Layout, Source};
 use a2d_core::search::{Search, Sentence};
 use a2d_data::vocab::{EOS, Vocab};
-use a2d_run::checkpoint::{LONGEST_SOURCE, Saved};
 use a2d_run::config::{BeamSearch, TrainConfig};
-use a2d_run::model::{
-    Model, check_model, core_config, is_alignment, is_state, model_size, plan, take,
-};
-use a2d_run::run_dir::RunDir;
+use a2d_run::model::{Model, core_config, is_alignment, is_state, model_size, plan, take};
+use a2d_run::opened::Opened;
 use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -194,21 +191,10 @@ impl<T: Clone> Translator<T> {
         b: &mut B,
         folder: &Path,
     ) -> Result<Self> {
-        let dir = RunDir::open(folder)?;
-        let run = dir.load_config()?;
-        let vocab = Vocab::load(&dir.tokenizer())?;
-        let path = dir.checkpoint()?;
-        let mut saved = Saved::load(&path)?;
-        let trained: String = saved.get("vocabulary")?;
-        if trained != vocab.fingerprint() {
-            let (path, tokenizer) = (path.display(), dir.tokenizer());
-            let text =
-                format!("{path} was trained with another vocabulary than {}", tokenizer.display());
-            return Err(Error::misuse(text));
-        }
-        check_model(&saved, &dir, &run)?;
+        let opened = Opened::new(folder)?;
+        let longest = opened.longest_source();
+        let Opened { run, vocab, mut saved } = opened;
         let fingerprint = saved.fingerprint();
-        let longest = saved.metadata.get(LONGEST_SOURCE).and_then(|text| text.parse().ok());
         let plan = plan(&core_config(&run.model, vocab.sizes()), None)?;
         let params = take(b, &plan, &mut saved, "")?;
         // Tensors that only training needs may be present.

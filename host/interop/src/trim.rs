@@ -3,7 +3,7 @@
 use crate::model::{Imported, Pieces};
 use crate::start::{BIAS, SOURCE, TARGET};
 use a2d_data::vocab::spm::trimmed;
-use a2d_data::vocab::{SPECIAL, Subwords, Vocab};
+use a2d_data::vocab::{SPECIAL, Vocab};
 use a2d_system::error::{Error, Result};
 use std::collections::HashSet;
 
@@ -24,16 +24,14 @@ impl Imported {
     ///
     /// Misuse: the SentencePiece models are not of the unigram kind, or would cut the text otherwise.
     pub fn trim(&mut self, texts: Texts<'_>) -> Result<()> {
-        let before = self.vocab()?;
-        let [source, target] = [texts.source, texts.target];
-        let mut kept = [used(before.source(), source)?, used(before.target(), target)?];
-        let joint = self.pieces.source == self.pieces.target;
-        if joint {
+        let before = tokens(&self.vocab()?, texts)?;
+        let pieces = [&self.pieces.source, &self.pieces.target];
+        let mut kept = before.each_ref().map(|lines| lines.iter().flatten().copied().collect());
+        if pieces[0] == pieces[1] {
             let [source, target] = kept;
-            let union: HashSet<u32> = source.union(&target).copied().collect();
+            let union: HashSet<u32> = &source | &target;
             kept = [union.clone(), union];
         }
-        let pieces = [&self.pieces.source, &self.pieces.target];
         let rows: [Vec<usize>; 2] = [0, 1].map(|side| rows(pieces[side], &kept[side]));
         let [source, target] = [0, 1].map(|side| {
             let texts = rows[side].iter().map(|row| pieces[side][*row].clone());
@@ -52,15 +50,13 @@ impl Imported {
         ];
         [self.sentencepiece.source, self.sentencepiece.target] = models;
         self.pieces = pieces;
-        let target_table = if self.model.share_embeddings { SOURCE } else { TARGET };
-        self.keep_rows(SOURCE, &rows[0]);
-        if target_table == TARGET {
-            self.keep_rows(TARGET, &rows[1]);
+        for (name, rows) in [(SOURCE, &rows[0]), (TARGET, &rows[1]), (BIAS, &rows[1])] {
+            self.keep_rows(name, rows);
         }
-        self.keep_rows(BIAS, &rows[1]);
-        same_tokens(&before, &self.vocab()?, texts)
+        same_tokens(&before, &tokens(&self.vocab()?, texts)?, &rows)
     }
 
+    /// Keeps some rows of a parameter, if the model has it.
     fn keep_rows(&mut self, name: &str, rows: &[usize]) {
         let Some((shape, data)) = self.parameters.get_mut(name) else { return };
         let width = data.len() / shape[0].max(1);
@@ -69,9 +65,12 @@ impl Imported {
     }
 }
 
-/// The tokens of some lines.
-fn used(side: &dyn Subwords, lines: &[String]) -> Result<HashSet<u32>> {
-    Ok(side.encode_batch(lines)?.into_iter().flatten().collect())
+/// The tokens of each line, of both sides.
+type Tokens = [Vec<Vec<u32>>; 2];
+
+fn tokens(vocab: &Vocab, texts: Texts<'_>) -> Result<Tokens> {
+    let (source, target) = (vocab.source(), vocab.target());
+    Ok([source.encode_batch(texts.source)?, target.encode_batch(texts.target)?])
 }
 
 /// The rows that stay, in order.
@@ -86,18 +85,15 @@ fn rows(pieces: &[String], used: &HashSet<u32>) -> Vec<usize> {
     (0..pieces.len()).filter(stays).collect()
 }
 
-/// Checks that the text has the tokens, by their text, that it had before.
-fn same_tokens(before: &Vocab, after: &Vocab, texts: Texts<'_>) -> Result<()> {
-    let sides = before.sides().into_iter().zip(after.sides());
-    for ((before, after), lines) in sides.zip([texts.source, texts.target]) {
-        let [was, is] = [before.encode_batch(lines)?, after.encode_batch(lines)?];
-        for (number, (was, is)) in was.iter().zip(&is).enumerate() {
-            let same = was.len() == is.len()
-                && was.iter().zip(is).all(|(a, b)| before.piece(*a) == after.piece(*b));
-            if !same {
-                let text = "is cut otherwise with the smaller vocabulary";
-                return Err(Error::misuse(format!("line {} of the text {text}", number + 1)));
-            }
+/// Checks that each line has the tokens that it had before, which are now numbered by `rows`.
+fn same_tokens(before: &Tokens, after: &Tokens, rows: &[Vec<usize>; 2]) -> Result<()> {
+    for ((before, after), rows) in before.iter().zip(after).zip(rows) {
+        let is_same = |(was, is): (&Vec<u32>, &Vec<u32>)| {
+            was.iter().map(|id| *id as usize).eq(is.iter().map(|id| rows[*id as usize]))
+        };
+        if let Some(line) = before.iter().zip(after).position(|lines| !is_same(lines)) {
+            let text = "is cut otherwise with the smaller vocabulary";
+            return Err(Error::misuse(format!("line {} of the text {text}", line + 1)));
         }
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! The files of a model: those that lie beside its weights.
 
-use super::{spm, vocabulary};
+use super::vocabulary;
 use crate::model::SentencePiece;
+use a2d_data::vocab::spm::Model;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
+use prost::Message;
 use std::path::{Path, PathBuf};
 
 /// The SentencePiece models of source and target.
@@ -104,8 +106,11 @@ impl Beside {
                 tokens.map_err(|why| Error::misuse(format!("{} {why}", path.display())))
             }
             [] if sentencepiece.source == sentencepiece.target => {
-                spm::pieces(&sentencepiece.source)
-                    .map_err(|why| self.error(&format!("has an `.spm` file that {why}")))
+                let model = Model::decode(&sentencepiece.source[..]);
+                let model = model.map_err(|why| {
+                    self.error(&format!("has an `.spm` file that is no SentencePiece model: {why}"))
+                })?;
+                Ok(model.pieces.into_iter().map(|piece| piece.text).collect())
             }
             [] => Err(self.error("has two `.spm` files, but no `vocab.yml`")),
             several => Err(self.error(&format!(

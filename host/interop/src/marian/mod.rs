@@ -3,7 +3,6 @@
 mod files;
 mod import;
 mod options;
-mod spm;
 mod vocabulary;
 mod yaml;
 

@@ -95,7 +95,7 @@ impl Subwords for Spm {
     }
 
     fn encoder(&self) -> Box<dyn Encoder + '_> {
-        Box::new(Lines { device: SentencePiece::new(&self.tables), buffer: Vec::new() })
+        Box::new(Lines { device: SentencePiece::of_checked(&self.tables), buffer: Vec::new() })
     }
 
     fn decode(&self, ids: &[u32]) -> Result<String> {

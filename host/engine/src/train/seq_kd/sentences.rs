@@ -1,6 +1,6 @@
 //! Source text alone, read sentence by sentence.
 
-use a2d_data::vocab::Subwords;
+use a2d_data::vocab::Encoder;
 use a2d_run::prepared::Prepared;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
@@ -16,7 +16,7 @@ pub(super) struct Sentences<'a> {
     reader: Reader,
     lines: Lines,
     number: usize,
-    source: &'a dyn Subwords,
+    encoder: Box<dyn Encoder + 'a>,
     max_length: usize,
     seen: HashSet<u64>,
     held_out: HashSet<u64>,
@@ -47,14 +47,17 @@ impl<'a> Sentences<'a> {
         for split in ["valid", "test"] {
             let text = data.text(split)?;
             let lines = text.iter().flat_map(|text| &text.source);
-            held_out.extend(lines.map(|line| hashed(source, line)));
+            held_out.extend(lines.map(|line| {
+                let mut buffer = String::new();
+                hash::bytes(source.normalization().apply(line, &mut buffer).as_bytes())
+            }));
         }
         Ok(Self {
             path: path.to_owned(),
             reader: Reader::open(path)?,
             lines: Lines::default(),
             number: 0,
-            source,
+            encoder: source.encoder(),
             max_length,
             seen: HashSet::new(),
             held_out,
@@ -77,7 +80,10 @@ impl<'a> Sentences<'a> {
             self.number += 1;
             let line = self.lines.at(0).text();
             let line = line.map_err(|why| refused(&self.path, self.number, why))?;
-            let (hash, ids) = (hashed(self.source, line), self.source.encode(line)?);
+            let (mut buffer, mut ids) = (String::new(), Vec::new());
+            let line = self.encoder.normalization().apply(line, &mut buffer);
+            self.encoder.encode_normal(line, &mut ids)?;
+            let hash = hash::bytes(line.as_bytes());
             if ids.is_empty() {
                 self.left_out.blank += 1;
             } else if ids.len() > self.max_length {
@@ -109,11 +115,6 @@ impl<'a> Sentences<'a> {
         }
         Ok(count)
     }
-}
-
-fn hashed(source: &dyn Subwords, line: &str) -> u64 {
-    let mut buffer = String::new();
-    hash::bytes(source.normalization().apply(line, &mut buffer).as_bytes())
 }
 
 impl fmt::Display for LeftOut {

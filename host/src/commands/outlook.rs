@@ -1,7 +1,7 @@
 //! The time that trainings take, said before they begin.
 
 use crate::backend::device::Chosen;
-use crate::bench::estimate::{self, Lengths};
+use crate::bench::estimate::{self, Lengths, validated};
 use crate::config::{ModelConfig, RunConfig};
 use crate::data::batches::fixed_batches;
 use crate::run::prepared::Prepared;
@@ -31,12 +31,22 @@ pub(super) fn tell(
     device: &Chosen,
     display: &Display,
 ) -> Result<()> {
-    let updates: Option<Vec<u64>> = coming.iter().map(|of| updates(of.run, data)).collect();
+    let epochs: Vec<u64> = coming.iter().map(|of| epoch(of.run, data)).collect();
+    let updates = coming.iter().zip(&epochs).map(|(of, epoch)| updates(of.run, *epoch));
+    let updates: Option<Vec<u64>> = updates.collect();
     let Some(updates) = updates.filter(|all| all.iter().sum::<u64>() >= FEWEST) else {
         return Ok(());
     };
-    let seconds = coming.iter().zip(updates).map(|(of, updates)| of.seconds(updates, data, device));
-    let seconds = seconds.collect::<Result<Vec<_>>>()?;
+    let lengths = lengths(data);
+    let mut seconds = Vec::new();
+    for ((of, epoch), updates) in coming.iter().zip(epochs).zip(updates) {
+        let (sizes, teacher) = (data.vocab.sizes(), of.teacher.as_ref());
+        let times = estimate::times(of.run, teacher, sizes, lengths, device)?;
+        let train = &of.run.train;
+        let translated = validated(train, updates, epoch, data.valid.len());
+        let batches = updates as f64 * train.update_freq as f64;
+        seconds.push(batches * times.step + translated * times.sentence);
+    }
     let text = |seconds: f64| duration(seconds.round() as u64);
     let parts = coming.iter().zip(&seconds);
     let parts: Vec<_> =
@@ -46,35 +56,17 @@ pub(super) fn tell(
     Ok(())
 }
 
-impl Coming<'_> {
-    /// The seconds of the updates and of the translations at each validation.
-    fn seconds(&self, updates: u64, data: &Prepared, device: &Chosen) -> Result<f64> {
-        let (sizes, teacher) = (data.vocab.sizes(), self.teacher.as_ref());
-        let times = estimate::times(self.run, teacher, sizes, lengths(data), device)?;
-        let train = &self.run.train;
-        let valid = data.valid.len();
-        let translated = match train.valid_bleu_sentences {
-            0 => valid,
-            most => valid.min(most),
-        };
-        let epochs = updates.div_ceil(epoch(self.run, data)) as usize;
-        let translated = (epochs / train.validate_interval.max(1)) * translated;
-        let batches = updates as f64 * train.update_freq as f64;
-        Ok(batches * times.step + translated as f64 * times.sentence)
-    }
-}
-
 /// Updates of an epoch.
 fn epoch(run: &RunConfig, data: &Prepared) -> u64 {
     let batches = fixed_batches(data.train.all_lengths(), run.train.max_tokens).batches.len();
     batches.div_ceil(run.train.update_freq.max(1)).max(1) as u64
 }
 
-/// Updates of a training; `None` if only patience or time ends it.
-fn updates(run: &RunConfig, data: &Prepared) -> Option<u64> {
+/// Updates of a training with epochs of `epoch` updates; `None` if only patience or time ends it.
+fn updates(run: &RunConfig, epoch: u64) -> Option<u64> {
     let by_epochs = match run.train.max_epoch {
         0 => None,
-        epochs => Some(epochs as u64 * epoch(run, data)),
+        epochs => Some(epochs as u64 * epoch),
     };
     let by_updates = Some(run.train.max_update).filter(|most| *most > 0);
     by_epochs.into_iter().chain(by_updates).min()

@@ -13,7 +13,7 @@ use a2d_core::backend::Train;
 use a2d_core::config::Config;
 use a2d_core::rng;
 use a2d_data::vocab::Sizes;
-use a2d_run::config::{ModelConfig, RunConfig};
+use a2d_run::config::{ModelConfig, RunConfig, TrainConfig};
 use a2d_run::model::core_config;
 use a2d_system::error::Result;
 
@@ -42,6 +42,20 @@ pub struct Times {
     pub sentence: f64,
     /// Whether a smaller batch was measured than the configuration's.
     pub extrapolated: bool,
+}
+
+/// The sentences that the validations of a training of so many updates translate, of `valid` in the text.
+pub fn validated(train: &TrainConfig, updates: u64, epoch: u64, valid: usize) -> f64 {
+    let by_updates = match train.validate_interval_updates {
+        0 => 0.0,
+        interval => updates as f64 / interval as f64,
+    };
+    let by_epochs = updates.div_ceil(epoch.max(1)) / train.validate_interval.max(1) as u64;
+    let translated = match train.valid_bleu_sentences {
+        0 => valid,
+        most => valid.min(most),
+    };
+    (by_epochs as f64 + by_updates) * translated as f64
 }
 
 /// Measures updates and translations of a run's model on sentences of these lengths; with the teacher that its method

@@ -1,6 +1,6 @@
 //! The time that a configuration takes.
 
-use crate::bench::estimate::Times;
+use crate::bench::estimate::{Times, validated};
 use crate::data::prepare::Outline;
 use crate::run::proposal::Proposal;
 
@@ -17,17 +17,12 @@ pub(super) struct Minutes {
 impl Minutes {
     pub fn new(proposal: &Proposal, corpus: &Outline, [teacher, student]: &[Times; 2]) -> Self {
         let train = &proposal.run.train;
-        let updates = (train.max_epoch * proposal.updates_per_epoch) as f64;
-        let between = match train.validate_interval_updates {
-            0 => 0.0,
-            interval => updates / interval as f64,
-        };
-        let validations = (train.max_epoch / train.validate_interval) as f64 + between;
-        let all = corpus.pairs.valid;
-        let valid =
-            if train.valid_bleu_sentences == 0 { all } else { all.min(train.valid_bleu_sentences) };
-        let scored = if corpus.pairs.test == 0 { all } else { corpus.pairs.test };
-        let sentences = validations * valid as f64 + scored as f64;
+        let epoch = proposal.updates_per_epoch;
+        let updates = train.max_epoch * epoch;
+        let valid = corpus.pairs.valid;
+        let scored = if corpus.pairs.test == 0 { valid } else { corpus.pairs.test };
+        let validated = validated(train, updates as u64, epoch as u64, valid);
+        let (sentences, updates) = (validated + scored as f64, updates as f64);
         let sentence = teacher.sentence + student.sentence;
         Self {
             teacher: updates * teacher.step / 60.0,

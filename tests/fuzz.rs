@@ -2,6 +2,9 @@
 
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::image::Format;
+use a2d_host::data::vocab::spm::{
+    Convention, Kind, Model, Parts, Piece, Trainer, Type, joint, tables,
+};
 use a2d_host::data::vocab::{LineForm, Symbols, Vocab, Words};
 use a2d_host::export::write;
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
@@ -15,9 +18,10 @@ mod fuzz;
 /// A fuzz target: its name, its function and its seeds.
 type Target = (&'static str, fn(&[u8]) -> bool, fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     ("image", fuzz::image, image_seeds),
     ("pickle", fuzz::pickle, pickle_seeds),
+    ("sentencepiece", fuzz::sentencepiece, sentencepiece_seeds),
     ("token", fuzz::token, token_seeds),
 ];
 
@@ -108,6 +112,40 @@ fn without_directory(mut image: Vec<u8>) -> Vec<u8> {
         image[at..at + 4].copy_from_slice(&word.to_le_bytes());
     }
     image
+}
+
+/// Tables of small SentencePiece models of each kind, with text.
+fn sentencepiece_seeds() -> Vec<Vec<u8>> {
+    let kinds =
+        [(Type::Unigram, false), (Type::Unigram, true), (Type::Bpe, false), (Type::Bpe, true)];
+    let seed = |(cut, bytes): (Type, bool)| {
+        let model = small_model(cut, bytes);
+        let mut pieces = joint(&[model.clone()]);
+        pieces.extend([">>en<<", "xyz"].map(String::from));
+        let text = ">>en<< Der Hund</s> und xyz \u{1}é  ▁der%s.";
+        let tables = |convention| {
+            let tables = tables(&model, &pieces, convention, Parts::Both).expect("tables");
+            [&[text.len() as u8], text.as_bytes(), &tables].concat()
+        };
+        [Convention::Plain, Convention::Marian].map(tables)
+    };
+    kinds.into_iter().flat_map(seed).collect()
+}
+
+fn small_model(cut: Type, bytes: bool) -> Model {
+    let piece = |text: &str, kind: Kind, score: f32| Piece {
+        text: text.into(),
+        score,
+        kind: Some(kind as i32),
+    };
+    let normal = ["▁", "d", "e", "r", "u", "n", "er", "▁d", "▁der", "un", "und", "▁und", "H", "."];
+    let mut pieces = vec![piece("<unk>", Kind::Unknown, 0.0), piece("</s>", Kind::Control, 0.0)];
+    pieces.extend([piece("%s", Kind::UserDefined, 0.0)]);
+    pieces.extend((2_u8..).zip(normal).map(|(n, text)| piece(text, Kind::Normal, -f32::from(n))));
+    let byte = |byte: u8| piece(&format!("<0x{byte:02X}>"), Kind::Byte, 0.0);
+    pieces.extend((0..=255).filter(|_| bytes).map(byte));
+    let trainer = Trainer { kind: Some(cut as i32), byte_fallback: bytes, ..Trainer::default() };
+    Model { pieces, trainer: Some(trainer), ..Model::default() }
 }
 
 /// Tables with text, and text for the built-in vocabularies.

@@ -24,7 +24,7 @@
 //! | 4 | weights, each at a multiple of 16; [`Weight`] documents the layout of each format |
 //! | 5 | lexical shortlist, optional: [`Shortlist`] |
 //! | 6 | training, optional: one word, the tokens of the longest source in training |
-//! | 7 | tokenizer of target text, optional: as section 2, which is then of source text only |
+//! | 7 | tokenizer of target text, optional: as section 2, which is then of source text only; read with the feature `sentencepiece` |
 //!
 //! Vectors (biases, layer norms) are f32. Matrices, embeddings included, are either all f32 or all int8 or int4. The
 //! configuration determines the parameters, so names are not stored.
@@ -104,6 +104,7 @@ pub fn checksum(bytes: &[u8]) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     tokenizer: &'a [u8],
+    #[cfg(feature = "sentencepiece")]
     target: &'a [u8],
     weights: Weights<'a>,
     shortlist: Option<Shortlist<'a>>,
@@ -135,6 +136,7 @@ impl<'a> Image<'a> {
             shortlist,
             longest_source,
             tokenizer,
+            #[cfg(feature = "sentencepiece")]
             target: optional(bytes, sections, Section::Target)?.unwrap_or(tokenizer),
             weights: Weights::new(
                 words(Section::Directory)?,
@@ -154,6 +156,7 @@ impl<'a> Image<'a> {
     }
 
     /// The tables of the tokenizer of target text, unchecked: [`Image::tokenizer`] unless the file has two.
+    #[cfg(feature = "sentencepiece")]
     pub fn target_tokenizer(&self) -> &'a [u8] {
         self.target
     }

@@ -6,14 +6,18 @@ use crate::config::Config;
 use crate::image::{Error, Format, Image, Weight};
 use crate::nn::Transformer;
 use crate::params::Spec;
-use crate::token::{Error as Unusable, Part, Vocabulary};
+use crate::token::Vocabulary;
+#[cfg(feature = "sentencepiece")]
+use crate::token::{Error as Unusable, Part};
 
 /// A model with up to N layers on each side, read in place. Holds the numbers of its parameters, 2 bytes each, and no
 /// weights.
 pub struct Model<'a, const N: usize = 6> {
     image: Image<'a>,
     transformer: Transformer<Parameter, N>,
-    vocabularies: Option<[Vocabulary<'a>; 2]>,
+    source: Option<Vocabulary<'a>>,
+    #[cfg(feature = "sentencepiece")]
+    target: Option<Vocabulary<'a>>,
     quantised: bool,
 }
 
@@ -35,8 +39,17 @@ impl<'a, const N: usize> Model<'a, N> {
         if mixed || usize::from(checked.count) != image.weights().count() {
             return Err(Error::Directory);
         }
-        let vocabularies = vocabularies(&image)?;
-        Ok(Self { image, transformer, vocabularies, quantised: checked.quantised })
+        let source = source(&image)?;
+        #[cfg(feature = "sentencepiece")]
+        let target = target(&image, source)?;
+        Ok(Self {
+            image,
+            transformer,
+            source,
+            #[cfg(feature = "sentencepiece")]
+            target,
+            quantised: checked.quantised,
+        })
     }
 
     /// The configuration; all dropout probabilities are 0.
@@ -57,12 +70,15 @@ impl<'a, const N: usize> Model<'a, N> {
 
     /// The vocabulary of source text, if the image has one.
     pub fn source(&self) -> Option<&Vocabulary<'a>> {
-        self.vocabularies.as_ref().map(|[source, _]| source)
+        self.source.as_ref()
     }
 
     /// The vocabulary of target text, if the image has one.
     pub fn target(&self) -> Option<&Vocabulary<'a>> {
-        self.vocabularies.as_ref().map(|[_, target]| target)
+        #[cfg(feature = "sentencepiece")]
+        return self.target.as_ref();
+        #[cfg(not(feature = "sentencepiece"))]
+        self.source.as_ref()
     }
 
     /// The image.
@@ -102,24 +118,47 @@ impl Checked {
     }
 }
 
-/// The vocabularies of source and target text, if the image has them.
-fn vocabularies<'a>(image: &Image<'a>) -> Result<Option<[Vocabulary<'a>; 2]>, Error> {
+/// The vocabulary of source text, and of target text unless the image has two, if it has any.
+fn source<'a>(image: &Image<'a>) -> Result<Option<Vocabulary<'a>>, Error> {
     if image.tokenizer().is_empty() {
         return Ok(None);
     }
     let source = Vocabulary::new(image.tokenizer())?;
-    let target = match image.target_tokenizer() {
-        tables if core::ptr::eq(tables, image.tokenizer()) => source,
-        tables => Vocabulary::new(tables)?,
-    };
-    if !source.encodes() || !target.decodes() {
+    let Config { source_vocabulary, target_vocabulary, .. } = *image.config();
+    #[cfg(feature = "sentencepiece")]
+    if !source.encodes() {
         return Err(Error::Tokenizer(Unusable::Damaged(Part::Header, 0)));
     }
-    let Config { source_vocabulary, target_vocabulary, .. } = *image.config();
-    for (tokens, model) in [(source.len(), source_vocabulary), (target.len(), target_vocabulary)] {
-        if tokens != model {
-            return Err(Error::Vocabulary { tokens, model });
-        }
+    #[cfg(feature = "sentencepiece")] // the target is checked with its own vocabulary
+    let target_vocabulary = if two(image) { source_vocabulary } else { target_vocabulary };
+    match [source_vocabulary, target_vocabulary].into_iter().find(|v| *v != source.len()) {
+        Some(model) => Err(Error::Vocabulary { tokens: source.len(), model }),
+        None => Ok(Some(source)),
     }
-    Ok(Some([source, target]))
+}
+
+/// Whether source and target text have vocabularies of their own.
+#[cfg(feature = "sentencepiece")]
+fn two(image: &Image<'_>) -> bool {
+    !core::ptr::eq(image.target_tokenizer(), image.tokenizer())
+}
+
+/// The vocabulary of target text.
+#[cfg(feature = "sentencepiece")]
+fn target<'a>(
+    image: &Image<'a>,
+    source: Option<Vocabulary<'a>>,
+) -> Result<Option<Vocabulary<'a>>, Error> {
+    let Some(source) = source else { return Ok(None) };
+    let target = match two(image) {
+        true => Vocabulary::new(image.target_tokenizer())?,
+        false => source,
+    };
+    if !target.decodes() {
+        return Err(Error::Tokenizer(Unusable::Damaged(Part::Header, 0)));
+    }
+    match image.config().target_vocabulary {
+        model if model != target.len() => Err(Error::Vocabulary { tokens: target.len(), model }),
+        _ => Ok(Some(target)),
+    }
 }

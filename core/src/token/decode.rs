@@ -117,7 +117,8 @@ impl Speller {
     /// Appends a `�` for each byte of an incomplete character: at most 3.
     pub fn flush(&mut self, out: &mut impl Extend<char>) {
         // One character at a time, as elsewhere: `extend` is compiled once.
-        self.pending.flush(|c| out.extend([c]));
+        (0..self.pending.len).for_each(|_| out.extend([LOST]));
+        self.pending.len = 0;
     }
 }
 
@@ -125,12 +126,13 @@ impl Speller {
 fn write(c: char, first: bool, out: &mut impl Extend<char>) {
     match c {
         MARK if first => {}
-        c if c == MARK || is_blank(c) => out.extend([' ']),
+        MARK | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' => out.extend([' ']),
         c => out.extend([c]),
     }
 }
 
-/// Whether a character is written as a space: a space, a line separator or another control character.
+/// Whether [`write`] has a space for a character: a space, a line separator or another control character.
+#[cfg(feature = "sentencepiece")]
 pub(super) const fn is_blank(c: char) -> bool {
     matches!(c, '\0'..=' ' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}')
 }
@@ -168,6 +170,7 @@ impl Pending {
     }
 
     /// Emits a [`LOST`] for each byte of an incomplete character.
+    #[cfg(feature = "sentencepiece")]
     pub(super) fn flush(&mut self, emit: impl FnMut(char)) {
         (0..core::mem::take(&mut self.len)).map(|_| LOST).for_each(emit);
     }

@@ -1,4 +1,4 @@
-//! Fuzz targets for the two parsers that read untrusted bytes on a device, and for the reader of other toolkits' tensors:
+//! Fuzz targets for the parsers that read untrusted bytes on a device, and for the reader of other toolkits' tensors:
 //! nothing may panic, and the documented guarantees must hold.
 //!
 //! `targets` runs them in a fuzzer, `tests/fuzz.rs` on the corpus.
@@ -6,8 +6,10 @@
 mod image;
 mod pickle;
 mod placed;
+mod sentencepiece;
 mod token;
 
 pub use image::image;
 pub use pickle::pickle;
+pub use sentencepiece::sentencepiece;
 pub use token::token;

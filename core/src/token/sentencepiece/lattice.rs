@@ -5,8 +5,6 @@ use super::normal::Normal;
 use super::tables::{Scored, SentencePiece};
 use super::tokens::Tokens;
 
-/// Subtracted from the score of a user-defined symbol.
-const SYMBOL_PENALTY: f64 = 0.1;
 /// The bit of a step over an unknown character, whose code the other bits are.
 const UNKNOWN: u32 = 1 << 31;
 
@@ -68,7 +66,7 @@ impl SentencePiece<'_> {
             (walk, bytes) = (next, bytes.saturating_add(spelt.len()));
             let Some(piece) = self.trie.piece(walk) else { continue };
             single |= count == 1;
-            let sum = self.scored(piece).map(|piece| self.sum(piece, bytes, before))?;
+            let sum = self.scored(piece).map(|piece| self.score(piece, bytes))? + before;
             lattice = Lattice { words: tokens.free(window.at.saturating_add(count))? };
             lattice.step(window, count, sum, u32::from(piece) | (count as u32) << 16);
         }
@@ -80,14 +78,12 @@ impl SentencePiece<'_> {
         Some(())
     }
 
-    /// The sum of scores after a piece of `bytes` bytes. As SentencePiece, it is added in double precision and compared
-    /// in single precision, on which ties depend.
-    fn sum(&self, piece: Scored, bytes: usize, before: f32) -> f32 {
-        let score = match piece.defined {
-            0 => f64::from(piece.score),
-            _ => f64::from(bytes as f32 * self.defined) - SYMBOL_PENALTY,
-        };
-        (score + f64::from(before)) as f32
+    /// The score of a piece of `bytes` bytes. Ties depend on single precision, as in SentencePiece.
+    fn score(&self, piece: Scored, bytes: usize) -> f32 {
+        match piece.defined {
+            0 => piece.score,
+            _ => bytes.saturating_sub(1) as f32 * self.defined,
+        }
     }
 
     /// Appends the tokens of a window; returns the sum of scores.

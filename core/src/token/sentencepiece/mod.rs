@@ -10,7 +10,7 @@
 //!    U+FFFD. Spaces become `▁`. Depending on the model, runs of spaces become one, spaces at both ends are dropped,
 //!    and a `▁` is put in front or behind.
 //! 2. Unigram: the pieces with the largest sum of scores; a character without a piece scores the smallest score less 10,
-//!    a user-defined symbol about 0. Byte-pair encoding: user-defined symbols are cut out, longest first; in the rest,
+//!    a user-defined symbol at least 0. Byte-pair encoding: user-defined symbols are cut out, longest first; in the rest,
 //!    the neighbours that form the piece with the largest score are merged, leftmost first.
 //! 3. Neighbouring characters without a piece become one [`UNK`](crate::config::token::UNK), or their bytes.
 //!
@@ -44,7 +44,7 @@
 //! | 16 | 2 | the most characters of normal text for one byte of text |
 //! | 18 | 2 | the bytes of the longest text of a token |
 //! | 20 | 4 | the score of an unknown character, f32 |
-//! | 24 | 4 | the score of a byte of a user-defined symbol, f32 |
+//! | 24 | 4 | the score of each byte of a user-defined symbol after the first, f32 |
 //! | 28 | 4 | N, nodes of the trie |
 //! | 32 | 4 | U, units of the character map |
 //! | 36 | 4 | M, bytes of normal forms |

@@ -56,7 +56,7 @@ pub struct SentencePiece<'a> {
     pub(super) longest_text: u16,
     /// The score of an unknown character.
     pub(super) unknown: f32,
-    /// The score of a byte of a user-defined symbol.
+    /// The score of each byte of a user-defined symbol after the first.
     pub(super) defined: f32,
     pub(super) trie: Trie<'a>,
     /// The token of each byte; empty without byte fallback.

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Less than the smallest score: the score of an unknown character.
 const UNKNOWN_PENALTY: f32 = 10.0;
+/// The score of each byte of a user-defined symbol after the first.
+const SYMBOL_SCORE: f32 = 0.1;
 /// The text of an unknown token.
 const UNKNOWN_SURFACE: &str = " \u{2047} ";
 /// The longest entry of a character map in bytes.
@@ -109,7 +111,6 @@ impl<'m> Writer<'m> {
         let trie = Trie::new(&self.paths(&scored)?);
         let map = Map::new(self.model.normalizer.as_ref().filter(|_| self.encodes()))?;
         let (starts, texts) = self.texts()?;
-        let [unknown, defined] = self.bounds();
         let longest_text = starts.windows(2).map(|two| (two[1] << 2 >> 2) - (two[0] << 2 >> 2));
         let longest_text = longest_text.max().unwrap_or(0) as usize;
 
@@ -122,7 +123,8 @@ impl<'m> Writer<'m> {
         out.extend(small("byte in one normal form", map.longest_form)?.to_le_bytes());
         out.extend(small("character in one normal form", map.growth)?.to_le_bytes());
         out.extend(small("byte in one piece", longest_text)?.to_le_bytes());
-        out.extend([unknown, defined].iter().flat_map(|score| score.to_le_bytes()));
+        let scores = [self.unknown_score(), SYMBOL_SCORE];
+        out.extend(scores.iter().flat_map(|score| score.to_le_bytes()));
         for size in [trie.labels.len(), map.units.len() / 4, map.forms.len(), texts.len()] {
             out.extend(u32::try_from(size).map_err(|_| unusable("more than 4 GiB"))?.to_le_bytes());
         }
@@ -166,13 +168,10 @@ impl<'m> Writer<'m> {
         flags.iter().filter(|(_, set)| *set).map(|(flag, _)| *flag as u8).sum()
     }
 
-    /// The scores of an unknown character, and of a byte of a user-defined symbol.
-    fn bounds(&self) -> [f32; 2] {
+    /// The score of an unknown character.
+    fn unknown_score(&self) -> f32 {
         let normal = self.model.pieces.iter().filter(|piece| piece.kind() == Kind::Normal);
-        let least = normal.clone().map(|piece| piece.score).fold(f32::MAX, f32::min);
-        // SentencePiece starts the search for the largest score at the smallest positive number.
-        let most = normal.map(|piece| piece.score).fold(f32::MIN_POSITIVE, f32::max);
-        [least - UNKNOWN_PENALTY, most]
+        normal.map(|piece| piece.score).fold(f32::MAX, f32::min) - UNKNOWN_PENALTY
     }
 
     /// The pieces of the encoder: score, token, whether it is a user-defined symbol. Behind them the tokens for whole

@@ -41,7 +41,11 @@ fn a_model_of_another_toolkit_teaches() {
     let [run, other, third] =
         ["run", "other", "third"].map(|run| desk.tensors(&format!("{run}/best.safetensors")));
     assert!(run == other && run == third);
-    assert!(desk.host("evaluate run/teacher-imported").well().contains("BLEU"));
+    assert!(
+        desk.host("evaluate run/teacher-imported --source test.de --reference test.en")
+            .well()
+            .contains("BLEU")
+    );
     assert!(desk.host("report run --out report.html").well().is_empty());
 
     // It goes on, by its own configuration too.
@@ -98,9 +102,9 @@ fn models_of_the_data_are_those_of_the_teacher() {
     desk.write("tiny.toml", tiny);
     let set = "--set data.tokenizer=['uni_nmt.model']";
     desk.host(&format!("train tiny.toml {set} --out teacher --quiet")).well();
-    let line = "distill tiny.toml --teacher teacher --quiet";
-    desk.host(&format!("{line} {set} --out same")).well();
-    desk.host(&format!("{line} --out none")).well();
+    let line = "distill tiny.toml --teacher teacher";
+    desk.host(&format!("{line} {set} --out same --quiet")).well();
+    desk.host(&format!("{line} --out none --quiet")).well();
     let other = format!("{line} --set data.tokenizer=['bpe_cf.model'] --out other");
     desk.refused(
         &other,

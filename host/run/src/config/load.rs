@@ -45,7 +45,7 @@ pub fn load_merged(path: &Path, flags: &[Setting]) -> Result<Merged> {
     let Some(dir) = data.dir.as_ref().filter(|_| data.train.is_some()) else {
         return Ok(merged);
     };
-    let mut all = layers::prepared(dir);
+    let mut all = layers::prepared(dir, data.tokenizer.is_empty());
     all.append(&mut settings);
     merge(path, all)
 }

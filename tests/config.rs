@@ -343,7 +343,7 @@ fn lists_are_lists_everywhere() {
 #[test]
 fn paths_start_at_the_file() {
     let text = "[data]\nsource_lang='de'\ntarget_lang='en'\ntrain='x/train'\ndir='/data'\n";
-    let (folder, path) = written(&format!("{text}tokenizer=['x/source.spm', '/target.spm']\n"));
+    let (folder, path) = written(format!("{text}tokenizer=['x/source.spm', '/target.spm']\n"));
     let flags = [Setting::parse("teacher.run=runs/t").unwrap()];
     let run = config::load_with(&path, [], &flags).unwrap();
     assert_eq!(run.data.train.as_deref(), Some(folder.path().join("x/train").as_path()));

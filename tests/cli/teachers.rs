@@ -35,7 +35,9 @@ fn a_model_of_another_toolkit_teaches() {
     let by_run =
         "distill tiny.toml --teacher teacher --set data.vocab_size=500 --out other --quiet";
     desk.host(&format!("{by_run} {START}")).well();
-    desk.host(&format!("prepare --source-lang de --target-lang en --train train --valid valid --test test --max-length 40 --like teacher --out data")).well();
+    let prepare =
+        "prepare --source-lang de --target-lang en --train train --valid valid --test test";
+    desk.host(&format!("{prepare} --max-length 40 --like teacher --out data")).well();
     let by_data = "distill tiny.toml --teacher teacher --data data --out third --quiet";
     desk.host(&format!("{by_data} {START}")).well();
     let [run, other, third] =

@@ -41,8 +41,12 @@ mod seq_kd;
 #[cfg(unix)]
 #[path = "cli/streaming.rs"]
 mod streaming;
+#[path = "cli/teachers.rs"]
+mod teachers;
 #[cfg(unix)]
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/tokenizer.rs"]
+mod tokenizer;
 #[path = "cli/whole_way.rs"]
 mod whole_way;

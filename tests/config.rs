@@ -322,7 +322,11 @@ fn lists_are_lists_everywhere() {
         let error = error("", &[], &[&format!("data.protect={text}")]);
         assert!(error.contains("`data.protect` expects a list, as in ['one', 'two']"), "{error}");
     }
+    let own = "has no effect with `data.tokenizer`";
     errors(&[
+        ("[data]\ntokenizer = ['a']\nvocab_size = 300", &["run.toml:3", "`data.vocab_size`", own]),
+        ("[data]\nnormalization = 'none'\ntokenizer = ['a']", &["run.toml:2", own]),
+        ("[data]\ntokenizer = ['a', 'b']\nprotect = ['%s']", &["run.toml:3", own]),
         ("[data]\nprotect = '%s'", &["run.toml:2", "`data.protect` expects a list", "\"%s\""]),
         ("[data]\nprotect = [3]", &["run.toml:2", "`data.protect`", "expected a string"]),
         (
@@ -330,17 +334,22 @@ fn lists_are_lists_everywhere() {
             &["run.toml:2", "`data.protect` entry 2, `%(d`: unclosed group, at character 2"],
         ),
         ("[data]\nprotect = ['.*']", &["`data.protect` entry 1", "matches the empty text"]),
+        ("[data]\ntokenizer = 'a.spm'", &["run.toml:2", "`data.tokenizer` expects a list"]),
+        ("[data]\ntokenizer = ['a', '']", &["run.toml:2", "`data.tokenizer` expects a path"]),
+        ("[data]\ntokenizer = ['a', 'b', 'c']", &["run.toml:2", "`data.tokenizer` names 3 models"]),
     ]);
 }
 
 #[test]
 fn paths_start_at_the_file() {
     let text = "[data]\nsource_lang='de'\ntarget_lang='en'\ntrain='x/train'\ndir='/data'\n";
-    let (folder, path) = written(text);
+    let (folder, path) = written(format!("{text}tokenizer=['x/source.spm', '/target.spm']\n"));
     let flags = [Setting::parse("teacher.run=runs/t").unwrap()];
     let run = config::load_with(&path, [], &flags).unwrap();
     assert_eq!(run.data.train.as_deref(), Some(folder.path().join("x/train").as_path()));
     assert_eq!(run.data.dir.as_deref(), Some(Path::new("/data")));
+    let models = [folder.path().join("x/source.spm"), "/target.spm".into()];
+    assert_eq!(run.data.tokenizer, models);
     let here = std::env::current_dir().unwrap().join("runs/t");
     assert_eq!(run.teacher_folder(Path::new("out")), here);
     assert_eq!(RunConfig::default().teacher_folder(Path::new("out")), Path::new("out/teacher"));
@@ -445,8 +454,9 @@ fn every_key_has_a_meaning() {
     // Optional keys without a value of their own.
     let without =
         ["out", "data.train", "data.valid", "data.test", "data.dir", "data.protect", "teacher.run"];
+    let without = without.into_iter().chain(["data.tokenizer"]);
     let of_seq_kd = ["data.monolingual", "distill.translations"];
-    let optional = without.into_iter().chain(of_seq_kd).chain(["distill.init_from_teacher"]);
+    let optional = without.chain(of_seq_kd).chain(["distill.init_from_teacher"]);
     known.extend(optional.map(str::to_owned));
     assert_eq!(documented, known);
     for key in &keys {

@@ -4,6 +4,8 @@
 mod checks;
 #[path = "prepare/learning.rs"]
 mod learning;
+#[path = "prepare/models.rs"]
+mod models;
 #[path = "prepare/normal.rs"]
 mod normal;
 #[path = "prepare/symbols.rs"]

@@ -3,7 +3,7 @@
 use super::{found, prepared, workshop};
 use a2d_host::data::corpus::Corpus;
 use a2d_host::data::prepare::{
-    Check, Freshness, Normalized, PrepareRequest, Report, load_report, state, up_to_date,
+    Check, Freshness, Given, Normalized, PrepareRequest, Report, load_report, state, up_to_date,
 };
 use a2d_host::data::vocab::{LineForm, Vocab};
 use a2d_host::system::text::read_lines;
@@ -97,7 +97,7 @@ fn a_given_vocabulary_decides_how_text_is_normalised() {
     prepared(&PrepareRequest { normalization: LineForm::None, ..request.clone() });
     let vocabulary = folder.path().join("given.json");
     fs::rename(request.out.join("tokenizer.json"), &vocabulary).unwrap();
-    let given = PrepareRequest { vocabulary: Some(vocabulary), ..request };
+    let given = PrepareRequest { vocabulary: Some(Given::Tokenizer(vocabulary)), ..request };
     let (report, _) = prepared(&given);
     assert_eq!(report.vocabulary.normalization, LineForm::None);
     assert_eq!(report.splits[0].normalized, Normalized::default());

@@ -2,7 +2,9 @@
 
 use super::{misuse, prepared, quickstart, workshop};
 use a2d_host::data::corpus::Corpus;
-use a2d_host::data::prepare::{Freshness, PrepareRequest, load_report, run, state, up_to_date};
+use a2d_host::data::prepare::{
+    Freshness, Given, PrepareRequest, load_report, run, state, up_to_date,
+};
 use a2d_host::data::vocab::{LineForm, Matches, Patterns, UNK, Vocab, Words};
 use std::fs;
 use tempfile::TempDir;
@@ -91,7 +93,7 @@ fn other_protected_text_makes_data_out_of_date() {
 fn an_existing_vocabulary_brings_its_symbols() {
     let (folder, request) = strings();
     prepared(&request);
-    let vocabulary = Some(request.out.join("tokenizer.json"));
+    let vocabulary = Some(Given::Tokenizer(request.out.join("tokenizer.json")));
     let out = folder.path().join("again");
     let again = PrepareRequest { vocabulary, out, ..request.clone() };
     let error = misuse(run(&again, &mut Vec::new()));

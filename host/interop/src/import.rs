@@ -11,14 +11,36 @@ use std::path::Path;
 ///
 /// Misuse: `path` is neither, or as [`hf::import`] and [`marian::import`].
 pub fn import(path: &Path) -> Result<Imported> {
-    if path.join("config.json").is_file() {
-        return hf::import(path);
+    match Kind::of(path) {
+        Some(Kind::HuggingFace) => hf::import(path),
+        Some(Kind::Marian) => marian::import(path),
+        None => {
+            let known =
+                "expected a Hugging Face Marian folder (config.json) or a Marian model (.npz)";
+            let path = path.display();
+            Err(Error::misuse(format!("{path} is no model that can be imported: {known}")))
+        }
     }
-    let is_npz = |path: &Path| path.extension().is_some_and(|end| end == "npz");
-    let mut entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    if path.is_file() && is_npz(path) || entries.any(|entry| is_npz(&entry.path())) {
-        return marian::import(path);
+}
+
+/// Whether [`import`] takes `path` for a model.
+pub fn is_model(path: &Path) -> bool {
+    Kind::of(path).is_some()
+}
+
+enum Kind {
+    HuggingFace,
+    Marian,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Option<Self> {
+        if path.join("config.json").is_file() {
+            return Some(Self::HuggingFace);
+        }
+        let is_npz = |path: &Path| path.extension().is_some_and(|end| end == "npz");
+        let mut entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let found = path.is_file() && is_npz(path) || entries.any(|entry| is_npz(&entry.path()));
+        found.then_some(Self::Marian)
     }
-    let known = "expected a Hugging Face Marian folder (config.json) or a Marian model (.npz)";
-    Err(Error::misuse(format!("{} is no model that can be imported: {known}", path.display())))
 }

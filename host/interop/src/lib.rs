@@ -23,4 +23,4 @@ mod start;
 pub mod tensors;
 pub mod trim;
 
-pub use import::import;
+pub use import::{import, is_model};

@@ -74,8 +74,11 @@ impl Prepared {
     }
 }
 
+/// The folder of an imported teacher inside its student's.
+pub const IMPORTED: &str = "teacher-imported";
+
 /// Folders of the runs that `a2d distill` creates inside a student's folder, from the same data.
-const BESIDE: [&str; 2] = ["teacher", "alone"];
+const BESIDE: [&str; 3] = ["teacher", "alone", IMPORTED];
 
 /// The data folder of the finished run in `folder`: as configured, or that of the student whose folder contains the
 /// run.

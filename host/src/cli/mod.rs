@@ -151,11 +151,16 @@ pub struct CorpusArgs {
 /// The help of `--protect`: expressions in a doc comment would be links to rustdoc.
 const PROTECT: &str = r"A regular expression of text to keep whole, such as placeholders: each text that matches in the training text becomes one token; repeatable. For strings of user interfaces: '\{[^{}]*\}' '%([0-9]+\$)?[sSd@]' '</?[a-zA-Z][^<>]*>' '&[a-zA-Z0-9#]+;'";
 
+/// The options that name an existing vocabulary.
+const GIVEN: &str = "given";
+
 /// `a2d prepare`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   a2d prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
       --vocab-size 8000 --out data/de-en
+  a2d prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
+      --tokenizer source.spm,target.spm --out data/spm
 Reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence per line.")]
 pub struct PrepareArgs {
     /// The languages and the training text.
@@ -168,11 +173,24 @@ pub struct PrepareArgs {
     #[arg(long, value_name = "PREFIX")]
     pub test: Option<String>,
     /// Subwords in the joint vocabulary
-    #[arg(long, value_name = "N", default_value = "8000", value_parser = positive)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "8000",
+        value_parser = positive,
+        conflicts_with = GIVEN
+    )]
     pub vocab_size: usize,
+    /// Use these SentencePiece models and learn no vocabulary: those of source and target, or one for both. The
+    /// vocabulary is joint, the tokens of both models
+    #[arg(long, value_name = "SOURCE.spm,TARGET.spm", value_delimiter = ',', group = GIVEN)]
+    pub tokenizer: Vec<PathBuf>,
+    /// Use the vocabulary of a run; the same as --vocab RUN/tokenizer.json
+    #[arg(long, value_name = "RUN", group = GIVEN)]
+    pub like: Option<PathBuf>,
     /// Use the vocabulary of a run or of other data, its tokenizer.json, and learn none: text for a teacher that is
     /// there already, its own translations for one
-    #[arg(long, value_name = "FILE", conflicts_with = "vocab_size")]
+    #[arg(long, value_name = "FILE", group = GIVEN)]
     pub vocab: Option<PathBuf>,
     /// How lines are normalised before they become subwords: nfc (spaces of every kind are one, what is invisible is
     /// dropped, letters and their accents are one character), nfkc (and characters that mean the same are the same) or
@@ -183,11 +201,11 @@ pub struct PrepareArgs {
         value_enum,
         default_value = "nfc",
         hide_possible_values = true,
-        conflicts_with = "vocab"
+        conflicts_with = GIVEN
     )]
     pub normalization: LineForm,
     /// Regular expressions of texts to keep whole.
-    #[arg(long, value_name = "REGEX", value_parser = pattern, conflicts_with = "vocab", help = PROTECT)]
+    #[arg(long, value_name = "REGEX", value_parser = pattern, conflicts_with = GIVEN, help = PROTECT)]
     pub protect: Vec<String>,
     /// Drop and count pairs with more subwords on either side
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]

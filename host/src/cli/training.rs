@@ -79,8 +79,9 @@ pub struct DistillArgs {
     /// The run.
     #[command(flatten)]
     pub run: RunArgs,
-    /// A finished run of the teacher; the same as --set teacher.run=RUN
-    #[arg(long, value_name = "RUN")]
+    /// A finished run of the teacher, or a model that `import` reads: it is imported into RUN/teacher-imported. The same
+    /// as --set teacher.run=RUN
+    #[arg(long, value_name = "RUN|MODEL")]
     pub teacher: Option<PathBuf>,
     /// The distillation method: a2d, word-kd, seq-kd or none; the same as --set distill.method=METHOD
     #[arg(long, value_name = "METHOD")]

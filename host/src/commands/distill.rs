@@ -2,6 +2,7 @@
 
 use super::outlook::{self, Coming};
 use super::prepare;
+use super::teacher::Import;
 use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
 use crate::config::{self, RunConfig};
@@ -28,17 +29,19 @@ const ALONE: &str = "student alone";
 /// A configuration, data, teacher or run that cannot be used (misuse); what training meets.
 pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     let asked = ranks.agree(Asked::new(&args, globals, ranks))?;
-    let Asked { mut run, folder, place, mut beside, begun } = asked;
+    let Asked { mut run, folder, place, mut beside, begun, import } = asked;
     let resume = args.run.resume;
     let data = ranks.after_first(|| {
+        if let Some(import) = import.as_ref().filter(|_| ranks.is_first()) {
+            let check = |theirs: &RunConfig, model: &Path| check_start(&run, theirs, model);
+            import.make(begun, check, || place.hold(&folder, begun))?;
+        }
         let data = prepare::ensure(&run, &folder, begun, &place, globals.quiet)?;
         if let Some(teacher) = given_teacher(&run) {
-            if run.distill.method.needs().teacher_beside() {
-                let (theirs, _) = open_teacher(teacher, &data.vocab)?;
-                check_start(&run, &theirs, teacher)?;
-            } else {
-                open_any_teacher(teacher)?;
-            }
+            match run.distill.method.needs().teacher_beside() {
+                true => open_teacher(teacher, &data.vocab)?,
+                false => open_any_teacher(teacher)?,
+            };
         }
         Ok(data)
     })?;
@@ -93,6 +96,8 @@ struct Asked<'a> {
     beside: Vec<Beside>,
     /// Whether any of it was begun earlier.
     begun: bool,
+    /// The import of the teacher, if it is a model of another toolkit.
+    import: Option<Import>,
 }
 
 impl<'a> Asked<'a> {
@@ -104,6 +109,7 @@ impl<'a> Asked<'a> {
         if has_teacher(&run) && run.teacher.run.is_none() {
             check_start(&run, &teacher_run(&run), Path::new("of `teacher.model`"))?;
         }
+        let import = if has_teacher(&run) { Import::planned(&mut run, &folder)? } else { None };
         let mut beside = runs_beside(&run, &folder);
         for side in &beside {
             device.check(side.precision, side.run.train.precision)?;
@@ -116,11 +122,13 @@ impl<'a> Asked<'a> {
             place.remember(&mut side.run, &side.folder)?;
             begun |= side.look(resume)?;
         }
-        if let Some(teacher) = given_teacher(&run) {
-            RunDir::open(teacher)?.checkpoint()?;
+        if let Some(teacher) = given_teacher(&run).filter(|_| import.is_none()) {
+            let dir = RunDir::open(teacher)?;
+            dir.checkpoint()?;
+            check_start(&run, &dir.load_config()?, teacher)?;
         }
         signals::install()?;
-        Ok(Self { run, folder, place, beside, begun })
+        Ok(Self { run, folder, place, beside, begun, import })
     }
 }
 

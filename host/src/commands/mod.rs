@@ -16,6 +16,7 @@ mod outlook;
 pub mod prepare;
 pub mod report;
 pub mod score;
+mod teacher;
 pub mod train;
 pub mod translate;
 pub mod watch;

@@ -1,16 +1,21 @@
 //! `a2d prepare`, and the data that a run's configuration asks for.
 
 use crate::cli::{Globals, PrepareArgs};
-use crate::config::RunConfig;
-use crate::data::prepare::{self, Freshness, PrepareRequest};
+use crate::config::{DataConfig, RunConfig};
+use crate::data::prepare::{self, Freshness, Given, PrepareRequest};
+use crate::data::vocab::Vocab;
 use crate::run::prepared::Prepared;
+use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use crate::system::output;
 use crate::system::program;
 use crate::system::signals;
 use crate::train::stage::Place;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The name of the vocabulary in prepared data.
+const TOKENIZER: &str = "tokenizer.json";
 
 /// Prepares a folder and reports on the corpus.
 ///
@@ -18,6 +23,7 @@ use std::path::Path;
 ///
 /// Those of [`prepare::run`].
 pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    let vocabulary = given(&args)?;
     let request = PrepareRequest {
         source_lang: args.corpus.source_lang,
         target_lang: args.corpus.target_lang,
@@ -25,7 +31,7 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         valid: args.valid,
         test: args.test,
         vocab_size: args.vocab_size,
-        vocabulary: args.vocab,
+        vocabulary,
         normalization: args.normalization,
         protect: args.protect,
         byte_fallback: None,
@@ -45,6 +51,20 @@ pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     }
     let text = serde_json::to_string(&report).map_err(|e| Error::failed(e.to_string()))?;
     writeln!(out, "{text}").map_err(|e| Error::output("write", Path::new("the report"), &e))
+}
+
+/// The vocabulary that the arguments name.
+fn given(args: &PrepareArgs) -> Result<Option<Given>> {
+    if let Some(run) = &args.like {
+        return Ok(Some(Given::Tokenizer(RunDir::open(run)?.tokenizer())));
+    }
+    let count = args.tokenizer.len();
+    if count == 0 {
+        return Ok(args.vocab.clone().map(Given::Tokenizer));
+    }
+    let wrong =
+        || format!("--tokenizer names {count} models, expected one for both languages, or two");
+    Given::models(&args.tokenizer).map(Some).ok_or_else(|| Error::misuse(wrong()))
 }
 
 /// The prepared data of a run in `folder`: opened, and prepared first where the configuration names the text and
@@ -105,21 +125,25 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
         (Some(_), None) => return Err(Error::misuse("`data.valid` is needed beside `data.train`")),
         (None, Some(_)) => return Err(Error::misuse("`data.train` is needed beside `data.valid`")),
     };
-    // A vocabulary that was given to the data stays.
-    let chosen = data.dir.as_ref().and_then(|_| prepare::chosen(out));
-    let given = chosen.is_some_and(|made| made.given);
-    let vocabulary = given.then(|| out.join("tokenizer.json"));
-    if given && !data.protect.is_empty() {
-        let text = "was prepared with a given vocabulary, whose own symbols apply: leave out `data.protect`";
-        return Err(Error::misuse(format!("{} {text}", out.display())));
+    let vocabulary = vocabulary(run, out)?;
+    let path = vocabulary.as_ref().map(Given::path);
+    let kept = path.is_some_and(|path| *path == out.join(TOKENIZER));
+    if let (Some(path), false) = (path, data.protect.is_empty()) {
+        let named = if kept { out.display() } else { path.display() };
+        let said = if kept { "was prepared with" } else { "is" };
+        let text = "a given vocabulary, whose own symbols apply: leave out `data.protect`";
+        return Err(Error::misuse(format!("{named} {said} {text}")));
     }
+    // The size of other given vocabularies is their own.
+    let learned = vocabulary.is_none() || kept;
+    let vocab_size = if learned { data.vocab_size } else { DataConfig::default().vocab_size };
     Ok(Some(PrepareRequest {
         source_lang: data.source_lang.clone(),
         target_lang: data.target_lang.clone(),
         train: text(train)?,
         valid: text(valid)?,
         test: data.test.as_deref().map(text).transpose()?,
-        vocab_size: data.vocab_size,
+        vocab_size,
         vocabulary,
         normalization: data.normalization,
         protect: data.protect.clone(),
@@ -130,6 +154,36 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
         progress: !quiet,
         out: out.to_owned(),
     }))
+}
+
+/// The vocabulary that data in `out` are prepared with, if there is one: of the models that the configuration names, of
+/// the teacher, or the one that was given when the data were prepared before.
+fn vocabulary(run: &RunConfig, out: &Path) -> Result<Option<Given>> {
+    let (models, teacher) = (Given::models(&run.data.tokenizer), of_teacher(run)?);
+    if let (Some(models), Some(teacher)) = (&models, &teacher) {
+        let theirs = Vocab::load(teacher)?.fingerprint();
+        // Models that are missing are noticed where they are needed.
+        if models.load().is_ok_and(|vocab| vocab.fingerprint() != theirs) {
+            let text = "`data.tokenizer` gives another vocabulary than that of the teacher";
+            return Err(Error::misuse(format!("{text}, {}: leave it out", teacher.display())));
+        }
+    }
+    if let Some(given) = models.or(teacher.map(Given::Tokenizer)) {
+        return Ok(Some(given));
+    }
+    let chosen = run.data.dir.as_ref().and_then(|_| prepare::chosen(out));
+    let given = chosen.is_some_and(|made| made.given);
+    Ok(given.then(|| Given::Tokenizer(out.join(TOKENIZER))))
+}
+
+/// The vocabulary of a finished teacher that takes part in every update, if it is of SentencePiece models: no text gives
+/// it again.
+fn of_teacher(run: &RunConfig) -> Result<Option<PathBuf>> {
+    let beside = run.distill.method.needs().teacher_beside();
+    let Some(teacher) = run.teacher.run.as_ref().filter(|_| beside) else { return Ok(None) };
+    let path = RunDir::open(teacher)?.tokenizer();
+    let of_models = Vocab::load(&path)?.models()?.is_some();
+    Ok(of_models.then_some(path))
 }
 
 fn text(path: &Path) -> Result<String> {

@@ -1,7 +1,7 @@
 //! `data.json`: records how a folder was prepared, to detect changes.
 
 use super::report::unnormalized;
-use super::{PrepareRequest, Report, find};
+use super::{Given, PrepareRequest, Report, find};
 use crate::vocab::LineForm;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
@@ -45,9 +45,10 @@ pub fn state(request: &PrepareRequest) -> Freshness {
     if let Some(why) = manifest.other_than(Choices::of(request)) {
         return Freshness::Other(why);
     }
-    match inputs(request) {
+    match Inputs::of(request) {
         Ok(inputs) => {
-            if let Some(why) = other_text(&manifest.inputs, &inputs) {
+            let other = other_file(&manifest.inputs, &inputs.texts);
+            if let Some(why) = other.or_else(|| manifest.other_vocabulary(request, &inputs)) {
                 return Freshness::Other(why);
             }
         }
@@ -80,12 +81,13 @@ pub fn check_files(data: &Path) -> Result<()> {
     }
 }
 
-/// Whether every text that [`run`](super::run) would read exists.
+/// Whether every text and SentencePiece model that [`run`](super::run) would read exists.
 pub fn texts_exist(request: &PrepareRequest) -> bool {
     let langs = [&request.source_lang, &request.target_lang];
-    let mut files =
+    let mut texts =
         request.splits().into_iter().flat_map(|(_, prefix)| langs.map(|l| find(prefix, l)));
-    files.all(|path| path.is_file())
+    let mut models = request.vocabulary.iter().flat_map(Given::model_files);
+    texts.all(|path| path.is_file()) && models.all(|path| path.is_file())
 }
 
 /// The report of the last [`run`](super::run) for the folder `data`, from its `data.json`.
@@ -103,6 +105,9 @@ struct Manifest {
     layout: u32,
     choices: Choices,
     inputs: Vec<Input>,
+    /// The SentencePiece models of source and target, if they were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    models: Vec<Input>,
     outputs: Vec<Output>,
     report: Report,
 }
@@ -150,6 +155,20 @@ impl Manifest {
             wanted.vocab_size = self.choices.vocab_size;
         }
         self.choices.other_than(&wanted)
+    }
+
+    /// Describes a difference of the vocabulary from the one that is given now. A file that cannot be read is none.
+    fn other_vocabulary(&self, request: &PrepareRequest, now: &Inputs) -> Option<String> {
+        match request.vocabulary.as_ref()? {
+            Given::Models(_) => other_file(&self.models, &now.models),
+            Given::Tokenizer(path) => {
+                let (_, hash) = hash_file(path).ok()?;
+                let other = hash != self.report.vocabulary.fingerprint;
+                other.then(|| {
+                    format!("it was prepared with another vocabulary than {}", path.display())
+                })
+            }
+        }
     }
 
     /// The first file that is missing in `folder` or has another size.
@@ -254,9 +273,10 @@ impl Choices {
     }
 }
 
-/// The size and hash of a text when it was read.
+/// The size and hash of a file when it was read.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Input {
+struct Input {
+    /// The key of `[data]` that names it.
     split: String,
     path: String,
     bytes: u64,
@@ -269,22 +289,32 @@ struct Output {
     bytes: u64,
 }
 
-/// The current sizes and hashes of a request's texts.
-///
-/// # Errors
-///
-/// Misuse: a text cannot be read.
-pub(super) fn inputs(request: &PrepareRequest) -> Result<Vec<Input>> {
-    let mut inputs = Vec::new();
-    for (split, prefix) in request.splits() {
-        for lang in [&request.source_lang, &request.target_lang] {
-            let path = find(prefix, lang);
-            let (bytes, hash) = hash_file(&path).map_err(|e| Error::input("read", &path, &e))?;
-            let (split, path) = (split.to_owned(), path.display().to_string());
-            inputs.push(Input { split, path, bytes, hash });
+/// The key of SentencePiece models.
+const TOKENIZER: &str = "tokenizer";
+
+/// The files that a preparation reads.
+pub(super) struct Inputs {
+    texts: Vec<Input>,
+    models: Vec<Input>,
+}
+
+impl Inputs {
+    /// The current sizes and hashes of a request's files.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: a file cannot be read.
+    pub fn of(request: &PrepareRequest) -> Result<Self> {
+        let mut texts = Vec::new();
+        for (split, prefix) in request.splits() {
+            for lang in [&request.source_lang, &request.target_lang] {
+                texts.push(Input::read(split, &find(prefix, lang))?);
+            }
         }
+        let models = request.vocabulary.iter().flat_map(Given::model_files);
+        let models = models.map(|path| Input::read(TOKENIZER, path)).collect::<Result<_>>()?;
+        Ok(Self { texts, models })
     }
-    Ok(inputs)
 }
 
 fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
@@ -301,28 +331,36 @@ fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
     }
 }
 
-/// Describes the first difference between the texts that a folder was prepared from and those that are asked for now.
+/// Describes the first difference between the files that a folder was prepared from and those that are asked for now.
 /// Sizes and hashes are compared, not the paths.
-fn other_text(then: &[Input], now: &[Input]) -> Option<String> {
-    let mut texts = (0..then.len().max(now.len())).map(|i| (then.get(i), now.get(i)));
-    texts.find_map(|(then, now)| Input::difference(then, now))
+fn other_file(then: &[Input], now: &[Input]) -> Option<String> {
+    let mut files = (0..then.len().max(now.len())).map(|i| (then.get(i), now.get(i)));
+    files.find_map(|(then, now)| Input::difference(then, now))
 }
 
 impl Input {
+    fn read(split: &str, path: &Path) -> Result<Self> {
+        let (bytes, hash) = hash_file(path).map_err(|e| Error::input("read", path, &e))?;
+        Ok(Self { split: split.to_owned(), path: path.display().to_string(), bytes, hash })
+    }
+
     fn difference(then: Option<&Self>, now: Option<&Self>) -> Option<String> {
-        let key = format!("`data.{}`", now.or(then)?.split);
+        let split = &now.or(then)?.split;
+        let key = format!("`data.{split}`");
+        let kind = if split == TOKENIZER { "model" } else { "text" };
         match (then, now) {
             (Some(then), Some(now)) if (then.bytes, &then.hash) == (now.bytes, &now.hash) => None,
-            (Some(then), Some(now)) if then.name() == now.name() => {
-                Some(format!("the text of {key}, {}, has changed since it was prepared", now.path))
-            }
+            (Some(then), Some(now)) if then.name() == now.name() => Some(format!(
+                "the {kind} of {key}, {}, has changed since it was prepared",
+                now.path
+            )),
             (Some(then), Some(now)) => {
                 Some(format!("it was prepared from {}, {key} names {}", then.path, now.path))
             }
             (Some(then), None) => {
-                Some(format!("it was prepared with {}, {key} names no text", then.path))
+                Some(format!("it was prepared with {}, {key} names no {kind}", then.path))
             }
-            (None, _) => Some(format!("it was prepared without the text of {key}")),
+            (None, _) => Some(format!("it was prepared without the {kind} of {key}")),
         }
     }
 
@@ -339,7 +377,7 @@ impl Input {
 /// The manifest cannot be written.
 pub(super) fn write_manifest(
     request: &PrepareRequest,
-    inputs: Vec<Input>,
+    inputs: Inputs,
     report: &Report,
 ) -> Result<()> {
     let mut outputs = Vec::new();
@@ -353,7 +391,8 @@ pub(super) fn write_manifest(
         let bytes = std::fs::metadata(&path).map_err(|e| Error::output("read", &path, &e))?.len();
         outputs.push(Output { name, bytes });
     }
-    let choices = Choices::of(request);
-    let manifest = Manifest { layout: LAYOUT, choices, inputs, outputs, report: report.clone() };
+    let (choices, report) = (Choices::of(request), report.clone());
+    let Inputs { texts: inputs, models } = inputs;
+    let manifest = Manifest { layout: LAYOUT, choices, inputs, models, outputs, report };
     super::write_json(&request.out.join(MANIFEST), &manifest)
 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod encode;
+mod given;
 mod manifest;
 mod outline;
 mod pairs;
@@ -15,6 +16,7 @@ mod summary;
 mod survey;
 
 pub use check::Check;
+pub use given::Given;
 pub use manifest::{
     DataChoices, Freshness, check_files, chosen, load_report, state, texts_exist, up_to_date,
 };
@@ -30,7 +32,7 @@ use a2d_system::lock::Held;
 use a2d_system::signals;
 use check::Flags;
 use encode::{Encoded, Encoders, encode};
-use manifest::{MANIFEST, inputs, write_manifest};
+use manifest::{Inputs, MANIFEST, write_manifest};
 use pairs::{Buffers, SplitText};
 use serde::Serialize;
 use std::io::Write;
@@ -66,7 +68,7 @@ pub struct PrepareRequest {
     /// The number of subwords to learn, for both languages together.
     pub vocab_size: usize,
     /// An existing vocabulary to use instead of learning one.
-    pub vocabulary: Option<PathBuf>,
+    pub vocabulary: Option<Given>,
     /// How lines are normalised. The normalisation of [`PrepareRequest::vocabulary`] takes precedence.
     pub normalization: LineForm,
     /// Regular expressions of texts that are kept whole, one token each. Not with [`PrepareRequest::vocabulary`], whose
@@ -138,9 +140,9 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
         let (folder, how) = (request.out.display(), "choose another folder");
         return Err(Error::misuse(format!("{folder} holds a run, not data: {how}")));
     }
-    let inputs = inputs(request)?;
+    let inputs = Inputs::of(request)?;
     let texts = SplitText::all(request);
-    let given = request.vocabulary.as_deref().map(Vocab::load).transpose()?;
+    let given = request.vocabulary.as_ref().map(Given::load).transpose()?;
     let normalization =
         given.as_ref().map_or(request.normalization, |vocab| vocab.source().normalization());
     let surveys = survey::all(&texts, &request.out, request.clean, normalization)?;
@@ -205,8 +207,8 @@ pub fn find(prefix: &str, lang: &str) -> PathBuf {
 ///
 /// Misuse: an invalid pattern, or patterns beside an existing vocabulary.
 fn patterns(request: &PrepareRequest) -> Result<Patterns> {
-    if let (Some(path), false) = (&request.vocabulary, request.protect.is_empty()) {
-        let path = path.display();
+    if let (Some(given), false) = (&request.vocabulary, request.protect.is_empty()) {
+        let path = given.path().display();
         let text = "no further text can be protected: its own symbols apply";
         return Err(Error::misuse(format!("the vocabulary {path} exists, so {text}")));
     }

@@ -57,6 +57,7 @@ pub(super) fn run(run: &RunConfig) -> Checked {
 fn data(data: &DataConfig) -> Checked {
     within("vocab_size", data.vocab_size, 5, LARGEST_VOCABULARY)?;
     within("max_length", data.max_length, 1, WIDEST)?;
+    tokenizer(data)?;
     let patterns = Patterns::new(&data.protect);
     patterns.map_err(|bad| Problem::new("protect", format!("entry {}, {bad}", bad.index + 1)))?;
     language("source_lang", &data.source_lang)?;
@@ -66,6 +67,19 @@ fn data(data: &DataConfig) -> Checked {
     ensure(!text || !data.target_lang.is_empty(), "target_lang", "is needed, as in \"en\"")?;
     let same = !data.source_lang.is_empty() && data.source_lang == data.target_lang;
     ensure(!same, "target_lang", "is the same as `data.source_lang`")
+}
+
+/// Checks that nothing is asked of a vocabulary whose models are given.
+fn tokenizer(data: &DataConfig) -> Checked {
+    let DataConfig { vocab_size, normalization, .. } = DataConfig::default();
+    let learned = data.tokenizer.is_empty();
+    let count = data.tokenizer.len();
+    let how = format!("names {count} models, expected one for both languages, or two");
+    ensure(count <= 2, "tokenizer", how)?;
+    let own = "has no effect with `data.tokenizer`: leave one of them out";
+    ensure(learned || data.vocab_size == vocab_size, "vocab_size", own)?;
+    ensure(learned || data.normalization == normalization, "normalization", own)?;
+    ensure(learned || data.protect.is_empty(), "protect", own)
 }
 
 /// Checks a language, which is a file extension: no separators, white space or control characters.

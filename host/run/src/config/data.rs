@@ -27,6 +27,10 @@ pub struct DataConfig {
     /// translations too. Sentences that are repeated, too long, or in the validation or test text are left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monolingual: Option<PathBuf>,
+    /// SentencePiece models to use instead of learning a vocabulary: those of source and target, or one for both. The
+    /// vocabulary is joint, the tokens of both models. `vocab_size`, `normalization` and `protect` are then left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokenizer: Vec<PathBuf>,
     /// Size of the joint vocabulary, including special tokens.
     pub vocab_size: usize,
     /// How lines are normalised before encoding.
@@ -57,6 +61,7 @@ impl Default for DataConfig {
             valid: None,
             test: None,
             monolingual: None,
+            tokenizer: Vec::new(),
             vocab_size: 8000,
             normalization: LineForm::Nfc,
             protect: Vec::new(),
@@ -96,6 +101,7 @@ impl DataConfig {
             valid: path("valid"),
             test: path("test"),
             monolingual: path("news.de"),
+            tokenizer: ["source.spm", "target.spm"].map(PathBuf::from).into(),
             dir: path("data"),
             protect: vec!["%s".to_owned()],
             ..self

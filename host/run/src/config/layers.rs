@@ -141,8 +141,12 @@ fn unknown(name: &str, path: &str) -> Error {
     ))
 }
 
-/// The settings of the prepared data in `folder`; empty if the folder is not prepared.
-pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
+/// Keys of a vocabulary that is learned.
+const LEARNED: [&str; 3] = ["data.vocab_size", "data.normalization", "data.protect"];
+
+/// The settings of the prepared data in `folder`, without those of a learned vocabulary unless the configuration wants
+/// one (`learns`); empty if the folder is not prepared.
+pub(super) fn prepared(folder: &Path, learns: bool) -> Vec<Setting> {
     let Some(choices) = prepare::chosen(folder) else { return Vec::new() };
     let DataChoices { vocab_size, max_length, clean, normalization, protect, given } = choices;
     let number = |size: usize| Value::Integer(size as i64);
@@ -161,7 +165,7 @@ pub(super) fn prepared(folder: &Path) -> Vec<Setting> {
     };
     // An existing vocabulary has its own normalisation.
     let values = values.into_iter().filter(|(key, _)| !given || *key != "data.normalization");
-    values.map(setting).collect()
+    values.filter(|(key, _)| learns || !LEARNED.contains(key)).map(setting).collect()
 }
 
 /// The largest config file in bytes. It excludes other files and endless devices.

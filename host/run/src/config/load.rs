@@ -9,11 +9,12 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Keys with paths, relative to the folder of the config file.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 8] = [
     "data.train",
     "data.valid",
     "data.test",
     "data.monolingual",
+    "data.tokenizer",
     "data.dir",
     "distill.translations",
     "teacher.run",
@@ -44,7 +45,7 @@ pub fn load_merged(path: &Path, flags: &[Setting]) -> Result<Merged> {
     let Some(dir) = data.dir.as_ref().filter(|_| data.train.is_some()) else {
         return Ok(merged);
     };
-    let mut all = layers::prepared(dir);
+    let mut all = layers::prepared(dir, data.tokenizer.is_empty());
     all.append(&mut settings);
     merge(path, all)
 }
@@ -175,12 +176,21 @@ fn list(text: &str) -> Option<Value> {
     table.remove("list").filter(|list| list.is_array() && table.is_empty())
 }
 
-/// Makes paths absolute, so that the run's copy of the config refers to the same files. Paths in a file are relative to
-/// its folder.
+/// Makes paths and lists of paths absolute, so that the run's copy of the config refers to the same files. Paths in a
+/// file are relative to its folder.
 fn resolve(setting: &Setting, value: Value) -> Result<Value> {
-    let Some(text) = value.as_str().filter(|_| PATHS.contains(&&*setting.path)) else {
-        return Ok(value);
-    };
+    match value {
+        value if !PATHS.contains(&&*setting.path) => Ok(value),
+        Value::String(text) => absolute(setting, &text).map(Value::String),
+        Value::Array(list) => {
+            let list = list.into_iter().map(|entry| resolve(setting, entry));
+            list.collect::<Result<_>>().map(Value::Array)
+        }
+        value => Ok(value),
+    }
+}
+
+fn absolute(setting: &Setting, text: &str) -> Result<String> {
     let Setting { path, origin, .. } = setting;
     if text.is_empty() {
         return Err(Error::misuse(format!("{origin}: `{path}` expects a path, found nothing")));
@@ -191,8 +201,7 @@ fn resolve(setting: &Setting, value: Value) -> Result<Value> {
     };
     let whole = std::path::absolute(from.join(text)).map_err(|e| Error::input("use", from, &e))?;
     let whole = whole.into_os_string().into_string();
-    let whole = whole.map_err(|_| Error::misuse(format!("{origin}: `{path}` is not UTF-8")))?;
-    Ok(Value::String(whole))
+    whole.map_err(|_| Error::misuse(format!("{origin}: `{path}` is not UTF-8")))
 }
 
 /// The type of `like` in words.

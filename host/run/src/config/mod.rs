@@ -71,7 +71,8 @@ pub struct RunConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeacherConfig {
-    /// A finished run. By default the teacher is trained first, in `OUT/teacher`.
+    /// A finished run, or a model of another toolkit, which is imported into `OUT/teacher-imported`. By default the
+    /// teacher is trained first, in `OUT/teacher`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<PathBuf>,
     /// The model of a teacher to train.

@@ -36,16 +36,15 @@ fn a_model_comes_in_translates_and_leaves() {
     // To CTranslate2.
     desk.host("export run --format ctranslate2 --quantize f16 --out ct2").well();
     assert!(desk.path("ct2/model.bin").is_file() && desk.path("ct2/source.spm").is_file());
-    // To Argos, which takes languages from the run.
-    desk.host("export run --format argos --out de_en.argosmodel").well();
+    // To Argos, which takes the languages of the run; this model names none.
+    let line = "export run --format argos --out de_en.argosmodel";
+    desk.refused(line, 2, &["run/config.toml", "`data.source_lang`"]);
+    assert!(!desk.path("de_en.argosmodel").exists());
+    let config = desk.read("run/config.toml").replace("source_lang = \"\"", "source_lang = \"de\"");
+    desk.write("run/config.toml", config.replace("target_lang = \"\"", "target_lang = \"en\""));
+    let told = desk.host(line).well();
+    assert!(told.contains("checked: 44 tensors of 95,729 parameters"), "{told}");
     assert!(fs::read(desk.path("de_en.argosmodel")).unwrap().starts_with(b"PK"));
-    let config = desk.read("run/config.toml").replace("source_lang = \"de\"", "source_lang = \"\"");
-    desk.write("run/config.toml", config);
-    desk.refused(
-        "export run --format argos --out new",
-        2,
-        &["run/config.toml", "`data.source_lang`"],
-    );
     // With fewer tokens.
     let trimmed =
         desk.host(&format!("import {} --out small --trim-vocab text.de text.de", model()));

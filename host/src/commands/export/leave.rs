@@ -36,15 +36,15 @@ pub(super) fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<()> {
         _ => {
             let options = ct2::Options { quantization: numbers(args)?, ..ct2::Options::default() };
             ct2::write(&portable, path, &options)?;
-            notes
-                .push("CTranslate2 forbids no token, and an empty source has an empty translation");
-            if !model.has_sentencepiece() {
-                let vocab = Vocab::load(&RunDir::open(&args.run)?.tokenizer())?;
-                vocab.save(&path.join("tokenizer.json"))?;
-                notes
-                    .push("the source is tokens of tokenizer.json, then </s>; see README.md there");
-            }
         }
+    }
+    if args.format != Target::Huggingface {
+        notes.push("CTranslate2 forbids no token, and an empty source has an empty translation");
+    }
+    if args.format == Target::Ctranslate2 && !model.has_sentencepiece() {
+        let vocab = Vocab::load(&RunDir::open(&args.run)?.tokenizer())?;
+        vocab.save(&path.join("tokenizer.json"))?;
+        notes.push("the source is tokens of tokenizer.json, then </s>; see README.md there");
     }
     let written = Written::new(path, &portable, notes)?;
     let told = if args.json { written.json(out) } else { written.text(out) };

@@ -1,6 +1,8 @@
 //! Models of other toolkits: in, and out again.
 
 use crate::desk::Desk;
+use a2d_tests::helpers::skip::skipped;
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
@@ -34,6 +36,15 @@ fn a_model_comes_in_translates_and_leaves() {
     // To CTranslate2.
     desk.host("export run --format ctranslate2 --quantize f16 --out ct2").well();
     assert!(desk.path("ct2/model.bin").is_file() && desk.path("ct2/source.spm").is_file());
+    // To Argos, which takes the languages of the run; this model names none.
+    let line = "export run --format argos --out de_en.argosmodel";
+    desk.refused(line, 2, &["run/config.toml", "`data.source_lang`"]);
+    assert!(!desk.path("de_en.argosmodel").exists());
+    let config = desk.read("run/config.toml").replace("source_lang = \"\"", "source_lang = \"de\"");
+    desk.write("run/config.toml", config.replace("target_lang = \"\"", "target_lang = \"en\""));
+    let told = desk.host(line).well();
+    assert!(told.contains("checked: 44 tensors of 95,729 parameters"), "{told}");
+    assert!(fs::read(desk.path("de_en.argosmodel")).unwrap().starts_with(b"PK"));
     // With fewer tokens.
     let trimmed =
         desk.host(&format!("import {} --out small --trim-vocab text.de text.de", model()));
@@ -44,7 +55,17 @@ fn a_model_comes_in_translates_and_leaves() {
 #[test]
 fn a_student_of_its_own_vocabulary_leaves_for_ctranslate2() {
     let desk = Desk::with_run();
-    desk.host("export full --format ctranslate2 --out ct2").well();
+    let told = desk.host("export full --format ctranslate2 --out ct2 --json").well();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let files: Vec<_> = told["files"].as_array().unwrap().iter().collect();
+    for file in &files {
+        let path = desk.path(file["path"].as_str().unwrap());
+        assert_eq!(fs::metadata(path).unwrap().len(), file["bytes"], "{file}");
+    }
+    assert_eq!(files.len(), fs::read_dir(desk.path("ct2")).unwrap().count());
+    assert!(told["tensors"].as_u64() > Some(20) && told["vocabulary"]["source"] == 300, "{told}");
+    let note = told["notes"][1].as_str().unwrap();
+    assert!(note.contains("tokenizer.json"), "{note}");
     assert_eq!(
         fs::read(desk.path("ct2/tokenizer.json")).unwrap(),
         fs::read(desk.path("full/tokenizer.json")).unwrap()
@@ -53,6 +74,10 @@ fn a_student_of_its_own_vocabulary_leaves_for_ctranslate2() {
         ("--format ctranslate2 --out ct2", "ct2"),
         ("--format ctranslate2 --quantize int4 --out new", "f32, f16, int16 or int8"),
         ("--format ctranslate2 --shortlist 5 --out new", "--shortlist is for images"),
+        ("--format ctranslate2 --max-source 64 --out new", "--max-source is for images"),
+        ("--format argos --max-bleu-drop 1 --out new", "--max-bleu-drop is for images"),
+        ("--format huggingface --beam 2 --out new", "--beam is for images"),
+        ("--format argos --quantize int4 --out new", "f32, f16, int16 or int8"),
         ("--format huggingface --out new", "cannot be a Hugging Face Marian model"),
         ("--format huggingface --quantize int8 --out new", "a Hugging Face folder has f32"),
         ("--format argos --out new", "tokenizer of its own"),
@@ -61,6 +86,27 @@ fn a_student_of_its_own_vocabulary_leaves_for_ctranslate2() {
         desk.refused(&format!("export full {line}"), 2, &[says]);
         assert!(!desk.path("new").exists(), "{line}");
     }
+}
+
+/// A model of OPUS-MT's kind that was trained; it may not be redistributed.
+#[test]
+fn a_trained_model_leaves_and_returns() {
+    let Some(folder) = std::env::var_os("A2D_INTEROP") else {
+        skipped("A2D_INTEROP names no folder of golden values");
+        return;
+    };
+    let model =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("hf-marian/model");
+    let desk = Desk::new();
+    desk.host(&format!("import {} --out run", model.display())).well();
+    desk.host("export run --format huggingface --out hf").well();
+    desk.host("import hf --out back").well();
+    for name in ["best.safetensors", "tokenizer.json"] {
+        let [run, back] = ["run", "back"].map(|of| fs::read(desk.path(of).join(name)).unwrap());
+        assert!(run == back, "{name}");
+    }
+    let told = desk.host("export run --format ctranslate2 --quantize int8 --out ct2").well();
+    assert!(told.contains("ct2/source.spm: ") && told.contains("an empty source"), "{told}");
 }
 
 #[test]

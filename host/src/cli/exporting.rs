@@ -68,6 +68,8 @@ impl Quantise {
   a2d export runs/quickstart --beam 1 --max-source 32 --max-target 32 --out student.a2d --emit-rust student.rs
   a2d export student.a2d --beam 1 --max-source 16 --max-target 16 --emit-rust student.rs
   a2d export runs/quickstart --format ctranslate2 --quantize int8 --out student-ct2
+  a2d export runs/opus-mt --format huggingface --out student-hf
+  a2d export runs/opus-mt --format argos --quantize int8 --out de_en.argosmodel
 The run's validation text is translated by the run and by the image, in the device's own arithmetic;
 where it is no longer there, --source and --reference name another.")]
 pub struct ExportArgs {
@@ -105,12 +107,12 @@ pub struct ExportArgs {
     /// Compare on the first N lines [default: all]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub sentences: Option<usize>,
-    /// Longest source, in tokens, for the arena size
-    #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
-    pub max_source: usize,
-    /// Longest translation, in tokens, for the arena size
-    #[arg(long, value_name = "N", default_value = "64", value_parser = positive)]
-    pub max_target: usize,
+    /// Longest source, in tokens, for the arena size [default: 64]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub max_source: Option<usize>,
+    /// Longest translation, in tokens, for the arena size [default: 64]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub max_target: Option<usize>,
     /// Use an int8 key-value cache, in the comparison and for the arena size: less memory
     #[arg(long)]
     pub int8_cache: bool,

@@ -13,8 +13,8 @@ pub fn text(is_sentencepiece: bool, adds_eos: bool) -> String {
     let from = match is_sentencepiece {
         true => "",
         false => {
-            "\nTokens are those of the `tokenizer.json` of the run that this model was exported from: copy it here. \
-                  Of a run with a tokenizer for each side, `cut` is that of the source.\n"
+            "\n`tokenizer.json` is that of the run that this model was exported from. Of a run \
+             with a tokenizer for each side, `cut` is that of the source.\n"
         }
     };
     format!(

@@ -1,13 +1,14 @@
 //! A run as a model of another toolkit.
 
-use crate::cli::{ExportArgs, Quantise, Target};
+use super::written::Written;
+use crate::cli::{ExportArgs, Quantise, SearchArgs, Target};
+use crate::config::BeamSearch;
 use crate::data::vocab::Vocab;
 use crate::interop::run::Leaving;
 use crate::interop::{argos, ct2, hf};
 use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use crate::system::files::has_place;
-use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
@@ -35,38 +36,52 @@ pub(super) fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<()> {
         _ => {
             let options = ct2::Options { quantization: numbers(args)?, ..ct2::Options::default() };
             ct2::write(&portable, path, &options)?;
-            notes
-                .push("CTranslate2 forbids no token, and an empty source has an empty translation");
-            if !model.has_sentencepiece() {
-                let vocab = Vocab::load(&RunDir::open(&args.run)?.tokenizer())?;
-                vocab.save(&path.join("tokenizer.json"))?;
-                notes
-                    .push("the source is tokens of tokenizer.json, then </s>; see README.md there");
-            }
         }
     }
-    tell(args, path, &notes, out).map_err(|e| Error::output("write", Path::new("the result"), &e))
+    if args.format != Target::Huggingface {
+        notes.push("CTranslate2 forbids no token, and an empty source has an empty translation");
+    }
+    if args.format == Target::Ctranslate2 && !model.has_sentencepiece() {
+        let vocab = Vocab::load(&RunDir::open(&args.run)?.tokenizer())?;
+        vocab.save(&path.join("tokenizer.json"))?;
+        notes.push("the source is tokens of tokenizer.json, then </s>; see README.md there");
+    }
+    let written = Written::new(path, &portable, notes)?;
+    let told = if args.json { written.json(out) } else { written.text(out) };
+    told.map_err(|e| Error::output("write", Path::new("the result"), &e))
 }
 
-/// Refuses options that only an image has.
+/// Refuses options that only an image has, and numbers that a Hugging Face folder does not have.
 fn check(args: &ExportArgs) -> Result<()> {
     let given = [
         ("--emit-rust", args.emit_rust.is_some()),
         ("--max-bleu-drop", args.max_bleu_drop.is_some()),
         ("--source", args.source.is_some()),
         ("--sentences", args.sentences.is_some()),
+        ("--max-source", args.max_source.is_some()),
+        ("--max-target", args.max_target.is_some()),
         ("--shortlist", args.shortlist.is_some()),
         ("--int8-cache", args.int8_cache),
     ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(Error::misuse(format!("{name} is for images, --format a2d"))),
-        None if args.format == Target::Huggingface
-            && args.quantize.is_some_and(|of| of != Quantise::F32) =>
-        {
-            Err(Error::misuse("--quantize: a Hugging Face folder has f32"))
-        }
-        None => Ok(()),
+    if let Some((name, _)) = given.into_iter().chain(search(&args.search)).find(|(_, is)| *is) {
+        return Err(Error::misuse(format!("{name} is for images, --format a2d")));
     }
+    let other = args.quantize.is_some_and(|numbers| numbers != Quantise::F32);
+    match args.format == Target::Huggingface && other {
+        true => Err(Error::misuse("--quantize: a Hugging Face folder has f32")),
+        false => Ok(()),
+    }
+}
+
+/// Which options of the search are not the defaults.
+fn search(args: &SearchArgs) -> [(&'static str, bool); 4] {
+    let default = BeamSearch::DEFAULT;
+    [
+        ("--beam", args.beam != default.beam),
+        ("--length-penalty", args.length_penalty != default.length_penalty),
+        ("--max-length-a", args.max_length_a != default.max_length_a),
+        ("--max-length-b", args.max_length_b != default.max_length_b),
+    ]
 }
 
 fn numbers(args: &ExportArgs) -> Result<ct2::Quantization> {
@@ -87,25 +102,4 @@ fn package(args: &ExportArgs) -> Result<argos::Options> {
         target: language(data.target_lang),
         version: VERSION.to_owned(),
     })
-}
-
-/// The bytes of a file, or of the files of a folder.
-fn size(path: &Path) -> u64 {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let files = entries.filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum();
-    if path.is_dir() { files } else { std::fs::metadata(path).map_or(0, |file| file.len()) }
-}
-
-fn tell(
-    args: &ExportArgs,
-    path: &Path,
-    notes: &[&str],
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let (name, bytes) = (path.display().to_string(), size(path));
-    if args.json {
-        return writeln!(out, "{}", json!({"path": name, "bytes": bytes, "notes": notes}));
-    }
-    writeln!(out, "{name}: {bytes} bytes")?;
-    notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))
 }

@@ -1,6 +1,7 @@
 //! `a2d export`: a run as an image, and an image as constants of a Rust program.
 
 mod leave;
+mod written;
 
 use crate::cli::{ExportArgs, Globals, Quantise, Target};
 use crate::data::vocab::LineForm;
@@ -15,6 +16,9 @@ use a2d_core::micro::Limits;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
+
+/// The tokens of a sentence that an arena has room for by default.
+const LONGEST: usize = 64;
 
 /// Writes the image, once it is compared with its run, and its constants.
 ///
@@ -77,8 +81,8 @@ fn image_path(args: &ExportArgs) -> Result<&Path> {
 
 fn limits(args: &ExportArgs) -> Limits {
     Limits {
-        source: args.max_source,
-        target: args.max_target,
+        source: args.max_source.unwrap_or(LONGEST),
+        target: args.max_target.unwrap_or(LONGEST),
         beam: args.search.beam,
         int8_cache: args.int8_cache,
     }

@@ -592,10 +592,24 @@ pub fn top_k(
     ids: &mut [u32],
     log_probabilities: &mut [f32],
 ) {
-    /// Logits that are skipped together.
-    const BLOCK: usize = 4 * LANES;
     let most = max(logits);
     let lse = most + ln(exp_sum(logits, 1.0, most));
+    best(logits, lse, max, pad, refused, ids, log_probabilities);
+}
+
+/// [`top_k`] with the logarithm of the sum of the exponentials, and a function that is [`max`].
+#[inline(always)]
+pub fn best(
+    logits: &[f32],
+    lse: f32,
+    max: impl Fn(&[f32]) -> f32,
+    pad: u32,
+    refused: impl Fn(u32) -> bool,
+    ids: &mut [u32],
+    log_probabilities: &mut [f32],
+) {
+    /// Logits that are skipped together.
+    const BLOCK: usize = 4 * LANES;
     log_probabilities.fill(f32::NEG_INFINITY);
     ids.fill(pad);
     let mut worst = f32::NEG_INFINITY;

@@ -43,8 +43,7 @@ mod weights;
 pub use config::{CONFIG_WORDS, config_words, version};
 pub use error::Error;
 pub use shortlist::{Shortlist, Sizes};
-pub use weight::{Format, GROUP, MOST_COLUMNS, Weight};
-pub(crate) use weight::{float, half, unpack};
+pub use weight::{Format, GROUP, MOST_COLUMNS, Weight, float, half, unpack};
 pub use weights::Weights;
 
 use crate::config::Config;

@@ -162,19 +162,19 @@ impl<'a> Weight<'a> {
 
 /// A little-endian word as a float.
 #[inline(always)]
-pub(crate) fn float(word: u32) -> f32 {
+pub fn float(word: u32) -> f32 {
     f32::from_bits(u32::from_le(word))
 }
 
 /// Two bytes, the upper half of a float, as a float.
 #[inline(always)]
-pub(crate) fn half(bytes: [u8; 2]) -> f32 {
+pub fn half(bytes: [u8; 2]) -> f32 {
     f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)
 }
 
 /// The numbers of a group of int4.
 #[inline(always)]
-pub(crate) fn unpack(group: &[u8; GROUP / 2]) -> [i8; GROUP] {
+pub fn unpack(group: &[u8; GROUP / 2]) -> [i8; GROUP] {
     let mut out = [0; GROUP];
     let (low, high) = out.split_at_mut(GROUP / 2);
     for ((low, high), byte) in low.iter_mut().zip(high).zip(group) {

@@ -2,8 +2,9 @@
 
 use super::DeviceArgs;
 use super::values::{beam, positive};
-use crate::bench::{BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
+use crate::bench::{BenchImage, BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
 use crate::config::Precision;
+use a2d_packed::Isa;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -35,6 +36,12 @@ pub struct BenchArgs {
     /// The losses of distill
     #[arg(long, value_enum, default_value_t)]
     pub preset: BenchPreset,
+    /// Translate with an image, on the CPU: one of f32, int8 or int4 with random weights, or a file
+    #[arg(long, value_name = "f32|int8|int4|FILE")]
+    pub image: Option<BenchImage>,
+    /// Vector instructions for --image [default: the fastest of this processor]
+    #[arg(long, value_name = "NAME", requires = "image")]
+    pub isa: Option<Isa>,
     /// The beam of translate [default: 1, then 5]
     #[arg(long, value_name = "N", value_parser = beam)]
     pub beam: Option<usize>,
@@ -65,6 +72,8 @@ impl From<&BenchArgs> for BenchRequest {
             batches: args.batches.clone(),
             sources: args.sources.clone(),
             max_tokens: args.max_tokens,
+            image: args.image.clone(),
+            isa: args.isa.unwrap_or_else(Isa::best),
             shape: args.shape,
             model: args.model,
             preset: args.preset,

@@ -28,7 +28,7 @@ pub use importing::ImportArgs;
 pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
-pub use translation::{EvaluateArgs, SearchArgs, TranslateArgs};
+pub use translation::{EvaluateArgs, ImageArgs, SearchArgs, TranslateArgs};
 
 use values::{not_negative, pattern, positive, seconds, threads};
 

@@ -5,8 +5,10 @@ use super::values::{beam, not_negative, positive};
 use crate::config::BeamSearch;
 use crate::score::tokenize::Tokenizer;
 use crate::system::error::{Error, Result};
+use crate::translate::packed::Arithmetic;
 use crate::translate::source::OnBadInput;
 use crate::translate::{MOST_BATCH, SearchOptions};
+use a2d_packed::Isa;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -66,12 +68,37 @@ pub struct TranslateArgs {
     /// Translate each sentence of a line by itself: training mostly saw lines of one
     #[arg(long, conflicts_with = "n_best")]
     pub split_sentences: bool,
-    /// Keep keys and values of attention in bytes, as a device may; for images only
-    #[arg(long)]
-    pub int8_cache: bool,
+    /// How an image is computed.
+    #[command(flatten)]
+    pub image: ImageArgs,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// How an image is computed.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// Keep keys and values of attention in bytes, as a device may; for images only
+    #[arg(long)]
+    pub int8_cache: bool,
+    /// Vector instructions, which change the speed but no translation; for images only [default: the fastest that the
+    /// processor has]
+    #[arg(long, value_name = "NAME")]
+    pub isa: Option<Isa>,
+}
+
+impl ImageArgs {
+    /// The arithmetic of an image.
+    pub fn arithmetic(&self) -> Arithmetic {
+        Arithmetic { int8_cache: self.int8_cache, isa: self.isa.unwrap_or_else(Isa::best) }
+    }
+
+    /// An option that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let isa = self.isa.map(|_| "--isa");
+        if self.int8_cache { Some("--int8-cache") } else { isa }
+    }
 }
 
 /// `a2d evaluate`.
@@ -105,9 +132,9 @@ pub struct EvaluateArgs {
     /// Largest padded batch: sentences times the longest of them
     #[arg(long, value_name = "N", default_value_t = MOST_BATCH, value_parser = positive)]
     pub max_tokens: usize,
-    /// Keep keys and values of attention in bytes, as a device may; for images only
-    #[arg(long)]
-    pub int8_cache: bool,
+    /// How an image is computed.
+    #[command(flatten)]
+    pub image: ImageArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -26,7 +26,7 @@ use std::path::Path;
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     // Before the model is looked at: a metric that there is not is misuse of this command.
     MetricOptions::default().metrics(&args.metrics)?;
-    check_model(&args.run, &args.device, args.int8_cache)?;
+    check_model(&args.run, &args.device, &args.image)?;
     let device = device(&args.run, &args.device, globals)?;
     let tokenizer = match args.tokenize {
         Some(tokenizer) => tokenizer,
@@ -88,7 +88,7 @@ fn translated(
     let mut found: Vec<Finished> = Vec::new();
     let done = Job {
         model: &args.run,
-        on: on(device, args.int8_cache),
+        on: on(device, &args.image),
         options: args.search.options(1, args.max_tokens),
         split: false,
         source: &mut Held::new(source),

@@ -1,7 +1,7 @@
 //! `a2d translate`: text to text, order kept.
 
 use crate::backend::device::{Backend, Chosen, Device};
-use crate::cli::{DeviceArgs, Globals, TranslateArgs};
+use crate::cli::{DeviceArgs, Globals, ImageArgs, TranslateArgs};
 use crate::run::run_dir::RunDir;
 use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
@@ -31,7 +31,7 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     if args.resume && !writes_file {
         return Err(Error::misuse("--resume needs a file to go on with: name it by --output"));
     }
-    check_model(&args.run, &args.device, args.int8_cache)?;
+    check_model(&args.run, &args.device, &args.image)?;
     let device = device(&args.run, &args.device, globals)?;
     if !text::is_stdin(&args.output) {
         has_place(&args.output)?;
@@ -93,7 +93,7 @@ impl Task<'_> {
         let mut lengths = Lengths::new(progress, self.is_interactive(), hint);
         let done = Job {
             model: &args.run,
-            on: on(self.device, args.int8_cache),
+            on: on(self.device, &args.image),
             options: args.search.options(args.n_best.unwrap_or(1), args.max_tokens),
             split: args.split_sentences,
             source: &mut source,
@@ -155,8 +155,8 @@ impl Task<'_> {
 }
 
 /// What a model runs on: a run on `device`, an image without one.
-pub(super) fn on(device: Option<&Chosen>, int8_cache: bool) -> On<'_> {
-    device.map_or(On::Image { int8_cache }, On::Device)
+pub(super) fn on<'a>(device: Option<&'a Chosen>, image: &ImageArgs) -> On<'a> {
+    device.map_or_else(|| On::Image(image.arithmetic()), On::Device)
 }
 
 /// Whether `path` is a run or an image that can be used so.
@@ -164,11 +164,11 @@ pub(super) fn on(device: Option<&Chosen>, int8_cache: bool) -> On<'_> {
 /// # Errors
 ///
 /// Misuse: it is neither, or cannot.
-pub(super) fn check_model(path: &Path, device: &DeviceArgs, int8_cache: bool) -> Result<()> {
+pub(super) fn check_model(path: &Path, device: &DeviceArgs, image: &ImageArgs) -> Result<()> {
     if !is_image(path) {
-        if int8_cache {
+        if let Some(option) = image.given() {
             let export = program::command("export");
-            return Err(Error::misuse(format!("--int8-cache is for images that {export} wrote")));
+            return Err(Error::misuse(format!("{option} is for images that {export} wrote")));
         }
         return RunDir::open(path).map(drop);
     }

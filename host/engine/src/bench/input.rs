@@ -30,7 +30,15 @@ impl Input {
     ///
     /// Misuse: a file that cannot be read or has the wrong format.
     pub fn new(request: &BenchRequest) -> Result<Self> {
-        let vocabulary = request.shape.models().student.source_vocabulary;
+        Self::of(request, request.shape.models().student.source_vocabulary)
+    }
+
+    /// [`Input::new`] for a vocabulary of so many tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Input::new`].
+    pub fn of(request: &BenchRequest, vocabulary: usize) -> Result<Self> {
         if request.what != BenchWhat::Translate {
             return batches(request, vocabulary).map(Self::Batches);
         }

@@ -4,6 +4,7 @@
 //! the translation of a set of sentences.
 
 pub mod estimate;
+mod image;
 mod input;
 mod machine;
 mod measurement;
@@ -16,7 +17,7 @@ mod work;
 
 pub use input::Input;
 pub use measurement::{Measurement, Timing};
-pub use request::{BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
+pub use request::{BenchImage, BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
 pub use shape::Models;
 pub use timed::{Clock, Row, Timed};
 
@@ -36,6 +37,9 @@ pub fn measure(
     device: &Chosen,
     threads: usize,
 ) -> Result<Vec<Measurement>> {
+    if let Some(image) = &request.image {
+        return image::measure(request, image, threads);
+    }
     let input = Input::new(request)?;
     let work = Bench { request, input, threads, device: device.device() };
     device.run(request.precision, work)

@@ -1,8 +1,12 @@
 //! The options of a benchmark.
 
+use a2d_core::image::Format;
+use a2d_packed::Isa;
 use a2d_run::config::Precision;
 use clap::ValueEnum;
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A benchmark request.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +20,10 @@ pub struct BenchRequest {
     /// Batch size in padded tokens (rows times the longest sentence): selects batches of the file, or sets the size of
     /// the random batch.
     pub max_tokens: usize,
+    /// The image that translates; `None`: a model on a device.
+    pub image: Option<BenchImage>,
+    /// The vector instructions for an image.
+    pub isa: Isa,
     /// Model sizes.
     pub shape: BenchShape,
     /// The model of a `train` benchmark.
@@ -32,6 +40,28 @@ pub struct BenchRequest {
     pub profile: bool,
     /// Seed of random weights and batches.
     pub seed: u64,
+}
+
+/// The image of a `translate` benchmark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BenchImage {
+    /// Random weights in this format.
+    Random(Format),
+    /// A file.
+    File(PathBuf),
+}
+
+impl FromStr for BenchImage {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "f32" => Self::Random(Format::F32),
+            "int8" => Self::Random(Format::Int8),
+            "int4" => Self::Random(Format::Int4),
+            path => Self::File(path.into()),
+        })
+    }
 }
 
 /// What `bench` measures.

@@ -13,7 +13,7 @@ use a2d_system::error::{Error, Result};
 use serde_json::json;
 
 /// Length of every translation in tokens, EOS included; equal to the number of decoder steps.
-const LENGTH: usize = 15;
+pub(super) const LENGTH: usize = 15;
 
 /// Sentences in one batch.
 const TOGETHER: usize = 64;
@@ -88,7 +88,7 @@ impl<P: Clone> Decoding<P> {
     }
 }
 
-fn options(beam: usize, length: usize) -> SearchOptions {
+pub(super) fn options(beam: usize, length: usize) -> SearchOptions {
     SearchOptions {
         search: Search { beam, min_length: length - 1, ..Search::GREEDY },
         max_length_a: 0.0,

@@ -4,6 +4,7 @@ use super::compare::{Comparison, compare};
 use super::image::{Beside, Weights, write_with};
 use super::shortlist;
 use crate::translate::image::{Runner, Words};
+use crate::translate::packed::Arithmetic;
 use crate::translate::{SearchOptions, Translator};
 use a2d_core::device::Device as _;
 use a2d_core::image::Format;
@@ -80,7 +81,7 @@ impl ExportRequest {
         };
         let image = write_with(&config, &weights, &tokenizer, &beside, self.format)?;
         let image = Words::new(&image);
-        let runner = Runner::new(&self.out, image.bytes(), self.limits.int8_cache)?;
+        let runner = Runner::new(&self.out, image.bytes(), Arithmetic::of(&self.limits))?;
         let arena = arena_bytes(&runner, &self.limits)?;
         let tokenizer = run.data.tokenizer();
         let compared = |text| compare(&mut b, &translator, &runner, text, tokenizer, &self.options);
@@ -101,7 +102,7 @@ impl ExportRequest {
 pub fn open(path: &Path, limits: &Limits) -> Result<Exported> {
     let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
     let image = Words::new(&bytes);
-    let runner = Runner::new(path, image.bytes(), limits.int8_cache)?;
+    let runner = Runner::new(path, image.bytes(), Arithmetic::of(limits))?;
     let arena = arena_bytes(&runner, limits)?;
     let normalization = match runner.source.normalization() {
         Normalization::None => LineForm::None,
@@ -112,7 +113,7 @@ pub fn open(path: &Path, limits: &Limits) -> Result<Exported> {
 }
 
 fn arena_bytes(runner: &Runner<'_>, limits: &Limits) -> Result<usize> {
-    let arena = runner.model.arena_bytes(limits);
+    let arena = runner.packed.model.arena_bytes(limits);
     if arena == usize::MAX {
         let text = "--max-source, --max-target and --beam: no memory holds so much";
         return Err(Error::misuse(text));

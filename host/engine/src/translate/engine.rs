@@ -1,6 +1,7 @@
 //! The two kinds of models that translate lines: a run on a backend, and an image.
 
-use super::image::{Runner, Watch};
+use super::image::Runner;
+use super::packed::{Arithmetic, Watch};
 use super::{SearchOptions, Translated, Translator, search_lines};
 use a2d_core::backend::Train;
 use a2d_system::error::Result;
@@ -75,20 +76,20 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Reads the bytes of an image; `path` is its name in messages. `int8_cache` selects an int8 key-value cache.
+    /// Reads the bytes of an image; `path` is its name in messages.
     ///
     /// # Errors
     ///
     /// As [`Runner::new`].
-    pub fn new(path: &Path, bytes: &'a [u8], int8_cache: bool) -> Result<Self> {
-        let runner = Runner::new(path, bytes, int8_cache)?;
+    pub fn new(path: &Path, bytes: &'a [u8], arithmetic: Arithmetic) -> Result<Self> {
+        let runner = Runner::new(path, bytes, arithmetic)?;
         Ok(Self { runner, fingerprint: hash::hex(hash::bytes(bytes)) })
     }
 }
 
 impl Engine for Image<'_> {
     fn recipe(&self) -> Value {
-        json!({ "image": self.fingerprint, "int8_cache": self.runner.int8_cache })
+        json!({ "image": self.fingerprint, "int8_cache": self.runner.packed.arithmetic.int8_cache })
     }
 
     fn longest(&self) -> Option<usize> {

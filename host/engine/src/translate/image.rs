@@ -1,10 +1,11 @@
-//! Runs an image on the host with the device's own code, one sentence per thread.
+//! Translation with an image: the bits of a board.
 
+use super::packed::{Arithmetic, PackedModel, Watch};
 use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
 use a2d_core::micro::{self, Limits, Translator};
+use a2d_core::search::Search;
 use a2d_core::token::{self, Vocabulary};
 use a2d_data::vocab::LineForm;
-use a2d_run::model::MOST_LAYERS;
 use a2d_system::error::{Error, Result};
 use rayon::prelude::*;
 use std::path::Path;
@@ -44,19 +45,14 @@ pub fn is_image(path: &Path) -> bool {
     path.is_file()
 }
 
-/// What is called with the number of sentences that were just finished. Its error ends the work.
-pub type Watch<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
-
 /// A model and its vocabulary, read from an image.
 pub struct Runner<'a> {
     /// The model.
-    pub model: micro::Model<'a, MOST_LAYERS>,
+    pub packed: PackedModel<'a>,
     /// Its vocabulary of source text.
     pub source: Vocabulary<'a>,
     /// Its vocabulary of target text.
     pub target: Vocabulary<'a>,
-    /// Whether the key-value cache is int8.
-    pub int8_cache: bool,
 }
 
 impl<'a> Runner<'a> {
@@ -65,27 +61,63 @@ impl<'a> Runner<'a> {
     /// # Errors
     ///
     /// Misuse: the bytes are not an image, or the image is damaged. The message names `path`.
-    pub fn new(path: &Path, bytes: &'a [u8], int8_cache: bool) -> Result<Self> {
+    pub fn new(path: &Path, bytes: &'a [u8], arithmetic: Arithmetic) -> Result<Self> {
         let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
-        let model = micro::Model::new(bytes).map_err(|e| refused(e.to_string()))?;
+        let packed = PackedModel::new(bytes, arithmetic).map_err(|e| e.of(path))?;
+        let model = &packed.model;
         let sides = model.source().copied().zip(model.target().copied());
         let (source, target) =
             sides.ok_or_else(|| refused("the image has no vocabulary".into()))?;
-        Ok(Self { model, source, target, int8_cache })
+        Ok(Self { packed, source, target })
     }
 
     /// Length of the longest source sentence in training, in tokens, if the image states it.
     pub fn longest(&self) -> Option<usize> {
-        self.model.image().longest_source().map(|tokens| tokens as usize)
+        self.packed.model.image().longest_source().map(|tokens| tokens as usize)
     }
 
     /// Translates sentences of token ids without EOS. Returns the hypotheses of each sentence, best first. `done` is
-    /// called after each sentence.
+    /// called with the number of sentences that were just finished.
     ///
     /// # Errors
     ///
     /// The weights contain NaN; the errors of `done`.
     pub fn tokens(
+        &self,
+        sources: &[Vec<u32>],
+        options: &SearchOptions,
+        done: &Watch<'_>,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        // Each sentence has a shortlist of its own.
+        match self.packed.model.image().shortlist() {
+            None => self.batches(sources, options, done),
+            Some(_) => self.sentences(sources, options, done),
+        }
+    }
+
+    /// [`Runner::tokens`] with packed weights.
+    fn batches(
+        &self,
+        sources: &[Vec<u32>],
+        options: &SearchOptions,
+        done: &Watch<'_>,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let eos = self.packed.model.config().special.eos;
+        let search = Search { forbidden: self.target.forbidden(), ..options.search };
+        let options = SearchOptions { search, ..*options };
+        let ended: Vec<_> = sources.iter().map(|source| [source, &[eos][..]].concat()).collect();
+        let mut found = self.packed.search(&ended, &options, done)?;
+        let blank = found.iter_mut().zip(sources).filter(|(_, source)| source.is_empty());
+        blank.for_each(|(found, _)| found.clear());
+        Ok(found)
+    }
+
+    /// [`Runner::tokens`] by the device's own code, one sentence for each thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runner::tokens`].
+    pub fn sentences(
         &self,
         sources: &[Vec<u32>],
         options: &SearchOptions,
@@ -111,9 +143,9 @@ impl<'a> Runner<'a> {
             source: length,
             target: options.max_length(length),
             beam: options.search.beam,
-            int8_cache: self.int8_cache,
+            int8_cache: self.packed.arithmetic.int8_cache,
         };
-        let needed = self.model.arena_bytes(&limits);
+        let needed = self.packed.model.arena_bytes(&limits);
         if arena.bytes().len() < needed {
             *arena = Words::zeros(needed);
         }
@@ -124,7 +156,7 @@ impl<'a> Runner<'a> {
             cut: false,
         };
         let mut translator =
-            Translator::new(&self.model, arena.bytes_mut(), limits, how).map_err(failed)?;
+            Translator::new(&self.packed.model, arena.bytes_mut(), limits, how).map_err(failed)?;
         let mut job = translator.start_tokens(source).map_err(failed)?;
         job.finish().map_err(failed)?;
         let Some(found) = job.found() else { return Ok(Vec::new()) };

@@ -3,6 +3,7 @@
 use super::engine::{Engine, Image, Run};
 use super::image::Words;
 use super::lengths::Lengths;
+use super::packed::Arithmetic;
 use super::sink::{Finished, Sink};
 use super::source::{Source, SourceLine};
 use super::units::Units;
@@ -45,10 +46,7 @@ pub enum On<'a> {
     /// A run's best checkpoint, on a device.
     Device(&'a Chosen),
     /// An image, in the arithmetic of a board.
-    Image {
-        /// Whether the key-value cache is int8.
-        int8_cache: bool,
-    },
+    Image(Arithmetic),
 }
 
 impl Job<'_> {
@@ -61,10 +59,10 @@ impl Job<'_> {
     pub fn run(self) -> Result<()> {
         match self.on {
             On::Device(device) => device.run(Precision::F32, self),
-            On::Image { int8_cache } => {
+            On::Image(arithmetic) => {
                 let read = |e| Error::input("read", self.model, &e);
                 let bytes = Words::new(&std::fs::read(self.model).map_err(read)?);
-                let mut image = Image::new(self.model, bytes.bytes(), int8_cache)?;
+                let mut image = Image::new(self.model, bytes.bytes(), arithmetic)?;
                 self.flow(&mut image)
             }
         }

@@ -4,6 +4,7 @@ mod engine;
 pub mod image;
 pub mod lengths;
 pub mod lines;
+pub mod packed;
 pub mod saved;
 pub mod sink;
 pub mod source;

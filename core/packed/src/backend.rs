@@ -1,0 +1,312 @@
+//! [`Packed`]: the operations.
+
+use crate::attend::{Attention, Over, Scores};
+use crate::dot::Dot;
+use crate::floats;
+use crate::isa::Work;
+use crate::matrix::Matrix;
+use crate::plain::Floats;
+use crate::product::{Product, Quantised};
+use crate::tensor::{Pool, Tensor};
+use crate::weights::Weights;
+use a2d_core::allow::Allow;
+use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
+use a2d_core::batch::{Grid, NO_POSITION, Tokens};
+use a2d_core::config::{Activation, Positions};
+use a2d_core::math::sqrt;
+use a2d_core::micro::Parameter;
+use a2d_core::rows;
+use a2d_core::shape::Shape;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// A backend with the weights of an image, in the arithmetic of [`a2d_core::micro::Micro`].
+pub struct Packed<'w> {
+    weights: &'w Weights<'w>,
+    /// Whether keys and values are stored as bytes.
+    packs: bool,
+    quantised: Quantised,
+    scores: Scores,
+    vectors: Vectors,
+    pool: Pool,
+}
+
+impl<'w> Packed<'w> {
+    /// A backend with these weights.
+    pub fn new(weights: &'w Weights<'w>) -> Self {
+        Self {
+            weights,
+            packs: false,
+            quantised: Quantised::default(),
+            scores: Scores::default(),
+            vectors: Vectors::default(),
+            pool: Pool::default(),
+        }
+    }
+
+    /// Rounds keys and values to bytes, with a scale for each row, as a board with an int8 cache does.
+    #[must_use]
+    pub fn packing(self, packs: bool) -> Self {
+        Self { packs, ..self }
+    }
+
+    /// A tensor from row-major data.
+    pub fn tensor(&mut self, data: &[f32], shape: Shape) -> Tensor {
+        let mut x = self.pool.tensor(shape);
+        x.values_mut().copy_from_slice(data);
+        x
+    }
+
+    /// Makes `x` the left factor of [`Packed::product`].
+    fn prepare(&mut self, x: &Tensor, w: &Parameter) {
+        if let Matrix::Integers(_) = self.weights.matrix(w) {
+            self.quantised.fill(self.weights.isa, x.values(), x.shape.cols());
+        }
+    }
+
+    /// `x w^T + b`, after [`Packed::prepare`].
+    fn product(&mut self, x: &Tensor, w: &Parameter, b: Option<&Parameter>) -> Tensor {
+        let (isa, w) = (self.weights.isa, self.weights.matrix(w));
+        assert_eq!(x.shape.cols(), w.shape().cols(), "the inputs of a product");
+        let mut y = self.pool.tensor(Shape::matrix(x.shape.rows(), w.shape().rows()));
+        let (bias, out) = (b.map(|b| self.weights.vector(b)), y.values_mut());
+        match w {
+            Matrix::Integers(w) => isa.run(Product { x: &self.quantised, w, bias, y: out }),
+            Matrix::Floats { rows, shape } => {
+                isa.run(Floats { x: x.values(), w: rows, cols: shape.cols(), bias, y: out });
+            }
+        }
+        y
+    }
+}
+
+/// Position vectors that were computed.
+#[derive(Default)]
+struct Vectors {
+    width: usize,
+    kind: Option<Positions>,
+    rows: Vec<Vec<f32>>,
+}
+
+impl Vectors {
+    fn of(&mut self, kind: Positions, width: usize, at: u32) -> &[f32] {
+        if (self.kind, self.width) != (Some(kind), width) {
+            *self = Self { width, kind: Some(kind), rows: Vec::new() };
+        }
+        for next in self.rows.len()..=at as usize {
+            let mut row = vec![0.0; width];
+            rows::position(kind, next as u32, &mut row);
+            self.rows.push(row);
+        }
+        &self.rows[at as usize]
+    }
+}
+
+impl Device for Packed<'_> {
+    type Tensor = Tensor;
+    type Index = Rc<[u32]>;
+
+    const READS_ARE_FREE: bool = true;
+
+    fn shape(&self, x: &Tensor) -> Shape {
+        x.shape
+    }
+
+    fn read(&mut self, x: &Tensor, out: &mut [f32]) -> Result<(), Lost> {
+        out.copy_from_slice(x.values());
+        Ok(())
+    }
+
+    fn index(&mut self, values: &[u32]) -> Rc<[u32]> {
+        values.into()
+    }
+}
+
+impl Backend for Packed<'_> {
+    type Param = Parameter;
+
+    fn embed(
+        &mut self,
+        table: &Parameter,
+        tokens: &Tokens<Rc<[u32]>>,
+        positions: Positions,
+    ) -> Tensor {
+        let table = self.weights.weight(table);
+        let width = table.shape().cols();
+        let mut y = self.pool.zeros(Shape::matrix(tokens.rows, width));
+        let scale = sqrt(width as f32);
+        let places = tokens.ids.iter().zip(tokens.positions.iter());
+        for (y, (id, at)) in y.values_mut().chunks_exact_mut(width).zip(places) {
+            let padding = *at == NO_POSITION;
+            if padding && tokens.zero_padding {
+                continue;
+            }
+            table.read(*id as usize, y).expect("a token of the vocabulary");
+            if padding {
+                y.iter_mut().for_each(|y| *y *= scale);
+            } else {
+                let vector = self.vectors.of(positions, width, *at);
+                y.iter_mut().zip(vector).for_each(|(y, v)| *y = scale * *y + v);
+            }
+        }
+        y
+    }
+
+    fn linear(&mut self, x: &Tensor, w: &Parameter, b: Option<&Parameter>) -> Tensor {
+        self.prepare(x, w);
+        self.product(x, w, b)
+    }
+
+    fn activate(&mut self, mut x: Tensor, f: Activation) -> Tensor {
+        self.weights.isa.run(Activate { x: x.values_mut(), f });
+        x
+    }
+
+    fn add(&mut self, mut x: Tensor, y: &Tensor) -> Tensor {
+        assert_eq!(x.shape, y.shape, "the terms of a sum");
+        x.values_mut().iter_mut().zip(y.values()).for_each(|(x, y)| *x += y);
+        x
+    }
+
+    fn layer_norm(&mut self, x: &Tensor, gain: &Parameter, bias: &Parameter) -> Tensor {
+        let mut y = self.pool.tensor(x.shape);
+        let [gain, bias] = [gain, bias].map(|of| self.weights.vector(of));
+        self.weights.isa.run(Norm { x: x.values(), gain, bias, y: y.values_mut() });
+        y
+    }
+
+    fn attend(
+        &mut self,
+        q: &Tensor,
+        kv: &Kv<Tensor>,
+        grid: &Grid<Rc<[u32]>>,
+        how: Attend,
+    ) -> Attended<Tensor> {
+        let mut context = self.pool.zeros(q.shape);
+        let mut map = how.map.then(|| self.pool.zeros(Shape::matrix(how.heads, grid.area)));
+        let attention = Attention {
+            q: q.values(),
+            width: q.shape.cols(),
+            heads: how.heads,
+            causal: grid.causal,
+            spans: &grid.spans,
+            context: context.values_mut(),
+            map: map.as_mut().map(Tensor::values_mut),
+            scores: &mut self.scores,
+        };
+        self.weights.isa.run(Over { attention, k: &kv.k, v: &kv.v });
+        Attended { context, map }
+    }
+
+    fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Parameter; 2]; M]) -> [Tensor; M] {
+        self.prepare(x, maps[0][0]);
+        let mut made = 0;
+        maps.map(|[w, b]| {
+            made += 1;
+            let mut y = self.product(x, w, Some(b));
+            if made <= 2 && self.packs {
+                y.pack();
+            }
+            y
+        })
+    }
+
+    fn linear_join(
+        &mut self,
+        x: &Tensor,
+        [w, b]: [&Parameter; 2],
+        residual: &Tensor,
+        _p: f32,
+        [gain, bias]: [&Parameter; 2],
+    ) -> Tensor {
+        let sum = self.linear(x, w, Some(b));
+        let sum = self.add(sum, residual);
+        self.layer_norm(&sum, gain, bias)
+    }
+}
+
+impl Decode for Packed<'_> {
+    fn zeros(&mut self, shape: Shape) -> Tensor {
+        Tensor::cache(shape)
+    }
+
+    fn store(&mut self, cache: &mut Tensor, rows: &Tensor, at: usize, stride: usize) {
+        cache.steps_mut().store(rows.rows(), rows.shape.rows(), at, stride);
+    }
+
+    fn select(&mut self, cache: &mut Tensor, parents: &[u32], _stride: usize, len: usize) {
+        cache.steps_mut().select(parents, len);
+    }
+
+    fn top_k(
+        &mut self,
+        logits: &Tensor,
+        allow: Allow,
+        ids: &mut [u32],
+        log_probabilities: &mut [f32],
+    ) -> Result<(), Lost> {
+        let width = logits.shape.cols();
+        let logits = logits.values();
+        self.weights.isa.run(TopK { logits, width, allow, ids, log_probabilities });
+        Ok(())
+    }
+}
+
+struct Activate<'a> {
+    x: &'a mut [f32],
+    f: Activation,
+}
+
+impl Work for Activate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: Dot>(self, _: D) {
+        rows::activate(self.x, self.f);
+    }
+}
+
+struct Norm<'a> {
+    x: &'a [f32],
+    gain: &'a [f32],
+    bias: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Work for Norm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: Dot>(self, d: D) {
+        let Self { x, gain, bias, y } = self;
+        for (x, y) in x.chunks_exact(gain.len()).zip(y.chunks_exact_mut(gain.len())) {
+            floats::layer_norm(d, x, gain, bias, y);
+        }
+    }
+}
+
+struct TopK<'a> {
+    logits: &'a [f32],
+    width: usize,
+    allow: Allow,
+    ids: &'a mut [u32],
+    log_probabilities: &'a mut [f32],
+}
+
+impl Work for TopK<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: Dot>(self, d: D) {
+        let Self { logits, width, allow, ids, log_probabilities } = self;
+        let k = ids.len() / (logits.len() / width);
+        let out = ids.chunks_exact_mut(k).zip(log_probabilities.chunks_exact_mut(k));
+        for (logits, (ids, found)) in logits.chunks_exact(width).zip(out) {
+            let lse = floats::log_sum_exp(d, logits);
+            let most = |x: &[f32]| floats::max(d, x);
+            let refused = |id| allow.refuses(id);
+            rows::best(logits, lse, most, allow.special.pad, refused, ids, found);
+        }
+    }
+}

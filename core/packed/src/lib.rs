@@ -1,0 +1,39 @@
+//! Images on processors with vector instructions.
+//!
+//! [`Packed`] is a backend with the arithmetic of [`a2d_core::micro::Micro`]: an image gives the same bits here and on a
+//! board. It computes many rows at a time, from weights that are packed once for the vector instructions of an
+//! [`Isa`]. Every instruction set gives the same bits: sums of integers are exact, and sums of floats run in the fixed
+//! lanes of [`a2d_core::rows`].
+//!
+//! ```no_run
+//! use a2d_core::micro::Model;
+//! use a2d_packed::{Isa, Packed, Weights};
+//!
+//! # fn run(image: &[u8]) -> Result<(), Box<dyn core::error::Error>> {
+//! let model: Model = Model::new(image)?;
+//! let weights = Weights::new(&model, Isa::best())?;
+//! let mut backend = Packed::new(&weights);
+//! # Ok(()) }
+//! ```
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod attend;
+mod backend;
+mod dot;
+mod floats;
+mod isa;
+mod lanes;
+mod matrix;
+mod plain;
+mod product;
+mod tensor;
+mod weights;
+
+pub use backend::Packed;
+pub use isa::Isa;
+pub use matrix::Memory;
+pub use tensor::Tensor;
+pub use weights::Weights;

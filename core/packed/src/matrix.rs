@@ -1,0 +1,189 @@
+//! Matrices, packed for the inner loop.
+
+use crate::dot::{Dot, PANEL, QUAD, Step};
+use crate::isa::{Isa, Work};
+use a2d_core::image::{Format, GROUP, Weight, float, half, unpack};
+use a2d_core::shape::Shape;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Steps of a group of int4.
+pub(crate) const GROUP_STEPS: usize = GROUP / QUAD;
+
+/// The weights `[O, I]` of a product.
+#[derive(Debug)]
+pub(crate) enum Matrix {
+    /// Row by row.
+    Floats { rows: Vec<f32>, shape: Shape },
+    /// In panels.
+    Integers(Integers),
+}
+
+/// Bytes in panels of [`PANEL`] outputs. Outputs and inputs that fill the last panel and step are 0.
+#[derive(Debug)]
+pub(crate) struct Integers {
+    pub shape: Shape,
+    /// Steps of a panel, a multiple of [`GROUP_STEPS`].
+    pub depth: usize,
+    /// The steps of the first panel, then those of the next ones.
+    pub steps: Vec<Step>,
+    pub scales: Scales,
+    /// What is subtracted from the sums of each run of steps that has a scale of its own, see [`Dot::OFFSET`].
+    pub offsets: Vec<[i32; PANEL]>,
+}
+
+/// The scales of the outputs of each panel.
+#[derive(Debug)]
+pub(crate) enum Scales {
+    /// One for each output (int8).
+    Rows(Vec<[f32; PANEL]>),
+    /// One for each output and group of inputs (int4).
+    Groups(Vec<[f32; PANEL]>),
+}
+
+/// How an instruction set wants its weights.
+#[derive(Clone, Copy)]
+struct Packing {
+    /// [`Dot::place`]
+    place: fn(usize, usize) -> usize,
+    /// [`Dot::OFFSET`]
+    offset: i32,
+}
+
+struct OfIsa;
+
+impl Work for OfIsa {
+    type Output = Packing;
+
+    #[inline(always)]
+    fn run<D: Dot>(self, _: D) -> Packing {
+        Packing { place: D::place, offset: D::OFFSET }
+    }
+}
+
+/// There is not enough memory for the packed weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The size in bytes that was not available.
+    pub bytes: usize,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not enough memory: the packed weights need {} more bytes", self.bytes)
+    }
+}
+
+impl core::error::Error for Memory {}
+
+/// `len` copies of `value`.
+fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Memory> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(len).map_err(|_| Memory { bytes: len.saturating_mul(size_of::<T>()) })?;
+    out.resize(len, value);
+    Ok(out)
+}
+
+impl Matrix {
+    /// The matrix of all rows of `w`.
+    pub fn new(w: &Weight<'_>, isa: Isa) -> Result<Self, Memory> {
+        Self::of_rows(w, isa, w.shape().rows(), |row| row)
+    }
+
+    /// The matrix of `count` rows of `w`, which `row` numbers.
+    pub fn of_rows(
+        w: &Weight<'_>,
+        isa: Isa,
+        count: usize,
+        row: impl Fn(usize) -> usize,
+    ) -> Result<Self, Memory> {
+        let shape = Shape::matrix(count, w.shape().cols());
+        let packing = isa.run(OfIsa);
+        Ok(match w.format() {
+            Format::F32 => {
+                let mut rows = filled(0.0, shape.len())?;
+                for (o, out) in rows.chunks_exact_mut(shape.cols()).enumerate() {
+                    w.read(row(o), out).expect("a row of the matrix");
+                }
+                Self::Floats { rows, shape }
+            }
+            Format::Int8 => Self::Integers(int8(w, packing, shape, row)?),
+            Format::Int4 => Self::Integers(int4(w, packing, shape, row)?),
+        })
+    }
+
+    pub fn shape(&self) -> Shape {
+        match self {
+            Self::Floats { shape, .. } => *shape,
+            Self::Integers(w) => w.shape,
+        }
+    }
+}
+
+fn int8(
+    w: &Weight<'_>,
+    packing: Packing,
+    shape: Shape,
+    row: impl Fn(usize) -> usize,
+) -> Result<Integers, Memory> {
+    let panels = shape.rows().div_ceil(PANEL);
+    let mut scales = filled([0.0; PANEL], panels)?;
+    let mut packed = Integers::empty(shape, 1)?;
+    for o in 0..shape.rows() {
+        let numbers = &w.bytes()[row(o) * shape.cols()..][..shape.cols()];
+        packed.set(packing, o, 0, numbers);
+        packed.offsets[o / PANEL][o % PANEL] = packing.offset * sum(numbers);
+        scales[o / PANEL][o % PANEL] = float(w.row_scales()[row(o)]);
+    }
+    Ok(Integers { scales: Scales::Rows(scales), ..packed })
+}
+
+fn int4(
+    w: &Weight<'_>,
+    packing: Packing,
+    shape: Shape,
+    row: impl Fn(usize) -> usize,
+) -> Result<Integers, Memory> {
+    let (panels, groups) = (shape.rows().div_ceil(PANEL), shape.cols().div_ceil(GROUP));
+    let mut scales = filled([0.0; PANEL], panels * groups)?;
+    let mut packed = Integers::empty(shape, groups)?;
+    let (numbers, steps) = w.groups();
+    for o in 0..shape.rows() {
+        for g in 0..groups {
+            let (at, to) = (row(o) * groups + g, o / PANEL * groups + g);
+            let numbers = unpack(&numbers[at]);
+            packed.set(packing, o, g * GROUP, &numbers);
+            packed.offsets[to][o % PANEL] = packing.offset * sum(&numbers);
+            scales[to][o % PANEL] = half(steps[at]);
+        }
+    }
+    Ok(Integers { scales: Scales::Groups(scales), ..packed })
+}
+
+fn sum(numbers: &[i8]) -> i32 {
+    numbers.iter().map(|w| i32::from(*w)).sum()
+}
+
+impl Integers {
+    /// Zeros, with `runs` offsets for each panel.
+    fn empty(shape: Shape, runs: usize) -> Result<Self, Memory> {
+        let panels = shape.rows().div_ceil(PANEL);
+        let depth = shape.cols().div_ceil(GROUP) * GROUP_STEPS;
+        Ok(Self {
+            shape,
+            depth,
+            steps: filled(Step::ZERO, panels * depth)?,
+            scales: Scales::Rows(Vec::new()),
+            offsets: filled([0; PANEL], panels * runs)?,
+        })
+    }
+
+    /// Writes the inputs from `first` (a multiple of [`QUAD`]) on of an output.
+    fn set(&mut self, packing: Packing, output: usize, first: usize, numbers: &[i8]) {
+        let panel = &mut self.steps[output / PANEL * self.depth..][first / QUAD..];
+        let places: [usize; QUAD] = core::array::from_fn(|q| (packing.place)(output % PANEL, q));
+        for (step, numbers) in panel.iter_mut().zip(numbers.chunks(QUAD)) {
+            numbers.iter().zip(places).for_each(|(w, at)| step.0[at] = *w);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Search with an image: batches of sentences, one for each thread, in the arithmetic of a board.
+
+use super::{Hypothesis, SearchOptions, translate_tokens};
+use a2d_core::image::Error as Unusable;
+use a2d_core::micro::{Limits, Model};
+use a2d_packed::{Isa, Memory, Packed, Weights};
+use a2d_run::model::MOST_LAYERS;
+use a2d_system::error::{Error, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What is called with the number of sentences that were just finished. Its error ends the work.
+pub type Watch<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
+
+/// How an image is computed. The instruction set does not change a translation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Arithmetic {
+    /// Whether keys and values are rounded to int8.
+    pub int8_cache: bool,
+    /// The vector instructions.
+    pub isa: Isa,
+}
+
+impl Arithmetic {
+    /// The arithmetic of a device with these limits, with the fastest instructions.
+    pub fn of(limits: &Limits) -> Self {
+        Self { int8_cache: limits.int8_cache, ..Self::default() }
+    }
+}
+
+impl Default for Arithmetic {
+    fn default() -> Self {
+        Self { int8_cache: false, isa: Isa::best() }
+    }
+}
+
+/// A model in an image, with packed weights.
+pub struct PackedModel<'a> {
+    /// The model.
+    pub model: Model<'a, MOST_LAYERS>,
+    /// How it is computed.
+    pub arithmetic: Arithmetic,
+    weights: Weights<'a>,
+}
+
+/// Hypotheses of a batch: more do not fit the cache of a core.
+const ROWS: usize = 128;
+
+impl<'a> PackedModel<'a> {
+    /// Reads the bytes of an image, and packs its weights.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not an image, or the image is damaged; there is not enough memory.
+    pub fn new(bytes: &'a [u8], arithmetic: Arithmetic) -> std::result::Result<Self, Failed> {
+        let model = Model::new(bytes).map_err(Failed::Image)?;
+        let weights = Weights::new(&model, arithmetic.isa).map_err(Failed::Memory)?;
+        Ok(Self { model, arithmetic, weights })
+    }
+
+    /// Translates sentences of token ids, EOS included. Returns the hypotheses of each sentence, best first. `done` is
+    /// called with the number of sentences of each finished batch.
+    ///
+    /// # Errors
+    ///
+    /// The errors of `done`.
+    pub fn search(
+        &self,
+        sources: &[Vec<u32>],
+        options: &SearchOptions,
+        done: &Watch<'_>,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let mut order: Vec<usize> = (0..sources.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
+        let most = (ROWS / options.search.beam).max(1);
+        let size = sources.len().div_ceil(rayon::current_num_threads()).clamp(1, most);
+        let options = SearchOptions { max_tokens: usize::MAX, ..*options };
+        let next = AtomicUsize::new(0);
+        // Each thread keeps its backend: it reuses the memory of its activations.
+        let found = rayon::broadcast(|_| {
+            let mut b = Packed::new(&self.weights).packing(self.arithmetic.int8_cache);
+            let mut found = Vec::new();
+            while let Some(batch) = order.chunks(size).nth(next.fetch_add(1, Ordering::Relaxed)) {
+                let sources: Vec<_> = batch.iter().map(|&i| sources[i].clone()).collect();
+                let model = self.model.transformer();
+                let best = translate_tokens(&mut b, model, &sources, &options, &mut |n| done(n))?;
+                found.extend(batch.iter().copied().zip(best));
+            }
+            Ok(found)
+        });
+        let mut out = vec![Vec::new(); sources.len()];
+        for (i, hypotheses) in found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten()
+        {
+            out[i] = hypotheses;
+        }
+        Ok(out)
+    }
+}
+
+/// Why an image cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Failed {
+    /// It is damaged, or no image.
+    Image(Unusable),
+    /// There is not enough memory.
+    Memory(Memory),
+}
+
+impl Failed {
+    /// The error, naming the image.
+    pub fn of(self, path: &std::path::Path) -> Error {
+        match self {
+            Self::Image(e) => Error::misuse(format!("{}: {e}", path.display())),
+            Self::Memory(e) => Error::failed(format!("{}: {e}", path.display())),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Images with packed weights: the bits of the device's own code, with every instruction set of this machine.
+
+use a2d_core::backend::Backend;
+use a2d_core::config::{Config, Stack};
+use a2d_core::image::{Format, GROUP, unpack};
+use a2d_core::micro::{self, Limits, Model, Parameter, Translator};
+use a2d_core::rng;
+use a2d_core::rows;
+use a2d_core::search::Search;
+use a2d_core::shape::Shape;
+use a2d_host::run::model::MOST_LAYERS;
+use a2d_host::translate::image::Words;
+use a2d_host::translate::packed::{Arithmetic, PackedModel};
+use a2d_host::translate::{Hypothesis, SearchOptions};
+use a2d_packed::{Isa, Packed, Weights};
+use a2d_tests::helpers::image::{self, Parameters};
+
+const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
+
+fn draw(key: u64, number: u64, below: usize) -> usize {
+    (rng::derive(key, number) >> 16) as usize % below
+}
+
+/// Models of several shapes: widths that fill no vector, and some that fill several.
+fn configs() -> Vec<Config> {
+    let wide = Stack { d_model: 96, ffn_dim: 200, attention_heads: 2, layers: 1 };
+    let of = |config: Config| Config { encoder: wide, decoder: wide, ..config };
+    vec![
+        image::config(false, true),
+        image::config(true, false),
+        image::marian(true),
+        image::marian(false),
+        Config { source_vocabulary: 70, target_vocabulary: 70, ..of(image::config(true, true)) },
+    ]
+}
+
+/// Sentences of all lengths, without EOS.
+fn sentences(config: &Config) -> Vec<Vec<u32>> {
+    let tokens = |key: u64| 1 + draw(key, 0, 11);
+    let token = |key, i| 4 + draw(key, i + 1, config.source_vocabulary - 4) as u32;
+    (0..37).map(|key| (0..tokens(key) as u64).map(|i| token(key, i)).collect()).collect()
+}
+
+fn options(beam: usize) -> SearchOptions {
+    SearchOptions {
+        search: Search { beam, ..Search::GREEDY },
+        max_length_a: 1.2,
+        max_length_b: 10.0,
+        max_tokens: 4096,
+        n_best: beam,
+    }
+}
+
+/// The hypotheses of a sentence by the device's own code.
+fn by_board(
+    model: &Model<'_, MOST_LAYERS>,
+    source: &[u32],
+    options: &SearchOptions,
+    int8_cache: bool,
+) -> Vec<Hypothesis> {
+    let (length, beam) = (source.len() + 1, options.search.beam);
+    let limits = Limits { source: length, target: options.max_length(length), beam, int8_cache };
+    let mut arena = Words::zeros(model.arena_bytes(&limits));
+    let how = micro::Options::DEFAULT;
+    let mut translator = Translator::new(model, arena.bytes_mut(), limits, how).expect("room");
+    let mut job = translator.start_tokens(source).expect("a sentence within the limits");
+    job.finish().expect("a model without NaN");
+    let found = job.found().expect("a translation");
+    let hypothesis = |rank| {
+        let mut tokens = vec![0; found.length(0, rank)];
+        found.tokens(0, rank, &mut tokens);
+        tokens.pop();
+        Hypothesis { tokens, score: found.score(0, rank) }
+    };
+    (0..found.count(0)).map(hypothesis).collect()
+}
+
+#[test]
+fn every_instruction_set_has_the_bits_of_a_board() {
+    for (number, config) in configs().iter().enumerate() {
+        let weights = image::weights(config, number as u64);
+        let sources = sentences(config);
+        let ended: Vec<_> =
+            sources.iter().map(|source| [&source[..], &[config.special.eos]].concat()).collect();
+        for format in FORMATS {
+            let bytes = image::image(config, &weights, format);
+            for (beam, int8_cache) in [(1, false), (1, true), (4, false), (4, true)] {
+                let options = options(beam);
+                let model = Model::new(bytes.bytes()).expect("an image");
+                let board: Vec<_> = sources
+                    .iter()
+                    .map(|source| by_board(&model, source, &options, int8_cache))
+                    .collect();
+                for isa in Isa::all() {
+                    let arithmetic = Arithmetic { int8_cache, isa };
+                    let packed = PackedModel::new(bytes.bytes(), arithmetic).expect("memory");
+                    let found = packed.search(&ended, &options, &|_| Ok(())).expect("no signal");
+                    let what = format!("model {number}, {format:?}, beam {beam}, {int8_cache}");
+                    assert!(found == board, "{what}, {isa}");
+                }
+            }
+        }
+    }
+}
+
+/// A matrix of random bytes, extreme ones often, and rows that are their own bytes: the largest magnitude is 127.
+struct Integers {
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    x: Vec<f32>,
+    w: Vec<u8>,
+}
+
+impl Integers {
+    fn new(key: u64) -> Self {
+        let size = |number, most| 1 + draw(key, number, most);
+        let (rows, inputs, outputs) = (size(0, 40), size(1, 150), 1 + size(2, 70));
+        let number = |at: usize, least: i32| match draw(key, 10 + at as u64, 300) {
+            0..25 => least,
+            25..50 => 127,
+            any => any as i32 % 256 - 128,
+        };
+        let mut x: Vec<f32> =
+            (0..rows * inputs).map(|at| number(at, -127).max(-127) as f32).collect();
+        x.chunks_exact_mut(inputs).for_each(|row| row[0] = 127.0);
+        let w = (0..outputs * inputs).map(|at| number(at + 100_000, -128) as u8).collect();
+        Self { rows, inputs, outputs, x, w }
+    }
+
+    /// `x w^T` for a weight whose numbers and scales are `bytes`.
+    fn product(&self, format: Format, bytes: &[u8], isa: Isa) -> Vec<f32> {
+        let mut parameters = Parameters::default();
+        parameters.push(format, Shape::matrix(self.outputs, self.inputs), bytes);
+        parameters.with(|weights| {
+            let weights = Weights::of(weights, isa).expect("memory");
+            let mut b = Packed::new(&weights);
+            let x = b.tensor(&self.x, Shape::matrix(self.rows, self.inputs));
+            let y = b.linear(&x, &Parameter::new(0), None);
+            let mut out = vec![0.0; self.rows * self.outputs];
+            a2d_core::backend::Device::read(&mut b, &y, &mut out).expect("memory");
+            out
+        })
+    }
+
+    /// A value for each row of x and row of w.
+    fn each(&self, value: impl Fn(&[f32], usize) -> f32) -> Vec<f32> {
+        let rows = self.x.chunks_exact(self.inputs);
+        rows.flat_map(|x| (0..self.outputs).map(|o| value(x, o)).collect::<Vec<_>>()).collect()
+    }
+}
+
+/// Numbers, then scales at a multiple of 16.
+fn joined(mut numbers: Vec<u8>, scales: impl Iterator<Item = u8>) -> Vec<u8> {
+    numbers.resize(numbers.len().next_multiple_of(16), 0);
+    numbers.extend(scales);
+    numbers
+}
+
+/// `sum x w` in 64 bits.
+fn exact(x: &[f32], w: impl Iterator<Item = i8>) -> i64 {
+    x.iter().zip(w).map(|(x, w)| *x as i64 * i64::from(w)).sum()
+}
+
+#[test]
+fn products_of_int8_are_exact() {
+    for key in 0..150 {
+        let of = Integers::new(key);
+        let scales: Vec<f32> = (0..of.outputs).map(|o| 0.5 + o as f32 / 7.0).collect();
+        let bytes = joined(of.w.clone(), scales.iter().flat_map(|scale| scale.to_le_bytes()));
+        let wanted = of.each(|x, o| {
+            let w = of.w[o * of.inputs..].iter().map(|w| *w as i8);
+            exact(x, w) as f32 * scales[o]
+        });
+        for isa in Isa::all() {
+            assert!(of.product(Format::Int8, &bytes, isa) == wanted, "{key}: {isa}");
+        }
+    }
+}
+
+#[test]
+fn products_of_int4_are_exact_in_each_group() {
+    for key in 0..150 {
+        let of = Integers::new(key);
+        let groups = of.inputs.div_ceil(GROUP);
+        let numbers: Vec<u8> =
+            (0..of.outputs * groups * GROUP / 2).map(|at| of.w[at % of.w.len()]).collect();
+        let scale = |at: usize| ((0.5 + at as f32 / 9.0).to_bits() >> 16) as u16;
+        let scales = (0..of.outputs * groups).flat_map(|at| scale(at).to_le_bytes());
+        let bytes = joined(numbers.clone(), scales);
+        let wanted = of.each(|x, o| {
+            x.chunks(GROUP).enumerate().fold(0.0, |sum, (g, x)| {
+                let at = o * groups + g;
+                let w = unpack(numbers[at * GROUP / 2..].first_chunk().expect("a group"));
+                sum + exact(x, w.into_iter()) as f32 * f32::from_bits(u32::from(scale(at)) << 16)
+            })
+        });
+        for isa in Isa::all() {
+            assert!(of.product(Format::Int4, &bytes, isa) == wanted, "{key}: {isa}");
+        }
+    }
+}
+
+#[test]
+fn products_of_floats_have_the_lanes_of_the_formulas() {
+    for key in 0..60 {
+        let of = Integers::new(key);
+        let w: Vec<f32> = of.w.iter().map(|w| f32::from(*w as i8) / 37.0).collect();
+        let bytes: Vec<u8> = w.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let wanted = of.each(|x, o| rows::dot(x, &w[o * of.inputs..][..of.inputs]));
+        for isa in Isa::all() {
+            assert!(of.product(Format::F32, &bytes, isa) == wanted, "{key}: {isa}");
+        }
+    }
+}
+
+#[test]
+fn instruction_sets_have_names() {
+    assert_eq!(Isa::all().last(), Some(Isa::PORTABLE));
+    for isa in Isa::all() {
+        assert_eq!(isa.name().parse(), Ok(isa));
+    }
+    let unknown = "mmx".parse::<Isa>().unwrap_err().to_string();
+    assert!(unknown.starts_with("no such instruction set; this processor has "), "{unknown}");
+    assert!(unknown.ends_with("portable"), "{unknown}");
+}

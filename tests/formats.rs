@@ -9,8 +9,6 @@ mod argos;
 mod ct2;
 #[path = "formats/damage.rs"]
 mod damage;
-#[path = "formats/golden.rs"]
-mod golden;
 #[path = "formats/hf.rs"]
 mod hf;
 #[path = "formats/marian.rs"]

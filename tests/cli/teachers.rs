@@ -2,13 +2,12 @@
 
 use crate::desk::{Desk, send};
 use a2d_host::system::text::read_lines;
-use a2d_tests::helpers::skip::skipped;
+use a2d_tests::helpers::interop;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// The model of `fixtures/interop/marian`.
 fn model() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/marian").display().to_string()
+    interop::fixtures().join("marian").display().to_string()
 }
 
 const START: &str = "--set model.decoder_start=bos";
@@ -95,7 +94,7 @@ fn a_student_of_seq_kd_has_its_own_vocabulary() {
 #[test]
 fn models_of_the_data_are_those_of_the_teacher() {
     let desk = Desk::new();
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/sentencepiece");
+    let models = interop::fixtures().join("sentencepiece");
     for name in ["uni_nmt", "bpe_cf"] {
         let file = format!("{name}.model");
         fs::copy(models.join(&file), desk.path(&file)).unwrap();
@@ -121,12 +120,7 @@ fn models_of_the_data_are_those_of_the_teacher() {
 /// The trained model of the golden values.
 #[test]
 fn a_trained_model_teaches() {
-    let Some(folder) = std::env::var_os("A2D_INTEROP") else {
-        return skipped("A2D_INTEROP names no folder of golden values");
-    };
-    // Relative to the root, as for cargo's caller.
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let model: PathBuf = root.join(folder).join("hf-marian/model");
+    let Some(model) = interop::trained() else { return };
     let desk = Desk::new();
     let line = format!("distill tiny.toml --teacher {} {START}", model.display());
     let told = desk.host(&format!("{line} --out run --set train.max_update=8 --quiet")).well();

@@ -1,0 +1,12 @@
+//! Marian models in Hugging Face's format, and what transformers gives for them.
+
+mod cases;
+mod model;
+mod outputs;
+pub mod probabilities;
+mod round_trip;
+mod searches;
+mod texts;
+
+pub use cases::models;
+pub use model::Marian;

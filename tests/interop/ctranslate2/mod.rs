@@ -3,8 +3,9 @@
 mod files;
 mod searches;
 
-use crate::folders;
+use crate::folders::{self, label};
 use crate::values::{json, text};
+use a2d_tests::helpers::skip::skipped;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -21,15 +22,19 @@ struct Converted {
 }
 
 impl Converted {
-    fn read(folder: &Path, name: &str) -> Self {
+    /// `None` if the model that was converted is not there.
+    fn read(folder: &Path, name: &str) -> Option<Self> {
         let listed = json(&folder.join(format!("{name}.variables.json")));
-        let root = folder.parent().unwrap();
-        Self {
-            source: root.join(text(&listed, "source")),
-            folder: folder.join(name),
-            name: name.to_owned(),
-            listed,
+        let source = folder.parent().unwrap().join(text(&listed, "source"));
+        if !folders::is_marian(&source) {
+            skipped(&format!(
+                "{}: no Marian model {}",
+                label(&folder.join(name)),
+                source.display()
+            ));
+            return None;
         }
+        Some(Self { source, folder: folder.join(name), name: name.to_owned(), listed })
     }
 }
 
@@ -37,6 +42,6 @@ impl Converted {
 fn all() -> Vec<Converted> {
     folders::files(".variables.json")
         .filter(|(_, name)| name != "model.safetensors")
-        .map(|(folder, name)| Converted::read(folder, &name))
+        .filter_map(|(folder, name)| Converted::read(folder, &name))
         .collect()
 }

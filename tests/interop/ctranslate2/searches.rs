@@ -21,6 +21,16 @@ const TIE: f64 = 1e-5;
 /// The most tokens, if a run does not say them.
 const LONGEST: u64 = 256;
 
+/// What a run may say.
+const KNOWN: [&str; 6] = [
+    "model",
+    "compute_type",
+    "beam_size",
+    "num_hypotheses",
+    "length_penalty",
+    "max_decoding_length",
+];
+
 /// The translations of a run.
 struct Run<'v> {
     name: String,
@@ -30,10 +40,16 @@ struct Run<'v> {
 }
 
 impl<'v> Run<'v> {
-    /// `None` if the run is not one of 32-bit floats.
+    /// `None` if the run is not one of 32-bit floats with known options.
     fn new(folder: &Path, name: &str, settings: &'v Value, rows: &'v [Value]) -> Option<Self> {
         let name = format!("{} {name}", label(folder));
-        let converted = Converted::read(folder, text(settings, "model"));
+        if let Some(option) =
+            settings.as_object()?.keys().find(|key| !KNOWN.contains(&key.as_str()))
+        {
+            skipped(&format!("{name}: {option} is not supported"));
+            return None;
+        }
+        let converted = Converted::read(folder, text(settings, "model"))?;
         let numbers = [&settings["compute_type"], &converted.listed["quantization"]];
         if numbers.iter().any(|numbers| *numbers != "float32") {
             skipped(&format!("{name}: weights or arithmetic other than float32"));
@@ -76,7 +92,7 @@ impl<'v> Run<'v> {
         let found =
             translate_tokens(&mut b, &model, &sources, &self.options(), &mut |_| Ok(())).unwrap();
         let nothing = vec![vec![EOS]; sources.len()];
-        let ends = probabilities::of(&mut b, &model, &sources, &nothing);
+        let ends = probabilities::of(&mut b, &model, &sources, &nothing, None);
         let mut counts = [0; 3];
         for ((row, found), end) in self.rows.iter().zip(&found).zip(&ends) {
             let expected = row["nbest"].as_array().map_or(std::slice::from_ref(row), Vec::as_slice);

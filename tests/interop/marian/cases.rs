@@ -46,14 +46,13 @@ pub fn all() -> &'static [Case] {
 fn found() -> Vec<Case> {
     let models = models();
     let case = |(folder, expected): (PathBuf, Value)| {
-        let beside: Vec<_> =
-            models.iter().filter(|model| model.parent() == Some(&folder)).collect();
-        let named = |model: &&&'static Path| {
-            let name = model.file_name().unwrap().to_str().unwrap();
-            let only = if beside.len() == 1 { "" } else { name };
-            let end = name.strip_prefix("model").unwrap_or(only).to_owned();
-            Named { end, marian: Marian::read(model) }
+        let beside = |model: &&&Path| **model == folder || model.parent() == Some(&folder);
+        let beside: Vec<_> = models.iter().filter(beside).collect();
+        let end = |model: &Path| match model.strip_prefix(&folder).unwrap().to_str().unwrap() {
+            _ if beside.len() == 1 => String::new(),
+            name => name.strip_prefix("model").map_or(format!("-{name}"), String::from),
         };
+        let named = |model: &&&Path| Named { end: end(model), marian: Marian::read(model) };
         let models: Vec<_> = beside.iter().map(named).collect();
         (!models.is_empty()).then_some(Case { folder, expected, models })
     };

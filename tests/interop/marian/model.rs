@@ -10,10 +10,11 @@ use a2d_host::data::vocab::Vocab;
 use a2d_host::run::model::{MOST_LAYERS, Model, plan};
 use a2d_interop::hf;
 use a2d_interop::model::Imported;
+use a2d_interop::tensors::Tensors;
 use a2d_tests::helpers::skip::skipped;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Padding, here and of the file.
 const PAD: (u32, &str) = (1, "<pad>");
@@ -22,6 +23,7 @@ const PAD: (u32, &str) = (1, "<pad>");
 pub struct Marian {
     /// The end of its path.
     pub name: String,
+    pub folder: PathBuf,
     pub config: Value,
     pub imported: Imported,
     pub vocab: Vocab,
@@ -43,6 +45,7 @@ impl Marian {
             vocab: imported.vocab().unwrap_or_else(|e| panic!("{name}: {e}")),
             source: tokens(&texts(&folder.join("vocab.json")), &imported.pieces.source),
             target: tokens(&texts(&folder.join(target)), &imported.pieces.target),
+            folder: folder.to_owned(),
             name,
             config,
             imported,
@@ -53,6 +56,22 @@ impl Marian {
     /// file, which may be rounded to 16 bits.
     pub fn slack(&self) -> f64 {
         if self.imported.notes.iter().any(|note| note.contains("rounded")) { 20.0 } else { 1.0 }
+    }
+
+    /// The logit of `<pad>` in a file: its embedding is zero.
+    pub fn padding(&self) -> f64 {
+        let weights = ["model.safetensors", "pytorch_model.bin"].map(|name| self.folder.join(name));
+        let path = weights.iter().find(|path| path.is_file()).unwrap();
+        let (name, size) = ("final_logits_bias", self.target.len());
+        let mut file = Tensors::open(path).unwrap();
+        let bias = file.entry(name).is_some().then(|| file.values(name, &[1, size]).unwrap());
+        bias.map_or(0.0, |bias| f64::from(bias[self.start()]))
+    }
+
+    /// Whether transformers takes `<pad>` out of its softmax.
+    pub fn renormalizes(&self) -> bool {
+        let path = self.folder.join("generation_config.json");
+        path.is_file() && json(&path)["renormalize_logits"] == true
     }
 
     /// The most tokens of a translation, the start included; transformers' own limit is 20.

@@ -29,6 +29,8 @@ struct How {
     beam: usize,
     max_length: Option<usize>,
     length_penalty: Option<f64>,
+    /// Whether `<pad>` has a probability.
+    has_padding: bool,
     /// Whether there are no options.
     is_plain: bool,
 }
@@ -41,7 +43,8 @@ impl How {
         let beam = number("beam").or(number("nbest")).or((head == "greedy").then_some(1));
         let beam = beam.ok_or(name)?;
         let is_plain = rest.is_empty();
-        let mut how = Self { beam, max_length: None, length_penalty: None, is_plain };
+        let mut how =
+            Self { beam, max_length: None, length_penalty: None, has_padding: false, is_plain };
         while !rest.is_empty() {
             let option = |name: &str| {
                 let rest = rest.strip_prefix(name)?;
@@ -53,6 +56,8 @@ impl How {
                 (how.length_penalty, rest) = (Some(number.parse().unwrap()), after);
             } else if let Some((_, after)) = option("early_stopping") {
                 rest = after;
+            } else if let Some((_, after)) = option("no_renormalize") {
+                (how.has_padding, rest) = (true, after);
             } else {
                 return Err(rest);
             }
@@ -106,7 +111,9 @@ impl Search<'_> {
     /// Scores translations as transformers does.
     fn score(&self, b: &mut Cpu, tokens: Vec<Vec<u32>>) -> Vec<Scored> {
         let model = self.marian.on(b);
-        let probabilities = probabilities::of(b, &model, &self.sources, &tokens);
+        let padding = self.how.has_padding || !self.marian.renormalizes();
+        let padding = padding.then(|| self.marian.padding());
+        let probabilities = probabilities::of(b, &model, &self.sources, &tokens, padding);
         let scored = |(tokens, mut probabilities): (Vec<u32>, Vec<f64>)| {
             if tokens.len() + 1 == self.max_length() {
                 *probabilities.last_mut().unwrap() = 0.0;

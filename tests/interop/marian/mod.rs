@@ -1,6 +1,9 @@
 //! Marian models in Hugging Face's format, and what transformers gives for them.
 
+mod beams;
 mod cases;
+mod greedy;
+mod how;
 mod model;
 mod outputs;
 pub mod probabilities;

@@ -55,7 +55,7 @@ impl Marian {
     /// How much more the values of transformers may differ than its arithmetic would make them: it uses the positions of a
     /// file, which may be rounded to 16 bits.
     pub fn slack(&self) -> f64 {
-        if self.imported.notes.iter().any(|note| note.contains("rounded")) { 20.0 } else { 1.0 }
+        if self.imported.notes.iter().any(|note| note.contains("rounded")) { 40.0 } else { 1.0 }
     }
 
     /// The logit of `<pad>` in a file: its embedding is zero.

@@ -1,12 +1,10 @@
-//! Translations of `expected.json`: the lists `greedy`, `beam4`, `nbest6`, with options such as `_max_length_8` and the end of
-//! the model's name.
+//! Translations of `expected.json`. The end of a list's name is that of the model.
 //!
-//! `</s>` at the longest length is forced: in transformers with a log-probability of 0, here with its own. With
-//! `early_stopping` = false, transformers goes on as long as a better hypothesis seems possible; here a search ends with K
-//! finished hypotheses, as in fairseq and CTranslate2.
+//! `</s>` at the longest length is forced: in transformers with a log-probability of 0, here with its own.
 
-use super::cases;
-use super::{Marian, probabilities};
+use super::how::How;
+use super::{Marian, cases, probabilities};
+use crate::folders::label;
 use crate::values::{ids, line, text};
 use a2d_core::config::token::EOS;
 use a2d_host::backend::cpu::Cpu;
@@ -15,77 +13,40 @@ use a2d_tests::helpers::compare::Findings;
 use a2d_tests::helpers::skip::skipped;
 use serde_json::Value;
 
-/// Log-probabilities and scores: six decimals, of sums in 32 bits.
-const SCORE: f64 = 1e-4;
-/// The largest share of translations that differ in a list without options. 12 of 99 of CTranslate2's do.
-const MOST: f64 = 0.2;
-/// With fewer translations, the share says little.
-const FEW: usize = 20;
+/// The tolerance of log-probabilities and scores.
+pub const SCORE: f64 = 1e-4;
 /// The difference of scores that is a tie.
 const TIE: f64 = 1e-5;
 
-/// What the name of a list says.
-struct How {
-    beam: usize,
-    max_length: Option<usize>,
-    length_penalty: Option<f64>,
-    /// Whether `<pad>` has a probability.
-    has_padding: bool,
-    /// Whether there are no options.
-    is_plain: bool,
-}
-
-impl How {
-    /// `Err` is what is not supported.
-    fn parse(name: &str) -> Result<Self, &str> {
-        let (head, mut rest) = name.split_once('_').unwrap_or((name, ""));
-        let number = |prefix: &str| head.strip_prefix(prefix).and_then(|n| n.parse().ok());
-        let beam = number("beam").or(number("nbest")).or((head == "greedy").then_some(1));
-        let beam = beam.ok_or(name)?;
-        let is_plain = rest.is_empty();
-        let mut how =
-            Self { beam, max_length: None, length_penalty: None, has_padding: false, is_plain };
-        while !rest.is_empty() {
-            let option = |name: &str| {
-                let rest = rest.strip_prefix(name)?;
-                Some(rest.split_once('_').unwrap_or((rest, "")))
-            };
-            if let Some((number, after)) = option("max_length_") {
-                (how.max_length, rest) = (Some(number.parse().unwrap()), after);
-            } else if let Some((number, after)) = option("length_penalty_") {
-                (how.length_penalty, rest) = (Some(number.parse().unwrap()), after);
-            } else if let Some((_, after)) = option("early_stopping") {
-                rest = after;
-            } else if let Some((_, after)) = option("no_renormalize") {
-                (how.has_padding, rest) = (true, after);
-            } else {
-                return Err(rest);
-            }
-        }
-        Ok(how)
-    }
-}
-
 /// The translations of a list by its model.
-struct Search<'c> {
-    name: String,
-    marian: &'c Marian,
-    rows: &'c [Value],
-    how: How,
+pub struct Search<'c> {
+    pub name: String,
+    pub marian: &'c Marian,
+    pub rows: &'c [Value],
+    pub how: How,
     sources: Vec<Vec<u32>>,
-    found: Vec<Vec<Hypothesis>>,
+    pub found: Vec<Vec<Hypothesis>>,
     /// Whether the texts are those of the model's own special tokens.
     texts: bool,
 }
 
 /// A translation, EOS included.
-struct Scored {
-    tokens: Vec<u32>,
-    probabilities: Vec<f64>,
-    score: f64,
+pub struct Scored {
+    pub tokens: Vec<u32>,
+    pub probabilities: Vec<f64>,
+    pub score: f64,
 }
 
-impl Search<'_> {
+impl<'c> Search<'c> {
+    fn new(b: &mut Cpu, name: &str, marian: &'c Marian, rows: &'c [Value], how: How) -> Self {
+        let sources = rows.iter().map(|row| marian.encode(text(row, "src"))).collect();
+        let name = format!("{} {name}", marian.name);
+        let texts = marian.has_own_padding();
+        let mut search = Self { name, marian, rows, how, sources, found: Vec::new(), texts };
+        search.run(b);
+        search
+    }
+
     fn run(&mut self, b: &mut Cpu) {
         let mut run = self.marian.imported.run_config();
         run.train.beam = self.how.beam;
@@ -99,7 +60,7 @@ impl Search<'_> {
         self.found = translate_tokens(b, &model, &self.sources, &options, &mut |_| Ok(())).unwrap();
     }
 
-    fn max_length(&self) -> usize {
+    pub fn max_length(&self) -> usize {
         self.how.max_length.unwrap_or(self.marian.max_length())
     }
 
@@ -126,7 +87,7 @@ impl Search<'_> {
     }
 
     /// The tokens of the best translations of the file, and of those found.
-    fn best(&self, b: &mut Cpu) -> [Vec<Scored>; 2] {
+    pub fn best(&self, b: &mut Cpu) -> [Vec<Scored>; 2] {
         let expected = self.rows.iter().map(|row| self.tokens(&best(row)["ids"]));
         let found = self.found.iter().map(|found| {
             let mut tokens = found[0].tokens.clone();
@@ -145,172 +106,48 @@ impl Search<'_> {
         tokens
     }
 
-    fn place(&self, row: &Value) -> String {
+    pub fn place(&self, row: &Value) -> String {
         format!("{} {}", self.name, row["src"])
     }
-}
 
-/// Runs `check` on every list with a beam of 1, or with a larger one.
-fn each(greedy: bool, mut check: impl FnMut(&Search<'_>, &mut Cpu)) {
-    for case in cases::all() {
-        let lists = case
-            .expected
-            .as_object()
-            .unwrap()
-            .iter()
-            .filter(|(_, rows)| rows[0]["src"].is_string());
-        for (name, rows) in lists {
-            let Some((marian, before)) = case.model_of(name) else {
-                skipped(&format!("{name}: the values of no model"));
-                continue;
-            };
-            let how = match How::parse(before) {
-                Ok(how) => how,
-                Err(option) => {
-                    skipped(&format!("{name} of {}: {option} is not supported", marian.name));
-                    continue;
-                }
-            };
-            if (how.beam == 1) != greedy {
-                continue;
-            }
-            let rows = rows.as_array().unwrap();
-            let mut b = Cpu::new(2);
-            let sources = rows.iter().map(|row| marian.encode(text(row, "src"))).collect();
-            let name = format!("{} {name}", marian.name);
-            let texts = marian.has_own_padding();
-            let mut search = Search { name, marian, rows, how, sources, found: Vec::new(), texts };
-            search.run(&mut b);
-            check(&search, &mut b);
+    /// Compares the text of a translation whose tokens are equal.
+    pub fn check_text(&self, row: &Value, found: &Scored, findings: &mut Findings) {
+        let decoded = self.marian.vocab.target().decode(&found.tokens).unwrap();
+        let expected = line(text(best(row), "text"));
+        if self.texts && decoded != expected {
+            findings.fail(format!("{}: {decoded:?}, expected {expected:?}", self.place(row)));
         }
-    }
-}
-
-#[test]
-fn greedy_translations_are_those_of_transformers() {
-    let mut findings = Findings::default();
-    each(true, |search, b| {
-        let [expected, found] = search.best(b);
-        let mut ties = 0;
-        for ((row, expected), found) in search.rows.iter().zip(&expected).zip(&found) {
-            let place = search.place(row);
-            check_probabilities(&place, search.marian, row, expected, &mut findings);
-            let at = expected.tokens.iter().zip(&found.tokens).position(|(x, y)| x != y);
-            match at {
-                None => check_text(search, row, found, &mut findings),
-                // All before is equal.
-                Some(at) if found.probabilities[at] - expected.probabilities[at] < TIE => ties += 1,
-                Some(at) => findings.fail(format!("{place}: other tokens from {at} on")),
-            }
-        }
-        println!("{}: {} translations, {ties} ties", search.name, found.len());
-    });
-    findings.finish();
-}
-
-fn check_probabilities(
-    place: &str,
-    marian: &Marian,
-    row: &Value,
-    expected: &Scored,
-    findings: &mut Findings,
-) {
-    let wanted = row["token_logprobs"].as_array().unwrap();
-    assert_eq!(wanted.len(), expected.probabilities.len(), "{place}");
-    for (at, (wanted, found)) in wanted.iter().zip(&expected.probabilities).enumerate() {
-        let wanted = wanted.as_f64().unwrap();
-        let described = format!("{place} token {at}: {found}, expected {wanted}");
-        let share = (found - wanted).abs() / (SCORE * marian.slack());
-        findings.check("log-probability", share, described);
-    }
-}
-
-fn check_text(search: &Search<'_>, row: &Value, found: &Scored, findings: &mut Findings) {
-    let decoded = search.marian.vocab.target().decode(&found.tokens).unwrap();
-    let expected = line(text(best(row), "text"));
-    if search.texts && decoded != expected {
-        findings.fail(format!("{}: {decoded:?}, expected {expected:?}", search.place(row)));
     }
 }
 
 /// The best translation of a row.
-fn best(row: &Value) -> &Value {
+pub fn best(row: &Value) -> &Value {
     row.get("hyps").map_or(row, |hyps| &hyps[0])
 }
 
-/// How many translations of a list differ, and why.
-#[derive(Debug, Default)]
-struct Differences {
-    /// Their scores are equal.
-    ties: usize,
-    /// That of transformers has the lower score.
-    better: usize,
-    /// transformers went on after the end of the search here.
-    later: usize,
-    /// That of transformers is as long as possible, without the probability of its end.
-    forced: usize,
+/// The difference of scores that is a tie: rounded positions move all scores.
+pub fn tie(marian: &Marian) -> f64 {
+    if marian.slack() > 1.0 { SCORE * marian.slack() } else { TIE }
 }
 
-impl Differences {
-    fn count(&self) -> usize {
-        self.ties + self.better + self.later + self.forced
-    }
-
-    /// Adds a translation unless it is equal. `last` are the tokens of the longest hypothesis found; returns `false` if
-    /// the difference has no reason.
-    fn add(&mut self, expected: &Scored, found: &Scored, last: usize, max_length: usize) -> bool {
-        let gap = found.score - expected.score;
-        let reason = match expected.tokens.len() {
-            _ if found.tokens == expected.tokens => return true,
-            _ if gap.abs() < TIE => &mut self.ties,
-            _ if gap > 0.0 => &mut self.better,
-            length if length + 1 == max_length => &mut self.forced,
-            length if length > last => &mut self.later,
-            _ => return false,
-        };
-        *reason += 1;
-        true
-    }
-}
-
-#[test]
-fn beam_searches_are_those_of_transformers() {
-    let mut findings = Findings::default();
-    each(false, |search, b| {
-        let [expected, found] = search.best(b);
-        let mut differences = Differences::default();
-        for (at, row) in search.rows.iter().enumerate() {
-            let place = search.place(row);
-            let (expected, found) = (&expected[at], &found[at]);
-            check_score(&place, search.marian, row, expected, &mut findings);
-            // EOS included.
-            let last = search.found[at].iter().map(|found| found.tokens.len() + 1).max().unwrap();
-            if !differences.add(expected, found, last, search.max_length()) {
-                let [found, expected] = [found, expected].map(|it| (it.score, &it.tokens));
-                findings.fail(format!("{place}: {found:?}, expected {expected:?}"));
+/// Runs `check` on every list with a beam of 1, or with a larger one.
+pub fn each(greedy: bool, mut check: impl FnMut(&Search<'_>, &mut Cpu)) {
+    for case in cases::all() {
+        for (name, rows) in case.expected.as_object().unwrap() {
+            let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+            if !rows.first().is_some_and(|row| row["src"].is_string()) {
+                continue;
             }
-            if found.tokens == expected.tokens {
-                check_text(search, row, found, &mut findings);
+            let found = case.model_of(name).ok_or("it is of no model");
+            let parsed = found.and_then(|(marian, list)| Ok((marian, How::parse(list)?)));
+            match parsed {
+                Ok((_, how)) if (how.beam == 1) != greedy => {}
+                Ok((marian, how)) => {
+                    let mut b = Cpu::new(2);
+                    check(&Search::new(&mut b, name, marian, rows, how), &mut b);
+                }
+                Err(why) => skipped(&format!("{name} of {}: {why}", label(&case.folder))),
             }
         }
-        println!("{}: {} translations, {differences:?}", search.name, found.len());
-        let many = search.how.is_plain && found.len() >= FEW;
-        if many && differences.count() as f64 > MOST * found.len() as f64 {
-            findings.fail(format!("{}: {differences:?} of {}", search.name, found.len()));
-        }
-    });
-    findings.finish();
-}
-
-fn check_score(
-    place: &str,
-    marian: &Marian,
-    row: &Value,
-    expected: &Scored,
-    findings: &mut Findings,
-) {
-    let wanted = best(row)["score"].as_f64().unwrap();
-    let described = format!("{place}: score {}, expected {wanted}", expected.score);
-    let share = (expected.score - wanted).abs() / (SCORE * marian.slack());
-    findings.check("score", share, described);
+    }
 }

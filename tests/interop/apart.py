@@ -1,6 +1,8 @@
-"""Writes with transformers a Marian model of random weights whose sides have vocabularies of their own.
+"""Makes another Marian model of one with transformers: each side gets a vocabulary and a table of its own.
 
-usage: apart.py FOLDER SOURCE.spm TARGET.spm
+usage: apart.py FOLDER MODEL
+
+The target's vocabulary is in another order than that of MODEL, and lacks some of its pieces.
 """
 
 import json
@@ -8,43 +10,34 @@ import pathlib
 import shutil
 import sys
 
-import sentencepiece
-import torch
 import transformers
 
-
-def vocabulary(model):
-    """The pieces of a SentencePiece model in Marian's order."""
-    pieces = sentencepiece.SentencePieceProcessor(model_file=model)
-    ordinary = (pieces.id_to_piece(id) for id in range(len(pieces)) if not (pieces.is_control(id) or pieces.is_unknown(id)))
-    return {piece: id for id, piece in enumerate(["</s>", "<unk>", *ordinary, "<pad>"])}
+# One piece in so many is left out.
+LEFT_OUT = 50
 
 
-def main(folder, *models):
-    folder = pathlib.Path(folder)
-    folder.mkdir()
-    files = [("source.spm", "vocab.json"), ("target.spm", "target_vocab.json")]
-    for model, (copy, name) in zip(models, files, strict=True):
-        shutil.copy(model, folder / copy)
-        (folder / name).write_text(json.dumps(vocabulary(model)), encoding="utf-8")
-    source, target = (len(vocabulary(model)) for model in models)
-    config = transformers.MarianConfig(
-        vocab_size=source, decoder_vocab_size=target, share_encoder_decoder_embeddings=False, d_model=32,
-        encoder_layers=2, decoder_layers=1, encoder_attention_heads=4, decoder_attention_heads=4,
-        encoder_ffn_dim=48, decoder_ffn_dim=64, activation_function="gelu", scale_embedding=True,
-        static_position_embeddings=True, max_position_embeddings=128, eos_token_id=0, forced_eos_token_id=0,
-        pad_token_id=target - 1, decoder_start_token_id=target - 1, bad_words_ids=None)
-    torch.manual_seed(1)
-    model = transformers.MarianMTModel(config)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "embed_positions" not in name:
-                parameter.add_(0.2 * torch.randn_like(parameter))
-        model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias))
-        model.model.decoder.embed_tokens.weight[target - 1] = 0.0
-        model.final_logits_bias[0, target - 1] = 0.0
-    model.save_pretrained(folder)
-    keys = {"tokenizer_class": "MarianTokenizer", "separate_vocabs": True, "model_max_length": 128}
+def main(folder, model):
+    folder, model = pathlib.Path(folder), pathlib.Path(model)
+    vocabulary = json.loads((model / "vocab.json").read_text(encoding="utf-8"))
+    pieces = sorted(vocabulary, key=vocabulary.get)
+    kept = [0, 1, *(id for id in reversed(range(2, len(pieces) - 1)) if id % LEFT_OUT), len(pieces) - 1]
+    pad = len(kept) - 1
+    keys = {"decoder_vocab_size": len(kept), "decoder_start_token_id": pad, "pad_token_id": pad}
+    config = transformers.MarianConfig.from_pretrained(model, share_encoder_decoder_embeddings=False, **keys)
+    made, state = transformers.MarianMTModel(config), transformers.MarianMTModel.from_pretrained(model).state_dict()
+    shared = state.pop("model.shared.weight")
+    for table in ("model.decoder.embed_tokens.weight", "lm_head.weight"):
+        state[table] = shared[kept]
+    state["final_logits_bias"] = state["final_logits_bias"][:, kept]
+    made.load_state_dict(state)
+    made.generation_config = transformers.GenerationConfig.from_pretrained(
+        model, decoder_start_token_id=pad, pad_token_id=pad, bad_words_ids=[[pad]])
+    made.save_pretrained(folder)
+    for name in ("source.spm", "target.spm", "vocab.json"):
+        shutil.copy(model / name, folder)
+    target = {pieces[id]: number for number, id in enumerate(kept)}
+    (folder / "target_vocab.json").write_text(json.dumps(target), encoding="utf-8")
+    keys = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8")) | {"separate_vocabs": True}
     (folder / "tokenizer_config.json").write_text(json.dumps(keys), encoding="utf-8")
 
 

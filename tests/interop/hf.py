@@ -1,11 +1,11 @@
 """Runs with transformers what `a2d export --format huggingface` wrote, and compares it with a2d.
 
-usage: hf.py EXPORT SAVED LOGITS SOURCE TARGET GREEDY BEAM LONGEST
+usage: hf.py EXPORT SAVED LOGITS SOURCE TARGET GREEDY BEAM
 
 EXPORT is the folder, LOGITS what `logits.rs` wrote of the lines of SOURCE and TARGET, GREEDY and BEAM the translations of
-SOURCE by `a2d translate --n-best 1` with `--beam 1` and `--beam 5` and at most LONGEST tokens. Fails unless all tokens of
-the texts and all greedy lines are equal, and nine in ten of the beam's, and unless logits differ by less than 1e-5 of the
-largest. `save_pretrained` then writes the model to SAVED.
+SOURCE by `a2d translate --n-best 1` with `--beam 1` and `--beam 5`. Fails unless all tokens of the texts and all greedy
+lines are equal, and nine in ten of the beam's, and unless logits differ by less than 1e-5 of the largest.
+`save_pretrained` then writes the model to SAVED.
 """
 
 import sys
@@ -21,6 +21,8 @@ from compare import compare, texts, translations
 ADDED = 2
 # `</s>` and `<unk>` in vocab.json.
 EOS, UNK = 0, 1
+# Tokens of a translation, beside the start and the end.
+LONGEST = 256
 
 
 def check_tokens(name, ours, lengths, theirs):
@@ -49,9 +51,9 @@ class Model:
         shifted = torch.tensor([[self.start] + target[:-1]])
         return self.model(input_ids=torch.tensor([source]), decoder_input_ids=shifted).logits[0]
 
-    def translate(self, source, beam, longest):
+    def translate(self, source, beam):
         """Score and tokens of a translation."""
-        options = {"num_beams": beam, "max_length": longest + 2, "length_penalty": 1.0, "do_sample": False}
+        options = {"num_beams": beam, "max_length": LONGEST + 2, "length_penalty": 1.0, "do_sample": False}
         found = self.model.generate(torch.tensor([source]), **options)[0].tolist()[1:]
         scores = self.log_probabilities(source, found)
         return sum(scores) / len(scores), found
@@ -80,8 +82,8 @@ def check_logits(model, sources, targets, ours):
         sys.exit("the logits differ")
 
 
-def check_translations(model, name, sources, expected, beam, longest, least):
-    found = [model.translate(source, beam, longest) for source in sources]
+def check_translations(model, name, sources, expected, beam, least):
+    found = [model.translate(source, beam) for source in sources]
 
     def gap(line):
         """What a2d's text loses at the first token that differs; for each token over the whole text, if it is a beam's."""
@@ -93,17 +95,17 @@ def check_translations(model, name, sources, expected, beam, longest, least):
     compare(f"transformers, {name}", [(score, model.text(tokens)) for score, tokens in found], expected, least, gap)
 
 
-def main(folder, saved, logits, source, target, greedy, beam, longest):
+def main(folder, saved, logits, source, target, greedy, beam):
     torch.set_num_threads(1)
-    model, ours, longest = Model(folder), safetensors.numpy.load_file(logits), int(longest)
+    model, ours = Model(folder), safetensors.numpy.load_file(logits)
     sources = model.tokenizer(texts(source)).input_ids
     targets = model.tokenizer(text_target=texts(target)).input_ids
     with torch.inference_mode():
         check_tokens("source", ours["source"], ours["source_lengths"], sources)
         check_tokens("target", ours["target"], ours["target_lengths"], targets)
         check_logits(model, sources, targets, ours["logits"])
-        check_translations(model, "greedy", sources, translations(greedy), 1, longest, 1.0)
-        check_translations(model, "beam 5", sources, translations(beam), 5, longest, 0.9)
+        check_translations(model, "greedy", sources, translations(greedy), 1, 1.0)
+        check_translations(model, "beam 5", sources, translations(beam), 5, 0.9)
     model.model.save_pretrained(saved)
     model.tokenizer.save_pretrained(saved)
 

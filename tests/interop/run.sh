@@ -2,11 +2,11 @@
 # run.sh A2D LOGITS FOLDER: exports models, and compares what CTranslate2 and transformers make of them with what the
 # program A2D does; LOGITS is the program of logits.rs. FOLDER has the Python environment `python` of python.sh, and room
 # for files. The models:
-#   marian      of fixtures/interop/marian
+#   marian      that of fixtures/interop/marian
 #   hf-marian   hf-marian/model of the folder that A2D_INTEROP names, if it is set
-#   byte-pair   a student with a2d's own byte-pair vocabulary; for CTranslate2 alone
-#   pieces      a student of Marian's kind, trained here on given SentencePiece models; for transformers too
-#   apart       random weights and a vocabulary for each side, from transformers
+#   byte-pair   a student with a2d's own byte-pair vocabulary, which transformers has no model for
+#   pieces      a student of Marian's kind, trained here on a given SentencePiece model
+#   apart       what apart.py makes of fixtures/interop/marian: each side has a vocabulary of its own
 set -euo pipefail
 a2d=$(realpath "$1") logits=$(realpath "$2") folder=$3
 here=$(dirname "$(realpath "$0")")
@@ -16,10 +16,10 @@ python=$folder/python/bin/python
 for side in de en; do head -n 100 "$quickstart/test.$side" >"$folder/100.$side"; done
 export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error TQDM_DISABLE=1 PYTHONWARNINGS=ignore
 
-# translates NAME LONGEST: the translations of 100 lines by the run NAME in FOLDER, with their scores.
+# translates NAME: the translations of 100 lines by the run NAME in FOLDER, with their scores.
 translates() {
     for beam in 1 5; do
-        "$a2d" translate "$folder/$1" --beam $beam --n-best 1 --max-length-a 0 --max-length-b "$2" \
+        "$a2d" translate "$folder/$1" --beam $beam --n-best 1 --max-length-a 0 --max-length-b 256 \
             --input "$folder/100.de" --output "$folder/$1-$beam.tsv" --quiet
     done
 }
@@ -42,13 +42,13 @@ ctranslate2() {
 # same RUN OTHER: both runs have the same parameters and the same tokens, bit for bit.
 same() { for file in best.safetensors tokenizer.json; do cmp "$1/$file" "$2/$file"; done; }
 
-# transformers NAME LONGEST: transformers computes what the run NAME does, and what it saves is the same model again.
+# transformers NAME: transformers computes what the run NAME does, and what it saves is the same model again.
 transformers() {
     local run=$folder/$1
     echo "== $1 in transformers"
     "$a2d" export "$run" --format huggingface --out "$run-hf" | head -n 1
     "$logits" "$run" "$folder"/100.{de,en} "$run.logits"
-    "$python" "$here/hf.py" "$run-hf" "$run-saved" "$run.logits" "$folder"/100.{de,en} "$run"-{1,5}.tsv "$2"
+    "$python" "$here/hf.py" "$run-hf" "$run-saved" "$run.logits" "$folder"/100.{de,en} "$run"-{1,5}.tsv
     for of in hf saved; do "$a2d" import "$run-$of" --out "$run-$of-back" | head -n 1; done
     same "$run-hf-back" "$run-saved-back"
     if [ "$1" = pieces ]; then
@@ -59,28 +59,25 @@ transformers() {
 }
 
 "$a2d" import "$fixtures/interop/marian" --out "$folder/marian"
-"$a2d" train "$here/byte-pair.toml" --out "$folder/byte-pair" --quiet >/dev/null
-runs=(marian byte-pair)
+for run in byte-pair pieces; do "$a2d" train "$here/$run.toml" --out "$folder/$run" --quiet >/dev/null; done
+runs=(marian byte-pair pieces)
 if [ -n "${A2D_INTEROP:-}" ]; then
     "$a2d" import "$A2D_INTEROP/hf-marian/model" --out "$folder/hf-marian"
     runs+=(hf-marian)
 fi
+torch=false
+if "$python" -c 'import torch' 2>/dev/null; then
+    torch=true
+    "$python" "$here/apart.py" "$folder/apart-made" "$fixtures/interop/marian"
+    "$a2d" import "$folder/apart-made" --out "$folder/apart"
+    runs+=(apart)
+fi
 for run in "${runs[@]}"; do
-    translates "$run" 256
+    translates "$run"
     # The one that was trained for a minute loses 0.26, of 21 and not significantly (`a2d compare`: p = 0.20), in
     # CTranslate2's own int8 as well: see ct2.py.
     drop=0.2
     [ "$run" = byte-pair ] && drop=0.5
     ctranslate2 "$run" $drop
+    if $torch && [ "$run" != byte-pair ]; then transformers "$run"; fi
 done
-
-if ! "$python" -c 'import torch' 2>/dev/null; then exit; fi
-"$a2d" train "$here/pieces.toml" --out "$folder/pieces" --quiet >/dev/null
-translates pieces 256
-"$python" "$here/apart.py" "$folder/apart-made" "$fixtures/interop/sentencepiece"/{uni_nmt,uni_bytes}.model
-"$a2d" import "$folder/apart-made" --out "$folder/apart"
-translates apart 20
-for run in "${runs[@]}" pieces; do
-    if [ "$run" != byte-pair ]; then transformers "$run" 256; fi
-done
-transformers apart 20

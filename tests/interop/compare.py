@@ -27,9 +27,10 @@ def compare(name, found, expected, least, gap=None):
     Fails if less than a part `least` of the lines is equal, or a score differs. `gap` says of another line what the
     search lost by a2d's text, in log-probability: a line that lost less than TIE is a tie, and counts as equal.
     """
-    lost = {line: gap(line) if gap else None for line, (a, b) in enumerate(zip(found, expected, strict=True)) if a[1] != b[1]}
+    pairs = list(enumerate(zip(found, expected, strict=True)))
+    lost = {line: gap(line) if gap else None for line, (a, b) in pairs if a[1] != b[1]}
     ties = [line for line, by in lost.items() if by is not None and abs(by) < TIE]
-    apart = max((abs(a[0] - b[0]) for line, (a, b) in enumerate(zip(found, expected)) if line not in lost), default=0.0)
+    apart = max((abs(a[0] - b[0]) for line, (a, b) in pairs if line not in lost), default=0.0)
     print(f"{name}: {len(found) - len(lost)} of {len(found)} lines equal, scores to {apart:.1e}, {len(ties)} ties")
     wrong = len(lost) - len(ties) > (1 - least) * len(found) or (gap and apart > SCORES)
     for line, by in lost.items() if gap or wrong else ():

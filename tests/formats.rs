@@ -11,6 +11,8 @@ mod ct2;
 mod damage;
 #[path = "formats/hf.rs"]
 mod hf;
+#[path = "formats/large.rs"]
+mod large;
 #[path = "formats/marian.rs"]
 mod marian;
 #[path = "formats/pickle.rs"]

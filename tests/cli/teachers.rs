@@ -3,6 +3,7 @@
 use crate::desk::{Desk, send};
 use a2d_host::system::text::read_lines;
 use a2d_tests::helpers::interop;
+use serde_json::Value;
 use std::fs;
 
 /// The model of `fixtures/interop/marian`.
@@ -82,6 +83,51 @@ fn another_model_than_the_imported_one_is_refused() {
 }
 
 #[test]
+fn a_teacher_is_trimmed_by_the_training_text() {
+    let desk = Desk::new();
+    let line = format!("distill tiny.toml --teacher {} {START} --trim-vocab --out run", model());
+    desk.host(&format!("{line} --quiet")).well();
+    desk.host(&format!("import {} --out teacher --trim-vocab train.de train.en", model())).well();
+    for name in ["tokenizer.json", "best.safetensors", "untrimmed.json"] {
+        let [own, by_hand] = ["run/teacher-imported", "teacher"]
+            .map(|folder| fs::read(desk.path(folder).join(name)).unwrap());
+        assert!(own == by_hand, "{name}");
+    }
+    assert_eq!(desk.read("run/tokenizer.json"), desk.read("teacher/tokenizer.json"));
+    desk.host(&format!("{line} --resume --quiet --set train.max_update=26")).well();
+    desk.host("distill run/config.toml --out run --resume --quiet --set train.max_update=28")
+        .well();
+
+    desk.host("report run --out report.html").well();
+    let page = desk.read("report.html");
+    let (_, data) = page.split_once("id=\"data\">").unwrap();
+    let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+    for (run, parameters) in data["runs"].as_array().unwrap().iter().zip([None, Some(95_729)]) {
+        let trimmed = &run["trimmed"];
+        assert_eq!(trimmed["tokens"][0], serde_json::json!([2001]), "{trimmed}");
+        let [before, after] = [0, 1].map(|i| trimmed["parameters"][i].as_u64().unwrap());
+        assert!(after < before && parameters.is_none_or(|count| count == before), "{trimmed}");
+        assert_eq!(run["facts"]["parameters"], after);
+        assert_eq!(trimmed["f32"][1], 4 * after);
+        let int8 = trimmed["int8"][1].as_u64().unwrap();
+        assert!(int8 > after && int8 < 2 * after, "{trimmed}");
+        let text = &trimmed["valid"]["source"];
+        let [was, is] = [0, 1].map(|i| text["per_line"][i].as_f64().unwrap());
+        assert!(text["lines"] == 20 && text["otherwise"].as_u64() < Some(20), "{trimmed}");
+        assert!((text["otherwise"] == 0) == (was == is) && is >= was, "{trimmed}");
+    }
+
+    let line = "distill tiny.toml --trim-vocab --out never";
+    desk.refused(line, 2, &["`teacher.trim_vocab`", "of another toolkit"]);
+    let full = Desk::shared().path("full");
+    desk.refused(&format!("{line} --teacher {}", full.display()), 2, &["of another toolkit"]);
+    let prepared = desk.read("tiny.toml").replace("train = \"train\"\nvalid = \"valid\"\n", "");
+    desk.write("tiny.toml", prepared);
+    let line = format!("{line} --teacher {} --data run/data", model());
+    desk.refused(&line, 2, &["name it by `data.train`"]);
+}
+
+#[test]
 fn a_student_of_seq_kd_has_its_own_vocabulary() {
     let desk = Desk::new();
     let line = format!("distill tiny.toml --teacher {} --method seq-kd --out run", model());
@@ -130,7 +176,7 @@ fn a_trained_model_teaches() {
     let said = desk.host("translate run/teacher-imported --input test.de").well();
     desk.write("said.en", said);
     let bleu = desk.host("score --hypothesis said.en --reference test.en --metrics bleu --json");
-    let list: serde_json::Value = serde_json::from_str(&bleu.well()).unwrap();
+    let list: Value = serde_json::from_str(&bleu.well()).unwrap();
     assert!(list[0]["score"].as_f64().unwrap() > 20.0, "{list}");
     assert_eq!(read_lines(&desk.path("said.en")).unwrap().len(), 20);
 }

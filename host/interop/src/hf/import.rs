@@ -60,7 +60,17 @@ pub fn import(folder: &Path) -> Result<Imported> {
             names::BIAS
         ));
     }
-    Ok(Imported { model, parameters, pieces, sentencepiece, generation, languages, notes })
+    let untrimmed = None;
+    Ok(Imported {
+        model,
+        parameters,
+        pieces,
+        sentencepiece,
+        generation,
+        languages,
+        untrimmed,
+        notes,
+    })
 }
 
 fn weights(folder: &Path) -> Result<Tensors> {

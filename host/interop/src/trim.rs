@@ -3,7 +3,7 @@
 use crate::model::{Imported, Pieces};
 use crate::start::{BIAS, SOURCE, TARGET};
 use a2d_data::vocab::spm::{Model, needed, trimmed};
-use a2d_data::vocab::{SPECIAL, Subwords, Vocab};
+use a2d_data::vocab::{SPECIAL, Subwords};
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use a2d_system::text::{Lines, Reader, is_stdin, refused};

@@ -138,14 +138,14 @@ const trimmed = () => {
     ["parameters", (run) => [step(run.trimmed.parameters, whole), fewer(run.trimmed.parameters)]],
     ["in f32", (run) => step(run.trimmed.f32, megabytes)],
     ["in int8", (run) => step(run.trimmed.int8, megabytes)],
-    ["validation lines cut otherwise", (run) => both(run, (text) => `${whole(text.otherwise)} of ${whole(text.lines)}`)],
+    ["lines cut otherwise", (run) => both(run, (text) => `${whole(text.otherwise)} of ${whole(text.lines)}`)],
     ["tokens per line", (run) => both(run, (text) => step(text.per_line, (x) => fixed(x, 2)))],
   ];
   const rows = found.map((run) => el("tr", {}, columns.map(([, show], i) =>
     el(i ? "td" : "th", i ? {} : { scope: "row" }, show(run)))));
   section("vocabulary", "The trimmed vocabulary",
-    el("p", { class: "soft" }, "Before and after the tokens were removed that the text of the trimming does not use. ",
-      "That text has the same tokens as before."),
+    el("p", { class: "soft" }, "With all tokens → with those that a text needs. That text has the same tokens as before; ",
+      "the lines of the validation text are counted here."),
     scroller("Table of trimmed vocabularies", el("div", { class: "box" }, el("table", {},
       el("thead", {}, el("tr", {}, columns.map(([name]) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, rows))), { class: "card" }));

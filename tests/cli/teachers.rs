@@ -97,6 +97,8 @@ fn a_teacher_is_trimmed_by_the_training_text() {
     desk.host(&format!("{line} --resume --quiet --set train.max_update=26")).well();
     desk.host("distill run/config.toml --out run --resume --quiet --set train.max_update=28")
         .well();
+    let whole = format!("{} --resume", line.replace("--trim-vocab", ""));
+    desk.refused(&whole, 2, &["teacher-imported holds another model than", "another folder"]);
 
     desk.host("report run --out report.html").well();
     let page = desk.read("report.html");

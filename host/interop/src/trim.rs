@@ -1,9 +1,9 @@
 //! A model whose vocabulary holds only what some text needs.
 
-use crate::model::{Imported, Pieces};
+use crate::model::{Imported, Pieces, SentencePiece};
 use crate::start::{BIAS, SOURCE, TARGET};
 use a2d_data::vocab::spm::{Model, needed, trimmed};
-use a2d_data::vocab::{SPECIAL, Subwords};
+use a2d_data::vocab::{SPECIAL, Subwords, Vocab};
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use a2d_system::text::{Lines, Reader, is_stdin, refused};
@@ -32,40 +32,49 @@ impl Imported {
     pub fn trim(&mut self, texts: Texts<'_>) -> Result<()> {
         let texts = [texts.source, texts.target];
         let before = self.vocab()?;
+        self.keep(&self.needed(&before, texts)?)?;
+        self.untrimmed.get_or_insert_with(|| before.to_bytes());
+        let after = self.vocab()?;
+        let sides = before.sides().into_iter().zip(after.sides());
+        texts.iter().zip(sides).try_for_each(|(text, sides)| same_tokens(text, sides))
+    }
+
+    /// The rows that stay, of the source and of the target.
+    fn needed(&self, vocab: &Vocab, texts: [&Path; 2]) -> Result<[Vec<usize>; 2]> {
         let pieces = [&self.pieces.source, &self.pieces.target];
         let mut kept = Vec::new();
-        for ((text, side), model) in texts.iter().zip(before.sides()).zip(self.models()) {
+        for ((text, side), model) in texts.iter().zip(vocab.sides()).zip(self.models()) {
             kept.push(used(text, side, model)?);
         }
         if pieces[0] == pieces[1] {
             let union: HashSet<u32> = kept.iter().flatten().copied().collect();
             kept = vec![union; 2];
         }
-        let rows: [Vec<usize>; 2] = [0, 1].map(|side| rows(pieces[side], &kept[side]));
-        let [source, target] = [0, 1].map(|side| {
+        Ok([0, 1].map(|side| rows(pieces[side], &kept[side])))
+    }
+
+    /// Keeps these rows of tokens and parameters.
+    fn keep(&mut self, rows: &[Vec<usize>; 2]) -> Result<()> {
+        let pieces = [&self.pieces.source, &self.pieces.target];
+        let kept = [0, 1].map(|side| {
             let texts = rows[side].iter().map(|row| pieces[side][*row].clone());
             texts.collect::<Vec<_>>()
         });
-        let pieces = Pieces { source, target };
-        // A piece that the vocabulary never had is unknown text, and stays so.
-        let shorter = |model: &[u8], all: &[String], kept: &[String]| {
-            let [all, kept] =
-                [all, kept].map(|texts| texts.iter().map(String::as_str).collect::<HashSet<_>>());
-            trimmed(model, |text| kept.contains(text) || !all.contains(text))
+        let models = self.models();
+        let shorter = |side: usize| {
+            let [all, kept]: [HashSet<&str>; 2] =
+                [pieces[side], &kept[side]].map(|texts| texts.iter().map(String::as_str).collect());
+            // A piece that the vocabulary never had is unknown text, and stays so.
+            trimmed(models[side], |text| kept.contains(text) || !all.contains(text))
         };
-        let models = [
-            shorter(&self.sentencepiece.source, &self.pieces.source, &pieces.source)?,
-            shorter(&self.sentencepiece.target, &self.pieces.target, &pieces.target)?,
-        ];
-        [self.sentencepiece.source, self.sentencepiece.target] = models;
-        self.pieces = pieces;
+        let (source, target) = (shorter(0)?, shorter(1)?);
+        self.sentencepiece = SentencePiece { source, target };
+        let [source, target] = kept;
+        self.pieces = Pieces { source, target };
         for (name, rows) in [(SOURCE, &rows[0]), (TARGET, &rows[1]), (BIAS, &rows[1])] {
             self.keep_rows(name, rows);
         }
-        self.untrimmed.get_or_insert_with(|| before.to_bytes());
-        let after = self.vocab()?;
-        let sides = before.sides().into_iter().zip(after.sides());
-        texts.iter().zip(sides).try_for_each(|(text, sides)| same_tokens(text, sides))
+        Ok(())
     }
 
     fn models(&self) -> [&[u8]; 2] {

@@ -56,6 +56,9 @@ impl Import {
         let dir = RunDir::at(&self.folder);
         let is_there = dir.config().is_file();
         if is_there && begun {
+            if self.text.is_some() != dir.untrimmed().is_file() {
+                return Err(self.holds_another());
+            }
             return check(&dir.load_config()?, &self.model);
         }
         let mut imported = interop::import(&self.model)?;
@@ -79,10 +82,15 @@ impl Import {
         if imported.vocab()?.fingerprint() == theirs && imported.parameters == saved.tensors {
             return Ok(());
         }
+        Err(self.holds_another())
+    }
+
+    fn holds_another(&self) -> Error {
         let (folder, model) = (self.folder.display(), self.model.display());
-        Err(Error::misuse(format!(
-            "{folder} holds another model than {model}: choose another folder with --out"
-        )))
+        let trimmed = if self.text.is_some() { " with a trimmed vocabulary" } else { "" };
+        Error::misuse(format!(
+            "{folder} holds another model than {model}{trimmed}: choose another folder with --out"
+        ))
     }
 }
 

@@ -7,12 +7,13 @@ mod desk;
 use a2d_host::report::{LogLines, base64};
 use a2d_host::run::run_dir::RunDir;
 use a2d_host::system::program::quoted;
+use a2d_tests::helpers::interop;
 use a2d_tests::helpers::skip::skipped;
 use desk::{Desk, copy, done, send};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -526,7 +527,7 @@ fn some_browser() -> Option<PathBuf> {
 fn a_browser_draws_a_trimmed_vocabulary() {
     let Some(browser) = some_browser() else { return };
     let desk = Desk::new();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/marian");
+    let model = interop::fixtures().join("marian");
     let trim = "--out small --trim-vocab train.de train.en";
     desk.host(&format!("import {} {trim}", model.display())).well();
     let config = desk.read("small/config.toml").replace("_lang = \"\"", "_lang = \"?\"");

@@ -3,6 +3,7 @@
 use crate::made;
 use a2d_host::data::vocab::spm::{Kind, Model, Piece};
 use a2d_interop::model::{Imported, Pieces, SentencePiece};
+use a2d_tests::helpers::interop;
 use a2d_tests::helpers::program::binary;
 use prost::Message;
 use std::fs;
@@ -40,8 +41,7 @@ fn sentencepiece(texts: &[String]) -> Vec<u8> {
     let texts = texts.map(|(text, rank)| (text.clone(), -(rank as f32).ln(), Kind::Normal));
     let piece =
         |(text, score, kind): (String, f32, Kind)| Piece { text, score, kind: Some(kind as i32) };
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fixtures/interop/sentencepiece/uni_nmt.model");
+    let fixture = interop::fixtures().join("sentencepiece/uni_nmt.model");
     let like = Model::new(&fs::read(fixture).unwrap()).unwrap();
     let pieces = special.into_iter().chain(texts).map(piece).collect();
     Model { pieces, ..like }.encode_to_vec()

@@ -9,10 +9,10 @@ mod argos;
 mod ct2;
 #[path = "formats/damage.rs"]
 mod damage;
-#[path = "formats/golden.rs"]
-mod golden;
 #[path = "formats/hf.rs"]
 mod hf;
+#[path = "formats/large.rs"]
+mod large;
 #[path = "formats/marian.rs"]
 mod marian;
 #[path = "formats/pickle.rs"]

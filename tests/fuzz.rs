@@ -120,7 +120,7 @@ fn sentencepiece_seeds() -> Vec<Vec<u8>> {
         [(Type::Unigram, false), (Type::Unigram, true), (Type::Bpe, false), (Type::Bpe, true)];
     let seed = |(cut, bytes): (Type, bool)| {
         let model = small_model(cut, bytes);
-        let mut pieces = joint(&[model.clone()]);
+        let mut pieces = joint(std::slice::from_ref(&model));
         pieces.extend([">>en<<", "xyz"].map(String::from));
         let text = ">>en<< Der Hund</s> und xyz \u{1}é  ▁der%s.";
         let tables = |convention| {

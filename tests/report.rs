@@ -7,6 +7,7 @@ mod desk;
 use a2d_host::report::{LogLines, base64};
 use a2d_host::run::run_dir::RunDir;
 use a2d_host::system::program::quoted;
+use a2d_tests::helpers::interop;
 use a2d_tests::helpers::skip::skipped;
 use desk::{Desk, copy, done, send};
 use serde_json::{Value, json};
@@ -94,6 +95,7 @@ fn a_page_has_everything_of_a_run() {
     assert_eq!(full["log"]["windows"]["update"].as_array().unwrap().len(), 24);
     assert_eq!(full["scores"]["list"][0]["name"], "BLEU");
     assert_eq!(full["starts"][0]["shell"], r"cd '/home/it'\''s' && host distill 'my config.toml'");
+    assert_eq!(full["trimmed"], Value::Null);
     let map = &full["alignment"]["cross"];
     assert_eq!(full["alignment"]["frames"].as_array().unwrap().len(), 3);
     assert_eq!((&map["rows"], &map["cols"], &map["row_heads"]), (&json!(8), &json!(2), &json!(4)));
@@ -519,6 +521,24 @@ fn some_browser() -> Option<PathBuf> {
         skipped("there is no chromium");
     }
     found
+}
+
+#[test]
+fn a_browser_draws_a_trimmed_vocabulary() {
+    let Some(browser) = some_browser() else { return };
+    let desk = Desk::new();
+    let model = interop::fixtures().join("marian");
+    let trim = "--out small --trim-vocab train.de train.en";
+    desk.host(&format!("import {} {trim}", model.display())).well();
+    let config = desk.read("small/config.toml").replace("_lang = \"\"", "_lang = \"?\"");
+    let config = config.replacen('?', "de", 1).replacen('?', "en", 1);
+    desk.write("small/config.toml", config.replace("[data]", "[data]\nvalid = \"../valid\""));
+    desk.host("report small --out page.html").well();
+    let dom = drawn(&desk, &browser, "page.html", "1280,900");
+    let parts = [r#"data-ready="1""#, r#"id="vocabulary""#, "2,001 → ", "95,729 → ", "source: 1"];
+    for part in parts {
+        assert!(dom.contains(part), "no {part}: {dom}");
+    }
 }
 
 /// Scores as training writes them.

@@ -1,14 +1,13 @@
 //! Models of other toolkits: in, and out again.
 
 use crate::desk::Desk;
-use a2d_tests::helpers::skip::skipped;
+use a2d_tests::helpers::interop;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
 
 /// The model of `fixtures/interop/marian`.
 fn model() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/marian").display().to_string()
+    interop::fixtures().join("marian").display().to_string()
 }
 
 #[test]
@@ -91,12 +90,7 @@ fn a_student_of_its_own_vocabulary_leaves_for_ctranslate2() {
 /// A model of OPUS-MT's kind that was trained; it may not be redistributed.
 #[test]
 fn a_trained_model_leaves_and_returns() {
-    let Some(folder) = std::env::var_os("A2D_INTEROP") else {
-        skipped("A2D_INTEROP names no folder of golden values");
-        return;
-    };
-    let model =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("hf-marian/model");
+    let Some(model) = interop::trained() else { return };
     let desk = Desk::new();
     desk.host(&format!("import {} --out run", model.display())).well();
     desk.host("export run --format huggingface --out hf").well();

@@ -2,13 +2,13 @@
 
 use crate::desk::{Desk, send};
 use a2d_host::system::text::read_lines;
-use a2d_tests::helpers::skip::skipped;
+use a2d_tests::helpers::interop;
+use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// The model of `fixtures/interop/marian`.
 fn model() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/marian").display().to_string()
+    interop::fixtures().join("marian").display().to_string()
 }
 
 const START: &str = "--set model.decoder_start=bos";
@@ -83,6 +83,53 @@ fn another_model_than_the_imported_one_is_refused() {
 }
 
 #[test]
+fn a_teacher_is_trimmed_by_the_training_text() {
+    let desk = Desk::new();
+    let line = format!("distill tiny.toml --teacher {} {START} --trim-vocab --out run", model());
+    desk.host(&format!("{line} --quiet")).well();
+    desk.host(&format!("import {} --out teacher --trim-vocab train.de train.en", model())).well();
+    for name in ["tokenizer.json", "best.safetensors", "untrimmed.json"] {
+        let [own, by_hand] = ["run/teacher-imported", "teacher"]
+            .map(|folder| fs::read(desk.path(folder).join(name)).unwrap());
+        assert!(own == by_hand, "{name}");
+    }
+    assert_eq!(desk.read("run/tokenizer.json"), desk.read("teacher/tokenizer.json"));
+    desk.host(&format!("{line} --resume --quiet --set train.max_update=26")).well();
+    desk.host("distill run/config.toml --out run --resume --quiet --set train.max_update=28")
+        .well();
+    let whole = format!("{} --resume", line.replace("--trim-vocab", ""));
+    desk.refused(&whole, 2, &["teacher-imported holds another model than", "another folder"]);
+
+    desk.host("report run --out report.html").well();
+    let page = desk.read("report.html");
+    let (_, data) = page.split_once("id=\"data\">").unwrap();
+    let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+    for (run, parameters) in data["runs"].as_array().unwrap().iter().zip([None, Some(95_729)]) {
+        let trimmed = &run["trimmed"];
+        assert_eq!(trimmed["tokens"][0], serde_json::json!([2001]), "{trimmed}");
+        let [before, after] = [0, 1].map(|i| trimmed["parameters"][i].as_u64().unwrap());
+        assert!(after < before && parameters.is_none_or(|count| count == before), "{trimmed}");
+        assert_eq!(run["facts"]["parameters"], after);
+        assert_eq!(trimmed["f32"][1], 4 * after);
+        let int8 = trimmed["int8"][1].as_u64().unwrap();
+        assert!(int8 > after && int8 < 2 * after, "{trimmed}");
+        let text = &trimmed["valid"]["source"];
+        let [was, is] = [0, 1].map(|i| text["per_line"][i].as_f64().unwrap());
+        assert!(text["lines"] == 20 && text["otherwise"].as_u64() < Some(20), "{trimmed}");
+        assert!((text["otherwise"] == 0) == (was == is) && is >= was, "{trimmed}");
+    }
+
+    let line = "distill tiny.toml --trim-vocab --out never";
+    desk.refused(line, 2, &["`teacher.trim_vocab`", "of another toolkit"]);
+    let full = Desk::shared().path("full");
+    desk.refused(&format!("{line} --teacher {}", full.display()), 2, &["of another toolkit"]);
+    let prepared = desk.read("tiny.toml").replace("train = \"train\"\nvalid = \"valid\"\n", "");
+    desk.write("tiny.toml", prepared);
+    let line = format!("{line} --teacher {} --data run/data", model());
+    desk.refused(&line, 2, &["name it by `data.train`"]);
+}
+
+#[test]
 fn a_student_of_seq_kd_has_its_own_vocabulary() {
     let desk = Desk::new();
     let line = format!("distill tiny.toml --teacher {} --method seq-kd --out run", model());
@@ -95,7 +142,7 @@ fn a_student_of_seq_kd_has_its_own_vocabulary() {
 #[test]
 fn models_of_the_data_are_those_of_the_teacher() {
     let desk = Desk::new();
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/sentencepiece");
+    let models = interop::fixtures().join("sentencepiece");
     for name in ["uni_nmt", "bpe_cf"] {
         let file = format!("{name}.model");
         fs::copy(models.join(&file), desk.path(&file)).unwrap();
@@ -121,12 +168,7 @@ fn models_of_the_data_are_those_of_the_teacher() {
 /// The trained model of the golden values.
 #[test]
 fn a_trained_model_teaches() {
-    let Some(folder) = std::env::var_os("A2D_INTEROP") else {
-        return skipped("A2D_INTEROP names no folder of golden values");
-    };
-    // Relative to the root, as for cargo's caller.
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let model: PathBuf = root.join(folder).join("hf-marian/model");
+    let Some(model) = interop::trained() else { return };
     let desk = Desk::new();
     let line = format!("distill tiny.toml --teacher {} {START}", model.display());
     let told = desk.host(&format!("{line} --out run --set train.max_update=8 --quiet")).well();
@@ -136,7 +178,7 @@ fn a_trained_model_teaches() {
     let said = desk.host("translate run/teacher-imported --input test.de").well();
     desk.write("said.en", said);
     let bleu = desk.host("score --hypothesis said.en --reference test.en --metrics bleu --json");
-    let list: serde_json::Value = serde_json::from_str(&bleu.well()).unwrap();
+    let list: Value = serde_json::from_str(&bleu.well()).unwrap();
     assert!(list[0]["score"].as_f64().unwrap() > 20.0, "{list}");
     assert_eq!(read_lines(&desk.path("said.en")).unwrap().len(), 20);
 }

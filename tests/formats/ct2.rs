@@ -6,58 +6,11 @@ use a2d_core::rows;
 use a2d_interop::ct2::{self, Options, Quantization};
 use a2d_interop::model::{Imported, Portable};
 use a2d_run::config::{DecoderStart, ModelConfig, Positions as Places};
+use a2d_tests::helpers::ct2::{File, parse};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-
-/// A variable of a file: sizes, type, bytes.
-pub type Variable = (Vec<usize>, u8, Vec<u8>);
-
-/// A file's variables and aliases.
-#[derive(Debug, PartialEq)]
-pub struct File {
-    pub variables: BTreeMap<String, Variable>,
-    pub aliases: BTreeMap<String, String>,
-}
-
-/// Reads `model.bin`.
-pub fn parse(bytes: &[u8]) -> File {
-    let mut rest = bytes;
-    assert_eq!(
-        (int(&mut rest), text(&mut rest).as_str(), int(&mut rest)),
-        (6, "TransformerSpec", 7)
-    );
-    let mut variables = BTreeMap::new();
-    for _ in 0..int(&mut rest) {
-        let name = text(&mut rest);
-        let rank = take(&mut rest, 1)[0];
-        let shape = (0..rank).map(|_| int(&mut rest)).collect();
-        let kind = take(&mut rest, 1)[0];
-        let len = int(&mut rest);
-        assert!(variables.last_key_value().is_none_or(|(last, _)| *last < name), "{name}");
-        variables.insert(name, (shape, kind, take(&mut rest, len).to_vec()));
-    }
-    let aliases = (0..int(&mut rest)).map(|_| (text(&mut rest), text(&mut rest))).collect();
-    assert!(rest.is_empty());
-    File { variables, aliases }
-}
-
-fn take<'b>(rest: &mut &'b [u8], len: usize) -> &'b [u8] {
-    let (taken, left) = rest.split_at(len);
-    *rest = left;
-    taken
-}
-
-fn int(rest: &mut &[u8]) -> usize {
-    u32::from_le_bytes(take(rest, 4).try_into().unwrap()) as usize
-}
-
-fn text(rest: &mut &[u8]) -> String {
-    let len = u16::from_le_bytes(take(rest, 2).try_into().unwrap());
-    String::from_utf8(take(rest, len.into()).strip_suffix(&[0]).unwrap().to_vec()).unwrap()
-}
 
 /// Writes a folder and reads it back: the model, `config.json`, the vocabularies.
 fn written(model: &Portable<'_>, options: &Options) -> (File, Value, Vec<(String, Value)>) {

@@ -42,12 +42,13 @@ pub fn marian(change: impl FnOnce(&mut ModelConfig)) -> Imported {
         sentencepiece: SentencePiece { source: b"source".into(), target: b"target".into() },
         generation: Generation { beam: Some(6), max_length: Some(40), length_penalty: Some(0.5) },
         languages: Languages { source: Some("de".into()), target: Some("en".into()) },
+        untrimmed: None,
         notes: vec![],
     }
 }
 
 /// Random values; the start and padding have zeros and the bias that importers give them.
-fn parameters(model: &ModelConfig, pieces: &Pieces) -> Parameters {
+pub fn parameters(model: &ModelConfig, pieces: &Pieces) -> Parameters {
     let plan = plan(&core_config(model, pieces.sizes()), None).unwrap();
     let one = |(key, (name, spec)): (u64, &(String, a2d_core::params::Spec))| {
         let mut values: Vec<f32> =

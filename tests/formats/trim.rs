@@ -1,26 +1,29 @@
 //! Vocabularies that are trimmed to a text.
 
 use crate::made::misuse;
-use a2d_host::data::vocab::spm::{Convention, Model, Side, joint};
+use a2d_host::data::vocab::spm::{Kind, Model, Piece, joint};
 use a2d_host::data::vocab::{SPECIAL, Vocab};
 use a2d_interop::model::{Imported, Pieces, SentencePiece};
 use a2d_interop::trim::Texts;
+use prost::Message;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn model(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/interop/sentencepiece");
     fs::read(folder.join(name)).unwrap()
 }
 
-fn lines(split: &str, count: usize) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/quickstart").join(split);
-    fs::read_to_string(path).unwrap().lines().take(count).map(str::to_owned).collect()
+fn text(split: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/quickstart").join(split)
+}
+
+fn lines(split: &str) -> Vec<String> {
+    fs::read_to_string(text(split)).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// A model over one joint vocabulary; row `i` of its table holds `i` everywhere.
-fn imported(spm: &str) -> Imported {
-    let bytes = model(spm);
+fn imported(bytes: Vec<u8>) -> Imported {
     let pieces = joint(&[Model::new(&bytes).unwrap()]);
     let made = crate::made::marian(|_| ());
     let width = made.parameters["encoder.embed_tokens.weight"].0[1];
@@ -38,46 +41,97 @@ fn imported(spm: &str) -> Imported {
     }
 }
 
+fn trim(model: &mut Imported) {
+    model.trim(Texts { source: &text("valid.de"), target: &text("valid.en") }).unwrap();
+}
+
+fn names<'v>(vocab: &'v Vocab, line: &str) -> Vec<&'v str> {
+    let ids = vocab.source().encode(line).unwrap();
+    ids.iter().map(|id| vocab.source().piece(*id).unwrap()).collect()
+}
+
+fn unknown(vocab: &Vocab, line: &str) -> usize {
+    let ids = vocab.source().encode(line).unwrap();
+    ids.iter().filter(|id| **id == a2d_core::config::token::UNK).count()
+}
+
 #[test]
 fn the_text_keeps_its_tokens_and_rows() {
-    let whole = imported("uni_nmt.model");
-    let (source, target) = (lines("valid.de", 100), lines("valid.en", 100));
-    let mut small = whole.clone();
-    small.trim(Texts { source: &source, target: &target }).unwrap();
-    let (before, after) = (whole.vocab().unwrap(), small.vocab().unwrap());
-    assert!(after.sizes().source < before.sizes().source * 3 / 4, "{}", after.sizes());
-    let names = |vocab: &Vocab, line: &str| {
-        let ids = vocab.source().encode(line).unwrap();
-        ids.iter().map(|id| vocab.source().piece(*id).unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    for line in source.iter().chain(&target) {
-        assert_eq!(names(&before, line), names(&after, line));
-    }
-    // Each token has the row that it had.
-    let (table, bias) = (
-        &small.parameters["encoder.embed_tokens.weight"],
-        &small.parameters["decoder.output_projection.bias"],
-    );
-    for (row, piece) in small.pieces.source.iter().enumerate() {
-        let was = whole.pieces.source.iter().position(|other| other == piece).unwrap() as f32;
-        assert_eq!((table.1[row * table.0[1]], bias.1[row]), (was, was), "{piece}");
-    }
-    assert_eq!(small.pieces.source[..4], SPECIAL);
-    // Other text is cut to what is left, single characters at least.
-    let unknown = a2d_core::config::token::UNK;
-    for line in lines("test.de", 200) {
-        let [was, is] = [&before, &after].map(|vocab| vocab.source().encode(&line).unwrap());
-        let count = |ids: &[u32]| ids.iter().filter(|id| **id == unknown).count();
-        assert_eq!(count(&was), count(&is), "{line}");
+    for name in ["uni_nmt.model", "uni_bytes.model", "bpe_cf.model", "bpe_bytes.model"] {
+        let whole = imported(model(name));
+        let mut small = whole.clone();
+        trim(&mut small);
+        let (before, after) = (whole.vocab().unwrap(), small.vocab().unwrap());
+        assert!(after.sizes().source < before.sizes().source, "{}", after.sizes());
+        for line in lines("valid.de").iter().chain(&lines("valid.en")) {
+            assert_eq!(names(&before, line), names(&after, line), "{name}");
+        }
+        // Each token has the row that it had.
+        let (table, bias) = (
+            &small.parameters["encoder.embed_tokens.weight"],
+            &small.parameters["decoder.output_projection.bias"],
+        );
+        for (row, piece) in small.pieces.source.iter().enumerate() {
+            let was = whole.pieces.source.iter().position(|other| other == piece).unwrap() as f32;
+            assert_eq!((table.1[row * table.0[1]], bias.1[row]), (was, was), "{piece}");
+        }
+        assert_eq!(small.pieces.source[..4], SPECIAL);
+        // Other text is cut to what is left, single characters at least.
+        for line in lines("test.de") {
+            assert_eq!(unknown(&before, &line), unknown(&after, &line), "{line}");
+        }
+        // The vocabulary from before is kept; to trim again changes nothing.
+        assert_eq!(small.untrimmed.as_ref(), Some(&before.to_bytes()));
+        let once = small.clone();
+        trim(&mut small);
+        assert!(small == once);
     }
 }
 
 #[test]
-fn a_model_of_merges_is_refused() {
-    let text = lines("valid.de", 10);
-    let mut model = imported("bpe_cf.model");
+fn texts_that_are_kept_whole_stay() {
+    let whole = imported(model("uni_bytes.model"));
+    let mut small = whole.clone();
+    trim(&mut small);
+    let [before, after] = [&whole, &small].map(|model| model.vocab().unwrap());
+    let line = "<mask>Hund日本語<2de>";
+    assert_eq!(names(&before, line), names(&after, line));
+    assert!(names(&after, line).contains(&"Hund"));
+}
+
+/// A model with more pieces.
+fn with(more: Vec<(&str, f32, Kind)>) -> Vec<u8> {
+    let mut model = Model::new(&model("uni_nmt.model")).unwrap();
+    let piece = |(text, score, kind): (&str, f32, Kind)| Piece {
+        text: text.to_owned(),
+        score,
+        kind: Some(kind as i32),
+    };
+    model.pieces.extend(more.into_iter().map(piece));
+    model.encode_to_vec()
+}
+
+/// The score of unknown text depends on the lowest of all scores.
+#[test]
+fn a_trim_that_loses_a_token_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text");
+    fs::write(&text, "ab\n\u{3b1}\u{3b2}\n").unwrap();
+    let odd = [("\u{3b1}\u{3b2}", -1.0, Kind::Normal), ("\u{3b2}", 50.0, Kind::Normal)];
+    let lowest = ("never used", -1000.0, Kind::Normal);
+    let mut model = imported(with([&odd[..], &[lowest]].concat()));
     let refused = model.trim(Texts { source: &text, target: &text }).unwrap_err();
-    assert!(misuse(refused).contains("only a unigram model can be trimmed"));
-    let side = Side { model: crate::trim::model("bpe_cf.model"), pieces: model.pieces.source };
-    assert!(Vocab::sentencepiece(side.clone(), side, Convention::Marian).is_ok());
+    let refused = misuse(refused);
+    assert!(
+        refused.contains("text:2: ") && refused.contains("loses the token \"\u{3b1}\u{3b2}\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_text_that_cannot_be_read_twice_is_refused() {
+    let mut model = imported(model("uni_nmt.model"));
+    let [text, stdin] = [&text("valid.de"), Path::new("-")];
+    let refused = model.trim(Texts { source: text, target: stdin }).unwrap_err();
+    assert!(misuse(refused).contains("not standard input"));
 }

@@ -2,15 +2,18 @@
 //!
 //! They are generic over the backend, so that every backend can be tested by them.
 
+pub mod arrays;
 pub mod compare;
+pub mod ct2;
 pub mod golden;
 pub mod gradients;
 pub mod image;
+pub mod interop;
 pub mod model;
+pub mod padded;
 pub mod program;
 pub mod skip;
 pub mod tensor_files;
 #[cfg(unix)]
 pub mod terminal;
 pub mod text;
-pub mod ties;

@@ -70,6 +70,8 @@ pub struct Imported {
     pub generation: Generation,
     /// Names of the languages.
     pub languages: Languages,
+    /// The `tokenizer.json` of the vocabulary before it was trimmed, if it was.
+    pub untrimmed: Option<Vec<u8>>,
     /// What a user should know of the import, a sentence each.
     pub notes: Vec<String>,
 }

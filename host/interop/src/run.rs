@@ -11,6 +11,7 @@ use a2d_run::opened::Opened;
 use a2d_run::provenance;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::Result;
+use a2d_system::files::{remove, write_whole};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -68,6 +69,10 @@ impl Imported {
         ];
         let metadata = metadata.map(|(key, text)| (key.to_owned(), text)).into();
         vocab.save(&dir.tokenizer())?;
+        match &self.untrimmed {
+            Some(vocab) => write_whole(&dir.untrimmed(), |out| out.write_all(vocab))?,
+            None => remove(&dir.untrimmed())?,
+        }
         let tensors = self.parameters.iter();
         let tensors = tensors.map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
         save(&dir.best(), tensors, &metadata)?;

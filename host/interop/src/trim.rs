@@ -1,20 +1,26 @@
 //! A model whose vocabulary holds only what some text needs.
 
-use crate::model::{Imported, Pieces};
+use crate::model::{Imported, Pieces, SentencePiece};
 use crate::start::{BIAS, SOURCE, TARGET};
-use a2d_data::vocab::spm::trimmed;
-use a2d_data::vocab::{SPECIAL, Vocab};
+use a2d_data::vocab::spm::{Model, needed, trimmed};
+use a2d_data::vocab::{SPECIAL, Subwords, Vocab};
 use a2d_system::error::{Error, Result};
+use a2d_system::signals;
+use a2d_system::text::{Lines, Reader, is_stdin, refused};
 use std::collections::HashSet;
+use std::path::Path;
 
-/// Text of the source and of the target.
+/// Text of the source and of the target. It may be larger than memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Texts<'a> {
-    /// Source lines.
-    pub source: &'a [String],
-    /// Target lines.
-    pub target: &'a [String],
+    /// The file of source text.
+    pub source: &'a Path,
+    /// The file of target text.
+    pub target: &'a Path,
 }
+
+/// Lines that are cut at a time.
+const PART: usize = 1 << 14;
 
 impl Imported {
     /// Removes the tokens that neither `texts` nor a single character needs. All bytes, codes such as `>>de<<` and texts
@@ -22,38 +28,57 @@ impl Imported {
     ///
     /// # Errors
     ///
-    /// Misuse: the SentencePiece models are not of the unigram kind, or would cut the text otherwise.
+    /// Misuse: a text cannot be read, or would be cut otherwise. A signal.
     pub fn trim(&mut self, texts: Texts<'_>) -> Result<()> {
-        let before = tokens(&self.vocab()?, texts)?;
+        let texts = [texts.source, texts.target];
+        let before = self.vocab()?;
+        self.keep(&self.needed(&before, texts)?)?;
+        self.untrimmed.get_or_insert_with(|| before.to_bytes());
+        let after = self.vocab()?;
+        let sides = before.sides().into_iter().zip(after.sides());
+        texts.iter().zip(sides).try_for_each(|(text, sides)| same_tokens(text, sides))
+    }
+
+    /// The rows that stay, of the source and of the target.
+    fn needed(&self, vocab: &Vocab, texts: [&Path; 2]) -> Result<[Vec<usize>; 2]> {
         let pieces = [&self.pieces.source, &self.pieces.target];
-        let mut kept = before.each_ref().map(|lines| lines.iter().flatten().copied().collect());
-        if pieces[0] == pieces[1] {
-            let [source, target] = kept;
-            let union: HashSet<u32> = &source | &target;
-            kept = [union.clone(), union];
+        let mut kept = Vec::new();
+        for ((text, side), model) in texts.iter().zip(vocab.sides()).zip(self.models()) {
+            kept.push(used(text, side, model)?);
         }
-        let rows: [Vec<usize>; 2] = [0, 1].map(|side| rows(pieces[side], &kept[side]));
-        let [source, target] = [0, 1].map(|side| {
+        if pieces[0] == pieces[1] {
+            let union: HashSet<u32> = kept.iter().flatten().copied().collect();
+            kept = vec![union; 2];
+        }
+        Ok([0, 1].map(|side| rows(pieces[side], &kept[side])))
+    }
+
+    /// Keeps these rows of tokens and parameters.
+    fn keep(&mut self, rows: &[Vec<usize>; 2]) -> Result<()> {
+        let pieces = [&self.pieces.source, &self.pieces.target];
+        let kept = [0, 1].map(|side| {
             let texts = rows[side].iter().map(|row| pieces[side][*row].clone());
             texts.collect::<Vec<_>>()
         });
-        let pieces = Pieces { source, target };
-        // A piece that the vocabulary never had is unknown text, and stays so.
-        let shorter = |model: &[u8], all: &[String], kept: &[String]| {
-            let [all, kept] =
-                [all, kept].map(|texts| texts.iter().map(String::as_str).collect::<HashSet<_>>());
-            trimmed(model, |text| kept.contains(text) || !all.contains(text))
+        let models = self.models();
+        let shorter = |side: usize| {
+            let [all, kept]: [HashSet<&str>; 2] =
+                [pieces[side], &kept[side]].map(|texts| texts.iter().map(String::as_str).collect());
+            // A piece that the vocabulary never had is unknown text, and stays so.
+            trimmed(models[side], |text| kept.contains(text) || !all.contains(text))
         };
-        let models = [
-            shorter(&self.sentencepiece.source, &self.pieces.source, &pieces.source)?,
-            shorter(&self.sentencepiece.target, &self.pieces.target, &pieces.target)?,
-        ];
-        [self.sentencepiece.source, self.sentencepiece.target] = models;
-        self.pieces = pieces;
+        let (source, target) = (shorter(0)?, shorter(1)?);
+        self.sentencepiece = SentencePiece { source, target };
+        let [source, target] = kept;
+        self.pieces = Pieces { source, target };
         for (name, rows) in [(SOURCE, &rows[0]), (TARGET, &rows[1]), (BIAS, &rows[1])] {
             self.keep_rows(name, rows);
         }
-        same_tokens(&before, &tokens(&self.vocab()?, texts)?, &rows)
+        Ok(())
+    }
+
+    fn models(&self) -> [&[u8]; 2] {
+        [&self.sentencepiece.source, &self.sentencepiece.target]
     }
 
     /// Keeps some rows of a parameter, if the model has it.
@@ -65,12 +90,37 @@ impl Imported {
     }
 }
 
-/// The tokens of each line, of both sides.
-type Tokens = [Vec<Vec<u32>>; 2];
+/// Reads a text part by part: its lines, and the number of lines before them.
+fn parts(path: &Path, mut see: impl FnMut(&[&str], usize) -> Result<()>) -> Result<()> {
+    if is_stdin(path) {
+        let text = "the text of a vocabulary is read twice: name a file, not standard input";
+        return Err(Error::misuse(text));
+    }
+    let (mut reader, mut lines, mut before) = (Reader::open(path)?, Lines::default(), 0);
+    loop {
+        signals::go_on()?;
+        while lines.len() < PART && reader.next(&mut lines)? {}
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let text = |i| lines.at(i).text().map_err(|why| refused(path, before + i + 1, why));
+        see(&(0..lines.len()).map(text).collect::<Result<Vec<_>>>()?, before)?;
+        before += lines.len();
+        lines.clear();
+    }
+}
 
-fn tokens(vocab: &Vocab, texts: Texts<'_>) -> Result<Tokens> {
-    let (source, target) = (vocab.source(), vocab.target());
-    Ok([source.encode_batch(texts.source)?, target.encode_batch(texts.target)?])
+/// The tokens that `model` needs to cut a text.
+fn used(text: &Path, side: &dyn Subwords, model: &[u8]) -> Result<HashSet<u32>> {
+    let mut used = HashSet::new();
+    parts(text, |lines, _| {
+        used.extend(side.encode_batch(lines)?.into_iter().flatten());
+        Ok(())
+    })?;
+    let model = Model::new(model)?;
+    let needed = needed(&model, used.iter().filter_map(|id| side.piece(*id)));
+    let is_needed = |id: &u32| side.piece(*id).is_some_and(|text| needed.contains(text));
+    Ok((0..side.len() as u32).filter(is_needed).collect())
 }
 
 /// The rows that stay, in order.
@@ -85,16 +135,23 @@ fn rows(pieces: &[String], used: &HashSet<u32>) -> Vec<usize> {
     (0..pieces.len()).filter(stays).collect()
 }
 
-/// Checks that each line has the tokens that it had before, which are now numbered by `rows`.
-fn same_tokens(before: &Tokens, after: &Tokens, rows: &[Vec<usize>; 2]) -> Result<()> {
-    for ((before, after), rows) in before.iter().zip(after).zip(rows) {
-        let is_same = |(was, is): (&Vec<u32>, &Vec<u32>)| {
-            was.iter().map(|id| *id as usize).eq(is.iter().map(|id| rows[*id as usize]))
-        };
-        if let Some(line) = before.iter().zip(after).position(|lines| !is_same(lines)) {
-            let text = "is cut otherwise with the smaller vocabulary";
-            return Err(Error::misuse(format!("line {} of the text {text}", line + 1)));
+/// Checks that each line has the tokens that it had before.
+fn same_tokens(path: &Path, (before, after): (&dyn Subwords, &dyn Subwords)) -> Result<()> {
+    parts(path, |lines, number| {
+        let tokens = before.encode_batch(lines)?.into_iter().zip(after.encode_batch(lines)?);
+        for (i, (was, is)) in tokens.enumerate() {
+            let [was, is] = [texts(before, &was), texts(after, &is)];
+            if was != is {
+                let lost = was.iter().enumerate().find(|(i, text)| is.get(*i) != Some(text));
+                let lost = lost.map_or("", |(_, text)| text);
+                let text = format!("the trimmed vocabulary loses the token {lost:?} of this line");
+                return Err(refused(path, number + i + 1, &text));
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
+}
+
+fn texts<'a>(side: &'a dyn Subwords, ids: &[u32]) -> Vec<&'a str> {
+    ids.iter().map(|id| side.piece(*id).unwrap_or_default()).collect()
 }

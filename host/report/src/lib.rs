@@ -15,6 +15,7 @@ mod provenance;
 pub mod sentences;
 mod settings;
 pub mod subject;
+mod trimmed;
 pub mod watch;
 
 pub use history::History;

@@ -120,6 +120,37 @@ const results = () => {
     signature ? el("p", { class: "soft small" }, el("code", {}, signature)) : null);
 };
 
+// Vocabularies without the tokens that a text does not use.
+
+const trimmed = () => {
+  const found = runs.filter((run) => run.trimmed);
+  if (!found.length) return;
+  const sizes = (all) => all.map(whole).join(" and ");
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0)} MB`;
+  const fewer = ([before, after]) => el("div", { class: "note" }, `${(100 * (1 - after / before)).toFixed(0)} % less`);
+  const step = (values, show) => `${show(values[0])} → ${show(values[1])}`;
+  const side = (run, name, show) => (run.trimmed.valid ? `${name}: ${show(run.trimmed.valid[name])}` : null);
+  const both = (run, show) => (run.trimmed.valid ? [
+    el("div", {}, side(run, "source", show)), el("div", {}, side(run, "target", show))] : "–");
+  const columns = [
+    ["run", (run) => [dot(runs.indexOf(run)), run.label]],
+    ["tokens", (run) => step(run.trimmed.tokens, sizes)],
+    ["parameters", (run) => [step(run.trimmed.parameters, whole), fewer(run.trimmed.parameters)]],
+    ["in f32", (run) => step(run.trimmed.f32, megabytes)],
+    ["in int8", (run) => step(run.trimmed.int8, megabytes)],
+    ["lines cut otherwise", (run) => both(run, (text) => `${whole(text.otherwise)} of ${whole(text.lines)}`)],
+    ["tokens per line", (run) => both(run, (text) => step(text.per_line, (x) => fixed(x, 2)))],
+  ];
+  const rows = found.map((run) => el("tr", {}, columns.map(([, show], i) =>
+    el(i ? "td" : "th", i ? {} : { scope: "row" }, show(run)))));
+  section("vocabulary", "The trimmed vocabulary",
+    el("p", { class: "soft" }, "With all tokens → with those that a text needs. That text has the same tokens as before; ",
+      "the lines of the validation text are counted here."),
+    scroller("Table of trimmed vocabularies", el("div", { class: "box" }, el("table", {},
+      el("thead", {}, el("tr", {}, columns.map(([name]) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, rows))), { class: "card" }));
+};
+
 // Curves.
 
 const curves = () => {
@@ -267,6 +298,7 @@ const again = () => {
 };
 
 results();
+trimmed();
 curves();
 alignment();
 attention();

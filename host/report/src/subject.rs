@@ -6,6 +6,7 @@ use super::jsonl::LogLines;
 use super::numbers::rounded;
 use super::provenance;
 use super::settings;
+use super::trimmed;
 use a2d_core::config::Config;
 use a2d_data::vocab::Sizes;
 use a2d_run::checkpoint::{Reached, Saved, reached};
@@ -240,11 +241,13 @@ impl Subject {
         let teacher = self.teacher.and_then(|place| others.get(place)?.model());
         let (frames, note) = self.frames();
         put("alignment", alignment::json(&frames, self.model().as_ref(), teacher.as_ref()));
+        let (trimmed, unread) = self.trimmed(others);
+        put("trimmed", trimmed);
         let (starts, broken) = self.starts();
         put("starts", starts);
         put("again", json!(provenance::again(self.dir.folder(), self.verb())));
         put("settings", self.config.as_ref().map_or(Value::Null, settings::json));
-        let notes: Vec<_> = self.notes.iter().chain(&note).chain(&broken).collect();
+        let notes: Vec<_> = self.notes.iter().chain(&note).chain(&unread).chain(&broken).collect();
         put("notes", json!(notes));
         Value::Object(object)
     }
@@ -302,6 +305,16 @@ impl Subject {
             Err(error) => {
                 (self.alignment().cloned().into_iter().collect(), Some(error.to_string()))
             }
+        }
+    }
+
+    /// What a trimmed vocabulary saves and costs, or why that is not known.
+    fn trimmed(&self, others: &[Self]) -> (Value, Option<String>) {
+        let teacher = self.teacher.and_then(|place| others.get(place)).map(|other| &other.dir);
+        let found = self.config.as_ref().map(|run| trimmed::json(run, &self.dir, teacher));
+        match found.unwrap_or(Ok(Value::Null)) {
+            Ok(found) => (found, None),
+            Err(error) => (Value::Null, Some(error.to_string())),
         }
     }
 

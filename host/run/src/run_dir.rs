@@ -98,6 +98,11 @@ impl RunDir {
         self.folder.join("tokenizer.json")
     }
 
+    /// The vocabulary that an imported model had before it was trimmed.
+    pub fn untrimmed(&self) -> PathBuf {
+        self.folder.join("untrimmed.json")
+    }
+
     /// The checkpoint of the best validation.
     pub fn best(&self) -> PathBuf {
         self.folder.join("best.safetensors")

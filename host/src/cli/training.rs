@@ -83,6 +83,10 @@ pub struct DistillArgs {
     /// as --set teacher.run=RUN
     #[arg(long, value_name = "RUN|MODEL")]
     pub teacher: Option<PathBuf>,
+    /// Import the teacher with only the tokens that the training text needs, all single characters and bytes; the
+    /// student, which has its vocabulary, is smaller. The same as --set teacher.trim_vocab=true
+    #[arg(long)]
+    pub trim_vocab: bool,
     /// The distillation method: a2d, word-kd, seq-kd or none; the same as --set distill.method=METHOD
     #[arg(long, value_name = "METHOD")]
     pub method: Option<String>,
@@ -153,7 +157,9 @@ impl DistillArgs {
         let teacher = teacher.map(|path| Setting::path("--teacher", "teacher.run", path));
         let method = self.method.as_ref();
         let method = method.map(|name| Setting::flag("--method", "distill.method", name));
-        self.run.settings(vec![teacher.transpose()?, method])
+        let trim =
+            self.trim_vocab.then(|| Setting::flag("--trim-vocab", "teacher.trim_vocab", true));
+        self.run.settings(vec![teacher.transpose()?, trim, method])
     }
 }
 

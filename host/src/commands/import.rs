@@ -7,7 +7,6 @@ use crate::interop::trim::Texts;
 use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use crate::system::output::thousands;
-use crate::system::text::read_lines;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
@@ -29,9 +28,8 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<()> {
 
 /// Trims the vocabulary, and notes what that saves.
 fn trim(imported: &mut Imported, source: &Path, target: &Path) -> Result<()> {
-    let (source, target) = (read_lines(source)?, read_lines(target)?);
     let before = (imported.pieces.sizes().most(), parameters(imported));
-    imported.trim(Texts { source: &source, target: &target })?;
+    imported.trim(Texts { source, target })?;
     let [tokens, all] = [before.0, before.1].map(thousands);
     let now = thousands(imported.pieces.sizes().most());
     let fewer = 100.0 * (1.0 - parameters(imported) as f64 / before.1 as f64);

@@ -1,8 +1,10 @@
 //! A teacher of `a2d distill` that is a model of another toolkit.
 
 use crate::config::RunConfig;
+use crate::data::prepare::find;
 use crate::data::vocab::Vocab;
 use crate::interop::model::Imported;
+use crate::interop::trim::Texts;
 use crate::interop::{self, is_model};
 use crate::run::checkpoint::Saved;
 use crate::run::prepared::IMPORTED;
@@ -15,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Import {
     model: PathBuf,
     folder: PathBuf,
+    /// The text that the vocabulary is trimmed by, of the source and of the target.
+    text: Option<[PathBuf; 2]>,
 }
 
 impl Import {
@@ -23,17 +27,18 @@ impl Import {
     ///
     /// # Errors
     ///
-    /// Misuse: the current folder is gone.
+    /// Misuse: the current folder is gone, or the vocabulary of this teacher cannot be trimmed.
     pub fn planned(run: &mut RunConfig, folder: &Path) -> Result<Option<Self>> {
         let is_foreign = |path: &&PathBuf| !RunDir::at(path).config().is_file() && is_model(path);
         let Some(model) = run.teacher.run.as_ref().filter(is_foreign).cloned() else {
-            return Ok(None);
+            return check_trimmed(run).map(|()| None);
         };
+        let text = if run.teacher.trim_vocab { Some(training_text(run)?) } else { None };
         // The run keeps its own copy of the configuration, in which paths are relative to that copy.
         let whole = std::path::absolute(folder.join(IMPORTED));
         let folder = whole.map_err(|e| Error::input("use", folder, &e))?;
         run.teacher.run = Some(folder.clone());
-        Ok(Some(Self { model, folder }))
+        Ok(Some(Self { model, folder, text }))
     }
 
     /// Imports the model, unless a `begun` run has its teacher already. `check` sees the model's configuration before
@@ -51,9 +56,15 @@ impl Import {
         let dir = RunDir::at(&self.folder);
         let is_there = dir.config().is_file();
         if is_there && begun {
+            if self.text.is_some() != dir.untrimmed().is_file() {
+                return Err(self.holds_another());
+            }
             return check(&dir.load_config()?, &self.model);
         }
-        let imported = interop::import(&self.model)?;
+        let mut imported = interop::import(&self.model)?;
+        if let Some([source, target]) = &self.text {
+            imported.trim(Texts { source, target })?;
+        }
         check(&imported.run_config(), &self.model)?;
         hold()?;
         if is_there {
@@ -71,9 +82,35 @@ impl Import {
         if imported.vocab()?.fingerprint() == theirs && imported.parameters == saved.tensors {
             return Ok(());
         }
-        let (folder, model) = (self.folder.display(), self.model.display());
-        Err(Error::misuse(format!(
-            "{folder} holds another model than {model}: choose another folder with --out"
-        )))
+        Err(self.holds_another())
     }
+
+    fn holds_another(&self) -> Error {
+        let (folder, model) = (self.folder.display(), self.model.display());
+        let trimmed = if self.text.is_some() { " with a trimmed vocabulary" } else { "" };
+        Error::misuse(format!(
+            "{folder} holds another model than {model}{trimmed}: choose another folder with --out"
+        ))
+    }
+}
+
+/// The files of the training text.
+fn training_text(run: &RunConfig) -> Result<[PathBuf; 2]> {
+    let data = &run.data;
+    let Some(prefix) = data.train.as_ref().and_then(|path| path.to_str()) else {
+        let text = "`teacher.trim_vocab` needs the training text: name it by `data.train`";
+        return Err(Error::misuse(text));
+    };
+    Ok([&data.source_lang, &data.target_lang].map(|lang| find(prefix, lang)))
+}
+
+/// Checks that a teacher that is not imported now was trimmed, if that is asked for.
+fn check_trimmed(run: &RunConfig) -> Result<()> {
+    let is_trimmed = |teacher: &PathBuf| RunDir::at(teacher).untrimmed().is_file();
+    if !run.teacher.trim_vocab || run.teacher.run.as_ref().is_some_and(is_trimmed) {
+        return Ok(());
+    }
+    Err(Error::misuse(
+        "`teacher.trim_vocab` is for a model of another toolkit, which is imported: name its folder by `teacher.run`",
+    ))
 }

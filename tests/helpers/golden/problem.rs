@@ -12,9 +12,10 @@ use a2d_core::nn::{Trace, Transformer};
 use a2d_core::params::Spec;
 use a2d_core::rows;
 
-use super::case::{self, Case, Side};
+use super::case::Case;
 use crate::helpers::compare::{Array, Findings, Limit, doubles};
 use crate::helpers::model::{LAYERS, Learner, Model, batch, gradients, learner, read};
+use crate::helpers::padded::{self, Side};
 
 /// The tolerance of logits, hidden states, maps and losses.
 const FORWARD: Limit = Limit::relative(1e-5);
@@ -93,7 +94,7 @@ impl<'a, B: Train> Problem<'a, B> {
 
     /// Checks that the decoder input of the file is the target shifted right, as [`Batch::new`] shifts it.
     fn check_shifted(&self) {
-        let shifted = case::tokens(self.case.array("batch.prev_output_tokens"));
+        let shifted = padded::tokens(self.case.array("batch.prev_output_tokens"));
         for (shifted, target) in shifted.iter().zip(&self.target.sentences) {
             let (last, rest) = target.split_last().expect("targets are not empty");
             assert_eq!((shifted[0], &shifted[1..]), (*last, rest), "{}", self.case.name);
@@ -169,7 +170,7 @@ impl<'a, B: Train> Problem<'a, B> {
             let got = |expected: &_, b: &mut B| {
                 let layers: Vec<_> =
                     layers.iter().map(|map| (b.shape(map).rows(), read(b, map))).collect();
-                case::maps(layout, queries, keys, &layers, expected)
+                padded::maps(layout, queries, keys, &layers, expected)
             };
             self.forward(b, layout, kind, &format!("{prefix}.{name}"), got, findings);
         }

@@ -5,10 +5,11 @@ use a2d_core::batch::Layout;
 use a2d_core::search::Search;
 use serde_json::Value;
 
-use super::case::{Case, Side};
+use super::case::Case;
 use super::problem;
 use crate::helpers::compare::Findings;
 use crate::helpers::model::{Hypothesis, search};
+use crate::helpers::padded::Side;
 
 /// The tolerance of scores.
 const SCORE: f64 = 1e-5;

@@ -31,8 +31,8 @@ impl SentencePiece<'_> {
         }
     }
 
-    /// [`SentencePiece::encode_bytes`] of as much of a line as fits in `out`. Returns the number of tokens and, if the
-    /// line did not fit, a sufficient size.
+    /// [`SentencePiece::encode_bytes`] of as much of a line as fits in `out`, without a run at its end that may have another
+    /// token as a whole. Returns the number of tokens and, if the line did not fit, a sufficient size.
     pub fn encode_front(&self, text: &[u8], out: &mut [u32]) -> (usize, Option<usize>) {
         let (mut tokens, mut parts) = (Tokens::new(self, out), Parts::new(self, text));
         while let Some(part) = parts.next() {
@@ -40,13 +40,14 @@ impl SentencePiece<'_> {
                 Part::Token(id) => tokens.free(0).is_some().then(|| tokens.push(id)).ok_or(0),
                 Part::Text(text) => self.encode_text(Normal::new(self, text), &mut tokens),
             };
-            tokens.end_run();
             if let Err(characters) = done {
                 let window = characters.saturating_add(2).saturating_mul(4);
                 let rest = self.room(parts.rest().len());
                 let needed = tokens.len.saturating_add(window).saturating_add(rest);
+                tokens.cut_run();
                 return (tokens.len, Some(needed));
             }
+            tokens.end_run();
         }
         (tokens.len, None)
     }

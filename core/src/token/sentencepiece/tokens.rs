@@ -77,6 +77,13 @@ impl<'s, 'o> Tokens<'s, 'o> {
         }
     }
 
+    /// Ends a run that may go on: its token is taken back unless that of the whole run is known.
+    pub fn cut_run(&mut self) {
+        if let Run::Unknown(Some(_)) = core::mem::replace(&mut self.run, Run::None) {
+            self.len = self.len.saturating_sub(1);
+        }
+    }
+
     fn write(&mut self, id: u32) {
         if let Some(slot) = self.out.get_mut(self.len) {
             *slot = id;

@@ -22,6 +22,9 @@ const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 /// Half a unit in the last place of a 16-bit float near 1: the error of a rounded position.
 const HALF_UNIT: f32 = 1.0 / 2048.0;
 
+/// More than the error of a position in 32 bits.
+const ROUNDING: f32 = 1e-5;
+
 /// Reads the Marian model in `folder`.
 ///
 /// # Errors
@@ -43,6 +46,13 @@ pub fn import(folder: &Path) -> Result<Imported> {
     let plan = plan.map_err(|e| config.error(&format!("is not usable: {e}")))?;
     let parameters = weights.parameters(&plan, sides, vocabularies[1].pad)?;
     let mut notes = Vec::new();
+    if weights.check_positions(plan.config())? {
+        notes.push(format!(
+            "{} has positions rounded to 16 bits: exact ones are used",
+            weights.file.path().display()
+        ));
+    }
+    weights.check_rest()?;
     if weights.file.entry(names::BIAS).is_none() {
         notes.push(format!(
             "{} has no `{}`: zeros are used",
@@ -50,7 +60,17 @@ pub fn import(folder: &Path) -> Result<Imported> {
             names::BIAS
         ));
     }
-    Ok(Imported { model, parameters, pieces, sentencepiece, generation, languages, notes })
+    let untrimmed = None;
+    Ok(Imported {
+        model,
+        parameters,
+        pieces,
+        sentencepiece,
+        generation,
+        languages,
+        untrimmed,
+        notes,
+    })
 }
 
 fn weights(folder: &Path) -> Result<Tensors> {
@@ -134,8 +154,6 @@ impl Weights<'_> {
             };
             parameters.insert(name.clone(), (spec.shape.dims().to_vec(), values));
         }
-        self.check_positions(plan.config())?;
-        self.check_rest()?;
         Ok(parameters)
     }
 
@@ -209,8 +227,10 @@ impl Weights<'_> {
         Ok(order.arrange(&values, 1, NEVER))
     }
 
-    /// Tables of positions are computed here: those of a file must be the same to the precision of 16 bits.
-    fn check_positions(&mut self, config: &core::Config) -> Result<()> {
+    /// Tables of positions are computed here: those of a file must be the same to the precision of 16 bits. Returns
+    /// whether they are less precise than 32 bits.
+    fn check_positions(&mut self, config: &core::Config) -> Result<bool> {
+        let mut rounded = false;
         for (name, stack) in names::POSITIONS.into_iter().zip([config.encoder, config.decoder]) {
             let Some(entry) = self.file.entry(name) else { continue };
             let shape = entry.shape.clone();
@@ -219,7 +239,11 @@ impl Weights<'_> {
             let mut expected = vec![0.0; stack.d_model];
             for (at, row) in values.chunks(stack.d_model.max(1)).enumerate() {
                 positions::row(config.positions, at, &mut expected);
-                if row.iter().zip(&expected).any(|(x, y)| (x - y).abs() > HALF_UNIT) {
+                let off = row.iter().zip(&expected).map(|(x, y)| (x - y).abs());
+                let most =
+                    off.fold(0.0, |most, off| if off > most || off.is_nan() { off } else { most });
+                rounded |= most > ROUNDING;
+                if most.is_nan() || most > HALF_UNIT {
                     let text =
                         format!("has `{name}` with a row {at} that is not Marian's sinusoids");
                     return Err(self
@@ -228,7 +252,7 @@ impl Weights<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(rounded)
     }
 
     /// A tensor that is left over belongs to another model than that of `config.json`.

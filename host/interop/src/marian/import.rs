@@ -74,6 +74,7 @@ pub fn import(path: &Path) -> Result<Imported> {
         sentencepiece,
         generation: generation(beside.decoder().as_deref().unwrap_or_default()),
         languages: Languages::default(),
+        untrimmed: None,
         notes: vec![],
     })
 }

@@ -75,6 +75,9 @@ pub struct TeacherConfig {
     /// teacher is trained first, in `OUT/teacher`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<PathBuf>,
+    /// Import the model of another toolkit with only the tokens that `data.train` needs, all single characters and bytes.
+    /// The student has this vocabulary, and is smaller.
+    pub trim_vocab: bool,
     /// The model of a teacher to train.
     pub model: ModelConfig,
     /// The training of a teacher to train.

@@ -13,4 +13,4 @@ pub use model::{Kind, Model, Normalizer, Piece, Trainer, Type};
 pub use side::Side;
 pub(super) use side::Spm;
 pub use tables::{Convention, Parts, tables};
-pub use trim::trimmed;
+pub use trim::{needed, trimmed};

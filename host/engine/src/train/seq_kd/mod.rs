@@ -15,7 +15,7 @@ mod sentences;
 mod teacher;
 
 use super::open_any_teacher;
-use crate::backend::device::Chosen;
+use crate::backend::device::Chosen as Device;
 use crate::backend::work::Work;
 use a2d_core::backend::Train;
 use a2d_data::corpus::{Corpus, Writer};
@@ -31,7 +31,7 @@ use a2d_system::hash;
 use a2d_system::signals;
 use a2d_system::text::read_lines;
 use recipe::Recipe;
-use sentences::Sentences;
+use sentences::Chosen;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use teacher::{Target, Translating, without_end};
@@ -78,7 +78,7 @@ impl Distilled<'_> {
     ///
     /// Misuse: an unusable teacher or text, or saved translations of another recipe. A file cannot be written; a signal,
     /// after which finished translations remain.
-    pub fn make(self, device: &Chosen) -> Result<Corpus> {
+    pub fn make(self, device: &Device) -> Result<Corpus> {
         make_folder(&self.folder.join(FOLDER))?;
         match self.teacher {
             Some(teacher) if needs_teacher(self.run) => {
@@ -94,7 +94,11 @@ impl Distilled<'_> {
 
     /// Writes the token file that the student trains on: the training text with the translations of `parallel` or of the
     /// given file, then source text with its translations.
-    fn write(&self, parallel: Option<&Partial>, alone: Option<&Partial>) -> Result<Corpus> {
+    fn write(
+        &self,
+        parallel: Option<&Partial>,
+        alone: Option<&(Chosen, Partial)>,
+    ) -> Result<Corpus> {
         let path = self.path(CORPUS);
         let mut pairs = Pairs::new(self, &path)?;
         match (&self.run.distill.translations, parallel) {
@@ -102,8 +106,8 @@ impl Distilled<'_> {
             (None, Some(targets)) => pairs.parallel(targets)?,
             (None, None) => {}
         }
-        if let (Some(file), Some(targets)) = (&self.run.data.monolingual, alone) {
-            pairs.alone(file, targets)?;
+        if let Some((text, targets)) = alone {
+            pairs.alone(text, targets)?;
         }
         pairs.finish()?;
         Corpus::open(&path)
@@ -132,15 +136,14 @@ impl Work for Taught<'_> {
         }
         let mut alone = None;
         if let Some(file) = &run.data.monolingual {
-            let mut text = Sentences::open(file, data, run.data.max_length)?;
-            let all = text.count()?;
+            let text = Chosen::new(file, data, run.data.max_length)?;
             let recipe = Recipe::monolingual(run, weights, hash::hex(text.checksum));
             let path = self.of.path("monolingual.jsonl");
             let mut targets = Partial::open(&path, &recipe, Unit::Item)?;
-            let (name, left_out) = (file.display(), text.left_out);
-            self.of.display.line(&format!("{name}: {all} sentences; left out: {left_out}"));
-            self.alone(b, &recipe, file, all, &mut targets)?;
-            alone = Some(targets);
+            let (name, Chosen { count, left_out, .. }) = (file.display(), &text);
+            self.of.display.line(&format!("{name}: {count} sentences; left out: {left_out}"));
+            self.alone(b, &recipe, &text, &mut targets)?;
+            alone = Some((text, targets));
         }
         let made = self.of.path(CORPUS);
         if made.is_file() && alone.is_none() {
@@ -175,20 +178,16 @@ impl Taught<'_> {
         &self,
         b: &mut B,
         recipe: &Recipe,
-        file: &Path,
-        all: usize,
+        text: &Chosen,
         targets: &mut Partial,
     ) -> Result<()> {
-        if targets.done() == all {
+        if targets.done() == text.count {
             return Ok(());
         }
         let Distilled { run, data, display, .. } = &self.of;
         let teacher = Translating::open(b, self.teacher, &data.vocab)?;
-        let told = Told::new(display, targets.done(), all, "sentences of source text");
-        let mut text = Sentences::open(file, data, run.data.max_length)?;
-        for _ in 0..targets.done() {
-            text.next()?;
-        }
+        let told = Told::new(display, targets.done(), text.count, "sentences of source text");
+        let mut text = text.sentences(data, targets.done())?;
         loop {
             signals::go_on()?;
             let mut shard = Vec::new();
@@ -252,8 +251,8 @@ impl<'a> Pairs<'a> {
     }
 
     /// Source text with the teacher's translations.
-    fn alone(&mut self, file: &Path, targets: &Partial) -> Result<()> {
-        let mut text = Sentences::open(file, self.of.data, self.of.run.data.max_length)?;
+    fn alone(&mut self, text: &Chosen, targets: &Partial) -> Result<()> {
+        let mut text = text.sentences(self.of.data, 0)?;
         for target in targets.items::<Target>()? {
             let target = target?;
             let Some(source) = text.next()? else { break };

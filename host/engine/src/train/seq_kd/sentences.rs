@@ -4,25 +4,23 @@ use a2d_data::vocab::Encoder;
 use a2d_run::prepared::Prepared;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
+use a2d_system::signals;
 use a2d_system::text::{Lines, Reader, refused};
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The sentences of a file that a student can learn from, in order: not blank, not longer than `max_length` tokens, each
-/// once, and none of the validation or test text. It takes 8 bytes of memory for a sentence.
-pub(super) struct Sentences<'a> {
+/// The lines of a file that a student can learn from: not blank, not longer than some number of tokens, each once, and none
+/// of the validation or test text. It takes a bit of memory for a line.
+pub(super) struct Chosen {
     path: PathBuf,
-    reader: Reader,
-    lines: Lines,
-    number: usize,
-    encoder: Box<dyn Encoder + 'a>,
-    max_length: usize,
-    seen: HashSet<u64>,
-    held_out: HashSet<u64>,
-    /// The lines that were left out so far.
+    /// Line `i`, from 0, is chosen if bit `i % 64` of `lines[i / 64]` is set.
+    lines: Vec<u64>,
+    /// How many are chosen.
+    pub count: usize,
+    /// The lines that were left out.
     pub left_out: LeftOut,
-    /// A hash of the sentences so far.
+    /// A hash of the sentences.
     pub checksum: u64,
 }
 
@@ -35,34 +33,99 @@ pub(super) struct LeftOut {
     held_out: usize,
 }
 
-impl<'a> Sentences<'a> {
-    /// Opens a text, plain or gzipped, for a student of `data`.
+impl Chosen {
+    /// Reads a text, plain or gzipped, for a student of `data`. Meanwhile it takes 8 bytes of memory for a sentence.
     ///
     /// # Errors
     ///
-    /// Misuse: the file, or the text of `data`, cannot be read.
-    pub fn open(path: &Path, data: &'a Prepared, max_length: usize) -> Result<Self> {
-        let source = data.vocab.source();
-        let mut held_out = HashSet::new();
-        for split in ["valid", "test"] {
-            let text = data.text(split)?;
-            let lines = text.iter().flat_map(|text| &text.source);
-            held_out.extend(lines.map(|line| {
-                let mut buffer = String::new();
-                hash::bytes(source.normalization().apply(line, &mut buffer).as_bytes())
-            }));
+    /// Misuse: the file, or the text of `data`, cannot be read; a line is not UTF-8; no line is chosen. A signal.
+    pub fn new(path: &Path, data: &Prepared, max_length: usize) -> Result<Self> {
+        let (held_out, mut seen) = (held_out(data)?, HashSet::new());
+        let (lines, left_out) = (Vec::new(), LeftOut::default());
+        let mut chosen = Self { path: path.to_owned(), lines, count: 0, left_out, checksum: 0 };
+        let mut sentences = Sentences::of(path, data, None)?;
+        while let Some((number, hash, length)) = sentences.read()? {
+            if number.is_multiple_of(64) {
+                signals::go_on()?;
+                chosen.lines.push(0);
+            }
+            let left_out = &mut chosen.left_out;
+            if length == 0 {
+                left_out.blank += 1;
+            } else if length > max_length {
+                left_out.long += 1;
+            } else if held_out.contains(&hash) {
+                left_out.held_out += 1;
+            } else if !seen.insert(hash) {
+                left_out.repeated += 1;
+            } else {
+                chosen.lines[number / 64] |= 1 << (number % 64);
+                chosen.checksum = chosen.checksum.rotate_left(1) ^ hash;
+                chosen.count += 1;
+            }
         }
+        if chosen.count == 0 {
+            let text = "holds no sentence that a student could learn from";
+            return Err(Error::misuse(format!("{} {text}", path.display())));
+        }
+        Ok(chosen)
+    }
+
+    /// Reads the sentences after the first `done`, in order.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: the file cannot be read.
+    pub fn sentences<'a>(&'a self, data: &'a Prepared, done: usize) -> Result<Sentences<'a>> {
+        let mut sentences = Sentences::of(&self.path, data, Some(self))?;
+        for _ in 0..done {
+            sentences.skip()?;
+        }
+        Ok(sentences)
+    }
+
+    fn has(&self, number: usize) -> bool {
+        self.lines.get(number / 64).is_some_and(|lines| lines >> (number % 64) & 1 == 1)
+    }
+}
+
+/// The hashes of the validation and test text.
+fn held_out(data: &Prepared) -> Result<HashSet<u64>> {
+    let (source, mut held_out) = (data.vocab.source(), HashSet::new());
+    for split in ["valid", "test"] {
+        let text = data.text(split)?;
+        let lines = text.iter().flat_map(|text| &text.source);
+        held_out.extend(lines.map(|line| {
+            let mut buffer = String::new();
+            hash::bytes(source.normalization().apply(line, &mut buffer).as_bytes())
+        }));
+    }
+    Ok(held_out)
+}
+
+/// Reads a file line by line.
+pub(super) struct Sentences<'a> {
+    path: &'a Path,
+    reader: Reader,
+    lines: Lines,
+    /// The number of the next line, from 0.
+    number: usize,
+    encoder: Box<dyn Encoder + 'a>,
+    ids: Vec<u32>,
+    /// The lines to read; all if it is not known yet.
+    chosen: Option<&'a Chosen>,
+}
+
+impl<'a> Sentences<'a> {
+    fn of(path: &'a Path, data: &'a Prepared, chosen: Option<&'a Chosen>) -> Result<Self> {
         Ok(Self {
-            path: path.to_owned(),
+            path,
             reader: Reader::open(path)?,
             lines: Lines::default(),
             number: 0,
-            encoder: source.encoder(),
-            max_length,
-            seen: HashSet::new(),
-            held_out,
-            left_out: LeftOut::default(),
-            checksum: 0,
+            encoder: data.vocab.source().encoder(),
+            ids: Vec::new(),
+            chosen,
         })
     }
 
@@ -72,48 +135,34 @@ impl<'a> Sentences<'a> {
     ///
     /// Misuse: the file cannot be read, or a line is not UTF-8.
     pub fn next(&mut self) -> Result<Option<Vec<u32>>> {
+        Ok(self.read()?.map(|_| std::mem::take(&mut self.ids)))
+    }
+
+    /// Reads the next line into `lines`; its number.
+    fn skip(&mut self) -> Result<Option<usize>> {
         loop {
             self.lines.clear();
             if !self.reader.next(&mut self.lines)? {
                 return Ok(None);
             }
+            let number = self.number;
             self.number += 1;
-            let line = self.lines.at(0).text();
-            let line = line.map_err(|why| refused(&self.path, self.number, why))?;
-            let (mut buffer, mut ids) = (String::new(), Vec::new());
-            let line = self.encoder.normalization().apply(line, &mut buffer);
-            self.encoder.encode_normal(line, &mut ids)?;
-            let hash = hash::bytes(line.as_bytes());
-            if ids.is_empty() {
-                self.left_out.blank += 1;
-            } else if ids.len() > self.max_length {
-                self.left_out.long += 1;
-            } else if self.held_out.contains(&hash) {
-                self.left_out.held_out += 1;
-            } else if !self.seen.insert(hash) {
-                self.left_out.repeated += 1;
-            } else {
-                self.checksum = self.checksum.rotate_left(1) ^ hash;
-                return Ok(Some(ids));
+            if self.chosen.is_none_or(|chosen| chosen.has(number)) {
+                return Ok(Some(number));
             }
         }
     }
 
-    /// Reads the rest and returns the number of sentences in it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sentences::next`]. Misuse: there is none.
-    pub fn count(&mut self) -> Result<usize> {
-        let mut count = 0;
-        while self.next()?.is_some() {
-            count += 1;
-        }
-        if count == 0 {
-            let text = "holds no sentence that a student could learn from";
-            return Err(Error::misuse(format!("{} {text}", self.path.display())));
-        }
-        Ok(count)
+    /// Reads and encodes the next line: its number, its hash and the number of its tokens.
+    fn read(&mut self) -> Result<Option<(usize, u64, usize)>> {
+        let Some(number) = self.skip()? else { return Ok(None) };
+        let line = self.lines.at(0).text();
+        let line = line.map_err(|why| refused(self.path, number + 1, why))?;
+        let mut buffer = String::new();
+        let line = self.encoder.normalization().apply(line, &mut buffer);
+        self.ids.clear();
+        self.encoder.encode_normal(line, &mut self.ids)?;
+        Ok(Some((number, hash::bytes(line.as_bytes()), self.ids.len())))
     }
 }
 

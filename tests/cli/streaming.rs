@@ -4,6 +4,7 @@ use crate::desk::{Desk, Done, done, send};
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::config::BeamSearch;
 use a2d_host::translate::image::{Runner, Words};
+use a2d_host::translate::packed::Arithmetic;
 use a2d_host::translate::{SearchOptions, Translated, Translator, translate_lines};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -150,7 +151,7 @@ fn a_translation_does_not_depend_on_its_neighbours_by_a_bit() {
     let desk = Desk::with_image();
     let lines = lines(&desk);
     let bytes = Words::new(&std::fs::read(desk.path("full.a2d")).unwrap());
-    let runner = Runner::new(&desk.path("full.a2d"), bytes.bytes(), false).unwrap();
+    let runner = Runner::new(&desk.path("full.a2d"), bytes.bytes(), Arithmetic::default()).unwrap();
     let mut b = Cpu::new(2);
     let Translator { model, vocab, .. } = Translator::open(&mut b, &desk.path("full")).unwrap();
     for beam in [1, 3] {

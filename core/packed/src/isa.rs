@@ -4,7 +4,8 @@ use crate::dot::{Dot, Portable};
 use core::fmt;
 use core::str::FromStr;
 
-/// A set of vector instructions.
+/// A set of vector instructions that this machine has. Only [`Isa::all`] and [`Isa::from_str`] make one, and they ask the
+/// processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(Kind);
 
@@ -56,16 +57,20 @@ impl Isa {
     pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         match self.0 {
             Kind::Portable => work.run(Portable),
-            // SAFETY of the other arms: `Isa` is only made of what the machine has, see `Isa::all` and `from_str`.
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: the machine has it, see `Isa`.
             Kind::Avx2 => unsafe { crate::dot::x86::avx2(work) },
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: the machine has it, see `Isa`.
             Kind::AvxVnni => unsafe { crate::dot::x86::avx_vnni(work) },
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: the machine has it, see `Isa`.
             Kind::Avx512Vnni => unsafe { crate::dot::x86::avx512_vnni(work) },
             #[cfg(target_arch = "aarch64")]
+            // SAFETY: the machine has it, see `Isa`.
             Kind::Neon => unsafe { crate::dot::aarch64::neon(work) },
             #[cfg(target_arch = "aarch64")]
+            // SAFETY: the machine has it, see `Isa`.
             Kind::DotProd => unsafe { crate::dot::aarch64::dotprod(work) },
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Simd128 => work.run(crate::dot::wasm::Simd128),

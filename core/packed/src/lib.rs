@@ -17,6 +17,7 @@
 //! ```
 
 #![cfg_attr(not(feature = "std"), no_std)]
+#![allow(clippy::needless_range_loop)] // a number often indexes several arrays
 
 extern crate alloc;
 

@@ -186,6 +186,11 @@ fn a_cache_of_bytes_takes_less_memory() {
     let told = desk.host("translate student.a2d --int8-cache --input test.de").well();
     assert_eq!(told.lines().count(), desk.read("test.de").lines().count());
     desk.refused("translate full --int8-cache --input test.de", 2, &["--int8-cache", "images"]);
+    desk.refused("translate full --isa portable --input test.de", 2, &["--isa", "images"]);
+    desk.refused("translate none --isa portable --input test.de", 2, &["none"]);
+    desk.refused("translate student.a2d --isa mmx --input test.de", 2, &["--isa", "portable"]);
+    let portable = desk.host("translate student.a2d --int8-cache --isa portable --input test.de");
+    assert_eq!(portable.well(), told);
 }
 
 #[test]

@@ -166,11 +166,10 @@ pub(super) fn on<'a>(device: Option<&'a Chosen>, image: &ImageArgs) -> On<'a> {
 /// Misuse: it is neither, or cannot.
 pub(super) fn check_model(path: &Path, device: &DeviceArgs, image: &ImageArgs) -> Result<()> {
     if !is_image(path) {
-        if let Some(option) = image.given() {
-            let export = program::command("export");
-            return Err(Error::misuse(format!("{option} is for images that {export} wrote")));
-        }
-        return RunDir::open(path).map(drop);
+        RunDir::open(path)?;
+        let Some(option) = image.given() else { return Ok(()) };
+        let export = program::command("export");
+        return Err(Error::misuse(format!("{option} is for images that {export} wrote")));
     }
     let other = device.device.is_some_and(|device| device != Device::Cpu);
     if device.backend == Backend::Gpu || other {

@@ -103,6 +103,41 @@ fn every_instruction_set_has_the_bits_of_a_board() {
     }
 }
 
+#[test]
+fn a_shortlist_has_the_bits_of_a_board() {
+    for (number, config) in configs().iter().enumerate() {
+        let weights = image::weights(config, 100 + number as u64);
+        let list = |token: u64| {
+            let id = |i| draw(token, i, config.target_vocabulary) as u16;
+            let mut list: Vec<u16> = (0..3).map(id).collect();
+            list.sort_unstable();
+            list.dedup();
+            list
+        };
+        let lists: Vec<_> = (0..config.source_vocabulary as u64).map(list).collect();
+        let sources = sentences(config);
+        let ended: Vec<_> =
+            sources.iter().map(|source| [&source[..], &[config.special.eos]].concat()).collect();
+        for format in FORMATS {
+            let bytes = image::listed(config, &weights, format, &[0, 1, 2, 3, 5], &lists);
+            let model = Model::new(bytes.bytes()).expect("an image");
+            for beam in [1, 3] {
+                let options = options(beam);
+                let board: Vec<_> = sources
+                    .iter()
+                    .map(|source| by_board(&model, source, &options, false))
+                    .collect();
+                for isa in Isa::all() {
+                    let arithmetic = Arithmetic { int8_cache: false, isa };
+                    let packed = PackedModel::new(bytes.bytes(), arithmetic).expect("memory");
+                    let found = packed.search(&ended, &options, &|_| Ok(())).expect("no signal");
+                    assert!(found == board, "model {number}, {format:?}, beam {beam}, {isa}");
+                }
+            }
+        }
+    }
+}
+
 /// A matrix of random bytes, extreme ones often, and rows that are their own bytes: the largest magnitude is 127.
 struct Integers {
     rows: usize,

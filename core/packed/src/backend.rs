@@ -1,10 +1,11 @@
 //! [`Packed`]: the operations.
 
 use crate::attend::{Attention, Over, Scores};
+use crate::chosen::Chosen;
 use crate::dot::Dot;
 use crate::floats;
 use crate::isa::Work;
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, Memory};
 use crate::plain::Floats;
 use crate::product::{Product, Quantised};
 use crate::tensor::{Pool, Tensor};
@@ -13,8 +14,10 @@ use a2d_core::allow::Allow;
 use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
 use a2d_core::config::{Activation, Positions};
+use a2d_core::image::Shortlist;
 use a2d_core::math::sqrt;
 use a2d_core::micro::Parameter;
+use a2d_core::nn::Transformer;
 use a2d_core::rows;
 use a2d_core::shape::Shape;
 use alloc::rc::Rc;
@@ -30,6 +33,7 @@ pub struct Packed<'w> {
     scores: Scores,
     vectors: Vectors,
     pool: Pool,
+    chosen: Option<Chosen>,
 }
 
 impl<'w> Packed<'w> {
@@ -42,6 +46,7 @@ impl<'w> Packed<'w> {
             scores: Scores::default(),
             vectors: Vectors::default(),
             pool: Pool::default(),
+            chosen: None,
         }
     }
 
@@ -58,19 +63,33 @@ impl<'w> Packed<'w> {
         x
     }
 
+    /// Restricts the output projection of `model` to the shortlist of the tokens of `source`, until the next call.
+    ///
+    /// # Errors
+    ///
+    /// There is not enough memory.
+    pub fn choose<const N: usize>(
+        &mut self,
+        model: &Transformer<Parameter, N>,
+        list: &Shortlist<'_>,
+        source: &[u32],
+    ) -> Result<(), Memory> {
+        self.chosen = Some(Chosen::new(self.weights, model.output(), list, source)?);
+        Ok(())
+    }
+
     /// Makes `x` the left factor of [`Packed::product`].
-    fn prepare(&mut self, x: &Tensor, w: &Parameter) {
-        if let Matrix::Integers(_) = self.weights.matrix(w) {
+    fn prepare(&mut self, x: &Tensor, w: &Matrix) {
+        if let Matrix::Integers(_) = w {
             self.quantised.fill(self.weights.isa, x.values(), x.shape.cols());
         }
     }
 
     /// `x w^T + b`, after [`Packed::prepare`].
-    fn product(&mut self, x: &Tensor, w: &Parameter, b: Option<&Parameter>) -> Tensor {
-        let (isa, w) = (self.weights.isa, self.weights.matrix(w));
+    fn product(&self, x: &Tensor, w: &Matrix, bias: Option<&[f32]>) -> Tensor {
         assert_eq!(x.shape.cols(), w.shape().cols(), "the inputs of a product");
         let mut y = self.pool.tensor(Shape::matrix(x.shape.rows(), w.shape().rows()));
-        let (bias, out) = (b.map(|b| self.weights.vector(b)), y.values_mut());
+        let (isa, out) = (self.weights.isa, y.values_mut());
         match w {
             Matrix::Integers(w) => isa.run(Product { x: &self.quantised, w, bias, y: out }),
             Matrix::Floats { rows, shape } => {
@@ -154,8 +173,9 @@ impl Backend for Packed<'_> {
     }
 
     fn linear(&mut self, x: &Tensor, w: &Parameter, b: Option<&Parameter>) -> Tensor {
+        let (weights, w) = (self.weights, self.weights.matrix(w));
         self.prepare(x, w);
-        self.product(x, w, b)
+        self.product(x, w, b.map(|b| weights.vector(b)))
     }
 
     fn activate(&mut self, mut x: Tensor, f: Activation) -> Tensor {
@@ -200,11 +220,12 @@ impl Backend for Packed<'_> {
     }
 
     fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Parameter; 2]; M]) -> [Tensor; M] {
-        self.prepare(x, maps[0][0]);
+        let weights = self.weights;
+        self.prepare(x, weights.matrix(maps[0][0]));
         let mut made = 0;
         maps.map(|[w, b]| {
             made += 1;
-            let mut y = self.product(x, w, Some(b));
+            let mut y = self.product(x, weights.matrix(w), Some(weights.vector(b)));
             if made <= 2 && self.packs {
                 y.pack();
             }
@@ -239,6 +260,14 @@ impl Decode for Packed<'_> {
         cache.steps_mut().select(parents, len);
     }
 
+    fn project(&mut self, x: &Tensor, table: &Parameter, b: Option<&Parameter>) -> Tensor {
+        let Some(chosen) = self.chosen.take() else { return self.linear(x, table, b) };
+        self.prepare(x, &chosen.table);
+        let y = self.product(x, &chosen.table, chosen.bias.as_deref());
+        self.chosen = Some(chosen);
+        y
+    }
+
     fn top_k(
         &mut self,
         logits: &Tensor,
@@ -248,7 +277,8 @@ impl Decode for Packed<'_> {
     ) -> Result<(), Lost> {
         let width = logits.shape.cols();
         let logits = logits.values();
-        self.weights.isa.run(TopK { logits, width, allow, ids, log_probabilities });
+        let tokens = self.chosen.as_ref().map(|chosen| &chosen.tokens[..]);
+        self.weights.isa.run(TopK { logits, width, tokens, allow, ids, log_probabilities });
         Ok(())
     }
 }
@@ -289,6 +319,8 @@ impl Work for Norm<'_> {
 struct TopK<'a> {
     logits: &'a [f32],
     width: usize,
+    /// The tokens of the logits, if there is a shortlist.
+    tokens: Option<&'a [u32]>,
     allow: Allow,
     ids: &'a mut [u32],
     log_probabilities: &'a mut [f32],
@@ -299,14 +331,16 @@ impl Work for TopK<'_> {
 
     #[inline(always)]
     fn run<D: Dot>(self, d: D) {
-        let Self { logits, width, allow, ids, log_probabilities } = self;
+        let Self { logits, width, tokens, allow, ids, log_probabilities } = self;
+        let token = |column: u32| tokens.map_or(column, |tokens| tokens[column as usize]);
         let k = ids.len() / (logits.len() / width);
         let out = ids.chunks_exact_mut(k).zip(log_probabilities.chunks_exact_mut(k));
         for (logits, (ids, found)) in logits.chunks_exact(width).zip(out) {
             let lse = floats::log_sum_exp(d, logits);
             let most = |x: &[f32]| floats::max(d, x);
-            let refused = |id| allow.refuses(id);
+            let refused = |column| allow.refuses(token(column));
             rows::best(logits, lse, most, allow.special.pad, refused, ids, found);
+            ids.iter_mut().for_each(|id| *id = token(*id));
         }
     }
 }

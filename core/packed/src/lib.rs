@@ -23,6 +23,7 @@ extern crate alloc;
 
 mod attend;
 mod backend;
+mod chosen;
 mod dot;
 mod floats;
 mod isa;

@@ -87,17 +87,27 @@ fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Memory> {
 impl Matrix {
     /// `w` for an instruction set.
     pub fn new(w: &Weight<'_>, isa: Isa) -> Result<Self, Memory> {
-        let (shape, packing) = (w.shape(), isa.run(OfIsa));
+        Self::of_rows(w, isa, w.shape().rows(), |row| row)
+    }
+
+    /// The matrix of `count` rows of `w`, which `row` numbers.
+    pub fn of_rows(
+        w: &Weight<'_>,
+        isa: Isa,
+        count: usize,
+        row: impl Fn(usize) -> usize,
+    ) -> Result<Self, Memory> {
+        let (shape, packing) = (Shape::matrix(count, w.shape().cols()), isa.run(OfIsa));
         Ok(match w.format() {
             Format::F32 => {
                 let mut rows = filled(0.0, shape.len())?;
                 for (o, out) in rows.chunks_exact_mut(shape.cols()).enumerate() {
-                    w.read(o, out).expect("a row of the matrix");
+                    w.read(row(o), out).expect("a row of the matrix");
                 }
                 Self::Floats { rows, shape }
             }
-            Format::Int8 => Self::Integers(int8(w, packing)?),
-            Format::Int4 => Self::Integers(int4(w, packing)?),
+            Format::Int8 => Self::Integers(int8(w, packing, shape, row)?),
+            Format::Int4 => Self::Integers(int4(w, packing, shape, row)?),
         })
     }
 
@@ -109,29 +119,37 @@ impl Matrix {
     }
 }
 
-fn int8(w: &Weight<'_>, packing: Packing) -> Result<Integers, Memory> {
-    let shape = w.shape();
+fn int8(
+    w: &Weight<'_>,
+    packing: Packing,
+    shape: Shape,
+    row: impl Fn(usize) -> usize,
+) -> Result<Integers, Memory> {
     let panels = shape.rows().div_ceil(PANEL);
     let mut scales = filled([0.0; PANEL], panels)?;
     let mut packed = Integers::empty(shape, 1)?;
     for o in 0..shape.rows() {
-        let numbers = &w.bytes()[o * shape.cols()..][..shape.cols()];
+        let numbers = &w.bytes()[row(o) * shape.cols()..][..shape.cols()];
         packed.set(packing, o, 0, numbers);
         packed.offsets[o / PANEL][o % PANEL] = packing.offset.wrapping_mul(sum(numbers));
-        scales[o / PANEL][o % PANEL] = float(w.row_scales()[o]);
+        scales[o / PANEL][o % PANEL] = float(w.row_scales()[row(o)]);
     }
     Ok(Integers { scales: Scales::Rows(scales), ..packed })
 }
 
-fn int4(w: &Weight<'_>, packing: Packing) -> Result<Integers, Memory> {
-    let shape = w.shape();
+fn int4(
+    w: &Weight<'_>,
+    packing: Packing,
+    shape: Shape,
+    row: impl Fn(usize) -> usize,
+) -> Result<Integers, Memory> {
     let (panels, groups) = (shape.rows().div_ceil(PANEL), shape.cols().div_ceil(GROUP));
     let mut scales = filled([0.0; PANEL], panels * groups)?;
     let mut packed = Integers::empty(shape, groups)?;
     let (numbers, steps) = w.groups();
     for o in 0..shape.rows() {
         for g in 0..groups {
-            let (at, to) = (o * groups + g, o / PANEL * groups + g);
+            let (at, to) = (row(o) * groups + g, o / PANEL * groups + g);
             let numbers = unpack(&numbers[at]);
             packed.set(packing, o, g * GROUP, &numbers);
             packed.offsets[to][o % PANEL] = packing.offset.wrapping_mul(sum(&numbers));

@@ -2,7 +2,6 @@
 
 use super::packed::{Arithmetic, PackedModel, Watch};
 use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
-use a2d_core::micro::{self, Limits, Translator};
 use a2d_core::search::Search;
 use a2d_core::token::{self, Vocabulary};
 use a2d_data::vocab::LineForm;
@@ -88,20 +87,6 @@ impl<'a> Runner<'a> {
         options: &SearchOptions,
         done: &Watch<'_>,
     ) -> Result<Vec<Vec<Hypothesis>>> {
-        // Each sentence has a shortlist of its own.
-        match self.packed.model.image().shortlist() {
-            None => self.batches(sources, options, done),
-            Some(_) => self.sentences(sources, options, done),
-        }
-    }
-
-    /// [`Runner::tokens`] with packed weights.
-    fn batches(
-        &self,
-        sources: &[Vec<u32>],
-        options: &SearchOptions,
-        done: &Watch<'_>,
-    ) -> Result<Vec<Vec<Hypothesis>>> {
         let eos = self.packed.model.config().special.eos;
         let search = Search { forbidden: self.target.forbidden(), ..options.search };
         let options = SearchOptions { search, ..*options };
@@ -110,63 +95,6 @@ impl<'a> Runner<'a> {
         let blank = found.iter_mut().zip(sources).filter(|(_, source)| source.is_empty());
         blank.for_each(|(found, _)| found.clear());
         Ok(found)
-    }
-
-    /// [`Runner::tokens`] by the device's own code, one sentence for each thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`Runner::tokens`].
-    pub fn sentences(
-        &self,
-        sources: &[Vec<u32>],
-        options: &SearchOptions,
-        done: &Watch<'_>,
-    ) -> Result<Vec<Vec<Hypothesis>>> {
-        let one = |arena: &mut Words, source: &Vec<u32>| {
-            let found = self.sentence(arena, source, options)?;
-            done(1).map(|()| found)
-        };
-        sources.par_iter().map_init(|| Words::zeros(0), one).collect()
-    }
-
-    /// Translates one sentence. The arena grows to the size needed.
-    fn sentence(
-        &self,
-        arena: &mut Words,
-        source: &[u32],
-        options: &SearchOptions,
-    ) -> Result<Vec<Hypothesis>> {
-        let failed = |e: micro::Error| Error::failed(e.to_string());
-        let length = source.len() + 1;
-        let limits = Limits {
-            source: length,
-            target: options.max_length(length),
-            beam: options.search.beam,
-            int8_cache: self.packed.arithmetic.int8_cache,
-        };
-        let needed = self.packed.model.arena_bytes(&limits);
-        if arena.bytes().len() < needed {
-            *arena = Words::zeros(needed);
-        }
-        let how = micro::Options {
-            length_penalty: options.search.length_penalty,
-            max_length_a: options.max_length_a,
-            max_length_b: options.max_length_b,
-            cut: false,
-        };
-        let mut translator =
-            Translator::new(&self.packed.model, arena.bytes_mut(), limits, how).map_err(failed)?;
-        let mut job = translator.start_tokens(source).map_err(failed)?;
-        job.finish().map_err(failed)?;
-        let Some(found) = job.found() else { return Ok(Vec::new()) };
-        let hypothesis = |rank| {
-            let mut tokens = vec![0; found.length(0, rank)];
-            found.tokens(0, rank, &mut tokens);
-            tokens.pop();
-            Hypothesis { tokens, score: found.score(0, rank) }
-        };
-        Ok((0..found.count(0).min(options.n_best)).map(hypothesis).collect())
     }
 
     /// Translates lines. A blank line gives a blank translation; a line of more than

@@ -71,7 +71,9 @@ impl<'a> PackedModel<'a> {
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let mut order: Vec<usize> = (0..sources.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
-        let most = (ROWS / options.search.beam).max(1);
+        // Each sentence has a shortlist of its own.
+        let shortlist = self.model.image().shortlist();
+        let most = if shortlist.is_some() { 1 } else { (ROWS / options.search.beam).max(1) };
         let size = sources.len().div_ceil(rayon::current_num_threads()).clamp(1, most);
         let options = SearchOptions { max_tokens: usize::MAX, ..*options };
         let next = AtomicUsize::new(0);
@@ -82,6 +84,10 @@ impl<'a> PackedModel<'a> {
             while let Some(batch) = order.chunks(size).nth(next.fetch_add(1, Ordering::Relaxed)) {
                 let sources: Vec<_> = batch.iter().map(|&i| sources[i].clone()).collect();
                 let model = self.model.transformer();
+                if let Some(list) = shortlist {
+                    let chosen = b.choose(model, list, &sources[0]);
+                    chosen.map_err(|e| Error::failed(e.to_string()))?;
+                }
                 let best = translate_tokens(&mut b, model, &sources, &options, &mut |n| done(n))?;
                 found.extend(batch.iter().copied().zip(best));
             }

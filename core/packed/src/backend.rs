@@ -232,19 +232,6 @@ impl Backend for Packed<'_> {
             y
         })
     }
-
-    fn linear_join(
-        &mut self,
-        x: &Tensor,
-        [w, b]: [&Parameter; 2],
-        residual: &Tensor,
-        _p: f32,
-        [gain, bias]: [&Parameter; 2],
-    ) -> Tensor {
-        let sum = self.linear(x, w, Some(b));
-        let sum = self.add(sum, residual);
-        self.layer_norm(&sum, gain, bias)
-    }
 }
 
 impl Decode for Packed<'_> {

@@ -1,6 +1,6 @@
 //! NEON, and its instruction for dot products.
 
-use super::{Dot, PANEL, QUAD, Step};
+use super::{Dot, PANEL, Step};
 use crate::isa::Work;
 use crate::product::Product;
 use core::arch::aarch64::*;
@@ -34,14 +34,6 @@ pub(super) struct Neon;
 #[derive(Clone, Copy)]
 pub(super) struct DotProd;
 
-/// The number of steps, if all slices have as many.
-#[inline(always)]
-fn steps<const M: usize, const P: usize>(x: &[&[u8]; M], w: &[&[Step]; P]) -> usize {
-    let steps = w[0].len();
-    assert!(w.iter().all(|w| w.len() == steps) && x.iter().all(|x| x.len() == steps * QUAD));
-    steps
-}
-
 /// Four bytes of `x` at step `s`, four times.
 ///
 /// # Safety
@@ -53,9 +45,24 @@ unsafe fn quads(x: &[u8], s: usize) -> int8x16_t {
     unsafe { vreinterpretq_s8_s32(vdupq_n_s32(x.as_ptr().cast::<i32>().add(s).read_unaligned())) }
 }
 
+/// The weights of a step, four outputs in each vector.
+///
+/// # Safety
+///
+/// The processor has NEON.
 #[inline(always)]
-fn plain_quad(x: &[i8; QUAD], out: &mut [u8]) {
-    out.iter_mut().zip(x).for_each(|(out, x)| *out = *x as u8);
+unsafe fn weights(step: &Step) -> [int8x16_t; 4] {
+    // SAFETY: a step has four times 16 bytes.
+    unsafe { core::array::from_fn(|i| vld1q_s8(step.0.as_ptr().add(16 * i))) }
+}
+
+/// # Safety
+///
+/// The processor has NEON.
+#[inline(always)]
+unsafe fn to_floats(sums: [int32x4_t; 4]) -> [float32x4_t; 4] {
+    // SAFETY: as the caller promises.
+    unsafe { sums.map(|sum| vcvtq_f32_s32(sum)) }
 }
 
 /// `sum + sdot(x, w)`: the intrinsic is not stable.
@@ -81,28 +88,19 @@ unsafe fn sdot(sum: int32x4_t, x: int8x16_t, w: int8x16_t) -> int32x4_t {
 impl Dot for DotProd {
     type I = [int32x4_t; 4];
 
-    const BYTES: usize = QUAD;
-    const OFFSET: i32 = 0;
-
-    #[inline(always)]
-    fn quad(x: &[i8; QUAD], out: &mut [u8]) {
-        plain_quad(x, out);
-    }
-
     #[inline(always)]
     fn sums<const M: usize, const P: usize>(
         self,
         x: [&[u8]; M],
         w: [&[Step]; P],
     ) -> [[Self::I; P]; M] {
-        let steps = steps(&x, &w);
+        let steps = Self::steps(&x, &w);
         // SAFETY: the token says that the processor has the instructions; `s` is below the number of steps of each slice.
         unsafe {
             let mut sums = [[[vdupq_n_s32(0); 4]; P]; M];
             for s in 0..steps {
                 for p in 0..P {
-                    let w = w[p].get_unchecked(s).0.as_ptr();
-                    let w: [int8x16_t; 4] = core::array::from_fn(|i| vld1q_s8(w.add(16 * i)));
+                    let w = weights(w[p].get_unchecked(s));
                     for m in 0..M {
                         let x = quads(x[m], s);
                         for (sum, w) in sums[m][p].iter_mut().zip(w) {
@@ -118,7 +116,7 @@ impl Dot for DotProd {
     #[inline(always)]
     fn floats(self, sums: Self::I, _: &[i32; PANEL]) -> Self::F {
         // SAFETY: as above.
-        unsafe { sums.map(|sum| vcvtq_f32_s32(sum)) }
+        unsafe { to_floats(sums) }
     }
 
     #[inline(always)]
@@ -130,29 +128,20 @@ impl Dot for DotProd {
 impl Dot for Neon {
     type I = [int32x4_t; 4];
 
-    const BYTES: usize = QUAD;
-    const OFFSET: i32 = 0;
-
-    #[inline(always)]
-    fn quad(x: &[i8; QUAD], out: &mut [u8]) {
-        plain_quad(x, out);
-    }
-
     #[inline(always)]
     fn sums<const M: usize, const P: usize>(
         self,
         x: [&[u8]; M],
         w: [&[Step]; P],
     ) -> [[Self::I; P]; M] {
-        let steps = steps(&x, &w);
+        let steps = Self::steps(&x, &w);
         // SAFETY: as above.
         unsafe {
             // Each vector has two partial sums for each of two outputs.
             let mut sums = [[[vdupq_n_s32(0); 8]; P]; M];
             for s in 0..steps {
                 for p in 0..P {
-                    let w = w[p].get_unchecked(s).0.as_ptr();
-                    let w: [int8x16_t; 4] = core::array::from_fn(|i| vld1q_s8(w.add(16 * i)));
+                    let w = weights(w[p].get_unchecked(s));
                     for m in 0..M {
                         let x = quads(x[m], s);
                         for (pair, w) in sums[m][p].as_chunks_mut::<2>().0.iter_mut().zip(w) {
@@ -175,7 +164,7 @@ impl Dot for Neon {
     #[inline(always)]
     fn floats(self, sums: Self::I, _: &[i32; PANEL]) -> Self::F {
         // SAFETY: as above.
-        unsafe { sums.map(|sum| vcvtq_f32_s32(sum)) }
+        unsafe { to_floats(sums) }
     }
 
     #[inline(always)]

@@ -22,6 +22,18 @@ pub(crate) const PANEL: usize = 16;
 /// Inputs that are read together.
 pub(crate) const QUAD: usize = 4;
 
+/// Steps that are added at a time.
+pub(crate) const BLOCK: usize = 4;
+
+/// Stores inputs in 16 bits each.
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+#[inline(always)]
+fn wide_quad(x: &[i8; QUAD], out: &mut [u8]) {
+    for (out, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(x) {
+        *out = i16::from(*x).to_le_bytes();
+    }
+}
+
 /// [`QUAD`] weights of each output of a panel, see [`Dot::place`].
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
@@ -38,17 +50,37 @@ pub(crate) trait Dot: Lanes {
     type I: Copy;
 
     /// Bytes of [`QUAD`] inputs, as [`Dot::quad`] stores them.
-    const BYTES: usize;
+    const BYTES: usize = QUAD;
+
+    /// Added to each input before the product: sums must be reduced by this number times the sum of the weights.
+    const OFFSET: i32 = 0;
+
     /// The place of weight `q` of output `o` in a [`Step`].
     fn place(o: usize, q: usize) -> usize {
         o * QUAD + q
     }
 
-    /// Added to each input before the product: sums must be reduced by this number times the sum of the weights.
-    const OFFSET: i32;
-
     /// Stores [`QUAD`] inputs as [`Dot::BYTES`] bytes of `out`.
-    fn quad(x: &[i8; QUAD], out: &mut [u8]);
+    #[inline(always)]
+    fn quad(x: &[i8; QUAD], out: &mut [u8]) {
+        out.iter_mut().zip(x).for_each(|(out, x)| *out = *x as u8);
+    }
+
+    /// The number of steps, a multiple of [`BLOCK`].
+    ///
+    /// # Panics
+    ///
+    /// The slices have different numbers of steps.
+    #[inline(always)]
+    fn steps<const M: usize, const P: usize>(x: &[&[u8]; M], w: &[&[Step]; P]) -> usize {
+        let steps = w[0].len();
+        assert!(
+            steps.is_multiple_of(BLOCK)
+                && w.iter().all(|w| w.len() == steps)
+                && x.iter().all(|x| x.len() == steps * Self::BYTES)
+        );
+        steps
+    }
 
     /// `sum_s sum_q x[m][s][q] w[p][s][o][q]`, for M rows, P panels and their outputs `o`. Each row has [`Dot::BYTES`]
     /// for each step; all panels have as many steps.
@@ -72,17 +104,9 @@ pub(crate) struct Portable;
 impl Dot for Portable {
     type I = [i32; PANEL];
 
-    const BYTES: usize = QUAD;
-    const OFFSET: i32 = 0;
-
     /// Outputs side by side: compilers find vectors for them.
     fn place(o: usize, q: usize) -> usize {
         q * PANEL + o
-    }
-
-    #[inline(always)]
-    fn quad(x: &[i8; QUAD], out: &mut [u8]) {
-        out.iter_mut().zip(x).for_each(|(out, x)| *out = *x as u8);
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! WebAssembly's vectors of 128 bits.
 
-use super::{Dot, PANEL, QUAD, Step};
+use super::{Dot, PANEL, QUAD, Step, wide_quad};
 use crate::product::Product;
 use core::arch::wasm32::*;
 
@@ -13,13 +13,10 @@ impl Dot for Simd128 {
 
     /// 16 bits for each input.
     const BYTES: usize = 2 * QUAD;
-    const OFFSET: i32 = 0;
 
     #[inline(always)]
     fn quad(x: &[i8; QUAD], out: &mut [u8]) {
-        for (out, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(x) {
-            *out = i16::from(*x).to_le_bytes();
-        }
+        wide_quad(x, out);
     }
 
     #[inline(always)]
@@ -28,10 +25,7 @@ impl Dot for Simd128 {
         x: [&[u8]; M],
         w: [&[Step]; P],
     ) -> [[Self::I; P]; M] {
-        let steps = w[0].len();
-        assert!(
-            w.iter().all(|w| w.len() == steps) && x.iter().all(|x| x.len() == steps * Self::BYTES)
-        );
+        let steps = Self::steps(&x, &w);
         // Each vector has two partial sums for each of two outputs.
         let mut sums = [[[i32x4_splat(0); 8]; P]; M];
         for s in 0..steps {

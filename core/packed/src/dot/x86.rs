@@ -3,7 +3,7 @@
 //! VNNI multiplies unsigned with signed bytes: inputs are stored plus 128. AVX2 has no exact product of bytes, so both
 //! factors are widened to 16 bits.
 
-use super::{Dot, PANEL, QUAD, Step};
+use super::{BLOCK, Dot, PANEL, QUAD, Step, wide_quad};
 use crate::isa::Work;
 use crate::product::Product;
 use core::arch::x86_64::*;
@@ -49,21 +49,6 @@ pub(super) struct AvxVnni;
 #[derive(Clone, Copy)]
 pub(super) struct Avx512Vnni;
 
-/// The number of steps, if all slices have as many.
-#[inline(always)]
-fn steps<const M: usize, const P: usize>(x: &[&[u8]; M], w: &[&[Step]; P], bytes: usize) -> usize {
-    let steps = w[0].len();
-    assert!(
-        steps.is_multiple_of(BLOCK)
-            && w.iter().all(|w| w.len() == steps)
-            && x.iter().all(|x| x.len() == steps * bytes)
-    );
-    steps
-}
-
-/// Steps that are added at a time.
-const BLOCK: usize = 4;
-
 /// Stores bytes plus 128.
 #[inline(always)]
 fn offset_quad(x: &[i8; QUAD], out: &mut [u8]) {
@@ -73,7 +58,6 @@ fn offset_quad(x: &[i8; QUAD], out: &mut [u8]) {
 impl Dot for Avx512Vnni {
     type I = __m512i;
 
-    const BYTES: usize = QUAD;
     const OFFSET: i32 = 128;
 
     #[inline(always)]
@@ -87,7 +71,7 @@ impl Dot for Avx512Vnni {
         x: [&[u8]; M],
         w: [&[Step]; P],
     ) -> [[Self::I; P]; M] {
-        let steps = steps(&x, &w, Self::BYTES);
+        let steps = Self::steps(&x, &w);
         // SAFETY: the token says that the processor has the instructions; all steps are inside the slices.
         unsafe {
             let mut sums = [[_mm512_setzero_si512(); P]; M];
@@ -126,7 +110,6 @@ impl Dot for Avx512Vnni {
 impl Dot for AvxVnni {
     type I = [__m256i; 2];
 
-    const BYTES: usize = QUAD;
     const OFFSET: i32 = 128;
 
     #[inline(always)]
@@ -140,7 +123,7 @@ impl Dot for AvxVnni {
         x: [&[u8]; M],
         w: [&[Step]; P],
     ) -> [[Self::I; P]; M] {
-        let steps = steps(&x, &w, Self::BYTES);
+        let steps = Self::steps(&x, &w);
         // SAFETY: as above.
         unsafe {
             let mut sums = [[[_mm256_setzero_si256(); 2]; P]; M];
@@ -187,13 +170,10 @@ impl Dot for Avx2 {
 
     /// 16 bits for each input.
     const BYTES: usize = 2 * QUAD;
-    const OFFSET: i32 = 0;
 
     #[inline(always)]
     fn quad(x: &[i8; QUAD], out: &mut [u8]) {
-        for (out, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(x) {
-            *out = i16::from(*x).to_le_bytes();
-        }
+        wide_quad(x, out);
     }
 
     #[inline(always)]
@@ -202,7 +182,7 @@ impl Dot for Avx2 {
         x: [&[u8]; M],
         w: [&[Step]; P],
     ) -> [[Self::I; P]; M] {
-        let steps = steps(&x, &w, Self::BYTES);
+        let steps = Self::steps(&x, &w);
         // SAFETY: as above; a step of `x` has 8 bytes.
         unsafe {
             // Each vector has two partial sums for each of four outputs.
@@ -236,12 +216,9 @@ impl Dot for Avx2 {
     }
 
     #[inline(always)]
-    fn floats(self, sums: Self::I, offsets: &[i32; PANEL]) -> Self::F {
+    fn floats(self, sums: Self::I, _: &[i32; PANEL]) -> Self::F {
         // SAFETY: the token says that the processor has the instructions.
-        unsafe {
-            let _ = offsets;
-            [_mm256_cvtepi32_ps(sums[0]), _mm256_cvtepi32_ps(sums[1])]
-        }
+        unsafe { [_mm256_cvtepi32_ps(sums[0]), _mm256_cvtepi32_ps(sums[1])] }
     }
 
     #[inline(always)]

@@ -75,30 +75,33 @@ fn by_board(
     (0..found.count(0)).map(hypothesis).collect()
 }
 
+/// Compares every instruction set with a board: all sentences of a model, with these beams and caches.
+fn compare(what: &str, config: &Config, image: &Words, beams: &[usize], caches: &[bool]) {
+    let sources = sentences(config);
+    let ended: Vec<_> =
+        sources.iter().map(|source| [&source[..], &[config.special.eos]].concat()).collect();
+    let model = || Model::new(image.bytes()).expect("an image");
+    for (&beam, &int8_cache) in beams.iter().flat_map(|beam| caches.iter().map(move |c| (beam, c)))
+    {
+        let options = options(beam);
+        let of_board = |source: &Vec<u32>| by_board(&model(), source, &options, int8_cache);
+        let board: Vec<_> = sources.iter().map(of_board).collect();
+        for isa in Isa::all() {
+            let packed = PackedModel::new(model(), Arithmetic { int8_cache, isa }).expect("memory");
+            let found = packed.search(&ended, &options, &|_| Ok(())).expect("no signal");
+            assert!(found == board, "{what}, beam {beam}, {int8_cache}, {isa}");
+        }
+    }
+}
+
 #[test]
 fn every_instruction_set_has_the_bits_of_a_board() {
     for (number, config) in configs().iter().enumerate() {
         let weights = image::weights(config, number as u64);
-        let sources = sentences(config);
-        let ended: Vec<_> =
-            sources.iter().map(|source| [&source[..], &[config.special.eos]].concat()).collect();
         for format in FORMATS {
             let bytes = image::image(config, &weights, format);
-            for (beam, int8_cache) in [(1, false), (1, true), (4, false), (4, true)] {
-                let options = options(beam);
-                let model = Model::new(bytes.bytes()).expect("an image");
-                let board: Vec<_> = sources
-                    .iter()
-                    .map(|source| by_board(&model, source, &options, int8_cache))
-                    .collect();
-                for isa in Isa::all() {
-                    let arithmetic = Arithmetic { int8_cache, isa };
-                    let packed = PackedModel::new(bytes.bytes(), arithmetic).expect("memory");
-                    let found = packed.search(&ended, &options, &|_| Ok(())).expect("no signal");
-                    let what = format!("model {number}, {format:?}, beam {beam}, {int8_cache}");
-                    assert!(found == board, "{what}, {isa}");
-                }
-            }
+            let what = format!("model {number}, {format:?}");
+            compare(&what, config, &bytes, &[1, 4], &[false, true]);
         }
     }
 }
@@ -115,25 +118,9 @@ fn a_shortlist_has_the_bits_of_a_board() {
             list
         };
         let lists: Vec<_> = (0..config.source_vocabulary as u64).map(list).collect();
-        let sources = sentences(config);
-        let ended: Vec<_> =
-            sources.iter().map(|source| [&source[..], &[config.special.eos]].concat()).collect();
         for format in FORMATS {
             let bytes = image::listed(config, &weights, format, &[0, 1, 2, 3, 5], &lists);
-            let model = Model::new(bytes.bytes()).expect("an image");
-            for beam in [1, 3] {
-                let options = options(beam);
-                let board: Vec<_> = sources
-                    .iter()
-                    .map(|source| by_board(&model, source, &options, false))
-                    .collect();
-                for isa in Isa::all() {
-                    let arithmetic = Arithmetic { int8_cache: false, isa };
-                    let packed = PackedModel::new(bytes.bytes(), arithmetic).expect("memory");
-                    let found = packed.search(&ended, &options, &|_| Ok(())).expect("no signal");
-                    assert!(found == board, "model {number}, {format:?}, beam {beam}, {isa}");
-                }
-            }
+            compare(&format!("model {number}, {format:?}"), config, &bytes, &[1, 3], &[false]);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::request::{BenchImage, BenchRequest, BenchWhat};
 use super::translation::{LENGTH, options};
 use super::{Input, work};
 use crate::export;
-use crate::translate::image::Words;
+use crate::translate::image::{self, Words};
 use crate::translate::packed::{Arithmetic, PackedModel};
 use a2d_core::image::Format;
 use a2d_cpu::Cpu;
@@ -31,12 +31,12 @@ pub fn measure(
     }
     let (name, bytes) = bytes(request, image)?;
     let arithmetic = Arithmetic { int8_cache: false, isa: request.isa };
-    let packed = PackedModel::new(bytes.bytes(), arithmetic).map_err(|e| e.of(Path::new(&name)))?;
+    let model = image::model(Path::new(&name), bytes.bytes())?;
+    let packed = PackedModel::new(model, arithmetic)?;
     let config = packed.model.config();
     let Input::Sentences(sentences) = Input::of(request, config.source_vocabulary)? else {
         return Err(Error::failed("translation needs sentences"));
     };
-    let beams = request.beam.map_or(vec![1, 5], |beam| vec![beam]);
     let one = |beam| {
         let options = options(beam, LENGTH);
         let once = || packed.search(&sentences, &options, &|_| Ok(())).map(drop);
@@ -57,7 +57,7 @@ pub fn measure(
             peak_memory: peak_memory(),
         })
     };
-    beams.into_iter().map(one).collect()
+    request.beams().into_iter().map(one).collect()
 }
 
 /// The name and the bytes of the image.

@@ -86,9 +86,8 @@ impl Bench<'_> {
         match self.request.what {
             BenchWhat::Train | BenchWhat::Distill => Ok(vec![steps::measure(self, b, clock)?]),
             BenchWhat::Translate => {
-                let beams = self.request.beam.map_or(vec![1, 5], |beam| vec![beam]);
                 let one = |beam| translation::measure(self, b, beam, clock);
-                beams.into_iter().map(one).collect()
+                self.request.beams().into_iter().map(one).collect()
             }
         }
     }

@@ -42,6 +42,13 @@ pub struct BenchRequest {
     pub seed: u64,
 }
 
+impl BenchRequest {
+    /// The beams of translation.
+    pub(super) fn beams(&self) -> Vec<usize> {
+        self.beam.map_or(vec![1, 5], |beam| vec![beam])
+    }
+}
+
 /// The image of a `translate` benchmark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BenchImage {

@@ -1,8 +1,7 @@
 //! An image and its sizes as constants of a Rust source file.
 
 use super::request::Exported;
-use crate::translate::image::Runner;
-use crate::translate::packed::Arithmetic;
+use crate::translate::image;
 use a2d_core::image::{Format, stream_bytes};
 use a2d_core::micro::{Limits, Model};
 use a2d_system::error::{Error, Result};
@@ -33,7 +32,7 @@ impl Constants<'_> {
     /// Misuse: the image is rejected.
     pub fn text(&self) -> Result<String> {
         let bytes = self.exported.image.bytes();
-        let model = Runner::new(self.image, bytes, Arithmetic::of(&self.limits))?.packed.model;
+        let model = image::model(self.image, bytes)?;
         let config = model.config();
         let layers = config.encoder.layers.max(config.decoder.layers);
         let Limits { source, target, beam, int8_cache } = self.limits;

@@ -3,17 +3,17 @@
 use super::compare::{Comparison, compare};
 use super::image::{Beside, Weights, write_with};
 use super::shortlist;
-use crate::translate::image::{Runner, Words};
+use crate::translate::image::{Runner, Words, model, vocabularies};
 use crate::translate::packed::Arithmetic;
 use crate::translate::{SearchOptions, Translator};
 use a2d_core::device::Device as _;
 use a2d_core::image::Format;
-use a2d_core::micro::Limits;
+use a2d_core::micro::{self, Limits};
 use a2d_core::token::Normalization;
 use a2d_cpu::{Cpu, Tensor};
 use a2d_data::vocab::{LineForm, Subwords, Vocab};
 use a2d_run::config::RunConfig;
-use a2d_run::model::Model;
+use a2d_run::model::{MOST_LAYERS, Model};
 use a2d_run::prepared::{self, Parallel, Prepared};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -81,10 +81,12 @@ impl ExportRequest {
         };
         let image = write_with(&config, &weights, &tokenizer, &beside, self.format)?;
         let image = Words::new(&image);
-        let runner = Runner::new(&self.out, image.bytes(), Arithmetic::of(&self.limits))?;
-        let arena = arena_bytes(&runner, &self.limits)?;
+        let arena = arena_bytes(&model(&self.out, image.bytes())?, &self.limits)?;
         let tokenizer = run.data.tokenizer();
-        let compared = |text| compare(&mut b, &translator, &runner, text, tokenizer, &self.options);
+        let compared = |text| {
+            let runner = Runner::new(&self.out, image.bytes(), Arithmetic::of(&self.limits))?;
+            compare(&mut b, &translator, &runner, text, tokenizer, &self.options)
+        };
         let comparison = text.as_ref().map(compared).transpose()?;
         if let (Some(most), Some(found)) = (self.max_bleu_drop, &comparison) {
             found.check(most)?;
@@ -102,9 +104,10 @@ impl ExportRequest {
 pub fn open(path: &Path, limits: &Limits) -> Result<Exported> {
     let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
     let image = Words::new(&bytes);
-    let runner = Runner::new(path, image.bytes(), Arithmetic::of(limits))?;
-    let arena = arena_bytes(&runner, limits)?;
-    let normalization = match runner.source.normalization() {
+    let model = model(path, image.bytes())?;
+    let arena = arena_bytes(&model, limits)?;
+    let [source, _] = vocabularies(path, &model)?;
+    let normalization = match source.normalization() {
         Normalization::None => LineForm::None,
         Normalization::Nfc => LineForm::Nfc,
         Normalization::Nfkc => LineForm::Nfkc,
@@ -112,8 +115,8 @@ pub fn open(path: &Path, limits: &Limits) -> Result<Exported> {
     Ok(Exported { image, arena, comparison: None, normalization })
 }
 
-fn arena_bytes(runner: &Runner<'_>, limits: &Limits) -> Result<usize> {
-    let arena = runner.packed.model.arena_bytes(limits);
+fn arena_bytes(model: &micro::Model<'_, MOST_LAYERS>, limits: &Limits) -> Result<usize> {
+    let arena = model.arena_bytes(limits);
     if arena == usize::MAX {
         let text = "--max-source, --max-target and --beam: no memory holds so much";
         return Err(Error::misuse(text));

@@ -2,9 +2,11 @@
 
 use super::packed::{Arithmetic, PackedModel, Watch};
 use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
+use a2d_core::micro::Model;
 use a2d_core::search::Search;
 use a2d_core::token::{self, Vocabulary};
 use a2d_data::vocab::LineForm;
+use a2d_run::model::MOST_LAYERS;
 use a2d_system::error::{Error, Result};
 use rayon::prelude::*;
 use std::path::Path;
@@ -44,30 +46,47 @@ pub fn is_image(path: &Path) -> bool {
     path.is_file()
 }
 
-/// A model and its vocabulary, read from an image.
+/// Reads the model in the bytes of an image.
+///
+/// # Errors
+///
+/// Misuse: the bytes are not an image, or the image is damaged. The message names `path`.
+pub fn model<'a>(path: &Path, bytes: &'a [u8]) -> Result<Model<'a, MOST_LAYERS>> {
+    Model::new(bytes).map_err(|e| Error::misuse(format!("{}: {e}", path.display())))
+}
+
+/// The vocabularies of source and target text in an image.
+///
+/// # Errors
+///
+/// Misuse: it has none. The message names `path`.
+pub fn vocabularies<'a>(
+    path: &Path,
+    model: &Model<'a, MOST_LAYERS>,
+) -> Result<[Vocabulary<'a>; 2]> {
+    let sides = model.source().copied().zip(model.target().copied());
+    let lacks = || Error::misuse(format!("{}: the image has no vocabulary", path.display()));
+    sides.map(|(source, target)| [source, target]).ok_or_else(lacks)
+}
+
+/// Translates text with an image.
 pub struct Runner<'a> {
     /// The model.
     pub packed: PackedModel<'a>,
-    /// Its vocabulary of source text.
-    pub source: Vocabulary<'a>,
-    /// Its vocabulary of target text.
-    pub target: Vocabulary<'a>,
+    source: Vocabulary<'a>,
+    target: Vocabulary<'a>,
 }
 
 impl<'a> Runner<'a> {
-    /// Reads the bytes of an image.
+    /// Reads the bytes of an image, and packs its weights.
     ///
     /// # Errors
     ///
-    /// Misuse: the bytes are not an image, or the image is damaged. The message names `path`.
+    /// As [`model`] and [`vocabularies`]; there is not enough memory.
     pub fn new(path: &Path, bytes: &'a [u8], arithmetic: Arithmetic) -> Result<Self> {
-        let refused = |text: String| Error::misuse(format!("{}: {text}", path.display()));
-        let packed = PackedModel::new(bytes, arithmetic).map_err(|e| e.of(path))?;
-        let model = &packed.model;
-        let sides = model.source().copied().zip(model.target().copied());
-        let (source, target) =
-            sides.ok_or_else(|| refused("the image has no vocabulary".into()))?;
-        Ok(Self { packed, source, target })
+        let model = model(path, bytes)?;
+        let [source, target] = vocabularies(path, &model)?;
+        Ok(Self { packed: PackedModel::new(model, arithmetic)?, source, target })
     }
 
     /// Length of the longest source sentence in training, in tokens, if the image states it.

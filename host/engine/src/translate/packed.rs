@@ -1,7 +1,6 @@
 //! Search with an image: batches of sentences, one for each thread, in the arithmetic of a board.
 
 use super::{Hypothesis, SearchOptions, translate_tokens};
-use a2d_core::image::Error as Unusable;
 use a2d_core::micro::{Limits, Model};
 use a2d_packed::{Isa, Memory, Packed, Weights};
 use a2d_run::model::MOST_LAYERS;
@@ -46,14 +45,13 @@ pub struct PackedModel<'a> {
 const ROWS: usize = 128;
 
 impl<'a> PackedModel<'a> {
-    /// Reads the bytes of an image, and packs its weights.
+    /// Packs the weights of a model.
     ///
     /// # Errors
     ///
-    /// The bytes are not an image, or the image is damaged; there is not enough memory.
-    pub fn new(bytes: &'a [u8], arithmetic: Arithmetic) -> std::result::Result<Self, Failed> {
-        let model = Model::new(bytes).map_err(Failed::Image)?;
-        let weights = Weights::new(&model, arithmetic.isa).map_err(Failed::Memory)?;
+    /// There is not enough memory.
+    pub fn new(model: Model<'a, MOST_LAYERS>, arithmetic: Arithmetic) -> Result<Self> {
+        let weights = Weights::new(&model, arithmetic.isa).map_err(no_memory)?;
         Ok(Self { model, arithmetic, weights })
     }
 
@@ -86,7 +84,7 @@ impl<'a> PackedModel<'a> {
                 let model = self.model.transformer();
                 if let Some(list) = shortlist {
                     let chosen = b.choose(model, list, &sources[0]);
-                    chosen.map_err(|e| Error::failed(e.to_string()))?;
+                    chosen.map_err(no_memory)?;
                 }
                 let best = translate_tokens(&mut b, model, &sources, &options, &mut |n| done(n))?;
                 found.extend(batch.iter().copied().zip(best));
@@ -102,21 +100,6 @@ impl<'a> PackedModel<'a> {
     }
 }
 
-/// Why an image cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Failed {
-    /// It is damaged, or no image.
-    Image(Unusable),
-    /// There is not enough memory.
-    Memory(Memory),
-}
-
-impl Failed {
-    /// The error, naming the image.
-    pub fn of(self, path: &std::path::Path) -> Error {
-        match self {
-            Self::Image(e) => Error::misuse(format!("{}: {e}", path.display())),
-            Self::Memory(e) => Error::failed(format!("{}: {e}", path.display())),
-        }
-    }
+fn no_memory(e: Memory) -> Error {
+    Error::failed(e.to_string())
 }

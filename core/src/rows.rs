@@ -171,6 +171,29 @@ pub fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
     }
 }
 
+/// Writes `x` as bytes, so that `most`, its largest magnitude, becomes 127; halves round to even. Returns the scale of a byte.
+#[inline(always)]
+pub fn quantise(x: &[f32], most: f32, bytes: &mut [i8]) -> f32 {
+    /// Adding this number rounds to an integer, halves to even, which is then in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
+    for (byte, x) in bytes.iter_mut().zip(x) {
+        *byte = (x * inverse + ROUND).to_bits() as i8;
+    }
+    most / 127.0
+}
+
+/// `scale y + vector`, a token's row of the table at its position; without a vector, which padding has not, `scale y`. 0 if
+/// `zero`.
+#[inline(always)]
+pub fn embed(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
+    match vector {
+        _ if zero => y.fill(0.0),
+        [] => y.iter_mut().for_each(|y| *y *= scale),
+        vector => y.iter_mut().zip(vector).for_each(|(y, v)| *y = scale * *y + v),
+    }
+}
+
 /// `x = exp(scale (x - shift))`; returns the sum of the results.
 #[inline(always)]
 pub fn exp_in_place(x: &mut [f32], scale: f32, shift: f32) -> f32 {

@@ -153,21 +153,14 @@ impl Backend for Packed<'_> {
     ) -> Tensor {
         let table = self.weights.weight(table);
         let width = table.shape().cols();
-        let mut y = self.pool.zeros(Shape::matrix(tokens.rows, width));
+        let mut y = self.pool.tensor(Shape::matrix(tokens.rows, width));
         let scale = sqrt(width as f32);
         let places = tokens.ids.iter().zip(tokens.positions.iter());
         for (y, (id, at)) in y.values_mut().chunks_exact_mut(width).zip(places) {
             let padding = *at == NO_POSITION;
-            if padding && tokens.zero_padding {
-                continue;
-            }
             table.read(*id as usize, y).expect("a token of the vocabulary");
-            if padding {
-                y.iter_mut().for_each(|y| *y *= scale);
-            } else {
-                let vector = self.vectors.of(positions, width, *at);
-                y.iter_mut().zip(vector).for_each(|(y, v)| *y = scale * *y + v);
-            }
+            let vector = if padding { &[][..] } else { self.vectors.of(positions, width, *at) };
+            rows::embed(y, scale, vector, padding && tokens.zero_padding);
         }
         y
     }

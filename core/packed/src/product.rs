@@ -4,7 +4,7 @@ use crate::dot::{Dot, PANEL, QUAD};
 use crate::isa::{Isa, Work};
 use crate::matrix::{GROUP_STEPS, Integers, Scales};
 use a2d_core::image::GROUP;
-use a2d_core::rows::LANES;
+use a2d_core::rows::{self, LANES};
 use alloc::vec::Vec;
 
 /// Rows of activations as bytes, each with a scale, as the inner loop reads them.
@@ -53,14 +53,7 @@ impl Work for Fill<'_> {
 /// Quantises a row and returns its scale, as `a2d_core::micro` does.
 #[inline(always)]
 pub(crate) fn quantise(x: &[f32], bytes: &mut [i8]) -> f32 {
-    /// Adding this number rounds to an integer, halves to even, which is then in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let most = largest(x);
-    let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
-    for (byte, x) in bytes.iter_mut().zip(x) {
-        *byte = (x * inverse + ROUND).to_bits() as i8;
-    }
-    most / 127.0
+    rows::quantise(x, largest(x), bytes)
 }
 
 /// The largest magnitude. NaN is skipped.

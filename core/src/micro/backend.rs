@@ -171,7 +171,7 @@ impl<'m, 'w> Micro<'m, 'w> {
                 known = Some(*at);
             }
             let vector = if padding { &[][..] } else { &*vector };
-            embed_row(y, scale, vector, padding && tokens.zero_padding);
+            rows::embed(y, scale, vector, padding && tokens.zero_padding);
         }
         self.arena.reset(top);
         Some(y)
@@ -435,15 +435,6 @@ impl<'m, 'w> Micro<'m, 'w> {
         let shape = y.shape();
         let moved = self.arena.settle(y, floor);
         self.sure(moved, shape)
-    }
-}
-
-/// `scale y + vector`; 0 for padding.
-fn embed_row(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
-    match vector {
-        _ if zero => y.fill(0.0),
-        [] => y.iter_mut().for_each(|y| *y *= scale),
-        vector => y.iter_mut().zip(vector).for_each(|(y, v)| *y = scale * *y + v),
     }
 }
 

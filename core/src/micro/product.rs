@@ -82,15 +82,9 @@ pub(super) fn quantise(x: &[f32], cols: usize, words: &mut [f32]) -> Option<()> 
 
 /// Quantises one row and returns its scale. Bytes beyond the row become 0.
 fn quantise_row(x: &[f32], bytes: &mut [i8]) -> f32 {
-    /// Adding this number rounds to an integer, halves to even, which is then in the low bits.
-    const ROUND: f32 = 12_582_912.0;
     let most = x.iter().fold(0.0f32, |most, x| if x.abs() > most { x.abs() } else { most });
-    let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
     bytes.fill(0);
-    for (byte, x) in bytes.iter_mut().zip(x) {
-        *byte = (x * inverse + ROUND).to_bits() as i8;
-    }
-    most / 127.0
+    crate::rows::quantise(x, most, bytes)
 }
 
 /// Writes a row as bytes, padded to words, then its scale.

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::memory::{LAYERS, Region, Work, place};
 use a2d_core::micro::{self, Limits, Model, Options, Translator};
-use a2d_core::token::Stream;
+use a2d_core::token::TextStream;
 use core::task::Poll;
 
 /// The state between calls.
@@ -22,7 +22,7 @@ pub struct Desk {
 struct Open {
     work: Work,
     limits: Limits,
-    stream: Stream<'static>,
+    stream: TextStream<'static>,
     /// Whether all text was written.
     told: bool,
 }

@@ -157,7 +157,7 @@ fn a_translation_does_not_depend_on_its_neighbours_by_a_bit() {
     for beam in [1, 3] {
         let options = SearchOptions::new(BeamSearch { beam, ..BeamSearch::DEFAULT }, 2000, beam);
         let mut run = |lines: &[String]| {
-            translate_lines(&mut b, &model, &vocab, lines, &options, &mut |_| Ok(())).unwrap()
+            translate_lines(&mut b, &model, &vocab, lines, &options, &|_| Ok(())).unwrap()
         };
         let mut image = |lines: &[String]| runner.lines(lines, &options, &|_| Ok(())).unwrap();
         for of in [&mut run as &mut dyn FnMut(&[String]) -> Translated, &mut image] {

@@ -54,11 +54,11 @@ fn on_host(seed: u64, beam: usize) -> Vec<Vec<(String, f32)>> {
     let model: model::Model<Tensor> = image::model(&mut b, &config, &weights);
     let mut sources = vocab.source().encode_batch(&LINES).expect("lines");
     sources.iter_mut().for_each(|source| source.push(EOS));
-    let free = translate_tokens(&mut b, &model, &sources, &options(beam), &mut |_| Ok(()));
+    let free = translate_tokens(&mut b, &model, &sources, &options(beam), &|_| Ok(()));
     let free = free.expect("a translation");
     let written = free.iter().flatten().flat_map(|h| &h.tokens);
     assert!(written.filter(|id| is_control(**id)).count() > 3, "the model likes something else");
-    let found = translate_lines(&mut b, &model, &vocab, &LINES, &options(beam), &mut |_| Ok(()));
+    let found = translate_lines(&mut b, &model, &vocab, &LINES, &options(beam), &|_| Ok(()));
     let found = found.expect("a translation").lines.into_iter();
     found.map(|line| line.into_iter().map(|t| (t.text, t.score)).collect()).collect()
 }

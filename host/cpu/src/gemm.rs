@@ -92,7 +92,7 @@ pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], s
         return;
     }
     let rows = c.len() / b.cols;
-    let tile = tile_rows(rows, b.depth * b.cols);
+    let tile = tile_rows(rows, b.depth * b.cols, team.threads());
     team.each(c.chunks_mut(tile * b.cols).enumerate(), |(i, c)| {
         if let Start::Row(row) = start {
             c.chunks_exact_mut(b.cols).for_each(|c| c.copy_from_slice(row));
@@ -102,14 +102,16 @@ pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], s
     });
 }
 
-/// Rows of a tile, at `work` multiplications per row: small enough to balance the threads, large enough to be worth a
-/// thread.
-pub fn tile_rows(rows: usize, work: usize) -> usize {
+/// Rows of a tile, at `work` multiplications per row, for a team of `threads`: small enough to balance the threads, and
+/// for a tile of A to stay in the L2 cache; large enough to be worth a thread, and to read B seldom.
+fn tile_rows(rows: usize, work: usize, threads: usize) -> usize {
     /// A multiple of the height of every kernel.
     const STEP: usize = 12;
+    const MOST: usize = 16 * STEP;
     const WORTH: usize = 1 << 18;
+    let share = if threads == 1 { rows } else { rows.div_ceil(4 * threads) };
     let least = WORTH.div_ceil(work.max(1)).next_multiple_of(STEP);
-    rows.div_ceil(8).next_multiple_of(STEP).min(4 * STEP).max(least)
+    share.next_multiple_of(STEP).min(MOST).max(least)
 }
 
 struct Product<'a, 'c> {

@@ -32,6 +32,7 @@ use a2d_core::shape::Shape;
 use embed::Vectors;
 use round::Operands;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use team::Team;
 use tensor::Pool;
 
@@ -63,6 +64,16 @@ impl Cpu {
     /// no faster.
     pub fn bf16(threads: usize) -> Self {
         Self { operands: Operands::Bf16, ..Self::new(threads) }
+    }
+
+    /// A backend of one thread with the same memory.
+    fn alone(&self) -> Self {
+        Self {
+            operands: self.operands,
+            team: Team::alone(),
+            pool: self.pool.clone(),
+            vectors: Vectors::default(),
+        }
     }
 
     /// `x` as an operand of matrix products.
@@ -143,6 +154,29 @@ impl Backend for Cpu {
 }
 
 impl Decode for Cpu {
+    fn workers(&self) -> usize {
+        self.threads()
+    }
+
+    /// A single search has all threads; of several, each has one.
+    fn searches(&mut self, count: usize, search: &(dyn Fn(&mut Self, usize) + Sync)) {
+        let workers = self.threads().min(count);
+        if workers < 2 {
+            return (0..count).for_each(|number| search(self, number));
+        }
+        let next = AtomicUsize::new(0);
+        self.team.each(0..workers, |_| {
+            let mut alone = self.alone();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return;
+                }
+                search(&mut alone, number);
+            }
+        });
+    }
+
     fn zeros(&mut self, shape: Shape) -> Tensor {
         self.pool.zeros(shape)
     }

@@ -22,6 +22,11 @@ impl Team {
         Self { helpers: (threads > 1).then(|| start(threads - 1)).flatten() }
     }
 
+    /// The calling thread.
+    pub fn alone() -> Self {
+        Self { helpers: None }
+    }
+
     /// Number of threads, the caller included.
     pub fn threads(&self) -> usize {
         1 + self.helpers.as_ref().map_or(0, ThreadPool::current_num_threads)

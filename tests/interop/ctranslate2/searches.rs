@@ -90,7 +90,7 @@ impl<'v> Run<'v> {
         let mut b = Cpu::new(2);
         let (model, sources) = (self.marian.on(&mut b), self.sources());
         let found =
-            translate_tokens(&mut b, &model, &sources, &self.options(), &mut |_| Ok(())).unwrap();
+            translate_tokens(&mut b, &model, &sources, &self.options(), &|_| Ok(())).unwrap();
         let nothing = vec![vec![EOS]; sources.len()];
         let ends = probabilities::of(&mut b, &model, &sources, &nothing, None);
         let mut counts = [0; 3];

@@ -57,7 +57,7 @@ impl<'c> Search<'c> {
         options.search.min_length = 0;
         options.n_best = self.how.beam;
         let model = self.marian.on(b);
-        self.found = translate_tokens(b, &model, &self.sources, &options, &mut |_| Ok(())).unwrap();
+        self.found = translate_tokens(b, &model, &self.sources, &options, &|_| Ok(())).unwrap();
     }
 
     pub fn max_length(&self) -> usize {

@@ -4,7 +4,7 @@ use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::timed::Clock;
 use super::{Bench, Input, work};
-use crate::translate::{Hypothesis, SearchOptions, translate_tokens};
+use crate::translate::{Hypothesis, MOST_BATCH, SearchOptions, translate_tokens};
 use a2d_core::backend::Train;
 use a2d_core::config::Config;
 use a2d_core::search::Search;
@@ -14,9 +14,6 @@ use serde_json::json;
 
 /// Length of every translation in tokens, EOS included; equal to the number of decoder steps.
 pub(super) const LENGTH: usize = 15;
-
-/// Sentences in one batch.
-const TOGETHER: usize = 64;
 
 /// Measures translation of all sentences.
 ///
@@ -79,12 +76,10 @@ impl<P: Clone> Decoding<P> {
         b: &mut B,
         sentences: &[Vec<u32>],
     ) -> Result<()> {
-        sentences.chunks(TOGETHER).try_for_each(|batch| {
-            let found = translate_tokens(b, &self.model, batch, &self.options, &mut |_| Ok(()))?;
-            let fits = |best: &Vec<Hypothesis>| best[0].tokens.len() + 1 == self.length;
-            assert!(found.iter().all(fits), "the search was told how long a translation is");
-            Ok(())
-        })
+        let found = translate_tokens(b, &self.model, sentences, &self.options, &|_| Ok(()))?;
+        let fits = |best: &Vec<Hypothesis>| best[0].tokens.len() + 1 == self.length;
+        assert!(found.iter().all(fits), "the search was told how long a translation is");
+        Ok(())
     }
 }
 
@@ -93,7 +88,7 @@ pub(super) fn options(beam: usize, length: usize) -> SearchOptions {
         search: Search { beam, min_length: length - 1, ..Search::GREEDY },
         max_length_a: 0.0,
         max_length_b: (length - 1) as f64,
-        max_tokens: usize::MAX,
+        max_tokens: MOST_BATCH,
         n_best: 1,
     }
 }

@@ -47,10 +47,10 @@ pub fn compare(
     tokenizer: Tokenizer,
     options: &SearchOptions,
 ) -> Result<Comparison> {
-    let mut go_on = |_| signals::go_on();
-    let before = translate_lines(b, &run.model, &run.vocab, &text.source, options, &mut go_on)?;
+    let go_on = |_| signals::go_on();
+    let before = translate_lines(b, &run.model, &run.vocab, &text.source, options, &go_on)?;
     let start = Instant::now();
-    let after = image.lines(&text.source, options, &|_| signals::go_on())?;
+    let after = image.lines(&text.source, options, &go_on)?;
     let seconds = start.elapsed().as_secs_f64();
     let same = before.lines.iter().zip(&after.lines).filter(|(x, y)| x[0].text == y[0].text);
     let (same, tokens) = (same.count(), after.tokens);

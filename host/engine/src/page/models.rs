@@ -54,8 +54,9 @@ impl<T: Clone> PageModels<T> {
         let Some(options) = &self.options else { return Ok(Vec::new()) };
         let mut translate = |of: &Option<Translator<T>>| {
             let Some(Translator { model, vocab, .. }) = of else { return Ok(None) };
-            let mut go_on = |_| signals::go_on();
-            let found = translate_lines(b, model, vocab, &sentences.source, options, &mut go_on)?;
+            let found = translate_lines(b, model, vocab, &sentences.source, options, &|_| {
+                signals::go_on()
+            })?;
             let best = found.lines.into_iter().map(|line| line.into_iter().next());
             Ok(Some(best.map(|best| best.map(|t| t.text).unwrap_or_default()).collect()))
         };

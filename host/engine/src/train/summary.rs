@@ -150,13 +150,13 @@ impl Scoring<'_> {
     ) -> Result<Translated> {
         let Self { split, text, options, display, .. } = self;
         let what = format!("{}: scoring the {split} set", entry.label);
-        let mut count = display.count(&what, text.source.len());
-        let mut done = |lines| {
+        let count = display.count(&what, text.source.len());
+        let done = |lines| {
             count.add(lines);
             signals::go_on()
         };
         let Translator { model, vocab, .. } = translator;
-        translate_lines(b, model, vocab, &text.source, options, &mut done)
+        translate_lines(b, model, vocab, &text.source, options, &done)
     }
 }
 

@@ -129,12 +129,12 @@ fn scores<B: Train>(
         text.target.truncate(train.valid_bleu_sentences);
     }
     let options = SearchOptions::of(train);
-    let mut count = display.count("validating", text.source.len());
-    let mut done = |lines| {
+    let count = display.count("validating", text.source.len());
+    let done = |lines| {
         count.add(lines);
         signals::go_on()
     };
-    let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &mut done)?;
+    let found = translate_lines(b, model, &job.data.vocab, &text.source, &options, &done)?;
     drop(count);
     let hypotheses: Vec<String> =
         found.lines.into_iter().map(|mut line| line.swap_remove(0).text).collect();

@@ -1,8 +1,8 @@
 //! The two kinds of models that translate lines: a run on a backend, and an image.
 
 use super::image::Runner;
-use super::packed::{Arithmetic, Watch};
-use super::{SearchOptions, Translated, Translator, search_lines};
+use super::packed::Arithmetic;
+use super::{SearchOptions, Translated, Translator, Watch, search_lines};
 use a2d_core::backend::Train;
 use a2d_system::error::Result;
 use a2d_system::hash;
@@ -65,7 +65,7 @@ impl<B: Train> Engine for Run<'_, B> {
         done: &Watch<'_>,
     ) -> Result<Translated> {
         let Translator { model, vocab, .. } = &self.translator;
-        search_lines(self.b, model, vocab, lines, options, &mut |lines| done(lines))
+        search_lines(self.b, model, vocab, lines, options, done)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Translation with an image: the bits of a board.
 
-use super::packed::{Arithmetic, PackedModel, Watch};
-use super::{Hypothesis, SearchOptions, Translated, translate_encoded};
+use super::packed::{Arithmetic, PackedModel};
+use super::{Hypothesis, SearchOptions, Translated, Watch, translate_encoded};
 use a2d_core::micro::Model;
 use a2d_core::search::Search;
 use a2d_core::token::{self, Vocabulary};

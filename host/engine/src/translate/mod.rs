@@ -21,6 +21,7 @@ use a2d_run::opened::Opened;
 use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longest source line and longest translation, in tokens. Longer lines are cut with a warning, because attention maps
 /// grow with the square of the length.
@@ -72,6 +73,9 @@ pub struct Hypothesis {
     pub score: f32,
 }
 
+/// What is called with the number of sentences that were just finished. Its error ends the work.
+pub type Watch<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
+
 /// Translates sentences of token ids, each ended by EOS. Returns the hypotheses of each sentence, best first, in the
 /// order of `sources`. `done` is called with the number of sentences of each finished batch.
 ///
@@ -83,69 +87,79 @@ pub fn translate_tokens<B: Decode>(
     model: &Model<B::Param>,
     sources: &[Vec<u32>],
     options: &SearchOptions,
-    done: &mut dyn FnMut(usize) -> Result<()>,
+    done: &Watch<'_>,
 ) -> Result<Vec<Vec<Hypothesis>>> {
     let mut order: Vec<usize> = (0..sources.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
-    let mut out = vec![Vec::new(); sources.len()];
-    let mut work = Workspace::default();
-    let mut at = 0;
-    while at < order.len() {
-        let end = at + batch_size(&order[at..], sources, options);
-        let batch: Vec<&[u32]> = order[at..end].iter().map(|&i| &sources[i][..]).collect();
-        let found = work.search(b, model, &batch, options)?;
-        for (&i, hypotheses) in order[at..end].iter().zip(found) {
-            out[i] = hypotheses;
+    let batches = batches(&order, sources, options, b.workers());
+    let found = Mutex::new(Ok(vec![Vec::new(); sources.len()]));
+    b.searches(batches.len(), &|b, number| {
+        if locked(&found).is_err() {
+            return;
         }
-        done(end - at)?;
-        at = end;
+        let batch = batches[number];
+        let sources: Vec<&[u32]> = batch.iter().map(|&i| &sources[i][..]).collect();
+        let best = search(b, model, &sources, options);
+        let best = best.and_then(|best| done(batch.len()).map(|()| best));
+        let mut found = locked(&found);
+        match (found.as_mut(), best) {
+            (Ok(found), Ok(best)) => batch.iter().zip(best).for_each(|(&i, best)| found[i] = best),
+            (Ok(_), Err(e)) => *found = Err(e),
+            (Err(_), _) => {}
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The batches of sentences in `order`, longest first: none is larger than the options say, or than a worker's share.
+fn batches<'a>(
+    mut order: &'a [usize],
+    sources: &[Vec<u32>],
+    options: &SearchOptions,
+    workers: usize,
+) -> Vec<&'a [usize]> {
+    let share = order.len().div_ceil(workers);
+    let mut batches = Vec::new();
+    while let Some(&first) = order.first() {
+        let longest = sources[first].len().max(1);
+        let most = options.max_tokens / (longest * options.search.beam);
+        let (batch, rest) = order.split_at(most.min(share).clamp(1, order.len()));
+        batches.push(batch);
+        order = rest;
     }
-    Ok(out)
+    batches
 }
 
-/// Number of sentences in the next batch. `order` is sorted by length, longest first.
-fn batch_size(order: &[usize], sources: &[Vec<u32>], options: &SearchOptions) -> usize {
-    let longest = sources[order[0]].len().max(1);
-    (options.max_tokens / (longest * options.search.beam)).clamp(1, order.len())
-}
-
-/// Search buffers, reused between batches.
-#[derive(Default)]
-struct Workspace {
-    words: Vec<u32>,
-    floats: Vec<f32>,
-}
-
-impl Workspace {
-    fn search<B: Decode>(
-        &mut self,
-        b: &mut B,
-        model: &Model<B::Param>,
-        sources: &[&[u32]],
-        options: &SearchOptions,
-    ) -> Result<Vec<Vec<Hypothesis>>> {
-        let source = Source::new(b, &model.config.special, sources, Layout::Packed);
-        let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
-        let sentence = |memory: &a2d_core::batch::Run| Sentence {
-            memory: *memory,
-            max_length: options.max_length(memory.valid),
-        };
-        let sentences: Vec<Sentence> = source.runs.iter().map(sentence).collect();
-        let longest = sentences.iter().map(|s| s.max_length).max().unwrap_or(0);
-        let (words, floats) = options.search.workspace(sentences.len(), longest);
-        self.words.resize(self.words.len().max(words), 0);
-        self.floats.resize(self.floats.len().max(floats), 0.0);
-        let found =
-            options.search.run(b, model, &memory, &sentences, &mut self.words, &mut self.floats)?;
-        let hypothesis = |sentence, rank| {
-            let mut tokens = vec![0; found.length(sentence, rank)];
-            found.tokens(sentence, rank, &mut tokens);
-            tokens.pop();
-            Hypothesis { tokens, score: found.score(sentence, rank) }
-        };
-        let best = |s| (0..found.count(s).min(options.n_best)).map(|k| hypothesis(s, k)).collect();
-        Ok((0..sentences.len()).map(best).collect())
-    }
+/// The hypotheses of each sentence of a batch.
+fn search<B: Decode>(
+    b: &mut B,
+    model: &Model<B::Param>,
+    sources: &[&[u32]],
+    options: &SearchOptions,
+) -> Result<Vec<Vec<Hypothesis>>> {
+    let source = Source::new(b, &model.config.special, sources, Layout::Packed);
+    let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
+    let sentence = |memory: &a2d_core::batch::Run| Sentence {
+        memory: *memory,
+        max_length: options.max_length(memory.valid),
+    };
+    let sentences: Vec<Sentence> = source.runs.iter().map(sentence).collect();
+    let longest = sentences.iter().map(|s| s.max_length).max().unwrap_or(0);
+    let (words, floats) = options.search.workspace(sentences.len(), longest);
+    let (mut words, mut floats) = (vec![0; words], vec![0.0; floats]);
+    let found = options.search.run(b, model, &memory, &sentences, &mut words, &mut floats)?;
+    let hypothesis = |sentence, rank| {
+        let mut tokens = vec![0; found.length(sentence, rank)];
+        found.tokens(sentence, rank, &mut tokens);
+        tokens.pop();
+        Hypothesis { tokens, score: found.score(sentence, rank) }
+    };
+    let best = |s| (0..found.count(s).min(options.n_best)).map(|k| hypothesis(s, k)).collect();
+    Ok((0..sentences.len()).map(best).collect())
 }
 
 /// A model with its vocabulary.
@@ -217,7 +231,7 @@ pub fn translate_lines<B: Decode, S: AsRef<str> + Sync>(
     vocab: &Vocab,
     lines: &[S],
     options: &SearchOptions,
-    done: &mut dyn FnMut(usize) -> Result<()>,
+    done: &Watch<'_>,
 ) -> Result<Translated> {
     search_lines(b, model, vocab, lines, options, done)?.checked()
 }
@@ -229,7 +243,7 @@ fn search_lines<B: Decode, S: AsRef<str> + Sync>(
     vocab: &Vocab,
     lines: &[S],
     options: &SearchOptions,
-    done: &mut dyn FnMut(usize) -> Result<()>,
+    done: &Watch<'_>,
 ) -> Result<Translated> {
     let search = Search { forbidden: vocab.target().forbidden(), ..options.search };
     let options = SearchOptions { search, ..*options };

@@ -1,14 +1,11 @@
 //! Search with an image: batches of sentences, one for each thread, in the arithmetic of a board.
 
-use super::{Hypothesis, SearchOptions, translate_tokens};
+use super::{Hypothesis, SearchOptions, Watch, translate_tokens};
 use a2d_core::micro::{Limits, Model};
 use a2d_packed::{Isa, Memory, Packed, Weights};
 use a2d_run::model::MOST_LAYERS;
 use a2d_system::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// What is called with the number of sentences that were just finished. Its error ends the work.
-pub type Watch<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
 
 /// How an image is computed. The instruction set does not change a translation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,7 +83,7 @@ impl<'a> PackedModel<'a> {
                     let chosen = b.choose(model, list, &sources[0]);
                     chosen.map_err(no_memory)?;
                 }
-                let best = translate_tokens(&mut b, model, &sources, &options, &mut |n| done(n))?;
+                let best = translate_tokens(&mut b, model, &sources, &options, done)?;
                 found.extend(batch.iter().copied().zip(best));
             }
             Ok(found)

@@ -5,6 +5,8 @@ use super::lines::Lines;
 use super::pace::Pace;
 use super::{Display, Form, line_bar, width};
 use indicatif::ProgressBar;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The lines that are done, displayed until dropped.
@@ -12,10 +14,10 @@ use std::time::Instant;
 pub struct Count<'a> {
     display: &'a Display,
     what: String,
-    done: usize,
+    done: AtomicUsize,
     all: usize,
     since: Instant,
-    pace: Pace,
+    pace: Mutex<Pace>,
     bar: Option<ProgressBar>,
     /// The message of the stage's bar, which the count replaces for its time.
     covered: Option<String>,
@@ -29,8 +31,9 @@ impl Display {
         let shared = stage.and_then(|stage| stage.bar.clone());
         let covered = shared.as_ref().map(ProgressBar::message);
         let bar = shared.or_else(|| (self.form == Form::Bar).then(line_bar));
-        let (since, pace) = (Instant::now(), Pace::START);
-        let count = Count { display: self, what, done: 0, all, since, pace, bar, covered };
+        let (since, pace) = (Instant::now(), Mutex::new(Pace::START));
+        let done = AtomicUsize::new(0);
+        let count = Count { display: self, what, done, all, since, pace, bar, covered };
         count.draw();
         count
     }
@@ -38,11 +41,11 @@ impl Display {
 
 impl Count<'_> {
     /// Adds lines that are done.
-    pub fn add(&mut self, lines: usize) {
-        self.done += lines;
+    pub fn add(&self, lines: usize) {
+        let done = lines + self.done.fetch_add(lines, Ordering::Relaxed);
         self.draw();
-        let is_plain = self.bar.is_none() && self.done < self.all;
-        if is_plain && self.pace.is_due(self.since.elapsed()) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bar.is_none() && done < self.all && pace.is_due(self.since.elapsed()) {
             self.display.line(&self.line().whole());
         }
     }
@@ -52,8 +55,8 @@ impl Count<'_> {
     }
 
     fn line(&self) -> Line {
-        let speed = self.done as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
-        let (done, all) = (self.done, Some(self.all));
+        let (done, all) = (self.done.load(Ordering::Relaxed), Some(self.all));
+        let speed = done as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
         Lines { label: &self.what, unit: "lines", done, all, speed }.line()
     }
 }

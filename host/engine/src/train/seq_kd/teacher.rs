@@ -61,8 +61,7 @@ impl<'a, T: Clone> Translating<'a, T> {
         let sources = if self.same { sources } else { self.foreign(&sources)? };
         let mut options = recipe.options(max_tokens);
         options.search.forbidden = vocab.target().forbidden();
-        let mut go_on = |_| signals::go_on();
-        let found = translate_tokens(b, model, &sources, &options, &mut go_on)?;
+        let found = translate_tokens(b, model, &sources, &options, &|_| signals::go_on())?;
         let (student, same) = (self.student, self.same);
         let choose = |(i, hypotheses): (usize, Vec<Hypothesis>)| {
             let best = match (recipe.target, references) {

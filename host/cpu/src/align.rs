@@ -4,7 +4,7 @@
 //! its product with the weight `[M, C]`.
 
 use super::attend::{blocks, spans};
-use super::gemm::{self, Left, PANEL, Right};
+use super::gemm::{self, Left, PANEL, Right, Start};
 use super::linear::fold_rows;
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
@@ -35,7 +35,7 @@ pub fn align(
             y.fill(*b);
         }
         let x = pack_maps(pool, maps, span);
-        gemm::product(w, Right { panels: &x, depth: c, cols: area }, y, area, m, true);
+        gemm::product(w, Right { panels: &x, depth: c, cols: area }, y, area, m, Start::Sum);
     });
     y
 }
@@ -85,7 +85,7 @@ fn sentence_grad(
     let mut panels = pool.take(gemm::packed_len(m, area).max(gemm::packed_len(area, c)));
     pack_transposed_maps(maps, span, &mut panels);
     let left = Left::Rows { data: dy, stride: area };
-    gemm::product(left, Right { panels: &panels, depth: area, cols: c }, dw, c, m, false);
+    gemm::product(left, Right { panels: &panels, depth: area, cols: c }, dw, c, m, Start::Zero);
 
     vectorised(
         #[inline(always)]
@@ -105,7 +105,7 @@ fn sentence_grad(
     for dx in dmaps {
         let heads = dx.len() / area.max(1);
         let left = Left::Columns { data: &w.data()[channel..], stride: c };
-        gemm::product(left, right, dx, area, heads, false);
+        gemm::product(left, right, dx, area, heads, Start::Zero);
         channel += heads;
     }
 }

@@ -1,6 +1,6 @@
 //! Scaled dot-product attention and its gradients, sentence by sentence and head by head.
 
-use super::gemm::{self, Left, PANEL, Right};
+use super::gemm::{self, Left, PANEL, Right, Start};
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
 use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
@@ -194,14 +194,14 @@ fn many(
     let dropped = mask.map(|mask| head.dropped(pool, mask, map));
     let left = Left::Rows { data: dropped.as_deref().unwrap_or(map), stride: key.len };
     let v = head.right(&kv.v, key, &mut panels);
-    gemm::product(left, v, head.part_mut(context), head.width, query.len, false);
+    gemm::product(left, v, head.part_mut(context), head.width, query.len, Start::Zero);
 }
 
 /// The probabilities of one head by matrix products.
 fn score(head: &Head, q: &Tensor, kv: &Kv<Tensor>, panels: &mut Scratch, map: &mut [f32]) {
     let Span { query, key, .. } = head.span;
     let k = head.right_transposed(&kv.k, key, panels);
-    gemm::product(head.left(q, query), k, map, key.len, query.len, false);
+    gemm::product(head.left(q, query), k, map, key.len, query.len, Start::Zero);
     vectorised(
         #[inline(always)]
         || {
@@ -325,11 +325,11 @@ fn head_grad(
     let [dq, dk, dv] = [dq, dk, dv].map(|rows| head.part_mut(rows));
     if let Some(dy) = dy {
         let v = head.right_transposed(&kv.v, key, &mut panels);
-        gemm::product(head.left(dy, query), v, &mut dp, key.len, query.len, false);
+        gemm::product(head.left(dy, query), v, &mut dp, key.len, query.len, Start::Zero);
         let dropped = mask.map(|mask| head.dropped(pool, mask, map));
         let left = Left::Columns { data: dropped.as_deref().unwrap_or(map), stride: key.len };
         let right = head.right(dy, query, &mut panels);
-        gemm::product(left, right, dv, head.width, key.len, false);
+        gemm::product(left, right, dv, head.width, key.len, Start::Zero);
         if let Some(mask) = mask {
             head.drop(mask, &mut dp);
         }
@@ -348,10 +348,10 @@ fn head_grad(
     );
     let k = head.right(&kv.k, key, &mut panels);
     let left = Left::Rows { data: &dp, stride: key.len };
-    gemm::product(left, k, dq, head.width, query.len, false);
+    gemm::product(left, k, dq, head.width, query.len, Start::Zero);
     let q = head.right(q, query, &mut panels);
     let left = Left::Columns { data: &dp, stride: key.len };
-    gemm::product(left, q, dk, head.width, key.len, false);
+    gemm::product(left, q, dk, head.width, key.len, Start::Zero);
 }
 
 /// The spans of the sentences of a grid.

@@ -7,6 +7,7 @@
 //! The kernel uses `pulp`'s vectors and needs no unsafe code. On a processor without AVX2 or NEON, `matrixmultiply`
 //! computes the product, through `ndarray`.
 
+use super::prefetch::{LINE, prefetch};
 use super::team::{Team, arch};
 use super::tensor::{Pool, Scratch, Tensor};
 use ndarray::linalg::general_mat_mul;
@@ -64,17 +65,6 @@ pub const fn packed_len(depth: usize, cols: usize) -> usize {
     cols.div_ceil(PANEL) * PANEL * depth
 }
 
-/// `C = A B`, or `C += A B` with `add`. C has `rows` rows with row stride `stride`.
-pub fn product(a: Left<'_>, b: Right<'_>, c: &mut [f32], stride: usize, rows: usize, add: bool) {
-    if rows == 0 || b.cols == 0 {
-        return;
-    }
-    if b.depth == 0 && !add {
-        c.chunks_mut(stride).take(rows).for_each(|row| row[..b.cols].fill(0.0));
-    }
-    arch().dispatch(Product { a, b, c, stride, rows, add });
-}
-
 /// The initial value of C.
 #[derive(Clone, Copy)]
 pub enum Start<'a> {
@@ -86,6 +76,21 @@ pub enum Start<'a> {
     Row(&'a [f32]),
 }
 
+/// `C = start + A B`. C has `rows` rows with row stride `stride`.
+pub fn product(
+    a: Left<'_>,
+    b: Right<'_>,
+    c: &mut [f32],
+    stride: usize,
+    rows: usize,
+    start: Start<'_>,
+) {
+    if rows > 0 && b.cols > 0 {
+        let mut product = Product { a, b, c, stride, rows, start };
+        if b.depth == 0 { product.fill() } else { arch().dispatch(product) }
+    }
+}
+
 /// `C = start + A B` in tiles of rows on `team`. C is contiguous, `[rows, b.cols]`.
 pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], start: Start<'_>) {
     if b.cols == 0 {
@@ -94,11 +99,7 @@ pub fn product_in_tiles(team: &Team, a: Left<'_>, b: Right<'_>, c: &mut [f32], s
     let rows = c.len() / b.cols;
     let tile = tile_rows(rows, b.depth * b.cols, team.threads());
     team.each(c.chunks_mut(tile * b.cols).enumerate(), |(i, c)| {
-        if let Start::Row(row) = start {
-            c.chunks_exact_mut(b.cols).for_each(|c| c.copy_from_slice(row));
-        }
-        let add = !matches!(start, Start::Zero);
-        product(a.below(i * tile), b, c, b.cols, c.len() / b.cols, add);
+        product(a.below(i * tile), b, c, b.cols, c.len() / b.cols, start);
     });
 }
 
@@ -120,7 +121,7 @@ struct Product<'a, 'c> {
     c: &'c mut [f32],
     stride: usize,
     rows: usize,
-    add: bool,
+    start: Start<'a>,
 }
 
 impl WithSimd for Product<'_, '_> {
@@ -179,7 +180,7 @@ impl Product<'_, '_> {
                 // Rows past the end repeat the last row; their results are not written.
                 let a =
                     core::array::from_fn(|i| &data[(row + i.min(last)) * stride + from..][..depth]);
-                rows_kernel(simd, a, panel, at, &mut out);
+                rows_kernel(simd, a, panel, at, self.ahead(row / TALL, col, from, depth), &mut out);
             }
             Left::Columns { data, stride } if last + 1 >= TALL => {
                 columns_kernel(simd, &data[from * stride + row..], stride, panel, at, &mut out);
@@ -190,15 +191,39 @@ impl Product<'_, '_> {
             }
         }
         let wide = (self.b.cols - col).min(2 * S::F32_LANES);
-        let add = self.add || from > 0;
+        let start = match self.start {
+            _ if from > 0 => Start::Sum,
+            Start::Row(row) => Start::Row(&row[col..][..wide]),
+            start => start,
+        };
         for (i, out) in out.iter().enumerate().take(last + 1) {
             let c = &mut self.c[(row + i) * self.stride + col..][..wide];
-            write(simd, out, c, add);
+            write(simd, out, c, start);
+        }
+    }
+
+    /// What the kernel reads ahead while it computes block number `block` of a panel: a part of the next panel, which
+    /// is most often in a far cache.
+    #[inline(always)]
+    fn ahead(&self, block: usize, col: usize, from: usize, depth: usize) -> &[f32] {
+        let next = ((col / PANEL + 1) * self.b.depth + from) * PANEL;
+        let part = (block * depth * LINE).min(depth * (PANEL - LINE));
+        self.b.panels.get(next + part..).unwrap_or(&self.b.panels[next - self.b.depth * PANEL..])
+    }
+
+    /// Writes the initial value.
+    fn fill(&mut self) {
+        let rows = self.c.chunks_mut(self.stride).take(self.rows).map(|c| &mut c[..self.b.cols]);
+        match self.start {
+            Start::Zero => rows.for_each(|c| c.fill(0.0)),
+            Start::Sum => {}
+            Start::Row(row) => rows.for_each(|c| c.copy_from_slice(row)),
         }
     }
 
     /// Fallback: computes each panel by `ndarray`.
-    fn portable(self) {
+    fn portable(mut self) {
+        self.fill();
         for col in (0..self.b.cols).step_by(PANEL) {
             let wide = PANEL.min(self.b.cols - col);
             let panel = &self.b.panels[col * self.b.depth..][..PANEL * self.b.depth];
@@ -212,7 +237,7 @@ impl Product<'_, '_> {
             let c = &mut self.c[col..];
             let mut c = ArrayViewMut2::from_shape((self.rows, wide).strides((self.stride, 1)), c)
                 .expect("C holds its rows");
-            general_mat_mul(1.0, &a, &b, if self.add { 1.0 } else { 0.0 }, &mut c);
+            general_mat_mul(1.0, &a, &b, 1.0, &mut c);
         }
     }
 }
@@ -247,10 +272,12 @@ fn rows_kernel<S: Simd, const TALL: usize>(
     a: [&[f32]; TALL],
     panel: &[S::f32s],
     at: usize,
+    ahead: &[f32],
     out: &mut Block<S, TALL>,
 ) {
     let mut acc = [[simd.splat_f32s(0.0); 2]; TALL];
     for (p, b) in panel.chunks_exact(PANEL / S::F32_LANES).enumerate().take(a[0].len()) {
+        prefetch(ahead, p * LINE);
         step(simd, core::array::from_fn(|i| a[i][p]), b, at, &mut acc);
     }
     *out = acc;
@@ -292,16 +319,26 @@ fn ragged_kernel<S: Simd, const TALL: usize>(
     *out = acc;
 }
 
-/// Writes or adds a row of a block to `c`, which may be shorter than the row.
+/// Writes a row of a block to `c`, which may be shorter than the row, on top of `start`.
 #[inline(always)]
-fn write<S: Simd>(simd: S, out: &[S::f32s; 2], c: &mut [f32], add: bool) {
+fn write<S: Simd>(simd: S, out: &[S::f32s; 2], c: &mut [f32], start: Start<'_>) {
     let (whole, rest) = S::as_mut_simd_f32s(c);
-    for (c, &out) in whole.iter_mut().zip(out) {
-        *c = if add { simd.add_f32s(*c, out) } else { out };
+    let (whole_row, rest_row) =
+        S::as_simd_f32s(if let Start::Row(row) = start { row } else { &[] });
+    for (i, c) in whole.iter_mut().enumerate() {
+        *c = match start {
+            Start::Zero => out[i],
+            Start::Sum => simd.add_f32s(*c, out[i]),
+            Start::Row(_) => simd.add_f32s(whole_row[i], out[i]),
+        };
     }
     if !rest.is_empty() {
         let out = out[whole.len()];
-        let sum = if add { simd.add_f32s(simd.partial_load_f32s(rest), out) } else { out };
+        let sum = match start {
+            Start::Zero => out,
+            Start::Sum => simd.add_f32s(simd.partial_load_f32s(rest), out),
+            Start::Row(_) => simd.add_f32s(simd.partial_load_f32s(rest_row), out),
+        };
         simd.partial_store_f32s(rest, sum);
     }
 }

@@ -14,6 +14,7 @@ mod linear;
 mod map_loss;
 mod norm;
 mod pointwise;
+mod prefetch;
 mod round;
 mod team;
 mod tensor;

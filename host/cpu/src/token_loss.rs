@@ -116,13 +116,13 @@ impl<'a> Losses<'a> {
         let pieces = given.zip(made).map(|(given, made)| (given, made, dxs.next()));
         team.each(pieces, |((tile, x), (values, logits), dx)| {
             let x = Left::Rows { data: x, stride: width };
-            gemm::product(x, self.forward, logits, v, tile.len(), false);
+            gemm::product(x, self.forward, logits, v, tile.len(), Start::Zero);
             add_bias(self.bias, logits);
             self.losses(tile, logits, self.teacher_logits(pool, tile), values);
             if let (Some(table), Some(dx)) = (self.backward, dx) {
                 self.operands.round(logits);
                 let dz = Left::Rows { data: logits, stride: v };
-                gemm::product(dz, table, dx, width, tile.len(), false);
+                gemm::product(dz, table, dx, width, tile.len(), Start::Zero);
             }
         });
         values
@@ -150,7 +150,7 @@ impl<'a> Losses<'a> {
         let x = gather(pool, hidden, tile);
         let mut out = pool.take(tile.len() * table.cols);
         let x = Left::Rows { data: &x, stride: table.depth };
-        gemm::product(x, table, &mut out, table.cols, tile.len(), false);
+        gemm::product(x, table, &mut out, table.cols, tile.len(), Start::Zero);
         add_bias(bias, &mut out);
         Some(out)
     }

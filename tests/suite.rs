@@ -10,6 +10,7 @@ use a2d_core::rng::Mask;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
 use a2d_core::tape::Tape;
+use std::sync::Mutex;
 
 /// A module of tests for one backend. `with!(make => body)` runs the body with a `make()` that returns the backend.
 #[macro_export]
@@ -164,6 +165,16 @@ pub fn holds_tensors<B: Train>(b: &mut B) {
     assert_eq!(elements, shapes[0].len());
     holds(b, "what was there before scratch", &moved, shapes[0], &twice, 0.0);
     assert_eq!(b.memory().is_some(), before.is_some());
+    let doubles = Mutex::new(vec![vec![]; 2 * b.workers() + 1]);
+    b.share(2 * b.workers() + 1, &|b, number| {
+        let sum = b.add(made[0].0.clone(), &made[0].0);
+        let mut double = vec![f32::NAN; twice.len()];
+        b.read(&sum, &mut double).expect("a device");
+        doubles.lock().expect("no panic")[number] = double;
+    });
+    for double in doubles.into_inner().expect("no panic") {
+        close("add on a shared device", &double, &twice, 0.0);
+    }
 }
 
 fn tokens<B: Backend>(b: &mut B, ids: &[u32], positions: &[u32], zero: bool) -> Tokens<B::Index> {

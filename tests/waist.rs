@@ -10,7 +10,7 @@ const TIMED: &str = include_str!("../host/engine/src/bench/timed.rs");
 const SUITE: &str = include_str!("suite.rs");
 
 /// Methods that a decorator cannot forward: their closures work on the decorator itself.
-const OF_ITSELF: [&str; 2] = ["advance", "scratch"];
+const OF_ITSELF: [&str; 3] = ["advance", "scratch", "share"];
 
 /// The lines of the block whose first line contains `head`, up to its closing brace.
 fn block<'t>(text: &'t str, head: &str) -> Vec<&'t str> {

@@ -14,7 +14,7 @@ pub use crate::device::{Device, Lost};
 
 /// The forward operations of a Transformer.
 pub trait Backend: Device {
-    /// A weight. May be quantised, may be in flash. Searches on several threads share it.
+    /// A weight. May be quantised, may be in flash. Threads may share it.
     type Param: Sync;
 
     /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`].
@@ -123,18 +123,6 @@ pub struct Attended<T> {
 
 /// The operations for decoding one token at a time.
 pub trait Decode: Backend {
-    /// Number of searches that can run at once.
-    fn workers(&self) -> usize {
-        1
-    }
-    /// Calls `search` with each number below `count`, and with a backend for the same tensors: at once on up to
-    /// [`Decode::workers`] of them.
-    fn searches(&mut self, count: usize, search: &(dyn Fn(&mut Self, usize) + Sync))
-    where
-        Self: Sized,
-    {
-        (0..count).for_each(|number| search(self, number));
-    }
     /// A cache of keys or values, filled with 0. Stores results of [`Backend::linears`].
     fn zeros(&mut self, shape: Shape) -> Self::Tensor;
     /// Writes row `i` of `rows` into row `i * stride + at` of `cache`.

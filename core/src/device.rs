@@ -47,6 +47,18 @@ pub trait Device {
     fn memory(&self) -> Option<u64> {
         None
     }
+    /// Number of devices that [`Device::share`] has at most.
+    fn workers(&self) -> usize {
+        1
+    }
+    /// Calls `work` with each number below `count`, each on this device or on another with the same tensors. Several
+    /// calls may run at once.
+    fn share(&mut self, count: usize, work: &(dyn Fn(&mut Self, usize) + Sync))
+    where
+        Self: Sized,
+    {
+        (0..count).for_each(|number| work(self, number));
+    }
     /// Replaces `x` by `f(x)`. A device with an arena frees every other tensor that `f` made.
     fn advance(
         &mut self,

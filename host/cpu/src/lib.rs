@@ -32,6 +32,7 @@ use a2d_core::rng::Mask;
 use a2d_core::shape::Shape;
 use embed::Vectors;
 use round::Operands;
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use team::Team;
@@ -116,6 +117,26 @@ impl Device for Cpu {
     fn index(&mut self, values: &[u32]) -> Index {
         values.into()
     }
+
+    fn workers(&self) -> usize {
+        self.threads()
+    }
+
+    /// A single call has all threads; of several, each has one.
+    fn share(&mut self, count: usize, work: &(dyn Fn(&mut Self, usize) + Sync)) {
+        let workers = self.threads().min(count);
+        if workers < 2 {
+            return (0..count).for_each(|number| work(self, number));
+        }
+        let next = AtomicUsize::new(0);
+        self.team.each(0..workers, |_| {
+            let mut alone = self.alone();
+            let numbers = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+            numbers
+                .take_while(|&number| number < count)
+                .for_each(|number| work(&mut alone, number));
+        });
+    }
 }
 
 impl Backend for Cpu {
@@ -155,29 +176,6 @@ impl Backend for Cpu {
 }
 
 impl Decode for Cpu {
-    fn workers(&self) -> usize {
-        self.threads()
-    }
-
-    /// A single search has all threads; of several, each has one.
-    fn searches(&mut self, count: usize, search: &(dyn Fn(&mut Self, usize) + Sync)) {
-        let workers = self.threads().min(count);
-        if workers < 2 {
-            return (0..count).for_each(|number| search(self, number));
-        }
-        let next = AtomicUsize::new(0);
-        self.team.each(0..workers, |_| {
-            let mut alone = self.alone();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= count {
-                    return;
-                }
-                search(&mut alone, number);
-            }
-        });
-    }
-
     fn zeros(&mut self, shape: Shape) -> Tensor {
         self.pool.zeros(shape)
     }

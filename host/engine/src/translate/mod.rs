@@ -93,7 +93,7 @@ pub fn translate_tokens<B: Decode>(
     order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
     let batches = batches(&order, sources, options, b.workers());
     let found = Mutex::new(Ok(vec![Vec::new(); sources.len()]));
-    b.searches(batches.len(), &|b, number| {
+    b.share(batches.len(), &|b, number| {
         if locked(&found).is_err() {
             return;
         }

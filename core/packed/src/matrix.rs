@@ -3,6 +3,7 @@
 use crate::dot::{Dot, PANEL, QUAD, Step};
 use crate::isa::{Isa, Work};
 use a2d_core::image::{Format, GROUP, Weight, float, half, unpack};
+use a2d_core::micro;
 use a2d_core::shape::Shape;
 use alloc::vec::Vec;
 use core::fmt;
@@ -76,8 +77,14 @@ impl fmt::Display for Memory {
 
 impl core::error::Error for Memory {}
 
+impl From<Memory> for micro::Error {
+    fn from(memory: Memory) -> Self {
+        Self::Arena { missing: memory.bytes }
+    }
+}
+
 /// `len` copies of `value`.
-fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Memory> {
+pub(crate) fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Memory> {
     let mut out = Vec::new();
     out.try_reserve_exact(len).map_err(|_| Memory { bytes: len.saturating_mul(size_of::<T>()) })?;
     out.resize(len, value);

@@ -1,8 +1,8 @@
 // Opens the page in Chromium, types, and compares what it shows with what the host found.
 //
-//     node test.mjs BROWSER PAGE IMAGE HOST [SHOTS]
+//     node test.mjs BROWSER PAGE IMAGE HOST LARGE [SHOTS]
 //
-// HOST is a file of what the device program printed; SHOTS a folder for pictures.
+// HOST is a file of what the device program printed, LARGE an image of a phone's size, SHOTS a folder for pictures.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -14,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { Browser } from './browser.mjs';
 
 const [browserPath, ...paths] = process.argv.slice(2);
-const [pagePath, imagePath, hostPath, shots] = paths.map((one) => path.resolve(one));
+const [pagePath, imagePath, hostPath, largePath, shots] = paths.map((one) => path.resolve(one));
 const limits = Object.fromEntries(
   fs.readFileSync(new URL('../limits', import.meta.url), 'utf8').trim().split('\n').map((line) => line.split(' ')),
 );
@@ -83,6 +83,42 @@ const trouble = async (words) => {
   await page.until('!document.getElementById("trouble").hidden');
   assert.match(await shown('trouble'), words);
 };
+/** Opens the page with a script that runs before its own, then without. */
+const opening = async (source, test) => {
+  const { identifier } = await page.send('Page.addScriptToEvaluateOnNewDocument', { source });
+  await page.open(pathToFileURL(pagePath).href);
+  await ready();
+  await test();
+  await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
+  await page.open(pathToFileURL(pagePath).href);
+  await ready();
+};
+/** A script that puts another in front of the worker's. */
+const inWorker = (source) => `Blob = class extends Blob {
+  constructor(parts, how) {
+    super([${JSON.stringify(source)}, ...parts], how);
+  }
+};`;
+/** Sets the host's limits, and compares with what it found. */
+const compare = async () => {
+  await set('from-tokens', 'value', limits.source);
+  await set('to-tokens', 'value', limits.target);
+  await set('beam', 'value', limits.beam);
+  await set('bytes', 'checked', limits.int8_cache === '1');
+  await page.until(`document.getElementById("arena").innerText.replaceAll(",", "") === "${/^\d+/.exec(figure('arena'))} bytes"`);
+  const found = [];
+  for (const { source } of few) {
+    await write(source);
+    found.push(...(await rows()));
+  }
+  assert.deepEqual(found.map(({ text, tokens }) => ({ text, tokens })), few.map(({ text, tokens }) => ({ text, tokens })));
+  assert.equal(fingerprint(found), figure('first'));
+  await write(known.map(({ source }) => source).join('\n'));
+  const all = await rows();
+  assert.deepEqual(all.map((row) => row.text), known.map((row) => row.text));
+  assert.equal(fingerprint(all), figure('fingerprint'));
+  console.log(`in the browser: ${await shown('sum')}`);
+};
 const wide = () => page.value('document.documentElement.scrollWidth > innerWidth');
 const shot = async (name, width, height, scheme) => {
   await page.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
@@ -105,23 +141,15 @@ const tests = {
   },
 
   async 'finds what the host finds, within its limits'() {
-    await set('from-tokens', 'value', limits.source);
-    await set('to-tokens', 'value', limits.target);
-    await set('beam', 'value', limits.beam);
-    await set('bytes', 'checked', limits.int8_cache === '1');
-    await page.until(`document.getElementById("arena").innerText.replaceAll(",", "") === "${/^\d+/.exec(figure('arena'))} bytes"`);
-    const found = [];
-    for (const { source } of few) {
-      await write(source);
-      found.push(...(await rows()));
-    }
-    assert.deepEqual(found.map(({ text, tokens }) => ({ text, tokens })), few.map(({ text, tokens }) => ({ text, tokens })));
-    assert.equal(fingerprint(found), figure('first'));
-    await write(known.map(({ source }) => source).join('\n'));
-    const all = await rows();
-    assert.deepEqual(all.map((row) => row.text), known.map((row) => row.text));
-    assert.equal(fingerprint(all), figure('fingerprint'));
-    console.log(`in the browser: ${await shown('sum')}`);
+    assert.match(await shown('size'), /with SIMD$/);
+    await compare();
+  },
+
+  async 'finds the same without SIMD'() {
+    await opening('WebAssembly.validate = () => false;', async () => {
+      assert.match(await shown('size'), /without SIMD$/);
+      await compare();
+    });
   },
 
   async 'tells of a sentence that is too long, and translates the others'() {
@@ -205,25 +233,34 @@ const tests = {
   },
 
   async 'goes on after the module has stopped'() {
-    const { identifier } = await page.send('Page.addScriptToEvaluateOnNewDocument', { source: `{
-      const instantiate = WebAssembly.instantiate;
+    await opening(inWorker(`{
+      const Instance = WebAssembly.Instance;
       let polls = 0;
       const poll = (exports) => {
         if (++polls === 3) throw new WebAssembly.RuntimeError("unreachable");
         return exports.poll();
       };
-      WebAssembly.instantiate = async (...how) => {
-        const { exports } = await instantiate(...how);
-        return { exports: { ...exports, poll: () => poll(exports) } };
+      WebAssembly.Instance = class {
+        constructor(...how) {
+          const { exports } = new Instance(...how);
+          this.exports = { ...exports, poll: () => poll(exports) };
+        }
       };
-    }` });
+    }`), async () => {
+      await write(`${few[0].source} ${few[1].source}`);
+      const [stopped, after] = await rows();
+      assert.match(stopped.text, /^Not translated: the module has stopped \(unreachable\)\./);
+      assert.equal(after.text, few[1].text);
+    });
+  },
+
+  async 'tells of a worker that cannot start'() {
+    const { identifier } = await page.send('Page.addScriptToEvaluateOnNewDocument', { source: inWorker('throw new Error("no")') });
+    await page.open(pathToFileURL(pagePath).href);
+    await trouble(/^This page cannot translate: .*no\.$/);
+    await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
     await page.open(pathToFileURL(pagePath).href);
     await ready();
-    await write(`${few[0].source} ${few[1].source}`);
-    const [stopped, after] = await rows();
-    assert.match(stopped.text, /^Not translated: the module has stopped \(unreachable\)\./);
-    assert.equal(after.text, few[1].text);
-    await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
   },
 
   async 'works from a server, too'() {
@@ -254,7 +291,7 @@ for (const [name, test] of Object.entries(tests)) {
   try {
     await test();
     assert.deepEqual(page.complaints.splice(0), [], 'the console');
-    assert.deepEqual(page.requests.splice(0), page.opened.splice(0), 'requests');
+    assert.deepEqual(page.requests.splice(0).filter((url) => !url.startsWith('blob:')), page.opened.splice(0), 'requests');
     console.log(`ok: ${name}`);
   } catch (error) {
     failed++;

@@ -1,6 +1,6 @@
 //! WebAssembly's vectors of 128 bits.
 
-use super::{BLOCK, Dot, PANEL, QUAD, Step, wide_quad};
+use super::{Dot, PANEL, QUAD, Step, wide_quad};
 use crate::product::Product;
 use core::arch::wasm32::*;
 
@@ -32,18 +32,16 @@ impl Dot for Simd128 {
     ) -> [[Self::I; P]; M] {
         let steps = Self::steps(&x, &w);
         let mut sums = [[[i32x4_splat(0); 4]; P]; M];
-        // SAFETY: all pairs are inside the slices, as `steps` has checked: two in each step.
-        unsafe {
-            for block in 0..steps / BLOCK {
-                let x = x.map(|x| x.as_ptr().add(block * BLOCK * Self::BYTES).cast::<u32>());
-                let w = w.map(|w| w.as_ptr().add(block * BLOCK).cast::<i8>());
-                // A pair at a time, at constant distances.
-                for pair in 0..2 * BLOCK {
+        let mut x = x.map(|x| x.as_ptr().cast::<u32>());
+        let mut w = w.map(|w| w.as_ptr().cast::<i8>());
+        for _ in 0..steps {
+            // SAFETY: all pairs are inside the slices, as `steps` has checked: two in each step.
+            unsafe {
+                for pair in 0..2 {
                     let x = x.map(|x| v128_load32_splat(x.add(pair)));
                     for p in 0..P {
                         for i in 0..4 {
-                            let w = w[p].add(pair * 2 * PANEL + 8 * i);
-                            let w = i16x8_load_extend_i8x8(w);
+                            let w = i16x8_load_extend_i8x8(w[p].add(2 * PANEL * pair + 8 * i));
                             for m in 0..M {
                                 let sum = &mut sums[m][p][i];
                                 *sum = i32x4_add(*sum, i32x4_dot_i16x8(x[m], w));
@@ -51,6 +49,8 @@ impl Dot for Simd128 {
                         }
                     }
                 }
+                x = x.map(|x| x.add(2));
+                w = w.map(|w| w.add(QUAD * PANEL));
             }
         }
         sums

@@ -86,7 +86,8 @@ const translate = () => {
 /** Shows what the worker has found. */
 const tell = (found, memory) => {
   for (const { id, text, tokens, ms, done, failed } of found) {
-    const row = rows.find((one) => one.id === id);
+    // One that is done may have been asked for again before the page knew.
+    const row = rows.find((one) => one.id === id && !one.done);
     if (row) Object.assign(row, { text, tokens, ms, done, failed }).show();
   }
   by("memory").textContent = count(memory, "byte");

@@ -80,18 +80,19 @@ const drop = async (file) => {
 /** The file that the page has in use. */
 const running = (name) => page.until(`document.getElementById("image").innerText.startsWith(${JSON.stringify(name)})`);
 const trouble = async (words) => {
-  await page.until('!document.getElementById("trouble").hidden');
-  assert.match(await shown('trouble'), words);
+  await page.until(`${words}.test(document.getElementById("trouble")?.innerText)`);
 };
-/** Opens the page with a script that runs before its own, then without. */
+/** Opens the page with a script that runs before its own, and again without when the test has ended. */
 const opening = async (source, test) => {
   const { identifier } = await page.send('Page.addScriptToEvaluateOnNewDocument', { source });
-  await page.open(pathToFileURL(pagePath).href);
-  await ready();
-  await test();
-  await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
-  await page.open(pathToFileURL(pagePath).href);
-  await ready();
+  try {
+    await page.open(pathToFileURL(pagePath).href);
+    await test();
+  } finally {
+    await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
+    await page.open(pathToFileURL(pagePath).href);
+    await ready();
+  }
 };
 /** A script that puts another in front of the worker's. */
 const inWorker = (source) => `Blob = class extends Blob {
@@ -119,6 +120,24 @@ const compare = async () => {
   assert.equal(fingerprint(all), figure('fingerprint'));
   console.log(`in the browser: ${await shown('sum')}`);
 };
+/** Begins to measure how long the page takes from one turn to the next. */
+const watch = () => page.value(`{
+  const turns = new MessageChannel();
+  let last = performance.now();
+  const waits = [];
+  turns.port1.onmessage = () => {
+    const now = performance.now();
+    waits.push(now - last);
+    last = now;
+    setTimeout(() => turns.port2.postMessage(null), 1);
+  };
+  turns.port2.postMessage(null);
+  window.watched = () => {
+    turns.port1.close();
+    return waits.sort((a, b) => a - b);
+  };
+}`);
+const watched = () => page.value('watched()');
 const wide = () => page.value('document.documentElement.scrollWidth > innerWidth');
 const shot = async (name, width, height, scheme) => {
   await page.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
@@ -140,16 +159,17 @@ const tests = {
     assert.deepEqual((await rows()).map((row) => row.text), [few[0].text]);
   },
 
-  async 'finds what the host finds, within its limits'() {
-    assert.match(await shown('size'), /with SIMD$/);
-    await compare();
-  },
-
-  async 'finds the same without SIMD'() {
+  async 'finds what the host finds without SIMD'() {
     await opening('WebAssembly.validate = () => false;', async () => {
+      await ready();
       assert.match(await shown('size'), /without SIMD$/);
       await compare();
     });
+  },
+
+  async 'finds what the host finds, within its limits'() {
+    assert.match(await shown('size'), /with SIMD$/);
+    await compare();
   },
 
   async 'tells of a sentence that is too long, and translates the others'() {
@@ -180,6 +200,42 @@ const tests = {
       }
     }`);
     assert.deepEqual((await rows()).map((row) => row.text), [few[3].text]);
+  },
+
+  async 'gives up an older text while it is translated'() {
+    const { source, text } = few[5];
+    await write(`${source}\n${known.map(({ source }) => source).join('\n')}`);
+    await page.until('document.querySelector("#out li").dataset.tokens !== ""');
+    assert.equal(await page.value('document.getElementById("out").ariaBusy'), 'true');
+    await write(`${source}\n${few[6].source}`);
+    assert.deepEqual((await rows()).map((row) => row.text), [text, few[6].text]);
+  },
+
+  async 'opens a model of the size of a phone\'s, and types while it translates'() {
+    const [lines, vectors] = [few.map(({ source }) => source), []];
+    const begin = async () => {
+      await ready();
+      await load(largePath);
+      await running(path.basename(largePath));
+    };
+    await opening('', async () => {
+      await begin();
+      await watch();
+      await write(Array(5).fill(lines).flat().join('\n'));
+      await type(' und noch ein Wort');
+      assert.equal(await page.value('document.getElementById("out").ariaBusy'), 'true');
+      vectors.push(...(await rows()).slice(0, few.length));
+      const waits = await watched();
+      const late = waits[Math.floor(0.95 * waits.length)];
+      console.log(`95 % of ${waits.length} turns of the page within ${late.toFixed(1)} ms, all within ${waits.at(-1).toFixed(1)} ms`);
+      assert.ok(waits.length > 50 && late < 50, `the page stands still for ${late} ms`);
+      assert.ok(vectors.every(({ failed, tokens }) => !failed && tokens));
+    });
+    await opening('WebAssembly.validate = () => false;', async () => {
+      await begin();
+      await write(lines.join('\n'));
+      assert.deepEqual(await rows(), vectors);
+    });
   },
 
   async 'keeps the model when a file is bad'() {
@@ -247,6 +303,7 @@ const tests = {
         }
       };
     }`), async () => {
+      await ready();
       await write(`${few[0].source} ${few[1].source}`);
       const [stopped, after] = await rows();
       assert.match(stopped.text, /^Not translated: the module has stopped \(unreachable\)\./);
@@ -255,12 +312,9 @@ const tests = {
   },
 
   async 'tells of a worker that cannot start'() {
-    const { identifier } = await page.send('Page.addScriptToEvaluateOnNewDocument', { source: inWorker('throw new Error("no")') });
-    await page.open(pathToFileURL(pagePath).href);
-    await trouble(/^This page cannot translate: .*no\.$/);
-    await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
-    await page.open(pathToFileURL(pagePath).href);
-    await ready();
+    const cannot = () => trouble(/^This page cannot translate: .*no\.$/);
+    await opening(inWorker('throw new Error("no");'), cannot);
+    await opening('Worker = class { constructor() { throw new Error("no"); } };', cannot);
   },
 
   async 'works from a server, too'() {

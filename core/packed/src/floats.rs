@@ -1,18 +1,10 @@
 //! The formulas of [`a2d_core::rows`] in lanes: the same bits.
 
-use crate::lanes::{Lanes, Row};
+use crate::lanes::Lanes;
 use a2d_core::math::{ln, sqrt};
 use a2d_core::rows::{self, LANES, LAYER_NORM_EPS};
 
 // Loops here have no closures: an intrinsic in a closure is not always inlined.
-
-/// A row that begins with the elements of `x`, and goes on with `fill`.
-#[inline(always)]
-fn filled(x: &[f32], fill: f32) -> Row {
-    let mut out = [fill; LANES];
-    out[..x.len()].copy_from_slice(x);
-    out
-}
 
 /// [`rows::dot`] of rows of the same length.
 #[inline(always)]
@@ -23,8 +15,7 @@ pub(crate) fn dot<L: Lanes>(l: L, x: &[f32], y: &[f32]) -> f32 {
         sum = l.add(sum, l.mul(l.load(x), l.load(y)));
     }
     if !rest_x.is_empty() {
-        let (x, y) = (filled(rest_x, 0.0), filled(rest_y, 0.0));
-        sum = l.add(sum, l.mul(l.load(&x), l.load(&y)));
+        sum = l.add(sum, l.mul(l.part(rest_x, 0.0), l.part(rest_y, 0.0)));
     }
     l.sum(sum)
 }
@@ -42,10 +33,10 @@ pub(crate) fn dots<L: Lanes>(l: L, x: &[f32], y: [&[f32]; 4]) -> [f32; 4] {
         }
     }
     if !rest.is_empty() {
-        let x = l.load(&filled(rest, 0.0));
+        let x = l.part(rest, 0.0);
         for i in 0..4 {
-            let y = filled(&y[i][whole.len() * LANES..], 0.0);
-            sums[i] = l.add(sums[i], l.mul(x, l.load(&y)));
+            let y = l.part(&y[i][whole.len() * LANES..], 0.0);
+            sums[i] = l.add(sums[i], l.mul(x, y));
         }
     }
     l.sum4(sums)
@@ -60,7 +51,7 @@ pub(crate) fn sum<L: Lanes>(l: L, x: &[f32]) -> f32 {
         sum = l.add(sum, l.load(x));
     }
     if !rest.is_empty() {
-        sum = l.add(sum, l.load(&filled(rest, 0.0)));
+        sum = l.add(sum, l.part(rest, 0.0));
     }
     l.sum(sum)
 }
@@ -74,7 +65,7 @@ pub(crate) fn max<L: Lanes>(l: L, x: &[f32]) -> f32 {
         most = l.max(l.load(x), most);
     }
     if !rest.is_empty() {
-        most = l.max(l.load(&filled(rest, f32::NEG_INFINITY)), most);
+        most = l.max(l.part(rest, f32::NEG_INFINITY), most);
     }
     rows::max(&l.store(most))
 }
@@ -109,7 +100,7 @@ pub(crate) fn log_sum_exp<L: Lanes>(l: L, x: &[f32]) -> f32 {
         sum = l.add(sum, exp(l, l.sub(l.load(x), l.splat(most))));
     }
     if !rest.is_empty() {
-        let last = l.load(&filled(rest, 0.0));
+        let last = l.part(rest, 0.0);
         let mut last = l.store(exp(l, l.sub(last, l.splat(most))));
         last[rest.len()..].fill(0.0);
         sum = l.add(sum, l.load(&last));
@@ -143,7 +134,7 @@ pub(crate) fn layer_norm<L: Lanes>(l: L, x: &[f32], gain: &[f32], bias: &[f32], 
         squares = l.add(squares, l.mul(distance, distance));
     }
     if !rest.is_empty() {
-        let distance = l.sub(l.load(&filled(rest, mean)), means);
+        let distance = l.sub(l.part(rest, mean), means);
         squares = l.add(squares, l.mul(distance, distance));
     }
     let scale = 1.0 / sqrt(l.sum(squares) / n + LAYER_NORM_EPS);
@@ -164,8 +155,12 @@ pub(crate) fn axpy<L: Lanes, const N: usize>(l: L, a: [f32; N], x: [&[f32]; N], 
         }
         *y = l.store(sum);
     }
-    let from = whole.len() * LANES;
-    for i in 0..N {
-        rows::axpy(a[i], &x[i][from..], rest);
+    if !rest.is_empty() {
+        let from = whole.len() * LANES;
+        let mut sum = l.part(rest, 0.0);
+        for i in 0..N {
+            sum = l.add(sum, l.mul(l.splat(a[i]), l.part(&x[i][from..], 0.0)));
+        }
+        rest.copy_from_slice(&l.store(sum)[..rest.len()]);
     }
 }

@@ -43,6 +43,23 @@ impl Lanes for Simd128 {
         unsafe { core::array::from_fn(|i| v128_load(x.as_ptr().add(4 * i).cast())) }
     }
 
+    /// Without a copy in memory: heads are often narrower than a row.
+    #[inline(always)]
+    fn part(self, x: &[f32], fill: f32) -> Self::F {
+        let (whole, rest) = x.as_chunks::<4>();
+        let mut out = [f32x4_splat(fill); 4];
+        for i in 0..4 {
+            if let Some(x) = whole.get(i) {
+                // SAFETY: a load of 16 bytes.
+                out[i] = unsafe { v128_load(x.as_ptr().cast()) };
+            } else if i == whole.len() {
+                let x = |i| rest.get(i).copied().unwrap_or(fill);
+                out[i] = f32x4(x(0), x(1), x(2), fill);
+            }
+        }
+        out
+    }
+
     #[inline(always)]
     fn store(self, x: Self::F) -> Row {
         // SAFETY: both types are 64 bytes of floats.

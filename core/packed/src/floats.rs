@@ -2,11 +2,11 @@
 
 use crate::lanes::Lanes;
 use a2d_core::math::{ln, sqrt};
-use a2d_core::rows::{self, LANES, LAYER_NORM_EPS};
+use a2d_core::rows::{LANES, LAYER_NORM_EPS};
 
 // Loops here have no closures: an intrinsic in a closure is not always inlined.
 
-/// [`rows::dot`] of rows of the same length.
+/// [`a2d_core::rows::dot`] of rows of the same length.
 #[inline(always)]
 pub(crate) fn dot<L: Lanes>(l: L, x: &[f32], y: &[f32]) -> f32 {
     let ((whole_x, rest_x), (whole_y, rest_y)) = (x.as_chunks(), y.as_chunks());
@@ -42,7 +42,7 @@ pub(crate) fn dots<L: Lanes>(l: L, x: &[f32], y: [&[f32]; 4]) -> [f32; 4] {
     l.sum4(sums)
 }
 
-/// [`rows::sum`]
+/// [`a2d_core::rows::sum`]
 #[inline(always)]
 pub(crate) fn sum<L: Lanes>(l: L, x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks();
@@ -56,7 +56,7 @@ pub(crate) fn sum<L: Lanes>(l: L, x: &[f32]) -> f32 {
     l.sum(sum)
 }
 
-/// [`rows::max`]
+/// [`a2d_core::rows::max`]
 #[inline(always)]
 pub(crate) fn max<L: Lanes>(l: L, x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks();
@@ -67,7 +67,7 @@ pub(crate) fn max<L: Lanes>(l: L, x: &[f32]) -> f32 {
     if !rest.is_empty() {
         most = l.max(l.part(rest, f32::NEG_INFINITY), most);
     }
-    rows::max(&l.store(most))
+    l.most(most)
 }
 
 /// [`a2d_core::math::exp`]
@@ -90,7 +90,7 @@ pub(crate) fn exp<L: Lanes>(l: L, x: L::F) -> L::F {
     l.mul(l.add(l.add(l.mul(l.mul(p, r), r), r), l.splat(1.0)), l.power(shifted))
 }
 
-/// `ln sum e^x`, as [`rows::top_k`] computes it.
+/// `ln sum e^x`, as [`a2d_core::rows::top_k`] computes it.
 #[inline(always)]
 pub(crate) fn log_sum_exp<L: Lanes>(l: L, x: &[f32]) -> f32 {
     let most = max(l, x);
@@ -108,7 +108,7 @@ pub(crate) fn log_sum_exp<L: Lanes>(l: L, x: &[f32]) -> f32 {
     most + ln(l.sum(sum))
 }
 
-/// [`rows::softmax`] of the first `used` elements of a row of whole lanes. The others are minus infinity, and become 0.
+/// [`a2d_core::rows::softmax`] of the first `used` elements of a row of whole lanes. The others are minus infinity, and become 0.
 #[inline(always)]
 pub(crate) fn softmax<L: Lanes>(l: L, x: &mut [f32], used: usize) {
     let most = max(l, x);
@@ -122,7 +122,7 @@ pub(crate) fn softmax<L: Lanes>(l: L, x: &mut [f32], used: usize) {
     }
 }
 
-/// [`rows::layer_norm`]
+/// [`a2d_core::rows::layer_norm`]
 #[inline(always)]
 pub(crate) fn layer_norm<L: Lanes>(l: L, x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
     let n = x.len() as f32;

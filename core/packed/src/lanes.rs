@@ -40,6 +40,12 @@ pub(crate) trait Lanes: Copy {
         rows::sum(&self.store(x))
     }
 
+    /// The largest lane. None is NaN.
+    #[inline(always)]
+    fn most(self, x: Self::F) -> f32 {
+        rows::max(&self.store(x))
+    }
+
     /// [`Lanes::sum`] of each.
     #[inline(always)]
     fn sum4(self, x: [Self::F; 4]) -> [f32; 4] {

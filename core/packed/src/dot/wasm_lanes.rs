@@ -109,6 +109,13 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
+    fn most(self, x: Self::F) -> f32 {
+        let x = f32x4_pmax(f32x4_pmax(x[0], x[2]), f32x4_pmax(x[1], x[3]));
+        let x = f32x4_pmax(x, i64x2_shuffle::<1, 1>(x, x));
+        f32x4_extract_lane::<0>(f32x4_pmax(x, i32x4_shuffle::<1, 1, 1, 1>(x, x)))
+    }
+
+    #[inline(always)]
     fn sum4(self, x: [Self::F; 4]) -> [f32; 4] {
         let [a, b, c, d] = [quarter(x[0]), quarter(x[1]), quarter(x[2]), quarter(x[3])];
         // The columns of a, b, c and d.

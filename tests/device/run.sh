@@ -151,13 +151,16 @@ s390x() {
     process s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x /usr/s390x-linux-gnu
 }
 
-# module [OPTION...]: builds the module for WebAssembly, and prints its path; with --simd that for vectors.
+# Compiler's flags for vectors in WebAssembly.
+vectors=-Ctarget-feature=+simd128
+
+# module [--simd]: builds the module for WebAssembly, or that with vectors, and prints its path.
 module() {
     local folder=$CARGO_TARGET_DIR target=wasm32-unknown-unknown
     need_target $target >&2
     if [ "${1:-}" = --simd ]; then
         folder+=/simd
-        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-Ctarget-feature=+simd128 \
+        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$vectors \
             build wasm --target $target --target-dir "$folder" --features packed
     else
         build wasm --target $target
@@ -328,6 +331,10 @@ lint() {
         esac
         (cd "$here/$crate" && cargo fmt --check && cargo clippy --quiet --locked --release "${target[@]}" -- -D warnings)
     done
+    cd "$here/wasm"
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$vectors cargo clippy --quiet --locked --release \
+        --target wasm32-unknown-unknown --target-dir "$CARGO_TARGET_DIR/simd" --features packed -- -D warnings
+    cd "$here"
 }
 
 if [ $# = 0 ]; then

@@ -1,4 +1,6 @@
 //! WebAssembly's vectors of 128 bits.
+//!
+//! Not the relaxed dot product: it is exact for inputs apart by sign, but slower on processors without VNNI or `dotprod`.
 
 use super::{Dot, PANEL, QUAD, Step, wide_quad};
 use crate::product::Product;

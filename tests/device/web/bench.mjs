@@ -16,7 +16,7 @@ const [browserPath, pagePath, ...images] = process.argv.slice(2);
 const ROUNDS = 5;
 /** Milliseconds of translating before anything is measured: the browser compiles twice. */
 const WARM = 3000;
-/** Bytes of an image above which ten sentences are enough. */
+/** Bytes of an image above which five sentences are enough. */
 const LARGE = 1 << 22;
 const sentences = fs.readFileSync(new URL('../sentences.txt', import.meta.url), 'utf8').trimEnd().split('\n');
 
@@ -60,7 +60,7 @@ class Meter {
     await page.until('meter.opened !== null');
     const load = await page.value('meter.opened');
     const bytes = fs.statSync(image).size;
-    const lines = bytes > LARGE ? sentences.slice(0, 10) : sentences;
+    const lines = bytes > LARGE ? sentences.slice(0, 5) : sentences;
     return Object.assign(new Meter(), { page, image, bytes, lines, simd, load, rates: [], firsts: [], ends: [] });
   }
 

@@ -5,6 +5,7 @@ const END = -1;
 /** Milliseconds of work before a message is read: half a frame. */
 const SLICE = 8;
 
+const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
 const whole = (number) => new Intl.NumberFormat("en").format(number);
 
 /** One image within one set of limits, in an instance of its own: memory never shrinks. */
@@ -34,7 +35,7 @@ class Engine {
   }
 
   text(length) {
-    return new TextDecoder().decode(this.bytes(this.a2d.output() >>> 0, length));
+    return length ? decoder.decode(this.bytes(this.a2d.output() >>> 0, length)) : "";
   }
 
   /** What a call answered; a failure is thrown, in the module's words. */
@@ -46,7 +47,7 @@ class Engine {
   /** Begins with a sentence, and gives up the one before. */
   start(sentence) {
     const room = this.a2d.input_capacity();
-    const { read, written } = new TextEncoder().encodeInto(sentence, this.bytes(this.a2d.input() >>> 0, room));
+    const { read, written } = encoder.encodeInto(sentence, this.bytes(this.a2d.input() >>> 0, room));
     if (read < sentence.length) throw new Error(`the sentence has more than ${whole(room)} bytes`);
     this.sure(this.a2d.start(written));
   }

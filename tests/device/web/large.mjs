@@ -81,7 +81,7 @@ const parameters = () => {
   const vector = (count, value) => push(F32, 1, count, floats(count, value));
   // Bytes of any value have a deviation of 73; the products have one of `gain`.
   const matrix = (rows, cols, gain) =>
-    push(INT8, rows, cols, Buffer.from(Int8Array.from({ length: rows * cols }, () => (random() % 255) - 127).buffer),
+    push(INT8, rows, cols, Buffer.from(Int8Array.from({ length: rows * cols }, () => (random() >>> 24) - 128).buffer),
       floats(rows, gain / (73 * Math.sqrt(cols))));
   const linear = (rows, cols) => {
     matrix(rows, cols, 1);

@@ -14,6 +14,7 @@ use a2d_host::translate::packed::{Arithmetic, PackedModel};
 use a2d_host::translate::{Hypothesis, SearchOptions};
 use a2d_packed::{Isa, Packed, Weights};
 use a2d_tests::helpers::image::{self, Parameters};
+use core::task::Poll;
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
 
@@ -122,6 +123,93 @@ fn a_shortlist_has_the_bits_of_a_board() {
             let bytes = image::listed(config, &weights, format, &[0, 1, 2, 3, 5], &lists);
             compare(&format!("model {number}, {format:?}"), config, &bytes, &[1, 3], &[false]);
         }
+    }
+}
+
+/// The tokens that a job returns, one a step, and the steps without one.
+fn stream(mut poll: impl FnMut() -> Poll<Option<u32>>) -> (Vec<u32>, usize) {
+    let (mut tokens, mut pending) = (Vec::new(), 0);
+    loop {
+        match poll() {
+            Poll::Pending => pending += 1,
+            Poll::Ready(Some(token)) => tokens.push(token),
+            Poll::Ready(None) => return (tokens, pending),
+        }
+    }
+}
+
+/// Compares the streams of all sentences with those of a board, within limits that some sentences exceed.
+fn compare_streams(what: &str, bytes: &[u8], sources: &[Vec<u32>], beam: usize, int8_cache: bool) {
+    let model: Model<'_, MOST_LAYERS> = Model::new(bytes).expect("an image");
+    let limits = Limits { source: 9, target: 12, beam, int8_cache };
+    let how = micro::Options::DEFAULT;
+    let mut arena = Words::zeros(model.arena_bytes(&limits));
+    let mut board = Translator::new(&model, arena.bytes_mut(), limits, how).expect("room");
+    let weights = Weights::new(&model, Isa::best()).expect("memory");
+    let mut packed = a2d_packed::Translator::new(&model, &weights, limits, how).expect("memory");
+    for source in sources {
+        let wanted = board.start_tokens(source);
+        let found = packed.start_tokens(source);
+        match (wanted, found) {
+            (Ok(mut wanted), Ok(mut found)) => {
+                let wanted = stream(|| wanted.poll().expect("no NaN")).0;
+                let found = stream(|| found.poll().expect("no NaN"));
+                assert_eq!(found.0, wanted, "{what}, beam {beam}, {int8_cache}");
+                assert!(source.is_empty() || found.1 > model.config().encoder.layers, "{what}");
+            }
+            (wanted, found) => assert_eq!(found.err(), wanted.err(), "{what}"),
+        }
+    }
+}
+
+#[test]
+fn a_sentence_is_streamed_as_on_a_board() {
+    for (number, config) in configs().iter().enumerate() {
+        let weights = image::weights(config, 200 + number as u64);
+        let unknown = vec![config.source_vocabulary as u32];
+        let sources = [sentences(config), vec![Vec::new(), unknown]].concat();
+        for (format, beam) in [(Format::F32, 1), (Format::Int8, 1), (Format::Int8, 3)] {
+            let bytes = image::image(config, &weights, format);
+            let what = format!("model {number}, {format:?}");
+            compare_streams(&what, bytes.bytes(), &sources, beam, beam == 1);
+        }
+    }
+}
+
+#[test]
+fn lines_have_the_text_of_a_board() {
+    let bytes = Words::new(include_bytes!("../fixtures/nano/nano.a2d"));
+    let model: Model<'_, MOST_LAYERS> = Model::new(bytes.bytes()).expect("an image");
+    let limits = Limits { source: 11, target: 14, beam: 2, int8_cache: true };
+    let how = micro::Options::DEFAULT;
+    let mut arena = Words::zeros(model.arena_bytes(&limits));
+    let mut board = Translator::new(&model, arena.bytes_mut(), limits, how).expect("room");
+    let weights = Weights::new(&model, Isa::best()).expect("memory");
+    let mut packed = a2d_packed::Translator::new(&model, &weights, limits, how).expect("memory");
+    let long = "Ich habe keinen Hunger und keinen Durst, und das ist das Ende der Geschichte.";
+    for line in include_str!("device/sentences.txt").lines().chain(["", " \u{3000}", long]) {
+        let mut out = [[0; 160]; 2];
+        let [wanted, found] = out.each_mut();
+        let wanted = board.translate(line, wanted).map(|done| done.text);
+        let found = packed.start(line).and_then(|mut job| {
+            job.finish()?;
+            job.text(found)
+        });
+        assert_eq!(found, wanted, "{line}");
+        assert_eq!(found.is_err(), line == long, "{line}");
+    }
+}
+
+#[test]
+fn a_limit_of_0_is_refused() {
+    let bytes = Words::new(include_bytes!("../fixtures/nano/nano.a2d"));
+    let model: Model<'_, MOST_LAYERS> = Model::new(bytes.bytes()).expect("an image");
+    let weights = Weights::new(&model, Isa::PORTABLE).expect("memory");
+    for (source, target, beam) in [(0, 1, 1), (1, 0, 1), (1, 1, 0)] {
+        let limits = Limits { source, target, beam, int8_cache: false };
+        let how = micro::Options::DEFAULT;
+        let refused = a2d_packed::Translator::new(&model, &weights, limits, how);
+        assert_eq!(refused.err(), Some(micro::Error::Limits));
     }
 }
 

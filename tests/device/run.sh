@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds the device program for a target, runs it, and compares the tokens that it finds with those of the host.
 #
-#   tests/device/run.sh TARGET...        host freestanding m4f m33f m3 m0 armv7 s390x wasm32, or all
+#   tests/device/run.sh TARGET...        host freestanding m4f m33f m3 m0 armv7 s390x wasm32 wasm32-simd, or all
 #   tests/device/run.sh panics           no panic in the firmware, and its size
 #   tests/device/run.sh web              a page that translates, in one file, and its test in Chromium
 #   tests/device/run.sh web --page       the page alone
+#   tests/device/run.sh web --bench      its speed with the image and one of 11 MB, as JSON
 #   tests/device/run.sh consumer         the test of a crate that uses the core
 #   tests/device/run.sh examples         the firmware of core/examples; QEMU runs that for RTIC
 #   tests/device/run.sh lint             rustfmt and clippy
@@ -30,7 +31,7 @@ unset RUSTC RUSTFLAGS CARGO_BUILD_TARGET
 # Bytes of code and constants that the firmware may have beside its image.
 most_code=65536
 
-targets="host freestanding m4f m33f m3 m0 armv7 s390x wasm32"
+targets="host freestanding m4f m33f m3 m0 armv7 s390x wasm32 wasm32-simd"
 others="all web panics consumer examples lint"
 
 # build CRATE [OPTION...]: with the options, in release.
@@ -150,27 +151,54 @@ s390x() {
     process s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x /usr/s390x-linux-gnu
 }
 
-wasm32() {
-    need_apt node nodejs
-    need_target wasm32-unknown-unknown
-    build wasm --target wasm32-unknown-unknown
-    check node "$here/wasm/run.mjs" "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/a2d_wasm.wasm" "$A2D_IMAGE"
+# Compiler's flags for vectors in WebAssembly.
+vectors=-Ctarget-feature=+simd128
+
+# module [--simd]: builds the module for WebAssembly, or that with vectors, and prints its path.
+module() {
+    local folder=$CARGO_TARGET_DIR target=wasm32-unknown-unknown
+    need_target $target >&2
+    if [ "${1:-}" = --simd ]; then
+        folder+=/simd
+        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$vectors \
+            build wasm --target $target --target-dir "$folder" --features packed
+    else
+        build wasm --target $target
+    fi
+    echo "$folder/$target/release/a2d_wasm.wasm"
 }
 
-# web [--page]: A2D_LANGUAGES are those of the image, "de en" by default; A2D_SHOTS is a folder for pictures of the page.
+# in_node [--simd]
+in_node() {
+    local module
+    need_apt node nodejs
+    module=$(module "$@")
+    check node "$here/wasm/run.mjs" "$module" "$A2D_IMAGE"
+}
+
+wasm32() { in_node; }
+wasm32-simd() { in_node --simd; }
+
+# web [--page | --bench]: A2D_LANGUAGES are those of the image, "de en" by default; A2D_SHOTS is a folder for pictures of
+# the page.
 web() {
     need_apt node nodejs
-    need_target wasm32-unknown-unknown
-    build wasm --target wasm32-unknown-unknown
-    local page=$CARGO_TARGET_DIR/a2d.html
-    node "$here/web/build.mjs" "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/a2d_wasm.wasm" "$A2D_IMAGE" "$page"
+    local page=$CARGO_TARGET_DIR/a2d.html large=$CARGO_TARGET_DIR/large.a2d plain simd program
+    plain=$(module)
+    simd=$(module --simd)
+    node "$here/web/build.mjs" "$plain" "$simd" "$A2D_IMAGE" "$page"
     echo "the page: $page"
     if [ "${1:-}" = --page ]; then return; fi
+    node "$here/web/large.mjs" "$large"
+    program=$(browser)
+    if [ "${1:-}" = --bench ]; then
+        node "$here/web/bench.mjs" "$program" "$page" "$A2D_IMAGE" "$large"
+        return
+    fi
     build linux
     check "$CARGO_TARGET_DIR/release/a2d-device-linux" >"$CARGO_TARGET_DIR/host.txt"
-    local program
-    program=$(browser)
-    node "$here/web/test.mjs" "$program" "$page" "$A2D_IMAGE" "$CARGO_TARGET_DIR/host.txt" ${A2D_SHOTS:+"$A2D_SHOTS"}
+    node "$here/web/test.mjs" "$program" "$page" "$A2D_IMAGE" "$CARGO_TARGET_DIR/host.txt" "$large" \
+        ${A2D_SHOTS:+"$A2D_SHOTS"}
 }
 
 # A Chromium of this machine.
@@ -303,6 +331,10 @@ lint() {
         esac
         (cd "$here/$crate" && cargo fmt --check && cargo clippy --quiet --locked --release "${target[@]}" -- -D warnings)
     done
+    cd "$here/wasm"
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$vectors cargo clippy --quiet --locked --release \
+        --target wasm32-unknown-unknown --target-dir "$CARGO_TARGET_DIR/simd" --features packed -- -D warnings
+    cd "$here"
 }
 
 if [ $# = 0 ]; then

@@ -1,20 +1,12 @@
 //! The formulas of [`a2d_core::rows`] in lanes: the same bits.
 
-use crate::lanes::{Lanes, Row};
+use crate::lanes::Lanes;
 use a2d_core::math::{ln, sqrt};
-use a2d_core::rows::{self, LANES, LAYER_NORM_EPS};
+use a2d_core::rows::{LANES, LAYER_NORM_EPS};
 
 // Loops here have no closures: an intrinsic in a closure is not always inlined.
 
-/// A row that begins with the elements of `x`, and goes on with `fill`.
-#[inline(always)]
-fn filled(x: &[f32], fill: f32) -> Row {
-    let mut out = [fill; LANES];
-    out[..x.len()].copy_from_slice(x);
-    out
-}
-
-/// [`rows::dot`] of rows of the same length.
+/// [`a2d_core::rows::dot`] of rows of the same length.
 #[inline(always)]
 pub(crate) fn dot<L: Lanes>(l: L, x: &[f32], y: &[f32]) -> f32 {
     let ((whole_x, rest_x), (whole_y, rest_y)) = (x.as_chunks(), y.as_chunks());
@@ -23,8 +15,7 @@ pub(crate) fn dot<L: Lanes>(l: L, x: &[f32], y: &[f32]) -> f32 {
         sum = l.add(sum, l.mul(l.load(x), l.load(y)));
     }
     if !rest_x.is_empty() {
-        let (x, y) = (filled(rest_x, 0.0), filled(rest_y, 0.0));
-        sum = l.add(sum, l.mul(l.load(&x), l.load(&y)));
+        sum = l.add(sum, l.mul(l.part(rest_x, 0.0), l.part(rest_y, 0.0)));
     }
     l.sum(sum)
 }
@@ -42,16 +33,16 @@ pub(crate) fn dots<L: Lanes>(l: L, x: &[f32], y: [&[f32]; 4]) -> [f32; 4] {
         }
     }
     if !rest.is_empty() {
-        let x = l.load(&filled(rest, 0.0));
+        let x = l.part(rest, 0.0);
         for i in 0..4 {
-            let y = filled(&y[i][whole.len() * LANES..], 0.0);
-            sums[i] = l.add(sums[i], l.mul(x, l.load(&y)));
+            let y = l.part(&y[i][whole.len() * LANES..], 0.0);
+            sums[i] = l.add(sums[i], l.mul(x, y));
         }
     }
     l.sum4(sums)
 }
 
-/// [`rows::sum`]
+/// [`a2d_core::rows::sum`]
 #[inline(always)]
 pub(crate) fn sum<L: Lanes>(l: L, x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks();
@@ -60,12 +51,12 @@ pub(crate) fn sum<L: Lanes>(l: L, x: &[f32]) -> f32 {
         sum = l.add(sum, l.load(x));
     }
     if !rest.is_empty() {
-        sum = l.add(sum, l.load(&filled(rest, 0.0)));
+        sum = l.add(sum, l.part(rest, 0.0));
     }
     l.sum(sum)
 }
 
-/// [`rows::max`]
+/// [`a2d_core::rows::max`]
 #[inline(always)]
 pub(crate) fn max<L: Lanes>(l: L, x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks();
@@ -74,9 +65,9 @@ pub(crate) fn max<L: Lanes>(l: L, x: &[f32]) -> f32 {
         most = l.max(l.load(x), most);
     }
     if !rest.is_empty() {
-        most = l.max(l.load(&filled(rest, f32::NEG_INFINITY)), most);
+        most = l.max(l.part(rest, f32::NEG_INFINITY), most);
     }
-    rows::max(&l.store(most))
+    l.most(most)
 }
 
 /// [`a2d_core::math::exp`]
@@ -99,7 +90,7 @@ pub(crate) fn exp<L: Lanes>(l: L, x: L::F) -> L::F {
     l.mul(l.add(l.add(l.mul(l.mul(p, r), r), r), l.splat(1.0)), l.power(shifted))
 }
 
-/// `ln sum e^x`, as [`rows::top_k`] computes it.
+/// `ln sum e^x`, as [`a2d_core::rows::top_k`] computes it.
 #[inline(always)]
 pub(crate) fn log_sum_exp<L: Lanes>(l: L, x: &[f32]) -> f32 {
     let most = max(l, x);
@@ -109,7 +100,7 @@ pub(crate) fn log_sum_exp<L: Lanes>(l: L, x: &[f32]) -> f32 {
         sum = l.add(sum, exp(l, l.sub(l.load(x), l.splat(most))));
     }
     if !rest.is_empty() {
-        let last = l.load(&filled(rest, 0.0));
+        let last = l.part(rest, 0.0);
         let mut last = l.store(exp(l, l.sub(last, l.splat(most))));
         last[rest.len()..].fill(0.0);
         sum = l.add(sum, l.load(&last));
@@ -117,7 +108,7 @@ pub(crate) fn log_sum_exp<L: Lanes>(l: L, x: &[f32]) -> f32 {
     most + ln(l.sum(sum))
 }
 
-/// [`rows::softmax`] of the first `used` elements of a row of whole lanes. The others are minus infinity, and become 0.
+/// [`a2d_core::rows::softmax`] of the first `used` elements of a row of whole lanes. The others are minus infinity, and become 0.
 #[inline(always)]
 pub(crate) fn softmax<L: Lanes>(l: L, x: &mut [f32], used: usize) {
     let most = max(l, x);
@@ -131,7 +122,7 @@ pub(crate) fn softmax<L: Lanes>(l: L, x: &mut [f32], used: usize) {
     }
 }
 
-/// [`rows::layer_norm`]
+/// [`a2d_core::rows::layer_norm`]
 #[inline(always)]
 pub(crate) fn layer_norm<L: Lanes>(l: L, x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
     let n = x.len() as f32;
@@ -143,7 +134,7 @@ pub(crate) fn layer_norm<L: Lanes>(l: L, x: &[f32], gain: &[f32], bias: &[f32], 
         squares = l.add(squares, l.mul(distance, distance));
     }
     if !rest.is_empty() {
-        let distance = l.sub(l.load(&filled(rest, mean)), means);
+        let distance = l.sub(l.part(rest, mean), means);
         squares = l.add(squares, l.mul(distance, distance));
     }
     let scale = 1.0 / sqrt(l.sum(squares) / n + LAYER_NORM_EPS);
@@ -164,8 +155,12 @@ pub(crate) fn axpy<L: Lanes, const N: usize>(l: L, a: [f32; N], x: [&[f32]; N], 
         }
         *y = l.store(sum);
     }
-    let from = whole.len() * LANES;
-    for i in 0..N {
-        rows::axpy(a[i], &x[i][from..], rest);
+    if !rest.is_empty() {
+        let from = whole.len() * LANES;
+        let mut sum = l.part(rest, 0.0);
+        for i in 0..N {
+            sum = l.add(sum, l.mul(l.splat(a[i]), l.part(&x[i][from..], 0.0)));
+        }
+        rest.copy_from_slice(&l.store(sum)[..rest.len()]);
     }
 }

@@ -1,6 +1,8 @@
 //! The vector instructions of processors.
 
-use crate::dot::{Dot, Portable};
+use crate::dot::Dot;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+use crate::dot::Portable;
 use core::fmt;
 use core::str::FromStr;
 
@@ -34,7 +36,8 @@ pub(crate) trait Work {
 }
 
 impl Isa {
-    /// Loops without vector instructions of a particular processor.
+    /// Loops without vector instructions of a particular processor; in a WebAssembly module with vectors, these, as it
+    /// runs only where they are.
     pub const PORTABLE: Self = Self(Kind::Portable);
 
     /// The instruction sets that this machine has, the fastest first.
@@ -56,6 +59,7 @@ impl Isa {
     #[inline]
     pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
         match self.0 {
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             Kind::Portable => work.run(Portable),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the machine has it, see `Isa`.
@@ -73,7 +77,7 @@ impl Isa {
             // SAFETY: the machine has it, see `Isa`.
             Kind::DotProd => unsafe { crate::dot::aarch64::dotprod(work) },
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Kind::Simd128 => work.run(crate::dot::wasm::Simd128),
+            Kind::Portable | Kind::Simd128 => work.run(crate::dot::wasm::Simd128),
         }
     }
 }

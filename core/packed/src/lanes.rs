@@ -26,10 +26,24 @@ pub(crate) trait Lanes: Copy {
     /// `2^n` from the low bits `n` of a float.
     fn power(self, x: Self::F) -> Self::F;
 
+    /// A row that begins with the elements of `x`, fewer than [`LANES`], and goes on with `fill`.
+    #[inline(always)]
+    fn part(self, x: &[f32], fill: f32) -> Self::F {
+        let mut row = [fill; LANES];
+        row[..x.len()].copy_from_slice(x);
+        self.load(&row)
+    }
+
     /// The sum of the lanes, in the order of [`rows::sum`].
     #[inline(always)]
     fn sum(self, x: Self::F) -> f32 {
         rows::sum(&self.store(x))
+    }
+
+    /// The largest lane. None is NaN.
+    #[inline(always)]
+    fn most(self, x: Self::F) -> f32 {
+        rows::max(&self.store(x))
     }
 
     /// [`Lanes::sum`] of each.

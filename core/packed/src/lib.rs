@@ -15,6 +15,8 @@
 //! let mut backend = Packed::new(&weights);
 //! # Ok(()) }
 //! ```
+//!
+//! A [`Translator`] streams the tokens of one sentence at a time, as [`a2d_core::micro::Translator`] does.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![allow(clippy::needless_range_loop)] // a number often indexes several arrays
@@ -27,15 +29,19 @@ mod chosen;
 mod dot;
 mod floats;
 mod isa;
+mod job;
 mod lanes;
 mod matrix;
 mod plain;
 mod product;
 mod tensor;
+mod translator;
 mod weights;
 
 pub use backend::Packed;
 pub use isa::Isa;
+pub use job::Job;
 pub use matrix::Memory;
 pub use tensor::Tensor;
+pub use translator::Translator;
 pub use weights::Weights;

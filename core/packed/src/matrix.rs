@@ -1,8 +1,9 @@
 //! Matrices, packed for the inner loop.
 
-use crate::dot::{Dot, PANEL, QUAD, Step};
+use crate::dot::{BLOCK, Dot, PANEL, QUAD, Step};
 use crate::isa::{Isa, Work};
 use a2d_core::image::{Format, GROUP, Weight, float, half, unpack};
+use a2d_core::micro;
 use a2d_core::shape::Shape;
 use alloc::vec::Vec;
 use core::fmt;
@@ -23,7 +24,7 @@ pub(crate) enum Matrix {
 #[derive(Debug)]
 pub(crate) struct Integers {
     pub shape: Shape,
-    /// Steps of a panel, a multiple of [`GROUP_STEPS`].
+    /// Steps of a panel: whole blocks (int8) or groups (int4).
     pub depth: usize,
     /// The steps of the first panel, then those of the next ones.
     pub steps: Vec<Step>,
@@ -76,8 +77,14 @@ impl fmt::Display for Memory {
 
 impl core::error::Error for Memory {}
 
+impl From<Memory> for micro::Error {
+    fn from(memory: Memory) -> Self {
+        Self::Arena { missing: memory.bytes }
+    }
+}
+
 /// `len` copies of `value`.
-fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Memory> {
+pub(crate) fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Memory> {
     let mut out = Vec::new();
     out.try_reserve_exact(len).map_err(|_| Memory { bytes: len.saturating_mul(size_of::<T>()) })?;
     out.resize(len, value);
@@ -127,7 +134,7 @@ fn int8(
 ) -> Result<Integers, Memory> {
     let panels = shape.rows().div_ceil(PANEL);
     let mut scales = filled([0.0; PANEL], panels)?;
-    let mut packed = Integers::empty(shape, 1)?;
+    let mut packed = Integers::empty(shape, BLOCK, 1)?;
     for o in 0..shape.rows() {
         let numbers = &w.bytes()[row(o) * shape.cols()..][..shape.cols()];
         packed.set(packing, o, 0, numbers);
@@ -145,7 +152,7 @@ fn int4(
 ) -> Result<Integers, Memory> {
     let (panels, groups) = (shape.rows().div_ceil(PANEL), shape.cols().div_ceil(GROUP));
     let mut scales = filled([0.0; PANEL], panels * groups)?;
-    let mut packed = Integers::empty(shape, groups)?;
+    let mut packed = Integers::empty(shape, GROUP_STEPS, groups)?;
     let (numbers, steps) = w.groups();
     for o in 0..shape.rows() {
         for g in 0..groups {
@@ -164,10 +171,10 @@ fn sum(numbers: &[i8]) -> i32 {
 }
 
 impl Integers {
-    /// Zeros, with `runs` offsets for each panel.
-    fn empty(shape: Shape, runs: usize) -> Result<Self, Memory> {
+    /// Zeros, with a multiple of `whole` steps and `runs` offsets for each panel.
+    fn empty(shape: Shape, whole: usize, runs: usize) -> Result<Self, Memory> {
         let panels = shape.rows().div_ceil(PANEL);
-        let depth = shape.cols().div_ceil(GROUP) * GROUP_STEPS;
+        let depth = shape.cols().div_ceil(QUAD).next_multiple_of(whole);
         Ok(Self {
             shape,
             depth,

@@ -11,6 +11,8 @@ use alloc::vec::Vec;
 #[derive(Debug, Default)]
 pub(crate) struct Quantised {
     bytes: Vec<u8>,
+    /// Bytes of a row, filled to whole groups.
+    stride: usize,
     scales: Vec<f32>,
     /// A row before its quads are stored.
     row: Vec<i8>,
@@ -34,14 +36,14 @@ impl Work for Fill<'_> {
 
     #[inline(always)]
     fn run<D: Dot>(self, _: D) {
-        let Self { of: Quantised { bytes, scales, row }, x, cols } = self;
+        let Self { of: Quantised { bytes, stride, scales, row }, x, cols } = self;
         let width = cols.next_multiple_of(GROUP);
-        let stride = width / QUAD * D::BYTES;
-        bytes.resize(x.len() / cols * stride, 0);
+        *stride = width / QUAD * D::BYTES;
+        bytes.resize(x.len() / cols * *stride, 0);
         row.clear();
         row.resize(width, 0);
         scales.clear();
-        for (x, bytes) in x.chunks_exact(cols).zip(bytes.chunks_exact_mut(stride)) {
+        for (x, bytes) in x.chunks_exact(cols).zip(bytes.chunks_exact_mut(*stride)) {
             scales.push(quantise(x, row));
             for (quad, out) in row.as_chunks().0.iter().zip(bytes.chunks_exact_mut(D::BYTES)) {
                 D::quad(quad, out);
@@ -129,8 +131,8 @@ impl Product<'_> {
     #[inline(always)]
     fn tile<D: Dot, const M: usize, const P: usize>(&mut self, dot: D, row: usize, panel: usize) {
         let (x, w) = (self.x, self.w);
-        let stride = w.depth * D::BYTES;
-        let x_rows: [&[u8]; M] = core::array::from_fn(|m| &x.bytes[(row + m) * stride..][..stride]);
+        let used = w.depth * D::BYTES;
+        let x_rows: [&[u8]; M] = core::array::from_fn(|m| &x.bytes[(row + m) * x.stride..][..used]);
         let panels = core::array::from_fn(|p| &w.steps[(panel + p) * w.depth..][..w.depth]);
         let scales: &[f32; M] = x.scales[row..].first_chunk().expect("as many scales as rows");
         let values = match &w.scales {

@@ -7,17 +7,20 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-/// Memory of former activations.
+/// Memory of former activations: pieces of each power of two.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pool(Rc<RefCell<Vec<Vec<f32>>>>);
+pub(crate) struct Pool(Rc<RefCell<Vec<Vec<Vec<f32>>>>>);
+
+/// The power of two of the piece for `len` floats.
+fn power(len: usize) -> usize {
+    len.next_power_of_two().trailing_zeros() as usize
+}
 
 impl Pool {
     /// `len` or more floats of any values.
     fn take(&self, len: usize) -> Vec<f32> {
-        let mut free = self.0.borrow_mut();
-        let fits = (0..free.len()).filter(|at| free[*at].len() >= len);
-        let smallest = fits.min_by_key(|at| free[*at].len());
-        smallest.map_or_else(|| vec![0.0; len], |at| free.swap_remove(at))
+        let free = self.0.borrow_mut().get_mut(power(len)).and_then(Vec::pop);
+        free.unwrap_or_else(|| vec![0.0; len.next_power_of_two()])
     }
 
     /// An activation of any values.
@@ -39,9 +42,14 @@ impl Pool {
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        /// Free activations that are kept.
+        /// Free pieces of a size that are kept.
         const MOST: usize = 256;
         let mut free = self.pool.0.borrow_mut();
+        let power = power(self.memory.len());
+        if power >= free.len() {
+            free.resize_with(power + 1, Vec::new);
+        }
+        let free = &mut free[power];
         if free.len() < MOST {
             free.push(core::mem::take(&mut self.memory));
         }

@@ -173,17 +173,17 @@ impl<P, const N: usize> Encoder<P, N> {
     }
 
     /// The first part of [`Encoder::forward`], before [`Encoder::layer`] of each layer.
-    pub(crate) fn begin<B: Backend<Param = P>>(
-        &self,
-        b: &mut B,
-        source: &Tokens<B::Index>,
-    ) -> B::Tensor {
+    pub fn begin<B: Backend<Param = P>>(&self, b: &mut B, source: &Tokens<B::Index>) -> B::Tensor {
         let x = b.embed(&self.embed_tokens, source, self.config.positions);
         b.dropout(x, self.config.block.dropout)
     }
 
-    /// Layer `l` of [`Encoder::forward`], without a tap. Returns `x` as an error if there is no layer `l`.
-    pub(crate) fn layer<B: Backend<Param = P>>(
+    /// Layer `l` of [`Encoder::forward`], without a tap.
+    ///
+    /// # Errors
+    ///
+    /// `x`, if there is no layer `l`.
+    pub fn layer<B: Backend<Param = P>>(
         &self,
         b: &mut B,
         l: usize,
@@ -197,7 +197,7 @@ impl<P, const N: usize> Encoder<P, N> {
     }
 
     /// The last part of [`Encoder::forward`].
-    pub(crate) fn end<B: Backend<Param = P>>(&self, b: &mut B, x: B::Tensor) -> B::Tensor {
+    pub fn end<B: Backend<Param = P>>(&self, b: &mut B, x: B::Tensor) -> B::Tensor {
         match &self.layer_norm {
             Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
             None => x,

@@ -10,7 +10,7 @@ mod found;
 mod steps;
 
 pub use found::Found;
-pub(crate) use steps::Steps;
+pub use steps::Steps;
 
 use crate::allow::Forbidden;
 use crate::backend::{Decode, Lost};

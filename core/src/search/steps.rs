@@ -10,8 +10,8 @@ use crate::config::Special;
 use crate::nn::{Cache, Transformer};
 use core::ops::Range;
 
-/// A search that runs one step at a time.
-pub(crate) struct Steps<'w> {
+/// A search that runs one step at a time: [`Search::run`] for a caller that shows tokens as they are found.
+pub struct Steps<'w> {
     state: State<'w>,
     longest: usize,
     /// The number of the next step.
@@ -33,6 +33,10 @@ impl<'w> Steps<'w> {
 
     /// Decodes one more token of each live row. Returns whether steps remain. `cache` has room for `longest + 1`
     /// tokens.
+    ///
+    /// # Errors
+    ///
+    /// The workspace is too small, or the device was lost.
     pub fn step<B: Decode, const N: usize>(
         &mut self,
         b: &mut B,

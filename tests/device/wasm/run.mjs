@@ -46,7 +46,7 @@ const push = (token) => {
 };
 const hex = (number) => number.toString(16).padStart(16, '0');
 
-let [first, count, peak, time] = [fingerprint, 0, 0, 0];
+let [first, count, time] = [fingerprint, 0, 0];
 sentences.forEach((line, i) => {
   const whole = text(sure(a2d.translate(write(line))));
   const begin = performance.now();
@@ -62,10 +62,9 @@ sentences.forEach((line, i) => {
   console.log(`${line} -> ${whole} [${tokens.join(' ')}]`);
   tokens.forEach(push);
   count += tokens.length;
-  peak = Math.max(peak, a2d.peak());
   if (i < FEW) first = fingerprint;
 });
 console.log(`arena=${arena} ns/token=${Math.round((time * 1e6) / count)}`);
-console.log(`sentences=${sentences.length} tokens=${count} peak=${peak}`);
+console.log(`sentences=${sentences.length} tokens=${count} memory=${a2d.memory.buffer.byteLength}`);
 console.log(`first=${hex(first)}`);
 console.log(`fingerprint=${hex(fingerprint)}`);

@@ -1,6 +1,6 @@
-// Puts page, style, script, module and image into one file that needs nothing else.
+// Puts page, style, scripts, modules and image into one file that needs nothing else.
 //
-//     node build.mjs MODULE IMAGE OUT
+//     node build.mjs MODULE SIMD_MODULE IMAGE OUT
 //
 // A2D_LANGUAGES are the languages of the image, as tags: "de en" by default.
 
@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 
-const [module, image, out] = process.argv.slice(2);
+const [module, simd, image, out] = process.argv.slice(2);
 const languages = process.env.A2D_LANGUAGES ?? 'de en';
 if (!/^[\w-]+ [\w-]+$/.test(languages)) throw new Error(`A2D_LANGUAGES: two tags, not "${languages}"`);
 
@@ -18,7 +18,9 @@ const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`
 const parts = {
   style: read('page.css'),
   script: read('page.js'),
+  worker: read('worker.js'),
   module: base64(module),
+  simd: base64(simd),
   image: base64(image),
   name: escaped(path.basename(image)),
   languages,

@@ -1,59 +1,17 @@
-// Translates what is in the text area, sentence by sentence, with the module and the image that lie in the page.
+// Translates what is in the text area, sentence by sentence: a worker runs the module that lies in the page.
 
-/** What a call of the module answers when there is nothing more; below it are failures. */
-const END = -1;
-/** Milliseconds of work before the page gets its turn: half a frame. */
-const SLICE = 8;
 const EXAMPLES = ["Ist das dein Hund?", "Siehst du es? Geh nicht!", "Das ist viel!"];
 
 const by = (id) => document.getElementById(id);
 const whole = (number) => new Intl.NumberFormat("en").format(number);
 const count = (number, thing) => `${whole(number)} ${thing}${number === 1 ? "" : "s"}`;
 const time = (ms) => (ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(1)} s`);
-const decoded = (id) => Uint8Array.from(atob(by(id).textContent), (c) => c.charCodeAt(0));
-
-/** One image within one set of limits, in an instance of its own: memory never shrinks. */
-class Engine {
-  static async open(module, { name, image, languages }, limits) {
-    const engine = Object.assign(new Engine(), { name, image, languages, limits });
-    engine.a2d = (await WebAssembly.instantiate(module, {})).exports;
-    const at = engine.a2d.image(image.length) >>> 0;
-    if (!at) throw new Error(`there is no memory for ${whole(image.length)} bytes`);
-    engine.bytes(at, image.length).set(image);
-    engine.vocabulary = engine.sure(engine.a2d.load());
-    engine.arena = engine.sure(engine.a2d.open(limits.source, limits.target, limits.beam, Number(limits.bytes)));
-    return engine;
-  }
-
-  /** A view of memory, until memory grows. */
-  bytes(at, length) {
-    return new Uint8Array(this.a2d.memory.buffer, at, length);
-  }
-
-  text(length) {
-    return new TextDecoder().decode(this.bytes(this.a2d.output() >>> 0, length));
-  }
-
-  /** What a call answered; a failure is thrown, in the module's words. */
-  sure(answer) {
-    if (answer < END) throw new Error(this.text(this.a2d.error()));
-    return answer;
-  }
-
-  /** Begins with a sentence, and gives up the one before. */
-  start(sentence) {
-    const room = this.a2d.input_capacity();
-    const { read, written } = new TextEncoder().encodeInto(sentence, this.bytes(this.a2d.input() >>> 0, room));
-    if (read < sentence.length) throw new Error(`the sentence has more than ${whole(room)} bytes`);
-    this.sure(this.a2d.start(written));
-  }
-
-  /** One piece of work: text and token, if it has found any; null after the last. */
-  poll() {
-    const length = this.sure(this.a2d.poll());
-    return length === END ? null : { text: this.text(length), token: this.a2d.token() };
-  }
-}
+const decoded = (id) => {
+  const text = atob(by(id).textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+};
 
 /** Sentences of a text: they end with a line, or with . ! ? … before a space. After a digit or a single letter, a full
  * stop ends none: "am 3. Mai", "z. B.". */
@@ -61,11 +19,10 @@ const split = (text) =>
   text.split(/\n+/).flatMap((line) => line.split(/(?<=[!?…]["'“”»«)]*|(?<!(?:^|[^\p{L}])\p{L}|\d)\.["'“”»«)]*)\s+/u))
     .map((sentence) => sentence.trim()).filter(Boolean);
 
-const words = (error) =>
-  error instanceof WebAssembly.RuntimeError ? `the module has stopped (${error.message})` : error.message;
-
 /** A sentence, and the line that shows its translation. */
 class Row {
+  static last = 0;
+
   constructor(source) {
     this.source = source;
     this.node = document.createElement("li");
@@ -76,44 +33,19 @@ class Row {
     this.reset();
   }
 
+  /** Forgets the translation; what the worker still says of it has another number. */
   reset() {
-    Object.assign(this, { text: "", tokens: [], ms: 0, peak: 0, begun: false, done: false, failed: null });
+    Object.assign(this, { id: ++Row.last, text: "", tokens: [], ms: 0, done: false, failed: null });
   }
 
-  /** Works until the sentence is done, or the time is up. */
-  work(engine, until) {
-    const begin = performance.now();
-    try {
-      this.advance(engine, until);
-    } catch (error) {
-      Object.assign(this, { done: true, failed: error });
-    }
-    this.ms += performance.now() - begin;
-    this.show(engine);
-  }
-
-  advance(engine, until) {
-    if (!this.begun) engine.start(this.source);
-    this.begun = true;
-    do {
-      const step = engine.poll();
-      if (!step) {
-        Object.assign(this, { done: true, peak: engine.a2d.peak() });
-        return;
-      }
-      this.text += step.text;
-      if (step.token >= 0) this.tokens.push(step.token);
-    } while (performance.now() < until);
-  }
-
-  show(engine) {
+  show() {
     this.said.className = this.failed ? "failed" : this.done ? "" : "caret";
-    this.said.lang = this.failed ? "en" : engine.languages[1];
+    this.said.lang = this.failed ? "en" : model.languages[1];
     if (this.failed) {
       const quote = document.createElement("q");
       quote.textContent = this.source.length > 60 ? `${this.source.slice(0, 60)}…` : this.source;
-      quote.lang = engine.languages[0];
-      this.said.replaceChildren(`Not translated: ${words(this.failed)}. `, quote);
+      quote.lang = model.languages[0];
+      this.said.replaceChildren(`Not translated: ${this.failed}. `, quote);
     } else {
       this.said.textContent = this.text;
     }
@@ -122,8 +54,11 @@ class Row {
   }
 }
 
-let module;
-let engine;
+let worker;
+/** The model that the worker runs. */
+let model;
+/** Models that it was asked to open. It answers in this order. */
+const asked = [];
 let rows = [];
 
 /** Makes the rows those of the sentences. What stays at the front and at the end is left alone, the page's reader too. */
@@ -139,45 +74,24 @@ const update = (sentences) => {
   fresh.forEach((row) => by("out").insertBefore(row.node, after));
 };
 
-// A message to oneself comes after what the browser has to do, and sooner than a timer.
-const again = new MessageChannel();
-let waiting = false;
-
-/** Works for a slice of time, then lets the page have its turn. */
-const work = () => {
-  waiting = false;
-  if (!engine) return;
-  const until = performance.now() + SLICE;
-  let row;
-  do {
-    row = rows.find((one) => !one.done);
-    row?.work(engine, until);
-    if (row?.failed instanceof WebAssembly.RuntimeError) return void revive();
-  } while (row && performance.now() < until);
-  by("out").ariaBusy = String(Boolean(row));
-  sum();
-  if (row && !waiting) {
-    waiting = true;
-    again.port2.postMessage(null);
-  }
-};
-again.port1.onmessage = work;
-
-/** Begins with the text as it is now; a sentence under way is given up. */
+/** Asks for the sentences of the text as it is now; others are given up. */
 const translate = () => {
-  rows.filter((row) => !row.done).forEach((row) => row.reset());
   update(split(by("source").value));
   by("clear").disabled = !by("source").value;
-  work();
+  const open = rows.filter((row) => !row.done);
+  if (model) worker.postMessage({ translate: open.map(({ id, source }) => ({ id, source })) });
+  sum();
 };
 
-/** An instance that has stopped is of no more use: another goes on. */
-const revive = async () => {
-  const stopped = engine;
-  engine = null;
-  by("out").ariaBusy = "true";
-  engine = await Engine.open(module, stopped, stopped.limits);
-  work();
+/** Shows what the worker has found. */
+const tell = (found, memory) => {
+  for (const { id, text, tokens, ms, done, failed } of found) {
+    // One that is done may have been asked for again before the page knew.
+    const row = rows.find((one) => one.id === id && !one.done);
+    if (row) Object.assign(row, { text, tokens, ms, done, failed }).show();
+  }
+  by("memory").textContent = count(memory, "byte");
+  sum();
 };
 
 /** The figures of all that is translated. */
@@ -188,42 +102,46 @@ const sum = () => {
   const parts = [count(done.length, "sentence"), count(tokens, "token"), time(ms)];
   if (ms) parts.push(`${whole(Math.round((tokens * 1000) / ms))} tokens/s`);
   by("sum").textContent = rows.length ? parts.join(" · ") : "Tokens, time and speed appear here.";
-  by("peak").textContent = done.length ? `${whole(Math.max(...done.map((row) => row.peak)))} bytes at most` : "–";
+  by("out").ariaBusy = String(done.length < rows.filter((row) => !row.failed).length);
 };
 
 const language = (tag) => new Intl.DisplayNames("en", { type: "language" }).of(tag);
 
-/** Goes on with another engine. */
+/** Goes on with another model, or other limits. */
 const adopt = (next) => {
-  engine = next;
-  const [from, to] = engine.languages;
+  model = next;
+  const [from, to] = model.languages;
   by("from").textContent = from ? language(from) : "Source";
   by("to").textContent = to ? language(to) : "Translation";
   by("source").lang = from;
   by("source").placeholder = from ? `Write ${language(from)} here` : "Write here";
   by("examples").hidden = from !== "de";
   by("about").hidden = !from;
-  by("image").textContent = `${engine.name}, ${count(engine.image.length, "byte")}`;
-  by("vocabulary").textContent = count(engine.vocabulary, "token");
-  by("arena").textContent = count(engine.arena, "byte");
+  by("image").textContent = `${model.name}, ${count(model.length, "byte")}`;
+  by("vocabulary").textContent = count(model.vocabulary, "token");
+  by("arena").textContent = count(model.arena, "byte");
+  by("memory").textContent = count(model.memory, "byte");
   rows.forEach((row) => row.reset());
   translate();
+  document.body.dataset.ready = "";
 };
 
-let asked = 0;
+/** Asks for a model, or for the one that there is if it has no `image`. */
+const open = ({ name, languages }, limits, image) => {
+  asked.push({ name, languages, limits, other: Boolean(image) });
+  worker.postMessage({ open: { image, limits } }, image ? [image.buffer] : []);
+};
 
-/** Goes on with what `make` gives; if that fails, with the engine that there is. The last call counts. */
-const change = async (make) => {
-  const mine = ++asked;
-  const found = await make().catch((error) => error);
-  if (mine !== asked) return;
-  trouble(found instanceof Error ? words(found) : null);
-  if (found instanceof Engine) adopt(found);
+/** Goes on with what was opened; if that failed, with the model that there is. */
+const opened = (found) => {
+  const { other, ...next } = asked.shift();
+  if (!found.error) adopt({ ...next, ...found });
+  trouble(found.error && (other ? `${next.name}: ${found.error}` : found.error));
 };
 
 const trouble = (what) => {
   by("trouble").hidden = !what;
-  by("trouble").textContent = what ? [`${what}.`, engine && `${engine.name} keeps running.`].filter(Boolean).join(" ") : "";
+  by("trouble").textContent = what ? [`${what}.`, model && `${model.name} keeps running.`].filter(Boolean).join(" ") : "";
 };
 
 const limits = () => ({
@@ -233,15 +151,19 @@ const limits = () => ({
   bytes: by("bytes").checked,
 });
 
-/** A model from a file, of languages that nobody has told. */
-const bring = (file) => file && change(async () => {
+let picked = 0;
+
+/** A model from a file, of languages that nobody has told. The last file counts. */
+const bring = async (file) => {
+  if (!file) return;
+  const mine = ++picked;
   try {
     const image = new Uint8Array(await file.arrayBuffer());
-    return await Engine.open(module, { name: file.name, image, languages: ["", ""] }, engine.limits);
+    if (mine === picked) open({ name: file.name, languages: ["", ""] }, model?.limits ?? limits(), image);
   } catch (error) {
-    throw new Error(`${file.name}: ${words(error)}`);
+    trouble(`${file.name}: ${error.message}`);
   }
-});
+};
 
 const listen = () => {
   by("source").addEventListener("input", translate);
@@ -263,7 +185,7 @@ const listen = () => {
   });
   by("form").addEventListener("submit", (event) => event.preventDefault());
   by("form").addEventListener("change", () => {
-    if (by("form").reportValidity()) change(() => Engine.open(module, engine, limits()));
+    if (model && by("form").reportValidity()) open(model, limits());
   });
   listenToDrops();
 };
@@ -283,21 +205,34 @@ const listenToDrops = () => {
   }));
 };
 
-const begin = async () => {
+/** A worker whose script lies in the page, with the module for what this browser has. */
+const employ = () => {
+  const script = new Blob([by("embedded-worker").textContent], { type: "text/javascript" });
+  const found = new Worker(URL.createObjectURL(script));
+  found.onmessage = ({ data }) => (data.opened ? opened(data.opened) : tell(data.rows, data.memory));
+  found.onerror = (event) => {
+    event.preventDefault();
+    trouble(`This page cannot translate: ${event.message || "its worker cannot start"}`);
+  };
+  const vectors = decoded("embedded-simd");
+  const simd = WebAssembly.validate(vectors);
+  const module = simd ? vectors : decoded("embedded-module");
+  by("size").textContent = `${count(module.length, "byte")} of WebAssembly, with${simd ? "" : "out"} SIMD`;
+  found.postMessage({ module }, [module.buffer]);
+  return found;
+};
+
+const begin = () => {
   document.querySelector("main").hidden = false;
   const { name, languages } = by("embedded-image").dataset;
   try {
-    const bytes = decoded("embedded-module");
-    by("size").textContent = `${count(bytes.length, "byte")} of WebAssembly`;
-    module = await WebAssembly.compile(bytes);
-    const model = { name, image: decoded("embedded-image"), languages: languages.split(" ") };
-    adopt(await Engine.open(module, model, limits()));
+    worker = employ();
+    open({ name, languages: languages.split(" ") }, limits(), decoded("embedded-image"));
   } catch (error) {
     trouble(`This page cannot translate: ${error.message}`);
     return;
   }
   listen();
   by("source").focus();
-  document.body.dataset.ready = "";
 };
 begin();

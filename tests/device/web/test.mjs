@@ -1,8 +1,8 @@
 // Opens the page in Chromium, types, and compares what it shows with what the host found.
 //
-//     node test.mjs BROWSER PAGE IMAGE HOST [SHOTS]
+//     node test.mjs BROWSER PAGE IMAGE HOST LARGE [SHOTS]
 //
-// HOST is a file of what the device program printed; SHOTS a folder for pictures.
+// HOST is a file of what the device program printed, LARGE an image of a phone's size, SHOTS a folder for pictures.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -14,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { Browser } from './browser.mjs';
 
 const [browserPath, ...paths] = process.argv.slice(2);
-const [pagePath, imagePath, hostPath, shots] = paths.map((one) => path.resolve(one));
+const [pagePath, imagePath, hostPath, largePath, shots] = paths.map((one) => path.resolve(one));
 const limits = Object.fromEntries(
   fs.readFileSync(new URL('../limits', import.meta.url), 'utf8').trim().split('\n').map((line) => line.split(' ')),
 );
@@ -80,9 +80,64 @@ const drop = async (file) => {
 /** The file that the page has in use. */
 const running = (name) => page.until(`document.getElementById("image").innerText.startsWith(${JSON.stringify(name)})`);
 const trouble = async (words) => {
-  await page.until('!document.getElementById("trouble").hidden');
-  assert.match(await shown('trouble'), words);
+  await page.until(`${words}.test(document.getElementById("trouble")?.innerText)`);
 };
+/** Opens the page with a script that runs before its own, and again without when the test has ended. */
+const opening = async (source, test) => {
+  const { identifier } = await page.send('Page.addScriptToEvaluateOnNewDocument', { source });
+  try {
+    await page.open(pathToFileURL(pagePath).href);
+    await test();
+  } finally {
+    await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
+    await page.open(pathToFileURL(pagePath).href);
+    await ready();
+  }
+};
+/** A script that puts another in front of the worker's. */
+const inWorker = (source) => `Blob = class extends Blob {
+  constructor(parts, how) {
+    super([${JSON.stringify(source)}, ...parts], how);
+  }
+};`;
+/** Sets the host's limits, and compares with what it found. */
+const compare = async () => {
+  await set('from-tokens', 'value', limits.source);
+  await set('to-tokens', 'value', limits.target);
+  await set('beam', 'value', limits.beam);
+  await set('bytes', 'checked', limits.int8_cache === '1');
+  await page.until(`document.getElementById("arena").innerText.replaceAll(",", "") === "${/^\d+/.exec(figure('arena'))} bytes"`);
+  const found = [];
+  for (const { source } of few) {
+    await write(source);
+    found.push(...(await rows()));
+  }
+  assert.deepEqual(found.map(({ text, tokens }) => ({ text, tokens })), few.map(({ text, tokens }) => ({ text, tokens })));
+  assert.equal(fingerprint(found), figure('first'));
+  await write(known.map(({ source }) => source).join('\n'));
+  const all = await rows();
+  assert.deepEqual(all.map((row) => row.text), known.map((row) => row.text));
+  assert.equal(fingerprint(all), figure('fingerprint'));
+  console.log(`in the browser: ${await shown('sum')}`);
+};
+/** Begins to measure how long the page takes from one turn to the next. */
+const watch = () => page.value(`{
+  const turns = new MessageChannel();
+  let last = performance.now();
+  const waits = [];
+  turns.port1.onmessage = () => {
+    const now = performance.now();
+    waits.push(now - last);
+    last = now;
+    setTimeout(() => turns.port2.postMessage(null), 1);
+  };
+  turns.port2.postMessage(null);
+  window.watched = () => {
+    turns.port1.close();
+    return waits.sort((a, b) => a - b);
+  };
+}`);
+const watched = () => page.value('watched()');
 const wide = () => page.value('document.documentElement.scrollWidth > innerWidth');
 const shot = async (name, width, height, scheme) => {
   await page.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
@@ -104,24 +159,17 @@ const tests = {
     assert.deepEqual((await rows()).map((row) => row.text), [few[0].text]);
   },
 
+  async 'finds what the host finds without SIMD'() {
+    await opening('WebAssembly.validate = () => false;', async () => {
+      await ready();
+      assert.match(await shown('size'), /without SIMD$/);
+      await compare();
+    });
+  },
+
   async 'finds what the host finds, within its limits'() {
-    await set('from-tokens', 'value', limits.source);
-    await set('to-tokens', 'value', limits.target);
-    await set('beam', 'value', limits.beam);
-    await set('bytes', 'checked', limits.int8_cache === '1');
-    await page.until(`document.getElementById("arena").innerText.replaceAll(",", "") === "${/^\d+/.exec(figure('arena'))} bytes"`);
-    const found = [];
-    for (const { source } of few) {
-      await write(source);
-      found.push(...(await rows()));
-    }
-    assert.deepEqual(found.map(({ text, tokens }) => ({ text, tokens })), few.map(({ text, tokens }) => ({ text, tokens })));
-    assert.equal(fingerprint(found), figure('first'));
-    await write(known.map(({ source }) => source).join('\n'));
-    const all = await rows();
-    assert.deepEqual(all.map((row) => row.text), known.map((row) => row.text));
-    assert.equal(fingerprint(all), figure('fingerprint'));
-    console.log(`in the browser: ${await shown('sum')}`);
+    assert.match(await shown('size'), /with SIMD$/);
+    await compare();
   },
 
   async 'tells of a sentence that is too long, and translates the others'() {
@@ -152,6 +200,42 @@ const tests = {
       }
     }`);
     assert.deepEqual((await rows()).map((row) => row.text), [few[3].text]);
+  },
+
+  async 'gives up an older text while it is translated'() {
+    const { source, text } = few[5];
+    await write(`${source}\n${known.map(({ source }) => source).join('\n')}`);
+    await page.until('document.querySelector("#out li").dataset.tokens !== ""');
+    assert.equal(await page.value('document.getElementById("out").ariaBusy'), 'true');
+    await write(`${source}\n${few[6].source}`);
+    assert.deepEqual((await rows()).map((row) => row.text), [text, few[6].text]);
+  },
+
+  async 'opens a model of the size of a phone\'s, and types while it translates'() {
+    const [lines, vectors] = [few.map(({ source }) => source), []];
+    const begin = async () => {
+      await ready();
+      await load(largePath);
+      await running(path.basename(largePath));
+    };
+    await opening('', async () => {
+      await begin();
+      await watch();
+      await write(Array(5).fill(lines).flat().join('\n'));
+      await type(' und noch ein Wort');
+      assert.equal(await page.value('document.getElementById("out").ariaBusy'), 'true');
+      vectors.push(...(await rows()).slice(0, few.length));
+      const waits = await watched();
+      const late = waits[Math.floor(0.95 * waits.length)];
+      console.log(`95 % of ${waits.length} turns of the page within ${late.toFixed(1)} ms, all within ${waits.at(-1).toFixed(1)} ms`);
+      assert.ok(waits.length > 50 && late < 50, `the page stands still for ${late} ms`);
+      assert.ok(vectors.every(({ failed, tokens }) => !failed && tokens));
+    });
+    await opening('WebAssembly.validate = () => false;', async () => {
+      await begin();
+      await write(lines.join('\n'));
+      assert.deepEqual(await rows(), vectors);
+    });
   },
 
   async 'keeps the model when a file is bad'() {
@@ -205,25 +289,32 @@ const tests = {
   },
 
   async 'goes on after the module has stopped'() {
-    const { identifier } = await page.send('Page.addScriptToEvaluateOnNewDocument', { source: `{
-      const instantiate = WebAssembly.instantiate;
+    await opening(inWorker(`{
+      const Instance = WebAssembly.Instance;
       let polls = 0;
       const poll = (exports) => {
         if (++polls === 3) throw new WebAssembly.RuntimeError("unreachable");
         return exports.poll();
       };
-      WebAssembly.instantiate = async (...how) => {
-        const { exports } = await instantiate(...how);
-        return { exports: { ...exports, poll: () => poll(exports) } };
+      WebAssembly.Instance = class {
+        constructor(...how) {
+          const { exports } = new Instance(...how);
+          this.exports = { ...exports, poll: () => poll(exports) };
+        }
       };
-    }` });
-    await page.open(pathToFileURL(pagePath).href);
-    await ready();
-    await write(`${few[0].source} ${few[1].source}`);
-    const [stopped, after] = await rows();
-    assert.match(stopped.text, /^Not translated: the module has stopped \(unreachable\)\./);
-    assert.equal(after.text, few[1].text);
-    await page.send('Page.removeScriptToEvaluateOnNewDocument', { identifier });
+    }`), async () => {
+      await ready();
+      await write(`${few[0].source} ${few[1].source}`);
+      const [stopped, after] = await rows();
+      assert.match(stopped.text, /^Not translated: the module has stopped \(unreachable\)\./);
+      assert.equal(after.text, few[1].text);
+    });
+  },
+
+  async 'tells of a worker that cannot start'() {
+    const cannot = () => trouble(/^This page cannot translate: .*no\.$/);
+    await opening(inWorker('throw new Error("no");'), cannot);
+    await opening('Worker = class { constructor() { throw new Error("no"); } };', cannot);
   },
 
   async 'works from a server, too'() {
@@ -254,7 +345,7 @@ for (const [name, test] of Object.entries(tests)) {
   try {
     await test();
     assert.deepEqual(page.complaints.splice(0), [], 'the console');
-    assert.deepEqual(page.requests.splice(0), page.opened.splice(0), 'requests');
+    assert.deepEqual(page.requests.splice(0).filter((url) => !url.startsWith('blob:')), page.opened.splice(0), 'requests');
     console.log(`ok: ${name}`);
   } catch (error) {
     failed++;

@@ -98,6 +98,7 @@ pub(crate) trait Dot: Lanes {
 }
 
 /// Plain loops.
+#[cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code))]
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 

@@ -1,4 +1,6 @@
 //! WebAssembly's vectors of 128 bits.
+//!
+//! Not the relaxed dot product: it is exact for inputs apart by sign, but slower on processors without VNNI or `dotprod`.
 
 use super::{Dot, PANEL, QUAD, Step, wide_quad};
 use crate::product::Product;
@@ -14,6 +16,11 @@ impl Dot for Simd128 {
     /// 16 bits for each input.
     const BYTES: usize = 2 * QUAD;
 
+    /// Two pairs of weights of all outputs: a pair is multiplied and added by one instruction, in the output's own lane.
+    fn place(o: usize, q: usize) -> usize {
+        q / 2 * (2 * PANEL) + 2 * o + q % 2
+    }
+
     #[inline(always)]
     fn quad(x: &[i8; QUAD], out: &mut [u8]) {
         wide_quad(x, out);
@@ -26,37 +33,29 @@ impl Dot for Simd128 {
         w: [&[Step]; P],
     ) -> [[Self::I; P]; M] {
         let steps = Self::steps(&x, &w);
-        // Each vector has two partial sums for each of two outputs.
-        let mut sums = [[[i32x4_splat(0); 8]; P]; M];
-        for s in 0..steps {
-            // SAFETY: `s` is below the number of steps of each slice.
-            let x: [v128; M] = core::array::from_fn(|m| unsafe {
-                i64x2_splat(x[m].as_ptr().cast::<i64>().add(s).read_unaligned())
-            });
-            for p in 0..P {
-                for i in 0..4 {
-                    // SAFETY: as above.
-                    let w =
-                        unsafe { v128_load(w[p].get_unchecked(s).0.as_ptr().add(16 * i).cast()) };
-                    let halves = [i16x8_extend_low_i8x16(w), i16x8_extend_high_i8x16(w)];
-                    for m in 0..M {
-                        for (half, w) in halves.into_iter().enumerate() {
-                            let sum = &mut sums[m][p][2 * i + half];
-                            *sum = i32x4_add(*sum, i32x4_dot_i16x8(x[m], w));
+        let mut sums = [[[i32x4_splat(0); 4]; P]; M];
+        let mut x = x.map(|x| x.as_ptr().cast::<u32>());
+        let mut w = w.map(|w| w.as_ptr().cast::<i8>());
+        for _ in 0..steps {
+            // SAFETY: all pairs are inside the slices, as `steps` has checked: two in each step.
+            unsafe {
+                for pair in 0..2 {
+                    let x = x.map(|x| v128_load32_splat(x.add(pair)));
+                    for p in 0..P {
+                        for i in 0..4 {
+                            let w = i16x8_load_extend_i8x8(w[p].add(2 * PANEL * pair + 8 * i));
+                            for m in 0..M {
+                                let sum = &mut sums[m][p][i];
+                                *sum = i32x4_add(*sum, i32x4_dot_i16x8(x[m], w));
+                            }
                         }
                     }
                 }
+                x = x.map(|x| x.add(2));
+                w = w.map(|w| w.add(QUAD * PANEL));
             }
         }
-        sums.map(|sums| {
-            sums.map(|s| {
-                core::array::from_fn(|i| {
-                    let (a, b) = (s[2 * i], s[2 * i + 1]);
-                    let even = i32x4_shuffle::<0, 2, 4, 6>(a, b);
-                    i32x4_add(even, i32x4_shuffle::<1, 3, 5, 7>(a, b))
-                })
-            })
-        })
+        sums
     }
 
     #[inline(always)]
@@ -66,6 +65,6 @@ impl Dot for Simd128 {
 
     #[inline(always)]
     fn product(self, of: Product<'_>) {
-        of.tiles::<Self, 1, 1>(self);
+        of.tiles::<Self, 2, 1>(self);
     }
 }

@@ -1,8 +1,9 @@
 //! The state of an instance: one image, one translator, one sentence at a time.
 
+use crate::engine::{LAYERS, Loaded};
 use crate::failure::Failure;
-use crate::memory::{LAYERS, Region, Work, place};
-use a2d_core::micro::{self, Limits, Model, Options, Translator};
+use crate::memory::{Region, Work, place};
+use a2d_core::micro::{self, Limits, Model};
 use a2d_core::token::TextStream;
 use core::task::Poll;
 
@@ -10,7 +11,7 @@ use core::task::Poll;
 pub struct Desk {
     /// The image, while the page writes it.
     image: Option<Region>,
-    model: Option<&'static Model<'static, LAYERS>>,
+    loaded: Option<Loaded>,
     open: Option<Open>,
     /// The token of the last poll.
     pub token: Option<u32>,
@@ -18,10 +19,9 @@ pub struct Desk {
     pub failed: Option<Failure>,
 }
 
-/// A translator, its limits, and the decoder of its tokens.
+/// A translator, and the decoder of its tokens.
 struct Open {
     work: Work,
-    limits: Limits,
     stream: TextStream<'static>,
     /// Whether all text was written.
     told: bool,
@@ -29,7 +29,7 @@ struct Open {
 
 impl Desk {
     pub const fn new() -> Self {
-        Self { image: None, model: None, open: None, token: None, failed: None }
+        Self { image: None, loaded: None, open: None, token: None, failed: None }
     }
 
     /// Allocates memory for an image of `len` bytes.
@@ -47,36 +47,23 @@ impl Desk {
         let image = self.image.take().ok_or(Failure::Early)?;
         let model = Model::new(image.into_bytes())?;
         let model: &Model<'_, LAYERS> = place(model).ok_or(Failure::Memory)?;
-        self.model = Some(model);
         self.open = None;
+        self.loaded = Some(Loaded::new(model)?);
         Ok(model.config().target_vocabulary)
     }
 
-    /// Bytes of the arena.
-    ///
-    /// # Errors
-    ///
-    /// No image is loaded.
-    pub fn need(&self, limits: Limits) -> Result<usize, Failure> {
-        let model = self.model.ok_or(Failure::Early)?;
-        Ok(model.arena_bytes(&limits))
-    }
-
-    /// Makes a translator; returns the bytes of its arena.
+    /// Makes a translator; returns the bytes of the arena that a board needs for these limits.
     ///
     /// # Errors
     ///
     /// No image is loaded, it has no vocabulary, a limit is 0, or memory cannot grow.
     pub fn open(&mut self, limits: Limits) -> Result<usize, Failure> {
-        let model = self.model.ok_or(Failure::Early)?;
-        let stream = model.target().map(|tokenizer| tokenizer.stream());
+        let loaded = self.loaded.as_ref().ok_or(Failure::Early)?;
+        let stream = loaded.model().target().map(|tokenizer| tokenizer.stream());
         let stream = stream.ok_or(micro::Error::Tokenizer)?;
-        let needed = self.need(limits)?;
-        let arena = Region::grow(needed).ok_or(Failure::Memory)?.into_bytes();
-        let translator = Translator::new(model, arena, limits, Options::default())?;
-        let work = Work::new(place(translator).ok_or(Failure::Memory)?);
-        self.open = Some(Open { work, limits, stream, told: true });
-        Ok(needed)
+        let translator = place(loaded.open(limits)?).ok_or(Failure::Memory)?;
+        self.open = Some(Open { work: Work::new(translator), stream, told: true });
+        Ok(loaded.model().arena_bytes(&limits))
     }
 
     /// Starts a sentence; `None` is a sentence that is too long for the input.
@@ -132,11 +119,5 @@ impl Desk {
                 Ok(Some(open.stream.finish(out)?))
             }
         }
-    }
-
-    /// The peak bytes of the arena of the last sentence.
-    pub fn peak(&mut self) -> usize {
-        let peak = |open: &mut Open| open.work.with(|job| job.peak(&open.limits));
-        self.open.as_mut().and_then(peak).unwrap_or(0)
     }
 }

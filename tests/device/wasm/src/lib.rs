@@ -13,6 +13,9 @@
 //! To translate step by step: `a2d.start(line.length)`, then `a2d.poll()` until it returns [`END`]. A number below
 //! [`END`] is a failure, see [`failure`]; [`error`] writes its text.
 //!
+//! With the feature `packed` the weights are packed for vector instructions when the image is loaded; the tokens are the
+//! same.
+//!
 //! An instance runs one image with one set of limits. For others, make another instance, as memory never shrinks.
 //! `image`, `load` and `open` grow the memory, which invalidates older views of it.
 
@@ -20,6 +23,7 @@
 #![deny(clippy::undocumented_unsafe_blocks, missing_docs)]
 
 mod desk;
+mod engine;
 pub mod failure;
 mod memory;
 
@@ -65,14 +69,9 @@ pub extern "C" fn load() -> i32 {
     answer(|desk| desk.load().map(Some))
 }
 
-/// Returns the bytes of working memory for sentences of up to `source` tokens, EOS included, and translations of up to
-/// `target` tokens. `int8_cache` other than 0 stores keys and values as bytes.
-#[unsafe(no_mangle)]
-pub extern "C" fn need(source: usize, target: usize, beam: usize, int8_cache: i32) -> i32 {
-    answer(|desk| desk.need(a2d_demo::limits(source, target, beam, int8_cache != 0)).map(Some))
-}
-
-/// Makes a translator with these limits and returns the bytes of its working memory. Drops the current sentence.
+/// Makes a translator for sentences of up to `source` tokens, EOS included, and translations of up to `target` tokens.
+/// `int8_cache` other than 0 stores keys and values as bytes. Returns the bytes of the arena that a board needs for
+/// these limits. Drops the current sentence.
 #[unsafe(no_mangle)]
 pub extern "C" fn open(source: usize, target: usize, beam: usize, int8_cache: i32) -> i32 {
     answer(|desk| desk.open(a2d_demo::limits(source, target, beam, int8_cache != 0)).map(Some))
@@ -127,12 +126,6 @@ pub extern "C" fn poll() -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn token() -> i32 {
     DESK.with(|desk| desk.token).flatten().and_then(|token| i32::try_from(token).ok()).unwrap_or(-1)
-}
-
-/// The peak bytes of working memory of the last sentence.
-#[unsafe(no_mangle)]
-pub extern "C" fn peak() -> usize {
-    DESK.with(|desk| desk.peak()).unwrap_or(0)
 }
 
 /// Writes the text of the last call's failure and returns the bytes of the output; 0 if the call did not fail.

@@ -3,17 +3,20 @@
 //! Two conditions make it sound: without the target feature `atomics` an instance has one thread, and the page accesses
 //! memory only between calls.
 
-use a2d_core::micro::{Error, Job, Translator};
+use crate::engine::{Job, Translator};
+use a2d_core::micro::Error;
 use core::arch::wasm32::memory_grow;
 use core::cell::RefCell;
 use core::ptr::{self, NonNull};
 use core::slice;
 
+/// The allocator of packed weights.
+#[cfg(feature = "packed")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 #[cfg(target_feature = "atomics")]
 compile_error!("an instance has one thread");
-
-/// Layers of the largest model, on each side.
-pub const LAYERS: usize = 12;
 
 /// The bytes of a page, the unit of memory growth.
 const PAGE: usize = 1 << 16;
@@ -61,7 +64,7 @@ impl Region {
 
     /// The bytes, never freed.
     pub fn into_bytes(self) -> &'static mut [u8] {
-        // SAFETY: memory never shrinks, no allocator uses these bytes, all of them are initialised, and each growth has
+        // SAFETY: memory never shrinks, the allocator uses only what it grew itself, all of them are initialised, and each growth has
         // one region, which is consumed here.
         unsafe { slice::from_raw_parts_mut(self.start, self.len) }
     }
@@ -80,13 +83,13 @@ pub fn place<T>(value: T) -> Option<&'static mut T> {
 
 /// A translator, and the job that borrows it between calls.
 pub struct Work {
-    job: Option<Job<'static, 'static, LAYERS>>,
-    translator: NonNull<Translator<'static, 'static, LAYERS>>,
+    job: Option<Job<'static>>,
+    translator: NonNull<Translator>,
 }
 
 impl Work {
     /// Wraps a translator, as its only reference.
-    pub fn new(translator: &'static mut Translator<'static, 'static, LAYERS>) -> Self {
+    pub fn new(translator: &'static mut Translator) -> Self {
         Self { job: None, translator: NonNull::from(translator) }
     }
 
@@ -104,10 +107,7 @@ impl Work {
     }
 
     /// Runs `f` with the job, if any. `f` must accept any lifetime, so the job cannot escape.
-    pub fn with<R>(
-        &mut self,
-        f: impl for<'t> FnOnce(&mut Job<'t, 'static, LAYERS>) -> R,
-    ) -> Option<R> {
+    pub fn with<R>(&mut self, f: impl for<'t> FnOnce(&mut Job<'t>) -> R) -> Option<R> {
         self.job.as_mut().map(f)
     }
 }

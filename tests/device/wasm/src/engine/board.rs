@@ -1,0 +1,41 @@
+//! The loops of a board, in an arena.
+
+use super::{LAYERS, Static};
+use crate::failure::Failure;
+use crate::memory::Region;
+use a2d_core::micro::{self, Limits, Options};
+
+/// Translates one sentence at a time.
+pub type Translator = micro::Translator<'static, 'static, LAYERS>;
+
+/// A sentence in progress.
+pub type Job<'t> = micro::Job<'t, 'static, LAYERS>;
+
+/// A model.
+pub struct Loaded(Static);
+
+impl Loaded {
+    /// A model, as it is.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn new(model: Static) -> Result<Self, Failure> {
+        Ok(Self(model))
+    }
+
+    /// The model.
+    pub fn model(&self) -> Static {
+        self.0
+    }
+
+    /// A translator in newly grown memory.
+    ///
+    /// # Errors
+    ///
+    /// A limit is 0, or memory cannot grow.
+    pub fn open(&self, limits: Limits) -> Result<Translator, Failure> {
+        let arena = Region::grow(self.0.arena_bytes(&limits)).ok_or(Failure::Memory)?;
+        Ok(Translator::new(self.0, arena.into_bytes(), limits, Options::default())?)
+    }
+}

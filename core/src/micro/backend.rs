@@ -2,6 +2,7 @@
 
 use super::attend;
 use super::chosen::{self, Chosen};
+use super::compute::{Compute, Portable};
 use super::error::Error;
 use super::memory::{Memory, Slot, Words};
 use super::product::{self, Quantised, Rows};
@@ -13,6 +14,7 @@ use crate::config::{Activation, Positions};
 use crate::image::{Format, Shortlist, Weight, Weights};
 use crate::rows;
 use crate::shape::Shape;
+use core::ops::Range;
 use zerocopy::FromBytes;
 
 /// A parameter: its number in canonical order, the key for finding it in the image.
@@ -41,6 +43,7 @@ pub struct Micro<'m, 'w> {
     pub(super) scores: &'m mut [f32],
     fault: Option<Error>,
     weights: Weights<'w>,
+    compute: &'m dyn Compute,
     /// Whether keys and values are stored as bytes.
     packs: bool,
     /// The rows of the output projection that are in the shortlist; `None` for all rows.
@@ -76,6 +79,7 @@ impl<'m, 'w> Micro<'m, 'w> {
             scores,
             fault: None,
             weights,
+            compute: &Portable,
             packs: false,
             chosen: None,
         })
@@ -85,6 +89,12 @@ impl<'m, 'w> Micro<'m, 'w> {
     #[must_use]
     pub fn packing(self, packs: bool) -> Self {
         Self { packs, ..self }
+    }
+
+    /// Multiplies with `compute` instead of [`Portable`].
+    #[must_use]
+    pub fn computing(self, compute: &'m dyn Compute) -> Self {
+        Self { compute, ..self }
     }
 
     /// The peak number of bytes in use.
@@ -203,18 +213,18 @@ impl<'m, 'w> Micro<'m, 'w> {
         }
         let (below, to, small) = self.arena.around(&y, &small)?;
         let bits = chosen.map_or(Some(&[][..]), |chosen| below.integers(&chosen.bits))?;
-        let mut multiply = |numbers: &mut dyn Iterator<Item = usize>| {
-            let picked = Rows { numbers, count };
+        let mut multiply = |runs: &mut dyn Iterator<Item = Range<usize>>| {
+            let picked = Rows { runs, count };
             let quantised = || Quantised::new(small, rows, cols);
             match w.format() {
                 Format::F32 => product::floats(below.get(x)?, w, picked, to),
-                Format::Int8 => product::bytes(quantised()?, w, picked, to),
+                Format::Int8 => product::bytes(self.compute, quantised()?, w, picked, to),
                 Format::Int4 => product::groups(quantised()?, w, picked, to),
             }
         };
         match chosen {
-            Some(_) => multiply(&mut chosen::each(bits))?,
-            None => multiply(&mut (0..count))?,
+            Some(_) => multiply(&mut chosen::each(bits).map(|row| row..row + 1))?,
+            None => multiply(&mut product::runs(count))?,
         }
         self.arena.reset(top);
         Some(y)

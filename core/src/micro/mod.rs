@@ -37,6 +37,7 @@ mod arena;
 mod attend;
 mod backend;
 mod chosen;
+mod compute;
 mod error;
 mod job;
 mod memory;
@@ -48,6 +49,7 @@ mod translator;
 
 pub use arena::{Aligned, Arena};
 pub use backend::{Micro, Parameter};
+pub use compute::{Compute, Portable};
 pub use error::Error;
 pub use job::Job;
 pub use memory::{Slot, Words};

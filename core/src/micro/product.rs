@@ -3,9 +3,11 @@
 //!
 //! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine computes the same bits.
 
+use super::compute::Compute;
 use super::slices::{row, rows, rows_mut};
 use crate::image::{GROUP, Weight, float, half, unpack};
 use crate::rows::{LANES, sum};
+use core::ops::Range;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Words of `rows` quantised rows of `cols`: bytes, each row padded to whole groups, then the scales.
@@ -14,16 +16,25 @@ pub(super) const fn quantised_words(rows: usize, cols: usize) -> usize {
     rows.saturating_mul(row)
 }
 
-/// The rows of a weight to multiply, as `count` outputs. A trait object, as a type parameter would duplicate the code.
+/// Rows of a weight that are multiplied with one row of `x` after the other, while they are in the cache.
+const RUN: usize = 16;
+
+/// The rows of a weight to multiply, as `count` outputs, in runs of adjacent rows. A trait object, as a type parameter
+/// would duplicate the code.
 pub(super) struct Rows<'s> {
-    pub numbers: &'s mut dyn Iterator<Item = usize>,
+    pub runs: &'s mut dyn Iterator<Item = Range<usize>>,
     pub count: usize,
+}
+
+/// The first `count` rows.
+pub(super) fn runs(count: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count).step_by(RUN).map(move |at| at..count.min(at + RUN))
 }
 
 /// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` f32.
 pub(super) fn floats(x: &[f32], w: &Weight<'_>, picked: Rows<'_>, y: &mut [f32]) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;
-    for (o, number) in picked.numbers.enumerate() {
+    for (o, number) in picked.runs.flatten().enumerate() {
         let w = row(w.words(), number, inputs)?;
         for (y, x) in rows_mut(y, outputs).zip(rows(x, inputs)) {
             *y.get_mut(o)? = dot(x, w);
@@ -129,6 +140,7 @@ impl<'s> Quantised<'s> {
 /// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int8. The sum is an integer, at most 127 * 128 *
 /// [`crate::image::MOST_COLUMNS`].
 pub(super) fn bytes(
+    by: &dyn Compute,
     x: Quantised<'_>,
     w: &Weight<'_>,
     picked: Rows<'_>,
@@ -136,22 +148,21 @@ pub(super) fn bytes(
 ) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;
     let (numbers, scales) = (w.bytes(), w.row_scales());
-    for (o, number) in picked.numbers.enumerate() {
-        let (w, scale) = (row(numbers, number, inputs)?, float(*scales.get(number)?));
+    let mut at = 0;
+    for run in picked.runs {
+        let scales = scales.get(run.clone())?;
+        let w = numbers.get(run.start.checked_mul(inputs)?..run.end.checked_mul(inputs)?)?;
+        let end = at + run.len();
         for (y, (x, scale_x)) in rows_mut(y, outputs).zip(x.rows()) {
-            *y.get_mut(o)? = integer_dot(x, w) as f32 * (scale * scale_x);
+            let y = y.get_mut(at..end)?;
+            by.dots(x.get(..inputs)?, w, <[i32]>::mut_from_bytes(y.as_mut_bytes()).ok()?);
+            for (y, scale) in y.iter_mut().zip(scales) {
+                *y = y.to_bits() as i32 as f32 * (float(*scale) * scale_x);
+            }
         }
+        at = end;
     }
     Some(())
-}
-
-/// `sum x w`, over the length of the shorter slice.
-#[inline(always)]
-fn integer_dot(x: &[i8], w: &[i8]) -> i32 {
-    let x = x.get(..w.len()).unwrap_or(x);
-    let ((x, rest_x), (w, rest_w)) = (x.as_chunks::<GROUP>(), w.as_chunks::<GROUP>());
-    let whole = x.iter().zip(w).map(|(x, w)| group_dot(x, w)).fold(0, i32::wrapping_add);
-    whole.wrapping_add(sum_of_products(rest_x.iter().zip(rest_w)))
 }
 
 /// The product of a whole group, whose constant length the compiler can vectorise.
@@ -180,7 +191,7 @@ pub(super) fn groups(
     let (inputs, outputs) = sizes(w, &picked)?;
     let count = inputs.div_ceil(GROUP);
     let (numbers, scales) = w.groups();
-    for (o, number) in picked.numbers.enumerate() {
+    for (o, number) in picked.runs.flatten().enumerate() {
         let (groups, scales) = (row(numbers, number, count)?, row(scales, number, count)?);
         let (mut xs, mut ys) = (x.bytes, rows_mut(y, outputs));
         for scales_x in x.scales.chunks(TILE) {

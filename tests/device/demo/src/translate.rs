@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::sink::{Sink, decimal};
 use crate::summary::Summary;
 use a2d_core::micro::{self, Job, Limits, Model, Options, Translator};
+use a2d_dsp::Dsp;
 use core::task::Poll;
 
 /// The number of sentences that even slow targets translate, which have a fingerprint of their own.
@@ -29,7 +30,7 @@ pub fn run<const N: usize>(
     let model = Model::<N>::new(image);
     let model = model.as_ref().map_err(|error| Error::Begin((*error).into()))?;
     let translator = Translator::new(model, arena, limits, Options::default());
-    let mut translator = translator.map_err(Error::Begin)?;
+    let mut translator = translator.map_err(Error::Begin)?.computing(&Dsp);
     let mut summary = Summary::default();
     for (number, line) in (1..).zip(sentences) {
         one(&mut translator, line, &limits, &mut summary, out)

@@ -40,8 +40,14 @@ pub fn ln(x: f32) -> f32 {
 // On a board the size of the code counts.
 #[cfg_attr(target_os = "none", inline(never))]
 #[cfg_attr(not(target_os = "none"), inline(always))]
-#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
 pub fn exp(x: f32) -> f32 {
+    exp_inline(x)
+}
+
+/// [`exp`] for a loop over many numbers, whose constants then stay in registers.
+#[inline(always)]
+#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
+pub(crate) fn exp_inline(x: f32) -> f32 {
     /// Adding and subtracting this number rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;

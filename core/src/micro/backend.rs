@@ -224,7 +224,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         };
         match chosen {
             Some(_) => multiply(&mut chosen::each(bits).map(|row| row..row + 1))?,
-            None => multiply(&mut product::runs(count))?,
+            None => multiply(&mut product::runs(count, rows))?,
         }
         self.arena.reset(top);
         Some(y)

@@ -6,7 +6,7 @@
 use super::compute::Compute;
 use super::slices::{row, rows, rows_mut};
 use crate::image::{GROUP, Weight, float, half, unpack};
-use crate::rows::{LANES, sum};
+use crate::rows::{LANES, sum, sum_few};
 use core::ops::Range;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -26,9 +26,10 @@ pub(super) struct Rows<'s> {
     pub count: usize,
 }
 
-/// The first `count` rows.
-pub(super) fn runs(count: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..count).step_by(RUN).map(move |at| at..count.min(at + RUN))
+/// The first `count` rows, for `times` rows of `x`.
+pub(super) fn runs(count: usize, times: usize) -> impl Iterator<Item = Range<usize>> {
+    let run = if times == 1 { count.max(1) } else { RUN };
+    (0..count).step_by(run).map(move |at| at..count.min(at.saturating_add(run)))
 }
 
 /// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` f32.
@@ -93,9 +94,8 @@ pub(super) fn quantise(x: &[f32], cols: usize, words: &mut [f32]) -> Option<()> 
 
 /// Quantises one row and returns its scale. Bytes beyond the row become 0.
 fn quantise_row(x: &[f32], bytes: &mut [i8]) -> f32 {
-    let most = x.iter().fold(0.0f32, |most, x| if x.abs() > most { x.abs() } else { most });
-    bytes.fill(0);
-    crate::rows::quantise(x, most, bytes)
+    bytes.get_mut(x.len()..).unwrap_or_default().fill(0);
+    crate::rows::quantise(x, crate::rows::largest(x), bytes)
 }
 
 /// Writes a row as bytes, padded to words, then its scale.
@@ -116,12 +116,18 @@ pub(super) fn packed(words: &[f32]) -> Option<(&[i8], f32)> {
 #[inline(always)]
 pub(super) fn mixed_dot(x: &[f32], w: &[i8]) -> f32 {
     let mut lanes = [0.0; LANES];
-    for (x, w) in x.chunks(LANES).zip(w.chunks(LANES)) {
+    let mut pairs = x.chunks(LANES).zip(w.chunks(LANES));
+    if let Some((x, w)) = pairs.next() {
+        for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
+            *lane = x * f32::from(*w);
+        }
+    }
+    for (x, w) in pairs {
         for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
             *lane += x * f32::from(*w);
         }
     }
-    sum(&lanes)
+    sum_few(lanes, x.len().min(w.len()))
 }
 
 impl<'s> Quantised<'s> {

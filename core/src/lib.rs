@@ -90,6 +90,7 @@ pub mod rng;
 pub mod rows;
 pub mod search;
 pub mod shape;
+mod sine;
 #[cfg(feature = "train")]
 pub mod tape;
 pub mod token;

@@ -7,6 +7,7 @@ use crate::config::{Activation, Positions};
 use crate::math::{exp, exp_inline, ln, sqrt};
 #[cfg(feature = "train")]
 use crate::optim::AdamStep;
+use crate::sine::sin_cos;
 use core::ops::Range;
 
 /// Partial results of a reduction.
@@ -296,9 +297,10 @@ fn marian(n: u32, out: &mut [f32]) {
     let mut turns = f64::from(n) / TAU;
     for sine in sines {
         let angle = ((turns - f64::from(turns as u32)) * TAU) as f32;
-        *sine = libm::sinf(angle);
+        let (value, other) = sin_cos(angle);
+        *sine = value;
         if let Some(cosine) = cosines.next() {
-            *cosine = libm::cosf(angle);
+            *cosine = other;
         }
         turns /= ratio;
     }
@@ -318,12 +320,11 @@ fn power(x: f64) -> f64 {
 fn sinusoids(n: u32, out: &mut [f32]) {
     let half = out.len() / 2;
     out.fill(0.0);
-    let step = libm::log(10_000.0) / (half.max(2) - 1) as f64;
+    let step = LN_10_000 / (half.max(2) - 1) as f64;
     let (sines, cosines) = out.split_at_mut(half);
     for (i, (sine, cosine)) in sines.iter_mut().zip(cosines).enumerate() {
         let angle = n as f32 * libm::expf(i as f32 * -(step as f32));
-        *sine = libm::sinf(angle);
-        *cosine = libm::cosf(angle);
+        (*sine, *cosine) = sin_cos(angle);
     }
 }
 

@@ -99,6 +99,9 @@ fn fold_plus(lanes: [f32; LANES]) -> f32 {
 /// [`sum`] of up to [`LANES`] numbers, without the additions of lanes that stay 0.
 #[inline(always)]
 pub fn sum_few(mut lanes: [f32; LANES], used: usize) -> f32 {
+    if FLOAT_UNIT && used > LANES / 2 {
+        return fold_plus(lanes) + 0.0;
+    }
     let mut half = LANES / 2;
     while half > 0 {
         let (low, high) = lanes.split_at_mut(half);
@@ -201,7 +204,12 @@ fn board_max(x: &[f32]) -> f32 {
             return most;
         }
     }
-    x.iter().fold(f32::NEG_INFINITY, |most, x| if *x > most { *x } else { most })
+    let larger = |most: f32, x: &f32| if *x > most { *x } else { most };
+    let (whole, rest) = x.as_chunks::<4>();
+    let most = whole.iter().fold(f32::NEG_INFINITY, |most, [a, b, c, d]| {
+        larger(larger(larger(larger(most, a), b), c), d)
+    });
+    rest.iter().fold(most, larger)
 }
 
 /// The largest magnitude; 0 if there is none. NaN is skipped.

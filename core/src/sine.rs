@@ -51,8 +51,8 @@ fn polynomial(coefficients: &[i64], x: i64) -> i64 {
 
 /// The product, up to 2^-56 too small. Its factors are at most 1.
 fn times(x: i64, y: i64) -> i64 {
-    let ([x_high, y_high], [x_low, y_low]) =
-        ([x >> 32, y >> 32], [x, y].map(|x| i64::from(x as u32)));
+    let (x_high, y_high) = (i64::from((x >> 32) as i32), i64::from((y >> 32) as i32));
+    let (x_low, y_low) = (i64::from(x as u32), i64::from(y as u32));
     let middle = x_high.wrapping_mul(y_low).wrapping_add(y_high.wrapping_mul(x_low));
     (x_high.wrapping_mul(y_high) << (64 - BITS)).wrapping_add(middle >> (BITS - 32))
 }

@@ -17,7 +17,7 @@ pub(super) const fn quantised_words(rows: usize, cols: usize) -> usize {
 }
 
 /// Rows of a weight that are multiplied with one row of `x` after the other, while they are in the cache.
-const RUN: usize = 16;
+const RUN: usize = 64;
 
 /// The rows of a weight to multiply, as `count` outputs, in runs of adjacent rows. A trait object, as a type parameter
 /// would duplicate the code.
@@ -162,13 +162,26 @@ pub(super) fn bytes(
         for (y, (x, scale_x)) in rows_mut(y, outputs).zip(x.rows()) {
             let y = y.get_mut(at..end)?;
             by.dots(x.get(..inputs)?, w, <[i32]>::mut_from_bytes(y.as_mut_bytes()).ok()?);
-            for (y, scale) in y.iter_mut().zip(scales) {
-                *y = y.to_bits() as i32 as f32 * (float(*scale) * scale_x);
-            }
+            scale_sums(y, scales, scale_x);
         }
         at = end;
     }
     Some(())
+}
+
+/// Multiplies sums, the bits of `y`, by the scales of their rows and of `x`.
+fn scale_sums(y: &mut [f32], scales: &[u32], scale_x: f32) {
+    let scaled = |y: &mut f32, scale: &u32| {
+        *y = y.to_bits() as i32 as f32 * (float(*scale) * scale_x);
+    };
+    let ((whole, rest), (scales, rest_scales)) = (y.as_chunks_mut::<4>(), scales.as_chunks::<4>());
+    for ([a, b, c, d], [p, q, r, s]) in whole.iter_mut().zip(scales) {
+        scaled(a, p);
+        scaled(b, q);
+        scaled(c, r);
+        scaled(d, s);
+    }
+    rest.iter_mut().zip(rest_scales).for_each(|(y, scale)| scaled(y, scale));
 }
 
 /// The product of a whole group, whose constant length the compiler can vectorise.

@@ -27,6 +27,10 @@
 
 #[cfg(any(smlad, thumb1))]
 mod assembly;
+#[cfg(thumb1)]
+mod floats;
+#[cfg(any(thumb1, test))]
+mod rare;
 
 use a2d_core::micro::{Compute, Portable};
 

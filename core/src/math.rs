@@ -1,5 +1,9 @@
 //! Scalar functions. `exp` is written out so that compilers vectorise it and all machines compute the same bits.
 
+/// Whether floats are computed in software: then integers are faster, where they give the same bits.
+const SOFT: bool =
+    cfg!(all(target_os = "none", not(all(target_arch = "arm", target_abi = "eabihf"))));
+
 /// The square root, correctly rounded.
 #[inline(always)]
 pub fn sqrt(x: f32) -> f32 {
@@ -52,8 +56,8 @@ pub(crate) fn exp_inline(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let x = if x < -87.3 { -87.3 } else { x };
-    let x = if x > 88.0 { 88.0 } else { x };
+    let x = if below(x, -87.3) { -87.3 } else { x };
+    let x = if below(-x, -88.0) { 88.0 } else { x };
     let shifted = x * core::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * LN_2_HIGH - n * LN_2_LOW;
@@ -63,8 +67,64 @@ pub(crate) fn exp_inline(x: f32) -> f32 {
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
-    (p * r * r + r + 1.0) * power
+    let (y, power) = (p * r * r + r + 1.0, shifted.to_bits() << 23);
+    if SOFT && x.to_bits() & !(1 << 31) <= f32::INFINITY.to_bits() {
+        return f32::from_bits(y.to_bits().wrapping_add(power)); // the result is normal
+    }
+    y * f32::from_bits(power.wrapping_add(0x3f80_0000))
+}
+
+/// `x < limit`, for a negative limit.
+#[inline(always)]
+fn below(x: f32, limit: f32) -> bool {
+    // The bits of negative numbers rise as they fall; those of NaN are the largest.
+    if SOFT {
+        (limit.to_bits() + 1..=f32::NEG_INFINITY.to_bits()).contains(&x.to_bits())
+    } else {
+        x < limit
+    }
+}
+
+/// `x w`
+#[inline(always)]
+pub(crate) fn times_byte(x: f32, w: i8) -> f32 {
+    const LEADING: u32 = 1 << 30;
+    let (bits, size) = (x.to_bits(), u32::from(w.unsigned_abs()));
+    let mut exponent = bits >> 23 & 0xff;
+    if !SOFT || size == 0 || exponent == 0 || exponent > 246 {
+        return x * f32::from(w);
+    }
+    let mut product = (bits & 0x007f_ffff | 0x0080_0000) * size;
+    exponent += 6; // the leading 1 adds 1
+    while product < LEADING {
+        product <<= 1;
+        exponent -= 1;
+    }
+    // To 24 digits, halves to even.
+    let (digits, rest) = (product >> 7, product & 127);
+    let up = u32::from(rest + (digits & 1) > 64);
+    let sign = bits & 1 << 31 ^ (w as u32) & 1 << 31;
+    f32::from_bits(sign | ((exponent << 23) + digits + up))
+}
+
+/// The integer nearest to `x`, halves to even, modulo 256, for `x` up to 2^22.
+#[inline(always)]
+pub(crate) fn to_byte(x: f32) -> i8 {
+    /// Adding this number rounds to an integer, which is then in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let bits = x.to_bits();
+    let exponent = bits >> 23 & 0xff;
+    if !SOFT || exponent > 133 {
+        return (x + ROUND).to_bits() as i8;
+    }
+    if exponent < 126 {
+        return 0; // below 1/2
+    }
+    let (digits, places) = (bits & 0x007f_ffff | 0x0080_0000, 150 - exponent);
+    let (whole, rest) = (digits >> places, digits << (32 - places));
+    let up = u32::from(rest > 1 << 31 || rest == 1 << 31 && whole & 1 == 1);
+    let size = (whole + up) as i8;
+    if x.is_sign_negative() { size.wrapping_neg() } else { size }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! lanes, so the result does not depend on the width of the machine's vectors.
 
 use crate::config::{Activation, Positions};
-use crate::math::{exp, exp_inline, ln, sqrt};
+use crate::math::{exp, exp_inline, ln, sqrt, to_byte};
 #[cfg(feature = "train")]
 use crate::optim::AdamStep;
 use crate::sine::sin_cos;
@@ -234,11 +234,9 @@ pub fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
 /// Writes `x` as bytes, so that `most`, its largest magnitude, becomes 127; halves round to even. Returns the scale of a byte.
 #[inline(always)]
 pub fn quantise(x: &[f32], most: f32, bytes: &mut [i8]) -> f32 {
-    /// Adding this number rounds to an integer, halves to even, which is then in the low bits.
-    const ROUND: f32 = 12_582_912.0;
     let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
     for (byte, x) in bytes.iter_mut().zip(x) {
-        *byte = (x * inverse + ROUND).to_bits() as i8;
+        *byte = to_byte(x * inverse);
     }
     most / 127.0
 }

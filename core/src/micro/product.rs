@@ -6,6 +6,7 @@
 use super::compute::Compute;
 use super::slices::{row, rows, rows_mut};
 use crate::image::{GROUP, Weight, float, half, unpack};
+use crate::math::times_byte;
 use crate::rows::{LANES, sum, sum_few};
 use core::ops::Range;
 use zerocopy::{FromBytes, IntoBytes};
@@ -119,12 +120,12 @@ pub(super) fn mixed_dot(x: &[f32], w: &[i8]) -> f32 {
     let mut pairs = x.chunks(LANES).zip(w.chunks(LANES));
     if let Some((x, w)) = pairs.next() {
         for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
-            *lane = x * f32::from(*w);
+            *lane = times_byte(*x, *w);
         }
     }
     for (x, w) in pairs {
         for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
-            *lane += x * f32::from(*w);
+            *lane += times_byte(*x, *w);
         }
     }
     sum_few(lanes, x.len().min(w.len()))

@@ -88,15 +88,33 @@ fn below(x: f32, limit: f32) -> bool {
 /// `x w`
 #[inline(always)]
 pub(crate) fn times_byte(x: f32, w: i8) -> f32 {
+    if SOFT { soft_times_byte(x, w) } else { x * f32::from(w) }
+}
+
+/// `x w` by one multiplication of 32 bits: the digits of a float and of a byte are 31.
+// In a loop the compiler would not have registers enough.
+#[inline(never)]
+fn soft_times_byte(x: f32, w: i8) -> f32 {
     const LEADING: u32 = 1 << 30;
+    /// The leading zeros of numbers of 7 bits. Counting them takes a Cortex-M0 longer than all else.
+    const ZEROS: [u8; 128] = {
+        let (mut zeros, mut size) = ([0; 128], 0);
+        while size < zeros.len() {
+            zeros[size] = (size as u32).leading_zeros() as u8 - 25;
+            size += 1;
+        }
+        zeros
+    };
     let (bits, size) = (x.to_bits(), u32::from(w.unsigned_abs()));
     let mut exponent = bits >> 23 & 0xff;
-    if !SOFT || size == 0 || exponent == 0 || exponent > 246 {
+    if size & 127 == 0 || exponent < 8 || exponent > 246 {
         return x * f32::from(w);
     }
-    let mut product = (bits & 0x007f_ffff | 0x0080_0000) * size;
-    exponent += 6; // the leading 1 adds 1
-    while product < LEADING {
+    // The size from 64 to 127, then the product from 2^30 to 2^31.
+    let zeros = u32::from(ZEROS[size as usize & 127]);
+    let mut product = (bits & 0x007f_ffff | 0x0080_0000) * (size << zeros);
+    exponent = exponent + 6 - zeros; // the leading 1 adds 1
+    if product < LEADING {
         product <<= 1;
         exponent -= 1;
     }

@@ -18,6 +18,9 @@ unsafe extern "C" {
 
 // r0: x, r2: its end, r1 r4 r5 r6: the rows, r7 r8 r9 r12: their sums; r10 r11: four elements of x, r3 lr: of a row.
 // On the stack: the columns, the place for the sums, the blocks; above them x as pairs, unless it is long.
+#[cfg(extended)]
+global_asm!(".cpu cortex-m33"); // the assembler does not know of the extension
+
 global_asm!(
     ".macro a2d_pairs even, odd",
     "    sxtb16 \\even, \\odd",

@@ -32,16 +32,37 @@ mod floats;
 #[cfg(any(thumb1, test))]
 mod rare;
 
-use a2d_core::micro::{Compute, Portable};
+use a2d_core::micro::Compute;
 
 /// The fastest loop of the target.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dsp;
 
 impl Compute for Dsp {
+    #[cfg(not(any(smlad, thumb1)))]
     fn dots(&self, x: &[i8], w: &[i8], sums: &mut [i32]) {
-        #[cfg(any(smlad, thumb1))]
-        let (w, sums) = assembly::dots(x, w, sums);
-        Portable.dots(x, w, sums);
+        a2d_core::micro::Portable.dots(x, w, sums);
     }
+
+    #[cfg(any(smlad, thumb1))]
+    fn dots(&self, x: &[i8], w: &[i8], sums: &mut [i32]) {
+        let (w, sums) = assembly::dots(x, w, sums);
+        // `max`, as the length of a chunk is not 0.
+        for (sum, w) in sums.iter_mut().zip(w.chunks_exact(x.len().max(1))) {
+            *sum = dot(x, w);
+        }
+    }
+}
+
+/// The sum of one row.
+#[cfg(any(smlad, thumb1))]
+fn dot(x: &[i8], w: &[i8]) -> i32 {
+    let product = |x: &i8, w: &i8| i32::from(*x) * i32::from(*w);
+    let ((x, rest), (w, rest_w)) = (x.as_chunks::<4>(), w.as_chunks::<4>());
+    // Written out: for size, the compiler keeps a loop.
+    let sum = x.iter().zip(w).fold(0, |sum: i32, ([a, b, c, d], [p, q, r, s])| {
+        let (two, others) = (product(a, p) + product(b, q), product(c, r) + product(d, s));
+        sum.wrapping_add(two).wrapping_add(others)
+    });
+    rest.iter().zip(rest_w).fold(sum, |sum, (x, w)| sum.wrapping_add(product(x, w)))
 }

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_processor() {
-        let extremes = [0, 1, 0x007f_ffff, 0x0080_0000, 0x0080_0001, 0x7f7f_ffff, INFINITY, NAN, 0x3f80_0000];
+        let extremes =
+            [0, 1, 0x007f_ffff, 0x0080_0000, 0x0080_0001, 0x7f7f_ffff, INFINITY, NAN, 0x3f80_0000];
         let mut state = 1u64;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -5,7 +5,7 @@ use super::chosen::{self, Chosen};
 use super::compute::{Compute, Portable};
 use super::error::Error;
 use super::memory::{Memory, Slot, Words};
-use super::product::{self, Quantised, Rows};
+use super::product::{self, Inputs, Product, Quantised, Rows};
 use super::slices;
 use crate::allow::Allow;
 use crate::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
@@ -14,7 +14,6 @@ use crate::config::{Activation, Positions};
 use crate::image::{Format, Shortlist, Weight, Weights};
 use crate::rows;
 use crate::shape::Shape;
-use core::ops::Range;
 use zerocopy::FromBytes;
 
 /// A parameter: its number in canonical order, the key for finding it in the image.
@@ -211,23 +210,34 @@ impl<'m, 'w> Micro<'m, 'w> {
             let (x, bytes) = self.arena.pair(x, &small)?;
             product::quantise(x, cols, bytes)?;
         }
-        let (below, to, small) = self.arena.around(&y, &small)?;
-        let bits = chosen.map_or(Some(&[][..]), |chosen| below.integers(&chosen.bits))?;
-        let mut multiply = |runs: &mut dyn Iterator<Item = Range<usize>>| {
-            let picked = Rows { runs, count };
-            let quantised = || Quantised::new(small, rows, cols);
-            match w.format() {
-                Format::F32 => product::floats(below.get(x)?, w, picked, to),
-                Format::Int8 => product::bytes(self.compute, quantised()?, w, picked, to),
-                Format::Int4 => product::groups(quantised()?, w, picked, to),
-            }
-        };
-        match chosen {
-            Some(_) => multiply(&mut chosen::each(bits).map(|row| row..row + 1))?,
-            None => multiply(&mut product::runs(count, rows))?,
-        }
+        self.multiply(x, &small, w, chosen, &y)?;
         self.arena.reset(top);
         Some(y)
+    }
+
+    /// Writes `x w^T` to `y`; `small` has the rows of `x` as bytes, unless `w` is f32.
+    // Out of line, as every stack frame below a product counts.
+    #[inline(never)]
+    fn multiply(
+        &mut self,
+        x: &Slot,
+        small: &Slot,
+        w: &Weight<'_>,
+        chosen: Option<&Chosen>,
+        y: &Slot,
+    ) -> Option<()> {
+        let (below, to, small) = self.arena.around(y, small)?;
+        let bits = match chosen {
+            Some(chosen) => Some(below.integers(&chosen.bits)?),
+            None => None,
+        };
+        let (rows, cols) = (x.shape().rows(), x.shape().cols());
+        let inputs = match w.format() {
+            Format::F32 => Inputs::Floats(below.get(x)?),
+            _ => Inputs::Bytes(Quantised::new(small, rows, cols)?),
+        };
+        let rows = Rows { bits, start: 0, count: y.shape().cols() };
+        Product { by: self.compute, x: inputs, w, rows, y: to }.run()
     }
 
     /// Restricts the output projection to the shortlist of the tokens of `source`.

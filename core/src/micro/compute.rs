@@ -8,6 +8,18 @@ pub trait Compute: Sync {
     /// `sums[r] = sum_i x[i] w[r, i]` modulo 2^32, for the rows of `w`, each as long as `x`. Sums without a row stay as
     /// they are.
     fn dots(&self, x: &[i8], w: &[i8], sums: &mut [i32]);
+
+    /// How many parts of a product [`Compute::join`] computes at the same time: 1, or 2 on a processor of two cores.
+    fn workers(&self) -> usize {
+        1
+    }
+
+    /// Runs both parts of a product and returns when both have ended. A second core may run one of them: they write to
+    /// different memory.
+    fn join(&self, one: &mut (dyn FnMut() + Send), other: &mut (dyn FnMut() + Send)) {
+        one();
+        other();
+    }
 }
 
 /// Loops without instructions of a particular processor.
@@ -26,9 +38,17 @@ impl Compute for Portable {
             *sums = two(x, a, b);
         }
         for (sum, w) in last.iter_mut().zip(w) {
-            [*sum, _] = two(x, w, w);
+            *sum = one(x, w);
         }
     }
+}
+
+/// The sum of one row.
+#[inline(always)]
+fn one(x: &[i8], w: &[i8]) -> i32 {
+    let ((x, rest), (w, rest_w)) = (x.as_chunks::<STEP>(), w.as_chunks::<STEP>());
+    let sum = x.iter().zip(w).fold(0, |sum, (x, w)| step(sum, x, w));
+    rest.iter().zip(rest_w).fold(sum, |sum, (x, w)| sum.wrapping_add(product(x, w)))
 }
 
 /// The sums of two rows. An element of `x` is read once for both.

@@ -1,253 +1,104 @@
-//! Addition, multiplication and conversion of floats for Armv6-M, in place of the compiler's own functions: the same
-//! results, in about half the instructions.
-//!
-//! The assembly computes what has a normal result of normal numbers; the rest is in Rust.
+//! Sums and products of floats, given as bits and rounded as IEEE 754 says: what the assembly for a processor without
+//! floats leaves, and what it is compared with.
 
-use core::arch::global_asm;
+const SIGN: u32 = 1 << 31;
+const INFINITY: u32 = 0xff << 23;
+const NAN: u32 = 0x7fc0_0000;
 
-/// The sum of two numbers of which one is tiny, or that is large, infinite or not a number.
-#[unsafe(no_mangle)]
-extern "C" fn a2d_rare_sum(x: u32, y: u32) -> u32 {
-    crate::rare::sum(x, y)
+/// The sum.
+pub fn sum(x: u32, y: u32) -> u32 {
+    let (x, y) = if x & !SIGN < y & !SIGN { (y, x) } else { (x, y) };
+    let (large, small) = (x & !SIGN, y & !SIGN);
+    if large >= INFINITY {
+        return if large > INFINITY || small == INFINITY && x != y { NAN } else { x };
+    }
+    if small == 0 {
+        return if large == 0 { x & y } else { x };
+    }
+    let distance = exponent(large) - exponent(small);
+    if distance > 26 {
+        return x;
+    }
+    // Exact in units of the last place of the smaller number.
+    let (units, other) = (mantissa(large) << distance, mantissa(small));
+    let sign = x & SIGN;
+    match (x ^ y) & SIGN {
+        0 => sign | rounded(units + other, exponent(small), 0),
+        _ if units == other => 0,
+        _ => sign | rounded(units - other, exponent(small), 0),
+    }
 }
 
-/// The product of two numbers, if it or one of them is tiny, large, infinite or not a number.
-#[unsafe(no_mangle)]
-extern "C" fn a2d_rare_product(x: u32, y: u32) -> u32 {
-    crate::rare::product(x, y)
+/// The product.
+pub fn product(x: u32, y: u32) -> u32 {
+    let (sign, x, y) = ((x ^ y) & SIGN, x & !SIGN, y & !SIGN);
+    let (large, small) = (x.max(y), x.min(y));
+    if large >= INFINITY {
+        return if large > INFINITY || small == 0 { NAN } else { sign | INFINITY };
+    }
+    if small == 0 {
+        return sign;
+    }
+    sign | rounded(mantissa(x) * mantissa(y), exponent(x) + exponent(y), 150)
 }
 
-global_asm!(
-    ".pushsection .text.a2d_sum, \"ax\"",
-    ".balign 4",
-    ".global __aeabi_fsub",
-    ".type __aeabi_fsub, %function",
-    ".thumb_func",
-    "__aeabi_fsub:",
-    "    movs r2, #1",
-    "    lsls r2, r2, #31",
-    "    eors r1, r2",
-    ".global __aeabi_fadd",
-    ".type __aeabi_fadd, %function",
-    ".thumb_func",
-    "__aeabi_fadd:",
-    // r0: the larger one, r1: the other; r2: the exponent, r3: how much smaller the other's is.
-    "    lsls r2, r0, #1",
-    "    lsls r3, r1, #1",
-    "    cmp r2, r3",
-    "    bhs 1f",
-    "    mov r12, r0",
-    "    mov r0, r1",
-    "    mov r1, r12",
-    "    lsls r2, r0, #1",
-    "    lsls r3, r1, #1",
-    "1:  lsrs r2, r2, #24",
-    "    lsrs r3, r3, #24",
-    "    subs r3, r2, r3",
-    "    cmp r3, #26",
-    "    bhi 9f",
-    "    push {{r4, r5}}",
-    "    subs r4, r2, r3",
-    "    cmp r4, #30",
-    "    blo 8f",
-    "    cmp r2, #253",
-    "    bhi 8f",
-    // r4, r1: the mantissas, their leading 1 in bit 30.
-    "    mov r12, r0",
-    "    movs r5, #1",
-    "    lsls r5, r5, #31",
-    "    lsls r4, r0, #8",
-    "    orrs r4, r5",
-    "    lsrs r4, r4, #1",
-    "    eors r0, r1",
-    "    lsls r1, r1, #8",
-    "    orrs r1, r5",
-    "    lsrs r1, r1, #1",
-    "    cmp r3, #7",
-    "    bls 2f",
-    // Bits that are shifted out leave a 1.
-    "    movs r5, r1",
-    "    lsrs r1, r3",
-    "    rsbs r3, r3, #0",
-    "    adds r3, #32",
-    "    lsls r5, r3",
-    "    subs r3, r5, #1",
-    "    sbcs r5, r3",
-    "    orrs r1, r5",
-    "    b 3f",
-    "2:  lsrs r1, r3",
-    "3:  cmp r0, #0",
-    "    bmi 6f",
-    "    adds r1, r4, r1",
-    "    bpl 4f",
-    "    movs r5, #1",
-    "    ands r5, r1",
-    "    lsrs r1, r1, #1",
-    "    orrs r1, r5",
-    "    adds r2, #1",
-    // Round to even.
-    "4:  lsls r5, r1, #26",
-    "    lsrs r1, r1, #7",
-    "    bcc 5f",
-    "    adds r1, #1",
-    "    cmp r5, #0",
-    "    bne 5f",
-    "    lsrs r1, r1, #1",
-    "    lsls r1, r1, #1",
-    "5:  subs r2, #1",
-    "    lsls r2, r2, #23",
-    "    adds r1, r1, r2",
-    "    mov r0, r12",
-    "    lsrs r0, r0, #31",
-    "    lsls r0, r0, #31",
-    "    orrs r0, r1",
-    "    pop {{r4, r5}}",
-    "    bx lr",
-    "6:  subs r1, r4, r1",
-    "    beq 10f",
-    "    lsrs r3, r1, #20",
-    "    bne 7f",
-    "    lsls r1, r1, #10",
-    "    subs r2, #10",
-    "7:  lsls r3, r1, #1",
-    "    bmi 4b",
-    "    movs r1, r3",
-    "    subs r2, #1",
-    "    b 7b",
-    "10: movs r0, #0",
-    "    pop {{r4, r5}}",
-    "9:  bx lr",
-    "8:  push {{r3, lr}}",
-    "    bl a2d_rare_sum",
-    "    pop {{r3, r4}}",
-    "    mov r12, r4",
-    "    pop {{r4, r5}}",
-    "    bx r12",
-    ".size __aeabi_fadd, . - __aeabi_fadd",
-    ".popsection",
-    ".pushsection .text.a2d_product, \"ax\"",
-    ".balign 4",
-    ".global __aeabi_fmul",
-    ".type __aeabi_fmul, %function",
-    ".thumb_func",
-    "__aeabi_fmul:",
-    "    push {{r4, r5, r6, lr}}",
-    "    movs r2, r0",
-    "    eors r2, r1",
-    "    mov r12, r2",
-    // r2: the exponent of the product, from 2 to 252.
-    "    lsls r2, r0, #1",
-    "    lsrs r2, r2, #24",
-    "    subs r4, r2, #1",
-    "    cmp r4, #253",
-    "    bhi 3f",
-    "    lsls r3, r1, #1",
-    "    lsrs r3, r3, #24",
-    "    subs r4, r3, #1",
-    "    cmp r4, #253",
-    "    bhi 3f",
-    "    adds r2, r2, r3",
-    "    subs r2, #127",
-    "    subs r3, r2, #2",
-    "    cmp r3, #250",
-    "    bhi 3f",
-    // The upper 16 and lower 8 bits of the mantissas: r3 r0, r4 r1.
-    "    movs r5, #1",
-    "    lsls r5, r5, #31",
-    "    lsls r0, r0, #8",
-    "    orrs r0, r5",
-    "    lsls r1, r1, #8",
-    "    orrs r1, r5",
-    "    lsrs r3, r0, #16",
-    "    lsls r0, r0, #16",
-    "    lsrs r0, r0, #24",
-    "    lsrs r4, r1, #16",
-    "    lsls r1, r1, #16",
-    "    lsrs r1, r1, #24",
-    "    movs r5, r3",
-    "    muls r5, r1, r5",
-    "    movs r6, r0",
-    "    muls r6, r4, r6",
-    "    adds r5, r5, r6",
-    "    muls r0, r1, r0",
-    "    muls r3, r4, r3",
-    "    lsrs r1, r0, #8",
-    "    adds r5, r5, r1",
-    "    lsrs r1, r5, #8",
-    "    adds r3, r3, r1",
-    "    bmi 1f",
-    "    lsls r3, r3, #1",
-    "    lsls r1, r5, #24",
-    "    lsrs r1, r1, #31",
-    "    orrs r3, r1",
-    "    lsls r5, r5, #1",
-    "    subs r2, #1",
-    // Round to even; r0 and r5 have the bits below.
-    "1:  lsrs r1, r3, #8",
-    "    bcc 2f",
-    "    adds r1, #1",
-    "    lsls r3, r3, #25",
-    "    lsls r0, r0, #24",
-    "    lsls r5, r5, #24",
-    "    orrs r0, r5",
-    "    orrs r0, r3",
-    "    bne 2f",
-    "    lsrs r1, r1, #1",
-    "    lsls r1, r1, #1",
-    "2:  lsls r2, r2, #23",
-    "    adds r1, r1, r2",
-    "    mov r0, r12",
-    "    lsrs r0, r0, #31",
-    "    lsls r0, r0, #31",
-    "    orrs r0, r1",
-    "    pop {{r4, r5, r6, pc}}",
-    "3:  bl a2d_rare_product",
-    "    pop {{r4, r5, r6, pc}}",
-    ".size __aeabi_fmul, . - __aeabi_fmul",
-    ".popsection",
-    ".pushsection .text.a2d_convert, \"ax\"",
-    ".balign 4",
-    ".global __aeabi_i2f",
-    ".type __aeabi_i2f, %function",
-    ".thumb_func",
-    "__aeabi_i2f:",
-    "    asrs r1, r0, #31",
-    "    beq 1f",
-    "    rsbs r0, r0, #0",
-    "1:  cmp r0, #0",
-    "    beq 6f",
-    // r2: the exponent minus 1, while the leading 1 moves to bit 31.
-    "    movs r2, #157",
-    "    lsrs r3, r0, #16",
-    "    bne 2f",
-    "    lsls r0, r0, #16",
-    "    subs r2, #16",
-    "2:  lsrs r3, r0, #24",
-    "    bne 3f",
-    "    lsls r0, r0, #8",
-    "    subs r2, #8",
-    "3:  lsrs r3, r0, #28",
-    "    bne 4f",
-    "    lsls r0, r0, #4",
-    "    subs r2, #4",
-    "4:  cmp r0, #0",
-    "    bmi 5f",
-    "    lsls r0, r0, #1",
-    "    subs r2, #1",
-    "    b 4b",
-    "5:  lsls r3, r0, #25",
-    "    lsrs r0, r0, #8",
-    "    bcc 7f",
-    "    adds r0, #1",
-    "    cmp r3, #0",
-    "    bne 7f",
-    "    lsrs r0, r0, #1",
-    "    lsls r0, r0, #1",
-    "7:  lsls r2, r2, #23",
-    "    adds r0, r0, r2",
-    "    lsls r1, r1, #31",
-    "    orrs r0, r1",
-    "6:  bx lr",
-    ".size __aeabi_i2f, . - __aeabi_i2f",
-    ".popsection",
-);
+/// The exponent of a magnitude; that of a subnormal number is 1.
+fn exponent(x: u32) -> u32 {
+    (x >> 23).max(1)
+}
+
+/// The digits of a finite magnitude.
+fn mantissa(x: u32) -> u64 {
+    let implied = if x >> 23 == 0 { 0 } else { 1 << 23 };
+    u64::from(x & 0x007f_ffff | implied)
+}
+
+/// The number with `units` in the last place of `exponent - below`, rounded to even. `units` is not 0.
+fn rounded(units: u64, exponent: u32, below: u32) -> u32 {
+    let mut exponent = exponent as i32 - below as i32;
+    let zeros = units.leading_zeros();
+    // The leading 1 to bit 62, or lower where that exponent would be below 1.
+    let (mut units, shift) = (units << zeros >> 1, zeros as i32 - 1);
+    exponent += 39 - shift;
+    let lost = if exponent < 1 { (1 - exponent).min(63) as u32 } else { 0 };
+    let sticky = u64::from(units & ((1 << lost) - 1) != 0);
+    units = units >> lost | sticky;
+    let exponent = exponent.max(1) as u32;
+    let (digits, rest) = ((units >> 39) as u32, units & ((1 << 39) - 1));
+    let half = 1 << 38;
+    let up = u32::from(rest > half || rest == half && digits & 1 == 1);
+    // A subnormal number has no leading 1 that would raise the exponent.
+    (((exponent - 1) << 23) + digits + up).min(INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_those_of_the_processor() {
+        let extremes =
+            [0, 1, 0x007f_ffff, 0x0080_0000, 0x0080_0001, 0x7f7f_ffff, INFINITY, NAN, 0x3f80_0000];
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 32) as u32
+        };
+        let mut number = move || match next() % 4 {
+            0 => extremes[next() as usize % extremes.len()] ^ (next() & SIGN),
+            1 => next() & 0x83ff_ffff, // tiny
+            2 => next() & 0x8fff_ffff | 0x3000_0000,
+            _ => next(),
+        };
+        for _ in 0..2_000_000 {
+            let (x, y) = (number(), number());
+            same(sum(x, y), f32::from_bits(x) + f32::from_bits(y), [x, y]);
+            same(product(x, y), f32::from_bits(x) * f32::from_bits(y), [x, y]);
+        }
+    }
+
+    fn same(got: u32, want: f32, of: [u32; 2]) {
+        let both = f32::from_bits(got).is_nan() && want.is_nan();
+        assert!(both || got == want.to_bits(), "{of:x?}: {got:x}, not {:x}", want.to_bits());
+    }
+}

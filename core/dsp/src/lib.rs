@@ -27,10 +27,9 @@
 
 #[cfg(any(smlad, thumb1))]
 mod assembly;
+pub mod floats;
 #[cfg(thumb1)]
-mod floats;
-#[cfg(any(thumb1, test))]
-mod rare;
+mod soft;
 
 use a2d_core::micro::Compute;
 

@@ -45,7 +45,7 @@ impl Compute for Portable {
 
 /// The sum of one row.
 #[inline(always)]
-fn one(x: &[i8], w: &[i8]) -> i32 {
+pub(super) fn one(x: &[i8], w: &[i8]) -> i32 {
     let ((x, rest), (w, rest_w)) = (x.as_chunks::<STEP>(), w.as_chunks::<STEP>());
     let sum = x.iter().zip(w).fold(0, |sum, (x, w)| step(sum, x, w));
     rest.iter().zip(rest_w).fold(sum, |sum, (x, w)| sum.wrapping_add(product(x, w)))

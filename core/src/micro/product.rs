@@ -4,7 +4,7 @@
 //! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine computes the same bits.
 
 use super::chosen;
-use super::compute::Compute;
+use super::compute::{Compute, one};
 use super::slices::{row, rows, rows_mut};
 use crate::image::{Format, GROUP, Weight, float, half, unpack};
 use crate::math::times_byte;
@@ -322,18 +322,6 @@ fn scale_sums(y: &mut [f32], scales: &[u32], scale_x: f32) {
     rest.iter_mut().zip(rest_scales).for_each(|(y, scale)| scaled(y, scale));
 }
 
-/// The product of a whole group, whose constant length the compiler can vectorise.
-#[inline(always)]
-fn group_dot(x: &[i8; GROUP], w: &[i8; GROUP]) -> i32 {
-    sum_of_products(x.iter().zip(w))
-}
-
-#[inline(always)]
-fn sum_of_products<'s>(pairs: impl Iterator<Item = (&'s i8, &'s i8)>) -> i32 {
-    let products = pairs.map(|(x, w)| i32::from(i16::from(*x) * i16::from(*w)));
-    products.fold(0, i32::wrapping_add)
-}
-
 /// Rows of `x` that share the unpacking of a group.
 const TILE: usize = 4;
 
@@ -371,7 +359,7 @@ fn tile(x: &[i8], stride: usize, groups: &[[u8; GROUP / 2]], scales: &[[u8; 2]])
     for (g, (group, scale)) in groups.iter().zip(scales).enumerate() {
         let (numbers, scale) = (unpack(group), half(*scale));
         for (sum, x) in sums.iter_mut().zip(rows(x, stride)) {
-            let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| group_dot(x, &numbers));
+            let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| one(x, &numbers));
             *sum += x as f32 * scale;
         }
     }

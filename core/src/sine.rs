@@ -51,7 +51,8 @@ fn floats(x: f32) -> (f32, f32) {
     if x < SMALL {
         return (x, 1.0);
     }
-    if !(x <= (1 << 28) as f32) {
+    // NaN has larger bits.
+    if x.to_bits() > ((1 << 28) as f32).to_bits() {
         return (f32::NAN, f32::NAN);
     }
     let x = f64::from(x);

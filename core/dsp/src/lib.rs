@@ -21,6 +21,10 @@
 //! | `thumbv8m.main` (Cortex-M33, M55) with the feature `smlad` | the same; the processor must have the DSP extension |
 //! | `thumbv6m` (Cortex-M0), `thumbv8m.base` (M23) | four rows at a time, sums in the upper registers |
 //! | other targets | that of `Portable` |
+//!
+//! With the feature `floats`, which is on by default, a program for `thumbv6m` adds, multiplies and converts all its
+//! floats by functions of this crate in place of the compiler's own. A program that has such functions already, as from
+//! a ROM, leaves the feature out.
 
 #![no_std]
 #![deny(missing_docs)]
@@ -28,7 +32,7 @@
 #[cfg(any(smlad, thumb1))]
 mod assembly;
 pub mod floats;
-#[cfg(thumb1)]
+#[cfg(all(thumb1, feature = "floats"))]
 mod soft;
 
 use a2d_core::micro::Compute;

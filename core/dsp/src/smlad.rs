@@ -1,5 +1,5 @@
-//! Armv7E-M, and Armv8-M with the DSP extension: `SXTB16` makes two numbers of 16 bits of bytes 0 and 2, or 1 and 3, and
-//! `SMLAD` adds the products of two pairs. The instructions are also those of Armv7-A.
+//! Armv7E-M, and Armv8-M with the DSP extension: `SXTB16` makes two numbers of 16 bits of bytes 0 and 2, or 1 and 3,
+//! and `SMLAD` adds the products of two pairs. The instructions are also those of Armv7-A.
 
 use core::arch::global_asm;
 

@@ -18,7 +18,8 @@ extern "C" fn a2d_rare_product(x: u32, y: u32) -> u32 {
 }
 
 global_asm!(
-    // The mantissas r4 and r1, their leading 1 in bit 30; the smaller one moves r3 places down. Bits that it loses leave a 1.
+    // The mantissas r4 and r1, their leading 1 in bit 30; the smaller one moves r3 places down. Bits that it loses leave
+    // a 1.
     ".macro a2d_align",
     "    movs r5, #1",
     "    lsls r5, r5, #31",

@@ -2,8 +2,8 @@
 
 use super::slices::rows;
 
-/// What [`Micro`](super::Micro) multiplies matrices of bytes with: [`Portable`], or the instructions of a processor. The
-/// sums are integers, so the bits of a result do not depend on it.
+/// What [`Micro`](super::Micro) multiplies matrices of bytes with: [`Portable`], or the instructions of a processor.
+/// The sums are integers, so the bits of a result do not depend on it.
 pub trait Compute: Sync {
     /// `sums[r] = sum_i x[i] w[r, i]` modulo 2^32, for the rows of `w`, each as long as `x`. Sums without a row stay as
     /// they are.

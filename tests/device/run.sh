@@ -35,7 +35,7 @@ targets="host freestanding m4f m33f m3 m0 riscv32 armv7 s390x wasm32 wasm32-simd
 others="all web panics consumer examples lint"
 
 # build CRATE [OPTION...]: with the options, in release.
-build() { (cd "$here/$1" && cargo build --quiet --offline --release "${@:2}"); }
+build() { (cd "$here/$1" && cargo build --quiet --locked --release "${@:2}"); }
 
 # check COMMAND...: runs it, shows what it prints, and compares the fingerprints in that.
 check() {
@@ -301,7 +301,7 @@ example() {
     fi
     cargo fmt --check
     cargo clippy --quiet --locked --release -- -D warnings
-    cargo build --quiet --offline --release
+    cargo build --quiet --locked --release
     cd "$here"
 }
 

@@ -32,7 +32,8 @@ const STEP: usize = if cfg!(target_os = "none") { 4 } else { 32 };
 
 impl Compute for Portable {
     fn dots(&self, x: &[i8], w: &[i8], sums: &mut [i32]) {
-        let (pairs, last) = sums.as_chunks_mut::<2>();
+        let count = w.len().checked_div(x.len()).unwrap_or(0).min(sums.len());
+        let (pairs, last) = sums.get_mut(..count).unwrap_or_default().as_chunks_mut::<2>();
         let mut w = rows(w, x.len());
         for (sums, (a, b)) in pairs.iter_mut().zip(core::iter::from_fn(|| w.next().zip(w.next()))) {
             *sums = two(x, a, b);

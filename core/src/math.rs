@@ -107,7 +107,7 @@ fn soft_times_byte(x: f32, w: i8) -> f32 {
     };
     let (bits, size) = (x.to_bits(), u32::from(w.unsigned_abs()));
     let mut exponent = bits >> 23 & 0xff;
-    if size & 127 == 0 || exponent < 8 || exponent > 246 {
+    if size & 127 == 0 || !(8..=246).contains(&exponent) {
         return x * f32::from(w);
     }
     // The size from 64 to 127, then the product from 2^30 to 2^31.

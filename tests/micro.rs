@@ -5,6 +5,8 @@
 mod arena;
 #[path = "micro/caches.rs"]
 mod caches;
+#[path = "micro/computing.rs"]
+mod computing;
 #[path = "micro/hostile.rs"]
 mod hostile;
 #[path = "micro/lines.rs"]

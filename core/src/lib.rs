@@ -40,7 +40,8 @@
 //! * Vocabularies other than the byte-pair encodings of `a2d prepare` and SentencePiece models.
 //! * Sampling and constrained decoding: the search is greedy or a beam search.
 //! * Weights that are not mapped into memory: an image is a slice.
-//! * Explicit vector and DSP instructions: the loops are written for the compiler's vectoriser.
+//! * Explicit vector and DSP instructions: the loops are written for the compiler. [`micro::Compute`] takes the loops of
+//!   others, as those of the crate `a2d-dsp`.
 //! * Several sentences at a time in [`micro`]; training on a device.
 //!
 //! # Dimensions
@@ -90,6 +91,7 @@ pub mod rng;
 pub mod rows;
 pub mod search;
 pub mod shape;
+mod sine;
 #[cfg(feature = "train")]
 pub mod tape;
 pub mod token;

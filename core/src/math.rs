@@ -1,5 +1,9 @@
 //! Scalar functions. `exp` is written out so that compilers vectorise it and all machines compute the same bits.
 
+/// Whether floats are computed in software: then integers are faster, where they give the same bits.
+const SOFT: bool =
+    cfg!(all(target_os = "none", not(all(target_arch = "arm", target_abi = "eabihf"))));
+
 /// The square root, correctly rounded.
 #[inline(always)]
 pub fn sqrt(x: f32) -> f32 {
@@ -40,14 +44,20 @@ pub fn ln(x: f32) -> f32 {
 // On a board the size of the code counts.
 #[cfg_attr(target_os = "none", inline(never))]
 #[cfg_attr(not(target_os = "none"), inline(always))]
-#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
 pub fn exp(x: f32) -> f32 {
+    exp_inline(x)
+}
+
+/// [`exp`] for a loop over many numbers, whose constants then stay in registers.
+#[inline(always)]
+#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
+pub(crate) fn exp_inline(x: f32) -> f32 {
     /// Adding and subtracting this number rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let x = if x < -87.3 { -87.3 } else { x };
-    let x = if x > 88.0 { 88.0 } else { x };
+    let x = if below(x, -87.3) { -87.3 } else { x };
+    let x = if below(-x, -88.0) { 88.0 } else { x };
     let shifted = x * core::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * LN_2_HIGH - n * LN_2_LOW;
@@ -57,8 +67,82 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
-    (p * r * r + r + 1.0) * power
+    let (y, power) = (p * r * r + r + 1.0, shifted.to_bits() << 23);
+    if SOFT && x.to_bits() & !(1 << 31) <= f32::INFINITY.to_bits() {
+        return f32::from_bits(y.to_bits().wrapping_add(power)); // the result is normal
+    }
+    y * f32::from_bits(power.wrapping_add(0x3f80_0000))
+}
+
+/// `x < limit`, for a negative limit.
+#[inline(always)]
+fn below(x: f32, limit: f32) -> bool {
+    // The bits of negative numbers rise as they fall; those of NaN are the largest.
+    if SOFT {
+        (limit.to_bits() + 1..=f32::NEG_INFINITY.to_bits()).contains(&x.to_bits())
+    } else {
+        x < limit
+    }
+}
+
+/// `x w`
+#[inline(always)]
+pub(crate) fn times_byte(x: f32, w: i8) -> f32 {
+    if SOFT { soft_times_byte(x, w) } else { x * f32::from(w) }
+}
+
+/// `x w` by one multiplication of 32 bits: the digits of a float and of a byte are 31.
+// In a loop the compiler would not have registers enough.
+#[inline(never)]
+fn soft_times_byte(x: f32, w: i8) -> f32 {
+    const LEADING: u32 = 1 << 30;
+    /// The leading zeros of numbers of 7 bits. Counting them takes a Cortex-M0 longer than all else.
+    const ZEROS: [u8; 128] = {
+        let (mut zeros, mut size) = ([0; 128], 0);
+        while size < zeros.len() {
+            zeros[size] = (size as u32).leading_zeros() as u8 - 25;
+            size += 1;
+        }
+        zeros
+    };
+    let (bits, size) = (x.to_bits(), u32::from(w.unsigned_abs()));
+    let mut exponent = bits >> 23 & 0xff;
+    if size & 127 == 0 || !(8..=246).contains(&exponent) {
+        return x * f32::from(w);
+    }
+    // The size from 64 to 127, then the product from 2^30 to 2^31.
+    let zeros = u32::from(ZEROS[size as usize & 127]);
+    let mut product = (bits & 0x007f_ffff | 0x0080_0000) * (size << zeros);
+    exponent = exponent + 6 - zeros; // the leading 1 adds 1
+    if product < LEADING {
+        product <<= 1;
+        exponent -= 1;
+    }
+    // To 24 digits, halves to even.
+    let (digits, rest) = (product >> 7, product & 127);
+    let up = u32::from(rest + (digits & 1) > 64);
+    let sign = bits & 1 << 31 ^ (w as u32) & 1 << 31;
+    f32::from_bits(sign | ((exponent << 23) + digits + up))
+}
+
+/// The integer nearest to `x`, halves to even, modulo 256, for `x` up to 2^22.
+#[inline(always)]
+pub(crate) fn to_byte(x: f32) -> i8 {
+    /// Adding this number rounds to an integer, which is then in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let bits = x.to_bits();
+    let exponent = bits >> 23 & 0xff;
+    if !SOFT || exponent > 133 {
+        return (x + ROUND).to_bits() as i8;
+    }
+    if exponent < 126 {
+        return 0; // below 1/2
+    }
+    let (digits, places) = (bits & 0x007f_ffff | 0x0080_0000, 150 - exponent);
+    let (whole, rest) = (digits >> places, digits << (32 - places));
+    let up = u32::from(rest > 1 << 31 || rest == 1 << 31 && whole & 1 == 1);
+    let size = (whole + up) as i8;
+    if x.is_sign_negative() { size.wrapping_neg() } else { size }
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 //! lanes, so the result does not depend on the width of the machine's vectors.
 
 use crate::config::{Activation, Positions};
-use crate::math::{exp, ln, sqrt};
+use crate::math::{exp, exp_inline, ln, sqrt, to_byte};
 #[cfg(feature = "train")]
 use crate::optim::AdamStep;
+use crate::sine::sin_cos;
 use core::ops::Range;
 
 /// Partial results of a reduction.
@@ -14,6 +15,12 @@ pub const LANES: usize = 16;
 
 /// Added to a row's variance before the square root.
 pub const LAYER_NORM_EPS: f32 = 1e-5;
+
+/// Whether the processor is a microcontroller, which has no vectors: lanes would only be written to memory and read again.
+const BOARD: bool = cfg!(target_os = "none");
+
+/// Whether a microcontroller computes floats itself.
+const FLOAT_UNIT: bool = cfg!(all(target_arch = "arm", target_abi = "eabihf"));
 
 /// Combines the elements of `x` in fixed lanes, then the lanes in pairs.
 #[inline(always)]
@@ -89,6 +96,24 @@ fn fold_plus(lanes: [f32; LANES]) -> f32 {
     fold(lanes, plus)
 }
 
+/// [`sum`] of up to [`LANES`] numbers, without the additions of lanes that stay 0.
+#[inline(always)]
+pub fn sum_few(mut lanes: [f32; LANES], used: usize) -> f32 {
+    if FLOAT_UNIT && used > LANES / 2 {
+        return fold_plus(lanes) + 0.0;
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        let (low, high) = lanes.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high).take(used.saturating_sub(half)) {
+            *low += *high;
+        }
+        half /= 2;
+    }
+    // A lane that begins with 0 does not become -0.
+    lanes[0] + 0.0
+}
+
 /// The end of a row, filled with 0: one whole vector is faster than single elements.
 #[inline(always)]
 fn filled(rest: &[f32]) -> [f32; LANES] {
@@ -155,12 +180,47 @@ pub fn dot(x: &[f32], y: &[f32]) -> f32 {
 /// The largest element; minus infinity if there is none. May skip NaN: the sums that follow propagate it.
 #[inline(always)]
 pub fn max(x: &[f32]) -> f32 {
+    if BOARD {
+        return board_max(x);
+    }
     reduce(
         x,
         f32::NEG_INFINITY,
         #[inline(always)]
         |x, y| if y > x { y } else { x },
     )
+}
+
+/// [`max`] for a microcontroller.
+fn board_max(x: &[f32]) -> f32 {
+    if !FLOAT_UNIT {
+        // As integers that are ordered as the floats are. A positive NaN would be the largest.
+        let key = |bits: i32| bits ^ ((bits >> 31) as u32 >> 1) as i32;
+        let most = x.iter().fold(key(f32::NEG_INFINITY.to_bits() as i32), |most, x| {
+            most.max(key(x.to_bits() as i32))
+        });
+        let most = f32::from_bits(key(most) as u32);
+        if !most.is_nan() {
+            return most;
+        }
+    }
+    let larger = |most: f32, x: &f32| if *x > most { *x } else { most };
+    let (whole, rest) = x.as_chunks::<4>();
+    let most = whole.iter().fold(f32::NEG_INFINITY, |most, [a, b, c, d]| {
+        larger(larger(larger(larger(most, a), b), c), d)
+    });
+    rest.iter().fold(most, larger)
+}
+
+/// The largest magnitude; 0 if there is none. NaN is skipped.
+#[inline(always)]
+pub fn largest(x: &[f32]) -> f32 {
+    // The bits of a float without its sign are ordered as the float is; those of a NaN are the largest.
+    let most = x.iter().fold(0, |most: u32, x| most.max(x.abs().to_bits()));
+    if most <= f32::INFINITY.to_bits() {
+        return f32::from_bits(most);
+    }
+    x.iter().fold(0.0, |most: f32, x| if x.abs() > most { x.abs() } else { most })
 }
 
 /// `y += a x`
@@ -174,11 +234,9 @@ pub fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
 /// Writes `x` as bytes, so that `most`, its largest magnitude, becomes 127; halves round to even. Returns the scale of a byte.
 #[inline(always)]
 pub fn quantise(x: &[f32], most: f32, bytes: &mut [i8]) -> f32 {
-    /// Adding this number rounds to an integer, halves to even, which is then in the low bits.
-    const ROUND: f32 = 12_582_912.0;
     let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
     for (byte, x) in bytes.iter_mut().zip(x) {
-        *byte = (x * inverse + ROUND).to_bits() as i8;
+        *byte = to_byte(x * inverse);
     }
     most / 127.0
 }
@@ -206,6 +264,17 @@ pub fn exp_in_place(x: &mut [f32], scale: f32, shift: f32) -> f32 {
 /// `sum exp(scale (x - shift))`
 #[inline(always)]
 fn exp_sum(x: &[f32], scale: f32, shift: f32) -> f32 {
+    if BOARD {
+        // Lane by lane, so that a sum stays in a register.
+        let mut lanes = [0.0; LANES];
+        for (at, lane) in lanes.iter_mut().enumerate() {
+            *lane = x.iter().skip(at).step_by(LANES).fold(0.0, |sum, x| {
+                let x = scale * (x - shift);
+                sum + if FLOAT_UNIT { exp_inline(x) } else { exp(x) }
+            });
+        }
+        return fold_plus(lanes);
+    }
     let [sum] = sums(
         x,
         x,
@@ -234,9 +303,10 @@ fn marian(n: u32, out: &mut [f32]) {
     let mut turns = f64::from(n) / TAU;
     for sine in sines {
         let angle = ((turns - f64::from(turns as u32)) * TAU) as f32;
-        *sine = libm::sinf(angle);
+        let (value, other) = sin_cos(angle);
+        *sine = value;
         if let Some(cosine) = cosines.next() {
-            *cosine = libm::cosf(angle);
+            *cosine = other;
         }
         turns /= ratio;
     }
@@ -256,12 +326,11 @@ fn power(x: f64) -> f64 {
 fn sinusoids(n: u32, out: &mut [f32]) {
     let half = out.len() / 2;
     out.fill(0.0);
-    let step = libm::log(10_000.0) / (half.max(2) - 1) as f64;
+    let step = LN_10_000 / (half.max(2) - 1) as f64;
     let (sines, cosines) = out.split_at_mut(half);
     for (i, (sine, cosine)) in sines.iter_mut().zip(cosines).enumerate() {
         let angle = n as f32 * libm::expf(i as f32 * -(step as f32));
-        *sine = libm::sinf(angle);
-        *cosine = libm::cosf(angle);
+        (*sine, *cosine) = sin_cos(angle);
     }
 }
 

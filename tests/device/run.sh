@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the device program for a target, runs it, and compares the tokens that it finds with those of the host.
 #
-#   tests/device/run.sh TARGET...        host freestanding m4f m33f m3 m0 armv7 s390x wasm32 wasm32-simd, or all
+#   tests/device/run.sh TARGET...        host freestanding m4f m33f m3 m0 riscv32 armv7 s390x wasm32 wasm32-simd, or all
 #   tests/device/run.sh panics           no panic in the firmware, and its size
 #   tests/device/run.sh web              a page that translates, in one file, and its test in Chromium
 #   tests/device/run.sh web --page       the page alone
@@ -31,7 +31,7 @@ unset RUSTC RUSTFLAGS CARGO_BUILD_TARGET
 # Bytes of code and constants that the firmware may have beside its image.
 most_code=65536
 
-targets="host freestanding m4f m33f m3 m0 armv7 s390x wasm32 wasm32-simd"
+targets="host freestanding m4f m33f m3 m0 riscv32 armv7 s390x wasm32 wasm32-simd"
 others="all web panics consumer examples lint"
 
 # build CRATE [OPTION...]: with the options, in release.
@@ -109,13 +109,13 @@ deny() {
     fi
 }
 
-# firmware TARGET BOARD: builds it.
+# firmware TARGET BOARD [OPTION...]: builds it.
 firmware() {
     need_target "$1"
-    BOARD=$2 build firmware --target "$1"
+    BOARD=$2 build firmware --target "$1" "${@:3}"
 }
 
-# board TARGET BOARD: one instruction is a nanosecond of the emulated clock.
+# board TARGET BOARD [OPTION...]: one instruction is a nanosecond of the emulated clock.
 board() {
     need_apt qemu-system-arm qemu-system-arm
     firmware "$@"
@@ -125,9 +125,19 @@ board() {
 }
 
 m4f() { board thumbv7em-none-eabihf mps2-an386; }
-m33f() { board thumbv8m.main-none-eabihf mps2-an505; }
+m33f() { board thumbv8m.main-none-eabihf mps2-an505 --features smlad; }
 m3() { board thumbv7m-none-eabi mps2-an385; }
 m0() { board thumbv6m-none-eabi microbit; }
+
+# The machine "virt" without firmware; the counter of instructions is exact.
+riscv32() {
+    local target=riscv32imac-unknown-none-elf
+    need_apt qemu-system-riscv32 qemu-system-misc
+    need_target $target
+    build riscv --target $target
+    check timeout 300 qemu-system-riscv32 -machine virt -bios none -icount shift=0 -display none -monitor none \
+        -serial stdio -kernel "$CARGO_TARGET_DIR/$target/release/riscv"
+}
 
 # process TARGET LINKER QEMU ROOT: an ordinary process for another processor.
 process() {
@@ -321,10 +331,12 @@ answers() {
 lint() {
     local crate target
     need_target thumbv7em-none-eabihf
+    need_target riscv32imac-unknown-none-elf
     need_target wasm32-unknown-unknown
-    for crate in demo data linux freestanding firmware wasm consumer; do
+    for crate in demo data linux freestanding firmware riscv wasm consumer; do
         case $crate in
             firmware) target=(--target thumbv7em-none-eabihf) ;;
+            riscv) target=(--target riscv32imac-unknown-none-elf) ;;
             wasm) target=(--target wasm32-unknown-unknown) ;;
             freestanding) target=() ;;
             *) target=(--all-targets) ;;

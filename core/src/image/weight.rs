@@ -177,9 +177,20 @@ pub fn half(bytes: [u8; 2]) -> f32 {
 pub fn unpack(group: &[u8; GROUP / 2]) -> [i8; GROUP] {
     let mut out = [0; GROUP];
     let (low, high) = out.split_at_mut(GROUP / 2);
-    for ((low, high), byte) in low.iter_mut().zip(high).zip(group) {
-        *low = (byte & 15) as i8 - 8;
-        *high = (byte >> 4) as i8 - 8;
+    let quads = low.as_chunks_mut::<4>().0.iter_mut().zip(high.as_chunks_mut::<4>().0);
+    for ((low, high), bytes) in quads.zip(group.as_chunks::<4>().0) {
+        let word = u32::from_ne_bytes(*bytes);
+        (*low, *high) = (less_eight(word), less_eight(word >> 4));
     }
     out
+}
+
+/// The lower halves of four bytes, less 8.
+#[inline(always)]
+fn less_eight(word: u32) -> [i8; 4] {
+    const ALL: u32 = 0x0101_0101;
+    // Without the sign bit, 8 less is the bit turned, as in four bits of two's complement; then the sign is extended.
+    let halves = (word & (15 * ALL)) ^ (8 * ALL);
+    let signs = halves & (8 * ALL);
+    (halves | ((signs << 5) - (signs << 1))).to_ne_bytes().map(|byte| byte as i8)
 }

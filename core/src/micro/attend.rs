@@ -5,6 +5,7 @@ use super::product::{mixed_dot, packed};
 use super::slices;
 use crate::backend::{Attend, Attended, Kv};
 use crate::batch::{Grid, Run, Span};
+use crate::math::times_byte;
 use crate::rows;
 use crate::shape::Shape;
 
@@ -140,7 +141,7 @@ fn head(
             let (bytes, step) = packed(value)?;
             let factor = p * step;
             let bytes = bytes.get(part.clone())?;
-            context.iter_mut().zip(bytes).for_each(|(y, x)| *y += factor * f32::from(*x));
+            context.iter_mut().zip(bytes).for_each(|(y, x)| *y += times_byte(factor, *x));
         } else {
             rows::axpy(*p, value.get(part.clone())?, context);
         }

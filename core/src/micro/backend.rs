@@ -2,9 +2,10 @@
 
 use super::attend;
 use super::chosen::{self, Chosen};
+use super::compute::{Compute, Portable};
 use super::error::Error;
 use super::memory::{Memory, Slot, Words};
-use super::product::{self, Quantised, Rows};
+use super::product::{self, Inputs, Product, Quantised, Rows};
 use super::slices;
 use crate::allow::Allow;
 use crate::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
@@ -41,6 +42,7 @@ pub struct Micro<'m, 'w> {
     pub(super) scores: &'m mut [f32],
     fault: Option<Error>,
     weights: Weights<'w>,
+    compute: &'m dyn Compute,
     /// Whether keys and values are stored as bytes.
     packs: bool,
     /// The rows of the output projection that are in the shortlist; `None` for all rows.
@@ -76,6 +78,7 @@ impl<'m, 'w> Micro<'m, 'w> {
             scores,
             fault: None,
             weights,
+            compute: &Portable,
             packs: false,
             chosen: None,
         })
@@ -85,6 +88,12 @@ impl<'m, 'w> Micro<'m, 'w> {
     #[must_use]
     pub fn packing(self, packs: bool) -> Self {
         Self { packs, ..self }
+    }
+
+    /// Multiplies with `compute` instead of [`Portable`].
+    #[must_use]
+    pub fn computing(self, compute: &'m dyn Compute) -> Self {
+        Self { compute, ..self }
     }
 
     /// The peak number of bytes in use.
@@ -201,23 +210,34 @@ impl<'m, 'w> Micro<'m, 'w> {
             let (x, bytes) = self.arena.pair(x, &small)?;
             product::quantise(x, cols, bytes)?;
         }
-        let (below, to, small) = self.arena.around(&y, &small)?;
-        let bits = chosen.map_or(Some(&[][..]), |chosen| below.integers(&chosen.bits))?;
-        let mut multiply = |numbers: &mut dyn Iterator<Item = usize>| {
-            let picked = Rows { numbers, count };
-            let quantised = || Quantised::new(small, rows, cols);
-            match w.format() {
-                Format::F32 => product::floats(below.get(x)?, w, picked, to),
-                Format::Int8 => product::bytes(quantised()?, w, picked, to),
-                Format::Int4 => product::groups(quantised()?, w, picked, to),
-            }
-        };
-        match chosen {
-            Some(_) => multiply(&mut chosen::each(bits))?,
-            None => multiply(&mut (0..count))?,
-        }
+        self.multiply(x, &small, w, chosen, &y)?;
         self.arena.reset(top);
         Some(y)
+    }
+
+    /// Writes `x w^T` to `y`; `small` has the rows of `x` as bytes, unless `w` is f32.
+    // Out of line, as every stack frame below a product counts.
+    #[inline(never)]
+    fn multiply(
+        &mut self,
+        x: &Slot,
+        small: &Slot,
+        w: &Weight<'_>,
+        chosen: Option<&Chosen>,
+        y: &Slot,
+    ) -> Option<()> {
+        let (below, to, small) = self.arena.around(y, small)?;
+        let bits = match chosen {
+            Some(chosen) => Some(below.integers(&chosen.bits)?),
+            None => None,
+        };
+        let (rows, cols) = (x.shape().rows(), x.shape().cols());
+        let inputs = match w.format() {
+            Format::F32 => Inputs::Floats(below.get(x)?),
+            _ => Inputs::Bytes(Quantised::new(small, rows, cols)?),
+        };
+        let rows = Rows { bits, start: 0, count: y.shape().cols() };
+        Product { by: self.compute, x: inputs, w, rows, y: to }.run()
     }
 
     /// Restricts the output projection to the shortlist of the tokens of `source`.

@@ -43,6 +43,17 @@ pub(super) fn each(bits: &[u32]) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
+/// The index of the first set bit from `index` on.
+pub(super) fn from(bits: &[u32], index: usize) -> Option<usize> {
+    let (mut at, skipped) = (index / u32::BITS as usize, index % u32::BITS as usize);
+    let mut word = bits.get(at)? >> skipped << skipped;
+    while word == 0 {
+        at += 1;
+        word = *bits.get(at)?;
+    }
+    at.checked_mul(u32::BITS as usize)?.checked_add(word.trailing_zeros() as usize)
+}
+
 /// The index of the set bit with rank `rank`.
 pub(super) fn nth(bits: &[u32], rank: usize) -> Option<usize> {
     let mut left = rank;
@@ -75,5 +86,8 @@ mod tests {
             assert_eq!(nth(&bits, rank), Some(token));
         }
         assert_eq!(nth(&bits, tokens.len()), None);
+        for index in 0..100 {
+            assert_eq!(from(&bits, index), tokens.into_iter().find(|token| *token >= index));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A translation in steps.
 
 use super::backend::{Micro, Parameter};
+use super::compute::Compute;
 use super::error::Error;
 use super::memory::{Slot, Words, integers};
 use super::model::Model;
@@ -23,6 +24,7 @@ pub(super) struct Begin<'t> {
     pub cut: bool,
     /// The whole arena. The source, EOS included, is behind the workspace of the search and the scores.
     pub words: &'t mut [f32],
+    pub compute: &'t dyn Compute,
 }
 
 /// A translation in progress.
@@ -57,12 +59,12 @@ enum State<'t, const N: usize> {
 impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     /// A job in an arena of sufficient size.
     pub(super) fn new(model: &'t Model<'a, N>, begin: Begin<'t>) -> Result<Self, Error> {
-        let Begin { limits, length_penalty, sentence, cut, words } = begin;
+        let Begin { limits, length_penalty, sentence, cut, words, compute } = begin;
         let (ints, floats) = limits.workspace();
         let (ints, rest) = words.split_at_mut_checked(ints).ok_or(Error::Fault)?;
         let (floats, rest) = rest.split_at_mut_checked(floats).ok_or(Error::Fault)?;
         let micro = Micro::over(rest, limits.keys(), model.image().weights())?;
-        let micro = micro.packing(limits.int8_cache);
+        let micro = micro.packing(limits.int8_cache).computing(compute);
         let state = if sentence.memory.len == 1 {
             State::Told // only EOS
         } else {

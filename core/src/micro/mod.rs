@@ -24,6 +24,7 @@
 //! * [`Translator::translate`] returns a whole translation. [`Translator::start`] returns a [`Job`] to poll: each call
 //!   runs a layer of the encoder or a step of the decoder. Between calls, feed a watchdog or show the new tokens,
 //!   through a buffer of [`stream_bytes`](crate::image::stream_bytes).
+//! * [`Translator::computing`] takes a [`Compute`]: the instructions of a processor (the crate `a2d-dsp`), a second core.
 //!
 //! Matrices of int8 and int4 are multiplied with activations of int8: each row of an activation is scaled so that its
 //! largest magnitude is 127; products are summed in `i32` (for int4 within each group). The order of all arithmetic is
@@ -37,6 +38,7 @@ mod arena;
 mod attend;
 mod backend;
 mod chosen;
+mod compute;
 mod error;
 mod job;
 mod memory;
@@ -48,6 +50,7 @@ mod translator;
 
 pub use arena::{Aligned, Arena};
 pub use backend::{Micro, Parameter};
+pub use compute::{Compute, Portable};
 pub use error::Error;
 pub use job::Job;
 pub use memory::{Slot, Words};

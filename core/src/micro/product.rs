@@ -3,9 +3,13 @@
 //!
 //! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine computes the same bits.
 
+use super::chosen;
+use super::compute::{Compute, one};
 use super::slices::{row, rows, rows_mut};
-use crate::image::{GROUP, Weight, float, half, unpack};
-use crate::rows::{LANES, sum};
+use crate::image::{Format, GROUP, Weight, float, half, unpack};
+use crate::math::times_byte;
+use crate::rows::{LANES, sum, sum_few};
+use core::ops::Range;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Words of `rows` quantised rows of `cols`: bytes, each row padded to whole groups, then the scales.
@@ -14,16 +18,162 @@ pub(super) const fn quantised_words(rows: usize, cols: usize) -> usize {
     rows.saturating_mul(row)
 }
 
-/// The rows of a weight to multiply, as `count` outputs. A trait object, as a type parameter would duplicate the code.
+/// Rows of a weight that are multiplied with one row of `x` after the other, while they are in the cache.
+const RUN: usize = 64;
+
+/// The rows of a weight to multiply.
+#[derive(Clone, Copy)]
 pub(super) struct Rows<'s> {
-    pub numbers: &'s mut dyn Iterator<Item = usize>,
+    /// The set bits of a shortlist; `None` for all rows.
+    pub bits: Option<&'s [u32]>,
+    /// The first of them.
+    pub start: usize,
+    /// How many there are.
     pub count: usize,
 }
 
-/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` f32.
-pub(super) fn floats(x: &[f32], w: &Weight<'_>, picked: Rows<'_>, y: &mut [f32]) -> Option<()> {
+impl<'s> Rows<'s> {
+    /// The rows, for `times` rows of `x`, as runs of adjacent ones.
+    fn runs(self, times: usize) -> Option<Runs<'s>> {
+        let next = match self.bits {
+            Some(bits) => chosen::nth(bits, self.start)?,
+            None => self.start,
+        };
+        let most = if times == 1 { usize::MAX } else { RUN };
+        Some(Runs { bits: self.bits, next, left: self.count, most })
+    }
+
+    /// The first `count` rows, and the others.
+    fn split(self, count: usize) -> Option<[Self; 2]> {
+        let rest = self.count.checked_sub(count)?;
+        Some([
+            Self { count, ..self },
+            Self { start: self.start.checked_add(count)?, count: rest, ..self },
+        ])
+    }
+}
+
+/// Rows of a weight as runs of adjacent ones.
+struct Runs<'s> {
+    bits: Option<&'s [u32]>,
+    next: usize,
+    left: usize,
+    /// Rows of a run.
+    most: usize,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Range<usize>;
+
+    // Out of line: for size, and for the stack frame of the loops.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Range<usize>> {
+        let len = match self.bits {
+            Some(_) => self.left.min(1),
+            None => self.left.min(self.most),
+        };
+        if len == 0 {
+            return None;
+        }
+        if let Some(bits) = self.bits {
+            self.next = chosen::from(bits, self.next)?;
+        }
+        let run = self.next..self.next + len;
+        (self.next, self.left) = (run.end, self.left - len);
+        Some(run)
+    }
+}
+
+/// The rows of `x`.
+#[derive(Clone, Copy)]
+pub(super) enum Inputs<'s> {
+    /// For a weight of f32.
+    Floats(&'s [f32]),
+    /// For int8 and int4.
+    Bytes(Quantised<'s>),
+}
+
+impl Inputs<'_> {
+    /// The first `count` rows, of `cols` columns, and the others.
+    fn split(self, count: usize, cols: usize) -> Option<[Self; 2]> {
+        Some(match self {
+            Self::Floats(x) => {
+                let (low, high) = x.split_at_checked(count.checked_mul(cols)?)?;
+                [Self::Floats(low), Self::Floats(high)]
+            }
+            Self::Bytes(x) => {
+                let (low, high) = x.bytes.split_at_checked(count.checked_mul(x.stride)?)?;
+                let (scales, others) = x.scales.split_at_checked(count)?;
+                let part = |bytes, scales| Self::Bytes(Quantised { bytes, scales, ..x });
+                [part(low, scales), part(high, others)]
+            }
+        })
+    }
+}
+
+/// `y[n, o] = sum_i x[n, i] w[rows[o], i]`
+pub(super) struct Product<'s> {
+    pub by: &'s dyn Compute,
+    pub x: Inputs<'s>,
+    pub w: &'s Weight<'s>,
+    pub rows: Rows<'s>,
+    pub y: &'s mut [f32],
+}
+
+impl<'s> Product<'s> {
+    /// Computes it, in two parts if there are two workers.
+    #[inline(always)]
+    pub fn run(mut self) -> Option<()> {
+        match self.by.workers() {
+            0 | 1 => self.part(),
+            _ => self.divided(),
+        }
+    }
+
+    // Out of line: its variables are on the stack only where there are two workers.
+    #[inline(never)]
+    fn divided(mut self) -> Option<()> {
+        let by = self.by;
+        if self.y.len() < 2 {
+            return self.part();
+        }
+        let [mut low, mut high] = self.halves()?;
+        let (mut one, mut other) = (None, None);
+        by.join(&mut || one = low.part(), &mut || other = high.part());
+        one.and(other)
+    }
+
+    /// Half of the rows of `x`; of one row, half of the outputs.
+    fn halves(self) -> Option<[Self; 2]> {
+        let Self { by, x, w, rows, y } = self;
+        let times = y.len().checked_div(rows.count)?;
+        let ([x, x_high], [rows, rows_high], at) = if times > 1 {
+            let half = times / 2;
+            (x.split(half, w.shape().cols())?, [rows; 2], half.checked_mul(rows.count)?)
+        } else {
+            let half = rows.count / 2;
+            ([x; 2], rows.split(half)?, half)
+        };
+        let (y, y_high) = y.split_at_mut_checked(at)?;
+        Some([Self { by, x, w, rows, y }, Self { by, x: x_high, w, rows: rows_high, y: y_high }])
+    }
+
+    #[inline(always)]
+    fn part(&mut self) -> Option<()> {
+        match (self.x, self.w.format()) {
+            (Inputs::Floats(x), Format::F32) => floats(x, self.w, self.rows, self.y),
+            (Inputs::Bytes(x), Format::Int8) => bytes(self.by, x, self.w, self.rows, self.y),
+            (Inputs::Bytes(x), Format::Int4) => groups(x, self.w, self.rows, self.y),
+            _ => None,
+        }
+    }
+}
+
+/// The product of a weight of f32.
+#[inline(never)]
+fn floats(x: &[f32], w: &Weight<'_>, picked: Rows<'_>, y: &mut [f32]) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;
-    for (o, number) in picked.numbers.enumerate() {
+    for (o, number) in picked.runs(1)?.flatten().enumerate() {
         let w = row(w.words(), number, inputs)?;
         for (y, x) in rows_mut(y, outputs).zip(rows(x, inputs)) {
             *y.get_mut(o)? = dot(x, w);
@@ -82,9 +232,8 @@ pub(super) fn quantise(x: &[f32], cols: usize, words: &mut [f32]) -> Option<()> 
 
 /// Quantises one row and returns its scale. Bytes beyond the row become 0.
 fn quantise_row(x: &[f32], bytes: &mut [i8]) -> f32 {
-    let most = x.iter().fold(0.0f32, |most, x| if x.abs() > most { x.abs() } else { most });
-    bytes.fill(0);
-    crate::rows::quantise(x, most, bytes)
+    bytes.get_mut(x.len()..).unwrap_or_default().fill(0);
+    crate::rows::quantise(x, crate::rows::largest(x), bytes)
 }
 
 /// Writes a row as bytes, padded to words, then its scale.
@@ -105,12 +254,18 @@ pub(super) fn packed(words: &[f32]) -> Option<(&[i8], f32)> {
 #[inline(always)]
 pub(super) fn mixed_dot(x: &[f32], w: &[i8]) -> f32 {
     let mut lanes = [0.0; LANES];
-    for (x, w) in x.chunks(LANES).zip(w.chunks(LANES)) {
+    let mut pairs = x.chunks(LANES).zip(w.chunks(LANES));
+    if let Some((x, w)) = pairs.next() {
         for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
-            *lane += x * f32::from(*w);
+            *lane = times_byte(*x, *w);
         }
     }
-    sum(&lanes)
+    for (x, w) in pairs {
+        for (lane, (x, w)) in lanes.iter_mut().zip(x.iter().zip(w)) {
+            *lane += times_byte(*x, *w);
+        }
+    }
+    sum_few(lanes, x.len().min(w.len()))
 }
 
 impl<'s> Quantised<'s> {
@@ -126,9 +281,10 @@ impl<'s> Quantised<'s> {
     }
 }
 
-/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int8. The sum is an integer, at most 127 * 128 *
-/// [`crate::image::MOST_COLUMNS`].
-pub(super) fn bytes(
+/// The product of a weight of int8. A sum is an integer, at most 127 * 128 * [`crate::image::MOST_COLUMNS`].
+#[inline(never)]
+fn bytes(
+    by: &dyn Compute,
     x: Quantised<'_>,
     w: &Weight<'_>,
     picked: Rows<'_>,
@@ -136,51 +292,46 @@ pub(super) fn bytes(
 ) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;
     let (numbers, scales) = (w.bytes(), w.row_scales());
-    for (o, number) in picked.numbers.enumerate() {
-        let (w, scale) = (row(numbers, number, inputs)?, float(*scales.get(number)?));
+    let mut at = 0;
+    for run in picked.runs(x.scales.len())? {
+        let scales = scales.get(run.clone())?;
+        let w = numbers.get(run.start.checked_mul(inputs)?..run.end.checked_mul(inputs)?)?;
+        let end = at + run.len();
         for (y, (x, scale_x)) in rows_mut(y, outputs).zip(x.rows()) {
-            *y.get_mut(o)? = integer_dot(x, w) as f32 * (scale * scale_x);
+            let y = y.get_mut(at..end)?;
+            by.dots(x.get(..inputs)?, w, <[i32]>::mut_from_bytes(y.as_mut_bytes()).ok()?);
+            scale_sums(y, scales, scale_x);
         }
+        at = end;
     }
     Some(())
 }
 
-/// `sum x w`, over the length of the shorter slice.
-#[inline(always)]
-fn integer_dot(x: &[i8], w: &[i8]) -> i32 {
-    let x = x.get(..w.len()).unwrap_or(x);
-    let ((x, rest_x), (w, rest_w)) = (x.as_chunks::<GROUP>(), w.as_chunks::<GROUP>());
-    let whole = x.iter().zip(w).map(|(x, w)| group_dot(x, w)).fold(0, i32::wrapping_add);
-    whole.wrapping_add(sum_of_products(rest_x.iter().zip(rest_w)))
-}
-
-/// The product of a whole group, whose constant length the compiler can vectorise.
-#[inline(always)]
-fn group_dot(x: &[i8; GROUP], w: &[i8; GROUP]) -> i32 {
-    sum_of_products(x.iter().zip(w))
-}
-
-#[inline(always)]
-fn sum_of_products<'s>(pairs: impl Iterator<Item = (&'s i8, &'s i8)>) -> i32 {
-    let products = pairs.map(|(x, w)| i32::from(i16::from(*x) * i16::from(*w)));
-    products.fold(0, i32::wrapping_add)
+/// Multiplies sums, the bits of `y`, by the scales of their rows and of `x`.
+fn scale_sums(y: &mut [f32], scales: &[u32], scale_x: f32) {
+    let scaled = |y: &mut f32, scale: &u32| {
+        *y = y.to_bits() as i32 as f32 * (float(*scale) * scale_x);
+    };
+    let ((whole, rest), (scales, rest_scales)) = (y.as_chunks_mut::<4>(), scales.as_chunks::<4>());
+    for ([a, b, c, d], [p, q, r, s]) in whole.iter_mut().zip(scales) {
+        scaled(a, p);
+        scaled(b, q);
+        scaled(c, r);
+        scaled(d, s);
+    }
+    rest.iter_mut().zip(rest_scales).for_each(|(y, scale)| scaled(y, scale));
 }
 
 /// Rows of `x` that share the unpacking of a group.
 const TILE: usize = 4;
 
-/// `y[n, o] = sum_i x[n, i] w[picked[o], i]`, `w` int4: integer sums for each group, then the sum of the scaled groups
-/// in order.
-pub(super) fn groups(
-    x: Quantised<'_>,
-    w: &Weight<'_>,
-    picked: Rows<'_>,
-    y: &mut [f32],
-) -> Option<()> {
+/// The product of a weight of int4: integer sums for each group, then the sum of the scaled groups in order.
+#[inline(never)]
+fn groups(x: Quantised<'_>, w: &Weight<'_>, picked: Rows<'_>, y: &mut [f32]) -> Option<()> {
     let (inputs, outputs) = sizes(w, &picked)?;
     let count = inputs.div_ceil(GROUP);
     let (numbers, scales) = w.groups();
-    for (o, number) in picked.numbers.enumerate() {
+    for (o, number) in picked.runs(1)?.flatten().enumerate() {
         let (groups, scales) = (row(numbers, number, count)?, row(scales, number, count)?);
         let (mut xs, mut ys) = (x.bytes, rows_mut(y, outputs));
         for scales_x in x.scales.chunks(TILE) {
@@ -208,7 +359,7 @@ fn tile(x: &[i8], stride: usize, groups: &[[u8; GROUP / 2]], scales: &[[u8; 2]])
     for (g, (group, scale)) in groups.iter().zip(scales).enumerate() {
         let (numbers, scale) = (unpack(group), half(*scale));
         for (sum, x) in sums.iter_mut().zip(rows(x, stride)) {
-            let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| group_dot(x, &numbers));
+            let x = x.as_chunks::<GROUP>().0.get(g).map_or(0, |x| one(x, &numbers));
             *sum += x as f32 * scale;
         }
     }

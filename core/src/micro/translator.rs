@@ -1,6 +1,7 @@
 //! Translation of text to text, and of tokens to tokens.
 
 use super::backend::words;
+use super::compute::{Compute, Portable};
 use super::error::Error;
 use super::job::{Begin, Job};
 use super::memory::integers;
@@ -42,6 +43,7 @@ pub struct Translator<'m, 'a, const N: usize = 6> {
     words: &'m mut [f32],
     limits: Limits,
     options: Options,
+    compute: &'m dyn Compute,
 }
 
 /// A translation.
@@ -94,7 +96,13 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
             return Err(Error::Arena { missing });
         }
         let words = words(arena)?;
-        Ok(Self { model, words, limits, options })
+        Ok(Self { model, words, limits, options, compute: &Portable })
+    }
+
+    /// Multiplies with `compute` instead of [`Portable`]. The translations are the same.
+    #[must_use]
+    pub fn computing(self, compute: &'m dyn Compute) -> Self {
+        Self { compute, ..self }
     }
 
     /// Translates a line into `out`. The translation of a blank line is empty.
@@ -222,6 +230,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
             sentence,
             cut: source.cut,
             words: self.words,
+            compute: self.compute,
         };
         Job::new(self.model, begin)
     }

@@ -11,6 +11,7 @@ mod student;
 mod terminal;
 
 use a2d_core::micro::{Arena, Error, Model, Options, Translator};
+use a2d_dsp::Dsp;
 use core::panic::PanicInfo;
 use core::task::Poll;
 use embassy_executor::{InterruptExecutor, Spawner};
@@ -95,7 +96,8 @@ async fn main(_spawner: Spawner) {
 /// Answers each line with its translation and the time that it took.
 async fn serve(terminal: &mut Terminal) -> Result<(), Error> {
     let model = Model::<LAYERS>::new(IMAGE)?;
-    let mut translator = Translator::new(&model, ARENA.take(), LIMITS, Options::default())?;
+    let translator = Translator::new(&model, ARENA.take(), LIMITS, Options::default())?;
+    let mut translator = translator.computing(&Dsp);
     let mut line = [0; 256];
     loop {
         let line = terminal.read_line(&mut line).await;

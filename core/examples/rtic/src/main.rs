@@ -26,6 +26,7 @@ mod app {
     use crate::student::{ARENA_BYTES, IMAGE, LAYERS, LIMITS, STREAM_BYTES};
     use crate::words::{decimal, words};
     use a2d_core::micro::{Arena, Error, Model, Options, Translator};
+    use a2d_dsp::Dsp;
     use core::task::Poll;
     use embedded_hal::digital::OutputPin;
     use heapless::Vec;
@@ -118,7 +119,8 @@ mod app {
         let model = Model::<LAYERS>::new(IMAGE);
         let translator = match &model {
             Ok(model) => {
-                Translator::new(model, arena, LIMITS, Options::default()).map(|t| (model, t))
+                let translator = Translator::new(model, arena, LIMITS, Options::default());
+                translator.map(|translator| (model, translator.computing(&Dsp)))
             }
             Err(error) => Err(Error::Image(*error)),
         };

@@ -11,12 +11,14 @@ mod fingerprint;
 mod sink;
 mod summary;
 mod translate;
+mod verify;
 
 pub use error::Error;
 pub use fingerprint::Fingerprint;
 pub use sink::{Sink, decimal, hex};
 pub use summary::Summary;
 pub use translate::{FEW, run};
+pub use verify::verify;
 
 use a2d_core::micro::Limits;
 

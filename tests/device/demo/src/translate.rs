@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::sink::{Sink, decimal};
 use crate::summary::Summary;
+use crate::verify::verify;
 use a2d_core::micro::{self, Job, Limits, Model, Options, Translator};
+use a2d_dsp::Dsp;
 use core::task::Poll;
 
 /// The number of sentences that even slow targets translate, which have a fingerprint of their own.
@@ -17,7 +19,8 @@ const TEXT: usize = 160;
 ///
 /// # Errors
 ///
-/// The image, the arena or the limits are rejected, or a sentence cannot be translated.
+/// The target computes otherwise than others, the image, the arena or the limits are rejected, or a sentence cannot be
+/// translated.
 pub fn run<const N: usize>(
     image: &[u8],
     arena: &mut [u8],
@@ -25,11 +28,14 @@ pub fn run<const N: usize>(
     limits: Limits,
     out: &mut impl Sink,
 ) -> Result<Summary, Error> {
+    if !verify() {
+        return Err(Error::Arithmetic);
+    }
     // Large values are borrowed from their `Result`: moving them would put a second copy on the stack.
     let model = Model::<N>::new(image);
     let model = model.as_ref().map_err(|error| Error::Begin((*error).into()))?;
     let translator = Translator::new(model, arena, limits, Options::default());
-    let mut translator = translator.map_err(Error::Begin)?;
+    let mut translator = translator.map_err(Error::Begin)?.computing(&Dsp);
     let mut summary = Summary::default();
     for (number, line) in (1..).zip(sentences) {
         one(&mut translator, line, &limits, &mut summary, out)

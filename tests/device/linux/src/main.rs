@@ -56,6 +56,7 @@ fn translate() -> Result<(), String> {
 
 fn explain(error: &Error) -> String {
     match error {
+        Error::Arithmetic => error.words().into(),
         Error::Begin(why) => format!("{}: {why}", error.words()),
         Error::Sentence { number, error: why } => format!("sentence {number}: {why}"),
     }

@@ -1,0 +1,30 @@
+//! Loops in assembly, four rows at a time.
+
+#[cfg(smlad)]
+#[path = "smlad.rs"]
+mod target;
+#[cfg(thumb1)]
+#[path = "thumb1.rs"]
+mod target;
+
+use target::{COLUMNS, a2d_dots};
+
+/// Rows of a block.
+const ROWS: usize = 4;
+
+/// Computes the sums of whole blocks. Returns the rows and sums that are left.
+pub fn dots<'w, 's>(x: &[i8], w: &'w [i8], sums: &'s mut [i32]) -> (&'w [i8], &'s mut [i32]) {
+    let most = w.len().checked_div(x.len()).unwrap_or(0).min(sums.len());
+    let blocks = if x.len().is_multiple_of(COLUMNS) { most / ROWS } else { 0 };
+    let rows = blocks * ROWS;
+    let halves = w.split_at_checked(rows * x.len());
+    let (Some((done, w)), Some((out, left))) = (halves, sums.split_at_mut_checked(rows)) else {
+        return (&[], &mut []); // not reached: `rows` is at most the rows of `w`, and the sums
+    };
+    if blocks > 0 {
+        // SAFETY: `x` has a positive number of elements, a multiple of `COLUMNS`; `done` has `blocks * ROWS` rows of as
+        // many, `out` as many sums.
+        unsafe { a2d_dots(x.as_ptr(), done.as_ptr(), x.len(), out.as_mut_ptr(), blocks) };
+    }
+    (w, left)
+}

@@ -1,5 +1,6 @@
 //! Benchmark of translation with an image. All translations have the same length.
 
+use super::latency::Latency;
 use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::request::{BenchImage, BenchRequest, BenchWhat};
@@ -40,6 +41,11 @@ pub fn measure(
     let one = |beam| {
         let options = options(beam, LENGTH);
         let once = || packed.search(&sentences, &options, &|_| Ok(())).map(drop);
+        let timing = Timing::of(request.repeats, None, once)?;
+        let mut session = packed.session();
+        let one = |one: &[u32], stepped: &mut dyn FnMut()| {
+            session.search(&[one], &options, stepped).map(drop)
+        };
         Ok(Measurement {
             what: "translate",
             choices: vec![
@@ -53,7 +59,8 @@ pub fn measure(
             units: sentences.len(),
             flop: work::translation(config, &sentences, beam, LENGTH),
             peak_gflops: 0.0,
-            timing: Timing::of(request.repeats, None, once)?,
+            timing,
+            latency: Some(Latency::of(&sentences, one)?),
             peak_memory: peak_memory(),
         })
     };

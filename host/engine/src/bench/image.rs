@@ -70,10 +70,7 @@ pub fn measure(
 /// The name and the bytes of the image.
 fn bytes(request: &BenchRequest, image: &BenchImage) -> Result<(String, Words)> {
     match image {
-        BenchImage::File(path) => {
-            let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
-            Ok((path.display().to_string(), Words::new(&bytes)))
-        }
+        BenchImage::File(path) => Ok((path.display().to_string(), Words::read(path)?)),
         BenchImage::Random(format) => {
             let name = match format {
                 Format::F32 => "f32",

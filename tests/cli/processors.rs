@@ -37,25 +37,27 @@ fn instructions_that_the_processor_lacks_are_refused() {
 
 /// A model with a large table, whose activations are small.
 fn large() -> Config {
-    let stack = Stack { d_model: 64, ffn_dim: 64, attention_heads: 2, layers: 1 };
+    let stack = Stack { d_model: 256, ffn_dim: 64, attention_heads: 2, layers: 1 };
     let config = image::config(true, false);
     let (encoder, decoder) = (stack, stack);
     Config { source_vocabulary: 50, target_vocabulary: 60_000, encoder, decoder, ..config }
 }
 
-/// In a limit of the address space that grows from too little to enough, every run either ends well or says in one line
-/// what there was no memory for.
+/// The address space grows from too little to read the image to too little to pack it.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_image_that_does_not_fit_in_memory_is_a_failure() {
+    /// KiB of address space between two attempts; the smallest image has more than three times as much.
+    const STEP: usize = 4096;
     let desk = Desk::new();
     desk.write("ids.txt", "4 5 2\n");
     let weights = image::weights(&large(), 1);
     for format in [Format::F32, Format::Int8] {
         let bytes = image::image(&large(), &weights, format);
         desk.write("large.a2d", bytes.bytes());
-        let step = bytes.bytes().len() / 3 / 1024;
-        let run = |limit: usize| {
+        let size = bytes.bytes().len();
+        assert!(size > 3 * STEP << 10);
+        let within = |limit: usize| {
             let line = "bench translate --image large.a2d --sources ids.txt --repeats 1 --threads 1 --beam 1";
             let host = desk.command(line);
             let mut shell = Command::new("sh");
@@ -63,19 +65,14 @@ fn an_image_that_does_not_fit_in_memory_is_a_failure() {
             shell.arg(host.get_program()).args(host.get_args()).current_dir(desk.path(""));
             done(shell.output().unwrap())
         };
-        let reads = |done: &Done| !done.err.contains("a thread") && done.code != Some(127);
-        let begin = (1..).map(|i| 4096 * i).find(|limit| reads(&run(*limit))).unwrap();
-        let mut told = Vec::new();
-        for limit in (0..).map(|i| begin + i * step) {
-            let Done { code, err, .. } = run(limit);
-            if code == Some(0) {
-                break;
-            }
-            assert!(code == Some(1) && err.lines().count() == 1, "{limit} KiB: {code:?} {err}");
-            told.push(err);
-        }
-        let says = |text: &str| told.iter().any(|told| told.contains(text));
-        assert!(says("cannot read large.a2d: not enough memory for its "), "{told:?}");
-        assert!(says("not enough memory: the packed weights need "), "{told:?}");
+        let told =
+            format!("error: cannot read large.a2d: not enough memory for its {size} bytes\n");
+        let unread = |limit: &usize| within(*limit).err == told;
+        let limit = (1..200).map(|i| i * STEP).find(unread).expect("a limit");
+        assert_eq!(within(limit).code, Some(1));
+        let read = within(limit + size / 1024 * 3 / 2);
+        let told = "error: not enough memory: the packed weights need ";
+        assert!(read.err.starts_with(told) && read.err.lines().count() == 1, "{read:#?}");
+        assert_eq!(read.code, Some(1));
     }
 }

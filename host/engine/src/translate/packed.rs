@@ -38,8 +38,8 @@ pub struct PackedModel<'a> {
     weights: Weights<'a>,
 }
 
-/// Hypotheses of a batch: more do not fit the cache of a core.
-const ROWS: usize = 128;
+/// Hypotheses of a batch: the activations of more do not fit the cache of a core.
+const ROWS: usize = 64;
 
 impl<'a> PackedModel<'a> {
     /// Packs the weights of a model.

@@ -50,7 +50,7 @@ fn encode(vocabulary: &Vocabulary<'_>, eos: u32, line: &str) -> Result<Vec<u32>,
     Ok(tokens)
 }
 
-/// The tokens of the best translation of each sentence.
+/// The tokens of the best translation of each sentence, without EOS.
 fn translate(
     b: &mut Packed<'_>,
     model: &Model<'_, LAYERS>,
@@ -60,7 +60,8 @@ fn translate(
     if let Some(list) = model.image().shortlist() {
         b.choose(transformer, list, &batch[0]).map_err(|error| error.to_string())?;
     }
-    let source = Source::new(b, &model.config().special, batch, Layout::Packed);
+    let lines: Vec<&[u32]> = batch.iter().map(Vec::as_slice).collect();
+    let source = Source::new(b, &model.config().special, &lines, Layout::Packed);
     let memory = transformer.encode(b, &source.tokens, &source.grid, &mut ());
     let sentences: Vec<_> = source.runs.iter().map(|memory| sentence(*memory)).collect();
     let forbidden = model.target().ok_or("the image has no vocabulary")?.forbidden();
@@ -72,6 +73,7 @@ fn translate(
     let tokens = |sentence| {
         let mut tokens = vec![0; found.length(sentence, 0)];
         found.tokens(sentence, 0, &mut tokens);
+        tokens.pop();
         tokens
     };
     Ok((0..batch.len()).map(tokens).collect())

@@ -22,10 +22,8 @@ pub fn search<B: Decode>(
 ) -> Result<Vec<Vec<Hypothesis>>> {
     let source = Source::new(b, &model.config.special, sources, Layout::Packed);
     let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
-    let sentence = |memory: &Run| Sentence {
-        memory: *memory,
-        max_length: options.max_length(memory.valid),
-    };
+    let sentence =
+        |memory: &Run| Sentence { memory: *memory, max_length: options.max_length(memory.valid) };
     let sentences: Vec<Sentence> = source.runs.iter().map(sentence).collect();
     let longest = sentences.iter().map(|s| s.max_length).max().unwrap_or(0);
     let (words, floats) = options.search.workspace(sentences.len(), longest);

@@ -40,6 +40,37 @@ fn check(line: &Value, unit: &str) {
     }
 }
 
+/// Checks the times of single sentences: 15 steps, of which the first comes with the encoder.
+fn check_latency(line: &Value, sentences: f64) {
+    assert_eq!(number(line, "latency_sentences"), sentences);
+    let of = |what: &str, p: &str| number(line, &format!("{what}_seconds_{p}"));
+    let [first, whole] = ["first_token", "sentence"].map(|what| [of(what, "p50"), of(what, "p95")]);
+    assert!(0.0 < first[0] && first[0] <= first[1] && whole[0] <= whole[1], "{line}");
+    assert!(first[0] < whole[0] && first[1] < whole[1], "{line}");
+}
+
+#[test]
+fn single_sentences_are_measured_with_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ids.txt");
+    std::fs::write(&path, "17 4 2\n5 6 7 8 2\n".repeat(60)).unwrap();
+    let sources = format!("--sources {}", path.display());
+    for image in ["f32", "int8", "int4"] {
+        let lines = measured(&format!("translate --image {image} --threads 1 {sources}"));
+        let beams: Vec<f64> = lines.iter().map(|line| number(line, "beam")).collect();
+        assert_eq!(beams, [1.0, 5.0]);
+        lines.iter().for_each(|line| check_latency(line, 100.0));
+        assert!(lines.iter().all(|line| line["image"] == image), "{lines:?}");
+    }
+    let line =
+        format!("host bench translate --image int8 --shape tiny --repeats 1 --beam 1 {sources}");
+    let told = run(&line).unwrap();
+    assert!(!told.contains("inf"), "{told}");
+    assert!(told.contains("\n  one sentence: ") && told.contains("; first token: "), "{told}");
+    let steps = measured("train --max-tokens 256");
+    assert_eq!(steps[0].get("latency_sentences"), None);
+}
+
 #[test]
 fn steps_are_measured_with_every_preset() {
     for preset in ["official", "masked", "rows", "word-kd"] {
@@ -80,6 +111,7 @@ fn translation_is_measured_greedily_and_with_a_beam() {
     for line in &lines {
         check(line, "sentences");
         assert_eq!((number(line, "sentences"), number(line, "length")), (3.0, 15.0));
+        check_latency(line, 3.0);
     }
     for (text, told) in [
         ("2\n9 1 2\n", ":2: 1 is no token"),

@@ -26,10 +26,14 @@ mod kills;
 mod large;
 #[path = "cli/launcher.rs"]
 mod launcher;
+#[path = "cli/long_streams.rs"]
+mod long_streams;
 #[path = "cli/names.rs"]
 mod names;
 #[path = "cli/options.rs"]
 mod options;
+#[path = "cli/processors.rs"]
+mod processors;
 #[path = "cli/progress.rs"]
 mod progress;
 #[path = "cli/resume.rs"]

@@ -9,12 +9,13 @@ use a2d_core::rows;
 use a2d_core::search::Search;
 use a2d_core::shape::Shape;
 use a2d_host::run::model::MOST_LAYERS;
-use a2d_host::translate::image::Words;
+use a2d_host::translate::image::{Runner, Words};
 use a2d_host::translate::packed::{Arithmetic, PackedModel};
 use a2d_host::translate::{Hypothesis, SearchOptions};
 use a2d_packed::{Isa, Packed, Weights};
 use a2d_tests::helpers::image::{self, Parameters};
 use core::task::Poll;
+use std::path::Path;
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Int8, Format::Int4];
 
@@ -272,9 +273,15 @@ fn exact(x: &[f32], w: impl Iterator<Item = i8>) -> i64 {
     x.iter().zip(w).map(|(x, w)| *x as i64 * i64::from(w)).sum()
 }
 
+/// Keys of random products: so many, or as many as `A2D_TEST_PRODUCTS` says.
+fn keys(count: u64) -> std::ops::Range<u64> {
+    let wanted = std::env::var("A2D_TEST_PRODUCTS").ok();
+    0..wanted.map_or(count, |count| count.parse().expect("a number"))
+}
+
 #[test]
 fn products_of_int8_are_exact() {
-    for key in 0..150 {
+    for key in keys(150) {
         let of = Integers::new(key);
         let scales: Vec<f32> = (0..of.outputs).map(|o| 0.5 + o as f32 / 7.0).collect();
         let bytes = joined(of.w.clone(), scales.iter().flat_map(|scale| scale.to_le_bytes()));
@@ -290,7 +297,7 @@ fn products_of_int8_are_exact() {
 
 #[test]
 fn products_of_int4_are_exact_in_each_group() {
-    for key in 0..150 {
+    for key in keys(150) {
         let of = Integers::new(key);
         let groups = of.inputs.div_ceil(GROUP);
         let numbers: Vec<u8> =
@@ -313,13 +320,69 @@ fn products_of_int4_are_exact_in_each_group() {
 
 #[test]
 fn products_of_floats_have_the_lanes_of_the_formulas() {
-    for key in 0..60 {
+    for key in keys(60) {
         let of = Integers::new(key);
         let w: Vec<f32> = of.w.iter().map(|w| f32::from(*w as i8) / 37.0).collect();
         let bytes: Vec<u8> = w.iter().flat_map(|w| w.to_le_bytes()).collect();
         let wanted = of.each(|x, o| rows::dot(x, &w[o * of.inputs..][..of.inputs]));
         for isa in Isa::all() {
             assert!(of.product(Format::F32, &bytes, isa) == wanted, "{key}: {isa}");
+        }
+    }
+}
+
+/// A file of `tests/device`.
+fn device(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("device").join(name);
+    std::fs::read_to_string(path).expect("a file")
+}
+
+/// FNV-1a over the bytes of tokens, as the device programs print it.
+fn fingerprint(tokens: impl Iterator<Item = u32>) -> String {
+    let bytes = tokens.flat_map(u32::to_le_bytes);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+#[test]
+fn every_instruction_set_has_the_fingerprint_of_the_devices() {
+    let limits = device("limits");
+    let limit = |name: &str| -> usize {
+        let mut words = limits.lines().filter_map(|line| line.split_once(' '));
+        words.find(|(key, _)| *key == name).expect(name).1.parse().expect("a number")
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/nano/nano.a2d");
+    let bytes = Words::read(&path).expect("an image");
+    let model = || Model::<MOST_LAYERS>::new(bytes.bytes()).expect("an image");
+    let source = *model().source().expect("a vocabulary");
+    let encode = |line: &str| {
+        let mut tokens = vec![0; source.room(line.len())];
+        let count = source.encode(line, &mut tokens).expect("a sentence");
+        tokens.truncate(count);
+        tokens
+    };
+    let sources: Vec<_> = device("sentences.txt").lines().map(encode).collect();
+    let wanted = device("fingerprint");
+    let wanted: Vec<_> = wanted.lines().filter_map(|line| line.split_once(' ')).collect();
+    for isa in Isa::all() {
+        let arithmetic = Arithmetic { int8_cache: limit("int8_cache") == 1, isa };
+        let runner = Runner::new(&path, bytes.bytes(), arithmetic).expect("memory");
+        assert!(
+            sources.iter().all(|source| source.len() >= 3),
+            "the limit of the devices is the lower one"
+        );
+        let options = SearchOptions {
+            max_length_a: 0.0,
+            max_length_b: limit("target") as f64,
+            ..options(limit("beam"))
+        };
+        let found = runner.tokens(&sources, &options, &|_| Ok(())).expect("translations");
+        for (count, wanted) in &wanted {
+            let few = &found[..count.parse().expect("a number")];
+            let tokens = few.iter().flat_map(|best| best[0].tokens.iter().copied());
+            assert_eq!(fingerprint(tokens), *wanted, "{isa}, {count} sentences");
         }
     }
 }

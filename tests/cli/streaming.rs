@@ -12,23 +12,23 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// How long an answer may take on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process between two open pipes.
-struct Open {
-    child: Child,
+pub struct Open {
+    pub child: Child,
     input: ChildStdin,
     lines: Receiver<String>,
 }
 
 impl Open {
-    fn start(desk: &Desk, line: &str) -> Self {
+    pub fn start(desk: &Desk, line: &str) -> Self {
         let mut child = desk.command(line).stdin(Stdio::piped()).spawn().unwrap();
         let (input, out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self { child, input, lines: lines_of(out) }
     }
 
-    fn ask(&mut self, text: &str) -> String {
+    pub fn ask(&mut self, text: &str) -> String {
         self.input.write_all(text.as_bytes()).unwrap();
         self.answer()
     }
@@ -36,6 +36,12 @@ impl Open {
     #[track_caller]
     fn answer(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("an answer")
+    }
+
+    /// Ends the input, and waits for the end of the process.
+    pub fn close(self) -> Done {
+        drop(self.input);
+        done(self.child.wait_with_output().unwrap())
     }
 
     /// Waits for the end of a process that nobody told of the end of its input.
@@ -122,7 +128,7 @@ fn lines(desk: &Desk) -> Vec<String> {
 }
 
 #[test]
-fn windows_change_neither_order_nor_scores() {
+fn windows_and_threads_change_neither_order_nor_scores() {
     let desk = Desk::with_image();
     let text: String = lines(&desk).iter().map(|line| format!("{line}\n")).collect();
     desk.write("lines.de", &text);
@@ -130,8 +136,9 @@ fn windows_change_neither_order_nor_scores() {
         for kind in ["--n-best 2 --beam 2", "--split-sentences --beam 1"] {
             let line = format!("translate {model} {kind} --quiet");
             let whole = desk.host(&format!("{line} --input lines.de")).well();
-            for other in ["--max-tokens 1 --input lines.de", "--max-tokens 300 --input lines.de"] {
-                assert_eq!(desk.host(&format!("{line} {other}")).well(), whole, "{other}");
+            for other in ["--max-tokens 1", "--max-tokens 300", "--threads 1", "--threads 5"] {
+                let told = desk.host(&format!("{line} {other} --input lines.de")).well();
+                assert_eq!(told, whole, "{other}");
             }
             assert_eq!(desk.pipe(&line, text.as_bytes()).well(), whole);
             desk.host(&format!("{line} --input lines.de --output out.en")).well();
@@ -295,7 +302,7 @@ fn an_interruption_keeps_what_is_done_for_a_file() {
 
 /// The most memory that a process has used, in bytes.
 #[cfg(target_os = "linux")]
-fn peak_memory(child: &Child) -> usize {
+pub fn peak_memory(child: &Child) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10

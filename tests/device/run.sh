@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the device program for a target, runs it, and compares the tokens that it finds with those of the host.
 #
-#   tests/device/run.sh TARGET...        host freestanding m4f m33f m3 m0 riscv32 armv7 s390x wasm32 wasm32-simd, or all
+#   tests/device/run.sh TARGET...        host packed freestanding m4f m33f m3 m0 riscv32 armv7 aarch64 s390x wasm32 wasm32-simd, or all
 #   tests/device/run.sh panics           no panic in the firmware, and its size
 #   tests/device/run.sh web              a page that translates, in one file, and its test in Chromium
 #   tests/device/run.sh web --page       the page alone
@@ -31,7 +31,7 @@ unset RUSTC RUSTFLAGS CARGO_BUILD_TARGET
 # Bytes of code and constants that the firmware may have beside its image.
 most_code=65536
 
-targets="host freestanding m4f m33f m3 m0 riscv32 armv7 s390x wasm32 wasm32-simd"
+targets="host packed freestanding m4f m33f m3 m0 riscv32 armv7 aarch64 s390x wasm32 wasm32-simd"
 others="all web panics consumer examples lint"
 
 # build CRATE [OPTION...]: with the options, in release.
@@ -74,6 +74,22 @@ host() {
             mv "$here/fingerprint.new" "$here/fingerprint" ;;
         *) check "$program" ;;
     esac
+}
+
+# The engine with packed weights, with every instruction set of the processor.
+packed() {
+    build linux
+    instructions "$CARGO_TARGET_DIR/release/a2d-device-linux"
+}
+
+# instructions COMMAND...: the device program.
+instructions() {
+    local isa all
+    all=$("$@" isa)
+    for isa in $all; do
+        echo "$isa"
+        check "$@" isa "$isa"
+    done
 }
 
 # A process of system calls alone, which nothing but the kernel may be linked to.
@@ -152,6 +168,18 @@ armv7() {
     need_apt qemu-arm qemu-user
     need_apt arm-linux-gnueabihf-gcc gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
     process armv7-unknown-linux-gnueabihf arm-linux-gnueabihf-gcc qemu-arm /usr/arm-linux-gnueabihf
+}
+
+# As a static program, which has no loader; then with packed weights, on a processor that lacks later instructions and on
+# one that has all.
+aarch64() {
+    need_apt qemu-aarch64 qemu-user
+    need_apt aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    local target=aarch64-unknown-linux-musl cpu
+    process $target aarch64-linux-gnu-gcc qemu-aarch64 /usr/aarch64-linux-gnu
+    for cpu in cortex-a53 max; do
+        instructions qemu-aarch64 -cpu "$cpu" "$CARGO_TARGET_DIR/$target/release/a2d-device-linux"
+    done
 }
 
 # The one whose numbers begin with their most significant byte.

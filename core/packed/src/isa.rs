@@ -24,6 +24,8 @@ enum Kind {
     Neon,
     #[cfg(target_arch = "aarch64")]
     DotProd,
+    #[cfg(target_arch = "aarch64")]
+    I8mm,
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
 }
@@ -76,6 +78,9 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             // SAFETY: the machine has it, see `Isa`.
             Kind::DotProd => unsafe { crate::dot::aarch64::dotprod(work) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: the machine has it, see `Isa`.
+            Kind::I8mm => unsafe { crate::dot::aarch64::i8mm(work) },
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Portable | Kind::Simd128 => work.run(crate::dot::wasm::Simd128),
         }
@@ -96,6 +101,8 @@ impl Kind {
         Self::Neon,
         #[cfg(target_arch = "aarch64")]
         Self::DotProd,
+        #[cfg(target_arch = "aarch64")]
+        Self::I8mm,
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Self::Simd128,
     ];
@@ -113,6 +120,8 @@ impl Kind {
             Self::Neon => "neon",
             #[cfg(target_arch = "aarch64")]
             Self::DotProd => "dotprod",
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm => "i8mm",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128 => "simd128",
         }
@@ -147,6 +156,8 @@ impl Kind {
             Self::Neon => has!("neon"),
             #[cfg(target_arch = "aarch64")]
             Self::DotProd => has!("neon" "dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm => has!("neon" "dotprod" "i8mm"),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128 => true,
         }

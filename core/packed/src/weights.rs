@@ -1,12 +1,11 @@
 //! The weights of an image, packed once.
 
 use crate::isa::Isa;
-use crate::matrix::{Matrix, Memory};
+use crate::matrix::{Matrix, Memory, filled};
 use a2d_core::image::{self, Weight};
 use a2d_core::micro::{Model, Parameter};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// The weights of an image for an instruction set. The image stays in use: embeddings are read from it.
@@ -43,7 +42,7 @@ impl<'a> Weights<'a> {
             let number = Parameter::new(packed.len() as u16);
             packed.push(match spec.shape.dims() {
                 _ if unused == Some(number) => Packed::Unused,
-                [_] => Packed::Vector(vector(&image, number)),
+                [_] => Packed::Vector(vector(&image, number)?),
                 _ => Packed::Matrix(Matrix::new(&get(&image, number), isa)?),
             });
             Ok(())
@@ -61,7 +60,7 @@ impl<'a> Weights<'a> {
         let pack = |number| {
             let weight = get(&image, number);
             Ok(match weight.shape().rows() {
-                1 => Packed::Vector(vector(&image, number)),
+                1 => Packed::Vector(vector(&image, number)?),
                 _ => Packed::Matrix(Matrix::new(&weight, isa)?),
             })
         };
@@ -91,9 +90,9 @@ fn get<'a>(image: &image::Weights<'a>, of: Parameter) -> Weight<'a> {
     image.get(usize::from(of.number())).expect("a parameter of the image")
 }
 
-fn vector(image: &image::Weights<'_>, of: Parameter) -> Vec<f32> {
+fn vector(image: &image::Weights<'_>, of: Parameter) -> Result<Vec<f32>, Memory> {
     let weight = get(image, of);
-    let mut out = vec![0.0; weight.shape().cols()];
+    let mut out = filled(0.0, weight.shape().cols())?;
     weight.read(0, &mut out).expect("one row");
-    out
+    Ok(out)
 }

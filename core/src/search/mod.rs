@@ -103,6 +103,23 @@ impl Search {
         words: &'w mut [u32],
         floats: &'w mut [f32],
     ) -> Result<Found<'w>, Error> {
+        self.watched(b, model, memory, sentences, (words, floats), &mut || {})
+    }
+
+    /// [`Search::run`], which calls `stepped` after each step: a token of each row that is not finished.
+    ///
+    /// # Errors
+    ///
+    /// As [`Search::run`].
+    pub fn watched<'w, B: Decode, const N: usize>(
+        &self,
+        b: &mut B,
+        model: &Transformer<B::Param, N>,
+        memory: &B::Tensor,
+        sentences: &[Sentence],
+        (words, floats): (&'w mut [u32], &'w mut [f32]),
+        stepped: &mut dyn FnMut(),
+    ) -> Result<Found<'w>, Error> {
         if self.beam == 0 {
             return Err(Error::Fault);
         }
@@ -115,7 +132,10 @@ impl Search {
             Steps::new(*self, model.config.special, sentences.len(), longest, words, floats);
         let rows = sentences.len() * self.beam;
         let mut cache = model.cache(b, memory, rows, longest + 1);
-        while steps.step(b, model, &mut cache, sentences)? {}
+        while steps.step(b, model, &mut cache, sentences)? {
+            stepped();
+        }
+        stepped();
         Ok(steps.found())
     }
 }

@@ -1,6 +1,6 @@
 //! Lanes in vectors of 128 bits.
 
-use crate::dot::aarch64::{DotProd, Neon};
+use crate::dot::aarch64::{DotProd, I8mm, Neon};
 use crate::lanes::{Lanes, Row};
 use core::arch::aarch64::*;
 
@@ -94,3 +94,4 @@ macro_rules! quarters {
 
 quarters!(Neon);
 quarters!(DotProd);
+quarters!(I8mm);

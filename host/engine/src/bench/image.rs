@@ -1,5 +1,6 @@
 //! Benchmark of translation with an image. All translations have the same length.
 
+use super::latency::Latency;
 use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::request::{BenchImage, BenchRequest, BenchWhat};
@@ -40,6 +41,11 @@ pub fn measure(
     let one = |beam| {
         let options = options(beam, LENGTH);
         let once = || packed.search(&sentences, &options, &|_| Ok(())).map(drop);
+        let timing = Timing::of(request.repeats, None, once)?;
+        let mut session = packed.session();
+        let one = |one: &[u32], stepped: &mut dyn FnMut()| {
+            session.search(&[one], &options, stepped).map(drop)
+        };
         Ok(Measurement {
             what: "translate",
             choices: vec![
@@ -53,7 +59,8 @@ pub fn measure(
             units: sentences.len(),
             flop: work::translation(config, &sentences, beam, LENGTH),
             peak_gflops: 0.0,
-            timing: Timing::of(request.repeats, None, once)?,
+            timing,
+            latency: Some(Latency::of(&sentences, one)?),
             peak_memory: peak_memory(),
         })
     };
@@ -63,10 +70,7 @@ pub fn measure(
 /// The name and the bytes of the image.
 fn bytes(request: &BenchRequest, image: &BenchImage) -> Result<(String, Words)> {
     match image {
-        BenchImage::File(path) => {
-            let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
-            Ok((path.display().to_string(), Words::new(&bytes)))
-        }
+        BenchImage::File(path) => Ok((path.display().to_string(), Words::read(path)?)),
         BenchImage::Random(format) => {
             let name = match format {
                 Format::F32 => "f32",

@@ -1,5 +1,6 @@
 //! A measurement and its text and JSON forms.
 
+use super::latency::{Latency, Quantiles};
 use super::machine::{peak_memory, processor_time};
 use super::timed::{Clock, Row};
 use a2d_system::error::Result;
@@ -70,10 +71,13 @@ pub struct Measurement {
     pub units: usize,
     /// Floating-point operations of the matrix products in one repetition, without padding.
     pub flop: f64,
-    /// Peak rate of the backend's square matrix product in the same run, in GFLOP/s; 0 until measured.
+    /// Peak rate of the backend's square matrix product in the same run, in GFLOP/s; 0 if it was not
+    /// measured.
     pub peak_gflops: f64,
     /// The measured times.
     pub timing: Timing,
+    /// Times of single sentences, of a translation.
+    pub latency: Option<Latency>,
     /// Peak memory in bytes: of the device's pool; on the CPU, of the process, if the system reports it.
     pub peak_memory: Option<u64>,
 }
@@ -112,6 +116,13 @@ impl Measurement {
         put("fraction_of_peak", rounded(self.gflops() / self.peak_gflops));
         put("peak_memory_bytes", json!(self.peak_memory));
         put("memory_growth_bytes", json!(self.timing.growth));
+        if let Some(latency) = &self.latency {
+            put("latency_sentences", json!(latency.sentences));
+            for (name, Quantiles { p50, p95 }) in latency.named() {
+                put(&format!("{name}_seconds_p50"), json!(p50));
+                put(&format!("{name}_seconds_p95"), json!(p95));
+            }
+        }
         if let Some(rows) = &self.timing.profile {
             put("profile", rows.iter().map(Row::json).collect());
         }
@@ -131,7 +142,7 @@ impl fmt::Display for Measurement {
         let seconds = &self.timing.seconds;
         write!(
             f,
-            "\n  {:.0} {}/s  (median {:.3} s, {:.3} to {:.3}, of {})\n  {:.1} of {:.1} GFLOP/s ({:.0} %)",
+            "\n  {:.0} {}/s  (median {:.3} s, {:.3} to {:.3}, of {})\n  {:.1} ",
             self.rate(),
             self.unit,
             self.timing.median(),
@@ -139,11 +150,18 @@ impl fmt::Display for Measurement {
             seconds[seconds.len() - 1],
             seconds.len(),
             self.gflops(),
-            self.peak_gflops,
-            100.0 * self.gflops() / self.peak_gflops,
         )?;
+        if self.peak_gflops > 0.0 {
+            let percent = 100.0 * self.gflops() / self.peak_gflops;
+            write!(f, "of {:.1} GFLOP/s ({percent:.0} %)", self.peak_gflops)?;
+        } else {
+            write!(f, "GFLOP/s")?;
+        }
         if let Some(bytes) = self.peak_memory {
             write!(f, "  peak memory {:.0} MiB", bytes as f64 / f64::from(1 << 20))?;
+        }
+        if let Some(latency) = &self.latency {
+            write!(f, "\n  {latency}")?;
         }
         let rows = self.timing.profile.iter().flatten();
         rows.enumerate().try_for_each(|(i, row)| {

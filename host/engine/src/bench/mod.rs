@@ -6,6 +6,7 @@
 pub mod estimate;
 mod image;
 mod input;
+mod latency;
 mod machine;
 mod measurement;
 mod request;
@@ -16,6 +17,7 @@ mod translation;
 mod work;
 
 pub use input::Input;
+pub use latency::{Latency, Quantiles};
 pub use measurement::{Measurement, Timing};
 pub use request::{BenchImage, BenchModel, BenchPreset, BenchRequest, BenchShape, BenchWhat};
 pub use shape::Models;

@@ -59,6 +59,7 @@ pub fn measure<B: Train>(
         flop: batches.iter().map(flop).sum(),
         peak_gflops: 0.0,
         timing,
+        latency: None,
         peak_memory: b.memory().or_else(peak_memory),
     })
 }

@@ -1,10 +1,11 @@
 //! Benchmark of translation by a student with random weights. All translations have the same length.
 
+use super::latency::Latency;
 use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::timed::Clock;
 use super::{Bench, Input, work};
-use crate::translate::{Hypothesis, MOST_BATCH, SearchOptions, translate_tokens};
+use crate::translate::{Hypothesis, MOST_BATCH, SearchOptions, batch, translate_tokens};
 use a2d_core::backend::Train;
 use a2d_core::config::Config;
 use a2d_core::search::Search;
@@ -31,8 +32,8 @@ pub fn measure<B: Train>(
         return Err(Error::failed("translation needs sentences"));
     };
     let decoding = Decoding::new(b, &config, beam, LENGTH, request.seed)?;
-    let once = || decoding.translate(b, sentences);
-    let timing = Timing::of(request.repeats, clock, once)?;
+    let timing = Timing::of(request.repeats, clock, || decoding.translate(b, sentences))?;
+    let latency = Latency::of(sentences, |one, stepped| decoding.one(b, one, stepped))?;
     Ok(Measurement {
         what: "translate",
         choices: [("shape", json!(request.shape.name())), ("beam", json!(beam))]
@@ -45,6 +46,7 @@ pub fn measure<B: Train>(
         flop: work::translation(&config, sentences, beam, LENGTH),
         peak_gflops: 0.0,
         timing,
+        latency: Some(latency),
         peak_memory: b.memory().or_else(peak_memory),
     })
 }
@@ -80,6 +82,16 @@ impl<P: Clone> Decoding<P> {
         let fits = |best: &Vec<Hypothesis>| best[0].tokens.len() + 1 == self.length;
         assert!(found.iter().all(fits), "the search was told how long a translation is");
         Ok(())
+    }
+
+    /// Translates one sentence; `stepped` is called after each step.
+    fn one<B: Train<Tensor = P, Param = P>>(
+        &self,
+        b: &mut B,
+        sentence: &[u32],
+        stepped: &mut dyn FnMut(),
+    ) -> Result<()> {
+        batch::search(b, &self.model, &[sentence], &self.options, stepped).map(drop)
     }
 }
 

@@ -9,6 +9,8 @@ use a2d_data::vocab::LineForm;
 use a2d_run::model::MOST_LAYERS;
 use a2d_system::error::{Error, Result};
 use rayon::prelude::*;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// A byte buffer with 16-byte alignment.
@@ -23,6 +25,26 @@ impl Words {
             u128::from_ne_bytes(word)
         });
         Self(whole.collect(), bytes.len())
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: it cannot be read. There is not enough memory.
+    pub fn read(path: &Path) -> Result<Self> {
+        let misuse = |e| Error::input("read", path, &e);
+        let mut file = File::open(path).map_err(misuse)?;
+        let len = file.metadata().map_err(misuse)?.len() as usize;
+        let (mut words, count) = (Vec::new(), len.div_ceil(16));
+        words.try_reserve_exact(count).map_err(|_| {
+            let why = format!("not enough memory for its {len} bytes");
+            Error::failed(format!("cannot read {}: {why}", path.display()))
+        })?;
+        words.resize(count, 0);
+        let mut all = Self(words, len);
+        file.read_exact(all.bytes_mut()).map_err(misuse)?;
+        Ok(all)
     }
 
     /// `len` zero bytes.

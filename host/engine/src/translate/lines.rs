@@ -14,7 +14,7 @@ use crate::backend::work::Work;
 use a2d_core::backend::Train;
 use a2d_run::config::Precision;
 use a2d_system::display::Throughput;
-use a2d_system::error::{Error, Result};
+use a2d_system::error::Result;
 use a2d_system::signals;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -60,8 +60,7 @@ impl Job<'_> {
         match self.on {
             On::Device(device) => device.run(Precision::F32, self),
             On::Image(arithmetic) => {
-                let read = |e| Error::input("read", self.model, &e);
-                let bytes = Words::new(&std::fs::read(self.model).map_err(read)?);
+                let bytes = Words::read(self.model)?;
                 let mut image = Image::new(self.model, bytes.bytes(), arithmetic)?;
                 self.flow(&mut image)
             }

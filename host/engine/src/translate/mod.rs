@@ -1,5 +1,6 @@
 //! Translation of text.
 
+pub(crate) mod batch;
 mod engine;
 pub mod image;
 pub mod lengths;
@@ -12,8 +13,7 @@ mod units;
 mod window;
 
 use a2d_core::backend::{self, Decode};
-use a2d_core::batch::{Layout, Source};
-use a2d_core::search::{Search, Sentence};
+use a2d_core::search::Search;
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::config::{BeamSearch, TrainConfig};
 use a2d_run::model::{Model, core_config, is_alignment, is_state, model_size, plan, take};
@@ -99,7 +99,7 @@ pub fn translate_tokens<B: Decode>(
         }
         let batch = batches[number];
         let sources: Vec<&[u32]> = batch.iter().map(|&i| &sources[i][..]).collect();
-        let best = search(b, model, &sources, options);
+        let best = batch::search(b, model, &sources, options, &mut || {});
         let best = best.and_then(|best| done(batch.len()).map(|()| best));
         let mut found = locked(&found);
         match (found.as_mut(), best) {
@@ -132,34 +132,6 @@ fn batches<'a>(
         order = rest;
     }
     batches
-}
-
-/// The hypotheses of each sentence of a batch.
-fn search<B: Decode>(
-    b: &mut B,
-    model: &Model<B::Param>,
-    sources: &[&[u32]],
-    options: &SearchOptions,
-) -> Result<Vec<Vec<Hypothesis>>> {
-    let source = Source::new(b, &model.config.special, sources, Layout::Packed);
-    let memory = model.encode(b, &source.tokens, &source.grid, &mut ());
-    let sentence = |memory: &a2d_core::batch::Run| Sentence {
-        memory: *memory,
-        max_length: options.max_length(memory.valid),
-    };
-    let sentences: Vec<Sentence> = source.runs.iter().map(sentence).collect();
-    let longest = sentences.iter().map(|s| s.max_length).max().unwrap_or(0);
-    let (words, floats) = options.search.workspace(sentences.len(), longest);
-    let (mut words, mut floats) = (vec![0; words], vec![0.0; floats]);
-    let found = options.search.run(b, model, &memory, &sentences, &mut words, &mut floats)?;
-    let hypothesis = |sentence, rank| {
-        let mut tokens = vec![0; found.length(sentence, rank)];
-        found.tokens(sentence, rank, &mut tokens);
-        tokens.pop();
-        Hypothesis { tokens, score: found.score(sentence, rank) }
-    };
-    let best = |s| (0..found.count(s).min(options.n_best)).map(|k| hypothesis(s, k)).collect();
-    Ok((0..sentences.len()).map(best).collect())
 }
 
 /// A model with its vocabulary.

@@ -1,6 +1,6 @@
 //! Search with an image: batches of sentences, one for each thread, in the arithmetic of a board.
 
-use super::{Hypothesis, SearchOptions, Watch, translate_tokens};
+use super::{Hypothesis, SearchOptions, Watch, batch};
 use a2d_core::micro::{Limits, Model};
 use a2d_packed::{Isa, Memory, Packed, Weights};
 use a2d_run::model::MOST_LAYERS;
@@ -38,8 +38,8 @@ pub struct PackedModel<'a> {
     weights: Weights<'a>,
 }
 
-/// Hypotheses of a batch: more do not fit the cache of a core.
-const ROWS: usize = 128;
+/// Hypotheses of a batch: the activations of more do not fit the cache of a core.
+const ROWS: usize = 64;
 
 impl<'a> PackedModel<'a> {
     /// Packs the weights of a model.
@@ -70,21 +70,15 @@ impl<'a> PackedModel<'a> {
         let shortlist = self.model.image().shortlist();
         let most = if shortlist.is_some() { 1 } else { (ROWS / options.search.beam).max(1) };
         let size = sources.len().div_ceil(rayon::current_num_threads()).clamp(1, most);
-        let options = SearchOptions { max_tokens: usize::MAX, ..*options };
         let next = AtomicUsize::new(0);
-        // Each thread keeps its backend: it reuses the memory of its activations.
         let found = rayon::broadcast(|_| {
-            let mut b = Packed::new(&self.weights).packing(self.arithmetic.int8_cache);
+            let mut session = self.session();
             let mut found = Vec::new();
             while let Some(batch) = order.chunks(size).nth(next.fetch_add(1, Ordering::Relaxed)) {
-                let sources: Vec<_> = batch.iter().map(|&i| sources[i].clone()).collect();
-                let model = self.model.transformer();
-                if let Some(list) = shortlist {
-                    let chosen = b.choose(model, list, &sources[0]);
-                    chosen.map_err(no_memory)?;
-                }
-                let best = translate_tokens(&mut b, model, &sources, &options, done)?;
+                let sources: Vec<_> = batch.iter().map(|&i| &sources[i][..]).collect();
+                let best = session.search(&sources, options, &mut || {})?;
                 found.extend(batch.iter().copied().zip(best));
+                done(batch.len())?;
             }
             Ok(found)
         });
@@ -94,6 +88,38 @@ impl<'a> PackedModel<'a> {
             out[i] = hypotheses;
         }
         Ok(out)
+    }
+
+    /// A thread's own part of the search.
+    pub(crate) fn session(&self) -> Session<'_> {
+        let b = Packed::new(&self.weights).packing(self.arithmetic.int8_cache);
+        Session { model: &self.model, b }
+    }
+}
+
+/// Translates one batch after the other, and reuses the memory of the former activations.
+pub(crate) struct Session<'m> {
+    model: &'m Model<'m, MOST_LAYERS>,
+    b: Packed<'m>,
+}
+
+impl Session<'_> {
+    /// Translates a batch; with a shortlist, one sentence. `stepped` is called after each step of the search.
+    ///
+    /// # Errors
+    ///
+    /// There is not enough memory.
+    pub fn search(
+        &mut self,
+        sources: &[&[u32]],
+        options: &SearchOptions,
+        stepped: &mut dyn FnMut(),
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let model = self.model.transformer();
+        if let Some(list) = self.model.image().shortlist() {
+            self.b.choose(model, list, sources[0]).map_err(no_memory)?;
+        }
+        batch::search(&mut self.b, model, sources, options, stepped)
     }
 }
 

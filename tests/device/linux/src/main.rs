@@ -1,8 +1,10 @@
-//! The device program as an ordinary process: translates the sentences, or chooses them with the argument `choose`.
+//! The device program as an ordinary process: translates the sentences, or chooses them with the argument `choose`. With
+//! `isa NAME` it translates with packed weights, and `isa` names the instruction sets of the processor.
 
 #![forbid(unsafe_code)]
 
 mod choose;
+mod packed;
 
 use a2d_demo::{Error, Sink, run};
 use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, Memory, SENTENCES};
@@ -30,10 +32,17 @@ impl Sink for Terminal {
 }
 
 fn main() -> ExitCode {
-    let done = match std::env::args().nth(1).as_deref() {
-        None => translate(),
-        Some("choose") => choose::choose(),
-        Some(other) => Err(format!("no such word: {other} (choose, or nothing)")),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        [] => translate(),
+        ["choose"] => choose::choose(),
+        ["isa"] => {
+            packed::names();
+            Ok(())
+        }
+        ["isa", name] => pack(name),
+        _ => Err(format!("not known: {} (choose, isa, isa NAME, or nothing)", words.join(" "))),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,8 +53,18 @@ fn main() -> ExitCode {
     }
 }
 
+fn terminal() -> Terminal {
+    Terminal { out: io::stdout().lock(), start: Instant::now(), failed: None }
+}
+
+fn pack(isa: &str) -> Result<(), String> {
+    let mut out = terminal();
+    packed::run(isa)?.write(&mut out);
+    out.failed.map_or(Ok(()), |error| Err(format!("standard output: {error}")))
+}
+
 fn translate() -> Result<(), String> {
-    let mut out = Terminal { out: io::stdout().lock(), start: Instant::now(), failed: None };
+    let mut out = terminal();
     let mut arena = Box::new(Memory::new());
     let summary = run::<LAYERS>(IMAGE, &mut arena[..], &SENTENCES, LIMITS, &mut out);
     let summary = summary.map_err(|error| explain(&error))?;

@@ -206,12 +206,12 @@ fn show(quiet: bool) {
 fn count() {
     let mut display = Display::new(false);
     display.begin("student by A2D", 1);
-    let mut count = display.count("validating", 40);
+    let count = display.count("validating", 40);
     count.add(10);
     wait_for_a_key();
     drop(count);
     display.end();
-    let mut count = display.count("student: scoring the test set", 1000);
+    let count = display.count("student: scoring the test set", 1000);
     count.add(100);
     if !std::io::stdin().is_terminal() {
         std::thread::sleep(Duration::from_millis(2100));

@@ -6,7 +6,7 @@ use a2d_gemm::{Client, Product, dispatch};
 use cubecl::bytes::Bytes;
 use cubecl::future::block_on;
 use cubecl::server::{Handle, ServerError};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Launches a kernel on the runtime of a context: `launch!(context, kernel(cubes, units, arguments…))`.
 macro_rules! launch {
@@ -37,7 +37,7 @@ impl Context {
     }
 
     /// Uninitialised memory for `bytes`, at least for one element.
-    pub fn allocate(&self, bytes: usize) -> Rc<Piece> {
+    pub fn allocate(&self, bytes: usize) -> Arc<Piece> {
         self.pool.allocate(bytes, |bytes| self.slab(bytes))
     }
 

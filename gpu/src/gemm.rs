@@ -151,7 +151,7 @@ impl Gemm {
             let view = all.view.part_of::<F>(row.offsets()[*number], x.view.len);
             return Rounded { view, ..all };
         }
-        let mut rounded = of.buffer.rounded.borrow_mut();
+        let mut rounded = of.buffer.rounded();
         match &*rounded {
             Some(rounded) if rounded.factor.is_some() == scaled => rounded.clone(),
             _ => rounded.insert(self.round::<F>(context, &x.view, scaled)).clone(),

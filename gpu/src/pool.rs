@@ -5,9 +5,8 @@
 //! the kernels that will use it next are queued behind them.
 
 use cubecl::server::Handle;
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The alignment of views in 4-byte elements: every device accepts offsets of 256 bytes, and elements may have 2 bytes.
 pub(crate) const ALIGNMENT: usize = 128;
@@ -22,22 +21,22 @@ const MAX_SLAB: usize = 64 << 20;
 /// Memory taken from CubeCL, with its unused ranges.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    slabs: Rc<RefCell<Slabs>>,
+    slabs: Arc<Mutex<Slabs>>,
 }
 
 impl Pool {
     /// Uninitialised memory for `bytes`, at least for one element. `new_slab` allocates memory of exactly its argument.
-    pub fn allocate(&self, bytes: usize, new_slab: impl FnOnce(usize) -> Handle) -> Rc<Piece> {
+    pub fn allocate(&self, bytes: usize, new_slab: impl FnOnce(usize) -> Handle) -> Arc<Piece> {
         let bytes = bytes.max(size_of::<f32>());
         let size = bytes.next_multiple_of(GRAIN);
-        let mut slabs = self.slabs.borrow_mut();
+        let mut slabs = locked(&self.slabs);
         let start = slabs.free.take(size).unwrap_or_else(|| {
             let size_of_slab = size.max(slabs.next_size());
             slabs.add(new_slab(size_of_slab), size_of_slab);
             slabs.free.take(size).expect("a new slab has room")
         });
         let handle = part_of(&slabs.handles[start.slab], start.first, bytes);
-        Rc::new(Piece { handle, start, size, slabs: self.slabs.clone() })
+        Arc::new(Piece { handle, start, size, slabs: self.slabs.clone() })
     }
 }
 
@@ -47,13 +46,17 @@ pub(crate) struct Piece {
     pub handle: Handle,
     start: Start,
     size: usize,
-    slabs: Rc<RefCell<Slabs>>,
+    slabs: Arc<Mutex<Slabs>>,
 }
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.slabs.borrow_mut().free.give(self.start, self.size);
+        locked(&self.slabs).free.give(self.start, self.size);
     }
+}
+
+fn locked(slabs: &Mutex<Slabs>) -> MutexGuard<'_, Slabs> {
+    slabs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `bytes` of a handle, from byte `first`.

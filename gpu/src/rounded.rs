@@ -36,7 +36,7 @@ impl RoundedCopy {
             let all = Self::view(context, row.memory());
             return all.part_of::<bf16>(row.offsets()[*number], x.len());
         }
-        let mut rounded = x.buffer.rounded.borrow_mut();
+        let mut rounded = x.buffer.rounded();
         let new = || {
             let view = View::of(context.allocate(x.len() * size_of::<bf16>()), x.len());
             Rounded { view, factor: None }

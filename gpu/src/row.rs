@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::kernels::copy::{empty, gather, zeros};
 use crate::tensor::{Row, Tensor};
 use a2d_core::shape::Shape;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A row of zeros with a piece for each shape.
 pub(crate) fn zero_row(context: &Context, shapes: &[Shape]) -> Row {
@@ -18,7 +18,7 @@ pub(crate) fn tensors(context: &Context, shapes: &[Shape]) -> Vec<Tensor> {
         let all = Shape::vector(len);
         if used < len { zeros(context, all) } else { empty(context, all) }
     });
-    let row = Rc::new(row);
+    let row = Arc::new(row);
     shapes.iter().enumerate().map(|(number, &shape)| row.tensor(number, shape)).collect()
 }
 
@@ -29,13 +29,13 @@ pub(crate) fn fill(context: &Context, row: &Row, tensors: &[Tensor]) {
 
 /// The row whose pieces are `tensors`, to be overwritten. Tensors that do not form a row, or that have clones, are first
 /// moved to a new row.
-pub(crate) fn of_tensors(context: &Context, tensors: &mut [Tensor]) -> Rc<Row> {
+pub(crate) fn of_tensors(context: &Context, tensors: &mut [Tensor]) -> Arc<Row> {
     if let Some(row) = Row::shared_by(tensors) {
         row.memory().forget_rounding();
         return row;
     }
     let shapes: Vec<Shape> = tensors.iter().map(|x| x.shape).collect();
-    let row = Rc::new(zero_row(context, &shapes));
+    let row = Arc::new(zero_row(context, &shapes));
     fill(context, &row, tensors);
     for (number, x) in tensors.iter_mut().enumerate() {
         *x = row.tensor(number, x.shape);

@@ -6,7 +6,7 @@ use crate::row;
 use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::shape::Shape;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Tensors of one shape at equal distances in a row, which one launch can process.
 pub(crate) struct Stack {
@@ -49,7 +49,7 @@ impl Stack {
         let start = row.offsets()[*start];
         let distance = |x: &&Tensor| {
             let (of, number) = x.buffer.place.as_ref()?;
-            let same = Rc::ptr_eq(of, row) && x.shape == first.shape;
+            let same = Arc::ptr_eq(of, row) && x.shape == first.shape;
             same.then(|| row.offsets()[*number].checked_sub(start)).flatten()
         };
         let distances: Vec<usize> = tensors.iter().map(distance).collect::<Option<_>>()?;

@@ -3,13 +3,12 @@
 use crate::pool::{ALIGNMENT, Piece};
 use crate::view::View;
 use a2d_core::shape::Shape;
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Floats on the device, row-major. A clone shares the memory.
 #[derive(Clone, Debug)]
 pub struct Tensor {
-    pub(crate) buffer: Rc<Buffer>,
+    pub(crate) buffer: Arc<Buffer>,
     pub(crate) shape: Shape,
 }
 
@@ -18,9 +17,9 @@ pub struct Tensor {
 pub(crate) struct Buffer {
     view: View,
     /// The row that the memory is a piece of, and the index of the piece.
-    pub(crate) place: Option<(Rc<Row>, usize)>,
+    pub(crate) place: Option<(Arc<Row>, usize)>,
     /// The elements rounded to 16 bits, once a product has taken them.
-    pub(crate) rounded: RefCell<Option<Rounded>>,
+    rounded: Mutex<Option<Rounded>>,
 }
 
 /// Elements rounded to 16 bits.
@@ -39,8 +38,15 @@ pub(crate) struct Row {
     offsets: Vec<usize>,
 }
 
+impl Buffer {
+    /// The rounded elements, locked.
+    pub(crate) fn rounded(&self) -> MutexGuard<'_, Option<Rounded>> {
+        self.rounded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Tensor {
-    pub(crate) fn new(piece: Rc<Piece>, shape: Shape) -> Self {
+    pub(crate) fn new(piece: Arc<Piece>, shape: Shape) -> Self {
         Self::of(View::of(piece, shape.len()), shape)
     }
 
@@ -48,10 +54,10 @@ impl Tensor {
         Self::at(view, shape, None)
     }
 
-    fn at(view: View, shape: Shape, place: Option<(Rc<Row>, usize)>) -> Self {
+    fn at(view: View, shape: Shape, place: Option<(Arc<Row>, usize)>) -> Self {
         assert_eq!(view.len, shape.len(), "a tensor's memory");
-        let rounded = RefCell::default();
-        Self { buffer: Rc::new(Buffer { view, place, rounded }), shape }
+        let rounded = Mutex::default();
+        Self { buffer: Arc::new(Buffer { view, place, rounded }), shape }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -79,9 +85,9 @@ impl Tensor {
     pub(crate) fn rows_from(&self, from: usize, rows: usize) -> Self {
         let (first, shape) = (from * self.cols(), Shape::matrix(rows, self.cols()));
         let part = Self::of(self.part(from, rows), shape);
-        if let Some(Rounded { view, factor: None }) = &*self.buffer.rounded.borrow() {
+        if let Some(Rounded { view, factor: None }) = &*self.buffer.rounded() {
             let view = view.part_of::<half::f16>(first, shape.len());
-            part.buffer.rounded.replace(Some(Rounded { view, factor: None }));
+            *part.buffer.rounded() = Some(Rounded { view, factor: None });
         }
         part
     }
@@ -93,12 +99,12 @@ impl Tensor {
 
     /// Whether no clone shares this memory, so that it may be overwritten.
     pub(crate) fn is_unshared(&self) -> bool {
-        Rc::strong_count(&self.buffer) == 1
+        Arc::strong_count(&self.buffer) == 1
     }
 
     /// Drops the rounded elements. Must be called before this memory is overwritten.
     pub(crate) fn forget_rounding(&self) {
-        self.buffer.rounded.take();
+        self.buffer.rounded().take();
         if let Some((row, _)) = &self.buffer.place {
             row.memory.forget_rounding();
         }
@@ -137,17 +143,17 @@ impl Row {
     }
 
     /// A piece as a tensor.
-    pub fn tensor(self: &Rc<Self>, number: usize, shape: Shape) -> Tensor {
+    pub fn tensor(self: &Arc<Self>, number: usize, shape: Shape) -> Tensor {
         let piece = self.memory.part_of(self.offsets[number], shape.len());
         Tensor::at(piece, shape, Some((self.clone(), number)))
     }
 
     /// The row whose pieces are exactly these tensors, in order and without clones.
-    pub fn shared_by(tensors: &[Tensor]) -> Option<Rc<Self>> {
+    pub fn shared_by(tensors: &[Tensor]) -> Option<Arc<Self>> {
         let (row, _) = tensors.first()?.buffer.place.as_ref()?;
         let in_place = |(number, x): (usize, &Tensor)| {
             let place = x.buffer.place.as_ref();
-            place.is_some_and(|(of, at)| Rc::ptr_eq(of, row) && *at == number) && x.is_unshared()
+            place.is_some_and(|(of, at)| Arc::ptr_eq(of, row) && *at == number) && x.is_unshared()
         };
         let all = row.offsets.len() == tensors.len() && tensors.iter().enumerate().all(in_place);
         all.then(|| row.clone())

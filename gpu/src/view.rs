@@ -3,7 +3,7 @@
 use crate::pool::{Piece, part_of};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Elements of device memory.
 #[derive(Clone, Debug)]
@@ -11,12 +11,12 @@ pub struct View {
     pub(crate) handle: Handle,
     pub(crate) len: usize,
     /// The piece that the memory belongs to; none where CubeCL counts the handles.
-    owner: Option<Rc<Piece>>,
+    owner: Option<Arc<Piece>>,
 }
 
 impl View {
     /// The first `len` elements of a piece.
-    pub(crate) fn of(piece: Rc<Piece>, len: usize) -> Self {
+    pub(crate) fn of(piece: Arc<Piece>, len: usize) -> Self {
         Self { handle: piece.handle.clone(), len, owner: Some(piece) }
     }
 

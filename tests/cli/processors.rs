@@ -56,7 +56,7 @@ fn an_image_that_does_not_fit_in_memory_is_a_failure() {
         let bytes = image::image(&large(), &weights, format);
         desk.write("large.a2d", bytes.bytes());
         let size = bytes.bytes().len();
-        assert!(size > 3 * STEP << 10);
+        assert!(size > (3 * STEP) << 10);
         let within = |limit: usize| {
             let line = "bench translate --image large.a2d --sources ids.txt --repeats 1 --threads 1 --beam 1";
             let host = desk.command(line);

@@ -6,7 +6,7 @@ use core::arch::{asm, global_asm};
 
 /// The arena, which the start code lends to `a2d_main`.
 #[unsafe(no_mangle)]
-static mut A2D_MEMORY: Memory = Memory::new();
+static mut MEMORY: Memory = Memory::new();
 
 // Paints the stack, as `stack` expects it. QEMU gives memory of zeros.
 global_asm!(
@@ -22,7 +22,7 @@ global_asm!(
     "    la a0, {memory}",
     "    j a2d_main",
     ".popsection",
-    memory = sym A2D_MEMORY,
+    memory = sym MEMORY,
 );
 
 /// The serial port, an NS16550.

@@ -45,13 +45,36 @@ pub fn ln(x: f32) -> f32 {
 #[cfg_attr(target_os = "none", inline(never))]
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn exp(x: f32) -> f32 {
-    exp_inline(x)
+    if SOFT { crate::soft::exp(x) } else { exp_inline(x) }
 }
 
 /// [`exp`] for a loop over many numbers, whose constants then stay in registers.
 #[inline(always)]
-#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
 pub(crate) fn exp_inline(x: f32) -> f32 {
+    let Reduced { power, r, .. } = reduce(x);
+    let mut p = 1.987_569_2e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    let y = p * r * r + r + 1.0;
+    y * f32::from_bits(power.wrapping_add(0x3f80_0000))
+}
+
+/// `x = n ln 2 + r`
+pub(crate) struct Reduced {
+    /// `n 2^23`
+    pub power: u32,
+    pub r: f32,
+    /// `r 2^32`, or 0: not known.
+    pub fixed: i32,
+}
+
+/// Reduces `x`, clamped.
+#[inline(always)]
+#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
+pub(crate) fn reduce(x: f32) -> Reduced {
     /// Adding and subtracting this number rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
@@ -61,17 +84,7 @@ pub(crate) fn exp_inline(x: f32) -> f32 {
     let shifted = x * core::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * LN_2_HIGH - n * LN_2_LOW;
-    let mut p = 1.987_569_2e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 0.5;
-    let (y, power) = (p * r * r + r + 1.0, shifted.to_bits() << 23);
-    if SOFT && x.to_bits() & !(1 << 31) <= f32::INFINITY.to_bits() {
-        return f32::from_bits(y.to_bits().wrapping_add(power)); // the result is normal
-    }
-    y * f32::from_bits(power.wrapping_add(0x3f80_0000))
+    Reduced { power: shifted.to_bits() << 23, r, fixed: 0 }
 }
 
 /// `x < limit`, for a negative limit.

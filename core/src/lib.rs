@@ -92,6 +92,7 @@ pub mod rows;
 pub mod search;
 pub mod shape;
 mod sine;
+mod soft;
 #[cfg(feature = "train")]
 pub mod tape;
 pub mod token;

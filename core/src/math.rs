@@ -45,13 +45,36 @@ pub fn ln(x: f32) -> f32 {
 #[cfg_attr(target_os = "none", inline(never))]
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn exp(x: f32) -> f32 {
-    exp_inline(x)
+    if SOFT { crate::soft::exp(x) } else { exp_inline(x) }
 }
 
 /// [`exp`] for a loop over many numbers, whose constants then stay in registers.
 #[inline(always)]
-#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
 pub(crate) fn exp_inline(x: f32) -> f32 {
+    let Reduced { power, r, .. } = reduce(x);
+    let mut p = 1.987_569_2e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    let y = p * r * r + r + 1.0;
+    y * f32::from_bits(power.wrapping_add(0x3f80_0000))
+}
+
+/// `x = n ln 2 + r`
+pub(crate) struct Reduced {
+    /// `n 2^23`
+    pub power: u32,
+    pub r: f32,
+    /// `r 2^32`, or 0: not known.
+    pub fixed: i32,
+}
+
+/// Reduces `x`, clamped.
+#[inline(always)]
+#[allow(clippy::manual_clamp)] // `clamp` loses NaN in vector code
+pub(crate) fn reduce(x: f32) -> Reduced {
     /// Adding and subtracting this number rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
@@ -61,17 +84,7 @@ pub(crate) fn exp_inline(x: f32) -> f32 {
     let shifted = x * core::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * LN_2_HIGH - n * LN_2_LOW;
-    let mut p = 1.987_569_2e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 0.5;
-    let (y, power) = (p * r * r + r + 1.0, shifted.to_bits() << 23);
-    if SOFT && x.to_bits() & !(1 << 31) <= f32::INFINITY.to_bits() {
-        return f32::from_bits(y.to_bits().wrapping_add(power)); // the result is normal
-    }
-    y * f32::from_bits(power.wrapping_add(0x3f80_0000))
+    Reduced { power: shifted.to_bits() << 23, r, fixed: 0 }
 }
 
 /// `x < limit`, for a negative limit.
@@ -91,38 +104,50 @@ pub(crate) fn times_byte(x: f32, w: i8) -> f32 {
     if SOFT { soft_times_byte(x, w) } else { x * f32::from(w) }
 }
 
-/// `x w` by one multiplication of 32 bits: the digits of a float and of a byte are 31.
 // In a loop the compiler would not have registers enough.
 #[inline(never)]
 fn soft_times_byte(x: f32, w: i8) -> f32 {
-    const LEADING: u32 = 1 << 30;
-    /// The leading zeros of numbers of 7 bits. Counting them takes a Cortex-M0 longer than all else.
-    const ZEROS: [u8; 128] = {
-        let (mut zeros, mut size) = ([0; 128], 0);
-        while size < zeros.len() {
-            zeros[size] = (size as u32).leading_zeros() as u8 - 25;
-            size += 1;
+    Factor::new(x).soft_times(w)
+}
+
+/// A number that bytes are multiplied with.
+#[derive(Clone, Copy)]
+pub(crate) struct Factor {
+    x: f32,
+    /// Its digits, or 0 where they are not computed with.
+    digits: i32,
+    /// What their last one is worth, added to the bits of a float.
+    exponent: u32,
+}
+
+impl Factor {
+    #[inline(always)]
+    pub fn new(x: f32) -> Self {
+        let bits = x.to_bits();
+        let (exponent, digits) = (bits >> 23 & 0xff, (bits & 0x007f_ffff | 0x0080_0000) as i32);
+        let digits = match exponent {
+            8..=246 if bits >> 31 == 0 => digits,
+            8..=246 => -digits,
+            _ => 0,
+        };
+        Self { x, digits, exponent: exponent.wrapping_sub(150) << 23 }
+    }
+
+    /// `x w`
+    #[inline(always)]
+    pub fn times(self, w: i8) -> f32 {
+        if SOFT { self.soft_times(w) } else { self.x * f32::from(w) }
+    }
+
+    /// `x w` by one multiplication of 32 bits: the digits of a float and of a byte are 31.
+    #[inline(always)]
+    fn soft_times(self, w: i8) -> f32 {
+        let product = self.digits * i32::from(w);
+        if product == 0 {
+            return self.x * f32::from(w);
         }
-        zeros
-    };
-    let (bits, size) = (x.to_bits(), u32::from(w.unsigned_abs()));
-    let mut exponent = bits >> 23 & 0xff;
-    if size & 127 == 0 || !(8..=246).contains(&exponent) {
-        return x * f32::from(w);
+        f32::from_bits((product as f32).to_bits().wrapping_add(self.exponent))
     }
-    // The size from 64 to 127, then the product from 2^30 to 2^31.
-    let zeros = u32::from(ZEROS[size as usize & 127]);
-    let mut product = (bits & 0x007f_ffff | 0x0080_0000) * (size << zeros);
-    exponent = exponent + 6 - zeros; // the leading 1 adds 1
-    if product < LEADING {
-        product <<= 1;
-        exponent -= 1;
-    }
-    // To 24 digits, halves to even.
-    let (digits, rest) = (product >> 7, product & 127);
-    let up = u32::from(rest + (digits & 1) > 64);
-    let sign = bits & 1 << 31 ^ (w as u32) & 1 << 31;
-    f32::from_bits(sign | ((exponent << 23) + digits + up))
 }
 
 /// The integer nearest to `x`, halves to even, modulo 256, for `x` up to 2^22.
@@ -162,5 +187,15 @@ mod tests {
         assert_eq!(ln(0.0), f32::NEG_INFINITY);
         assert_eq!(ln(f32::INFINITY), f32::INFINITY);
         assert!(ln(f32::NAN).is_nan() && exp(f32::NAN).is_nan());
+    }
+    #[test]
+    fn products_with_bytes_are_those_of_the_processor() {
+        for i in 0..4_000_000u32 {
+            let x = f32::from_bits(i.wrapping_mul(2_654_435_769));
+            let w = (i % 256) as u8 as i8;
+            let (got, want) = (soft_times_byte(x, w), x * f32::from(w));
+            let same = got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan();
+            assert!(same, "{x:e} {w}: {got:e}, not {want:e}");
+        }
     }
 }

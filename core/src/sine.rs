@@ -101,8 +101,8 @@ fn integers(x: f32) -> Option<(f32, f32)> {
 }
 
 /// `a + x (b + x (c + ..))`
-fn polynomial(coefficients: &[i64], x: i64) -> i64 {
-    coefficients.iter().rev().fold(0, |sum: i64, of| times(sum, x).wrapping_add(*of))
+fn polynomial([coefficients @ .., last]: &[i64; 4], x: i64) -> i64 {
+    coefficients.iter().rev().fold(*last, |sum, of| times(sum, x).wrapping_add(*of))
 }
 
 /// The product, up to 2^-56 too small. Its factors are at most 1.

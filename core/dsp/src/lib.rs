@@ -23,7 +23,7 @@
 //! | other targets | that of `Portable` |
 //!
 //! With the feature `floats`, which is on by default, a program for `thumbv6m` adds, multiplies and converts all its
-//! floats by functions of this crate in place of the compiler's own. A program that has such functions already, as from
+//! floats, and multiplies integers of 64 bits, by functions of this crate in place of the compiler's own. A program that has such functions already, as from
 //! a ROM, leaves the feature out.
 
 #![no_std]

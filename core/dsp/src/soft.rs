@@ -1,5 +1,5 @@
-//! Addition, multiplication and conversion of floats for Armv6-M, in place of the compiler's own functions: the same
-//! results, in about half the instructions.
+//! Addition, multiplication and conversion of floats, and multiplication of integers of 64 bits, for Armv6-M, in place of
+//! the compiler's own functions: the same results, in about half to two thirds of the instructions.
 //!
 //! The assembly computes what has a normal result of normal numbers; the rest is in Rust.
 
@@ -236,9 +236,9 @@ global_asm!(
     "    subs r2, #4",
     "4:  cmp r0, #0",
     "    bmi 5f",
+    "8:  subs r2, #1",
     "    lsls r0, r0, #1",
-    "    subs r2, #1",
-    "    b 4b",
+    "    bpl 8b",
     "5:  lsls r3, r0, #25",
     "    lsrs r0, r0, #8",
     "    bcc 7f",
@@ -253,5 +253,39 @@ global_asm!(
     "    orrs r0, r1",
     "6:  bx lr",
     ".size __aeabi_i2f, . - __aeabi_i2f",
+    ".popsection",
+    ".pushsection .text.a2d_long_product, \"ax\"",
+    ".balign 4",
+    ".global __aeabi_lmul",
+    ".type __aeabi_lmul, %function",
+    ".thumb_func",
+    "__aeabi_lmul:",
+    // The product of r1:r0 and r3:r2: of the upper halves with the lower ones, then of the lower ones by 16 bits.
+    "    push {{r4, r5}}",
+    "    muls r1, r2, r1",
+    "    muls r3, r0, r3",
+    "    adds r1, r1, r3",
+    "    lsrs r3, r0, #16",
+    "    uxth r0, r0",
+    "    lsrs r4, r2, #16",
+    "    uxth r2, r2",
+    "    movs r5, r0",
+    "    muls r5, r4, r5",
+    "    muls r4, r3, r4",
+    "    adds r1, r1, r4",
+    "    muls r0, r2, r0",
+    "    muls r3, r2, r3",
+    "    adds r5, r5, r3",
+    "    movs r2, #0",
+    "    adcs r2, r2",
+    "    lsls r2, r2, #16",
+    "    adds r1, r1, r2",
+    "    lsls r2, r5, #16",
+    "    lsrs r5, r5, #16",
+    "    adds r0, r0, r2",
+    "    adcs r1, r5",
+    "    pop {{r4, r5}}",
+    "    bx lr",
+    ".size __aeabi_lmul, . - __aeabi_lmul",
     ".popsection",
 );

@@ -5,7 +5,7 @@ use super::product::{mixed_dot, packed};
 use super::slices;
 use crate::backend::{Attend, Attended, Kv};
 use crate::batch::{Grid, Run, Span};
-use crate::math::times_byte;
+use crate::math::Factor;
 use crate::rows;
 use crate::shape::Shape;
 
@@ -139,9 +139,9 @@ fn head(
     for (p, value) in row.iter().zip(v.iter()) {
         if v.packed {
             let (bytes, step) = packed(value)?;
-            let factor = p * step;
+            let factor = Factor::new(p * step);
             let bytes = bytes.get(part.clone())?;
-            context.iter_mut().zip(bytes).for_each(|(y, x)| *y += times_byte(factor, *x));
+            context.iter_mut().zip(bytes).for_each(|(y, x)| *y += factor.times(*x));
         } else {
             rows::axpy(*p, value.get(part.clone())?, context);
         }

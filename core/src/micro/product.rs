@@ -158,7 +158,8 @@ impl<'s> Product<'s> {
         Some([Self { by, x, w, rows, y }, Self { by, x: x_high, w, rows: rows_high, y: y_high }])
     }
 
-    #[inline(always)]
+    // Out of line: there are three callers.
+    #[inline(never)]
     fn part(&mut self) -> Option<()> {
         match (self.x, self.w.format()) {
             (Inputs::Floats(x), Format::F32) => floats(x, self.w, self.rows, self.y),

@@ -9,8 +9,8 @@ const TAPE: &str = include_str!("../core/src/tape/mod.rs");
 const TIMED: &str = include_str!("../host/engine/src/bench/timed.rs");
 const SUITE: &str = include_str!("suite.rs");
 
-/// Methods that a decorator cannot forward: their closures work on the decorator itself.
-const OF_ITSELF: [&str; 3] = ["advance", "scratch", "share"];
+/// Methods that a decorator cannot forward: their closures work on the decorator itself, which has one worker.
+const OF_ITSELF: [&str; 4] = ["advance", "scratch", "share", "workers"];
 
 /// The lines of the block whose first line contains `head`, up to its closing brace.
 fn block<'t>(text: &'t str, head: &str) -> Vec<&'t str> {

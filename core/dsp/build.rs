@@ -6,7 +6,8 @@ fn main() {
     let target = env::var("TARGET").unwrap_or_default();
     let extended = env::var_os("CARGO_FEATURE_SMLAD").is_some();
     let starts = |names: &[&str]| names.iter().any(|name| target.starts_with(name));
-    if starts(&["thumbv7em", "armv7", "thumbv7neon"]) {
+    let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
+    if starts(&["thumbv7em"]) || linux && starts(&["armv7", "thumbv7neon"]) {
         println!("cargo::rustc-cfg=smlad");
     } else if extended && starts(&["thumbv8m.main"]) {
         println!("cargo::rustc-cfg=smlad");

@@ -40,8 +40,8 @@
 //! * Vocabularies other than the byte-pair encodings of `a2d prepare` and SentencePiece models.
 //! * Sampling and constrained decoding: the search is greedy or a beam search.
 //! * Weights that are not mapped into memory: an image is a slice.
-//! * Explicit vector and DSP instructions: the loops are written for the compiler. [`micro::Compute`] takes the loops of
-//!   others, as those of the crate `a2d-dsp`.
+//! * Vector and DSP instructions: the loops are portable. Another crate, such as `a2d-dsp`, supplies them through
+//!   [`micro::Compute`].
 //! * Several sentences at a time in [`micro`]; training on a device.
 //!
 //! # Dimensions

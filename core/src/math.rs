@@ -1,8 +1,13 @@
 //! Scalar functions. `exp` is written out so that compilers vectorise it and all machines compute the same bits.
 
 /// Whether floats are computed in software: then integers are faster, where they give the same bits.
-const SOFT: bool =
-    cfg!(all(target_os = "none", not(all(target_arch = "arm", target_abi = "eabihf"))));
+const SOFT: bool = cfg!(all(
+    target_os = "none",
+    any(
+        all(target_arch = "arm", not(target_abi = "eabihf")),
+        all(any(target_arch = "riscv32", target_arch = "riscv64"), not(target_feature = "f"))
+    )
+));
 
 /// The square root, correctly rounded.
 #[inline(always)]

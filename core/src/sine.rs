@@ -89,7 +89,7 @@ fn integers(x: f32) -> Option<(f32, f32)> {
     let (bits, quarters) = (x.to_bits(), (x * QUARTERS + 0.5) as u32);
     let mantissa = u64::from(bits & 0x007f_ffff | 0x0080_0000);
     // Modulo 2^64, as the difference is below 1.
-    let angle = (mantissa << ((bits >> 23) - 127 - 23 + BITS)) as i64;
+    let angle = (mantissa << ((bits >> 23) + BITS - 150)) as i64;
     let y = angle.wrapping_sub(QUARTER.wrapping_mul(i64::from(quarters)));
     let square = times(y, y);
     let sine = rounded(

@@ -2,7 +2,8 @@
 //!
 //! CubeCL's pools round up: on a large device, a buffer of 64 MiB opens a page of gigabytes. This pool takes slabs from
 //! CubeCL and divides them. A dropped piece may be handed out again at once, though kernels that use it are still queued:
-//! the kernels that will use it next are queued behind them.
+//! the kernels that will use it next are queued behind them. Any thread may read tensors; one alone launches kernels and
+//! drops tensors.
 
 use cubecl::server::Handle;
 use std::collections::{BTreeMap, BTreeSet};

@@ -19,12 +19,13 @@
 //! |---|---|
 //! | `thumbv7em` (Cortex-M4, M7) | four rows at a time, two products an instruction (`SMLAD`) |
 //! | `thumbv8m.main` (Cortex-M33, M55) with the feature `smlad` | the same; the processor must have the DSP extension |
+//! | Linux on Armv7 | the same |
 //! | `thumbv6m` (Cortex-M0), `thumbv8m.base` (M23) | four rows at a time, sums in the upper registers |
 //! | other targets | that of `Portable` |
 //!
-//! With the feature `floats`, which is on by default, a program for `thumbv6m` adds, multiplies and converts all its
-//! floats, and multiplies integers of 64 bits, by functions of this crate in place of the compiler's own. A program that has such functions already, as from
-//! a ROM, leaves the feature out.
+//! With the feature `floats`, which is on by default, a program for `thumbv6m` or `thumbv8m.base` adds, subtracts and
+//! multiplies floats, converts `i32` to `f32`, and multiplies integers of 64 bits by functions of this crate in place of
+//! the compiler's own. A program that has such functions already, as from a ROM, leaves the feature out.
 
 #![no_std]
 #![deny(missing_docs)]

@@ -12,7 +12,7 @@ unsafe extern "C" {
     /// # Safety
     ///
     /// `columns` is positive and a multiple of [`COLUMNS`], `blocks` is positive, and the memory is as long as that
-    /// says. Addresses of bytes need no alignment.
+    /// says. Addresses of bytes need no alignment, unless `CCR.UNALIGN_TRP` is set.
     pub fn a2d_dots(x: *const i8, w: *const i8, columns: usize, sums: *mut i32, blocks: usize);
 }
 

@@ -38,8 +38,7 @@ pub(crate) trait Work {
 }
 
 impl Isa {
-    /// Loops without vector instructions of a particular processor; in a WebAssembly module with vectors, these, as it
-    /// runs only where they are.
+    /// Portable loops. In a module built with `simd128` they are those of `simd128`.
     pub const PORTABLE: Self = Self(Kind::Portable);
 
     /// The instruction sets that this machine has, the fastest first.

@@ -192,5 +192,5 @@ fn less_eight(word: u32) -> [i8; 4] {
     // Without the sign bit, 8 less is the bit turned, as in four bits of two's complement; then the sign is extended.
     let halves = (word & (15 * ALL)) ^ (8 * ALL);
     let signs = halves & (8 * ALL);
-    (halves | ((signs << 5) - (signs << 1))).to_ne_bytes().map(|byte| byte as i8)
+    (halves | (signs << 5).wrapping_sub(signs << 1)).to_ne_bytes().map(|byte| byte as i8)
 }

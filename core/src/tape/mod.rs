@@ -223,10 +223,6 @@ impl<B: Train> Device for Tape<'_, B> {
     fn memory(&self) -> Option<u64> {
         self.backend.memory()
     }
-
-    fn workers(&self) -> usize {
-        self.backend.workers()
-    }
 }
 
 /// Recording: runs the operation and keeps the values that its gradient needs.

@@ -55,7 +55,7 @@ pub struct TranslateArgs {
     /// Write the N best translations of each line, one a line: line number, score, text
     #[arg(long, value_name = "N", value_parser = positive)]
     pub n_best: Option<usize>,
-    /// Largest padded batch: sentences times the longest of them
+    /// Largest padded batch: sentences times the longest of them; on the CPU, for each thread
     #[arg(long, value_name = "N", default_value_t = MOST_BATCH, value_parser = positive)]
     pub max_tokens: usize,
     /// What to do with a line that is not UTF-8: fail (once the lines before it are translated), replace (its wrong bytes
@@ -129,7 +129,7 @@ pub struct EvaluateArgs {
     /// an image 13a]
     #[arg(long, value_enum, value_name = "NAME")]
     pub tokenize: Option<Tokenizer>,
-    /// Largest padded batch: sentences times the longest of them
+    /// Largest padded batch: sentences times the longest of them; on the CPU, for each thread
     #[arg(long, value_name = "N", default_value_t = MOST_BATCH, value_parser = positive)]
     pub max_tokens: usize,
     /// How an image is computed.

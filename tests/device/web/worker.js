@@ -80,6 +80,15 @@ const advance = (row, until) => {
   } while (performance.now() < until);
 };
 
+/** Without memory for another engine, no sentence is translated any more. */
+const renew = () => {
+  try {
+    engine = new Engine(module, engine.image(), engine.limits);
+  } catch (error) {
+    queue.forEach((row) => Object.assign(row, { done: true, failed: row.failed ?? words(error) }));
+  }
+};
+
 const work = (row, until) => {
   const begin = performance.now();
   try {
@@ -87,7 +96,7 @@ const work = (row, until) => {
   } catch (error) {
     Object.assign(row, { done: true, failed: words(error) });
     // An instance that has stopped is of no more use, but for its memory.
-    if (stopped(error)) engine = new Engine(module, engine.image(), engine.limits);
+    if (stopped(error)) renew();
   }
   row.ms += performance.now() - begin;
 };
@@ -96,6 +105,12 @@ const work = (row, until) => {
 const again = new MessageChannel();
 let waiting = false;
 
+const schedule = () => {
+  if (waiting) return;
+  waiting = true;
+  again.port2.postMessage(null);
+};
+
 /** Works for a slice of time, then tells the page, and reads what it has sent. */
 const slice = () => {
   waiting = false;
@@ -103,15 +118,12 @@ const slice = () => {
   const rows = [];
   while (queue.length && performance.now() < until) {
     const [row] = queue;
-    work(row, until);
+    if (!row.done) work(row, until);
     if (row.done) queue.shift();
     rows.push(row);
   }
   if (rows.length) postMessage({ rows, memory: engine.memory() });
-  if (queue.length && !waiting) {
-    waiting = true;
-    again.port2.postMessage(null);
-  }
+  if (queue.length) schedule();
 };
 again.port1.onmessage = slice;
 
@@ -138,7 +150,7 @@ const on = {
     const fresh = sentences.filter(({ id }) => id !== under?.id);
     queue = fresh.map((one) => ({ ...one, text: "", tokens: [], ms: 0, begun: false, done: false, failed: null }));
     if (under) queue.unshift(under);
-    slice();
+    schedule();
   },
 };
 onmessage = ({ data }) => Object.entries(data).forEach(([what, how]) => on[what](how));

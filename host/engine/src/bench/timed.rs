@@ -159,10 +159,6 @@ impl<B: Train> Device for Timed<'_, B> {
         self.inner.memory()
     }
 
-    fn workers(&self) -> usize {
-        self.inner.workers()
-    }
-
     fn index(&mut self, values: &[u32]) -> Self::Index {
         self.time("index", |b| b.index(values))
     }

@@ -35,7 +35,13 @@ impl Words {
     pub fn read(path: &Path) -> Result<Self> {
         let misuse = |e| Error::input("read", path, &e);
         let mut file = File::open(path).map_err(misuse)?;
-        let len = file.metadata().map_err(misuse)?.len() as usize;
+        let metadata = file.metadata().map_err(misuse)?;
+        if !metadata.is_file() {
+            let mut all = Vec::new();
+            file.read_to_end(&mut all).map_err(misuse)?;
+            return Ok(Self::new(&all));
+        }
+        let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
         let (mut words, count) = (Vec::new(), len.div_ceil(16));
         words.try_reserve_exact(count).map_err(|_| {
             let why = format!("not enough memory for its {len} bytes");

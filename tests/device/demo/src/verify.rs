@@ -31,7 +31,7 @@ impl Draw {
         }
     }
 
-    /// The bits of a float: of any size, near to 1, tiny, or none of a number.
+    /// The bits of a float: of any size, near to 1, tiny, NaN or infinite.
     fn float(&mut self) -> u32 {
         let bits = self.next();
         match self.next() >> 8 & 7 {

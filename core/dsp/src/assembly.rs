@@ -1,16 +1,21 @@
 //! Loops in assembly, four rows at a time.
 
-#[cfg(smlad)]
-#[path = "smlad.rs"]
-mod target;
-#[cfg(thumb1)]
-#[path = "thumb1.rs"]
-mod target;
-
-use target::{COLUMNS, a2d_dots};
-
 /// Rows of a block.
 const ROWS: usize = 4;
+
+/// The number of columns is a multiple of this.
+const COLUMNS: usize = 4;
+
+unsafe extern "C" {
+    /// Writes `blocks * ROWS` sums: of the products of `x`, `columns` bytes, with each row of `w`. In the module of the
+    /// target's instructions.
+    ///
+    /// # Safety
+    ///
+    /// `columns` is positive and a multiple of [`COLUMNS`], `blocks` is positive, and the memory is as long as that
+    /// says.
+    fn a2d_dots(x: *const i8, w: *const i8, columns: usize, sums: *mut i32, blocks: usize);
+}
 
 /// Computes the sums of whole blocks. Returns the rows and sums that are left.
 pub fn dots<'w, 's>(x: &[i8], w: &'w [i8], sums: &'s mut [i32]) -> (&'w [i8], &'s mut [i32]) {

@@ -33,8 +33,12 @@
 #[cfg(any(smlad, thumb1))]
 mod assembly;
 pub mod floats;
+#[cfg(smlad)]
+mod smlad;
 #[cfg(all(thumb1, feature = "floats"))]
 mod soft;
+#[cfg(thumb1)]
+mod thumb1;
 
 use a2d_core::micro::Compute;
 

@@ -1,20 +1,8 @@
 //! Armv7E-M, and Armv8-M with the DSP extension: `SXTB16` makes two numbers of 16 bits of bytes 0 and 2, or 1 and 3,
-//! and `SMLAD` adds the products of two pairs. The instructions are also those of Armv7-A.
+//! and `SMLAD` adds the products of two pairs. The instructions are also those of Armv7-A. Addresses of bytes need no
+//! alignment, unless `CCR.UNALIGN_TRP` is set.
 
 use core::arch::global_asm;
-
-/// The number of columns is a multiple of this.
-pub const COLUMNS: usize = 4;
-
-unsafe extern "C" {
-    /// Writes `blocks * 4` sums: of the products of `x`, `columns` bytes, with each row of `w`.
-    ///
-    /// # Safety
-    ///
-    /// `columns` is positive and a multiple of [`COLUMNS`], `blocks` is positive, and the memory is as long as that
-    /// says. Addresses of bytes need no alignment, unless `CCR.UNALIGN_TRP` is set.
-    pub fn a2d_dots(x: *const i8, w: *const i8, columns: usize, sums: *mut i32, blocks: usize);
-}
 
 // r0: x, r2: its end, r1 r4 r5 r6: the rows, r7 r8 r9 r12: their sums; r10 r11: four elements of x, r3 lr: of a row.
 // On the stack: the columns, the place for the sums, the blocks; above them x as pairs, unless it is long.

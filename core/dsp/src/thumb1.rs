@@ -2,19 +2,6 @@
 
 use core::arch::global_asm;
 
-/// The number of columns is a multiple of this.
-pub const COLUMNS: usize = 4;
-
-unsafe extern "C" {
-    /// Writes `blocks * 4` sums: of the products of `x`, `columns` bytes, with each row of `w`.
-    ///
-    /// # Safety
-    ///
-    /// `columns` is positive and a multiple of [`COLUMNS`], `blocks` is positive, and the memory is as long as that
-    /// says.
-    pub fn a2d_dots(x: *const i8, w: *const i8, columns: usize, sums: *mut i32, blocks: usize);
-}
-
 // r0 to r4: the ends of x and of the rows, r5: an index from -columns to 0, r6: an element of x, r7: of a row, then a
 // product; r8 to r11: the sums. On the stack: the columns, the place for the sums; above the registers, the blocks.
 global_asm!(

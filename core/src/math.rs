@@ -1,13 +1,14 @@
 //! Scalar functions. `exp` is written out so that compilers vectorise it and all machines compute the same bits.
 
+/// Whether the processor is a microcontroller, which has no vectors: lanes would only be written to memory and read again.
+pub(crate) const BOARD: bool = cfg!(target_os = "none");
+
 /// Whether floats are computed in software: then integers are faster, where they give the same bits.
-const SOFT: bool = cfg!(all(
-    target_os = "none",
-    any(
+pub(crate) const SOFT: bool = BOARD
+    && cfg!(any(
         all(target_arch = "arm", not(target_abi = "eabihf")),
         all(any(target_arch = "riscv32", target_arch = "riscv64"), not(target_feature = "f"))
-    )
-));
+    ));
 
 /// The square root, correctly rounded.
 #[inline(always)]

@@ -4,7 +4,7 @@
 //! lanes, so the result does not depend on the width of the machine's vectors.
 
 use crate::config::{Activation, Positions};
-use crate::math::{exp, exp_inline, ln, sqrt, to_byte};
+use crate::math::{BOARD, SOFT, exp, exp_inline, ln, sqrt, to_byte};
 #[cfg(feature = "train")]
 use crate::optim::AdamStep;
 use crate::sine::sin_cos;
@@ -16,11 +16,8 @@ pub const LANES: usize = 16;
 /// Added to a row's variance before the square root.
 pub const LAYER_NORM_EPS: f32 = 1e-5;
 
-/// Whether the processor is a microcontroller, which has no vectors: lanes would only be written to memory and read again.
-const BOARD: bool = cfg!(target_os = "none");
-
 /// Whether a microcontroller computes floats itself.
-const FLOAT_UNIT: bool = cfg!(all(target_arch = "arm", target_abi = "eabihf"));
+const FLOAT_UNIT: bool = BOARD && !SOFT;
 
 /// Combines the elements of `x` in fixed lanes, then the lanes in pairs.
 #[inline(always)]

@@ -1,5 +1,6 @@
-//! Addition, multiplication and conversion of floats, and multiplication of integers of 64 bits, for Armv6-M, in place of
-//! the compiler's own functions: the same results, except for the bits of NaN, in about half to two thirds of the instructions.
+//! Addition, multiplication and conversion of floats, and multiplication of integers of 64 bits, for Armv6-M, in place
+//! of the compiler's own functions: the same results, except for the bits of NaN, in about half to two thirds of the
+//! instructions.
 //!
 //! The assembly computes what has a normal result of normal numbers; the rest is in Rust.
 

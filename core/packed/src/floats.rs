@@ -108,7 +108,8 @@ pub(crate) fn log_sum_exp<L: Lanes>(l: L, x: &[f32]) -> f32 {
     most + ln(l.sum(sum))
 }
 
-/// [`a2d_core::rows::softmax`] of the first `used` elements of a row of whole lanes. The others are minus infinity, and become 0.
+/// [`a2d_core::rows::softmax`] of the first `used` elements of a row of whole lanes. The others are minus infinity, and
+/// become 0.
 #[inline(always)]
 pub(crate) fn softmax<L: Lanes>(l: L, x: &mut [f32], used: usize) {
     let most = max(l, x);

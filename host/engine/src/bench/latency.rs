@@ -56,9 +56,7 @@ impl Latency {
             sentence: Quantiles::of(whole),
         })
     }
-}
 
-impl Latency {
     /// The times, each with its name.
     pub fn named(&self) -> [(&'static str, Quantiles); 2] {
         [("first_token", self.first_token), ("sentence", self.sentence)]

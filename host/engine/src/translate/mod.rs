@@ -89,8 +89,7 @@ pub fn translate_tokens<B: Decode>(
     options: &SearchOptions,
     done: &Watch<'_>,
 ) -> Result<Vec<Vec<Hypothesis>>> {
-    let mut order: Vec<usize> = (0..sources.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
+    let order = longest_first(sources);
     let batches = batches(&order, sources, options, b.workers());
     let found = Mutex::new(Ok(vec![Vec::new(); sources.len()]));
     b.share(batches.len(), &|b, number| {
@@ -109,6 +108,13 @@ pub fn translate_tokens<B: Decode>(
         }
     });
     found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The numbers of the sentences, by length.
+fn longest_first(sources: &[Vec<u32>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..sources.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
+    order
 }
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,6 +1,6 @@
 //! Search with an image: batches of sentences, one for each thread, in the arithmetic of a board.
 
-use super::{Hypothesis, SearchOptions, Watch, batch};
+use super::{Hypothesis, SearchOptions, Watch, batch, longest_first};
 use a2d_core::micro::{Limits, Model};
 use a2d_packed::{Isa, Memory, Packed, Weights};
 use a2d_run::model::MOST_LAYERS;
@@ -64,8 +64,7 @@ impl<'a> PackedModel<'a> {
         options: &SearchOptions,
         done: &Watch<'_>,
     ) -> Result<Vec<Vec<Hypothesis>>> {
-        let mut order: Vec<usize> = (0..sources.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(sources[i].len()));
+        let order = longest_first(sources);
         // Each sentence has a shortlist of its own.
         let shortlist = self.model.image().shortlist();
         let most = if shortlist.is_some() { 1 } else { (ROWS / options.search.beam).max(1) };

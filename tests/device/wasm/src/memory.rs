@@ -64,8 +64,8 @@ impl Region {
 
     /// The bytes, never freed.
     pub fn into_bytes(self) -> &'static mut [u8] {
-        // SAFETY: memory never shrinks, the allocator uses only what it grew itself, all of them are initialised, and each growth has
-        // one region, which is consumed here.
+        // SAFETY: memory never shrinks, the allocator uses only what it grew itself, all of them are initialised, and
+        // each growth has one region, which is consumed here.
         unsafe { slice::from_raw_parts_mut(self.start, self.len) }
     }
 }

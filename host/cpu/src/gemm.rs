@@ -196,10 +196,8 @@ impl Product<'_, '_> {
             Start::Row(row) => Start::Row(&row[col..][..wide]),
             start => start,
         };
-        for (i, out) in out.iter().enumerate().take(last + 1) {
-            let c = &mut self.c[(row + i) * self.stride + col..][..wide];
-            write(simd, out, c, start);
-        }
+        let c = &mut self.c[row * self.stride + col..];
+        write(simd, &out[..TALL.min(last + 1)], c, self.stride, wide, start);
     }
 
     /// What the kernel reads ahead while it computes block number `block` of a panel: a part of the next panel, which
@@ -319,27 +317,33 @@ fn ragged_kernel<S: Simd, const TALL: usize>(
     *out = acc;
 }
 
-/// Writes a row of a block to `c`, which may be shorter than the row, on top of `start`.
+/// Writes the rows of a block to the first `wide` columns of `c`, which has row stride `stride`, on top of `start`.
 #[inline(always)]
-fn write<S: Simd>(simd: S, out: &[S::f32s; 2], c: &mut [f32], start: Start<'_>) {
-    let (whole, rest) = S::as_mut_simd_f32s(c);
-    let (whole_row, rest_row) =
-        S::as_simd_f32s(if let Start::Row(row) = start { row } else { &[] });
-    for (i, c) in whole.iter_mut().enumerate() {
-        *c = match start {
-            Start::Zero => out[i],
-            Start::Sum => simd.add_f32s(*c, out[i]),
-            Start::Row(_) => simd.add_f32s(whole_row[i], out[i]),
-        };
+fn write<S: Simd>(
+    simd: S,
+    out: &[[S::f32s; 2]],
+    c: &mut [f32],
+    stride: usize,
+    wide: usize,
+    start: Start<'_>,
+) {
+    let sum = matches!(start, Start::Sum);
+    let mut first = [simd.splat_f32s(0.0); 2];
+    if let Start::Row(row) = start {
+        for (first, row) in first.iter_mut().zip(row.chunks(S::F32_LANES)) {
+            *first = simd.partial_load_f32s(row);
+        }
     }
-    if !rest.is_empty() {
-        let out = out[whole.len()];
-        let sum = match start {
-            Start::Zero => out,
-            Start::Sum => simd.add_f32s(simd.partial_load_f32s(rest), out),
-            Start::Row(_) => simd.add_f32s(simd.partial_load_f32s(rest_row), out),
-        };
-        simd.partial_store_f32s(rest, sum);
+    for (out, c) in out.iter().zip(c.chunks_mut(stride)) {
+        let (whole, rest) = S::as_mut_simd_f32s(&mut c[..wide]);
+        let last = whole.len();
+        for ((c, out), first) in whole.iter_mut().zip(out).zip(&first) {
+            *c = simd.add_f32s(if sum { *c } else { *first }, *out);
+        }
+        if !rest.is_empty() {
+            let start = if sum { simd.partial_load_f32s(rest) } else { first[last] };
+            simd.partial_store_f32s(rest, simd.add_f32s(start, out[last]));
+        }
     }
 }
 

@@ -75,8 +75,10 @@ impl Tensor {
 
 /// Memory from a [`Pool`], returned to it on drop.
 pub struct Scratch {
-    /// The allocation, with the size of its shelf.
+    /// The allocation: the size of its shelf and [`SLACK`].
     data: Vec<f32>,
+    /// The first element on a boundary of [`LINE`] bytes.
+    start: usize,
     len: usize,
     pool: Pool,
 }
@@ -84,13 +86,13 @@ pub struct Scratch {
 impl Deref for Scratch {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.data[..self.len]
+        &self.data[self.start..][..self.len]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data[..self.len]
+        &mut self.data[self.start..][..self.len]
     }
 }
 
@@ -110,8 +112,9 @@ impl Pool {
     pub fn take(&self, len: usize) -> Scratch {
         let (shelf, size) = shelf(len);
         let found = self.shelves().take(shelf, size);
-        let data = found.unwrap_or_else(|| vec![0.0; size]);
-        Scratch { data, len, pool: self.clone() }
+        let data = found.unwrap_or_else(|| vec![0.0; size + SLACK]);
+        let start = data.as_ptr().align_offset(LINE).min(SLACK);
+        Scratch { data, start, len, pool: self.clone() }
     }
 
     /// A tensor with unspecified elements: write before reading.
@@ -151,6 +154,12 @@ impl Pool {
 
 const BYTES: usize = size_of::<f32>();
 
+/// Bytes of a cache line. Memory begins on a line, so that a vector never lies on two.
+const LINE: usize = 64;
+
+/// Elements allocated in excess, to begin on a line.
+const SLACK: usize = LINE / BYTES - 1;
+
 /// Number of larger shelves that may serve a request: a quarter of an octave.
 const STAND_INS: usize = 2;
 
@@ -170,7 +179,7 @@ impl Shelves {
     fn take(&mut self, shelf: usize, size: usize) -> Option<Vec<f32>> {
         let last = self.free.len().min(shelf + STAND_INS + 1);
         let found = self.free.get_mut(shelf.min(last)..last)?.iter_mut().find_map(Vec::pop);
-        let taken = found.as_ref().map_or(size, Vec::len);
+        let taken = found.as_ref().map_or(size, |data| data.len() - SLACK);
         if found.is_some() {
             self.idle -= taken;
         } else {
@@ -184,8 +193,8 @@ impl Shelves {
     }
 
     fn put(&mut self, data: Vec<f32>) {
-        let (shelf, size) = shelf(data.len());
-        debug_assert_eq!(size, data.len());
+        let (shelf, size) = shelf(data.len() - SLACK);
+        debug_assert_eq!(size + SLACK, data.len());
         if self.free.len() <= shelf {
             self.free.resize_with(shelf + 1, Vec::new);
         }
@@ -199,7 +208,7 @@ impl Shelves {
         for shelf in self.free.iter_mut().rev() {
             while self.idle > idle {
                 let Some(data) = shelf.pop() else { break };
-                self.idle -= data.len();
+                self.idle -= data.len() - SLACK;
             }
         }
     }

@@ -45,6 +45,8 @@ mod seq_kd;
 #[cfg(unix)]
 #[path = "cli/streaming.rs"]
 mod streaming;
+#[path = "cli/study.rs"]
+mod study;
 #[path = "cli/teachers.rs"]
 mod teachers;
 #[cfg(unix)]

@@ -16,4 +16,5 @@ pub use a2d_report as report;
 pub use a2d_run as run;
 pub use a2d_run::config;
 pub use a2d_score as score;
+pub use a2d_study as study;
 pub use a2d_system as system;

@@ -5,6 +5,7 @@ use crate::commands;
 use crate::panics;
 use crate::run::provenance;
 use crate::system::error::{Error, Result};
+use crate::system::leash;
 use crate::system::output;
 use crate::system::program;
 use crate::system::signals;
@@ -22,6 +23,7 @@ pub fn run_as(name: &'static str, commit: &'static str) -> ExitCode {
     program::started_as(name);
     provenance::built_from(commit);
     panics::install();
+    leash::obey();
     let refused = |e: std::io::Error| Error::failed(format!("cannot start a thread: {e}"));
     let start = |()| std::thread::Builder::new().stack_size(STACK).spawn(work).map_err(refused);
     match signals::survive().and_then(start) {
@@ -119,6 +121,7 @@ fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> 
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, out)?,
         Verb::Score(args) => commands::score::run(args, &globals, out)?,
         Verb::Compare(args) => commands::compare::run(args, &globals, out)?,
+        Verb::Study(args) => commands::study::run(args, &globals, out)?,
         Verb::Export(args) => commands::export::run(&args, &globals, out)?,
         Verb::Import(args) => commands::import::run(&args, out)?,
         Verb::Average(args) => commands::average::run(args, out)?,

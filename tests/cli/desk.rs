@@ -174,7 +174,8 @@ impl Desk {
         let mut command = Command::new(binary());
         command.args(line.split_whitespace()).current_dir(self.path(""));
         let verb = line.split_whitespace().next().unwrap_or_default();
-        let computes = ["train", "distill", "translate", "evaluate", "bench"].contains(&verb);
+        let computes =
+            ["train", "distill", "translate", "evaluate", "bench", "study"].contains(&verb);
         if computes && !line.contains("--backend") && !line.contains("--device") {
             command.args(["--backend", "cpu"]);
         }

@@ -55,6 +55,31 @@ const scroller = (label, box, attributes) => {
   painters.push(look);
   return el("div", { ...attributes, class: `scroller ${attributes?.class ?? ""}` }, box, edges);
 };
+// A table whose columns sort its rows. `columns`: [name, value of an item, what is shown of it]; the first is the row's head.
+const sortable = (label, columns, items, first) => {
+  const rows = el("tbody");
+  const order = (value, downwards) => {
+    const rank = (x) => (given(x) ? x : downwards ? -Infinity : Infinity);
+    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
+    const sorted = [...items].sort((a, b) => compare(rank(value(a)), rank(value(b))) * (downwards ? -1 : 1) || 0);
+    rows.replaceChildren(...sorted.map((item) => el("tr", {}, columns.map(([, , show], i) =>
+      el(i ? "td" : "th", i ? {} : { scope: "row" }, show(item))))));
+  };
+  const heads = columns.map(([name, value], i) => {
+    const head = el("th", { scope: "col" }, button(name, {
+      onclick: () => {
+        const downwards = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "ascending" : i > 0;
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", downwards ? "descending" : "ascending");
+        order(value, downwards);
+      },
+    }));
+    return head;
+  });
+  order(first, true);
+  const table = el("table", {}, el("thead", {}, el("tr", {}, heads)), rows);
+  return scroller(label, el("div", { class: "box" }, table), { class: "card" });
+};
 const section = (id, title, ...children) => {
   const node = el("section", { id, class: id }, el("h2", {}, title), ...children);
   page.append(node);

@@ -4,22 +4,21 @@ use serde_json::Value;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
-/// The parts of the script, which the page joins.
-const SCRIPTS: [&str; 3] =
-    [include_str!("draw.js"), include_str!("learned.js"), include_str!("page.js")];
+/// The script of elements, number formats, charts and heat maps, which other scripts build on.
+pub const DRAW: &str = include_str!("draw.js");
+/// The parts of the script of runs, which the page joins.
+const RUNS: [&str; 3] = [DRAW, include_str!("learned.js"), include_str!("page.js")];
 
-/// The complete page for `data`.
+/// The complete page of runs for `data`.
 pub fn page(title: &str, data: &Value) -> String {
-    let (title, data) = (text(title), script_json(data));
-    let [draw, learned, sections] = SCRIPTS;
-    let parts = [
-        ("{title}", &*title),
-        ("{style}", STYLE),
-        ("{data}", &data),
-        ("{draw}", draw),
-        ("{learned}", learned),
-        ("{page}", sections),
-    ];
+    page_of(title, data, &RUNS)
+}
+
+/// The complete page for `data`, drawn by `scripts`: [`DRAW`], and what builds on it.
+pub fn page_of(title: &str, data: &Value, scripts: &[&str]) -> String {
+    let (title, data, script) = (text(title), script_json(data), scripts.join("\n"));
+    let parts =
+        [("{title}", &*title), ("{style}", STYLE), ("{data}", &data), ("{script}", &script)];
     // In one pass, so that marks inside inserted text are not replaced.
     let (mut page, mut rest) = (String::new(), PAGE);
     for (mark, part) in parts {

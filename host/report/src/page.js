@@ -83,26 +83,6 @@ const results = () => {
       whole(run.scores?.tokens_per_second), el("div", { class: "note" }, "tokens/s")]],
     ["seed", (run) => run.facts.seed, (run) => String(run.facts.seed ?? "–")],
   ];
-  const rows = el("tbody");
-  const order = (value, downwards) => {
-    const rank = (x) => (given(x) ? x : downwards ? -Infinity : Infinity);
-    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
-    const sorted = [...runs].sort((a, b) => compare(rank(value(a)), rank(value(b))) * (downwards ? -1 : 1) || 0);
-    rows.replaceChildren(...sorted.map((run) => el("tr", {}, columns.map(([, , show], i) =>
-      el(i ? "td" : "th", i ? {} : { scope: "row" }, show(run))))));
-  };
-  const heads = columns.map(([name, value], i) => {
-    const head = el("th", { scope: "col" }, button(name, {
-      onclick: () => {
-        const downwards = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "ascending" : i > 0;
-        heads.forEach((other) => other.removeAttribute("aria-sort"));
-        head.setAttribute("aria-sort", downwards ? "descending" : "ascending");
-        order(value, downwards);
-      },
-    }));
-    return head;
-  });
-  order((run) => bleu(run) ?? run.facts.best_bleu, true);
   const seeds = data.seeds.map((group) => {
     const scored = group.every((i) => given(bleu(runs[i])));
     const values = group.map((i) => (scored ? bleu(runs[i]) : runs[i].facts.best_bleu)).filter(given);
@@ -115,7 +95,7 @@ const results = () => {
   }).filter(given);
   const signature = runs.map((run) => run.scores?.list.find((entry) => entry.name === "BLEU")?.signature).find(given);
   section("results", "Results",
-    scroller("Table of results", el("div", { class: "box" }, el("table", {}, el("thead", {}, el("tr", {}, heads)), rows)), { class: "card" }),
+    sortable("Table of results", columns, runs, (run) => bleu(run) ?? run.facts.best_bleu),
     seeds.length ? el("ul", {}, seeds) : null,
     signature ? el("p", { class: "soft small" }, el("code", {}, signature)) : null);
 };

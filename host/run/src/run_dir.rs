@@ -138,6 +138,11 @@ impl RunDir {
         self.checkpoints().join(format!("{update:09}.safetensors"))
     }
 
+    /// The folder of a teacher's translations of the training text.
+    pub fn translations(&self) -> PathBuf {
+        self.folder.join("seq-kd")
+    }
+
     /// The folder of TensorBoard's event files.
     pub fn tensorboard(&self) -> PathBuf {
         self.folder.join("tensorboard")

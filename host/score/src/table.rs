@@ -50,6 +50,13 @@ impl Table {
         Ok(Self { width: rows[0].len(), numbers: rows.concat() })
     }
 
+    /// Adds the rows of another table over the same lines, such as those of the same system trained by another seed. A
+    /// test of the sums draws a line together with all its translations.
+    pub fn plus(&self, other: &Self) -> Self {
+        let numbers = self.numbers.iter().zip(&other.numbers).map(|(a, b)| a + b);
+        Self { width: self.width, numbers: numbers.collect() }
+    }
+
     /// The length of a row.
     pub fn width(&self) -> usize {
         self.width

@@ -17,6 +17,7 @@ mod exporting;
 mod importing;
 mod naming;
 mod scoring;
+mod study;
 mod training;
 mod translation;
 mod values;
@@ -27,6 +28,7 @@ pub use exporting::{ExportArgs, Quantise, Target};
 pub use importing::ImportArgs;
 pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
+pub use study::StudyArgs;
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
 pub use translation::{EvaluateArgs, ImageArgs, SearchArgs, TranslateArgs};
 
@@ -87,6 +89,8 @@ pub enum Verb {
     Export(ExportArgs),
     /// Test whether systems differ from a baseline significantly
     Compare(CompareArgs),
+    /// Run a grid of methods, students, teachers, data and seeds from one file, and compare all results
+    Study(StudyArgs),
     /// Measure speed: one line per measurement
     Bench(BenchArgs),
     /// List the backends of this machine, and the choice of `auto`

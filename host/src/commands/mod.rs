@@ -16,6 +16,7 @@ mod outlook;
 pub mod prepare;
 pub mod report;
 pub mod score;
+pub mod study;
 mod teacher;
 pub mod train;
 pub mod translate;

@@ -7,6 +7,7 @@ pub mod display;
 pub mod error;
 pub mod files;
 pub mod hash;
+pub mod leash;
 pub mod lock;
 pub mod output;
 pub mod program;

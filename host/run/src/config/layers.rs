@@ -79,6 +79,12 @@ impl Setting {
         Ok(Self::flag(flag, key, text.ok_or_else(wrong)?))
     }
 
+    /// A value that line `line` of `file` gives to a key. Paths are relative to the file's folder.
+    pub fn line(file: &Path, line: usize, path: &str, value: Value) -> Self {
+        let origin = Origin::File(file.to_owned(), line);
+        Self { path: path.to_owned(), value: Given::Typed(value), origin }
+    }
+
     /// A flag that sets a key: `--seed 3` for `train.seed`.
     pub fn flag(flag: &str, path: &str, value: impl fmt::Display) -> Self {
         let origin = Origin::Flag(format!("{flag} {value}"));
@@ -86,8 +92,8 @@ impl Setting {
     }
 }
 
-/// Prefixes of variables that are not settings: those of tests and scripts.
-const NO_SETTINGS: [&str; 12] = [
+/// Prefixes of variables that are not settings: those of tests and scripts, and of the processes of a study.
+const NO_SETTINGS: [&str; 13] = [
     "A2D_COMMIT",
     "A2D_CUDA_",
     "A2D_GOLDEN",
@@ -98,6 +104,7 @@ const NO_SETTINGS: [&str; 12] = [
     "A2D_SENTENCES",
     "A2D_SHOTS",
     "A2D_SOAK_",
+    "A2D_STUDY_",
     "A2D_TEST_",
     "A2D_TOOLCHAIN",
 ];

@@ -84,6 +84,27 @@ pub fn parse(text: &str, name: &Path) -> Result<RunConfig> {
     merge(name, layers::settings(name, text)?).map(|merged| merged.run)
 }
 
+/// The run with these settings alone, called `name` in errors about it as a whole. Later settings override earlier ones.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn of_settings(name: &Path, settings: Vec<Setting>) -> Result<RunConfig> {
+    merge(name, settings).map(|merged| merged.run)
+}
+
+/// The first environment variable that sets a key, if any.
+///
+/// # Errors
+///
+/// Misuse: a variable begins with `A2D_` and sets no key.
+pub fn set_by_environment() -> Result<Option<String>> {
+    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+    let first = layers::environment(variables)?.into_iter().next();
+    Ok(first.map(|setting| setting.origin.to_string()))
+}
+
 /// Merges `settings` into a run. Later settings override earlier ones and the defaults.
 fn merge(path: &Path, settings: Vec<Setting>) -> Result<Merged> {
     let mut table = schema::defaults();

@@ -24,6 +24,7 @@ use a2d_data::vocab::EOS;
 use a2d_run::config::{Precision, RunConfig};
 use a2d_run::partial::{CHUNK, Partial, Unit};
 use a2d_run::prepared::Prepared;
+use a2d_run::run_dir::RunDir;
 use a2d_system::display::{Display, duration};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::make_folder;
@@ -36,8 +37,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use teacher::{Target, Translating, without_end};
 
-/// Subfolder of the run's folder.
-const FOLDER: &str = "seq-kd";
 /// The token file that the student trains on.
 const CORPUS: &str = "train.bin";
 /// Sentences of source text that are translated and kept together: enough to fill batches of one length.
@@ -63,7 +62,7 @@ pub struct Distilled<'a> {
 ///
 /// Misuse: the corpus is missing or damaged.
 pub fn written(folder: &Path) -> Result<Corpus> {
-    Corpus::open(&folder.join(FOLDER).join(CORPUS))
+    Corpus::open(&RunDir::at(folder).translations().join(CORPUS))
 }
 
 /// Whether a teacher must translate something for `run`.
@@ -79,7 +78,7 @@ impl Distilled<'_> {
     /// Misuse: an unusable teacher or text, or saved translations of another recipe. A file cannot be written; a signal,
     /// after which finished translations remain.
     pub fn make(self, device: &Device) -> Result<Corpus> {
-        make_folder(&self.folder.join(FOLDER))?;
+        make_folder(&RunDir::at(self.folder).translations())?;
         match self.teacher {
             Some(teacher) if needs_teacher(self.run) => {
                 device.run(Precision::F32, Taught { of: self, teacher })
@@ -89,7 +88,7 @@ impl Distilled<'_> {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(FOLDER).join(name)
+        RunDir::at(self.folder).translations().join(name)
     }
 
     /// Writes the token file that the student trains on: the training text with the translations of `parallel` or of the

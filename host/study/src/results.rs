@@ -1,0 +1,201 @@
+//! The results of a study as JSON. Times and memory are in objects called `usage`: all else is the same for a study that
+//! was stopped and resumed.
+
+use crate::grid::{Grid, Group, Model};
+use crate::notes;
+use crate::schedule::Failure;
+use crate::scores::{Outcome, Scores};
+use crate::sizes::Sizes;
+use crate::spec::Budget;
+use crate::tasks::Task;
+use crate::usage::Usage;
+use a2d_report::History;
+use a2d_run::provenance::program;
+use a2d_system::error::Result;
+use serde_json::{Map, Value, json};
+
+/// What is known of a finished study.
+pub struct Results<'a> {
+    pub grid: &'a Grid<'a>,
+    pub scores: &'a Scores,
+    pub sizes: &'a Sizes,
+    pub failures: &'a [Failure],
+}
+
+impl Results<'_> {
+    /// The whole as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: a log cannot be read.
+    pub fn json(&self) -> Result<Value> {
+        let Self { grid, scores, .. } = self;
+        let study = grid.study;
+        let name = |i: usize| study.methods[i].name.as_str();
+        let failure = |f: &Failure| json!({"task": f.label, "why": f.why});
+        Ok(json!({
+            "program": program(),
+            "study": study.document.path().file_stem().map(|name| name.to_string_lossy()),
+            "seeds": study.seeds,
+            "baseline": study.baseline.map(name),
+            "alone": study.methods.iter().find(|method| method.is_none).map(|method| &method.name),
+            "methods": study.methods.iter().map(|method| &method.name).collect::<Vec<_>>(),
+            "students": study.students.iter().map(|student| &student.name).collect::<Vec<_>>(),
+            "significance": {
+                "test": "paired bootstrap over lines, all seeds of a line together",
+                "resamples": study.resamples,
+                "correction": "Holm",
+                "comparisons": scores.comparisons(),
+            },
+            "data": (0..study.data.len()).map(|data| self.data(data)).collect::<Vec<_>>(),
+            "teachers": grid.teachers().into_iter().map(|(data, teacher)| {
+                self.model(Model::Teacher { data, teacher })
+            }).collect::<Result<Vec<_>>>()?,
+            "tuning": self.tuning(),
+            "cells": grid.scored().into_iter().filter(|model| matches!(model, Model::Cell { .. }))
+                .map(|model| self.model(model)).collect::<Result<Vec<_>>>()?,
+            "results": scores.results.iter().map(|outcome| self.outcome(outcome)).collect::<Vec<_>>(),
+            "notes": notes::all(grid, self.sizes),
+            "failures": self.failures.iter().map(failure).collect::<Vec<_>>(),
+        }))
+    }
+
+    fn data(&self, data: usize) -> Value {
+        let of = &self.grid.study.data[data];
+        let tests = of.tests.iter().zip(&self.scores.lines[data]);
+        let tests = tests.map(|(test, lines)| json!({"name": test.name, "lines": lines}));
+        let metrics = self.scores.metrics[data].iter();
+        let metrics =
+            metrics.map(|(name, signature)| json!({"name": name, "signature": signature}));
+        json!({
+            "name": of.name,
+            "budget": budget(of.budget),
+            "tests": tests.collect::<Vec<_>>(),
+            "metrics": metrics.collect::<Vec<_>>(),
+        })
+    }
+
+    /// The names of a group.
+    fn names(&self, group: Group) -> Map<String, Value> {
+        let study = self.grid.study;
+        let teacher = group.teacher.map(|teacher| &study.teachers[teacher].name);
+        let entries = [
+            ("data", json!(study.data[group.data].name)),
+            ("student", json!(study.students[group.student].name)),
+            ("method", json!(study.methods[group.method].name)),
+            ("teacher", json!(teacher)),
+        ];
+        entries.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
+    }
+
+    fn model(&self, model: Model) -> Result<Value> {
+        let Self { grid, scores, sizes, .. } = self;
+        let study = grid.study;
+        let mut object = match model {
+            Model::Cell { group, seed } => {
+                let mut names = self.names(group);
+                names.insert("seed".to_owned(), json!(seed));
+                names
+            }
+            Model::Trial { group, .. } => self.names(group),
+            Model::Teacher { data, teacher } => Map::from_iter([
+                ("data".to_owned(), json!(study.data[data].name)),
+                ("teacher".to_owned(), json!(study.teachers[teacher].name)),
+            ]),
+        };
+        let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
+        put("run", json!(grid.layout.name(study, model)));
+        put("parameters", json!(sizes.of(grid, model)));
+        let finished = grid.is_done(Task::Train(model));
+        put("finished", json!(finished));
+        let history = History::read(&grid.run(model).log())?.unwrap_or_default();
+        put("updates", json!(finished.then(|| history.update())));
+        put("validation", validation(grid, model));
+        let score = |(test, set): (usize, &crate::spec::Test)| {
+            let by = |metric: usize| {
+                let name = scores.metrics[model.data()][metric].0.clone();
+                (name, json!(scores.score(model, test, metric)))
+            };
+            let all: Map<_, _> = (0..study.metrics.len()).map(by).collect();
+            (set.name.clone(), Value::Object(all))
+        };
+        let tests = study.data[model.data()].tests.iter().enumerate();
+        put("scores", Value::Object(tests.map(score).collect()));
+        put("usage", usage(grid, model, &history));
+        Ok(Value::Object(object))
+    }
+
+    fn tuning(&self) -> Value {
+        let Self { grid, .. } = self;
+        let groups = grid.groups.iter().filter(|group| grid.tuned(**group).is_some());
+        let one = |&group: &Group| {
+            let axes = grid.axes(group);
+            let tuned = grid.tuned(group).unwrap_or(group);
+            let best = grid.best_trial(tuned);
+            let mut object = self.names(group);
+            let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
+            if tuned != group {
+                put("as", json!(grid.study.students[tuned.student].name));
+            }
+            let axis = |axis: &crate::tuning::Axis| (axis.key.clone(), json!(axis.values));
+            put("space", Value::Object(axes.iter().map(axis).collect()));
+            let trial = |(number, point): (usize, crate::tuning::Point)| {
+                let model = Model::Trial { group, number };
+                json!({
+                    "number": number + 1,
+                    "settings": point.json(&axes),
+                    "validation": validation(grid, model),
+                })
+            };
+            let trials = grid.trials(group).into_iter().enumerate();
+            put("trials", trials.map(trial).collect());
+            put("chosen", json!(best.map(|number| number + 1)));
+            let point = best.map(|number| grid.trials(tuned)[number].json(&grid.axes(tuned)));
+            put("settings", json!(point));
+            Value::Object(object)
+        };
+        groups.map(one).collect()
+    }
+
+    fn outcome(&self, outcome: &Outcome) -> Value {
+        let mut object = self.names(outcome.group);
+        let data = outcome.group.data;
+        let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
+        put("test", json!(self.grid.study.data[data].tests[outcome.test].name));
+        put("metric", json!(self.scores.metrics[data][outcome.metric].0));
+        put("scores", json!(outcome.seeds));
+        put("mean", json!(outcome.mean));
+        put("deviation", json!(outcome.deviation));
+        put("difference", json!(outcome.difference));
+        put("p_value", json!(outcome.p_value));
+        put("p_holm", json!(outcome.corrected));
+        put("gap_closed", json!(outcome.gap));
+        Value::Object(object)
+    }
+}
+
+fn budget(budget: Budget) -> Value {
+    match budget {
+        Budget::Updates(updates) => json!({"updates": updates}),
+        Budget::Minutes(minutes) => json!({"minutes": minutes}),
+    }
+}
+
+fn validation(grid: &Grid<'_>, model: Model) -> Value {
+    let found = grid.validation(model);
+    found.map_or(Value::Null, |(bleu, loss)| json!({"BLEU": bleu, "loss": loss}))
+}
+
+/// The times and the memory of a model's training.
+fn usage(grid: &Grid<'_>, model: Model, history: &History) -> Value {
+    let path = grid.layout.beside(grid.study, model, "usage.json");
+    let Usage { seconds, peak_memory_bytes } = Usage::read(&path);
+    let step = (history.update() > 0).then(|| history.seconds() / history.update() as f64);
+    json!({
+        "seconds": seconds,
+        "training_seconds": history.seconds(),
+        "step_seconds": step,
+        "tokens_per_second": history.tokens_per_second(),
+        "peak_memory_bytes": peak_memory_bytes,
+    })
+}

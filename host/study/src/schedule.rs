@@ -1,0 +1,260 @@
+//! Runs what is missing of a study, in several processes at a time.
+
+use crate::grid::Grid;
+use crate::tasks::{Computing, Task};
+use crate::usage::{Usage, peak_memory};
+use a2d_system::display::{Display, duration};
+use a2d_system::error::{Error, Result};
+use a2d_system::files::{append, make_folder};
+use a2d_system::leash::Leashed;
+use a2d_system::output::{one_line, printable};
+use a2d_system::signals;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// Between two looks at the processes.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes at the end of a log that are searched for the error.
+const TAIL: u64 = 1 << 16;
+
+/// A task that did not end well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The name of the task.
+    pub label: String,
+    /// The last error that its process printed, or why it was not started.
+    pub why: String,
+}
+
+/// The state of a task.
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    Failed(String),
+}
+
+/// Runs the tasks of a grid.
+pub struct Schedule<'a> {
+    grid: &'a Grid<'a>,
+    computing: Computing,
+    jobs: usize,
+    display: &'a Display,
+    tasks: Vec<Task>,
+    states: Vec<State>,
+    running: BTreeMap<usize, Running>,
+}
+
+/// The process of a task.
+struct Running {
+    process: Leashed,
+    /// Its output. The lock of this file is held until the process ends, even if the study was killed before.
+    log: File,
+    /// Where its own output begins.
+    begin: u64,
+    start: Instant,
+    peak_memory: Option<u64>,
+}
+
+impl<'a> Schedule<'a> {
+    /// The tasks of `grid`, at most `jobs` at a time.
+    pub fn new(
+        grid: &'a Grid<'a>,
+        computing: Computing,
+        jobs: usize,
+        display: &'a Display,
+    ) -> Self {
+        let tasks = grid.tasks();
+        let state = |task: &Task| if grid.is_done(*task) { State::Done } else { State::Waiting };
+        let states = tasks.iter().map(state).collect();
+        Self { grid, computing, jobs, display, tasks, states, running: BTreeMap::new() }
+    }
+
+    /// Runs all tasks that are not done, and returns the failures.
+    ///
+    /// # Errors
+    ///
+    /// A signal, after all processes have saved and ended.
+    pub fn run(mut self) -> Result<Vec<Failure>> {
+        loop {
+            if signals::stop_requested().is_some() {
+                self.stop();
+                signals::go_on()?;
+            }
+            self.reap();
+            let waits = self.start();
+            if self.running.is_empty() && !waits {
+                return Ok(self.failures());
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Lets all processes save and end.
+    fn stop(&mut self) {
+        for running in self.running.values_mut() {
+            running.process.let_go();
+        }
+        let count = self.running.len();
+        if count > 0 {
+            self.display.line(&format!("stopping {count} processes, which save first"));
+        }
+        for running in self.running.values_mut() {
+            let _ = running.process.child.wait();
+        }
+        let done = self.states.iter().filter(|state| **state == State::Done).count();
+        let all = self.tasks.len();
+        self.display.line(&format!("{done} of {all} tasks are done; go on with --resume"));
+    }
+
+    /// Takes the processes that have ended.
+    fn reap(&mut self) {
+        let places: Vec<_> = self.running.keys().copied().collect();
+        for place in places {
+            let Some(running) = self.running.get_mut(&place) else { continue };
+            match running.process.child.try_wait() {
+                Ok(None) => {
+                    let now = peak_memory(running.process.child.id());
+                    running.peak_memory = running.peak_memory.max(now);
+                }
+                Ok(Some(status)) => self.ended(place, status),
+                Err(error) => {
+                    self.running.remove(&place);
+                    self.states[place] = State::Failed(error.to_string());
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, place: usize, status: ExitStatus) {
+        let Some(mut running) = self.running.remove(&place) else { return };
+        let task = self.tasks[place];
+        let seconds = running.start.elapsed().as_secs_f64();
+        let usage = Usage { seconds, peak_memory_bytes: running.peak_memory };
+        let why = match self.grid.record(task, usage) {
+            Err(error) => Some(error.to_string()),
+            Ok(()) if status.success() && self.grid.is_done(task) => None,
+            Ok(()) => Some(last_error(&mut running.log, running.begin, status)),
+        };
+        let (label, took) = (self.grid.label(task), duration(seconds.round() as u64));
+        let count = self.count();
+        match why {
+            None => {
+                self.states[place] = State::Done;
+                let count = count + 1;
+                self.display.line(&format!("{count}/{} {label}: {took}", self.tasks.len()));
+            }
+            Some(why) => {
+                self.display.line(&format!("{label} failed: {why}"));
+                self.states[place] = State::Failed(why);
+            }
+        }
+    }
+
+    /// The number of tasks that are done.
+    fn count(&self) -> usize {
+        self.states.iter().filter(|state| **state == State::Done).count()
+    }
+
+    /// Starts tasks while there is room. Returns whether any waits for a process of an earlier study.
+    fn start(&mut self) -> bool {
+        let mut waits = false;
+        for place in 0..self.tasks.len() {
+            if self.running.len() >= self.jobs {
+                return true;
+            }
+            if self.states[place] != State::Waiting || !self.is_ready(place) {
+                continue;
+            }
+            match self.begin(self.tasks[place]) {
+                Ok(Some(running)) => {
+                    self.states[place] = State::Running;
+                    self.running.insert(place, running);
+                }
+                Ok(None) => waits = true,
+                Err(error) => {
+                    let label = self.grid.label(self.tasks[place]);
+                    self.display.line(&format!("{label} failed: {error}"));
+                    self.states[place] = State::Failed(error.to_string());
+                }
+            }
+        }
+        waits
+    }
+
+    /// Whether all that a task needs is there. A task whose need has failed fails too.
+    fn is_ready(&mut self, place: usize) -> bool {
+        let task = self.tasks[place];
+        for need in self.grid.needs(task) {
+            let Some(of) = self.tasks.iter().position(|other| *other == need) else { continue };
+            match &self.states[of] {
+                State::Done => {}
+                State::Failed(_) if self.grid.can_do_without(task, need) => {}
+                State::Failed(_) => {
+                    let text = format!("not started: {} failed", self.grid.label(need));
+                    self.states[place] = State::Failed(text);
+                    return false;
+                }
+                State::Waiting | State::Running => return false,
+            }
+        }
+        let running = self.running.keys().map(|place| self.tasks[*place]);
+        !self.grid.waits_for_translations(task, running)
+    }
+
+    /// Starts the process of a task; `None` if one of an earlier study still works on it.
+    fn begin(&self, task: Task) -> Result<Option<Running>> {
+        let path = self.grid.log(task);
+        make_folder(path.parent().unwrap_or(Path::new(".")))?;
+        let wrong = |e: std::io::Error| Error::output("write", &path, &e);
+        let log = append(&path).map_err(wrong)?;
+        if log.try_lock().is_err() {
+            return Ok(None);
+        }
+        let begin = log.metadata().map_err(wrong)?.len();
+        let program = std::env::current_exe().map_err(|e| Error::failed(e.to_string()))?;
+        let mut command = Command::new(program);
+        command.args(self.grid.arguments(task, &self.computing)?);
+        command.stdout(log.try_clone().map_err(wrong)?).stderr(log.try_clone().map_err(wrong)?);
+        let process = Leashed::start(&mut command);
+        let process = process.map_err(|e| Error::failed(format!("cannot start a process: {e}")))?;
+        Ok(Some(Running { process, log, begin, start: Instant::now(), peak_memory: None }))
+    }
+
+    fn failures(&self) -> Vec<Failure> {
+        let failure = |(task, state): (&Task, &State)| match state {
+            State::Failed(why) => Some(Failure { label: self.grid.label(*task), why: why.clone() }),
+            _ => None,
+        };
+        // That a model which failed is not translated with goes without saying.
+        let tells = |(task, _): &(&Task, &State)| match task {
+            Task::Translate(model, _) => {
+                self.grid.needs(**task).is_empty() || self.grid.is_done(Task::Train(*model))
+            }
+            _ => true,
+        };
+        self.tasks.iter().zip(&self.states).filter(tells).filter_map(failure).collect()
+    }
+}
+
+/// The last error in a process's output, or else how it ended.
+fn last_error(log: &mut File, begin: u64, status: ExitStatus) -> String {
+    let mut bytes = Vec::new();
+    let end = log.metadata().map_or(begin, |found| found.len());
+    let from = begin.max(end.saturating_sub(TAIL));
+    let read = log.seek(SeekFrom::Start(from)).and_then(|_| log.read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let errors = text.lines().rev().find_map(|line| {
+        line.strip_prefix("error: ").or(line.starts_with("internal error: ").then_some(line))
+    });
+    match errors.filter(|_| read.is_ok()) {
+        Some(line) => one_line(&printable(line)).into_owned(),
+        None => status.to_string(),
+    }
+}

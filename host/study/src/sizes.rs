@@ -1,0 +1,58 @@
+//! The numbers of parameters.
+
+use crate::grid::{Grid, Model};
+use a2d_data::vocab::{self, Vocab};
+use a2d_run::config::ModelConfig;
+use a2d_run::model::{core_config, model_size, plan};
+use a2d_run::run_dir::RunDir;
+use a2d_system::error::Result;
+
+/// The sizes of the vocabularies, as far as the data are prepared.
+#[derive(Debug, Default)]
+pub struct Sizes(Vec<Option<vocab::Sizes>>);
+
+impl Sizes {
+    /// Reads the vocabularies of the data sets. Before the data are prepared, they have the size that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: a vocabulary is damaged.
+    pub fn read(grid: &Grid<'_>) -> Result<Self> {
+        let sizes = |data| {
+            let path = grid.layout.data(grid.study, data).join("tokenizer.json");
+            if path.is_file() {
+                return Vocab::load(&path).map(|vocab| Some(vocab.sizes()));
+            }
+            let Some(&group) = grid.groups.iter().find(|group| group.data == data) else {
+                return Ok(None);
+            };
+            let run = grid.config(Model::Cell { group, seed: grid.study.seeds[0] }, None)?;
+            let given = !run.data.tokenizer.is_empty() || grid.study.data[data].like.is_some();
+            Ok((!given).then_some(vocab::Sizes::joint(run.data.vocab_size)))
+        };
+        (0..grid.study.data.len()).map(sizes).collect::<Result<_>>().map(Self)
+    }
+
+    /// The vocabularies of a data set.
+    pub fn vocabulary(&self, data: usize) -> Option<vocab::Sizes> {
+        self.0.get(data).copied().flatten()
+    }
+
+    /// The parameters of a model, if its vocabulary is known.
+    pub fn of(&self, grid: &Grid<'_>, model: Model) -> Option<usize> {
+        let sizes = self.vocabulary(model.data())?;
+        let core = core_config(&architecture(grid, model)?, sizes);
+        plan(&core, None).ok().map(|plan| model_size(&plan))
+    }
+}
+
+/// The sizes of a model, from the study or from its finished run.
+pub fn architecture(grid: &Grid<'_>, model: Model) -> Option<ModelConfig> {
+    let run = match model {
+        Model::Teacher { teacher, .. } if grid.study.teachers[teacher].run.is_some() => {
+            RunDir::open(&grid.layout.run(grid.study, model)).and_then(|dir| dir.load_config())
+        }
+        model => grid.config(model, None),
+    };
+    run.ok().map(|run| run.model)
+}

@@ -1,0 +1,524 @@
+//! Studies: grids of small trainings, killed and resumed, and what is refused.
+
+use crate::desk::{Desk, Done};
+use a2d_core::rng;
+use a2d_host::study::stats::{deviation, holm, mean};
+use a2d_host::study::tuning::{Axis, Point, points};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A study of seconds. `broken` fails by design: its loss is NaN.
+const STUDY: &str = r#"
+[study]
+seeds = [1, 2]
+updates = 12
+baseline = "word-kd"
+jobs = 2
+resamples = 100
+
+[model]
+d_model = 16
+ffn_dim = 32
+encoder_layers = 1
+decoder_layers = 1
+encoder_attention_heads = 2
+decoder_attention_heads = 2
+
+[train]
+max_tokens = 600
+lr = 5e-3
+warmup_updates = 20
+beam = 1
+log_interval = 1
+save_interval_updates = 3
+
+[data.tiny]
+source_lang = "de"
+target_lang = "en"
+train = "train"
+valid = "valid"
+test = { first = "test" }
+vocab_size = 300
+max_length = 40
+
+[teacher.big.model]
+d_model = 16
+ffn_dim = 32
+encoder_layers = 2
+decoder_layers = 2
+encoder_attention_heads = 4
+decoder_attention_heads = 4
+
+[teacher.big.train]
+max_update = 24
+
+[student.small]
+
+[student.large.model]
+d_model = 32
+
+[method.none]
+
+[method.word-kd]
+
+[method.seq-kd]
+seq_kd_beam = 1
+
+[method.a2d]
+preset = "rows"
+
+[method.a2d.search]
+beta = [0.5, 1.0, 2.0]
+decay = [0.9, 1.0]
+
+[method.broken]
+method = "word-kd"
+train.lr = 1e30
+
+[tuning]
+trials = 2
+student = "small"
+updates = 5
+"#;
+
+/// A desk with a study's file.
+fn desk(text: &str) -> Desk {
+    let desk = Desk::new();
+    desk.write("study.toml", text);
+    desk
+}
+
+/// The study with one line replaced.
+fn with(from: &str, to: &str) -> String {
+    assert!(STUDY.contains(from), "{from}");
+    STUDY.replacen(from, to, 1)
+}
+
+fn json(desk: &Desk, out: &str) -> Value {
+    serde_json::from_str(&desk.read(&format!("{out}/study.json"))).unwrap()
+}
+
+/// The results without times and memory.
+fn timeless(mut study: Value) -> Value {
+    for kind in ["cells", "teachers"] {
+        for model in study[kind].as_array_mut().unwrap() {
+            assert!(model.as_object_mut().unwrap().remove("usage").is_some());
+        }
+    }
+    study
+}
+
+fn list<'a>(study: &'a Value, key: &str) -> &'a [Value] {
+    study[key].as_array().unwrap()
+}
+
+/// The results of a student and a method by BLEU.
+fn result<'a>(study: &'a Value, student: &str, method: &str, metric: &str) -> &'a Value {
+    let is =
+        |of: &&Value| of["student"] == student && of["method"] == method && of["metric"] == metric;
+    list(study, "results").iter().find(is).unwrap()
+}
+
+#[test]
+fn a_study_runs_scores_and_compares_all_that_does_not_fail() {
+    let desk = desk(STUDY);
+    let done = desk.host("study study.toml --out s --quiet");
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    let one = done.err.lines().collect::<Vec<_>>();
+    assert!(one.len() == 1 && one[0].contains("4 tasks of the study failed"), "{}", done.err);
+    assert!(done.out.contains("failed: cells/tiny/small/broken/big/1: "), "{}", done.out);
+    let study = json(&desk, "s");
+    let failures = list(&study, "failures");
+    let why = |of: &Value| of["why"].as_str().unwrap().to_owned();
+    assert!(
+        failures.len() == 4 && failures.iter().all(|of| why(of).contains("NaN")),
+        "{failures:#?}"
+    );
+    let cells = list(&study, "cells");
+    assert_eq!(cells.len(), 2 * 5 * 2);
+    for cell in cells {
+        let fails = cell["method"] == "broken";
+        assert_eq!(cell["finished"], !fails, "{cell}");
+        let updates = (!fails).then_some(12);
+        assert_eq!(cell["updates"].as_u64(), updates, "the same budget: {cell}");
+        assert_eq!(cell["scores"]["first"]["BLEU"].is_null(), fails, "{cell}");
+        let memory = &cell["usage"]["peak_memory_bytes"];
+        assert!(
+            fails || !cfg!(target_os = "linux") || memory.as_u64().unwrap() > 1 << 20,
+            "{cell}"
+        );
+    }
+    checks_results(&study);
+    checks_files(&desk, &study);
+}
+
+/// The numbers of a study against what they are computed from.
+fn checks_results(study: &Value) {
+    for one in list(study, "results").iter().filter(|of| of["method"] != "broken") {
+        let scores: Vec<f64> = list(one, "scores").iter().map(|x| x.as_f64().unwrap()).collect();
+        assert_eq!(one["mean"].as_f64(), mean(&scores));
+        assert_eq!(one["deviation"].as_f64(), deviation(&scores));
+        let name = |key: &str| one[key].as_str().unwrap();
+        let [student, metric] = ["student", "metric"].map(name);
+        let of = |method| result(study, student, method, metric)["mean"].as_f64().unwrap();
+        let own = mean(&scores).unwrap();
+        match one["difference"].as_f64() {
+            Some(difference) => assert!((difference - own + of("word-kd")).abs() < 1e-9, "{one}"),
+            None => assert_eq!(one["method"], "word-kd"),
+        }
+        let teacher = study["teachers"][0]["scores"]["first"][metric].as_f64().unwrap();
+        if let Some(share) = one["gap_closed"].as_f64() {
+            let gap = teacher - of("none");
+            assert!(gap > 0.0 && (share * gap - own + of("none")).abs() < 1e-9, "{one}");
+        }
+    }
+    let p_values = |key: &str| -> Vec<f64> {
+        list(study, "results").iter().filter_map(|one| one[key].as_f64()).collect()
+    };
+    let raw = p_values("p_value");
+    assert_eq!(p_values("p_holm"), holm(&raw));
+    assert_eq!(study["significance"]["comparisons"], raw.len());
+    let tuning = list(study, "tuning");
+    let chosen: Vec<_> = tuning.iter().filter(|of| of["method"] == "a2d").collect();
+    assert_eq!(chosen.len(), 2, "{tuning:#?}");
+    assert_eq!(list(chosen[0], "trials").len(), 2);
+    assert!(chosen[1]["as"] == "small" && chosen[1]["settings"] == chosen[0]["settings"]);
+    let best = chosen[0]["chosen"].as_u64().unwrap() as usize;
+    assert_eq!(chosen[0]["trials"][best - 1]["settings"], chosen[0]["settings"]);
+    let notes = list(study, "notes");
+    let larger = |note: &Value| note.as_str().unwrap().contains("more than its teacher \"big\"");
+    assert!(notes.iter().any(larger), "{notes:?}");
+}
+
+fn checks_files(desk: &Desk, study: &Value) {
+    let sources: Vec<_> = desk.read("test.de").lines().map(str::to_owned).collect();
+    let name = "s/triples/tiny.small.a2d.big.2.first.jsonl";
+    let triples: Vec<Value> =
+        desk.read(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let found: Vec<_> = triples.iter().map(|of| of["src"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(found, sources);
+    let translated = desk.read("s/cells/tiny/small/a2d/big/2.first.txt");
+    assert!(translated.lines().eq(triples.iter().map(|of| of["mt"].as_str().unwrap())));
+    // The significance is that of `compare` for one seed's translations, here pooled over two.
+    let table = desk.read("s/study.md");
+    let mean = result(study, "small", "none", "BLEU")["mean"].as_f64().unwrap();
+    let row = table.lines().find(|line| line.starts_with("| small | none |")).unwrap();
+    assert!(row.contains(&format!("| {mean:.2} ± ")), "{row}");
+    assert!(desk.read("s/study.html").contains("Quality against size"));
+    // Both students and seeds learn from translations that were made once.
+    let targets = |cell: &str| desk.path(&format!("s/cells/tiny/{cell}/seq-kd/targets.jsonl"));
+    let bytes = |cell| std::fs::read(targets(cell)).unwrap();
+    assert!(bytes("small/seq-kd/big/1") == bytes("large/seq-kd/big/2"));
+    let logs =
+        ["small/seq-kd/big/1", "small/seq-kd/big/2", "large/seq-kd/big/1", "large/seq-kd/big/2"];
+    let logs = logs.map(|cell| desk.read(&format!("s/cells/tiny/{cell}.log")));
+    assert_eq!(logs.iter().filter(|log| log.contains("teacher: translated")).count(), 1);
+}
+
+/// Starts a study and kills it after a time; returns whether it ended by itself before, with this exit code.
+fn killed_after(desk: &Desk, line: &str, time: Duration) -> Option<i32> {
+    let (start, mut child) = (Instant::now(), desk.command(line).spawn().unwrap());
+    while start.elapsed() < time {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+#[test]
+fn a_study_killed_at_any_moment_ends_as_if_it_had_not_been() {
+    let desk = desk(STUDY);
+    let start = Instant::now();
+    assert_eq!(desk.host("study study.toml --out whole --quiet").code, Some(1));
+    let time = start.elapsed();
+    let mut kills = 0;
+    for attempt in 0.. {
+        let resume = if desk.path("cut/study.toml").exists() { " --resume" } else { "" };
+        let longest = if attempt < 8 { time / 3 } else { Duration::MAX / 4 };
+        let moment = longest.mul_f32(rng::uniform(5, attempt).max(0.01));
+        let line = format!("study study.toml --out cut --quiet{resume} --jobs {}", 1 + attempt % 3);
+        if let Some(code) = killed_after(&desk, &line, moment) {
+            assert_eq!(code, 1, "after {kills} kills");
+            break;
+        }
+        kills += 1;
+    }
+    assert!(kills >= 4, "{kills} kills");
+    assert_eq!(timeless(json(&desk, "whole")), timeless(json(&desk, "cut")), "{kills} kills");
+    let again = desk.host("study study.toml --out cut --quiet --resume");
+    assert_eq!(again.code, Some(1), "{again:#?}");
+    assert_eq!(timeless(json(&desk, "whole")), timeless(json(&desk, "cut")));
+}
+
+/// The study without the method that fails.
+fn sound() -> String {
+    with("[method.broken]\nmethod = \"word-kd\"\ntrain.lr = 1e30\n", "")
+}
+
+#[test]
+fn seeds_and_methods_that_are_added_run_alone() {
+    let few = sound().replace("seeds = [1, 2]", "seeds = [1]");
+    let few = few.replace("[method.seq-kd]\nseq_kd_beam = 1\n", "");
+    let desk = desk(&few);
+    desk.host("study study.toml --out s --quiet").well();
+    let kept = "s/cells/tiny/small/a2d/big/1/last.safetensors";
+    let before = std::fs::metadata(desk.path(kept)).unwrap().modified().unwrap();
+    desk.write("study.toml", sound());
+    let line = "study study.toml --out s";
+    desk.refused(line, 2, &["holds a study", "--resume", "--out"]);
+    desk.host(&format!("{line} --quiet --resume")).well();
+    assert_eq!(std::fs::metadata(desk.path(kept)).unwrap().modified().unwrap(), before);
+    let study = json(&desk, "s");
+    assert!(list(&study, "cells").len() == 16 && list(&study, "failures").is_empty());
+    desk.host("study study.toml --out other --quiet").well();
+    assert_eq!(timeless(study), timeless(json(&desk, "other")), "as if all had begun together");
+}
+
+#[test]
+fn a_plan_is_printed_and_nothing_is_written() {
+    let desk = desk(STUDY);
+    let line = "study study.toml --out s --dry-run";
+    let plan = desk.host(line).well();
+    for part in [
+        "data sets: 0 of 1 done",
+        "teachers: 0 of 1 done",
+        "trials: 0 of 2 done",
+        "cells: 0 of 20 done",
+        "translations of test sets: 0 of 21 done",
+        "missing  cells/tiny/large/none/alone/2",
+        "note: student \"large\" has ",
+    ] {
+        assert!(plan.contains(part), "{part}: {plan}");
+    }
+    let hours = plan.lines().last().unwrap();
+    assert!(
+        hours.starts_with("estimated time: 0.") && hours.contains("with 2 at a time"),
+        "{plan}"
+    );
+    assert!(!desk.path("s").exists() && !desk.path("runs").exists());
+    desk.write("study.toml", sound());
+    desk.host("study study.toml --out s --quiet").well();
+    let plan = desk.host(line).well();
+    assert!(
+        plan.contains("cells: 16 of 16 done") && plan.ends_with("nothing is missing\n"),
+        "{plan}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_all_processes_which_save_before() {
+    let desk = desk(&sound().replace("updates = 12", "updates = 100000"));
+    let line = "study study.toml --out s";
+    let run = desk.path("s/cells/tiny/small/none/alone/1/last.safetensors");
+    let mut child = desk.command(line).spawn().unwrap();
+    let start = Instant::now();
+    while !run.is_file() {
+        assert!(start.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    crate::desk::send("-INT", &child);
+    let done = crate::desk::done(child.wait_with_output().unwrap());
+    assert_eq!(done.code, Some(130), "{done:#?}");
+    assert!(done.err.contains("go on with --resume") && done.err.ends_with("error: interrupted\n"));
+    let log = desk.read("s/cells/tiny/small/none/alone/1.log");
+    assert!(log.contains("saved at update ") && log.contains("stopped by signal 15"), "{log}");
+    assert_eq!(children_of(&desk), BTreeSet::new());
+}
+
+/// The processes that work in the folder.
+#[cfg(unix)]
+fn children_of(desk: &Desk) -> BTreeSet<PathBuf> {
+    let folder = desk.path("").canonicalize().unwrap();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let works = |path: &PathBuf| {
+        std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&folder))
+    };
+    processes.map(|entry| entry.path()).filter(works).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn processes_end_with_a_study_that_is_killed() {
+    let desk = desk(&sound().replace("updates = 12", "updates = 100000"));
+    let run = desk.path("s/cells/tiny/small/none/alone/1/last.safetensors");
+    let mut child = desk.command("study study.toml --out s").spawn().unwrap();
+    while !run.is_file() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let start = Instant::now();
+    while !children_of(&desk).is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", children_of(&desk));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_folder_has_one_study() {
+    let desk = desk(&sound().replace("updates = 12", "updates = 100000"));
+    let mut child = desk.command("study study.toml --out s").spawn().unwrap();
+    let start = Instant::now();
+    while !desk.path("s/cells").is_dir() {
+        assert!(start.elapsed() < Duration::from_secs(120));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second: Done = desk.host("study study.toml --out s --resume --quiet");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(second.code, Some(2), "{second:#?}");
+    assert!(
+        second.err.contains("runs a study in ") && second.err.lines().count() == 1,
+        "{second:#?}"
+    );
+}
+
+#[test]
+fn the_folder_of_another_study_is_refused() {
+    let desk = desk(&sound());
+    desk.host("study study.toml --out s --quiet").well();
+    for (from, to, key) in [
+        ("updates = 12", "updates = 13", "`train.max_update` = 12"),
+        ("lr = 5e-3", "lr = 6e-3", "`train.lr` = 0.005"),
+        ("[student.small]", "[student.small]\nmodel.ffn_dim = 64", "`model.ffn_dim` = 32"),
+        ("preset = \"rows\"", "preset = \"masked\"", "`distill."),
+        ("max_update = 24", "max_update = 25", "teachers/tiny/big.toml"),
+        ("vocab_size = 300", "vocab_size = 200", "`data.vocab_size` = 300"),
+    ] {
+        desk.write("study.toml", sound().replacen(from, to, 1));
+        let parts = ["belongs to another study: ", key, "--out"];
+        desk.refused("study study.toml --out s --resume", 2, &parts);
+    }
+    std::fs::create_dir(desk.path("mine")).unwrap();
+    desk.write("mine/notes.txt", "mine");
+    desk.refused("study study.toml --out mine", 2, &["mine holds other files"]);
+    desk.refused("study study.toml --out mine --resume", 2, &["mine holds other files"]);
+}
+
+#[test]
+fn a_study_that_makes_no_sense_is_refused() {
+    let desk = Desk::new();
+    desk.write("short.en", "One line.\n");
+    desk.write("short.de", "Eine Zeile.\nNoch eine.\n");
+    for (from, to, parts) in [
+        ("seeds = [1, 2]", "seeds = []", &["study.toml:3: `study.seeds` is empty"][..]),
+        ("seeds = [1, 2]", "seeds = [2, 2]", &["study.toml:3: `study.seeds` has 2 twice"]),
+        ("seeds = [1, 2]", "sedes = [1]", &["study.toml:3: unknown key `sedes`"]),
+        ("seeds = [1, 2]", "seeds = [1", &["study.toml:"]),
+        ("updates = 12\n", "", &["study.toml:2: `study` has no budget", "`minutes`"]),
+        ("updates = 12", "updates = 0", &["`study.updates` is 0"]),
+        ("updates = 12", "updates = 12\nminutes = 1", &["has `updates` and `minutes`"]),
+        ("updates = 12", "minutes = -1", &["`study.minutes` expects a number above 0"]),
+        ("\"word-kd\"\njobs", "\"kd\"\njobs", &["`study.baseline` is \"kd\", which is no method"]),
+        ("jobs = 2", "metrics = [\"blue\"]", &["`study.metrics` expects some of bleu"]),
+        (
+            "preset = \"rows\"",
+            "preset = \"row\"",
+            &["study.toml:64: `distill.preset`: unknown value"],
+        ),
+        ("preset = \"rows\"", "pressed = \"rows\"", &["unknown key `distill.pressed`"]),
+        ("[method.none]", "[method.nothing]", &["`distill.method`", "nothing"]),
+        ("[method.none]", "[method.\"a/b\"]", &["`method.a/b` is no usable name"]),
+        ("[method.none]", "[method.alone]", &["is no usable name"]),
+        ("decay = [0.9, 1.0]", "decay = 1.0", &["`decay` expects a list"]),
+        ("decay = [0.9, 1.0]", "decay = [0.9, 7.0]", &["`distill.decay` is 7"]),
+        ("decay = [0.9, 1.0]", "train.max_update = [5]", &["set by the study's budget"]),
+        (
+            "[tuning]\ntrials = 2\nstudent = \"small\"\nupdates = 5\n",
+            "",
+            &["needs a table [tuning]"],
+        ),
+        ("student = \"small\"", "student = \"tall\"", &["`tuning.student` is \"tall\""]),
+        ("lr = 5e-3", "patience = 3", &["`train.patience` would give methods different budgets"]),
+        ("lr = 5e-3", "seed = 3", &["`train.seed` is set by `study.seeds`"]),
+        ("lr = 5e-3", "lr = -1.0", &["`train.lr` is -1"]),
+        (
+            "[student.small]",
+            "[student.small]\ndata = [\"huge\"]",
+            &["has \"huge\", which is no data"],
+        ),
+        ("max_update = 24", "max_update = 0", &["`train.max_update` is 0", "would not end"]),
+        (
+            "[teacher.big.model]",
+            "[teacher.big]\ndata = []\n[teacher.big.model]",
+            &["needs a teacher"],
+        ),
+        ("{ first = \"test\" }", "\"test\"", &["`data.tiny.test` expects a table of test sets"]),
+        ("{ first = \"test\" }", "{ first = \"nowhere\" }", &["nowhere.de, which is no file"]),
+        ("{ first = \"test\" }", "{ first = \"short\" }", &["short.de has 2 lines", "short.en 1"]),
+        ("train = \"train\"\nvalid", "valid", &["`data.tiny` needs `train` and `valid`"]),
+        ("train = \"train\"\nvalid = \"valid\"", "dir = \"nowhere\"", &["holds no prepared data"]),
+    ] {
+        desk.write("study.toml", with(from, to));
+        desk.refused("study study.toml --out s", 2, parts);
+    }
+    desk.refused("study nowhere.toml", 2, &["cannot read nowhere.toml"]);
+    desk.write("study.toml", STUDY);
+    let mut command: Command = desk.command("study study.toml --out s");
+    let done = crate::desk::done(command.env("A2D_TRAIN__LR", "1").output().unwrap());
+    assert_eq!(done.code, Some(2), "{done:#?}");
+    assert!(done.err.contains("environment A2D_TRAIN__LR sets a key"), "{}", done.err);
+}
+
+#[test]
+fn a_finished_teacher_must_have_the_vocabulary_of_the_data() {
+    let desk = Desk::with_run();
+    let other = Desk::shared().path("other").display().to_string();
+    let data = "train = \"train\"\nvalid = \"valid\"";
+    let (begin, rest) = STUDY.split_once("[teacher.big.model]").unwrap();
+    let (_, rest) = rest.split_once("[student.small]").unwrap();
+    let taught = format!("{begin}[teacher.big]\nrun = \"full/teacher\"\n\n[student.small]{rest}");
+    let taught = taught.replace("[method.broken]\nmethod = \"word-kd\"\ntrain.lr = 1e30\n", "");
+    let line = "study study.toml --out s";
+    desk.write("study.toml", taught.replace(data, &format!("dir = {other:?}")));
+    desk.refused(
+        line,
+        2,
+        &["`teacher.big.run` names ", "whose vocabulary is not that of the data"],
+    );
+    desk.write("study.toml", &taught);
+    desk.refused(line, 2, &["add `like = \"", "[data.tiny]"]);
+    desk.write("study.toml", taught.replace(data, &format!("{data}\nlike = \"full/teacher\"")));
+    desk.host(&format!("{line} --quiet")).well();
+    desk.write("study.toml", taught.replace(data, "dir = \"data\""));
+    desk.host("study study.toml --out prepared --quiet").well();
+    assert!(list(&json(&desk, "prepared"), "failures").is_empty());
+}
+
+#[test]
+fn draws_depend_on_nothing_but_their_key() {
+    let axis = |key: &str, count: i64| Axis {
+        key: key.to_owned(),
+        values: (0..count).map(toml::Value::Integer).collect(),
+        settings: Vec::new(),
+    };
+    let axes = [axis("a", 5), axis("b", 4)];
+    let drawn = points(&axes, 7, 1);
+    assert_eq!(drawn, points(&axes, 7, 1));
+    assert_ne!(drawn, points(&axes, 7, 2));
+    let distinct: BTreeSet<_> = drawn.iter().map(|Point(place)| place.clone()).collect();
+    assert!(distinct.len() == 7 && distinct.iter().all(|place| place[0] < 5 && place[1] < 4));
+    let all = points(&axes, 20, 1);
+    assert_eq!(all.iter().map(|Point(place)| place.clone()).collect::<BTreeSet<_>>().len(), 20);
+    assert_eq!(points(&axes, 1000, 9), all, "a small space is tried whole");
+    assert_eq!(points(&[], 3, 1), [Point(Vec::new())]);
+}
+
+/// The example of Holm's procedure: the smallest p-value times the number of comparisons, and so on, never decreasing.
+#[test]
+fn p_values_are_corrected_after_holm() {
+    assert_eq!(holm(&[0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]);
+    assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+    assert_eq!(holm(&[]), []);
+    assert_eq!(mean(&[]), None);
+    assert_eq!(deviation(&[1.0]), None);
+    assert_eq!(deviation(&[1.0, 3.0]), Some(2f64.sqrt()));
+}

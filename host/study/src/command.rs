@@ -104,7 +104,7 @@ fn report(grid: &Grid<'_>, failures: &[Failure], quiet: bool, out: &mut dyn Writ
     }
     let mut tell = || {
         write!(out, "{table}")?;
-        for Failure { label, why } in failures {
+        for Failure { label, why, .. } in failures {
             writeln!(out, "failed: {label}: {why}")?;
         }
         Ok(())

@@ -86,7 +86,8 @@ pub struct Document {
     path: PathBuf,
     /// The text of the file.
     pub text: String,
-    lines: BTreeMap<Vec<String>, usize>,
+    /// Where each key begins, in bytes.
+    places: BTreeMap<Vec<String>, usize>,
 }
 
 impl Document {
@@ -111,10 +112,10 @@ impl Document {
             Error::misuse(format!("{shown}:{line}: {message}"))
         };
         let parsed = DeTable::parse(&text).map_err(wrong)?;
-        let mut lines = BTreeMap::new();
-        locate(&[], parsed.get_ref(), &text, &mut lines);
+        let mut places = BTreeMap::new();
+        locate(&[], parsed.get_ref(), &mut places);
         let tables = Tables::deserialize(toml::Deserializer::from(parsed)).map_err(wrong)?;
-        Ok((Self { path: path.to_owned(), text, lines }, tables))
+        Ok((Self { path: path.to_owned(), text, places }, tables))
     }
 
     /// The path of the file.
@@ -122,10 +123,15 @@ impl Document {
         &self.path
     }
 
+    /// Where a key begins, in bytes; 0 if it is absent.
+    fn place(&self, path: &[&str]) -> usize {
+        let path: Vec<_> = path.iter().map(|part| (*part).to_owned()).collect();
+        self.places.get(&path).copied().unwrap_or(0)
+    }
+
     /// The line of a key; 1 if it is absent.
     pub fn line(&self, path: &[&str]) -> usize {
-        let path: Vec<_> = path.iter().map(|part| (*part).to_owned()).collect();
-        self.lines.get(&path).copied().unwrap_or(1)
+        line_of(&self.text, self.place(path))
     }
 
     /// The error that the key at `path` is wrong.
@@ -134,10 +140,14 @@ impl Document {
         Error::misuse(format!("{file}:{line}: `{key}` {text}"))
     }
 
-    /// The entries of the tables of a kind, such as `method`, in the order of the file.
-    pub fn ordered<T>(&self, kind: &str, tables: BTreeMap<String, T>) -> Vec<(String, T)> {
-        let mut all: Vec<_> = tables.into_iter().collect();
-        all.sort_by_key(|(name, _)| self.line(&[kind, name]));
+    /// The entries of the table at `path`, such as `method`, in the order of the file.
+    pub fn ordered<T>(
+        &self,
+        path: &[&str],
+        entries: impl IntoIterator<Item = (String, T)>,
+    ) -> Vec<(String, T)> {
+        let mut all: Vec<_> = entries.into_iter().collect();
+        all.sort_by_key(|(name, _)| self.place(&[path, &[name]].concat()));
         all
     }
 
@@ -189,18 +199,13 @@ fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|&b| b == b'\n').count()
 }
 
-/// Records the line of every key.
-fn locate(
-    above: &[String],
-    table: &DeTable<'_>,
-    text: &str,
-    lines: &mut BTreeMap<Vec<String>, usize>,
-) {
+/// Records where every key begins.
+fn locate(above: &[String], table: &DeTable<'_>, places: &mut BTreeMap<Vec<String>, usize>) {
     for (name, value) in table {
         let path = [above, &[name.get_ref().to_string()]].concat();
         if let DeValue::Table(inner) = value.get_ref() {
-            locate(&path, inner, text, lines);
+            locate(&path, inner, places);
         }
-        lines.insert(path, line_of(text, name.span().start));
+        places.insert(path, name.span().start);
     }
 }

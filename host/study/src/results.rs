@@ -32,7 +32,7 @@ impl Results<'_> {
         let Self { grid, scores, .. } = self;
         let study = grid.study;
         let name = |i: usize| study.methods[i].name.as_str();
-        let failure = |f: &Failure| json!({"task": f.label, "why": f.why});
+        let failure = |f: &Failure| json!({"task": f.label, "why": f.cause(), "log": f.log});
         Ok(json!({
             "program": program(),
             "study": study.document.path().file_stem().map(|name| name.to_string_lossy()),

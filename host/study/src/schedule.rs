@@ -12,7 +12,7 @@ use a2d_system::signals;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,15 @@ pub struct Failure {
     pub label: String,
     /// The last error that its process printed, or why it was not started.
     pub why: String,
+    /// The file with all that its process printed, below the study's folder.
+    pub log: PathBuf,
+}
+
+impl Failure {
+    /// What was wrong, without what to do: that depends on what was saved before.
+    pub fn cause(&self) -> &str {
+        self.why.split("; ").next().unwrap_or_default()
+    }
 }
 
 /// The state of a task.
@@ -229,7 +238,11 @@ impl<'a> Schedule<'a> {
 
     fn failures(&self) -> Vec<Failure> {
         let failure = |(task, state): (&Task, &State)| match state {
-            State::Failed(why) => Some(Failure { label: self.grid.label(*task), why: why.clone() }),
+            State::Failed(why) => {
+                let (label, log) = (self.grid.label(*task), self.grid.log(*task));
+                let log = log.strip_prefix(self.grid.layout.folder()).unwrap_or(&log).to_owned();
+                Some(Failure { label, why: why.clone(), log })
+            }
             _ => None,
         };
         // That a model which failed is not translated with goes without saying.

@@ -60,8 +60,8 @@ impl Scores {
         let mut found = Self::default();
         for (data, of) in grid.study.data.iter().enumerate() {
             let metrics = metrics(grid, data)?;
-            let name = |metric: &Box<dyn Metric>| (metric.name(), signature(&**metric, 1, ""));
-            found.metrics.push(metrics.iter().map(name).collect());
+            let names = metrics.iter().map(|by| (by.name(), signature(&**by, 1, "")));
+            found.metrics.push(names.collect());
             found.lines.push(Vec::new());
             for (test, set) in of.tests.iter().enumerate() {
                 let reference = read_lines(&set.reference)?;

@@ -201,7 +201,7 @@ impl Reader {
             self.check_name(&[kind, &name])?;
             read(&name, table)
         };
-        self.document.ordered(kind, tables).into_iter().map(one).collect()
+        self.document.ordered(&[kind], tables).into_iter().map(one).collect()
     }
 
     /// Checks that a name can be the name of a folder.
@@ -328,9 +328,8 @@ impl Reader {
     }
 
     fn tests(&self, data: &str, tests: Table, langs: [&str; 2]) -> Result<Vec<Test>> {
-        let tests: BTreeMap<_, _> = tests.into_iter().collect();
         let mut found = Vec::new();
-        for (name, prefix) in tests {
+        for (name, prefix) in self.document.ordered(&["data", data, "test"], tests) {
             let path = ["data", data, "test", &name];
             self.check_name(&path)?;
             let prefix = self.path_of(&path, Some(prefix))?.unwrap_or_default();

@@ -37,7 +37,7 @@ const budget = ({ updates, minutes }) => (given(updates) ? `${whole(updates)} up
 const warnings = (title, lines) => (lines.length
   ? page.append(el("details", { class: "card warn", open: "" }, el("summary", {}, title), el("ul", {}, lines.map((line) => el("li", {}, line)))))
   : null);
-warnings("What has failed", study.failures.map(({ task, why }) => [el("b", {}, task), `: ${why}`]));
+warnings("What has failed", study.failures.map(({ task, why, log }) => [el("b", {}, task), `: ${why}`, el("div", { class: "note" }, log)]));
 warnings("Notes", study.notes);
 
 // The best method of each student.
@@ -162,7 +162,7 @@ const sizes = (drawing) => {
   points.forEach((one) => {
     const [x, y] = at(one);
     drawing.append(
-      svg("line", { x1: x, x2: x, y1: atY(one.low), y2: atY(one.high), style: `stroke:${tone(one.method)}`, "stroke-width": 1.4 }),
+      svg("line", { x1: x, x2: x, y1: atY(Math.max(low, one.low)), y2: atY(one.high), style: `stroke:${tone(one.method)}`, "stroke-width": 1.4 }),
       svg("circle", { cx: x, cy: y, r: 4.5, tabindex: 0, role: "img", style: `fill:${tone(one.method)}`,
         "aria-label": `${named(one)}, ${one.student}: ${fixed(one.mean, 2)} ${metric}`,
         onpointerenter: told(one), onpointerdown: told(one), onfocus: told(one), onpointerleave: hideTip, onblur: hideTip }));

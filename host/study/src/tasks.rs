@@ -31,10 +31,8 @@ pub struct Computing {
     pub threads: usize,
 }
 
-/// The tables of a configuration that a training depends on.
-const TABLES: [&str; 5] = ["data", "model", "train", "distill", "teacher"];
-/// Keys that follow from the place of the study's folder.
-const PLACES: [&str; 2] = ["data.dir", "teacher.run"];
+/// What a training depends on in a configuration.
+const DEPENDS: [&str; 5] = ["data", "model", "train", "distill", "teacher.run"];
 
 impl Grid<'_> {
     /// All tasks. A task comes after those that it waits for.
@@ -210,7 +208,14 @@ impl Grid<'_> {
     fn check_same(&self, run: &RunConfig, path: &Path) -> Result<()> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::input("read", path, &e))?;
         let was = config::parse(&text, path)?;
-        let Some(change) = run.change_since(&was, &TABLES, &PLACES) else { return Ok(()) };
+        // What lies in the study's folder may move with it.
+        let moves = |path: &Option<PathBuf>| {
+            path.as_ref().is_some_and(|path| path.starts_with(self.layout.folder()))
+        };
+        let places = [("data.dir", &run.data.dir), ("teacher.run", &run.teacher.run)];
+        let places = places.into_iter().filter(|(_, path)| moves(path)).map(|(key, _)| key);
+        let change = run.change_since(&was, &DEPENDS, &places.collect::<Vec<_>>());
+        let Some(change) = change else { return Ok(()) };
         let folder = self.layout.folder().display();
         let (file, path) = (self.study.document.path().display(), path.display());
         Err(Error::misuse(format!(

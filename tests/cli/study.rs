@@ -6,7 +6,7 @@ use a2d_host::study::stats::{deviation, holm, mean};
 use a2d_host::study::tuning::{Axis, Point, points};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -440,7 +440,7 @@ fn a_study_that_makes_no_sense_is_refused() {
             &["study.toml:58: `distill.preset`: unknown value"],
         ),
         ("preset = \"rows\"", "pressed = \"rows\"", &["unknown key `distill.pressed`"]),
-        ("[method.none]", "[method.nothing]", &["`distill.method`", "nothing"]),
+        ("[method.none]", "[method.nothing]", &["study.toml:50: `distill.method`", "nothing"]),
         ("[method.none]", "[method.\"a/b\"]", &["`method.a/b` is no usable name"]),
         ("[method.none]", "[method.alone]", &["is no usable name"]),
         ("decay = [0.9, 1.0]", "decay = 1.0", &["`decay` expects a list"]),
@@ -460,7 +460,11 @@ fn a_study_that_makes_no_sense_is_refused() {
             "[student.small]\ndata = [\"huge\"]",
             &["has \"huge\", which is no data"],
         ),
-        ("max_update = 24", "max_update = 0", &["`train.max_update` is 0", "would not end"]),
+        (
+            "max_update = 24",
+            "max_update = 0\npatience = 0",
+            &["`train.max_update` is 0", "would not end"],
+        ),
         (
             "[teacher.big.model]",
             "[teacher.big]\ndata = []\n[teacher.big.model]",
@@ -507,6 +511,33 @@ fn a_finished_teacher_must_have_the_vocabulary_of_the_data() {
     desk.write("study.toml", taught.replace(data, "dir = \"data\""));
     desk.host("study study.toml --out prepared --quiet").well();
     assert!(list(&json(&desk, "prepared"), "failures").is_empty());
+}
+
+#[test]
+fn the_studies_of_the_fixtures_have_a_plan() {
+    let desk = Desk::new();
+    for name in ["multi30k", "l10n"] {
+        let config = format!("fixtures/configs/study-{name}.toml");
+        let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&config));
+        std::fs::create_dir_all(desk.path("fixtures/configs")).unwrap();
+        std::fs::create_dir_all(desk.path(&format!("data/{name}"))).unwrap();
+        desk.write(&config, text.unwrap());
+        let (langs, splits) = match name {
+            "l10n" => (["de", "dsb"], ["rest", "valid", "held"]),
+            _ => (["de", "en"], ["train", "valid", "test2016"]),
+        };
+        for (split, text) in splits.iter().zip(["train", "valid", "test"]) {
+            for (lang, of) in langs.iter().zip(["de", "en"]) {
+                let text = desk.read(&format!("{text}.{of}"));
+                desk.write(&format!("data/{name}/{split}.{lang}"), text);
+            }
+        }
+        let plan = desk.host(&format!("study fixtures/configs/study-{name}.toml --dry-run")).well();
+        for part in ["trials: 0 of 16 done", "cells: 0 of 24 done", "estimated time: "] {
+            assert!(plan.contains(part), "{part}: {plan}");
+        }
+        assert!(!plan.contains("note: "), "{plan}");
+    }
 }
 
 #[test]

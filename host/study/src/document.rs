@@ -123,13 +123,14 @@ impl Document {
         &self.path
     }
 
-    /// Where a key begins, in bytes; 0 if it is absent.
+    /// Where a key begins, in bytes; for an absent key, the table that it would be in.
     fn place(&self, path: &[&str]) -> usize {
         let path: Vec<_> = path.iter().map(|part| (*part).to_owned()).collect();
-        self.places.get(&path).copied().unwrap_or(0)
+        let found = (1..=path.len()).rev().find_map(|end| self.places.get(&path[..end]));
+        found.copied().unwrap_or(0)
     }
 
-    /// The line of a key; 1 if it is absent.
+    /// The line of a key, or of the table that it would be in.
     pub fn line(&self, path: &[&str]) -> usize {
         line_of(&self.text, self.place(path))
     }

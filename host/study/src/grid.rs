@@ -65,11 +65,22 @@ impl<'a> Grid<'a> {
         }
         for &group in &grid.groups {
             grid.config(Model::Cell { group, seed: study.seeds[0] }, None)?;
-            for number in 0..grid.trials(group).len() {
-                grid.config(Model::Trial { group, number }, None)?;
-            }
+            grid.check_space(group)?;
         }
         Ok(grid)
+    }
+
+    /// Checks every value of a search space, also those that no trial draws.
+    fn check_space(&self, group: Group) -> Result<()> {
+        let budget = self.study.data[group.data].budget;
+        for axis in &self.axes(group) {
+            for value in &axis.settings {
+                let mut all = self.of_group(group, None, budget);
+                all.push(value.clone());
+                config::of_settings(self.study.document.path(), all)?;
+            }
+        }
+        Ok(())
     }
 
     fn groups_of(&self, data: usize, student: usize, method: usize) -> Result<Vec<Group>> {

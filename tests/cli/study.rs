@@ -283,6 +283,7 @@ fn seeds_and_methods_that_are_added_run_alone() {
     let few = few.replace("[method.seq-kd]\nseq_kd_beam = 1\n", "");
     let desk = desk(&few);
     desk.host("study study.toml --out s --quiet").well();
+    as_compare_says(&desk);
     let kept = "s/cells/tiny/small/a2d/big/1/last.safetensors";
     let before = std::fs::metadata(desk.path(kept)).unwrap().modified().unwrap();
     desk.write("study.toml", sound());
@@ -294,6 +295,24 @@ fn seeds_and_methods_that_are_added_run_alone() {
     assert!(list(&study, "cells").len() == 8 && list(&study, "failures").is_empty());
     desk.host("study study.toml --out other --quiet").well();
     same(&desk, "s", "other");
+}
+
+/// The significance of a study with one seed is that of `compare`.
+fn as_compare_says(desk: &Desk) {
+    let [baseline, own] =
+        ["word-kd", "a2d"].map(|method| format!("s/cells/tiny/small/{method}/big/1.first.txt"));
+    let told = desk.host(&format!(
+        "compare --hypothesis {baseline} {own} --reference test.en --metrics chrf --paired-bootstrap --resamples 100 --json"
+    ));
+    let told: Value = serde_json::from_str(&told.well()).unwrap();
+    let score = &told[1]["scores"][0];
+    let study = json(desk, "s");
+    let found = result(&study, "small", "a2d", "chrF2");
+    assert_eq!(found["mean"], score["score"]);
+    match score["alike"].as_bool() {
+        Some(true) => assert!(found["p_value"].is_null(), "{found}"),
+        _ => assert_eq!(found["p_value"], score["p_value"]),
+    }
 }
 
 #[test]

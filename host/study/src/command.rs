@@ -13,7 +13,7 @@ use crate::{check, markdown, notes, page, triples};
 use a2d_run::config;
 use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
-use a2d_system::files::{make_folder, write_whole};
+use a2d_system::files::{make_folder, sweep, write_whole};
 use a2d_system::lock::Held;
 use a2d_system::signals;
 use std::ffi::OsString;
@@ -68,6 +68,7 @@ pub fn run(request: &StudyRequest, estimator: &Estimator<'_>, out: &mut dyn Writ
     signals::install()?;
     make_folder(layout.folder())?;
     let _held = Held::new(layout.folder(), LOCK, "runs a study in")?;
+    sweep(layout.folder());
     let text = &study.document.text;
     write_whole(&layout.study(), |out| out.write_all(text.as_bytes()))?;
     let display = Display::new(request.quiet);

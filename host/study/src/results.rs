@@ -106,7 +106,7 @@ impl Results<'_> {
         let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
         put("run", json!(grid.layout.name(study, model)));
         put("parameters", json!(sizes.of(grid, model)));
-        let finished = grid.is_done(Task::Train(model));
+        let finished = grid.is_finished(model);
         put("finished", json!(finished));
         let history = History::read(&grid.run(model).log())?.unwrap_or_default();
         put("updates", json!(finished.then(|| history.update())));

@@ -58,6 +58,8 @@ pub struct Schedule<'a> {
     tasks: Vec<Task>,
     states: Vec<State>,
     running: BTreeMap<usize, Running>,
+    /// What determines the translations that a student learns from, of the tasks that were ready.
+    recipes: BTreeMap<usize, Option<String>>,
 }
 
 /// The process of a task.
@@ -82,7 +84,8 @@ impl<'a> Schedule<'a> {
         let tasks = grid.tasks();
         let state = |task: &Task| if grid.is_done(*task) { State::Done } else { State::Waiting };
         let states = tasks.iter().map(state).collect();
-        Self { grid, computing, jobs, display, tasks, states, running: BTreeMap::new() }
+        let (running, recipes) = (BTreeMap::new(), BTreeMap::new());
+        Self { grid, computing, jobs, display, tasks, states, running, recipes }
     }
 
     /// Runs all tasks that are not done, and returns the failures.
@@ -213,8 +216,17 @@ impl<'a> Schedule<'a> {
                 State::Waiting | State::Running => return false,
             }
         }
-        let running = self.running.keys().map(|place| self.tasks[*place]);
-        !self.grid.waits_for_translations(task, running)
+        !self.waits_for_translations(place)
+    }
+
+    /// Whether a running training is making the translations that a task needs.
+    fn waits_for_translations(&mut self, place: usize) -> bool {
+        let Self { grid, tasks, running, recipes, .. } = self;
+        let recipe = recipes.entry(place).or_insert_with(|| grid.recipe_of(tasks[place])).clone();
+        let makes = |other: &usize| {
+            recipes.get(other) == Some(&recipe) && !grid.has_translations(tasks[*other])
+        };
+        recipe.is_some() && running.keys().any(makes)
     }
 
     /// Starts the process of a task; `None` if one of an earlier study still works on it.

@@ -25,16 +25,15 @@ impl Grid<'_> {
         Some(format!("{} {:?} {of_distill:?} {of_data:?} {search:?}", group.data, group.teacher))
     }
 
-    /// Whether a running training is making the translations that `task` needs.
-    pub fn waits_for_translations(&self, task: Task, running: impl Iterator<Item = Task>) -> bool {
-        let Some(recipe) = self.recipe_of(task) else { return false };
-        let mut others = running.filter(|other| self.recipe_of(*other).as_ref() == Some(&recipe));
-        others.any(|other| !self.folder(other).join(COMPLETE).is_file())
-    }
-
-    fn recipe_of(&self, task: Task) -> Option<String> {
+    /// What determines the translations that a task's student learns from; `None`: it learns from none.
+    pub fn recipe_of(&self, task: Task) -> Option<String> {
         let Task::Train(model) = task else { return None };
         self.recipe(model, &self.chosen_config(model).ok()?)
+    }
+
+    /// Whether the translations that the student of `task` learns from are complete.
+    pub fn has_translations(&self, task: Task) -> bool {
+        self.folder(task).join(COMPLETE).is_file()
     }
 
     fn folder(&self, task: Task) -> PathBuf {
@@ -53,8 +52,7 @@ impl Grid<'_> {
         let own = RunDir::at(&self.layout.run(self.study, model)).translations();
         let Some(recipe) = self.recipe(model, run).filter(|_| !own.exists()) else { return Ok(()) };
         let has = |task: &Task| {
-            let whole = self.folder(*task).join(COMPLETE).is_file();
-            whole && self.recipe_of(*task).as_ref() == Some(&recipe)
+            self.has_translations(*task) && self.recipe_of(*task).as_ref() == Some(&recipe)
         };
         let Some(from) = self.tasks().into_iter().find(has) else { return Ok(()) };
         copy(&self.folder(from), &own)

@@ -139,6 +139,11 @@ impl Grid<'_> {
         }
     }
 
+    /// Whether a model is trained; a given teacher is.
+    pub fn is_finished(&self, model: Model) -> bool {
+        !self.exists(Task::Train(model)) || self.is_done(Task::Train(model))
+    }
+
     /// What a task prints.
     pub fn log(&self, task: Task) -> PathBuf {
         match task {

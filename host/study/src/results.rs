@@ -7,7 +7,6 @@ use crate::schedule::Failure;
 use crate::scores::{Outcome, Scores};
 use crate::sizes::Sizes;
 use crate::spec::Budget;
-use crate::tasks::Task;
 use crate::usage::Usage;
 use a2d_report::History;
 use a2d_run::provenance::program;

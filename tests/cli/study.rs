@@ -316,6 +316,25 @@ fn as_compare_says(desk: &Desk) {
 }
 
 #[test]
+fn a_budget_may_be_wall_clock() {
+    let text = sound().replace("seeds = [1, 2]", "seeds = [1]");
+    let desk = desk(&text.replacen("updates = 12", "minutes = 0.005", 1));
+    desk.host("study study.toml --out s --quiet").well();
+    let study = json(&desk, "s");
+    assert_eq!(study["data"][0]["budget"]["minutes"], 0.005);
+    let note = study["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("the budget is wall clock"), "{note}");
+    for cell in list(&study, "cells") {
+        assert!(cell["finished"] == true && cell["updates"].as_u64().unwrap() > 0, "{cell}");
+        let config = desk.read(&format!("s/{}/config.toml", cell["run"].as_str().unwrap()));
+        for line in ["time_limit_seconds = 0.3", "max_update = 0", "max_epoch = 0", "patience = 0"]
+        {
+            assert!(config.contains(line), "{line}: {config}");
+        }
+    }
+}
+
+#[test]
 fn a_plan_is_printed_and_nothing_is_written() {
     let desk = desk(STUDY);
     let line = "study study.toml --out s --dry-run";

@@ -45,7 +45,7 @@ fn estimate(asked: &Asked<'_>, device: &DeviceArgs, globals: &Globals) -> Result
     let batches = (shape.pairs as f64 * shape.longer / train.max_tokens as f64).ceil().max(1.0);
     let epoch = (batches / train.update_freq as f64).ceil();
     let step = times.step * train.update_freq as f64;
-    let by_epochs = (train.max_epoch > 0).then(|| train.max_epoch as f64 * epoch);
+    let by_epochs = (train.max_epoch > 0).then_some(train.max_epoch as f64 * epoch);
     let by_updates = (train.max_update > 0).then_some(train.max_update as f64);
     let by_time = (train.time_limit_seconds > 0.0).then(|| train.time_limit_seconds / step);
     let updates = [by_epochs, by_updates, by_time].into_iter().flatten().reduce(f64::min);

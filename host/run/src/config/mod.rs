@@ -37,7 +37,8 @@ pub use distill::{
     Method, Preset, SeqKd,
 };
 pub use layers::{Origin, Setting};
-pub use load::{load, load_merged, load_with, of_settings, parse, set_by_environment};
+pub use load::{load, load_merged, load_with, parse};
+pub use load::{of_settings, set_by_environment};
 pub use merged::Merged;
 pub use model::{Activation, DecoderStart, ModelConfig, Positions};
 pub use search::BeamSearch;

@@ -18,11 +18,9 @@ mod page;
 #[path = "guides/sandbox.rs"]
 mod sandbox;
 
-use a2d_tests::helpers::skip::skipped;
 use page::{Page, Step};
 use sandbox::Sandbox;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// The folder of the checkout.
 fn root() -> PathBuf {
@@ -96,32 +94,6 @@ fn every_link_leads_to_a_file() {
         dead.map(move |(line, link)| format!("{}:{line}: no file {link}", page.name))
     });
     finish(failures.collect());
-}
-
-/// `git apply --check` of the patch of a guide, or of its reverse.
-fn applies(patch: &str, reverse: bool) -> Result<(), String> {
-    let mut git = Command::new("git");
-    git.args(["apply", "--check"]).args(reverse.then_some("--reverse")).arg(patch);
-    let done = git.current_dir(root()).output().map_err(|e| e.to_string())?;
-    let text = String::from_utf8_lossy(&done.stderr).into_owned();
-    if done.status.success() { Ok(()) } else { Err(text) }
-}
-
-#[test]
-fn the_patch_of_the_worked_method_applies() {
-    let mut git = Command::new("git");
-    git.args(["rev-parse", "--is-inside-work-tree"]).current_dir(root());
-    let checkout = git.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    match checkout {
-        Err(_) => return skipped("there is no git"),
-        Ok(status) if !status.success() => return skipped("the tree is no checkout"),
-        Ok(_) => {}
-    }
-    let patch = "fixtures/guides/pkd.patch";
-    // The reverse applies where the patch is being tried.
-    let why = applies(patch, false).err().filter(|_| applies(patch, true).is_err());
-    let how = "apply it with --3way, resolve, run the tests that fixtures/guides/researchers.md names, and write it again by git diff -U2";
-    assert!(why.is_none(), "{patch}: {}{how}", why.unwrap_or_default());
 }
 
 #[test]

@@ -7,7 +7,9 @@ use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::token::EOS;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::device::Device;
-use a2d_core::kd::{self, KdLoss, Lesson, LossNorm, MapTerms, Objective, Plan, Step, Teacher};
+use a2d_core::kd::{
+    self, KdLoss, Lesson, LossNorm, MapTerms, Objective, Plan, Step, Teacher, Terms,
+};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use a2d_host::backend::cpu::{Cpu, Tensor};
@@ -92,9 +94,9 @@ fn held_out(b: &mut Cpu, learner: &Learner<Cpu>) -> f64 {
     reports.read(b).expect("the CPU is there").get("nll")
 }
 
-fn student(b: &mut Cpu, teacher: Option<&Config>, seed: u64) -> Learner<Cpu> {
+fn student(b: &mut Cpu, taught: Option<(&Terms, &Config)>, seed: u64) -> Learner<Cpu> {
     let config = config(32, 64, 2, 2);
-    let plan = Plan::new(&config, teacher).expect("a possible model");
+    let plan = Plan::new(&config, taught).expect("a possible model");
     kd::Learner::random(b, plan, seed)
 }
 
@@ -106,9 +108,10 @@ fn left_to_learn(
     seed: u64,
 ) -> f64 {
     let (teacher, best) = teacher;
-    let mut learner = student(b, maps.map(|_| &teacher.model.config), seed);
+    let objective = objective(alpha, maps);
+    let mut learner = student(b, Some((&objective.terms, &teacher.model.config)), seed);
     let teacher = (alpha > 0.0).then_some(teacher);
-    learn(b, &mut learner, &objective(alpha, maps), teacher, STUDENT_UPDATES, seed);
+    learn(b, &mut learner, &objective, teacher, STUDENT_UPDATES, seed);
     held_out(b, &learner) - best
 }
 

@@ -61,9 +61,10 @@ fn updated(
     let needs = run.distill.method.needs();
     let teacher: Option<TeacherModel<Tensor>> =
         needs.teacher().then(|| TeacherModel::untrained(b, &config, 3).unwrap());
-    let maps = teacher.as_ref().filter(|_| needs.maps);
-    let maps = maps.map(TeacherModel::maps_config);
-    let plan = plan(&core_config(&run.model, SIZES), maps.as_ref()).unwrap();
+    let terms = objective(run).terms;
+    let maps = teacher.as_ref().map(TeacherModel::maps_config);
+    let taught = maps.as_ref().map(|maps| (&terms, maps));
+    let plan = plan(&core_config(&run.model, SIZES), taught).unwrap();
     let mut learner = Learner::random(b, plan, 4);
     let all = |learner: &Learner<Tensor>| -> Vec<f32> {
         learner.params.iter().flat_map(|x| x.data().to_vec()).collect()

@@ -8,7 +8,7 @@ use a2d_core::batch::{Batch, Grid, Layout, Run, Span, Tokens};
 use a2d_core::config::token::{BOS, EOS, PAD};
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
-    self, Align, KdLoss, Lesson, LossNorm, MapTerms, Objective, Step, Student, Teacher,
+    self, Align, Auxiliary, KdLoss, Lesson, LossNorm, MapTerms, Objective, Step, Student, Teacher,
 };
 use a2d_core::needs::Needs;
 use a2d_core::nn::{Encoder, Trace, Transformer};
@@ -79,7 +79,8 @@ fn learner<B: Train>(
     seed: u64,
 ) -> Learner<B> {
     let model = Transformer::new(config).expect("a possible model");
-    let spec = Student { model, align: aligned_to.map(|teacher| Align::new(config, teacher)) };
+    let align = aligned_to.map(|teacher| Align::new(config, teacher));
+    let spec = Student { model, auxiliary: Auxiliary::aligned(align) };
     let mut parameter = 0;
     learner_of(b, spec, |name, spec| {
         parameter += 1;

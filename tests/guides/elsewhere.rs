@@ -22,7 +22,6 @@ pub const PROGRAMS: &[Program] = &[
     program("cargo install", ".ci/release", "cargo build"),
     program("cargo run", "tests/helpers/program.rs", "\"--bins\""),
     program("cargo test", ".ci/run", "cargo test --workspace --release"),
-    program("git apply", "tests/guides.rs", "fixtures/guides/pkd.patch"),
     program("mpirun", "tests/cli/distributed.rs", "mpirun"),
     program("tests/cuda/run.sh", ".ci/run", "tests/cuda/run.sh"),
     program("tests/device/run.sh", ".ci/run", "tests/device/run.sh"),

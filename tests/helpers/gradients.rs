@@ -8,7 +8,9 @@ use a2d_core::backend::{Normalisation, Target, Train};
 use a2d_core::batch::Layout;
 use a2d_core::config::token::PAD;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
-use a2d_core::kd::{Align, KdLoss, Lesson, LossNorm, MapTerms, Objective, Student, Teacher, Term};
+use a2d_core::kd::{
+    Auxiliary, KdLoss, Lesson, LossNorm, MapTerms, Objective, Student, Teacher, Term,
+};
 use a2d_core::nn::Transformer;
 use a2d_core::rng;
 
@@ -236,10 +238,10 @@ struct Trial<'a, B: Train> {
 impl<'a, B: Train> Trial<'a, B> {
     fn new(b: &mut B, of: &'a Scenario, seed: u64) -> Self {
         let spec = |c: &Config| Transformer::new(c).expect("a possible model");
-        let aligned = of.teacher.as_ref().filter(|_| of.objective.needs().maps);
-        let align = aligned.map(|teacher| Align::new(&of.student, teacher));
+        let auxiliary = |teacher| Auxiliary::new(&of.objective.terms, &of.student, teacher);
+        let auxiliary = of.teacher.as_ref().map(auxiliary).unwrap_or_default();
         let teacher = of.teacher.map(|teacher| {
-            let spec = Student { model: spec(&teacher), align: None };
+            let spec = Student::from(spec(&teacher));
             teacher_of(&random(b, spec, seed + 1, 1.5))
         });
         let count = 2 + rng::bits(seed, 0) % 3;
@@ -253,7 +255,7 @@ impl<'a, B: Train> Trial<'a, B> {
             );
         Self {
             of,
-            learner: random(b, Student { model: spec(&of.student), align }, seed, 1.0),
+            learner: random(b, Student { model: spec(&of.student), auxiliary }, seed, 1.0),
             teacher,
             batches: [vec![batch_of(b, &of.student.special, &sources, &targets, of.layout)]],
         }

@@ -49,7 +49,7 @@ pub fn marian(share_embeddings: bool) -> Config {
 pub fn weights(config: &Config, seed: u64) -> Vec<Vec<f32>> {
     let model = Transformer::<Spec, LAYERS>::new(config).expect("a possible model");
     let mut all = Vec::new();
-    let tree = Student { model, align: None };
+    let tree = Student::from(model);
     let Ok(_) = tree.try_map::<(), Infallible>(&mut |path, spec| {
         let key = rng::derive(seed, all.len() as u64);
         let gain = if path.to_string().contains("embed") { 1.0 } else { 2.0 };

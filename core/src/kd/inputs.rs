@@ -1,6 +1,6 @@
 //! The inputs and outputs of a loss term.
 
-use super::align::Align;
+use super::auxiliary::Auxiliary;
 use super::counts::Counts;
 use crate::backend::Train;
 use crate::batch::Batch;
@@ -26,8 +26,8 @@ pub struct Inputs<'a, B: Train> {
     pub student: &'a Trace<Var<B::Tensor>>,
     /// What the teacher's did.
     pub teacher: &'a Trace<B::Tensor>,
-    /// The student's alignment modules, where it has any.
-    pub align: Option<&'a Align<Var<B::Tensor>>>,
+    /// The parameters beside the student.
+    pub auxiliary: &'a Auxiliary<Var<B::Tensor>>,
     /// The counts of the whole update that contains the batch.
     pub update: &'a Counts,
     /// The epoch, from 1.

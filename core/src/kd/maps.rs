@@ -96,7 +96,8 @@ impl MapTerms {
         of: &Inputs<'_, B>,
     ) -> Vec<Counted<B::Tensor>> {
         let (batch, update, teacher) = (of.batch, of.update, of.teacher);
-        let aligned = of.align.map(|align| align.forward(tape, of.student, batch));
+        let aligned =
+            of.auxiliary.align.as_ref().map(|align| align.forward(tape, of.student, batch));
         let kinds = [
             (&teacher.encoder, &batch.encoder_grid, update.source_tokens),
             (&teacher.decoder, &batch.decoder_grid, update.target_tokens),

@@ -4,6 +4,7 @@
 //! (arXiv 2403.01479, section 3; constants and reductions as in the authors' code, see [`Objective`]).
 
 mod align;
+mod auxiliary;
 mod counts;
 mod inputs;
 mod losses;
@@ -14,6 +15,7 @@ mod step;
 mod term;
 
 pub use align::{Align, HeadMix};
+pub use auxiliary::{Auxiliary, Projection, Side, Slot, is_auxiliary};
 pub use counts::Counts;
 pub use inputs::{Inputs, Named};
 pub use losses::{Losses, Report, Reports, elements};

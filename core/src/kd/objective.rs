@@ -123,8 +123,8 @@ impl Objective {
         );
         let mut terms = Vec::new();
         if let Some(taught) = teacher {
-            let align = student.align.as_ref();
-            let of = Inputs { batch, student: &seen, teacher: &taught.seen, align, update, epoch };
+            let (auxiliary, teacher) = (&student.auxiliary, &taught.seen);
+            let of = Inputs { batch, student: &seen, teacher, auxiliary, update, epoch };
             for term in self.terms.iter() {
                 terms.extend(term.record(tape, &of));
             }

@@ -1,32 +1,37 @@
 //! Student and teacher.
 
 use super::align::Align;
+use super::auxiliary::Auxiliary;
 use crate::backend::{Backend, Train};
 use crate::batch::Batch;
 use crate::needs::Needs;
 use crate::nn::{Tap, Trace, Transformer};
 use crate::params::Visit;
 
-/// The student with its alignment: all trained parameters.
+/// The student with the parameters beside it.
 #[derive(Clone, Debug)]
 pub struct Student<P, const N: usize> {
     /// The model, which is exported.
     pub model: Transformer<P, N>,
-    /// The alignment, used only in training; `None` without attention terms.
-    pub align: Option<Align<P>>,
+    /// The parameters of the terms, used only in training.
+    pub auxiliary: Auxiliary<P>,
+}
+
+impl<P, const N: usize> From<Transformer<P, N>> for Student<P, N> {
+    /// The student alone.
+    fn from(model: Transformer<P, N>) -> Self {
+        Self { model, auxiliary: Auxiliary::default() }
+    }
 }
 
 impl<P, const N: usize> Student<P, N> {
-    /// Maps every parameter: of the model, then of the alignment.
+    /// Maps every parameter: of the model, then those beside it.
     ///
     /// # Errors
     ///
     /// The first error of `f`.
     pub fn try_map<Q, E>(&self, f: &mut Visit<'_, P, Q, E>) -> Result<Student<Q, N>, E> {
-        Ok(Student {
-            model: self.model.try_map(f)?,
-            align: self.align.as_ref().map(|a| a.try_map(f)).transpose()?,
-        })
+        Ok(Student { model: self.model.try_map(f)?, auxiliary: self.auxiliary.try_map(f)? })
     }
 }
 

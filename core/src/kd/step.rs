@@ -1,10 +1,11 @@
 //! One update: names, binding and initial values of parameters, gradients over batches, Adam.
 
-use super::align::Align;
+use super::auxiliary::Auxiliary;
 use super::counts::Counts;
 use super::losses::{Report, Reports};
 use super::objective::{LossNorm, Objective};
 use super::roles::{Student, Teacher};
+use super::term::Terms;
 use crate::backend::{AdamState, Train};
 use crate::batch::Batch;
 use crate::config::{Config, Impossible};
@@ -26,14 +27,16 @@ pub struct Plan<const N: usize> {
 }
 
 impl<const N: usize> Plan<N> {
-    /// The plan of `model`, with an alignment to the maps of `teacher` if given.
+    /// The plan of `model`, with the parameters that the terms `taught.0` need beside it, for a teacher of the
+    /// configuration `taught.1`.
     ///
     /// # Errors
     ///
     /// The configuration is invalid.
-    pub fn new(model: &Config, teacher: Option<&Config>) -> Result<Self, Impossible> {
-        let align = teacher.map(|teacher| Align::new(model, teacher));
-        Ok(Self::of(Student { model: Transformer::new(model)?, align }))
+    pub fn new(model: &Config, taught: Option<(&Terms, &Config)>) -> Result<Self, Impossible> {
+        let auxiliary = |(terms, teacher)| Auxiliary::new(terms, model, teacher);
+        let auxiliary = taught.map(auxiliary).unwrap_or_default();
+        Ok(Self::of(Student { model: Transformer::new(model)?, auxiliary }))
     }
 
     /// The plan of the shapes in `tree`.
@@ -55,6 +58,11 @@ impl<const N: usize> Plan<N> {
     /// Name, shape and initial values of each parameter.
     pub fn params(&self) -> &[(String, Spec)] {
         &self.params
+    }
+
+    /// The number of parameters that training changes; they come first.
+    pub fn trained(&self) -> usize {
+        self.params.len() - self.tree.auxiliary.fixed()
     }
 
     /// The tree over `items`, one for each parameter, in the order of [`Plan::params`].
@@ -227,8 +235,13 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         let mut grads = reduce(b, sums)?;
         self.keep_zeros(b, &mut grads);
         let scale = of.objective.gradient_scale(&of.counts);
-        let state =
-            AdamState { params: &mut self.params, grads: &grads, m: &mut self.m, v: &mut self.v };
+        let trained = self.plan.trained();
+        let state = AdamState {
+            params: &mut self.params[..trained],
+            grads: &grads[..trained],
+            m: &mut self.m[..trained],
+            v: &mut self.v[..trained],
+        };
         let gradient_norm = b.adam(state, &step.adam.step(step.number, step.lr, scale));
         self.move_average(b, step);
         Ok(Updated { reports, gradient_norm })
@@ -262,10 +275,11 @@ impl<T: Clone, const N: usize> Learner<T, N> {
     /// Moves the average, if kept, towards the parameters. The decay is the smaller of `ema_decay` and
     /// `(1 + t) / (10 + t)`, as in Marian, so that the initial parameters are soon forgotten.
     fn move_average<B: Train<Tensor = T, Param = T>>(&mut self, b: &mut B, step: &Step) {
+        let trained = self.plan.trained();
         let Some(average) = &mut self.average else { return };
         let t = step.number as f64;
         let decay = step.ema_decay.min((1.0 + t) / (10.0 + t)) as f32;
-        for (average, param) in average.iter_mut().zip(&self.params) {
+        for (average, param) in average.iter_mut().zip(&self.params[..trained]) {
             let share = b.scale(param.clone(), 1.0 - decay);
             let kept = b.scale(average.clone(), decay);
             *average = b.add(kept, &share);

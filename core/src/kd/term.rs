@@ -1,10 +1,14 @@
 //! The list of the terms that a method adds to the token losses.
 
+use super::align::Align;
+use super::auxiliary::Auxiliary;
 use super::inputs::{Counted, Inputs, Named};
 use super::maps::MapTerms;
 use crate::backend::Train;
 use crate::batch::Layout;
+use crate::config::Config;
 use crate::needs::Needs;
+use crate::params::Spec;
 use crate::tape::Tape;
 use alloc::vec::Vec;
 
@@ -47,6 +51,13 @@ impl Term {
     pub fn names(&self) -> impl Iterator<Item = Named> + use<> {
         match self {
             Self::Maps(_) => MapTerms::NAMES.into_iter(),
+        }
+    }
+
+    /// Adds the parameters that the term needs to compare a student with a teacher.
+    pub(super) fn auxiliary(&self, student: &Config, teacher: &Config, all: &mut Auxiliary<Spec>) {
+        match self {
+            Self::Maps(_) => all.align = Some(Align::new(student, teacher)),
         }
     }
 

@@ -11,7 +11,7 @@ use a2d_core::config::Config;
 use a2d_data::vocab::Sizes;
 use a2d_run::checkpoint::{Reached, Saved, reached};
 use a2d_run::config::RunConfig;
-use a2d_run::model::{core_config, is_alignment};
+use a2d_run::model::{core_config, is_auxiliary};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
@@ -136,7 +136,7 @@ impl Subject {
 impl Facts {
     fn read(path: &Path) -> Result<Self> {
         let saved = Saved::load(path)?;
-        let kept = |name: &str| !is_alignment(name) && !name.starts_with("adam.");
+        let kept = |name: &str| !is_auxiliary(name) && !name.starts_with("adam.");
         let sizes = saved.tensors.iter().filter(|(name, _)| kept(name));
         Ok(Self {
             parameters: sizes.map(|(_, (_, data))| data.len()).sum(),

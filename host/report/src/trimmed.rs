@@ -4,7 +4,7 @@ use super::numbers::rounded;
 use a2d_core::params::Spec;
 use a2d_data::vocab::{Sizes, Subwords, Vocab};
 use a2d_run::config::RunConfig;
-use a2d_run::model::{core_config, is_alignment, plan};
+use a2d_run::model::{core_config, is_auxiliary, plan};
 use a2d_run::prepared::text_of;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::Result;
@@ -63,7 +63,7 @@ impl Size {
     /// The size of the model of `run` over vocabularies of these sizes.
     fn of(run: &RunConfig, sizes: Sizes) -> Result<Self> {
         let plan = plan(&core_config(&run.model, sizes), None)?;
-        let kept = plan.params().iter().filter(|(name, _)| !is_alignment(name));
+        let kept = plan.params().iter().filter(|(name, _)| !is_auxiliary(name));
         let size = kept.fold((0, 0), |(parameters, int8), (_, spec)| {
             (parameters + spec.shape.len(), int8 + bytes(spec))
         });

@@ -5,7 +5,7 @@ use crate::config::{self, Activation, DecoderStart, Positions};
 use crate::run_dir::RunDir;
 use a2d_core::backend::Train;
 use a2d_core::config::{Config, Special, Stack};
-use a2d_core::kd;
+use a2d_core::kd::{self, Terms};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_data::vocab::Sizes;
@@ -68,18 +68,18 @@ pub fn core_config(model: &config::ModelConfig, sizes: Sizes) -> Config {
 /// Names, shapes and binding of parameters.
 pub type Plan = kd::Plan<MOST_LAYERS>;
 
-/// The plan of `model`, with alignment modules for the maps of `teacher` if given.
+/// The plan of `model`, with the parameters that the terms of a loss need beside it, for a teacher of a configuration.
 ///
 /// # Errors
 ///
 /// Misuse: the configuration is invalid.
-pub fn plan(model: &Config, teacher: Option<&Config>) -> Result<Plan> {
-    Plan::new(model, teacher).map_err(|e| Error::misuse(e.to_string()))
+pub fn plan(model: &Config, taught: Option<(&Terms, &Config)>) -> Result<Plan> {
+    Plan::new(model, taught).map_err(|e| Error::misuse(e.to_string()))
 }
 
-/// The number of parameters of `plan`, without the alignment modules.
+/// The number of parameters of `plan`, without those that only training uses.
 pub fn model_size(plan: &Plan) -> usize {
-    let kept = plan.params().iter().filter(|(name, _)| !is_alignment(name));
+    let kept = plan.params().iter().filter(|(name, _)| !is_auxiliary(name));
     kept.map(|(_, spec)| spec.shape.len()).sum()
 }
 
@@ -148,7 +148,9 @@ pub fn is_state(name: &str) -> bool {
     STATE.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether a parameter belongs to the alignment modules, which only training needs.
+pub use a2d_core::kd::is_auxiliary;
+
+/// Whether a parameter belongs to the alignment of attention maps.
 pub fn is_alignment(name: &str) -> bool {
     name.contains("alignment_module")
 }

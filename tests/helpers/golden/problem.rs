@@ -6,7 +6,9 @@ use std::convert::Infallible;
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::Positions;
-use a2d_core::kd::{self, Align, Lesson, Losses, Objective, Step, Student, Teacher, Term};
+use a2d_core::kd::{
+    self, Align, Auxiliary, Lesson, Losses, Objective, Step, Student, Teacher, Term,
+};
 use a2d_core::needs::Needs;
 use a2d_core::nn::{Trace, Transformer};
 use a2d_core::params::Spec;
@@ -71,7 +73,7 @@ impl<'a, B: Train> Problem<'a, B> {
         let (student, teacher) = (case.config("student"), case.config("teacher"));
         let spec = Student {
             model: Transformer::new(&student).expect("a possible model"),
-            align: Some(Align::new(&student, &teacher)),
+            auxiliary: Auxiliary::aligned(Some(Align::new(&student, &teacher))),
         };
         let align = case.teacher_is_aligned().then(|| {
             let load = &mut |path: a2d_core::params::Path<'_>, spec: &Spec| {
@@ -117,7 +119,7 @@ impl<'a, B: Train> Problem<'a, B> {
     /// Checks logits, encoder output, maps, aligned maps and token losses. A packed batch has no padding to compare.
     pub fn check_outputs(&self, b: &mut B, layout: Layout, findings: &mut Findings) {
         let batch = self.batch(b, layout);
-        let Student { model, align } = self.learner(b).student();
+        let Student { model, auxiliary } = self.learner(b).student();
         let mut maps = Trace::maps();
         let hidden = kd::forward(&model, b, &batch, &mut maps);
         let logits = model.logits(b, &hidden);
@@ -135,7 +137,7 @@ impl<'a, B: Train> Problem<'a, B> {
         self.check_positions(findings);
         self.check_maps(b, layout, "map", "map.student", &maps, findings);
         self.check_maps(b, layout, "map", "map.teacher", &taught.seen, findings);
-        align.expect("a student that aligns").mix(b, &mut maps, &batch);
+        auxiliary.align.expect("a student that aligns").mix(b, &mut maps, &batch);
         self.check_maps(b, layout, "aligned map", "map.aligned", &maps, findings);
         self.check_token_losses(b, layout, &batch, &model, findings);
     }

@@ -73,6 +73,10 @@ pub(super) struct Stepper<T> {
     done: u64,
 }
 
+fn objective_of(distill: DistillConfig) -> Objective {
+    objective(&RunConfig { distill, ..RunConfig::default() })
+}
+
 impl<T: Clone> Stepper<T> {
     /// A model without a teacher.
     pub fn alone<B: Train<Tensor = T, Param = T>>(
@@ -81,7 +85,7 @@ impl<T: Clone> Stepper<T> {
         seed: u64,
     ) -> Result<Self> {
         let distill = DistillConfig { method: Method::None, ..DistillConfig::default() };
-        Self::new(b, plan(config, None)?, None, distill, seed)
+        Ok(Self::new(b, plan(config, None)?, None, objective_of(distill), seed))
     }
 
     /// A student with its teacher.
@@ -92,21 +96,20 @@ impl<T: Clone> Stepper<T> {
         seed: u64,
     ) -> Result<Self> {
         let teacher = TeacherModel::untrained(b, &models.teacher, rng::derive(seed, 1))?;
-        let aligned = distill.method.needs().maps.then(|| teacher.maps_config());
-        let plan = plan(&models.student, aligned.as_ref())?;
-        Self::new(b, plan, Some(teacher), distill, seed)
+        let objective = objective_of(distill);
+        let plan = plan(&models.student, Some((&objective.terms, &teacher.maps_config())))?;
+        Ok(Self::new(b, plan, Some(teacher), objective, seed))
     }
 
     fn new<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         plan: Plan,
         teacher: Option<TeacherModel<T>>,
-        distill: DistillConfig,
+        objective: Objective,
         seed: u64,
-    ) -> Result<Self> {
+    ) -> Self {
         let learner = Learner::random(b, plan, rng::derive(seed, 2));
-        let objective = objective(&RunConfig { distill, ..RunConfig::default() });
-        Ok(Self { learner, teacher, objective, seed, done: 0 })
+        Self { learner, teacher, objective, seed, done: 0 }
     }
 
     /// Runs one step on each batch and waits for the device.

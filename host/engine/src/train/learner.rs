@@ -5,13 +5,13 @@ use crate::train::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Extent, Layout};
 use a2d_core::config::{Config, Special};
-use a2d_core::kd::{Counts, Lesson, Objective, Step, Teacher, Updated, elements};
+use a2d_core::kd::{Counts, Lesson, MapTerms, Objective, Step, Teacher, Updated, elements};
 use a2d_data::corpus::Corpus;
 use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
 use a2d_run::config::RunConfig;
 use a2d_run::model::{
-    Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, is_alignment, is_state, plan,
+    Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, is_auxiliary, is_state, plan,
     stored, take,
 };
 use a2d_run::run_dir::RunDir;
@@ -298,7 +298,7 @@ impl<T: Clone> TeacherModel<T> {
         let fingerprint = saved.fingerprint();
         let plan = plan(&config, None)?;
         let params = take(b, &plan, &mut saved, "")?;
-        saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
+        saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
         saved.finish()?;
         let model = plan.bind(params).model;
         Ok(Self { teacher: Teacher { model, align: None }, maps: config, fingerprint })
@@ -323,12 +323,13 @@ impl<T: Clone> TeacherModel<T> {
         maps.encoder.layers = rows("encoder.alignment_module")?;
         maps.decoder.attention_heads = 1;
         maps.decoder.layers = rows("decoder.self_alignment_module")?;
-        let plan = plan(config, Some(&maps))?;
+        let terms = Some(MapTerms::OFFICIAL).into();
+        let plan = plan(config, Some((&terms, &maps)))?;
         let params = take(b, &plan, &mut saved, "")?;
-        saved.tensors.retain(|name, _| !is_state(name));
+        saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
         saved.finish()?;
         let learner = plan.bind(params);
-        let teacher = Teacher { model: learner.model, align: learner.align };
+        let teacher = Teacher { model: learner.model, align: learner.auxiliary.align };
         Ok(Self { teacher, maps, fingerprint })
     }
 

@@ -6,6 +6,7 @@
 //! operands of matrix products. The bound assumes the worst batch: no padding, and every sentence as long as the
 //! longest.
 
+use super::objective;
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_data::vocab::Sizes;
 use a2d_run::config::{Precision, RunConfig};
@@ -69,7 +70,8 @@ impl Need {
             Ok(Teaching { config, parameters, maps: run.distill.method.needs().maps })
         };
         let teacher = teacher.map(teaching).transpose()?;
-        let plan = plan(&student, teacher.as_ref().filter(|t| t.maps).map(|t| &t.config))?;
+        let terms = objective(run).terms;
+        let plan = plan(&student, teacher.as_ref().map(|teacher| (&terms, &teacher.config)))?;
         let parameters = plan.params().iter().map(|(_, spec)| spec.shape.len()).sum();
         let averaged = run.train.ema_decay > 0.0;
         let short = matches!(run.train.precision, Precision::Bf16 | Precision::F16);

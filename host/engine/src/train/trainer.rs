@@ -86,9 +86,10 @@ impl<'a, B: Train> Trainer<'a, B> {
         if let (Some(saved), Some(teacher)) = (&saved, &teacher) {
             resume::check_teacher(saved, teacher.fingerprint())?;
         }
-        let aligned = teacher.as_ref().filter(|_| needs.maps);
-        let aligned = aligned.map(|t| t.maps_config());
-        let plan = plan(&core_config(&run.model, vocab.sizes()), aligned.as_ref())?;
+        let objective = objective(run);
+        let maps = teacher.as_ref().map(TeacherModel::maps_config);
+        let taught = maps.as_ref().map(|maps| (&objective.terms, maps));
+        let plan = plan(&core_config(&run.model, vocab.sizes()), taught)?;
         let (learner, progress) = match saved {
             Some(saved) => load(b, job, &plan, saved)?,
             None => (begin(b, job, &plan)?, Progress::default()),
@@ -98,7 +99,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             job,
             learner,
             teacher,
-            objective: objective(run),
+            objective,
             seconds: log.seconds(),
             saved: ((progress.update > 0).then_some(progress.update), Instant::now()),
             log,

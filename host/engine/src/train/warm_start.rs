@@ -3,7 +3,7 @@
 use super::{Job, open_teacher};
 use a2d_core::backend::Train;
 use a2d_run::config::{InitFromTeacher, RunConfig};
-use a2d_run::model::{Plan, is_alignment};
+use a2d_run::model::{Plan, is_auxiliary};
 use a2d_system::error::{Error, Result};
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub(super) fn take<B: Train>(
     let (theirs, mut saved) = open_teacher(teacher, &job.data.vocab)?;
     let layers = Layers::new(job.run, &theirs, how)?;
     for ((name, spec), param) in plan.params().iter().zip(params) {
-        if is_alignment(name) {
+        if is_auxiliary(name) {
             continue;
         }
         let data = saved.take(&layers.source(name), spec.shape.dims())?;

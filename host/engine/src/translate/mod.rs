@@ -16,7 +16,7 @@ use a2d_core::backend::{self, Decode};
 use a2d_core::search::Search;
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::config::{BeamSearch, TrainConfig};
-use a2d_run::model::{Model, core_config, is_alignment, is_state, model_size, plan, take};
+use a2d_run::model::{Model, core_config, is_auxiliary, is_state, model_size, plan, take};
 use a2d_run::opened::Opened;
 use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -191,7 +191,7 @@ impl<T: Clone> Translator<T> {
         let plan = plan(&core_config(&run.model, vocab.sizes()), None)?;
         let params = take(b, &plan, &mut saved, "")?;
         // Tensors that only training needs may be present.
-        saved.tensors.retain(|name, _| !is_alignment(name) && !is_state(name));
+        saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
         saved.finish()?;
         let size = model_size(&plan);
         Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint, longest })

@@ -4,8 +4,8 @@
 mod proposal;
 
 use a2d_host::config::{
-    self, Activation, KdLoss, LossNorm, MapNormalisation, Method, Preset, RunConfig, Setting,
-    reference,
+    self, Activation, KdLoss, LossNorm, MapNormalisation, Method, Methods, Preset, RunConfig,
+    Setting, reference,
 };
 use a2d_host::system::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(run, RunConfig::default());
     assert_eq!((run.model.d_model, run.model.encoder_layers), (256, 3));
     assert_eq!((run.train.lr, run.train.adam_beta2), (5e-4, 0.98));
-    assert_eq!((run.distill.method, run.distill.beta()), (Method::A2d, 1.0));
+    assert_eq!((run.distill.method.clone(), run.distill.beta()), (Method::A2d.into(), 1.0));
 }
 
 #[test]
@@ -74,10 +74,48 @@ fn flags_stand_for_keys() {
         Setting::flag("--seed", "train.seed", 7),
     ];
     let run = config::load_with(&path, [], &flags).unwrap();
-    assert_eq!((run.distill.method, run.train.seed), (Method::WordKd, 7));
+    assert_eq!((run.distill.method, run.train.seed), (Method::WordKd.into(), 7));
     let wrong = [Setting::flag("--method", "distill.method", "magic")];
     let error = config::load_with(&path, [], &wrong).unwrap_err().to_string();
     assert!(error.contains("--method magic") && error.contains("word-kd"), "{error}");
+}
+
+#[test]
+fn methods_work_together() {
+    let both = Methods::new(vec![Method::SeqKd, Method::A2d]).unwrap();
+    let method = |file: &str, environment: &[(&str, &str)], set: &[&str]| {
+        load(file, environment, set).unwrap().distill.method
+    };
+    for list in ["['seq-kd', 'a2d']", "['a2d', 'seq-kd']", "'seq-kd, a2d'"] {
+        assert_eq!(method(&format!("[distill]\nmethod = {list}"), &[], &[]), both);
+    }
+    for set in ["distill.method=seq-kd,a2d", "distill.method=['seq-kd', 'a2d']"] {
+        assert_eq!(method("", &[], &[set]), both);
+    }
+    assert_eq!(method("", &[("A2D_DISTILL__METHOD", "a2d,seq-kd")], &[]), both);
+    assert_eq!(method("[distill]\nmethod = ['word-kd']", &[], &[]), Method::WordKd.into());
+    let needs = both.needs();
+    assert!(needs.words && needs.maps && needs.translations && needs.teacher_beside());
+    assert_eq!(both.student(), "student by A2D + seq-kd");
+    // A single method is text, in the run's copy too; a list is read again.
+    for (set, line) in
+        [("word-kd", "method = \"word-kd\"\n"), ("seq-kd,a2d", "method = [\"a2d\", \"seq-kd\"]\n")]
+    {
+        let run = load("", &[], &[&format!("distill.method={set}")]).unwrap();
+        let text = run.to_toml().unwrap();
+        assert!(text.contains(line), "{text}");
+        assert_eq!(config::parse(&text, Path::new("copy")).unwrap(), run);
+    }
+    let at = "run.toml:2: `distill.method`";
+    errors(&[
+        ("[distill]\nmethod = []", &[at, "names no method"]),
+        ("[distill]\nmethod = ['a2d', 'none']", &[at, "\"none\" and another method"]),
+        ("[distill]\nmethod = ['a2d', 'seq-kd', 'a2d']", &[at, "names \"a2d\" twice"]),
+        ("[distill]\nmethod = ['a2d', 'magic']", &[at, "magic", "`word-kd`"]),
+        ("[distill]\nmethod = ['a2d', 3]", &[at, "`3`", "string"]),
+        ("[distill]\nmethod = 3", &[at, "text", "`3`"]),
+        ("[distill]\nmethod = ''", &[at, "`word-kd`"]),
+    ]);
 }
 
 #[test]

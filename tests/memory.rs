@@ -32,7 +32,7 @@ fn model(d_model: usize, layers: usize, heads: usize) -> ModelConfig {
 /// The configurations of a student and its teacher.
 fn run(method: Method, preset: Preset, d_model: usize) -> (RunConfig, RunConfig) {
     let mut run = RunConfig { model: model(d_model, 2, 2), ..RunConfig::default() };
-    (run.distill.method, run.distill.preset) = (method, preset);
+    (run.distill.method, run.distill.preset) = (method.into(), preset);
     let teacher = RunConfig { model: model(2 * d_model, 3, 4), ..RunConfig::default() };
     (run, teacher)
 }

@@ -64,6 +64,37 @@ fn the_student_learns_what_the_teacher_says() {
 }
 
 #[test]
+fn the_teacher_translates_and_shows_its_maps() {
+    let desk = Desk::with_run();
+    let line = "distill tiny.toml --data data --teacher full/teacher --method seq-kd,a2d";
+    let whole = desk.host(&format!("{line} --out whole"));
+    assert!(whole.err.contains("student by A2D + seq-kd: ends after 24"), "{}", whole.err);
+    assert!(whole.well().contains("student by A2D + seq-kd"));
+    let all = Corpus::open(&desk.path("data/train.bin")).unwrap();
+    let learned = Corpus::open(&desk.path("whole/seq-kd/train.bin")).unwrap();
+    let said = targets(&desk, "whole");
+    assert_eq!((said.len(), learned.pair(0).unwrap().0), (all.len(), all.pair(0).unwrap().0));
+    assert_eq!(learned.pair(0).unwrap().1, [&said[0][..], &[EOS]].concat());
+    for term in ["kd", "kl_encoder", "kl_decoder", "kl_cross"] {
+        let log = desk.read("whole/log.jsonl");
+        let mut lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        assert!(lines.any(|line| line[term].as_f64().is_some_and(|x| x > 0.0)), "{term}");
+    }
+    // A run that ended early goes on as if it had not.
+    desk.host(&format!("{line} --out cut --set train.max_update=9 --quiet")).well();
+    desk.host(&format!("{line} --out cut --resume --quiet")).well();
+    same(&desk, "whole", "cut");
+    let other = format!("{} --out cut --resume", line.replace("seq-kd,a2d", "seq-kd"));
+    desk.refused(&other, 2, &["`distill.method`"]);
+    // With translations made elsewhere the teacher is needed nevertheless.
+    desk.write("said.en", desk.read("train.en"));
+    let given = format!("{line} --out given --set distill.translations=said.en --quiet");
+    desk.host(&given).well();
+    let log = desk.read("given/log.jsonl");
+    assert!(log.contains("\"kl_encoder\"") && !desk.path("given/seq-kd/targets.jsonl").exists());
+}
+
+#[test]
 fn translating_goes_on_where_it_was_killed() {
     let desk = Desk::with_run();
     desk.host(&format!("{LINE} --out whole")).well();

@@ -32,7 +32,7 @@ impl Desk {
         let folder = TempDir::new().unwrap();
         let data = text::prepared(&folder.path().join("data"));
         let mut run = text::run(16);
-        run.distill.method = Method::A2d;
+        run.distill.method = Method::A2d.into();
         run.model.dropout = 0.1;
         run.train.max_tokens = 256;
         run.train.max_update = 50;
@@ -41,7 +41,7 @@ impl Desk {
         run.train.warmup_updates = 20;
         let desk = Self { folder, data, run };
         let mut teacher = desk.run.clone();
-        teacher.distill.method = Method::None;
+        teacher.distill.method = Method::None.into();
         teacher.model.encoder_layers = 2;
         teacher.model.decoder_layers = 2;
         desk.train(&mut Cpu::new(2), &teacher, "teacher", false);
@@ -55,7 +55,7 @@ impl Desk {
     fn train<B: Train>(&self, b: &mut B, run: &RunConfig, name: &str, resume: bool) {
         let folder = self.path(name);
         let dir = if resume { RunDir::resume(&folder) } else { RunDir::create(&folder) }.unwrap();
-        let teacher = (run.distill.method != Method::None).then(|| self.path("teacher"));
+        let teacher = (!run.distill.method.has(Method::None)).then(|| self.path("teacher"));
         let (data, device, room) = (&self.data, Device::Cpu, usize::MAX);
         let ranks = &Ranks::alone();
         let job = Job { label: name, dir: &dir, run, data, teacher, resume, device, room, ranks };

@@ -31,7 +31,7 @@ pub fn run(d_model: usize) -> RunConfig {
     run.model.decoder_layers = 1;
     run.model.encoder_attention_heads = 2;
     run.model.decoder_attention_heads = 2;
-    run.distill.method = Method::None;
+    run.distill.method = Method::None.into();
     run.train.valid_bleu_sentences = 2;
     run.train.beam = 1;
     run

@@ -35,7 +35,7 @@ impl Imported {
     /// The configuration of the run: sizes, languages and the search of the model's makers.
     pub fn run_config(&self) -> RunConfig {
         let mut run = RunConfig { model: self.model.clone(), ..RunConfig::default() };
-        run.distill.method = Method::None;
+        run.distill.method = Method::None.into();
         run.data.vocab_size = self.pieces.sizes().most();
         let Languages { source, target } = &self.languages;
         let named = source.clone().zip(target.clone()).filter(|(source, target)| source != target);

@@ -10,7 +10,7 @@ use super::trimmed;
 use a2d_core::config::Config;
 use a2d_data::vocab::Sizes;
 use a2d_run::checkpoint::{Reached, Saved, reached};
-use a2d_run::config::RunConfig;
+use a2d_run::config::{Method, RunConfig};
 use a2d_run::model::{core_config, is_auxiliary};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -329,13 +329,10 @@ impl Subject {
 
 /// The distillation method and preset by their configuration names.
 fn method(run: &RunConfig) -> String {
-    let name = |value: serde_json::Result<Value>| {
-        value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
-    };
-    let method = name(serde_json::to_value(run.distill.method));
-    match run.distill.method.needs().maps {
-        true => format!("{method} {}", name(serde_json::to_value(run.distill.preset))),
-        false => method,
+    let method = &run.distill.method;
+    match method.has(Method::A2d) {
+        true => format!("{method} {}", run.distill.preset),
+        false => method.to_string(),
     }
 }
 

@@ -66,7 +66,7 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
         }
         entries.push(Entry { label, folder: folder.clone(), alone: *label == ALONE });
     }
-    let (label, needs) = (run.distill.method.student(), run.distill.method.needs());
+    let (label, needs) = (&*run.distill.method.student(), run.distill.method.needs());
     let teacher = has_teacher(&run).then(|| run.teacher_folder(&folder));
     let teaches = teacher.as_deref();
     let mut whole = || translated(&run, &data, teaches, &folder, &place, &mut display);
@@ -145,7 +145,8 @@ fn coming<'a>(run: &'a RunConfig, beside: &'a [Beside]) -> Result<Vec<Coming<'a>
     let label = run.distill.method.student();
     let last = Coming { label, run, teacher: needs.teacher_beside().then_some(teacher) };
     let left = beside.iter().filter(|side| !side.there);
-    let before = left.map(|side| Coming { label: side.label, run: &side.run, teacher: None });
+    let before =
+        left.map(|side| Coming { label: side.label.to_owned(), run: &side.run, teacher: None });
     Ok(before.chain([last]).collect())
 }
 
@@ -190,7 +191,7 @@ fn given_teacher(run: &RunConfig) -> Option<&Path> {
 /// Whether a teacher takes part, or translates.
 fn has_teacher(run: &RunConfig) -> bool {
     let needs = run.distill.method.needs();
-    needs.teacher() && (!needs.translations || seq_kd::needs_teacher(run))
+    needs.teacher_beside() || needs.translations && seq_kd::needs_teacher(run)
 }
 
 /// A run that is made beside the student's.

@@ -13,7 +13,7 @@ const FEWEST: u64 = 300;
 
 /// A training to come.
 pub(super) struct Coming<'a> {
-    pub label: &'a str,
+    pub label: String,
     pub run: &'a RunConfig,
     /// The teacher that takes part in each update.
     pub teacher: Option<ModelConfig>,

@@ -27,7 +27,7 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
     run.data.suit(&data.target_lang);
     let mut display = Display::new(globals.quiet);
     if ranks.is_first() && !globals.quiet && !begun {
-        let coming = Coming { label: "model", run: &run, teacher: None };
+        let coming = Coming { label: "model".to_owned(), run: &run, teacher: None };
         outlook::tell(&[coming], &data, place.device(), &display)?;
     }
     let resume = args.run.resume;
@@ -69,7 +69,7 @@ impl<'a> Asked<'a> {
 /// The run without its teacher.
 pub(super) fn alone(run: &RunConfig) -> RunConfig {
     let mut run = run.clone();
-    run.distill.method = Method::None;
+    run.distill.method = Method::None.into();
     run.distill.init_from_teacher = None;
     run
 }

@@ -84,7 +84,7 @@ impl<T: Clone> Stepper<T> {
         config: &Config,
         seed: u64,
     ) -> Result<Self> {
-        let distill = DistillConfig { method: Method::None, ..DistillConfig::default() };
+        let distill = DistillConfig { method: Method::None.into(), ..DistillConfig::default() };
         Ok(Self::new(b, plan(config, None)?, None, objective_of(distill), seed))
     }
 
@@ -153,7 +153,7 @@ impl BenchPreset {
             Self::Rows => (Method::A2d, Preset::Rows),
             Self::WordKd => (Method::WordKd, Preset::Official),
         };
-        DistillConfig { method, preset, ..DistillConfig::default() }
+        DistillConfig { method: method.into(), preset, ..DistillConfig::default() }
     }
 
     fn name(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Range checks of a run's values. Every problem names its key.
 
 use super::layers::Origin;
-use super::{DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig};
+use super::{DataConfig, DistillConfig, Method, ModelConfig, RunConfig, TrainConfig};
 use a2d_data::vocab::Patterns;
 use a2d_system::error::Error;
 use std::collections::BTreeMap;
@@ -167,7 +167,7 @@ fn distill(distill: &DistillConfig) -> Checked {
     ensure(taught, "init_from_teacher", "needs a teacher, but `distill.method` is \"none\"")?;
     let maps = distill.encoder_kd || distill.self_kd || distill.cross_kd;
     let none = "is \"a2d\" with encoder_kd, self_kd and cross_kd all off: use \"word-kd\"";
-    ensure(maps || !needs.maps, "method", none)
+    ensure(maps || !distill.method.has(Method::A2d), "method", none)
 }
 
 fn ensure(holds: bool, key: &str, text: impl Into<String>) -> Checked {

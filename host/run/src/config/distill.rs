@@ -1,17 +1,20 @@
 //! `[distill]`: the distillation of a teacher into a student.
 
-use super::BeamSearch;
+use super::{BeamSearch, Methods};
 use a2d_core::needs::Needs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 
 /// The losses of distillation and their weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DistillConfig {
-    /// The distillation method.
-    pub method: Method,
+    /// The distillation method, or a list of methods that work together, as in `["seq-kd", "a2d"]`: the student learns
+    /// from the teacher's translations, and beside them from its maps and words.
+    #[schemars(with = "Method")]
+    pub method: Methods,
     /// A named choice of loss normalisation and map comparison.
     pub preset: Preset,
     /// Weight of the teacher's distribution in the word loss; the reference has 1 - `alpha`.
@@ -63,7 +66,9 @@ pub struct DistillConfig {
 }
 
 /// The distillation method.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Align-to-Distill: word distributions, and attention maps through learned head alignment.
@@ -88,14 +93,26 @@ impl Method {
         }
     }
 
-    /// The display name of a student trained by this method.
-    pub const fn student(self) -> &'static str {
+    /// The display name.
+    pub const fn title(self) -> &'static str {
         match self {
-            Self::A2d => "student by A2D",
-            Self::WordKd => "student by word-kd",
-            Self::SeqKd => "student by seq-kd",
-            Self::None => "student",
+            Self::A2d => "A2D",
+            Self::WordKd => "word-kd",
+            Self::SeqKd => "seq-kd",
+            Self::None => "none",
         }
+    }
+
+    /// Whether the method sets how the teacher's words are learned, which only one can.
+    pub(super) const fn sets_word_loss(self) -> bool {
+        matches!(self, Self::WordKd)
+    }
+}
+
+/// The name in the configuration.
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -214,10 +231,17 @@ impl Preset {
     }
 }
 
+/// The name in the configuration.
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 impl Default for DistillConfig {
     fn default() -> Self {
         Self {
-            method: Method::A2d,
+            method: Method::A2d.into(),
             preset: Preset::default(),
             alpha: 0.5,
             beta: None,

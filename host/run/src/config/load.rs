@@ -147,7 +147,10 @@ impl RunConfig {
 fn checked(setting: &Setting) -> Result<Value> {
     let known = schema::example();
     let like = schema::find(&known, &setting.path).ok_or_else(|| unknown(setting))?;
-    let value = convert(&setting.value, like).ok_or_else(|| mismatch(setting, like))?;
+    let several =
+        || schema::takes_list(&setting.path).then(|| given_list(&setting.value)).flatten();
+    let value = several().or_else(|| convert(&setting.value, like));
+    let value = value.ok_or_else(|| mismatch(setting, like))?;
     let value = resolve(setting, value)?;
     // A value is valid if the default run with only this value changed can be deserialised.
     let mut alone = schema::defaults();
@@ -188,6 +191,14 @@ fn convert(given: &Given, like: &Value) -> Option<Value> {
         }
         (Given::Text(text), Value::Array(_)) => list(text),
         (Given::Text(_), _) => None,
+    }
+}
+
+/// The list that is given, or `None` if it is no list.
+fn given_list(given: &Given) -> Option<Value> {
+    match given {
+        Given::Typed(value) => value.is_array().then(|| value.clone()),
+        Given::Text(text) => list(text),
     }
 }
 

@@ -30,6 +30,14 @@ pub(super) fn table(run: &RunConfig) -> Table {
     Table::try_from(run).expect("defaults are plain values")
 }
 
+/// Keys that take one value of their type, or a list of them.
+const ONE_OR_MORE: [&str; 1] = ["distill.method"];
+
+/// Whether the key at `path` takes one value of its type, or a list of them.
+pub(super) fn takes_list(path: &str) -> bool {
+    ONE_OR_MORE.contains(&path)
+}
+
 /// The table whose absent keys have the values of another table, and that table.
 const INHERITS: [&str; 2] = ["teacher.train", "train"];
 

@@ -293,6 +293,27 @@ mod train {
             gradient: bool,
         ) -> Loss<Self::Tensor>;
 
+        /// Difference of a student's hidden states `[N, D]` from one or several of a teacher (each `[N, Dt]`), over the
+        /// queries of `grid` that are no padding.
+        fn state_loss(
+            &mut self,
+            student: &Self::Tensor,
+            teacher: &[&Self::Tensor],
+            grid: &Grid<Self::Index>,
+            how: StateLoss,
+            gradient: bool,
+        ) -> Loss<Self::Tensor>;
+        /// Difference of a student's relations from a teacher's, within the sentences of `grid`: of the scaled products
+        /// of `[left, right]`, `[Nq, D]` and `[Nk, D]`, head by head. Both models have their own widths.
+        fn relation_loss(
+            &mut self,
+            student: [&Self::Tensor; 2],
+            teacher: [&Self::Tensor; 2],
+            grid: &Grid<Self::Index>,
+            how: RelationLoss,
+            gradient: bool,
+        ) -> RelationLosses<Self::Tensor>;
+
         /// One step of Adam over all parameters. Returns `[1]`: the norm of the gradients after scaling, before
         /// clipping.
         fn adam(&mut self, state: AdamState<'_, Self::Tensor>, step: &AdamStep) -> Self::Tensor;
@@ -426,6 +447,62 @@ mod train {
         pub value: T,
         /// The gradient, in the shape of the input.
         pub gradient: Option<T>,
+    }
+
+    /// The difference of a student's row `s` from the teacher's rows.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub enum StateForm {
+        /// `|s / |s| - t / |t||^2`, where `t` is the concatenation of the teacher's rows.
+        Direction,
+        /// `|s - t|^2`, where `t` is the concatenation of the teacher's rows.
+        Square,
+        /// `|s - sum_i a_i t_i|^2`, `a = softmax(scale s . t_i)`.
+        Mixture {
+            /// The factor of the products.
+            scale: f32,
+            /// Whether `a` is a constant in the gradient.
+            detached: bool,
+        },
+    }
+
+    /// The options of a loss on hidden states.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub struct StateLoss {
+        /// The difference of two rows.
+        pub form: StateForm,
+        /// Whether the rows are the means over each sentence.
+        pub pooled: bool,
+        /// The weight of the sum in the gradient.
+        pub weight: f32,
+    }
+
+    /// The difference of the scores of a query: the scaled products with the keys that it sees.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum RelationForm {
+        /// `KL(softmax(teacher) || softmax(student))`, as the mean over the queries of each sentence.
+        Divergence,
+        /// The sum of squared differences.
+        Scores,
+    }
+
+    /// The options of a loss on relations.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub struct RelationLoss {
+        /// The difference of two rows of scores.
+        pub form: RelationForm,
+        /// The relation heads of student and teacher, which share the columns evenly. Products are divided by the
+        /// square root of the columns of a head. The fewer heads are repeated in blocks.
+        pub heads: [usize; 2],
+        /// The weight of the sum in the gradient.
+        pub weight: f32,
+    }
+
+    /// A loss on relations: the plain sum over sentences and heads, and the weighted gradients.
+    pub struct RelationLosses<T> {
+        /// `[1]`
+        pub value: T,
+        /// The gradients of the student's left and right side.
+        pub gradients: Option<[T; 2]>,
     }
 
     /// The tensors that Adam reads and writes: four lists in the same order.

@@ -205,6 +205,8 @@ mod whole {
         pub source_tokens: usize,
         /// B times the longest target of the whole batch: its padded size, in both layouts.
         pub padded_targets: usize,
+        /// Pairs of a query and a key that it sees, without padding: in the encoder, in the decoder, and between them.
+        pub entries: [usize; 3],
     }
 
     impl<I: Clone> Batch<I> {
@@ -248,6 +250,7 @@ mod whole {
                 target_tokens: targets.iter().map(|t| t.len()).sum(),
                 source_tokens: sources.iter().map(|s| s.len()).sum(),
                 padded_targets: whole.sentences * whole.target,
+                entries: entries(sources, targets),
             };
             batch.source.first = rows(&source_before);
             batch.shifted.first = rows(&target_before);
@@ -256,6 +259,24 @@ mod whole {
             batch.cross_grid.first = area(&target_before, &source_before);
             batch
         }
+
+        /// The grid of encoder self-attention (0), decoder self-attention (1) or cross-attention (2).
+        pub const fn grid(&self, kind: usize) -> &Grid<I> {
+            match kind {
+                0 => &self.encoder_grid,
+                1 => &self.decoder_grid,
+                _ => &self.cross_grid,
+            }
+        }
+    }
+
+    fn entries(sources: &[&[u32]], targets: &[&[u32]]) -> [usize; 3] {
+        let pairs = || sources.iter().zip(targets).map(|(s, t)| (s.len(), t.len()));
+        [
+            pairs().map(|(s, _)| s * s).sum(),
+            pairs().map(|(_, t)| t * (t + 1) / 2).sum(),
+            pairs().map(|(s, t)| s * t).sum(),
+        ]
     }
 
     fn widest(sentences: &[&[u32]]) -> usize {

@@ -182,6 +182,15 @@ pub enum Impossible {
     },
     /// A shared table needs equal vocabularies and equal widths.
     Shared,
+    /// A distillation method cannot compare a student with its teacher.
+    Pair {
+        /// The method.
+        method: &'static str,
+        /// The reason.
+        why: &'static str,
+        /// What was found in student and teacher.
+        found: [usize; 2],
+    },
     /// A probability is outside `[0, 1)`; its name.
     Probability(&'static str),
 }
@@ -295,6 +304,9 @@ impl fmt::Display for Impossible {
             Self::Shared => f.write_str(
                 "shared embeddings need equal vocabularies and equal d_model on both sides",
             ),
+            Self::Pair { method, why, found: [student, teacher] } => {
+                write!(f, "{method}: {why}: found {student} (student), {teacher} (teacher)")
+            }
             Self::Probability(name) => write!(f, "{name} must be in [0, 1)"),
         }
     }

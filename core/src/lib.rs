@@ -13,6 +13,7 @@
 //! * [`image`], [`token`], [`micro`]: a model and its vocabulary as one file that is read in place, and the backend
 //!   that runs it in one slice of memory. To translate on a device, begin with [`micro`] and the firmware
 //!   in `core/examples`.
+//! * `compare` (feature `train`): the differences of hidden states and of relations, sentence by sentence.
 //! * `tape` (feature `train`): a backend that records the operations of another backend for the gradients.
 //! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and their weights.
 //! * `optim` (feature `train`): the learning rate schedule and Adam's settings.
@@ -75,6 +76,8 @@ extern crate std;
 pub mod allow;
 pub mod backend;
 pub mod batch;
+#[cfg(feature = "train")]
+pub mod compare;
 pub mod config;
 pub mod device;
 pub mod image;

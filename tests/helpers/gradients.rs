@@ -299,6 +299,7 @@ impl<'a, B: Train> Trial<'a, B> {
     fn loses_padding(&self, name: &str) -> bool {
         let unmasked = |term: &Term| match term {
             Term::Maps(maps) => !maps.masked,
+            _ => false,
         };
         let looks_at_padding = self.of.objective.terms.iter().any(unmasked);
         looks_at_padding && name.ends_with("decoder.embed_tokens.weight")

@@ -304,6 +304,26 @@ impl Train for Arena {
         let TokenLoss { hidden, table, bias, teacher, targets, row, gradient } = of;
         self.cpu.token_loss(TokenLoss { hidden, table, bias, teacher, targets, row, gradient })
     }
+    fn state_loss(
+        &mut self,
+        student: &Tensor,
+        teacher: &[&Tensor],
+        grid: &Grid<Index>,
+        how: StateLoss,
+        gradient: bool,
+    ) -> Loss<Tensor> {
+        self.cpu.state_loss(student, teacher, grid, how, gradient)
+    }
+    fn relation_loss(
+        &mut self,
+        student: [&Tensor; 2],
+        teacher: [&Tensor; 2],
+        grid: &Grid<Index>,
+        how: RelationLoss,
+        gradient: bool,
+    ) -> RelationLosses<Tensor> {
+        self.cpu.relation_loss(student, teacher, grid, how, gradient)
+    }
     fn map_loss(
         &mut self,
         student: &Tensor,

@@ -2,10 +2,11 @@
 
 use super::align::Align;
 use super::term::Terms;
-use crate::backend::Backend;
+use crate::backend::{Backend, Train};
 use crate::config::Config;
 use crate::params::{Init, Path, Spec, Visit};
 use crate::shape::Shape;
+use crate::tape::{Tape, Var};
 use alloc::vec::Vec;
 
 /// The encoder or the decoder.
@@ -117,7 +118,7 @@ impl<P> Default for Auxiliary<P> {
 }
 
 impl Auxiliary<Spec> {
-    /// What `terms` need to compare a student with a teacher.
+    /// What `terms` need to compare a student with a teacher; see [`Terms::check`].
     pub fn new(terms: &Terms, student: &Config, teacher: &Config) -> Self {
         let mut all = Self::default();
         terms.iter().for_each(|term| term.auxiliary(student, teacher, &mut all));
@@ -158,6 +159,21 @@ impl<P> Auxiliary<P> {
             align: self.align.as_ref().map(|align| align.try_map(f)).transpose()?,
             projections: self.projections.iter().map(|p| p.try_map(f)).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl<T: Clone> Auxiliary<Var<T>> {
+    /// `x` through the projection of `slot`, or as it is if there is none.
+    pub(super) fn project<B: Train<Tensor = T>>(
+        &self,
+        tape: &mut Tape<'_, B>,
+        slot: Slot,
+        x: &Var<T>,
+    ) -> Var<T> {
+        match self.projections.iter().find(|projection| projection.slot == slot) {
+            Some(projection) => projection.forward(tape, x),
+            None => x.clone(),
+        }
     }
 }
 

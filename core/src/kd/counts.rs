@@ -11,6 +11,8 @@ pub struct Counts {
     pub source_tokens: usize,
     /// Target tokens without padding.
     pub target_tokens: usize,
+    /// Pairs of a query and a key that it sees, without padding: in the encoder, in the decoder, and between them.
+    pub entries: [usize; 3],
 }
 
 impl Counts {
@@ -20,7 +22,14 @@ impl Counts {
             sentences: batch.sentences,
             source_tokens: batch.source_tokens,
             target_tokens: batch.target_tokens,
+            entries: batch.entries,
         }
+    }
+
+    /// The counts of one pair of sentences.
+    pub const fn pair(source: usize, target: usize) -> Self {
+        let entries = [source * source, target * (target + 1) / 2, source * target];
+        Self { sentences: 1, source_tokens: source, target_tokens: target, entries }
     }
 
     /// The sum of two counts.
@@ -29,6 +38,7 @@ impl Counts {
             sentences: self.sentences + other.sentences,
             source_tokens: self.source_tokens + other.source_tokens,
             target_tokens: self.target_tokens + other.target_tokens,
+            entries: core::array::from_fn(|kind| self.entries[kind] + other.entries[kind]),
         }
     }
 }

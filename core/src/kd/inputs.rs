@@ -35,7 +35,7 @@ pub struct Inputs<'a, B: Train> {
 }
 
 /// A value that is part of the loss.
-pub(super) struct Counted<T> {
+pub struct Counted<T> {
     /// The name in logs.
     pub name: &'static str,
     /// `[1]`: the plain sum.

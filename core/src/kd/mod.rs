@@ -4,23 +4,37 @@
 //! (arXiv 2403.01479, section 3; constants and reductions as in the authors' code, see [`Objective`]).
 
 mod align;
+mod alp;
 mod auxiliary;
+mod ckd;
 mod counts;
 mod inputs;
+mod layers;
 mod losses;
 mod maps;
+mod minilm;
 mod objective;
+mod pkd;
+mod rail;
 mod roles;
 mod step;
 mod term;
+mod tinybert;
 
 pub use align::{Align, HeadMix};
+pub use alp::Alp;
 pub use auxiliary::{Auxiliary, Projection, Side, Slot, is_auxiliary};
+pub use ckd::Ckd;
 pub use counts::Counts;
-pub use inputs::{Inputs, Named};
+pub use inputs::{Counted, Inputs, Named};
+pub use layers::{Grouping, LayerSet};
 pub use losses::{Losses, Report, Reports, elements};
 pub use maps::{MapTerms, Reduction};
+pub use minilm::{MiniLm, Version};
 pub use objective::{KdLoss, LossNorm, Objective};
+pub use pkd::Pkd;
+pub use rail::{Draw, Rail, RailForm};
 pub use roles::{Student, Taught, Teacher, forward};
 pub use step::{Gradients, Learner, Lesson, Plan, Step, Updated};
 pub use term::{Term, Terms, WORDS, names};
+pub use tinybert::TinyBert;

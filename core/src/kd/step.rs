@@ -32,11 +32,15 @@ impl<const N: usize> Plan<N> {
     ///
     /// # Errors
     ///
-    /// The configuration is invalid.
+    /// The configuration is invalid, or a term cannot compare these models.
     pub fn new(model: &Config, taught: Option<(&Terms, &Config)>) -> Result<Self, Impossible> {
-        let auxiliary = |(terms, teacher)| Auxiliary::new(terms, model, teacher);
-        let auxiliary = taught.map(auxiliary).unwrap_or_default();
-        Ok(Self::of(Student { model: Transformer::new(model)?, auxiliary }))
+        let of = Transformer::new(model)?;
+        let auxiliary = |(terms, teacher): (&Terms, &Config)| {
+            terms.check(model, teacher)?;
+            Ok(Auxiliary::new(terms, model, teacher))
+        };
+        let auxiliary = taught.map(auxiliary).transpose()?.unwrap_or_default();
+        Ok(Self::of(Student { model: of, auxiliary }))
     }
 
     /// The plan of the shapes in `tree`.

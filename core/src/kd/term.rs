@@ -1,12 +1,18 @@
 //! The list of the terms that a method adds to the token losses.
 
 use super::align::Align;
-use super::auxiliary::Auxiliary;
+use super::alp::Alp;
+use super::auxiliary::{Auxiliary, Side};
+use super::ckd::Ckd;
 use super::inputs::{Counted, Inputs, Named};
 use super::maps::MapTerms;
+use super::minilm::MiniLm;
+use super::pkd::Pkd;
+use super::rail::Rail;
+use super::tinybert::TinyBert;
 use crate::backend::Train;
 use crate::batch::Layout;
-use crate::config::Config;
+use crate::config::{Config, Impossible};
 use crate::needs::Needs;
 use crate::params::Spec;
 use crate::tape::Tape;
@@ -21,7 +27,9 @@ pub const WORDS: [Named; 3] = [
 
 /// The terms of all methods, in the order of display.
 pub fn names() -> impl Iterator<Item = Named> {
-    WORDS.into_iter().chain(MapTerms::NAMES)
+    let states = Pkd::NAMES.into_iter().chain(Ckd::NAMES).chain(Rail::NAMES).chain(Alp::NAMES);
+    let relations = TinyBert::NAMES.into_iter().chain(MiniLm::NAMES);
+    WORDS.into_iter().chain(MapTerms::NAMES).chain(states).chain(relations)
 }
 
 /// The terms of a method beside the token losses. A new method is a new variant, with its formulas in a file of its
@@ -30,6 +38,18 @@ pub fn names() -> impl Iterator<Item = Named> {
 pub enum Term {
     /// Align-to-Distill: divergence of aligned attention maps.
     Maps(MapTerms),
+    /// Patient Knowledge Distillation: each layer follows one of the teacher's.
+    Pkd(Pkd),
+    /// Combinatorial Knowledge Distillation: each layer follows several together.
+    Ckd(Ckd),
+    /// RAIL-KD: layers follow layers that are drawn in each epoch.
+    Rail(Rail),
+    /// ALP-KD: each layer follows a mixture.
+    Alp(Alp),
+    /// TinyBERT: embeddings, hidden states and attention scores.
+    TinyBert(TinyBert),
+    /// MiniLM and MiniLMv2: relations of queries, keys and values.
+    MiniLm(MiniLm),
 }
 
 impl Term {
@@ -37,6 +57,13 @@ impl Term {
     pub const fn needs(&self) -> Needs {
         match self {
             Self::Maps(_) => Needs { maps: true, ..Needs::NONE },
+            Self::Pkd(_) | Self::Ckd(_) | Self::Rail(_) | Self::Alp(_) => {
+                Needs { hidden: true, ..Needs::NONE }
+            }
+            Self::TinyBert(of) => {
+                Needs { hidden: of.states, projections: of.scores, ..Needs::NONE }
+            }
+            Self::MiniLm(_) => Needs { projections: true, ..Needs::NONE },
         }
     }
 
@@ -44,13 +71,37 @@ impl Term {
     pub fn layout(&self) -> Layout {
         match self {
             Self::Maps(of) => of.layout(),
+            _ => Layout::Packed,
         }
     }
 
     /// The values that the term adds to the loss.
     pub fn names(&self) -> impl Iterator<Item = Named> + use<> {
+        let one = |names: [Named; 2], side: Side| Vec::from([names[side as usize]]);
+        let names = match self {
+            Self::Maps(_) => MapTerms::NAMES.into(),
+            Self::Pkd(of) => one(Pkd::NAMES, of.side),
+            Self::Ckd(of) => one(Ckd::NAMES, of.side),
+            Self::Rail(of) => one(Rail::NAMES, of.side),
+            Self::Alp(of) => one(Alp::NAMES, of.side),
+            Self::TinyBert(of) => of.names().collect(),
+            Self::MiniLm(of) => of.names().collect(),
+        };
+        names.into_iter()
+    }
+
+    /// Checks that the term can compare a student with a teacher.
+    ///
+    /// # Errors
+    ///
+    /// What is in the way.
+    fn check(&self, student: &Config, teacher: &Config) -> Result<(), Impossible> {
         match self {
-            Self::Maps(_) => MapTerms::NAMES.into_iter(),
+            Self::Maps(_) | Self::Rail(_) | Self::TinyBert(_) => Ok(()),
+            Self::Pkd(of) => of.check(student, teacher),
+            Self::Ckd(of) => of.check(student, teacher),
+            Self::Alp(of) => of.check(student, teacher),
+            Self::MiniLm(of) => of.check(student, teacher),
         }
     }
 
@@ -58,17 +109,29 @@ impl Term {
     pub(super) fn auxiliary(&self, student: &Config, teacher: &Config, all: &mut Auxiliary<Spec>) {
         match self {
             Self::Maps(_) => all.align = Some(Align::new(student, teacher)),
+            Self::Pkd(of) => of.auxiliary(student, teacher, all),
+            Self::Ckd(of) => of.auxiliary(student, teacher, all),
+            Self::Rail(of) => of.auxiliary(student, teacher, all),
+            Self::Alp(of) => of.auxiliary(student, teacher, all),
+            Self::TinyBert(of) => of.auxiliary(student, teacher, all),
+            Self::MiniLm(_) => {}
         }
     }
 
     /// Computes the term on the tape: each of its values as a plain sum, with its weight.
-    pub(super) fn record<B: Train>(
+    pub fn record<B: Train>(
         &self,
         tape: &mut Tape<'_, B>,
         of: &Inputs<'_, B>,
     ) -> Vec<Counted<B::Tensor>> {
         match self {
             Self::Maps(terms) => terms.record(tape, of),
+            Self::Pkd(terms) => terms.record(tape, of),
+            Self::Ckd(terms) => terms.record(tape, of),
+            Self::Rail(terms) => terms.record(tape, of),
+            Self::Alp(terms) => terms.record(tape, of),
+            Self::TinyBert(terms) => terms.record(tape, of),
+            Self::MiniLm(terms) => terms.record(tape, of),
         }
     }
 }
@@ -79,7 +142,7 @@ pub struct Terms([Option<Term>; Self::MOST]);
 
 impl Terms {
     /// The maximum number of terms.
-    pub const MOST: usize = 4;
+    pub const MOST: usize = 16;
 
     /// These terms.
     pub fn new<const N: usize>(terms: [Term; N]) -> Self {
@@ -87,9 +150,26 @@ impl Terms {
         Self(core::array::from_fn(|i| terms.get(i).copied()))
     }
 
+    /// Checks that every term can compare a student with a teacher.
+    ///
+    /// # Errors
+    ///
+    /// What is in the way of the first that cannot.
+    pub fn check(&self, student: &Config, teacher: &Config) -> Result<(), Impossible> {
+        self.iter().try_for_each(|term| term.check(student, teacher))
+    }
+
     /// The terms in order.
     pub fn iter(&self) -> impl Iterator<Item = &Term> {
         self.0.iter().flatten()
+    }
+}
+
+impl FromIterator<Term> for Terms {
+    /// The first [`Self::MOST`] of these terms.
+    fn from_iter<I: IntoIterator<Item = Term>>(terms: I) -> Self {
+        let mut terms = terms.into_iter();
+        Self(core::array::from_fn(|_| terms.next()))
     }
 }
 

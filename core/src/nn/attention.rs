@@ -75,7 +75,7 @@ impl<P> Attention<P> {
         site: Site,
         tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        tap.projections(site, q, kv);
+        tap.projections(site, q, kv, self.heads);
         let map = tap.wants_maps();
         let how = Attend { heads: self.heads, map, dropout: self.dropout, key: None };
         let Attended { context, map } = b.attend(q, kv, grid, how);

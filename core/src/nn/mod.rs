@@ -45,8 +45,8 @@ pub trait Tap<T> {
     fn map(&mut self, _site: Site, _map: T) {}
     /// Reads the hidden states `[N, D]` of `stage`.
     fn hidden(&mut self, _stage: Stage, _x: &T) {}
-    /// Reads the queries `[Nq, D]`, keys and values `[Nk, D]` of `site`.
-    fn projections(&mut self, _site: Site, _q: &T, _kv: &Kv<T>) {}
+    /// Reads the queries `[Nq, D]`, keys and values `[Nk, D]` of `site`, which has `heads` heads.
+    fn projections(&mut self, _site: Site, _q: &T, _kv: &Kv<T>, _heads: usize) {}
 }
 
 /// The empty tap.

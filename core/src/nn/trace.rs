@@ -11,6 +11,8 @@ pub struct Projections<T> {
     pub q: T,
     /// `[Nk, D]`
     pub kv: Kv<T>,
+    /// H
+    pub heads: usize,
 }
 
 /// The results that a forward pass passed to the tap, in the order of layers. Lists outside [`Needs`] are empty.
@@ -44,6 +46,17 @@ impl<T> Trace<T> {
         }
     }
 
+    /// The projections of encoder (0), decoder (1) or cross-attention (2), in the order of layers.
+    pub fn projections_of(&self, kind: usize) -> Vec<&Projections<T>> {
+        let of = |site: &Site| match site {
+            Site::Encoder(_) => 0,
+            Site::Decoder(_) => 1,
+            Site::Cross(_) => 2,
+        };
+        let kept = self.projections.iter().filter(|(site, _)| of(site) == kind);
+        kept.map(|(_, projections)| projections).collect()
+    }
+
     /// A tap that keeps the attention maps.
     pub fn maps() -> Self {
         Self::of(Needs { maps: true, ..Needs::NONE })
@@ -71,9 +84,9 @@ impl<T: Clone> Tap<T> for Trace<T> {
         }
     }
 
-    fn projections(&mut self, site: Site, q: &T, kv: &Kv<T>) {
+    fn projections(&mut self, site: Site, q: &T, kv: &Kv<T>, heads: usize) {
         if self.needs.projections {
-            self.projections.push((site, Projections { q: q.clone(), kv: kv.clone() }));
+            self.projections.push((site, Projections { q: q.clone(), kv: kv.clone(), heads }));
         }
     }
 }

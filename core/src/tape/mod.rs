@@ -6,8 +6,8 @@
 mod ops;
 
 use crate::backend::{
-    Attend, Attended, Backend, Device, Kv, Lost, MapLoss, SavedAttend, TeacherRows, TokenLoss,
-    Train,
+    Attend, Attended, Backend, Device, Kv, Lost, MapLoss, RelationLoss, SavedAttend, StateLoss,
+    TeacherRows, TokenLoss, Train,
 };
 use crate::batch::{Grid, Tokens};
 use crate::config::{Activation, Positions};
@@ -125,6 +125,37 @@ impl<'b, B: Train> Tape<'b, B> {
         let loss = self.backend.map_loss(&student.value, teacher, grid, how, true);
         if let Some(gradient) = loss.gradient {
             self.grads.add(self.backend, student.id, gradient);
+        }
+        loss.value
+    }
+
+    /// Computes [`Train::state_loss`] and adds its gradient to the tape. Returns the value `[1]`.
+    pub fn state_loss(
+        &mut self,
+        student: &Var<B::Tensor>,
+        teacher: &[&B::Tensor],
+        grid: &Grid<B::Index>,
+        how: StateLoss,
+    ) -> B::Tensor {
+        let loss = self.backend.state_loss(&student.value, teacher, grid, how, true);
+        if let Some(gradient) = loss.gradient {
+            self.grads.add(self.backend, student.id, gradient);
+        }
+        loss.value
+    }
+
+    /// Computes [`Train::relation_loss`] and adds its gradients to the tape. Returns the value `[1]`.
+    pub fn relation_loss(
+        &mut self,
+        student: [&Var<B::Tensor>; 2],
+        teacher: [&B::Tensor; 2],
+        grid: &Grid<B::Index>,
+        how: RelationLoss,
+    ) -> B::Tensor {
+        let values = values(student);
+        let loss = self.backend.relation_loss(values, teacher, grid, how, true);
+        for (of, gradient) in student.into_iter().zip(loss.gradients.into_iter().flatten()) {
+            self.grads.add(self.backend, of.id, gradient);
         }
         loss.value
     }

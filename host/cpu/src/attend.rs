@@ -362,7 +362,11 @@ pub fn spans(grid: &Grid<Arc<[u32]>>) -> Vec<Span> {
 }
 
 /// Splits `data` into the rows of each run. Rows between the runs are set to 0.
-fn split(mut data: &mut [f32], runs: impl Iterator<Item = Run>, width: usize) -> Vec<&mut [f32]> {
+pub fn split(
+    mut data: &mut [f32],
+    runs: impl Iterator<Item = Run>,
+    width: usize,
+) -> Vec<&mut [f32]> {
     let mut at = 0;
     let mut out = Vec::with_capacity(runs.size_hint().0);
     for run in runs {

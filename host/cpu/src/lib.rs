@@ -15,7 +15,9 @@ mod map_loss;
 mod norm;
 mod pointwise;
 mod prefetch;
+mod relation_loss;
 mod round;
+mod state_loss;
 mod team;
 mod tensor;
 mod token_loss;
@@ -283,6 +285,29 @@ impl Train for Cpu {
         gradient: bool,
     ) -> Loss<Tensor> {
         map_loss::map_loss(&self.team, &self.pool, student, teacher, grid, how, gradient)
+    }
+
+    fn state_loss(
+        &mut self,
+        student: &Tensor,
+        teacher: &[&Tensor],
+        grid: &Grid,
+        how: StateLoss,
+        gradient: bool,
+    ) -> Loss<Tensor> {
+        state_loss::state_loss(&self.team, &self.pool, student, teacher, grid, how, gradient)
+    }
+
+    fn relation_loss(
+        &mut self,
+        student: [&Tensor; 2],
+        teacher: [&Tensor; 2],
+        grid: &Grid,
+        how: RelationLoss,
+        gradient: bool,
+    ) -> RelationLosses<Tensor> {
+        let (team, pool) = (&self.team, &self.pool);
+        relation_loss::relation_loss(team, pool, student, teacher, grid, how, gradient)
     }
 
     fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {

@@ -413,6 +413,28 @@ impl<B: Train> Train for Timed<'_, B> {
         self.time("map_loss", |b| b.map_loss(student, teacher, grid, how, gradient))
     }
 
+    fn state_loss(
+        &mut self,
+        student: &Self::Tensor,
+        teacher: &[&Self::Tensor],
+        grid: &Grid<Self::Index>,
+        how: StateLoss,
+        gradient: bool,
+    ) -> Loss<Self::Tensor> {
+        self.time("state_loss", |b| b.state_loss(student, teacher, grid, how, gradient))
+    }
+
+    fn relation_loss(
+        &mut self,
+        student: [&Self::Tensor; 2],
+        teacher: [&Self::Tensor; 2],
+        grid: &Grid<Self::Index>,
+        how: RelationLoss,
+        gradient: bool,
+    ) -> RelationLosses<Self::Tensor> {
+        self.time("relation_loss", |b| b.relation_loss(student, teacher, grid, how, gradient))
+    }
+
     fn adam(&mut self, state: AdamState<'_, Self::Tensor>, step: &AdamStep) -> Self::Tensor {
         self.time("adam", |b| b.adam(state, step))
     }

@@ -191,6 +191,7 @@ impl<B: Train> View<'_, B> {
             let mixed = read(b, &trace, self.pair.size())?;
             let by_row = |term: &Term| match term {
                 Term::Maps(maps) => maps.normalisation == Normalisation::Row,
+                _ => false,
             };
             let by_row = objective(self.run).terms.iter().any(by_row);
             let kinds = match by_row {

@@ -72,13 +72,9 @@ fn parts<B: Train>(
 
 /// Sentence and token counts of an update on `batches`, over all ranks.
 fn counts(batches: &[Pairs]) -> Counts {
-    let tokens = |sentences: &[Vec<u32>]| sentences.iter().map(Vec::len).sum();
-    let of = |(source, target): &Pairs| Counts {
-        sentences: target.len(),
-        source_tokens: tokens(source),
-        target_tokens: tokens(target),
-    };
-    batches.iter().map(of).fold(Counts::default(), Counts::and)
+    let pairs = batches.iter().flat_map(|(source, target)| source.iter().zip(target));
+    let of = |(source, target): (&Vec<u32>, &Vec<u32>)| Counts::pair(source.len(), target.len());
+    pairs.map(of).fold(Counts::default(), Counts::and)
 }
 
 /// The position of an update in training.

@@ -25,6 +25,7 @@ fn numbers(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
     match dtype {
         Dtype::F32 => each(bytes, |w| f64::from(f32::from_le_bytes(w))),
         Dtype::F64 => each(bytes, f64::from_le_bytes),
+        Dtype::U8 => bytes.iter().map(|x| f64::from(*x)).collect(),
         Dtype::I64 => each(bytes, |w| i64::from_le_bytes(w) as f64),
         other => panic!("golden values of type {other:?}"),
     }

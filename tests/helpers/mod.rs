@@ -6,6 +6,7 @@ pub mod arrays;
 pub mod compare;
 pub mod ct2;
 pub mod golden;
+pub mod golden_kd;
 pub mod gradients;
 pub mod image;
 pub mod interop;

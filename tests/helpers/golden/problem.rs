@@ -249,6 +249,7 @@ impl<'a, B: Train> Problem<'a, B> {
     fn weight(&self, epoch: u64) -> f64 {
         let weights = self.objective.terms.iter().flat_map(|term| match term {
             Term::Maps(maps) => maps.weights(epoch),
+            other => panic!("{other:?} in a case of Align-to-Distill"),
         });
         weights.fold(1.0, |most, w| f64::from(w).max(most))
     }

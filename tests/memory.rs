@@ -91,6 +91,12 @@ fn the_parts_of_a_batch_add_up_to_it() {
         (Method::A2d, Preset::Rows, 0.2),
         (Method::WordKd, Preset::Official, 0.0),
         (Method::WordKd, Preset::Rows, 0.2),
+        (Method::Pkd, Preset::Rows, 0.2),
+        (Method::Ckd, Preset::Rows, 0.0),
+        (Method::RailKd, Preset::Rows, 0.0),
+        (Method::AlpKd, Preset::Rows, 0.0),
+        (Method::Tinybert, Preset::Rows, 0.0),
+        (Method::Minilm, Preset::Rows, 0.2),
         (Method::None, Preset::Official, 0.0),
     ] {
         let mut of = run(method, preset, 8);
@@ -134,6 +140,12 @@ fn a_step_takes_no_more_than_its_bound() {
         (Method::A2d, Preset::Official, 32, 20, 60, 0.1),
         (Method::A2d, Preset::Rows, 64, 60, 20, 0.0),
         (Method::WordKd, Preset::Rows, 128, 16, 30, 0.0),
+        (Method::Pkd, Preset::Rows, 64, 60, 20, 0.0),
+        (Method::Ckd, Preset::Rows, 64, 60, 20, 0.0),
+        (Method::RailKd, Preset::Rows, 64, 60, 20, 0.0),
+        (Method::AlpKd, Preset::Rows, 64, 60, 20, 0.0),
+        (Method::Tinybert, Preset::Rows, 64, 60, 20, 0.0),
+        (Method::Minilm, Preset::Rows, 64, 60, 20, 0.0),
         (Method::None, Preset::Official, 64, 40, 40, 0.0),
         (Method::None, Preset::Official, 64, 40, 40, 0.1),
     ] {

@@ -9,7 +9,8 @@ use a2d_core::batch::Layout;
 use a2d_core::config::token::PAD;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
-    Auxiliary, KdLoss, Lesson, LossNorm, MapTerms, Objective, Student, Teacher, Term,
+    Alp, Auxiliary, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm, Objective,
+    Pkd, Rail, RailForm, Side, Student, Teacher, Term, Terms, TinyBert, Version,
 };
 use a2d_core::nn::Transformer;
 use a2d_core::rng;
@@ -107,6 +108,129 @@ fn tempered(maps: Option<MapTerms>) -> Objective {
     }
 }
 
+/// Words beside `terms`, which have as much weight.
+fn compared<const N: usize>(terms: [Term; N]) -> Objective {
+    Objective { terms: Terms::new(terms), ..tempered(None) }
+}
+
+fn pkd(side: Side, inner: bool) -> Term {
+    Term::Pkd(Pkd { side, inner, weight: 2.0 })
+}
+
+fn ckd(side: Side, groups: Grouping) -> Term {
+    Term::Ckd(Ckd { side, groups, weight: 2.0 })
+}
+
+fn rail(side: Side, form: RailForm) -> Term {
+    Term::Rail(Rail { side, form, width: 5, draw: Draw::Seed(9), weight: 2.0 })
+}
+
+fn alp(side: Side, groups: Grouping, scaled: bool) -> Term {
+    Term::Alp(Alp { side, groups, scaled, detached: false, weight: 1.0 })
+}
+
+fn minilm(version: Version) -> Term {
+    let (encoder, decoder, cross) = (true, true, true);
+    Term::MiniLm(MiniLm { version, layer: 2, encoder, decoder, cross, weight: 20.0 })
+}
+
+const TINYBERT: Term = Term::TinyBert(TinyBert {
+    encoder: true,
+    decoder: true,
+    cross: true,
+    states: true,
+    scores: true,
+    weight: 1.0,
+});
+
+/// Scenarios of methods that compare hidden states and relations, from `base`, whose student is `small` and whose layout
+/// has padding.
+fn compared_scenarios(base: Scenario, small: Config, uneven: Config) -> Vec<Scenario> {
+    let both = Side::BOTH;
+    let drops = |c| Config { dropout: 0.2, attention_dropout: 0.15, activation_dropout: 0.1, ..c };
+    let pre = |c| Config { normalize_before: true, ..c };
+    let gelu = |c| Config { activation: Activation::Gelu, ..c };
+    let packed = Scenario { layout: Layout::Packed, ..base };
+    let teacher = |encoder, decoder| Some(config(encoder, decoder));
+    vec![
+        Scenario {
+            name: "pkd, other widths, padded rows, all dropouts",
+            student: drops(small),
+            objective: compared(both.map(|side| pkd(side, false))),
+            ..base
+        },
+        Scenario {
+            name: "pkd, equal widths, without the last layer, pre-norm",
+            student: pre(small),
+            teacher: teacher(stack(8, 16, 4, 3), stack(8, 8, 2, 4)).map(pre),
+            objective: compared(both.map(|side| pkd(side, true))),
+            ..packed
+        },
+        Scenario {
+            name: "ckd, regular groups, uneven stacks, padded rows, gelu",
+            student: gelu(uneven),
+            objective: compared(both.map(|side| ckd(side, Grouping::Regular))),
+            ..base
+        },
+        Scenario {
+            name: "ckd, overlapping groups",
+            teacher: teacher(stack(8, 16, 4, 6), stack(8, 8, 2, 2)),
+            objective: compared([ckd(Side::Encoder, Grouping::Overlap)]),
+            ..packed
+        },
+        Scenario {
+            name: "rail-kd, layerwise, padded rows, all dropouts",
+            student: drops(small),
+            objective: compared(both.map(|side| rail(side, RailForm::Layerwise))),
+            epoch: 3,
+            ..base
+        },
+        Scenario {
+            name: "rail-kd, concatenated, shared",
+            student: Config { share_embeddings: true, ..small },
+            objective: compared(both.map(|side| rail(side, RailForm::Concatenated))),
+            ..packed
+        },
+        Scenario {
+            name: "alp-kd, all layers, scaled, padded rows",
+            objective: compared(both.map(|side| alp(side, Grouping::All, true))),
+            ..base
+        },
+        Scenario {
+            name: "alp-kd, regular groups, equal widths, pre-norm, all dropouts",
+            student: drops(pre(small)),
+            teacher: teacher(stack(8, 16, 4, 4), stack(8, 8, 2, 4)).map(pre),
+            objective: compared(both.map(|side| alp(side, Grouping::Regular, false))),
+            ..packed
+        },
+        Scenario {
+            name: "tinybert, other heads, padded rows, all dropouts",
+            student: drops(small),
+            objective: compared([TINYBERT]),
+            ..base
+        },
+        Scenario {
+            name: "tinybert, uneven stacks, pre-norm, gelu",
+            student: pre(gelu(uneven)),
+            teacher: teacher(stack(8, 16, 2, 2), stack(16, 8, 2, 3)).map(pre),
+            objective: compared([TINYBERT]),
+            ..packed
+        },
+        Scenario {
+            name: "minilm, equal heads, padded rows, all dropouts",
+            student: drops(small),
+            teacher: teacher(stack(12, 16, 2, 2), stack(16, 8, 2, 3)),
+            objective: compared([minilm(Version::One)]),
+            ..base
+        },
+        Scenario {
+            name: "minilm, relation heads, aligned maps beside them",
+            objective: compared([minilm(Version::Two(4)), Term::Maps(weighed(MapTerms::ROWS))]),
+            ..packed
+        },
+    ]
+}
+
 fn scenarios() -> Vec<Scenario> {
     let small = config(stack(8, 12, 2, 2), stack(8, 12, 2, 2));
     let uneven = config(stack(12, 10, 3, 1), stack(8, 14, 2, 2));
@@ -130,7 +254,8 @@ fn scenarios() -> Vec<Scenario> {
         layout: Layout::Padded,
         epoch: 1,
     };
-    vec![
+    let compared = compared_scenarios(base, small, uneven);
+    let others = vec![
         base,
         Scenario {
             name: "official, pre-norm, gelu, all dropouts, uneven stacks, temperatures",
@@ -224,7 +349,8 @@ fn scenarios() -> Vec<Scenario> {
             layout: Layout::Packed,
             ..base
         },
-    ]
+    ];
+    others.into_iter().chain(compared).collect()
 }
 
 /// A scenario on a backend: a student with random weights, a teacher and a batch.

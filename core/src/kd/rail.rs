@@ -55,6 +55,9 @@ impl Rail {
         Named { name: "rail_decoder", title: "Decoder states", note: "rail_decoder, weighted" },
     ];
 
+    /// The names of the drawn layers of both sides in logs.
+    pub const DRAWN: [&str; 2] = ["rail_encoder_layers", "rail_decoder_layers"];
+
     const fn slot(&self, fixed: bool, number: usize) -> Slot {
         Slot { method: "rail", side: self.side, fixed, number }
     }

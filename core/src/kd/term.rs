@@ -5,6 +5,7 @@ use super::alp::Alp;
 use super::auxiliary::{Auxiliary, Side};
 use super::ckd::Ckd;
 use super::inputs::{Counted, Inputs, Named};
+use super::layers::LayerSet;
 use super::maps::MapTerms;
 use super::minilm::MiniLm;
 use super::pkd::Pkd;
@@ -116,6 +117,18 @@ impl Term {
             Self::TinyBert(of) => of.auxiliary(student, teacher, all),
             Self::MiniLm(_) => {}
         }
+    }
+
+    /// The teacher's layers that the term draws for `epoch`, and their name in logs; `None` if it draws none.
+    pub fn drawn(
+        &self,
+        epoch: u64,
+        student: &Config,
+        teacher: &Config,
+    ) -> Option<(&'static str, LayerSet)> {
+        let Self::Rail(of) = self else { return None };
+        let [own, theirs] = [student, teacher].map(|config| of.side.of(config).layers);
+        Some((Rail::DRAWN[of.side as usize], of.layers(epoch, own, theirs)))
     }
 
     /// Computes the term on the tape: each of its values as a plain sum, with its weight.

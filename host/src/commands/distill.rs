@@ -6,6 +6,8 @@ use super::teacher::Import;
 use super::train::{alone, may_train};
 use crate::cli::{DistillArgs, Globals};
 use crate::config::{self, RunConfig};
+use crate::data::vocab::Sizes;
+use crate::run::model::core_config;
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
@@ -171,8 +173,14 @@ fn there(data: &Prepared, folder: &Path) -> Result<Prepared> {
     Ok(Prepared { train: seq_kd::written(folder)?, ..Prepared::open(&data.folder)? })
 }
 
-/// A teacher that takes part in each update reads the student's input.
+/// Any sizes of vocabularies: comparisons of hidden states do not depend on them.
+const SIZES: Sizes = Sizes::joint(1 << 10);
+
+/// A teacher that takes part in each update can be compared with the student, and reads the student's input.
 fn check_start(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()> {
+    let [student, teacher_model] = [run, theirs].map(|run| core_config(&run.model, SIZES));
+    let terms = train::objective(run).terms;
+    terms.check(&student, &teacher_model).map_err(|e| Error::misuse(e.to_string()))?;
     let [start, wanted] = [&run.model, &theirs.model].map(|model| model.decoder_start);
     if start == wanted || !run.distill.method.needs().teacher_beside() {
         return Ok(());

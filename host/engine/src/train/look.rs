@@ -8,6 +8,7 @@ use a2d_core::backend::Train;
 use a2d_core::kd::{Losses, Term, WORDS};
 use a2d_system::display::{Display, Step};
 use a2d_system::error::Result;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Updates are looked at when so many are unseen ...
@@ -63,11 +64,23 @@ impl<B: Train> Trainer<'_, B> {
             display.step(&Step { update: number, epoch, terms, lr, tokens_per_second, seconds });
         }
         if number.is_multiple_of(self.job.run.train.log_interval) {
-            let line = self.window.line(number, epoch, lr, self.seconds);
+            let mut line = self.window.line(number, epoch, lr, self.seconds);
+            self.name_drawn_layers(epoch, &mut line);
             self.window = Window::from(Default::default());
             self.log.write(&line)?;
         }
         Ok(())
+    }
+
+    /// Adds the layers that methods drew for `epoch` to a line of the log.
+    fn name_drawn_layers(&self, epoch: u64, line: &mut Value) {
+        let Some(teacher) = &self.teacher else { return };
+        let (student, teacher) = (self.learner.plan.config(), &teacher.teacher.model.config);
+        for term in self.objective.terms.iter() {
+            if let Some((name, layers)) = term.drawn(epoch, student, teacher) {
+                line[name] = json!(layers.iter().collect::<Vec<_>>());
+            }
+        }
     }
 
     fn shown(&self, losses: &Losses) -> Vec<(&'static str, f64)> {

@@ -2,12 +2,14 @@
 //!
 //! Counted are: parameters, moments, gradients and the buffer that Adam gathers them in; the teacher's parameters; the
 //! values that the tape keeps for the backward pass; the gradients alive in the backward pass; all attention maps with
-//! their gradients, and the aligned maps if map losses are used; the teacher's maps; one block of logits; rounded
-//! operands of matrix products. The bound assumes the worst batch: no padding, and every sentence as long as the
+//! their gradients, and the aligned maps if map losses are used; the teacher's maps; the states and projections of both
+//! models if they are compared, with gradients; one block of logits; rounded operands of matrix products. The bound assumes the worst batch: no padding, and every sentence as long as the
 //! longest.
 
 use super::objective;
 use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::kd::Auxiliary;
+use a2d_core::needs::Needs;
 use a2d_data::vocab::Sizes;
 use a2d_run::config::{Precision, RunConfig};
 use a2d_run::model::{core_config, model_size, plan};
@@ -49,6 +51,8 @@ struct Teaching {
     parameters: usize,
     /// Whether map losses use the teacher's maps.
     maps: bool,
+    /// Elements per token for the comparison of hidden states and projections.
+    compared: f64,
 }
 
 impl Need {
@@ -67,7 +71,9 @@ impl Need {
         let teaching = |teacher: &RunConfig| -> Result<_> {
             let config = core_config(&teacher.model, sizes);
             let parameters = model_size(&plan(&config, None)?);
-            Ok(Teaching { config, parameters, maps: run.distill.method.needs().maps })
+            let needs = run.distill.method.needs();
+            let compared = compared(run, needs, &student, &config);
+            Ok(Teaching { config, parameters, maps: needs.maps, compared })
         };
         let teacher = teacher.map(teaching).transpose()?;
         let terms = objective(run).terms;
@@ -121,6 +127,7 @@ impl Need {
     fn of_a_token(&self, max_tokens: usize) -> f64 {
         let keys = self.longest.min(max_tokens) as f64;
         let rows = kept(&self.student) + self.teacher.as_ref().map_or(0.0, passing);
+        let rows = rows + self.teacher.as_ref().map_or(0.0, |teacher| teacher.compared);
         (1.0 + self.rounded) * rows + keys * self.maps()
     }
 
@@ -137,6 +144,26 @@ impl Need {
             None => 2.0 * widest,
         }
     }
+}
+
+/// Elements per token that comparisons of hidden states and projections keep: what the teacher hands out, the gradients
+/// of what the student hands out, and projected states with their gradients.
+fn compared(run: &RunConfig, needs: Needs, student: &Config, teacher: &Config) -> f64 {
+    let of = |config: &Config, states: usize, projections: usize| {
+        let (encoder, decoder) = (&config.encoder, &config.decoder);
+        let layers = encoder.layers * encoder.d_model + decoder.layers * decoder.d_model;
+        let embeddings = encoder.d_model + decoder.d_model;
+        // Cross-attention has as many projections as the decoder's self-attention.
+        let crossed = layers + decoder.layers * decoder.d_model;
+        states * (layers + embeddings) + projections * 3 * crossed
+    };
+    let [states, projections] = [needs.hidden, needs.projections].map(usize::from);
+    let handed = of(teacher, states, projections) + 2 * of(student, states, projections);
+    let auxiliary = Auxiliary::new(&objective(run).terms, student, teacher);
+    let projected = auxiliary.projections.iter().map(|of| of.weight.shape.rows());
+    // Of embeddings and all layers there may be one projection.
+    let states = 1 + student.encoder.layers.max(student.decoder.layers);
+    (handed + 3 * states * projected.sum::<usize>()) as f64
 }
 
 /// Number of attention maps of a model.

@@ -5,6 +5,7 @@
 
 mod against;
 mod due;
+mod features;
 mod in_step;
 mod keep;
 mod learner;

@@ -1,9 +1,10 @@
 //! The loss of a configuration.
 
+use super::features;
 use a2d_core::backend::{Normalisation, Target};
-use a2d_core::kd::{self, MapTerms, Objective, Reduction};
+use a2d_core::kd::{self, MapTerms, Objective, Reduction, Term, Terms};
 use a2d_run::config::{
-    DistillConfig, KdLoss, LossNorm, MapNormalisation, MapReduction, Preset, RunConfig,
+    DistillConfig, KdLoss, LossNorm, MapNormalisation, MapReduction, Method, Preset, RunConfig,
 };
 
 /// The loss of `run`.
@@ -23,8 +24,17 @@ pub fn objective(run: &RunConfig) -> Objective {
             LossNorm::Official => kd::LossNorm::Official,
             LossNorm::Mean => kd::LossNorm::Mean,
         },
-        terms: needs.maps.then(|| maps(distill)).into(),
+        terms: terms(run),
     }
+}
+
+/// The terms of all methods.
+fn terms(run: &RunConfig) -> Terms {
+    let all = run.distill.method.iter().flat_map(|method| match method {
+        Method::A2d => vec![Term::Maps(maps(&run.distill))],
+        other => features::terms(run, other),
+    });
+    all.collect()
 }
 
 fn maps(distill: &DistillConfig) -> MapTerms {

@@ -1,7 +1,9 @@
 //! Range checks of a run's values. Every problem names its key.
 
 use super::layers::Origin;
-use super::{DataConfig, DistillConfig, Method, ModelConfig, RunConfig, TrainConfig};
+use super::{
+    DataConfig, DistillConfig, Groups, Method, ModelConfig, RunConfig, TinyBertConfig, TrainConfig,
+};
 use a2d_data::vocab::Patterns;
 use a2d_system::error::Error;
 use std::collections::BTreeMap;
@@ -167,7 +169,58 @@ fn distill(distill: &DistillConfig) -> Checked {
     ensure(taught, "init_from_teacher", "needs a teacher, but `distill.method` is \"none\"")?;
     let maps = distill.encoder_kd || distill.self_kd || distill.cross_kd;
     let none = "is \"a2d\" with encoder_kd, self_kd and cross_kd all off: use \"word-kd\"";
-    ensure(maps || !distill.method.has(Method::A2d), "method", none)
+    ensure(maps || !distill.method.has(Method::A2d), "method", none)?;
+    features(distill)
+}
+
+/// The options of methods that compare hidden states and relations.
+fn features(distill: &DistillConfig) -> Checked {
+    let DistillConfig { pkd, ckd, rail, alp, tinybert, minilm, .. } = distill;
+    for (table, method, weight, on) in [
+        ("pkd", Method::Pkd, pkd.weight, pkd.encoder || pkd.decoder),
+        ("ckd", Method::Ckd, ckd.weight, ckd.encoder || ckd.decoder),
+        ("rail", Method::RailKd, rail.weight, rail.encoder || rail.decoder),
+        ("alp", Method::AlpKd, alp.weight, alp.encoder || alp.decoder),
+        ("tinybert", Method::Tinybert, tinybert.weight, compares(tinybert)),
+        ("minilm", Method::Minilm, minilm.weight, minilm.encoder || minilm.decoder || minilm.cross),
+    ] {
+        not_negative("weight", weight).map_err(|p| p.within(table))?;
+        let used = distill.method.has(method);
+        let none =
+            format!("is \"{method}\", but [distill.{table}] has nothing to compare switched on");
+        ensure(on || !used, "method", none)?;
+        let aam =
+            "changes only the attention maps of \"a2d\"; other methods need the teacher as it is";
+        ensure(!used || !distill.teacher_aam, "teacher_aam", aam)?;
+    }
+    groups(&ckd.groups).map_err(|p| p.within("ckd"))?;
+    groups(&alp.groups).map_err(|p| p.within("alp"))?;
+    within("rail.width", rail.width, 1, WIDEST)?;
+    within("minilm.version", minilm.version, 1, 2)?;
+    within("minilm.relation_heads", minilm.relation_heads, 0, WIDEST)?;
+    within("minilm.layer", minilm.layer, 0, MOST_LAYERS)
+}
+
+/// Whether anything is compared.
+fn compares(of: &TinyBertConfig) -> bool {
+    let states = of.states && (of.encoder || of.decoder);
+    states || of.scores && (of.encoder || of.decoder || of.cross)
+}
+
+/// Checks lists of layers.
+fn groups(groups: &Groups) -> Checked {
+    let Groups::Listed(lists) = groups else { return Ok(()) };
+    let count = (1..=MOST_LAYERS).contains(&lists.len());
+    ensure(count, "groups", "needs a list of the teacher's layers for each layer of the student")?;
+    for list in lists {
+        let known = list.iter().all(|layer| (1..=MOST_LAYERS).contains(layer));
+        let text = format!("has the list {list:?}, expected layers from 1 to {MOST_LAYERS}");
+        ensure(known && !list.is_empty(), "groups", text)?;
+        let ascending = list.windows(2).all(|pair| pair[0] < pair[1]);
+        let text = format!("has the list {list:?}: name each layer once, in ascending order");
+        ensure(ascending, "groups", text)?;
+    }
+    Ok(())
 }
 
 fn ensure(holds: bool, key: &str, text: impl Into<String>) -> Checked {

@@ -1,6 +1,8 @@
 //! `[distill]`: the distillation of a teacher into a student.
 
-use super::{BeamSearch, Methods};
+use super::{
+    AlpConfig, BeamSearch, CkdConfig, Methods, MiniLmConfig, PkdConfig, RailConfig, TinyBertConfig,
+};
 use a2d_core::needs::Needs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,18 @@ pub struct DistillConfig {
     /// Overrides the preset: the normalisation of losses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub norm: Option<LossNorm>,
+    /// The options of `pkd`.
+    pub pkd: PkdConfig,
+    /// The options of `ckd`.
+    pub ckd: CkdConfig,
+    /// The options of `rail-kd`.
+    pub rail: RailConfig,
+    /// The options of `alp-kd`.
+    pub alp: AlpConfig,
+    /// The options of `tinybert`.
+    pub tinybert: TinyBertConfig,
+    /// The options of `minilm`.
+    pub minilm: MiniLmConfig,
 }
 
 /// The distillation method.
@@ -76,6 +90,18 @@ pub enum Method {
     A2d,
     /// Word-level distillation: the teacher's word distributions.
     WordKd,
+    /// Patient Knowledge Distillation: word distributions, and hidden states of evenly spaced layers.
+    Pkd,
+    /// Combinatorial Knowledge Distillation: word distributions, and hidden states of groups of layers.
+    Ckd,
+    /// RAIL-KD: word distributions, and hidden states of layers drawn in each epoch.
+    RailKd,
+    /// ALP-KD: word distributions, and hidden states of mixed layers.
+    AlpKd,
+    /// TinyBERT: word distributions, embeddings, hidden states and attention scores.
+    Tinybert,
+    /// MiniLM: word distributions, and relations of queries, keys and values.
+    Minilm,
     /// Sequence-level distillation: the teacher's translations of the training source replace the references.
     SeqKd,
     /// No distillation: the student is trained without a teacher.
@@ -88,6 +114,11 @@ impl Method {
         match self {
             Self::A2d => Needs { words: true, maps: true, ..Needs::NONE },
             Self::WordKd => Needs { words: true, ..Needs::NONE },
+            Self::Pkd | Self::Ckd | Self::RailKd | Self::AlpKd => {
+                Needs { words: true, hidden: true, ..Needs::NONE }
+            }
+            Self::Tinybert => Needs { words: true, hidden: true, projections: true, ..Needs::NONE },
+            Self::Minilm => Needs { words: true, projections: true, ..Needs::NONE },
             Self::SeqKd => Needs { translations: true, ..Needs::NONE },
             Self::None => Needs::NONE,
         }
@@ -98,6 +129,12 @@ impl Method {
         match self {
             Self::A2d => "A2D",
             Self::WordKd => "word-kd",
+            Self::Pkd => "PKD",
+            Self::Ckd => "CKD",
+            Self::RailKd => "RAIL-KD",
+            Self::AlpKd => "ALP-KD",
+            Self::Tinybert => "TinyBERT",
+            Self::Minilm => "MiniLM",
             Self::SeqKd => "seq-kd",
             Self::None => "none",
         }
@@ -262,6 +299,12 @@ impl Default for DistillConfig {
             map_mask: None,
             map_reduction: None,
             norm: None,
+            pkd: PkdConfig::default(),
+            ckd: CkdConfig::default(),
+            rail: RailConfig::default(),
+            alp: AlpConfig::default(),
+            tinybert: TinyBertConfig::default(),
+            minilm: MiniLmConfig::default(),
         }
     }
 }

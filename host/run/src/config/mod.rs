@@ -19,6 +19,7 @@ mod check;
 mod compare;
 mod data;
 mod distill;
+mod features;
 mod layers;
 mod load;
 mod merged;
@@ -36,6 +37,10 @@ pub use data::DataConfig;
 pub use distill::{
     DistillConfig, InitFromTeacher, KdLoss, LossNorm, MapChoices, MapNormalisation, MapReduction,
     Method, Preset, SeqKd,
+};
+pub use features::{
+    AlpConfig, CkdConfig, GroupName, Groups, MiniLmConfig, PkdConfig, PkdLayers, RailConfig,
+    RailForm, TinyBertConfig,
 };
 pub use layers::{Origin, Setting};
 pub use load::{load, load_merged, load_with, parse};

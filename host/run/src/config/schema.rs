@@ -31,7 +31,7 @@ pub(super) fn table(run: &RunConfig) -> Table {
 }
 
 /// Keys that take one value of their type, or a list of them.
-const ONE_OR_MORE: [&str; 1] = ["distill.method"];
+const ONE_OR_MORE: [&str; 3] = ["distill.method", "distill.ckd.groups", "distill.alp.groups"];
 
 /// Whether the key at `path` takes one value of its type, or a list of them.
 pub(super) fn takes_list(path: &str) -> bool {

@@ -14,6 +14,8 @@ mod desk;
 mod distributed;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/features.rs"]
+mod features;
 #[path = "cli/formats.rs"]
 mod formats;
 #[path = "cli/hostile.rs"]

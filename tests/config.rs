@@ -4,8 +4,8 @@
 mod proposal;
 
 use a2d_host::config::{
-    self, Activation, KdLoss, LossNorm, MapNormalisation, Method, Methods, Preset, RunConfig,
-    Setting, reference,
+    self, Activation, GroupName, Groups, KdLoss, LossNorm, MapNormalisation, Method, Methods,
+    PkdConfig, PkdLayers, Preset, RunConfig, Setting, reference,
 };
 use a2d_host::system::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -115,6 +115,47 @@ fn methods_work_together() {
         ("[distill]\nmethod = ['a2d', 3]", &[at, "`3`", "string"]),
         ("[distill]\nmethod = 3", &[at, "text", "`3`"]),
         ("[distill]\nmethod = ''", &[at, "`word-kd`"]),
+    ]);
+}
+
+#[test]
+fn methods_have_tables_of_their_own() {
+    let file = "[distill]\nmethod = ['pkd', 'ckd']\n[distill.pkd]\nweight = 2\nlayers = 'inner'\n\
+                [distill.ckd]\ngroups = [[1, 2], [3]]\n";
+    let run = load(file, &[("A2D_DISTILL__PKD__DECODER", "false")], &[]).unwrap();
+    let pkd = PkdConfig { weight: 2.0, layers: PkdLayers::Inner, encoder: true, decoder: false };
+    assert_eq!(run.distill.pkd, pkd);
+    assert_eq!(run.distill.ckd.groups, Groups::Listed(vec![vec![1, 2], vec![3]]));
+    assert_eq!(load(&run.complete().to_toml().unwrap(), &[], &[]).unwrap(), run);
+    let needs = run.distill.method.needs();
+    assert!(needs.words && needs.hidden && !needs.maps && !needs.projections);
+    for (set, groups) in [
+        ("distill.alp.groups=skip_comb", Groups::Named(GroupName::SkipComb)),
+        ("distill.alp.groups=[[2],[1,3]]", Groups::Listed(vec![vec![2], vec![1, 3]])),
+    ] {
+        assert_eq!(load("", &[], &[set]).unwrap().distill.alp.groups, groups, "{set}");
+    }
+    errors(&[
+        ("[distill.pkd]\nwieght = 1", &["run.toml:2", "distill.pkd.weight"]),
+        ("[distill.pkd]\nweight = -1", &["run.toml:2", "`distill.pkd.weight`", "0 or more"]),
+        ("[distill.ckd]\ngroups = 'evenly'", &["run.toml:2: `distill.ckd.groups`", "`regular`"]),
+        ("[distill.ckd]\ngroups = 3", &["`distill.ckd.groups`", "found `3`"]),
+        ("[distill.ckd]\ngroups = []", &["`distill.ckd.groups`", "each layer of the student"]),
+        ("[distill.ckd]\ngroups = [[1], []]", &["`distill.ckd.groups`", "list []"]),
+        ("[distill.ckd]\ngroups = [[0]]", &["`distill.ckd.groups`", "list [0]", "from 1"]),
+        ("[distill.ckd]\ngroups = [[2, 2]]", &["`distill.ckd.groups`", "ascending"]),
+        ("[distill.ckd]\ngroups = [[1], 2]", &["`distill.ckd.groups`", "`2`"]),
+        ("[distill.minilm]\nversion = 3", &["`distill.minilm.version`", "1 to 2"]),
+        ("[distill.rail]\nwidth = 0", &["`distill.rail.width`", "1 to"]),
+        (
+            "[distill]\nmethod = 'pkd'\npkd.encoder = false\npkd.decoder = false",
+            &["run.toml:2", "`distill.method`", "[distill.pkd]"],
+        ),
+        (
+            "[distill]\nmethod = 'tinybert'\ntinybert = { states = false, scores = false }",
+            &["`distill.method`", "[distill.tinybert]"],
+        ),
+        ("[distill]\nmethod = ['a2d', 'minilm']\nteacher_aam = true", &["`distill.teacher_aam`"]),
     ]);
 }
 

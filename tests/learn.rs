@@ -8,7 +8,8 @@ use a2d_core::config::token::EOS;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::device::Device;
 use a2d_core::kd::{
-    self, KdLoss, Lesson, LossNorm, MapTerms, Objective, Plan, Step, Teacher, Terms,
+    self, Alp, Ckd, Draw, Grouping, KdLoss, LayerSet, Lesson, LossNorm, MapTerms, MiniLm,
+    Objective, Pkd, Plan, Rail, RailForm, Side, Step, Teacher, Term, Terms, TinyBert, Version,
 };
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
@@ -45,7 +46,7 @@ fn config(d_model: usize, ffn_dim: usize, attention_heads: usize, layers: usize)
 }
 
 /// Word losses, with a share `alpha` of the teacher.
-fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
+fn objective(alpha: f32, terms: impl Into<Terms>) -> Objective {
     Objective {
         label_smoothing: 0.1,
         alpha,
@@ -53,7 +54,7 @@ fn objective(alpha: f32, maps: Option<MapTerms>) -> Objective {
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
         norm: LossNorm::Mean,
-        terms: maps.into(),
+        terms: terms.into(),
     }
 }
 
@@ -88,7 +89,7 @@ fn learn(
 fn held_out(b: &mut Cpu, learner: &Learner<Cpu>) -> f64 {
     let batch = pairs(b, u64::MAX, Layout::Packed);
     let model = learner.student().model;
-    let objective = objective(0.0, None);
+    let objective = objective(0.0, Terms::default());
     let mut reports = objective.reports();
     reports.push(objective.evaluate(b, &batch, &model, None), 1.0);
     reports.read(b).expect("the CPU is there").get("nll")
@@ -120,7 +121,7 @@ fn distilled_students_learn_more() {
     let mut b = Cpu::new(2);
     let plan = Plan::new(&config(48, 96, 4, 2), None).expect("a possible model");
     let mut learner = kd::Learner::random(&mut b, plan, 1);
-    learn(&mut b, &mut learner, &objective(0.0, None), None, TEACHER_UPDATES, 1);
+    learn(&mut b, &mut learner, &objective(0.0, Terms::default()), None, TEACHER_UPDATES, 1);
     let (teacher, best) = (as_teacher(&learner), held_out(&mut b, &learner));
     println!("teacher: {best:.3} nats per token");
     assert!(best < 0.2, "the teacher has learned the task");
@@ -145,7 +146,7 @@ fn embeddings_of_zeros_stay_zero() {
         let config = Config { special, share_embeddings: true, ..config(16, 16, 2, 1) };
         let plan = Plan::new(&config, None).expect("a possible model");
         let mut learner = kd::Learner::random(&mut b, plan, 1);
-        learn(&mut b, &mut learner, &objective(0.0, None), None, 20, 1);
+        learn(&mut b, &mut learner, &objective(0.0, Terms::default()), None, 20, 1);
         let model = learner.student().model;
         let mut table = vec![0.0f32; VOCABULARY * 16];
         b.read(model.target_table(), &mut table).expect("the CPU is there");
@@ -154,5 +155,78 @@ fn embeddings_of_zeros_stay_zero() {
         };
         let moved = [special.pad, special.start].map(|id| f32::from(largest(id) > 0.0));
         assert_eq!(moved, [start; 2], "{special:?}");
+    }
+}
+
+/// Updates of a student whose own terms are looked at.
+const FOLLOWED_UPDATES: u64 = 60;
+
+/// The share of its own terms that a student by any method has at most, of what the same student has after as many
+/// updates on words alone.
+const FOLLOWS: f64 = 0.8;
+
+/// The methods that compare hidden states and relations.
+fn methods() -> Vec<(&'static str, Terms)> {
+    let (encoder, decoder, cross, weight) = (true, true, true, 1.0);
+    let sides = |term: &dyn Fn(Side) -> Term| Side::BOTH.into_iter().map(term).collect();
+    let rail = |form| {
+        let draw = Draw::Given(LayerSet::of([1, 3]));
+        sides(&|side| Term::Rail(Rail { side, form, width: 16, draw, weight }))
+    };
+    let tinybert = |states, scores| {
+        Terms::new([Term::TinyBert(TinyBert { encoder, decoder, cross, states, scores, weight })])
+    };
+    let minilm = |version| {
+        let of = MiniLm { version, layer: 0, encoder, decoder, cross, weight: 10.0 };
+        Terms::new([Term::MiniLm(of)])
+    };
+    vec![
+        ("pkd", sides(&|side| Term::Pkd(Pkd { side, inner: false, weight }))),
+        ("ckd", sides(&|side| Term::Ckd(Ckd { side, groups: Grouping::Regular, weight }))),
+        ("rail-kd, layerwise", rail(RailForm::Layerwise)),
+        ("rail-kd, concatenated", rail(RailForm::Concatenated)),
+        (
+            "alp-kd",
+            sides(&|side| {
+                let (scaled, detached) = (true, false);
+                Term::Alp(Alp { side, groups: Grouping::All, scaled, detached, weight })
+            }),
+        ),
+        ("tinybert, states", tinybert(true, false)),
+        ("tinybert, scores", tinybert(false, true)),
+        ("minilm", minilm(Version::One)),
+        ("minilm 2", minilm(Version::Two(4))),
+    ]
+}
+
+/// The sum of the own terms of `objective` after updates by `by`.
+fn own_terms(
+    b: &mut Cpu,
+    objective: &Objective,
+    by: Objective,
+    teacher: &Teacher<Tensor, LAYERS>,
+) -> f64 {
+    let taught = Some((&objective.terms, &teacher.model.config));
+    let mut learner = student(b, taught, 3);
+    learn(b, &mut learner, &by, Some(teacher), FOLLOWED_UPDATES, 3);
+    let batches = [vec![pairs(b, u64::MAX, Layout::Packed)]];
+    let lesson = Lesson::new(objective, Some(teacher), &batches, 1, 0);
+    let losses = learner.losses(b, &lesson).read(b).expect("the CPU is there");
+    objective.terms.iter().flat_map(Term::names).map(|named| losses.get(named.name)).sum()
+}
+
+#[test]
+fn methods_lower_their_own_terms() {
+    let mut b = Cpu::new(2);
+    let plan = Plan::new(&config(48, 96, 2, 4), None).expect("a possible model");
+    let mut learner = kd::Learner::random(&mut b, plan, 1);
+    learn(&mut b, &mut learner, &objective(0.0, Terms::default()), None, 100, 1);
+    let teacher = as_teacher(&learner);
+    for (name, terms) in methods() {
+        let own = objective(0.5, terms);
+        let words = objective(0.5, Terms::default());
+        let [followed, alone] = [own, words].map(|by| own_terms(&mut b, &own, by, &teacher));
+        println!("{name}: {followed:.4}, {alone:.4} on words alone");
+        assert!(followed < FOLLOWS * alone, "{name}: {followed} is not below {alone}");
     }
 }

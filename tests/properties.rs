@@ -8,7 +8,8 @@ use a2d_core::batch::{Batch, Grid, Layout, Run, Span, Tokens};
 use a2d_core::config::token::{BOS, EOS, PAD};
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
-    self, Align, Auxiliary, KdLoss, Lesson, LossNorm, MapTerms, Objective, Step, Student, Teacher,
+    self, Alp, Auxiliary, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm,
+    Objective, Pkd, Rail, RailForm, Side, Step, Student, Teacher, Term, Terms, TinyBert, Version,
 };
 use a2d_core::needs::Needs;
 use a2d_core::nn::{Encoder, Trace, Transformer};
@@ -59,7 +60,7 @@ fn marian() -> Config {
     }
 }
 
-fn objective(maps: Option<MapTerms>) -> Objective {
+fn objective(terms: impl Into<Terms>) -> Objective {
     Objective {
         label_smoothing: 0.1,
         alpha: 0.5,
@@ -67,20 +68,48 @@ fn objective(maps: Option<MapTerms>) -> Objective {
         teacher_temperature: 1.0,
         kd_loss: KdLoss::CrossEntropy,
         norm: LossNorm::Mean,
-        terms: maps.into(),
+        terms: terms.into(),
     }
+}
+
+/// The terms of all methods that compare hidden states and relations.
+fn compared() -> Terms {
+    let (encoder, decoder, cross, weight) = (true, true, true, 1.0);
+    let groups = Grouping::Regular;
+    let side = |side| {
+        let (form, draw) = (RailForm::Concatenated, Draw::Seed(1));
+        [
+            Term::Pkd(Pkd { side, inner: false, weight }),
+            Term::Ckd(Ckd { side, groups, weight }),
+            Term::Rail(Rail { side, form, width: 6, draw, weight }),
+            Term::Alp(Alp { side, groups, scaled: true, detached: false, weight }),
+        ]
+    };
+    let (states, scores) = (true, true);
+    let relations = [
+        Term::TinyBert(TinyBert { encoder, decoder, cross, states, scores, weight }),
+        Term::MiniLm(MiniLm {
+            version: Version::Two(4),
+            layer: 0,
+            encoder,
+            decoder,
+            cross,
+            weight,
+        }),
+    ];
+    Side::BOTH.into_iter().flat_map(side).chain(relations).collect()
 }
 
 /// Random weights, larger than initial ones, so that distributions are sharp and searches end.
 fn learner<B: Train>(
     b: &mut B,
     config: &Config,
-    aligned_to: Option<&Config>,
+    taught: Option<(&Terms, &Config)>,
     seed: u64,
 ) -> Learner<B> {
     let model = Transformer::new(config).expect("a possible model");
-    let align = aligned_to.map(|teacher| Align::new(config, teacher));
-    let spec = Student { model, auxiliary: Auxiliary::aligned(align) };
+    let auxiliary = |(terms, teacher)| Auxiliary::new(terms, config, teacher);
+    let spec = Student { model, auxiliary: taught.map(auxiliary).unwrap_or_default() };
     let mut parameter = 0;
     learner_of(b, spec, |name, spec| {
         parameter += 1;
@@ -150,7 +179,7 @@ fn gradients<B: Train>(b: &mut B, objective: &Objective, batch: Batch<B::Index>)
     let teacher_config = config(true);
     let student = Config { activation: Activation::Gelu, ..config(false) };
     let teacher = teacher_of(&learner(b, &teacher_config, None, 5));
-    let learner = learner(b, &student, objective.needs().maps.then_some(&teacher_config), 6);
+    let learner = learner(b, &student, Some((&objective.terms, &teacher_config)), 6);
     let batches = [vec![batch]];
     let lesson = Lesson::new(objective, Some(&teacher), &batches, 1, 0);
     let (losses, grads) = gradients_of(b, &learner, &lesson);
@@ -243,14 +272,16 @@ fn padding_changes_nothing() {
         let packed = logits(&mut b, &model, &sources, &targets, Layout::Packed);
         compare(&mut findings, "padded and packed logits of sentence", &packed, &padded);
     }
-    for maps in [None, Some(MapTerms::MASKED), Some(MapTerms::ROWS)] {
-        let objective = objective(maps);
+    let maps = |maps: MapTerms| Terms::from(Some(maps));
+    let all = [Terms::default(), maps(MapTerms::MASKED), maps(MapTerms::ROWS), compared()];
+    for terms in all {
+        let objective = objective(terms);
         assert_eq!(objective.layout(), Layout::Packed);
         let [padded, packed] = [Layout::Padded, Layout::Packed].map(|layout| {
             let batch = batch(&mut b, &sources, &targets, layout);
             gradients(&mut b, &objective, batch)
         });
-        compare(&mut findings, &format!("{maps:?}: gradient"), &packed, &padded);
+        compare(&mut findings, &format!("{terms:?}: gradient"), &packed, &padded);
     }
     findings.finish();
 }
@@ -499,13 +530,13 @@ fn no_hypothesis_is_shorter_than_the_search_is_told() {
 }
 
 /// A distillation with dropout: the bits of gradients, losses, and parameters after two updates.
-fn trained(mut b: Cpu, maps: MapTerms) -> Vec<u32> {
+fn trained(mut b: Cpu, terms: Terms) -> Vec<u32> {
     let (student, teacher) = (config(false), config(true));
     let student =
         Config { dropout: 0.1, attention_dropout: 0.1, activation_dropout: 0.1, ..student };
     let teacher: Teacher<_, LAYERS> = teacher_of(&learner(&mut b, &teacher, None, 5));
-    let mut learner = learner(&mut b, &student, Some(&teacher.model.config), 6);
-    let objective = objective(Some(maps));
+    let mut learner = learner(&mut b, &student, Some((&terms, &teacher.model.config)), 6);
+    let objective = objective(terms);
     // Large enough that work is split between threads.
     let lengths: Vec<_> = (0..40).map(|i| 5 + i % 13).collect();
     let sources = sentences(1, &lengths, 19);
@@ -535,16 +566,19 @@ fn trained(mut b: Cpu, maps: MapTerms) -> Vec<u32> {
 fn the_number_of_threads_changes_no_bit() {
     type Make = fn(usize) -> Cpu;
     let (single, short): (Make, Make) = (Cpu::new, Cpu::bf16);
-    for (make, maps) in [
-        (single, MapTerms::OFFICIAL),
-        (single, MapTerms::MASKED),
-        (single, MapTerms::ROWS),
-        (short, MapTerms::ROWS),
+    let maps = |maps: MapTerms| Terms::from(Some(maps));
+    for (make, terms) in [
+        (single, maps(MapTerms::OFFICIAL)),
+        (single, maps(MapTerms::MASKED)),
+        (single, maps(MapTerms::ROWS)),
+        (short, maps(MapTerms::ROWS)),
+        (single, compared()),
+        (short, compared()),
     ] {
-        let one = trained(make(1), maps);
+        let one = trained(make(1), terms);
         assert!(one.iter().all(|bits| f32::from_bits(*bits).is_finite()));
         for threads in [1, 2, 3] {
-            let other = trained(make(threads), maps);
+            let other = trained(make(threads), terms);
             let differ = one.iter().zip(&other).filter(|(x, y)| x != y).count();
             assert_eq!((one.len(), differ), (other.len(), 0), "{threads} threads");
         }

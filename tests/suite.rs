@@ -19,7 +19,7 @@ macro_rules! suite {
         $crate::suite!($name, $with, [
             moves_data, holds_tensors, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
             adds, scales, drops, normalises, normalises_back, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back,
-            loses_tokens, loses_tokens_with_a_bias, loses_many_tokens, loses_maps, takes_adam_steps, stores_and_selects, projects, picks_the_best
+            loses_tokens, loses_tokens_with_a_bias, loses_many_tokens, loses_maps, loses_states, loses_states_of_length_0, loses_relations, takes_adam_steps, stores_and_selects, projects, picks_the_best
         ]);
     };
     ($name:ident, $with:ident, [$($test:ident),*]) => {
@@ -1145,6 +1145,174 @@ pub fn loses_maps<B: Train>(b: &mut B) {
             let got = b.map_loss(&student, &teacher, &grid, *how, false);
             holds(b, &what, &got.value, Shape::vector(1), &[want], 1e-5);
             assert!(got.gradient.is_none());
+        }
+    }
+}
+
+/// The loss of hidden states; the weights of mixtures are those of `fixed`, if there are any.
+fn state_loss(
+    student: &[f64],
+    teacher: &[Vec<f64>],
+    of: &Geometry,
+    how: StateLoss,
+    fixed: Option<&[f64]>,
+) -> f64 {
+    let (n, mut sum) = (of.queries(), 0.0);
+    let (width, wide) = (student.len() / n, teacher[0].len() / n);
+    for run in of.spans.iter().map(|span| span.query).filter(|run| run.valid > 0) {
+        let row =
+            |x: &[f64], width: usize, i: usize| x[(run.start + i) * width..][..width].to_vec();
+        let mean = |x: &[f64], width: usize| -> Vec<f64> {
+            let column = |c| (0..run.valid).map(|i| row(x, width, i)[c]).sum::<f64>();
+            (0..width).map(|c| column(c) / run.valid as f64).collect()
+        };
+        let take = |x: &[f64], width: usize, i: usize| match how.pooled {
+            true => mean(x, width),
+            false => row(x, width, i),
+        };
+        for i in 0..if how.pooled { 1 } else { run.valid } {
+            let theirs: Vec<_> = teacher.iter().map(|t| take(t, wide, i)).collect();
+            let weighing = take(fixed.unwrap_or(student), width, i);
+            sum += row_difference(&take(student, width, i), &theirs, &weighing, how.form);
+        }
+    }
+    sum
+}
+
+fn row_difference(s: &[f64], theirs: &[Vec<f64>], weighing: &[f64], form: StateForm) -> f64 {
+    let unit = |x: &[f64]| {
+        let length = dot(x, x).sqrt();
+        x.iter().map(|x| x / length).collect::<Vec<f64>>()
+    };
+    let (s, t) = match form {
+        StateForm::Direction => (unit(s), unit(&theirs.concat())),
+        StateForm::Square => (s.to_vec(), theirs.concat()),
+        StateForm::Mixture { scale, .. } => {
+            let scores: Vec<_> =
+                theirs.iter().map(|t| f64::from(scale) * dot(weighing, t)).collect();
+            let weights = softmax(&scores);
+            let mixed = |c: usize| weights.iter().zip(theirs).map(|(a, t)| a * t[c]).sum();
+            (s.to_vec(), (0..s.len()).map(mixed).collect())
+        }
+    };
+    s.iter().zip(&t).map(|(s, t)| (s - t).powi(2)).sum()
+}
+
+/// `state_loss` in all its forms, of rows and of their means.
+pub fn loses_states<B: Train>(b: &mut B) {
+    let mixture = |scale, detached| StateForm::Mixture { scale, detached };
+    let forms = [
+        (StateForm::Direction, 6),
+        (StateForm::Square, 6),
+        (mixture(0.5, false), 2),
+        (mixture(1.0, true), 2),
+    ];
+    for (of, (form, width)) in geometries().iter().flat_map(|of| forms.map(|form| (of, form))) {
+        for pooled in [false, true] {
+            let (how, noise) = (StateLoss { form, pooled, weight: 1.5 }, &mut Noise::new(31));
+            let what = format!("{} {how:?}", of.name);
+            let shape = Shape::matrix(of.queries(), width);
+            let (student, student64) = random(b, noise, shape);
+            let one = |_| random(b, noise, Shape::matrix(of.queries(), 2));
+            let (teacher, teacher64): (Vec<_>, Vec<_>) = [(); 3].map(one).into_iter().unzip();
+            let (teacher, grid) = (teacher.iter().collect::<Vec<_>>(), of.grid(b));
+            let want = state_loss(&student64, &teacher64, of, how, None);
+            let got = b.state_loss(&student, &teacher, &grid, how, true);
+            holds(b, &what, &got.value, Shape::vector(1), &[want], 1e-5);
+            let detached = matches!(form, StateForm::Mixture { detached: true, .. });
+            let fixed = detached.then_some(&student64[..]);
+            let slopes =
+                differences(&student64, |s| 1.5 * state_loss(s, &teacher64, of, how, fixed));
+            holds(b, &what, &got.gradient.expect("asked"), shape, &slopes, 2e-5);
+            let got = b.state_loss(&student, &teacher, &grid, how, false);
+            holds(b, &what, &got.value, Shape::vector(1), &[want], 1e-5);
+            assert!(got.gradient.is_none());
+        }
+    }
+}
+
+/// A state of length 0 has the direction 0 and no gradient, never NaN.
+pub fn loses_states_of_length_0<B: Train>(b: &mut B) {
+    let of = Geometry::new("zeros", false, &[[(3, 3), (3, 3)]]);
+    let (shape, grid) = (Shape::matrix(3, 2), of.grid(b));
+    let student = b.tensor(&[0.0, 0.0, 3.0, 4.0, 0.0, 0.0], shape);
+    let teacher = b.tensor(&[1.0, 0.0, 0.0, 0.0, 0.0, 0.0], shape);
+    let how = StateLoss { form: StateForm::Direction, pooled: false, weight: 1.0 };
+    let got = b.state_loss(&student, &[&teacher], &grid, how, true);
+    holds(b, "value", &got.value, Shape::vector(1), &[2.0], 1e-6);
+    holds(b, "gradient", &got.gradient.expect("asked"), shape, &[0.0; 6], 1e-6);
+}
+
+/// The scaled products of query `i` of a sentence with the keys that it sees.
+fn relation(
+    [left, right]: [&[f64]; 2],
+    of: &Geometry,
+    span: &Span,
+    [heads, h, i]: [usize; 3],
+) -> Vec<f64> {
+    let width = left.len() / of.queries();
+    let size = width / heads;
+    let head = |x: &[f64], row: usize| x[row * width + h * size..][..size].to_vec();
+    let query = head(left, span.query.start + i);
+    let score = |j| dot(&query, &head(right, span.key.start + j)) / (size as f64).sqrt();
+    (0..of.seen(span, i)).map(score).collect()
+}
+
+fn relation_loss(
+    student: [&[f64]; 2],
+    teacher: [&[f64]; 2],
+    of: &Geometry,
+    how: RelationLoss,
+) -> f64 {
+    let [own, theirs] = how.heads;
+    let (heads, mut sum) = (own.max(theirs), 0.0);
+    for span in &of.spans {
+        for (h, i) in (0..heads).flat_map(|h| (0..span.query.valid).map(move |i| (h, i))) {
+            let z = relation(student, of, span, [own, h * own / heads, i]);
+            let t = relation(teacher, of, span, [theirs, h * theirs / heads, i]);
+            sum += match how.form {
+                RelationForm::Scores => z.iter().zip(&t).map(|(z, t)| (z - t).powi(2)).sum(),
+                RelationForm::Divergence => {
+                    let (z, t) = (log_softmax(&z), log_softmax(&t));
+                    let terms = z.iter().zip(&t).map(|(z, t)| t.exp() * (t - z));
+                    terms.sum::<f64>() / span.query.valid as f64
+                }
+            };
+        }
+    }
+    sum
+}
+
+/// `relation_loss` in both forms, with equal and with repeated heads.
+pub fn loses_relations<B: Train>(b: &mut B) {
+    for of in geometries().iter().filter(|of| of.area() < 500) {
+        for form in [RelationForm::Divergence, RelationForm::Scores] {
+            for heads in [[2, 2], [1, 3], [4, 2]] {
+                let (how, noise) = (RelationLoss { form, heads, weight: 1.5 }, &mut Noise::new(32));
+                let what = format!("{} {how:?}", of.name);
+                let mut sides = |width| {
+                    let rows = [of.queries(), of.keys()];
+                    rows.map(|rows| random(b, noise, Shape::matrix(rows, width)))
+                };
+                let [(left, left64), (right, right64)] = sides(4);
+                let [(q, q64), (k, k64)] = sides(6);
+                let (student, teacher) = ([&left, &right], [&q, &k]);
+                let (theirs, grid) = ([&q64[..], &k64], of.grid(b));
+                let want = relation_loss([&left64, &right64], theirs, of, how);
+                let got = b.relation_loss(student, teacher, &grid, how, true);
+                holds(b, &what, &got.value, Shape::vector(1), &[want], 1e-5);
+                let [dleft, dright] = got.gradients.expect("asked");
+                let slopes = [
+                    differences(&left64, |x| 1.5 * relation_loss([x, &right64], theirs, of, how)),
+                    differences(&right64, |x| 1.5 * relation_loss([&left64, x], theirs, of, how)),
+                ];
+                let shapes = student.map(|side| b.shape(side));
+                holds(b, &what, &dleft, shapes[0], &slopes[0], 2e-5);
+                holds(b, &what, &dright, shapes[1], &slopes[1], 2e-5);
+                let got = b.relation_loss(student, teacher, &grid, how, false);
+                holds(b, &what, &got.value, Shape::vector(1), &[want], 1e-5);
+                assert!(got.gradients.is_none());
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::kernels::decode::REFUSED;
 use crate::kernels::{
     adam, align, attend, columns, copy, decode, embed, map_loss, norm, pointwise, token_loss,
 };
+use crate::on_host;
 use crate::row;
 use crate::stack::Stack;
 use crate::tensor::{Row, Tensor};
@@ -386,6 +387,28 @@ impl Train for Gpu {
         gradient: bool,
     ) -> Loss<Tensor> {
         map_loss::map_loss(&self.context, student, teacher, grid, how, gradient)
+    }
+
+    fn state_loss(
+        &mut self,
+        student: &Tensor,
+        teacher: &[&Tensor],
+        grid: &Grid<Index>,
+        how: StateLoss,
+        gradient: bool,
+    ) -> Loss<Tensor> {
+        on_host::state_loss(self, student, teacher, grid, how, gradient)
+    }
+
+    fn relation_loss(
+        &mut self,
+        student: [&Tensor; 2],
+        teacher: [&Tensor; 2],
+        grid: &Grid<Index>,
+        how: RelationLoss,
+        gradient: bool,
+    ) -> RelationLosses<Tensor> {
+        on_host::relation_loss(self, student, teacher, grid, how, gradient)
     }
 
     fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {

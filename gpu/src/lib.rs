@@ -19,6 +19,7 @@ mod gemm;
 mod grid;
 mod index;
 mod kernels;
+mod on_host;
 mod open;
 mod pool;
 mod rounded;

@@ -1,0 +1,91 @@
+//! Losses on hidden states and on relations, computed by the host: the device waits for them. Right, and slow.
+
+use crate::backend::Gpu;
+use crate::index::Index;
+use crate::tensor::Tensor;
+use a2d_core::backend::{Loss, RelationLoss, RelationLosses, StateLoss, Train};
+use a2d_core::batch::{Grid, Run, Span};
+use a2d_core::compare::{self, Relations, States};
+use a2d_core::device::Device;
+use a2d_core::shape::Shape;
+
+/// The elements of all tensors, read with one synchronisation.
+fn read(gpu: &mut Gpu, tensors: &[&Tensor]) -> Vec<Vec<f32>> {
+    let mut all: Vec<_> = tensors.iter().map(|x| vec![f32::NAN; x.len()]).collect();
+    let mut places: Vec<_> = all.iter_mut().map(Vec::as_mut_slice).collect();
+    // A lost device leaves NaN. It is an error where the losses are read.
+    let _ = gpu.read_all(tensors, &mut places);
+    all
+}
+
+fn spans(grid: &Grid<Index>) -> Vec<Span> {
+    grid.spans.values.chunks_exact(Span::WORDS).map(Span::decode).collect()
+}
+
+/// The rows of a sentence.
+fn rows(x: &mut [f32], run: Run, width: usize) -> &mut [f32] {
+    &mut x[run.start * width..][..run.len * width]
+}
+
+/// [`Train::state_loss`].
+pub(crate) fn state_loss(
+    gpu: &mut Gpu,
+    student: &Tensor,
+    teacher: &[&Tensor],
+    grid: &Grid<Index>,
+    how: StateLoss,
+    gradient: bool,
+) -> Loss<Tensor> {
+    let wide = compare::teacher_width(student.shape, teacher.iter().map(|t| t.shape), how);
+    let width = student.cols();
+    let tensors: Vec<_> = [student].into_iter().chain(teacher.iter().copied()).collect();
+    let elements = read(gpu, &tensors);
+    let (own, theirs) = elements.split_first().expect("the student comes first");
+    let theirs: Vec<&[f32]> = theirs.iter().map(Vec::as_slice).collect();
+    let states = States { student: own, teacher: &theirs, width, teacher_width: wide };
+    let mut out = gradient.then(|| vec![0.0; student.len()]);
+    let mut sum = 0.0;
+    for span in spans(grid) {
+        let gradient = out.as_mut().map(|out| rows(out, span.query, width));
+        sum += compare::states(&states, span.query, how, gradient);
+    }
+    Loss {
+        value: gpu.tensor(&[sum as f32], Shape::vector(1)),
+        gradient: out.map(|out| gpu.tensor(&out, student.shape)),
+    }
+}
+
+/// [`Train::relation_loss`].
+pub(crate) fn relation_loss(
+    gpu: &mut Gpu,
+    student: [&Tensor; 2],
+    teacher: [&Tensor; 2],
+    grid: &Grid<Index>,
+    how: RelationLoss,
+    gradient: bool,
+) -> RelationLosses<Tensor> {
+    let shapes = |sides: [&Tensor; 2]| sides.map(|side| side.shape);
+    let [width, wide] = compare::relation_widths(shapes(student), shapes(teacher), grid, how);
+    let elements = read(gpu, &[student[0], student[1], teacher[0], teacher[1]]);
+    let of = |first: usize, width, heads| Relations {
+        left: &elements[first],
+        right: &elements[first + 1],
+        width,
+        heads,
+    };
+    let (own, theirs) = (of(0, width, how.heads[0]), of(2, wide, how.heads[1]));
+    let mut out = gradient.then(|| student.map(|side| vec![0.0; side.len()]));
+    let mut sum = 0.0;
+    for span in spans(grid) {
+        let gradients = out.as_mut().map(|[left, right]| {
+            [rows(left, span.query, width), rows(right, span.key, width)]
+        });
+        sum += compare::relations(own, theirs, &span, grid.causal, how, gradients);
+    }
+    let value = gpu.tensor(&[sum as f32], Shape::vector(1));
+    let gradients = out.map(|out| {
+        let [left, right] = out;
+        [gpu.tensor(&left, student[0].shape), gpu.tensor(&right, student[1].shape)]
+    });
+    RelationLosses { value, gradients }
+}

@@ -15,7 +15,7 @@
 //!   in `core/examples`.
 //! * `compare` (feature `train`): the differences of hidden states and of relations, sentence by sentence.
 //! * `tape` (feature `train`): a backend that records the operations of another backend for the gradients.
-//! * `kd` (feature `train`): Align-to-Distill: head alignment, the losses and their weights.
+//! * `kd` (feature `train`): Align-to-Distill and other methods: their parameters, losses and weights.
 //! * `optim` (feature `train`): the learning rate schedule and Adam's settings.
 //!
 //! # Features

@@ -77,9 +77,9 @@ pub(crate) fn relation_loss(
     let mut out = gradient.then(|| student.map(|side| vec![0.0; side.len()]));
     let mut sum = 0.0;
     for span in spans(grid) {
-        let gradients = out.as_mut().map(|[left, right]| {
-            [rows(left, span.query, width), rows(right, span.key, width)]
-        });
+        let gradients = out
+            .as_mut()
+            .map(|[left, right]| [rows(left, span.query, width), rows(right, span.key, width)]);
         sum += compare::relations(own, theirs, &span, grid.causal, how, gradients);
     }
     let value = gpu.tensor(&[sum as f32], Shape::vector(1));

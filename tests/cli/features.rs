@@ -85,7 +85,10 @@ fn drawn_layers_are_told_and_drawn_again() {
 fn models_that_cannot_be_compared_are_refused_before_anything_is_trained() {
     let desk = Desk::with_run();
     let cases: [(&str, &[&str]); 8] = [
-        ("--method minilm --set distill.minilm.version=1", &["minilm: version 1", "2 (student), 4"]),
+        (
+            "--method minilm --set distill.minilm.version=1",
+            &["minilm: version 1", "2 (student), 4"],
+        ),
         ("--method minilm --set distill.minilm.relation_heads=3", &["`relation_heads`", "16"]),
         ("--method minilm --set distill.minilm.layer=3", &["lacks the layer"]),
         ("--method ckd --set distill.ckd.groups=overlap", &["ckd: these groups", "1 (student), 2"]),

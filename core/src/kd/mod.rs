@@ -1,4 +1,5 @@
-//! Distillation: the terms of the student's loss and their weights, and one update. Align-to-Distill:
+//! Distillation: the terms of the student's loss and their weights, and one update. A method is a list of terms, each
+//! in a file of its own. Align-to-Distill:
 //!
 //! `loss = (1 - alpha) ce + alpha kd + w KL_encoder + w / 2 (KL_decoder + KL_cross)`, `w = beta decay^(epoch - 1)`
 //! (arXiv 2403.01479, section 3; constants and reductions as in the authors' code, see [`Objective`]).

@@ -126,7 +126,7 @@ fn methods_have_tables_of_their_own() {
     let pkd = PkdConfig { weight: 2.0, layers: PkdLayers::Inner, encoder: true, decoder: false };
     assert_eq!(run.distill.pkd, pkd);
     assert_eq!(run.distill.ckd.groups, Groups::Listed(vec![vec![1, 2], vec![3]]));
-    assert_eq!(load(&run.complete().to_toml().unwrap(), &[], &[]).unwrap(), run);
+    assert_eq!(load(&run.to_toml().unwrap(), &[], &[]).unwrap(), run);
     let needs = run.distill.method.needs();
     assert!(needs.words && needs.hidden && !needs.maps && !needs.projections);
     for (set, groups) in [

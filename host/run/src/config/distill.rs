@@ -65,17 +65,20 @@ pub struct DistillConfig {
     /// Overrides the preset: the normalisation of losses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub norm: Option<LossNorm>,
-    /// The options of `pkd`.
+    /// The options of `pkd`: the directions of hidden states, in means over tokens and layers.
     pub pkd: PkdConfig,
-    /// The options of `ckd`.
+    /// The options of `ckd`: the directions of hidden states, each of several layers of the teacher together.
     pub ckd: CkdConfig,
-    /// The options of `rail-kd`.
+    /// The options of `rail-kd`: the directions of projected means of sentences, of layers that are drawn in each
+    /// epoch.
     pub rail: RailConfig,
-    /// The options of `alp-kd`.
+    /// The options of `alp-kd`: hidden states follow mixtures of layers, in sums over layers of means over tokens and
+    /// features.
     pub alp: AlpConfig,
-    /// The options of `tinybert`.
+    /// The options of `tinybert`: embeddings, hidden states and attention scores, in sums over layers of means over all
+    /// else.
     pub tinybert: TinyBertConfig,
-    /// The options of `minilm`.
+    /// The options of `minilm`: relations between the tokens of a sentence, in means over sentences, tokens and heads.
     pub minilm: MiniLmConfig,
 }
 

@@ -261,13 +261,15 @@ mod train {
             how: Attend,
         ) -> [Self::Tensor; 3];
 
-        /// `y[m] = sum_c w[m, c] maps[c] + b[m]`: from the maps of all layers (each `[H, A]`, C in total) to `[M, A]`.
+        /// `y[m] = sum_c w[m, c] f(maps[c]) + b[m]`: from the maps of all layers (each `[H, A]`, C in total) to `[M, A]`.
+        /// `input` is f.
         fn align(
             &mut self,
             maps: &[Self::Tensor],
             w: &Self::Tensor,
             b: &Self::Tensor,
             grid: &Grid<Self::Index>,
+            input: MapInput,
         ) -> Self::Tensor;
         /// Gradients of [`Train::align`].
         fn align_grad(
@@ -276,6 +278,7 @@ mod train {
             maps: &[Self::Tensor],
             w: &Self::Tensor,
             grid: &Grid<Self::Index>,
+            input: MapInput,
         ) -> AlignGrad<Self::Tensor>;
 
         /// Label-smoothed cross-entropy and cross-entropy to the teacher, over the rows whose target is not
@@ -408,6 +411,16 @@ mod train {
         pub table: Option<T>,
         /// `[V]`, if there is a bias.
         pub bias: Option<T>,
+    }
+
+    /// What the head alignment mixes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum MapInput {
+        /// Probabilities.
+        Probabilities,
+        /// Logarithms of probabilities, of [`crate::rows::LEAST_PROBABILITY`] at least: the scores before the softmax
+        /// but for a number for each query, which a softmax of each row removes.
+        Scores,
     }
 
     /// The entries of a map that form one distribution.

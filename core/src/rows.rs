@@ -591,6 +591,25 @@ pub fn visible(causal: bool, i: usize, keys: usize) -> usize {
     if causal { keys.min(i + 1) } else { keys }
 }
 
+/// The least probability whose logarithm is taken: smaller ones, and those of entries that are not seen, count as this.
+pub const LEAST_PROBABILITY: f32 = 1e-30;
+
+/// Replaces probabilities by their logarithms.
+#[inline(always)]
+pub fn scores(p: &mut [f32]) {
+    for p in p {
+        *p = ln(p.max(LEAST_PROBABILITY));
+    }
+}
+
+/// The gradient of [`scores`]: `d` becomes that of the probabilities `p`.
+#[inline(always)]
+pub fn scores_grad(p: &[f32], d: &mut [f32]) {
+    for (d, p) in d.iter_mut().zip(p) {
+        *d = if *p > LEAST_PROBABILITY { *d / p } else { 0.0 };
+    }
+}
+
 /// `KL(t || softmax(a))` over the union of `ranges`, taken as one distribution. `t` is `softmax(teacher)`, or with
 /// `as_is` the teacher divided by its sum. Writes `weight (softmax(a) - t)` to `gradient` in these ranges.
 #[inline(always)]

@@ -33,7 +33,7 @@ pub fn learner<B: Train>(
 
 /// A trained student as a teacher.
 pub fn teacher<T: Clone>(learner: &kd::Learner<T, LAYERS>) -> Teacher<T, LAYERS> {
-    Teacher { model: learner.student().model, align: None }
+    learner.student().model.into()
 }
 
 /// The losses of a lesson, and the gradient of each parameter.

@@ -288,8 +288,15 @@ impl Train for Arena {
     ) -> [Tensor; 3] {
         self.cpu.attend_grad(dy, dmap, saved, grid, how)
     }
-    fn align(&mut self, maps: &[Tensor], w: &Tensor, b: &Tensor, grid: &Grid<Index>) -> Tensor {
-        self.cpu.align(maps, w, b, grid)
+    fn align(
+        &mut self,
+        maps: &[Tensor],
+        w: &Tensor,
+        b: &Tensor,
+        grid: &Grid<Index>,
+        input: MapInput,
+    ) -> Tensor {
+        self.cpu.align(maps, w, b, grid, input)
     }
     fn align_grad(
         &mut self,
@@ -297,8 +304,9 @@ impl Train for Arena {
         maps: &[Tensor],
         w: &Tensor,
         grid: &Grid<Index>,
+        input: MapInput,
     ) -> AlignGrad<Tensor> {
-        self.cpu.align_grad(dy, maps, w, grid)
+        self.cpu.align_grad(dy, maps, w, grid, input)
     }
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
         let TokenLoss { hidden, table, bias, teacher, targets, row, gradient } = of;

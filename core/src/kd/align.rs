@@ -1,7 +1,7 @@
 //! The Attention Alignment Module (arXiv 2403.01479, section 3): a 1x1 convolution from all student heads to all
 //! teacher heads.
 
-use crate::backend::Train;
+use crate::backend::{MapInput, Train};
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::nn::Trace;
@@ -9,6 +9,7 @@ use crate::params::{Init, Path, Spec, Visit};
 use crate::shape::Shape;
 use crate::tape::{Tape, Var};
 use alloc::vec;
+use core::convert::Infallible;
 
 /// Maps every teacher head to a learned mixture of all student maps. The channel of a head is `layer * H + head`.
 #[derive(Clone, Debug)]
@@ -92,13 +93,23 @@ impl<T: Clone> Align<Var<T>> {
         tape: &mut Tape<'_, B>,
         maps: &Trace<Var<T>>,
         batch: &Batch<B::Index>,
+        input: MapInput,
     ) -> [Var<T>; 3] {
         [
             (&self.encoder, &maps.encoder, &batch.encoder_grid),
             (&self.decoder, &maps.decoder, &batch.decoder_grid),
             (&self.cross, &maps.cross, &batch.cross_grid),
         ]
-        .map(|(mix, maps, grid)| tape.align(maps, &mix.weight, &mix.bias, grid))
+        .map(|(mix, maps, grid)| tape.align(maps, &mix.weight, &mix.bias, grid, input))
+    }
+}
+
+impl<T: Clone> Align<T> {
+    /// The alignment on a tape, without gradients.
+    pub fn constant<B: Train<Tensor = T>>(&self, tape: &mut Tape<'_, B>) -> Align<Var<T>> {
+        let constant = self.try_map::<_, Infallible>(&mut |_, x| Ok(tape.constant(x.clone())));
+        let Ok(constant) = constant;
+        constant
     }
 }
 
@@ -112,8 +123,10 @@ impl<T> Align<T> {
     ) where
         T: Clone,
     {
-        let mut mixed =
-            |mix: &HeadMix<T>, maps: &[T], grid| vec![b.align(maps, &mix.weight, &mix.bias, grid)];
+        let input = MapInput::Probabilities;
+        let mut mixed = |mix: &HeadMix<T>, maps: &[T], grid| {
+            vec![b.align(maps, &mix.weight, &mix.bias, grid, input)]
+        };
         maps.encoder = mixed(&self.encoder, &maps.encoder, &batch.encoder_grid);
         maps.decoder = mixed(&self.decoder, &maps.decoder, &batch.decoder_grid);
         maps.cross = mixed(&self.cross, &maps.cross, &batch.cross_grid);

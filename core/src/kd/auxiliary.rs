@@ -180,5 +180,10 @@ impl<T: Clone> Auxiliary<Var<T>> {
 /// Whether a parameter of a checkpoint is one of those beside the student.
 pub fn is_auxiliary(name: &str) -> bool {
     let root = name.split('.').next();
-    root == Some(Slot::ROOT) || name.contains("alignment_module")
+    root == Some(Slot::ROOT) || is_alignment(name)
+}
+
+/// Whether a parameter belongs to the alignment modules.
+pub(super) fn is_alignment(name: &str) -> bool {
+    name.contains("alignment_module")
 }

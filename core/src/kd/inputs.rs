@@ -1,5 +1,6 @@
 //! The inputs and outputs of a loss term.
 
+use super::align::Align;
 use super::auxiliary::Auxiliary;
 use super::counts::Counts;
 use crate::backend::Train;
@@ -26,6 +27,8 @@ pub struct Inputs<'a, B: Train> {
     pub student: &'a Trace<Var<B::Tensor>>,
     /// What the teacher's did.
     pub teacher: &'a Trace<B::Tensor>,
+    /// The fixed mixtures of the student's maps, in place of an alignment.
+    pub fixed: Option<&'a Align<B::Tensor>>,
     /// The parameters beside the student.
     pub auxiliary: &'a Auxiliary<Var<B::Tensor>>,
     /// The counts of the whole update that contains the batch.

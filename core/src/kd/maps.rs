@@ -1,7 +1,8 @@
 //! The attention terms of Align-to-Distill.
 
 use super::inputs::{Counted, Inputs, Named};
-use crate::backend::{MapLoss, Normalisation, Target, Train};
+use super::mapping::Mapping;
+use crate::backend::{MapInput, MapLoss, Normalisation, Target, Train};
 use crate::batch::Layout;
 use crate::tape::Tape;
 use alloc::vec::Vec;
@@ -17,9 +18,24 @@ pub enum Reduction {
     Row,
 }
 
+/// The optimiser of parameters beside the student.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OwnOptimiser {
+    /// The factor of the learning rate.
+    pub rate: f64,
+    /// The weight decay; `None`: the student's.
+    pub weight_decay: Option<f64>,
+}
+
 /// The options of the attention terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MapTerms {
+    /// The student maps that a teacher map is compared with.
+    pub mapping: Mapping,
+    /// What is mixed of the student's maps.
+    pub input: MapInput,
+    /// The alignment module's optimiser, where it differs from the student's.
+    pub optimiser: Option<OwnOptimiser>,
     /// The entries of a map that form one distribution.
     pub normalisation: Normalisation,
     /// The teacher's distribution.
@@ -43,6 +59,9 @@ pub struct MapTerms {
 impl MapTerms {
     /// The options of the authors' code.
     pub const OFFICIAL: Self = Self {
+        mapping: Mapping::Learned,
+        input: MapInput::Probabilities,
+        optimiser: None,
         normalisation: Normalisation::Map,
         target: Target::Softmax,
         masked: false,
@@ -96,8 +115,9 @@ impl MapTerms {
         of: &Inputs<'_, B>,
     ) -> Vec<Counted<B::Tensor>> {
         let (batch, update, teacher) = (of.batch, of.update, of.teacher);
-        let aligned =
-            of.auxiliary.align.as_ref().map(|align| align.forward(tape, of.student, batch));
+        let fixed = of.fixed.map(|maps| maps.constant(tape));
+        let align = fixed.as_ref().or(of.auxiliary.align.as_ref());
+        let aligned = align.map(|align| align.forward(tape, of.student, batch, self.input));
         let kinds = [
             (&teacher.encoder, &batch.encoder_grid, update.source_tokens),
             (&teacher.decoder, &batch.decoder_grid, update.target_tokens),

@@ -124,7 +124,8 @@ impl Objective {
         let mut terms = Vec::new();
         if let Some(taught) = teacher {
             let (auxiliary, teacher) = (&student.auxiliary, &taught.seen);
-            let of = Inputs { batch, student: &seen, teacher, auxiliary, update, epoch };
+            let fixed = taught.fixed;
+            let of = Inputs { batch, student: &seen, teacher, fixed, auxiliary, update, epoch };
             for term in self.terms.iter() {
                 terms.extend(term.record(tape, &of));
             }

@@ -40,8 +40,18 @@ impl<P, const N: usize> Student<P, N> {
 pub struct Teacher<T, const N: usize> {
     /// The model.
     pub model: Transformer<T, N>,
-    /// A frozen alignment of the teacher's maps, as in the authors' script; normally `None`.
+    /// A frozen alignment of the teacher's maps, as in the authors' script, or the choice of maps of a fixed mapping;
+    /// normally `None`.
     pub align: Option<Align<T>>,
+    /// The fixed mixtures of a student's maps, in place of a learned alignment.
+    pub fixed: Option<Align<T>>,
+}
+
+impl<T, const N: usize> From<Transformer<T, N>> for Teacher<T, N> {
+    /// The model alone.
+    fn from(model: Transformer<T, N>) -> Self {
+        Self { model, align: None, fixed: None }
+    }
 }
 
 /// What the teacher says of a batch.
@@ -52,6 +62,8 @@ pub struct Taught<'a, T, const N: usize> {
     pub hidden: T,
     /// Further results, as in [`Needs`].
     pub seen: Trace<T>,
+    /// The fixed mixtures of a student's maps, if any.
+    pub fixed: Option<&'a Align<T>>,
 }
 
 impl<T: Clone, const N: usize> Teacher<T, N> {
@@ -67,7 +79,7 @@ impl<T: Clone, const N: usize> Teacher<T, N> {
         if let Some(align) = self.align.as_ref().filter(|_| needs.maps) {
             align.mix(b, &mut seen, batch);
         }
-        Taught { model: &self.model, hidden, seen }
+        Taught { model: &self.model, hidden, seen, fixed: self.fixed.as_ref() }
     }
 }
 

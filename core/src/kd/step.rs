@@ -1,11 +1,12 @@
 //! One update: names, binding and initial values of parameters, gradients over batches, Adam.
 
-use super::auxiliary::Auxiliary;
+use super::auxiliary::{Auxiliary, is_alignment};
 use super::counts::Counts;
 use super::losses::{Report, Reports};
+use super::maps::OwnOptimiser;
 use super::objective::{LossNorm, Objective};
 use super::roles::{Student, Teacher};
-use super::term::Terms;
+use super::term::{Term, Terms};
 use crate::backend::{AdamState, Train};
 use crate::batch::Batch;
 use crate::config::{Config, Impossible};
@@ -240,6 +241,8 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         self.keep_zeros(b, &mut grads);
         let scale = of.objective.gradient_scale(&of.counts);
         let trained = self.plan.trained();
+        let own = of.objective.terms.iter().find_map(Term::optimiser);
+        let before = own.map(|_| self.params.clone());
         let state = AdamState {
             params: &mut self.params[..trained],
             grads: &grads[..trained],
@@ -247,8 +250,33 @@ impl<T: Clone, const N: usize> Learner<T, N> {
             v: &mut self.v[..trained],
         };
         let gradient_norm = b.adam(state, &step.adam.step(step.number, step.lr, scale));
+        if let (Some(own), Some(before)) = (own, before) {
+            self.move_alignment(b, &before, &own, step);
+        }
         self.move_average(b, step);
         Ok(Updated { reports, gradient_norm })
+    }
+
+    /// Replaces the step of the alignment, from `before`, by that of its own optimiser: Adam's direction is the same, its
+    /// length and the decay differ.
+    fn move_alignment<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        before: &[T],
+        own: &OwnOptimiser,
+        step: &Step,
+    ) {
+        let decay = f64::from(step.adam.weight_decay);
+        let own_decay = own.weight_decay.unwrap_or(decay);
+        let kept = 1.0 - own.rate * (1.0 + step.lr * (own_decay - decay));
+        let names = self.plan.params().iter().map(|(name, _)| name);
+        for ((name, param), before) in names.zip(&mut self.params).zip(before) {
+            if is_alignment(name) {
+                let moved = b.scale(param.clone(), own.rate as f32);
+                let kept = b.scale(before.clone(), kept as f32);
+                *param = b.add(moved, &kept);
+            }
+        }
     }
 
     /// Clears the gradients of the embeddings that stay 0, where the start token has one of its own.

@@ -6,7 +6,8 @@ use super::auxiliary::{Auxiliary, Side};
 use super::ckd::Ckd;
 use super::inputs::{Counted, Inputs, Named};
 use super::layers::LayerSet;
-use super::maps::MapTerms;
+use super::mapping::Mapping;
+use super::maps::{MapTerms, OwnOptimiser};
 use super::minilm::MiniLm;
 use super::pkd::Pkd;
 use super::rail::Rail;
@@ -106,10 +107,29 @@ impl Term {
         }
     }
 
+    /// How it pairs attention maps, if it compares any.
+    pub const fn mapping(&self) -> Option<Mapping> {
+        match self {
+            Self::Maps(of) => Some(of.mapping),
+            _ => None,
+        }
+    }
+
+    /// The optimiser of its alignment module, where it differs from the student's.
+    pub const fn optimiser(&self) -> Option<OwnOptimiser> {
+        match self {
+            Self::Maps(of) => of.optimiser,
+            _ => None,
+        }
+    }
+
     /// Adds the parameters that the term needs to compare a student with a teacher.
     pub(super) fn auxiliary(&self, student: &Config, teacher: &Config, all: &mut Auxiliary<Spec>) {
         match self {
-            Self::Maps(_) => all.align = Some(Align::new(student, teacher)),
+            Self::Maps(of) if of.mapping == Mapping::Learned => {
+                all.align = Some(Align::new(student, teacher));
+            }
+            Self::Maps(_) => {}
             Self::Pkd(of) => of.auxiliary(student, teacher, all),
             Self::Ckd(of) => of.auxiliary(student, teacher, all),
             Self::Rail(of) => of.auxiliary(student, teacher, all),

@@ -6,8 +6,8 @@
 mod ops;
 
 use crate::backend::{
-    Attend, Attended, Backend, Device, Kv, Lost, MapLoss, RelationLoss, SavedAttend, StateLoss,
-    TeacherRows, TokenLoss, Train,
+    Attend, Attended, Backend, Device, Kv, Lost, MapInput, MapLoss, RelationLoss, SavedAttend,
+    StateLoss, TeacherRows, TokenLoss, Train,
 };
 use crate::batch::{Grid, Tokens};
 use crate::config::{Activation, Positions};
@@ -64,6 +64,11 @@ impl<'b, B: Train> Tape<'b, B> {
         var
     }
 
+    /// A value without a gradient.
+    pub fn constant(&mut self, value: B::Tensor) -> Var<B::Tensor> {
+        self.var(value, 0)
+    }
+
     /// Aligns the maps of all layers (each `[H, A]`) with `w` `[M, C]`, `b` `[M]` -> `[M, A]`.
     pub fn align(
         &mut self,
@@ -71,9 +76,10 @@ impl<'b, B: Train> Tape<'b, B> {
         w: &Var<B::Tensor>,
         b: &Var<B::Tensor>,
         grid: &Grid<B::Index>,
+        input: MapInput,
     ) -> Var<B::Tensor> {
         let values: Vec<_> = maps.iter().map(|m| m.value.clone()).collect();
-        let y = self.backend.align(&values, &w.value, &b.value, grid);
+        let y = self.backend.align(&values, &w.value, &b.value, grid, input);
         let y = self.var(y, 0);
         self.ops.push(Op::Align {
             maps: maps.iter().map(|m| m.id).collect(),
@@ -81,6 +87,7 @@ impl<'b, B: Train> Tape<'b, B> {
             w: w.clone(),
             b: b.id,
             grid: grid.clone(),
+            input,
             y: y.id,
         });
         y

@@ -1,7 +1,7 @@
 //! The recorded operations, and all derivative rules on one screen.
 
 use super::Var;
-use crate::backend::{Attend, SavedAttend, Train};
+use crate::backend::{Attend, MapInput, SavedAttend, Train};
 use crate::batch::{Grid, Tokens};
 use crate::config::Activation;
 use crate::shape::Shape;
@@ -96,6 +96,7 @@ pub(super) enum Op<T, I> {
         w: Var<T>,
         b: Id,
         grid: Grid<I>,
+        input: MapInput,
         y: Id,
     },
 }
@@ -178,9 +179,9 @@ impl<T: Clone, I: Clone> Op<T, I> {
                 let dx = b.mask(dy, p, key);
                 grads.add(b, x, dx);
             }
-            Op::Align { maps, values, w, b: bias, grid, y } => {
+            Op::Align { maps, values, w, b: bias, grid, input, y } => {
                 let Some(dy) = grads.take(y) else { return };
-                let d = b.align_grad(&dy, &values, &w.value, &grid);
+                let d = b.align_grad(&dy, &values, &w.value, &grid, input);
                 for (id, d) in maps.into_iter().zip(d.maps) {
                     grads.add(b, id, d);
                 }

@@ -8,7 +8,7 @@ use super::gemm::{self, Left, PANEL, Right, Start};
 use super::linear::fold_rows;
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
-use a2d_core::backend::AlignGrad;
+use a2d_core::backend::{AlignGrad, MapInput};
 use a2d_core::batch::{Grid, Span};
 use a2d_core::rows;
 use a2d_core::shape::Shape;
@@ -22,6 +22,7 @@ pub fn align(
     w: &Tensor,
     b: &Tensor,
     grid: &Grid<Arc<[u32]>>,
+    input: MapInput,
 ) -> Tensor {
     let (m, c) = check(maps, w, grid);
     assert_eq!(b.shape().len(), m, "align: the bias");
@@ -34,7 +35,8 @@ pub fn align(
         for (y, b) in y.chunks_exact_mut(area.max(1)).zip(b.data()) {
             y.fill(*b);
         }
-        let x = pack_maps(pool, maps, span);
+        let mut x = pack_maps(pool, maps, span);
+        mixed(input, &mut x);
         gemm::product(w, Right { panels: &x, depth: c, cols: area }, y, area, m, Start::Sum);
     });
     y
@@ -48,6 +50,7 @@ pub fn align_grad(
     maps: &[Tensor],
     w: &Tensor,
     grid: &Grid<Arc<[u32]>>,
+    input: MapInput,
 ) -> AlignGrad<Tensor> {
     let (m, c) = check(maps, w, grid);
     assert_eq!(dy.shape(), Shape::matrix(m, grid.area), "align_grad: dy");
@@ -63,13 +66,23 @@ pub fn align_grad(
     let sums = dw.chunks_mut((m * c).max(1)).zip(db.chunks_mut(m.max(1)));
     team.each(spans.iter().zip(by_sentence).zip(sums), |((span, dmaps), (dw, db))| {
         let dy = &dy.data()[m * span.before..][..m * span.area()];
-        sentence_grad(pool, span, dy, maps, w, dmaps, dw, db);
+        sentence_grad(pool, span, dy, maps, w, input, dmaps, dw, db);
     });
     let w = fold_rows(pool, &dw, m * c).reshaped(w.shape());
     AlignGrad { maps: dmaps, w, b: fold_rows(pool, &db, m) }
 }
 
-/// `dx = w^T dy`, `dw = dy x^T`, `db = sum dy`
+/// What is mixed of packed maps.
+fn mixed(input: MapInput, panels: &mut [f32]) {
+    if input == MapInput::Scores {
+        vectorised(
+            #[inline(always)]
+            || rows::scores(panels),
+        );
+    }
+}
+
+/// `dx = w^T dy`, `dw = dy x^T`, `db = sum dy`; then the gradient of the maps of which x is `input`.
 #[allow(clippy::too_many_arguments)]
 fn sentence_grad(
     pool: &Pool,
@@ -77,6 +90,7 @@ fn sentence_grad(
     dy: &[f32],
     maps: &[Tensor],
     w: &Tensor,
+    input: MapInput,
     dmaps: Vec<&mut [f32]>,
     dw: &mut [f32],
     db: &mut [f32],
@@ -84,6 +98,7 @@ fn sentence_grad(
     let (m, c, area) = (w.shape().rows(), w.shape().cols(), span.area());
     let mut panels = pool.take(gemm::packed_len(m, area).max(gemm::packed_len(area, c)));
     pack_transposed_maps(maps, span, &mut panels);
+    mixed(input, &mut panels[..gemm::packed_len(area, c)]);
     let left = Left::Rows { data: dy, stride: area };
     gemm::product(left, Right { panels: &panels, depth: area, cols: c }, dw, c, m, Start::Zero);
 
@@ -102,10 +117,13 @@ fn sentence_grad(
     }
     let right = Right { panels: &panels, depth: m, cols: area };
     let mut channel = 0;
-    for dx in dmaps {
+    for (dx, map) in dmaps.into_iter().zip(maps) {
         let heads = dx.len() / area.max(1);
         let left = Left::Columns { data: &w.data()[channel..], stride: c };
         gemm::product(left, right, dx, area, heads, Start::Zero);
+        if input == MapInput::Scores {
+            rows::scores_grad(&map.data()[heads * span.before..][..dx.len()], dx);
+        }
         channel += heads;
     }
 }

@@ -251,8 +251,15 @@ impl Train for Cpu {
         attend::attend_grad(&self.team, &self.pool, dy, dmap, saved, grid, how)
     }
 
-    fn align(&mut self, maps: &[Tensor], w: &Tensor, b: &Tensor, grid: &Grid) -> Tensor {
-        align::align(&self.team, &self.pool, maps, w, b, grid)
+    fn align(
+        &mut self,
+        maps: &[Tensor],
+        w: &Tensor,
+        b: &Tensor,
+        grid: &Grid,
+        input: MapInput,
+    ) -> Tensor {
+        align::align(&self.team, &self.pool, maps, w, b, grid, input)
     }
 
     fn align_grad(
@@ -261,8 +268,9 @@ impl Train for Cpu {
         maps: &[Tensor],
         w: &Tensor,
         grid: &Grid,
+        input: MapInput,
     ) -> AlignGrad<Tensor> {
-        align::align_grad(&self.team, &self.pool, dy, maps, w, grid)
+        align::align_grad(&self.team, &self.pool, dy, maps, w, grid, input)
     }
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {

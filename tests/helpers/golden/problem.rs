@@ -87,7 +87,7 @@ impl<'a, B: Train> Problem<'a, B> {
             source: Side::new(case.array("batch.src_tokens")),
             target: Side::new(case.array("batch.target")),
             spec,
-            teacher: Teacher { model: model(b, case, "teacher"), align },
+            teacher: Teacher { align, ..model(b, case, "teacher").into() },
             objective: case.objective(),
         };
         problem.check_shifted();

@@ -95,9 +95,10 @@ impl<T: Clone> Stepper<T> {
         distill: DistillConfig,
         seed: u64,
     ) -> Result<Self> {
-        let teacher = TeacherModel::untrained(b, &models.teacher, rng::derive(seed, 1))?;
+        let mut teacher = TeacherModel::untrained(b, &models.teacher, rng::derive(seed, 1))?;
         let objective = objective_of(distill);
         let plan = plan(&models.student, Some((&objective.terms, &teacher.maps_config())))?;
+        teacher.fix(b, &objective, &models.student, seed);
         Ok(Self::new(b, plan, Some(teacher), objective, seed))
     }
 

@@ -379,8 +379,9 @@ impl<B: Train> Train for Timed<'_, B> {
         w: &Self::Tensor,
         b: &Self::Tensor,
         grid: &Grid<Self::Index>,
+        input: MapInput,
     ) -> Self::Tensor {
-        self.time("align", |inner| inner.align(maps, w, b, grid))
+        self.time("align", |inner| inner.align(maps, w, b, grid, input))
     }
 
     fn align_grad(
@@ -389,8 +390,9 @@ impl<B: Train> Train for Timed<'_, B> {
         maps: &[Self::Tensor],
         w: &Self::Tensor,
         grid: &Grid<Self::Index>,
+        input: MapInput,
     ) -> AlignGrad<Self::Tensor> {
-        self.time("align_grad", |b| b.align_grad(dy, maps, w, grid))
+        self.time("align_grad", |b| b.align_grad(dy, maps, w, grid, input))
     }
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Self::Tensor> {

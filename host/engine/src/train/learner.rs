@@ -5,7 +5,9 @@ use crate::train::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Extent, Layout};
 use a2d_core::config::{Config, Special};
-use a2d_core::kd::{Counts, Lesson, MapTerms, Objective, Step, Teacher, Updated, elements};
+use a2d_core::kd::{
+    Counts, Lesson, MapTerms, Mapping, Objective, Step, Teacher, Term, Updated, elements,
+};
 use a2d_data::corpus::Corpus;
 use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
@@ -271,8 +273,7 @@ impl<T: Clone> TeacherModel<T> {
     ) -> Result<Self> {
         let plan = plan(config, None)?;
         let model = plan.bind(plan.init(b, seed)).model;
-        let teacher = Teacher { model, align: None };
-        Ok(Self { teacher, maps: *config, fingerprint: String::new() })
+        Ok(Self { teacher: model.into(), maps: *config, fingerprint: String::new() })
     }
 
     /// Opens the best checkpoint of a run. With `aam`, the teacher's maps pass through the alignment stored in it.
@@ -297,7 +298,7 @@ impl<T: Clone> TeacherModel<T> {
         saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
         saved.finish()?;
         let model = plan.bind(params).model;
-        Ok(Self { teacher: Teacher { model, align: None }, maps: config, fingerprint })
+        Ok(Self { teacher: model.into(), maps: config, fingerprint })
     }
 
     fn with_alignment<B: Train<Tensor = T, Param = T>>(
@@ -325,8 +326,24 @@ impl<T: Clone> TeacherModel<T> {
         saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
         saved.finish()?;
         let learner = plan.bind(params);
-        let teacher = Teacher { model: learner.model, align: learner.auxiliary.align };
+        let align = learner.auxiliary.align;
+        let teacher = Teacher { align, ..learner.model.into() };
         Ok(Self { teacher, maps, fingerprint })
+    }
+
+    /// Makes the fixed mixtures of a student's maps that `objective` compares with the teacher's, if any. Draws come
+    /// from `key`.
+    pub fn fix<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        objective: &Objective,
+        student: &Config,
+        key: u64,
+    ) {
+        let mapping = objective.terms.iter().find_map(Term::mapping).unwrap_or(Mapping::Learned);
+        if let Some(maps) = mapping.fixed(b, student, &self.maps, key) {
+            (self.teacher.align, self.teacher.fixed) = (Some(maps.teacher), Some(maps.student));
+        }
     }
 
     /// Fingerprint of the weights.

@@ -1,10 +1,11 @@
 //! The loss of a configuration.
 
 use super::features;
-use a2d_core::backend::{Normalisation, Target};
-use a2d_core::kd::{self, MapTerms, Objective, Reduction, Term, Terms};
+use a2d_core::backend::{MapInput, Normalisation, Target};
+use a2d_core::kd::{self, MapTerms, Objective, OwnOptimiser, Reduction, Term, Terms};
 use a2d_run::config::{
-    DistillConfig, KdLoss, LossNorm, MapNormalisation, MapReduction, Method, Preset, RunConfig,
+    DistillConfig, KdLoss, LossNorm, MapInput as Input, MapNormalisation, MapReduction, Mapping,
+    Method, Preset, RunConfig,
 };
 
 /// The loss of `run`.
@@ -40,6 +41,12 @@ fn terms(run: &RunConfig) -> Terms {
 fn maps(distill: &DistillConfig) -> MapTerms {
     let choices = distill.maps();
     MapTerms {
+        mapping: mapping(distill.mapping),
+        input: match distill.map_input {
+            Input::Probabilities => MapInput::Probabilities,
+            Input::Scores => MapInput::Scores,
+        },
+        optimiser: optimiser(distill),
         normalisation: match choices.normalisation {
             MapNormalisation::Map => Normalisation::Map,
             MapNormalisation::Row => Normalisation::Row,
@@ -59,5 +66,32 @@ fn maps(distill: &DistillConfig) -> MapTerms {
         cross: distill.cross_kd,
         beta: distill.beta() as f32,
         decay: distill.decay as f32,
+    }
+}
+
+/// The optimiser of the alignment module, where it differs from the student's.
+fn optimiser(distill: &DistillConfig) -> Option<OwnOptimiser> {
+    let own = OwnOptimiser { rate: distill.align_lr, weight_decay: distill.align_weight_decay };
+    let differs = own.rate != 1.0 || own.weight_decay.is_some();
+    differs.then_some(own)
+}
+
+/// Whether an alignment module is trained.
+pub fn learns_alignment(distill: &DistillConfig) -> bool {
+    distill.method.has(Method::A2d) && distill.mapping == Mapping::Learned
+}
+
+const fn mapping(of: Mapping) -> kd::Mapping {
+    match of {
+        Mapping::Learned => kd::Mapping::Learned,
+        Mapping::Frozen => kd::Mapping::Frozen,
+        Mapping::Uniform => kd::Mapping::Uniform,
+        Mapping::Block => kd::Mapping::Block,
+        Mapping::Skip => kd::Mapping::Skip,
+        Mapping::Last => kd::Mapping::Last,
+        Mapping::Reversed => kd::Mapping::Reversed,
+        Mapping::AllToOne => kd::Mapping::AllToOne,
+        Mapping::RandomLayers => kd::Mapping::RandomLayers,
+        Mapping::RandomHeads => kd::Mapping::RandomHeads,
     }
 }

@@ -2,9 +2,10 @@
 
 use super::due::{Due, Unseen};
 use super::learner::{self, At, TeacherModel};
+use super::objective::{learns_alignment, objective};
 use super::selection::Standing;
 use super::window::Window;
-use super::{Job, Progress, objective, resume, validate, warm_start};
+use super::{Job, Progress, resume, validate, warm_start};
 use a2d_core::backend::Train;
 use a2d_core::kd::{Objective, Step};
 use a2d_core::optim::{Adam, InverseSqrt};
@@ -25,6 +26,7 @@ use std::time::Instant;
 mod stream {
     pub const INIT: u64 = 0;
     pub const DROPOUT: u64 = 1;
+    pub const MAPPING: u64 = 8;
 }
 
 /// Trains until a limit of the configuration is reached and returns the progress. Collective over all ranks.
@@ -80,7 +82,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             resume::check_data(job.dir, saved, job.data)?;
         }
         let folder = job.teacher.as_ref().filter(|_| needs.teacher_beside());
-        let teacher = folder
+        let mut teacher = folder
             .map(|folder| TeacherModel::open(b, folder, vocab, run.distill.teacher_aam))
             .transpose()?;
         if let (Some(saved), Some(teacher)) = (&saved, &teacher) {
@@ -89,7 +91,12 @@ impl<'a, B: Train> Trainer<'a, B> {
         let objective = objective(run);
         let maps = teacher.as_ref().map(TeacherModel::maps_config);
         let taught = maps.as_ref().map(|maps| (&objective.terms, maps));
-        let plan = plan(&core_config(&run.model, vocab.sizes()), taught)?;
+        let student = core_config(&run.model, vocab.sizes());
+        let plan = plan(&student, taught)?;
+        if let Some(teacher) = &mut teacher {
+            let key = rng::derive(run.train.seed, stream::MAPPING);
+            teacher.fix(b, &objective, &student, key);
+        }
         let (learner, progress) = match saved {
             Some(saved) => load(b, job, &plan, saved)?,
             None => (begin(b, job, &plan)?, Progress::default()),
@@ -456,7 +463,7 @@ fn logs(job: &Job<'_>, progress: &Progress) -> Result<(Log, Option<Log>)> {
     if job.run.train.tensorboard {
         log = log.with_events(&job.dir.tensorboard())?;
     }
-    let aligned = job.run.distill.method.needs().maps;
+    let aligned = learns_alignment(&job.run.distill);
     let alignment = || Log::resume(&job.dir.alignment(), validated, validated);
     Ok((log, aligned.then(alignment).transpose()?))
 }

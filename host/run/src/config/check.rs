@@ -2,7 +2,8 @@
 
 use super::layers::Origin;
 use super::{
-    DataConfig, DistillConfig, Groups, Method, ModelConfig, RunConfig, TinyBertConfig, TrainConfig,
+    DataConfig, DistillConfig, Groups, MapChoices, MapInput, MapNormalisation, Mapping, Method,
+    ModelConfig, RunConfig, TinyBertConfig, TrainConfig,
 };
 use a2d_data::vocab::Patterns;
 use a2d_system::error::Error;
@@ -164,6 +165,7 @@ fn distill(distill: &DistillConfig) -> Checked {
     above_zero("student_temperature", distill.student_temperature)?;
     above_zero("teacher_temperature", distill.teacher_temperature)?;
     within("seq_kd_beam", distill.seq_kd_beam, 1, 1000)?;
+    maps(distill)?;
     let needs = distill.method.needs();
     let taught = needs.teacher() || distill.init_from_teacher.is_none();
     ensure(taught, "init_from_teacher", "needs a teacher, but `distill.method` is \"none\"")?;
@@ -221,6 +223,19 @@ fn groups(groups: &Groups) -> Checked {
         ensure(ascending, "groups", text)?;
     }
     Ok(())
+}
+
+/// Checks the comparison of attention maps.
+fn maps(distill: &DistillConfig) -> Checked {
+    not_negative("align_lr", distill.align_lr)?;
+    not_negative("align_weight_decay", distill.align_weight_decay.unwrap_or(0.0))?;
+    let fixed = distill.mapping != Mapping::Learned;
+    let twice = "has no meaning with `distill.teacher_aam`, which maps the teacher's heads itself";
+    ensure(!fixed || !distill.teacher_aam, "mapping", twice)?;
+    let MapChoices { normalisation, mask, .. } = distill.maps();
+    let rows = normalisation == MapNormalisation::Row && mask;
+    let how = "is \"scores\", which needs `map_normalisation = \"row\"` and `map_mask = true`";
+    ensure(rows || distill.map_input != MapInput::Scores, "map_input", how)
 }
 
 fn ensure(holds: bool, key: &str, text: impl Into<String>) -> Checked {

@@ -53,6 +53,15 @@ pub struct DistillConfig {
     pub baseline: bool,
     /// Pass the teacher's maps through the alignment modules in its checkpoint, as the authors' scripts do.
     pub teacher_aam: bool,
+    /// The student maps that each teacher map is compared with: a learned mixture, or a fixed one as a control.
+    pub mapping: Mapping,
+    /// What the mapping mixes of the student's maps.
+    pub map_input: MapInput,
+    /// The learning rate of the alignment module, as a factor of the student's.
+    pub align_lr: f64,
+    /// Weight decay of the alignment module; default: `train.weight_decay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub align_weight_decay: Option<f64>,
     /// Overrides the preset: softmax over the whole map, or each row as a distribution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map_normalisation: Option<MapNormalisation>,
@@ -201,6 +210,45 @@ pub enum KdLoss {
     KlTau2,
 }
 
+/// How maps of teacher and student belong together. All but `learned` are controls without trained parameters. Of unequal
+/// numbers of heads, those of the side with fewer are repeated in blocks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mapping {
+    /// The alignment module: for each teacher map a mixture of all student maps, which is trained.
+    #[default]
+    Learned,
+    /// The alignment module with its random initial values.
+    Frozen,
+    /// For each teacher map the mean of all student maps.
+    Uniform,
+    /// One student map for each teacher map: blocks of teacher layers with one student layer each, head with head.
+    Block,
+    /// One teacher map for each student map: evenly spaced teacher layers up to the last, head with head.
+    Skip,
+    /// As `skip`, with the teacher's last layers.
+    Last,
+    /// As `skip`, in reversed order.
+    Reversed,
+    /// As `skip`, with the teacher's middle layer alone.
+    AllToOne,
+    /// As `skip`, in random order.
+    RandomLayers,
+    /// Another teacher map for each student map, at random.
+    RandomHeads,
+}
+
+/// What a mapping mixes of the student's maps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MapInput {
+    /// Probabilities. The mixture passes through a softmax once more.
+    #[default]
+    Probabilities,
+    /// Scores, before the softmax: a mixture of one map is that map. Needs rows without padding, as in preset `rows`.
+    Scores,
+}
+
 /// The distributions in a map comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -298,6 +346,10 @@ impl Default for DistillConfig {
             init_from_teacher: None,
             baseline: false,
             teacher_aam: false,
+            mapping: Mapping::Learned,
+            map_input: MapInput::Probabilities,
+            align_lr: 1.0,
+            align_weight_decay: None,
             map_normalisation: None,
             map_mask: None,
             map_reduction: None,

@@ -14,6 +14,7 @@ pub(super) fn example() -> Table {
     let distill = DistillConfig {
         init_from_teacher: Some(InitFromTeacher::Skip),
         translations: Some(PathBuf::from("train.hyp")),
+        align_weight_decay: Some(1e-4),
         ..run.distill
     };
     let run = RunConfig { out: Some(PathBuf::from("runs/student")), data, distill, teacher, ..run };

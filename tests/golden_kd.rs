@@ -12,6 +12,11 @@ fn terms_agree_with_the_formulas() {
 }
 
 #[test]
+fn fixed_mappings_agree_with_the_formulas() {
+    golden_kd::controls(|| Cpu::new(2));
+}
+
+#[test]
 fn whole_models_agree_with_the_formulas() {
     golden_kd::models(|| Cpu::new(2));
 }

@@ -851,7 +851,7 @@ pub fn aligns<B: Train>(b: &mut B) {
         let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
         let (bias, bias64) = random(b, noise, Shape::vector(MAPS));
         let grid = of.grid(b);
-        let y = b.align(&maps, &w, &bias, &grid);
+        let y = b.align(&maps, &w, &bias, &grid, MapInput::Probabilities);
         let want = alignment(of, &maps64, &w64, &bias64);
         holds(b, of.name, &y, Shape::matrix(MAPS, of.area()), &want, 1e-5);
     }
@@ -866,7 +866,7 @@ pub fn aligns_back<B: Train>(b: &mut B) {
         let (dy, dy64) = random(b, noise, Shape::matrix(MAPS, of.area()));
         let zero = [0.0; MAPS];
         let grid = of.grid(b);
-        let got = b.align_grad(&dy, &maps, &w, &grid);
+        let got = b.align_grad(&dy, &maps, &w, &grid, MapInput::Probabilities);
         let dw = differences(&w64, |w| dot(&alignment(of, &maps64, w, &zero), &dy64));
         holds(b, of.name, &got.w, Shape::matrix(MAPS, 5), &dw, 1e-5);
         let db = differences(&zero, |bias| dot(&alignment(of, &maps64, &w64, bias), &dy64));

@@ -93,16 +93,30 @@ impl Mapping {
     ) -> Option<FixedMaps<B::Tensor>> {
         let encoder = self.mix(&student.encoder, &teacher.encoder, rng::derive(key, 0))?;
         let decoder = self.mix(&student.decoder, &teacher.decoder, rng::derive(key, 1))?;
+        Some(FixedMaps::new(b, &[encoder, decoder.clone(), decoder], teacher))
+    }
+}
+
+impl<T> FixedMaps<T> {
+    /// The mixtures for encoder, decoder and cross-attention of a model and its `teacher`.
+    pub fn new<B: Train<Tensor = T>>(
+        b: &mut B,
+        [encoder, decoder, cross]: &[FixedMix; 3],
+        teacher: &Config,
+    ) -> Self {
         let (of_encoder, of_decoder) = (count(&teacher.encoder), count(&teacher.decoder));
-        let mut each = |encoder: &FixedMix, decoder: &FixedMix| {
-            let mut tensors = |mix: &FixedMix| mix.tensors(b);
-            let (encoder, cross) = (tensors(encoder), tensors(decoder));
-            Align { encoder, decoder: tensors(decoder), cross }
-        };
-        Some(FixedMaps {
-            student: each(&encoder, &decoder),
-            teacher: each(&encoder.choice(of_encoder), &decoder.choice(of_decoder)),
-        })
+        Self {
+            student: Align {
+                encoder: encoder.tensors(b),
+                decoder: decoder.tensors(b),
+                cross: cross.tensors(b),
+            },
+            teacher: Align {
+                encoder: encoder.choice(of_encoder).tensors(b),
+                decoder: decoder.choice(of_decoder).tensors(b),
+                cross: cross.choice(of_decoder).tensors(b),
+            },
+        }
     }
 }
 

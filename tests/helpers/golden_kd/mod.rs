@@ -1,5 +1,6 @@
 //! The golden suite of distillation methods: the terms on given hidden states and projections, and on whole models.
 
+mod controls;
 mod file;
 mod leaf;
 mod models;
@@ -8,6 +9,7 @@ mod variants;
 
 use std::path::PathBuf;
 
+pub use controls::controls;
 use file::{Case, File, GRADIENT, LOSS, close};
 pub use models::models;
 pub use terms::terms;

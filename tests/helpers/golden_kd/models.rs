@@ -93,7 +93,7 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
         let data: Vec<f32> = floats(of.array(&format!("teacher.{path}")));
         Ok::<_, a2d_core::config::Impossible>(b.tensor(&data, spec.shape))
     });
-    let teacher_model: Teacher<_, LAYERS> = Teacher { model: model.expect("a model"), align: None };
+    let teacher_model = Teacher::<_, LAYERS>::from(model.expect("a model"));
     let needs = of.terms.iter().fold(Default::default(), |all, term| term.needs() | all);
     let seen = teacher_model.teach(b, &batch, needs).seen;
 
@@ -123,6 +123,7 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
         batch: &batch,
         student: &trace,
         teacher: &seen,
+        fixed: None,
         auxiliary: &bound.auxiliary,
         update: &update,
         epoch: 1,

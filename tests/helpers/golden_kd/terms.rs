@@ -53,17 +53,17 @@ pub fn terms<B: Train>(make: impl Fn() -> B) {
 }
 
 /// The rows of one side in a file, `[B, n]`, and in a batch.
-struct Rows {
+pub struct Rows {
     /// Tokens before each sentence in the file.
     before: Vec<usize>,
-    runs: Vec<Run>,
+    pub runs: Vec<Run>,
     /// n
     width: usize,
     layout: Layout,
 }
 
 impl Rows {
-    fn new(mask: &Array, layout: Layout) -> Self {
+    pub fn new(mask: &Array, layout: Layout) -> Self {
         let width = mask.shape[1];
         let rows = || mask.data.chunks(width);
         let lengths: Vec<usize> = rows().map(|row| row.iter().sum::<f64>() as usize).collect();
@@ -72,7 +72,7 @@ impl Rows {
         Self { before, runs: runs(lengths.into_iter(), layout), width, layout }
     }
 
-    fn lengths(&self) -> Vec<usize> {
+    pub fn lengths(&self) -> Vec<usize> {
         self.runs.iter().map(|run| run.valid).collect()
     }
 
@@ -81,7 +81,7 @@ impl Rows {
     }
 
     /// The column in the file of row `t` of sentence `b`; padding follows the sentence.
-    fn column(&self, b: usize, t: usize) -> usize {
+    pub fn column(&self, b: usize, t: usize) -> usize {
         (self.before[b] + t) % self.width
     }
 
@@ -97,7 +97,7 @@ impl Rows {
 type Make<'m, T> = dyn FnMut(Vec<f32>, Shape, Leaf) -> T + 'm;
 
 /// The names of the attentions in the files.
-const KINDS: [&str; 3] = ["enc_self", "dec_self", "cross"];
+pub const KINDS: [&str; 3] = ["enc_self", "dec_self", "cross"];
 
 struct Problem<'a> {
     method: &'a str,
@@ -145,6 +145,7 @@ impl<'a> Problem<'a> {
             batch: &batch,
             student: &student,
             teacher: &teacher,
+            fixed: None,
             auxiliary: &auxiliary,
             update: &update,
             epoch: 1,

@@ -99,7 +99,8 @@ mod threads {
         let map = map.expect("a map");
         let mix = random(b, 6, HEADS);
         let bias = suite::random(b, &mut suite::Noise::new(25), Shape::vector(6)).0;
-        let aligned = b.align(std::slice::from_ref(&map), &mix, &bias, grid, MapInput::Probabilities);
+        let aligned =
+            b.align(std::slice::from_ref(&map), &mix, &bias, grid, MapInput::Probabilities);
         let teacher = [random(b, 6, grid.area)];
         let form = MapLoss {
             normalisation: Normalisation::Map,
@@ -108,8 +109,13 @@ mod threads {
             weight: 0.5,
         };
         let loss = b.map_loss(&aligned, &teacher, grid, form, true);
-        let mixed =
-            b.align_grad(&loss.gradient.expect("asked"), std::slice::from_ref(&map), &mix, grid, MapInput::Probabilities);
+        let mixed = b.align_grad(
+            &loss.gradient.expect("asked"),
+            std::slice::from_ref(&map),
+            &mix,
+            grid,
+            MapInput::Probabilities,
+        );
         let tokens = b.token_loss(TokenLoss {
             hidden: &context,
             table: &table,

@@ -17,6 +17,11 @@ fn fixed_mappings_agree_with_the_formulas() {
 }
 
 #[test]
+fn two_passes_agree_with_the_formulas() {
+    golden_kd::agreement(|| Cpu::new(2));
+}
+
+#[test]
 fn whole_models_agree_with_the_formulas() {
     golden_kd::models(|| Cpu::new(2));
 }

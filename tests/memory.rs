@@ -97,6 +97,7 @@ fn the_parts_of_a_batch_add_up_to_it() {
         (Method::AlpKd, Preset::Rows, 0.0),
         (Method::Tinybert, Preset::Rows, 0.0),
         (Method::Minilm, Preset::Rows, 0.2),
+        (Method::RDrop, Preset::Rows, 0.2),
         (Method::None, Preset::Official, 0.0),
     ] {
         let mut of = run(method, preset, 8);
@@ -146,6 +147,7 @@ fn a_step_takes_no_more_than_its_bound() {
         (Method::AlpKd, Preset::Rows, 64, 60, 20, 0.0),
         (Method::Tinybert, Preset::Rows, 64, 60, 20, 0.0),
         (Method::Minilm, Preset::Rows, 64, 60, 20, 0.0),
+        (Method::RDrop, Preset::Rows, 64, 40, 40, 0.1),
         (Method::None, Preset::Official, 64, 40, 40, 0.0),
         (Method::None, Preset::Official, 64, 40, 40, 0.1),
     ] {
@@ -156,7 +158,7 @@ fn a_step_takes_no_more_than_its_bound() {
         let mut b = Cpu::new(1);
         updated(&mut b, &of, &[pairs(1, rows, longest, longest)], usize::MAX);
         let (_, peak) = b.memory();
-        let teacher = (method != Method::None).then_some(&of.1);
+        let teacher = of.0.distill.method.needs().teacher().then_some(&of.1);
         let need = Need::new(&of.0, teacher, SIZES, longest).unwrap();
         let bound = need.bytes(rows * longest);
         let ratio = peak as f64 / bound as f64;

@@ -943,6 +943,7 @@ const fn row(smoothing: f32, temperatures: [f32; 2], [ce_weight, kd_weight]: [f3
         teacher_temperature: temperatures[1],
         ce_weight,
         kd_weight,
+        mutual: false,
     }
 }
 

@@ -490,6 +490,8 @@ pub struct TokenRow {
     pub ce_weight: f32,
     /// The weight of `kd` in the gradient.
     pub kd_weight: f32,
+    /// The other side is another pass of the same model: the row is that of [`mutual_loss`].
+    pub mutual: bool,
 }
 
 /// ce, kd, the negative log-likelihoods of student and teacher, the entropy of the softened teacher.
@@ -542,6 +544,30 @@ pub fn token_loss(
     }
     z[target] -= of.ce_weight * sharp;
     values
+}
+
+/// The divergence of two passes of one row: `kd = (KL(q || p) + KL(p || q)) / 2` with `p = softmax(z)` and
+/// `q = softmax(other)`. `z` is replaced by the gradient of `kd_weight * kd`, `other` by its logarithms. The other values
+/// are ce without smoothing, the negative log-likelihoods of both, and 0.
+#[inline(always)]
+pub fn mutual_loss(z: &mut [f32], other: &mut [f32], target: usize, of: &TokenRow) -> TokenValues {
+    for row in [&mut *z, &mut *other] {
+        let most = max(row);
+        let lse = most + ln(exp_sum(row, 1.0, most));
+        row.iter_mut().for_each(|x| *x -= lse);
+    }
+    let (nll, other_nll) = (-z[target], -other[target]);
+    let [forth, back] = sums(
+        z,
+        other,
+        #[inline(always)]
+        |p, q| [exp(q) * (q - p), exp(p) * (p - q)],
+    );
+    for (z, q) in z.iter_mut().zip(other) {
+        let (p, apart) = (exp(*z), *z - *q - back);
+        *z = 0.5 * of.kd_weight * (p - exp(*q) + p * apart);
+    }
+    [nll, 0.5 * (forth + back), nll, other_nll, 0.0]
 }
 
 /// The sums over a row of the teacher's logits.

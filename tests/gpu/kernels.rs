@@ -97,8 +97,15 @@ fn attention<B: Train>(b: &mut B) -> Named {
             let map = map.expect("asked");
             let (w, _) = random(b, noise, Shape::matrix(5, heads));
             let (bias, _) = random(b, noise, Shape::vector(5));
-            let aligned = b.align(std::slice::from_ref(&map), &w, &bias, grid, MapInput::Probabilities);
-            let mixed = b.align_grad(&aligned, std::slice::from_ref(&map), &w, grid, MapInput::Probabilities);
+            let aligned =
+                b.align(std::slice::from_ref(&map), &w, &bias, grid, MapInput::Probabilities);
+            let mixed = b.align_grad(
+                &aligned,
+                std::slice::from_ref(&map),
+                &w,
+                grid,
+                MapInput::Probabilities,
+            );
             saved.map = Some(map.clone());
             let [dq, dk, dv] = b.attend_grad(Some(&dy), Some(&mixed.maps[0]), &saved, grid, how);
             let found = [&context, &map, &aligned, &mixed.w, &mixed.b, &dq, &dk, &dv];

@@ -4,13 +4,13 @@
 //! predicts. The central difference is taken at two steps and extrapolated (Richardson), so that steps can be large
 //! enough for f32.
 
-use a2d_core::backend::{Normalisation, Target, Train};
+use a2d_core::backend::{MapInput, Normalisation, Target, Train};
 use a2d_core::batch::Layout;
 use a2d_core::config::token::PAD;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
     Alp, Auxiliary, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm, Objective,
-    Pkd, Rail, RailForm, Side, Student, Teacher, Term, Terms, TinyBert, Version,
+    Pkd, RDrop, Rail, RailForm, Side, Student, Teacher, Term, Terms, TinyBert, Version,
 };
 use a2d_core::nn::Transformer;
 use a2d_core::rng;
@@ -109,6 +109,11 @@ fn tempered(maps: Option<MapTerms>) -> Objective {
 }
 
 /// Words beside `terms`, which have as much weight.
+/// Maps beside another term.
+fn compared_with(term: Term) -> Objective {
+    compared([Term::Maps(weighed(MapTerms::ROWS)), term])
+}
+
 fn compared<const N: usize>(terms: [Term; N]) -> Objective {
     Objective { terms: Terms::new(terms), ..tempered(None) }
 }
@@ -255,9 +260,32 @@ fn scenarios() -> Vec<Scenario> {
         layout: Layout::Padded,
         epoch: 1,
     };
+    let agreement = Term::RDrop(RDrop { weight: 2.0 });
+    let [agreeing, beside_maps] = [compared([agreement]), compared_with(agreement)];
     let compared = compared_scenarios(base, small, uneven);
+    let scores = MapTerms { input: MapInput::Scores, ..MapTerms::ROWS };
     let others = vec![
         base,
+        Scenario {
+            name: "two passes, no teacher, all dropouts",
+            student: drops(small),
+            teacher: None,
+            objective: agreeing,
+            ..base
+        },
+        Scenario {
+            name: "two passes beside words, maps and temperatures, all dropouts",
+            student: drops(biased(small)),
+            teacher: Some(biased(teacher)),
+            objective: beside_maps,
+            layout: Layout::Packed,
+            ..base
+        },
+        Scenario {
+            name: "a mixture of scores, padded rows",
+            objective: objective(Some(scores)),
+            ..base
+        },
         Scenario {
             name: "official, pre-norm, gelu, all dropouts, uneven stacks, temperatures",
             student: drops(pre(gelu(uneven))),

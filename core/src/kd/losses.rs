@@ -1,6 +1,7 @@
 //! Loss values: as tensors on the backend, and as named numbers.
 
 use super::inputs::Counted;
+use super::rdrop::RDrop;
 use crate::backend::{Lost, Train};
 use alloc::vec::Vec;
 
@@ -42,6 +43,8 @@ impl Losses {
 pub struct Report<T> {
     /// The values of `Train::token_loss`.
     pub(super) tokens: T,
+    /// The same values for the agreement of two passes, of which `kd` counts, and its weight.
+    pub(super) agreement: Option<(T, f64)>,
     /// The terms of the method.
     pub(super) terms: Vec<Counted<T>>,
     /// The weight of the teacher's word distribution; 0 without a teacher.
@@ -55,7 +58,8 @@ pub struct Report<T> {
 impl<T> Report<T> {
     /// The tensors that hold the values.
     pub fn parts(&self) -> impl Iterator<Item = &T> {
-        [&self.tokens].into_iter().chain(self.terms.iter().map(|term| &term.sum))
+        let words = [&self.tokens].into_iter().chain(self.agreement.iter().map(|(x, _)| x));
+        words.chain(self.terms.iter().map(|term| &term.sum))
     }
 
     /// Adds `weight` times each term to `sums`, from the elements of [`Report::parts`] one tensor after the other.
@@ -67,6 +71,11 @@ impl<T> Report<T> {
             Some(factor) => factor * (kd - entropy),
         };
         let mut own = 0.0;
+        if let Some((_, factor)) = self.agreement {
+            let values: [f64; 5] = core::array::from_fn(|_| next());
+            own += factor * values[1];
+            sums.add(RDrop::NAMES[0].name, own, weight);
+        }
         for term in &self.terms {
             let value = term.weight * next();
             sums.add(term.name, value, weight);

@@ -88,6 +88,7 @@ impl Objective {
             teacher_temperature: self.teacher_temperature,
             ce_weight: ((1.0 - alpha) * per_token) as f32,
             kd_weight: (alpha * self.kd_factor() * per_token) as f32,
+            mutual: false,
         }
     }
 
@@ -114,13 +115,22 @@ impl Objective {
         let per_token = self.per_token(batch, update);
         let mut seen = Trace::of(self.needs());
         let hidden = forward(&student.model, tape, batch, &mut seen);
-        let tokens = tape.token_loss(
-            &hidden,
-            student.model.output(),
-            teacher.map(rows),
-            &batch.targets,
-            self.with(teacher.is_some()).row(per_token),
-        );
+        let (output, row) = (student.model.output(), self.with(teacher.is_some()));
+        let words = |tape: &mut Tape<'_, B>, hidden: &_, share: f64| {
+            let row = row.row(share * per_token);
+            tape.token_loss(hidden, output, teacher.map(rows), &batch.targets, row)
+        };
+        let (tokens, agreement) = match self.terms.iter().find_map(Term::two_passes) {
+            None => (words(tape, &hidden, 1.0), None),
+            Some(of) => {
+                let again = forward(&student.model, tape, batch, &mut ());
+                let both = [&hidden, &again].map(|hidden| words(tape, hidden, 0.5));
+                let targets = &batch.targets;
+                let apart = of.record(tape, [&hidden, &again], output, targets, per_token);
+                let weight = f64::from(of.weight) * per_token;
+                (mean(tape.backend(), both), Some((apart, weight)))
+            }
+        };
         let mut terms = Vec::new();
         if let Some(taught) = teacher {
             let (auxiliary, teacher) = (&student.auxiliary, &taught.seen);
@@ -130,7 +140,7 @@ impl Objective {
                 terms.extend(term.record(tape, &of));
             }
         }
-        self.report(tokens, terms, teacher.is_some(), per_token)
+        Report { agreement, ..self.report(tokens, terms, teacher.is_some(), per_token) }
     }
 
     /// An empty list for the losses of batches, which all have the same terms.
@@ -154,7 +164,7 @@ impl Objective {
     ) -> Report<T> {
         let alpha = f64::from(self.with(teacher).alpha);
         let divergence = (self.kd_loss == KdLoss::KlTau2).then(|| self.kd_factor());
-        Report { tokens, terms, alpha, divergence, per_token }
+        Report { tokens, agreement: None, terms, alpha, divergence, per_token }
     }
 
     /// The objective; without a teacher, `alpha` is 0.
@@ -185,6 +195,12 @@ impl Objective {
         });
         self.report(losses.values, Vec::new(), teacher.is_some(), per_token)
     }
+}
+
+/// The mean of the values of two passes.
+fn mean<B: Train>(b: &mut B, [one, other]: [B::Tensor; 2]) -> B::Tensor {
+    let sum = b.add(one, &other);
+    b.scale(sum, 0.5)
 }
 
 /// The teacher's side of the token losses.

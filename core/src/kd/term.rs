@@ -11,6 +11,7 @@ use super::maps::{MapTerms, OwnOptimiser};
 use super::minilm::MiniLm;
 use super::pkd::Pkd;
 use super::rail::Rail;
+use super::rdrop::RDrop;
 use super::tinybert::TinyBert;
 use crate::backend::Train;
 use crate::batch::Layout;
@@ -30,7 +31,7 @@ pub const WORDS: [Named; 3] = [
 /// The terms of all methods, in the order of display.
 pub fn names() -> impl Iterator<Item = Named> {
     let states = Pkd::NAMES.into_iter().chain(Ckd::NAMES).chain(Rail::NAMES).chain(Alp::NAMES);
-    let relations = TinyBert::NAMES.into_iter().chain(MiniLm::NAMES);
+    let relations = TinyBert::NAMES.into_iter().chain(MiniLm::NAMES).chain(RDrop::NAMES);
     WORDS.into_iter().chain(MapTerms::NAMES).chain(states).chain(relations)
 }
 
@@ -52,6 +53,8 @@ pub enum Term {
     TinyBert(TinyBert),
     /// MiniLM and MiniLMv2: relations of queries, keys and values.
     MiniLm(MiniLm),
+    /// R-Drop: two passes of the student agree. The objective computes it, since it needs no teacher.
+    RDrop(RDrop),
 }
 
 impl Term {
@@ -66,6 +69,7 @@ impl Term {
                 Needs { hidden: of.states, projections: of.scores, ..Needs::NONE }
             }
             Self::MiniLm(_) => Needs { projections: true, ..Needs::NONE },
+            Self::RDrop(_) => Needs::NONE,
         }
     }
 
@@ -88,6 +92,7 @@ impl Term {
             Self::Alp(of) => one(Alp::NAMES, of.side),
             Self::TinyBert(of) => of.names().collect(),
             Self::MiniLm(of) => of.names().collect(),
+            Self::RDrop(_) => RDrop::NAMES.into(),
         };
         names.into_iter()
     }
@@ -99,11 +104,19 @@ impl Term {
     /// What is in the way.
     fn check(&self, student: &Config, teacher: &Config) -> Result<(), Impossible> {
         match self {
-            Self::Maps(_) | Self::Rail(_) | Self::TinyBert(_) => Ok(()),
+            Self::Maps(_) | Self::Rail(_) | Self::TinyBert(_) | Self::RDrop(_) => Ok(()),
             Self::Pkd(of) => of.check(student, teacher),
             Self::Ckd(of) => of.check(student, teacher),
             Self::Alp(of) => of.check(student, teacher),
             Self::MiniLm(of) => of.check(student, teacher),
+        }
+    }
+
+    /// The agreement of two passes, if it is this term.
+    pub const fn two_passes(&self) -> Option<&RDrop> {
+        match self {
+            Self::RDrop(of) => Some(of),
+            _ => None,
         }
     }
 
@@ -135,7 +148,7 @@ impl Term {
             Self::Rail(of) => of.auxiliary(student, teacher, all),
             Self::Alp(of) => of.auxiliary(student, teacher, all),
             Self::TinyBert(of) => of.auxiliary(student, teacher, all),
-            Self::MiniLm(_) => {}
+            Self::MiniLm(_) | Self::RDrop(_) => {}
         }
     }
 
@@ -165,6 +178,7 @@ impl Term {
             Self::Alp(terms) => terms.record(tape, of),
             Self::TinyBert(terms) => terms.record(tape, of),
             Self::MiniLm(terms) => terms.record(tape, of),
+            Self::RDrop(_) => Vec::new(),
         }
     }
 }

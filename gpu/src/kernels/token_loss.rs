@@ -53,6 +53,7 @@ fn token_loss_kernel<F: Float>(
     rows: u32,
     vocabulary: u32,
     #[comptime] taught: bool,
+    #[comptime] mutual: bool,
     #[comptime] wants_gradient: bool,
     #[comptime] rounds: bool,
     #[define(F)] _rounded: StorageType,
@@ -134,6 +135,17 @@ fn token_loss_kernel<F: Float>(
                     largest_t + cube_sum(total_hard_t, U).ln() - teacher[base + target as usize];
                 entropy = total_t.ln() - teacher_soft * cube_sum(weighted, U) / total_t;
             }
+            let mut back = 0.0f32;
+            if mutual {
+                let mut sum = 0.0f32;
+                for i in range_stepped(UNIT_POS as usize, v, U) {
+                    let (p, q) = (z[base + i] - lse, teacher[base + i] - lse_t);
+                    sum += p.exp() * (p - q);
+                }
+                back = cube_sum(sum, U);
+                kd = 0.5 * (kd - entropy + back);
+                entropy = 0.0;
+            }
             if UNIT_POS == 0 {
                 values[first] = ce;
                 values[first + 1] = kd;
@@ -148,7 +160,10 @@ fn token_loss_kernel<F: Float>(
                 for i in range_stepped(UNIT_POS as usize, v, U) {
                     let x = z[base + i];
                     let mut g = hard * (x - lse).exp() - floor;
-                    if taught {
+                    if mutual {
+                        let (p, q) = (x - lse, teacher[base + i] - lse_t);
+                        g += 0.5 * kd_scale * (p.exp() * (1.0 + p - q - back) - q.exp());
+                    } else if taught {
                         g += kd_scale
                             * ((soft * x - lse_soft).exp()
                                 - (teacher_soft * teacher[base + i] - lse_t).exp());
@@ -268,6 +283,7 @@ fn launch(
             rows as u32,
             v as u32,
             of.teacher.is_some(),
+            of.teacher.is_some() && row.mutual,
             of.gradient,
             short.wanted,
             short.format,

@@ -140,7 +140,14 @@ impl<'a> Losses<'a> {
             let mut teacher = teacher.as_mut().map(|t| &mut t[i * v..][..v]);
             vectorised(
                 #[inline(always)]
-                || *value = rows::token_loss(z, teacher.as_deref_mut(), tile[i].1, &self.row),
+                || {
+                    *value = match teacher.as_deref_mut() {
+                        Some(other) if self.row.mutual => {
+                            rows::mutual_loss(z, other, tile[i].1, &self.row)
+                        }
+                        teacher => rows::token_loss(z, teacher, tile[i].1, &self.row),
+                    }
+                },
             );
         }
     }

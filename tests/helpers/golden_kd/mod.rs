@@ -4,6 +4,7 @@ mod controls;
 mod file;
 mod leaf;
 mod models;
+mod rdrop;
 mod terms;
 mod variants;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 pub use controls::controls;
 use file::{Case, File, GRADIENT, LOSS, close};
 pub use models::models;
+pub use rdrop::agreement;
 pub use terms::terms;
 
 /// The cases of the repository.

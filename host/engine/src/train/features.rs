@@ -1,7 +1,8 @@
 //! The terms of methods that compare hidden states and relations.
 
 use a2d_core::kd::{
-    Alp, Ckd, Draw, Grouping, LayerSet, MiniLm, Pkd, Rail, RailForm, Side, Term, TinyBert, Version,
+    Alp, Ckd, Draw, Grouping, LayerSet, MiniLm, Pkd, RDrop, Rail, RailForm, Side, Term, TinyBert,
+    Version,
 };
 use a2d_core::rng;
 use a2d_run::config::{self, DistillConfig, GroupName, Groups, Method, PkdLayers, RunConfig};
@@ -19,6 +20,7 @@ pub(super) fn terms(run: &RunConfig, method: Method) -> Vec<Term> {
         Method::AlpKd => alp(distill),
         Method::Tinybert => vec![Term::TinyBert(tinybert(distill))],
         Method::Minilm => vec![Term::MiniLm(minilm(distill))],
+        Method::RDrop => vec![Term::RDrop(RDrop { weight: distill.rdrop.weight as f32 })],
         Method::A2d | Method::WordKd | Method::SeqKd | Method::None => Vec::new(),
     }
 }

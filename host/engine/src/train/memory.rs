@@ -11,7 +11,7 @@ use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::kd::Auxiliary;
 use a2d_core::needs::Needs;
 use a2d_data::vocab::Sizes;
-use a2d_run::config::{Precision, RunConfig};
+use a2d_run::config::{Method, Precision, RunConfig};
 use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
 
@@ -41,6 +41,8 @@ pub struct Need {
     /// Size of rounded copies per operand element, in f32 elements.
     rounded: f64,
     teacher: Option<Teaching>,
+    /// Passes of the student over a batch.
+    passes: f64,
     /// Longest sentence on either side, in tokens.
     longest: usize,
 }
@@ -82,7 +84,9 @@ impl Need {
         let averaged = run.train.ema_decay > 0.0;
         let short = matches!(run.train.precision, Precision::Bf16 | Precision::F16);
         let rounded = if short { ROUNDED } else { 0.0 };
-        Ok(Self { student, parameters, averaged, rounded, teacher, longest: longest.max(1) })
+        let passes = if run.distill.method.has(Method::RDrop) { 2.0 } else { 1.0 };
+        let longest = longest.max(1);
+        Ok(Self { student, parameters, averaged, rounded, teacher, passes, longest })
     }
 
     /// Upper bound in bytes for a step on a batch of `max_tokens` padded tokens.
@@ -126,7 +130,7 @@ impl Need {
     /// Elements for each token of a batch.
     fn of_a_token(&self, max_tokens: usize) -> f64 {
         let keys = self.longest.min(max_tokens) as f64;
-        let rows = kept(&self.student) + self.teacher.as_ref().map_or(0.0, passing);
+        let rows = self.passes * kept(&self.student) + self.teacher.as_ref().map_or(0.0, passing);
         let rows = rows + self.teacher.as_ref().map_or(0.0, |teacher| teacher.compared);
         (1.0 + self.rounded) * rows + keys * self.maps()
     }

@@ -51,6 +51,10 @@ pub(super) fn run(run: &RunConfig) -> Checked {
     distill(&run.distill).map_err(|p| p.within("distill"))?;
     model(&run.teacher.model).map_err(|p| p.within("teacher.model"))?;
     train(&run.teacher.train).map_err(|p| p.within("teacher.train"))?;
+    let RunConfig { model, distill, .. } = run;
+    let drops = model.dropout + model.attention_dropout + model.activation_dropout > 0.0;
+    let text = "is \"r-drop\", but all dropouts of `model` are 0: both passes would be the same";
+    ensure(drops || !distill.method.has(Method::RDrop), "distill.method", text)?;
     let translates = run.distill.method.needs().translations;
     let how = "has a meaning only with `distill.method = \"seq-kd\"`";
     ensure(translates || run.data.monolingual.is_none(), "data.monolingual", how)?;
@@ -195,6 +199,7 @@ fn features(distill: &DistillConfig) -> Checked {
             "changes only the attention maps of \"a2d\"; other methods need the teacher as it is";
         ensure(!used || !distill.teacher_aam, "teacher_aam", aam)?;
     }
+    not_negative("weight", distill.rdrop.weight).map_err(|p| p.within("rdrop"))?;
     groups(&ckd.groups).map_err(|p| p.within("ckd"))?;
     groups(&alp.groups).map_err(|p| p.within("alp"))?;
     within("rail.width", rail.width, 1, WIDEST)?;

@@ -1,7 +1,8 @@
 //! `[distill]`: the distillation of a teacher into a student.
 
 use super::{
-    AlpConfig, BeamSearch, CkdConfig, Methods, MiniLmConfig, PkdConfig, RailConfig, TinyBertConfig,
+    AlpConfig, BeamSearch, CkdConfig, Methods, MiniLmConfig, PkdConfig, RDropConfig, RailConfig,
+    TinyBertConfig,
 };
 use a2d_core::needs::Needs;
 use schemars::JsonSchema;
@@ -89,6 +90,8 @@ pub struct DistillConfig {
     pub tinybert: TinyBertConfig,
     /// The options of `minilm`: relations between the tokens of a sentence, in means over sentences, tokens and heads.
     pub minilm: MiniLmConfig,
+    /// The options of `r-drop`.
+    pub rdrop: RDropConfig,
 }
 
 /// The distillation method.
@@ -114,6 +117,8 @@ pub enum Method {
     Tinybert,
     /// MiniLM: word distributions, and relations of queries, keys and values.
     Minilm,
+    /// R-Drop: two passes of the student with different dropout agree on the next word. Needs no teacher.
+    RDrop,
     /// Sequence-level distillation: the teacher's translations of the training source replace the references.
     SeqKd,
     /// No distillation: the student is trained without a teacher.
@@ -131,6 +136,7 @@ impl Method {
             }
             Self::Tinybert => Needs { words: true, hidden: true, projections: true, ..Needs::NONE },
             Self::Minilm => Needs { words: true, projections: true, ..Needs::NONE },
+            Self::RDrop => Needs::NONE,
             Self::SeqKd => Needs { translations: true, ..Needs::NONE },
             Self::None => Needs::NONE,
         }
@@ -147,6 +153,7 @@ impl Method {
             Self::AlpKd => "ALP-KD",
             Self::Tinybert => "TinyBERT",
             Self::Minilm => "MiniLM",
+            Self::RDrop => "R-Drop",
             Self::SeqKd => "seq-kd",
             Self::None => "none",
         }
@@ -360,6 +367,7 @@ impl Default for DistillConfig {
             alp: AlpConfig::default(),
             tinybert: TinyBertConfig::default(),
             minilm: MiniLmConfig::default(),
+            rdrop: RDropConfig::default(),
         }
     }
 }

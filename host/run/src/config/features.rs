@@ -238,3 +238,17 @@ impl Default for MiniLmConfig {
         }
     }
 }
+
+/// The options of `r-drop`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RDropConfig {
+    /// Weight of the divergence of two passes, a mean over target tokens of half the sum of both directions.
+    pub weight: f64,
+}
+
+impl Default for RDropConfig {
+    fn default() -> Self {
+        Self { weight: 5.0 }
+    }
+}

@@ -39,8 +39,8 @@ pub use distill::{
     MapReduction, Mapping, Method, Preset, SeqKd,
 };
 pub use features::{
-    AlpConfig, CkdConfig, GroupName, Groups, MiniLmConfig, PkdConfig, PkdLayers, RailConfig,
-    RailForm, TinyBertConfig,
+    AlpConfig, CkdConfig, GroupName, Groups, MiniLmConfig, PkdConfig, PkdLayers, RDropConfig,
+    RailConfig, RailForm, TinyBertConfig,
 };
 pub use layers::{Origin, Setting};
 pub use load::{load, load_merged, load_with, parse};

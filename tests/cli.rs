@@ -7,6 +7,8 @@ mod bad_input;
 mod boards;
 #[path = "cli/configuration.rs"]
 mod configuration;
+#[path = "cli/controls.rs"]
+mod controls;
 #[path = "cli/desk.rs"]
 mod desk;
 #[cfg(feature = "distributed")]

@@ -378,6 +378,22 @@ fn impossible_values_name_their_key() {
         ("[distill]\nbeta = -1", &["`distill.beta`"]),
         ("[distill]\nstudent_temperature = 0", &["`distill.student_temperature`"]),
         ("[distill]\nencoder_kd=false\nself_kd=false\ncross_kd=false", &["`distill.method`"]),
+        ("[distill]\nmapping = \"diagonal\"", &["run.toml:2", "`distill.mapping`", "`skip`"]),
+        (
+            "[distill]\nmapping = \"skip\"\nteacher_aam = true",
+            &["`distill.mapping`", "teacher_aam"],
+        ),
+        (
+            "[distill]\npreset = \"masked\"\nmap_input = \"scores\"",
+            &["run.toml:3", "`distill.map_input`", "map_normalisation"],
+        ),
+        ("[distill]\nalign_lr = -1", &["`distill.align_lr`"]),
+        ("[distill]\nalign_weight_decay = -1", &["`distill.align_weight_decay`"]),
+        ("[distill.rdrop]\nweight = -1", &["run.toml:2", "`distill.rdrop.weight`"]),
+        (
+            "[model]\ndropout = 0\n[distill]\nmethod = [\"word-kd\", \"r-drop\"]",
+            &["run.toml:4", "`distill.method`", "dropouts"],
+        ),
         ("[teacher.model]\nd_model = 6", &["`teacher.model.encoder_attention_heads`"]),
         ("[teacher.train]\nlr = -1", &["run.toml:2", "`teacher.train.lr`"]),
     ]);

@@ -551,7 +551,8 @@ fn every_key_has_a_meaning() {
         ["out", "data.train", "data.valid", "data.test", "data.dir", "data.protect", "teacher.run"];
     let without = without.into_iter().chain(["data.tokenizer"]);
     let of_seq_kd = ["data.monolingual", "distill.translations"];
-    let optional = without.chain(of_seq_kd).chain(["distill.init_from_teacher"]);
+    let of_distill = ["distill.init_from_teacher", "distill.align_weight_decay"];
+    let optional = without.chain(of_seq_kd).chain(of_distill);
     known.extend(optional.map(str::to_owned));
     assert_eq!(documented, known);
     for key in &keys {

@@ -42,7 +42,8 @@ fn a_key_is_explained() {
     let desk = Desk::new();
     let text = desk.host("config --explain distill.method").well();
     for part in [
-        "distill.method\nThe distillation method.\n\ntype         text\n",
+        "distill.method\nThe distillation method, or a list",
+        "\n\ntype         text\n",
         "values       a2d: Align-to-Distill",
         "\n             word-kd: Word-level",
         "\ndefault      a2d\n",

@@ -1,6 +1,7 @@
 //! Methods that compare hidden states and relations, from the command line.
 
 use crate::desk::Desk;
+use crate::resume::{trained, trained_alike};
 
 /// Each method with its terms and with how many parameters it has beside the student.
 const METHODS: [(&str, &[&str], usize); 6] = [
@@ -23,16 +24,6 @@ const METHODS: [(&str, &[&str], usize); 6] = [
 ];
 
 const LINE: &str = "distill tiny.toml --data data --teacher full/teacher --quiet";
-
-/// The training lines of a run's log, without times.
-fn trained(desk: &Desk, run: &str) -> Vec<serde_json::Value> {
-    let mut lines = desk.log(run);
-    lines.retain(|line| line.get("ce").is_some());
-    for line in lines.iter_mut().filter_map(serde_json::Value::as_object_mut) {
-        line.retain(|key, _| key != "seconds" && key != "tokens_per_second");
-    }
-    lines
-}
 
 #[test]
 fn every_method_trains_and_leaves_a_student_alone() {
@@ -75,9 +66,7 @@ fn drawn_layers_are_told_and_drawn_again() {
     desk.host(&format!("{line} --out whole")).well();
     desk.host(&format!("{line} --out cut --set train.max_update=41")).well();
     desk.host(&format!("{line} --out cut --resume")).well();
-    let state = |run: &str| desk.tensors(&format!("{run}/last.safetensors"));
-    assert!(state("whole") == state("cut"), "the same parameters and moments");
-    assert_eq!(trained(&desk, "whole"), trained(&desk, "cut"));
+    trained_alike(&desk, "whole", "cut");
     let mut drawn = std::collections::BTreeMap::new();
     for line in &trained(&desk, "whole") {
         for side in ["rail_encoder_layers", "rail_decoder_layers"] {

@@ -31,6 +31,21 @@ pub fn same(desk: &Desk, a: &str, b: &str) {
     }
 }
 
+/// Asserts that two runs trained alike: a run cut by `train.max_update` has one more validation than a whole one.
+#[track_caller]
+pub fn trained_alike(desk: &Desk, a: &str, b: &str) {
+    let state = |run: &str| desk.tensors(&format!("{run}/last.safetensors"));
+    assert!(state(a) == state(b), "parameters and moments of {a} and {b}");
+    assert_eq!(trained(desk, a), trained(desk, b), "training lines of {a} and {b}");
+}
+
+/// The training lines of a run's log, without times.
+pub fn trained(desk: &Desk, run: &str) -> Vec<Value> {
+    let mut lines = timeless(desk, run);
+    lines.retain(|line| line.get("ce").is_some());
+    lines
+}
+
 /// The log of a run without times, speeds and event lines.
 fn timeless(desk: &Desk, run: &str) -> Vec<Value> {
     let mut lines = desk.log(run);

@@ -1,7 +1,7 @@
 //! Sequence-level distillation, and resuming long translations.
 
 use crate::desk::{Desk, send};
-use crate::resume::same;
+use crate::resume::{same, trained_alike};
 use a2d_host::data::corpus::Corpus;
 use a2d_host::data::vocab::{EOS, Vocab};
 use a2d_host::system::lock;
@@ -83,7 +83,7 @@ fn the_teacher_translates_and_shows_its_maps() {
     // A run that ended early goes on as if it had not.
     desk.host(&format!("{line} --out cut --set train.max_update=9 --quiet")).well();
     desk.host(&format!("{line} --out cut --resume --quiet")).well();
-    same(&desk, "whole", "cut");
+    trained_alike(&desk, "whole", "cut");
     let other = format!("{} --out cut --resume", line.replace("seq-kd,a2d", "seq-kd"));
     desk.refused(&other, 2, &["`distill.method`"]);
     // With translations made elsewhere the teacher is needed nevertheless.

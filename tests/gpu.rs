@@ -17,7 +17,7 @@ use a2d_core::shape::Shape;
 use a2d_gpu::{Info, Precision, is_device_thread_name, list};
 use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::skip::skipped;
-use a2d_tests::helpers::{golden, gradients};
+use a2d_tests::helpers::{golden, golden_kd, gradients};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The device that tests run on.
@@ -64,6 +64,16 @@ suite!(gpu, on_device);
 #[test]
 fn gpu_agrees_with_the_authors() {
     on_device!(make => golden::run(make));
+}
+
+#[test]
+fn distillation_agrees_with_the_formulas() {
+    on_device!(make => {
+        golden_kd::terms(make);
+        golden_kd::controls(make);
+        golden_kd::agreement(make);
+        golden_kd::models(make);
+    });
 }
 
 #[test]

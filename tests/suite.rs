@@ -7,7 +7,7 @@ use a2d_core::batch::{Grid, IGNORE, NO_POSITION, Run, Span, Tokens};
 use a2d_core::config::{Activation, Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::rng::Mask;
-use a2d_core::rows::TokenRow;
+use a2d_core::rows::{LEAST_PROBABILITY, TokenRow};
 use a2d_core::shape::Shape;
 use a2d_core::tape::Tape;
 use std::sync::Mutex;
@@ -18,8 +18,8 @@ macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
             moves_data, holds_tensors, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
-            adds, scales, drops, normalises, normalises_back, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back,
-            loses_tokens, loses_tokens_with_a_bias, loses_many_tokens, loses_maps, loses_states, loses_states_of_length_0, loses_relations, takes_adam_steps, stores_and_selects, projects, picks_the_best
+            adds, scales, drops, normalises, normalises_back, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back, aligns_scores, aligns_scores_back,
+            loses_tokens, loses_tokens_with_a_bias, loses_two_passes, loses_two_close_passes, loses_many_tokens, loses_maps, loses_states, loses_states_of_length_0, loses_relations, takes_adam_steps, stores_and_selects, projects, picks_the_best
         ]);
     };
     ($name:ident, $with:ident, [$($test:ident),*]) => {
@@ -883,6 +883,74 @@ pub fn aligns_back<B: Train>(b: &mut B) {
     }
 }
 
+/// The attention maps of each layer, with a probability below the least whose logarithm is taken.
+fn attention_maps(noise: &mut Noise, of: &Geometry) -> Vec<Vec<f32>> {
+    let mut maps = STUDENT_HEADS.map(|heads| of.maps(noise, heads));
+    if let Some(p) = maps[0].first_mut() {
+        *p = LEAST_PROBABILITY / 10.0;
+    }
+    maps.into()
+}
+
+/// Maps on a backend, and their logarithms.
+fn scored<B: Train>(
+    b: &mut B,
+    of: &Geometry,
+    maps: &[Vec<f32>],
+) -> (Vec<B::Tensor>, Vec<Vec<f64>>) {
+    let least = f64::from(LEAST_PROBABILITY);
+    let score = |map: &Vec<f32>| map.iter().map(|&p| f64::from(p).max(least).ln()).collect();
+    let shape = |heads| Shape::matrix(heads, of.area());
+    let tensors = maps.iter().zip(STUDENT_HEADS).map(|(map, heads)| b.tensor(map, shape(heads)));
+    (tensors.collect(), maps.iter().map(score).collect())
+}
+
+/// `align` of the logarithms of probabilities, some of them 0.
+pub fn aligns_scores<B: Train>(b: &mut B) {
+    for of in &geometries() {
+        let noise = &mut Noise::new(37);
+        let maps = attention_maps(noise, of);
+        let (maps, scores) = scored(b, of, &maps);
+        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
+        let (bias, bias64) = random(b, noise, Shape::vector(MAPS));
+        let grid = of.grid(b);
+        let y = b.align(&maps, &w, &bias, &grid, MapInput::Scores);
+        let want = alignment(of, &scores, &w64, &bias64);
+        holds(b, of.name, &y, Shape::matrix(MAPS, of.area()), &want, 1e-6);
+    }
+}
+
+/// `align_grad` of the logarithms of probabilities: those that are not seen have no gradient.
+pub fn aligns_scores_back<B: Train>(b: &mut B) {
+    for of in geometries().iter().filter(|g| g.area() < 500) {
+        let noise = &mut Noise::new(38);
+        let maps = attention_maps(noise, of);
+        let (tensors, scores) = scored(b, of, &maps);
+        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
+        let (dy, dy64) = random(b, noise, Shape::matrix(MAPS, of.area()));
+        let zero = [0.0; MAPS];
+        let grid = of.grid(b);
+        let got = b.align_grad(&dy, &tensors, &w, &grid, MapInput::Scores);
+        let dw = differences(&w64, |w| dot(&alignment(of, &scores, w, &zero), &dy64));
+        holds(b, of.name, &got.w, Shape::matrix(MAPS, 5), &dw, 1e-5);
+        let db = differences(&zero, |bias| dot(&alignment(of, &scores, &w64, bias), &dy64));
+        holds(b, of.name, &got.b, Shape::vector(MAPS), &db, 1e-5);
+        for (l, got) in got.maps.iter().enumerate() {
+            let slopes = differences(&scores[l], |x| {
+                let mut scores = scores.clone();
+                scores[l] = x.to_vec();
+                dot(&alignment(of, &scores, &w64, &zero), &dy64)
+            });
+            // Times the probability, so that the largest slopes do not hide the others.
+            let got = values(b, got).into_iter().zip(&maps[l]);
+            let seen = |p: f32| p > LEAST_PROBABILITY;
+            let times = got.map(|(d, &p)| if seen(p) { d * p } else { d }).collect::<Vec<_>>();
+            let want = slopes.iter().zip(&maps[l]).map(|(d, &p)| if seen(p) { *d } else { 0.0 });
+            close(of.name, &times, &want.collect::<Vec<_>>(), 1e-5);
+        }
+    }
+}
+
 /// The five sums of `token_loss`.
 fn token_losses(
     [hidden, table]: [&[f64]; 2],
@@ -1032,6 +1100,75 @@ pub fn loses_tokens_with_a_bias<B: Train>(b: &mut B) {
         let got = got.bias.expect("asked");
         holds(b, "token_loss bias", &got, Shape::vector(v), &dbias, 1e-5);
     }
+}
+
+/// The five sums of `token_loss` of two passes of a model.
+fn mutual_losses(passes: [&[f64]; 2], table: &[f64], targets: &[u32]) -> [f64; 5] {
+    let width = passes[0].len() / targets.len();
+    let mut sums = [0.0; 5];
+    for (row, &target) in targets.iter().enumerate().filter(|(_, t)| **t != IGNORE) {
+        let [p, q] = passes.map(|pass| {
+            let x = &pass[row * width..][..width];
+            log_softmax(&table.chunks(width).map(|w| dot(w, x)).collect::<Vec<_>>())
+        });
+        let apart = p.iter().zip(&q).map(|(p, q)| (p.exp() - q.exp()) * (p - q));
+        let (nll, other) = (-p[target as usize], -q[target as usize]);
+        let terms = [nll, 0.5 * apart.sum::<f64>(), nll, other, 0.0];
+        sums.iter_mut().zip(terms).for_each(|(sum, x)| *sum += x);
+    }
+    sums
+}
+
+/// `token_loss` of two passes: smoothing, temperatures and the weight of cross-entropy have no part in it.
+pub fn loses_two_passes<B: Train>(b: &mut B) {
+    let targets = [3, 0, IGNORE, 36, 5, IGNORE, 1];
+    let (n, v, width) = (targets.len(), 37, 5);
+    for of in TOKEN_ROWS {
+        let (of, noise) = (TokenRow { mutual: true, ..of }, &mut Noise::new(39));
+        let mut pair = |b: &mut B, rows| random(b, noise, Shape::matrix(rows, width));
+        let [(pass, pass64), (other, other64)] = [n, n].map(|rows| pair(b, rows));
+        let (table, table64) = pair(b, v);
+        let want = mutual_losses([&pass64, &other64], &table64, &targets);
+        let got = token_loss(b, [&pass, &table], Some([&other, &table]), &targets, of, true);
+        holds(b, "two passes", &got.values, Shape::vector(5), &want, 1e-5);
+        // The other pass is a constant, and so is its table.
+        let value = |pass: &[f64], table: &[f64]| {
+            let ours = logits(pass, table, width);
+            let theirs = logits(&other64, &table64, width);
+            let unit: Vec<f64> = (0..v * v).map(|i| f64::from(u8::from(i / v == i % v))).collect();
+            f64::from(of.kd_weight) * mutual_losses([&ours, &theirs], &unit, &targets)[1]
+        };
+        let dpass = differences(&pass64, |pass| value(pass, &table64));
+        let dtable = differences(&table64, |table| value(&pass64, table));
+        let (got_pass, got_table) = (got.hidden.expect("asked"), got.table.expect("asked"));
+        holds(b, "two passes, hidden", &got_pass, Shape::matrix(n, width), &dpass, 1e-5);
+        holds(b, "two passes, table", &got_table, Shape::matrix(v, width), &dtable, 1e-5);
+        let got = token_loss(b, [&pass, &table], Some([&other, &table]), &targets, of, false);
+        holds(b, "two passes alone", &got.values, Shape::vector(5), &want, 1e-5);
+        let alone = token_loss(b, [&pass, &table], None, &targets, of, false);
+        let want = token_losses([&pass64, &table64], None, &targets, of);
+        holds(b, "one pass", &alone.values, Shape::vector(5), &want, 1e-5);
+    }
+}
+
+/// The logits of all rows.
+fn logits(hidden: &[f64], table: &[f64], width: usize) -> Vec<f64> {
+    hidden.chunks(width).flat_map(|x| table.chunks(width).map(move |w| dot(w, x))).collect()
+}
+
+/// The distance of passes that are close keeps its digits.
+pub fn loses_two_close_passes<B: Train>(b: &mut B) {
+    let (v, width, targets) = (37, 5, [3, 0, 7]);
+    let noise = &mut Noise::new(40);
+    let (table, table64) = random(b, noise, Shape::matrix(v, width));
+    let pass = noise.list(3 * width);
+    let other: Vec<f32> = pass.iter().zip(noise.list(15)).map(|(x, n)| x + 0.01 * n).collect();
+    let [one, two] = [&pass, &other].map(|x| b.tensor(x, Shape::matrix(3, width)));
+    let of = TokenRow { mutual: true, ..TOKEN_ROWS[1] };
+    let got = token_loss(b, [&one, &table], Some([&two, &table]), &targets, of, false);
+    let want = mutual_losses([&double(&pass), &double(&other)], &table64, &targets)[1];
+    let got = f64::from(values(b, &got.values)[1]);
+    assert!(want < 1e-3 && (got / want - 1.0).abs() < 1e-3, "{got}, not {want}");
 }
 
 /// `token_loss` of more rows than are held at once is the sum over parts.

@@ -358,8 +358,15 @@ impl Train for Gpu {
         attend::attend_grad(&self.context, dy, dmap, saved, grid, how)
     }
 
-    fn align(&mut self, maps: &[Tensor], w: &Tensor, b: &Tensor, grid: &Grid<Index>) -> Tensor {
-        align::align(&self.context, maps, w, b, grid)
+    fn align(
+        &mut self,
+        maps: &[Tensor],
+        w: &Tensor,
+        b: &Tensor,
+        grid: &Grid<Index>,
+        input: MapInput,
+    ) -> Tensor {
+        align::align(&self.context, maps, w, b, grid, input)
     }
 
     fn align_grad(
@@ -368,8 +375,9 @@ impl Train for Gpu {
         maps: &[Tensor],
         w: &Tensor,
         grid: &Grid<Index>,
+        input: MapInput,
     ) -> AlignGrad<Tensor> {
-        align::align_grad(&self.context, dy, maps, w, grid)
+        align::align_grad(&self.context, dy, maps, w, grid, input)
     }
 
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {

@@ -97,18 +97,28 @@ fn attention<B: Train>(b: &mut B) -> Named {
             let map = map.expect("asked");
             let (w, _) = random(b, noise, Shape::matrix(5, heads));
             let (bias, _) = random(b, noise, Shape::vector(5));
-            let aligned =
-                b.align(std::slice::from_ref(&map), &w, &bias, grid, MapInput::Probabilities);
-            let mixed = b.align_grad(
-                &aligned,
-                std::slice::from_ref(&map),
-                &w,
-                grid,
-                MapInput::Probabilities,
-            );
+            let maps = std::slice::from_ref(&map);
+            let [mixed, scores] = [MapInput::Probabilities, MapInput::Scores].map(|input| {
+                let aligned = b.align(maps, &w, &bias, grid, input);
+                (b.align_grad(&aligned, maps, &w, grid, input), aligned)
+            });
+            let ((mixed, aligned), (scored, of_scores)) = (mixed, scores);
             saved.map = Some(map.clone());
             let [dq, dk, dv] = b.attend_grad(Some(&dy), Some(&mixed.maps[0]), &saved, grid, how);
-            let found = [&context, &map, &aligned, &mixed.w, &mixed.b, &dq, &dk, &dv];
+            let found = [
+                &context,
+                &map,
+                &aligned,
+                &mixed.w,
+                &mixed.b,
+                &dq,
+                &dk,
+                &dv,
+                &of_scores,
+                &scored.w,
+                &scored.b,
+                &scored.maps[0],
+            ];
             let what = format!("{lengths:?} of width {width}, causal {}, result", grid.causal);
             all.extend(named(b, &what, &found));
         }

@@ -197,7 +197,7 @@ pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
     let b = &mut make();
     let plan = |aligned| Plan::<LAYERS>::new(&config, aligned).expect("a possible model");
     let teacher = teacher(&Learner::random(b, plan(None), 1));
-    let mut learner = Learner::random(b, plan(Some(&config)), 2);
+    let mut learner = Learner::random(b, plan(Some((&objective.terms, &config))), 2);
     let schedule = InverseSqrt { lr: 1e-3, warmup_updates: 10, warmup_init_lr: 0.0 };
     let mut halfway = None;
     for update in 0..300 {

@@ -1,6 +1,7 @@
 //! The head alignment and its gradients. The kernels read the maps of each layer in place.
 //!
-//! A sentence's maps are a matrix `[C, area]`, whose rows are spread over one tensor for each layer.
+//! A sentence's maps are a matrix `[C, area]`, whose rows are spread over one tensor for each layer. With `scores`, the
+//! logarithms of the maps take their place, as in [`MapInput::Scores`].
 
 use super::columns::column_sums;
 use super::copy::empty;
@@ -9,8 +10,9 @@ use crate::context::{Context, launch};
 use crate::grid::{ROW_UNITS, UNITS, row_units, units};
 use crate::index::Index;
 use crate::tensor::Tensor;
-use a2d_core::backend::AlignGrad;
+use a2d_core::backend::{AlignGrad, MapInput};
 use a2d_core::batch::Grid;
+use a2d_core::rows::LEAST_PROBABILITY;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 
@@ -19,6 +21,22 @@ const GROUP: usize = 8;
 
 /// Rows, and columns, of the weight's gradient that a cube computes together.
 const PATCH: usize = 4;
+
+/// What is mixed of a map's entry.
+#[cube]
+fn mixed(p: f32, #[comptime] scores: bool) -> f32 {
+    if scores { max(p, LEAST_PROBABILITY).ln() } else { p }
+}
+
+/// The gradient of a map's entry from that of what is mixed of it.
+#[cube]
+fn mixed_grad(p: f32, gradient: f32) -> f32 {
+    let mut out = 0.0f32;
+    if p > LEAST_PROBABILITY {
+        out = gradient / p;
+    }
+    out
+}
 
 /// `y[m] (+)= sum_h w[m, from + h] map[h]` over the `heads` maps of one layer. The first layer adds the bias, the others
 /// add to `y`.
@@ -33,6 +51,7 @@ fn align_kernel(
     heads: u32,
     from: u32,
     channels: u32,
+    #[comptime] scores: bool,
 ) {
     let span = read_span(spans, CUBE_POS_Z as usize);
     let (area, heads, channels) =
@@ -53,7 +72,7 @@ fn align_kernel(
             }
         }
         for h in 0..heads {
-            let x = map[heads * span.before + h * area + position];
+            let x = mixed(map[heads * span.before + h * area + position], scores);
             #[unroll]
             for j in 0..GROUP {
                 if first + j < maps {
@@ -77,7 +96,9 @@ pub(crate) fn align(
     w: &Tensor,
     bias: &Tensor,
     grid: &Grid<Index>,
+    input: MapInput,
 ) -> Tensor {
+    let scores = input == MapInput::Scores;
     let (m, channels) = check(maps, w, grid);
     assert_eq!(bias.len(), m, "align: the bias");
     let y = empty(context, Shape::matrix(m, grid.area));
@@ -97,6 +118,7 @@ pub(crate) fn align(
                     map.rows() as u32,
                     from as u32,
                     channels as u32,
+                    scores,
                 )
             );
         }
@@ -105,11 +127,12 @@ pub(crate) fn align(
     y
 }
 
-/// `dmap[h] = sum_m w[m, from + h] dy[m]` for the maps of one layer.
+/// `dmap[h] = sum_m w[m, from + h] dy[m]` for the maps of one layer. The maps are read only where scores are mixed.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn map_grad_kernel(
     dy: &Array<f32>,
+    map: &Array<f32>,
     w: &Array<f32>,
     spans: &Array<u32>,
     dmap: &mut Array<f32>,
@@ -117,6 +140,7 @@ fn map_grad_kernel(
     heads: u32,
     from: u32,
     channels: u32,
+    #[comptime] scores: bool,
 ) {
     let span = read_span(spans, CUBE_POS_Z as usize);
     let (area, heads, channels) =
@@ -141,7 +165,11 @@ fn map_grad_kernel(
         #[unroll]
         for j in 0..GROUP {
             if first + j < heads {
-                dmap[heads * span.before + (first + j) * area + position] = sums[j];
+                let at = heads * span.before + (first + j) * area + position;
+                dmap[at] = sums[j];
+                if scores {
+                    dmap[at] = mixed_grad(map[at], sums[j]);
+                }
             }
         }
     }
@@ -161,6 +189,7 @@ fn weight_grad_kernel(
     heads: u32,
     from: u32,
     channels: u32,
+    #[comptime] scores: bool,
 ) {
     let sentence = CUBE_POS_Z as usize;
     let span = read_span(spans, sentence);
@@ -190,7 +219,7 @@ fn weight_grad_kernel(
         #[unroll]
         for j in 0..PATCH {
             let h = select(h0 + j < heads, h0 + j, 0);
-            let x = map[heads * span.before + h * area + position];
+            let x = mixed(map[heads * span.before + h * area + position], scores);
             #[unroll]
             for i in 0..PATCH {
                 sums[i * PATCH + j] += gradients[i] * x;
@@ -220,7 +249,9 @@ pub(crate) fn align_grad(
     maps: &[Tensor],
     w: &Tensor,
     grid: &Grid<Index>,
+    input: MapInput,
 ) -> AlignGrad<Tensor> {
+    let scores = input == MapInput::Scores;
     let (m, channels) = check(maps, w, grid);
     assert_eq!(dy.shape, Shape::matrix(m, grid.area), "align_grad: dy");
     let sentences = grid.sentences;
@@ -237,6 +268,7 @@ pub(crate) fn align_grad(
                     positions(grid, heads),
                     units(),
                     dy.view().arg(),
+                    map.view().arg(),
                     w.view().arg(),
                     grid.spans.view(context).arg(),
                     dmap.view().arg(),
@@ -244,6 +276,7 @@ pub(crate) fn align_grad(
                     heads as u32,
                     from as u32,
                     channels as u32,
+                    scores,
                 )
             );
         }
@@ -263,6 +296,7 @@ pub(crate) fn align_grad(
                     heads as u32,
                     from as u32,
                     channels as u32,
+                    scores,
                 )
             );
         }

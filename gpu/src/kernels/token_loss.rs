@@ -137,13 +137,16 @@ fn token_loss_kernel<F: Float>(
             }
             let mut back = 0.0f32;
             if mutual {
-                let mut sum = 0.0f32;
+                // Both directions term by term: the passes are close, and a difference of sums would lose their distance.
+                let mut forth_sum = 0.0f32;
+                let mut back_sum = 0.0f32;
                 for i in range_stepped(UNIT_POS as usize, v, U) {
                     let (p, q) = (z[base + i] - lse, teacher[base + i] - lse_t);
-                    sum += p.exp() * (p - q);
+                    forth_sum += q.exp() * (q - p);
+                    back_sum += p.exp() * (p - q);
                 }
-                back = cube_sum(sum, U);
-                kd = 0.5 * (kd - entropy + back);
+                back = cube_sum(back_sum, U);
+                kd = 0.5 * (cube_sum(forth_sum, U) + back);
                 entropy = 0.0;
             }
             if UNIT_POS == 0 {
@@ -259,7 +262,8 @@ fn launch(
     values: &Tensor,
     [from, rows, v]: [usize; 3],
 ) {
-    let row = &of.row;
+    let mutual = of.teacher.is_some() && of.row.mutual;
+    let row = row_of(of.row, mutual);
     // Where no gradient is wanted, none is rounded; that of a bias is summed unrounded.
     let short = RoundedCopy::of(context, z, of.gradient && of.bias.is_none());
     launch!(
@@ -283,12 +287,26 @@ fn launch(
             rows as u32,
             v as u32,
             of.teacher.is_some(),
-            of.teacher.is_some() && row.mutual,
+            mutual,
             of.gradient,
             short.wanted,
             short.format,
         )
     );
+}
+
+/// The options that count: two passes of a model are compared as they are, and cross-entropy has no part in the gradient.
+fn row_of(row: TokenRow, mutual: bool) -> TokenRow {
+    if !mutual {
+        return row;
+    }
+    TokenRow {
+        label_smoothing: 0.0,
+        student_temperature: 1.0,
+        teacher_temperature: 1.0,
+        ce_weight: 0.0,
+        ..row
+    }
 }
 
 fn check(of: &Given<'_>) {

@@ -363,6 +363,9 @@ fn a_plan_is_printed_and_nothing_is_written() {
         plan.contains("cells: 8 of 8 done") && plan.ends_with("nothing is missing\n"),
         "{plan}"
     );
+    let odd = "\n[method.odd]\nmethod = \"ckd\"\nckd.groups = \"overlap\"\n";
+    desk.write("study.toml", sound() + odd);
+    desk.refused(line, 2, &["cells/tiny/", "/odd/", "ckd: these groups are for other numbers"]);
 }
 
 #[cfg(unix)]

@@ -248,7 +248,14 @@ impl Clock<'_> {
             _ => None,
         };
         let shape = self.shape(model.data())?.clone();
-        (self.estimator)(&Asked { run: &run, teacher: teacher.as_ref(), shape: &shape })
+        let measured =
+            (self.estimator)(&Asked { run: &run, teacher: teacher.as_ref(), shape: &shape });
+        measured.map_err(|error| match error {
+            Error::Misuse(text) => {
+                Error::Misuse(format!("{}: {text}", grid.label(Task::Train(model))))
+            }
+            other => other,
+        })
     }
 
     /// Seconds of the teachers' translations of the training text.

@@ -130,6 +130,9 @@ pub trait Decode: Backend {
     /// Reorders a cache of groups of `stride` rows: group `i` becomes a copy of the former group `parents[i]`, in its
     /// first `len` rows.
     fn select(&mut self, cache: &mut Self::Tensor, parents: &[u32], stride: usize, len: usize);
+    /// The sentence of each row of the next [`Decode::project`] and [`Decode::top_k`], ascending: for a backend that
+    /// omits other tokens for each sentence.
+    fn rows_of(&mut self, _sentences: impl Iterator<Item = usize>) {}
     /// `x table^T + b`, the model's output: a logit for each token of the vocabulary. A backend may omit tokens that it
     /// knows to be impossible; [`Decode::top_k`] then ranks the other tokens.
     fn project(

@@ -79,10 +79,6 @@ impl Attention<'_> {
     fn score<L: Lanes, S: Source>(&mut self, l: L, n: usize, start: usize, k: &S) {
         let (width, size) = (self.width, self.width / self.heads);
         let scale = 1.0 / sqrt(size as f32);
-        let scaled = |dot, step| match step {
-            Some(step) => scale * (step * dot),
-            None => scale * dot,
-        };
         let q = &self.q[n * width..][..width];
         let (keys, mut j) = (self.scores.keys, 0);
         while j + 4 <= keys {
@@ -91,7 +87,7 @@ impl Attention<'_> {
             for (h, (q, scores)) in heads.enumerate() {
                 let dots = floats::dots(l, q, rows.map(|(key, _)| &key[h * size..][..size]));
                 for i in 0..4 {
-                    scores[j + i] = scaled(dots[i], rows[i].1);
+                    scores[j + i] = scale * (rows[i].1 * dots[i]);
                 }
             }
             j += 4;
@@ -100,7 +96,7 @@ impl Attention<'_> {
             let (key, step) = k.row(start, j, width);
             let heads = q.chunks_exact(size).zip(key.chunks_exact(size));
             for ((q, key), scores) in heads.zip(self.scores.rows_mut()) {
-                scores[j] = scaled(floats::dot(l, q, key), step);
+                scores[j] = scale * (step * floats::dot(l, q, key));
             }
         }
     }
@@ -133,7 +129,7 @@ impl Attention<'_> {
         let context = &mut self.context[n * width..][..width];
         let heads = context.chunks_exact_mut(size).zip(self.scores.rows());
         for (h, (context, p)) in heads.enumerate() {
-            let p = core::array::from_fn(|i| rows[i].1.map_or(p[j + i], |step| p[j + i] * step));
+            let p = core::array::from_fn(|i| p[j + i] * rows[i].1);
             let values = rows.map(|(value, _)| &value[h * size..][..size]);
             floats::axpy::<L, N>(l, p, values, context);
         }

@@ -1,7 +1,7 @@
 //! [`Packed`]: the operations.
 
 use crate::attend::{Attention, Over, Scores};
-use crate::chosen::Chosen;
+use crate::chosen::{Choice, Chosen};
 use crate::dot::Dot;
 use crate::floats;
 use crate::isa::Work;
@@ -23,6 +23,7 @@ use a2d_core::shape::Shape;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 
 /// A backend with the weights of an image, in the arithmetic of [`a2d_core::micro::Micro`].
 pub struct Packed<'w> {
@@ -33,7 +34,7 @@ pub struct Packed<'w> {
     scores: Scores,
     vectors: Vectors,
     pool: Pool,
-    chosen: Option<Chosen>,
+    choice: Choice,
 }
 
 impl<'w> Packed<'w> {
@@ -46,7 +47,7 @@ impl<'w> Packed<'w> {
             scores: Scores::default(),
             vectors: Vectors::default(),
             pool: Pool::default(),
-            chosen: None,
+            choice: Choice::default(),
         }
     }
 
@@ -63,7 +64,8 @@ impl<'w> Packed<'w> {
         x
     }
 
-    /// Restricts the output projection of `model` to the shortlist of the tokens of `source`, until the next call.
+    /// Restricts the output projection of `model` to the shortlists of the sentences of the next search, until the next
+    /// call: those of the tokens of each source.
     ///
     /// # Errors
     ///
@@ -72,16 +74,17 @@ impl<'w> Packed<'w> {
         &mut self,
         model: &Transformer<Parameter, N>,
         list: &Shortlist<'_>,
-        source: &[u32],
+        sources: &[&[u32]],
     ) -> Result<(), Memory> {
-        self.chosen = Some(Chosen::new(self.weights, model.output(), list, source)?);
+        let chosen = |source: &&[u32]| Chosen::new(self.weights, model.output(), list, source);
+        self.choice.lists = sources.iter().map(chosen).collect::<Result<_, _>>()?;
         Ok(())
     }
 
     /// Makes `x` the left factor of [`Packed::product`].
-    fn prepare(&mut self, x: &Tensor, w: &Matrix) {
+    fn prepare(&mut self, x: &[f32], w: &Matrix) {
         if let Matrix::Integers(_) = w {
-            self.quantised.fill(self.weights.isa, x.values(), x.shape.cols());
+            self.quantised.fill(self.weights.isa, x, w.shape().cols());
         }
     }
 
@@ -89,14 +92,19 @@ impl<'w> Packed<'w> {
     fn product(&self, x: &Tensor, w: &Matrix, bias: Option<&[f32]>) -> Tensor {
         assert_eq!(x.shape.cols(), w.shape().cols(), "the inputs of a product");
         let mut y = self.pool.tensor(Shape::matrix(x.shape.rows(), w.shape().rows()));
-        let (isa, out) = (self.weights.isa, y.values_mut());
+        self.write_product(x.values(), w, bias, y.values_mut());
+        y
+    }
+
+    /// Writes `x w^T + b` to `y`, after [`Packed::prepare`].
+    fn write_product(&self, x: &[f32], w: &Matrix, bias: Option<&[f32]>, y: &mut [f32]) {
+        let isa = self.weights.isa;
         match w {
-            Matrix::Integers(w) => isa.run(Product { x: &self.quantised, w, bias, y: out }),
+            Matrix::Integers(w) => isa.run(Product { x: &self.quantised, w, bias, y }),
             Matrix::Floats { rows, shape } => {
-                isa.run(Floats { x: x.values(), w: rows, cols: shape.cols(), bias, y: out });
+                isa.run(Floats { x, w: rows, cols: shape.cols(), bias, y });
             }
         }
-        y
     }
 }
 
@@ -167,7 +175,7 @@ impl Backend for Packed<'_> {
 
     fn linear(&mut self, x: &Tensor, w: &Parameter, b: Option<&Parameter>) -> Tensor {
         let (weights, w) = (self.weights, self.weights.matrix(w));
-        self.prepare(x, w);
+        self.prepare(x.values(), w);
         self.product(x, w, b.map(|b| weights.vector(b)))
     }
 
@@ -214,7 +222,7 @@ impl Backend for Packed<'_> {
 
     fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Parameter; 2]; M]) -> [Tensor; M] {
         let weights = self.weights;
-        self.prepare(x, weights.matrix(maps[0][0]));
+        self.prepare(x.values(), weights.matrix(maps[0][0]));
         let mut made = 0;
         maps.map(|[w, b]| {
             made += 1;
@@ -240,11 +248,27 @@ impl Decode for Packed<'_> {
         cache.steps_mut().select(parents, len);
     }
 
+    fn rows_of(&mut self, sentences: impl Iterator<Item = usize>) {
+        if !self.choice.lists.is_empty() {
+            self.choice.set_rows(sentences);
+        }
+    }
+
+    /// With shortlists the logits of a sentence follow those of the sentence before, without gaps.
     fn project(&mut self, x: &Tensor, table: &Parameter, b: Option<&Parameter>) -> Tensor {
-        let Some(chosen) = self.chosen.take() else { return self.linear(x, table, b) };
-        self.prepare(x, &chosen.table);
-        let y = self.product(x, &chosen.table, chosen.bias.as_deref());
-        self.chosen = Some(chosen);
+        if self.choice.lists.is_empty() {
+            return self.linear(x, table, b);
+        }
+        let (choice, cols) = (mem::take(&mut self.choice), x.shape.cols());
+        let mut y = self.pool.tensor(Shape::matrix(x.shape.rows(), choice.widest()));
+        let (mut from, mut to) = (x.values(), y.values_mut());
+        for (chosen, rows) in choice.runs() {
+            let x = from.split_off(..rows * cols).expect("the rows of a sentence");
+            let y = to.split_off_mut(..rows * chosen.tokens.len()).expect("room for all logits");
+            self.prepare(x, &chosen.table);
+            self.write_product(x, &chosen.table, chosen.bias.as_deref(), y);
+        }
+        self.choice = choice;
         y
     }
 
@@ -255,10 +279,21 @@ impl Decode for Packed<'_> {
         ids: &mut [u32],
         log_probabilities: &mut [f32],
     ) -> Result<(), Lost> {
-        let width = logits.shape.cols();
-        let logits = logits.values();
-        let tokens = self.chosen.as_ref().map(|chosen| &chosen.tokens[..]);
-        self.weights.isa.run(TopK { logits, width, tokens, allow, ids, log_probabilities });
+        let (isa, count) = (self.weights.isa, ids.len() / logits.shape.rows());
+        let (width, mut logits) = (logits.shape.cols(), logits.values());
+        if self.choice.lists.is_empty() {
+            isa.run(TopK { logits, width, tokens: None, allow, ids, log_probabilities });
+            return Ok(());
+        }
+        let (mut ids, mut log_probabilities) = (ids, log_probabilities);
+        for (chosen, rows) in self.choice.runs() {
+            let (width, tokens) = (chosen.tokens.len(), Some(&chosen.tokens[..]));
+            let logits = logits.split_off(..rows * width).expect("the logits of a sentence");
+            let ids = ids.split_off_mut(..rows * count).expect("room for all rows");
+            let log_probabilities =
+                log_probabilities.split_off_mut(..rows * count).expect("room for all rows");
+            isa.run(TopK { logits, width, tokens, allow, ids, log_probabilities });
+        }
         Ok(())
     }
 }

@@ -1,12 +1,13 @@
-//! The target tokens of a sentence's shortlist.
+//! The target tokens of shortlists.
 
 use crate::matrix::{Matrix, Memory};
 use crate::weights::Weights;
 use a2d_core::image::Shortlist;
 use a2d_core::micro::Parameter;
+use alloc::vec;
 use alloc::vec::Vec;
 
-/// The output projection onto the tokens of a shortlist.
+/// The output projection onto the tokens of a sentence's shortlist.
 pub(crate) struct Chosen {
     /// The tokens, ascending.
     pub tokens: Vec<u32>,
@@ -22,11 +23,8 @@ impl Chosen {
         list: &Shortlist<'_>,
         source: &[u32],
     ) -> Result<Self, Memory> {
-        let of_source = source.iter().flat_map(|token| list.of(*token as usize));
-        let mut tokens: Vec<u32> = list.always().chain(of_source).map(|id| id as u32).collect();
-        tokens.sort_unstable();
-        tokens.dedup();
         let table = weights.weight(table);
+        let tokens = tokens(list, source, table.shape().rows());
         let row = |at: usize| tokens[at] as usize;
         let matrix = Matrix::of_rows(&table, weights.isa, tokens.len(), row)?;
         let bias = bias.map(|bias| {
@@ -34,5 +32,53 @@ impl Chosen {
             tokens.iter().map(|token| bias[*token as usize]).collect()
         });
         Ok(Self { table: matrix, bias, tokens })
+    }
+}
+
+/// The tokens, out of `vocabulary`, that `list` has for `source`, ascending.
+fn tokens(list: &Shortlist<'_>, source: &[u32], vocabulary: usize) -> Vec<u32> {
+    const BITS: usize = u64::BITS as usize;
+    let mut marked = vec![0_u64; vocabulary.div_ceil(BITS)];
+    let of_source = source.iter().flat_map(|token| list.of(*token as usize));
+    list.always().chain(of_source).for_each(|id| marked[id / BITS] |= 1 << (id % BITS));
+    let mut tokens = Vec::with_capacity(marked.iter().map(|bits| bits.count_ones() as usize).sum());
+    for (word, mut bits) in marked.into_iter().enumerate() {
+        while bits != 0 {
+            tokens.push((word * BITS) as u32 + bits.trailing_zeros());
+            bits &= bits - 1;
+        }
+    }
+    tokens
+}
+
+/// The shortlists of the sentences of a search.
+#[derive(Default)]
+pub(crate) struct Choice {
+    /// Of each sentence; empty without shortlists.
+    pub lists: Vec<Chosen>,
+    /// The sentences of the rows, and the number of rows of each.
+    runs: Vec<(usize, usize)>,
+}
+
+impl Choice {
+    /// Sets the sentence of each row.
+    pub fn set_rows(&mut self, sentences: impl Iterator<Item = usize>) {
+        self.runs.clear();
+        for sentence in sentences {
+            match self.runs.last_mut() {
+                Some((last, rows)) if *last == sentence => *rows += 1,
+                _ => self.runs.push((sentence, 1)),
+            }
+        }
+    }
+
+    /// The shortlists of the rows, and the number of rows of each.
+    pub fn runs(&self) -> impl Iterator<Item = (&Chosen, usize)> {
+        self.runs.iter().map(|(sentence, rows)| (&self.lists[*sentence], *rows))
+    }
+
+    /// The most tokens of a row.
+    pub fn widest(&self) -> usize {
+        self.runs().map(|(chosen, _)| chosen.tokens.len()).max().unwrap_or(0)
     }
 }

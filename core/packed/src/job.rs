@@ -70,7 +70,7 @@ impl<'t, 'w, const N: usize> Job<'t, 'w, N> {
             let steps = Steps::new(how, special, 1, longest, words, floats);
             let ids = [source, &[special.eos]].concat();
             if let Some(list) = model.image().shortlist() {
-                backend.choose(model.transformer(), list, &ids)?;
+                backend.choose(model.transformer(), list, &[&ids])?;
             }
             let tokens = tokens(backend, &ids);
             let x = model.transformer().encoder.begin(backend, &tokens);

@@ -42,26 +42,6 @@ pub(crate) enum Scales {
     Groups(Vec<[f32; PANEL]>),
 }
 
-/// How an instruction set wants its weights.
-#[derive(Clone, Copy)]
-struct Packing {
-    /// [`Dot::place`]
-    place: fn(usize, usize) -> usize,
-    /// [`Dot::OFFSET`]
-    offset: i32,
-}
-
-struct OfIsa;
-
-impl Work for OfIsa {
-    type Output = Packing;
-
-    #[inline(always)]
-    fn run<D: Dot>(self, _: D) -> Packing {
-        Packing { place: D::place, offset: D::OFFSET }
-    }
-}
-
 /// There is not enough memory for the packed weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
@@ -104,7 +84,7 @@ impl Matrix {
         count: usize,
         row: impl Fn(usize) -> usize,
     ) -> Result<Self, Memory> {
-        let (shape, packing) = (Shape::matrix(count, w.shape().cols()), isa.run(OfIsa));
+        let shape = Shape::matrix(count, w.shape().cols());
         Ok(match w.format() {
             Format::F32 => {
                 let mut rows = filled(0.0, shape.len())?;
@@ -113,8 +93,8 @@ impl Matrix {
                 }
                 Self::Floats { rows, shape }
             }
-            Format::Int8 => Self::Integers(int8(w, packing, shape, row)?),
-            Format::Int4 => Self::Integers(int4(w, packing, shape, row)?),
+            Format::Int8 => Self::Integers(isa.run(Int8(Pack { w, shape, row: &row }))?),
+            Format::Int4 => Self::Integers(isa.run(Int4(Pack { w, shape, row: &row }))?),
         })
     }
 
@@ -126,46 +106,64 @@ impl Matrix {
     }
 }
 
-fn int8(
-    w: &Weight<'_>,
-    packing: Packing,
+/// Rows of a matrix to be packed.
+struct Pack<'a> {
+    w: &'a Weight<'a>,
+    /// The shape of the packed matrix.
     shape: Shape,
-    row: impl Fn(usize) -> usize,
-) -> Result<Integers, Memory> {
-    let panels = shape.rows().div_ceil(PANEL);
-    let mut scales = filled([0.0; PANEL], panels)?;
-    let mut packed = Integers::empty(shape, BLOCK, 1)?;
-    for o in 0..shape.rows() {
-        let numbers = &w.bytes()[row(o) * shape.cols()..][..shape.cols()];
-        packed.set(packing, o, 0, numbers);
-        packed.offsets[o / PANEL][o % PANEL] = packing.offset.wrapping_mul(sum(numbers));
-        scales[o / PANEL][o % PANEL] = float(w.row_scales()[row(o)]);
-    }
-    Ok(Integers { scales: Scales::Rows(scales), ..packed })
+    /// The row of `w` for each row of the packed matrix.
+    row: &'a dyn Fn(usize) -> usize,
 }
 
-fn int4(
-    w: &Weight<'_>,
-    packing: Packing,
-    shape: Shape,
-    row: impl Fn(usize) -> usize,
-) -> Result<Integers, Memory> {
-    let (panels, groups) = (shape.rows().div_ceil(PANEL), shape.cols().div_ceil(GROUP));
-    let mut scales = filled([0.0; PANEL], panels * groups)?;
-    let mut packed = Integers::empty(shape, GROUP_STEPS, groups)?;
-    let (numbers, steps) = w.groups();
-    for o in 0..shape.rows() {
-        for g in 0..groups {
-            let (at, to) = (row(o) * groups + g, o / PANEL * groups + g);
-            let numbers = unpack(&numbers[at]);
-            packed.set(packing, o, g * GROUP, &numbers);
-            packed.offsets[to][o % PANEL] = packing.offset.wrapping_mul(sum(&numbers));
-            scales[to][o % PANEL] = half(steps[at]);
+struct Int8<'a>(Pack<'a>);
+
+impl Work for Int8<'_> {
+    type Output = Result<Integers, Memory>;
+
+    #[inline(always)]
+    fn run<D: Dot>(self, _: D) -> Result<Integers, Memory> {
+        let Pack { w, shape, row } = self.0;
+        let panels = shape.rows().div_ceil(PANEL);
+        let mut scales = filled([0.0; PANEL], panels)?;
+        let mut packed = Integers::empty(shape, BLOCK, 1)?;
+        for o in 0..shape.rows() {
+            let row = row(o);
+            let numbers = &w.bytes()[row * shape.cols()..][..shape.cols()];
+            packed.set::<D>(o, 0, numbers);
+            packed.offsets[o / PANEL][o % PANEL] = D::OFFSET.wrapping_mul(sum(numbers));
+            scales[o / PANEL][o % PANEL] = float(w.row_scales()[row]);
         }
+        Ok(Integers { scales: Scales::Rows(scales), ..packed })
     }
-    Ok(Integers { scales: Scales::Groups(scales), ..packed })
 }
 
+struct Int4<'a>(Pack<'a>);
+
+impl Work for Int4<'_> {
+    type Output = Result<Integers, Memory>;
+
+    #[inline(always)]
+    fn run<D: Dot>(self, _: D) -> Result<Integers, Memory> {
+        let Pack { w, shape, row } = self.0;
+        let (panels, groups) = (shape.rows().div_ceil(PANEL), shape.cols().div_ceil(GROUP));
+        let mut scales = filled([0.0; PANEL], panels * groups)?;
+        let mut packed = Integers::empty(shape, GROUP_STEPS, groups)?;
+        let (numbers, steps) = w.groups();
+        for o in 0..shape.rows() {
+            let row = row(o);
+            for g in 0..groups {
+                let (at, to) = (row * groups + g, o / PANEL * groups + g);
+                let numbers = unpack(&numbers[at]);
+                packed.set::<D>(o, g * GROUP, &numbers);
+                packed.offsets[to][o % PANEL] = D::OFFSET.wrapping_mul(sum(&numbers));
+                scales[to][o % PANEL] = half(steps[at]);
+            }
+        }
+        Ok(Integers { scales: Scales::Groups(scales), ..packed })
+    }
+}
+
+#[inline(always)]
 fn sum(numbers: &[i8]) -> i32 {
     numbers.iter().map(|w| i32::from(*w)).sum()
 }
@@ -185,11 +183,18 @@ impl Integers {
     }
 
     /// Writes the inputs from `first` (a multiple of [`QUAD`]) on of an output.
-    fn set(&mut self, packing: Packing, output: usize, first: usize, numbers: &[i8]) {
-        let panel = &mut self.steps[output / PANEL * self.depth..][first / QUAD..];
-        let places: [usize; QUAD] = core::array::from_fn(|q| (packing.place)(output % PANEL, q));
-        for (step, numbers) in panel.iter_mut().zip(numbers.chunks(QUAD)) {
-            numbers.iter().zip(places).for_each(|(w, at)| step.0[at] = *w);
+    #[inline(always)]
+    fn set<D: Dot>(&mut self, output: usize, first: usize, numbers: &[i8]) {
+        let (panel, o) = (output / PANEL, output % PANEL);
+        let (quads, rest) = numbers.as_chunks::<QUAD>();
+        let steps = &mut self.steps[panel * self.depth + first / QUAD..];
+        for (step, quad) in steps.iter_mut().zip(quads) {
+            for q in 0..QUAD {
+                step.0[D::place(o, q)] = quad[q];
+            }
+        }
+        for (q, w) in rest.iter().enumerate() {
+            steps[quads.len()].0[D::place(o, q)] = *w;
         }
     }
 }

@@ -167,8 +167,8 @@ impl Cache {
 
 /// Where attention finds keys or values.
 pub(crate) trait Source {
-    /// Row `j` of a run that begins at row `start`, of `width` values; and its scale, if it has one.
-    fn row(&self, start: usize, j: usize, width: usize) -> (&[f32], Option<f32>);
+    /// Row `j` of a run that begins at row `start`, of `width` values; and its scale, 1 for floats.
+    fn row(&self, start: usize, j: usize, width: usize) -> (&[f32], f32);
 }
 
 impl Rows {
@@ -181,21 +181,22 @@ impl Rows {
     }
 
     #[inline(always)]
-    fn get(&self, at: usize, width: usize) -> (&[f32], Option<f32>) {
-        (&self.memory[at * width..][..width], self.scales.get(at).copied())
+    fn get(&self, at: usize, width: usize) -> (&[f32], f32) {
+        let scale = if self.scales.is_empty() { 1.0 } else { self.scales[at] };
+        (&self.memory[at * width..][..width], scale)
     }
 }
 
 impl Source for Rows {
     #[inline(always)]
-    fn row(&self, start: usize, j: usize, width: usize) -> (&[f32], Option<f32>) {
+    fn row(&self, start: usize, j: usize, width: usize) -> (&[f32], f32) {
         self.get(start + j, width)
     }
 }
 
 impl Source for Cache {
     #[inline(always)]
-    fn row(&self, start: usize, j: usize, width: usize) -> (&[f32], Option<f32>) {
+    fn row(&self, start: usize, j: usize, width: usize) -> (&[f32], f32) {
         self.steps[j].get(self.origins[j][start / self.stride] as usize, width)
     }
 }

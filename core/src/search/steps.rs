@@ -217,6 +217,7 @@ impl<'w> State<'w> {
         let own = self.grid(b, own).ok_or(Error::Fault)?;
         let cross = self.grid(b, cross).ok_or(Error::Fault)?;
         let hidden = model.step(b, &tokens, cache, &own, &cross, at);
+        b.rows_of((0..live).filter_map(|row| self.sentence(row)));
         let logits = model.logits(b, &hidden);
 
         let ends = |state: &Self, row| state.of(row, sentences).is_some_and(|s| s.max_length == at);

@@ -65,9 +65,7 @@ impl<'a> PackedModel<'a> {
         done: &Watch<'_>,
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let order = longest_first(sources);
-        // Each sentence has a shortlist of its own.
-        let shortlist = self.model.image().shortlist();
-        let most = if shortlist.is_some() { 1 } else { (ROWS / options.search.beam).max(1) };
+        let most = (ROWS / options.search.beam).max(1);
         let size = sources.len().div_ceil(rayon::current_num_threads()).clamp(1, most);
         let next = AtomicUsize::new(0);
         let found = rayon::broadcast(|_| {
@@ -103,7 +101,7 @@ pub(crate) struct Session<'m> {
 }
 
 impl Session<'_> {
-    /// Translates a batch; with a shortlist, one sentence. `stepped` is called after each step of the search.
+    /// Translates a batch. `stepped` is called after each step of the search.
     ///
     /// # Errors
     ///
@@ -116,7 +114,7 @@ impl Session<'_> {
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let model = self.model.transformer();
         if let Some(list) = self.model.image().shortlist() {
-            self.b.choose(model, list, sources[0]).map_err(no_memory)?;
+            self.b.choose(model, list, sources).map_err(no_memory)?;
         }
         batch::search(&mut self.b, model, sources, options, stepped)
     }

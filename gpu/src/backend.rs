@@ -6,7 +6,8 @@ use crate::gemm::{Gemm, Out};
 use crate::index::{Block, Index};
 use crate::kernels::decode::REFUSED;
 use crate::kernels::{
-    adam, align, attend, columns, copy, decode, embed, map_loss, norm, pointwise, token_loss,
+    adam, align, attend, columns, copy, decode, embed, map_loss, norm, pointwise, state_loss,
+    token_loss,
 };
 use crate::on_host;
 use crate::row;
@@ -405,7 +406,7 @@ impl Train for Gpu {
         how: StateLoss,
         gradient: bool,
     ) -> Loss<Tensor> {
-        on_host::state_loss(self, student, teacher, grid, how, gradient)
+        state_loss::state_loss(&self.context, student, teacher, grid, how, gradient)
     }
 
     fn relation_loss(

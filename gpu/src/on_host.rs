@@ -1,11 +1,11 @@
-//! Losses on hidden states and on relations, computed by the host: the device waits for them. Right, and slow.
+//! Losses on relations, computed by the host: the device waits for them. Right, and slow.
 
 use crate::backend::Gpu;
 use crate::index::Index;
 use crate::tensor::Tensor;
-use a2d_core::backend::{Loss, RelationLoss, RelationLosses, StateLoss, Train};
+use a2d_core::backend::{RelationLoss, RelationLosses, Train};
 use a2d_core::batch::{Grid, Run, Span};
-use a2d_core::compare::{self, Relations, States};
+use a2d_core::compare::{self, Relations};
 use a2d_core::device::Device;
 use a2d_core::shape::Shape;
 
@@ -25,34 +25,6 @@ fn spans(grid: &Grid<Index>) -> Vec<Span> {
 /// The rows of a sentence.
 fn rows(x: &mut [f32], run: Run, width: usize) -> &mut [f32] {
     &mut x[run.start * width..][..run.len * width]
-}
-
-/// [`Train::state_loss`].
-pub(crate) fn state_loss(
-    gpu: &mut Gpu,
-    student: &Tensor,
-    teacher: &[&Tensor],
-    grid: &Grid<Index>,
-    how: StateLoss,
-    gradient: bool,
-) -> Loss<Tensor> {
-    let wide = compare::teacher_width(student.shape, teacher.iter().map(|t| t.shape), how);
-    let width = student.cols();
-    let tensors: Vec<_> = [student].into_iter().chain(teacher.iter().copied()).collect();
-    let elements = read(gpu, &tensors);
-    let (own, theirs) = elements.split_first().expect("the student comes first");
-    let theirs: Vec<&[f32]> = theirs.iter().map(Vec::as_slice).collect();
-    let states = States { student: own, teacher: &theirs, width, teacher_width: wide };
-    let mut out = gradient.then(|| vec![0.0; student.len()]);
-    let mut sum = 0.0;
-    for span in spans(grid) {
-        let gradient = out.as_mut().map(|out| rows(out, span.query, width));
-        sum += compare::states(&states, span.query, how, gradient);
-    }
-    Loss {
-        value: gpu.tensor(&[sum as f32], Shape::vector(1)),
-        gradient: out.map(|out| gpu.tensor(&out, student.shape)),
-    }
 }
 
 /// [`Train::relation_loss`].

@@ -15,4 +15,5 @@ pub(crate) mod embed;
 pub(crate) mod map_loss;
 pub(crate) mod norm;
 pub(crate) mod pointwise;
+pub(crate) mod state_loss;
 pub(crate) mod token_loss;

@@ -92,6 +92,11 @@ fn kernels_attend_with_any_heads() {
 }
 
 #[test]
+fn kernels_compare_states() {
+    on_device!(make => kernels::compare_states(&mut make()));
+}
+
+#[test]
 fn kernels_take_any_vocabulary() {
     on_device!(make => kernels::take_any_vocabulary(&mut make()));
 }

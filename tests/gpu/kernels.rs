@@ -130,6 +130,42 @@ pub fn attend_with_any_heads<B: Train>(b: &mut B) {
     agree(b, 3e-5, attention(&mut Cpu::new(2)), attention);
 }
 
+/// Hidden states of fewer and of more columns than a cube has units, of one matrix and of several, with padding.
+fn states<B: Train>(b: &mut B) -> Named {
+    let mixture = |detached| StateForm::Mixture { scale: 0.2, detached };
+    let mut all = Vec::new();
+    for (layout, wide) in [(Layout::Packed, 7), (Layout::Padded, 64), (Layout::Padded, 301)] {
+        let sentences = [1, 40, 17, 2].map(|n| vec![5; n]);
+        let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+        let batch = Batch::new(b, &Special::FAIRSEQ, &sentences, &sentences, layout);
+        let (noise, grid) = (&mut Noise::new(6), &batch.encoder_grid);
+        let mut random = |b: &mut B, cols| random(b, noise, Shape::matrix(grid.queries, cols)).0;
+        let teacher = [(); 5].map(|()| random(b, wide));
+        for count in [1, 5] {
+            let teacher: Vec<_> = teacher[..count].iter().collect();
+            let [own, joined] = [wide, wide * count].map(|cols| random(b, cols));
+            for (form, student) in [
+                (StateForm::Direction, &joined),
+                (StateForm::Square, &joined),
+                (mixture(false), &own),
+                (mixture(true), &own),
+            ] {
+                for pooled in [false, true] {
+                    let how = StateLoss { form, pooled, weight: 0.7 };
+                    let got = b.state_loss(student, &teacher, grid, how, true);
+                    let what = format!("{layout:?}, {count} of width {wide}, {how:?}, result");
+                    all.extend(named(b, &what, &[&got.value, &got.gradient.expect("asked")]));
+                }
+            }
+        }
+    }
+    all
+}
+
+pub fn compare_states<B: Train>(b: &mut B) {
+    agree(b, 3e-5, states(&mut Cpu::new(2)), states);
+}
+
 /// A vocabulary that does not fill a cube, with few rows; and more rows than one block of logits holds, on small and on
 /// large devices.
 fn vocabulary<B: Train>(b: &mut B) -> Named {

@@ -1534,7 +1534,7 @@ pub fn stores_and_selects<B: Train>(b: &mut B) {
     holds(b, "store of a few", &cache, shape, &want, 0.0);
 }
 
-/// `project`, with and without a bias.
+/// `project`, with and without a bias, of rows of several sentences.
 pub fn projects<B: Train>(b: &mut B) {
     for dims @ [n, i, o] in LINEAR {
         let noise = &mut Noise::new(35);
@@ -1542,6 +1542,7 @@ pub fn projects<B: Train>(b: &mut B) {
         let (table, table64) = random(b, noise, Shape::matrix(o, i));
         let (bias, bias64) = random(b, noise, Shape::vector(o));
         for (bias, bias64) in [(Some(&bias), &bias64), (None, &vec![0.0; o])] {
+            b.rows_of((0..n).map(|row| row / 2));
             let y = b.project(&x, &table, bias);
             let want = linear(&x64, &table64, bias64, dims);
             holds(b, "project", &y, Shape::matrix(n, o), &want, 1e-5);

@@ -266,6 +266,10 @@ impl<B: Train> Decode for Timed<'_, B> {
         self.time("select", |b| b.select(cache, parents, stride, len));
     }
 
+    fn rows_of(&mut self, sentences: impl Iterator<Item = usize>) {
+        self.inner.rows_of(sentences);
+    }
+
     fn project(
         &mut self,
         x: &Self::Tensor,

@@ -26,17 +26,13 @@ pub fn run(isa: &str) -> Result<Summary, String> {
     let vocabulary = model.source().ok_or("the image has no vocabulary")?;
     let encode = |line: &&str| encode(vocabulary, model.config().special.eos, line);
     let sources = SENTENCES.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-    // Each sentence has a shortlist of its own.
-    let together = if model.image().shortlist().is_some() { 1 } else { sources.len() };
     let mut summary = Summary::default();
-    for batch in sources.chunks(together) {
-        for tokens in translate(&mut b, &model, batch)? {
-            tokens.iter().for_each(|token| summary.all.push(*token));
-            summary.tokens += tokens.len();
-            summary.sentences += 1;
-            if summary.sentences <= FEW {
-                summary.first = summary.all;
-            }
+    for tokens in translate(&mut b, &model, &sources)? {
+        tokens.iter().for_each(|token| summary.all.push(*token));
+        summary.tokens += tokens.len();
+        summary.sentences += 1;
+        if summary.sentences <= FEW {
+            summary.first = summary.all;
         }
     }
     Ok(summary)
@@ -57,10 +53,10 @@ fn translate(
     batch: &[Vec<u32>],
 ) -> Result<Vec<Vec<u32>>, String> {
     let transformer = model.transformer();
-    if let Some(list) = model.image().shortlist() {
-        b.choose(transformer, list, &batch[0]).map_err(|error| error.to_string())?;
-    }
     let lines: Vec<&[u32]> = batch.iter().map(Vec::as_slice).collect();
+    if let Some(list) = model.image().shortlist() {
+        b.choose(transformer, list, &lines).map_err(|error| error.to_string())?;
+    }
     let source = Source::new(b, &model.config().special, &lines, Layout::Packed);
     let memory = transformer.encode(b, &source.tokens, &source.grid, &mut ());
     let sentences: Vec<_> = source.runs.iter().map(|memory| sentence(*memory)).collect();

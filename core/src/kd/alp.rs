@@ -4,9 +4,9 @@
 //! The term of a side is the sum over the student's layers of the mean over its tokens and the width of `(s - c)^2`,
 //! `c = sum_i a_i t_i`, `a = softmax(scale s . t_i)`. A student of another width is projected.
 
-use super::auxiliary::{Auxiliary, Projection, Side, Slot};
+use super::auxiliary::{Auxiliary, Side, Slot};
 use super::inputs::{Counted, Inputs, Named};
-use super::layers::{Grouping, total};
+use super::layers::Grouping;
 use crate::backend::{StateForm, StateLoss, Train};
 use crate::config::{Config, Impossible};
 use crate::math::sqrt;
@@ -47,10 +47,7 @@ impl Alp {
 
     pub(super) fn auxiliary(&self, student: &Config, teacher: &Config, all: &mut Auxiliary<Spec>) {
         let (own, theirs) = (self.side.of(student), self.side.of(teacher));
-        if own.d_model != theirs.d_model {
-            let projection = |n| Projection::new(self.slot(n), theirs.d_model, own.d_model);
-            all.projections.extend((0..own.layers).map(projection));
-        }
+        all.fit((0..own.layers).map(|number| self.slot(number)), theirs.d_model, own.d_model);
     }
 
     /// Computes the term on the tape.
@@ -66,14 +63,9 @@ impl Alp {
         let scale = if self.scaled { 1.0 / sqrt(width as f32) } else { 1.0 };
         let form = StateForm::Mixture { scale, detached: self.detached };
         let how = StateLoss { form, pooled: false, weight: weight as f32 };
-        let layer = |number: usize| {
-            let own = of.auxiliary.project(tape, self.slot(number), &states.student[number + 1]);
-            let group = self.groups.of(number, students, teachers);
-            let theirs: Vec<_> = group.iter().map(|layer| &states.teacher[layer]).collect();
-            tape.state_loss(&own, &theirs, states.grid, how)
-        };
-        let values: Vec<_> = (0..students).map(layer).collect();
-        let name = Self::NAMES[self.side as usize].name;
-        [Counted { name, sum: total(tape, values), weight }].into()
+        let theirs = |layer| self.groups.of(layer - 1, students, teachers).iter();
+        let slot = |layer| self.slot(layer - 1);
+        let sum = states.follow(tape, of.auxiliary, 1..=students, slot, theirs, how);
+        [Counted { name: Self::NAMES[self.side as usize].name, sum, weight }].into()
     }
 }

@@ -125,6 +125,13 @@ impl Auxiliary<Spec> {
         all.projections.sort_by_key(|projection| projection.slot.fixed);
         all
     }
+
+    /// Adds projections of states of `input` features to `out`, unless these are equal.
+    pub(super) fn fit(&mut self, slots: impl Iterator<Item = Slot>, out: usize, input: usize) {
+        if out != input {
+            self.projections.extend(slots.map(|slot| Projection::new(slot, out, input)));
+        }
+    }
 }
 
 impl<P> Auxiliary<P> {

@@ -7,7 +7,7 @@
 
 use super::auxiliary::{Auxiliary, Projection, Side, Slot};
 use super::inputs::{Counted, Inputs, Named};
-use super::layers::{Grouping, total};
+use super::layers::Grouping;
 use crate::backend::{StateForm, StateLoss, Train};
 use crate::config::{Config, Impossible};
 use crate::params::Spec;
@@ -59,14 +59,9 @@ impl Ckd {
         let [students, teachers] = states.layers();
         let weight = f64::from(self.weight) / (states.tokens * students).max(1) as f64;
         let how = StateLoss { form: StateForm::Direction, pooled: false, weight: weight as f32 };
-        let layer = |number: usize| {
-            let own = of.auxiliary.project(tape, self.slot(number), &states.student[number + 1]);
-            let group = self.groups.of(number, students, teachers);
-            let theirs: Vec<_> = group.iter().map(|layer| &states.teacher[layer]).collect();
-            tape.state_loss(&own, &theirs, states.grid, how)
-        };
-        let values: Vec<_> = (0..students).map(layer).collect();
-        let name = Self::NAMES[self.side as usize].name;
-        [Counted { name, sum: total(tape, values), weight }].into()
+        let theirs = |layer| self.groups.of(layer - 1, students, teachers).iter();
+        let slot = |layer| self.slot(layer - 1);
+        let sum = states.follow(tape, of.auxiliary, 1..=students, slot, theirs, how);
+        [Counted { name: Self::NAMES[self.side as usize].name, sum, weight }].into()
     }
 }

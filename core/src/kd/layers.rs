@@ -1,12 +1,14 @@
 //! Which layers of a teacher a student's layers are compared with.
 
-use super::auxiliary::Side;
+use super::auxiliary::{Auxiliary, Side, Slot};
 use super::inputs::Inputs;
-use crate::backend::Train;
+use crate::backend::{StateLoss, Train};
 use crate::batch::Grid;
 use crate::config::{Config, Impossible, Stack};
 use crate::shape::Shape;
 use crate::tape::{Tape, Var};
+use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 /// A set of layers, which count from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,6 +149,26 @@ impl<B: Train> States<'_, B> {
     /// The numbers of layers of student and teacher.
     pub fn layers(&self) -> [usize; 2] {
         [self.student.len(), self.teacher.len()].map(|states| states.saturating_sub(1))
+    }
+
+    /// The sum over `layers` of the student of their differences from the teacher's layers `theirs`. The projection
+    /// `slot` of a layer, if there is one, comes first. Layers count from 1, and 0 is the embeddings.
+    pub fn follow<L: IntoIterator<Item = usize>>(
+        &self,
+        tape: &mut Tape<'_, B>,
+        auxiliary: &Auxiliary<Var<B::Tensor>>,
+        layers: RangeInclusive<usize>,
+        slot: impl Fn(usize) -> Slot,
+        theirs: impl Fn(usize) -> L,
+        how: StateLoss,
+    ) -> B::Tensor {
+        let difference = |layer: usize| {
+            let own = auxiliary.project(tape, slot(layer), &self.student[layer]);
+            let theirs: Vec<_> = theirs(layer).into_iter().map(|i| &self.teacher[i]).collect();
+            tape.state_loss(&own, &theirs, self.grid, how)
+        };
+        let values: Vec<_> = layers.map(difference).collect();
+        total(tape, values)
     }
 }
 

@@ -4,9 +4,9 @@
 //! student's state and `t` the teacher's. Layers are evenly spaced. The paper also divides by the width, which is the
 //! same term with another weight, and compares one token of each sentence. A student of another width is projected.
 
-use super::auxiliary::{Auxiliary, Projection, Side, Slot};
+use super::auxiliary::{Auxiliary, Side, Slot};
 use super::inputs::{Counted, Inputs, Named};
-use super::layers::{spaced, total};
+use super::layers::spaced;
 use crate::backend::{StateForm, StateLoss, Train};
 use crate::config::{Config, Impossible};
 use crate::params::Spec;
@@ -49,10 +49,8 @@ impl Pkd {
 
     pub(super) fn auxiliary(&self, student: &Config, teacher: &Config, all: &mut Auxiliary<Spec>) {
         let (own, theirs) = (self.side.of(student), self.side.of(teacher));
-        if own.d_model != theirs.d_model {
-            let projection = |n| Projection::new(self.slot(n), theirs.d_model, own.d_model);
-            all.projections.extend((0..self.pairs(own.layers)).map(projection));
-        }
+        let slots = (0..self.pairs(own.layers)).map(|number| self.slot(number));
+        all.fit(slots, theirs.d_model, own.d_model);
     }
 
     /// Computes the term on the tape.
@@ -66,13 +64,9 @@ impl Pkd {
         let pairs = self.pairs(students);
         let weight = f64::from(self.weight) / (states.tokens * pairs).max(1) as f64;
         let how = StateLoss { form: StateForm::Direction, pooled: false, weight: weight as f32 };
-        let pair = |number: usize| {
-            let own = of.auxiliary.project(tape, self.slot(number), &states.student[number + 1]);
-            let theirs = &states.teacher[spaced(number + 1, students, teachers)];
-            tape.state_loss(&own, &[theirs], states.grid, how)
-        };
-        let values: Vec<_> = (0..pairs).map(pair).collect();
-        let name = Self::NAMES[self.side as usize].name;
-        [Counted { name, sum: total(tape, values), weight }].into()
+        let theirs = |layer| [spaced(layer, students, teachers)];
+        let slot = |layer| self.slot(layer - 1);
+        let sum = states.follow(tape, of.auxiliary, 1..=pairs, slot, theirs, how);
+        [Counted { name: Self::NAMES[self.side as usize].name, sum, weight }].into()
     }
 }

@@ -114,14 +114,10 @@ impl TinyBert {
         let width = tape.backend().shape(&states.teacher[0]).cols();
         let weight = f64::from(self.weight) / (states.tokens * width).max(1) as f64;
         let how = StateLoss { form: StateForm::Square, pooled: false, weight: weight as f32 };
-        let layer = |number: usize| {
-            let own = of.auxiliary.project(tape, Self::slot(side), &states.student[number]);
-            let theirs = &states.teacher[spaced(number, students, teachers)];
-            tape.state_loss(&own, &[theirs], states.grid, how)
-        };
-        let values: Vec<_> = (0..=students).map(layer).collect();
-        let name = Self::NAMES[side as usize].name;
-        Counted { name, sum: total(tape, values), weight }
+        let theirs = |layer| [spaced(layer, students, teachers)];
+        let slot = |_| Self::slot(side);
+        let sum = states.follow(tape, of.auxiliary, 0..=students, slot, theirs, how);
+        Counted { name: Self::NAMES[side as usize].name, sum, weight }
     }
 
     fn compare_scores<B: Train>(

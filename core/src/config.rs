@@ -96,6 +96,13 @@ pub struct Stack {
     pub layers: usize,
 }
 
+impl Stack {
+    /// L H, the number of maps of one kind of attention.
+    pub const fn maps(&self) -> usize {
+        self.layers * self.attention_heads
+    }
+}
+
 /// The structure of a layer, and its dropout probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Block {

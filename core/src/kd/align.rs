@@ -3,7 +3,7 @@
 
 use crate::backend::{MapInput, Train};
 use crate::batch::Batch;
-use crate::config::Config;
+use crate::config::{Config, Stack};
 use crate::nn::Trace;
 use crate::params::{Init, Path, Spec, Visit};
 use crate::shape::Shape;
@@ -51,21 +51,12 @@ pub struct Align<P> {
     pub cross: HeadMix<P>,
 }
 
-/// The number of attention maps (layers times heads) of the encoder and of the decoder.
-fn maps(config: &Config) -> (usize, usize) {
-    let count = |stack: &crate::config::Stack| stack.layers * stack.attention_heads;
-    (count(&config.encoder), count(&config.decoder))
-}
-
 impl Align<Spec> {
     /// The alignment of two models with any numbers of layers and heads.
     pub fn new(student: &Config, teacher: &Config) -> Self {
-        let (student, teacher) = (maps(student), maps(teacher));
-        Self {
-            encoder: HeadMix::new(teacher.0, student.0),
-            decoder: HeadMix::new(teacher.1, student.1),
-            cross: HeadMix::new(teacher.1, student.1),
-        }
+        let mix = |own: &Stack, other: &Stack| HeadMix::new(other.maps(), own.maps());
+        let decoder = mix(&student.decoder, &teacher.decoder);
+        Self { encoder: mix(&student.encoder, &teacher.encoder), cross: decoder.clone(), decoder }
     }
 }
 

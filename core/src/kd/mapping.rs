@@ -104,7 +104,7 @@ impl<T> FixedMaps<T> {
         [encoder, decoder, cross]: &[FixedMix; 3],
         teacher: &Config,
     ) -> Self {
-        let (of_encoder, of_decoder) = (count(&teacher.encoder), count(&teacher.decoder));
+        let (of_encoder, of_decoder) = (teacher.encoder.maps(), teacher.decoder.maps());
         Self {
             student: Align {
                 encoder: encoder.tensors(b),
@@ -140,11 +140,6 @@ impl FixedMix {
     }
 }
 
-/// The number of maps of a stack's attention.
-fn count(stack: &Stack) -> usize {
-    stack.layers * stack.attention_heads
-}
-
 /// Rows with a 1 at one place, or with zeros alone.
 fn one_hot(places: &[Option<usize>], columns: usize) -> Vec<f32> {
     let row = |place: &Option<usize>| {
@@ -167,18 +162,18 @@ fn layers(pairs: &[(usize, usize)], student: &Stack, teacher: &Stack) -> FixedMi
         heads(own, other).map(move |(a, b)| (of_student * own + a, of_teacher * other + b))
     });
     let (places, rows): (Vec<_>, Vec<_>) = pairs.map(|(own, other)| (Some(own), other)).unzip();
-    let weight = one_hot(&places, count(student));
+    let weight = one_hot(&places, student.maps());
     FixedMix { rows, weight, bias: Vec::new() }.without_bias()
 }
 
 fn uniform(student: &Stack, teacher: &Stack) -> FixedMix {
-    let (own, other) = (count(student), count(teacher));
+    let (own, other) = (student.maps(), teacher.maps());
     let weight = vec![1.0 / own as f32; own * other];
     FixedMix { rows: (0..other).collect(), weight, bias: Vec::new() }.without_bias()
 }
 
 fn frozen(student: &Stack, teacher: &Stack, key: u64) -> FixedMix {
-    let (own, other) = (count(student), count(teacher));
+    let (own, other) = (student.maps(), teacher.maps());
     let init = Init::fan_in(own);
     let values = |stream: u64, len: usize| {
         let key = rng::derive(key, stream);
@@ -189,7 +184,7 @@ fn frozen(student: &Stack, teacher: &Stack, key: u64) -> FixedMix {
 
 /// Of unequal numbers of maps, those of the side with fewer are all used, each once.
 fn random_heads(student: &Stack, teacher: &Stack, key: u64) -> FixedMix {
-    let (own, other) = (count(student), count(teacher));
+    let (own, other) = (student.maps(), teacher.maps());
     let rows: Vec<_> = permutation(other, key).into_iter().take(own).collect();
     let places: Vec<_> = (0..rows.len()).map(Some).collect();
     let weight = one_hot(&places, own);

@@ -114,5 +114,5 @@ pub fn json(frames: &[Frame], student: Option<&Config>, teacher: Option<&Config>
 fn heads(config: Option<&Config>, kind: usize, maps: usize) -> Option<usize> {
     let config = config?;
     let stack = if kind == 0 { &config.encoder } else { &config.decoder };
-    (stack.layers * stack.attention_heads == maps).then_some(stack.attention_heads)
+    (stack.maps() == maps).then_some(stack.attention_heads)
 }

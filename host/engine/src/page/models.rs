@@ -115,10 +115,7 @@ impl<T: Clone> PageModels<T> {
 
     /// Number of attention maps per sentence, over all models.
     fn maps(&self, subjects: &[Subject]) -> usize {
-        let own = |config: Config| {
-            let count = |stack: &a2d_core::config::Stack| stack.layers * stack.attention_heads;
-            count(&config.encoder) + 2 * count(&config.decoder)
-        };
+        let own = |config: Config| config.encoder.maps() + 2 * config.decoder.maps();
         let used = subjects.iter().zip(&self.models).filter(|(_, of)| of.is_some());
         let maps = used.map(|(subject, _)| {
             let mixed = subject.alignment().map_or(0, |a| a.kinds.iter().map(Vec::len).sum());

@@ -172,8 +172,7 @@ fn compared(run: &RunConfig, needs: Needs, student: &Config, teacher: &Config) -
 
 /// Number of attention maps of a model.
 fn maps(config: &Config) -> f64 {
-    let of = |stack: &Stack, maps: usize| (maps * stack.layers * stack.attention_heads) as f64;
-    of(&config.encoder, 1) + of(&config.decoder, 2)
+    (config.encoder.maps() + 2 * config.decoder.maps()) as f64
 }
 
 /// Largest number of heads of an attention.

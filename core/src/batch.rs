@@ -106,7 +106,7 @@ pub struct Grid<I> {
 }
 
 #[cfg(feature = "train")]
-pub use whole::{Batch, Extent, Layout, Source};
+pub use whole::{Batch, Extent, Layout, Source, entries};
 
 #[cfg(feature = "train")]
 mod whole {
@@ -250,7 +250,7 @@ mod whole {
                 target_tokens: targets.iter().map(|t| t.len()).sum(),
                 source_tokens: sources.iter().map(|s| s.len()).sum(),
                 padded_targets: whole.sentences * whole.target,
-                entries: entries(sources, targets),
+                entries: total(sources, targets),
             };
             batch.source.first = rows(&source_before);
             batch.shifted.first = rows(&target_before);
@@ -270,13 +270,16 @@ mod whole {
         }
     }
 
-    fn entries(sources: &[&[u32]], targets: &[&[u32]]) -> [usize; 3] {
-        let pairs = || sources.iter().zip(targets).map(|(s, t)| (s.len(), t.len()));
-        [
-            pairs().map(|(s, _)| s * s).sum(),
-            pairs().map(|(_, t)| t * (t + 1) / 2).sum(),
-            pairs().map(|(s, t)| s * t).sum(),
-        ]
+    /// The pairs of a query and a key that it sees, for one pair of sentences: in the encoder, in the decoder, and between
+    /// them.
+    pub const fn entries(source: usize, target: usize) -> [usize; 3] {
+        [source * source, target * (target + 1) / 2, source * target]
+    }
+
+    /// The sum of [`entries`] over all pairs.
+    fn total(sources: &[&[u32]], targets: &[&[u32]]) -> [usize; 3] {
+        let pairs = sources.iter().zip(targets).map(|(s, t)| entries(s.len(), t.len()));
+        pairs.fold([0; 3], |sum, of| core::array::from_fn(|kind| sum[kind] + of[kind]))
     }
 
     fn widest(sentences: &[&[u32]]) -> usize {

@@ -1,6 +1,6 @@
 //! The numbers of sentences and tokens of an update.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, entries};
 
 /// The numbers of sentences and tokens of one update, summed over its batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Counts {
 
     /// The counts of one pair of sentences.
     pub const fn pair(source: usize, target: usize) -> Self {
-        let entries = [source * source, target * (target + 1) / 2, source * target];
+        let entries = entries(source, target);
         Self { sentences: 1, source_tokens: source, target_tokens: target, entries }
     }
 

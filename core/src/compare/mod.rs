@@ -5,7 +5,7 @@ mod relations;
 mod states;
 
 pub use relations::{Relations, relations};
-pub use states::{States, states};
+pub use states::{SHORTEST, States, states};
 
 use crate::backend::{RelationLoss, StateForm, StateLoss};
 use crate::batch::Grid;

@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// The smallest length that a row is divided by, as in PyTorch. A shorter row has no gradient.
-const SHORTEST: f32 = 1e-12;
+pub const SHORTEST: f32 = 1e-12;
 
 /// Hidden states of student and teacher, with the rows of all sentences.
 pub struct States<'a> {

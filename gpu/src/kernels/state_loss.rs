@@ -11,12 +11,9 @@ use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::backend::{Loss, StateForm, StateLoss};
 use a2d_core::batch::Grid;
-use a2d_core::compare;
+use a2d_core::compare::{self, SHORTEST};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
-
-/// The smallest length that a row is divided by, as in [`compare::states`]. A shorter row has no gradient.
-const SHORTEST: f32 = 1e-12;
 
 /// `mean[k, sentence]` of the valid rows of a sentence, for each matrix of a stack; 0 where there are none.
 #[cube(launch)]

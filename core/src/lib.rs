@@ -76,6 +76,7 @@ extern crate std;
 pub mod allow;
 pub mod backend;
 pub mod batch;
+pub mod bits;
 #[cfg(feature = "train")]
 pub mod compare;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use crate::matrix::{Matrix, Memory};
 use crate::weights::Weights;
+use a2d_core::bits;
 use a2d_core::image::Shortlist;
 use a2d_core::micro::Parameter;
 use alloc::vec;
@@ -37,17 +38,10 @@ impl Chosen {
 
 /// The tokens, out of `vocabulary`, that `list` has for `source`, ascending.
 fn tokens(list: &Shortlist<'_>, source: &[u32], vocabulary: usize) -> Vec<u32> {
-    const BITS: usize = u64::BITS as usize;
-    let mut marked = vec![0_u64; vocabulary.div_ceil(BITS)];
-    let of_source = source.iter().flat_map(|token| list.of(*token as usize));
-    list.always().chain(of_source).for_each(|id| marked[id / BITS] |= 1 << (id % BITS));
-    let mut tokens = Vec::with_capacity(marked.iter().map(|bits| bits.count_ones() as usize).sum());
-    for (word, mut bits) in marked.into_iter().enumerate() {
-        while bits != 0 {
-            tokens.push((word * BITS) as u32 + bits.trailing_zeros());
-            bits &= bits - 1;
-        }
-    }
+    let mut set = vec![0; bits::words(vocabulary)];
+    list.mark(source, &mut set);
+    let mut tokens = Vec::with_capacity(bits::count(&set));
+    tokens.extend(bits::each(&set).map(|token| token as u32));
     tokens
 }
 

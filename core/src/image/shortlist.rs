@@ -1,6 +1,7 @@
 //! The target tokens that a source token may become.
 
 use super::Error;
+use crate::bits;
 use crate::config::token::UNK;
 
 /// The lexical shortlist: for each source token its likely target tokens, and a list of target tokens that are always
@@ -85,6 +86,14 @@ impl<'a> Shortlist<'a> {
         let [start, end] = bounds.copied().unwrap_or_default().map(u32::from_le_bytes);
         let entries = self.entries.get(start as usize..end as usize).unwrap_or_default();
         entries.iter().map(|x| usize::from(u16::from_le_bytes(*x)))
+    }
+
+    /// Adds the tokens that a sentence of `source` tokens may become to a set of [`bits`].
+    pub fn mark(&self, source: &[u32], set: &mut [u32]) {
+        bits::set(set, self.always());
+        for token in source {
+            bits::set(set, self.of(*token as usize));
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Micro`]: the operations, as loops over the arena.
 
 use super::attend;
-use super::chosen::{self, Chosen};
+use super::chosen::Chosen;
 use super::compute::{Compute, Portable};
 use super::error::Error;
 use super::memory::{Memory, Slot, Words};
@@ -10,6 +10,7 @@ use super::slices;
 use crate::allow::Allow;
 use crate::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
 use crate::batch::{Grid, NO_POSITION, Tokens};
+use crate::bits;
 use crate::config::{Activation, Positions};
 use crate::image::{Format, Shortlist, Weight, Weights};
 use crate::rows;
@@ -253,13 +254,10 @@ impl<'m, 'w> Micro<'m, 'w> {
         source: &Words,
         vocabulary: usize,
     ) -> Option<Chosen> {
-        let bits = self.arena.list(chosen::bit_words(vocabulary), |_| 0)?;
+        let bits = self.arena.list(bits::words(vocabulary), |_| 0)?;
         let (source, marked) = self.arena.integers_mut(source, &bits)?;
-        chosen::set(marked, list.always());
-        for token in source {
-            chosen::set(marked, list.of(*token as usize));
-        }
-        Some(Chosen { count: chosen::count(marked), bits })
+        list.mark(source, marked);
+        Some(Chosen { count: bits::count(marked), bits })
     }
 
     /// The logits of the chosen tokens.
@@ -276,7 +274,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         let (below, from_y) = self.arena.split(&y)?;
         let (bits, logits) = (below.integers(&chosen.bits)?, from_y.get_mut(..y.words())?);
         for row in slices::rows_mut(logits, y.shape().cols()) {
-            for (logit, token) in row.iter_mut().zip(chosen::each(bits)) {
+            for (logit, token) in row.iter_mut().zip(bits::each(bits)) {
                 *logit += crate::image::float(*bias.words().get(token)?);
             }
         }
@@ -420,7 +418,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         // The token of a column of the logits.
         let token = |column: u32| match bits {
             None => Some(column),
-            Some(bits) => chosen::nth(bits, column as usize).map(|id| id as u32),
+            Some(bits) => bits::nth(bits, column as usize).map(|id| id as u32),
         };
         let refused = |column| token(column).is_none_or(|id| allow.refuses(id));
         for (logits, (ids, lps)) in slices::rows(self.arena.get(logits)?, width).zip(out) {

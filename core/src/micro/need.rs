@@ -1,9 +1,9 @@
 //! The memory of a translation, computed by repeating the allocations of the model in numbers.
 
-use super::chosen::bit_words;
 use super::memory::packed_words;
 use super::product::quantised_words;
 use crate::batch::Span;
+use crate::bits;
 use crate::config::{Config, Stack};
 use crate::image::Sizes;
 use crate::search::Search;
@@ -59,7 +59,7 @@ pub const fn arena_bytes_with(
     let (chosen, outputs) = match shortlist {
         None => (0, config.target_vocabulary),
         Some(sizes) => (
-            bit_words(config.target_vocabulary),
+            bits::words(config.target_vocabulary),
             sizes.most(limits.source, config.target_vocabulary),
         ),
     };

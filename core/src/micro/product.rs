@@ -3,9 +3,9 @@
 //!
 //! Sums of integers are exact, and sums of floats run in fixed lanes, so every machine computes the same bits.
 
-use super::chosen;
 use super::compute::{Compute, one};
 use super::slices::{row, rows, rows_mut};
+use crate::bits;
 use crate::image::{Format, GROUP, Weight, float, half, unpack};
 use crate::math::times_byte;
 use crate::rows::{LANES, sum, sum_few};
@@ -36,7 +36,7 @@ impl<'s> Rows<'s> {
     /// The rows, for `times` rows of `x`, as runs of adjacent ones.
     fn runs(self, times: usize) -> Option<Runs<'s>> {
         let next = match self.bits {
-            Some(bits) => chosen::nth(bits, self.start)?,
+            Some(bits) => bits::nth(bits, self.start)?,
             None => self.start,
         };
         let most = if times == 1 { usize::MAX } else { RUN };
@@ -76,7 +76,7 @@ impl Iterator for Runs<'_> {
             return None;
         }
         if let Some(bits) = self.bits {
-            self.next = chosen::from(bits, self.next)?;
+            self.next = bits::from(bits, self.next)?;
         }
         let run = self.next..self.next + len;
         (self.next, self.left) = (run.end, self.left - len);

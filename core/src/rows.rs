@@ -494,6 +494,20 @@ pub struct TokenRow {
     pub mutual: bool,
 }
 
+impl TokenRow {
+    /// The divergence of two passes alone, with this weight in the gradient.
+    pub const fn two_passes(weight: f32) -> Self {
+        Self {
+            label_smoothing: 0.0,
+            student_temperature: 1.0,
+            teacher_temperature: 1.0,
+            ce_weight: 0.0,
+            kd_weight: weight,
+            mutual: true,
+        }
+    }
+}
+
 /// ce, kd, the negative log-likelihoods of student and teacher, the entropy of the softened teacher.
 pub type TokenValues = [f32; 5];
 

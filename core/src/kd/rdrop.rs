@@ -28,14 +28,7 @@ impl RDrop {
         targets: &B::Index,
         per_token: f64,
     ) -> B::Tensor {
-        let row = TokenRow {
-            label_smoothing: 0.0,
-            student_temperature: 1.0,
-            teacher_temperature: 1.0,
-            ce_weight: 0.0,
-            kd_weight: (f64::from(self.weight) * per_token) as f32,
-            mutual: true,
-        };
+        let row = TokenRow::two_passes((f64::from(self.weight) * per_token) as f32);
         // The divergence is symmetric: each call adds the gradients of one side.
         let [one, other] = [passes, [passes[1], passes[0]]].map(|[own, other]| {
             let table = &output.0.value;

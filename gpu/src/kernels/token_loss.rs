@@ -111,7 +111,26 @@ fn token_loss_kernel<F: Float>(
             let mut kd = 0.0f32;
             let mut teacher_nll = 0.0f32;
             let mut entropy = 0.0f32;
-            if taught {
+            let mut back = 0.0f32;
+            if mutual {
+                let largest_t = cube_max(largest_t, U);
+                let mut total_t = 0.0f32;
+                for i in range_stepped(UNIT_POS as usize, v, U) {
+                    total_t += (teacher[base + i] - largest_t).exp();
+                }
+                lse_t = largest_t + cube_sum(total_t, U).ln();
+                teacher_nll = lse_t - teacher[base + target as usize];
+                // Both directions term by term: the passes are close, and a difference of sums would lose their distance.
+                let mut forth_sum = 0.0f32;
+                let mut back_sum = 0.0f32;
+                for i in range_stepped(UNIT_POS as usize, v, U) {
+                    let (p, q) = (z[base + i] - lse, teacher[base + i] - lse_t);
+                    forth_sum += q.exp() * (q - p);
+                    back_sum += p.exp() * (p - q);
+                }
+                back = cube_sum(back_sum, U);
+                kd = 0.5 * (cube_sum(forth_sum, U) + back);
+            } else if taught {
                 let largest_t = cube_max(largest_t, U);
                 let mut total_soft = 0.0f32;
                 let mut total_hard_t = 0.0f32;
@@ -134,20 +153,6 @@ fn token_loss_kernel<F: Float>(
                 teacher_nll =
                     largest_t + cube_sum(total_hard_t, U).ln() - teacher[base + target as usize];
                 entropy = total_t.ln() - teacher_soft * cube_sum(weighted, U) / total_t;
-            }
-            let mut back = 0.0f32;
-            if mutual {
-                // Both directions term by term: the passes are close, and a difference of sums would lose their distance.
-                let mut forth_sum = 0.0f32;
-                let mut back_sum = 0.0f32;
-                for i in range_stepped(UNIT_POS as usize, v, U) {
-                    let (p, q) = (z[base + i] - lse, teacher[base + i] - lse_t);
-                    forth_sum += q.exp() * (q - p);
-                    back_sum += p.exp() * (p - q);
-                }
-                back = cube_sum(back_sum, U);
-                kd = 0.5 * (cube_sum(forth_sum, U) + back);
-                entropy = 0.0;
             }
             if UNIT_POS == 0 {
                 values[first] = ce;
@@ -263,7 +268,7 @@ fn launch(
     [from, rows, v]: [usize; 3],
 ) {
     let mutual = of.teacher.is_some() && of.row.mutual;
-    let row = row_of(of.row, mutual);
+    let row = if mutual { TokenRow::two_passes(of.row.kd_weight) } else { of.row };
     // Where no gradient is wanted, none is rounded; that of a bias is summed unrounded.
     let short = RoundedCopy::of(context, z, of.gradient && of.bias.is_none());
     launch!(
@@ -293,20 +298,6 @@ fn launch(
             short.format,
         )
     );
-}
-
-/// The options that count: two passes of a model are compared as they are, and cross-entropy has no part in the gradient.
-fn row_of(row: TokenRow, mutual: bool) -> TokenRow {
-    if !mutual {
-        return row;
-    }
-    TokenRow {
-        label_smoothing: 0.0,
-        student_temperature: 1.0,
-        teacher_temperature: 1.0,
-        ce_weight: 0.0,
-        ..row
-    }
 }
 
 fn check(of: &Given<'_>) {

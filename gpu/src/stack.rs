@@ -44,6 +44,9 @@ impl Stack {
     }
 
     fn in_place(tensors: &[&Tensor]) -> Option<Self> {
+        if let [one] = tensors {
+            return Some(Self { tensors: vec![(*one).clone()], step: 0, view: one.view() });
+        }
         let first = *tensors.first()?;
         let (row, start) = first.buffer.place.as_ref()?;
         let start = row.offsets()[*start];
@@ -53,7 +56,7 @@ impl Stack {
             same.then(|| row.offsets()[*number].checked_sub(start)).flatten()
         };
         let distances: Vec<usize> = tensors.iter().map(distance).collect::<Option<_>>()?;
-        let step = distances.get(1).copied().unwrap_or(0);
+        let step = *distances.get(1)?;
         let even = distances.iter().enumerate().all(|(i, &distance)| distance == i * step);
         let len = step * (tensors.len() - 1) + first.len();
         let tensors = || tensors.iter().map(|&x| x.clone()).collect();

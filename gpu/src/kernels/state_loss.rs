@@ -352,13 +352,7 @@ pub(crate) fn state_loss(
 ) -> Loss<Tensor> {
     let wide = compare::teacher_width(student.shape, teacher.iter().map(|t| t.shape), how);
     let (count, shape) = (teacher.len(), student.shape);
-    let (theirs, step) = match teacher {
-        [one] => (one.view(), 0),
-        several => {
-            let stack = Stack::of(context, several);
-            (stack.view, stack.step)
-        }
-    };
+    let Stack { view: theirs, step, .. } = Stack::of(context, teacher);
     if !how.pooled {
         let given = Given { student, teacher: &theirs, sizes: [count, step, wide], grid, how };
         return compared(context, &given, wants_gradient);

@@ -81,6 +81,11 @@ impl Span {
             before: words[6] as usize,
         }
     }
+
+    /// The encoded spans of `words`.
+    pub fn all(words: &[u32]) -> impl Iterator<Item = Self> + '_ {
+        words.chunks_exact(Self::WORDS).map(Self::decode)
+    }
 }
 
 /// The geometry of an attention: which rows attend to which.

@@ -100,14 +100,12 @@ pub(crate) struct Extent {
 impl Extent {
     /// The extent of encoded spans.
     pub fn of(spans: &[u32]) -> Self {
-        spans.chunks_exact(Span::WORDS).map(Span::decode).fold(Self::default(), |largest, span| {
-            Self {
-                query: largest.query.max(span.query.len),
-                key: largest.key.max(span.key.len),
-                area: largest.area.max(span.area()),
-                queries: largest.queries + span.query.len,
-                keys: largest.keys + span.key.len,
-            }
+        Span::all(spans).fold(Self::default(), |largest, span| Self {
+            query: largest.query.max(span.query.len),
+            key: largest.key.max(span.key.len),
+            area: largest.area.max(span.area()),
+            queries: largest.queries + span.query.len,
+            keys: largest.keys + span.key.len,
         })
     }
 }

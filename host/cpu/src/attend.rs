@@ -356,7 +356,7 @@ fn head_grad(
 
 /// The spans of the sentences of a grid.
 pub fn spans(grid: &Grid<Arc<[u32]>>) -> Vec<Span> {
-    let spans: Vec<Span> = grid.spans.chunks_exact(Span::WORDS).map(Span::decode).collect();
+    let spans: Vec<Span> = Span::all(&grid.spans).collect();
     assert_eq!(spans.len(), grid.sentences, "a grid's spans");
     spans
 }

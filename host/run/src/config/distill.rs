@@ -158,11 +158,6 @@ impl Method {
             Self::None => "none",
         }
     }
-
-    /// Whether the method sets how the teacher's words are learned, which only one can.
-    pub(super) const fn sets_word_loss(self) -> bool {
-        matches!(self, Self::WordKd)
-    }
 }
 
 /// The name in the configuration.

@@ -32,11 +32,6 @@ impl Methods {
         if methods.len() > 1 && methods.contains(&Method::None) {
             return Err("names \"none\" and another method: leave one of them out".to_owned());
         }
-        let mut words = methods.iter().filter(|method| method.sets_word_loss());
-        if let (Some(one), Some(two)) = (words.next(), words.next()) {
-            let text = "which both set the word loss: leave one of them out";
-            return Err(format!("names \"{one}\" and \"{two}\", {text}"));
-        }
         Ok(Self(methods))
     }
 

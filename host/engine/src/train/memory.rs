@@ -8,10 +8,10 @@
 
 use super::objective;
 use a2d_core::config::{Activation, Config, Stack};
-use a2d_core::kd::Auxiliary;
+use a2d_core::kd::{Auxiliary, Terms};
 use a2d_core::needs::Needs;
 use a2d_data::vocab::Sizes;
-use a2d_run::config::{Method, Precision, RunConfig};
+use a2d_run::config::{Precision, RunConfig};
 use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
 
@@ -70,21 +70,22 @@ impl Need {
         longest: usize,
     ) -> Result<Self> {
         let student = core_config(&run.model, sizes);
+        let terms = objective(run).terms;
         let teaching = |teacher: &RunConfig| -> Result<_> {
             let config = core_config(&teacher.model, sizes);
             let parameters = model_size(&plan(&config, None)?);
             let needs = run.distill.method.needs();
-            let compared = compared(run, needs, &student, &config);
+            let compared = compared(&terms, needs, &student, &config);
             Ok(Teaching { config, parameters, maps: needs.maps, compared })
         };
         let teacher = teacher.map(teaching).transpose()?;
-        let terms = objective(run).terms;
         let plan = plan(&student, teacher.as_ref().map(|teacher| (&terms, &teacher.config)))?;
         let parameters = plan.params().iter().map(|(_, spec)| spec.shape.len()).sum();
         let averaged = run.train.ema_decay > 0.0;
         let short = matches!(run.train.precision, Precision::Bf16 | Precision::F16);
         let rounded = if short { ROUNDED } else { 0.0 };
-        let passes = if run.distill.method.has(Method::RDrop) { 2.0 } else { 1.0 };
+        let twice = terms.iter().any(|term| term.two_passes().is_some());
+        let passes = if twice { 2.0 } else { 1.0 };
         let longest = longest.max(1);
         Ok(Self { student, parameters, averaged, rounded, teacher, passes, longest })
     }
@@ -152,7 +153,7 @@ impl Need {
 
 /// Elements per token that comparisons of hidden states and projections keep: what the teacher hands out, the gradients
 /// of what the student hands out, and projected states with their gradients.
-fn compared(run: &RunConfig, needs: Needs, student: &Config, teacher: &Config) -> f64 {
+fn compared(terms: &Terms, needs: Needs, student: &Config, teacher: &Config) -> f64 {
     let of = |config: &Config, states: usize, projections: usize| {
         let (encoder, decoder) = (&config.encoder, &config.decoder);
         let layers = encoder.layers * encoder.d_model + decoder.layers * decoder.d_model;
@@ -163,7 +164,7 @@ fn compared(run: &RunConfig, needs: Needs, student: &Config, teacher: &Config) -
     };
     let [states, projections] = [needs.hidden, needs.projections].map(usize::from);
     let handed = of(teacher, states, projections) + 2 * of(student, states, projections);
-    let auxiliary = Auxiliary::new(&objective(run).terms, student, teacher);
+    let auxiliary = Auxiliary::new(terms, student, teacher);
     let projected = auxiliary.projections.iter().map(|of| of.weight.shape.rows());
     // Of embeddings and all layers there may be one projection.
     let states = 1 + student.encoder.layers.max(student.decoder.layers);

@@ -191,6 +191,6 @@ pub fn is_auxiliary(name: &str) -> bool {
 }
 
 /// Whether a parameter belongs to the alignment modules.
-pub(super) fn is_alignment(name: &str) -> bool {
+pub fn is_alignment(name: &str) -> bool {
     name.contains("alignment_module")
 }

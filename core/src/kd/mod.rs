@@ -26,7 +26,7 @@ mod tinybert;
 
 pub use align::{Align, HeadMix};
 pub use alp::Alp;
-pub use auxiliary::{Auxiliary, Projection, Side, Slot, is_auxiliary};
+pub use auxiliary::{Auxiliary, Projection, Side, Slot, is_alignment, is_auxiliary};
 pub use ckd::Ckd;
 pub use counts::Counts;
 pub use inputs::{Counted, Inputs, Named};

@@ -107,6 +107,18 @@ pub fn take<B: Train>(
     Ok(b.together(params?))
 }
 
+/// Takes every parameter of `plan` from a checkpoint, which may hold others that only training needs.
+///
+/// # Errors
+///
+/// As [`take`]. Misuse: there is another tensor.
+pub fn take_all<B: Train>(b: &mut B, plan: &Plan, mut saved: Saved) -> Result<Vec<B::Tensor>> {
+    let params = take(b, plan, &mut saved, "")?;
+    saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
+    saved.finish()?;
+    Ok(params)
+}
+
 /// Reads back one tensor per parameter of `plan`, named with `prefix`.
 ///
 /// # Errors
@@ -148,9 +160,4 @@ pub fn is_state(name: &str) -> bool {
     STATE.iter().any(|prefix| name.starts_with(prefix))
 }
 
-pub use a2d_core::kd::is_auxiliary;
-
-/// Whether a parameter belongs to the alignment of attention maps.
-pub fn is_alignment(name: &str) -> bool {
-    name.contains("alignment_module")
-}
+pub use a2d_core::kd::{is_alignment, is_auxiliary};

@@ -13,8 +13,7 @@ use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
 use a2d_run::config::RunConfig;
 use a2d_run::model::{
-    Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, is_auxiliary, is_state, plan,
-    stored, take,
+    Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, plan, stored, take, take_all,
 };
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -287,16 +286,14 @@ impl<T: Clone> TeacherModel<T> {
         vocab: &Vocab,
         aam: bool,
     ) -> Result<Self> {
-        let (run, mut saved) = open_teacher(folder, vocab)?;
+        let (run, saved) = open_teacher(folder, vocab)?;
         let config = core_config(&run.model, vocab.sizes());
         if aam {
             return Self::with_alignment(b, &config, saved);
         }
         let fingerprint = saved.fingerprint();
         let plan = plan(&config, None)?;
-        let params = take(b, &plan, &mut saved, "")?;
-        saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
-        saved.finish()?;
+        let params = take_all(b, &plan, saved)?;
         let model = plan.bind(params).model;
         Ok(Self { teacher: model.into(), maps: config, fingerprint })
     }
@@ -304,7 +301,7 @@ impl<T: Clone> TeacherModel<T> {
     fn with_alignment<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         config: &Config,
-        mut saved: Saved,
+        saved: Saved,
     ) -> Result<Self> {
         let fingerprint = saved.fingerprint();
         let rows = |name: &str| {
@@ -322,9 +319,7 @@ impl<T: Clone> TeacherModel<T> {
         maps.decoder.layers = rows("decoder.self_alignment_module")?;
         let terms = Some(MapTerms::OFFICIAL).into();
         let plan = plan(config, Some((&terms, &maps)))?;
-        let params = take(b, &plan, &mut saved, "")?;
-        saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
-        saved.finish()?;
+        let params = take_all(b, &plan, saved)?;
         let learner = plan.bind(params);
         let align = learner.auxiliary.align;
         let teacher = Teacher { align, ..learner.model.into() };

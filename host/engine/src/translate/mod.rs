@@ -16,7 +16,7 @@ use a2d_core::backend::{self, Decode};
 use a2d_core::search::Search;
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::config::{BeamSearch, TrainConfig};
-use a2d_run::model::{Model, core_config, is_auxiliary, is_state, model_size, plan, take};
+use a2d_run::model::{Model, core_config, model_size, plan, take_all};
 use a2d_run::opened::Opened;
 use a2d_system::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -186,13 +186,10 @@ impl<T: Clone> Translator<T> {
     ) -> Result<Self> {
         let opened = Opened::new(folder)?;
         let longest = opened.longest_source();
-        let Opened { run, vocab, mut saved } = opened;
+        let Opened { run, vocab, saved } = opened;
         let fingerprint = saved.fingerprint();
         let plan = plan(&core_config(&run.model, vocab.sizes()), None)?;
-        let params = take(b, &plan, &mut saved, "")?;
-        // Tensors that only training needs may be present.
-        saved.tensors.retain(|name, _| !is_auxiliary(name) && !is_state(name));
-        saved.finish()?;
+        let params = take_all(b, &plan, saved)?;
         let size = model_size(&plan);
         Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint, longest })
     }

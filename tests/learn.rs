@@ -5,7 +5,7 @@
 
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::token::EOS;
-use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::config::{Config, Special, Stack};
 use a2d_core::device::Device;
 use a2d_core::kd::{
     self, Alp, Ckd, Draw, Grouping, KdLoss, LayerSet, Lesson, LossNorm, MapTerms, MiniLm,
@@ -14,7 +14,7 @@ use a2d_core::kd::{
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
 use a2d_host::backend::cpu::{Cpu, Tensor};
-use a2d_tests::helpers::model::{LAYERS, Learner, batch, sentences, teacher as as_teacher};
+use a2d_tests::helpers::model::{LAYERS, Learner, batch, plain, sentences, teacher as as_teacher};
 
 const VOCABULARY: usize = 24;
 const SENTENCES: usize = 32;
@@ -28,21 +28,7 @@ const SCHEDULE: InverseSqrt = InverseSqrt { lr: 2e-3, warmup_updates: 100, warmu
 
 fn config(d_model: usize, ffn_dim: usize, attention_heads: usize, layers: usize) -> Config {
     let stack = Stack { d_model, ffn_dim, attention_heads, layers };
-    Config {
-        source_vocabulary: VOCABULARY,
-        target_vocabulary: VOCABULARY,
-        share_embeddings: false,
-        encoder: stack,
-        decoder: stack,
-        normalize_before: false,
-        activation: Activation::Relu,
-        dropout: 0.0,
-        attention_dropout: 0.0,
-        activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
-    }
+    plain(VOCABULARY, stack, stack)
 }
 
 /// Word losses, with a share `alpha` of the teacher.

@@ -22,7 +22,7 @@ use a2d_host::backend::cpu::Cpu;
 use a2d_tests::helpers::compare::{Array, Findings, Limit, doubles};
 use a2d_tests::helpers::model::{
     LAYERS, Learner, Model, batch, batch_of, gradients as gradients_of, learner as learner_of,
-    read, runs, search, sentences, teacher as teacher_of,
+    plain, read, runs, search, sentences, teacher as teacher_of,
 };
 
 /// The tolerance of rounding: the order of summation may differ.
@@ -32,21 +32,9 @@ const SOURCES: [usize; 5] = [6, 1, 9, 4, 3];
 const TARGETS: [usize; 5] = [3, 8, 5, 1, 6];
 
 fn config(normalize_before: bool) -> Config {
-    Config {
-        source_vocabulary: 19,
-        target_vocabulary: 17,
-        share_embeddings: false,
-        encoder: Stack { d_model: 24, ffn_dim: 20, attention_heads: 3, layers: 2 },
-        decoder: Stack { d_model: 16, ffn_dim: 36, attention_heads: 4, layers: 2 },
-        normalize_before,
-        activation: Activation::Relu,
-        dropout: 0.0,
-        attention_dropout: 0.0,
-        activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
-    }
+    let encoder = Stack { d_model: 24, ffn_dim: 20, attention_heads: 3, layers: 2 };
+    let decoder = Stack { d_model: 16, ffn_dim: 36, attention_heads: 4, layers: 2 };
+    Config { target_vocabulary: 17, normalize_before, ..plain(19, encoder, decoder) }
 }
 
 /// [`config`] in the architecture of Marian.

@@ -2,7 +2,7 @@
 
 use a2d_core::backend::Train;
 use a2d_core::batch::Layout;
-use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::config::{Config, Stack};
 use a2d_core::kd::{KdLoss, Learner, Lesson, LossNorm, MapTerms, Objective, Plan, Step};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
@@ -15,7 +15,7 @@ use a2d_host::run::run_dir::RunDir;
 use a2d_host::system::display::Display;
 use a2d_host::train::ranks::Ranks;
 use a2d_host::train::{Job, train};
-use a2d_tests::helpers::model::{LAYERS, batch, sentences, teacher};
+use a2d_tests::helpers::model::{LAYERS, batch, plain, sentences, teacher};
 use a2d_tests::helpers::text;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -170,21 +170,7 @@ pub fn bf16_is_that_of_the_cpu(desk: &Desk) {
 /// Memory does not grow from step to step, for batches of any lengths.
 pub fn takes_no_more_memory<B: Train>(make: impl Fn() -> B) {
     let stack = Stack { d_model: 16, ffn_dim: 16, attention_heads: 2, layers: 1 };
-    let config = Config {
-        source_vocabulary: 40,
-        target_vocabulary: 40,
-        share_embeddings: true,
-        encoder: stack,
-        decoder: stack,
-        normalize_before: false,
-        activation: Activation::Relu,
-        dropout: 0.1,
-        attention_dropout: 0.0,
-        activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
-    };
+    let config = Config { share_embeddings: true, dropout: 0.1, ..plain(40, stack, stack) };
     let objective = Objective {
         label_smoothing: 0.1,
         alpha: 0.5,

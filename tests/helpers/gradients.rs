@@ -16,7 +16,9 @@ use a2d_core::nn::Transformer;
 use a2d_core::rng;
 
 use super::compare::{Array, Findings, Limit, doubles};
-use super::model::{LAYERS, Learner, batch_of, learner, read, sentences, teacher as teacher_of};
+use super::model::{
+    LAYERS, Learner, batch_of, learner, plain, read, sentences, teacher as teacher_of,
+};
 
 /// The tolerance, relative to the derivative or to that of a typical random direction.
 const TOLERANCE: f64 = 0.01;
@@ -58,21 +60,7 @@ fn stack(d_model: usize, ffn_dim: usize, attention_heads: usize, layers: usize) 
 
 /// A student without dropout; its vocabularies are equal, so that embeddings can be shared.
 fn config(encoder: Stack, decoder: Stack) -> Config {
-    Config {
-        source_vocabulary: 13,
-        target_vocabulary: 13,
-        share_embeddings: false,
-        encoder,
-        decoder,
-        normalize_before: false,
-        activation: Activation::Relu,
-        dropout: 0.0,
-        attention_dropout: 0.0,
-        activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
-    }
+    plain(13, encoder, decoder)
 }
 
 /// Gives attention terms as much weight as words; otherwise wrong gradients of theirs would go unnoticed.

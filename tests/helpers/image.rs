@@ -1,6 +1,6 @@
 //! Random models as images.
 
-use super::model::LAYERS;
+use super::model::{LAYERS, plain};
 use a2d_core::backend::Train;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::image::{ENTRY_WORDS, Format, Weights};
@@ -18,19 +18,11 @@ pub fn config(normalize_before: bool, share_embeddings: bool) -> Config {
     let encoder = Stack { d_model: 24, ffn_dim: 40, attention_heads: 3, layers: 2 };
     let narrow = Stack { d_model: 16, ffn_dim: 36, attention_heads: 4, layers: 1 };
     Config {
-        source_vocabulary: 19,
         target_vocabulary: if share_embeddings { 19 } else { 17 },
         share_embeddings,
-        encoder,
-        decoder: if share_embeddings { encoder } else { narrow },
         normalize_before,
         activation: if normalize_before { Activation::Gelu } else { Activation::Relu },
-        dropout: 0.0,
-        attention_dropout: 0.0,
-        activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
+        ..plain(19, encoder, if share_embeddings { encoder } else { narrow })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use a2d_core::backend::{Decode, Device, Train};
 use a2d_core::batch::{Batch, Layout, Run};
-use a2d_core::config::Special;
 use a2d_core::config::token::EOS;
+use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{self, Lesson, Losses, Plan, Student, Teacher};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
@@ -15,6 +15,25 @@ pub const LAYERS: usize = 16;
 
 /// The models of the suite.
 pub type Model<P> = Transformer<P, LAYERS>;
+
+/// A model of fairseq's defaults without dropout, with vocabularies of one size and a table for each side.
+pub const fn plain(vocabulary: usize, encoder: Stack, decoder: Stack) -> Config {
+    Config {
+        source_vocabulary: vocabulary,
+        target_vocabulary: vocabulary,
+        share_embeddings: false,
+        encoder,
+        decoder,
+        normalize_before: false,
+        activation: Activation::Relu,
+        dropout: 0.0,
+        attention_dropout: 0.0,
+        activation_dropout: 0.0,
+        special: Special::FAIRSEQ,
+        positions: Positions::Fairseq,
+        logits_bias: false,
+    }
+}
 
 /// A student with the state of its optimiser.
 pub type Learner<B> = kd::Learner<<B as Device>::Tensor, LAYERS>;

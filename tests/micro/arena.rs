@@ -5,6 +5,7 @@ use a2d_core::image::Format;
 use a2d_core::micro::{Error, Limits, Model, Options, Translator, arena_bytes};
 use a2d_host::translate::image::Words;
 use a2d_tests::helpers::image::{config, image, weights};
+use a2d_tests::helpers::model::plain;
 
 #[test]
 fn all_of_it_is_used() {
@@ -62,23 +63,9 @@ fn a_word_less_is_refused_with_the_number_missing() {
 
 /// The size is computed at compile time.
 const BYTES: usize = {
-    use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+    use a2d_core::config::{Config, Stack};
     let stack = Stack { d_model: 64, ffn_dim: 256, attention_heads: 4, layers: 2 };
-    let config = Config {
-        source_vocabulary: 4000,
-        target_vocabulary: 4000,
-        share_embeddings: true,
-        encoder: stack,
-        decoder: stack,
-        normalize_before: false,
-        activation: Activation::Relu,
-        dropout: 0.0,
-        attention_dropout: 0.0,
-        activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
-    };
+    let config = Config { share_embeddings: true, ..plain(4000, stack, stack) };
     arena_bytes(&config, true, &Limits { source: 64, target: 64, beam: 1, int8_cache: false })
 };
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::kd::{KdLoss, LossNorm, MapTerms, Objective};
 use a2d_core::optim::{Adam, InverseSqrt};
 use safetensors::SafeTensors;
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::helpers::arrays::arrays;
 use crate::helpers::compare::Array;
+use crate::helpers::model::plain;
 
 /// The suffix of golden files.
 const SUFFIX: &str = ".f32.safetensors";
@@ -118,20 +119,14 @@ impl Case {
             );
         }
         let table = if share_embeddings { "encoder" } else { "decoder" };
+        let source_vocabulary = dims("encoder.embed_tokens.weight")[0];
+        let (encoder, decoder) = (stack("encoder", "el", "eh"), stack("decoder", "dl", "dh"));
         Config {
-            source_vocabulary: dims("encoder.embed_tokens.weight")[0],
             target_vocabulary: dims(&format!("{table}.embed_tokens.weight"))[0],
             share_embeddings,
-            encoder: stack("encoder", "el", "eh"),
-            decoder: stack("decoder", "dl", "dh"),
             normalize_before,
             activation: self.activation(),
-            dropout: 0.0,
-            attention_dropout: 0.0,
-            activation_dropout: 0.0,
-            special: Special::FAIRSEQ,
-            positions: Positions::Fairseq,
-            logits_bias: false,
+            ..plain(source_vocabulary, encoder, decoder)
         }
     }
 

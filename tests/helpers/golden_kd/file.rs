@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::config::{Config, Stack};
 use serde_json::Value;
 
 use crate::helpers::arrays::arrays;
 use crate::helpers::compare::{Array, Findings};
+use crate::helpers::model::plain;
 
 /// The arrays of a file by name, and its description.
 pub struct File {
@@ -116,20 +117,11 @@ pub fn config(of: &Value, student: bool) -> Config {
         attention_heads: number(of, heads),
         layers: number(of, layers),
     };
+    let source_vocabulary = of["SV"].as_u64().unwrap_or(9) as usize;
     Config {
-        source_vocabulary: of["SV"].as_u64().unwrap_or(9) as usize,
         target_vocabulary: of["V"].as_u64().unwrap_or(9) as usize,
-        share_embeddings: false,
-        encoder: stack(encoder),
-        decoder: stack(decoder),
         normalize_before: of["prenorm"].as_bool().unwrap_or(false),
-        activation: Activation::Relu,
-        dropout: 0.0,
-        attention_dropout: 0.0,
-        activation_dropout: 0.0,
-        special: Special::FAIRSEQ,
-        positions: Positions::Fairseq,
-        logits_bias: false,
+        ..plain(source_vocabulary, stack(encoder), stack(decoder))
     }
 }
 

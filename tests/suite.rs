@@ -951,33 +951,37 @@ pub fn aligns_scores_back<B: Train>(b: &mut B) {
     }
 }
 
+/// The logits of each row.
+fn logits([hidden, table]: [&[f64]; 2], rows: usize) -> Vec<Vec<f64>> {
+    let width = hidden.len() / rows;
+    let row = |x: &[f64]| table.chunks(width).map(|w| dot(w, x)).collect();
+    hidden.chunks(width).map(row).collect()
+}
+
 /// The five sums of `token_loss`.
 fn token_losses(
-    [hidden, table]: [&[f64]; 2],
+    student: [&[f64]; 2],
     teacher: Option<[&[f64]; 2]>,
     targets: &[u32],
     of: TokenRow,
 ) -> [f64; 5] {
-    let n = targets.len();
-    let logits = |[hidden, table]: [&[f64]; 2], row: usize| -> Vec<f64> {
-        let width = hidden.len() / n;
-        table.chunks(width).map(|w| dot(w, &hidden[row * width..][..width])).collect()
-    };
+    let student = logits(student, targets.len());
+    let teacher = teacher.map(|teacher| logits(teacher, targets.len()));
     let over = |x: &[f64], by: f32| x.iter().map(|x| x / f64::from(by)).collect::<Vec<f64>>();
     let mut sums = [0.0; 5];
     for (row, &target) in targets.iter().enumerate().filter(|(_, t)| **t != IGNORE) {
-        let z = logits([hidden, table], row);
-        let lp = log_softmax(&z);
+        let z = &student[row];
+        let lp = log_softmax(z);
         let smoothing = f64::from(of.label_smoothing);
         let even = smoothing / (z.len() - 1) as f64;
         sums[0] -= (1.0 - smoothing - even) * lp[target as usize] + even * lp.iter().sum::<f64>();
         sums[2] -= lp[target as usize];
-        if let Some(teacher) = teacher {
-            let zt = logits(teacher, row);
-            let soft = softmax(&over(&zt, of.teacher_temperature));
-            let lp = log_softmax(&over(&z, of.student_temperature));
+        if let Some(teacher) = &teacher {
+            let zt = &teacher[row];
+            let soft = softmax(&over(zt, of.teacher_temperature));
+            let lp = log_softmax(&over(z, of.student_temperature));
             sums[1] -= dot(&soft, &lp);
-            sums[3] -= log_softmax(&zt)[target as usize];
+            sums[3] -= log_softmax(zt)[target as usize];
             sums[4] -= soft.iter().map(|p| p * p.ln()).sum::<f64>();
         }
     }
@@ -1102,15 +1106,11 @@ pub fn loses_tokens_with_a_bias<B: Train>(b: &mut B) {
     }
 }
 
-/// The five sums of `token_loss` of two passes of a model.
-fn mutual_losses(passes: [&[f64]; 2], table: &[f64], targets: &[u32]) -> [f64; 5] {
-    let width = passes[0].len() / targets.len();
+/// The five sums of `token_loss` of two passes of a model, from the logits of their rows.
+fn mutual_losses(passes: [&[Vec<f64>]; 2], targets: &[u32]) -> [f64; 5] {
     let mut sums = [0.0; 5];
     for (row, &target) in targets.iter().enumerate().filter(|(_, t)| **t != IGNORE) {
-        let [p, q] = passes.map(|pass| {
-            let x = &pass[row * width..][..width];
-            log_softmax(&table.chunks(width).map(|w| dot(w, x)).collect::<Vec<_>>())
-        });
+        let [p, q] = passes.map(|pass| log_softmax(&pass[row]));
         let apart = p.iter().zip(&q).map(|(p, q)| (p.exp() - q.exp()) * (p - q));
         let (nll, other) = (-p[target as usize], -q[target as usize]);
         let terms = [nll, 0.5 * apart.sum::<f64>(), nll, other, 0.0];
@@ -1128,16 +1128,15 @@ pub fn loses_two_passes<B: Train>(b: &mut B) {
         let mut pair = |b: &mut B, rows| random(b, noise, Shape::matrix(rows, width));
         let [(pass, pass64), (other, other64)] = [n, n].map(|rows| pair(b, rows));
         let (table, table64) = pair(b, v);
-        let want = mutual_losses([&pass64, &other64], &table64, &targets);
+        // The other pass is a constant, and so is its table.
+        let theirs = logits([&other64, &table64], n);
+        let sums = |pass: &[f64], table: &[f64]| {
+            mutual_losses([&logits([pass, table], n), &theirs], &targets)
+        };
+        let want = sums(&pass64, &table64);
         let got = token_loss(b, [&pass, &table], Some([&other, &table]), &targets, of, true);
         holds(b, "two passes", &got.values, Shape::vector(5), &want, 1e-5);
-        // The other pass is a constant, and so is its table.
-        let value = |pass: &[f64], table: &[f64]| {
-            let ours = logits(pass, table, width);
-            let theirs = logits(&other64, &table64, width);
-            let unit: Vec<f64> = (0..v * v).map(|i| f64::from(u8::from(i / v == i % v))).collect();
-            f64::from(of.kd_weight) * mutual_losses([&ours, &theirs], &unit, &targets)[1]
-        };
+        let value = |pass: &[f64], table: &[f64]| f64::from(of.kd_weight) * sums(pass, table)[1];
         let dpass = differences(&pass64, |pass| value(pass, &table64));
         let dtable = differences(&table64, |table| value(&pass64, table));
         let (got_pass, got_table) = (got.hidden.expect("asked"), got.table.expect("asked"));
@@ -1151,11 +1150,6 @@ pub fn loses_two_passes<B: Train>(b: &mut B) {
     }
 }
 
-/// The logits of all rows.
-fn logits(hidden: &[f64], table: &[f64], width: usize) -> Vec<f64> {
-    hidden.chunks(width).flat_map(|x| table.chunks(width).map(move |w| dot(w, x))).collect()
-}
-
 /// The distance of passes that are close keeps its digits.
 pub fn loses_two_close_passes<B: Train>(b: &mut B) {
     let (v, width, targets) = (37, 5, [3, 0, 7]);
@@ -1166,7 +1160,8 @@ pub fn loses_two_close_passes<B: Train>(b: &mut B) {
     let [one, two] = [&pass, &other].map(|x| b.tensor(x, Shape::matrix(3, width)));
     let of = TokenRow { mutual: true, ..TOKEN_ROWS[1] };
     let got = token_loss(b, [&one, &table], Some([&two, &table]), &targets, of, false);
-    let want = mutual_losses([&double(&pass), &double(&other)], &table64, &targets)[1];
+    let passes = [&pass, &other].map(|x| logits([&double(x), &table64], targets.len()));
+    let want = mutual_losses([&passes[0], &passes[1]], &targets)[1];
     let got = f64::from(values(b, &got.values)[1]);
     assert!(want < 1e-3 && (got / want - 1.0).abs() < 1e-3, "{got}, not {want}");
 }

@@ -833,27 +833,66 @@ fn alignment(of: &Geometry, layers: &[Vec<f64>], w: &[f64], bias: &[f64]) -> Vec
     y
 }
 
+/// A tensor of each layer, and values as f64.
+type Layers<T> = (Vec<T>, Vec<Vec<f64>>);
+
 /// Random maps of each layer, as tensors and as f64.
-fn layers<B: Train>(
+fn layers<B: Train>(b: &mut B, noise: &mut Noise, of: &Geometry) -> Layers<B::Tensor> {
+    let one = |heads: usize| random(b, noise, Shape::matrix(heads, of.area()));
+    STUDENT_HEADS.map(one).into_iter().unzip()
+}
+
+/// Checks `align` with random parameters.
+fn aligned<B: Train>(
     b: &mut B,
     noise: &mut Noise,
     of: &Geometry,
-) -> (Vec<B::Tensor>, Vec<Vec<f64>>) {
-    let one = |heads: usize| random(b, noise, Shape::matrix(heads, of.area()));
-    STUDENT_HEADS.map(one).into_iter().unzip()
+    (maps, maps64): &Layers<B::Tensor>,
+    input: MapInput,
+    tolerance: f64,
+) {
+    let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
+    let (bias, bias64) = random(b, noise, Shape::vector(MAPS));
+    let grid = of.grid(b);
+    let y = b.align(maps, &w, &bias, &grid, input);
+    let want = alignment(of, maps64, &w64, &bias64);
+    holds(b, of.name, &y, Shape::matrix(MAPS, of.area()), &want, tolerance);
+}
+
+/// Checks `align_grad` of random parameters; returns the gradient of each layer's maps and the expected slopes.
+fn aligned_back<B: Train>(
+    b: &mut B,
+    noise: &mut Noise,
+    of: &Geometry,
+    (maps, maps64): &Layers<B::Tensor>,
+    input: MapInput,
+) -> Layers<B::Tensor> {
+    let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
+    let (dy, dy64) = random(b, noise, Shape::matrix(MAPS, of.area()));
+    let zero = [0.0; MAPS];
+    let grid = of.grid(b);
+    let got = b.align_grad(&dy, maps, &w, &grid, input);
+    let dw = differences(&w64, |w| dot(&alignment(of, maps64, w, &zero), &dy64));
+    holds(b, of.name, &got.w, Shape::matrix(MAPS, 5), &dw, 1e-5);
+    let db = differences(&zero, |bias| dot(&alignment(of, maps64, &w64, bias), &dy64));
+    holds(b, of.name, &got.b, Shape::vector(MAPS), &db, 1e-5);
+    assert_eq!(got.maps.len(), maps.len());
+    let slopes = |l: usize| {
+        differences(&maps64[l], |x| {
+            let mut maps = maps64.clone();
+            maps[l] = x.to_vec();
+            dot(&alignment(of, &maps, &w64, &zero), &dy64)
+        })
+    };
+    (got.maps, (0..maps.len()).map(slopes).collect())
 }
 
 /// `align`
 pub fn aligns<B: Train>(b: &mut B) {
     for of in &geometries() {
         let noise = &mut Noise::new(15);
-        let (maps, maps64) = layers(b, noise, of);
-        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
-        let (bias, bias64) = random(b, noise, Shape::vector(MAPS));
-        let grid = of.grid(b);
-        let y = b.align(&maps, &w, &bias, &grid, MapInput::Probabilities);
-        let want = alignment(of, &maps64, &w64, &bias64);
-        holds(b, of.name, &y, Shape::matrix(MAPS, of.area()), &want, 1e-5);
+        let maps = layers(b, noise, of);
+        aligned(b, noise, of, &maps, MapInput::Probabilities, 1e-5);
     }
 }
 
@@ -861,24 +900,10 @@ pub fn aligns<B: Train>(b: &mut B) {
 pub fn aligns_back<B: Train>(b: &mut B) {
     for of in geometries().iter().filter(|g| g.area() < 500) {
         let noise = &mut Noise::new(16);
-        let (maps, maps64) = layers(b, noise, of);
-        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
-        let (dy, dy64) = random(b, noise, Shape::matrix(MAPS, of.area()));
-        let zero = [0.0; MAPS];
-        let grid = of.grid(b);
-        let got = b.align_grad(&dy, &maps, &w, &grid, MapInput::Probabilities);
-        let dw = differences(&w64, |w| dot(&alignment(of, &maps64, w, &zero), &dy64));
-        holds(b, of.name, &got.w, Shape::matrix(MAPS, 5), &dw, 1e-5);
-        let db = differences(&zero, |bias| dot(&alignment(of, &maps64, &w64, bias), &dy64));
-        holds(b, of.name, &got.b, Shape::vector(MAPS), &db, 1e-5);
-        assert_eq!(got.maps.len(), maps.len());
-        for (l, got) in got.maps.iter().enumerate() {
-            let want = differences(&maps64[l], |x| {
-                let mut maps = maps64.clone();
-                maps[l] = x.to_vec();
-                dot(&alignment(of, &maps, &w64, &zero), &dy64)
-            });
-            holds(b, of.name, got, Shape::matrix(STUDENT_HEADS[l], of.area()), &want, 1e-5);
+        let maps = layers(b, noise, of);
+        let (got, slopes) = aligned_back(b, noise, of, &maps, MapInput::Probabilities);
+        for ((got, want), heads) in got.iter().zip(&slopes).zip(STUDENT_HEADS) {
+            holds(b, of.name, got, Shape::matrix(heads, of.area()), want, 1e-5);
         }
     }
 }
@@ -893,11 +918,7 @@ fn attention_maps(noise: &mut Noise, of: &Geometry) -> Vec<Vec<f32>> {
 }
 
 /// Maps on a backend, and their logarithms.
-fn scored<B: Train>(
-    b: &mut B,
-    of: &Geometry,
-    maps: &[Vec<f32>],
-) -> (Vec<B::Tensor>, Vec<Vec<f64>>) {
+fn scored<B: Train>(b: &mut B, of: &Geometry, maps: &[Vec<f32>]) -> Layers<B::Tensor> {
     let least = f64::from(LEAST_PROBABILITY);
     let score = |map: &Vec<f32>| map.iter().map(|&p| f64::from(p).max(least).ln()).collect();
     let shape = |heads| Shape::matrix(heads, of.area());
@@ -910,13 +931,8 @@ pub fn aligns_scores<B: Train>(b: &mut B) {
     for of in &geometries() {
         let noise = &mut Noise::new(37);
         let maps = attention_maps(noise, of);
-        let (maps, scores) = scored(b, of, &maps);
-        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
-        let (bias, bias64) = random(b, noise, Shape::vector(MAPS));
-        let grid = of.grid(b);
-        let y = b.align(&maps, &w, &bias, &grid, MapInput::Scores);
-        let want = alignment(of, &scores, &w64, &bias64);
-        holds(b, of.name, &y, Shape::matrix(MAPS, of.area()), &want, 1e-6);
+        let maps = scored(b, of, &maps);
+        aligned(b, noise, of, &maps, MapInput::Scores, 1e-6);
     }
 }
 
@@ -925,27 +941,14 @@ pub fn aligns_scores_back<B: Train>(b: &mut B) {
     for of in geometries().iter().filter(|g| g.area() < 500) {
         let noise = &mut Noise::new(38);
         let maps = attention_maps(noise, of);
-        let (tensors, scores) = scored(b, of, &maps);
-        let (w, w64) = random(b, noise, Shape::matrix(MAPS, 5));
-        let (dy, dy64) = random(b, noise, Shape::matrix(MAPS, of.area()));
-        let zero = [0.0; MAPS];
-        let grid = of.grid(b);
-        let got = b.align_grad(&dy, &tensors, &w, &grid, MapInput::Scores);
-        let dw = differences(&w64, |w| dot(&alignment(of, &scores, w, &zero), &dy64));
-        holds(b, of.name, &got.w, Shape::matrix(MAPS, 5), &dw, 1e-5);
-        let db = differences(&zero, |bias| dot(&alignment(of, &scores, &w64, bias), &dy64));
-        holds(b, of.name, &got.b, Shape::vector(MAPS), &db, 1e-5);
-        for (l, got) in got.maps.iter().enumerate() {
-            let slopes = differences(&scores[l], |x| {
-                let mut scores = scores.clone();
-                scores[l] = x.to_vec();
-                dot(&alignment(of, &scores, &w64, &zero), &dy64)
-            });
+        let scores = scored(b, of, &maps);
+        let (got, slopes) = aligned_back(b, noise, of, &scores, MapInput::Scores);
+        for ((got, slopes), map) in got.iter().zip(&slopes).zip(&maps) {
             // Times the probability, so that the largest slopes do not hide the others.
-            let got = values(b, got).into_iter().zip(&maps[l]);
+            let got = values(b, got).into_iter().zip(map);
             let seen = |p: f32| p > LEAST_PROBABILITY;
             let times = got.map(|(d, &p)| if seen(p) { d * p } else { d }).collect::<Vec<_>>();
-            let want = slopes.iter().zip(&maps[l]).map(|(d, &p)| if seen(p) { *d } else { 0.0 });
+            let want = slopes.iter().zip(map).map(|(d, &p)| if seen(p) { *d } else { 0.0 });
             close(of.name, &times, &want.collect::<Vec<_>>(), 1e-5);
         }
     }

@@ -25,11 +25,9 @@ const FEWEST: usize = 5;
 /// Runs every case of `fixtures/golden` and of the folder that `A2D_GOLDEN` names, each on a fresh backend. Panics with
 /// all differences.
 pub fn run<B: Train>(make: impl Fn() -> B) {
-    let mut folders = vec![PathBuf::from(FIXTURES)];
-    folders.extend(std::env::var_os(VARIABLE).map(PathBuf::from));
     let mut findings = Findings::default();
     let mut ran = Vec::new();
-    for folder in &folders {
+    for folder in &folders(FIXTURES, VARIABLE) {
         for case in Case::all(folder) {
             check(&mut make(), &case, &mut findings);
             ran.push(label(&case, folder));
@@ -38,6 +36,13 @@ pub fn run<B: Train>(make: impl Fn() -> B) {
     println!("{} golden cases ran: {}", ran.len(), ran.join(", "));
     assert!(ran.len() >= FEWEST, "only {} golden cases", ran.len());
     findings.finish();
+}
+
+/// The folders of cases: that of the repository, and the one that the environment variable names.
+pub fn folders(fixtures: &str, variable: &str) -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from(fixtures)];
+    folders.extend(std::env::var_os(variable).map(PathBuf::from));
+    folders
 }
 
 fn label(case: &Case, folder: &Path) -> String {

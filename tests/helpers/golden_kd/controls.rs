@@ -1,7 +1,5 @@
 //! The controls of Align-to-Distill: attention maps under fixed mappings.
 
-use std::path::Path;
-
 use a2d_core::backend::{MapInput, Train};
 use a2d_core::batch::Layout;
 use a2d_core::kd::{Align, Auxiliary, Counts, FixedMaps, FixedMix, HeadMix, Inputs, MapTerms};
@@ -12,7 +10,7 @@ use a2d_core::shape::Shape;
 use a2d_core::tape::{Tape, Var};
 
 use super::terms::{KINDS, Rows};
-use super::{Case, FIXTURES, File, GRADIENT, LOSS, close, folders};
+use super::{Case, GRADIENT, LOSS, close, files};
 use crate::helpers::compare::Findings;
 use crate::helpers::model::{batch, read, sentences};
 
@@ -48,11 +46,7 @@ fn form(name: &str) -> Option<(MapTerms, Layout)> {
 /// Compares every mapping and form. Panics with all differences.
 pub fn controls<B: Train>(make: impl Fn() -> B) {
     let (mut findings, mut ran) = (Findings::default(), 0);
-    for folder in folders() {
-        let Some(file) = File::read(&folder, "controls") else {
-            assert!(folder != Path::new(FIXTURES), "{}: no kd_controls", folder.display());
-            continue;
-        };
+    for file in files("controls") {
         for case in file.cases() {
             for variant in case.variants() {
                 let (name, mapping) = variant.split_once('.').expect("a form and a mapping");

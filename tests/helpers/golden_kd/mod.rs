@@ -8,8 +8,9 @@ mod rdrop;
 mod terms;
 mod variants;
 
-use std::path::PathBuf;
+use std::path::Path;
 
+use super::golden::folders;
 pub use controls::controls;
 use file::{Case, File, GRADIENT, LOSS, close};
 pub use models::models;
@@ -22,9 +23,12 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/golden/
 /// The environment variable that names a folder of further cases.
 const VARIABLE: &str = "A2D_GOLDEN_KD";
 
-/// The folders of cases: that of the repository, and the one that `A2D_GOLDEN_KD` names.
-fn folders() -> Vec<PathBuf> {
-    let mut folders = vec![PathBuf::from(FIXTURES)];
-    folders.extend(std::env::var_os(VARIABLE).map(PathBuf::from));
-    folders
+/// The files of `method` in the repository, which must have one, and in the folder that `A2D_GOLDEN_KD` names.
+fn files(method: &str) -> impl Iterator<Item = File> {
+    folders(FIXTURES, VARIABLE).into_iter().filter_map(move |folder| {
+        let file = File::read(&folder, method);
+        let missing = file.is_none() && folder == Path::new(FIXTURES);
+        assert!(!missing, "{}: no kd_{method}", folder.display());
+        file
+    })
 }

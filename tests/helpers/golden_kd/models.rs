@@ -1,7 +1,6 @@
 //! Terms on whole models, with the gradients of all parameters.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Layout};
@@ -13,7 +12,7 @@ use serde_json::Value;
 use super::file::config;
 use super::leaf::Leaf;
 use super::variants::{METHODS, Settings, terms as terms_of};
-use super::{FIXTURES, File, GRADIENT, LOSS, close, folders};
+use super::{File, GRADIENT, LOSS, close, files};
 use crate::helpers::compare::{Array, Findings};
 use crate::helpers::model::{LAYERS, batch, read};
 use crate::helpers::padded::tokens;
@@ -24,11 +23,7 @@ const ELSEWHERE: [&str; 4] = ["controls", "selective", "tie", "word_kd"];
 /// Compares every term that the product offers, padded and packed. Panics with all differences.
 pub fn models<B: Train>(make: impl Fn() -> B) {
     let (mut findings, mut ran) = (Findings::default(), 0);
-    for folder in folders() {
-        let Some(file) = File::read(&folder, "model") else {
-            assert!(folder != Path::new(FIXTURES), "{}: no kd_model", folder.display());
-            continue;
-        };
+    for file in files("model") {
         for name in file.json["terms"].as_object().expect("terms").keys() {
             let (method, variant) = name.split_once('.').unwrap_or((name, ""));
             if !METHODS.contains(&method) {

@@ -1,14 +1,12 @@
 //! R-Drop on given logits.
 
-use std::path::Path;
-
 use a2d_core::backend::Train;
 use a2d_core::kd::RDrop;
 use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
 use a2d_core::tape::Tape;
 
-use super::{Case, FIXTURES, File, GRADIENT, LOSS, close, folders};
+use super::{Case, GRADIENT, LOSS, close, files};
 use crate::helpers::compare::Findings;
 use crate::helpers::model::read;
 
@@ -18,11 +16,7 @@ const PAD: f64 = 1.0;
 /// Compares both variants. Panics with all differences.
 pub fn agreement<B: Train>(make: impl Fn() -> B) {
     let mut findings = Findings::default();
-    for folder in folders() {
-        let Some(file) = File::read(&folder, "rdrop") else {
-            assert!(folder != Path::new(FIXTURES), "{}: no kd_rdrop", folder.display());
-            continue;
-        };
+    for file in files("rdrop") {
         for case in file.cases() {
             for variant in case.variants() {
                 check(&mut make(), case, variant, &mut findings);

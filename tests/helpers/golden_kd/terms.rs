@@ -1,7 +1,6 @@
 //! Terms on the hidden states and projections of a file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use a2d_core::backend::{Kv, Train};
 use a2d_core::batch::{Batch, Layout, Run};
@@ -14,19 +13,15 @@ use a2d_core::tape::Tape;
 
 use super::leaf::{Leaf, Part};
 use super::variants::{METHODS, Settings, terms as terms_of};
-use super::{Case, FIXTURES, File, GRADIENT, LOSS, close, folders};
+use super::{Case, GRADIENT, LOSS, close, files};
 use crate::helpers::compare::{Array, Findings};
 use crate::helpers::model::{batch, read, runs, sentences};
 
 /// Compares every variant that the product offers, padded and packed. Panics with all differences.
 pub fn terms<B: Train>(make: impl Fn() -> B) {
     let (mut findings, mut ran) = (Findings::default(), 0);
-    for (folder, method) in folders().iter().flat_map(|f| METHODS.map(|method| (f.clone(), method)))
-    {
-        let Some(file) = File::read(&folder, method) else {
-            assert!(folder != Path::new(FIXTURES), "{}: no kd_{method}", folder.display());
-            continue;
-        };
+    let of = |method| files(method).map(move |file| (method, file));
+    for (method, file) in METHODS.into_iter().flat_map(of) {
         for case in file.cases() {
             for variant in case.variants() {
                 let Some(terms) = terms_of(method, variant, &Settings::of(method, case.settings()))

@@ -8,11 +8,11 @@ use a2d_core::batch::{Batch, Grid, Layout, Run, Span, Tokens};
 use a2d_core::config::token::{BOS, EOS, PAD};
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
-    self, Alp, Auxiliary, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm,
-    Objective, Pkd, Rail, RailForm, Side, Step, Student, Teacher, Term, Terms, TinyBert, Version,
+    self, Alp, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm, Objective, Pkd,
+    Plan, Rail, RailForm, Side, Step, Teacher, Term, Terms, TinyBert, Version,
 };
 use a2d_core::needs::Needs;
-use a2d_core::nn::{Encoder, Trace, Transformer};
+use a2d_core::nn::{Encoder, Trace};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::params::Path;
 use a2d_core::rng;
@@ -95,11 +95,9 @@ fn learner<B: Train>(
     taught: Option<(&Terms, &Config)>,
     seed: u64,
 ) -> Learner<B> {
-    let model = Transformer::new(config).expect("a possible model");
-    let auxiliary = |(terms, teacher)| Auxiliary::new(terms, config, teacher);
-    let spec = Student { model, auxiliary: taught.map(auxiliary).unwrap_or_default() };
+    let plan = Plan::new(config, taught).expect("a possible model");
     let mut parameter = 0;
-    learner_of(b, spec, |name, spec| {
+    learner_of(b, plan, |name, spec| {
         parameter += 1;
         let key = rng::derive(seed, parameter);
         let gain = if name.contains("embed") { 1.0 } else { 2.0 };

@@ -9,10 +9,9 @@ use a2d_core::batch::Layout;
 use a2d_core::config::token::PAD;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
-    Alp, Auxiliary, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm, Objective,
-    Pkd, RDrop, Rail, RailForm, Side, Student, Teacher, Term, Terms, TinyBert, Version,
+    Alp, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm, Objective, Pkd, Plan,
+    RDrop, Rail, RailForm, Side, Teacher, Term, Terms, TinyBert, Version,
 };
-use a2d_core::nn::Transformer;
 use a2d_core::rng;
 
 use super::compare::{Array, Findings, Limit, doubles};
@@ -380,13 +379,10 @@ struct Trial<'a, B: Train> {
 
 impl<'a, B: Train> Trial<'a, B> {
     fn new(b: &mut B, of: &'a Scenario, seed: u64) -> Self {
-        let spec = |c: &Config| Transformer::new(c).expect("a possible model");
-        let auxiliary = |teacher| Auxiliary::new(&of.objective.terms, &of.student, teacher);
-        let auxiliary = of.teacher.as_ref().map(auxiliary).unwrap_or_default();
-        let teacher = of.teacher.map(|teacher| {
-            let spec = Student::from(spec(&teacher));
-            teacher_of(&random(b, spec, seed + 1, 1.5))
-        });
+        let plan = |config, taught| Plan::new(config, taught).expect("a possible model");
+        let taught = of.teacher.as_ref().map(|teacher| (&of.objective.terms, teacher));
+        let teach = |config| teacher_of(&random(b, plan(config, None), seed + 1, 1.5));
+        let teacher = of.teacher.as_ref().map(teach);
         let count = 2 + rng::bits(seed, 0) % 3;
         let [sources, targets] =
             [(1, of.student.source_vocabulary), (2, of.student.target_vocabulary)].map(
@@ -398,7 +394,7 @@ impl<'a, B: Train> Trial<'a, B> {
             );
         Self {
             of,
-            learner: random(b, Student { model: spec(&of.student), auxiliary }, seed, 1.0),
+            learner: random(b, plan(&of.student, taught), seed, 1.0),
             teacher,
             batches: [vec![batch_of(b, &of.student.special, &sources, &targets, of.layout)]],
         }
@@ -492,14 +488,9 @@ impl<'a, B: Train> Trial<'a, B> {
 
 /// Initial weights plus noise: biases are not 0, gains are not 1. Inner biases are far from 0, so that few rows are
 /// near the kink of the ReLU, where finite differences fail.
-fn random<B: Train>(
-    b: &mut B,
-    spec: Student<a2d_core::params::Spec, LAYERS>,
-    seed: u64,
-    gain: f32,
-) -> Learner<B> {
+fn random<B: Train>(b: &mut B, plan: Plan<LAYERS>, seed: u64, gain: f32) -> Learner<B> {
     let mut parameter = 0;
-    learner(b, spec, |name, spec| {
+    learner(b, plan, |name, spec| {
         parameter += 1;
         let (key, noise) = (rng::derive(seed, parameter), rng::derive(!seed, parameter));
         let (n, cols) = (spec.shape.len(), spec.shape.cols());

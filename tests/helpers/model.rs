@@ -4,7 +4,7 @@ use a2d_core::backend::{Decode, Device, Train};
 use a2d_core::batch::{Batch, Layout, Run};
 use a2d_core::config::token::EOS;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
-use a2d_core::kd::{self, Lesson, Losses, Plan, Student, Teacher};
+use a2d_core::kd::{self, Lesson, Losses, Plan, Teacher};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::rng;
@@ -38,13 +38,12 @@ pub const fn plain(vocabulary: usize, encoder: Stack, decoder: Stack) -> Config 
 /// A student with the state of its optimiser.
 pub type Learner<B> = kd::Learner<<B as Device>::Tensor, LAYERS>;
 
-/// A student whose parameters are `value(name, spec)`.
+/// The learner of a plan whose parameters are `value(name, spec)`.
 pub fn learner<B: Train>(
     b: &mut B,
-    spec: Student<Spec, LAYERS>,
+    plan: Plan<LAYERS>,
     mut value: impl FnMut(&str, &Spec) -> Vec<f32>,
 ) -> Learner<B> {
-    let plan = Plan::of(spec);
     let tensor = |(name, spec): &(String, Spec)| b.tensor(&value(name, spec), spec.shape);
     let params = plan.params().iter().map(tensor).collect();
     kd::Learner::new(b, plan, params)

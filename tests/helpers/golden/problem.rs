@@ -6,9 +6,7 @@ use std::convert::Infallible;
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::Positions;
-use a2d_core::kd::{
-    self, Align, Auxiliary, Lesson, Losses, Objective, Step, Student, Teacher, Term,
-};
+use a2d_core::kd::{self, Align, Lesson, Losses, Objective, Plan, Step, Student, Teacher, Term};
 use a2d_core::needs::Needs;
 use a2d_core::nn::{Trace, Transformer};
 use a2d_core::params::Spec;
@@ -62,7 +60,7 @@ pub struct Problem<'a, B: Train> {
     case: &'a Case,
     source: Side,
     target: Side,
-    spec: Student<Spec, LAYERS>,
+    plan: Plan<LAYERS>,
     teacher: Teacher<B::Tensor, LAYERS>,
     objective: Objective,
 }
@@ -71,10 +69,8 @@ impl<'a, B: Train> Problem<'a, B> {
     /// Loads the teacher and reads the settings.
     pub fn new(b: &mut B, case: &'a Case) -> Self {
         let (student, teacher) = (case.config("student"), case.config("teacher"));
-        let spec = Student {
-            model: Transformer::new(&student).expect("a possible model"),
-            auxiliary: Auxiliary::aligned(Some(Align::new(&student, &teacher))),
-        };
+        let objective = case.objective();
+        let plan = Plan::new(&student, Some((&objective.terms, &teacher)));
         let align = case.teacher_is_aligned().then(|| {
             let load = &mut |path: a2d_core::params::Path<'_>, spec: &Spec| {
                 Ok(b.tensor(&value(case, "teacher", &path.to_string(), spec), spec.shape))
@@ -86,9 +82,9 @@ impl<'a, B: Train> Problem<'a, B> {
             case,
             source: Side::new(case.array("batch.src_tokens")),
             target: Side::new(case.array("batch.target")),
-            spec,
+            plan: plan.expect("a possible model"),
             teacher: Teacher { align, ..model(b, case, "teacher").into() },
-            objective: case.objective(),
+            objective,
         };
         problem.check_shifted();
         problem
@@ -110,7 +106,7 @@ impl<'a, B: Train> Problem<'a, B> {
     /// A student with the case's weights. Every array of the student must be used.
     fn learner(&self, b: &mut B) -> Learner<B> {
         let learner =
-            learner(b, self.spec.clone(), |name, spec| value(self.case, "student", name, spec));
+            learner(b, self.plan.clone(), |name, spec| value(self.case, "student", name, spec));
         let used: BTreeSet<_> = names(&learner).collect();
         assert_eq!(used, self.case.under("student.").collect(), "{}", self.case.name);
         learner

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Layout};
-use a2d_core::kd::{self, Auxiliary, Counts, Inputs, Plan, Student, Teacher, Terms};
+use a2d_core::kd::{self, Auxiliary, Counts, Inputs, Plan, Teacher, Terms};
 use a2d_core::nn::{Trace, Transformer};
 use a2d_core::tape::Tape;
 use serde_json::Value;
@@ -92,11 +92,8 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
     let needs = of.terms.iter().fold(Default::default(), |all, term| term.needs() | all);
     let seen = teacher_model.teach(b, &batch, needs).seen;
 
-    of.terms.check(&student, &teacher).expect("terms for these models");
-    let auxiliary = Auxiliary::new(&of.terms, &student, &teacher);
-    let spec = Student { model: Transformer::new(&student).expect("a model"), auxiliary };
-    let plan = Plan::of(spec.clone());
-    let leaves = of.leaves(&plan, &spec.auxiliary);
+    let plan = Plan::new(&student, Some((&of.terms, &teacher))).expect("terms for these models");
+    let leaves = of.leaves(&plan, &Auxiliary::new(&of.terms, &student, &teacher));
     assert_eq!(leaves.len(), plan.params().len());
     let mut tape = Tape::new(b, 0);
     let vars: Vec<_> = leaves

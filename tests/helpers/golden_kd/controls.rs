@@ -10,7 +10,7 @@ use a2d_core::shape::Shape;
 use a2d_core::tape::{Tape, Var};
 
 use super::terms::{KINDS, Rows};
-use super::{Case, GRADIENT, LOSS, close, files};
+use super::{Case, GRADIENT, LOSS, close, files, value};
 use crate::helpers::compare::Findings;
 use crate::helpers::model::{batch, read, sentences};
 
@@ -109,7 +109,7 @@ impl<'a> Problem<'a> {
             assert_eq!(counted.len(), KINDS.len());
             let mut values = Vec::new();
             for (term, kind) in counted.iter().zip(KINDS) {
-                let value = f64::from(read(tape.backend(), &term.sum)[0]) * term.weight;
+                let value = value(tape.backend(), term);
                 let wanted = self.case.values(self.variant)[kind];
                 let place = format!("{}/{} {kind}", self.case.name, self.variant);
                 close(findings, "loss", &place, (&[value], &[wanted]), LOSS);

@@ -1,5 +1,7 @@
 //! Where the elements of a tensor stand in the arrays of a file.
 
+use std::collections::BTreeMap;
+
 use a2d_core::kd::{Projection, Side};
 use a2d_core::params::Spec;
 
@@ -56,16 +58,44 @@ impl Leaf {
     }
 
     /// The element of the input for each of `len` elements of a parameter.
-    pub fn places(&self, input: &Array, len: usize) -> Vec<usize> {
+    pub fn places(&self, input: &Array, len: usize) -> Vec<Option<usize>> {
         let last = *input.shape.last().expect("an array with dimensions");
         match self.part {
-            Part::Block(block) => (block * len..(block + 1) * len).collect(),
+            Part::Block(block) => (block * len..(block + 1) * len).map(Some).collect(),
             Part::Columns(first) => {
                 let rows = input.data.len() / last;
-                let row = |r: usize| (0..len / rows).map(move |c| r * last + first + c);
+                let row = |r: usize| (0..len / rows).map(move |c| Some(r * last + first + c));
                 (0..rows).flat_map(row).collect()
             }
             _ => unreachable!("a parameter"),
         }
     }
+}
+
+/// The elements of an input at `places`; 0 where the file has none.
+pub fn elements(input: &Array, places: Vec<Option<usize>>) -> Vec<f32> {
+    places.into_iter().map(|at| at.map_or(0.0, |at| input.data[at] as f32)).collect()
+}
+
+/// The gradients of the inputs that leaves are made of, summed from those of the leaves. `places` has the element of the
+/// input for each element of a leaf.
+pub fn gathered<'l, 'a>(
+    name: &str,
+    grads: impl Iterator<Item = (&'l Leaf, Vec<f32>)>,
+    input: impl Fn(&str) -> &'a Array,
+    places: impl Fn(&Leaf, &Array, usize) -> Vec<Option<usize>>,
+) -> BTreeMap<&'l str, Vec<f64>> {
+    let mut all: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let compared = |leaf: &Leaf| leaf.trained && !matches!(leaf.part, Part::Nowhere);
+    for (leaf, grad) in grads.filter(|(leaf, _)| compared(leaf)) {
+        let input = input(&leaf.input);
+        let sum = all.entry(&leaf.input).or_insert_with(|| vec![0.0; input.data.len()]);
+        for (at, x) in places(leaf, input, grad.len()).into_iter().zip(grad) {
+            match at {
+                Some(at) => sum[at] += f64::from(x),
+                None => assert_eq!(x, 0.0, "{name}: a gradient of padding"),
+            }
+        }
+    }
+    all
 }

@@ -10,7 +10,11 @@ mod variants;
 
 use std::path::Path;
 
+use a2d_core::backend::Train;
+use a2d_core::kd::Counted;
+
 use super::golden::folders;
+use super::model::read;
 pub use controls::controls;
 use file::{Case, File, GRADIENT, LOSS, close};
 pub use models::models;
@@ -31,4 +35,9 @@ fn files(method: &str) -> impl Iterator<Item = File> {
         assert!(!missing, "{}: no kd_{method}", folder.display());
         file
     })
+}
+
+/// What a term adds to the loss.
+fn value<B: Train>(b: &mut B, term: &Counted<B::Tensor>) -> f64 {
+    f64::from(read(b, &term.sum)[0]) * term.weight
 }

@@ -1,7 +1,5 @@
 //! Terms on whole models, with the gradients of all parameters.
 
-use std::collections::BTreeMap;
-
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::kd::{self, Auxiliary, Counts, Inputs, Plan, Teacher, Terms};
@@ -10,9 +8,9 @@ use a2d_core::tape::Tape;
 use serde_json::Value;
 
 use super::file::config;
-use super::leaf::Leaf;
+use super::leaf::{Leaf, Part, elements, gathered};
 use super::variants::{METHODS, Settings, terms as terms_of};
-use super::{File, GRADIENT, LOSS, close, files};
+use super::{File, GRADIENT, LOSS, close, files, value};
 use crate::helpers::compare::{Array, Findings};
 use crate::helpers::model::{LAYERS, batch, read};
 use crate::helpers::padded::tokens;
@@ -69,7 +67,7 @@ impl Term<'_> {
         auxiliary: &Auxiliary<a2d_core::params::Spec>,
     ) -> Vec<Leaf> {
         let model = plan.params().iter().filter(|(name, _)| !kd::is_auxiliary(name));
-        let whole = |name: &str| Leaf::new(format!("student.{name}"), super::leaf::Part::Block(0));
+        let whole = |name: &str| Leaf::new(format!("student.{name}"), Part::Block(0));
         let mut leaves: Vec<_> = model.map(|(name, _)| whole(name)).collect();
         for of in &auxiliary.projections {
             let parts = [true].into_iter().chain(of.bias.iter().map(|_| false));
@@ -101,8 +99,7 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
         .zip(plan.params())
         .map(|(leaf, (_, spec))| {
             let input = of.array(&leaf.input);
-            let places = leaf.places(input, spec.shape.len());
-            let data: Vec<f32> = places.into_iter().map(|at| input.data[at] as f32).collect();
+            let data = elements(input, leaf.places(input, spec.shape.len()));
             let x = tape.backend().tensor(&data, spec.shape);
             tape.leaf(x)
         })
@@ -121,21 +118,12 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
         epoch: 1,
     };
     let counted: Vec<_> = of.terms.iter().flat_map(|t| t.record(&mut tape, &inputs)).collect();
-    let value =
-        |term: &kd::Counted<B::Tensor>, b: &mut B| f64::from(read(b, &term.sum)[0]) * term.weight;
-    let loss: f64 = counted.iter().map(|term| value(term, tape.backend())).sum();
+    let loss: f64 = counted.iter().map(|term| value(tape.backend(), term)).sum();
     let wanted = of.described()["values_f64"]["loss"].as_f64().expect("a loss");
     close(findings, "loss", &format!("{} loss", of.name), (&[loss], &[wanted]), LOSS);
     let grads = tape.backward();
-    let mut all: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (leaf, grad) in leaves.iter().zip(&grads).filter(|(leaf, _)| leaf.trained) {
-        let input = of.array(&leaf.input);
-        let sum = all.entry(&leaf.input).or_insert_with(|| vec![0.0; input.data.len()]);
-        let grad = read(b, grad);
-        for (at, x) in leaf.places(input, grad.len()).into_iter().zip(grad) {
-            sum[at] += f64::from(x);
-        }
-    }
+    let grads = leaves.iter().zip(grads.iter().map(|grad| read(b, grad)));
+    let all = gathered(of.name, grads, |name| of.array(name), Leaf::places);
     all.iter().for_each(|(name, got)| check_gradient(of, name, got, findings));
 }
 

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use a2d_core::backend::{Kv, Train};
 use a2d_core::batch::{Batch, Layout, Run};
-use a2d_core::kd::{Auxiliary, Counts, Inputs, Projection, Terms};
+use a2d_core::kd::{Auxiliary, Counted, Counts, Inputs, Projection, Terms};
 use a2d_core::needs::Needs;
 use a2d_core::nn::{Projections, Site, Trace};
 use a2d_core::params::Spec;
 use a2d_core::shape::Shape;
 use a2d_core::tape::Tape;
 
-use super::leaf::{Leaf, Part};
+use super::leaf::{Leaf, Part, elements, gathered};
 use super::variants::{METHODS, Settings, terms as terms_of};
-use super::{Case, GRADIENT, LOSS, close, files};
+use super::{Case, GRADIENT, LOSS, close, files, value};
 use crate::helpers::compare::{Array, Findings};
 use crate::helpers::model::{batch, read, runs, sentences};
 
@@ -146,9 +146,8 @@ impl<'a> Problem<'a> {
             epoch: 1,
         };
         let counted: Vec<_> = terms.iter().flat_map(|term| term.record(&mut tape, &of)).collect();
-        let mut value = |x: &B::Tensor| f64::from(read(tape.backend(), x)[0]);
-        let parts: BTreeMap<_, _> =
-            counted.iter().map(|term| (term.name, value(&term.sum) * term.weight)).collect();
+        let named = |term: &Counted<_>| (term.name, value(tape.backend(), term));
+        let parts: BTreeMap<_, _> = counted.iter().map(named).collect();
         self.check_values(name, variant, &parts, findings);
         let grads = tape.backward();
         let grads = leaves.iter().zip(grads.iter().map(|grad| read(b, grad)));
@@ -180,18 +179,8 @@ impl<'a> Problem<'a> {
         grads: impl Iterator<Item = (&'l Leaf, Vec<f32>)>,
         findings: &mut Findings,
     ) {
-        let mut all: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        let compared = |leaf: &Leaf| leaf.trained && !matches!(leaf.part, Part::Nowhere);
-        for (leaf, grad) in grads.filter(|(leaf, _)| compared(leaf)) {
-            let input = self.case.input(&leaf.input);
-            let sum = all.entry(&leaf.input).or_insert_with(|| vec![0.0; input.data.len()]);
-            for (at, x) in self.places(leaf, input, grad.len()).into_iter().zip(grad) {
-                match at {
-                    Some(at) => sum[at] += f64::from(x),
-                    None => assert_eq!(x, 0.0, "{name}: a gradient of padding"),
-                }
-            }
-        }
+        let places = |leaf: &Leaf, input: &Array, len| self.places(leaf, input, len);
+        let all = gathered(name, grads, |input| self.case.input(input), places);
         assert!(!all.is_empty(), "{name}: no gradients");
         for (input, got) in &all {
             let wanted = self.case.gradient(variant, input);
@@ -205,9 +194,7 @@ impl<'a> Problem<'a> {
         let last = *input.shape.last().expect("an array with dimensions");
         match leaf.part {
             Part::Nowhere => vec![None; len],
-            Part::Block(_) | Part::Columns(_) => {
-                leaf.places(input, len).into_iter().map(Some).collect()
-            }
+            Part::Block(_) | Part::Columns(_) => leaf.places(input, len),
             Part::Rows { target, block } => {
                 let side = self.side(target);
                 let before = block * side.runs.len() * side.width;
@@ -234,8 +221,7 @@ impl<'a> Problem<'a> {
     /// The elements of a leaf; 0 where the file has none.
     fn elements(&self, leaf: &Leaf, len: usize) -> Vec<f32> {
         let input = self.case.input(&leaf.input);
-        let element = |at: Option<usize>| at.map_or(0.0, |at| input.data[at] as f32);
-        self.places(leaf, input, len).into_iter().map(element).collect()
+        elements(input, self.places(leaf, input, len))
     }
 
     /// What a model hands out: all hidden states and projections of the file.

@@ -62,6 +62,19 @@ fn config(encoder: Stack, decoder: Stack) -> Config {
     plain(13, encoder, decoder)
 }
 
+/// All dropouts.
+fn drops(config: Config) -> Config {
+    Config { dropout: 0.2, attention_dropout: 0.15, activation_dropout: 0.1, ..config }
+}
+
+fn pre(config: Config) -> Config {
+    Config { normalize_before: true, ..config }
+}
+
+fn gelu(config: Config) -> Config {
+    Config { activation: Activation::Gelu, ..config }
+}
+
 /// Gives attention terms as much weight as words; otherwise wrong gradients of theirs would go unnoticed.
 fn weighed(maps: MapTerms) -> MapTerms {
     let beta = match (maps.normalisation, maps.target) {
@@ -96,11 +109,6 @@ fn tempered(maps: Option<MapTerms>) -> Objective {
 }
 
 /// Words beside `terms`, which have as much weight.
-/// Maps beside another term.
-fn compared_with(term: Term) -> Objective {
-    compared([Term::Maps(weighed(MapTerms::ROWS)), term])
-}
-
 fn compared<const N: usize>(terms: [Term; N]) -> Objective {
     Objective { terms: Terms::new(terms), ..tempered(None) }
 }
@@ -140,9 +148,6 @@ const TINYBERT: Term = Term::TinyBert(TinyBert {
 /// has padding.
 fn compared_scenarios(base: Scenario, small: Config, uneven: Config) -> Vec<Scenario> {
     let both = Side::BOTH;
-    let drops = |c| Config { dropout: 0.2, attention_dropout: 0.15, activation_dropout: 0.1, ..c };
-    let pre = |c| Config { normalize_before: true, ..c };
-    let gelu = |c| Config { activation: Activation::Gelu, ..c };
     let packed = Scenario { layout: Layout::Packed, ..base };
     let teacher = |encoder, decoder| Some(config(encoder, decoder));
     vec![
@@ -227,9 +232,6 @@ fn compared_scenarios(base: Scenario, small: Config, uneven: Config) -> Vec<Scen
 fn scenarios() -> Vec<Scenario> {
     let small = config(stack(8, 12, 2, 2), stack(8, 12, 2, 2));
     let uneven = config(stack(12, 10, 3, 1), stack(8, 14, 2, 2));
-    let drops = |c| Config { dropout: 0.2, attention_dropout: 0.15, activation_dropout: 0.1, ..c };
-    let pre = |c| Config { normalize_before: true, ..c };
-    let gelu = |c| Config { activation: Activation::Gelu, ..c };
     let biased = |c| Config { logits_bias: true, ..c };
     let marian = |c| Config {
         activation: Activation::Silu,
@@ -248,8 +250,7 @@ fn scenarios() -> Vec<Scenario> {
         epoch: 1,
     };
     let agreement = Term::RDrop(RDrop { weight: 2.0 });
-    let [agreeing, beside_maps] = [compared([agreement]), compared_with(agreement)];
-    let compared = compared_scenarios(base, small, uneven);
+    let maps = Term::Maps(weighed(MapTerms::ROWS));
     let scores = MapTerms { input: MapInput::Scores, ..MapTerms::ROWS };
     let others = vec![
         base,
@@ -257,14 +258,14 @@ fn scenarios() -> Vec<Scenario> {
             name: "two passes, no teacher, all dropouts",
             student: drops(small),
             teacher: None,
-            objective: agreeing,
+            objective: compared([agreement]),
             ..base
         },
         Scenario {
             name: "two passes beside words, maps and temperatures, all dropouts",
             student: drops(biased(small)),
             teacher: Some(biased(teacher)),
-            objective: beside_maps,
+            objective: compared([maps, agreement]),
             layout: Layout::Packed,
             ..base
         },
@@ -366,7 +367,7 @@ fn scenarios() -> Vec<Scenario> {
             ..base
         },
     ];
-    others.into_iter().chain(compared).collect()
+    others.into_iter().chain(compared_scenarios(base, small, uneven)).collect()
 }
 
 /// A scenario on a backend: a student with random weights, a teacher and a batch.

@@ -54,7 +54,7 @@ pub struct Objective {
 impl Objective {
     /// The data that the terms of the method need.
     pub fn needs(&self) -> Needs {
-        self.terms.iter().fold(Needs::NONE, |all, term| all | term.needs())
+        self.terms.needs()
     }
 
     /// The layout of batches: padded if a term needs padding.

@@ -206,6 +206,11 @@ impl Terms {
         self.iter().try_for_each(|term| term.check(student, teacher))
     }
 
+    /// The data that the terms need.
+    pub fn needs(&self) -> Needs {
+        self.iter().fold(Needs::NONE, |all, term| all | term.needs())
+    }
+
     /// The terms in order.
     pub fn iter(&self) -> impl Iterator<Item = &Term> {
         self.0.iter().flatten()

@@ -87,7 +87,7 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
         Ok::<_, a2d_core::config::Impossible>(b.tensor(&data, spec.shape))
     });
     let teacher_model = Teacher::<_, LAYERS>::from(model.expect("a model"));
-    let needs = of.terms.iter().fold(Default::default(), |all, term| term.needs() | all);
+    let needs = of.terms.needs();
     let seen = teacher_model.teach(b, &batch, needs).seen;
 
     let plan = Plan::new(&student, Some((&of.terms, &teacher))).expect("terms for these models");

@@ -60,6 +60,10 @@ fn objective(terms: impl Into<Terms>) -> Objective {
     }
 }
 
+fn maps(maps: MapTerms) -> Terms {
+    Some(maps).into()
+}
+
 /// The terms of all methods that compare hidden states and relations.
 fn compared() -> Terms {
     let (encoder, decoder, cross, weight) = (true, true, true, 1.0);
@@ -258,7 +262,6 @@ fn padding_changes_nothing() {
         let packed = logits(&mut b, &model, &sources, &targets, Layout::Packed);
         compare(&mut findings, "padded and packed logits of sentence", &packed, &padded);
     }
-    let maps = |maps: MapTerms| Terms::from(Some(maps));
     let all = [Terms::default(), maps(MapTerms::MASKED), maps(MapTerms::ROWS), compared()];
     for terms in all {
         let objective = objective(terms);
@@ -552,7 +555,6 @@ fn trained(mut b: Cpu, terms: Terms) -> Vec<u32> {
 fn the_number_of_threads_changes_no_bit() {
     type Make = fn(usize) -> Cpu;
     let (single, short): (Make, Make) = (Cpu::new, Cpu::bf16);
-    let maps = |maps: MapTerms| Terms::from(Some(maps));
     for (make, terms) in [
         (single, maps(MapTerms::OFFICIAL)),
         (single, maps(MapTerms::MASKED)),

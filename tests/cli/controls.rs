@@ -1,7 +1,7 @@
 //! Fixed mappings, R-Drop and the alignment's own optimiser, from the command line.
 
 use crate::desk::Desk;
-use crate::resume::trained_alike;
+use crate::resume::{trained, trained_alike};
 
 const LINE: &str = "distill tiny.toml --data data --teacher full/teacher --quiet";
 
@@ -13,9 +13,7 @@ fn aligned(desk: &Desk, run: &str) -> bool {
 
 /// Whether every training line has a positive `term`.
 fn has(desk: &Desk, run: &str, term: &str) -> bool {
-    let log = desk.log(run);
-    let mut lines = log.iter().filter(|line| line.get("ce").is_some());
-    lines.all(|line| line[term].as_f64().is_some_and(|x| x > 0.0))
+    trained(desk, run).iter().all(|line| line[term].as_f64().is_some_and(|x| x > 0.0))
 }
 
 #[test]

@@ -75,10 +75,9 @@ fn the_teacher_translates_and_shows_its_maps() {
     let said = targets(&desk, "whole");
     assert_eq!((said.len(), learned.pair(0).unwrap().0), (all.len(), all.pair(0).unwrap().0));
     assert_eq!(learned.pair(0).unwrap().1, [&said[0][..], &[EOS]].concat());
+    let log = desk.log("whole");
     for term in ["kd", "kl_encoder", "kl_decoder", "kl_cross"] {
-        let log = desk.read("whole/log.jsonl");
-        let mut lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        assert!(lines.any(|line| line[term].as_f64().is_some_and(|x| x > 0.0)), "{term}");
+        assert!(log.iter().any(|line| line[term].as_f64().is_some_and(|x| x > 0.0)), "{term}");
     }
     // A run that ended early goes on as if it had not.
     desk.host(&format!("{line} --out cut --set train.max_update=9 --quiet")).well();

@@ -51,10 +51,11 @@ pub fn controls<B: Train>(make: impl Fn() -> B) {
             for variant in case.variants() {
                 let (name, mapping) = variant.split_once('.').expect("a form and a mapping");
                 let Some((terms, layout)) = form(name) else { continue };
+                let problem = Problem::new(case, variant, mapping, layout);
                 let of = MAPPINGS.iter().find(|(name, _)| *name == mapping);
                 let mapping = of.unwrap_or_else(|| panic!("the mapping {mapping} is unknown")).1;
                 let terms = MapTerms { mapping, ..terms };
-                Problem::new(case, variant, layout).check(&mut make(), terms, &mut findings);
+                problem.check(&mut make(), terms, &mut findings);
                 ran += 1;
             }
         }
@@ -73,9 +74,8 @@ struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn new(case: Case<'a>, variant: &'a str, layout: Layout) -> Self {
+    fn new(case: Case<'a>, variant: &'a str, mapping: &'a str, layout: Layout) -> Self {
         let sides = ["src_mask", "tgt_mask"].map(|mask| Rows::new(case.input(mask), layout));
-        let mapping = variant.split_once('.').map_or("", |(_, mapping)| mapping);
         Self { case, variant, mapping, layout, sides }
     }
 

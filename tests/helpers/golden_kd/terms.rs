@@ -54,7 +54,6 @@ pub struct Rows {
     pub runs: Vec<Run>,
     /// n
     width: usize,
-    layout: Layout,
 }
 
 impl Rows {
@@ -64,7 +63,7 @@ impl Rows {
         let lengths: Vec<usize> = rows().map(|row| row.iter().sum::<f64>() as usize).collect();
         assert_eq!(lengths.iter().max(), Some(&width), "a batch is as wide as its longest");
         let before = rows().map(|row| row.iter().take_while(|x| **x == 0.0).count()).collect();
-        Self { before, runs: runs(lengths.into_iter(), layout), width, layout }
+        Self { before, runs: runs(lengths.into_iter(), layout), width }
     }
 
     pub fn lengths(&self) -> Vec<usize> {
@@ -97,6 +96,7 @@ pub const KINDS: [&str; 3] = ["enc_self", "dec_self", "cross"];
 struct Problem<'a> {
     method: &'a str,
     case: Case<'a>,
+    layout: Layout,
     source: Rows,
     target: Rows,
 }
@@ -105,7 +105,7 @@ impl<'a> Problem<'a> {
     fn new(method: &'a str, case: Case<'a>, layout: Layout) -> Self {
         let [source, target] =
             ["src_mask", "tgt_mask"].map(|mask| Rows::new(case.input(mask), layout));
-        Self { method, case, source, target }
+        Self { method, case, layout, source, target }
     }
 
     fn side(&self, target: bool) -> &Rows {
@@ -122,7 +122,7 @@ impl<'a> Problem<'a> {
     ) {
         let lengths = [self.source.lengths(), self.target.lengths()];
         let [sources, targets] = lengths.map(|lengths| sentences(1, &lengths, 9));
-        let batch: Batch<B::Index> = batch(b, &sources, &targets, self.source.layout);
+        let batch: Batch<B::Index> = batch(b, &sources, &targets, self.layout);
         let models = [true, false].map(|student| self.case.config(student));
         terms.check(&models[0], &models[1]).expect("terms for these models");
         let spec = Auxiliary::new(terms, &models[0], &models[1]);

@@ -55,7 +55,7 @@ pub fn terms(method: &str, variant: &str, settings: &Settings) -> Option<Terms> 
             sides(&|side| Term::Pkd(Pkd { side, inner, weight: 1.0 }))
         }
         ("ckd", of) if of.starts_with("nmt.") => {
-            let groups = grouping(&of["nmt.".len()..])?;
+            let groups = grouping(&of["nmt.".len()..]);
             sides(&|side| Term::Ckd(Ckd { side, groups, weight: 1.0 }))
         }
         ("rail", "layerwise" | "concat") => {
@@ -101,15 +101,15 @@ pub fn terms(method: &str, variant: &str, settings: &Settings) -> Option<Terms> 
     }
 }
 
-fn grouping(name: &str) -> Option<Grouping> {
-    Some(match name {
+fn grouping(name: &str) -> Grouping {
+    match name {
         "regular" => Grouping::Regular,
         "overlap" => Grouping::Overlap,
         "skip_middle" => Grouping::SkipMiddle,
         "cross" => Grouping::Cross,
         "skip_comb" => Grouping::SkipComb,
         other => panic!("ckd: the grouping {other} is unknown"),
-    })
+    }
 }
 
 /// The settings of a case that terms depend on.

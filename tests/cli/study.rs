@@ -521,6 +521,8 @@ fn a_study_that_makes_no_sense_is_refused() {
         desk.refused("study study.toml --out s", 2, parts);
     }
     desk.refused("study nowhere.toml", 2, &["cannot read nowhere.toml"]);
+    #[cfg(unix)]
+    desk.refused("study /dev/zero", 2, &["/dev/zero has over 1 MiB: it is no study"]);
     desk.write("study.toml", STUDY);
     let mut command: Command = desk.command("study study.toml --out s");
     let done = crate::desk::done(command.env("A2D_TRAIN__LR", "1").output().unwrap());

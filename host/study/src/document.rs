@@ -1,15 +1,12 @@
 //! The file of a study as text: its tables, and the line of each key.
 
-use a2d_run::config::Setting;
+use a2d_run::config::{Setting, line_of, read_text, syntax};
 use a2d_system::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
-
-/// The largest file in bytes. It excludes other files.
-const LONGEST: usize = 1 << 20;
 
 /// The tables of the file.
 #[derive(Debug, Deserialize)]
@@ -98,19 +95,8 @@ impl Document {
     /// Misuse, naming file and line: the file cannot be read, is not TOML, or a key of the study is unknown or has a value
     /// of another type.
     pub fn read(path: &Path) -> Result<(Self, Tables)> {
-        let bytes = std::fs::read(path).map_err(|e| Error::input("read", path, &e))?;
-        let shown = path.display();
-        if bytes.len() > LONGEST {
-            return Err(Error::misuse(format!("{shown} has over 1 MiB: it is no study")));
-        }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Error::misuse(format!("{shown} is not valid UTF-8")))?;
-        let wrong = |e: toml::de::Error| {
-            let line = line_of(&text, e.span().map_or(0, |span| span.start));
-            let message = e.message().split_whitespace().collect::<Vec<_>>().join(" ");
-            let message = message.replace("unknown field", "unknown key");
-            Error::misuse(format!("{shown}:{line}: {message}"))
-        };
+        let text = read_text(path, "study")?;
+        let wrong = |e: toml::de::Error| syntax(path, &text, &e);
         let parsed = DeTable::parse(&text).map_err(wrong)?;
         let mut places = BTreeMap::new();
         locate(&[], parsed.get_ref(), &mut places);
@@ -194,10 +180,6 @@ pub struct Leaf {
     pub line: usize,
     /// The value.
     pub value: Value,
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    1 + text.bytes().take(at).filter(|&b| b == b'\n').count()
 }
 
 /// Records where every key begins.

@@ -1,13 +1,11 @@
 //! Single settings and their origins: a line of a file, the environment, a flag.
 
-use super::{nearest, schema};
+use super::{nearest, schema, text};
 use a2d_data::prepare::{self, DataChoices};
 use a2d_system::error::{Error, Result};
 use serde::Deserialize as _;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
@@ -175,38 +173,25 @@ pub(super) fn prepared(folder: &Path, learns: bool) -> Vec<Setting> {
     values.filter(|(key, _)| learns || !LEARNED.contains(key)).map(setting).collect()
 }
 
-/// The largest config file in bytes. It excludes other files and endless devices.
-const LONGEST: u64 = 1 << 20;
-
 /// The settings of a config file.
 ///
 /// # Errors
 ///
 /// Misuse: the file cannot be read, is too large, is not UTF-8 or is not TOML.
 pub(super) fn file(path: &Path) -> Result<Vec<Setting>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
-    read.map_err(|e| Error::input("read", path, &e))?;
-    if bytes.len() as u64 > LONGEST {
-        let path = path.display();
-        return Err(Error::misuse(format!("{path} has over 1 MiB: it is no configuration")));
-    }
-    settings(path, text(path, &bytes)?)
+    settings(path, &text::read_text(path, "configuration")?)
 }
 
-/// The settings in `text`, from a config file called `path`.
+/// The settings in the text `toml`, from a config file called `path`.
 ///
 /// # Errors
 ///
 /// Misuse: the text is not TOML.
-pub(super) fn settings(path: &Path, text: &str) -> Result<Vec<Setting>> {
-    let syntax = |e: toml::de::Error| {
-        let line = line_of(text, e.span().map_or(0, |span| span.start));
-        Error::misuse(format!("{}:{line}: {}", path.display(), one_line(e.message())))
-    };
-    let parsed = DeTable::parse(text).map_err(syntax)?;
+pub(super) fn settings(path: &Path, toml: &str) -> Result<Vec<Setting>> {
+    let syntax = |e: toml::de::Error| text::syntax(path, toml, &e);
+    let parsed = DeTable::parse(toml).map_err(syntax)?;
     let mut lines = BTreeMap::new();
-    locate("", parsed.get_ref(), text, &mut lines);
+    locate("", parsed.get_ref(), toml, &mut lines);
     let table = Table::deserialize(toml::Deserializer::from(parsed)).map_err(syntax)?;
     let mut settings = Vec::new();
     let origin = |key: &str| Origin::File(path.to_owned(), lines.get(key).copied().unwrap_or(1));
@@ -214,29 +199,14 @@ pub(super) fn settings(path: &Path, text: &str) -> Result<Vec<Setting>> {
     Ok(settings)
 }
 
-fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str> {
-    std::str::from_utf8(bytes).map_err(|e| {
-        let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
-        Error::misuse(format!("{}:{line}: not valid UTF-8", path.display()))
-    })
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    1 + text.bytes().take(at).filter(|&b| b == b'\n').count()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Records the line of every key.
-fn locate(path: &str, table: &DeTable<'_>, text: &str, lines: &mut BTreeMap<String, usize>) {
+fn locate(path: &str, table: &DeTable<'_>, toml: &str, lines: &mut BTreeMap<String, usize>) {
     for (name, value) in table {
         let path = schema::join(path, name.get_ref());
         if let DeValue::Table(inner) = value.get_ref() {
-            locate(&path, inner, text, lines);
+            locate(&path, inner, toml, lines);
         }
-        lines.insert(path, line_of(text, name.span().start));
+        lines.insert(path, text::line_of(toml, name.span().start));
     }
 }
 

@@ -29,6 +29,7 @@ mod nearest;
 pub mod reference;
 mod schema;
 mod search;
+mod text;
 mod train;
 
 pub use a2d_device::Precision;
@@ -49,6 +50,7 @@ pub use merged::Merged;
 pub use methods::Methods;
 pub use model::{Activation, DecoderStart, ModelConfig, Positions};
 pub use search::BeamSearch;
+pub use text::{line_of, read_text, syntax};
 pub use train::{OnNan, SelectBy, TrainConfig};
 
 use a2d_system::error::{Error, Result};

@@ -4,7 +4,7 @@ use crate::layout::Layout;
 use crate::spec::{Budget, Study};
 use crate::tuning::{Axis, Point, points};
 use a2d_core::rng;
-use a2d_run::config::{self, RunConfig, Setting};
+use a2d_run::config::{self, DataConfig, RunConfig, Setting};
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
 
@@ -176,6 +176,18 @@ impl<'a> Grid<'a> {
             }
         };
         config::of_settings(study.document.path(), own).map(|run| run.complete())
+    }
+
+    /// The configuration of a data set; `None` if no student has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Grid::config`].
+    pub fn data_config(&self, data: usize) -> Result<Option<DataConfig>> {
+        let group = self.groups.iter().copied().find(|group| group.data == data);
+        let seed = self.study.seeds[0];
+        let run = group.map(|group| self.config(Model::Cell { group, seed }, None)).transpose()?;
+        Ok(run.map(|run| run.data))
     }
 
     fn of_data(&self, data: usize) -> Vec<Setting> {

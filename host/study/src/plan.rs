@@ -315,9 +315,8 @@ impl Shape {
 
     /// Learns a vocabulary of the requested size from an excerpt.
     fn text(grid: &Grid<'_>, data: usize) -> Result<Self> {
-        let group = grid.groups.iter().find(|group| group.data == data);
-        let &group = group.ok_or_else(|| Error::failed("no student has the data set"))?;
-        let run = grid.config(Model::Cell { group, seed: grid.study.seeds[0] }, None)?.data;
+        let run = grid.data_config(data)?;
+        let run = run.ok_or_else(|| Error::failed("no student has the data set"))?;
         let text = |path: Option<std::path::PathBuf>| {
             path.unwrap_or_default().to_string_lossy().into_owned()
         };

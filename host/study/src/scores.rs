@@ -183,13 +183,7 @@ fn pooled(grid: &Grid<'_>, groups: [Group; 2], metric: usize, tables: &Tables) -
 }
 
 fn metrics(grid: &Grid<'_>, data: usize) -> Result<Vec<Box<dyn Metric>>> {
-    let tokenizer = match grid.groups.iter().find(|group| group.data == data) {
-        Some(&group) => {
-            let cell = Model::Cell { group, seed: grid.study.seeds[0] };
-            grid.config(cell, None)?.data.tokenizer()
-        }
-        None => Default::default(),
-    };
+    let tokenizer = grid.data_config(data)?.map(|run| run.tokenizer()).unwrap_or_default();
     let bleu = Bleu { tokenizer, ..Bleu::default() };
     MetricOptions { bleu, ..MetricOptions::default() }.metrics(&grid.study.metrics)
 }

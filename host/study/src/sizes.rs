@@ -23,12 +23,9 @@ impl Sizes {
             if path.is_file() {
                 return Vocab::load(&path).map(|vocab| Some(vocab.sizes()));
             }
-            let Some(&group) = grid.groups.iter().find(|group| group.data == data) else {
-                return Ok(None);
-            };
-            let run = grid.config(Model::Cell { group, seed: grid.study.seeds[0] }, None)?;
-            let given = !run.data.tokenizer.is_empty() || grid.study.data[data].like.is_some();
-            Ok((!given).then_some(vocab::Sizes::joint(run.data.vocab_size)))
+            let Some(run) = grid.data_config(data)? else { return Ok(None) };
+            let given = !run.tokenizer.is_empty() || grid.study.data[data].like.is_some();
+            Ok((!given).then_some(vocab::Sizes::joint(run.vocab_size)))
         };
         (0..grid.study.data.len()).map(sizes).collect::<Result<_>>().map(Self)
     }

@@ -248,9 +248,8 @@ impl Grid<'_> {
     }
 
     fn prepare(&self, data: usize) -> Result<Vec<OsString>> {
-        let group = self.groups.iter().find(|group| group.data == data);
-        let Some(&group) = group else { return Err(Error::failed("no student has these data")) };
-        let run = self.config(Model::Cell { group, seed: self.study.seeds[0] }, None)?.data;
+        let run = self.data_config(data)?;
+        let run = run.ok_or_else(|| Error::failed("no student has these data"))?;
         let mut all: Vec<OsString> = vec!["prepare".into()];
         let mut add = |name: &str, value: OsString| all.extend([name.into(), value]);
         add("--source-lang", run.source_lang.into());

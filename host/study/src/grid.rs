@@ -5,6 +5,7 @@ use crate::spec::{Budget, Study};
 use crate::tuning::{Axis, Point, points};
 use a2d_core::rng;
 use a2d_run::config::{self, DataConfig, RunConfig, Setting};
+use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
 
@@ -149,15 +150,19 @@ impl<'a> Grid<'a> {
         points(&self.axes(group), tuning.trials, key)
     }
 
-    /// The configuration of a training; of a cell with the settings of `point`, if any.
+    /// The configuration of a training; of a cell with the settings of `point`, if any. That of a given teacher is in
+    /// its run.
     ///
     /// # Errors
     ///
-    /// Misuse, naming file, line and key.
+    /// Misuse, naming file, line and key; the given run cannot be read.
     pub fn config(&self, model: Model, point: Option<&Point>) -> Result<RunConfig> {
         let study = self.study;
         let own = match model {
-            Model::Teacher { data, teacher } => self.of_teacher(data, teacher),
+            Model::Teacher { data, teacher } => match &study.teachers[teacher].run {
+                Some(run) => return RunDir::open(run)?.load_config(),
+                None => self.of_teacher(data, teacher),
+            },
             Model::Cell { group, seed } => {
                 let budget = study.data[group.data].budget;
                 let mut all = self.of_group(group, point, budget);

@@ -232,12 +232,7 @@ impl Clock<'_> {
 
     fn measured(&mut self, model: Model) -> Result<Estimate> {
         let grid = self.grid;
-        let run = match model {
-            Model::Teacher { teacher, .. } if grid.study.teachers[teacher].run.is_some() => {
-                grid.run(model).load_config()?
-            }
-            model => grid.config(model, None)?,
-        };
+        let run = grid.config(model, None)?;
         let teacher = match model {
             Model::Cell { group: Group { data, teacher: Some(teacher), .. }, .. }
             | Model::Trial { group: Group { data, teacher: Some(teacher), .. }, .. }

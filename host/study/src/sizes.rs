@@ -4,7 +4,6 @@ use crate::grid::{Grid, Model};
 use a2d_data::vocab::{self, Vocab};
 use a2d_run::config::ModelConfig;
 use a2d_run::model::{core_config, model_size, plan};
-use a2d_run::run_dir::RunDir;
 use a2d_system::error::Result;
 
 /// The sizes of the vocabularies, as far as the data are prepared.
@@ -43,13 +42,7 @@ impl Sizes {
     }
 }
 
-/// The sizes of a model, from the study or from its finished run.
+/// The sizes of a model; `None` if a given run cannot be read.
 pub fn architecture(grid: &Grid<'_>, model: Model) -> Option<ModelConfig> {
-    let run = match model {
-        Model::Teacher { teacher, .. } if grid.study.teachers[teacher].run.is_some() => {
-            RunDir::open(&grid.layout.run(grid.study, model)).and_then(|dir| dir.load_config())
-        }
-        model => grid.config(model, None),
-    };
-    run.ok().map(|run| run.model)
+    grid.config(model, None).ok().map(|run| run.model)
 }

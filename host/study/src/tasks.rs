@@ -39,15 +39,11 @@ impl Grid<'_> {
     pub fn tasks(&self) -> Vec<Task> {
         let mut tasks = Vec::new();
         for data in 0..self.study.data.len() {
-            if self.study.data[data].dir.is_none() {
-                tasks.push(Task::Prepare(data));
-            }
+            tasks.push(Task::Prepare(data));
             let teachers = self.teachers().into_iter().filter(|(of, _)| *of == data);
             for (_, teacher) in teachers {
                 let model = Model::Teacher { data, teacher };
-                if self.study.teachers[teacher].run.is_none() {
-                    tasks.push(Task::Train(model));
-                }
+                tasks.push(Task::Train(model));
                 tasks.extend(self.translations(model));
             }
         }
@@ -63,6 +59,7 @@ impl Grid<'_> {
                 tasks.extend(self.translations(model));
             }
         }
+        tasks.retain(|task| self.exists(*task));
         tasks
     }
 
@@ -294,12 +291,7 @@ impl Grid<'_> {
     }
 
     fn translate(&self, model: Model, test: usize) -> Result<Vec<OsString>> {
-        let search = match model {
-            Model::Teacher { teacher, .. } if self.study.teachers[teacher].run.is_some() => {
-                RunDir::open(&self.layout.run(self.study, model))?.load_config()?.train.search()
-            }
-            _ => self.chosen_config(model)?.train.search(),
-        };
+        let search = self.chosen_config(model)?.train.search();
         let source = &self.study.data[model.data()].tests[test].source;
         let out = self.layout.translations(self.study, model, test);
         make_folder(out.parent().unwrap_or(Path::new(".")))?;

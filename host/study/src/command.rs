@@ -93,11 +93,11 @@ pub fn run(request: &StudyRequest, estimator: &Estimator<'_>, out: &mut dyn Writ
 /// Writes the results and prints the table and the failures.
 fn report(grid: &Grid<'_>, failures: &[Failure], quiet: bool, out: &mut dyn Write) -> Result<()> {
     let (scores, sizes) = (Scores::of(grid, quiet)?, Sizes::read(grid)?);
-    let json = Results { grid, scores: &scores, sizes: &sizes, failures }.json()?;
+    let (json, curves) = Results { grid, scores: &scores, sizes: &sizes, failures }.json()?;
     let table = markdown::table(&json);
     let folder = grid.layout.folder();
     triples::write(grid)?;
-    let page = page::page(grid, &json)?;
+    let page = page::page(&json, &curves);
     for (name, text) in
         [("study.json", format!("{json:#}\n")), ("study.md", table.clone()), ("study.html", page)]
     {

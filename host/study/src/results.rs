@@ -7,6 +7,7 @@ use crate::schedule::Failure;
 use crate::scores::{Outcome, Scores};
 use crate::sizes::Sizes;
 use crate::spec::Budget;
+use crate::tasks::{Task, best_validation};
 use crate::usage::Usage;
 use a2d_report::History;
 use a2d_run::provenance::program;
@@ -22,17 +23,18 @@ pub struct Results<'a> {
 }
 
 impl Results<'_> {
-    /// The whole as JSON.
+    /// The whole as JSON, and the learning curves of all models.
     ///
     /// # Errors
     ///
     /// Misuse: a log cannot be read.
-    pub fn json(&self) -> Result<Value> {
+    pub fn json(&self) -> Result<(Value, Vec<Value>)> {
         let Self { grid, scores, .. } = self;
         let study = grid.study;
+        let [teachers, cells, curves] = self.models()?;
         let name = |i: usize| study.methods[i].name.as_str();
         let failure = |f: &Failure| json!({"task": f.label, "why": f.cause(), "log": f.log});
-        Ok(json!({
+        let json = json!({
             "program": program(),
             "study": study.document.path().file_stem().map(|name| name.to_string_lossy()),
             "seeds": study.seeds,
@@ -47,16 +49,28 @@ impl Results<'_> {
                 "comparisons": scores.comparisons(),
             },
             "data": (0..study.data.len()).map(|data| self.data(data)).collect::<Vec<_>>(),
-            "teachers": grid.teachers().into_iter().map(|(data, teacher)| {
-                self.model(Model::Teacher { data, teacher })
-            }).collect::<Result<Vec<_>>>()?,
+            "teachers": teachers,
             "tuning": self.tuning(),
-            "cells": grid.scored().into_iter().filter(|model| matches!(model, Model::Cell { .. }))
-                .map(|model| self.model(model)).collect::<Result<Vec<_>>>()?,
+            "cells": cells,
             "results": scores.results.iter().map(|outcome| self.outcome(outcome)).collect::<Vec<_>>(),
             "notes": notes::all(grid, self.sizes),
             "failures": self.failures.iter().map(failure).collect::<Vec<_>>(),
-        }))
+        });
+        Ok((json, curves))
+    }
+
+    /// The teachers, the cells, and the learning curves of all of them. One log at a time is in memory.
+    fn models(&self) -> Result<[Vec<Value>; 3]> {
+        let grid = self.grid;
+        let (mut teachers, mut cells, mut curves) = (Vec::new(), Vec::new(), Vec::new());
+        for model in grid.scored() {
+            let history = History::read(&grid.run(model).log())?.unwrap_or_default();
+            let like = if matches!(model, Model::Cell { .. }) { &mut cells } else { &mut teachers };
+            like.push(self.model(model, &history));
+            let run = grid.layout.name(grid.study, model);
+            curves.push(json!({"run": run, "log": history.json()["validations"]}));
+        }
+        Ok([teachers, cells, curves])
     }
 
     fn data(&self, data: usize) -> Value {
@@ -87,7 +101,7 @@ impl Results<'_> {
         entries.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
     }
 
-    fn model(&self, model: Model) -> Result<Value> {
+    fn model(&self, model: Model, history: &History) -> Value {
         let Self { grid, scores, sizes, .. } = self;
         let study = grid.study;
         let mut object = match model {
@@ -107,9 +121,9 @@ impl Results<'_> {
         put("parameters", json!(sizes.of(grid, model)));
         let finished = grid.is_finished(model);
         put("finished", json!(finished));
-        let history = History::read(&grid.run(model).log())?.unwrap_or_default();
         put("updates", json!(finished.then(|| history.update())));
-        put("validation", validation(grid, model));
+        let done = grid.is_done(Task::Train(model));
+        put("validation", validation(best_validation(history).filter(|_| done)));
         let score = |(test, set): (usize, &crate::spec::Test)| {
             let by = |metric: usize| {
                 let name = scores.metrics[model.data()][metric].0.clone();
@@ -120,8 +134,8 @@ impl Results<'_> {
         };
         let tests = study.data[model.data()].tests.iter().enumerate();
         put("scores", Value::Object(tests.map(score).collect()));
-        put("usage", usage(grid, model, &history));
-        Ok(Value::Object(object))
+        put("usage", usage(grid, model, history));
+        Value::Object(object)
     }
 
     fn tuning(&self) -> Value {
@@ -143,7 +157,7 @@ impl Results<'_> {
                 json!({
                     "number": number + 1,
                     "settings": point.json(&axes),
-                    "validation": validation(grid, model),
+                    "validation": validation(grid.validation(model)),
                 })
             };
             let trials = grid.trials(group).into_iter().enumerate();
@@ -180,8 +194,8 @@ fn budget(budget: Budget) -> Value {
     }
 }
 
-fn validation(grid: &Grid<'_>, model: Model) -> Value {
-    let found = grid.validation(model);
+/// BLEU and loss of a validation.
+fn validation(found: Option<(f64, f64)>) -> Value {
     found.map_or(Value::Null, |(bleu, loss)| json!({"BLEU": bleu, "loss": loss}))
 }
 

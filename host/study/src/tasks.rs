@@ -2,7 +2,7 @@
 
 use crate::grid::{Grid, Group, Model};
 use crate::usage::Usage;
-use a2d_report::{History, number};
+use a2d_report::{History, LogLine, number};
 use a2d_run::checkpoint::reached;
 use a2d_run::config::{self, RunConfig};
 use a2d_run::run_dir::RunDir;
@@ -179,12 +179,7 @@ impl Grid<'_> {
         if !self.is_done(Task::Train(model)) {
             return None;
         }
-        let log = RunDir::at(&self.layout.run(self.study, model)).log();
-        let history = History::read(&log).ok()??;
-        let (bleu, update) = history.best()?;
-        let at = |line: &&a2d_report::LogLine| number(line, "update") == Some(update as f64);
-        let line = history.validations.iter().rfind(at)?;
-        Some((bleu, number(line, "valid_loss").unwrap_or(f64::INFINITY)))
+        best_validation(&History::read(&self.run(model).log()).ok()??)
     }
 
     /// Checks that the files of the folder are those of this study.
@@ -318,4 +313,12 @@ impl Grid<'_> {
         let path = self.layout.beside(self.study, model, "usage.json");
         Usage::read(&path).and(usage).write(&path)
     }
+}
+
+/// BLEU and loss of the best validation of a log.
+pub fn best_validation(history: &History) -> Option<(f64, f64)> {
+    let (bleu, update) = history.best()?;
+    let at = |line: &&LogLine| number(line, "update") == Some(update as f64);
+    let line = history.validations.iter().rfind(at)?;
+    Some((bleu, number(line, "valid_loss").unwrap_or(f64::INFINITY)))
 }

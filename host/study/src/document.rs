@@ -142,8 +142,7 @@ impl Document {
     pub fn settings(&self, from: &[&str], to: &str, table: &Table) -> Vec<Setting> {
         let mut settings = Vec::new();
         for Leaf { path, line, value } in self.leaves(from, table) {
-            let key = if to.is_empty() { path } else { format!("{to}.{path}") };
-            settings.push(Setting::line(&self.path, line, &key, value));
+            settings.push(Setting::line(&self.path, line, &format!("{to}.{path}"), value));
         }
         settings
     }

@@ -65,23 +65,24 @@ pub fn tell(
 ) -> Result<()> {
     let tasks = grid.tasks();
     let missing: Vec<_> = tasks.iter().copied().filter(|task| !grid.is_done(*task)).collect();
+    let is_done = |task: &Task| !missing.contains(task);
     let mut clock = Clock { grid, estimator, shapes: HashMap::new(), known: HashMap::new() };
     let mut hours = Hours::default();
     for task in &missing {
         hours.add(clock.seconds(*task, jobs)?);
     }
-    hours.add(clock.translations(&missing)?);
+    hours.seconds += clock.translations(&missing)?;
     let notes = notes::all(grid, &Sizes::read(grid)?);
     let mut print = || {
         for kind in [Kind::Data, Kind::Teachers, Kind::Trials, Kind::Cells, Kind::Translations] {
             let of: Vec<_> = tasks.iter().filter(|task| Kind::of(**task) == kind).collect();
-            let done = of.iter().filter(|task| grid.is_done(***task)).count();
+            let done = of.iter().filter(|task| is_done(task)).count();
             if !of.is_empty() {
                 writeln!(out, "{}: {done} of {} done", kind.name(), of.len())?;
             }
         }
         for task in tasks.iter().filter(|task| !matches!(task, Task::Translate(..))) {
-            writeln!(out, "{:8} {}", state(grid, *task), grid.label(*task))?;
+            writeln!(out, "{:8} {}", state(grid, *task, is_done(task)), grid.label(*task))?;
         }
         for note in &notes {
             writeln!(out, "note: {note}")?;
@@ -127,12 +128,12 @@ impl Kind {
 }
 
 /// The state of a task in one word.
-fn state(grid: &Grid<'_>, task: Task) -> &'static str {
+fn state(grid: &Grid<'_>, task: Task, is_done: bool) -> &'static str {
     let begun = match task {
         Task::Train(model) => grid.run(model).last().is_file(),
         Task::Prepare(_) | Task::Translate(..) => false,
     };
-    match (grid.is_done(task), begun) {
+    match (is_done, begun) {
         (true, _) => "done",
         (false, true) => "begun",
         (false, false) => "missing",
@@ -254,7 +255,7 @@ impl Clock<'_> {
     }
 
     /// Seconds of the teachers' translations of the training text.
-    fn translations(&mut self, missing: &[Task]) -> Result<Option<f64>> {
+    fn translations(&mut self, missing: &[Task]) -> Result<f64> {
         let mut pairs: Vec<(usize, usize)> = Vec::new();
         for task in missing {
             let Task::Train(model @ (Model::Cell { group, .. } | Model::Trial { group, .. })) =
@@ -273,7 +274,7 @@ impl Clock<'_> {
             let sentence = self.estimate(Model::Teacher { data, teacher })?.sentence;
             seconds += sentence * self.shape(data)?.pairs as f64;
         }
-        Ok(Some(seconds))
+        Ok(seconds)
     }
 
     fn shape(&mut self, data: usize) -> Result<&Shape> {

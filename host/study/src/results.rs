@@ -105,18 +105,16 @@ impl Results<'_> {
         let Self { grid, scores, sizes, .. } = self;
         let study = grid.study;
         let mut object = match model {
-            Model::Cell { group, seed } => {
-                let mut names = self.names(group);
-                names.insert("seed".to_owned(), json!(seed));
-                names
-            }
-            Model::Trial { group, .. } => self.names(group),
+            Model::Cell { group, .. } | Model::Trial { group, .. } => self.names(group),
             Model::Teacher { data, teacher } => Map::from_iter([
                 ("data".to_owned(), json!(study.data[data].name)),
                 ("teacher".to_owned(), json!(study.teachers[teacher].name)),
             ]),
         };
         let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
+        if let Model::Cell { seed, .. } = model {
+            put("seed", json!(seed));
+        }
         put("run", json!(grid.layout.name(study, model)));
         put("parameters", json!(sizes.of(grid, model)));
         let finished = grid.is_finished(model);

@@ -9,7 +9,7 @@ use a2d_system::files::{append, make_folder};
 use a2d_system::leash::Leashed;
 use a2d_system::output::{one_line, printable};
 use a2d_system::signals;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,8 @@ pub struct Schedule<'a> {
     jobs: usize,
     display: &'a Display,
     tasks: Vec<Task>,
+    /// The places of the tasks that each task waits for.
+    needs: Vec<Vec<usize>>,
     states: Vec<State>,
     running: BTreeMap<usize, Running>,
     /// What determines the translations that a student learns from, of the tasks that were ready.
@@ -84,8 +86,13 @@ impl<'a> Schedule<'a> {
         let tasks = grid.tasks();
         let state = |task: &Task| if grid.is_done(*task) { State::Done } else { State::Waiting };
         let states = tasks.iter().map(state).collect();
+        let places: HashMap<_, _> = tasks.iter().enumerate().map(|(i, task)| (*task, i)).collect();
+        let needs = |task: &Task| {
+            grid.needs(*task).iter().filter_map(|need| places.get(need)).copied().collect()
+        };
+        let needs = tasks.iter().map(needs).collect();
         let (running, recipes) = (BTreeMap::new(), BTreeMap::new());
-        Self { grid, computing, jobs, display, tasks, states, running, recipes }
+        Self { grid, computing, jobs, display, tasks, needs, states, running, recipes }
     }
 
     /// Runs all tasks that are not done, and returns the failures.
@@ -120,8 +127,7 @@ impl<'a> Schedule<'a> {
         for running in self.running.values_mut() {
             let _ = running.process.child.wait();
         }
-        let done = self.states.iter().filter(|state| **state == State::Done).count();
-        let all = self.tasks.len();
+        let (done, all) = (self.count(), self.tasks.len());
         self.display.line(&format!("{done} of {all} tasks are done; go on with --resume"));
     }
 
@@ -203,8 +209,8 @@ impl<'a> Schedule<'a> {
     /// Whether all that a task needs is there. A task whose need has failed fails too.
     fn is_ready(&mut self, place: usize) -> bool {
         let task = self.tasks[place];
-        for need in self.grid.needs(task) {
-            let Some(of) = self.tasks.iter().position(|other| *other == need) else { continue };
+        for &of in &self.needs[place] {
+            let need = self.tasks[of];
             match &self.states[of] {
                 State::Done => {}
                 State::Failed(_) if self.grid.can_do_without(task, need) => {}
@@ -259,9 +265,7 @@ impl<'a> Schedule<'a> {
         };
         // That a model which failed is not translated with goes without saying.
         let tells = |(task, _): &(&Task, &State)| match task {
-            Task::Translate(model, _) => {
-                self.grid.needs(**task).is_empty() || self.grid.is_done(Task::Train(*model))
-            }
+            Task::Translate(model, _) => self.grid.is_finished(*model),
             _ => true,
         };
         self.tasks.iter().zip(&self.states).filter(tells).filter_map(failure).collect()

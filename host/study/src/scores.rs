@@ -96,11 +96,8 @@ impl Scores {
                     && let Some(pair) = pooled(grid, [baseline, group], metric, tables)
                 {
                     let Pooled { seeds, tables } = pair;
-                    let means = [baseline, group].map(|group| {
-                        let score =
-                            |&seed: &u32| self.score(Model::Cell { group, seed }, test, metric);
-                        mean(&seeds.iter().filter_map(score).collect::<Vec<_>>())
-                    });
+                    let means =
+                        [baseline, group].map(|group| self.mean(group, &seeds, test, metric));
                     outcome.difference = means[1].zip(means[0]).map(|(own, other)| own - other);
                     if tables[0] != tables[1] {
                         let draws = grid.study.resamples;
@@ -115,8 +112,7 @@ impl Scores {
     }
 
     fn outcome(&self, grid: &Grid<'_>, group: Group, test: usize, metric: usize) -> Outcome {
-        let score = |&seed: &u32| self.score(Model::Cell { group, seed }, test, metric);
-        let seeds: Vec<_> = grid.study.seeds.iter().map(score).collect();
+        let seeds = self.of_seeds(group, &grid.study.seeds, test, metric);
         let known: Vec<f64> = seeds.iter().flatten().copied().collect();
         let mean = mean(&known);
         let gap = self.gap(grid, group, test, metric, mean);
@@ -136,10 +132,9 @@ impl Scores {
     ) -> Option<f64> {
         let teacher = Model::Teacher { data: group.data, teacher: group.teacher? };
         let high = self.score(teacher, test, metric)?;
-        let alone = grid.alone(group)?;
-        let score = |&seed: &u32| self.score(Model::Cell { group: alone, seed }, test, metric);
-        let low = mean(&grid.study.seeds.iter().filter_map(score).collect::<Vec<_>>())?;
-        (high > low).then(|| (own.unwrap_or(low) - low) / (high - low)).filter(|_| own.is_some())
+        let low = self.mean(grid.alone(group)?, &grid.study.seeds, test, metric)?;
+        let own = own?;
+        (high > low).then(|| (own - low) / (high - low))
     }
 
     /// Corrects the p-values for the number of comparisons.
@@ -150,6 +145,24 @@ impl Scores {
         for (outcome, p) in tested.iter_mut().zip(holm(&p_values)) {
             outcome.corrected = Some(p);
         }
+    }
+
+    /// The scores of a group by these seeds.
+    fn of_seeds(
+        &self,
+        group: Group,
+        seeds: &[u32],
+        test: usize,
+        metric: usize,
+    ) -> Vec<Option<f64>> {
+        let score = |&seed: &u32| self.score(Model::Cell { group, seed }, test, metric);
+        seeds.iter().map(score).collect()
+    }
+
+    /// The mean score of a group over those of the seeds that have one.
+    fn mean(&self, group: Group, seeds: &[u32], test: usize, metric: usize) -> Option<f64> {
+        let scores = self.of_seeds(group, seeds, test, metric);
+        mean(&scores.into_iter().flatten().collect::<Vec<_>>())
     }
 
     /// The score of a model.

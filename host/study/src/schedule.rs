@@ -2,11 +2,12 @@
 
 use crate::grid::Grid;
 use crate::tasks::{Computing, Task};
-use crate::usage::{Usage, peak_memory};
+use crate::usage::Usage;
 use a2d_system::display::{Display, duration};
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{append, make_folder};
 use a2d_system::leash::Leashed;
+use a2d_system::memory;
 use a2d_system::output::{one_line, printable};
 use a2d_system::signals;
 use std::collections::{BTreeMap, HashMap};
@@ -138,7 +139,7 @@ impl<'a> Schedule<'a> {
             let Some(running) = self.running.get_mut(&place) else { continue };
             match running.process.child.try_wait() {
                 Ok(None) => {
-                    let now = peak_memory(running.process.child.id());
+                    let now = memory::peak(Some(running.process.child.id()));
                     running.peak_memory = running.peak_memory.max(now);
                 }
                 Ok(Some(status)) => self.ended(place, status),

@@ -39,11 +39,3 @@ impl Usage {
         write_whole(path, |out| Ok(serde_json::to_writer(out, self)?))
     }
 }
-
-/// The largest memory of another process in bytes so far, if the system reports it (Linux).
-pub fn peak_memory(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(1024 * kibibytes)
-}

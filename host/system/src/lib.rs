@@ -9,6 +9,7 @@ pub mod files;
 pub mod hash;
 pub mod leash;
 pub mod lock;
+pub mod memory;
 pub mod output;
 pub mod program;
 pub mod signals;

@@ -1,7 +1,6 @@
 //! Benchmark of translation with an image. All translations have the same length.
 
 use super::latency::Latency;
-use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::request::{BenchImage, BenchRequest, BenchWhat};
 use super::translation::{LENGTH, options};
@@ -13,6 +12,7 @@ use a2d_core::image::Format;
 use a2d_cpu::Cpu;
 use a2d_run::model::plan;
 use a2d_system::error::{Error, Result};
+use a2d_system::memory;
 use serde_json::json;
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub fn measure(
             peak_gflops: 0.0,
             timing,
             latency: Some(Latency::of(&sentences, one)?),
-            peak_memory: peak_memory(),
+            peak_memory: memory::peak(None),
         })
     };
     request.beams().into_iter().map(one).collect()

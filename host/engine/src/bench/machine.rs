@@ -1,4 +1,4 @@
-//! Peak matrix-product rate of the machine, and memory and processor time of this process.
+//! Peak matrix-product rate of the machine, and processor time of this process.
 
 use a2d_core::backend::Train;
 use a2d_core::rng;
@@ -53,14 +53,6 @@ fn shortest_product<B: Train>(b: &mut B, side: usize) -> Result<Duration> {
         }
     }
     Ok(best)
-}
-
-/// Peak resident memory of this process in bytes, if the system reports it (Linux).
-pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(1024 * kibibytes)
 }
 
 /// Processor time of all threads of this process in seconds, if the system reports it (Linux).

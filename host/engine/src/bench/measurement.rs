@@ -1,9 +1,10 @@
 //! A measurement and its text and JSON forms.
 
 use super::latency::{Latency, Quantiles};
-use super::machine::{peak_memory, processor_time};
+use super::machine::processor_time;
 use super::timed::{Clock, Row};
 use a2d_system::error::Result;
+use a2d_system::memory;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::time::Instant;
@@ -36,7 +37,7 @@ impl Timing {
         if let Some(clock) = clock {
             clock.reset();
         }
-        let before = peak_memory();
+        let before = memory::peak(None);
         let (mut seconds, mut processor_seconds) = (Vec::with_capacity(repeats), None);
         for _ in 0..repeats {
             let (start, busy) = (Instant::now(), processor_time());
@@ -45,7 +46,7 @@ impl Timing {
             let took = processor_time().zip(busy).map(|(now, before)| now - before);
             processor_seconds = processor_seconds.into_iter().chain(took).reduce(f64::min);
         }
-        let growth = peak_memory().zip(before).map(|(now, before)| now.saturating_sub(before));
+        let growth = memory::peak(None).zip(before).map(|(now, before)| now.saturating_sub(before));
         let profile = clock.map(|clock| clock.rows(seconds.iter().sum()));
         seconds.sort_by(f64::total_cmp);
         Ok(Self { seconds, processor_seconds, growth, profile })

@@ -1,6 +1,5 @@
 //! Benchmarks of training steps: a single model, or a student with its teacher.
 
-use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::shape::Models;
 use super::timed::Clock;
@@ -15,6 +14,7 @@ use a2d_core::rng;
 use a2d_run::config::{DistillConfig, Method, Preset, RunConfig};
 use a2d_run::model::{Learner, Plan, plan};
 use a2d_system::error::{Error, Result};
+use a2d_system::memory;
 use serde_json::json;
 
 /// Learning rate. It is low because the same batches repeat.
@@ -60,7 +60,7 @@ pub fn measure<B: Train>(
         peak_gflops: 0.0,
         timing,
         latency: None,
-        peak_memory: b.memory().or_else(peak_memory),
+        peak_memory: b.memory().or_else(|| memory::peak(None)),
     })
 }
 

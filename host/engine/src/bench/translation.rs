@@ -1,7 +1,6 @@
 //! Benchmark of translation by a student with random weights. All translations have the same length.
 
 use super::latency::Latency;
-use super::machine::peak_memory;
 use super::measurement::{Measurement, Timing};
 use super::timed::Clock;
 use super::{Bench, Input, work};
@@ -11,6 +10,7 @@ use a2d_core::config::Config;
 use a2d_core::search::Search;
 use a2d_run::model::{Model, plan};
 use a2d_system::error::{Error, Result};
+use a2d_system::memory;
 use serde_json::json;
 
 /// Length of every translation in tokens, EOS included; equal to the number of decoder steps.
@@ -47,7 +47,7 @@ pub fn measure<B: Train>(
         peak_gflops: 0.0,
         timing,
         latency: Some(latency),
-        peak_memory: b.memory().or_else(peak_memory),
+        peak_memory: b.memory().or_else(|| memory::peak(None)),
     })
 }
 

@@ -5,7 +5,7 @@ use crate::tasks::{Computing, Task};
 use crate::usage::Usage;
 use a2d_system::display::{Display, duration};
 use a2d_system::error::{Error, Result};
-use a2d_system::files::{append, make_folder};
+use a2d_system::files::{append, make_folder_of};
 use a2d_system::leash::Leashed;
 use a2d_system::memory;
 use a2d_system::output::{one_line, printable};
@@ -13,7 +13,7 @@ use a2d_system::signals;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -239,7 +239,7 @@ impl<'a> Schedule<'a> {
     /// Starts the process of a task; `None` if one of an earlier study still works on it.
     fn begin(&self, task: Task) -> Result<Option<Running>> {
         let path = self.grid.log(task);
-        make_folder(path.parent().unwrap_or(Path::new(".")))?;
+        make_folder_of(&path)?;
         let wrong = |e: std::io::Error| Error::output("write", &path, &e);
         let log = append(&path).map_err(wrong)?;
         if log.try_lock().is_err() {

@@ -7,7 +7,7 @@ use a2d_run::checkpoint::reached;
 use a2d_run::config::{self, RunConfig};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
-use a2d_system::files::{make_folder, write_whole};
+use a2d_system::files::{make_folder_of, write_whole};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -272,7 +272,7 @@ impl Grid<'_> {
     fn train(&self, model: Model) -> Result<Vec<OsString>> {
         let (run, path) =
             (self.chosen_config(model)?, self.layout.beside(self.study, model, "toml"));
-        make_folder(path.parent().unwrap_or(Path::new(".")))?;
+        make_folder_of(&path)?;
         if path.is_file() {
             self.check_same(&run, &path)?;
         }
@@ -289,7 +289,7 @@ impl Grid<'_> {
         let search = self.chosen_config(model)?.train.search();
         let source = &self.study.data[model.data()].tests[test].source;
         let out = self.layout.translations(self.study, model, test);
-        make_folder(out.parent().unwrap_or(Path::new(".")))?;
+        make_folder_of(&out)?;
         let mut all: Vec<OsString> =
             vec!["translate".into(), self.layout.run(self.study, model).into()];
         let mut add = |name: &str, value: OsString| all.extend([name.into(), value]);

@@ -4,9 +4,8 @@ use crate::grid::Grid;
 use crate::tasks::Task;
 use a2d_score::triples::Export;
 use a2d_system::error::Result;
-use a2d_system::files::make_folder;
+use a2d_system::files::make_folder_of;
 use a2d_system::text::read_lines;
-use std::path::Path;
 
 /// Writes the triples of all translations that are there.
 ///
@@ -21,7 +20,7 @@ pub fn write(grid: &Grid<'_>) -> Result<()> {
             }
             let path = grid.layout.translations(grid.study, model, test);
             let file = grid.layout.triples(grid.study, model, test);
-            make_folder(file.parent().unwrap_or(Path::new(".")))?;
+            make_folder_of(&file)?;
             let export = Export { source: set.source.clone(), files: vec![file] };
             let (hypothesis, reference) = (read_lines(&path)?, read_lines(&set.reference)?);
             export.write(&path, &[hypothesis], &reference)?;

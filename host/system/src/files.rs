@@ -235,7 +235,20 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Creates the folder of the file `path`, and its parents.
+///
+/// # Errors
+///
+/// It cannot be created.
+pub fn make_folder_of(path: &Path) -> Result<()> {
+    make_folder(folder_of(path))
+}
+
 /// Creates `path` and its parents.
+///
+/// # Errors
+///
+/// It cannot be created.
 pub fn make_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|e| Error::output("create", path, &e))
 }

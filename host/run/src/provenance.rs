@@ -5,6 +5,7 @@ use super::run_dir::RunDir;
 use crate::config::Precision;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::append;
+use a2d_system::program::environment;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -69,7 +70,7 @@ fn line(start: &Start<'_>) -> Value {
         "commit": commit(),
         "time": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         "command": std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect::<Vec<_>>(),
-        "environment": environment(),
+        "environment": settings(),
         "folder": std::env::current_dir().ok().map(|path| path.display().to_string()),
         "machine": machine(),
         "device": start.device,
@@ -87,10 +88,9 @@ fn line(start: &Start<'_>) -> Value {
 }
 
 /// The environment variables that set configuration keys.
-fn environment() -> BTreeMap<String, String> {
-    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    variables.filter(|(name, _)| name.starts_with("A2D_") && name.contains("__")).collect()
+fn settings() -> BTreeMap<String, String> {
+    let is_setting = |name: &str| name.starts_with("A2D_") && name.contains("__");
+    environment().filter(|(name, _)| is_setting(name)).collect()
 }
 
 fn machine() -> Value {

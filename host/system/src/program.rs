@@ -1,5 +1,6 @@
-//! The name that the program was started under, and commands as text.
+//! The name that the program was started under, its environment, and commands as text.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -22,6 +23,12 @@ fn called_by() -> Option<&'static str> {
 /// The name: `a2d` or `host`.
 pub fn name() -> &'static str {
     NAME.get().copied().unwrap_or(NAMES[0])
+}
+
+/// The environment variables as text. What is not UTF-8 is replaced.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
 /// A command of the program as messages quote it, in backquotes: `a2d prepare`.

@@ -4,6 +4,7 @@ use super::layers::{self, Given, Origin, Setting};
 use super::merged::Merged;
 use super::{RunConfig, check, nearest, schema};
 use a2d_system::error::{Error, Result};
+use a2d_system::program;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
@@ -37,9 +38,7 @@ pub fn load(path: &Path, flags: &[Setting]) -> Result<RunConfig> {
 ///
 /// As [`load`].
 pub fn load_merged(path: &Path, flags: &[Setting]) -> Result<Merged> {
-    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
-    let mut settings = given(path, variables, flags)?;
+    let mut settings = given(path, program::environment(), flags)?;
     let merged = merge(path, settings.clone())?;
     let data = &merged.run.data;
     let Some(dir) = data.dir.as_ref().filter(|_| data.train.is_some()) else {
@@ -99,9 +98,7 @@ pub fn of_settings(name: &Path, settings: Vec<Setting>) -> Result<RunConfig> {
 ///
 /// Misuse: a variable begins with `A2D_` and sets no key.
 pub fn set_by_environment() -> Result<Option<String>> {
-    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
-    let first = layers::environment(variables)?.into_iter().next();
+    let first = layers::environment(program::environment())?.into_iter().next();
     Ok(first.map(|setting| setting.origin.to_string()))
 }
 

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The lock file of a training process.
 const LOCK: &str = ".lock";
 
+/// The token file among a teacher's translations. It is written last.
+pub const TRANSLATED: &str = "train.bin";
+
 /// A run's folder and its file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDir {
@@ -138,7 +141,7 @@ impl RunDir {
         self.checkpoints().join(format!("{update:09}.safetensors"))
     }
 
-    /// The folder of a teacher's translations of the training text.
+    /// The folder of a teacher's translations of the training text; [`TRANSLATED`] is in it.
     pub fn translations(&self) -> PathBuf {
         self.folder.join("seq-kd")
     }

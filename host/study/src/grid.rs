@@ -150,6 +150,11 @@ impl<'a> Grid<'a> {
         points(&self.axes(group), tuning.trials, key)
     }
 
+    /// The run of a model.
+    pub fn run(&self, model: Model) -> RunDir {
+        RunDir::at(&self.layout.run(self.study, model))
+    }
+
     /// The configuration of a training; of a cell with the settings of `point`, if any. That of a given teacher is in
     /// its run.
     ///

@@ -61,7 +61,7 @@ pub struct Schedule<'a> {
     needs: Vec<Vec<usize>>,
     states: Vec<State>,
     running: BTreeMap<usize, Running>,
-    /// What determines the translations that a student learns from, of the tasks that were ready.
+    /// What determines the translations that a student learns from, of the trainings that were ready.
     recipes: BTreeMap<usize, Option<String>>,
 }
 
@@ -229,9 +229,13 @@ impl<'a> Schedule<'a> {
     /// Whether a running training is making the translations that a task needs.
     fn waits_for_translations(&mut self, place: usize) -> bool {
         let Self { grid, tasks, running, recipes, .. } = self;
-        let recipe = recipes.entry(place).or_insert_with(|| grid.recipe_of(tasks[place])).clone();
-        let makes = |other: &usize| {
-            recipes.get(other) == Some(&recipe) && !grid.has_translations(tasks[*other])
+        let Task::Train(model) = tasks[place] else { return false };
+        let recipe = recipes.entry(place).or_insert_with(|| grid.recipe_of(model)).clone();
+        let makes = |other: &usize| match tasks[*other] {
+            Task::Train(model) => {
+                recipes.get(other) == Some(&recipe) && !grid.has_translations(model)
+            }
+            _ => false,
         };
         recipe.is_some() && running.keys().any(makes)
     }

@@ -3,7 +3,6 @@
 use crate::grid::{Grid, Group, Model};
 use crate::stats::{deviation, holm, mean};
 use crate::tasks::Task;
-use a2d_run::run_dir::RunDir;
 use a2d_score::significance::{SEED, paired_bootstrap};
 use a2d_score::{Bleu, Metric, MetricOptions, Table, Watch, signature};
 use a2d_system::error::{Error, Result};
@@ -249,10 +248,5 @@ impl Grid<'_> {
             (other.data, other.student, other.method) == (group.data, group.student, method)
         };
         self.groups.iter().filter(alike).copied().collect()
-    }
-
-    /// The run of a model.
-    pub fn run(&self, model: Model) -> RunDir {
-        RunDir::at(&self.layout.run(self.study, model))
     }
 }

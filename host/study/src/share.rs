@@ -3,13 +3,10 @@
 use crate::grid::{Grid, Model};
 use crate::tasks::Task;
 use a2d_run::config::RunConfig;
-use a2d_run::run_dir::RunDir;
+use a2d_run::run_dir::TRANSLATED;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::make_folder;
-use std::path::{Path, PathBuf};
-
-/// The token file in the folder of translations. It is written last.
-const COMPLETE: &str = "train.bin";
+use std::path::Path;
 
 impl Grid<'_> {
     /// What determines the translations that a training needs from its teacher; `None`: it needs none.
@@ -25,22 +22,14 @@ impl Grid<'_> {
         Some(format!("{} {:?} {of_distill:?} {of_data:?} {search:?}", group.data, group.teacher))
     }
 
-    /// What determines the translations that a task's student learns from; `None`: it learns from none.
-    pub fn recipe_of(&self, task: Task) -> Option<String> {
-        let Task::Train(model) = task else { return None };
+    /// What determines the translations that a student learns from; `None`: it learns from none.
+    pub fn recipe_of(&self, model: Model) -> Option<String> {
         self.recipe(model, &self.chosen_config(model).ok()?)
     }
 
-    /// Whether the translations that the student of `task` learns from are complete.
-    pub fn has_translations(&self, task: Task) -> bool {
-        self.folder(task).join(COMPLETE).is_file()
-    }
-
-    fn folder(&self, task: Task) -> PathBuf {
-        match task {
-            Task::Train(model) => RunDir::at(&self.layout.run(self.study, model)).translations(),
-            _ => PathBuf::new(),
-        }
+    /// Whether the translations that a student learns from are complete.
+    pub fn has_translations(&self, model: Model) -> bool {
+        self.run(model).translations().join(TRANSLATED).is_file()
     }
 
     /// Copies the translations that a training needs from another that has them.
@@ -49,13 +38,17 @@ impl Grid<'_> {
     ///
     /// A file cannot be copied.
     pub fn share_translations(&self, model: Model, run: &RunConfig) -> Result<()> {
-        let own = RunDir::at(&self.layout.run(self.study, model)).translations();
+        let own = self.run(model).translations();
         let Some(recipe) = self.recipe(model, run).filter(|_| !own.exists()) else { return Ok(()) };
-        let has = |task: &Task| {
-            self.has_translations(*task) && self.recipe_of(*task).as_ref() == Some(&recipe)
+        let has = |model: &Model| {
+            self.has_translations(*model) && self.recipe_of(*model).as_ref() == Some(&recipe)
         };
-        let Some(from) = self.tasks().into_iter().find(has) else { return Ok(()) };
-        copy(&self.folder(from), &own)
+        let mut models = self.tasks().into_iter().filter_map(|task| match task {
+            Task::Train(model) => Some(model),
+            _ => None,
+        });
+        let Some(from) = models.find(has) else { return Ok(()) };
+        copy(&self.run(from).translations(), &own)
     }
 }
 

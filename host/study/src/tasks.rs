@@ -5,7 +5,6 @@ use crate::usage::Usage;
 use a2d_report::{History, LogLine, number};
 use a2d_run::checkpoint::reached;
 use a2d_run::config::{self, RunConfig};
-use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::{make_folder_of, write_whole};
 use std::ffi::OsString;
@@ -129,8 +128,7 @@ impl Grid<'_> {
         match task {
             Task::Prepare(data) => layout.data(study, data).join("data.json").is_file(),
             Task::Train(model) => {
-                let last = RunDir::at(&layout.run(study, model)).last();
-                reached(&last).is_some_and(|reached| reached.finished)
+                reached(&self.run(model).last()).is_some_and(|reached| reached.finished)
             }
             Task::Translate(model, test) => layout.translations(study, model, test).is_file(),
         }

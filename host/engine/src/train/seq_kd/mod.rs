@@ -38,7 +38,7 @@ use std::time::Instant;
 use teacher::{Target, Translating, without_end};
 
 /// The token file that the student trains on.
-const CORPUS: &str = "train.bin";
+const CORPUS: &str = a2d_run::run_dir::TRANSLATED;
 /// Sentences of source text that are translated and kept together: enough to fill batches of one length.
 const SHARD: usize = 8 * CHUNK;
 

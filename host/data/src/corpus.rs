@@ -112,6 +112,12 @@ impl Corpus {
         &self.lengths
     }
 
+    /// The mean over all pairs of a number that follows from their lengths; 0 without pairs.
+    pub fn mean(&self, of: impl Fn(&(u32, u32)) -> u32) -> f64 {
+        let sum: u64 = self.lengths.iter().map(|pair| u64::from(of(pair))).sum();
+        sum as f64 / self.len().max(1) as f64
+    }
+
     /// The source and the target ids of pair `i`, including [`EOS`]. Panics if `i >= len`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The time that trainings take, said before they begin.
 
 use crate::backend::device::Chosen;
-use crate::bench::estimate::{self, Lengths, validated};
+use crate::bench::estimate::{self, Lengths};
 use crate::config::{ModelConfig, RunConfig};
 use crate::data::batches::fixed_batches;
 use crate::run::prepared::Prepared;
@@ -32,7 +32,8 @@ pub(super) fn tell(
     display: &Display,
 ) -> Result<()> {
     let epochs: Vec<u64> = coming.iter().map(|of| epoch(of.run, data)).collect();
-    let updates = coming.iter().zip(&epochs).map(|(of, epoch)| updates(of.run, *epoch));
+    let updates =
+        coming.iter().zip(&epochs).map(|(of, epoch)| estimate::updates(&of.run.train, *epoch));
     let updates: Option<Vec<u64>> = updates.collect();
     let Some(updates) = updates.filter(|all| all.iter().sum::<u64>() >= FEWEST) else {
         return Ok(());
@@ -42,10 +43,7 @@ pub(super) fn tell(
     for ((of, epoch), updates) in coming.iter().zip(epochs).zip(updates) {
         let (sizes, teacher) = (data.vocab.sizes(), of.teacher.as_ref());
         let times = estimate::times(of.run, teacher, sizes, lengths, device)?;
-        let train = &of.run.train;
-        let translated = validated(train, updates, epoch, data.valid.len());
-        let batches = updates as f64 * train.update_freq as f64;
-        seconds.push(batches * times.step + translated * times.sentence);
+        seconds.push(times.training(&of.run.train, updates as f64, epoch, data.valid.len()));
     }
     let text = |seconds: f64| duration(seconds.round() as u64);
     let parts = coming.iter().zip(&seconds);
@@ -62,22 +60,8 @@ fn epoch(run: &RunConfig, data: &Prepared) -> u64 {
     batches.div_ceil(run.train.update_freq.max(1)).max(1) as u64
 }
 
-/// Updates of a training with epochs of `epoch` updates; `None` if only patience or time ends it.
-fn updates(run: &RunConfig, epoch: u64) -> Option<u64> {
-    let by_epochs = match run.train.max_epoch {
-        0 => None,
-        epochs => Some(epochs as u64 * epoch),
-    };
-    let by_updates = Some(run.train.max_update).filter(|most| *most > 0);
-    by_epochs.into_iter().chain(by_updates).min()
-}
-
 /// The mean lengths of the training text.
 fn lengths(data: &Prepared) -> Lengths {
-    let all = data.train.all_lengths();
-    let mean = |side: fn(&(u32, u32)) -> u32| {
-        let sum: u64 = all.iter().map(|pair| u64::from(side(pair))).sum();
-        (sum as f64 / all.len().max(1) as f64).round() as usize
-    };
+    let mean = |length: fn(&(u32, u32)) -> u32| data.train.mean(length).round() as usize;
     Lengths { source: mean(|pair| pair.0), target: mean(|pair| pair.1) }
 }

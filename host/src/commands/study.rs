@@ -1,6 +1,6 @@
 //! `a2d study`: a grid of trainings.
 
-use crate::bench::estimate::{self, Lengths, validated};
+use crate::bench::estimate::{self, Lengths};
 use crate::cli::{DeviceArgs, Globals, StudyArgs};
 use crate::study::{self, Asked, Estimate, StudyRequest};
 use crate::system::error::Result;
@@ -43,15 +43,11 @@ fn estimate(asked: &Asked<'_>, device: &DeviceArgs, globals: &Globals) -> Result
     let times = estimate::times(run, teacher, shape.sizes, Lengths { source, target }, &device)?;
     let train = &run.train;
     let batches = (shape.pairs as f64 * shape.longer / train.max_tokens as f64).ceil().max(1.0);
-    let epoch = (batches / train.update_freq as f64).ceil();
+    let epoch = (batches / train.update_freq as f64).ceil() as u64;
     let step = times.step * train.update_freq as f64;
-    let by_epochs = (train.max_epoch > 0).then_some(train.max_epoch as f64 * epoch);
-    let by_updates = (train.max_update > 0).then_some(train.max_update as f64);
     let by_time = (train.time_limit_seconds > 0.0).then(|| train.time_limit_seconds / step);
-    let updates = [by_epochs, by_updates, by_time].into_iter().flatten().reduce(f64::min);
-    let seconds = |updates: f64| {
-        let sentences = validated(train, updates as u64, epoch as u64, shape.valid);
-        updates * step + sentences * times.sentence
-    };
-    Ok(Estimate { training: updates.map(seconds), sentence: times.sentence })
+    let updates = estimate::updates(train, epoch).map(|updates| updates as f64);
+    let updates = updates.into_iter().chain(by_time).reduce(f64::min);
+    let training = updates.map(|updates| times.training(train, updates, epoch, shape.valid));
+    Ok(Estimate { training, sentence: times.sentence })
 }

@@ -300,12 +300,9 @@ impl Shape {
         let sizes = vocab::Vocab::load(&folder.join("tokenizer.json"))?.sizes();
         let train = Corpus::open(&folder.join("train.bin"))?;
         let valid = Corpus::open(&folder.join("valid.bin"))?.len();
-        let all = train.all_lengths();
-        let mean = |length: fn(&(u32, u32)) -> u32| {
-            all.iter().map(|pair| f64::from(length(pair))).sum::<f64>() / all.len().max(1) as f64
-        };
-        let lengths = [mean(|pair| pair.0), mean(|pair| pair.1)].map(|mean| mean.round() as usize);
-        let longer = mean(|pair| pair.0.max(pair.1));
+        let lengths = [train.mean(|pair| pair.0), train.mean(|pair| pair.1)];
+        let lengths = lengths.map(|mean| mean.round() as usize);
+        let longer = train.mean(|pair| pair.0.max(pair.1));
         Ok(Self { sizes, lengths, longer, pairs: train.len(), valid })
     }
 

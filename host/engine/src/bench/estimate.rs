@@ -44,6 +44,22 @@ pub struct Times {
     pub extrapolated: bool,
 }
 
+impl Times {
+    /// Seconds of a training of so many updates, with epochs of `epoch` updates, and of its validations on a text of
+    /// `valid` pairs.
+    pub fn training(&self, train: &TrainConfig, updates: f64, epoch: u64, valid: usize) -> f64 {
+        let translated = validated(train, updates as u64, epoch, valid);
+        updates * train.update_freq as f64 * self.step + translated * self.sentence
+    }
+}
+
+/// Updates of a training with epochs of `epoch` updates; `None` if only patience or time ends it.
+pub fn updates(train: &TrainConfig, epoch: u64) -> Option<u64> {
+    let by_epochs = (train.max_epoch > 0).then_some((train.max_epoch as u64).saturating_mul(epoch));
+    let by_updates = (train.max_update > 0).then_some(train.max_update);
+    by_epochs.into_iter().chain(by_updates).min()
+}
+
 /// The sentences that the validations of a training of so many updates translate, of `valid` in the text.
 pub fn validated(train: &TrainConfig, updates: u64, epoch: u64, valid: usize) -> f64 {
     let by_updates = match train.validate_interval_updates {

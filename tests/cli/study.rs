@@ -7,7 +7,7 @@ use a2d_host::study::tuning::{Axis, Point, points};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// A study of seconds. `broken` fails by design: its loss is NaN.
@@ -368,18 +368,22 @@ fn a_plan_is_printed_and_nothing_is_written() {
     desk.refused(line, 2, &["cells/tiny/", "/odd/", "ckd: these groups are for other numbers"]);
 }
 
+/// Starts the study in the folder `s`, and waits until it has made `path`.
+fn started(desk: &Desk, path: &str) -> Child {
+    let mut child = desk.command("study study.toml --out s").spawn().unwrap();
+    let start = Instant::now();
+    while !desk.path(path).exists() {
+        assert!(start.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_all_processes_which_save_before() {
     let desk = desk(&sound().replace("updates = 12", "updates = 100000"));
-    let line = "study study.toml --out s";
-    let run = desk.path("s/cells/tiny/small/none/alone/1/last.safetensors");
-    let mut child = desk.command(line).spawn().unwrap();
-    let start = Instant::now();
-    while !run.is_file() {
-        assert!(start.elapsed() < Duration::from_secs(120) && child.try_wait().unwrap().is_none());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let child = started(&desk, "s/cells/tiny/small/none/alone/1/last.safetensors");
     crate::desk::send("-INT", &child);
     let done = crate::desk::done(child.wait_with_output().unwrap());
     assert_eq!(done.code, Some(130), "{done:#?}");
@@ -404,11 +408,7 @@ fn children_of(desk: &Desk) -> BTreeSet<PathBuf> {
 #[test]
 fn processes_end_with_a_study_that_is_killed() {
     let desk = desk(&sound().replace("updates = 12", "updates = 100000"));
-    let run = desk.path("s/cells/tiny/small/none/alone/1/last.safetensors");
-    let mut child = desk.command("study study.toml --out s").spawn().unwrap();
-    while !run.is_file() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = started(&desk, "s/cells/tiny/small/none/alone/1/last.safetensors");
     child.kill().unwrap();
     child.wait().unwrap();
     let start = Instant::now();
@@ -421,12 +421,7 @@ fn processes_end_with_a_study_that_is_killed() {
 #[test]
 fn a_folder_has_one_study() {
     let desk = desk(&sound().replace("updates = 12", "updates = 100000"));
-    let mut child = desk.command("study study.toml --out s").spawn().unwrap();
-    let start = Instant::now();
-    while !desk.path("s/cells").is_dir() {
-        assert!(start.elapsed() < Duration::from_secs(120));
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = started(&desk, "s/cells");
     let second: Done = desk.host("study study.toml --out s --resume --quiet");
     child.kill().unwrap();
     child.wait().unwrap();

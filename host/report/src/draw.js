@@ -6,7 +6,6 @@ addEventListener("error", () => { body.dataset.errors = Number(body.dataset.erro
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const page = document.getElementById("page");
-const runs = data.runs;
 const KINDS = [["encoder", "Encoder"], ["decoder", "Decoder"], ["cross", "Cross"]];
 
 // Elements.
@@ -80,11 +79,28 @@ const sortable = (label, columns, items, first) => {
   const table = el("table", {}, el("thead", {}, el("tr", {}, heads)), rows);
   return scroller(label, el("div", { class: "box" }, table), { class: "card" });
 };
+
+// The frame of the page.
+
+const links = el("div", { class: "links" });
+const heading = (...facts) => page.append(
+  el("h1", {}, document.title),
+  el("div", { class: "soft" }, [...facts, data.program].filter(given).join(" · ")),
+  el("nav", { "aria-label": "Sections" }, scroller(null, links)));
+const warnings = (title, lines) => (lines.length
+  ? page.append(el("details", { class: "card warn", open: "" }, el("summary", {}, title), el("ul", {}, lines.map((line) => el("li", {}, line)))))
+  : null);
 const section = (id, title, ...children) => {
   const node = el("section", { id, class: id }, el("h2", {}, title), ...children);
   page.append(node);
   links.append(el("a", { href: "#" + id }, title));
   return node;
+};
+const ending = (...children) => {
+  page.append(el("footer", {}, children, `Made by ${data.program}. Nothing on this page is loaded from elsewhere.`));
+  body.append(tip);
+  paint();
+  body.dataset.ready = "1";
 };
 
 // Numbers and names.
@@ -113,7 +129,6 @@ const dot = (run) => el("i", { class: "dot", style: `background:${colour(run)}` 
 const score = (run, name) => run.scores?.list.find((entry) => entry.name === name)?.score;
 const bleu = (run) => score(run, "BLEU") ?? null;
 const kindOf = (run) => (run.role === "teacher" ? "teacher" : run.facts.method === "none" ? "no teacher" : run.facts.method ?? "");
-const asked = runs.filter((run) => run.role === "run");
 
 // Colours of heat maps: mixed in OKLab, so that equal steps look equal.
 

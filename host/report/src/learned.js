@@ -1,5 +1,8 @@
 // The sections on alignment (teacher heads as mixtures of student heads) and on attention maps.
 
+const { runs } = data;
+const asked = runs.filter((run) => run.role === "run");
+
 // The alignment of heads.
 
 const entropy = (weights) => {

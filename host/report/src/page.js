@@ -3,15 +3,9 @@
 // The top of the page.
 
 const languages = asked.map((run) => run.facts.languages).find((pair) => pair?.[0]);
-const links = el("div", { class: "links" });
-page.append(
-  el("h1", {}, document.title),
-  el("div", { class: "soft" }, [
-    languages ? `${languages[0]} → ${languages[1]}` : null,
-    asked.length === 1 ? kindOf(asked[0]) : `${asked.length} runs`,
-    data.program,
-  ].filter(given).join(" · ")),
-  el("nav", { "aria-label": "Sections" }, scroller(null, links)));
+heading(
+  languages ? `${languages[0]} → ${languages[1]}` : null,
+  asked.length === 1 ? kindOf(asked[0]) : `${asked.length} runs`);
 
 // The baseline of a run: the same student without a teacher, trained with the run or named on the command line.
 const baseline = (run) => {
@@ -52,11 +46,7 @@ asked.map((run) => [run, baseline(run)]).filter(([, alone]) => alone).forEach(([
 });
 const missing = new Map();
 runs.forEach((run) => run.notes.forEach((note) => missing.set(note, [...(missing.get(note) ?? []), run.label])));
-if (missing.size) {
-  page.append(el("details", { class: "card warn", open: "" },
-    el("summary", {}, "What is missing"),
-    el("ul", {}, [...missing].map(([note, labels]) => el("li", {}, el("b", {}, labels.join(", ")), ": ", note)))));
-}
+warnings("What is missing", [...missing].map(([note, labels]) => [el("b", {}, labels.join(", ")), ": ", note]));
 
 // Results.
 
@@ -284,7 +274,4 @@ alignment();
 attention();
 translations();
 again();
-page.append(el("footer", {}, `Made by ${data.program}. Nothing on this page is loaded from elsewhere.`));
-body.append(tip);
-paint();
-body.dataset.ready = "1";
+ending();

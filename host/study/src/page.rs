@@ -10,7 +10,6 @@ const SECTIONS: &str = include_str!("study.js");
 pub fn page(study: &Value, curves: &[Value]) -> String {
     let data = json!({
         "program": format!("{} {}", program::name(), env!("CARGO_PKG_VERSION")),
-        "runs": [],
         "study": study,
         "curves": curves,
     });

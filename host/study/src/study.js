@@ -1,14 +1,8 @@
 // The sections of a study's page, and their order.
 
 const { study, curves: logs } = data;
-const links = el("div", { class: "links" });
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
-page.append(
-  el("h1", {}, document.title),
-  el("div", { class: "soft" }, [
-    plural(study.methods.length, "method"), plural(study.students.length, "student"), plural(study.seeds.length, "seed"), data.program,
-  ].join(" · ")),
-  el("nav", { "aria-label": "Sections" }, scroller(null, links)));
+heading(plural(study.methods.length, "method"), plural(study.students.length, "student"), plural(study.seeds.length, "seed"));
 
 // Names and colours. More methods than colours share them, with other dashes.
 
@@ -20,6 +14,7 @@ const spot = (method) => el("i", { class: "dot", style: `background:${tone(metho
 const same = (a, b) => ["data", "student", "method", "teacher"].every((key) => a[key] === b[key]);
 const teachersOf = (set) => study.teachers.filter((teacher) => teacher.data === set);
 const named = (one) => (one.teacher && teachersOf(one.data).length > 1 ? `${one.method} from ${one.teacher}` : one.method);
+const resultsOf = (set, test, metric) => study.results.filter((one) => one.data === set.name && one.test === test && one.metric === metric);
 const cellsOf = (one) => study.cells.filter((cell) => same(cell, one));
 const sets = study.data.flatMap((set) => set.tests.map((test) => ({ set, test: test.name, lines: test.lines })));
 const middle = (all) => {
@@ -34,9 +29,6 @@ const budget = ({ updates, minutes }) => (given(updates) ? `${whole(updates)} up
 
 // What has failed and what a reader should know.
 
-const warnings = (title, lines) => (lines.length
-  ? page.append(el("details", { class: "card warn", open: "" }, el("summary", {}, title), el("ul", {}, lines.map((line) => el("li", {}, line)))))
-  : null);
 warnings("What has failed", study.failures.map(({ task, why, log }) => [el("b", {}, task), `: ${why}`, el("div", { class: "note" }, log)]));
 warnings("Notes", study.notes);
 
@@ -44,7 +36,7 @@ warnings("Notes", study.notes);
 
 sets.forEach(({ set, test }) => study.students.forEach((student) => {
   const metric = set.metrics[0].name;
-  const found = study.results.filter((one) => one.data === set.name && one.test === test && one.student === student && one.metric === metric && given(one.mean));
+  const found = resultsOf(set, test, metric).filter((one) => one.student === student && given(one.mean));
   if (found.length < 2) return;
   const best = found.reduce((a, b) => (b.mean > a.mean ? b : a));
   const against = !given(best.difference) ? "" : best.method === study.baseline ? ""
@@ -61,7 +53,7 @@ const grid = () => {
   const { set, test } = sets[chosen.set];
   const metric = metricsOf()[chosen.metric];
   const of = (one, name) => study.results.find((other) => same(other, one) && other.test === test && other.metric === name);
-  const rows = study.results.filter((one) => one.data === set.name && one.test === test && one.metric === metric).map((one) => {
+  const rows = resultsOf(set, test, metric).map((one) => {
     const cells = cellsOf(one);
     const usage = (key) => cells.map((cell) => cell.usage[key]);
     return { ...one, label: named(one), parameters: cells[0]?.parameters, step: middle(usage("step_seconds")), speed: middle(usage("tokens_per_second")), memory: most(usage("peak_memory_bytes")) };
@@ -106,7 +98,7 @@ const grid = () => {
 const sizes = (drawing) => {
   const { set, test } = sets[chosen.set];
   const metric = metricsOf()[chosen.metric];
-  const points = study.results.filter((one) => one.data === set.name && one.test === test && one.metric === metric && given(one.mean) && !hidden.has(one.method))
+  const points = resultsOf(set, test, metric).filter((one) => given(one.mean) && !hidden.has(one.method))
     .map((one) => ({ ...one, size: cellsOf(one)[0]?.parameters, low: one.mean - (one.deviation ?? 0), high: one.mean + (one.deviation ?? 0) }))
     .filter((one) => given(one.size));
   const teachers = teachersOf(set.name).map((one) => ({ name: one.teacher, size: one.parameters, mean: one.scores[test]?.[metric] })).filter((one) => given(one.mean) && given(one.size));
@@ -187,7 +179,7 @@ const course = (group) => {
 };
 const learning = () => {
   const panels = study.data.flatMap((set) => study.students.map((student) => {
-    const kinds = study.results.filter((one) => one.data === set.name && one.student === student && one.test === set.tests[0].name && one.metric === set.metrics[0].name);
+    const kinds = resultsOf(set, set.tests[0].name, set.metrics[0].name).filter((one) => one.student === student);
     const lines = kinds.map((one) => ({ name: named(one), key: one.method, colour: tone(one.method), dash: dash(one.method), points: () => course(cellsOf(one)) }));
     return [{ title: student, note: study.data.length > 1 ? set.name : "validation BLEU", wide: true, height: 260 }, lines.filter((line) => line.points()[0].length)];
   })).filter(([, lines]) => lines.length);
@@ -260,8 +252,5 @@ if (study.tuning.length) {
 }
 
 const signatures = [...new Set(study.data.flatMap((set) => set.metrics.map(({ name, signature }) => `${name}|${signature}`)))];
-page.append(el("footer", {}, signatures.map((text) => el("div", {}, el("code", {}, text))),
-  `Made by ${data.program}. Nothing on this page is loaded from elsewhere.`));
-body.append(tip);
-refresh();
-body.dataset.ready = "1";
+table.replaceChildren(shown());
+ending(signatures.map((text) => el("div", {}, el("code", {}, text))));

@@ -44,6 +44,8 @@ mod progress;
 mod resume;
 #[path = "cli/selection.rs"]
 mod selection;
+#[path = "cli/selective.rs"]
+mod selective;
 #[path = "cli/seq_kd.rs"]
 mod seq_kd;
 #[cfg(unix)]

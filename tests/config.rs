@@ -146,6 +146,10 @@ fn methods_have_tables_of_their_own() {
         ("[distill.ckd]\ngroups = [[2, 2]]", &["`distill.ckd.groups`", "ascending"]),
         ("[distill.ckd]\ngroups = [[1], 2]", &["`distill.ckd.groups`", "`2`"]),
         ("[distill.minilm]\nversion = 3", &["`distill.minilm.version`", "1 to 2"]),
+        ("[distill.selective]\nratio = 0", &["`distill.selective.ratio`", "more than 0"]),
+        ("[distill.selective]\nratio = nan", &["`distill.selective.ratio`"]),
+        ("[distill.selective]\nqueue = 0", &["`distill.selective.queue`", "1 or more"]),
+        ("[distill.selective]\nmode = \"all\"", &["`distill.selective.mode`", "`global`"]),
         ("[distill.rail]\nwidth = 0", &["`distill.rail.width`", "1 to"]),
         (
             "[distill]\nmethod = 'pkd'\npkd.encoder = false\npkd.decoder = false",

@@ -22,6 +22,11 @@ fn two_passes_agree_with_the_formulas() {
 }
 
 #[test]
+fn selections_agree_with_the_formulas() {
+    golden_kd::selection(|| Cpu::new(2));
+}
+
+#[test]
 fn whole_models_agree_with_the_formulas() {
     golden_kd::models(|| Cpu::new(2));
 }

@@ -72,6 +72,7 @@ fn distillation_agrees_with_the_formulas() {
         golden_kd::terms(make);
         golden_kd::controls(make);
         golden_kd::agreement(make);
+        golden_kd::selection(make);
         golden_kd::models(make);
     });
 }

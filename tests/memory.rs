@@ -98,6 +98,8 @@ fn the_parts_of_a_batch_add_up_to_it() {
         (Method::Tinybert, Preset::Rows, 0.0),
         (Method::Minilm, Preset::Rows, 0.2),
         (Method::RDrop, Preset::Rows, 0.2),
+        (Method::Selective, Preset::Rows, 0.2),
+        (Method::Selective, Preset::Official, 0.0),
         (Method::None, Preset::Official, 0.0),
     ] {
         let mut of = run(method, preset, 8);
@@ -148,6 +150,7 @@ fn a_step_takes_no_more_than_its_bound() {
         (Method::Tinybert, Preset::Rows, 64, 60, 20, 0.0),
         (Method::Minilm, Preset::Rows, 64, 60, 20, 0.0),
         (Method::RDrop, Preset::Rows, 64, 40, 40, 0.1),
+        (Method::Selective, Preset::Rows, 128, 16, 30, 0.1),
         (Method::None, Preset::Official, 64, 40, 40, 0.0),
         (Method::None, Preset::Official, 64, 40, 40, 0.1),
     ] {

@@ -1045,6 +1045,12 @@ pub fn loses_tokens<B: Train>(b: &mut B) {
         let want = token_losses([&hidden64, &table64], teacher64, &targets, of);
         let got = token_loss(b, [&hidden, &table], teacher, &targets, of, true);
         holds(b, "token_loss", &got.values, Shape::vector(5), &want, 1e-5);
+        let rows = (0..n).flat_map(|row| {
+            let only: Vec<_> = (0..n).map(|i| if i == row { targets[i] } else { IGNORE }).collect();
+            token_losses([&hidden64, &table64], teacher64, &only, of)
+        });
+        let rows: Vec<_> = rows.collect();
+        holds(b, "token_loss rows", &got.rows, Shape::matrix(n, 5), &rows, 1e-5);
 
         let value = |hidden: &[f64], table: &[f64]| {
             let sums = token_losses([hidden, table], teacher64, &targets, of);

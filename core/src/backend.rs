@@ -408,6 +408,8 @@ mod train {
         /// `[5]`: ce, kd, the negative log-likelihood of the target by the student and by the teacher, and the entropy
         /// of the teacher's softened distribution (`kd` minus this entropy is a KL divergence).
         pub values: T,
+        /// `[N, 5]`: the same values of each row; 0 for ignored rows.
+        pub rows: T,
         /// `[N, D]`, the gradient of `ce_weight * ce + kd_weight * kd`.
         pub hidden: Option<T>,
         /// `[V, D]`

@@ -196,6 +196,8 @@ mod whole {
         pub shifted: Tokens<I>,
         /// `[N]` as `shifted`: the next token, or [`IGNORE`].
         pub targets: I,
+        /// The elements of `targets`.
+        pub next: Vec<u32>,
         /// Encoder self-attention.
         pub encoder_grid: Grid<I>,
         /// Decoder self-attention.
@@ -242,11 +244,13 @@ mod whole {
             let (sources, targets) = (&sources[part.clone()], &targets[part]);
             let source = Source::within(b, special, sources, layout, whole.source);
             let target_runs = runs(targets, layout, whole.target);
+            let next = listed(&target_runs, IGNORE, |i, t| targets[i][t]);
             let mut batch = Self {
                 shifted: tokens(b, &target_runs, false, special.pad, |i, t| {
                     if t == 0 { special.start } else { targets[i][t - 1] }
                 }),
-                targets: next_tokens(b, &target_runs, targets),
+                targets: b.index(&next),
+                next,
                 decoder_grid: grid(b, &target_runs, &target_runs, true),
                 cross_grid: grid(b, &target_runs, &source.runs, false),
                 source: source.tokens,
@@ -327,10 +331,6 @@ mod whole {
         let rows = ids.len();
         let [ids, positions] = b.index_tokens(&ids, &positions);
         Tokens { rows, ids, positions, zero_padding, first: 0 }
-    }
-
-    fn next_tokens<B: Device>(b: &mut B, runs: &[Run], targets: &[&[u32]]) -> B::Index {
-        b.index(&listed(runs, IGNORE, |i, t| targets[i][t]))
     }
 
     fn grid<B: Device>(b: &mut B, queries: &[Run], keys: &[Run], causal: bool) -> Grid<B::Index> {

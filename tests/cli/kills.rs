@@ -134,6 +134,17 @@ fn so_does_a_student() {
     assert!((1..=9).contains(&begun), "{begun} beginnings are recorded");
 }
 
+#[test]
+fn so_does_a_selection_from_a_queue() {
+    let desk = Desk::with_run();
+    let line = format!(
+        "{TAUGHT} --method selective --set distill.selective.mode=global \
+         --set distill.selective.queue=700 --set train.update_freq=2"
+    );
+    let time = whole(&desk, &line, "whole");
+    killed_often(&desk, &line, 4, 13, time / 3);
+}
+
 /// A run is killed at each file that it writes, the first, the second and so on.
 #[test]
 fn no_file_is_written_too_early() {

@@ -10,7 +10,7 @@ use a2d_core::config::token::PAD;
 use a2d_core::config::{Activation, Config, Positions, Special, Stack};
 use a2d_core::kd::{
     Alp, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm, Objective, Pkd, Plan,
-    RDrop, Rail, RailForm, Side, Teacher, Term, Terms, TinyBert, Version,
+    RDrop, Rail, RailForm, Selective, Side, Teacher, Term, Terms, TinyBert, Version,
 };
 use a2d_core::rng;
 
@@ -130,6 +130,10 @@ fn alp(side: Side, groups: Grouping) -> Term {
     Term::Alp(Alp { side, groups, scaled: true, detached: false, weight: 1.0 })
 }
 
+fn selective(ratio: f64, queue: Option<usize>) -> Term {
+    Term::Selective(Selective { ratio, queue })
+}
+
 fn minilm(version: Version) -> Term {
     let (encoder, decoder, cross) = (true, true, true);
     Term::MiniLm(MiniLm { version, layer: 2, encoder, decoder, cross, weight: 20.0 })
@@ -224,6 +228,23 @@ fn compared_scenarios(base: Scenario, small: Config, uneven: Config) -> Vec<Scen
         Scenario {
             name: "minilm, relation heads, aligned maps beside them",
             objective: compared([minilm(Version::Two(4)), Term::Maps(weighed(MapTerms::ROWS))]),
+            ..packed
+        },
+        Scenario {
+            name: "selected words of each batch, padded rows, all dropouts, temperatures",
+            student: drops(small),
+            // No step of a difference crosses the gate.
+            objective: compared([selective(0.3, None)]),
+            ..base
+        },
+        Scenario {
+            name: "selected words of a queue, two passes, maps beside them",
+            student: drops(Config { logits_bias: true, ..small }),
+            objective: compared([
+                selective(0.6, Some(60)),
+                Term::RDrop(RDrop { weight: 2.0 }),
+                Term::Maps(weighed(MapTerms::ROWS)),
+            ]),
             ..packed
         },
     ]
@@ -393,9 +414,12 @@ impl<'a, B: Train> Trial<'a, B> {
                     sentences(key, &(0..count).map(length).collect::<Vec<_>>(), vocabulary)
                 },
             );
+        let mut learner = random(b, plan(&of.student, taught), seed, 1.0);
+        // The gate of a selection from a queue: half of the tokens have less, and no step changes it.
+        learner.queue = vec![(of.student.target_vocabulary as f32).ln(); 40];
         Self {
             of,
-            learner: random(b, plan(&of.student, taught), seed, 1.0),
+            learner,
             teacher,
             batches: [vec![batch_of(b, &of.student.special, &sources, &targets, of.layout)]],
         }

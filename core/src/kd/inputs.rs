@@ -3,6 +3,7 @@
 use super::align::Align;
 use super::auxiliary::Auxiliary;
 use super::counts::Counts;
+use super::selective::Chosen;
 use crate::backend::Train;
 use crate::batch::Batch;
 use crate::nn::Trace;
@@ -17,6 +18,18 @@ pub struct Named {
     pub title: &'static str,
     /// The unit, or a note on weighting.
     pub note: &'static str,
+}
+
+/// A part of an update, for which losses are recorded.
+pub struct Part<'a, I> {
+    /// The batch.
+    pub batch: &'a Batch<I>,
+    /// The targets that the teacher's words count for; `None` for all.
+    pub chosen: Option<&'a Chosen<I>>,
+    /// The counts of the whole update.
+    pub update: &'a Counts,
+    /// The epoch, from 1.
+    pub epoch: u64,
 }
 
 /// The inputs of a loss term.

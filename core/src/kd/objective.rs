@@ -1,7 +1,7 @@
 //! The weighted sum of all terms.
 
 use super::counts::Counts;
-use super::inputs::{Counted, Inputs};
+use super::inputs::{Counted, Inputs, Part};
 use super::losses::{Losses, Report, Reports};
 use super::maps::MapTerms;
 use super::roles::{Student, Taught, Teacher, forward};
@@ -80,7 +80,7 @@ impl Objective {
         .max(1) as f64
     }
 
-    fn row(&self, per_token: f64) -> TokenRow {
+    pub(super) fn row(&self, per_token: f64) -> TokenRow {
         let alpha = f64::from(self.alpha);
         TokenRow {
             label_smoothing: self.label_smoothing,
@@ -101,24 +101,25 @@ impl Objective {
         }
     }
 
-    /// Runs the student on a tape, with the gradients of all terms. `update` has the counts of the whole update that
-    /// contains the batch; `epoch` counts from 1.
+    /// Runs the student on a tape, with the gradients of all terms.
     pub fn record<B: Train, const N: usize>(
         &self,
         tape: &mut Tape<'_, B>,
-        batch: &Batch<B::Index>,
+        part: &Part<'_, B::Index>,
         student: &Student<Var<B::Tensor>, N>,
         teacher: Option<&Taught<'_, B::Tensor, N>>,
-        update: &Counts,
-        epoch: u64,
     ) -> Report<B::Tensor> {
+        let Part { batch, chosen, update, epoch } = *part;
         let per_token = self.per_token(batch, update);
         let mut seen = Trace::of(self.needs());
         let hidden = forward(&student.model, tape, batch, &mut seen);
         let (output, row) = (student.model.output(), self.with(teacher.is_some()));
         let words = |tape: &mut Tape<'_, B>, hidden: &_, share: f64| {
             let row = row.row(share * per_token);
-            tape.token_loss(hidden, output, teacher.map(rows), &batch.targets, row)
+            match (chosen, teacher) {
+                (Some(of), Some(teacher)) => of.record(tape, hidden, output, rows(teacher), row),
+                _ => tape.token_loss(hidden, output, teacher.map(rows), &batch.targets, row),
+            }
         };
         let (tokens, agreement) = match self.terms.iter().find_map(Term::two_passes) {
             None => (words(tape, &hidden, 1.0), None),

@@ -2,10 +2,12 @@
 
 use super::auxiliary::{Auxiliary, is_alignment};
 use super::counts::Counts;
+use super::inputs::Part;
 use super::losses::{Report, Reports};
 use super::maps::OwnOptimiser;
 use super::objective::{LossNorm, Objective};
 use super::roles::{Student, Teacher};
+use super::selective::{Choice, Chosen};
 use super::term::{Term, Terms};
 use crate::backend::{AdamState, Train};
 use crate::batch::Batch;
@@ -15,7 +17,7 @@ use crate::optim::Adam;
 use crate::params::{Init, Spec};
 use crate::rng;
 use crate::shape::Shape;
-use crate::tape::Tape;
+use crate::tape::{Tape, Var};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -114,6 +116,8 @@ pub struct Learner<T, const N: usize> {
     pub v: Vec<T>,
     /// The exponential moving average of the parameters, if kept.
     pub average: Option<Vec<T>>,
+    /// The negative log-likelihoods of the latest target tokens, oldest first, if a term keeps a queue of them.
+    pub queue: Vec<f32>,
 }
 
 /// The inputs of one update.
@@ -130,6 +134,8 @@ pub struct Lesson<'a, B: Train, const N: usize> {
     pub epoch: u64,
     /// The key of the dropout masks. Each batch derives a key; its parts use different ranges of the same masks.
     pub key: u64,
+    /// Completes a value of each target token of each batch by those of other processes, in the order of the batch.
+    pub gather: &'a dyn Fn(Vec<Vec<f32>>) -> Vec<Vec<f32>>,
 }
 
 /// Adam's settings, number and learning rate of an update.
@@ -159,13 +165,15 @@ pub struct Gradients<T> {
     pub sums: Vec<T>,
     /// The loss of each part, with its weight.
     pub reports: Reports<T>,
+    /// The learner's queue after the update.
+    pub queue: Vec<f32>,
 }
 
 impl<T: Clone, const N: usize> Learner<T, N> {
     /// A learner with these parameters, before its first update.
     pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: Plan<N>, params: Vec<T>) -> Self {
         let (m, v) = (plan.zeros(b), plan.zeros(b));
-        Self { plan, params, m, v, average: None }
+        Self { plan, params, m, v, average: None, queue: Vec::new() }
     }
 
     /// A learner with random parameters, drawn from `seed`.
@@ -191,13 +199,14 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         of: &Lesson<'_, B, N>,
     ) -> Reports<T> {
         let mut reports = of.objective.reports();
-        for (part, key) in of.parts() {
-            reports.push(self.record(b, of, part, key).1, of.weight());
+        let choice = self.choose(b, of);
+        for (part, chosen) in of.parts().zip(&choice.parts) {
+            reports.push(self.record(b, of, part, chosen.as_ref()).1, of.weight());
         }
         reports
     }
 
-    /// The summed gradients of all parts of a lesson. Reads nothing back from the device.
+    /// The summed gradients of all parts of a lesson. Reads nothing back from the device, unless a term selects targets.
     pub fn gradients<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
@@ -205,8 +214,9 @@ impl<T: Clone, const N: usize> Learner<T, N> {
     ) -> Gradients<T> {
         let mut reports = of.objective.reports();
         let mut sums: Option<Vec<T>> = None;
-        for (part, key) in of.parts() {
-            let (tape, report) = self.record(b, of, part, key);
+        let Choice { parts, queue } = self.choose(b, of);
+        for (part, chosen) in of.parts().zip(&parts) {
+            let (tape, report) = self.record(b, of, part, chosen.as_ref());
             let grads = tape.backward();
             reports.push(report, of.weight());
             sums = Some(match sums {
@@ -220,7 +230,7 @@ impl<T: Clone, const N: usize> Learner<T, N> {
             Some(sums) => sums,
             None => self.plan.zeros(b),
         };
-        Gradients { sums, reports }
+        Gradients { sums, reports, queue }
     }
 
     /// One update: the summed gradients of all batches, then Adam, then the average. `reduce` sums the gradients over
@@ -236,8 +246,9 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         step: &Step,
         reduce: impl FnOnce(&mut B, Vec<T>) -> Result<Vec<T>, E>,
     ) -> Result<Updated<T>, E> {
-        let Gradients { sums, reports } = self.gradients(b, of);
+        let Gradients { sums, reports, queue } = self.gradients(b, of);
         let mut grads = reduce(b, sums)?;
+        self.queue = queue;
         self.keep_zeros(b, &mut grads);
         let scale = of.objective.gradient_scale(&of.counts);
         let trained = self.plan.trained();
@@ -322,17 +333,22 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         &self,
         b: &'b mut B,
         of: &Lesson<'_, B, N>,
-        part: &Batch<B::Index>,
-        key: u64,
+        (batch, key): (&Batch<B::Index>, u64),
+        chosen: Option<&Chosen<B::Index>>,
     ) -> (Tape<'b, B>, Report<T>) {
         let needs = of.objective.needs();
-        let taught = of.teacher.map(|teacher| teacher.teach(b, part, needs));
+        let taught = of.teacher.map(|teacher| teacher.teach(b, batch, needs));
         let mut tape = Tape::new(b, key);
-        let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
-        let student = self.plan.bind(leaves);
-        let report =
-            of.objective.record(&mut tape, part, &student, taught.as_ref(), &of.counts, of.epoch);
+        let student = self.on(&mut tape);
+        let part = Part { batch, chosen, update: &of.counts, epoch: of.epoch };
+        let report = of.objective.record(&mut tape, &part, &student, taught.as_ref());
         (tape, report)
+    }
+
+    /// The student on a tape, with the parameters as leaves.
+    pub(super) fn on<B: Train<Tensor = T>>(&self, tape: &mut Tape<'_, B>) -> Student<Var<T>, N> {
+        let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
+        self.plan.bind(leaves)
     }
 }
 
@@ -346,11 +362,12 @@ impl<'a, B: Train, const N: usize> Lesson<'a, B, N> {
         key: u64,
     ) -> Self {
         let counts = batches.iter().flatten().map(Counts::of).fold(Counts::default(), Counts::and);
-        Self { objective, teacher, batches, counts, epoch, key }
+        let gather = &core::convert::identity;
+        Self { objective, teacher, batches, counts, epoch, key, gather }
     }
 
     /// Every part of every batch, with the key of its dropout masks.
-    fn parts(&self) -> impl Iterator<Item = (&Batch<B::Index>, u64)> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Batch<B::Index>, u64)> {
         self.batches.iter().enumerate().flat_map(|(i, parts)| {
             let key = rng::derive(self.key, i as u64);
             parts.iter().map(move |part| (part, key))

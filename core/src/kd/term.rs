@@ -12,6 +12,7 @@ use super::minilm::MiniLm;
 use super::pkd::Pkd;
 use super::rail::Rail;
 use super::rdrop::RDrop;
+use super::selective::Selective;
 use super::tinybert::TinyBert;
 use crate::backend::Train;
 use crate::batch::Layout;
@@ -55,6 +56,8 @@ pub enum Term {
     MiniLm(MiniLm),
     /// R-Drop: two passes of the student agree. The objective computes it, since it needs no teacher.
     RDrop(RDrop),
+    /// Selective distillation: the teacher's words count for some targets. It changes the token losses.
+    Selective(Selective),
 }
 
 impl Term {
@@ -69,7 +72,7 @@ impl Term {
                 Needs { hidden: of.states, projections: of.scores, ..Needs::NONE }
             }
             Self::MiniLm(_) => Needs { projections: true, ..Needs::NONE },
-            Self::RDrop(_) => Needs::NONE,
+            Self::RDrop(_) | Self::Selective(_) => Needs::NONE,
         }
     }
 
@@ -93,6 +96,7 @@ impl Term {
             Self::TinyBert(of) => of.names().collect(),
             Self::MiniLm(of) => of.names().collect(),
             Self::RDrop(_) => RDrop::NAMES.into(),
+            Self::Selective(_) => Vec::new(),
         };
         names.into_iter()
     }
@@ -104,7 +108,8 @@ impl Term {
     /// What is in the way.
     fn check(&self, student: &Config, teacher: &Config) -> Result<(), Impossible> {
         match self {
-            Self::Maps(_) | Self::Rail(_) | Self::TinyBert(_) | Self::RDrop(_) => Ok(()),
+            Self::Maps(_) | Self::Rail(_) | Self::TinyBert(_) => Ok(()),
+            Self::RDrop(_) | Self::Selective(_) => Ok(()),
             Self::Pkd(of) => of.check(student, teacher),
             Self::Ckd(of) => of.check(student, teacher),
             Self::Alp(of) => of.check(student, teacher),
@@ -116,6 +121,14 @@ impl Term {
     pub const fn two_passes(&self) -> Option<&RDrop> {
         match self {
             Self::RDrop(of) => Some(of),
+            _ => None,
+        }
+    }
+
+    /// The selection of targets, if it is this term.
+    pub const fn selective(&self) -> Option<&Selective> {
+        match self {
+            Self::Selective(of) => Some(of),
             _ => None,
         }
     }
@@ -148,7 +161,7 @@ impl Term {
             Self::Rail(of) => of.auxiliary(student, teacher, all),
             Self::Alp(of) => of.auxiliary(student, teacher, all),
             Self::TinyBert(of) => of.auxiliary(student, teacher, all),
-            Self::MiniLm(_) | Self::RDrop(_) => {}
+            Self::MiniLm(_) | Self::RDrop(_) | Self::Selective(_) => {}
         }
     }
 
@@ -178,7 +191,7 @@ impl Term {
             Self::Alp(terms) => terms.record(tape, of),
             Self::TinyBert(terms) => terms.record(tape, of),
             Self::MiniLm(terms) => terms.record(tape, of),
-            Self::RDrop(_) => Vec::new(),
+            Self::RDrop(_) | Self::Selective(_) => Vec::new(),
         }
     }
 }

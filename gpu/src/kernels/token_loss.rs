@@ -250,7 +250,8 @@ pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> Toke
         table = Some(zeros(context, of.table.shape));
         bias = of.bias.map(|bias| zeros(context, bias.shape));
     }
-    TokenLosses { values: column_sums(context, &values.view(), n, VALUES), hidden, table, bias }
+    let sums = column_sums(context, &values.view(), n, VALUES);
+    TokenLosses { values: sums, rows: values, hidden, table, bias }
 }
 
 /// The number of logits in a block.

@@ -32,12 +32,15 @@ pub fn token_loss(
     let mut bias = bias.map(|bias| pool.zeros(bias.shape()));
     let mut logits = pool.take(BLOCK.min(counting.len()) * v);
     let mut sums = [0.0; 5];
+    let mut values = pool.zeros(Shape::matrix(of.targets.len(), 5));
     for block in counting.chunks(BLOCK) {
         let x = gather(pool, of.hidden, block);
         let logits = &mut logits[..block.len() * v];
         let mut dx = pool.take(if of.gradient { x.len() } else { 0 });
-        for value in losses.block(team, pool, block, &x, logits, &mut dx) {
-            sums.iter_mut().zip(value).for_each(|(sum, value)| *sum += f64::from(value));
+        let found = losses.block(team, pool, block, &x, logits, &mut dx);
+        for (value, &(row, _)) in found.iter().zip(block) {
+            sums.iter_mut().zip(value).for_each(|(sum, value)| *sum += f64::from(*value));
+            values.data_mut()[row * 5..][..5].copy_from_slice(value);
         }
         if let (Some(hidden), Some(table)) = (&mut hidden, &mut table) {
             scatter(&dx, block, hidden);
@@ -50,8 +53,8 @@ pub fn token_loss(
             gemm::product_in_tiles(team, left, right, table.data_mut(), Start::Sum);
         }
     }
-    let values = pool.filled(&sums.map(|sum| sum as f32), Shape::vector(5));
-    TokenLosses { values, hidden, table, bias }
+    let sums = pool.filled(&sums.map(|sum| sum as f32), Shape::vector(5));
+    TokenLosses { values: sums, rows: values, hidden, table, bias }
 }
 
 /// Index of a row with a target, and the target.

@@ -155,9 +155,12 @@ pub fn check_model(saved: &Saved, dir: &RunDir, run: &config::RunConfig) -> Resu
 /// Prefixes of optimiser state in a checkpoint: Adam's two moments, and the exponential moving average.
 pub const STATE: [&str; 3] = ["adam.m.", "adam.v.", "ema."];
 
-/// Whether a tensor of a checkpoint is optimiser state.
+/// The tensor of a checkpoint that holds [`kd::Learner::queue`].
+pub const QUEUE: &str = "selective.queue";
+
+/// Whether a tensor of a checkpoint is the state of training beside parameters.
 pub fn is_state(name: &str) -> bool {
-    STATE.iter().any(|prefix| name.starts_with(prefix))
+    name == QUEUE || STATE.iter().any(|prefix| name.starts_with(prefix))
 }
 
 pub use a2d_core::kd::{is_alignment, is_auxiliary};

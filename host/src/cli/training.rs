@@ -87,8 +87,8 @@ pub struct DistillArgs {
     /// student, which has its vocabulary, is smaller. The same as --set teacher.trim_vocab=true
     #[arg(long)]
     pub trim_vocab: bool,
-    /// The distillation method: a2d, word-kd, pkd, ckd, rail-kd, alp-kd, tinybert, minilm, r-drop, seq-kd or none; several
-    /// with commas between them (seq-kd,a2d) work together. The same as --set distill.method=METHOD
+    /// The distillation method: a2d, word-kd, selective, pkd, ckd, rail-kd, alp-kd, tinybert, minilm, r-drop, seq-kd or
+    /// none; several with commas between them (seq-kd,a2d) work together. The same as --set distill.method=METHOD
     #[arg(long, value_name = "METHOD")]
     pub method: Option<String>,
 }

@@ -74,6 +74,11 @@ impl<'a> Case<'a> {
         values.iter().map(|(name, x)| (&**name, x.as_f64().expect("a number"))).collect()
     }
 
+    /// An output of a variant in double precision, if there is one.
+    pub fn output(&self, variant: &str, name: &str) -> Option<&'a Array> {
+        self.file.arrays.get(&format!("{}/f64/{variant}/{name}", self.name))
+    }
+
     /// The gradient of the loss of `input`, zeros if the file has none.
     pub fn gradient(&self, variant: &str, input: &str) -> Array {
         let name = format!("{}/f64/{variant}/grad/{input}", self.name);

@@ -5,6 +5,7 @@ mod file;
 mod leaf;
 mod models;
 mod rdrop;
+mod selective;
 mod terms;
 mod variants;
 
@@ -19,6 +20,7 @@ pub use controls::controls;
 use file::{Case, File, GRADIENT, LOSS, close};
 pub use models::models;
 pub use rdrop::agreement;
+pub use selective::selection;
 pub use terms::terms;
 
 /// The cases of the repository.
@@ -35,6 +37,14 @@ fn files(method: &str) -> impl Iterator<Item = File> {
         assert!(!missing, "{}: no kd_{method}", folder.display());
         file
     })
+}
+
+/// The padding of targets in the files.
+const PAD: f64 = 1.0;
+
+/// The table under which hidden rows are logits.
+fn identity(v: usize) -> Vec<f32> {
+    (0..v * v).map(|i| if i / v == i % v { 1.0 } else { 0.0 }).collect()
 }
 
 /// What a term adds to the loss.

@@ -6,12 +6,9 @@ use a2d_core::rows::TokenRow;
 use a2d_core::shape::Shape;
 use a2d_core::tape::Tape;
 
-use super::{Case, GRADIENT, LOSS, close, files};
+use super::{Case, GRADIENT, LOSS, PAD, close, files, identity};
 use crate::helpers::compare::Findings;
 use crate::helpers::model::read;
-
-/// The padding of targets in the files.
-const PAD: f64 = 1.0;
 
 /// Compares both variants. Panics with all differences.
 pub fn agreement<B: Train>(make: impl Fn() -> B) {
@@ -83,9 +80,4 @@ fn check<B: Train>(b: &mut B, case: Case<'_>, variant: &str, findings: &mut Find
     }
     let wanted = case.gradient(variant, "student.logits");
     close(findings, "gradient", &format!("{name} gradient"), (&got, &wanted.data), GRADIENT);
-}
-
-/// The table under which hidden rows are logits.
-fn identity(v: usize) -> Vec<f32> {
-    (0..v * v).map(|i| if i / v == i % v { 1.0 } else { 0.0 }).collect()
 }

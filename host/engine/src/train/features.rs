@@ -1,11 +1,13 @@
-//! The terms of methods that compare hidden states and relations.
+//! The terms of methods beside Align-to-Distill.
 
 use a2d_core::kd::{
-    Alp, Ckd, Draw, Grouping, LayerSet, MiniLm, Pkd, RDrop, Rail, RailForm, Side, Term, TinyBert,
-    Version,
+    Alp, Ckd, Draw, Grouping, LayerSet, MiniLm, Pkd, RDrop, Rail, RailForm, Selective, Side, Term,
+    TinyBert, Version,
 };
 use a2d_core::rng;
-use a2d_run::config::{self, DistillConfig, GroupName, Groups, Method, PkdLayers, RunConfig};
+use a2d_run::config::{
+    self, DistillConfig, GroupName, Groups, Method, PkdLayers, RunConfig, SelectMode,
+};
 
 /// The stream of the run's seed that layers are drawn from. Streams of small numbers are the trainer's.
 const LAYERS: u64 = 0x7a11;
@@ -14,6 +16,7 @@ const LAYERS: u64 = 0x7a11;
 pub(super) fn terms(run: &RunConfig, method: Method) -> Vec<Term> {
     let distill = &run.distill;
     match method {
+        Method::Selective => vec![Term::Selective(selective(distill))],
         Method::Pkd => pkd(distill),
         Method::Ckd => ckd(distill),
         Method::RailKd => rail(distill, rng::derive(run.train.seed, LAYERS)),
@@ -29,6 +32,11 @@ pub(super) fn terms(run: &RunConfig, method: Method) -> Vec<Term> {
 fn sides(encoder: bool, decoder: bool, term: impl Fn(Side) -> Term) -> Vec<Term> {
     let on = Side::BOTH.into_iter().zip([encoder, decoder]).filter(|(_, on)| *on);
     on.map(|(side, _)| term(side)).collect()
+}
+
+fn selective(distill: &DistillConfig) -> Selective {
+    let of = &distill.selective;
+    Selective { ratio: of.ratio, queue: (of.mode == SelectMode::Global).then_some(of.queue) }
 }
 
 fn pkd(distill: &DistillConfig) -> Vec<Term> {

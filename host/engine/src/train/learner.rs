@@ -13,12 +13,14 @@ use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::{Saved, Tensor as Stored, save};
 use a2d_run::config::RunConfig;
 use a2d_run::model::{
-    Learner, MOST_LAYERS, Plan, STATE, check_model, core_config, plan, stored, take, take_all,
+    Learner, MOST_LAYERS, Plan, QUEUE, STATE, check_model, core_config, plan, stored, take,
+    take_all,
 };
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use a2d_system::program;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 /// Token ids of sentence pairs, each side ended by EOS.
@@ -57,18 +59,39 @@ fn parts<B: Train>(
     let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
     let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
     let (layout, whole) = (objective.layout(), Extent::of(&source, &target));
-    let weight = |(source, target): (&&[u32], &&[u32])| match layout {
-        Layout::Padded => 1,
-        Layout::Packed => source.len() + target.len(),
-    };
-    let weights: Vec<_> = source.iter().zip(&target).map(weight).collect();
-    let share = at.ranks.share(&weights);
+    let share = share(pairs, layout, at.ranks);
     let rows = (at.room / whole.source.max(whole.target).max(1)).max(1);
     let mut part = |begin: usize| {
         let end = share.end.min(begin.saturating_add(rows));
         Batch::part(b, special, &source, &target, begin..end, layout)
     };
     share.clone().step_by(rows).map(&mut part).collect()
+}
+
+/// The pairs of a batch that this rank computes.
+fn share((source, target): &Pairs, layout: Layout, ranks: &Ranks) -> Range<usize> {
+    let weight = |(source, target): (&Vec<u32>, &Vec<u32>)| match layout {
+        Layout::Padded => 1,
+        Layout::Packed => source.len() + target.len(),
+    };
+    ranks.share(&source.iter().zip(target).map(weight).collect::<Vec<_>>())
+}
+
+/// A value of each target token of each batch, from those of this rank's share.
+fn gather(own: Vec<Vec<f32>>, batches: &[Pairs], layout: Layout, ranks: &Ranks) -> Vec<Vec<f32>> {
+    if ranks.size() == 1 {
+        return own;
+    }
+    let placed = batches.iter().zip(&own).map(|(pairs, own)| {
+        let tokens = |targets: &[Vec<u32>]| targets.iter().map(Vec::len).sum::<usize>();
+        let before = tokens(&pairs.1[..share(pairs, layout, ranks).start]);
+        let mut all = vec![0.0; tokens(&pairs.1)];
+        all[before..][..own.len()].copy_from_slice(own);
+        all
+    });
+    let placed: Vec<_> = placed.collect();
+    let mut rest = ranks.sum(placed.concat()).into_iter();
+    placed.iter().map(|batch| rest.by_ref().take(batch.len()).collect()).collect()
 }
 
 /// Sentence and token counts of an update on `batches`, over all ranks.
@@ -92,8 +115,8 @@ pub struct At<'a> {
     pub ranks: &'a Ranks,
 }
 
-/// Computes one update on `batches`. A single rank reads nothing from the device. Several ranks sum their gradients on
-/// the host, which waits for the device.
+/// Computes one update on `batches`. A single rank reads nothing from the device, unless a term selects targets. Several
+/// ranks sum their gradients on the host, which waits for the device.
 ///
 /// # Errors
 ///
@@ -108,6 +131,8 @@ pub fn update<B: Train>(
 ) -> Result<Unread<B::Tensor>> {
     let counts = counts(batches);
     let special = learner.plan.config().special;
+    let layout = objective.layout();
+    let gather = |own| gather(own, batches, layout, at.ranks);
     let batches: Vec<_> =
         batches.iter().map(|pairs| parts(b, &special, pairs, objective, at)).collect();
     let lesson = Lesson {
@@ -117,6 +142,7 @@ pub fn update<B: Train>(
         counts,
         epoch: at.epoch,
         key: at.key,
+        gather: &gather,
     };
     let reduce = |b: &mut B, grads| over_ranks(b, grads, at.ranks);
     let Updated { reports, gradient_norm } = learner.update(b, &lesson, &at.step, reduce)?;
@@ -148,6 +174,7 @@ pub fn load<B: Train>(
         m: take(b, plan, saved, m)?,
         v: take(b, plan, saved, v)?,
         average: averaged.then(|| take(b, plan, saved, ema)).transpose()?,
+        queue: saved.tensors.remove(QUEUE).map_or_else(Vec::new, |(_, values)| values),
         plan: plan.clone(),
     })
 }
@@ -166,7 +193,7 @@ pub fn save_weights<B: Train>(
     write(path, &stored(b, &learner.plan, learner.weights(), "")?, metadata)
 }
 
-/// Writes the parameters, Adam's moments and the weight average.
+/// Writes the parameters, Adam's moments, the weight average and the queue of a selection.
 ///
 /// # Errors
 ///
@@ -182,6 +209,10 @@ pub fn save_state<B: Train>(
     for (prefix, state) in STATE.iter().zip(state) {
         let Some(state) = state else { continue };
         tensors.extend(stored(b, &learner.plan, state, prefix)?);
+    }
+    let queue = &learner.queue;
+    if !queue.is_empty() {
+        tensors.push((QUEUE.to_owned(), (vec![queue.len()], queue.clone())));
     }
     write(path, &tensors, metadata)
 }

@@ -179,7 +179,7 @@ fn distill(distill: &DistillConfig) -> Checked {
     features(distill)
 }
 
-/// The options of methods that compare hidden states and relations.
+/// The options of methods beside Align-to-Distill.
 fn features(distill: &DistillConfig) -> Checked {
     let DistillConfig { pkd, ckd, rail, alp, tinybert, minilm, .. } = distill;
     for (table, method, weight, on) in [
@@ -200,6 +200,10 @@ fn features(distill: &DistillConfig) -> Checked {
         ensure(!used || !distill.teacher_aam, "teacher_aam", aam)?;
     }
     not_negative("weight", distill.rdrop.weight).map_err(|p| p.within("rdrop"))?;
+    let ratio = distill.selective.ratio;
+    let share = format!("is {ratio}, expected more than 0, at most 1");
+    ensure(ratio > 0.0 && ratio <= 1.0, "selective.ratio", share)?;
+    positive("selective.queue", distill.selective.queue)?;
     groups(&ckd.groups).map_err(|p| p.within("ckd"))?;
     groups(&alp.groups).map_err(|p| p.within("alp"))?;
     within("rail.width", rail.width, 1, WIDEST)?;

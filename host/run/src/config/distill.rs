@@ -2,7 +2,7 @@
 
 use super::{
     AlpConfig, BeamSearch, CkdConfig, Methods, MiniLmConfig, PkdConfig, RDropConfig, RailConfig,
-    TinyBertConfig,
+    SelectiveConfig, TinyBertConfig,
 };
 use a2d_core::needs::Needs;
 use schemars::JsonSchema;
@@ -75,6 +75,8 @@ pub struct DistillConfig {
     /// Overrides the preset: the normalisation of losses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub norm: Option<LossNorm>,
+    /// The options of `selective`.
+    pub selective: SelectiveConfig,
     /// The options of `pkd`: the directions of hidden states, in means over tokens and layers.
     pub pkd: PkdConfig,
     /// The options of `ckd`: the directions of hidden states, each of several layers of the teacher together.
@@ -105,6 +107,8 @@ pub enum Method {
     A2d,
     /// Word-level distillation: the teacher's word distributions.
     WordKd,
+    /// Selective distillation: the teacher's word distributions where the student's loss is largest.
+    Selective,
     /// Patient Knowledge Distillation: word distributions, and hidden states of evenly spaced layers.
     Pkd,
     /// Combinatorial Knowledge Distillation: word distributions, and hidden states of groups of layers.
@@ -130,7 +134,7 @@ impl Method {
     pub const fn needs(self) -> Needs {
         match self {
             Self::A2d => Needs { words: true, maps: true, ..Needs::NONE },
-            Self::WordKd => Needs { words: true, ..Needs::NONE },
+            Self::WordKd | Self::Selective => Needs { words: true, ..Needs::NONE },
             Self::Pkd | Self::Ckd | Self::RailKd | Self::AlpKd => {
                 Needs { words: true, hidden: true, ..Needs::NONE }
             }
@@ -147,6 +151,7 @@ impl Method {
         match self {
             Self::A2d => "A2D",
             Self::WordKd => "word-kd",
+            Self::Selective => "Selective KD",
             Self::Pkd => "PKD",
             Self::Ckd => "CKD",
             Self::RailKd => "RAIL-KD",
@@ -356,6 +361,7 @@ impl Default for DistillConfig {
             map_mask: None,
             map_reduction: None,
             norm: None,
+            selective: SelectiveConfig::default(),
             pkd: PkdConfig::default(),
             ckd: CkdConfig::default(),
             rail: RailConfig::default(),

@@ -1,10 +1,34 @@
-//! `[distill.METHOD]`: the options of methods that compare hidden states and relations.
+//! `[distill.METHOD]`: the options of methods beside Align-to-Distill.
 
 use schemars::JsonSchema;
 use serde::de::value::StrDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
+
+/// The options of `selective`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SelectiveConfig {
+    /// The share of target tokens that the teacher's words count for, those with the largest loss of the student: more
+    /// than 0, at most 1. `alpha` weighs them as in other methods; 0.5 is the paper's choice.
+    pub ratio: f64,
+    /// The tokens that a token is compared with.
+    pub mode: SelectMode,
+    /// The number of tokens that `global` keeps. The paper has 30000 and 50000 for larger data.
+    pub queue: usize,
+}
+
+/// The tokens that share a selection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SelectMode {
+    /// Those of the batch.
+    #[default]
+    Batch,
+    /// Those of the latest batches.
+    Global,
+}
 
 /// Patient Knowledge Distillation: the directions of hidden states, in means over tokens and layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -183,6 +207,12 @@ impl<'de> Visitor<'de> for NameOrLists {
             groups.push(group);
         }
         Ok(Groups::Listed(groups))
+    }
+}
+
+impl Default for SelectiveConfig {
+    fn default() -> Self {
+        Self { ratio: 0.5, mode: SelectMode::Batch, queue: 20_000 }
     }
 }
 

@@ -41,7 +41,7 @@ pub use distill::{
 };
 pub use features::{
     AlpConfig, CkdConfig, GroupName, Groups, MiniLmConfig, PkdConfig, PkdLayers, RDropConfig,
-    RailConfig, RailForm, TinyBertConfig,
+    RailConfig, RailForm, SelectMode, SelectiveConfig, TinyBertConfig,
 };
 pub use layers::{Origin, Setting};
 pub use load::{load, load_merged, load_with, parse};

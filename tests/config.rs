@@ -150,6 +150,7 @@ fn methods_have_tables_of_their_own() {
         ("[distill.selective]\nratio = nan", &["`distill.selective.ratio`"]),
         ("[distill.selective]\nqueue = 0", &["`distill.selective.queue`", "1 or more"]),
         ("[distill.selective]\nmode = \"all\"", &["`distill.selective.mode`", "`global`"]),
+        ("[distill.ckd]\nattention_weight = -1", &["`distill.ckd.attention_weight`"]),
         ("[distill.rail]\nwidth = 0", &["`distill.rail.width`", "1 to"]),
         (
             "[distill]\nmethod = 'pkd'\npkd.encoder = false\npkd.decoder = false",

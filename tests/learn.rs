@@ -168,7 +168,13 @@ fn methods() -> Vec<(&'static str, Terms)> {
     };
     vec![
         ("pkd", sides(&|side| Term::Pkd(Pkd { side, inner: false, weight }))),
-        ("ckd", sides(&|side| Term::Ckd(Ckd { side, groups: Grouping::Regular, weight }))),
+        (
+            "ckd",
+            sides(&|side| {
+                let groups = Grouping::Regular;
+                Term::Ckd(Ckd { side, groups, weight, attention: 0.2 * weight })
+            }),
+        ),
         ("rail-kd, layerwise", rail(RailForm::Layerwise)),
         ("rail-kd, concatenated", rail(RailForm::Concatenated)),
         (

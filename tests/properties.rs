@@ -72,7 +72,7 @@ fn compared() -> Terms {
         let (form, draw) = (RailForm::Concatenated, Draw::Seed(1));
         [
             Term::Pkd(Pkd { side, inner: false, weight }),
-            Term::Ckd(Ckd { side, groups, weight }),
+            Term::Ckd(Ckd { side, groups, weight, attention: weight }),
             Term::Rail(Rail { side, form, width: 6, draw, weight }),
             Term::Alp(Alp { side, groups, scaled: true, detached: false, weight }),
         ]

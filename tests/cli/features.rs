@@ -57,6 +57,20 @@ fn every_method_trains_and_leaves_a_student_alone() {
 }
 
 #[test]
+fn attention_scores_join_hidden_states() {
+    let desk = Desk::with_run();
+    let scores = "--set distill.ckd.attention_weight=0.4 --set distill.ckd.decoder=true";
+    desk.host(&format!("{LINE} --method ckd {scores} --out scores")).well();
+    for line in &trained(&desk, "scores") {
+        for kind in ["encoder", "decoder", "encoder_scores", "decoder_scores", "cross_scores"] {
+            let value = line[format!("ckd_{kind}")].as_f64();
+            assert!(value.is_some_and(|x| x > 0.0), "{kind}: {line}");
+        }
+    }
+    desk.host("report scores --out scores.html").well();
+}
+
+#[test]
 fn drawn_layers_are_told_and_drawn_again() {
     let desk = Desk::with_run();
     let line = format!(

@@ -571,7 +571,7 @@ fn the_studies_of_the_fixtures_have_a_plan() {
             }
         }
         let plan = desk.host(&format!("study fixtures/configs/study-{name}.toml --dry-run")).well();
-        for part in ["trials: 0 of 64 done", "cells: 0 of 96 done", "estimated time: "] {
+        for part in ["trials: 0 of 68 done", "cells: 0 of 102 done", "estimated time: "] {
             assert!(plan.contains(part), "{part}: {plan}");
         }
         assert!(!plan.contains("note: "), "{plan}");

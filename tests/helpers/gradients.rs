@@ -118,7 +118,7 @@ fn pkd(side: Side, inner: bool) -> Term {
 }
 
 fn ckd(side: Side, groups: Grouping) -> Term {
-    Term::Ckd(Ckd { side, groups, weight: 2.0 })
+    Term::Ckd(Ckd { side, groups, weight: 2.0, attention: 0.5 })
 }
 
 fn rail(side: Side, form: RailForm) -> Term {
@@ -169,7 +169,7 @@ fn compared_scenarios(base: Scenario, small: Config, uneven: Config) -> Vec<Scen
             ..packed
         },
         Scenario {
-            name: "ckd, regular groups, uneven stacks, padded rows, gelu",
+            name: "ckd, regular groups, scores, uneven stacks, padded rows, gelu",
             student: gelu(uneven),
             objective: compared(both.map(|side| ckd(side, Grouping::Regular))),
             ..base

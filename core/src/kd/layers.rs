@@ -2,7 +2,7 @@
 
 use super::auxiliary::{Auxiliary, Side, Slot};
 use super::inputs::Inputs;
-use crate::backend::{StateLoss, Train};
+use crate::backend::{RelationForm, RelationLoss, StateLoss, Train};
 use crate::batch::Grid;
 use crate::config::{Config, Impossible, Stack};
 use crate::shape::Shape;
@@ -191,6 +191,36 @@ impl<'a, B: Train> Inputs<'a, B> {
                 tokens: update.target_tokens,
             },
         }
+    }
+}
+
+impl<B: Train> Inputs<'_, B> {
+    /// The heads of student and teacher of an attention, see [`crate::batch::Batch::grid`].
+    pub(super) fn heads(&self, kind: usize) -> [usize; 2] {
+        let (own, theirs) = (self.student.projections_of(kind), self.teacher.projections_of(kind));
+        [own[0].heads, theirs[0].heads]
+    }
+
+    /// The sum over the student's layers, heads, queries and the keys that they see of the squared differences of an
+    /// attention's scaled scores from those of evenly spaced layers of the teacher.
+    pub(super) fn follow_scores(
+        &self,
+        tape: &mut Tape<'_, B>,
+        kind: usize,
+        weight: f32,
+    ) -> B::Tensor {
+        let (own, theirs) = (self.student.projections_of(kind), self.teacher.projections_of(kind));
+        let how = RelationLoss { form: RelationForm::Scores, heads: self.heads(kind), weight };
+        let values: Vec<_> = own
+            .iter()
+            .enumerate()
+            .map(|(number, student)| {
+                let theirs = theirs[spaced(number + 1, own.len(), theirs.len()).max(1) - 1];
+                let (left, right) = ([&student.q, &student.kv.k], [&theirs.q, &theirs.kv.k]);
+                tape.relation_loss(left, right, self.batch.grid(kind), how)
+            })
+            .collect();
+        total(tape, values)
     }
 }
 

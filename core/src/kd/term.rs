@@ -65,9 +65,8 @@ impl Term {
     pub const fn needs(&self) -> Needs {
         match self {
             Self::Maps(_) => Needs { maps: true, ..Needs::NONE },
-            Self::Pkd(_) | Self::Ckd(_) | Self::Rail(_) | Self::Alp(_) => {
-                Needs { hidden: true, ..Needs::NONE }
-            }
+            Self::Pkd(_) | Self::Rail(_) | Self::Alp(_) => Needs { hidden: true, ..Needs::NONE },
+            Self::Ckd(of) => of.needs(),
             Self::TinyBert(of) => {
                 Needs { hidden: of.states, projections: of.scores, ..Needs::NONE }
             }
@@ -90,7 +89,7 @@ impl Term {
         let names = match self {
             Self::Maps(_) => MapTerms::NAMES.into(),
             Self::Pkd(of) => one(Pkd::NAMES, of.side),
-            Self::Ckd(of) => one(Ckd::NAMES, of.side),
+            Self::Ckd(of) => of.names().collect(),
             Self::Rail(of) => one(Rail::NAMES, of.side),
             Self::Alp(of) => one(Alp::NAMES, of.side),
             Self::TinyBert(of) => of.names().collect(),

@@ -7,8 +7,8 @@
 
 use super::auxiliary::{Auxiliary, Projection, Side, Slot};
 use super::inputs::{Counted, Inputs, Named};
-use super::layers::{spaced, total};
-use crate::backend::{RelationForm, RelationLoss, StateForm, StateLoss, Train};
+use super::layers::spaced;
+use crate::backend::{StateForm, StateLoss, Train};
 use crate::config::Config;
 use crate::params::Spec;
 use crate::tape::Tape;
@@ -126,22 +126,10 @@ impl TinyBert {
         of: &Inputs<'_, B>,
         kind: usize,
     ) -> Counted<B::Tensor> {
-        let (own, theirs) = (of.student.projections_of(kind), of.teacher.projections_of(kind));
-        let (students, heads) = (own.len(), [own[0].heads, theirs[0].heads]);
+        let heads = of.heads(kind);
         let entries = of.update.entries[kind] * heads[0].max(heads[1]);
         let weight = f64::from(self.weight) / entries.max(1) as f64;
-        let how = RelationLoss { form: RelationForm::Scores, heads, weight: weight as f32 };
-        let grid = of.batch.grid(kind);
-        let values: Vec<_> = own
-            .iter()
-            .enumerate()
-            .map(|(number, own)| {
-                let theirs = theirs[spaced(number + 1, students, theirs.len()).max(1) - 1];
-                let (left, right) = ([&own.q, &own.kv.k], [&theirs.q, &theirs.kv.k]);
-                tape.relation_loss(left, right, grid, how)
-            })
-            .collect();
-        let name = Self::NAMES[2 + kind].name;
-        Counted { name, sum: total(tape, values), weight }
+        let sum = of.follow_scores(tape, kind, weight as f32);
+        Counted { name: Self::NAMES[2 + kind].name, sum, weight }
     }
 }

@@ -42,6 +42,7 @@ impl Leaf {
         let model = if slot.fixed { "t" } else { "s" };
         let concatenated = (method, variant) == ("rail", "concat");
         let input = match method {
+            "ckd" if variant == "attn" => format!("regular.{side}.{letter}"),
             "ckd" => format!("{}.{side}.{letter}", variant.trim_start_matches("nmt.")),
             "tinybert" => format!("{side}.fit.{letter}"),
             "rail" if concatenated => format!("{side}.cat.{letter}{model}"),

@@ -1,5 +1,6 @@
 //! The golden suite of distillation methods: the terms on given hidden states and projections, and on whole models.
 
+mod attention;
 mod controls;
 mod file;
 mod leaf;

@@ -11,6 +11,7 @@ use a2d_core::params::Spec;
 use a2d_core::shape::Shape;
 use a2d_core::tape::Tape;
 
+use super::attention;
 use super::leaf::{Leaf, Part, elements, gathered};
 use super::variants::{METHODS, Settings, terms as terms_of};
 use super::{Case, GRADIENT, LOSS, close, files, value};
@@ -161,7 +162,10 @@ impl<'a> Problem<'a> {
         parts: &BTreeMap<&str, f64>,
         findings: &mut Findings,
     ) {
-        let wanted = self.case.values(variant);
+        let wanted = match (self.method, variant) {
+            ("ckd", attention::VARIANT) => attention::values(self.case),
+            _ => self.case.values(variant),
+        };
         let loss = parts.values().sum::<f64>();
         close(findings, "loss", &format!("{name} loss"), (&[loss], &[wanted["loss"]]), LOSS);
         for (term, value) in parts {
@@ -183,7 +187,11 @@ impl<'a> Problem<'a> {
         let all = gathered(name, grads, |input| self.case.input(input), places);
         assert!(!all.is_empty(), "{name}: no gradients");
         for (input, got) in &all {
-            let wanted = self.case.gradient(variant, input);
+            let kind = input.split('.').nth(1).filter(|kind| KINDS.contains(kind));
+            let wanted = match (self.method, variant, kind) {
+                ("ckd", attention::VARIANT, Some(kind)) => attention::gradient(self.case, kind),
+                _ => self.case.gradient(variant, input),
+            };
             let place = format!("{name} gradient of {input}");
             close(findings, "gradient", &place, (got, &wanted.data), GRADIENT);
         }
@@ -244,7 +252,7 @@ impl<'a> Problem<'a> {
         for kind in 0..KINDS.len() {
             match self.method {
                 "minilm" => trace.projections.push(self.projections(who, kind, make)),
-                "tinybert" => trace.projections.extend(self.scores(who, kind, make)),
+                "tinybert" | "ckd" => trace.projections.extend(self.scores(who, kind, make)),
                 _ => {}
             }
         }
@@ -278,7 +286,8 @@ impl<'a> Problem<'a> {
         make: &mut Make<'_, T>,
     ) -> Vec<(Site, Projections<T>)> {
         let name = format!("{who}.{}.scores", KINDS[kind]);
-        let (layers, heads) = (self.case.input(&name).shape[0], self.case.input(&name).shape[2]);
+        let Some(input) = self.case.find(&name) else { return Vec::new() };
+        let (layers, heads) = (input.shape[0], input.shape[2]);
         let (queries, keys) = (self.side(kind > 0), self.side(kind == 1));
         let width = keys.width;
         let unit = (width as f32).sqrt();
@@ -330,6 +339,9 @@ fn part(term: &str) -> Option<&'static str> {
         "tinybert_encoder_scores" => "att.enc_self",
         "tinybert_decoder_scores" => "att.dec_self",
         "tinybert_cross_scores" => "att.cross",
+        "ckd_encoder_scores" => "enc_self",
+        "ckd_decoder_scores" => "dec_self",
+        "ckd_cross_scores" => "cross",
         term if term.starts_with("minilm") => return None,
         term if term.ends_with("_encoder") => "enc",
         _ => "dec",

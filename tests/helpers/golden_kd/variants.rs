@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::file::{lists, number};
 
 /// Variants that the product does not offer, and why.
-const OTHERS: [(&str, &str, &str); 22] = [
+const OTHERS: [(&str, &str, &str); 21] = [
     ("pkd", "tokens", "sums over layers and tokens"),
     ("pkd", "total", "a whole loss with those sums"),
     ("pkd", "bert", "one token of each sentence, in a mean over the width"),
@@ -23,7 +23,6 @@ const OTHERS: [(&str, &str, &str); 22] = [
     ("ckd", "tokens.skip_comb", "sums over layers and tokens"),
     ("ckd", "total.regular.enc", "a whole loss with those sums"),
     ("ckd", "total.regular.both", "a whole loss with those sums"),
-    ("ckd", "attn", "queries of padding count"),
     ("rail", "layerwise_shared", "one projection for all layers"),
     ("rail", "third.l2_layerwise", "lengths without a square, padding counts"),
     ("rail", "third.l2_concat", "lengths without a square, padding counts"),
@@ -56,8 +55,11 @@ pub fn terms(method: &str, variant: &str, settings: &Settings) -> Option<Terms> 
         }
         ("ckd", of) if of.starts_with("nmt.") => {
             let groups = grouping(&of["nmt.".len()..]);
-            sides(&|side| Term::Ckd(Ckd { side, groups, weight: 1.0 }))
+            sides(&|side| Term::Ckd(Ckd { side, groups, weight: 1.0, attention: 0.0 }))
         }
+        ("ckd", "attn") => sides(&|side| {
+            Term::Ckd(Ckd { side, groups: Grouping::Regular, weight: 0.0, attention: 1.0 })
+        }),
         ("rail", "layerwise" | "concat") => {
             let form =
                 if variant == "concat" { RailForm::Concatenated } else { RailForm::Layerwise };

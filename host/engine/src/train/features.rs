@@ -48,7 +48,8 @@ fn pkd(distill: &DistillConfig) -> Vec<Term> {
 fn ckd(distill: &DistillConfig) -> Vec<Term> {
     let of = &distill.ckd;
     let (groups, weight) = (grouping(&of.groups), of.weight as f32);
-    sides(of.encoder, of.decoder, |side| Term::Ckd(Ckd { side, groups, weight }))
+    let attention = of.attention_weight as f32;
+    sides(of.encoder, of.decoder, |side| Term::Ckd(Ckd { side, groups, weight, attention }))
 }
 
 fn rail(distill: &DistillConfig, seed: u64) -> Vec<Term> {

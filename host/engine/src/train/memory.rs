@@ -9,7 +9,6 @@
 use super::objective;
 use a2d_core::config::{Activation, Config, Stack};
 use a2d_core::kd::{Auxiliary, Terms};
-use a2d_core::needs::Needs;
 use a2d_data::vocab::Sizes;
 use a2d_run::config::{Precision, RunConfig};
 use a2d_run::model::{core_config, model_size, plan};
@@ -74,9 +73,8 @@ impl Need {
         let teaching = |teacher: &RunConfig| -> Result<_> {
             let config = core_config(&teacher.model, sizes);
             let parameters = model_size(&plan(&config, None)?);
-            let needs = run.distill.method.needs();
-            let compared = compared(&terms, needs, &student, &config);
-            Ok(Teaching { config, parameters, maps: needs.maps, compared })
+            let (compared, maps) = (compared(&terms, &student, &config), terms.needs().maps);
+            Ok(Teaching { config, parameters, maps, compared })
         };
         let teacher = teacher.map(teaching).transpose()?;
         let plan = plan(&student, teacher.as_ref().map(|teacher| (&terms, &teacher.config)))?;
@@ -153,7 +151,8 @@ impl Need {
 
 /// Elements per token that comparisons of hidden states and projections keep: what the teacher hands out, the gradients
 /// of what the student hands out, and projected states with their gradients.
-fn compared(terms: &Terms, needs: Needs, student: &Config, teacher: &Config) -> f64 {
+fn compared(terms: &Terms, student: &Config, teacher: &Config) -> f64 {
+    let needs = terms.needs();
     let of = |config: &Config, states: usize, projections: usize| {
         let (encoder, decoder) = (&config.encoder, &config.decoder);
         let layers = encoder.layers * encoder.d_model + decoder.layers * decoder.d_model;

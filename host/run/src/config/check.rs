@@ -204,6 +204,7 @@ fn features(distill: &DistillConfig) -> Checked {
     let share = format!("is {ratio}, expected more than 0, at most 1");
     ensure(ratio > 0.0 && ratio <= 1.0, "selective.ratio", share)?;
     positive("selective.queue", distill.selective.queue)?;
+    not_negative("ckd.attention_weight", ckd.attention_weight)?;
     groups(&ckd.groups).map_err(|p| p.within("ckd"))?;
     groups(&alp.groups).map_err(|p| p.within("alp"))?;
     within("rail.width", rail.width, 1, WIDEST)?;

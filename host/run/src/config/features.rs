@@ -68,6 +68,9 @@ pub struct CkdConfig {
     pub encoder: bool,
     /// Compare the decoder's states, which the authors advise against.
     pub decoder: bool,
+    /// Weight of the attention scores before the softmax, of the sides that are compared: means over queries, heads and
+    /// layers of sums over keys. 0: not compared.
+    pub attention_weight: f64,
 }
 
 /// RAIL-KD: the directions of projected means of sentences, of layers that are drawn in each epoch.
@@ -225,7 +228,7 @@ impl Default for PkdConfig {
 impl Default for CkdConfig {
     fn default() -> Self {
         let groups = Groups::Named(GroupName::Regular);
-        Self { weight: 1.4, groups, encoder: true, decoder: false }
+        Self { weight: 1.4, groups, encoder: true, decoder: false, attention_weight: 0.0 }
     }
 }
 

@@ -10,7 +10,8 @@ use a2d_core::rows;
 use a2d_core::shape::Shape;
 use std::sync::Arc;
 
-/// With fewer queries than this, packing the keys costs more than it saves.
+/// With fewer queries than this, packing the keys costs more than it saves. Padding does not count, so that the bits of a
+/// sentence do not depend on its batch.
 const FEW: usize = 3;
 
 /// One head of one sentence: its columns in `q`, `k`, `v` and its map.
@@ -165,7 +166,7 @@ pub fn attend(
         let mut maps = map.map(|map| map.chunks_exact_mut(span.area().max(1)));
         for head in Head::all(span, grid.causal, width, how.heads) {
             let map = maps.as_mut().and_then(Iterator::next).unwrap_or(&mut own);
-            if span.query.len < FEW {
+            if span.query.valid < FEW {
                 vectorised(
                     #[inline(always)]
                     || few(&head, q, kv, dropout(&how), context, map),
@@ -221,7 +222,7 @@ fn probabilities(
     panels: &mut Scratch,
 ) -> Scratch {
     let mut map = pool.take(head.span.area());
-    if head.span.query.len < FEW {
+    if head.span.query.valid < FEW {
         vectorised(
             #[inline(always)]
             || score_few(head, q, kv, &mut map),

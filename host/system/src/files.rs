@@ -151,13 +151,43 @@ pub fn open(path: &Path) -> std::io::Result<File> {
 ///
 /// The file cannot be opened, is a link, or is not a regular file.
 pub fn append(path: &Path) -> std::io::Result<File> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() => return Err(foreign("a link, which is not written to")),
-        Ok(found) => is_plain(&found)?,
-        Err(e) if e.kind() == ErrorKind::NotFound => {}
-        Err(e) => return Err(e),
-    }
+    is_own(path)?;
     OpenOptions::new().create(true).read(true).append(true).open(path)
+}
+
+/// Opens a file for reading and writing anywhere in it, under the same rules as [`append`].
+///
+/// # Errors
+///
+/// As [`append`].
+pub fn update(path: &Path) -> std::io::Result<File> {
+    is_own(path)?;
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+/// Whether `path` is a regular file, or nothing yet.
+fn is_own(path: &Path) -> std::io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(foreign("a link, which is not written to")),
+        Ok(found) => is_plain(&found),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Checks that the disk of `path` has room for `bytes` more.
+///
+/// # Errors
+///
+/// Misuse: it has not.
+pub fn has_room(path: &Path, bytes: u64) -> Result<()> {
+    let free =
+        fs4::available_space(folder_of(path)).map_err(|e| Error::output("write", path, &e))?;
+    if bytes <= free {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::misuse(format!("{path} takes {bytes} bytes, and the disk has {free} free")))
 }
 
 /// Folders pass: opening one fails with its own error.

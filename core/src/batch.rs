@@ -128,6 +128,8 @@ mod whole {
         Padded,
         /// No padding.
         Packed,
+        /// One row of padding after each sentence. All padding of a sentence has its values.
+        OnePad,
     }
 
     /// Source sentences, ready for a backend.
@@ -299,7 +301,11 @@ mod whole {
         let mut start = 0;
         let place = |sentence: &&[u32]| {
             let valid = sentence.len();
-            let len = if layout == Layout::Padded { width } else { valid };
+            let len = match layout {
+                Layout::Padded => width,
+                Layout::Packed => valid,
+                Layout::OnePad => valid + 1,
+            };
             start += len;
             Run { start: start - len, len, valid }
         };

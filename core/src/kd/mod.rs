@@ -40,7 +40,7 @@ pub use objective::{KdLoss, LossNorm, Objective};
 pub use pkd::Pkd;
 pub use rail::{Draw, Rail, RailForm};
 pub use rdrop::RDrop;
-pub use roles::{Student, Taught, Teacher, forward};
+pub use roles::{Student, Taught, TeachParts, Teacher, forward};
 pub use selective::{Chosen, Selective};
 pub use step::{Gradients, Learner, Lesson, Plan, Step, Updated};
 pub use term::{Term, Terms, WORDS, names};

@@ -83,6 +83,30 @@ impl<T: Clone, const N: usize> Teacher<T, N> {
     }
 }
 
+/// A teacher of the parts of a lesson, which may know what it says of them from earlier epochs.
+pub trait TeachParts<B: Train, const N: usize> {
+    /// [`Teacher::teach`] of `part`, the part of this number in the lesson.
+    fn teach_part(
+        &self,
+        b: &mut B,
+        part: &Batch<B::Index>,
+        number: usize,
+        needs: Needs,
+    ) -> Taught<'_, B::Tensor, N>;
+}
+
+impl<T: Clone, B: Train<Tensor = T, Param = T>, const N: usize> TeachParts<B, N> for Teacher<T, N> {
+    fn teach_part(
+        &self,
+        b: &mut B,
+        part: &Batch<B::Index>,
+        _number: usize,
+        needs: Needs,
+    ) -> Taught<'_, T, N> {
+        self.teach(b, part, needs)
+    }
+}
+
 /// Source and shifted target to the decoder's hidden states `[N, D]`.
 pub fn forward<B: Backend, W: Tap<B::Tensor>, const N: usize>(
     model: &Transformer<B::Param, N>,

@@ -9,7 +9,7 @@
 //! passes all batches through the student once more, under the same dropout, and reads the device once.
 
 use super::objective::Objective;
-use super::step::{Learner, Lesson};
+use super::step::{Learner, Lesson, Place};
 use super::{Term, elements, forward};
 use crate::backend::{TeacherRows, TokenLoss, Train};
 use crate::batch::{Batch, IGNORE};
@@ -135,33 +135,31 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         b: &mut B,
         of: &Lesson<'_, B, N>,
     ) -> Vec<Vec<f32>> {
-        let values: Vec<_> =
-            of.parts().map(|(part, key)| self.values(b, of.objective, part, key)).collect();
+        let values: Vec<_> = of.parts().map(|place| self.values(b, of.objective, &place)).collect();
         // A lost device leaves NaN. It is an error where the losses are read.
         let all = elements(b, &values.iter().collect::<Vec<_>>()).unwrap_or_default();
         let mut rows = all.chunks_exact(5).map(|row| row[2]);
         let mut next = || rows.next().unwrap_or(f32::NAN);
-        of.parts().map(|(part, _)| part.next.iter().map(|_| next()).collect()).collect()
+        of.parts().map(|place| place.batch.next.iter().map(|_| next()).collect()).collect()
     }
 
-    /// `[N, 5]`: the values of the token losses of each row, under the dropout of `key`.
+    /// `[N, 5]`: the values of the token losses of each row, under the dropout of the place's key.
     fn values<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
         objective: &Objective,
-        part: &Batch<B::Index>,
-        key: u64,
+        &Place { batch, key, .. }: &Place<'_, B>,
     ) -> T {
         let mut tape = Tape::new(b, key);
         let model = self.on(&mut tape).model;
-        let hidden = forward(&model, &mut tape, part, &mut ());
+        let hidden = forward(&model, &mut tape, batch, &mut ());
         let (table, bias) = model.output();
         let losses = tape.backend().token_loss(TokenLoss {
             hidden: &hidden.value,
             table: &table.value,
             bias: bias.map(|bias| &bias.value),
             teacher: None,
-            targets: &part.targets,
+            targets: &batch.targets,
             row: objective.row(1.0),
             gradient: false,
         });

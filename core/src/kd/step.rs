@@ -6,7 +6,7 @@ use super::inputs::Part;
 use super::losses::{Report, Reports};
 use super::maps::OwnOptimiser;
 use super::objective::{LossNorm, Objective};
-use super::roles::{Student, Teacher};
+use super::roles::{Student, TeachParts, Teacher};
 use super::selective::{Choice, Chosen};
 use super::term::{Term, Terms};
 use crate::backend::{AdamState, Train};
@@ -125,7 +125,7 @@ pub struct Lesson<'a, B: Train, const N: usize> {
     /// The loss.
     pub objective: &'a Objective,
     /// The teacher; without a teacher, cross-entropy is the only term.
-    pub teacher: Option<&'a Teacher<B::Tensor, N>>,
+    pub teacher: Option<&'a dyn TeachParts<B, N>>,
     /// Batches, each as a list of parts that run one after the other. A list may be empty.
     pub batches: &'a [Vec<Batch<B::Index>>],
     /// The counts of the whole update, over all processes.
@@ -136,6 +136,15 @@ pub struct Lesson<'a, B: Train, const N: usize> {
     pub key: u64,
     /// Completes a value of each target token of each batch by those of other processes, in the order of the batch.
     pub gather: &'a dyn Fn(Vec<Vec<f32>>) -> Vec<Vec<f32>>,
+}
+
+/// A part of a batch in its lesson.
+pub(super) struct Place<'a, B: Train> {
+    pub batch: &'a Batch<B::Index>,
+    /// The number of the part in the lesson.
+    pub number: usize,
+    /// The key of the dropout masks of the batch.
+    pub key: u64,
 }
 
 /// Adam's settings, number and learning rate of an update.
@@ -201,7 +210,7 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         let mut reports = of.objective.reports();
         let choice = self.choose(b, of);
         for (part, chosen) in of.parts().zip(&choice.parts) {
-            reports.push(self.record(b, of, part, chosen.as_ref()).1, of.weight());
+            reports.push(self.record(b, of, &part, chosen.as_ref()).1, of.weight());
         }
         reports
     }
@@ -216,7 +225,7 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         let mut sums: Option<Vec<T>> = None;
         let Choice { parts, queue } = self.choose(b, of);
         for (part, chosen) in of.parts().zip(&parts) {
-            let (tape, report) = self.record(b, of, part, chosen.as_ref());
+            let (tape, report) = self.record(b, of, &part, chosen.as_ref());
             let grads = tape.backward();
             reports.push(report, of.weight());
             sums = Some(match sums {
@@ -333,11 +342,12 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         &self,
         b: &'b mut B,
         of: &Lesson<'_, B, N>,
-        (batch, key): (&Batch<B::Index>, u64),
+        place: &Place<'_, B>,
         chosen: Option<&Chosen<B::Index>>,
     ) -> (Tape<'b, B>, Report<T>) {
+        let &Place { batch, number, key } = place;
         let needs = of.objective.needs();
-        let taught = of.teacher.map(|teacher| teacher.teach(b, batch, needs));
+        let taught = of.teacher.map(|teacher| teacher.teach_part(b, batch, number, needs));
         let mut tape = Tape::new(b, key);
         let student = self.on(&mut tape);
         let part = Part { batch, chosen, update: &of.counts, epoch: of.epoch };
@@ -352,26 +362,29 @@ impl<T: Clone, const N: usize> Learner<T, N> {
     }
 }
 
-impl<'a, B: Train, const N: usize> Lesson<'a, B, N> {
+impl<'a, T: Clone, B: Train<Tensor = T, Param = T>, const N: usize> Lesson<'a, B, N> {
     /// The lesson of a single process.
     pub fn new(
         objective: &'a Objective,
-        teacher: Option<&'a Teacher<B::Tensor, N>>,
+        teacher: Option<&'a Teacher<T, N>>,
         batches: &'a [Vec<Batch<B::Index>>],
         epoch: u64,
         key: u64,
     ) -> Self {
         let counts = batches.iter().flatten().map(Counts::of).fold(Counts::default(), Counts::and);
         let gather = &core::convert::identity;
+        let teacher = teacher.map(|teacher| teacher as _);
         Self { objective, teacher, batches, counts, epoch, key, gather }
     }
 
-    /// Every part of every batch, with the key of its dropout masks.
-    pub(super) fn parts(&self) -> impl Iterator<Item = (&Batch<B::Index>, u64)> {
-        self.batches.iter().enumerate().flat_map(|(i, parts)| {
-            let key = rng::derive(self.key, i as u64);
-            parts.iter().map(move |part| (part, key))
-        })
+    /// Every part of every batch.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Place<'_, B>> {
+        let batches = self.batches.iter().zip(0..);
+        let parts = batches.flat_map(|(parts, i)| {
+            let key = rng::derive(self.key, i);
+            parts.iter().map(move |batch| (batch, key))
+        });
+        parts.enumerate().map(|(number, (batch, key))| Place { batch, number, key })
     }
 
     /// The weight of a part's loss. [`LossNorm::Official`] takes the mean over batches, [`LossNorm::Mean`] the sum over the

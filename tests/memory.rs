@@ -74,7 +74,7 @@ fn updated(
     let adam = Adam { eps: 1e3, weight_decay: 0.0, ..Adam::default() };
     let ranks = &Ranks::alone();
     let step = Step { adam, number: 1, lr: 1e4, ema_decay: 0.0 };
-    let at = At { step, epoch: 1, key: 5, room, ranks };
+    let at = At { step, epoch: 1, key: 5, numbers: &[], room, ranks };
     let unread = update(b, &mut learner, batches, teacher.as_ref(), &objective(run), &at).unwrap();
     let update = Unread::read(b, [&unread]).unwrap().remove(0);
     let after = all(&learner);

@@ -18,7 +18,8 @@ const OFTEN: &str = "train tiny.toml --data data --quiet --set train.max_tokens=
 /// The same for a student.
 const TAUGHT: &str = "distill tiny.toml --data data --quiet --teacher full/teacher --set train.max_tokens=120 \
                       --set train.max_update=100 --set train.save_interval_updates=3 --set train.patience=4 \
-                      --set train.validate_interval_updates=20 --set train.valid_bleu_sentences=3";
+                      --set train.validate_interval_updates=20 --set train.valid_bleu_sentences=3 \
+                      --set distill.cache=disk";
 
 /// A run whose only checkpoints are those of its validations.
 const SELDOM: &str = "train tiny.toml --data data --quiet --set train.max_epoch=2 --set train.valid_bleu_sentences=3";
@@ -132,6 +133,7 @@ fn so_does_a_student() {
     assert_eq!(whole, cut);
     let begun = desk.read("cut/provenance.jsonl").lines().count();
     assert!((1..=9).contains(&begun), "{begun} beginnings are recorded");
+    assert!(!desk.path("cut/teacher.cache").exists(), "a finished run has no cache");
 }
 
 #[test]

@@ -131,6 +131,12 @@ impl RunDir {
         self.folder.join("provenance.jsonl")
     }
 
+    /// What a teacher said, for the rank of this number.
+    pub fn teacher_cache(&self, rank: usize) -> PathBuf {
+        let name = "teacher.cache";
+        self.folder.join(if rank == 0 { name.to_owned() } else { format!("{name}.{rank}") })
+    }
+
     /// The folder of kept weights.
     pub fn checkpoints(&self) -> PathBuf {
         self.folder.join("checkpoints")

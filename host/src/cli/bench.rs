@@ -36,6 +36,9 @@ pub struct BenchArgs {
     /// The losses of distill
     #[arg(long, value_enum, default_value_t)]
     pub preset: BenchPreset,
+    /// Keep the teacher's results of distill in memory, as `distill.cache = "memory"` does: the warm-up fills the cache
+    #[arg(long)]
+    pub cache: bool,
     /// Translate with an image, on the CPU: one of f32, int8 or int4 with random weights, or a file
     #[arg(long, value_name = "f32|int8|int4|FILE")]
     pub image: Option<BenchImage>,
@@ -77,6 +80,7 @@ impl From<&BenchArgs> for BenchRequest {
             shape: args.shape,
             model: args.model,
             preset: args.preset,
+            cache: args.cache,
             beam: args.beam,
             repeats: args.repeats,
             precision: args.precision,

@@ -30,6 +30,8 @@ pub struct BenchRequest {
     pub model: BenchModel,
     /// The losses of a `distill` benchmark.
     pub preset: BenchPreset,
+    /// Whether the teacher's results of a `distill` benchmark are kept in memory.
+    pub cache: bool,
     /// Beam size of translation; `None`: 1 and 5.
     pub beam: Option<usize>,
     /// Number of measured repetitions.

@@ -4,6 +4,7 @@ use super::measurement::{Measurement, Timing};
 use super::shape::Models;
 use super::timed::Clock;
 use super::{Bench, BenchModel, BenchPreset, BenchWhat, Input, work};
+use crate::train::cache::{Choice, Source};
 use crate::train::ranks::Ranks;
 use crate::train::{At, Pairs, TeacherModel, Unread, Update, objective, update};
 use a2d_core::backend::Train;
@@ -35,7 +36,14 @@ pub fn measure<B: Train>(
         return Err(Error::failed("training needs pairs"));
     };
     let mut stepper = match request.what {
-        BenchWhat::Distill => Stepper::distill(b, &models, request.preset.distill(), request.seed)?,
+        BenchWhat::Distill => {
+            let distill = request.preset.distill();
+            let mut stepper = Stepper::distill(b, &models, distill, request.seed)?;
+            if request.cache {
+                stepper.remember(b, batches)?;
+            }
+            stepper
+        }
         _ => Stepper::alone(b, request.model.of(&models), request.seed)?,
     };
     let once = || stepper.steps(b, batches);
@@ -102,6 +110,25 @@ impl<T: Clone> Stepper<T> {
         Ok(Self::new(b, plan, Some(teacher), objective, seed))
     }
 
+    /// Keeps what the teacher says of the batches in memory.
+    fn remember<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        batches: &[Pairs],
+    ) -> Result<()> {
+        let pairs = batches.iter().flat_map(|(source, target)| source.iter().zip(target));
+        let length = |sentence: &Vec<u32>| sentence.len() as u32;
+        let lengths: Vec<_> = pairs.map(|(s, t)| (length(s), length(t))).collect();
+        let objective = &self.objective;
+        let (needs, layout) = (objective.needs(), objective.layout());
+        let special = self.learner.plan.config().special;
+        let source = Source { lengths: &lengths, special, needs, layout, key: String::new() };
+        match &mut self.teacher {
+            Some(teacher) => teacher.remember(b, &Choice::memory(), &source),
+            None => Ok(()),
+        }
+    }
+
     fn new<B: Train<Tensor = T, Param = T>>(
         b: &mut B,
         plan: Plan,
@@ -120,8 +147,13 @@ impl<T: Clone> Stepper<T> {
         batches: &[Pairs],
     ) -> Result<()> {
         let first = self.done + 1;
-        let unread: Vec<_> =
-            batches.iter().map(|batch| self.step(b, batch)).collect::<Result<_>>()?;
+        let mut before = 0;
+        let mut step = |batch: &Pairs| {
+            let numbers = before..before + batch.0.len() as u32;
+            before = numbers.end;
+            self.step(b, batch, numbers.collect())
+        };
+        let unread: Vec<_> = batches.iter().map(&mut step).collect::<Result<_>>()?;
         for (number, update) in (first..).zip(Unread::read(b, &unread)?) {
             let Update { losses, gradient_norm, .. } = update;
             if !(losses.get("loss").is_finite() && gradient_norm.is_finite()) {
@@ -136,11 +168,13 @@ impl<T: Clone> Stepper<T> {
         &mut self,
         b: &mut B,
         batch: &Pairs,
+        numbers: Vec<u32>,
     ) -> Result<Unread<T>> {
         self.done += 1;
         let key = rng::derive(self.seed, self.done);
         let step = Step { adam: Adam::default(), number: self.done, lr: RATE, ema_decay: 0.0 };
-        let at = At { step, epoch: 1, key, room: usize::MAX, ranks: &Ranks::alone() };
+        let numbers = &[numbers];
+        let at = At { step, epoch: 1, key, numbers, room: usize::MAX, ranks: &Ranks::alone() };
         let Self { learner, teacher, objective, .. } = self;
         update(b, learner, std::slice::from_ref(batch), teacher.as_ref(), objective, &at)
     }

@@ -1,12 +1,14 @@
 //! The student with its optimiser state, the teacher, and one update over all ranks.
 
+use super::cache::{Cache, Choice, Part, Recalling, Sentence, Source};
 use crate::train::Unread;
 use crate::train::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Extent, Layout};
 use a2d_core::config::{Config, Special};
 use a2d_core::kd::{
-    Counts, Lesson, MapTerms, Mapping, Objective, Step, Teacher, Term, Updated, elements,
+    Counts, Lesson, MapTerms, Mapping, Objective, Step, TeachParts, Teacher, Term, Updated,
+    elements,
 };
 use a2d_data::corpus::Corpus;
 use a2d_data::vocab::Vocab;
@@ -47,45 +49,66 @@ pub fn batch<B: Train>(
     Batch::new(b, special, &source, &target, objective.layout())
 }
 
-/// This rank's share of `pairs`, in parts of at most `at.room` padded tokens but at least one pair. The losses of all
-/// parts of all ranks sum to those of the batch.
-fn parts<B: Train>(
-    b: &mut B,
-    special: &Special,
-    pairs: &Pairs,
-    objective: &Objective,
-    at: &At<'_>,
-) -> Vec<Batch<B::Index>> {
-    let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
-    let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
-    let (layout, whole) = (objective.layout(), Extent::of(&source, &target));
-    let share = share(pairs, layout, at.ranks);
-    let rows = (at.room / whole.source.max(whole.target).max(1)).max(1);
-    let mut part = |begin: usize| {
-        let end = share.end.min(begin.saturating_add(rows));
-        Batch::part(b, special, &source, &target, begin..end, layout)
-    };
-    share.clone().step_by(rows).map(&mut part).collect()
+/// The sentences of a batch, as slices.
+struct Whole<'a> {
+    source: Vec<&'a [u32]>,
+    target: Vec<&'a [u32]>,
+    layout: Layout,
+    extent: Extent,
 }
 
-/// The pairs of a batch that this rank computes.
-fn share((source, target): &Pairs, layout: Layout, ranks: &Ranks) -> Range<usize> {
-    let weight = |(source, target): (&Vec<u32>, &Vec<u32>)| match layout {
-        Layout::Padded => 1,
-        Layout::Packed => source.len() + target.len(),
-    };
-    ranks.share(&source.iter().zip(target).map(weight).collect::<Vec<_>>())
+impl<'a> Whole<'a> {
+    fn new(pairs: &'a Pairs, layout: Layout) -> Self {
+        let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
+        let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
+        let extent = Extent::of(&source, &target);
+        Self { source, target, layout, extent }
+    }
+
+    /// This rank's share, in parts of at most `at.room` padded tokens but at least one pair. The losses of all parts of
+    /// all ranks sum to those of the batch.
+    fn parts(&self, at: &At<'_>) -> Vec<Range<usize>> {
+        let share = self.share(at.ranks);
+        let rows = (at.room / self.extent.source.max(self.extent.target).max(1)).max(1);
+        let part = |begin: usize| begin..share.end.min(begin.saturating_add(rows));
+        share.clone().step_by(rows).map(part).collect()
+    }
+
+    fn batch<B: Train>(&self, b: &mut B, special: &Special, part: Range<usize>) -> Batch<B::Index> {
+        Batch::part(b, special, &self.source, &self.target, part, self.layout)
+    }
+
+    /// A part as the teacher's cache knows it; `numbers` are those of the pairs.
+    fn recalled(&self, part: Range<usize>, numbers: &[u32]) -> Part<'a> {
+        let Extent { source, target, .. } = self.extent;
+        let width = (self.layout == Layout::Padded).then_some([source, target]);
+        let sentence = |i: usize| Sentence {
+            number: numbers[i] as usize,
+            source: self.source[i],
+            target: self.target[i],
+        };
+        Part { sentences: part.map(sentence).collect(), width }
+    }
+
+    /// The pairs that this rank computes.
+    fn share(&self, ranks: &Ranks) -> Range<usize> {
+        let weight = |(source, target): (&&[u32], &&[u32])| match self.layout {
+            Layout::Packed => source.len() + target.len(),
+            Layout::Padded | Layout::OnePad => 1,
+        };
+        ranks.share(&self.source.iter().zip(&self.target).map(weight).collect::<Vec<_>>())
+    }
 }
 
 /// A value of each target token of each batch, from those of this rank's share.
-fn gather(own: Vec<Vec<f32>>, batches: &[Pairs], layout: Layout, ranks: &Ranks) -> Vec<Vec<f32>> {
+fn gather(own: Vec<Vec<f32>>, batches: &[Whole<'_>], ranks: &Ranks) -> Vec<Vec<f32>> {
     if ranks.size() == 1 {
         return own;
     }
-    let placed = batches.iter().zip(&own).map(|(pairs, own)| {
-        let tokens = |targets: &[Vec<u32>]| targets.iter().map(Vec::len).sum::<usize>();
-        let before = tokens(&pairs.1[..share(pairs, layout, ranks).start]);
-        let mut all = vec![0.0; tokens(&pairs.1)];
+    let placed = batches.iter().zip(&own).map(|(whole, own)| {
+        let tokens = |targets: &[&[u32]]| targets.iter().map(|target| target.len()).sum::<usize>();
+        let before = tokens(&whole.target[..whole.share(ranks).start]);
+        let mut all = vec![0.0; tokens(&whole.target)];
         all[before..][..own.len()].copy_from_slice(own);
         all
     });
@@ -109,6 +132,8 @@ pub struct At<'a> {
     pub epoch: u64,
     /// Key of the dropout masks.
     pub key: u64,
+    /// The numbers of the pairs of each batch in the corpus, for the teacher's cache.
+    pub numbers: &'a [Vec<u32>],
     /// Padded tokens that fit the device's memory; larger batches are computed in parts.
     pub room: usize,
     /// The ranks that share the update.
@@ -131,13 +156,27 @@ pub fn update<B: Train>(
 ) -> Result<Unread<B::Tensor>> {
     let counts = counts(batches);
     let special = learner.plan.config().special;
-    let layout = objective.layout();
-    let gather = |own| gather(own, batches, layout, at.ranks);
-    let batches: Vec<_> =
-        batches.iter().map(|pairs| parts(b, &special, pairs, objective, at)).collect();
+    let whole: Vec<_> = batches.iter().map(|of| Whole::new(of, objective.layout())).collect();
+    let parts: Vec<_> = whole.iter().map(|of| of.parts(at)).collect();
+    let batch = |(of, parts): (&Whole<'_>, &Vec<Range<usize>>)| {
+        parts.iter().map(|part| of.batch(b, &special, part.clone())).collect()
+    };
+    let batches: Vec<Vec<_>> = whole.iter().zip(&parts).map(batch).collect();
+    let gather = |own| gather(own, &whole, at.ranks);
+    let recalling = teacher.and_then(|teacher| {
+        let numbered = whole.iter().zip(&parts).zip(at.numbers);
+        let part = numbered.flat_map(|((of, parts), numbers)| {
+            parts.iter().map(|part| of.recalled(part.clone(), numbers))
+        });
+        let cache = teacher.cache.as_ref()?;
+        Some(Recalling { teacher: &teacher.teacher, cache, parts: part.collect() })
+    });
     let lesson = Lesson {
         objective,
-        teacher: teacher.map(|teacher| &teacher.teacher),
+        teacher: match &recalling {
+            Some(recalling) => Some(recalling),
+            None => teacher.map(|teacher| &teacher.teacher as &dyn TeachParts<_, _>),
+        },
         batches: &batches,
         counts,
         epoch: at.epoch,
@@ -251,6 +290,8 @@ fn write(
 pub struct TeacherModel<T> {
     /// The model and, if requested, its frozen alignment.
     pub teacher: Teacher<T, MOST_LAYERS>,
+    /// What the teacher said of sentences, if it is kept.
+    pub(super) cache: Option<Cache>,
     /// The configuration that defines the teacher's attention maps: with an alignment, that of the model it was aligned
     /// to.
     maps: Config,
@@ -291,6 +332,10 @@ pub fn open_any_teacher(folder: &Path) -> Result<(RunConfig, Saved)> {
 }
 
 impl<T: Clone> TeacherModel<T> {
+    fn new(teacher: Teacher<T, MOST_LAYERS>, maps: Config, fingerprint: String) -> Self {
+        Self { teacher, cache: None, maps, fingerprint }
+    }
+
     /// An untrained teacher with parameters drawn from `seed`.
     ///
     /// # Errors
@@ -303,7 +348,7 @@ impl<T: Clone> TeacherModel<T> {
     ) -> Result<Self> {
         let plan = plan(config, None)?;
         let model = plan.bind(plan.init(b, seed)).model;
-        Ok(Self { teacher: model.into(), maps: *config, fingerprint: String::new() })
+        Ok(Self::new(model.into(), *config, String::new()))
     }
 
     /// Opens the best checkpoint of a run. With `aam`, the teacher's maps pass through the alignment stored in it.
@@ -326,7 +371,7 @@ impl<T: Clone> TeacherModel<T> {
         let plan = plan(&config, None)?;
         let params = take_all(b, &plan, saved)?;
         let model = plan.bind(params).model;
-        Ok(Self { teacher: model.into(), maps: config, fingerprint })
+        Ok(Self::new(model.into(), config, fingerprint))
     }
 
     fn with_alignment<B: Train<Tensor = T, Param = T>>(
@@ -354,7 +399,7 @@ impl<T: Clone> TeacherModel<T> {
         let learner = plan.bind(params);
         let align = learner.auxiliary.align;
         let teacher = Teacher { align, ..learner.model.into() };
-        Ok(Self { teacher, maps, fingerprint })
+        Ok(Self::new(teacher, maps, fingerprint))
     }
 
     /// Makes the fixed mixtures of a student's maps that `objective` compares with the teacher's, if any. Draws come
@@ -370,6 +415,21 @@ impl<T: Clone> TeacherModel<T> {
         if let Some(maps) = mapping.fixed(b, student, &self.maps, key) {
             (self.teacher.align, self.teacher.fixed) = (Some(maps.teacher), Some(maps.student));
         }
+    }
+
+    /// Keeps what the teacher says of the sentences of `source`, if `choice` has a place for it.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: the disk is too small. The file cannot be written.
+    pub fn remember<B: Train<Tensor = T, Param = T>>(
+        &mut self,
+        b: &mut B,
+        choice: &Choice<'_>,
+        source: &Source<'_>,
+    ) -> Result<()> {
+        self.cache = Cache::open(b, &self.teacher, choice, source)?;
+        Ok(())
     }
 
     /// Fingerprint of the weights.

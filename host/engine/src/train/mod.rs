@@ -4,6 +4,7 @@
 //! the checkpoint, never on the clock. On the CPU, a resumed run ends with the same bytes as an uninterrupted one.
 
 mod against;
+pub mod cache;
 mod due;
 mod features;
 mod in_step;

@@ -33,8 +33,8 @@ const UNLEARNED: [&str; 7] = [
     "train.on_nan",
     "train.precision",
 ];
-/// Keys that only select additional runs.
-const FREE: [&str; 1] = ["distill.baseline"];
+/// Keys that only select additional runs, or where results are kept.
+const FREE: [&str; 3] = ["distill.baseline", "distill.cache", "distill.cache_gib"];
 
 /// Checks that `run` may resume or begin in `dir`.
 ///

@@ -1,5 +1,6 @@
 //! The training loop: epochs, validations and limits.
 
+use super::cache::{Choice, Source};
 use super::due::{Due, Unseen};
 use super::learner::{self, At, TeacherModel};
 use super::objective::{learns_alignment, objective};
@@ -18,8 +19,9 @@ use a2d_run::model::{Learner, Plan, core_config, plan};
 use a2d_run::provenance;
 use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
-use a2d_system::files::sweep;
+use a2d_system::files::{remove, sweep};
 use serde_json::json;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Random streams derived from the seed.
@@ -96,6 +98,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         if let Some(teacher) = &mut teacher {
             let key = rng::derive(run.train.seed, stream::MAPPING);
             teacher.fix(b, &objective, &student, key);
+            remember(b, teacher, &objective, job)?;
         }
         let (learner, progress) = match saved {
             Some(saved) => load(b, job, &plan, saved)?,
@@ -150,6 +153,10 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
         if self.job.ranks.is_first() {
             self.record()?;
+        }
+        if let Some(cache) = self.teacher.as_ref().and_then(|teacher| teacher.cache.as_ref()) {
+            let outline = cache.outline(self.job.data.train.len());
+            display.line(&format!("{}: {outline}", self.job.label));
         }
         // The limit may have been raised since.
         self.progress.finished = false;
@@ -299,13 +306,17 @@ impl<'a, B: Train> Trainer<'a, B> {
         let train = &self.job.run.train;
         let lr = self.rate();
         let key = rng::derive(rng::derive(train.seed, stream::DROPOUT), self.progress.update);
+        let numbers = batches;
         let batches = batches.iter().map(|rows| learner::pairs(&self.job.data.train, rows));
         let batches = self.job.ranks.agree(batches.collect::<Result<Vec<_>>>())?;
         let number = self.progress.update + 1;
         let step = Step { adam: self.adam(), number, lr, ema_decay: train.ema_decay };
-        let at = At { step, epoch, key, room: self.job.room, ranks: self.job.ranks };
+        let at = At { step, epoch, key, numbers, room: self.job.room, ranks: self.job.ranks };
         let (teacher, objective) = (self.teacher.as_ref(), &self.objective);
         let unread = learner::update(b, &mut self.learner, &batches, teacher, objective, &at)?;
+        if let Some(trouble) = teacher.and_then(|teacher| teacher.cache.as_ref()?.trouble()) {
+            display.line(&format!("{}: {trouble}", self.job.label));
+        }
         self.progress.update += 1;
         self.progress.position += 1;
         self.unseen.push(Unseen { number: self.progress.update, epoch, lr, unread });
@@ -410,6 +421,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
         self.progress.finished = true;
         self.save_last(b, display)?;
+        remove(&cache_of(self.job))?;
         display.line(&format!(
             "{}: ends after {} updates ({reason}), {:.0} s; best {} at update {}",
             self.job.label,
@@ -420,6 +432,32 @@ impl<'a, B: Train> Trainer<'a, B> {
         ));
         Ok(())
     }
+}
+
+/// Keeps what the teacher says, if the configuration has a place for it.
+fn remember<B: Train>(
+    b: &mut B,
+    teacher: &mut TeacherModel<B::Tensor>,
+    objective: &Objective,
+    job: &Job<'_>,
+) -> Result<()> {
+    let (run, data) = (job.run, job.data);
+    let (checksum, fingerprint) = (data.train.checksum(), teacher.fingerprint());
+    let (device, program) = (job.device, provenance::program());
+    let mapping = (&objective.terms, run.train.seed, run.train.precision);
+    let source = Source {
+        lengths: data.train.all_lengths(),
+        special: teacher.teacher.model.config.special,
+        needs: objective.needs(),
+        layout: objective.layout(),
+        key: format!("{checksum} {fingerprint} {mapping:?} {device} {program}"),
+    };
+    teacher.remember(b, &Choice::of(&run.distill, &cache_of(job)), &source)
+}
+
+/// The file of the teacher's cache.
+fn cache_of(job: &Job<'_>) -> PathBuf {
+    job.dir.teacher_cache(job.ranks.number())
 }
 
 /// The initial state of a new run.

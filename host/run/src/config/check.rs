@@ -169,6 +169,7 @@ fn distill(distill: &DistillConfig) -> Checked {
     above_zero("student_temperature", distill.student_temperature)?;
     above_zero("teacher_temperature", distill.teacher_temperature)?;
     within("seq_kd_beam", distill.seq_kd_beam, 1, 1000)?;
+    not_negative("cache_gib", distill.cache_gib)?;
     maps(distill)?;
     let needs = distill.method.needs();
     let taught = needs.teacher() || distill.init_from_teacher.is_none();

@@ -52,6 +52,13 @@ pub struct DistillConfig {
     pub init_from_teacher: Option<InitFromTeacher>,
     /// Also train the same student without a teacher, in `OUT/alone`, and compare both.
     pub baseline: bool,
+    /// Keep what the teacher says of each training sentence after the first epoch, in place of running it again: its last
+    /// hidden states, and the maps, states or projections that the method needs.
+    pub cache: CacheKind,
+    /// The precision of what is kept. With `f32`, the CPU backend computes the same bits as without a cache.
+    pub cache_precision: CachePrecision,
+    /// The most that is kept, in GiB. The teacher runs again for sentences beyond it.
+    pub cache_gib: f64,
     /// Pass the teacher's maps through the alignment modules in its checkpoint, as the authors' scripts do.
     pub teacher_aam: bool,
     /// The student maps that each teacher map is compared with: a learned mixture, or a fixed one as a control.
@@ -181,6 +188,30 @@ pub enum SeqKd {
     Best,
     /// The hypothesis of the final beam closest to the reference by sentence BLEU, then by chrF.
     Interpolation,
+}
+
+/// Where the teacher's results are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheKind {
+    /// Nowhere: the teacher runs in each update.
+    #[default]
+    Off,
+    /// In the host's memory.
+    Memory,
+    /// In the file `teacher.cache` of the run, which `--resume` uses again. It is removed at the end.
+    Disk,
+}
+
+/// The precision of the teacher's results that are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CachePrecision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// 16 bits: half as large. Losses change a little.
+    Bf16,
 }
 
 /// The teacher's layers that initialise the student.
@@ -352,6 +383,9 @@ impl Default for DistillConfig {
             seq_kd_beam: BeamSearch::DEFAULT.beam,
             init_from_teacher: None,
             baseline: false,
+            cache: CacheKind::Off,
+            cache_precision: CachePrecision::F32,
+            cache_gib: 4.0,
             teacher_aam: false,
             mapping: Mapping::Learned,
             map_input: MapInput::Probabilities,

@@ -36,8 +36,8 @@ pub use a2d_device::Precision;
 pub use compare::Change;
 pub use data::DataConfig;
 pub use distill::{
-    DistillConfig, InitFromTeacher, KdLoss, LossNorm, MapChoices, MapInput, MapNormalisation,
-    MapReduction, Mapping, Method, Preset, SeqKd,
+    CacheKind, CachePrecision, DistillConfig, InitFromTeacher, KdLoss, LossNorm, MapChoices,
+    MapInput, MapNormalisation, MapReduction, Mapping, Method, Preset, SeqKd,
 };
 pub use features::{
     AlpConfig, CkdConfig, GroupName, Groups, MiniLmConfig, PkdConfig, PkdLayers, RDropConfig,

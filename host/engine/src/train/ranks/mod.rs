@@ -66,6 +66,11 @@ impl Ranks {
         self.launch.size
     }
 
+    /// Number of this rank.
+    pub fn number(&self) -> usize {
+        self.launch.rank
+    }
+
     /// Whether this is rank 0, which prints and writes files.
     pub fn is_first(&self) -> bool {
         self.launch.is_first()

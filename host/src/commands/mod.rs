@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod export;
 pub mod import;
 pub mod init;
+mod lineup;
 pub mod man;
 mod outlook;
 pub mod prepare;

@@ -11,7 +11,7 @@ use crate::system::signals;
 use crate::train;
 use crate::train::ranks::Ranks;
 use crate::train::stage::{Place, Stage};
-use crate::train::summary::{Entry, Summary};
+use crate::train::summary::{Entry, Role, Summary};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
     if !ranks.is_first() {
         return Ok(());
     }
-    let entries = vec![Entry { label: "model", folder: folder.clone(), alone: false }];
+    let entries = vec![Entry { label: "model", folder: folder.clone(), role: Role::Student }];
     let summary =
         Summary { entries, run: &run, data: &data, display: &display, json: args.run.json, out };
     summary.write(place.device())

@@ -28,8 +28,19 @@ pub struct Entry<'a> {
     pub label: &'a str,
     /// The run's folder.
     pub folder: PathBuf,
-    /// Whether it is the student trained alone, with which the runs after it are compared.
-    pub alone: bool,
+    /// Its part in the command.
+    pub role: Role,
+}
+
+/// The part of a run in a distillation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The teacher.
+    Teacher,
+    /// The student trained without a teacher, with which the student is compared.
+    Alone,
+    /// The model that is asked for.
+    Student,
 }
 
 /// A run's scores.
@@ -88,9 +99,10 @@ impl Work for Summary<'_> {
         let options = SearchOptions::of(&run.train);
         let bleu = Bleu { tokenizer: run.data.tokenizer(), ..Bleu::default() };
         let scoring = Scoring { split, text, options, bleu, display };
-        let alone = entries.iter().position(|entry| entry.alone);
+        let alone = entries.iter().position(|entry| entry.role == Role::Alone);
         let mut scored: Vec<Scored> = Vec::new();
         for entry in &entries {
+            let alone = alone.filter(|_| entry.role == Role::Student);
             let baseline = alone.and_then(|i| scored.get(i)).map(|scored| &scored.lines[..]);
             scored.push(scoring.score(b, entry, baseline)?);
         }

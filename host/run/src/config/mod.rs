@@ -136,6 +136,17 @@ impl RunConfig {
         self.data.dir.clone().unwrap_or_else(|| out.join("data"))
     }
 
+    /// Whether a teacher takes part in updates, or translates.
+    pub fn has_teacher(&self) -> bool {
+        let needs = self.distill.method.needs();
+        needs.teacher_beside() || needs.translations && self.translates()
+    }
+
+    /// Whether `seq-kd` has anything to translate: the training text, or source text alone.
+    pub fn translates(&self) -> bool {
+        self.distill.translations.is_none() || self.data.monolingual.is_some()
+    }
+
     /// The teacher of a run in `out`: the key `teacher.run`, default `OUT/teacher`.
     pub fn teacher_folder(&self, out: &Path) -> PathBuf {
         self.teacher.run.clone().unwrap_or_else(|| out.join("teacher"))

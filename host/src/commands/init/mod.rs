@@ -3,7 +3,7 @@
 mod found;
 mod minutes;
 
-use super::distill::teacher_run;
+use super::lineup::teacher_run;
 use crate::bench::estimate::{self, Lengths};
 use crate::cli::{CorpusArgs, Globals, InitArgs};
 use crate::config::DataConfig;

@@ -65,11 +65,6 @@ pub fn written(folder: &Path) -> Result<Corpus> {
     Corpus::open(&RunDir::at(folder).translations().join(CORPUS))
 }
 
-/// Whether a teacher must translate something for `run`.
-pub fn needs_teacher(run: &RunConfig) -> bool {
-    run.distill.translations.is_none() || run.data.monolingual.is_some()
-}
-
 impl Distilled<'_> {
     /// Translates the remaining sentences on `device` and writes the corpus.
     ///
@@ -80,7 +75,7 @@ impl Distilled<'_> {
     pub fn make(self, device: &Device) -> Result<Corpus> {
         make_folder(&RunDir::at(self.folder).translations())?;
         match self.teacher {
-            Some(teacher) if needs_teacher(self.run) => {
+            Some(teacher) if self.run.translates() => {
                 device.run(Precision::F32, Taught { of: self, teacher })
             }
             _ => self.write(None, None),

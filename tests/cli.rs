@@ -48,6 +48,8 @@ mod selection;
 mod selective;
 #[path = "cli/seq_kd.rs"]
 mod seq_kd;
+#[path = "cli/stages.rs"]
+mod stages;
 #[cfg(unix)]
 #[path = "cli/streaming.rs"]
 mod streaming;

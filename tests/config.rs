@@ -165,6 +165,56 @@ fn methods_have_tables_of_their_own() {
 }
 
 #[test]
+fn absent_keys_of_a_stage_are_those_of_the_student() {
+    let text = r#"
+        [model]
+        d_model = 64
+        encoder_ffn_dim = 48
+        decoder_layers = 1
+        [train]
+        seed = 7
+        lr = 1e-3
+        [teacher.train]
+        lr = 2e-3
+        [[distill.stages]]
+        name = "large"
+        model = { d_model = 128, dropout = 0 }
+        [[distill.stages]]
+        name = "small"
+        train.lr = 1
+    "#;
+    let run = load(text, &[], &[]).unwrap();
+    // A written configuration has every size, which is none that a stage must have.
+    let again = load(&run.complete().to_toml().unwrap(), &[], &[]).unwrap();
+    for run in [&run, &again] {
+        let [large, small] = &run.stages().unwrap()[..] else { panic!() };
+        let model = &large.run.model;
+        assert_eq!((model.encoder_width(), model.decoder_width(), model.dropout), (128, 128, 0.0));
+        assert_eq!((model.encoder_inner(), model.decoder_inner()), (48, 1024));
+        assert_eq!((model.decoder_layers, large.run.train.clone()), (1, run.train.clone()));
+        assert_eq!((small.run.model.clone(), small.run.train.lr), (run.model.clone(), 1.0));
+        assert_eq!(small.run.train.seed, 7);
+        assert_eq!(
+            large.run.teacher_folder(Path::new("out/large")),
+            Path::new("out/large/../teacher")
+        );
+        assert_eq!(
+            small.run.teacher_folder(Path::new("out/small")),
+            Path::new("out/small/../large")
+        );
+        assert_eq!(run.taught_by(Path::new("out")), Path::new("out/small"));
+        assert!(large.run.distill.stages.is_empty());
+    }
+    let run = load(text, &[], &["distill.staging=curriculum", "teacher.run=/t"]).unwrap();
+    let [large, small] = &run.stages().unwrap()[..] else { panic!() };
+    assert_eq!((&large.run.model, &large.run.teacher.run), (&run.model, &None));
+    assert_eq!((large.run.teacher.model.d_model, large.run.teacher.train.lr), (128, 2e-3));
+    assert_eq!((&*small.name, small.run.train.lr), ("small", 1.0));
+    assert_eq!(run.taught_by(Path::new("out")), Path::new("/t"));
+    assert_eq!(run.alone().distill.stages, []);
+}
+
+#[test]
 fn the_environment_reaches_every_level() {
     let environment = [
         ("A2D_TEACHER__MODEL__D_MODEL", "512"),
@@ -399,6 +449,7 @@ fn impossible_values_name_their_key() {
             "[model]\ndropout = 0\n[distill]\nmethod = [\"word-kd\", \"r-drop\"]",
             &["run.toml:4", "`distill.method`", "dropouts"],
         ),
+        ("\n[[distill.stages]]\nname = 'data'", &["run.toml:2", "`distill.stages`", "\"data\""]),
         ("[teacher.model]\nd_model = 6", &["`teacher.model.encoder_attention_heads`"]),
         ("[teacher.train]\nlr = -1", &["run.toml:2", "`teacher.train.lr`"]),
     ]);
@@ -556,7 +607,7 @@ fn every_key_has_a_meaning() {
         ["out", "data.train", "data.valid", "data.test", "data.dir", "data.protect", "teacher.run"];
     let without = without.into_iter().chain(["data.tokenizer"]);
     let of_seq_kd = ["data.monolingual", "distill.translations"];
-    let of_distill = ["distill.init_from_teacher", "distill.align_weight_decay"];
+    let of_distill = ["distill.init_from_teacher", "distill.align_weight_decay", "distill.stages"];
     let optional = without.chain(of_seq_kd).chain(of_distill);
     known.extend(optional.map(str::to_owned));
     assert_eq!(documented, known);

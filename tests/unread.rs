@@ -42,6 +42,7 @@ fn trained(
         run,
         data,
         teacher: None,
+        start: None,
         resume: false,
         device: Device::Cpu,
         room: usize::MAX,

@@ -170,6 +170,54 @@ fn a_study_runs_scores_and_compares_all_that_does_not_fail() {
 }
 
 /// The numbers of a study against what they are computed from.
+/// Stages of a method are trained in each cell, beside the budget that all methods have.
+#[test]
+fn a_method_with_stages_has_the_budget_of_the_others() {
+    let stages = r#"
+[method.takd]
+method = "word-kd"
+stages = [{ name = "middle", model = { encoder_layers = 2 }, train = { max_update = 20 } }]
+
+[method.ekd]
+method = "word-kd"
+staging = "curriculum"
+stages = [{ name = "junior", model = { encoder_layers = 2 } }]
+
+[tuning]"#;
+    let text = sound().replace("seeds = [1, 2]", "seeds = [1]").replace("[tuning]", stages);
+    let desk = desk(&text);
+    let plan = desk.host("study study.toml --out out --dry-run").well();
+    let notes = [
+        "note: method \"takd\" first trains stages, beside its budget: \"middle\" (20 updates)",
+        "note: method \"ekd\" first trains stages, beside its budget: \"junior\" (its teacher and 12 updates)",
+    ];
+    for note in notes {
+        assert_eq!(plan.lines().filter(|line| *line == note).count(), 1, "{plan}");
+    }
+    desk.host("study study.toml --out out --quiet").well();
+    let study = json(&desk, "out");
+    for cell in list(&study, "cells") {
+        assert_eq!(cell["updates"], 12, "{cell}");
+        let stage = &cell["stages"][0];
+        match cell["method"].as_str().unwrap() {
+            "takd" => {
+                assert_eq!((&stage["name"], &stage["updates"]), (&"middle".into(), &20.into()));
+                let [own, student] = [stage, cell].map(|model| model["parameters"].as_u64());
+                assert!(own > student && stage["validation"]["BLEU"].is_number(), "{cell}");
+            }
+            "ekd" => {
+                assert_eq!((&stage["name"], &stage["updates"]), (&"junior".into(), &12.into()));
+                assert_eq!(stage["parameters"], cell["parameters"], "the same student");
+            }
+            _ => assert_eq!(cell["stages"], Value::Null),
+        }
+    }
+    desk.host("study study.toml --out out --resume --quiet").well();
+    let other = text.replace("max_update = 20", "max_update = 21");
+    desk.write("study.toml", other);
+    desk.refused("study study.toml --out out --resume", 2, &["another study", "`distill.stages`"]);
+}
+
 fn checks_results(study: &Value) {
     for one in list(study, "results").iter().filter(|of| of["method"] != "broken") {
         let scores: Vec<f64> = list(one, "scores").iter().map(|x| x.as_f64().unwrap()).collect();

@@ -58,7 +58,9 @@ impl Desk {
         let teacher = (!run.distill.method.has(Method::None)).then(|| self.path("teacher"));
         let (data, device, room) = (&self.data, Device::Cpu, usize::MAX);
         let ranks = &Ranks::alone();
-        let job = Job { label: name, dir: &dir, run, data, teacher, resume, device, room, ranks };
+        let start = None;
+        let job =
+            Job { label: name, dir: &dir, run, data, teacher, start, resume, device, room, ranks };
         train(b, &job, &mut Display::new(true)).unwrap();
     }
 

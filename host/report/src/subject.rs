@@ -1,4 +1,4 @@
-//! The runs on a page: requested runs, their teachers and their baselines.
+//! The runs on a page: requested runs, their teachers, their baselines and the stages between.
 
 use super::alignment::{self, Frame};
 use super::history::History;
@@ -28,6 +28,8 @@ pub enum Role {
     Teacher,
     /// The baseline of a requested run: the same student, trained without a teacher.
     Alone,
+    /// A model between the teacher and a requested run.
+    Stage,
 }
 
 impl Role {
@@ -36,6 +38,7 @@ impl Role {
             Self::Asked => "run",
             Self::Teacher => "teacher",
             Self::Alone => "alone",
+            Self::Stage => "stage",
         }
     }
 }
@@ -146,7 +149,7 @@ impl Facts {
     }
 }
 
-/// The runs in `folders`, followed by the teachers and baselines found, without repetition.
+/// The runs in `folders`, followed by the stages, teachers and baselines found, without repetition.
 ///
 /// # Errors
 ///
@@ -158,7 +161,15 @@ pub fn gather(folders: &[PathBuf]) -> Result<Vec<Subject>> {
     }
     for i in 0..found.subjects.len() {
         let dir = found.subjects[i].dir.folder().to_owned();
+        let stages = found.stages(i, &dir);
+        if !stages.is_empty() {
+            found.add_teacher(i, &dir);
+        }
         found.subjects[i].teacher = found.teacher(i, &dir);
+        for stage in stages {
+            let dir = found.subjects[stage].dir.folder().to_owned();
+            found.subjects[stage].teacher = found.teacher(stage, &dir);
+        }
         let label = format!("{}/alone", found.subjects[i].label);
         // A run without `distill.baseline` has no such folder.
         let _ = found.add(&dir.join("alone"), label, Role::Alone);
@@ -184,10 +195,35 @@ impl Gathered {
         Ok(self.subjects.len() - 1)
     }
 
+    /// Adds the stages of a run, and returns their indices.
+    fn stages(&mut self, i: usize, folder: &Path) -> Vec<usize> {
+        let subject = &self.subjects[i];
+        let (label, stages) = (subject.label.clone(), subject.config.as_ref());
+        let stages = stages.map_or_else(Vec::new, |run| run.distill.stages.clone());
+        let mut found = Vec::new();
+        for stage in stages {
+            let (folder, label) = (folder.join(&stage.name), format!("{label}/{}", stage.name));
+            let note = |_| format!("its stage {} is not there", folder.display());
+            let added = self.add(&folder, label, Role::Stage);
+            let added = added.map_err(|error: Error| Error::misuse(note(error)));
+            found.extend(self.subjects[i].noted(added));
+        }
+        found
+    }
+
+    /// Adds the teacher of a run whose stages learn from it. What is missing is told where it is looked for.
+    fn add_teacher(&mut self, i: usize, folder: &Path) {
+        let subject = &self.subjects[i];
+        let own = subject.config.as_ref().filter(|run| run.teacher.run.is_none());
+        let teacher =
+            own.map(|run| (run.teacher_folder(folder), format!("{}/teacher", subject.label)));
+        let _ = teacher.map(|(teacher, label)| self.add(&teacher, label, Role::Teacher));
+    }
+
     fn teacher(&mut self, i: usize, folder: &Path) -> Option<usize> {
         let subject = &self.subjects[i];
         let run = subject.config.as_ref().filter(|_| subject.has_teacher())?;
-        let teacher = run.teacher_folder(folder);
+        let teacher = run.taught_by(folder);
         let label = match run.teacher.run {
             None => format!("{}/teacher", subject.label),
             Some(_) => self.free_label(&last_name(&teacher)),

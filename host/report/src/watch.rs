@@ -79,12 +79,30 @@ pub fn watch(request: &WatchRequest, out: &mut dyn Write) -> Result<()> {
     }
 }
 
+/// The names of the stages in a run's folder that have begun, and of their teachers, the latest first.
+fn between(folder: &Path) -> Vec<String> {
+    if !RunDir::at(folder).was_locked() {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let names = names.filter(|name| !["alone", "teacher"].contains(&&**name));
+    let names = names.flat_map(|name| [format!("{name}/teacher"), name]);
+    let begun = |name: String| {
+        let log = RunDir::at(&folder.join(&name)).log();
+        Some((log.metadata().ok()?.modified().ok()?, name))
+    };
+    let mut begun: Vec<_> = names.filter_map(begun).collect();
+    begun.sort_unstable_by(|a, b| b.cmp(a));
+    begun.into_iter().map(|(_, name)| name).collect()
+}
+
 /// The state compared for changes: label, update, number of validations, whether finished.
 type Now = (String, u64, usize, bool);
 
 /// The state of a run.
 struct Watched {
-    /// The model in training: the run itself, or before it its teacher or its baseline.
+    /// The model in training: the run itself, or before it its teacher, its baseline or a stage.
     label: String,
     /// Whether the model in training is the run itself.
     itself: bool,
@@ -102,13 +120,11 @@ impl Watched {
         let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let name = name.file_name().unwrap_or_default().to_string_lossy();
         let name = one_line(&printable(&name)).into_owned();
-        let side = |name: &str| folder.join(name);
         // In reverse order of training.
-        let stages: [(String, PathBuf); 3] = [
-            (name.clone(), folder.to_owned()),
-            (format!("{name}/alone"), side("alone")),
-            (format!("{name}/teacher"), side("teacher")),
-        ];
+        let before = between(folder).into_iter().chain(["alone", "teacher"].map(str::to_owned));
+        let before = before.map(|side| (format!("{name}/{side}"), folder.join(side)));
+        let stages: Vec<_> =
+            [(name.clone(), folder.to_owned())].into_iter().chain(before).collect();
         let begun = |(_, folder): &&(String, PathBuf)| RunDir::at(folder).log().is_file();
         let (label, current) = match stages.iter().find(begun) {
             Some(found) => found.clone(),

@@ -77,20 +77,17 @@ impl Prepared {
 /// The folder of an imported teacher inside its student's.
 pub const IMPORTED: &str = "teacher-imported";
 
-/// Folders of the runs that `a2d distill` creates inside a student's folder, from the same data.
-const BESIDE: [&str; 3] = ["teacher", "alone", IMPORTED];
-
 /// The data folder of the finished run in `folder`: as configured, or that of the student whose folder contains the
-/// run.
+/// run, directly or in that of a stage.
 pub fn folder_of(run: &RunConfig, folder: &Path) -> PathBuf {
     let own = run.data_folder(folder);
     let with_student = || {
         let whole = folder.canonicalize().ok()?;
-        let name = whole.file_name()?.to_str()?;
-        let data = whole.parent().filter(|_| BESIDE.contains(&name))?.join("data");
-        let [here, there] = [RunDir::at(&whole).tokenizer(), data.join("tokenizer.json")]
-            .map(|path| Some(Vocab::load(&path).ok()?.fingerprint()));
-        (here.is_some() && here == there).then_some(data)
+        let vocab = |path: PathBuf| Some(Vocab::load(&path).ok()?.fingerprint());
+        let here = vocab(RunDir::at(&whole).tokenizer())?;
+        let above = whole.ancestors().skip(1).take(2).map(|folder| folder.join("data"));
+        let same = |data: &PathBuf| vocab(data.join("tokenizer.json")).as_ref() == Some(&here);
+        above.filter(|data| data.join("data.json").is_file()).find(same)
     };
     if own.join("data.json").is_file() { own } else { with_student().unwrap_or(own) }
 }

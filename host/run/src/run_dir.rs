@@ -203,6 +203,11 @@ impl RunDir {
         Held::new(&self.folder, LOCK, "trains in").map(Held::stays)
     }
 
+    /// Whether a process has ever locked the run.
+    pub fn was_locked(&self) -> bool {
+        self.folder.join(LOCK).is_file()
+    }
+
     /// Whether a process holds the training lock. An unreadable lock file counts as locked.
     pub fn is_locked(&self) -> bool {
         lock::is_taken(&self.folder.join(LOCK))

@@ -1,4 +1,4 @@
-//! `a2d distill`: a student from a teacher, and the teacher first where there is none.
+//! `a2d distill`: a student from a teacher; before it the teacher where there is none, and what stands between them.
 
 use super::lineup::Lineup;
 use super::outlook;
@@ -15,12 +15,12 @@ use crate::system::error::{Error, Result};
 use crate::system::signals;
 use crate::train::ranks::Ranks;
 use crate::train::stage::Place;
-use crate::train::summary::Summary;
+use crate::train::summary::{Role, Summary};
 use crate::train::{self, open_any_teacher, open_teacher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Trains what is missing: teacher, student alone (with `distill.baseline`), student; then scores them all.
+/// Trains what is missing: teacher, student alone (with `distill.baseline`), stages, student; then scores them all.
 ///
 /// # Errors
 ///
@@ -32,6 +32,7 @@ pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Wr
     lineup.iter_mut().for_each(|one| one.run.data.suit(&data.target_lang));
     let mut display = Display::new(globals.quiet);
     if ranks.is_first() && !globals.quiet && !*begun {
+        lineup.notes(&data).iter().for_each(|note| display.line(note));
         outlook::tell(&lineup.coming()?, &data, place.device(), &display)?;
     }
     for training in lineup.iter() {
@@ -65,12 +66,12 @@ impl<'a> Asked<'a> {
         let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let import = if run.has_teacher() { Import::planned(&mut run, &folder)? } else { None };
-        let mut lineup = Lineup::new(&run, &folder);
+        let mut lineup = Lineup::new(&run, &folder)?;
         for one in lineup.iter() {
-            let of = Path::new("of `teacher.model`");
-            lineup
-                .taught_by(&one.folder)
-                .try_for_each(|next| check_start(&next.run, &one.run, of))?;
+            let named = Path::new("of `teacher.model`");
+            let shown = if one.role == Role::Teacher { named } else { &one.folder };
+            let mut taught = lineup.taught_by(&one.folder);
+            taught.try_for_each(|next| check_start(&next.run, &one.run, shown))?;
             device.check(one.precision, one.run.train.precision)?;
         }
         let place = Place::new(device, args.run.fills(), ranks)?;
@@ -95,6 +96,10 @@ impl<'a> Asked<'a> {
         if let Some(import) = import.as_ref().filter(|_| is_first) {
             let check = |theirs: &RunConfig, model: &Path| lineup.check_given(theirs, model);
             import.make(*begun, check, || place.hold(folder, *begun))?;
+        }
+        if lineup.has_stages() && is_first {
+            // Until the student begins, only the lock tells that the folder is a run's.
+            place.hold(folder, *begun)?;
         }
         let data = prepare::ensure(run, folder, *begun, place, quiet)?;
         if let Some(teacher) = &lineup.given {

@@ -1,12 +1,14 @@
-//! The trainings of `a2d distill`, in their order: the teacher, the student alone, the student.
+//! The trainings of `a2d distill`, in their order: the teacher, the student alone, the stages, the student.
 
 use super::outlook::Coming;
-use super::train::{alone, may_train};
-use crate::config::RunConfig;
+use super::train::may_train;
+use crate::config::{RunConfig, Staging};
+use crate::run::model::{core_config, model_size, plan};
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
 use crate::system::error::Result;
+use crate::system::output::thousands;
 use crate::train;
 use crate::train::ranks::Ranks;
 use crate::train::seq_kd::{self, Distilled};
@@ -24,6 +26,8 @@ pub(super) struct Training {
     pub folder: PathBuf,
     /// The finished run that teaches it.
     pub teacher: Option<PathBuf>,
+    /// The finished run of the same model with whose weights it begins.
+    pub start: Option<PathBuf>,
     /// Finished earlier, and to be taken as it is.
     pub there: bool,
 }
@@ -38,22 +42,31 @@ pub(super) struct Lineup {
 
 impl Lineup {
     /// The trainings for the student of `run`, in `folder`.
-    pub fn new(run: &RunConfig, folder: &Path) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Misuse: a stage has a wrong key.
+    pub fn new(run: &RunConfig, folder: &Path) -> Result<Self> {
         let teacher = run.has_teacher().then(|| run.teacher_folder(folder));
         let mut before = Vec::new();
         if let Some(folder) = teacher.clone().filter(|_| run.teacher.run.is_none()) {
-            before.push(Training::of_teacher("teacher", Role::Teacher, teacher_run(run), folder));
+            before.push(Training::of_teacher("teacher", Role::Teacher, run.of_teacher(), folder));
         }
         if run.distill.method.needs().teacher() && run.distill.baseline {
             let folder = folder.join("alone");
-            before.push(Training::new("student alone", Role::Alone, alone(run), folder, None));
+            before.push(Training::new("student alone", Role::Alone, run.alone(), folder, None));
         }
+        let given = teacher.clone().filter(|_| run.teacher.run.is_some());
         let label = run.distill.method.student();
-        Self {
-            given: teacher.clone().filter(|_| run.teacher.run.is_some()),
-            before,
-            student: Training::new(&label, Role::Student, run.clone(), folder.to_owned(), teacher),
-        }
+        let mut student =
+            Training::new(&label, Role::Student, run.clone(), folder.to_owned(), teacher);
+        student.add_stages(&mut before)?;
+        Ok(Self { given, before, student })
+    }
+
+    /// Whether anything stands between the teacher and the student.
+    pub fn has_stages(&self) -> bool {
+        self.before.iter().any(|one| one.role == Role::Stage)
     }
 
     /// The trainings in their order.
@@ -100,6 +113,24 @@ impl Lineup {
         self.iter().filter(|one| !one.there).map(coming).collect()
     }
 
+    /// Notes about stages with more parameters than the teacher.
+    pub fn notes(&self, data: &Prepared) -> Vec<String> {
+        let size = |run: RunConfig| {
+            let plan = plan(&core_config(&run.model, data.vocab.sizes()), None);
+            plan.ok().map(|plan| model_size(&plan))
+        };
+        let trained = self.before.iter().find(|one| one.role == Role::Teacher);
+        let teacher = self.given.as_ref().or(trained.map(|one| &one.folder));
+        let teacher = teacher.and_then(|folder| size(self.config(folder).ok()?));
+        let note = |one: &Training| {
+            let (own, theirs) = size(one.run.clone()).zip(teacher)?;
+            let [shown, most] = [own, theirs].map(thousands);
+            let text = format!("has {shown} parameters, more than the teacher with {most}");
+            (own > theirs).then(|| format!("note: {} {text}", one.label))
+        };
+        self.before.iter().filter(|one| one.role == Role::Stage).filter_map(note).collect()
+    }
+
     /// All models for the summary, the given teacher first.
     pub fn entries(&self) -> Vec<Entry<'_>> {
         let given = self.given.iter().map(|folder| Entry {
@@ -125,11 +156,33 @@ impl Training {
         teacher: Option<PathBuf>,
     ) -> Self {
         let (label, precision) = (label.to_owned(), "train.precision");
-        Self { label, role, run, precision, folder, teacher, there: false }
+        Self { label, role, run, precision, folder, teacher, start: None, there: false }
     }
 
     fn of_teacher(label: &str, role: Role, run: RunConfig, folder: PathBuf) -> Self {
         Self { precision: "teacher.train.precision", ..Self::new(label, role, run, folder, None) }
+    }
+
+    /// Appends the trainings between the teacher and this student, whose teacher or first weights they change.
+    fn add_stages(&mut self, all: &mut Vec<Self>) -> Result<()> {
+        for stage in self.run.stages()? {
+            let (name, folder) = (&stage.name, self.folder.join(&stage.name));
+            match self.run.distill.staging {
+                Staging::Assistants => {
+                    let teacher = self.teacher.replace(folder.clone());
+                    all.push(Self::new(name, Role::Stage, stage.run, folder, teacher));
+                }
+                Staging::Curriculum => {
+                    let teacher = stage.run.teacher_folder(&folder);
+                    let (label, of) = (format!("student after {name}"), stage.run.of_teacher());
+                    all.push(Self::of_teacher(name, Role::Stage, of, teacher.clone()));
+                    let start = self.start.replace(folder.clone());
+                    let student = Self::new(&label, Role::Stage, stage.run, folder, Some(teacher));
+                    all.push(Self { start, ..student });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether the run was begun; it must be one that may be taken or continued. The student's is never taken without
@@ -142,7 +195,8 @@ impl Training {
         if resume || self.role == Role::Student {
             return may_train(&self.run, &self.folder, resume);
         }
-        self.there = train::finished(&RunDir::at(&self.folder), &self.run)?.is_some();
+        let from = [self.teacher.as_deref(), self.start.as_deref()];
+        self.there = train::finished(&RunDir::at(&self.folder), &self.run, from)?.is_some();
         Ok(self.there)
     }
 
@@ -172,7 +226,8 @@ impl Training {
             })?),
             false => None,
         };
-        let stage = Stage { label, run, data: taught.as_ref().unwrap_or(data), folder, resume };
+        let (data, start) = (taught.as_ref().unwrap_or(data), self.start.as_deref());
+        let stage = Stage { label, run, data, folder, start, resume };
         stage.train(place, self.teacher.clone(), display)
     }
 
@@ -195,12 +250,4 @@ impl Training {
     fn translations(&self, data: &Prepared) -> Result<Prepared> {
         Ok(Prepared { train: seq_kd::written(&self.folder)?, ..Prepared::open(&data.folder)? })
     }
-}
-
-/// The run that makes the teacher of `run`.
-pub(super) fn teacher_run(run: &RunConfig) -> RunConfig {
-    let mut teacher = alone(run);
-    teacher.model = run.teacher.model.clone();
-    teacher.train = run.teacher.train.clone();
-    teacher
 }

@@ -3,7 +3,7 @@
 use super::outlook::{self, Coming};
 use super::prepare;
 use crate::cli::{Globals, TrainArgs};
-use crate::config::{self, Method, RunConfig};
+use crate::config::{self, RunConfig};
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
 use crate::system::error::Result;
@@ -31,7 +31,8 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
         outlook::tell(&[coming], &data, place.device(), &display)?;
     }
     let resume = args.run.resume;
-    let stage = Stage { label: "model", run: &run, data: &data, folder: &folder, resume };
+    let stage =
+        Stage { label: "model", run: &run, data: &data, folder: &folder, start: None, resume };
     stage.train(&place, None, &mut display)?;
     if !ranks.is_first() {
         return Ok(());
@@ -58,20 +59,12 @@ impl<'a> Asked<'a> {
         let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let place = Place::new(device, args.run.fills(), ranks)?;
-        let mut run = alone(&run);
+        let mut run = run.alone();
         place.remember(&mut run, &folder)?;
         let begun = may_train(&run, &folder, args.run.resume)?;
         signals::install()?;
         Ok(Self { run, folder, place, begun })
     }
-}
-
-/// The run without its teacher.
-pub(super) fn alone(run: &RunConfig) -> RunConfig {
-    let mut run = run.clone();
-    run.distill.method = Method::None.into();
-    run.distill.init_from_teacher = None;
-    run
 }
 
 /// Looks before anything is written whether `run` may be trained in `folder`; says whether it was begun there.

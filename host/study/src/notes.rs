@@ -3,11 +3,13 @@
 use crate::grid::{Grid, Model};
 use crate::sizes::Sizes;
 use crate::spec::Budget;
+use a2d_run::config::{Stage, Staging};
 
 /// The notes about a study.
 pub fn all(grid: &Grid<'_>, sizes: &Sizes) -> Vec<String> {
     let larger = larger(grid, sizes);
-    larger.into_iter().chain(wall_clock(grid)).chain(small_spaces(grid)).collect()
+    let notes = larger.into_iter().chain(stages(grid)).chain(wall_clock(grid));
+    notes.chain(small_spaces(grid)).collect()
 }
 
 /// Students with more parameters than their teacher.
@@ -25,6 +27,33 @@ fn larger(grid: &Grid<'_>, sizes: &Sizes) -> Vec<String> {
             student.name, teacher.name, study.data[group.data].name
         );
         if own > theirs && !notes.contains(&text) {
+            notes.push(text);
+        }
+    }
+    notes
+}
+
+/// What methods train before the student, beside its budget.
+fn stages(grid: &Grid<'_>) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for &group in &grid.groups {
+        let cell = Model::Cell { group, seed: grid.study.seeds[0] };
+        let Ok(run) = grid.config(cell, None) else { continue };
+        let stage = |stage: Stage| {
+            let own = match run.distill.staging {
+                Staging::Assistants => "",
+                Staging::Curriculum => "its teacher and ",
+            };
+            let minutes = stage.run.train.time_limit_seconds / 60.0;
+            match stage.run.train.max_update {
+                0 => format!("\"{}\" ({own}{minutes} minutes)", stage.name),
+                updates => format!("\"{}\" ({own}{updates} updates)", stage.name),
+            }
+        };
+        let stages: Vec<_> = run.stages().unwrap_or_default().into_iter().map(stage).collect();
+        let (name, stages) = (&grid.study.methods[group.method].name, stages.join(", "));
+        let text = format!("method \"{name}\" first trains stages, beside its budget: {stages}");
+        if !stages.is_empty() && !notes.contains(&text) {
             notes.push(text);
         }
     }

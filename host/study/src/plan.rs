@@ -244,14 +244,19 @@ impl Clock<'_> {
             _ => None,
         };
         let shape = self.shape(model.data())?.clone();
-        let measured =
-            (self.estimator)(&Asked { run: &run, teacher: teacher.as_ref(), shape: &shape });
-        measured.map_err(|error| match error {
-            Error::Misuse(text) => {
-                Error::Misuse(format!("{}: {text}", grid.label(Task::Train(model))))
-            }
-            other => other,
-        })
+        let mut whole = Estimate { training: Some(0.0), sentence: 0.0 };
+        for (run, teacher) in run.trainings(teacher)? {
+            let asked = Asked { run: &run, teacher: teacher.as_ref(), shape: &shape };
+            let next = (self.estimator)(&asked).map_err(|error| match error {
+                Error::Misuse(text) => {
+                    Error::Misuse(format!("{}: {text}", grid.label(Task::Train(model))))
+                }
+                other => other,
+            })?;
+            let training = whole.training.zip(next.training).map(|(before, own)| before + own);
+            whole = Estimate { training, sentence: next.sentence };
+        }
+        Ok(whole)
     }
 
     /// Seconds of the teachers' translations of the training text.

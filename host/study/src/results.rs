@@ -10,7 +10,9 @@ use crate::spec::Budget;
 use crate::tasks::{Task, best_validation};
 use crate::usage::Usage;
 use a2d_report::History;
+use a2d_run::config::Stage;
 use a2d_run::provenance::program;
+use a2d_run::run_dir::RunDir;
 use a2d_system::error::Result;
 use serde_json::{Map, Value, json};
 
@@ -133,7 +135,28 @@ impl Results<'_> {
         let tests = study.data[model.data()].tests.iter().enumerate();
         put("scores", Value::Object(tests.map(score).collect()));
         put("usage", usage(grid, model, history));
+        let stages = self.stages(model);
+        if !stages.is_empty() {
+            put("stages", json!(stages));
+        }
         Value::Object(object)
+    }
+
+    /// The models of a cell's stages, which are trained beside its budget.
+    fn stages(&self, model: Model) -> Vec<Value> {
+        let Self { grid, sizes, .. } = self;
+        let run = grid.chosen_config(model).and_then(|run| run.stages()).unwrap_or_default();
+        let stage = |stage: Stage| {
+            let dir = RunDir::at(&grid.run(model).folder().join(&stage.name));
+            let history = History::read(&dir.log()).ok().flatten().unwrap_or_default();
+            json!({
+                "name": stage.name,
+                "parameters": sizes.of_model(model.data(), &stage.run.model),
+                "updates": history.update(),
+                "validation": validation(best_validation(&history)),
+            })
+        };
+        run.into_iter().map(stage).collect()
     }
 
     fn tuning(&self) -> Value {

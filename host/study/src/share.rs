@@ -12,7 +12,8 @@ impl Grid<'_> {
     /// What determines the translations that a training needs from its teacher; `None`: it needs none.
     fn recipe(&self, model: Model, run: &RunConfig) -> Option<String> {
         let (Model::Cell { group, .. } | Model::Trial { group, .. }) = model else { return None };
-        if !run.distill.method.needs().translations {
+        // Assistants translate for the student that they teach.
+        if !run.distill.method.needs().translations || !run.distill.stages.is_empty() {
             return None;
         }
         let (distill, data) = (&run.distill, &run.data);

@@ -36,8 +36,12 @@ impl Sizes {
 
     /// The parameters of a model, if its vocabulary is known.
     pub fn of(&self, grid: &Grid<'_>, model: Model) -> Option<usize> {
-        let sizes = self.vocabulary(model.data())?;
-        let core = core_config(&architecture(grid, model)?, sizes);
+        self.of_model(model.data(), &architecture(grid, model)?)
+    }
+
+    /// The parameters of a model of a data set, if the vocabulary is known.
+    pub fn of_model(&self, data: usize, model: &ModelConfig) -> Option<usize> {
+        let core = core_config(model, self.vocabulary(data)?);
         plan(&core, None).ok().map(|plan| model_size(&plan))
     }
 }

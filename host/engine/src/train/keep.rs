@@ -83,6 +83,7 @@ impl<B: Train> Trainer<'_, B> {
     pub(super) fn metadata(&self) -> Result<BTreeMap<String, String>> {
         let vocab = &self.job.data.vocab;
         let teacher = self.teacher.as_ref().map(|t| ("teacher", t.fingerprint().to_owned()));
+        let start = self.start.as_ref().map(|start| ("start", start.clone()));
         let progress = Progress { window: self.window.sums.clone(), ..self.progress.clone() };
         let entries = [
             ("config", self.job.run.complete().to_toml()?),
@@ -93,7 +94,7 @@ impl<B: Train> Trainer<'_, B> {
             ("progress", progress.to_string()),
             (LONGEST_SOURCE, self.longest_source().to_string()),
         ];
-        let entries = entries.into_iter().chain(teacher);
+        let entries = entries.into_iter().chain(teacher).chain(start);
         Ok(entries.map(|(key, value)| (key.to_owned(), value)).collect())
     }
 }

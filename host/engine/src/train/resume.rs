@@ -7,6 +7,7 @@ use a2d_run::config::{self, Change, RunConfig};
 use a2d_run::prepared::Prepared;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
+use std::path::Path;
 
 /// Keys that a resumed run must not change: data, model, distillation and the size of an update.
 const FIXED: [&str; 12] = [
@@ -61,8 +62,13 @@ pub(super) fn open(dir: &RunDir, run: &RunConfig) -> Result<Option<Saved>> {
 ///
 /// # Errors
 ///
-/// Misuse: the run is unfinished, damaged, or has another configuration than `run`.
-pub fn finished(dir: &RunDir, run: &RunConfig) -> Result<Option<Progress>> {
+/// Misuse: the run is unfinished, damaged, or has another configuration than `run`; it was not distilled from the run in
+/// `teacher`, or did not begin with the weights of that in `start`.
+pub fn finished(
+    dir: &RunDir,
+    run: &RunConfig,
+    [teacher, start]: [Option<&Path>; 2],
+) -> Result<Option<Progress>> {
     if !dir.last().is_file() {
         return RunDir::free(dir.folder()).map(|()| None);
     }
@@ -72,10 +78,25 @@ pub fn finished(dir: &RunDir, run: &RunConfig) -> Result<Option<Progress>> {
         return RunDir::free(dir.folder()).map(|()| None);
     }
     let within = [&FIXED[..], &["train"]].concat();
-    let except = [&["distill"], &UNLEARNED[..]].concat();
-    match run.change_since(&trained(&saved)?, &within, &except) {
-        None => Ok(Some(progress)),
-        Some(change) => Err(other(&saved, &change, "choose another --out")),
+    let taught = teacher.is_some();
+    let except = [if taught { &FREE[..] } else { &["distill"] }, &UNLEARNED].concat();
+    if let Some(change) = run.change_since(&trained(&saved)?, &within, &except) {
+        return Err(other(&saved, &change, "choose another --out"));
+    }
+    if taught && !saved.metadata.contains_key("teacher") {
+        // Translations do not tell of the teacher that made them.
+        return RunDir::free(dir.folder()).map(|()| None);
+    }
+    teacher.map_or(Ok(()), |teacher| check_teacher(&saved, &weights(teacher)?))?;
+    start.map_or(Ok(()), |start| check_start(&saved, &weights(start)?))?;
+    Ok(Some(progress))
+}
+
+/// A hash of the weights of the run in `folder`; empty if it has none yet.
+fn weights(folder: &Path) -> Result<String> {
+    match RunDir::at(folder).checkpoint() {
+        Ok(path) => Saved::load(&path).map(|saved| saved.fingerprint()),
+        Err(_) => Ok(String::new()),
     }
 }
 
@@ -134,5 +155,16 @@ pub(super) fn check_teacher(saved: &Saved, fingerprint: &str) -> Result<()> {
             saved.path().display()
         ))),
         _ => Ok(()),
+    }
+}
+
+/// Checks that a checkpoint's training began with the weights of this fingerprint.
+pub(super) fn check_start(saved: &Saved, fingerprint: &str) -> Result<()> {
+    match saved.metadata.get("start") {
+        Some(found) if found == fingerprint => Ok(()),
+        _ => Err(Error::misuse(format!(
+            "{} began with other weights than those of the stage before: start a new run with another --out",
+            saved.path().display()
+        ))),
     }
 }

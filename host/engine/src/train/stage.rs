@@ -98,6 +98,8 @@ pub struct Stage<'a> {
     pub data: &'a Prepared,
     /// The output folder.
     pub folder: &'a Path,
+    /// Folder of a finished run of the same model, with whose weights the training begins.
+    pub start: Option<&'a Path>,
     /// Whether to resume.
     pub resume: bool,
 }
@@ -125,7 +127,8 @@ impl Stage<'_> {
         if let Some(note) = place.device.note(run.train.precision) {
             display.line(&format!("{label}: {note}"));
         }
-        let job = Job { label, dir: &dir, run: &run, data, teacher, resume, device, room, ranks };
+        let (dir, run, start) = (&dir, &run, self.start.map(Path::to_owned));
+        let job = Job { label, dir, run, data, teacher, start, resume, device, room, ranks };
         place.device.run(run.train.precision, Training { job, display })
     }
 

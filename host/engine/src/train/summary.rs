@@ -39,6 +39,8 @@ pub enum Role {
     Teacher,
     /// The student trained without a teacher, with which the student is compared.
     Alone,
+    /// A model between the teacher and the student.
+    Stage,
     /// The model that is asked for.
     Student,
 }

@@ -53,6 +53,8 @@ pub(super) struct Trainer<'a, B: Train> {
     pub(super) job: &'a Job<'a>,
     pub(super) learner: Learner<B::Tensor>,
     pub(super) teacher: Option<TeacherModel<B::Tensor>>,
+    /// Fingerprint of the earlier training's weights that the first ones are, if any.
+    pub(super) start: Option<String>,
     pub(super) objective: Objective,
     pub(super) progress: Progress,
     /// Seconds spent in updates, including earlier parts of the run found in the log.
@@ -90,6 +92,10 @@ impl<'a, B: Train> Trainer<'a, B> {
         if let (Some(saved), Some(teacher)) = (&saved, &teacher) {
             resume::check_teacher(saved, teacher.fingerprint())?;
         }
+        let start = warm_start::fingerprint(job.start.as_deref())?;
+        if let (Some(saved), Some(start)) = (&saved, &start) {
+            resume::check_start(saved, start)?;
+        }
         let objective = objective(run);
         let maps = teacher.as_ref().map(TeacherModel::maps_config);
         let taught = maps.as_ref().map(|maps| (&objective.terms, maps));
@@ -109,6 +115,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             job,
             learner,
             teacher,
+            start,
             objective,
             seconds: log.seconds(),
             saved: ((progress.update > 0).then_some(progress.update), Instant::now()),
@@ -467,6 +474,9 @@ fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learner<B::T
     let mut learner = Learner::random(b, plan.clone(), seed);
     if let (Some(how), Some(teacher)) = (job.run.distill.init_from_teacher, &job.teacher) {
         warm_start::take(b, plan, &mut learner.params, job, teacher, how)?;
+    }
+    if let Some(earlier) = &job.start {
+        warm_start::carry_on(b, plan, &mut learner.params, job, earlier)?;
     }
     learner.average = (job.run.train.ema_decay > 0.0).then(|| learner.params.clone());
     Ok(learner)

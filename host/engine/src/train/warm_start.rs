@@ -1,9 +1,11 @@
-//! Initialisation of a student from layers of its teacher.
+//! Initialisation of a student from layers of its teacher, or from an earlier training of the same student.
 
 use super::{Job, open_teacher};
 use a2d_core::backend::Train;
+use a2d_run::checkpoint::Saved;
 use a2d_run::config::{InitFromTeacher, RunConfig};
 use a2d_run::model::{Plan, is_auxiliary};
+use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use std::path::Path;
 
@@ -45,6 +47,38 @@ pub(super) fn take<B: Train>(
         *param = b.tensor(&data, spec.shape);
     }
     Ok(())
+}
+
+/// Replaces the initial weights by those of the best checkpoint of an earlier training of the same model. Parameters of
+/// the distillation keep their random initialisation: they belong to another teacher.
+///
+/// # Errors
+///
+/// Misuse: the run cannot be read, or has another model.
+pub(super) fn carry_on<B: Train>(
+    b: &mut B,
+    plan: &Plan,
+    params: &mut [B::Tensor],
+    job: &Job<'_>,
+    earlier: &Path,
+) -> Result<()> {
+    let (_, mut saved) = open_teacher(earlier, &job.data.vocab)?;
+    for ((name, spec), param) in plan.params().iter().zip(params) {
+        if !is_auxiliary(name) {
+            *param = b.tensor(&saved.take(name, spec.shape.dims())?, spec.shape);
+        }
+    }
+    Ok(())
+}
+
+/// A hash of the weights that a training begins with, if they are of an earlier one.
+///
+/// # Errors
+///
+/// Misuse: the run cannot be read.
+pub(super) fn fingerprint(earlier: Option<&Path>) -> Result<Option<String>> {
+    let saved = earlier.map(|folder| Saved::load(&RunDir::open(folder)?.checkpoint()?));
+    Ok(saved.transpose()?.map(|saved| saved.fingerprint()))
 }
 
 /// The teacher's layer for each of the student's layers.

@@ -3,7 +3,7 @@
 use super::layers::Origin;
 use super::{
     DataConfig, DistillConfig, Groups, MapChoices, MapInput, MapNormalisation, Mapping, Method,
-    ModelConfig, RunConfig, TinyBertConfig, TrainConfig,
+    ModelConfig, RunConfig, StageConfig, Staging, TinyBertConfig, TrainConfig,
 };
 use a2d_data::vocab::Patterns;
 use a2d_system::error::Error;
@@ -58,7 +58,50 @@ pub(super) fn run(run: &RunConfig) -> Checked {
     let translates = run.distill.method.needs().translations;
     let how = "has a meaning only with `distill.method = \"seq-kd\"`";
     ensure(translates || run.data.monolingual.is_none(), "data.monolingual", how)?;
-    ensure(translates || run.distill.translations.is_none(), "distill.translations", how)
+    ensure(translates || run.distill.translations.is_none(), "distill.translations", how)?;
+    stages(run)
+}
+
+/// Checks the models between the teacher and the student.
+fn stages(run: &RunConfig) -> Checked {
+    let DistillConfig { stages, staging, method, .. } = &run.distill;
+    if stages.is_empty() {
+        return Ok(());
+    }
+    let why = match method.needs().teacher() {
+        true => "`distill.translations` takes its place".to_owned(),
+        false => format!("`distill.method` is \"{method}\""),
+    };
+    ensure(run.has_teacher(), STAGES, format!("needs a teacher, but {why}"))?;
+    let begins = *staging == Staging::Curriculum && run.distill.init_from_teacher.is_some();
+    let twice =
+        "has no meaning with a curriculum: its student begins with the weights of the stage before";
+    ensure(!begins, "distill.init_from_teacher", twice)?;
+    stages.iter().enumerate().try_for_each(|(i, one)| {
+        let name = &one.name;
+        let same = |other: &StageConfig| other.name.eq_ignore_ascii_case(name);
+        let shown = name.escape_debug();
+        ensure(!stages[..i].iter().any(same), STAGES, format!("has two stages \"{shown}\""))?;
+        let wrong =
+            |text: String| Problem::new(STAGES, format!("has a stage \"{shown}\", which {text}"));
+        stage(run, one).map_err(wrong)
+    })
+}
+
+/// The key of the stages.
+const STAGES: &str = "distill.stages";
+
+/// Checks a stage. An error says what it does or has.
+fn stage(run: &RunConfig, stage: &StageConfig) -> Result<(), String> {
+    stage.check_name()?;
+    let RunConfig { model: own, train: its, teacher, .. } = run.stage(stage, None)?.run;
+    let own = match run.distill.staging {
+        Staging::Assistants => own,
+        Staging::Curriculum => teacher.model,
+    };
+    let within = |table: &str, p: Problem| format!("has `{table}.{}` that {}", p.key, p.text);
+    model(&own).map_err(|p| within("model", p))?;
+    train(&its).map_err(|p| within("train", p))
 }
 
 fn data(data: &DataConfig) -> Checked {

@@ -2,7 +2,7 @@
 
 use super::{
     AlpConfig, BeamSearch, CkdConfig, Methods, MiniLmConfig, PkdConfig, RDropConfig, RailConfig,
-    SelectiveConfig, TinyBertConfig,
+    SelectiveConfig, StageConfig, Staging, TinyBertConfig,
 };
 use a2d_core::needs::Needs;
 use schemars::JsonSchema;
@@ -101,6 +101,14 @@ pub struct DistillConfig {
     pub minilm: MiniLmConfig,
     /// The options of `r-drop`.
     pub rdrop: RDropConfig,
+    /// What the models of `stages` are.
+    pub staging: Staging,
+    /// Models between the teacher and the student, in the order in which they are used; each is trained in the folder
+    /// `OUT/NAME`. A stage has a `name`, and the keys of `[model]` and `[train]` in which its model and its training
+    /// differ from the student's: `d_model` and `ffn_dim` are then those of both stacks. In a `curriculum`, `model` is
+    /// a teacher, which is trained as `[teacher.train]` says, and `train` the student's training by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageConfig>,
 }
 
 /// The distillation method.
@@ -403,6 +411,8 @@ impl Default for DistillConfig {
             tinybert: TinyBertConfig::default(),
             minilm: MiniLmConfig::default(),
             rdrop: RDropConfig::default(),
+            staging: Staging::default(),
+            stages: Vec::new(),
         }
     }
 }

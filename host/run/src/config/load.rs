@@ -169,7 +169,10 @@ fn mismatch(setting: &Setting, like: &Value) -> Error {
 
 fn unsuitable(setting: &Setting, error: &toml::de::Error) -> Error {
     let Setting { path, origin, .. } = setting;
-    let reason = error.message().replace("unknown variant", "unknown value");
+    let reason = error
+        .message()
+        .replace("unknown variant", "unknown value")
+        .replace("unknown field", "unknown key");
     Error::misuse(format!("{origin}: `{path}`: {reason}"))
 }
 

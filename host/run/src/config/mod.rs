@@ -11,7 +11,8 @@
 //! * `--set train.lr=1e-3`.
 //!
 //! A key that is absent in `[teacher.train]` has the value that it has in `[train]`. `[teacher.model]` starts from the
-//! built-in defaults, never from the student's sizes.
+//! built-in defaults, never from the student's sizes. Absent keys of a stage's `model` and `train` are those of `[model]` and
+//! `[train]`.
 //!
 //! Paths in a file are relative to its folder, other paths to the current folder.
 
@@ -29,6 +30,7 @@ mod nearest;
 pub mod reference;
 mod schema;
 mod search;
+mod stages;
 mod text;
 mod train;
 
@@ -50,6 +52,7 @@ pub use merged::Merged;
 pub use methods::Methods;
 pub use model::{Activation, DecoderStart, ModelConfig, Positions};
 pub use search::BeamSearch;
+pub use stages::{Stage, StageConfig, Staging};
 pub use text::{line_of, read_text, syntax};
 pub use train::{OnNan, SelectBy, TrainConfig};
 
@@ -136,6 +139,20 @@ impl RunConfig {
         self.data.dir.clone().unwrap_or_else(|| out.join("data"))
     }
 
+    /// The run of the same model without a teacher.
+    pub fn alone(&self) -> Self {
+        let mut run = self.unstaged();
+        run.distill.method = Method::None.into();
+        run.distill.init_from_teacher = None;
+        run
+    }
+
+    /// The run that makes the teacher.
+    pub fn of_teacher(&self) -> Self {
+        let (model, train) = (self.teacher.model.clone(), self.teacher.train.clone());
+        Self { model, train, ..self.alone() }
+    }
+
     /// Whether a teacher takes part in updates, or translates.
     pub fn has_teacher(&self) -> bool {
         let needs = self.distill.method.needs();
@@ -147,8 +164,8 @@ impl RunConfig {
         self.distill.translations.is_none() || self.data.monolingual.is_some()
     }
 
-    /// The teacher of a run in `out`: the key `teacher.run`, default `OUT/teacher`.
+    /// The teacher of a run in `out`: the key `teacher.run`, default `OUT/teacher`. A relative path begins at `out`.
     pub fn teacher_folder(&self, out: &Path) -> PathBuf {
-        self.teacher.run.clone().unwrap_or_else(|| out.join("teacher"))
+        out.join(self.teacher.run.as_deref().unwrap_or(Path::new("teacher")))
     }
 }

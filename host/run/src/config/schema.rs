@@ -2,7 +2,7 @@
 //!
 //! Names, types and defaults are thus declared once, in the structs.
 
-use super::{DistillConfig, InitFromTeacher, RunConfig, TeacherConfig};
+use super::{DistillConfig, InitFromTeacher, RunConfig, StageConfig, TeacherConfig};
 use std::path::PathBuf;
 use toml::{Table, Value};
 
@@ -15,6 +15,11 @@ pub(super) fn example() -> Table {
         init_from_teacher: Some(InitFromTeacher::Skip),
         translations: Some(PathBuf::from("train.hyp")),
         align_weight_decay: Some(1e-4),
+        stages: vec![StageConfig {
+            name: "assistant".to_owned(),
+            model: Table::from_iter([("d_model".to_owned(), Value::Integer(384))]),
+            ..StageConfig::default()
+        }],
         ..run.distill
     };
     let run = RunConfig { out: Some(PathBuf::from("runs/student")), data, distill, teacher, ..run };

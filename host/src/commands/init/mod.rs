@@ -3,7 +3,6 @@
 mod found;
 mod minutes;
 
-use super::lineup::teacher_run;
 use crate::bench::estimate::{self, Lengths};
 use crate::cli::{CorpusArgs, Globals, InitArgs};
 use crate::config::DataConfig;
@@ -57,7 +56,7 @@ fn survey(args: &InitArgs, file: &Path, globals: &Globals) -> Result<Found> {
     let sizes = Sizes::joint(run.data.vocab_size);
     let teacher = Some(&run.teacher.model);
     let times = [
-        estimate::times(&teacher_run(run), None, sizes, lengths, &device)?,
+        estimate::times(&run.of_teacher(), None, sizes, lengths, &device)?,
         estimate::times(run, teacher, sizes, lengths, &device)?,
     ];
     Ok(Found {

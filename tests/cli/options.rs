@@ -83,8 +83,21 @@ fn validations_come_when_they_are_asked_for() {
     let log = desk.log("early");
     let better = |line: &&Value| line["best"] == true;
     let best = log.iter().rfind(better).unwrap()["update"].as_u64().unwrap();
-    let after = validated("early").into_iter().filter(|&update| update > best).count();
+    let counts = |update: &u64| *update > best && *update >= 20;
+    let after = validated("early").into_iter().filter(counts).count();
     assert_eq!(after, 2, "two validations without a better one end it");
+
+    // Nothing is learned: the first validation is the best.
+    let still =
+        "--set train.lr=1e-30 --set train.patience=2 --set train.validate_interval_updates=2";
+    let still = |out: &str, warmup: usize| {
+        let line = line.replace("run", out);
+        desk.host(&format!("{line} {still} --set train.warmup_updates={warmup}")).well();
+        validated(out)
+    };
+    let found = still("warming", 20);
+    assert_eq!(found.iter().filter(|&&update| update >= 20).count(), 2, "{found:?}");
+    assert_eq!(still("warm", 0).len(), 3);
 }
 
 #[test]

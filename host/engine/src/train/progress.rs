@@ -25,7 +25,7 @@ pub struct Progress {
     pub best_update: u64,
     /// The update of the last validation.
     pub validated: u64,
-    /// Scheduled validations since the best one; compared with `patience`.
+    /// Scheduled validations since the best one, from the end of the warm-up on; compared with `patience`.
     pub without_better: u64,
     /// Number of retries from an earlier checkpoint after a NaN loss. Each halves the learning rate.
     pub retries: u32,
@@ -36,6 +36,11 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Whether the warm-up of the learning rate is over. Before, a model says little of what it can become.
+    pub fn is_warm(&self, train: &TrainConfig) -> bool {
+        self.update >= train.warmup_updates
+    }
+
     /// Where the limits end the training, if an epoch has `epoch_updates` updates. Every epoch has the same number:
     /// batches depend on the lengths of the pairs alone.
     pub fn end(&self, train: &TrainConfig, epoch_updates: u64) -> End {

@@ -354,7 +354,8 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
     }
 
-    /// Validates and saves the model if it is the best so far. Only scheduled validations count toward patience.
+    /// Validates and saves the model if it is the best so far. Only scheduled validations after the warm-up count toward
+    /// patience.
     fn validate(&mut self, b: &mut B, display: &mut Display, scheduled: bool) -> Result<()> {
         // A run resumes from its last checkpoint, which must exist before a best one.
         if self.saved.0.is_none() {
@@ -374,7 +375,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             self.progress.best = found.standing();
             self.progress.best_update = self.progress.update;
             self.progress.without_better = 0;
-        } else if scheduled {
+        } else if scheduled && self.progress.is_warm(&self.job.run.train) {
             self.progress.without_better += 1;
         }
         if self.job.ranks.is_first() {

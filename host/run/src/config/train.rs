@@ -20,7 +20,7 @@ pub struct TrainConfig {
     /// The criterion for the best checkpoint: BLEU, chrF or loss on the validation set. Ties go to the lower loss. If
     /// BLEU is 0 or no reference has four words, chrF is used; if chrF is 0, the loss.
     pub select_by: SelectBy,
-    /// Patience: validations without improvement before training ends; 0: no limit.
+    /// Patience: validations without improvement, from the end of the warm-up on, before training ends; 0: no limit.
     pub patience: usize,
     /// Largest padded batch in tokens: sentences times the longer of source and target.
     pub max_tokens: usize,

@@ -227,3 +227,24 @@ fn evaluation_says_which_tokeniser_it_used() {
     let table = desk.host(&format!("train small.toml --out other --set train.max_epoch=1 {key}"));
     assert!(table.well().contains("tok:none"));
 }
+
+#[test]
+fn a_weak_teacher_and_a_student_behind_the_one_alone_are_told() {
+    let desk = grammar("zh");
+    let line =
+        "distill small.toml --method word-kd --set distill.baseline=true --set distill.alpha=1";
+    let weak = "--set teacher.model.d_model=16 --set teacher.train.max_update=2";
+    let table = desk.host(&format!("{line} {weak} --out run --quiet")).well();
+    let warnings: Vec<_> = table.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let [teacher, student] = warnings[..] else { panic!("{table}") };
+    assert!(teacher.starts_with("warning: the teacher is weak ("), "{teacher}");
+    assert!(student.starts_with("warning: the student is "), "{student}");
+    assert!(student.contains(" BLEU behind the one trained alone: "), "{student}");
+
+    // The student alone as the teacher is strong, but no better than itself.
+    let again = format!("{line} --teacher run/alone --set distill.alpha=0.5 --out again");
+    let table = desk.host(&format!("{again} --quiet")).well();
+    let warnings: Vec<_> = table.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let [teacher] = warnings[..] else { panic!("{table}") };
+    assert!(teacher.contains(" BLEU) is no better than the student alone ("), "{teacher}");
+}

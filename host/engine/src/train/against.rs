@@ -38,6 +38,17 @@ impl Against {
         })
     }
 
+    /// The outcome of a comparison that was not made here.
+    #[cfg(test)]
+    pub fn known(difference: f64, p_value: Option<f64>) -> Self {
+        Self { difference, p_value, signature: String::new() }
+    }
+
+    /// Whether the difference is more than chance.
+    pub fn is_significant(&self) -> bool {
+        self.p_value.is_some_and(|p| p < 0.05)
+    }
+
     /// For `scores.json`.
     pub fn json(&self) -> Value {
         json!({
@@ -52,8 +63,10 @@ impl Against {
     pub fn told(&self) -> String {
         let significance = match self.p_value {
             None => "no line differs".to_owned(),
-            Some(p) if p < 0.05 => format!("p = {p:.3} by paired bootstrap, significant"),
-            Some(p) => format!("p = {p:.3} by paired bootstrap, not significant"),
+            Some(p) => {
+                let not = if self.is_significant() { "" } else { "not " };
+                format!("p = {p:.3} by paired bootstrap, {not}significant")
+            }
         };
         format!("{:+.2} BLEU, {significance}", self.difference)
     }

@@ -25,6 +25,7 @@ mod trainer;
 mod unread;
 mod validate;
 mod warm_start;
+mod warnings;
 mod window;
 
 pub use learner::{At, Pairs, TeacherModel, open_any_teacher, open_teacher, update};

@@ -1,6 +1,7 @@
 //! Summary of finished runs: test scores, sizes, speed and samples.
 
 use super::against::Against;
+use super::warnings;
 use crate::backend::device::Chosen;
 use crate::backend::work::Work;
 use crate::translate::{SearchOptions, Translated, Translation, Translator, translate_lines};
@@ -108,14 +109,27 @@ impl Work for Summary<'_> {
             let baseline = alone.and_then(|i| scored.get(i)).map(|scored| &scored.lines[..]);
             scored.push(scoring.score(b, entry, baseline)?);
         }
+        let warnings = warned(&entries, &scored);
         let written = if json {
+            warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
             list(&entries, &scored, split, out)
         } else {
             table(&entries, &scored, split, &options, out)
+                .and_then(|()| warnings.iter().try_for_each(|one| writeln!(out, "warning: {one}")))
                 .and_then(|()| samples(&entries, &scored, &scoring.text, out))
         };
         written.map_err(|e| Error::output("write", Path::new("the results"), &e))
     }
+}
+
+/// What is wrong with the teacher, and with the student beside the one trained alone.
+fn warned(entries: &[Entry<'_>], scored: &[Scored]) -> Vec<String> {
+    let of = |role| entries.iter().position(|entry| entry.role == role).map(|i| &scored[i]);
+    let quality = |scored: &Scored| warnings::pair(&scored.quality);
+    let alone = of(Role::Alone).map(quality);
+    let teacher = of(Role::Teacher).and_then(|scored| warnings::of_teacher(quality(scored), alone));
+    let against = of(Role::Student).and_then(|scored| scored.against.as_ref());
+    teacher.into_iter().chain(against.and_then(warnings::of_student)).collect()
 }
 
 /// What all runs are scored on, and how.

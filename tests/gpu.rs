@@ -98,6 +98,11 @@ fn kernels_compare_states() {
 }
 
 #[test]
+fn kernels_compare_relations() {
+    on_device!(make => kernels::compare_relations(&mut make()));
+}
+
+#[test]
 fn kernels_take_any_vocabulary() {
     on_device!(make => kernels::take_any_vocabulary(&mut make()));
 }

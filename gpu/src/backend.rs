@@ -6,10 +6,9 @@ use crate::gemm::{Gemm, Out};
 use crate::index::{Block, Index};
 use crate::kernels::decode::REFUSED;
 use crate::kernels::{
-    adam, align, attend, columns, copy, decode, embed, map_loss, norm, pointwise, state_loss,
-    token_loss,
+    adam, align, attend, columns, copy, decode, embed, map_loss, norm, pointwise, relation_loss,
+    state_loss, token_loss,
 };
-use crate::on_host;
 use crate::row;
 use crate::stack::Stack;
 use crate::tensor::{Row, Tensor};
@@ -417,7 +416,7 @@ impl Train for Gpu {
         how: RelationLoss,
         gradient: bool,
     ) -> RelationLosses<Tensor> {
-        on_host::relation_loss(self, student, teacher, grid, how, gradient)
+        relation_loss::relation_loss(&self.context, student, teacher, grid, how, gradient)
     }
 
     fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {

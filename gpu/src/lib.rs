@@ -19,7 +19,6 @@ mod gemm;
 mod grid;
 mod index;
 mod kernels;
-mod on_host;
 mod open;
 mod pool;
 mod rounded;

@@ -166,6 +166,42 @@ pub fn compare_states<B: Train>(b: &mut B) {
     agree(b, 3e-5, states(&mut Cpu::new(2)), states);
 }
 
+/// Relations of sentences at the edges of tiles and of cubes, with heads of any width; and of no sentence at all.
+fn relations<B: Train>(b: &mut B) -> Named {
+    let mut all = Vec::new();
+    for (lengths, layout, heads, widths) in [
+        (&[1, 31, 33][..], Layout::Packed, [2, 2], [70, 34]),
+        (&[32, 65, 1], Layout::Padded, [3, 1], [33, 17]),
+        (&[5, 2, 40], Layout::Padded, [2, 6], [10, 36]),
+        (&[], Layout::Packed, [2, 2], [8, 8]),
+    ] {
+        let [sources, targets] =
+            [0, 3].map(|more| lengths.iter().map(|n| vec![5; n + more]).collect::<Vec<_>>());
+        let [sources, targets] =
+            [&sources, &targets].map(|all| all.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let batch = Batch::new(b, &Special::FAIRSEQ, &sources, &targets, layout);
+        for grid in (0..3).map(|kind| batch.grid(kind)) {
+            let noise = &mut Noise::new(8);
+            let mut side = |rows, cols| random(b, noise, Shape::matrix(rows, cols)).0;
+            let [student, teacher] =
+                widths.map(|cols| [side(grid.queries, cols), side(grid.keys, cols)]);
+            let [student, teacher] = [&student, &teacher].map(|sides| sides.each_ref());
+            for form in [RelationForm::Divergence, RelationForm::Scores] {
+                let how = RelationLoss { form, heads, weight: 0.7 };
+                let got = b.relation_loss(student, teacher, grid, how, true);
+                let [left, right] = got.gradients.expect("asked");
+                let what = format!("{lengths:?}, {layout:?}, {how:?}, result");
+                all.extend(named(b, &what, &[&got.value, &left, &right]));
+            }
+        }
+    }
+    all
+}
+
+pub fn compare_relations<B: Train>(b: &mut B) {
+    agree(b, 3e-5, relations(&mut Cpu::new(2)), relations);
+}
+
 /// A vocabulary that does not fill a cube, with few rows; and more rows than one block of logits holds, on small and on
 /// large devices.
 fn vocabulary<B: Train>(b: &mut B) -> Named {

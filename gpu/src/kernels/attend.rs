@@ -13,7 +13,7 @@ use self::forward::attend_kernel;
 use self::gradient::{key_grad_kernel, query_grad_kernel};
 use self::heads::Heads;
 use self::tile::Tile;
-use super::copy::{empty, fill, zeros};
+use super::copy::{empty, fill, rows_of};
 use super::cube::Extent;
 use super::pointwise::drop_arg;
 use crate::context::{Context, launch};
@@ -38,7 +38,7 @@ pub(crate) fn attend(
     let (size, extent) = (width / how.heads, Extent::of(&grid.spans.values));
     let lanes = lanes(size, [q, &kv.k]);
     let area = if how.map { grid.area } else { 0 };
-    let out = rows_like(context, q, extent.queries);
+    let out = rows_of(context, q.shape, extent.queries);
     let map = empty(context, Shape::matrix(how.heads, area));
     let (p, key) = dropout(&how);
     if extent.query > 0 {
@@ -183,11 +183,6 @@ fn tiles(longest: usize, tile: Tile, heads: usize, sentences: usize) -> CubeCoun
 /// The probability and key of dropout; probability 0 where there is none.
 fn dropout(how: &Attend) -> (f32, u64) {
     how.key.map_or((0.0, 0), |key| (how.dropout, key))
-}
-
-/// A tensor of the shape of `x`, whose kernel writes `covered` rows; other rows are 0.
-fn rows_like(context: &Context, x: &Tensor, covered: usize) -> Tensor {
-    if covered == x.rows() { empty(context, x.shape) } else { zeros(context, x.shape) }
 }
 
 /// Checks the shapes, and returns D.

@@ -37,6 +37,11 @@ pub(crate) fn zeros(context: &Context, shape: Shape) -> Tensor {
     out
 }
 
+/// A tensor whose kernel writes `covered` rows; other rows are 0.
+pub(crate) fn rows_of(context: &Context, shape: Shape, covered: usize) -> Tensor {
+    if covered == shape.rows() { empty(context, shape) } else { zeros(context, shape) }
+}
+
 #[cube(launch)]
 fn copy_kernel(x: &Array<f32>, out: &mut Array<f32>) {
     if ABSOLUTE_POS < out.len() {

@@ -79,6 +79,85 @@ fn gradient_term(
     if as_is && q == 0.0 { weight * share * student } else { weight * q * share * (student - 1.0) }
 }
 
+/// Where the entries lie that are taken as one distribution.
+#[derive(CubeType, Clone, Copy)]
+pub(super) struct Entries {
+    /// The first of the student's, and of the teacher's.
+    pub student: usize,
+    pub teacher: usize,
+    pub count: usize,
+}
+
+/// The divergence of these entries. With `masked` they are a map of the span's sentence, and those that are not visible take
+/// no part. Writes the gradient of each, or with `adds` adds it.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn divergence(
+    student: &Array<f32>,
+    teacher: &Array<f32>,
+    gradient: &mut Array<f32>,
+    of: &Entries,
+    span: &DeviceSpan,
+    causal: u32,
+    weight: f32,
+    #[comptime] masked: bool,
+    #[comptime] as_is: bool,
+    #[comptime] wants_gradient: bool,
+    #[comptime] adds: bool,
+) -> f32 {
+    let first = UNIT_POS as usize;
+    let mut largest = LOWEST.runtime();
+    for i in range_stepped(first, of.count, ROW_UNITS) {
+        if !masked || is_visible(span, i, causal) {
+            largest = max(largest, teacher[of.teacher + i]);
+        }
+    }
+    let largest = cube_max(largest, ROW_UNITS);
+
+    let mut total = 0.0f32;
+    let mut mean = 0.0f32;
+    for i in range_stepped(first, of.count, ROW_UNITS) {
+        if !masked || is_visible(span, i, causal) {
+            let (a, t) = (student[of.student + i], teacher[of.teacher + i]);
+            let (q, d) = weight_and_difference(a, t, largest, as_is);
+            total += q;
+            mean += q * d;
+        }
+    }
+    let total = cube_sum(total, ROW_UNITS);
+    let mut share = 0.0f32;
+    if total > 0.0 {
+        share = 1.0 / total;
+    }
+    let mean = cube_sum(mean, ROW_UNITS) * share;
+
+    let mut excess = 0.0f32;
+    for i in range_stepped(first, of.count, ROW_UNITS) {
+        if !masked || is_visible(span, i, causal) {
+            let (a, t) = (student[of.student + i], teacher[of.teacher + i]);
+            let (q, d) = weight_and_difference(a, t, largest, as_is);
+            excess += excess_term(q, d, mean, as_is);
+        }
+    }
+    let excess = cube_sum(excess, ROW_UNITS) * share;
+
+    if wants_gradient {
+        for i in range_stepped(first, of.count, ROW_UNITS) {
+            let mut g = 0.0f32;
+            if adds {
+                g = gradient[of.student + i];
+            }
+            if (!masked || is_visible(span, i, causal)) && total > 0.0 {
+                let (a, t) = (student[of.student + i], teacher[of.teacher + i]);
+                let (q, d) = weight_and_difference(a, t, largest, as_is);
+                g += gradient_term(q, d, mean, share, excess, weight, as_is);
+            }
+            gradient[of.student + i] = g;
+        }
+    }
+    ln_1p(excess)
+}
+
 /// Takes each map as one distribution.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
@@ -95,73 +174,28 @@ fn whole_kernel(
 ) {
     let (head, sentence) = (CUBE_POS_X as usize, CUBE_POS_Y as usize);
     let span = read_span(spans, sentence);
-    let keys = span.key_len;
-    let area = span.query_len * keys;
+    let area = span.query_len * span.key_len;
     let (maps, m) = (of.maps as usize, of.from as usize + head);
-    let at_student = maps * span.before + m * area;
-    let at_teacher = of.heads as usize * span.before + head * area;
-    let first = UNIT_POS as usize;
-
-    let mut largest = LOWEST.runtime();
-    for i in range_stepped(first, area, ROW_UNITS) {
-        if !masked || is_visible(&span, i, of.causal) {
-            largest = max(largest, teacher[at_teacher + i]);
-        }
-    }
-    let largest = cube_max(largest, ROW_UNITS);
-
-    let mut total = 0.0f32;
-    let mut mean = 0.0f32;
-    for i in range_stepped(first, area, ROW_UNITS) {
-        if !masked || is_visible(&span, i, of.causal) {
-            let (q, d) = weight_and_difference(
-                student[at_student + i],
-                teacher[at_teacher + i],
-                largest,
-                as_is,
-            );
-            total += q;
-            mean += q * d;
-        }
-    }
-    let total = cube_sum(total, ROW_UNITS);
-    let mut share = 0.0f32;
-    if total > 0.0 {
-        share = 1.0 / total;
-    }
-    let mean = cube_sum(mean, ROW_UNITS) * share;
-
-    let mut excess = 0.0f32;
-    for i in range_stepped(first, area, ROW_UNITS) {
-        if !masked || is_visible(&span, i, of.causal) {
-            let (q, d) = weight_and_difference(
-                student[at_student + i],
-                teacher[at_teacher + i],
-                largest,
-                as_is,
-            );
-            excess += excess_term(q, d, mean, as_is);
-        }
-    }
-    let excess = cube_sum(excess, ROW_UNITS) * share;
-
-    if wants_gradient {
-        for i in range_stepped(first, area, ROW_UNITS) {
-            let mut g = 0.0f32;
-            if (!masked || is_visible(&span, i, of.causal)) && total > 0.0 {
-                let (q, d) = weight_and_difference(
-                    student[at_student + i],
-                    teacher[at_teacher + i],
-                    largest,
-                    as_is,
-                );
-                g = gradient_term(q, d, mean, share, excess, of.weight, as_is);
-            }
-            gradient[at_student + i] = g;
-        }
-    }
+    let entries = Entries {
+        student: maps * span.before + m * area,
+        teacher: of.heads as usize * span.before + head * area,
+        count: area,
+    };
+    let value = divergence(
+        student,
+        teacher,
+        gradient,
+        &entries,
+        &span,
+        of.causal,
+        of.weight,
+        masked,
+        as_is,
+        wants_gradient,
+        false,
+    );
     if UNIT_POS == 0 {
-        values[sentence * maps + m] = ln_1p(excess);
+        values[sentence * maps + m] = value;
     }
 }
 

@@ -1,5 +1,5 @@
 //! The kernels, one family a file, as in the CPU backend. Each kernel stands above the function that launches it, forward
-//! above gradient; the kernels of attention have files of their own. `cube`, `copy`, `pointwise` and `columns` are shared.
+//! above gradient; the kernels of attention have files of their own. `cube`, `copy`, `pointwise`, `columns` and `products` are shared.
 //!
 //! Kernels never accumulate with atomics: the shapes alone decide the order of every sum.
 
@@ -15,5 +15,7 @@ pub(crate) mod embed;
 pub(crate) mod map_loss;
 pub(crate) mod norm;
 pub(crate) mod pointwise;
+pub(crate) mod products;
+pub(crate) mod relation_loss;
 pub(crate) mod state_loss;
 pub(crate) mod token_loss;

@@ -40,7 +40,9 @@ fn built(name: &str) -> PathBuf {
         Some(name) => name,
     };
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--bins", "-p", "a2d-host", "--profile", profile, "--target-dir"]);
+    // Together with the tests' own crate, whose features its dependencies have here: else they are compiled anew.
+    build.args(["build", "--bins", "-p", "a2d-host", "-p", "a2d-tests", "--profile", profile]);
+    build.arg("--target-dir");
     build.arg(folder.parent().unwrap_or(&folder)).current_dir(env!("CARGO_MANIFEST_DIR"));
     if !a2d_host::backend::gpu::BUILT {
         build.arg("--no-default-features");

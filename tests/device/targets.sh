@@ -9,8 +9,7 @@ need_apt() {
         echo "$command is missing: install it (Debian: $*)" >&2
         return 1
     fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    "$here/apt.sh" "$@"
 }
 
 # has_target TOOLCHAIN TARGET LIBRARY

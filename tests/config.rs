@@ -1,11 +1,13 @@
 //! The configuration: precedence, precise errors, the round trip.
 
+#[path = "config/derived.rs"]
+mod derived;
 #[path = "config/proposal.rs"]
 mod proposal;
 
 use a2d_host::config::{
-    self, Activation, GroupName, Groups, KdLoss, LossNorm, MapNormalisation, Method, Methods,
-    PkdConfig, PkdLayers, Preset, RunConfig, Setting, reference,
+    self, Activation, GroupName, Groups, KdLoss, Layers, LossNorm, MapNormalisation, Method,
+    Methods, PkdConfig, PkdLayers, Preset, RunConfig, Setting, reference,
 };
 use a2d_host::system::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -660,7 +662,12 @@ fn the_printed_reference_is_the_default_configuration() {
     leaves("", &all, &mut opened_keys);
     let keys: BTreeSet<_> = reference::keys().into_iter().map(|key| key.path).collect();
     assert_eq!(opened_keys, keys);
-    assert!(set.contains("train.lr") && !set.contains("teacher.train.lr"), "{set:?}");
+    assert!(
+        set.contains("train.seed")
+            && !set.contains("train.lr")
+            && !set.contains("teacher.train.lr"),
+        "{set:?}"
+    );
     assert!(!set.contains("distill.beta"), "{set:?}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
@@ -674,7 +681,7 @@ fn is_assignment(text: &str) -> bool {
 fn a_merged_configuration_tells_where_values_are_from() {
     let (_folder, path) = written("[train]\nlr = 1e-3\nbeam = 2\n\n[teacher.train]\nbeam = 3\n");
     let flags = [Setting::parse("distill.alpha=0.25").unwrap()];
-    let merged = config::load_merged(&path, &flags).unwrap();
+    let merged = Layers::read(&path, &flags).unwrap().merge().unwrap();
     let text = merged.to_toml();
     let reread: RunConfig = load(&text, &[], &[]).unwrap();
     assert_eq!(reread, merged.run.complete());

@@ -31,7 +31,9 @@ fn what_config_prints_is_a_configuration() {
     for (key, value) in keys.iter().zip(merged) {
         assert_eq!(key["key"], value["key"]);
         assert_eq!(key["default"], value["value"], "{key}");
-        let set = key["derived"] == false || key["inherits"].is_string();
+        // An absent key has the origin of the key that it inherits from.
+        let source = key["inherits"].as_str().or(key["key"].as_str());
+        let set = keys.iter().any(|key| key["key"].as_str() == source && key["derived"] == false);
         let set = set && key["default"] != Value::Null;
         assert_eq!(value["origin"].is_string(), set, "{key} {value}");
     }
@@ -195,4 +197,41 @@ fn init_refuses_what_it_cannot_use() {
     assert_eq!(desk.read("mine.toml"), "mine");
     desk.host(&format!("{INIT} --out mine.toml --force --quiet")).well();
     assert_ne!(desk.read("mine.toml"), "mine");
+}
+
+#[test]
+fn a_file_that_names_only_the_text_trains_and_resumes() {
+    let desk = Desk::new();
+    let text = desk.read("tiny.toml");
+    desk.write("only.toml", &text[..text.find("vocab_size").unwrap()]);
+    let line = "distill only.toml --out run --set teacher.train.max_update=3";
+    let done = desk.host(&format!("{line} --set train.max_update=3"));
+    let (told, _) = (done.err.clone(), done.well());
+    for part in ["derived from 600 pairs of ", "  [model] d_model 64, ", "  [teacher.train] lr "] {
+        assert!(told.contains(part), "{part:?} in\n{told}");
+    }
+    let derived = desk.read("run/config.toml");
+    assert!(derived.contains("\nwarmup_updates = 1\n"), "a warm-up ends:\n{derived}");
+    // Another text has no say in a run that was begun.
+    for lang in ["de", "en"] {
+        desk.write(&format!("train.{lang}"), desk.read(&format!("train.{lang}")).repeat(12));
+    }
+    let done = desk.host(&format!("{line} --resume --set train.max_update=4"));
+    assert!(!done.err.contains("derived from"), "{}", done.err);
+    done.well();
+    let resumed = desk.read("run/config.toml").replace("max_update = 4", "max_update = 3");
+    assert_eq!(resumed, derived);
+    // The teacher that is there stays, and the student beside it is another.
+    std::fs::remove_file(desk.path("run/last.safetensors")).unwrap();
+    std::fs::remove_file(desk.path("run/best.safetensors")).unwrap();
+    let keys = json(&desk.host("config only.toml --set out=run --json").well());
+    let value = |path: &str| {
+        let found = keys.as_array().unwrap().iter().find(|key| key["key"] == path);
+        (found.unwrap()["value"].clone(), found.unwrap()["origin"].clone())
+    };
+    assert_eq!(value("teacher.model.dropout").0, 0.3);
+    assert!(
+        value("teacher.model.dropout").1.as_str().unwrap().contains("run/teacher/config.toml:")
+    );
+    assert_eq!(value("train.lr").1, "derived from the data");
 }

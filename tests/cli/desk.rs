@@ -29,14 +29,19 @@ encoder_layers = 1
 decoder_layers = 1
 encoder_attention_heads = 2
 decoder_attention_heads = 2
+dropout = 0.1
 
 [train]
 max_tokens = 600
 lr = 5e-3
 warmup_updates = 20
+max_epoch = 0
 max_update = 24
 beam = 1
 log_interval = 1
+validate_interval = 1
+validate_interval_updates = 0
+valid_bleu_sentences = 0
 
 [teacher.model]
 d_model = 16
@@ -45,6 +50,7 @@ encoder_layers = 2
 decoder_layers = 2
 encoder_attention_heads = 4
 decoder_attention_heads = 4
+dropout = 0.1
 
 [teacher.train]
 max_tokens = 600

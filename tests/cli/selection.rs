@@ -47,6 +47,7 @@ encoder_layers = 1
 decoder_layers = 1
 encoder_attention_heads = 4
 decoder_attention_heads = 4
+dropout = 0.1
 
 [train]
 max_tokens = 600
@@ -54,6 +55,8 @@ lr = 5e-3
 warmup_updates = 60
 max_epoch = 25
 patience = 3
+validate_interval = 1
+beam = 5
 "#;
 
 /// A desk with `the A B C.` → `ABC。` for all nouns, verbs and objects; each training pair is repeated six times.

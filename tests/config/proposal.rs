@@ -1,25 +1,19 @@
 //! What is chosen for a corpus, from a few pairs to millions.
 
+use a2d_host::config::reference::keys;
 use a2d_host::config::{self, RunConfig};
-use a2d_host::data::prepare::{Counts, Outline};
-use a2d_host::run::proposal::{Proposal, choose, vocab_size};
+use a2d_host::run::proposal::{Corpus, Proposal, Subwords, choose, vocab_size};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A corpus of lines of `tokens` tokens, with the characters of a European language.
-fn corpus(train: usize, tokens: f64) -> Outline {
-    outline(train, tokens, 100)
+fn corpus(train: usize, tokens: f64) -> Corpus {
+    with_alphabet(train, tokens, 100)
 }
 
-fn outline(train: usize, tokens: f64, alphabet: usize) -> Outline {
-    Outline {
-        pairs: Counts { train, valid: 500, test: 0, repeated: 0, overlap: 0 },
-        words: [0.7 * tokens; 2],
-        characters: [4.0 * tokens; 2],
-        alphabet,
-        vocab_size: vocab_size(train, alphabet),
-        tokens: [tokens; 2],
-        longer: tokens,
-    }
+fn with_alphabet(train: usize, tokens: f64, alphabet: usize) -> Corpus {
+    let vocab = Subwords { size: vocab_size(train, alphabet), alphabet, words: 0.7 * tokens };
+    Corpus { train, valid: 501, longer: tokens, vocab: Some(vocab) }
 }
 
 fn updates(of: &Proposal) -> u64 {
@@ -78,8 +72,8 @@ fn the_measured_examples_are_met() {
 fn long_lines_and_many_characters_are_provided_for() {
     let long = choose(&corpus(20_000, 200.0));
     assert!(long.run.train.max_tokens >= 32 * 200, "{:?}", long.run.train);
-    let chinese = outline(20_000, 12.0, 3_900);
-    assert_eq!(chinese.vocab_size, 8_000, "half of a vocabulary may be characters");
+    let chinese = choose(&with_alphabet(20_000, 12.0, 3_900));
+    assert_eq!(chinese.run.data.vocab_size, 8_000, "half of a vocabulary may be characters");
     assert_eq!(vocab_size(20_000, 1_000_000), 32_000);
 }
 
@@ -101,4 +95,23 @@ fn a_proposal_is_written_with_its_reasons() {
         let teacher = text.split("[teacher.train]").nth(1).unwrap();
         assert_eq!(teacher.matches(" = ").count(), 1, "the rest is inherited:\n{teacher}");
     }
+}
+
+/// The reference says of which keys the value depends on the corpus.
+#[test]
+fn what_is_chosen_is_documented_as_derived() {
+    let absent = RunConfig::default();
+    let mut chosen = BTreeSet::new();
+    for pairs in [300, 20_000, 1_000_000, 10_000_000] {
+        let run = choose(&corpus(pairs, 15.0)).run;
+        let keys = keys().into_iter().filter(|key| key.inherits.is_none()).map(|key| key.path);
+        chosen.extend(keys.filter(|path| run.value(path) != absent.value(path)));
+    }
+    let derived: BTreeSet<_> =
+        keys().into_iter().filter(|key| key.from_data).map(|key| key.path).collect();
+    // The students' have the defaults, of every corpus.
+    chosen.extend(
+        ["encoder_attention_heads", "decoder_attention_heads"].map(|name| format!("model.{name}")),
+    );
+    assert_eq!(chosen, derived);
 }

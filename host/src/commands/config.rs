@@ -1,7 +1,8 @@
 //! `a2d config`: the reference of all keys, or the values of one configuration.
 
 use crate::cli::ConfigArgs;
-use crate::config::{self, reference};
+use crate::config::reference;
+use crate::run::proposal::{self, Known};
 use crate::system::error::{Error, Result};
 use serde_json::json;
 use std::io::Write;
@@ -30,6 +31,7 @@ fn explained(path: &str, json: bool) -> Result<String> {
 }
 
 fn merged(file: &Path, args: &ConfigArgs) -> Result<String> {
-    let merged = config::load_merged(file, &args.settings()?)?;
+    let known = Known { quiet: true, ..Known::default() };
+    let merged = proposal::load(file, &args.settings()?, known)?.merged;
     if args.json { Ok(format!("{}\n", merged.json())) } else { Ok(merged.to_toml()) }
 }

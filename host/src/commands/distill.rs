@@ -5,10 +5,11 @@ use super::outlook;
 use super::prepare;
 use super::teacher::Import;
 use crate::cli::{DistillArgs, Globals};
-use crate::config::{self, RunConfig};
+use crate::config::RunConfig;
 use crate::data::vocab::Sizes;
 use crate::run::model::core_config;
 use crate::run::prepared::Prepared;
+use crate::run::proposal::{self, Known};
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
 use crate::system::error::{Error, Result};
@@ -28,10 +29,11 @@ use std::path::{Path, PathBuf};
 pub fn run(args: DistillArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
     let mut asked = ranks.agree(Asked::new(&args, globals, ranks))?;
     let data = ranks.after_first(|| asked.data(globals.quiet, ranks.is_first()))?;
-    let Asked { lineup, place, begun, .. } = &mut asked;
+    let Asked { derived, lineup, place, begun, .. } = &mut asked;
     lineup.iter_mut().for_each(|one| one.run.data.suit(&data.target_lang));
     let mut display = Display::new(globals.quiet);
     if ranks.is_first() && !globals.quiet && !*begun {
+        derived.iter().for_each(|line| display.line(line));
         lineup.notes(&data).iter().for_each(|note| display.line(note));
         outlook::tell(&lineup.coming()?, &data, place.device(), &display)?;
     }
@@ -51,6 +53,8 @@ struct Asked<'a> {
     /// The configuration of the command.
     run: RunConfig,
     folder: PathBuf,
+    /// The values that were derived from the data, on lines.
+    derived: Vec<String>,
     place: Place<'a>,
     lineup: Lineup,
     /// Whether any of it was begun earlier.
@@ -61,8 +65,14 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn new(args: &DistillArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
-        let mut run = config::load(&args.run.config, &args.settings()?)?;
-        let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
+        let out = args.run.out.as_deref();
+        let quiet = globals.quiet || !ranks.is_first();
+        let known = Known { out, fills: args.run.fills(), quiet };
+        let loaded = proposal::load(&args.run.config, &args.settings()?, known)?;
+        let merged = &loaded.merged.run;
+        let trains_teacher = merged.has_teacher() && merged.teacher.run.is_none();
+        let (derived, mut run) = (loaded.lines(trains_teacher), loaded.merged.run);
+        let folder = run.out_folder(out, &args.run.config);
         let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let import = if run.has_teacher() { Import::planned(&mut run, &folder)? } else { None };
@@ -87,12 +97,12 @@ impl<'a> Asked<'a> {
             lineup.check_given(&dir.load_config()?, teacher)?;
         }
         signals::install()?;
-        Ok(Self { run, folder, place, lineup, begun, import })
+        Ok(Self { run, folder, derived, place, lineup, begun, import })
     }
 
     /// Imports the teacher and prepares the data, where that is left to do; only the first rank imports.
     fn data(&self, quiet: bool, is_first: bool) -> Result<Prepared> {
-        let Self { run, folder, place, lineup, begun, import } = self;
+        let Self { run, folder, place, lineup, begun, import, .. } = self;
         if let Some(import) = import.as_ref().filter(|_| is_first) {
             let check = |theirs: &RunConfig, model: &Path| lineup.check_given(theirs, model);
             import.make(*begun, check, || place.hold(folder, *begun))?;

@@ -3,7 +3,8 @@
 use super::outlook::{self, Coming};
 use super::prepare;
 use crate::cli::{Globals, TrainArgs};
-use crate::config::{self, RunConfig};
+use crate::config::RunConfig;
+use crate::run::proposal::{self, Known};
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
 use crate::system::error::Result;
@@ -21,12 +22,14 @@ use std::path::{Path, PathBuf};
 ///
 /// A configuration, data or run that cannot be used (misuse); what training meets.
 pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Write) -> Result<()> {
-    let Asked { mut run, folder, place, begun } = ranks.agree(Asked::new(&args, globals, ranks))?;
+    let Asked { mut run, folder, derived, place, begun } =
+        ranks.agree(Asked::new(&args, globals, ranks))?;
     let data =
         ranks.after_first(|| prepare::ensure(&run, &folder, begun, &place, globals.quiet))?;
     run.data.suit(&data.target_lang);
     let mut display = Display::new(globals.quiet);
     if ranks.is_first() && !globals.quiet && !begun {
+        derived.iter().for_each(|line| display.line(line));
         let coming = Coming { label: "model".to_owned(), run: &run, teacher: None };
         outlook::tell(&[coming], &data, place.device(), &display)?;
     }
@@ -47,6 +50,8 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
 struct Asked<'a> {
     run: RunConfig,
     folder: PathBuf,
+    /// The values that were derived from the data, on lines.
+    derived: Vec<String>,
     place: Place<'a>,
     /// Whether it was begun earlier.
     begun: bool,
@@ -54,8 +59,12 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn new(args: &TrainArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
-        let run = config::load(&args.run.config, &args.settings()?)?;
-        let folder = run.out_folder(args.run.out.as_deref(), &args.run.config);
+        let out = args.run.out.as_deref();
+        let quiet = globals.quiet || !ranks.is_first();
+        let known = Known { out, fills: args.run.fills(), quiet };
+        let loaded = proposal::load(&args.run.config, &args.settings()?, known)?;
+        let (derived, run) = (loaded.lines(false), loaded.merged.run);
+        let folder = run.out_folder(out, &args.run.config);
         let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let place = Place::new(device, args.run.fills(), ranks)?;
@@ -63,7 +72,7 @@ impl<'a> Asked<'a> {
         place.remember(&mut run, &folder)?;
         let begun = may_train(&run, &folder, args.run.resume)?;
         signals::install()?;
-        Ok(Self { run, folder, place, begun })
+        Ok(Self { run, folder, derived, place, begun })
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Origin {
     Environment(String),
     /// A command-line option as typed.
     Flag(String),
+    /// The rules that choose by the data.
+    Data,
 }
 
 impl fmt::Display for Origin {
@@ -30,6 +32,7 @@ impl fmt::Display for Origin {
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(text) => f.write_str(text),
+            Self::Data => f.write_str("derived from the data"),
         }
     }
 }
@@ -81,6 +84,21 @@ impl Setting {
     pub fn line(file: &Path, line: usize, path: &str, value: Value) -> Self {
         let origin = Origin::File(file.to_owned(), line);
         Self { path: path.to_owned(), value: Given::Typed(value), origin }
+    }
+
+    /// A value that is derived from the data.
+    pub fn derived(path: &str, value: Value) -> Self {
+        Self { path: path.to_owned(), value: Given::Typed(value), origin: Origin::Data }
+    }
+
+    /// The path of the key.
+    pub fn path_of_key(&self) -> &str {
+        &self.path
+    }
+
+    /// The same value for the key at the same path below `table`.
+    pub fn moved_below(self, table: &str) -> Self {
+        Self { path: format!("{table}.{}", self.path), ..self }
     }
 
     /// A flag that sets a key: `--seed 3` for `train.seed`.

@@ -6,7 +6,7 @@ use super::{RunConfig, check, nearest, schema};
 use a2d_system::error::{Error, Result};
 use a2d_system::program;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Keys with paths, relative to the folder of the config file.
@@ -21,39 +21,76 @@ const PATHS: [&str; 8] = [
     "teacher.run",
 ];
 
-/// Reads `path`, then the environment, then `flags`; later settings override earlier ones. If `data.dir` names prepared
-/// data beside the text, their settings replace the defaults.
-///
-/// # Errors
-///
-/// Misuse, naming the file and line, the variable or the flag, and the key: a file cannot be read, a key is unknown, or
-/// a value is invalid.
-pub fn load(path: &Path, flags: &[Setting]) -> Result<RunConfig> {
-    load_merged(path, flags).map(|merged| merged.run)
+/// The settings of a file, the environment and flags; later ones override earlier ones.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    path: PathBuf,
+    settings: Vec<Setting>,
 }
 
-/// As [`load`], with the origins of the values.
+impl Layers {
+    /// Reads `path`, then the environment, then `flags`. If `data.dir` names prepared data beside the text, their settings
+    /// replace the defaults.
+    ///
+    /// # Errors
+    ///
+    /// Misuse, naming the file and line, the variable or the flag, and the key: a file cannot be read, a key is unknown,
+    /// or a value has the wrong type.
+    pub fn read(path: &Path, flags: &[Setting]) -> Result<Self> {
+        let settings = given(path, program::environment(), flags)?;
+        let layers = Self { path: path.to_owned(), settings };
+        let data = layers.draft()?.data;
+        let prepared = data.dir.as_ref().filter(|_| data.train.is_some());
+        let below = prepared.map(|dir| layers::prepared(dir, data.tokenizer.is_empty()));
+        Ok(layers.above(below.unwrap_or_default()))
+    }
+
+    /// These settings, which override those `below`.
+    pub fn above(mut self, mut below: Vec<Setting>) -> Self {
+        below.append(&mut self.settings);
+        Self { settings: below, ..self }
+    }
+
+    /// Whether no setting determines the key at `path`, neither its own nor one that it takes its value from.
+    pub fn leaves_open(&self, path: &str) -> bool {
+        let is_set = |path: &str| self.settings.iter().any(|setting| setting.path == path);
+        !is_set(path) && !schema::inherited_from(path).is_some_and(|from| is_set(&from))
+    }
+
+    /// The run, whose values may be out of range.
+    ///
+    /// # Errors
+    ///
+    /// As [`Layers::read`].
+    pub fn draft(&self) -> Result<RunConfig> {
+        merge_unchecked(&self.path, self.settings.clone()).map(|merged| merged.run)
+    }
+
+    /// The run, and the origins of its values.
+    ///
+    /// # Errors
+    ///
+    /// As [`Layers::read`], and for a value that is out of range.
+    pub fn merge(self) -> Result<Merged> {
+        merge(&self.path, self.settings)
+    }
+}
+
+/// The settings of a run's stored configuration, in the file `path`.
 ///
 /// # Errors
 ///
-/// As [`load`].
-pub fn load_merged(path: &Path, flags: &[Setting]) -> Result<Merged> {
-    let mut settings = given(path, program::environment(), flags)?;
-    let merged = merge(path, settings.clone())?;
-    let data = &merged.run.data;
-    let Some(dir) = data.dir.as_ref().filter(|_| data.train.is_some()) else {
-        return Ok(merged);
-    };
-    let mut all = layers::prepared(dir, data.tokenizer.is_empty());
-    all.append(&mut settings);
-    merge(path, all)
+/// As [`Layers::read`].
+pub fn stored(path: &Path) -> Result<Vec<Setting>> {
+    layers::file(path)
 }
 
 /// Reads `path`, then `environment`, then `flags`, without the settings of prepared data.
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// Misuse, naming the file and line, the variable or the flag, and the key: a file cannot be read, a key is unknown, or
+/// a value is invalid.
 pub fn load_with(
     path: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -78,7 +115,7 @@ fn given(
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// As [`load_with`].
 pub fn parse(text: &str, name: &Path) -> Result<RunConfig> {
     merge(name, layers::settings(name, text)?).map(|merged| merged.run)
 }
@@ -87,7 +124,7 @@ pub fn parse(text: &str, name: &Path) -> Result<RunConfig> {
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// As [`load_with`].
 pub fn of_settings(name: &Path, settings: Vec<Setting>) -> Result<RunConfig> {
     merge(name, settings).map(|merged| merged.run)
 }
@@ -102,8 +139,14 @@ pub fn set_by_environment() -> Result<Option<String>> {
     Ok(first.map(|setting| setting.origin.to_string()))
 }
 
-/// Merges `settings` into a run. Later settings override earlier ones and the defaults.
+/// Merges `settings` into a valid run. Later settings override earlier ones and the defaults.
 fn merge(path: &Path, settings: Vec<Setting>) -> Result<Merged> {
+    let merged = merge_unchecked(path, settings)?;
+    check::run(&merged.run).map_err(|problem| problem.locate(path, &merged.origins))?;
+    Ok(merged)
+}
+
+fn merge_unchecked(path: &Path, settings: Vec<Setting>) -> Result<Merged> {
     let mut table = schema::defaults();
     let mut origins = BTreeMap::new();
     for setting in settings {
@@ -113,7 +156,6 @@ fn merge(path: &Path, settings: Vec<Setting>) -> Result<Merged> {
     inherit(&mut table, &mut origins);
     let run = RunConfig::deserialize_from(table)
         .map_err(|e| Error::misuse(format!("{}: {e}", path.display())))?;
-    check::run(&run).map_err(|problem| problem.locate(path, &origins))?;
     Ok(Merged { run, origins })
 }
 

@@ -1,7 +1,8 @@
 //! The configuration of a run: typed options from TOML, the environment and the command line.
 //!
 //! Precedence: default < file < environment < `--set` (and flags that set a key). If `data.dir` names prepared data
-//! beside the text, their settings override the defaults.
+//! beside the text, their settings override the defaults. So do the values that [`crate::proposal::load`] derives from the
+//! data; what is built or read otherwise has the fixed defaults of [`RunConfig::default`].
 //!
 //! * File: tables `[data]`, `[model]`, `[train]`, `[distill]`, `[teacher.model]`,
 //!   `[teacher.train]` and the keys `out` and `teacher.run`.
@@ -10,9 +11,8 @@
 //!   this prefix are errors, except those of tests and scripts, which `layers.rs` lists.
 //! * `--set train.lr=1e-3`.
 //!
-//! A key that is absent in `[teacher.train]` has the value that it has in `[train]`. `[teacher.model]` starts from the
-//! built-in defaults, never from the student's sizes. Absent keys of a stage's `model` and `train` are those of `[model]` and
-//! `[train]`.
+//! A key that is absent in `[teacher.train]` has the value that it has in `[train]`. `[teacher.model]` takes
+//! no value from `[model]`. Absent keys of a stage's `model` and `train` are those of `[model]` and `[train]`.
 //!
 //! Paths in a file are relative to its folder, other paths to the current folder.
 
@@ -46,11 +46,11 @@ pub use features::{
     RailConfig, RailForm, SelectMode, SelectiveConfig, TinyBertConfig,
 };
 pub use layers::{Origin, Setting};
-pub use load::{load, load_merged, load_with, parse};
-pub use load::{of_settings, set_by_environment};
+pub use load::{Layers, load_with, of_settings, parse, set_by_environment, stored};
 pub use merged::Merged;
 pub use methods::Methods;
 pub use model::{Activation, DecoderStart, ModelConfig, Positions};
+pub use schema::derivable;
 pub use search::BeamSearch;
 pub use stages::{Stage, StageConfig, Staging};
 pub use text::{line_of, read_text, syntax};

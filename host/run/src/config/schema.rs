@@ -54,6 +54,46 @@ pub(super) fn inherited_from(path: &str) -> Option<String> {
     Some(join(from, name))
 }
 
+/// Keys of `[model]` and `[teacher.model]` that are derived from the data.
+const SIZES: [&str; 7] = [
+    "d_model",
+    "ffn_dim",
+    "encoder_layers",
+    "decoder_layers",
+    "encoder_attention_heads",
+    "decoder_attention_heads",
+    "dropout",
+];
+
+/// Keys of `[train]` that are derived from the data.
+const SCHEDULE: [&str; 8] = [
+    "max_epoch",
+    "max_tokens",
+    "lr",
+    "warmup_updates",
+    "validate_interval",
+    "validate_interval_updates",
+    "beam",
+    "valid_bleu_sentences",
+];
+
+/// Whether the value of an absent `path` is derived from the data where there are data.
+pub(super) fn is_from_data(path: &str) -> bool {
+    match path.rsplit_once('.') {
+        Some(("model" | "teacher.model", name)) => SIZES.contains(&name),
+        Some(("train", name)) => SCHEDULE.contains(&name),
+        _ => path == "data.vocab_size",
+    }
+}
+
+/// The keys that are derived from the data, with those that inherit from them.
+pub fn derivable() -> Vec<String> {
+    let is = |path: &String| {
+        is_from_data(path) || inherited_from(path).is_some_and(|from| is_from_data(&from))
+    };
+    paths().into_iter().filter(is).collect()
+}
+
 /// The paths of every known key and table.
 pub(super) fn paths() -> Vec<String> {
     let mut paths = Vec::new();

@@ -3,57 +3,16 @@
 //! They are fixed at two corpora that were measured (`fixtures/results/multi30k.md`): 20,000 pairs of 7 words and 29,000
 //! of 12, for which they give the sizes, learning rates and about the updates of `fixtures/configs/quickstart-long.toml`
 //! and `fixtures/configs/multi30k.toml`. Above, sizes grow to those that Transformers of the literature have for their data
-//! (Vaswani et al., 2017: width 512 and 6 layers for millions of pairs).
+//! (Vaswani et al., 2017: width 512 and 6 layers for millions of pairs). `fixtures/results/defaults.md` compares them with
+//! other values at 2,000 to 47,000 pairs.
 
-use super::Proposal;
-use crate::config::{ModelConfig, RunConfig};
-use a2d_data::prepare::Outline;
-use a2d_system::output::thousands;
+use super::reasons::reasons;
+use super::tiers::{Size, tier_of};
+use super::{Corpus, Proposal};
+use crate::config::{ModelConfig, RunConfig, TrainConfig};
 
-/// Sizes for corpora of up to a number of pairs.
-struct Tier {
-    most_pairs: usize,
-    vocab_size: usize,
-    max_tokens: usize,
-    teacher: Size,
-    student: Size,
-}
-
-/// The size of a model, and what goes with it.
-#[derive(Clone, Copy)]
-struct Size {
-    d_model: usize,
-    layers: usize,
-    heads: usize,
-    dropout: f64,
-    /// The wider a model, the lower the learning rate that it bears.
-    lr: f64,
-}
-
-const fn size(d_model: usize, layers: usize, heads: usize, dropout: f64, lr: f64) -> Size {
-    Size { d_model, layers, heads, dropout, lr }
-}
-
-const fn tier(most_pairs: usize, sizes: [usize; 2], teacher: Size, student: Size) -> Tier {
-    let [vocab_size, max_tokens] = sizes;
-    Tier { most_pairs, vocab_size, max_tokens, teacher, student }
-}
-
-/// The fewer the pairs, the fewer the subwords, which must occur to be learnt, the smaller the batches, so that there are
-/// enough of them, and the more dropout. A student keeps less in mind than its teacher, and needs less.
-const TIERS: [Tier; 6] = [
-    tier(5_000, [1_000, 512], size(128, 3, 4, 0.3, 2e-3), size(64, 2, 4, 0.1, 3e-3)),
-    tier(15_000, [2_000, 1024], size(128, 3, 4, 0.2, 2e-3), size(64, 2, 4, 0.1, 3e-3)),
-    tier(100_000, [4_000, 1024], size(128, 3, 4, 0.1, 2e-3), size(64, 2, 4, 0.1, 3e-3)),
-    tier(500_000, [8_000, 2048], size(256, 4, 4, 0.1, 1e-3), size(128, 3, 4, 0.1, 2e-3)),
-    tier(3_000_000, [16_000, 4096], size(512, 6, 8, 0.1, 5e-4), size(256, 3, 4, 0.1, 1e-3)),
-    tier(usize::MAX, [32_000, 4096], size(512, 6, 8, 0.1, 5e-4), size(256, 4, 4, 0.1, 1e-3)),
-];
-
-/// The most subwords.
-const MOST_SUBWORDS: usize = 32_000;
 /// The share of a batch that is no padding, about.
-const FILLED: f64 = 0.9;
+pub(super) const FILLED: f64 = 0.9;
 /// Average pairs in a batch, at least.
 const LEAST_PAIRS: f64 = 32.0;
 /// Updates of the smallest training, which smaller corpora reach by more epochs ...
@@ -65,122 +24,138 @@ const VALIDATED: usize = 200;
 const MOST_UNVALIDATED: usize = 4000;
 /// Sentences that a validation translates.
 const TRANSLATED: usize = 500;
-
-fn tier_of(pairs: usize) -> &'static Tier {
-    let found = TIERS.iter().find(|tier| pairs <= tier.most_pairs);
-    found.unwrap_or(&TIERS[TIERS.len() - 1])
-}
-
-/// The size of the vocabulary for a corpus of so many pairs and distinct characters. At most half of a vocabulary is
-/// characters, so many of them take a larger one.
-pub fn vocab_size(pairs: usize, alphabet: usize) -> usize {
-    let for_letters = (2 * alphabet).next_multiple_of(500);
-    tier_of(pairs).vocab_size.max(for_letters).min(MOST_SUBWORDS)
-}
+/// The width of an attention head, where there are more than [`LEAST_HEADS`].
+const HEAD: usize = 64;
+const LEAST_HEADS: usize = 4;
+/// Widths above are refused wherever they are set.
+const WIDEST: usize = 1 << 16;
 
 /// The updates of a training: with ten times the pairs, five times the updates.
 fn wanted_updates(pairs: usize) -> f64 {
     LEAST_UPDATES * (pairs as f64 / 20_000.0).powf(0.7).max(1.0)
 }
 
+/// The keys that the rules may set, by path.
+type IsOpen<'a> = &'a dyn Fn(&str) -> bool;
+
 /// Chooses sizes, batches and schedule for a corpus, with the reason for each.
-pub fn choose(corpus: &Outline) -> Proposal {
-    let tier = tier_of(corpus.pairs.train);
-    let mut run = RunConfig::default();
-    run.data.vocab_size = corpus.vocab_size;
-    run.model = model(tier.student);
-    run.teacher.model = model(tier.teacher);
-    let pairs = LEAST_PAIRS * corpus.longer;
-    let train = &mut run.train;
-    train.max_tokens = tier.max_tokens.max(pairs as usize).next_power_of_two();
-    let tokens = corpus.pairs.train as f64 * corpus.longer;
-    let epoch = (tokens / (FILLED * train.max_tokens as f64)).ceil().max(1.0) as usize;
-    let epochs = (wanted_updates(corpus.pairs.train) / epoch as f64).ceil() as usize;
-    train.max_epoch = epochs.clamp(2, MOST_EPOCHS);
-    train.warmup_updates = warmup(train.max_epoch * epoch);
-    let most = (train.max_epoch / 5).max(1);
-    train.validate_interval = (VALIDATED / epoch).clamp(1, most);
-    if epoch > MOST_UNVALIDATED {
-        train.validate_interval_updates = MOST_UNVALIDATED as u64 / 2;
+pub fn choose(corpus: &Corpus) -> Proposal {
+    complete(RunConfig::default(), &|_| true, corpus)
+}
+
+/// Chooses the values of `run` that are open. They suit those that are not: the heads divide a width that is set, the
+/// teacher is larger than a student whose size is set, and the warm-up is shorter than a training with a limit.
+pub(super) fn complete(mut run: RunConfig, is_open: IsOpen<'_>, corpus: &Corpus) -> Proposal {
+    let tier = tier_of(corpus.train);
+    if let Some(vocab) = corpus.vocab.as_ref().filter(|_| is_open("data.vocab_size")) {
+        run.data.vocab_size = vocab.size;
     }
-    if corpus.pairs.valid > TRANSLATED {
-        train.valid_bleu_sentences = TRANSLATED;
-    }
-    (train.beam, train.lr) = (1, tier.student.lr);
-    run.teacher.train = run.train.clone();
-    run.teacher.train.lr = tier.teacher.lr;
+    // Layers are copied between models of one width.
+    let alike = run.distill.init_from_teacher.is_some();
+    let width = if alike { tier.teacher.d_model } else { tier.student.d_model };
+    let student = Size { d_model: width, ..tier.student };
+    size(&mut run.model, &Open("model", is_open), student);
+    size(&mut run.teacher.model, &Open("teacher.model", is_open), {
+        let width = wider(&run.model);
+        Size {
+            d_model: if alike { width } else { tier.teacher.d_model.max(times(2, width)) },
+            layers: tier.teacher.layers.max(deeper(&run.model)),
+            ..tier.teacher
+        }
+    });
+    let epoch = schedule(&mut run.train, &Open("train", is_open), corpus, wider(&run.model));
+    let teacher = &mut run.teacher;
+    let open = Open("teacher.train", is_open);
+    schedule(&mut teacher.train, &open, corpus, wider(&teacher.model));
     Proposal { reasons: reasons(&run, corpus, epoch), updates_per_epoch: epoch, run }
 }
 
-fn model(size: Size) -> ModelConfig {
-    let Size { d_model, layers, heads, dropout, .. } = size;
-    ModelConfig {
-        d_model,
-        ffn_dim: 4 * d_model,
-        encoder_layers: layers,
-        decoder_layers: layers,
-        encoder_attention_heads: heads,
-        decoder_attention_heads: heads,
-        dropout,
-        ..ModelConfig::default()
+/// A table, and the keys that may be set.
+struct Open<'a>(&'static str, IsOpen<'a>);
+
+impl Open<'_> {
+    /// Sets `place`, the value of `key`, if it is open.
+    fn put<T>(&self, key: &str, place: &mut T, value: T) {
+        let Self(table, is_open) = self;
+        if is_open(&format!("{table}.{key}")) {
+            *place = value;
+        }
     }
+}
+
+fn size(model: &mut ModelConfig, open: &Open<'_>, size: Size) {
+    open.put("d_model", &mut model.d_model, size.d_model);
+    open.put("ffn_dim", &mut model.ffn_dim, times(4, model.d_model));
+    open.put("encoder_layers", &mut model.encoder_layers, size.layers);
+    open.put("decoder_layers", &mut model.decoder_layers, size.layers);
+    let [encoder, decoder] = [model.encoder_width(), model.decoder_width()].map(heads);
+    open.put("encoder_attention_heads", &mut model.encoder_attention_heads, encoder);
+    open.put("decoder_attention_heads", &mut model.decoder_attention_heads, decoder);
+    open.put("dropout", &mut model.dropout, size.dropout);
+}
+
+/// A multiple of a width, within the limit.
+fn times(factor: usize, width: usize) -> usize {
+    width.saturating_mul(factor).min(WIDEST)
+}
+
+/// The heads of a width, which they divide.
+fn heads(width: usize) -> usize {
+    let most = (width / HEAD).max(LEAST_HEADS);
+    (1..=most).rev().find(|&heads| width.is_multiple_of(heads)).unwrap_or(1)
+}
+
+fn wider(model: &ModelConfig) -> usize {
+    model.encoder_width().max(model.decoder_width())
+}
+
+fn deeper(model: &ModelConfig) -> usize {
+    model.encoder_layers.max(model.decoder_layers)
+}
+
+/// The wider a model, the lower the learning rate that it bears.
+fn lr(width: usize) -> f64 {
+    match width {
+        0..=64 => 3e-3,
+        65..=128 => 2e-3,
+        129..=256 => 1e-3,
+        _ => 5e-4,
+    }
+}
+
+/// Chooses batches, limits and validations for a model of some width; returns the updates of an epoch.
+fn schedule(train: &mut TrainConfig, open: &Open<'_>, corpus: &Corpus, width: usize) -> usize {
+    let pairs = (LEAST_PAIRS * corpus.longer) as usize;
+    let batch = tier_of(corpus.train).max_tokens.max(pairs).next_power_of_two();
+    open.put("max_tokens", &mut train.max_tokens, batch);
+    open.put("lr", &mut train.lr, lr(width));
+    let tokens = corpus.train as f64 * corpus.longer;
+    let update = FILLED * train.max_tokens as f64 * train.update_freq as f64;
+    let epoch = (tokens / update).ceil().max(1.0) as usize;
+    let wanted = wanted_updates(corpus.train);
+    let epochs = ((wanted / epoch as f64).ceil() as usize).clamp(2, MOST_EPOCHS);
+    open.put("max_epoch", &mut train.max_epoch, if train.max_update > 0 { 0 } else { epochs });
+    let updates = limit(train, epoch).unwrap_or(wanted as usize);
+    open.put("warmup_updates", &mut train.warmup_updates, warmup(updates));
+    let most = (updates / epoch / 5).max(1);
+    open.put("validate_interval", &mut train.validate_interval, (VALIDATED / epoch).clamp(1, most));
+    let between = if epoch > MOST_UNVALIDATED { MOST_UNVALIDATED as u64 / 2 } else { 0 };
+    open.put("validate_interval_updates", &mut train.validate_interval_updates, between);
+    let translated = if corpus.valid > TRANSLATED { TRANSLATED } else { 0 };
+    open.put("valid_bleu_sentences", &mut train.valid_bleu_sentences, translated);
+    open.put("beam", &mut train.beam, 1);
+    epoch
+}
+
+/// The most updates that a training may have, if they are limited.
+fn limit(train: &TrainConfig, epoch: usize) -> Option<usize> {
+    let epochs = Some(train.max_epoch.saturating_mul(epoch)).filter(|&updates| updates > 0);
+    let updates = usize::try_from(train.max_update).ok().filter(|&updates| updates > 0);
+    epochs.into_iter().chain(updates).min()
 }
 
 /// A sixth of all updates, and no more than the literature has.
 fn warmup(updates: usize) -> u64 {
     let sixth = (updates / 6).clamp(1, 4000);
     (if sixth > 100 { sixth / 50 * 50 } else { sixth }) as u64
-}
-
-/// What is written above each key, or above the first of several.
-fn reasons(run: &RunConfig, corpus: &Outline, epoch: usize) -> Vec<(&'static str, String)> {
-    let (train, pairs) = (&run.train, thousands(corpus.pairs.train));
-    let updates = thousands(train.max_epoch * epoch);
-    let in_batch = FILLED * train.max_tokens as f64 / corpus.longer;
-    let dropout = run.teacher.model.dropout;
-    let mut reasons = vec![
-        (
-            "data.vocab_size",
-            format!(
-                "{pairs} pairs of {:.1} words, {} different characters: subwords that occur often enough to be learnt.",
-                (corpus.words[0] + corpus.words[1]) / 2.0,
-                thousands(corpus.alphabet),
-            ),
-        ),
-        ("model.d_model", "The student: what is to be small and fast.".to_owned()),
-        (
-            "train.max_tokens",
-            format!("Some {in_batch:.0} pairs an update, {} updates an epoch.", thousands(epoch)),
-        ),
-        ("train.lr", "The wider a model, the lower its learning rate.".to_owned()),
-        ("train.warmup_updates", "A sixth of all updates, at most 4,000.".to_owned()),
-        (
-            "train.max_epoch",
-            format!(
-                "{updates} updates: fewer pairs are seen more often. `train.patience` ends it earlier."
-            ),
-        ),
-        ("train.validate_interval", "Epochs between validations.".to_owned()),
-        (
-            "train.beam",
-            "Validations are greedy, which is faster; translations have a beam of 5.".to_owned(),
-        ),
-        (
-            "teacher.model.d_model",
-            format!(
-                "The teacher: as large as {pairs} pairs can fill. Dropout {dropout}: the fewer pairs, the more."
-            ),
-        ),
-        ("teacher.train.lr", "All other keys of [train] hold for the teacher too.".to_owned()),
-    ];
-    if train.valid_bleu_sentences > 0 {
-        let valid = thousands(corpus.pairs.valid);
-        let text = format!("Of {valid} sentences: enough to tell models apart.");
-        reasons.push(("train.valid_bleu_sentences", text));
-    }
-    if train.validate_interval_updates > 0 {
-        let text = "An epoch is long: validations between, too.".to_owned();
-        reasons.push(("train.validate_interval_updates", text));
-    }
-    reasons
 }

@@ -1,12 +1,50 @@
-//! A configuration that is proposed for a corpus.
+//! A configuration that is proposed for a corpus, and the values that a configuration leaves to its corpus.
 
 mod choose;
+mod derive;
+mod reasons;
+mod tiers;
 
-pub use choose::{choose, vocab_size};
+pub use choose::choose;
+pub use derive::{Derived, Known, load};
+pub use tiers::vocab_size;
 
 use crate::config::RunConfig;
 use crate::config::reference::{Key, comment, sections, toml_text};
+use a2d_data::prepare::Outline;
 use a2d_system::program;
+
+/// What is chosen by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Corpus {
+    /// Training pairs.
+    pub train: usize,
+    /// Validation pairs.
+    pub valid: usize,
+    /// Mean tokens of the longer side of a training pair, with the end of the sentence.
+    pub longer: f64,
+    /// The vocabulary, if it is to be learned from the text.
+    pub vocab: Option<Subwords>,
+}
+
+/// A vocabulary to learn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subwords {
+    /// Its size.
+    pub size: usize,
+    /// Distinct characters of the text.
+    pub alphabet: usize,
+    /// Mean words of a line.
+    pub words: f64,
+}
+
+impl From<&Outline> for Corpus {
+    fn from(outline: &Outline) -> Self {
+        let &Outline { pairs, words, alphabet, vocab_size, longer, .. } = outline;
+        let vocab = Subwords { size: vocab_size, alphabet, words: (words[0] + words[1]) / 2.0 };
+        Self { train: pairs.train, valid: pairs.valid, longer, vocab: Some(vocab) }
+    }
+}
 
 /// A configuration, and why its values were chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,22 +55,6 @@ pub struct Proposal {
     pub reasons: Vec<(&'static str, String)>,
     /// Updates in an epoch, about.
     pub updates_per_epoch: usize,
-}
-
-/// Keys of `[model]` and `[teacher.model]` that are written even if they have their defaults.
-const SIZES: [&str; 7] = [
-    "d_model",
-    "ffn_dim",
-    "encoder_layers",
-    "decoder_layers",
-    "encoder_attention_heads",
-    "decoder_attention_heads",
-    "dropout",
-];
-
-fn is_size(path: &str) -> bool {
-    let name = path.strip_prefix("teacher.").unwrap_or(path).strip_prefix("model.");
-    name.is_some_and(|name| SIZES.contains(&name))
 }
 
 impl Proposal {
@@ -68,14 +90,13 @@ impl Proposal {
         }
     }
 
-    /// Whether the value is written: it is a size, has a reason, or differs from that of an absent key.
+    /// Whether the value is written: it differs from that of an absent key, or that depends on the corpus.
     fn is_chosen(&self, key: &Key) -> bool {
         let absent = match &key.inherits {
             Some(from) => self.run.value(from),
             None => key.default.clone().filter(|_| !key.derived),
         };
         let value = self.run.value(&key.path);
-        let has_reason = self.reasons.iter().any(|(path, _)| *path == key.path);
-        value.is_some() && (is_size(&key.path) || has_reason || value != absent)
+        value.is_some() && value != absent
     }
 }

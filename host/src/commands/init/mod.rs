@@ -9,7 +9,7 @@ use crate::config::DataConfig;
 use crate::data::prepare::{self, Outline, PrepareRequest};
 use crate::data::vocab::Sizes;
 use crate::run::model::{core_config, model_size, plan};
-use crate::run::proposal::{Proposal, choose, vocab_size};
+use crate::run::proposal::{Corpus, Proposal, choose, vocab_size};
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::output::{self, thousands};
@@ -49,7 +49,7 @@ fn survey(args: &InitArgs, file: &Path, globals: &Globals) -> Result<Found> {
     let excerpt = prepare::excerpt(&request)?;
     let size = vocab_size(excerpt.pairs(), excerpt.alphabet());
     let corpus = excerpt.outline(&request, size, globals.quiet)?;
-    let mut proposal = choose(&corpus);
+    let mut proposal = choose(&Corpus::from(&corpus));
     proposal.run.data = DataConfig { vocab_size: corpus.vocab_size, ..data(args, file)? };
     let [source, target] = corpus.tokens.map(|mean| mean.round() as usize);
     let (run, lengths) = (&proposal.run, Lengths { source, target });

@@ -68,6 +68,9 @@ fn key_text(key: &Key, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn default(key: &Key) -> String {
     match (&key.inherits, &key.default, key.derived) {
         (Some(from), Some(value), _) => format!("the value of {from} ({})", plain(value)),
+        (None, Some(value), true) if key.from_data => {
+            format!("derived from the data; {} without data", plain(value))
+        }
         (None, Some(value), true) => {
             format!("depends on other keys; {} with their defaults", plain(value))
         }

@@ -43,8 +43,10 @@ pub struct Key {
     pub values: Vec<Allowed>,
     /// The value if no key is set, if there is one.
     pub default: Option<Value>,
-    /// Whether the default depends on other keys.
+    /// Whether the default depends on other keys, or on the data.
     pub derived: bool,
+    /// Whether an absent key is derived from the data where there are data; `default` is the value without data.
+    pub from_data: bool,
     /// The key that an absent key takes its value from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inherits: Option<String>,
@@ -127,12 +129,14 @@ impl Walk {
         let example = schema::find(&self.example, &path)?.clone();
         let default = schema::find(&self.complete, &path).cloned();
         let inherits = schema::inherited_from(&path);
+        let from_data = schema::is_from_data(&path);
         let fixed = schema::find(&self.defaults, &path).is_some() && inherits.is_none();
         Some(Key {
             meaning: meaning(property),
             kind: load::kind(&example),
             values: allowed(property),
-            derived: default.is_some() && !fixed,
+            derived: default.is_some() && (from_data || !fixed),
+            from_data,
             environment: layers::variable(&path),
             example: default.clone().filter(|value| value.as_str() != Some("")).unwrap_or(example),
             default,
@@ -217,7 +221,7 @@ fn repeats(section: &Section, earlier: &Section) -> String {
             "The keys of [{earlier}]. An absent key has the value that it has in [{earlier}]."
         ),
         false => format!(
-            "The keys of [{earlier}], with the same defaults: no value is taken from [{earlier}]."
+            "The keys of [{earlier}], of which no value is taken. What is derived from the data is larger than in [{earlier}]."
         ),
     }
 }

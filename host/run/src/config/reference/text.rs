@@ -3,7 +3,7 @@
 use super::{Key, Section, WIDTH, comment, sections, toml_text, wrap};
 
 const HEAD: &str = "Every key with its default. A key behind `#` has no default, or one that depends on other \
-                    keys. Precedence: default < file < environment < --set.";
+                    keys or on the data. Precedence: default < file < environment < --set.";
 
 /// Every key with its meaning, its allowed values and its default, as TOML that parses to the defaults.
 pub fn commented() -> String {
@@ -37,6 +37,9 @@ fn table(out: &mut String, section: &Section, earlier: Option<&Section>) {
 
 fn described(out: &mut String, key: &Key) {
     comment(out, &key.meaning);
+    if key.from_data {
+        comment(out, "Derived from the data; without data:");
+    }
     for allowed in &key.values {
         let text = format!("{:?}: {}", allowed.value, allowed.meaning);
         wrap(&text, WIDTH - 6).iter().for_each(|line| out.push_str(&format!("#     {line}\n")));

@@ -19,6 +19,8 @@ pub struct Tables {
     #[serde(default)]
     pub train: Table,
     #[serde(default)]
+    pub distill: Table,
+    #[serde(default)]
     pub data: BTreeMap<String, Table>,
     #[serde(default)]
     pub teacher: BTreeMap<String, TeacherTable>,

@@ -218,6 +218,7 @@ impl<'a> Grid<'a> {
             self.of_data(group.data),
             study.model.clone(),
             study.train.clone(),
+            study.distill.clone(),
             study.students[group.student].settings.clone(),
             study.methods[group.method].settings.clone(),
             point.map(|point| point.settings(&self.axes(group))).unwrap_or_default(),

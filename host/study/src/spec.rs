@@ -42,6 +42,8 @@ pub struct Study {
     pub model: Vec<Setting>,
     /// Settings of all trainings.
     pub train: Vec<Setting>,
+    /// Settings of all methods.
+    pub distill: Vec<Setting>,
 }
 
 /// How long each student trains: the same for every method.
@@ -134,7 +136,8 @@ struct Reader {
 
 impl Reader {
     fn study(self, tables: Tables) -> Result<Study> {
-        let Tables { study, tuning, model, train, data, teacher, student, method } = tables;
+        let Tables { study, tuning, model, train, distill, data, teacher, student, method } =
+            tables;
         let budget = self.budget("study", study.updates, study.minutes)?;
         let budget = budget.ok_or_else(|| {
             self.document.wrong(&["study"], "has no budget: give `updates` or `minutes`")
@@ -186,6 +189,7 @@ impl Reader {
             tuning,
             model: self.document.settings(&["model"], "model", &model),
             train: self.document.settings(&["train"], "train", &train),
+            distill: self.document.settings(&["distill"], "distill", &distill),
             document: self.document,
         })
     }

@@ -1,151 +1,21 @@
-//! One update: names, binding and initial values of parameters, gradients over batches, Adam.
+//! One update: gradients over batches, Adam, the average.
 
-use super::auxiliary::{Auxiliary, is_alignment};
-use super::counts::Counts;
+use super::auxiliary::is_alignment;
+use super::choice::Choice;
 use super::inputs::Part;
+use super::learner::Learner;
+use super::lesson::{Lesson, Place};
 use super::losses::{Report, Reports};
 use super::maps::OwnOptimiser;
-use super::objective::{LossNorm, Objective};
-use super::roles::{Student, TeachParts, Teacher};
-use super::selective::{Choice, Chosen};
-use super::term::{Term, Terms};
+use super::selective::Chosen;
+use super::term::Term;
 use crate::backend::{AdamState, Train};
-use crate::batch::Batch;
-use crate::config::{Config, Impossible};
-use crate::nn::Transformer;
 use crate::optim::Adam;
-use crate::params::{Init, Spec};
-use crate::rng;
+use crate::params::Init;
 use crate::shape::Shape;
-use crate::tape::{Tape, Var};
-use alloc::string::{String, ToString};
+use crate::tape::Tape;
 use alloc::vec::Vec;
 use core::convert::Infallible;
-
-/// The parameters of a student: names and shapes in canonical order, and their tree.
-#[derive(Clone, Debug)]
-pub struct Plan<const N: usize> {
-    tree: Student<Spec, N>,
-    params: Vec<(String, Spec)>,
-}
-
-impl<const N: usize> Plan<N> {
-    /// The plan of `model`, with the parameters that the terms `taught.0` need beside it, for a teacher of the
-    /// configuration `taught.1`.
-    ///
-    /// # Errors
-    ///
-    /// The configuration is invalid, or a term cannot compare these models.
-    pub fn new(model: &Config, taught: Option<(&Terms, &Config)>) -> Result<Self, Impossible> {
-        let of = Transformer::new(model)?;
-        let auxiliary = |(terms, teacher): (&Terms, &Config)| {
-            terms.check(model, teacher)?;
-            Ok(Auxiliary::new(terms, model, teacher))
-        };
-        let auxiliary = taught.map(auxiliary).transpose()?.unwrap_or_default();
-        Ok(Self::of(Student { model: of, auxiliary }))
-    }
-
-    /// The plan of the shapes in `tree`.
-    pub fn of(tree: Student<Spec, N>) -> Self {
-        let mut params = Vec::new();
-        let listed: Result<_, Infallible> = tree.try_map::<(), _>(&mut |path, spec| {
-            params.push((path.to_string(), *spec));
-            Ok(())
-        });
-        let Ok(_) = listed;
-        Self { tree, params }
-    }
-
-    /// The model's configuration.
-    pub fn config(&self) -> &Config {
-        &self.tree.model.config
-    }
-
-    /// Name, shape and initial values of each parameter.
-    pub fn params(&self) -> &[(String, Spec)] {
-        &self.params
-    }
-
-    /// The number of parameters that training changes; they come first.
-    pub fn trained(&self) -> usize {
-        self.params.len() - self.tree.auxiliary.fixed()
-    }
-
-    /// The tree over `items`, one for each parameter, in the order of [`Plan::params`].
-    ///
-    /// # Panics
-    ///
-    /// There are fewer items than parameters.
-    pub fn bind<Q>(&self, items: impl IntoIterator<Item = Q>) -> Student<Q, N> {
-        let mut items = items.into_iter();
-        let bound = self.tree.try_map(&mut |_, _| items.next().ok_or(()));
-        bound.expect("as many items as parameters")
-    }
-
-    /// Initial values, drawn from `seed`.
-    pub fn init<B: Train>(&self, b: &mut B, seed: u64) -> Vec<B::Tensor> {
-        let tensor = |(number, (_, spec)): (usize, &(String, Spec))| {
-            let key = rng::derive(seed, number as u64);
-            let cols = spec.shape.cols();
-            let data: Vec<f32> =
-                (0..spec.shape.len()).map(|i| spec.init.value(key, i, cols)).collect();
-            b.tensor(&data, spec.shape)
-        };
-        let params = self.params.iter().enumerate().map(tensor).collect();
-        b.together(params)
-    }
-
-    /// Zeros in the shape of each parameter.
-    pub fn zeros<B: Train>(&self, b: &mut B) -> Vec<B::Tensor> {
-        let zeros = self.params.iter().map(|(_, spec)| b.zeros(spec.shape)).collect();
-        b.together(zeros)
-    }
-}
-
-/// Parameters and Adam's moments, in the order of [`Plan::params`].
-#[derive(Clone, Debug)]
-pub struct Learner<T, const N: usize> {
-    /// Names and shapes of the parameters.
-    pub plan: Plan<N>,
-    /// Parameters.
-    pub params: Vec<T>,
-    /// First moments.
-    pub m: Vec<T>,
-    /// Second moments.
-    pub v: Vec<T>,
-    /// The exponential moving average of the parameters, if kept.
-    pub average: Option<Vec<T>>,
-    /// The negative log-likelihoods of the latest target tokens, oldest first, if a term keeps a queue of them.
-    pub queue: Vec<f32>,
-}
-
-/// The inputs of one update.
-pub struct Lesson<'a, B: Train, const N: usize> {
-    /// The loss.
-    pub objective: &'a Objective,
-    /// The teacher; without a teacher, cross-entropy is the only term.
-    pub teacher: Option<&'a dyn TeachParts<B, N>>,
-    /// Batches, each as a list of parts that run one after the other. A list may be empty.
-    pub batches: &'a [Vec<Batch<B::Index>>],
-    /// The counts of the whole update, over all processes.
-    pub counts: Counts,
-    /// The epoch, from 1.
-    pub epoch: u64,
-    /// The key of the dropout masks. Each batch derives a key; its parts use different ranges of the same masks.
-    pub key: u64,
-    /// Completes a value of each target token of each batch by those of other processes, in the order of the batch.
-    pub gather: &'a dyn Fn(Vec<Vec<f32>>) -> Vec<Vec<f32>>,
-}
-
-/// A part of a batch in its lesson.
-pub(super) struct Place<'a, B: Train> {
-    pub batch: &'a Batch<B::Index>,
-    /// The number of the part in the lesson.
-    pub number: usize,
-    /// The key of the dropout masks of the batch.
-    pub key: u64,
-}
 
 /// Adam's settings, number and learning rate of an update.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,28 +49,6 @@ pub struct Gradients<T> {
 }
 
 impl<T: Clone, const N: usize> Learner<T, N> {
-    /// A learner with these parameters, before its first update.
-    pub fn new<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: Plan<N>, params: Vec<T>) -> Self {
-        let (m, v) = (plan.zeros(b), plan.zeros(b));
-        Self { plan, params, m, v, average: None, queue: Vec::new() }
-    }
-
-    /// A learner with random parameters, drawn from `seed`.
-    pub fn random<B: Train<Tensor = T, Param = T>>(b: &mut B, plan: Plan<N>, seed: u64) -> Self {
-        let params = plan.init(b, seed);
-        Self::new(b, plan, params)
-    }
-
-    /// The student with the current parameters.
-    pub fn student(&self) -> Student<T, N> {
-        self.plan.bind(self.params.iter().cloned())
-    }
-
-    /// The parameters for validation and export: the average if kept, otherwise the parameters.
-    pub fn weights(&self) -> &[T] {
-        self.average.as_ref().unwrap_or(&self.params)
-    }
-
     /// The losses of all parts of a lesson, with their weights, without gradients. Dropout is applied.
     pub fn losses<B: Train<Tensor = T, Param = T>>(
         &self,
@@ -353,46 +201,5 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         let part = Part { batch, chosen, update: &of.counts, epoch: of.epoch };
         let report = of.objective.record(&mut tape, &part, &student, taught.as_ref());
         (tape, report)
-    }
-
-    /// The student on a tape, with the parameters as leaves.
-    pub(super) fn on<B: Train<Tensor = T>>(&self, tape: &mut Tape<'_, B>) -> Student<Var<T>, N> {
-        let leaves: Vec<_> = self.params.iter().map(|p| tape.leaf(p.clone())).collect();
-        self.plan.bind(leaves)
-    }
-}
-
-impl<'a, T: Clone, B: Train<Tensor = T, Param = T>, const N: usize> Lesson<'a, B, N> {
-    /// The lesson of a single process.
-    pub fn new(
-        objective: &'a Objective,
-        teacher: Option<&'a Teacher<T, N>>,
-        batches: &'a [Vec<Batch<B::Index>>],
-        epoch: u64,
-        key: u64,
-    ) -> Self {
-        let counts = batches.iter().flatten().map(Counts::of).fold(Counts::default(), Counts::and);
-        let gather = &core::convert::identity;
-        let teacher = teacher.map(|teacher| teacher as _);
-        Self { objective, teacher, batches, counts, epoch, key, gather }
-    }
-
-    /// Every part of every batch.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Place<'_, B>> {
-        let batches = self.batches.iter().zip(0..);
-        let parts = batches.flat_map(|(parts, i)| {
-            let key = rng::derive(self.key, i);
-            parts.iter().map(move |batch| (batch, key))
-        });
-        parts.enumerate().map(|(number, (batch, key))| Place { batch, number, key })
-    }
-
-    /// The weight of a part's loss. [`LossNorm::Official`] takes the mean over batches, [`LossNorm::Mean`] the sum over the
-    /// update.
-    fn weight(&self) -> f64 {
-        match self.objective.norm {
-            LossNorm::Official => 1.0 / self.batches.len() as f64,
-            LossNorm::Mean => 1.0,
-        }
     }
 }

@@ -1,9 +1,7 @@
 //! The parameters that the terms of a loss have beside the student. Only training uses them.
 
 use super::align::Align;
-use super::term::Terms;
 use crate::backend::{Backend, Train};
-use crate::config::Config;
 use crate::params::{Init, Path, Spec, Visit};
 use crate::shape::Shape;
 use crate::tape::{Tape, Var};
@@ -118,14 +116,6 @@ impl<P> Default for Auxiliary<P> {
 }
 
 impl Auxiliary<Spec> {
-    /// What `terms` need to compare a student with a teacher; see [`Terms::check`].
-    pub fn new(terms: &Terms, student: &Config, teacher: &Config) -> Self {
-        let mut all = Self::default();
-        terms.iter().for_each(|term| term.auxiliary(student, teacher, &mut all));
-        all.projections.sort_by_key(|projection| projection.slot.fixed);
-        all
-    }
-
     /// Adds projections of states of `input` features to `out`, unless these are equal.
     pub(super) fn fit(&mut self, slots: impl Iterator<Item = Slot>, out: usize, input: usize) {
         if out != input {

@@ -1,6 +1,5 @@
 //! The names, shapes and initial values of a student's parameters.
 
-use super::auxiliary::Auxiliary;
 use super::roles::Student;
 use super::term::Terms;
 use crate::backend::Train;
@@ -30,7 +29,7 @@ impl<const N: usize> Plan<N> {
         let of = Transformer::new(model)?;
         let auxiliary = |(terms, teacher): (&Terms, &Config)| {
             terms.check(model, teacher)?;
-            Ok(Auxiliary::new(terms, model, teacher))
+            Ok(terms.auxiliary(model, teacher))
         };
         let auxiliary = taught.map(auxiliary).transpose()?.unwrap_or_default();
         Ok(Self::of(Student { model: of, auxiliary }))

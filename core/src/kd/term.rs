@@ -218,6 +218,14 @@ impl Terms {
         self.iter().try_for_each(|term| term.check(student, teacher))
     }
 
+    /// The parameters that the terms need to compare a student with a teacher, see [`Terms::check`].
+    pub fn auxiliary(&self, student: &Config, teacher: &Config) -> Auxiliary<Spec> {
+        let mut all = Auxiliary::default();
+        self.iter().for_each(|term| term.auxiliary(student, teacher, &mut all));
+        all.projections.sort_by_key(|projection| projection.slot.fixed);
+        all
+    }
+
     /// The data that the terms need.
     pub fn needs(&self) -> Needs {
         self.iter().fold(Needs::NONE, |all, term| all | term.needs())

@@ -91,7 +91,7 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
     let seen = teacher_model.teach(b, &batch, needs).seen;
 
     let plan = Plan::new(&student, Some((&of.terms, &teacher))).expect("terms for these models");
-    let leaves = of.leaves(&plan, &Auxiliary::new(&of.terms, &student, &teacher));
+    let leaves = of.leaves(&plan, &of.terms.auxiliary(&student, &teacher));
     assert_eq!(leaves.len(), plan.params().len());
     let mut tape = Tape::new(b, 0);
     let vars: Vec<_> = leaves

@@ -126,7 +126,7 @@ impl<'a> Problem<'a> {
         let batch: Batch<B::Index> = batch(b, &sources, &targets, self.layout);
         let models = [true, false].map(|student| self.case.config(student));
         terms.check(&models[0], &models[1]).expect("terms for these models");
-        let spec = Auxiliary::new(terms, &models[0], &models[1]);
+        let spec = terms.auxiliary(&models[0], &models[1]);
         let teacher = self.trace("teacher", &mut |data, shape, _| b.tensor(&data, shape));
         let (mut tape, mut leaves) = (Tape::new(b, 0), Vec::new());
         let mut leaf = |data: Vec<f32>, shape, leaf| {

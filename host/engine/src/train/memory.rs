@@ -8,7 +8,7 @@
 
 use super::objective;
 use a2d_core::config::{Activation, Config, Stack};
-use a2d_core::kd::{Auxiliary, Terms};
+use a2d_core::kd::Terms;
 use a2d_data::vocab::Sizes;
 use a2d_run::config::{Precision, RunConfig};
 use a2d_run::model::{core_config, model_size, plan};
@@ -163,7 +163,7 @@ fn compared(terms: &Terms, student: &Config, teacher: &Config) -> f64 {
     };
     let [states, projections] = [needs.hidden, needs.projections].map(usize::from);
     let handed = of(teacher, states, projections) + 2 * of(student, states, projections);
-    let auxiliary = Auxiliary::new(terms, student, teacher);
+    let auxiliary = terms.auxiliary(student, teacher);
     let projected = auxiliary.projections.iter().map(|of| of.weight.shape.rows());
     // Of embeddings and all layers there may be one projection.
     let states = 1 + student.encoder.layers.max(student.decoder.layers);

@@ -4,6 +4,7 @@ use a2d_host::config::{Origin, RunConfig, Setting};
 use a2d_host::data::prepare::{PrepareRequest, excerpt};
 use a2d_host::run::proposal::{self, Corpus, Derived, Known, choose, vocab_size};
 use a2d_host::run::run_dir::RunDir;
+use a2d_host::system::error::Result;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -41,9 +42,13 @@ impl Desk {
 
     /// Where the device determines the batches if it `fills` them.
     fn filling(&self, sets: &[&str], fills: bool) -> Derived {
+        self.load(sets, fills).unwrap()
+    }
+
+    fn load(&self, sets: &[&str], fills: bool) -> Result<Derived> {
         let flags: Vec<_> = sets.iter().map(|set| Setting::parse(set).unwrap()).collect();
         let known = Known { out: Some(&self.path("out")), fills, quiet: true };
-        proposal::load(&self.path("run.toml"), &flags, known).unwrap()
+        proposal::load(&self.path("run.toml"), &flags, known)
     }
 
     fn run(&self, sets: &[&str]) -> RunConfig {
@@ -109,6 +114,23 @@ fn keys_that_are_set_are_kept_and_suited() {
     assert!(run.model.encoder_layers < run.teacher.model.encoder_layers);
     let largest = desk.run(&["model.d_model=32768", "train.update_freq=1000000000"]);
     assert_eq!(largest.teacher.model.d_model, 65_536);
+}
+
+#[test]
+fn nothing_is_derived_from_values_out_of_range() {
+    let desk = Desk::new();
+    for (set, says) in [
+        ("data.vocab_size=9000000000000000000", "`data.vocab_size` is 9000000000000000000"),
+        // A prime, whose only divisor is far away.
+        ("model.d_model=9223372036854775783", "`model.d_model` is 9223372036854775783"),
+        ("model.d_model=0", "`model.d_model` is 0"),
+        ("train.max_tokens=0", "`train.max_tokens` is 0"),
+        ("train.update_freq=0", "`train.update_freq` is 0"),
+    ] {
+        let Err(error) = desk.load(&[set], false) else { panic!("{set}") };
+        let text = error.to_string();
+        assert!(error.exit_code() == 2 && text.contains(says) && text.contains(set), "{text}");
+    }
 }
 
 /// Batches as large as a device make epochs short.

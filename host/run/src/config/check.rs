@@ -45,7 +45,7 @@ impl Problem {
 
 /// Checks every table.
 pub(super) fn run(run: &RunConfig) -> Checked {
-    data(&run.data).map_err(|p| p.within("data"))?;
+    of_data(&run.data)?;
     model(&run.model).map_err(|p| p.within("model"))?;
     train(&run.train).map_err(|p| p.within("train"))?;
     distill(&run.distill).map_err(|p| p.within("distill"))?;
@@ -102,6 +102,11 @@ fn stage(run: &RunConfig, stage: &StageConfig) -> Result<(), String> {
     let within = |table: &str, p: Problem| format!("has `{table}.{}` that {}", p.key, p.text);
     model(&own).map_err(|p| within("model", p))?;
     train(&its).map_err(|p| within("train", p))
+}
+
+/// Checks the table `[data]`.
+pub(super) fn of_data(of: &DataConfig) -> Checked {
+    data(of).map_err(|p| p.within("data"))
 }
 
 fn data(data: &DataConfig) -> Checked {

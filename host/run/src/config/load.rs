@@ -66,6 +66,16 @@ impl Layers {
         merge_unchecked(&self.path, self.settings.clone()).map(|merged| merged.run)
     }
 
+    /// Checks the values of `[data]`, which must hold before any text is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Layers::merge`].
+    pub fn check_data(&self) -> Result<()> {
+        let Merged { run, origins } = merge_unchecked(&self.path, self.settings.clone())?;
+        check::of_data(&run.data).map_err(|problem| problem.locate(&self.path, &origins))
+    }
+
     /// The run, and the origins of its values.
     ///
     /// # Errors

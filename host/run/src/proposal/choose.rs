@@ -7,12 +7,10 @@
 //! other values at 2,000 to 47,000 pairs.
 
 use super::reasons::reasons;
-use super::tiers::{Size, tier_of};
+use super::tiers::{FILLED, Size, tier_of};
 use super::{Corpus, Proposal};
 use crate::config::{ModelConfig, RunConfig, TrainConfig};
 
-/// The share of a batch that is no padding, about.
-pub(super) const FILLED: f64 = 0.9;
 /// Average pairs in a batch, at least.
 const LEAST_PAIRS: f64 = 32.0;
 /// Updates of the smallest training, which smaller corpora reach by more epochs ...
@@ -99,9 +97,9 @@ fn times(factor: usize, width: usize) -> usize {
     width.saturating_mul(factor).min(WIDEST)
 }
 
-/// The heads of a width, which they divide.
+/// The heads of a width, which they divide; at most those of the widest.
 fn heads(width: usize) -> usize {
-    let most = (width / HEAD).max(LEAST_HEADS);
+    let most = (width / HEAD).clamp(LEAST_HEADS, WIDEST / HEAD);
     (1..=most).rev().find(|&heads| width.is_multiple_of(heads)).unwrap_or(1)
 }
 

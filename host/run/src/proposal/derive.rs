@@ -106,6 +106,7 @@ fn begun(folder: &Path) -> Result<Vec<Setting>> {
 
 /// What there is to choose by; `None` without data.
 fn survey(layers: &Layers, folder: &Path, quiet: bool) -> Result<Option<Corpus>> {
+    layers.check_data()?;
     let run = layers.draft()?;
     let Some(request) = request(&run).filter(prepare::texts_exist) else {
         return prepared(&run, folder);

@@ -1,7 +1,7 @@
 //! Why values were chosen.
 
 use super::Corpus;
-use super::choose::FILLED;
+use super::tiers::FILLED;
 use crate::config::RunConfig;
 use a2d_system::output::thousands;
 

@@ -1,5 +1,8 @@
 //! Sizes for corpora of up to a number of pairs.
 
+/// The share of a batch that is no padding, about.
+pub(super) const FILLED: f64 = 0.9;
+
 /// Sizes for corpora of up to a number of pairs.
 pub(super) struct Tier {
     most_pairs: usize,

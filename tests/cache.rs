@@ -220,8 +220,17 @@ fn a_disk_that_is_too_small_is_told_before() {
     let (needs, layout) = (objective(&run).needs(), objective(&run).layout());
     let source =
         Source { lengths: &lengths, special: config.special, needs, layout, key: String::new() };
-    let error = model.remember(b, &choice(CacheKind::Disk, u64::MAX, &path), &source).unwrap_err();
-    let text = error.to_string();
-    assert_eq!(error.exit_code(), 2, "{text}");
-    assert!(text.contains("teacher.cache takes ") && text.contains(" free"), "{text}");
+    let mut keep = |most| model.remember(b, &choice(CacheKind::Disk, most, &path), &source);
+    let told = |outcome: a2d_host::system::error::Result<()>| {
+        let error = outcome.unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), 2, "{text}");
+        for part in ["teacher.cache takes ", " free", "`distill.cache_gib`"] {
+            assert!(text.contains(part) && text.lines().count() == 1, "{text}");
+        }
+    };
+    told(keep(u64::MAX));
+    // Nor may a file that serves already grow too much.
+    keep(0).unwrap();
+    told(keep(u64::MAX));
 }

@@ -175,19 +175,21 @@ fn is_own(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Checks that the disk of `path` has room for `bytes` more.
+/// Checks that the disk of `path` has room for `bytes` more; `how` to need less goes into the error.
 ///
 /// # Errors
 ///
 /// Misuse: it has not.
-pub fn has_room(path: &Path, bytes: u64) -> Result<()> {
+pub fn has_room(path: &Path, bytes: u64, how: &str) -> Result<()> {
     let free =
         fs4::available_space(folder_of(path)).map_err(|e| Error::output("write", path, &e))?;
     if bytes <= free {
         return Ok(());
     }
     let path = path.display();
-    Err(Error::misuse(format!("{path} takes {bytes} bytes, and the disk has {free} free")))
+    Err(Error::misuse(format!(
+        "{path} takes {bytes} more bytes, and the disk has {free} free: {how}"
+    )))
 }
 
 /// Folders pass: opening one fails with its own error.

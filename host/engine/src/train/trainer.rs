@@ -429,7 +429,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         }
         self.progress.finished = true;
         self.save_last(b, display)?;
-        remove(&cache_of(self.job))?;
+        forget_cache(self.job)?;
         display.line(&format!(
             "{}: ends after {} updates ({reason}), {:.0} s; best {} at update {}",
             self.job.label,
@@ -466,6 +466,14 @@ fn remember<B: Train>(
 /// The file of the teacher's cache.
 fn cache_of(job: &Job<'_>) -> PathBuf {
     job.dir.teacher_cache(job.ranks.number())
+}
+
+/// Removes the teacher's cache. The first rank also removes those of ranks that only an earlier part of the run had.
+fn forget_cache(job: &Job<'_>) -> Result<()> {
+    let ranks = job.ranks;
+    let others = (ranks.size()..).map(|rank| job.dir.teacher_cache(rank));
+    let others = others.take_while(|path| ranks.is_first() && path.is_file());
+    [cache_of(job)].into_iter().chain(others).try_for_each(|path| remove(&path))
 }
 
 /// The initial state of a new run.

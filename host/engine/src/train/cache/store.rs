@@ -17,11 +17,14 @@ use half::slice::HalfFloatSliceExt;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"a2d.said";
 const HEADER: u64 = 16;
 const CHECKSUM: u64 = 8;
+
+/// What to do where the disk is too small.
+const LESS: &str = "lower `distill.cache_gib`, or set `distill.cache_precision` to \"bf16\"";
 
 /// The elements of a sentence, in the cache's precision.
 pub enum Values {
@@ -62,7 +65,7 @@ impl Store {
     pub fn get(&self, number: usize) -> Option<Cow<'_, [f32]>> {
         match self {
             Self::Memory(kept) => Some(kept.get(number)?.as_ref()?.get()),
-            Self::File(slots) => Some(Cow::Owned(slots.read(number)?.get().into_owned())),
+            Self::File(slots) => slots.read(number).map(Cow::Owned),
         }
     }
 
@@ -71,7 +74,7 @@ impl Store {
     /// # Errors
     ///
     /// The file cannot be written.
-    pub fn put(&mut self, number: usize, values: Values) -> std::io::Result<()> {
+    pub fn put(&mut self, number: usize, values: Values) -> Result<()> {
         match self {
             Self::Memory(kept) => {
                 if let Some(place) = kept.get_mut(number) {
@@ -87,6 +90,7 @@ impl Store {
 /// A file of values.
 pub struct Slots {
     file: File,
+    path: PathBuf,
     precision: CachePrecision,
     /// The first byte of each slot, and of what would follow the last.
     starts: Vec<u64>,
@@ -113,20 +117,24 @@ impl Slots {
         let mut file = files::update(path).map_err(failed)?;
         let mut found = Vec::new();
         (&file).take(HEADER).read_to_end(&mut found).map_err(failed)?;
-        if found != header {
+        let serves = found == header;
+        if !serves {
             file.set_len(0).map_err(failed)?;
-            files::has_room(path, whole)?;
+        }
+        let there = file.metadata().map_err(failed)?.len();
+        files::has_room(path, whole.saturating_sub(there), LESS)?;
+        if !serves {
             file.rewind().and_then(|()| file.write_all(&header)).map_err(failed)?;
         }
         file.set_len(whole).map_err(failed)?;
-        Ok(Self { file, precision, starts })
+        Ok(Self { file, path: path.to_owned(), precision, starts })
     }
 
     fn slot(&self, number: usize) -> Option<[u64; 2]> {
         Some([*self.starts.get(number)?, *self.starts.get(number + 1)?])
     }
 
-    fn read(&self, number: usize) -> Option<Values> {
+    fn read(&self, number: usize) -> Option<Vec<f32>> {
         let [start, end] = self.slot(number)?;
         let mut bytes = vec![0; (end - start) as usize];
         let mut file = &self.file;
@@ -135,12 +143,13 @@ impl Slots {
         (u64::from_le_bytes(*checksum) == check(values)).then(|| from_bytes(values, self.precision))
     }
 
-    fn write(&mut self, number: usize, values: &Values) -> std::io::Result<()> {
+    fn write(&mut self, number: usize, values: &Values) -> Result<()> {
         let Some([start, _]) = self.slot(number) else { return Ok(()) };
         let values = to_bytes(values);
         let bytes = [&check(&values).to_le_bytes()[..], &values].concat();
-        self.file.seek(SeekFrom::Start(start))?;
-        self.file.write_all(&bytes)
+        let placed = self.file.seek(SeekFrom::Start(start));
+        let written = placed.and_then(|_| self.file.write_all(&bytes));
+        written.map_err(|e| Error::output("write", &self.path, &e))
     }
 }
 
@@ -169,13 +178,11 @@ fn to_bytes(values: &Values) -> Vec<u8> {
     }
 }
 
-fn from_bytes(bytes: &[u8], precision: CachePrecision) -> Values {
+fn from_bytes(bytes: &[u8], precision: CachePrecision) -> Vec<f32> {
     match precision {
-        CachePrecision::F32 => {
-            Values::F32(bytes.as_chunks().0.iter().map(|x| f32::from_le_bytes(*x)).collect())
-        }
+        CachePrecision::F32 => bytes.as_chunks().0.iter().map(|x| f32::from_le_bytes(*x)).collect(),
         CachePrecision::Bf16 => {
-            Values::Bf16(bytes.as_chunks().0.iter().map(|x| bf16::from_le_bytes(*x)).collect())
+            bytes.as_chunks().0.iter().map(|x| bf16::from_le_bytes(*x).to_f32()).collect()
         }
     }
 }

@@ -228,7 +228,7 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// As [`config::load`].
+    /// As [`config::load_with`].
     pub fn load_config(&self) -> Result<RunConfig> {
         config::load_with(&self.config(), [], &[])
     }

@@ -57,7 +57,7 @@ pub struct DistillConfig {
     pub cache: CacheKind,
     /// The precision of what is kept. With `f32`, the CPU backend computes the same bits as without a cache.
     pub cache_precision: CachePrecision,
-    /// The most that is kept, in GiB. The teacher runs again for sentences beyond it.
+    /// The most that is kept by each process, in GiB. The teacher runs again for sentences beyond it.
     pub cache_gib: f64,
     /// Pass the teacher's maps through the alignment modules in its checkpoint, as the authors' scripts do.
     pub teacher_aam: bool,

@@ -15,9 +15,10 @@ train.lr=1e-3`). Paths in a file are relative to its folder. An unknown key is a
 A default that is \"derived from the data\" is what `a2d init` would choose for the text or the prepared data
 ([the rules](own-data.md#configure)), and suits the keys that are set: the heads divide the width, the learning rate goes by
 it, a teacher is at least twice as wide as its student (as wide with `distill.init_from_teacher`), the warm-up is a sixth of
-all updates that the limits allow, and `max_epoch` is 0 where `max_update` is set. A training says at its start what it has derived. Its `config.toml` keeps it, and
-`--resume` takes it from there. Without data the value is the one that `a2d config --explain KEY` prints; so it is in a
-[study](researchers.md#studies) and for what is built with the library, which derive nothing.
+all updates that the limits allow, and `max_epoch` is 0 where `max_update` is set. A training says at its start what it has
+derived. Its `config.toml` keeps it, and `--resume` takes it from there. Without data the value is the one that `a2d config
+--explain KEY` prints; so it is in a [study](researchers.md#studies) and for what is built with the library, which derive
+nothing.
 
 `a2d config` prints this reference as a configuration, `a2d config --explain train.lr` prints one key, and `a2d config
 CONFIG.toml` prints the values that a configuration leads to, with their origins. `RUN/config.toml` of a run holds every

@@ -122,7 +122,8 @@ impl Watched {
         let name = one_line(&printable(&name)).into_owned();
         // In reverse order of training.
         let before = between(folder).into_iter().chain(["alone", "teacher"].map(str::to_owned));
-        let before = before.map(|side| (format!("{name}/{side}"), folder.join(side)));
+        let shown = |side: &str| format!("{name}/{}", one_line(&printable(side)));
+        let before = before.map(|side| (shown(&side), folder.join(side)));
         let stages: Vec<_> =
             [(name.clone(), folder.to_owned())].into_iter().chain(before).collect();
         let begun = |(_, folder): &&(String, PathBuf)| RunDir::at(folder).log().is_file();

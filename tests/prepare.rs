@@ -220,8 +220,10 @@ fn a_foreign_vocabulary_is_refused_by_name() {
 }
 
 #[test]
-fn small_sizes_and_foreign_ids_are_errors() {
-    assert!(misuse(Vocab::learn(["a"].into_iter(), 10)).contains("too small"));
+fn sizes_out_of_range_and_foreign_ids_are_errors() {
+    for (size, says) in [(10, "too small"), (usize::MAX, "too large: at most 4194304")] {
+        assert!(misuse(Vocab::learn(["a"].into_iter(), size)).contains(says), "{size}");
+    }
     assert!(misuse(Vocab::learn_with(["a"].into_iter(), 100, true)).contains("byte fallback"));
     let vocab = Vocab::learn(["aa aa bb"].into_iter(), 20).unwrap();
     assert!(vocab.source().len() < 20);

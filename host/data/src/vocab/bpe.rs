@@ -33,6 +33,8 @@ use tokenizers::pipeline::{
 
 /// The fewest tokens besides the special tokens and the 256 bytes.
 const LEAST_PIECES: usize = 12;
+/// The largest vocabulary. More is probably a typing error.
+pub const LARGEST: usize = 1 << 22;
 
 /// A byte-pair encoding of both languages.
 pub struct Bpe {
@@ -50,7 +52,7 @@ impl Bpe {
     ///
     /// # Errors
     ///
-    /// [`Error::Misuse`] if `size` is too small; the errors of `go_on`.
+    /// [`Error::Misuse`] if `size` is too small or more than [`LARGEST`]; the errors of `go_on`.
     pub fn learn(
         words: Words,
         size: usize,
@@ -65,6 +67,10 @@ impl Bpe {
             return Err(Error::misuse(format!(
                 "a vocabulary of {size} is too small: at least {least}{with}"
             )));
+        }
+        if size > LARGEST {
+            let text = format!("a vocabulary of {size} is too large: at most {LARGEST}");
+            return Err(Error::misuse(text));
         }
         let kind = Kind { byte_fallback, normalization: words.normalization() };
         let words = words.most_frequent();

@@ -32,6 +32,7 @@ mod tables;
 mod words;
 
 pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
+pub use bpe::LARGEST;
 pub use normal::{LineForm, Touched};
 pub use protect::{BadPattern, Matches, Patterns};
 pub use symbols::{LONGEST_SYMBOL, Symbols};

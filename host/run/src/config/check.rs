@@ -5,7 +5,7 @@ use super::{
     DataConfig, DistillConfig, Groups, MapChoices, MapInput, MapNormalisation, Mapping, Method,
     ModelConfig, RunConfig, StageConfig, Staging, TinyBertConfig, TrainConfig,
 };
-use a2d_data::vocab::Patterns;
+use a2d_data::vocab::{LARGEST, Patterns};
 use a2d_system::error::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,8 +23,6 @@ type Checked = Result<(), Problem>;
 const MOST_LAYERS: usize = 32;
 /// The largest width. More is probably a typing error.
 const WIDEST: usize = 65_536;
-/// The largest vocabulary. More is probably a typing error.
-const LARGEST_VOCABULARY: usize = 1 << 22;
 
 impl Problem {
     fn new(key: impl Into<String>, text: impl Into<String>) -> Self {
@@ -110,7 +108,7 @@ pub(super) fn of_data(of: &DataConfig) -> Checked {
 }
 
 fn data(data: &DataConfig) -> Checked {
-    within("vocab_size", data.vocab_size, 5, LARGEST_VOCABULARY)?;
+    within("vocab_size", data.vocab_size, 5, LARGEST)?;
     within("max_length", data.max_length, 1, WIDEST)?;
     tokenizer(data)?;
     let patterns = Patterns::new(&data.protect);

@@ -137,6 +137,27 @@ fn so_does_a_student() {
 }
 
 #[test]
+fn a_finished_run_has_no_cache() {
+    let desk = Desk::with_run();
+    let caches = || {
+        let names = std::fs::read_dir(desk.path("run")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("teacher.cache")).collect::<Vec<_>>()
+    };
+    let until = |updates: usize, more: &str| {
+        let line = format!("{TAUGHT} --out run {more}");
+        desk.host(&format!("{line} --set train.max_update={updates}")).well();
+        assert_eq!(caches(), [""; 0], "{updates} {more}");
+    };
+    until(2, "");
+    // Of a process that took part earlier.
+    desk.write("run/teacher.cache.1", "");
+    until(4, "--resume");
+    // Nothing is left to train.
+    until(4, "--resume");
+}
+
+#[test]
 fn so_does_a_selection_from_a_queue() {
     let desk = Desk::with_run();
     let line = format!(

@@ -104,7 +104,6 @@ impl<'a, B: Train> Trainer<'a, B> {
         if let Some(teacher) = &mut teacher {
             let key = rng::derive(run.train.seed, stream::MAPPING);
             teacher.fix(b, &objective, &student, key);
-            remember(b, teacher, &objective, job)?;
         }
         let (learner, progress) = match saved {
             Some(saved) => load(b, job, &plan, saved)?,
@@ -158,12 +157,10 @@ impl<'a, B: Train> Trainer<'a, B> {
             display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
             return Ok(());
         }
+        let remembered = self.remember(b, display);
+        self.job.ranks.agree(remembered)?;
         if self.job.ranks.is_first() {
             self.record()?;
-        }
-        if let Some(cache) = self.teacher.as_ref().and_then(|teacher| teacher.cache.as_ref()) {
-            let outline = cache.outline(self.job.data.train.len());
-            display.line(&format!("{}: {outline}", self.job.label));
         }
         // The limit may have been raised since.
         self.progress.finished = false;
@@ -173,6 +170,28 @@ impl<'a, B: Train> Trainer<'a, B> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Keeps what the teacher says, if the configuration has a place for it.
+    fn remember(&mut self, b: &mut B, display: &Display) -> Result<()> {
+        let Some(teacher) = &mut self.teacher else { return Ok(()) };
+        let Job { run, data, device, .. } = self.job;
+        let (checksum, fingerprint) = (data.train.checksum(), teacher.fingerprint());
+        let mapping = (&self.objective.terms, run.train.seed, run.train.precision);
+        let program = provenance::program();
+        let source = Source {
+            lengths: data.train.all_lengths(),
+            special: teacher.teacher.model.config.special,
+            needs: self.objective.needs(),
+            layout: self.objective.layout(),
+            key: format!("{checksum} {fingerprint} {mapping:?} {device} {program}"),
+        };
+        teacher.remember(b, &Choice::of(&run.distill, &cache_of(self.job)), &source)?;
+        if let Some(cache) = &teacher.cache {
+            let outline = cache.outline(data.train.len());
+            display.line(&format!("{}: {outline}", self.job.label));
+        }
+        Ok(())
     }
 
     /// Writes vocabulary, configuration and provenance into the folder.
@@ -440,27 +459,6 @@ impl<'a, B: Train> Trainer<'a, B> {
         ));
         Ok(())
     }
-}
-
-/// Keeps what the teacher says, if the configuration has a place for it.
-fn remember<B: Train>(
-    b: &mut B,
-    teacher: &mut TeacherModel<B::Tensor>,
-    objective: &Objective,
-    job: &Job<'_>,
-) -> Result<()> {
-    let (run, data) = (job.run, job.data);
-    let (checksum, fingerprint) = (data.train.checksum(), teacher.fingerprint());
-    let (device, program) = (job.device, provenance::program());
-    let mapping = (&objective.terms, run.train.seed, run.train.precision);
-    let source = Source {
-        lengths: data.train.all_lengths(),
-        special: teacher.teacher.model.config.special,
-        needs: objective.needs(),
-        layout: objective.layout(),
-        key: format!("{checksum} {fingerprint} {mapping:?} {device} {program}"),
-    };
-    teacher.remember(b, &Choice::of(&run.distill, &cache_of(job)), &source)
 }
 
 /// The file of the teacher's cache.

@@ -40,7 +40,7 @@ pub struct Updated<T> {
 
 /// The gradients and losses of the batches of an update.
 pub struct Gradients<T> {
-    /// The sums over all batches, in the order of [`Plan::params`].
+    /// The sums over all batches, in the order of [`super::Plan::params`].
     pub sums: Vec<T>,
     /// The loss of each part, with its weight.
     pub reports: Reports<T>,

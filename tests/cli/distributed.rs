@@ -98,6 +98,13 @@ fn ranks_learn_what_one_process_learns() {
             3,
             "distill tiny.toml --teacher full/teacher --set distill.preset=official --set train.update_freq=2",
         ),
+        // The gate is that of the whole batch, whose pairs are on two ranks.
+        (
+            "selective",
+            2,
+            "distill tiny.toml --teacher full/teacher --method selective --set distill.selective.mode=global \
+             --set distill.selective.queue=300 --set distill.cache=disk",
+        ),
     ] {
         let line = format!("{line} {SHORT} {dropout}");
         desk.host(&format!("{line} --out {name}-1 --threads 1")).well();

@@ -77,6 +77,10 @@ impl Prepared {
 /// The folder of an imported teacher inside its student's.
 pub const IMPORTED: &str = "teacher-imported";
 
+/// Folders of the runs that `a2d distill` creates inside a student's folder before it has a configuration, from the same
+/// data.
+const BESIDE: [&str; 3] = ["teacher", "alone", IMPORTED];
+
 /// The data folder of the finished run in `folder`: as configured, or that of the student whose folder contains the
 /// run, directly or in that of a stage.
 pub fn folder_of(run: &RunConfig, folder: &Path) -> PathBuf {
@@ -85,7 +89,12 @@ pub fn folder_of(run: &RunConfig, folder: &Path) -> PathBuf {
         let whole = folder.canonicalize().ok()?;
         let vocab = |path: PathBuf| Some(Vocab::load(&path).ok()?.fingerprint());
         let here = vocab(RunDir::at(&whole).tokenizer())?;
-        let above = whole.ancestors().skip(1).take(2).map(|folder| folder.join("data"));
+        let beside = BESIDE.iter().any(|name| whole.ends_with(name));
+        let is_student = |(up, folder): &(usize, &Path)| {
+            RunDir::at(folder).config().is_file() || beside && *up == 1
+        };
+        let above = whole.ancestors().enumerate().skip(1).take(2).filter(is_student);
+        let above = above.map(|(_, folder)| folder.join("data"));
         let same = |data: &PathBuf| vocab(data.join("tokenizer.json")).as_ref() == Some(&here);
         above.filter(|data| data.join("data.json").is_file()).find(same)
     };

@@ -7,8 +7,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Attempts before a lock counts as taken: [`is_taken`] of another process holds the lock for a moment ...
-const TRIES: usize = 5;
+/// Attempts before a lock counts as taken: [`is_taken`] of another process holds the lock for a moment, which is longer on
+/// a busy machine ...
+const TRIES: usize = 30;
 /// ... and the pause between attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -26,6 +26,17 @@ pub enum Site {
     Cross(usize),
 }
 
+impl Site {
+    /// The kind of attention: encoder (0), decoder (1) or cross (2).
+    pub const fn kind(self) -> usize {
+        match self {
+            Self::Encoder(_) => 0,
+            Self::Decoder(_) => 1,
+            Self::Cross(_) => 2,
+        }
+    }
+}
+
 /// The position of a hidden state: 0 is the embeddings, `l` is the output of layer `l - 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

@@ -48,12 +48,7 @@ impl<T> Trace<T> {
 
     /// The projections of encoder (0), decoder (1) or cross-attention (2), in the order of layers.
     pub fn projections_of(&self, kind: usize) -> Vec<&Projections<T>> {
-        let of = |site: &Site| match site {
-            Site::Encoder(_) => 0,
-            Site::Decoder(_) => 1,
-            Site::Cross(_) => 2,
-        };
-        let kept = self.projections.iter().filter(|(site, _)| of(site) == kind);
+        let kept = self.projections.iter().filter(|(site, _)| site.kind() == kind);
         kept.map(|(_, projections)| projections).collect()
     }
 

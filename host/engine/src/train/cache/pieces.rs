@@ -43,14 +43,6 @@ pub type Lengths = [usize; 2];
 /// The tensors that a teacher hands over, in a fixed order.
 pub struct Pieces(Vec<Piece>);
 
-const fn kind(site: Site) -> usize {
-    match site {
-        Site::Encoder(_) => 0,
-        Site::Decoder(_) => 1,
-        Site::Cross(_) => 2,
-    }
-}
-
 /// The sides of the queries and of the keys of a kind of attention.
 const fn sides(kind: usize) -> [usize; 2] {
     match kind {
@@ -66,8 +58,8 @@ impl Content {
             Self::Last => Geometry::Rows(1),
             Self::Maps(kind) => Geometry::Block(sides(kind)),
             Self::States(side) => Geometry::Rows(side),
-            Self::Queries(site, _) => Geometry::Rows(sides(kind(site))[0]),
-            Self::Keys(site) | Self::Values(site) => Geometry::Rows(sides(kind(site))[1]),
+            Self::Queries(site, _) => Geometry::Rows(sides(site.kind())[0]),
+            Self::Keys(site) | Self::Values(site) => Geometry::Rows(sides(site.kind())[1]),
         }
     }
 }

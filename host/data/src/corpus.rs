@@ -131,7 +131,7 @@ impl Corpus {
         let width = self.header.width as usize;
         let mut bytes = vec![0; sizes.len() * 8 + all * width];
         let block = self.blocks[i / BLOCK];
-        read_at(&self.file, &mut bytes, block.start).map_err(|e| self.lost(&e))?;
+        files::read_at(&self.file, &mut bytes, block.start).map_err(|e| self.lost(&e))?;
         if hash::bytes(&bytes) != block.checksum {
             return Err(self.changed("is overwritten"));
         }
@@ -154,26 +154,6 @@ impl Corpus {
             "put the same file back, or prepare the same data again, and go on with --resume";
         Error::failed(format!("{path} {how} while it is in use; {what}"))
     }
-}
-
-/// Fills `bytes` from offset `start`. Thread-safe.
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], start: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, start)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, mut bytes: &mut [u8], mut start: u64) -> std::io::Result<()> {
-    use std::os::windows::fs::FileExt;
-    while !bytes.is_empty() {
-        let read = file.seek_read(bytes, start)?;
-        if read == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[read..];
-        start += read as u64;
-    }
-    Ok(())
 }
 
 fn to_ids(bytes: &[u8], width: usize) -> Vec<u32> {

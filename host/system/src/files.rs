@@ -144,6 +144,35 @@ pub fn open(path: &Path) -> std::io::Result<File> {
     File::open(path)
 }
 
+/// Fills `bytes` from offset `start`. Thread-safe.
+///
+/// # Errors
+///
+/// The file ends before, or cannot be read.
+#[cfg(unix)]
+pub fn read_at(file: &File, bytes: &mut [u8], start: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, start)
+}
+
+/// Fills `bytes` from offset `start`. Thread-safe.
+///
+/// # Errors
+///
+/// The file ends before, or cannot be read.
+#[cfg(windows)]
+pub fn read_at(file: &File, mut bytes: &mut [u8], mut start: u64) -> std::io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !bytes.is_empty() {
+        let read = file.seek_read(bytes, start)?;
+        if read == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        bytes = &mut bytes[read..];
+        start += read as u64;
+    }
+    Ok(())
+}
+
 /// Opens a file for reading and appending, and creates it if missing. Links are not followed: in a folder from another
 /// source, a link may point to any file of the user.
 ///

@@ -137,8 +137,7 @@ impl Slots {
     fn read(&self, number: usize) -> Option<Vec<f32>> {
         let [start, end] = self.slot(number)?;
         let mut bytes = vec![0; (end - start) as usize];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes)).ok()?;
+        files::read_at(&self.file, &mut bytes, start).ok()?;
         let (checksum, values) = bytes.split_first_chunk()?;
         (u64::from_le_bytes(*checksum) == check(values)).then(|| from_bytes(values, self.precision))
     }

@@ -22,7 +22,7 @@ type Checked = Result<(), Problem>;
 /// The most layers. More are probably a typing error.
 const MOST_LAYERS: usize = 32;
 /// The largest width. More is probably a typing error.
-const WIDEST: usize = 65_536;
+pub(crate) const WIDEST: usize = 65_536;
 
 impl Problem {
     fn new(key: impl Into<String>, text: impl Into<String>) -> Self {

@@ -35,6 +35,7 @@ mod text;
 mod train;
 
 pub use a2d_device::Precision;
+pub(crate) use check::WIDEST;
 pub use compare::Change;
 pub use data::DataConfig;
 pub use distill::{

@@ -9,7 +9,7 @@
 use super::reasons::reasons;
 use super::tiers::{FILLED, Size, tier_of};
 use super::{Corpus, Proposal};
-use crate::config::{ModelConfig, RunConfig, TrainConfig};
+use crate::config::{ModelConfig, RunConfig, TrainConfig, WIDEST};
 
 /// Average pairs in a batch, at least.
 const LEAST_PAIRS: f64 = 32.0;
@@ -25,8 +25,6 @@ const TRANSLATED: usize = 500;
 /// The width of an attention head, where there are more than [`LEAST_HEADS`].
 const HEAD: usize = 64;
 const LEAST_HEADS: usize = 4;
-/// Widths above are refused wherever they are set.
-const WIDEST: usize = 1 << 16;
 
 /// The updates of a training: with ten times the pairs, five times the updates.
 fn wanted_updates(pairs: usize) -> f64 {

@@ -39,14 +39,7 @@ pub(super) fn take<B: Train>(
 ) -> Result<()> {
     let (theirs, mut saved) = open_teacher(teacher, &job.data.vocab)?;
     let layers = Layers::new(job.run, &theirs, how)?;
-    for ((name, spec), param) in plan.params().iter().zip(params) {
-        if is_auxiliary(name) {
-            continue;
-        }
-        let data = saved.take(&layers.source(name), spec.shape.dims())?;
-        *param = b.tensor(&data, spec.shape);
-    }
-    Ok(())
+    copy(b, plan, params, &mut saved, |name| layers.source(name))
 }
 
 /// Replaces the initial weights by those of the best checkpoint of an earlier training of the same model. Parameters of
@@ -63,9 +56,20 @@ pub(super) fn carry_on<B: Train>(
     earlier: &Path,
 ) -> Result<()> {
     let (_, mut saved) = open_teacher(earlier, &job.data.vocab)?;
+    copy(b, plan, params, &mut saved, str::to_owned)
+}
+
+/// Replaces each of the model's weights by the saved one that `source` names for it.
+fn copy<B: Train>(
+    b: &mut B,
+    plan: &Plan,
+    params: &mut [B::Tensor],
+    saved: &mut Saved,
+    source: impl Fn(&str) -> String,
+) -> Result<()> {
     for ((name, spec), param) in plan.params().iter().zip(params) {
         if !is_auxiliary(name) {
-            *param = b.tensor(&saved.take(name, spec.shape.dims())?, spec.shape);
+            *param = b.tensor(&saved.take(&source(name), spec.shape.dims())?, spec.shape);
         }
     }
     Ok(())

@@ -137,21 +137,13 @@ impl RunConfig {
 impl StageConfig {
     /// The model, with the absent keys of `student`. A width is that of both stacks, unless they are named.
     fn model(&self, student: &ModelConfig) -> Result<ModelConfig, String> {
-        let student = ModelConfig {
-            encoder_d_model: student
-                .encoder_d_model
-                .filter(|_| !self.model.contains_key("d_model")),
-            decoder_d_model: student
-                .decoder_d_model
-                .filter(|_| !self.model.contains_key("d_model")),
-            encoder_ffn_dim: student
-                .encoder_ffn_dim
-                .filter(|_| !self.model.contains_key("ffn_dim")),
-            decoder_ffn_dim: student
-                .decoder_ffn_dim
-                .filter(|_| !self.model.contains_key("ffn_dim")),
-            ..student.clone()
-        };
+        let mut student = student.clone();
+        if self.model.contains_key("d_model") {
+            (student.encoder_d_model, student.decoder_d_model) = (None, None);
+        }
+        if self.model.contains_key("ffn_dim") {
+            (student.encoder_ffn_dim, student.decoder_ffn_dim) = (None, None);
+        }
         filled("model", &self.model, &student)
     }
 

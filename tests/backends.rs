@@ -92,10 +92,10 @@ mod threads {
         let x = b.embed(&table, &batch.shifted, Positions::Fairseq);
         let y = b.linear(&x, &w, Some(&gain));
         let y = b.activate(y, Activation::Relu);
-        let y = b.layer_norm(&y, &gain, &gain);
+        let y = b.layer_norm(&y, suite::norm(&gain));
         let y = b.mask(y, 0.1, 9);
         let kv = Kv { k: y.clone(), v: x.clone() };
-        let Attended { context, map } = b.attend(&y, &kv, grid, how);
+        let Attended { context, map } = b.attend(&y, kv.as_ref(), grid, how);
         let map = map.expect("a map");
         let mix = random(b, 6, HEADS);
         let bias = suite::random(b, &mut suite::Noise::new(25), Shape::vector(6)).0;
@@ -128,9 +128,10 @@ mod threads {
         let dcontext = tokens.hidden.expect("asked");
         let saved = SavedAttend { q: y.clone(), kv, map: Some(map.clone()) };
         let [dq, dk, dv] = b.attend_grad(Some(&dcontext), Some(&mixed.maps[0]), &saved, grid, how);
-        let norm = b.layer_norm_grad(&dq, &y, &gain);
+        let norm = b.layer_norm_grad(&dq, &y, suite::norm(&gain));
         let line = b.linear_grad(&dk, &x, &w, true, None);
-        let dtable = b.embed_grad(&dv, &batch.shifted, tokens.table.expect("asked"));
+        let dtable =
+            b.embed_grad(&dv, &batch.shifted, Positions::Fairseq, tokens.table.expect("asked"));
         let mut params = [table, w];
         let mut m = params.each_ref().map(|p| b.zeros(b.shape(p)));
         let mut v = params.each_ref().map(|p| b.zeros(b.shape(p)));

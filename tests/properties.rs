@@ -371,6 +371,7 @@ fn cached_steps_are_whole_prefixes() {
                 ids: b.index(&ids),
                 positions: b.index(&vec![at as u32; rows]),
                 rows,
+                types: None,
                 zero_padding: false,
                 first: 0,
             };

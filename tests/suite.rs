@@ -4,7 +4,7 @@
 use a2d_core::allow::{Allow, End, Forbidden};
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, IGNORE, NO_POSITION, Run, Span, Tokens};
-use a2d_core::config::{Activation, Positions, Special};
+use a2d_core::config::{Activation, NORM_EPSILON, Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::rng::Mask;
 use a2d_core::rows::{LEAST_PROBABILITY, TokenRow};
@@ -32,6 +32,11 @@ macro_rules! suite {
             )*
         }
     };
+}
+
+/// A norm with one vector as gain and bias.
+pub fn norm<P>(of: &P) -> LayerNorm<'_, P> {
+    LayerNorm { gain: of, bias: of, epsilon: NORM_EPSILON }
 }
 
 /// Pseudorandom numbers in `[-1, 1)`.
@@ -179,7 +184,7 @@ pub fn holds_tensors<B: Train>(b: &mut B) {
 
 fn tokens<B: Backend>(b: &mut B, ids: &[u32], positions: &[u32], zero: bool) -> Tokens<B::Index> {
     let (rows, ids) = (ids.len(), b.index(ids));
-    Tokens { rows, ids, positions: b.index(positions), zero_padding: zero, first: 0 }
+    Tokens { rows, ids, positions: b.index(positions), types: None, zero_padding: zero, first: 0 }
 }
 
 const IDS: [u32; 9] = [4, 2, 7, 1, 1, 4, 4, 8, 0];
@@ -198,6 +203,7 @@ fn position(kind: Positions, n: u32, i: usize, width: usize) -> f64 {
                 Some(i) => (f64::from(n) * rate(i)).cos(),
             }
         }
+        Positions::Learned => 0.0,
     }
 }
 
@@ -212,17 +218,25 @@ fn fairseq_position(n: u32, i: usize, width: usize) -> f64 {
     }
 }
 
-/// `embed`, with padding that is zero and padding that is not.
+/// The factor of an embedding.
+fn embedding_scale(kind: Positions, width: usize) -> f64 {
+    if kind == Positions::Learned { 1.0 } else { (width as f64).sqrt() }
+}
+
+/// `embed`, with padding that is zero, whose ids may be anything, and padding that is not.
 pub fn embeds<B: Train>(b: &mut B) {
     let cases = [(8, true), (8, false), (7, true), (48, false)];
-    let kinds = [Positions::Fairseq, Positions::Marian];
+    let kinds = [Positions::Fairseq, Positions::Marian, Positions::Learned];
     for ((width, zero), kind) in cases.iter().flat_map(|case| kinds.map(|kind| (*case, kind))) {
         let (table, rows) = random(b, &mut Noise::new(2), Shape::matrix(9, width));
-        let tokens = tokens(b, &IDS, &POSITIONS, zero);
+        let padding =
+            |(id, at): (&u32, &u32)| if zero && *at == NO_POSITION { NO_POSITION } else { *id };
+        let ids: Vec<u32> = IDS.iter().zip(&POSITIONS).map(padding).collect();
+        let tokens = tokens(b, &ids, &POSITIONS, zero);
         let mut want = Vec::new();
         for (&id, &at) in IDS.iter().zip(&POSITIONS) {
             want.extend((0..width).map(|i| {
-                let x = (width as f64).sqrt() * rows[id as usize * width + i];
+                let x = embedding_scale(kind, width) * rows[id as usize * width + i];
                 match at {
                     NO_POSITION if zero => 0.0,
                     NO_POSITION => x,
@@ -239,21 +253,24 @@ pub fn embeds<B: Train>(b: &mut B) {
 
 /// `embed_grad`: repeated ids add up, padding gives nothing.
 pub fn embeds_back<B: Train>(b: &mut B) {
-    for (vocabulary, width) in [(9, 8), (300, 5)] {
+    let kinds = [Positions::Fairseq, Positions::Learned];
+    let cases = [(9, 8), (300, 5)].into_iter().flat_map(|of| kinds.map(|kind| (of, kind)));
+    for ((vocabulary, width), kind) in cases {
         let noise = &mut Noise::new(3);
         let shape = Shape::matrix(vocabulary, width);
         let (into, mut want) = random(b, noise, shape);
         let (dy, given) = random(b, noise, Shape::matrix(9, width));
         for (n, (&id, &at)) in IDS.iter().zip(&POSITIONS).enumerate() {
             for i in 0..if at == NO_POSITION { 0 } else { width } {
-                want[id as usize * width + i] += (width as f64).sqrt() * given[n * width + i];
+                want[id as usize * width + i] +=
+                    embedding_scale(kind, width) * given[n * width + i];
             }
         }
         let mut tokens = tokens(b, &IDS, &POSITIONS, true);
-        let got = b.embed_grad(&dy, &tokens, into.clone());
+        let got = b.embed_grad(&dy, &tokens, kind, into.clone());
         holds(b, "embed_grad", &got, shape, &want, 1e-6);
         [tokens.ids, tokens.positions] = b.index_tokens(&IDS, &POSITIONS);
-        let got = b.embed_grad(&dy, &tokens, into);
+        let got = b.embed_grad(&dy, &tokens, kind, into);
         holds(b, "embed_grad of prepared tokens", &got, shape, &want, 1e-6);
     }
 }
@@ -427,11 +444,13 @@ fn activation(x: f64, f: Activation) -> f64 {
     match f {
         Activation::Relu => x.max(0.0),
         Activation::Gelu => x * 0.5 * (1.0 + erf(x / 2f64.sqrt())),
+        Activation::Tanh => x.tanh(),
         Activation::Silu => x / (1.0 + (-x).exp()),
     }
 }
 
-const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Silu];
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::Tanh];
 
 /// `activate` and `activate_grad`.
 pub fn activates<B: Train>(b: &mut B) {
@@ -446,20 +465,22 @@ pub fn activates<B: Train>(b: &mut B) {
         let y = b.activate(x.clone(), f);
         holds(b, "activate", &y, shape, &want, 1e-6);
         holds(b, "activate leaves others alone", &x, shape, &x64, 0.0);
-        let saved = if f == Activation::Relu { &y } else { &x };
+        let saved = if f.gradient_takes_input() { &x } else { &y };
         let dx = b.activate_grad(dy, saved, f);
         let want: Vec<f64> = slopes.iter().zip(&dy64).map(|(s, d)| s * d).collect();
         holds(b, "activate_grad", &dx, shape, &want, 1e-6);
-        // Far from 0 the functions and their slopes are those of ReLU.
+        // Far from 0 the functions and their slopes are those of ReLU, or of a step.
         let ends = [-1e6, -1e3, -100.0, 100.0, 1e3, 1e6];
         let far = b.tensor(&ends, Shape::vector(6));
         let y = b.activate(far.clone(), f);
-        let saved = if f == Activation::Relu { &y } else { &far };
+        let saved = if f.gradient_takes_input() { &far } else { &y };
         let ones = b.tensor(&[1.0; 6], Shape::vector(6));
         let slopes = b.activate_grad(ones, saved, f);
-        let want: Vec<f64> = double(&ends).iter().map(|x| x.max(0.0)).collect();
+        let step = f == Activation::Tanh;
+        let end = |x: &f64| if step { x.signum() } else { x.max(0.0) };
+        let want: Vec<f64> = double(&ends).iter().map(end).collect();
         holds(b, "activate far from 0", &y, Shape::vector(6), &want, 1e-6);
-        let want = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+        let want = if step { [0.0; 6] } else { [0.0, 0.0, 0.0, 1.0, 1.0, 1.0] };
         holds(b, "activate_grad far from 0", &slopes, Shape::vector(6), &want, 1e-6);
     }
 }
@@ -518,17 +539,20 @@ pub fn drops<B: Train>(b: &mut B) {
     }
 }
 
-fn layer_norm(x: &[f64], gain: &[f64], bias: &[f64]) -> Vec<f64> {
+fn layer_norm(x: &[f64], gain: &[f64], bias: &[f64], epsilon: f64) -> Vec<f64> {
     let width = gain.len();
     let row = |x: &[f64]| {
         let mean = x.iter().sum::<f64>() / width as f64;
         let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
-        let root = (variance + 1e-5).sqrt();
+        let root = (variance + epsilon).sqrt();
         let y = x.iter().zip(gain.iter().zip(bias)).map(|(x, (g, b))| (x - mean) / root * g + b);
         y.collect::<Vec<f64>>()
     };
     x.chunks(width).flat_map(row).collect()
 }
+
+/// That of most models, and one that shows.
+const EPSILONS: [f32; 2] = [NORM_EPSILON, 0.5];
 
 const NORMS: [[usize; 2]; 4] = [[1, 1], [5, 7], [3, 33], [130, 4]];
 
@@ -540,8 +564,11 @@ pub fn normalises<B: Train>(b: &mut B) {
         let (x, x64) = random(b, noise, shape);
         let (gain, gain64) = random(b, noise, Shape::vector(width));
         let (bias, bias64) = random(b, noise, Shape::vector(width));
-        let y = b.layer_norm(&x, &gain, &bias);
-        holds(b, "layer_norm", &y, shape, &layer_norm(&x64, &gain64, &bias64), 1e-5);
+        for epsilon in EPSILONS {
+            let y = b.layer_norm(&x, LayerNorm { gain: &gain, bias: &bias, epsilon });
+            let want = layer_norm(&x64, &gain64, &bias64, epsilon.into());
+            holds(b, "layer_norm", &y, shape, &want, 1e-5);
+        }
     }
 }
 
@@ -561,8 +588,9 @@ pub fn joins_maps<B: Train>(b: &mut B) {
         let y64 = linear(&inner64, &w64, &shift64, dims);
         let sum: Vec<f64> =
             y64.iter().zip(&x64).enumerate().map(|(i, (y, x))| x + y * factor(i)).collect();
-        let want = layer_norm(&sum, &gain64, &bias64);
-        let (map, norm, dropout) = ([&w, &shift], [&gain, &bias], key.map(|key| (0.3, key)));
+        let want = layer_norm(&sum, &gain64, &bias64, 0.01f32.into());
+        let (map, dropout) = ([&w, &shift], key.map(|key| (0.3, key)));
+        let norm = LayerNorm { gain: &gain, bias: &bias, epsilon: 0.01 };
         let [got_sum, got] = b.linear_join_masked(&inner, map, &x, dropout, norm);
         holds(b, "the sum of linear_join_masked", &got_sum, shape, &sum, 1e-5);
         // A row of one or two columns can be almost constant, which makes its norm inaccurate.
@@ -584,10 +612,14 @@ pub fn normalises_back<B: Train>(b: &mut B) {
         let (dy, dy64) = random(b, noise, shape);
         let (gain, gain64) = random(b, noise, Shape::vector(width));
         let zero = vec![0.0; width];
-        let got = b.layer_norm_grad(&dy, &x, &gain);
-        let dx = differences(&x64, |x| dot(&layer_norm(x, &gain64, &zero), &dy64));
-        let dgain = differences(&gain64, |gain| dot(&layer_norm(&x64, gain, &zero), &dy64));
-        let dbias = differences(&zero, |bias| dot(&layer_norm(&x64, &gain64, bias), &dy64));
+        let (bias, epsilon) = (b.tensor(&vec![0.0; width], Shape::vector(width)), 0.01);
+        let got = b.layer_norm_grad(&dy, &x, LayerNorm { gain: &gain, bias: &bias, epsilon });
+        let norm = |x: &[f64], gain: &[f64], bias: &[f64]| {
+            dot(&layer_norm(x, gain, bias, epsilon.into()), &dy64)
+        };
+        let dx = differences(&x64, |x| norm(x, &gain64, &zero));
+        let dgain = differences(&gain64, |gain| norm(&x64, gain, &zero));
+        let dbias = differences(&zero, |bias| norm(&x64, &gain64, bias));
         holds(b, "layer_norm_grad x", &got.x, shape, &dx, 2e-5);
         holds(b, "layer_norm_grad gain", &got.gain, Shape::vector(width), &dgain, 2e-5);
         holds(b, "layer_norm_grad bias", &got.bias, Shape::vector(width), &dbias, 2e-5);
@@ -725,14 +757,14 @@ pub fn attends<B: Train>(b: &mut B) {
             let mask = key.map(|key| Mask::new(0.4, key));
             let (context, map) = attention([&q64, &k64, &v64], of, heads, mask);
             let (kv, grid) = (Kv { k, v }, of.grid(b));
-            let got = b.attend(&q, &kv, &grid, how(heads, key));
+            let got = b.attend(&q, kv.as_ref(), &grid, how(heads, key));
             holds(b, of.name, &got.context, Shape::matrix(of.queries(), width), &context, 1e-5);
             let got_map = got.map.expect("a map");
             holds(b, of.name, &got_map, Shape::matrix(heads, of.area()), &map, 1e-5);
             for (got, want) in values(b, &got_map).iter().zip(&map) {
                 assert!(*want != 0.0 || *got == 0.0, "{}: {got} where nothing is seen", of.name);
             }
-            let bare = b.attend(&q, &kv, &grid, Attend { map: false, ..how(heads, key) });
+            let bare = b.attend(&q, kv.as_ref(), &grid, Attend { map: false, ..how(heads, key) });
             assert!(bare.map.is_none());
             holds(b, of.name, &bare.context, Shape::matrix(of.queries(), width), &context, 1e-5);
         }
@@ -762,7 +794,7 @@ pub fn attends_back<B: Train>(b: &mut B) {
             differences(&v64, |v| value([&q64, &k64, v])),
         ];
         let (kv, grid) = (Kv { k, v }, of.grid(b));
-        let made = b.attend(&q, &kv, &grid, how(heads, key)).map.expect("a map");
+        let made = b.attend(&q, kv.as_ref(), &grid, how(heads, key)).map.expect("a map");
         let mut saved = SavedAttend { q, kv, map: Some(made) };
         let (dy, dmap) = (context.then_some(&dy), map.then_some(&dmap));
         let got = b.attend_grad(dy, dmap, &saved, &grid, how(heads, key));
@@ -789,7 +821,7 @@ pub fn attends_to_nothing<B: Train>(b: &mut B) {
         let (k, _) = random(b, noise, Shape::matrix(3, 4));
         let (dmap, _) = random(b, noise, Shape::matrix(2, 3 * queries));
         let (kv, grid) = (Kv { k: k.clone(), v: k }, of.grid(b));
-        let got = b.attend(&q, &kv, &grid, how(2, None));
+        let got = b.attend(&q, kv.as_ref(), &grid, how(2, None));
         let map = got.map.expect("a map");
         holds(b, "map", &map, Shape::matrix(2, 3 * queries), &vec![0.0; 6 * queries], 0.0);
         holds(b, "context", &got.context, Shape::matrix(queries, 4), &vec![0.0; 4 * queries], 0.0);

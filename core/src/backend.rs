@@ -17,7 +17,8 @@ pub trait Backend: Device {
     /// A weight. May be quantised, may be in flash. Threads may share it.
     type Param: Sync;
 
-    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`].
+    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`]. With
+    /// [`Positions::Learned`]: `y[n] = table[ids[n]]`.
     fn embed(
         &mut self,
         table: &Self::Param,
@@ -35,18 +36,13 @@ pub trait Backend: Device {
     fn activate(&mut self, x: Self::Tensor, f: Activation) -> Self::Tensor;
     /// `x + y`
     fn add(&mut self, x: Self::Tensor, y: &Self::Tensor) -> Self::Tensor;
-    /// Each row to mean 0 and variance 1 (eps 1e-5), times `gain`, plus `bias`.
-    fn layer_norm(
-        &mut self,
-        x: &Self::Tensor,
-        gain: &Self::Param,
-        bias: &Self::Param,
-    ) -> Self::Tensor;
+    /// Each row to mean 0 and variance 1, times the gain, plus the bias.
+    fn layer_norm(&mut self, x: &Self::Tensor, norm: LayerNorm<'_, Self::Param>) -> Self::Tensor;
     /// Scaled dot-product attention over all heads, `q` `[Nq, D]` to `kv` `[Nk, D]`, within the sentences of `grid`.
     fn attend(
         &mut self,
         q: &Self::Tensor,
-        kv: &Kv<Self::Tensor>,
+        kv: Kv<&Self::Tensor>,
         grid: &Grid<Self::Index>,
         how: Attend,
     ) -> Attended<Self::Tensor>;
@@ -70,20 +66,19 @@ pub trait Backend: Device {
         let y = self.linear(x, w, Some(b));
         self.activate(y, f)
     }
-    /// `layer_norm(residual + dropout(linear(x, w, b), p))`, `norm` is `[gain, bias]`: the end of a block. A backend
-    /// may compute it in one pass.
+    /// `layer_norm(residual + dropout(linear(x, w, b), p))`: the end of a block. A backend may compute it in one pass.
     fn linear_join(
         &mut self,
         x: &Self::Tensor,
         [w, b]: [&Self::Param; 2],
         residual: &Self::Tensor,
         p: f32,
-        [gain, bias]: [&Self::Param; 2],
+        norm: LayerNorm<'_, Self::Param>,
     ) -> Self::Tensor {
         let y = self.linear(x, w, Some(b));
         let y = self.dropout(y, p);
         let sum = self.add(y, residual);
-        self.layer_norm(&sum, gain, bias)
+        self.layer_norm(&sum, norm)
     }
     /// Dropout with probability `p`. The identity: only a `Tape` (feature `train`) drops.
     fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
@@ -91,13 +86,39 @@ pub trait Backend: Device {
     }
 }
 
+/// The parameters of a layer norm.
+#[derive(Debug)]
+pub struct LayerNorm<'a, P> {
+    /// `[D]`
+    pub gain: &'a P,
+    /// `[D]`
+    pub bias: &'a P,
+    /// Added to a row's variance before the square root.
+    pub epsilon: f32,
+}
+
+impl<P> Clone for LayerNorm<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for LayerNorm<'_, P> {}
+
 /// Keys and values, `[N, D]` each: new projections in training, the cache in decoding.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Kv<T> {
     /// Keys.
     pub k: T,
     /// Values.
     pub v: T,
+}
+
+impl<T> Kv<T> {
+    /// Both, lent.
+    pub const fn as_ref(&self) -> Kv<&T> {
+        Kv { k: &self.k, v: &self.v }
+    }
 }
 
 /// The options of an attention.
@@ -192,7 +213,7 @@ mod train {
             [w, b]: [&Self::Tensor; 2],
             residual: &Self::Tensor,
             mask: Option<(f32, u64)>,
-            [gain, bias]: [&Self::Tensor; 2],
+            norm: LayerNorm<'_, Self::Tensor>,
         ) -> [Self::Tensor; 2] {
             let y = self.linear(x, w, Some(b));
             let y = match mask {
@@ -200,7 +221,7 @@ mod train {
                 None => y,
             };
             let sum = self.add(y, residual);
-            let normed = self.layer_norm(&sum, gain, bias);
+            let normed = self.layer_norm(&sum, norm);
             [sum, normed]
         }
 
@@ -209,6 +230,7 @@ mod train {
             &mut self,
             dy: &Self::Tensor,
             tokens: &Tokens<Self::Index>,
+            positions: Positions,
             into: Self::Tensor,
         ) -> Self::Tensor;
         /// Gradients of [`Backend::linear`]. The gradient of `x` is added to `into`; `bias` tells whether the gradient
@@ -251,7 +273,7 @@ mod train {
             &mut self,
             dy: &Self::Tensor,
             x: &Self::Tensor,
-            gain: &Self::Tensor,
+            norm: LayerNorm<'_, Self::Tensor>,
         ) -> NormGrad<Self::Tensor>;
         /// Gradients of [`Backend::attend`] for q, k and v. `dmap` is the gradient of the map, which distillation of
         /// maps needs.

@@ -16,6 +16,8 @@ pub struct Tokens<I> {
     pub ids: I,
     /// `[N]`, positions in the sentence, from 0; [`NO_POSITION`] for padding.
     pub positions: I,
+    /// `[N]`, the types of the tokens, for a model that knows types; `None`: all 0.
+    pub types: Option<I>,
     /// N
     pub rows: usize,
     /// Whether padding embeds to zero (encoder) instead of to its row of the table (decoder).
@@ -23,6 +25,13 @@ pub struct Tokens<I> {
     /// If this is a part of a batch: the rows of the batch before this part. Dropout masks are indexed by rows of the
     /// whole batch.
     pub first: usize,
+}
+
+impl<I: Clone> Tokens<I> {
+    /// The same rows, looked up by other ids.
+    pub(crate) fn by(&self, ids: &I) -> Self {
+        Self { ids: ids.clone(), types: None, ..self.clone() }
+    }
 }
 
 /// The rows of one sentence.
@@ -116,7 +125,7 @@ pub use whole::{Batch, Extent, Layout, Source, entries};
 #[cfg(feature = "train")]
 mod whole {
     use super::*;
-    use crate::config::Special;
+    use crate::config::{Pooling, Special};
     use crate::device::Device;
     use alloc::vec::Vec;
     use core::ops::Range;
@@ -271,6 +280,46 @@ mod whole {
             batch
         }
 
+        /// The texts in the range `part` of a batch, each with a label as its target, for a model with a head: the cross grid
+        /// leads from one query of padding for each text to the rows that are pooled, the decoder's from every text to
+        /// every text. No text is empty.
+        pub fn texts<B: Device<Index = I>>(
+            b: &mut B,
+            special: &Special,
+            (sources, labels): (&[&[u32]], &[u32]),
+            part: Range<usize>,
+            layout: Layout,
+            pooling: Pooling,
+        ) -> Self {
+            let (whole, all) = (widest(sources), labels.len());
+            let before = runs(&sources[..part.start], layout, whole);
+            let (sources, labels) = (&sources[part.clone()], &labels[part.clone()]);
+            let mut source = Source::within(b, special, sources, layout, whole);
+            let queries: Vec<_> =
+                (0..labels.len()).map(|start| Run { start, len: 1, valid: 1 }).collect();
+            let pooled: Vec<_> = source.runs.iter().map(|run| pooled(pooling, *run)).collect();
+            let every = [Run { start: 0, len: labels.len(), valid: labels.len() }];
+            source.tokens.first = rows(&before);
+            source.grid.first = area(&before, &before);
+            let ids = alloc::vec![special.pad; labels.len()];
+            let [ids, positions] = b.index_tokens(&ids, &alloc::vec![NO_POSITION; labels.len()]);
+            let (rows, first) = (labels.len(), part.start);
+            Self {
+                shifted: Tokens { ids, positions, types: None, rows, zero_padding: true, first },
+                targets: b.index(labels),
+                next: labels.to_vec(),
+                decoder_grid: grid(b, &every, &every, false),
+                cross_grid: grid(b, &queries, &pooled, false),
+                source: source.tokens,
+                encoder_grid: source.grid,
+                sentences: labels.len(),
+                target_tokens: labels.len(),
+                source_tokens: sources.iter().map(|s| s.len()).sum(),
+                padded_targets: all,
+                entries: [sources.iter().map(|s| s.len() * s.len()).sum(), 0, 0],
+            }
+        }
+
         /// The grid of encoder self-attention (0), decoder self-attention (1) or cross-attention (2).
         pub const fn grid(&self, kind: usize) -> &Grid<I> {
             match kind {
@@ -291,6 +340,14 @@ mod whole {
     fn total(sources: &[&[u32]], targets: &[&[u32]]) -> [usize; 3] {
         let pairs = sources.iter().zip(targets).map(|(s, t)| entries(s.len(), t.len()));
         pairs.fold([0; 3], |sum, of| core::array::from_fn(|kind| sum[kind] + of[kind]))
+    }
+
+    /// The rows of a text that are pooled.
+    fn pooled(pooling: Pooling, of: Run) -> Run {
+        match pooling {
+            Pooling::Mean => of,
+            Pooling::First => Run { len: 1, valid: 1, ..of },
+        }
     }
 
     fn widest(sentences: &[&[u32]]) -> usize {
@@ -336,7 +393,7 @@ mod whole {
         let positions = listed(runs, NO_POSITION, |_, t| t as u32);
         let rows = ids.len();
         let [ids, positions] = b.index_tokens(&ids, &positions);
-        Tokens { rows, ids, positions, zero_padding, first: 0 }
+        Tokens { rows, ids, positions, types: None, zero_padding, first: 0 }
     }
 
     fn grid<B: Device>(b: &mut B, queries: &[Run], keys: &[Run], causal: bool) -> Grid<B::Index> {

@@ -1,6 +1,10 @@
 //! The configuration of a model.
 
+use crate::math::sqrt;
 use core::fmt;
+
+/// Added to the variance of a row in layer norms, unless a model has another number.
+pub const NORM_EPSILON: f32 = 1e-5;
 
 /// Special tokens of a vocabulary made by `a2d prepare`, in fairseq's order.
 pub mod token {
@@ -60,6 +64,18 @@ pub enum Positions {
     Fairseq,
     /// Marian's sinusoids, those of Vaswani et al. (2017) with all sines first; its numbers begin at 0.
     Marian,
+    /// A table of its own, as in BERT. Embeddings are then not scaled.
+    Learned,
+}
+
+impl Positions {
+    /// The factor of an embedding of `width` elements, before the position is added.
+    pub fn scale(self, width: usize) -> f32 {
+        match self {
+            Self::Fairseq | Self::Marian => sqrt(width as f32),
+            Self::Learned => 1.0,
+        }
+    }
 }
 
 /// The nonlinearity of the feed-forward block.
@@ -71,13 +87,15 @@ pub enum Activation {
     Gelu,
     /// `x / (1 + e^-x)`, also called swish.
     Silu,
+    /// The hyperbolic tangent.
+    Tanh,
 }
 
 impl Activation {
     /// Whether the gradient is computed from the input `x`; otherwise from the output `f(x)`.
     pub const fn gradient_takes_input(self) -> bool {
         match self {
-            Self::Relu => false,
+            Self::Relu | Self::Tanh => false,
             Self::Gelu | Self::Silu => true,
         }
     }
@@ -97,6 +115,9 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The decoder of a model without one.
+    pub const NONE: Self = Self { d_model: 0, ffn_dim: 0, attention_heads: 0, layers: 0 };
+
     /// L H, the number of maps of one kind of attention.
     pub const fn maps(&self) -> usize {
         self.layers * self.attention_heads
@@ -116,6 +137,8 @@ pub struct Block {
     pub attention_dropout: f32,
     /// Dropout after the activation.
     pub activation_dropout: f32,
+    /// Added to the variance of a row in layer norms.
+    pub norm_epsilon: f32,
 }
 
 /// The configuration of an encoder, alone or as part of a model.
@@ -129,23 +152,89 @@ pub struct EncoderConfig {
     pub block: Block,
     /// The position embedding.
     pub positions: Positions,
+    /// The tables beside that of tokens.
+    pub embedding: Embedding,
     /// The special tokens of the vocabulary.
     pub special: Special,
 }
 
-/// The configuration of an encoder-decoder Transformer.
+/// The parts of an encoder's embedding beside the table of tokens, as in BERT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Embedding {
+    /// Rows of the table of [`Positions::Learned`], the most tokens of a text; else 0.
+    pub positions: usize,
+    /// Rows of the table of token types, of which type 0 adds nothing; 0 without types.
+    pub types: usize,
+    /// Whether a layer norm follows the sum.
+    pub norm: bool,
+}
+
+impl Embedding {
+    /// Nothing beside the table of tokens.
+    pub const NONE: Self = Self { positions: 0, types: 0, norm: false };
+}
+
+/// What follows the encoder of a model without a decoder, a *text model*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// How the rows of a text become one.
+    pub pooling: Pooling,
+    /// Whether `tanh(W x + b)`, `W` `[D, D]`, follows the pooling, as BERT's pooler.
+    pub dense: bool,
+    /// What is made of it.
+    pub output: Output,
+}
+
+/// How the rows of a text become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// The row of the first token.
+    First,
+    /// The mean over all tokens.
+    Mean,
+}
+
+/// The result of a text model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A logit for each of so many labels, by a linear map.
+    Labels(usize),
+    /// A vector of this width, by a linear map if the width is not D. Its length has no meaning.
+    Vector(usize),
+}
+
+impl Output {
+    /// The width of the result.
+    pub const fn width(self) -> usize {
+        match self {
+            Self::Labels(width) | Self::Vector(width) => width,
+        }
+    }
+
+    /// The size of the vocabulary of targets: the labels; of a vector 1.
+    pub const fn targets(self) -> usize {
+        match self {
+            Self::Labels(count) => count,
+            Self::Vector(_) => 1,
+        }
+    }
+}
+
+/// The configuration of an encoder-decoder Transformer, or of an encoder with a head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// V of the source.
     pub source_vocabulary: usize,
-    /// V of the target.
+    /// V of the target; with a head, [`Output::targets`].
     pub target_vocabulary: usize,
     /// Whether source, target and output share one table. Otherwise only target and output share one.
     pub share_embeddings: bool,
     /// The sizes of the encoder.
     pub encoder: Stack,
-    /// The sizes of the decoder.
+    /// The sizes of the decoder; with a head, [`Stack::NONE`].
     pub decoder: Stack,
+    /// What follows the encoder in place of a decoder, if anything.
+    pub head: Option<Head>,
     /// Pre-norm: `x + f(norm(x))`, and a norm after the last layer. Otherwise post-norm: `norm(x + f(x))`.
     pub normalize_before: bool,
     /// The activation of the feed-forward block.
@@ -156,10 +245,14 @@ pub struct Config {
     pub attention_dropout: f32,
     /// Dropout after the activation.
     pub activation_dropout: f32,
+    /// Added to the variance of a row in layer norms; [`NORM_EPSILON`] in most models, 1e-12 in BERT.
+    pub norm_epsilon: f32,
     /// The special tokens of both vocabularies.
     pub special: Special,
     /// The position embedding of encoder and decoder.
     pub positions: Positions,
+    /// The tables of the encoder's embedding beside that of tokens; only with a head.
+    pub embedding: Embedding,
     /// Whether a bias `[V]` is added to the logits.
     pub logits_bias: bool,
 }
@@ -189,6 +282,8 @@ pub enum Impossible {
     },
     /// A shared table needs equal vocabularies and equal widths.
     Shared,
+    /// A model with a head has what only a decoder can use, or a model with a decoder what only a head can; the key.
+    Head(&'static str),
     /// A distillation method cannot compare a student with its teacher.
     Pair {
         /// The method.
@@ -211,6 +306,7 @@ impl Config {
             dropout: self.dropout,
             attention_dropout: self.attention_dropout,
             activation_dropout: self.activation_dropout,
+            norm_epsilon: self.norm_epsilon,
         }
     }
 
@@ -221,6 +317,7 @@ impl Config {
             stack: self.encoder,
             block: self.block(),
             positions: self.positions,
+            embedding: self.embedding,
             special: self.special,
         }
     }
@@ -231,6 +328,13 @@ impl Config {
     ///
     /// The first invalid value, for a model with room for `most_layers` layers on each side.
     pub fn check(&self, most_layers: usize) -> Result<(), Impossible> {
+        if let Some(head) = &self.head {
+            self.check_head(head)?;
+            return self.encoder_config().check(most_layers);
+        }
+        if self.positions == Positions::Learned || self.embedding != Embedding::NONE {
+            return Err(Impossible::Head("a table of positions or types"));
+        }
         let least = self.special.least_vocabulary();
         check_vocabulary("source vocabulary", self.source_vocabulary, least)?;
         check_vocabulary("target vocabulary", self.target_vocabulary, least)?;
@@ -244,6 +348,21 @@ impl Config {
         }
         self.block().check()
     }
+
+    /// Checks that nothing of a decoder is left, and the sizes of the head.
+    fn check_head(&self, head: &Head) -> Result<(), Impossible> {
+        if head.output.width() == 0 {
+            return Err(Impossible::Zero("output"));
+        }
+        let fits = [
+            ("a decoder", self.decoder == Stack::NONE),
+            ("share_embeddings", self.share_embeddings),
+            ("logits_bias", !self.logits_bias),
+            ("target vocabulary", self.target_vocabulary == head.output.targets()),
+        ];
+        fits.iter()
+            .try_for_each(|(name, fits)| if *fits { Ok(()) } else { Err(Impossible::Head(name)) })
+    }
 }
 
 impl EncoderConfig {
@@ -255,6 +374,9 @@ impl EncoderConfig {
     pub fn check(&self, most_layers: usize) -> Result<(), Impossible> {
         check_vocabulary("vocabulary", self.vocabulary, self.special.least_vocabulary())?;
         check_stack("encoder", &self.stack, most_layers)?;
+        if (self.positions == Positions::Learned) != (self.embedding.positions > 0) {
+            return Err(Impossible::Zero("the table of positions"));
+        }
         self.block.check()
     }
 }
@@ -311,6 +433,7 @@ impl fmt::Display for Impossible {
             Self::Shared => f.write_str(
                 "shared embeddings need equal vocabularies and equal d_model on both sides",
             ),
+            Self::Head(name) => write!(f, "{name} does not fit a model with this output"),
             Self::Pair { method, why, found: [student, teacher] } => {
                 write!(f, "{method}: {why}: found {student} (student), {teacher} (teacher)")
             }

@@ -13,9 +13,6 @@ use core::ops::Range;
 /// Partial results of a reduction.
 pub const LANES: usize = 16;
 
-/// Added to a row's variance before the square root.
-pub const LAYER_NORM_EPS: f32 = 1e-5;
-
 /// Whether a microcontroller computes floats itself.
 const FLOAT_UNIT: bool = BOARD && !SOFT;
 
@@ -241,9 +238,8 @@ pub fn quantise(x: &[f32], most: f32, bytes: &mut [i8]) -> f32 {
 /// `scale y + vector`, a token's row of the table at its position; without a vector, which padding has not, `scale y`. 0 if
 /// `zero`.
 #[inline(always)]
-pub fn embed(y: &mut [f32], scale: f32, vector: &[f32], zero: bool) {
+pub fn embed(y: &mut [f32], scale: f32, vector: &[f32]) {
     match vector {
-        _ if zero => y.fill(0.0),
         [] => y.iter_mut().for_each(|y| *y *= scale),
         vector => y.iter_mut().zip(vector).for_each(|(y, v)| *y = scale * *y + v),
     }
@@ -286,6 +282,7 @@ pub fn position(kind: Positions, at: u32, out: &mut [f32]) {
     match kind {
         Positions::Fairseq => sinusoids(at.saturating_add(2), out),
         Positions::Marian => marian(at, out),
+        Positions::Learned => out.fill(0.0),
     }
 }
 
@@ -353,7 +350,7 @@ pub fn softmax_grad(p: &[f32], dp: &mut [f32]) {
 
 /// Mean and reciprocal standard deviation of a row.
 #[inline(always)]
-fn moments(x: &[f32]) -> (f32, f32) {
+fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
     let n = x.len() as f32;
     let mean = sum(x) / n;
     let [squares] = sums(
@@ -362,13 +359,13 @@ fn moments(x: &[f32]) -> (f32, f32) {
         #[inline(always)]
         |x, _| [(x - mean) * (x - mean)],
     );
-    (mean, 1.0 / sqrt(squares / n + LAYER_NORM_EPS))
+    (mean, 1.0 / sqrt(squares / n + epsilon))
 }
 
 /// `y = (x - mean) / deviation * gain + bias`
 #[inline(always)]
-pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
-    let (mean, scale) = moments(x);
+pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32]) {
+    let (mean, scale) = moments(x, epsilon);
     for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
         *y = (x - mean) * scale * gain + bias;
     }
@@ -381,6 +378,7 @@ pub fn layer_norm_grad(
     dy: &[f32],
     x: &[f32],
     gain: &[f32],
+    epsilon: f32,
     dx: &mut [f32],
     dgain: &mut [f32],
     dbias: &mut [f32],
@@ -388,7 +386,7 @@ pub fn layer_norm_grad(
     let n = x.len();
     let (dy, gain, dx) = (&dy[..n], &gain[..n], &mut dx[..n]);
     let (dgain, dbias) = (&mut dgain[..n], &mut dbias[..n]);
-    let (mean, scale) = moments(x);
+    let (mean, scale) = moments(x, epsilon);
     for i in 0..n {
         dx[i] = dy[i] * gain[i];
     }
@@ -426,10 +424,15 @@ pub fn activate(x: &mut [f32], f: Activation) {
                 *x *= logistic(*x);
             }
         }
+        Activation::Tanh => {
+            for x in x {
+                *x = 2.0 * logistic(2.0 * *x) - 1.0;
+            }
+        }
     }
 }
 
-/// Replaces `dy` by `dy f'`. `y` is the output for relu, the input for gelu and silu.
+/// Replaces `dy` by `dy f'`. `y` is the output for relu and tanh, the input for gelu and silu.
 #[inline(always)]
 pub fn activate_grad(dy: &mut [f32], y: &[f32], f: Activation) {
     match f {
@@ -448,6 +451,11 @@ pub fn activate_grad(dy: &mut [f32], y: &[f32], f: Activation) {
             for (dy, x) in dy.iter_mut().zip(y) {
                 let p = logistic(*x);
                 *dy *= p + x * p * (1.0 - p);
+            }
+        }
+        Activation::Tanh => {
+            for (dy, y) in dy.iter_mut().zip(y) {
+                *dy *= 1.0 - y * y;
             }
         }
     }

@@ -149,7 +149,8 @@ impl Backend for Gpu {
         let places = tokens.positions.values.iter().filter(|&&p| p != NO_POSITION);
         let last = places.max().copied().unwrap_or(0);
         let vectors = self.vectors(positions, table.cols(), last);
-        embed::embed(&self.context, table, tokens, &vectors.view())
+        let scale = positions.scale(table.cols());
+        embed::embed(&self.context, table, tokens, &vectors.view(), scale)
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
@@ -183,7 +184,7 @@ impl Backend for Gpu {
         map: [&Tensor; 2],
         residual: &Tensor,
         _: f32,
-        norm: [&Tensor; 2],
+        norm: LayerNorm<'_, Tensor>,
     ) -> Tensor {
         let [_, normed] = self.linear_join_masked(x, map, residual, None, norm);
         normed
@@ -197,14 +198,14 @@ impl Backend for Gpu {
         pointwise::add(&self.context, &x, y)
     }
 
-    fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
-        norm::layer_norm(&self.context, x, gain, bias)
+    fn layer_norm(&mut self, x: &Tensor, norm: LayerNorm<'_, Tensor>) -> Tensor {
+        norm::layer_norm(&self.context, x, norm)
     }
 
     fn attend(
         &mut self,
         q: &Tensor,
-        kv: &Kv<Tensor>,
+        kv: Kv<&Tensor>,
         grid: &Grid<Index>,
         how: Attend,
     ) -> Attended<Tensor> {
@@ -280,17 +281,23 @@ impl Train for Gpu {
         [w, b]: [&Tensor; 2],
         residual: &Tensor,
         mask: Option<(f32, u64)>,
-        norm: [&Tensor; 2],
+        norm: LayerNorm<'_, Tensor>,
     ) -> [Tensor; 2] {
         let y = self.product(x, w);
         norm::join(&self.context, &y, Some(b), residual, mask, norm)
     }
 
-    fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {
+    fn embed_grad(
+        &mut self,
+        dy: &Tensor,
+        tokens: &Tokens<Index>,
+        positions: Positions,
+        into: Tensor,
+    ) -> Tensor {
         let groups = tokens.ids.groups.clone();
         let groups = groups
             .unwrap_or_else(|| self.groups(&tokens.ids.values, &tokens.positions.values).into());
-        embed::embed_grad(&self.context, dy, &groups, into)
+        embed::embed_grad(&self.context, dy, &groups, positions.scale(into.cols()), into)
     }
 
     fn linear_grad(
@@ -343,8 +350,13 @@ impl Train for Gpu {
         pointwise::activate_grad(&self.context, &dy, y, f)
     }
 
-    fn layer_norm_grad(&mut self, dy: &Tensor, x: &Tensor, gain: &Tensor) -> NormGrad<Tensor> {
-        norm::layer_norm_grad(&self.context, dy, x, gain)
+    fn layer_norm_grad(
+        &mut self,
+        dy: &Tensor,
+        x: &Tensor,
+        norm: LayerNorm<'_, Tensor>,
+    ) -> NormGrad<Tensor> {
+        norm::layer_norm_grad(&self.context, dy, x, norm)
     }
 
     fn attend_grad(

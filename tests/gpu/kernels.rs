@@ -3,7 +3,7 @@
 use crate::suite::{self, Noise, TOKEN_ROWS, random};
 use a2d_core::backend::*;
 use a2d_core::batch::{Batch, IGNORE, Layout, NO_POSITION, Tokens};
-use a2d_core::config::{Positions, Special};
+use a2d_core::config::{NORM_EPSILON, Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::shape::Shape;
 use a2d_host::backend::cpu::Cpu;
@@ -44,22 +44,33 @@ fn rows<B: Train>(b: &mut B) -> Named {
         let positions: Vec<u32> =
             (0..n as u32).map(|i| if i % 9 == 8 { NO_POSITION } else { i % 60 }).collect();
         let (ids, positions) = (b.index(&ids), b.index(&positions));
-        let tokens = Tokens { ids, positions, rows: n, zero_padding: true, first: 0 };
+        let tokens = Tokens { ids, positions, rows: n, types: None, zero_padding: true, first: 0 };
 
-        let normed = b.layer_norm(&x, &gain, &gain);
-        let norm = b.layer_norm_grad(&y, &x, &gain);
+        let norm = LayerNorm { gain: &gain, bias: &gain, epsilon: NORM_EPSILON };
+        let normed = b.layer_norm(&x, norm);
+        let dnorm = b.layer_norm_grad(&y, &x, norm);
         let sum = b.add(x.clone(), &y);
         let masked = b.mask(x.clone(), 0.3, 5);
         let line = b.linear_grad(&dy, &x, &w, true, None);
         let embedded = b.embed(&table, &tokens, Positions::Fairseq);
-        let dtable = b.embed_grad(&y, &tokens, table.clone());
+        let dtable = b.embed_grad(&y, &tokens, Positions::Fairseq, table.clone());
         let (square, _) = random(b, noise, Shape::matrix(width, width));
         let map = [&square, &gain];
-        let [_, joined] = b.linear_join_masked(&y, map, &x, Some((0.2, 6)), [&gain, &gain]);
+        let [_, joined] = b.linear_join_masked(&y, map, &x, Some((0.2, 6)), norm);
         let bias = line.b.expect("asked");
         let found = [
-            &normed, &norm.x, &norm.gain, &norm.bias, &sum, &masked, &line.x, &line.w, &bias,
-            &embedded, &dtable, &joined,
+            &normed,
+            &dnorm.x,
+            &dnorm.gain,
+            &dnorm.bias,
+            &sum,
+            &masked,
+            &line.x,
+            &line.w,
+            &bias,
+            &embedded,
+            &dtable,
+            &joined,
         ];
         all.extend(named(b, &format!("{n} rows, result"), &found));
     }
@@ -93,7 +104,7 @@ fn attention<B: Train>(b: &mut B) -> Named {
         let mut saved = SavedAttend { q: q.clone(), kv: Kv { k, v }, map: None };
         let how = Attend { heads, map: true, dropout, key: (dropout > 0.0).then_some(7) };
         for grid in [&batch.decoder_grid, &batch.encoder_grid] {
-            let Attended { context, map } = b.attend(&q, &saved.kv, grid, how);
+            let Attended { context, map } = b.attend(&q, saved.kv.as_ref(), grid, how);
             let map = map.expect("asked");
             let (w, _) = random(b, noise, Shape::matrix(5, heads));
             let (bias, _) = random(b, noise, Shape::vector(5));

@@ -3,7 +3,7 @@
 use a2d_core::backend::{Decode, Device, Train};
 use a2d_core::batch::{Batch, Layout, Run};
 use a2d_core::config::token::EOS;
-use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::config::{Activation, Config, Embedding, NORM_EPSILON, Positions, Special, Stack};
 use a2d_core::kd::{self, Lesson, Losses, Plan, Teacher};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
@@ -32,6 +32,9 @@ pub const fn plain(vocabulary: usize, encoder: Stack, decoder: Stack) -> Config 
         special: Special::FAIRSEQ,
         positions: Positions::Fairseq,
         logits_bias: false,
+        head: None,
+        embedding: Embedding::NONE,
+        norm_epsilon: NORM_EPSILON,
     }
 }
 

@@ -36,7 +36,7 @@ fn context(packs: bool) -> Vec<f32> {
     let (queries, keys, area) = (TOKENS, TOKENS, TOKENS * TOKENS);
     let grid = Grid { spans, sentences: 1, queries, keys, area, causal: false, first: 0 };
     let how = Attend { heads: HEADS, map: false, dropout: 0.0, key: None };
-    let found = b.attend(&q, &kv, &grid, how);
+    let found = b.attend(&q, kv.as_ref(), &grid, how);
     let mut out = vec![f32::NAN; TOKENS * WIDTH];
     b.read(&found.context, &mut out).expect("no fault");
     assert_eq!(b.fault(), None);

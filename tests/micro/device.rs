@@ -107,7 +107,8 @@ impl Backend for Arena {
         let [y] = self.run_with(&[table], |b| {
             let (ids, places) = (b.index(&tokens.ids), b.index(&tokens.positions));
             let Tokens { rows, zero_padding, .. } = *tokens;
-            let tokens = Tokens { ids, positions: places, rows, zero_padding, first: 0 };
+            let tokens =
+                Tokens { ids, positions: places, types: None, rows, zero_padding, first: 0 };
             [b.embed(&FIRST, &tokens, positions)]
         });
         y
@@ -139,10 +140,11 @@ impl Backend for Arena {
         sum
     }
 
-    fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
+    fn layer_norm(&mut self, x: &Tensor, norm: LayerNorm<'_, Tensor>) -> Tensor {
+        let LayerNorm { gain, bias, epsilon } = norm;
         let [y] = self.run_with(&[gain, bias], |b| {
             let x = load(b, x);
-            [b.layer_norm(&x, &FIRST, &SECOND)]
+            [b.layer_norm(&x, LayerNorm { gain: &FIRST, bias: &SECOND, epsilon })]
         });
         y
     }
@@ -169,12 +171,13 @@ impl Backend for Arena {
         map: [&Tensor; 2],
         residual: &Tensor,
         p: f32,
-        norm: [&Tensor; 2],
+        LayerNorm { gain, bias, epsilon }: LayerNorm<'_, Tensor>,
     ) -> Tensor {
         let [third, fourth] = [2, 3].map(Parameter::new);
-        let [y] = self.run_with([map, norm].as_flattened(), |b| {
+        let norm = LayerNorm { gain: &third, bias: &fourth, epsilon };
+        let [y] = self.run_with(&[map[0], map[1], gain, bias], |b| {
             let (residual, x) = (load(b, residual), load(b, x));
-            [b.linear_join(&x, [&FIRST, &SECOND], &residual, p, [&third, &fourth])]
+            [b.linear_join(&x, [&FIRST, &SECOND], &residual, p, norm)]
         });
         y
     }
@@ -182,7 +185,7 @@ impl Backend for Arena {
     fn attend(
         &mut self,
         q: &Tensor,
-        kv: &Kv<Tensor>,
+        kv: Kv<&Tensor>,
         of: &Grid<Index>,
         how: Attend,
     ) -> Attended<Tensor> {
@@ -190,9 +193,9 @@ impl Backend for Arena {
             return self.cpu.attend(q, kv, of, how); // dropout is for training only
         }
         let [context, map] = self.run(|b| {
-            let [q, k, v] = [q, &kv.k, &kv.v].map(|x| load(b, x));
+            let [q, k, v] = [q, kv.k, kv.v].map(|x| load(b, x));
             let of = grid(b, of);
-            let Attended { context, map } = b.attend(&q, &Kv { k, v }, &of, how);
+            let Attended { context, map } = b.attend(&q, Kv { k: &k, v: &v }, &of, how);
             let map = map.unwrap_or_else(|| b.tensor(&[], Shape::matrix(0, 0)));
             [context, map]
         });
@@ -259,8 +262,14 @@ impl Train for Arena {
     fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
         self.cpu.mask(x, p, key)
     }
-    fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens<Index>, into: Tensor) -> Tensor {
-        self.cpu.embed_grad(dy, tokens, into)
+    fn embed_grad(
+        &mut self,
+        dy: &Tensor,
+        tokens: &Tokens<Index>,
+        positions: Positions,
+        into: Tensor,
+    ) -> Tensor {
+        self.cpu.embed_grad(dy, tokens, positions, into)
     }
     fn linear_grad(
         &mut self,
@@ -275,8 +284,13 @@ impl Train for Arena {
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {
         self.cpu.activate_grad(dy, y, f)
     }
-    fn layer_norm_grad(&mut self, dy: &Tensor, x: &Tensor, gain: &Tensor) -> NormGrad<Tensor> {
-        self.cpu.layer_norm_grad(dy, x, gain)
+    fn layer_norm_grad(
+        &mut self,
+        dy: &Tensor,
+        x: &Tensor,
+        norm: LayerNorm<'_, Tensor>,
+    ) -> NormGrad<Tensor> {
+        self.cpu.layer_norm_grad(dy, x, norm)
     }
     fn attend_grad(
         &mut self,

@@ -2,9 +2,9 @@
 //! and nothing takes long.
 
 use a2d_core::allow::{Allow, End, Forbidden};
-use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv};
+use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv, LayerNorm};
 use a2d_core::batch::{Grid, Run, Span, Tokens};
-use a2d_core::config::{Activation, Positions, Special};
+use a2d_core::config::{Activation, NORM_EPSILON, Positions, Special};
 use a2d_core::image::Format;
 use a2d_core::micro::{Micro, Parameter, Slot, Words};
 use a2d_core::rng;
@@ -116,8 +116,9 @@ impl Desk<'_, '_> {
                 let (ids, positions, rows) = (self.words(), self.words(), self.size());
                 let zero_padding = rows.is_multiple_of(2);
                 let rows = if self.few() == 0 { rows } else { 1 };
-                let tokens = Tokens { ids, positions, rows, zero_padding, first: 0 };
-                let kind = [Positions::Fairseq, Positions::Marian][self.below(2)];
+                let tokens = Tokens { ids, positions, rows, types: None, zero_padding, first: 0 };
+                let kinds = [Positions::Fairseq, Positions::Marian, Positions::Learned];
+                let kind = kinds[self.below(3)];
                 self.b.embed(&w, &tokens, kind)
             }
             3 => {
@@ -125,8 +126,8 @@ impl Desk<'_, '_> {
                 self.b.linear(&x, &w, bias.then_some(&v))
             }
             4 => {
-                let all = [Activation::Relu, Activation::Gelu, Activation::Silu];
-                let (x, f) = (self.tensor(), all[self.below(3)]);
+                let all = [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::Tanh];
+                let (x, f) = (self.tensor(), all[self.below(4)]);
                 self.b.activate(x, f)
             }
             5 => {
@@ -135,27 +136,28 @@ impl Desk<'_, '_> {
             }
             6 => {
                 let x = self.tensor();
-                self.b.layer_norm(&x, &gain, &v)
+                self.b.layer_norm(&x, LayerNorm { gain: &gain, bias: &v, epsilon: NORM_EPSILON })
             }
             7 => {
                 let (q, k, v, grid) = (self.tensor(), self.tensor(), self.tensor(), self.grid());
                 let heads = [1, 2, self.size()][self.below(3)];
                 let how = Attend { heads, map: self.few() == 0, dropout: 0.0, key: None };
-                let Attended { context, map } = self.b.attend(&q, &Kv { k, v }, &grid, how);
+                let Attended { context, map } = self.b.attend(&q, Kv { k: &k, v: &v }, &grid, how);
                 self.tensors.extend(map);
                 context
             }
             8 => {
                 let (x, residual) = (self.tensor(), self.tensor());
-                self.b.linear_join(&x, [&w, &v], &residual, 0.5, [&gain, &v])
+                let norm = LayerNorm { gain: &gain, bias: &v, epsilon: NORM_EPSILON };
+                self.b.linear_join(&x, [&w, &v], &residual, 0.5, norm)
             }
             9 => {
                 let (x, bias) = (self.tensor(), self.few() > 1);
                 self.b.project(&x, &w, bias.then_some(&v))
             }
             10 => {
-                let all = [Activation::Relu, Activation::Gelu, Activation::Silu];
-                let (x, f) = (self.tensor(), all[self.below(3)]);
+                let all = [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::Tanh];
+                let (x, f) = (self.tensor(), all[self.below(4)]);
                 self.b.linear_activate(&x, [&w, &v], f)
             }
             11 => {

@@ -11,11 +11,10 @@ use crate::product::{Product, Quantised};
 use crate::tensor::{Pool, Tensor};
 use crate::weights::Weights;
 use a2d_core::allow::Allow;
-use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
+use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost};
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
 use a2d_core::config::{Activation, Positions};
 use a2d_core::image::Shortlist;
-use a2d_core::math::sqrt;
 use a2d_core::micro::Parameter;
 use a2d_core::nn::Transformer;
 use a2d_core::rows;
@@ -162,13 +161,17 @@ impl Backend for Packed<'_> {
         let table = self.weights.weight(table);
         let width = table.shape().cols();
         let mut y = self.pool.tensor(Shape::matrix(tokens.rows, width));
-        let scale = sqrt(width as f32);
+        let scale = positions.scale(width);
         let places = tokens.ids.iter().zip(tokens.positions.iter());
         for (y, (id, at)) in y.values_mut().chunks_exact_mut(width).zip(places) {
             let padding = *at == NO_POSITION;
+            if padding && tokens.zero_padding {
+                y.fill(0.0);
+                continue;
+            }
             table.read(*id as usize, y).expect("a token of the vocabulary");
             let vector = if padding { &[][..] } else { self.vectors.of(positions, width, *at) };
-            rows::embed(y, scale, vector, padding && tokens.zero_padding);
+            rows::embed(y, scale, vector);
         }
         y
     }
@@ -190,17 +193,18 @@ impl Backend for Packed<'_> {
         x
     }
 
-    fn layer_norm(&mut self, x: &Tensor, gain: &Parameter, bias: &Parameter) -> Tensor {
+    fn layer_norm(&mut self, x: &Tensor, norm: LayerNorm<'_, Parameter>) -> Tensor {
         let mut y = self.pool.tensor(x.shape);
+        let LayerNorm { gain, bias, epsilon } = norm;
         let [gain, bias] = [gain, bias].map(|of| self.weights.vector(of));
-        self.weights.isa.run(Norm { x: x.values(), gain, bias, y: y.values_mut() });
+        self.weights.isa.run(Norm { x: x.values(), gain, bias, epsilon, y: y.values_mut() });
         y
     }
 
     fn attend(
         &mut self,
         q: &Tensor,
-        kv: &Kv<Tensor>,
+        kv: Kv<&Tensor>,
         grid: &Grid<Rc<[u32]>>,
         how: Attend,
     ) -> Attended<Tensor> {
@@ -216,7 +220,7 @@ impl Backend for Packed<'_> {
             map: map.as_mut().map(Tensor::values_mut),
             scores: &mut self.scores,
         };
-        self.weights.isa.run(Over { attention, k: &kv.k, v: &kv.v });
+        self.weights.isa.run(Over { attention, k: kv.k, v: kv.v });
         Attended { context, map }
     }
 
@@ -316,6 +320,7 @@ struct Norm<'a> {
     x: &'a [f32],
     gain: &'a [f32],
     bias: &'a [f32],
+    epsilon: f32,
     y: &'a mut [f32],
 }
 
@@ -324,9 +329,9 @@ impl Work for Norm<'_> {
 
     #[inline(always)]
     fn run<D: Dot>(self, d: D) {
-        let Self { x, gain, bias, y } = self;
+        let Self { x, gain, bias, epsilon, y } = self;
         for (x, y) in x.chunks_exact(gain.len()).zip(y.chunks_exact_mut(gain.len())) {
-            floats::layer_norm(d, x, gain, bias, y);
+            floats::layer_norm(d, x, gain, bias, epsilon, y);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::lanes::Lanes;
 use a2d_core::math::{ln, sqrt};
-use a2d_core::rows::{LANES, LAYER_NORM_EPS};
+use a2d_core::rows::LANES;
 
 // Loops here have no closures: an intrinsic in a closure is not always inlined.
 
@@ -125,7 +125,14 @@ pub(crate) fn softmax<L: Lanes>(l: L, x: &mut [f32], used: usize) {
 
 /// [`a2d_core::rows::layer_norm`]
 #[inline(always)]
-pub(crate) fn layer_norm<L: Lanes>(l: L, x: &[f32], gain: &[f32], bias: &[f32], y: &mut [f32]) {
+pub(crate) fn layer_norm<L: Lanes>(
+    l: L,
+    x: &[f32],
+    gain: &[f32],
+    bias: &[f32],
+    epsilon: f32,
+    y: &mut [f32],
+) {
     let n = x.len() as f32;
     let mean = sum(l, x) / n;
     let ((whole, rest), means) = (x.as_chunks(), l.splat(mean));
@@ -138,7 +145,7 @@ pub(crate) fn layer_norm<L: Lanes>(l: L, x: &[f32], gain: &[f32], bias: &[f32], 
         let distance = l.sub(l.part(rest, mean), means);
         squares = l.add(squares, l.mul(distance, distance));
     }
-    let scale = 1.0 / sqrt(l.sum(squares) / n + LAYER_NORM_EPS);
+    let scale = 1.0 / sqrt(l.sum(squares) / n + epsilon);
     for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {
         *y = (x - mean) * scale * gain + bias;
     }

@@ -195,7 +195,7 @@ impl<'t, 'w, const N: usize> Job<'t, 'w, N> {
 fn tokens(b: &mut Packed<'_>, ids: &[u32]) -> Tokens<Rc<[u32]>> {
     let positions: Vec<u32> = (0..ids.len() as u32).collect();
     let (rows, positions) = (ids.len(), b.index(&positions));
-    Tokens { ids: b.index(ids), positions, rows, zero_padding: true, first: 0 }
+    Tokens { ids: b.index(ids), positions, rows, types: None, zero_padding: true, first: 0 }
 }
 
 /// The grid of the encoder: all tokens attend to each other.

@@ -1,13 +1,13 @@
 //! A model as one file that is read in place. `a2d export` writes it, [`crate::micro::Model`] reads it.
 //!
-//! # Format, versions 1 and 2
+//! # Format, versions 1 to 3
 //!
 //! Every number is little-endian on every host. A file begins with
 //!
 //! | at | bytes | what |
 //! |---|---|---|
 //! | 0 | 8 | [`MAGIC`] |
-//! | 8 | 4 | the version: 1, or 2 where [`config_words`] need it |
+//! | 8 | 4 | the version: 1, or 2 or 3 where [`config_words`] need it |
 //! | 12 | 4 | length of the file in bytes |
 //! | 16 | 4 | CRC32 (ISO-HDLC) of all bytes except these four |
 //! | 20 | 4 | number of sections |
@@ -40,7 +40,7 @@ mod shortlist;
 mod weight;
 mod weights;
 
-pub use config::{CONFIG_WORDS, config_words, version};
+pub use config::{CONFIG_WORDS, TEXT_WORDS, Words, config_words, version};
 pub use error::Error;
 pub use shortlist::{Shortlist, Sizes};
 pub use weight::{Format, GROUP, MOST_COLUMNS, Weight, float, half, unpack};
@@ -55,7 +55,7 @@ use zerocopy::FromBytes;
 pub const MAGIC: [u8; 8] = *b"a2dimage";
 
 /// The newest version of the format.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The alignment of sections and weights in the file.
 pub const ALIGN: usize = 16;

@@ -8,7 +8,6 @@ use crate::nn::Trace;
 use crate::params::{Init, Path, Spec, Visit};
 use crate::shape::Shape;
 use crate::tape::{Tape, Var};
-use alloc::vec;
 use core::convert::Infallible;
 
 /// Maps every teacher head to a learned mixture of all student maps. The channel of a head is `layer * H + head`.
@@ -45,17 +44,17 @@ impl<P> HeadMix<P> {
 pub struct Align<P> {
     /// Encoder self-attention.
     pub encoder: HeadMix<P>,
-    /// Decoder self-attention.
-    pub decoder: HeadMix<P>,
-    /// Cross-attention.
-    pub cross: HeadMix<P>,
+    /// Decoder self-attention; `None` without a decoder.
+    pub decoder: Option<HeadMix<P>>,
+    /// Cross-attention; `None` without a decoder.
+    pub cross: Option<HeadMix<P>>,
 }
 
 impl Align<Spec> {
     /// The alignment of two models with any numbers of layers and heads.
     pub fn new(student: &Config, teacher: &Config) -> Self {
         let mix = |own: &Stack, other: &Stack| HeadMix::new(other.maps(), own.maps());
-        let decoder = mix(&student.decoder, &teacher.decoder);
+        let decoder = student.head.is_none().then(|| mix(&student.decoder, &teacher.decoder));
         Self { encoder: mix(&student.encoder, &teacher.encoder), cross: decoder.clone(), decoder }
     }
 }
@@ -71,27 +70,37 @@ impl<P> Align<P> {
         let (encoder, decoder) = (root.then("encoder"), root.then("decoder"));
         Ok(Align {
             encoder: self.encoder.try_map(encoder.then("alignment_module"), f)?,
-            decoder: self.decoder.try_map(decoder.then("self_alignment_module"), f)?,
-            cross: self.cross.try_map(decoder.then("cross_alignment_module"), f)?,
+            decoder: maybe(self.decoder.as_ref(), decoder.then("self_alignment_module"), f)?,
+            cross: maybe(self.cross.as_ref(), decoder.then("cross_alignment_module"), f)?,
         })
     }
 }
 
+fn maybe<P, Q, E>(
+    mix: Option<&HeadMix<P>>,
+    at: Path<'_>,
+    f: &mut Visit<'_, P, Q, E>,
+) -> Result<Option<HeadMix<Q>>, E> {
+    mix.map(|mix| mix.try_map(at, f)).transpose()
+}
+
 impl<T: Clone> Align<Var<T>> {
-    /// Aligns the student's maps: encoder, decoder, cross, each `[M, A]`.
+    /// Aligns the student's maps: encoder, decoder, cross, each `[M, A]`, if the model has them.
     pub fn forward<B: Train<Tensor = T>>(
         &self,
         tape: &mut Tape<'_, B>,
         maps: &Trace<Var<T>>,
         batch: &Batch<B::Index>,
         input: MapInput,
-    ) -> [Var<T>; 3] {
+    ) -> [Option<Var<T>>; 3] {
         [
-            (&self.encoder, &maps.encoder, &batch.encoder_grid),
-            (&self.decoder, &maps.decoder, &batch.decoder_grid),
-            (&self.cross, &maps.cross, &batch.cross_grid),
+            (Some(&self.encoder), &maps.encoder, &batch.encoder_grid),
+            (self.decoder.as_ref(), &maps.decoder, &batch.decoder_grid),
+            (self.cross.as_ref(), &maps.cross, &batch.cross_grid),
         ]
-        .map(|(mix, maps, grid)| tape.align(maps, &mix.weight, &mix.bias, grid, input))
+        .map(|(mix, maps, grid)| {
+            mix.map(|mix| tape.align(maps, &mix.weight, &mix.bias, grid, input))
+        })
     }
 }
 
@@ -115,11 +124,11 @@ impl<T> Align<T> {
         T: Clone,
     {
         let input = MapInput::Probabilities;
-        let mut mixed = |mix: &HeadMix<T>, maps: &[T], grid| {
-            vec![b.align(maps, &mix.weight, &mix.bias, grid, input)]
+        let mut mixed = |mix: Option<&HeadMix<T>>, maps: &[T], grid| {
+            mix.map(|mix| b.align(maps, &mix.weight, &mix.bias, grid, input)).into_iter().collect()
         };
-        maps.encoder = mixed(&self.encoder, &maps.encoder, &batch.encoder_grid);
-        maps.decoder = mixed(&self.decoder, &maps.decoder, &batch.decoder_grid);
-        maps.cross = mixed(&self.cross, &maps.cross, &batch.cross_grid);
+        maps.encoder = mixed(Some(&self.encoder), &maps.encoder, &batch.encoder_grid);
+        maps.decoder = mixed(self.decoder.as_ref(), &maps.decoder, &batch.decoder_grid);
+        maps.cross = mixed(self.cross.as_ref(), &maps.cross, &batch.cross_grid);
     }
 }

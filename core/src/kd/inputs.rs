@@ -42,6 +42,8 @@ pub struct Inputs<'a, B: Train> {
     pub teacher: &'a Trace<B::Tensor>,
     /// The fixed mixtures of the student's maps, in place of an alignment.
     pub fixed: Option<&'a Align<B::Tensor>>,
+    /// The vectors `[B, W]` of student and teacher, if they are models of vectors.
+    pub vectors: Option<(&'a Var<B::Tensor>, &'a B::Tensor)>,
     /// The parameters beside the student.
     pub auxiliary: &'a Auxiliary<Var<B::Tensor>>,
     /// The counts of the whole update that contains the batch.

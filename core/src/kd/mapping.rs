@@ -108,13 +108,13 @@ impl<T> FixedMaps<T> {
         Self {
             student: Align {
                 encoder: encoder.tensors(b),
-                decoder: decoder.tensors(b),
-                cross: cross.tensors(b),
+                decoder: decoder.some_tensors(b),
+                cross: cross.some_tensors(b),
             },
             teacher: Align {
                 encoder: encoder.choice(of_encoder).tensors(b),
-                decoder: decoder.choice(of_decoder).tensors(b),
-                cross: cross.choice(of_decoder).tensors(b),
+                decoder: decoder.choice(of_decoder).some_tensors(b),
+                cross: cross.choice(of_decoder).some_tensors(b),
             },
         }
     }
@@ -129,6 +129,11 @@ impl FixedMix {
 
     fn without_bias(self) -> Self {
         Self { bias: vec![0.0; self.rows.len()], ..self }
+    }
+
+    /// [`FixedMix::tensors`]; `None` without rows, as of a model without a decoder.
+    fn some_tensors<B: Train>(&self, b: &mut B) -> Option<HeadMix<B::Tensor>> {
+        (!self.rows.is_empty()).then(|| self.tensors(b))
     }
 
     fn tensors<B: Train>(&self, b: &mut B) -> HeadMix<B::Tensor> {

@@ -126,7 +126,7 @@ impl MapTerms {
         let weights = self.weights(of.epoch);
         let mut term = |kind: usize| {
             let (maps, grid, rows) = kinds[kind];
-            let aligned = &aligned.as_ref().filter(|_| weights[kind] != 0.0)?[kind];
+            let aligned = aligned.as_ref().filter(|_| weights[kind] != 0.0)?[kind].as_ref()?;
             let heads = maps.iter().map(|m| tape.backend().shape(m).rows()).sum::<usize>();
             let count = match self.reduction {
                 Reduction::Sum => 1,

@@ -28,6 +28,7 @@ mod selective;
 mod step;
 mod term;
 mod tinybert;
+mod vectors;
 
 pub use align::{Align, HeadMix};
 pub use alp::Alp;
@@ -52,3 +53,4 @@ pub use selective::{Chosen, Selective};
 pub use step::{Gradients, Step, Updated};
 pub use term::{Term, Terms, WORDS, names};
 pub use tinybert::TinyBert;
+pub use vectors::Vectors;

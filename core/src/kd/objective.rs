@@ -6,13 +6,18 @@ use super::losses::{Losses, Report, Reports};
 use super::maps::MapTerms;
 use super::roles::{Student, Taught, Teacher, forward};
 use super::term::{Term, Terms, WORDS};
+use super::vectors::Vectors;
 use crate::backend::{TeacherRows, TokenLoss, Train};
 use crate::batch::{Batch, Layout};
 use crate::needs::Needs;
 use crate::nn::{Trace, Transformer};
 use crate::rows::TokenRow;
+use crate::shape::Shape;
 use crate::tape::{Tape, Var};
 use alloc::vec::Vec;
+
+/// The values of a token loss.
+const TOKEN_VALUES: usize = 5;
 
 /// The form of the loss on the teacher's word distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,11 +114,19 @@ impl Objective {
         student: &Student<Var<B::Tensor>, N>,
         teacher: Option<&Taught<'_, B::Tensor, N>>,
     ) -> Report<B::Tensor> {
-        let Part { batch, chosen, update, epoch } = *part;
+        let Part { batch, chosen, update, .. } = *part;
         let per_token = self.per_token(batch, update);
         let mut seen = Trace::of(self.needs());
         let hidden = forward(&student.model, tape, batch, &mut seen);
         let (output, row) = (student.model.output(), self.with(teacher.is_some()));
+        if student.model.makes_vectors() {
+            let own = student.model.vectors(tape, hidden);
+            let theirs = teacher.map(|of| of.model.vectors(tape.backend(), of.hidden.clone()));
+            let vectors = theirs.as_ref().map(|theirs| (&own, theirs));
+            let terms = self.terms_of(tape, part, student, teacher, &seen, vectors);
+            let tokens = tape.backend().zeros(Shape::vector(TOKEN_VALUES));
+            return self.report(tokens, terms, teacher.is_some(), per_token);
+        }
         let words = |tape: &mut Tape<'_, B>, hidden: &_, share: f64| {
             let row = row.row(share * per_token);
             match (chosen, teacher) {
@@ -132,16 +145,37 @@ impl Objective {
                 (mean(tape.backend(), both), Some((apart, weight)))
             }
         };
-        let mut terms = Vec::new();
-        if let Some(taught) = teacher {
-            let (auxiliary, teacher) = (&student.auxiliary, &taught.seen);
-            let fixed = taught.fixed;
-            let of = Inputs { batch, student: &seen, teacher, fixed, auxiliary, update, epoch };
-            for term in self.terms.iter() {
-                terms.extend(term.record(tape, &of));
-            }
-        }
+        let terms = self.terms_of(tape, part, student, teacher, &seen, None);
         Report { agreement, ..self.report(tokens, terms, teacher.is_some(), per_token) }
+    }
+
+    /// The terms of the method.
+    fn terms_of<B: Train, const N: usize>(
+        &self,
+        tape: &mut Tape<'_, B>,
+        part: &Part<'_, B::Index>,
+        student: &Student<Var<B::Tensor>, N>,
+        teacher: Option<&Taught<'_, B::Tensor, N>>,
+        seen: &Trace<Var<B::Tensor>>,
+        vectors: Option<(&Var<B::Tensor>, &B::Tensor)>,
+    ) -> Vec<Counted<B::Tensor>> {
+        let Some(taught) = teacher else { return Vec::new() };
+        let Part { batch, update, epoch, .. } = *part;
+        let of = Inputs {
+            batch,
+            student: seen,
+            teacher: &taught.seen,
+            fixed: taught.fixed,
+            vectors,
+            auxiliary: &student.auxiliary,
+            update,
+            epoch,
+        };
+        let mut terms = Vec::new();
+        for term in self.terms.iter() {
+            terms.extend(term.record(tape, &of));
+        }
+        terms
     }
 
     /// An empty list for the losses of batches, which all have the same terms.
@@ -173,7 +207,7 @@ impl Objective {
         if teacher { *self } else { Self { alpha: 0.0, ..*self } }
     }
 
-    /// The losses of a batch for validation: without dropout, gradients and attention terms.
+    /// The losses of a batch for validation: without dropout, gradients and attention terms. Of vectors, their directions.
     pub fn evaluate<B: Train, const N: usize>(
         &self,
         b: &mut B,
@@ -184,6 +218,14 @@ impl Objective {
         let per_token = self.per_token(batch, &Counts::of(batch));
         let hidden = forward(model, b, batch, &mut ());
         let taught = teacher.map(|teacher| teacher.teach(b, batch, Needs::NONE));
+        if model.makes_vectors() {
+            let own = model.vectors(b, hidden);
+            let theirs = taught.map(|of| of.model.vectors(b, of.hidden));
+            let terms =
+                theirs.iter().map(|theirs| Vectors::evaluate(b, batch, &own, theirs)).collect();
+            let tokens = b.zeros(Shape::vector(TOKEN_VALUES));
+            return self.report(tokens, terms, teacher.is_some(), per_token);
+        }
         let (table, bias) = model.output();
         let losses = b.token_loss(TokenLoss {
             hidden: &hidden,

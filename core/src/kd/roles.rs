@@ -107,7 +107,7 @@ impl<T: Clone, B: Train<Tensor = T, Param = T>, const N: usize> TeachParts<B, N>
     }
 }
 
-/// Source and shifted target to the decoder's hidden states `[N, D]`.
+/// Source and shifted target to the decoder's hidden states `[N, D]`; of a text model, the pooled rows `[B, D]`.
 pub fn forward<B: Backend, W: Tap<B::Tensor>, const N: usize>(
     model: &Transformer<B::Param, N>,
     b: &mut B,
@@ -115,5 +115,8 @@ pub fn forward<B: Backend, W: Tap<B::Tensor>, const N: usize>(
     tap: &mut W,
 ) -> B::Tensor {
     let memory = model.encode(b, &batch.source, &batch.encoder_grid, tap);
+    if let Some(pooled) = model.pool(b, &batch.shifted, &memory, &batch.cross_grid) {
+        return pooled;
+    }
     model.decode(b, &batch.shifted, &memory, &batch.decoder_grid, &batch.cross_grid, tap)
 }

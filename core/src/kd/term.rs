@@ -14,6 +14,7 @@ use super::rail::Rail;
 use super::rdrop::RDrop;
 use super::selective::Selective;
 use super::tinybert::TinyBert;
+use super::vectors::Vectors;
 use crate::backend::Train;
 use crate::batch::Layout;
 use crate::config::{Config, Impossible};
@@ -33,7 +34,8 @@ pub const WORDS: [Named; 3] = [
 pub fn names() -> impl Iterator<Item = Named> {
     let states = Pkd::NAMES.into_iter().chain(Ckd::NAMES).chain(Rail::NAMES).chain(Alp::NAMES);
     let relations = TinyBert::NAMES.into_iter().chain(MiniLm::NAMES).chain(RDrop::NAMES);
-    WORDS.into_iter().chain(MapTerms::NAMES).chain(states).chain(relations)
+    let words = WORDS.into_iter().chain(Vectors::NAMES);
+    words.chain(MapTerms::NAMES).chain(states).chain(relations)
 }
 
 /// The terms of a method beside the token losses. A new method is a new variant, with its formulas in a file of its
@@ -58,6 +60,8 @@ pub enum Term {
     RDrop(RDrop),
     /// Selective distillation: the teacher's words count for some targets. It changes the token losses.
     Selective(Selective),
+    /// The vectors of texts follow the teacher's.
+    Vectors(Vectors),
 }
 
 impl Term {
@@ -71,7 +75,7 @@ impl Term {
                 Needs { hidden: of.states, projections: of.scores, ..Needs::NONE }
             }
             Self::MiniLm(_) => Needs { projections: true, ..Needs::NONE },
-            Self::RDrop(_) | Self::Selective(_) => Needs::NONE,
+            Self::RDrop(_) | Self::Selective(_) | Self::Vectors(_) => Needs::NONE,
         }
     }
 
@@ -96,6 +100,7 @@ impl Term {
             Self::MiniLm(of) => of.names().collect(),
             Self::RDrop(_) => RDrop::NAMES.into(),
             Self::Selective(_) => Vec::new(),
+            Self::Vectors(of) => of.names().collect(),
         };
         names.into_iter()
     }
@@ -108,7 +113,7 @@ impl Term {
     fn check(&self, student: &Config, teacher: &Config) -> Result<(), Impossible> {
         match self {
             Self::Maps(_) | Self::Rail(_) | Self::TinyBert(_) => Ok(()),
-            Self::RDrop(_) | Self::Selective(_) => Ok(()),
+            Self::RDrop(_) | Self::Selective(_) | Self::Vectors(_) => Ok(()),
             Self::Pkd(of) => of.check(student, teacher),
             Self::Ckd(of) => of.check(student, teacher),
             Self::Alp(of) => of.check(student, teacher),
@@ -160,7 +165,7 @@ impl Term {
             Self::Rail(of) => of.auxiliary(student, teacher, all),
             Self::Alp(of) => of.auxiliary(student, teacher, all),
             Self::TinyBert(of) => of.auxiliary(student, teacher, all),
-            Self::MiniLm(_) | Self::RDrop(_) | Self::Selective(_) => {}
+            Self::MiniLm(_) | Self::RDrop(_) | Self::Selective(_) | Self::Vectors(_) => {}
         }
     }
 
@@ -190,6 +195,7 @@ impl Term {
             Self::Alp(terms) => terms.record(tape, of),
             Self::TinyBert(terms) => terms.record(tape, of),
             Self::MiniLm(terms) => terms.record(tape, of),
+            Self::Vectors(terms) => terms.record(tape, of),
             Self::RDrop(_) | Self::Selective(_) => Vec::new(),
         }
     }

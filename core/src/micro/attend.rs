@@ -49,7 +49,7 @@ pub(super) fn attend(
     arena: &mut Memory<'_>,
     scores: &mut [f32],
     q: &Slot,
-    kv: &Kv<Slot>,
+    kv: Kv<&Slot>,
     grid: &Grid<Words>,
     how: Attend,
 ) -> Option<Attended<Slot>> {

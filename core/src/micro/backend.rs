@@ -8,7 +8,7 @@ use super::memory::{Memory, Slot, Words};
 use super::product::{self, Inputs, Product, Quantised, Rows};
 use super::slices;
 use crate::allow::Allow;
-use crate::backend::{Attend, Attended, Backend, Decode, Device, Kv, Lost};
+use crate::backend::{Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost};
 use crate::batch::{Grid, NO_POSITION, Tokens};
 use crate::bits;
 use crate::config::{Activation, Positions};
@@ -171,17 +171,21 @@ impl<'m, 'w> Micro<'m, 'w> {
         let (below, above) = self.arena.pair_mut(&y, &vector)?;
         let (ids, positions) = (below.integers(&tokens.ids)?, below.integers(&tokens.positions)?);
         let (data, vector) = (below.data, above);
-        let scale = libm::sqrtf(width as f32);
+        let scale = kind.scale(width);
         let mut known = None;
         for (y, (id, at)) in slices::rows_mut(data, width).zip(ids.iter().zip(positions)) {
             let padding = *at == NO_POSITION;
+            if padding && tokens.zero_padding {
+                y.fill(0.0);
+                continue;
+            }
             table.read(*id as usize, y)?;
             if !padding && known != Some(*at) {
                 rows::position(kind, *at, vector);
                 known = Some(*at);
             }
             let vector = if padding { &[][..] } else { &*vector };
-            rows::embed(y, scale, vector, padding && tokens.zero_padding);
+            rows::embed(y, scale, vector);
         }
         self.arena.reset(top);
         Some(y)
@@ -309,9 +313,9 @@ impl<'m, 'w> Micro<'m, 'w> {
         Some(at)
     }
 
-    fn try_norm(&mut self, y: &Slot, gain: &Parameter, bias: &Parameter) -> Option<()> {
+    fn try_norm(&mut self, y: &Slot, norm: LayerNorm<'_, Parameter>) -> Option<()> {
         let top = self.arena.top();
-        let parameters = self.norm_parameters(gain, bias)?;
+        let parameters = self.norm_parameters(norm.gain, norm.bias)?;
         let width = parameters.shape().cols();
         if y.shape().cols() != width {
             return None;
@@ -322,7 +326,7 @@ impl<'m, 'w> Micro<'m, 'w> {
         let (bias, row) = rest.split_at_mut_checked(width)?;
         for y in slices::rows_mut(to, width) {
             slices::copy(y, row)?;
-            rows::layer_norm(row, gain, bias, y);
+            rows::layer_norm(row, gain, bias, norm.epsilon, y);
         }
         self.arena.reset(top);
         Some(())
@@ -519,10 +523,10 @@ impl Backend for Micro<'_, '_> {
         x
     }
 
-    fn layer_norm(&mut self, x: &Slot, gain: &Parameter, bias: &Parameter) -> Slot {
+    fn layer_norm(&mut self, x: &Slot, norm: LayerNorm<'_, Parameter>) -> Slot {
         let copy = self.copy(x);
         let y = self.sure(copy, x.shape());
-        let done = self.try_norm(&y, gain, bias);
+        let done = self.try_norm(&y, norm);
         self.check(done);
         y
     }
@@ -530,7 +534,7 @@ impl Backend for Micro<'_, '_> {
     fn attend(
         &mut self,
         q: &Slot,
-        kv: &Kv<Slot>,
+        kv: Kv<&Slot>,
         grid: &Grid<Words>,
         how: Attend,
     ) -> Attended<Slot> {
@@ -564,10 +568,10 @@ impl Backend for Micro<'_, '_> {
         [w, b]: [&Parameter; 2],
         residual: &Slot,
         _p: f32,
-        [gain, bias]: [&Parameter; 2],
+        norm: LayerNorm<'_, Parameter>,
     ) -> Slot {
         let y = self.linear(x, w, Some(b));
-        let done = self.try_add(&y, residual).and_then(|()| self.try_norm(&y, gain, bias));
+        let done = self.try_add(&y, residual).and_then(|()| self.try_norm(&y, norm));
         self.check(done);
         y
     }

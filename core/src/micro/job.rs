@@ -256,7 +256,7 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
 fn tokens(micro: &mut Micro<'_, '_>, rows: usize) -> Option<Tokens<Words>> {
     let ids = micro.arena.adopt(rows)?;
     let positions = micro.list(rows, |i| i as u32);
-    Some(Tokens { ids, positions, rows, zero_padding: true, first: 0 })
+    Some(Tokens { ids, positions, rows, types: None, zero_padding: true, first: 0 })
 }
 
 /// The grid of the encoder: all tokens attend to each other.

@@ -78,7 +78,7 @@ impl<P> Attention<P> {
         tap.projections(site, q, kv, self.heads);
         let map = tap.wants_maps();
         let how = Attend { heads: self.heads, map, dropout: self.dropout, key: None };
-        let Attended { context, map } = b.attend(q, kv, grid, how);
+        let Attended { context, map } = b.attend(q, kv.as_ref(), grid, how);
         if let Some(map) = map {
             tap.map(site, map);
         }

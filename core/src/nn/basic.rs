@@ -1,6 +1,6 @@
 //! Linear layers, layer norms, and the residual block.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, LayerNorm};
 use crate::config::Block;
 use crate::params::{Init, Path, Spec, Visit};
 use crate::shape::Shape;
@@ -55,20 +55,28 @@ pub struct Norm<P> {
     pub weight: P,
     /// `[D]`
     pub bias: P,
+    /// Added to a row's variance before the square root.
+    pub epsilon: f32,
 }
 
 impl Norm<Spec> {
     /// Of width D.
-    pub fn new(d_model: usize) -> Self {
+    pub fn new(d_model: usize, epsilon: f32) -> Self {
         let shape = Shape::vector(d_model);
-        Self { weight: Spec { shape, init: Init::Ones }, bias: Spec { shape, init: Init::Zeros } }
+        let [weight, bias] = [Init::Ones, Init::Zeros].map(|init| Spec { shape, init });
+        Self { weight, bias, epsilon }
     }
 }
 
 impl<P> Norm<P> {
     /// `[N, D]` -> `[N, D]`
     pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
-        b.layer_norm(x, &self.weight, &self.bias)
+        b.layer_norm(x, self.of())
+    }
+
+    /// The arguments of the operation.
+    pub(super) fn of(&self) -> LayerNorm<'_, P> {
+        LayerNorm { gain: &self.weight, bias: &self.bias, epsilon: self.epsilon }
     }
 
     /// Maps the parameters in canonical order.
@@ -80,6 +88,7 @@ impl<P> Norm<P> {
         Ok(Norm {
             weight: f(at.then("weight"), &self.weight)?,
             bias: f(at.then("bias"), &self.bias)?,
+            epsilon: self.epsilon,
         })
     }
 }
@@ -115,7 +124,7 @@ impl Residual {
                 b.add(y, x)
             } else {
                 let inner = f(b, x);
-                b.linear_join(&inner, last.map(), x, self.dropout, [&norm.weight, &norm.bias])
+                b.linear_join(&inner, last.map(), x, self.dropout, norm.of())
             }
         })
     }

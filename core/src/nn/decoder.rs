@@ -38,12 +38,12 @@ impl DecoderLayer<Spec> {
         };
         Self {
             self_attn: attention(of.d_model),
-            self_attn_layer_norm: Norm::new(of.d_model),
+            self_attn_layer_norm: Norm::new(of.d_model, config.norm_epsilon),
             encoder_attn: attention(memory),
-            encoder_attn_layer_norm: Norm::new(of.d_model),
+            encoder_attn_layer_norm: Norm::new(of.d_model, config.norm_epsilon),
             fc1,
             fc2,
-            final_layer_norm: Norm::new(of.d_model),
+            final_layer_norm: Norm::new(of.d_model, config.norm_epsilon),
         }
     }
 }
@@ -148,7 +148,7 @@ impl<P, const N: usize> Decoder<P, N> {
         let embedding = super::encoder::table(config.target_vocabulary, d_model, &config.special);
         let embedding = (!config.share_embeddings).then_some(embedding);
         let layer = DecoderLayer::new(config);
-        let norm = config.normalize_before.then(|| Norm::new(d_model));
+        let norm = config.normalize_before.then(|| Norm::new(d_model, config.norm_epsilon));
         let shape = Shape::vector(config.target_vocabulary);
         let bias = config.logits_bias.then_some(Spec { shape, init: Init::Zeros });
         Ok(Self {

@@ -5,7 +5,9 @@ use super::basic::{Linear, Norm, Residual};
 use super::{Site, Stage, Tap};
 use crate::backend::Backend;
 use crate::batch::{Grid, Tokens};
-use crate::config::{Activation, Block, EncoderConfig, Impossible, Special, Stack};
+use crate::config::{
+    Activation, Block, Embedding, EncoderConfig, Impossible, Positions, Special, Stack,
+};
 use crate::params::{Init, Layers, Path, Spec, Visit};
 use crate::shape::Shape;
 
@@ -58,10 +60,10 @@ impl EncoderLayer<Spec> {
                 of.attention_heads,
                 block.attention_dropout,
             ),
-            self_attn_layer_norm: Norm::new(of.d_model),
+            self_attn_layer_norm: Norm::new(of.d_model, block.norm_epsilon),
             fc1,
             fc2,
-            final_layer_norm: Norm::new(of.d_model),
+            final_layer_norm: Norm::new(of.d_model, block.norm_epsilon),
         }
     }
 }
@@ -108,6 +110,12 @@ impl<P> EncoderLayer<P> {
 pub struct Encoder<P, const N: usize> {
     /// `[V, D]`
     pub embed_tokens: P,
+    /// `[P, D]`: a row for each position, if positions are learned.
+    pub embed_positions: Option<P>,
+    /// `[Y, D]`: the difference of each token type from type 0, if the model knows types.
+    pub embed_types: Option<P>,
+    /// The norm of the embeddings, if the model has it.
+    pub layernorm_embedding: Option<Norm<P>>,
     /// The layers in order.
     pub layers: Layers<EncoderLayer<P>, N>,
     /// The norm after the last layer, with pre-norm.
@@ -122,6 +130,33 @@ pub(super) fn table(vocabulary: usize, d_model: usize, special: &Special) -> Spe
         shape: Shape::matrix(vocabulary, d_model),
         init: Init::Embedding { deviation, zeros: special.never() },
     }
+}
+
+/// Shape and initial values of a table that is added to that of tokens; its rows are all used.
+fn rows(count: usize, d_model: usize) -> Spec {
+    let bound = 1.0 / libm::sqrtf(d_model as f32);
+    Spec { shape: Shape::matrix(count, d_model), init: Init::Uniform { bound } }
+}
+
+/// Names of fairseq and of its encoders for text.
+const POSITIONS: &str = "embed_positions";
+const TYPES: &str = "embed_types";
+const EMBEDDING: &str = "layernorm_embedding";
+
+fn table_at<P, Q, E>(
+    at: Path<'_>,
+    table: Option<&P>,
+    f: &mut Visit<'_, P, Q, E>,
+) -> Result<Option<Q>, E> {
+    table.map(|table| f(at.then("weight"), table)).transpose()
+}
+
+fn norm_at<P, Q, E>(
+    at: Path<'_>,
+    norm: Option<&Norm<P>>,
+    f: &mut Visit<'_, P, Q, E>,
+) -> Result<Option<Norm<Q>>, E> {
+    norm.map(|norm| norm.try_map(at, f)).transpose()
 }
 
 impl<const N: usize> Encoder<Spec, N> {
@@ -146,11 +181,16 @@ impl<P, const N: usize> Encoder<P, N> {
         let EncoderConfig { vocabulary, stack, block, special, .. } = config;
         let embedding = table(*vocabulary, stack.d_model, special);
         let layer = EncoderLayer::new(stack, block);
-        let norm = block.normalize_before.then(|| Norm::new(stack.d_model));
+        let norm = |on: bool| on.then(|| Norm::new(stack.d_model, block.norm_epsilon));
+        let rows = |count: usize| (count > 0).then(|| rows(count, stack.d_model));
+        let Embedding { positions, types, norm: normed } = config.embedding;
         Ok(Self {
             embed_tokens: f(at.then("embed_tokens").then("weight"), &embedding)?,
+            embed_positions: table_at(at.then(POSITIONS), rows(positions).as_ref(), f)?,
+            embed_types: table_at(at.then(TYPES), rows(types).as_ref(), f)?,
+            layernorm_embedding: norm_at(at.then(EMBEDDING), norm(normed).as_ref(), f)?,
             layers: Layers::try_new(stack.layers, at.then("layers"), |at| layer.try_map(at, f))?,
-            layer_norm: norm.map(|n| n.try_map(at.then("layer_norm"), f)).transpose()?,
+            layer_norm: norm_at(at.then("layer_norm"), norm(block.normalize_before).as_ref(), f)?,
             config: *config,
         })
     }
@@ -175,7 +215,28 @@ impl<P, const N: usize> Encoder<P, N> {
     /// The first part of [`Encoder::forward`], before [`Encoder::layer`] of each layer.
     pub fn begin<B: Backend<Param = P>>(&self, b: &mut B, source: &Tokens<B::Index>) -> B::Tensor {
         let x = b.embed(&self.embed_tokens, source, self.config.positions);
+        let x = Self::plus(b, x, source, self.embed_positions.as_ref(), Some(&source.positions));
+        let x = Self::plus(b, x, source, self.embed_types.as_ref(), source.types.as_ref());
+        let x = match &self.layernorm_embedding {
+            Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
+            None => x,
+        };
         b.dropout(x, self.config.block.dropout)
+    }
+
+    /// Adds the rows `ids` of `table` to `x`, if there are both.
+    fn plus<B: Backend<Param = P>>(
+        b: &mut B,
+        x: B::Tensor,
+        source: &Tokens<B::Index>,
+        table: Option<&P>,
+        ids: Option<&B::Index>,
+    ) -> B::Tensor {
+        let (Some(table), Some(ids)) = (table, ids) else { return x };
+        b.advance(x, |b, x| {
+            let rows = b.embed(table, &source.by(ids), Positions::Learned);
+            b.add(rows, x)
+        })
     }
 
     /// Layer `l` of [`Encoder::forward`], without a tap.
@@ -214,11 +275,13 @@ impl<P, const N: usize> Encoder<P, N> {
         at: Path<'_>,
         f: &mut Visit<'_, P, Q, E>,
     ) -> Result<Encoder<Q, N>, E> {
-        let norm = at.then("layer_norm");
         Ok(Encoder {
             embed_tokens: f(at.then("embed_tokens").then("weight"), &self.embed_tokens)?,
+            embed_positions: table_at(at.then(POSITIONS), self.embed_positions.as_ref(), f)?,
+            embed_types: table_at(at.then(TYPES), self.embed_types.as_ref(), f)?,
+            layernorm_embedding: norm_at(at.then(EMBEDDING), self.layernorm_embedding.as_ref(), f)?,
             layers: self.layers.try_map(at.then("layers"), |at, layer| layer.try_map(at, f))?,
-            layer_norm: self.layer_norm.as_ref().map(|n| n.try_map(norm, f)).transpose()?,
+            layer_norm: norm_at(at.then("layer_norm"), self.layer_norm.as_ref(), f)?,
             config: self.config,
         })
     }

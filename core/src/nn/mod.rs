@@ -5,12 +5,14 @@ mod attention;
 mod basic;
 mod decoder;
 mod encoder;
+mod head;
 mod transformer;
 
 pub use attention::Attention;
 pub use basic::{Linear, Norm};
 pub use decoder::{Cache, CachedLayer, Decoder, DecoderLayer};
 pub use encoder::{Encoder, EncoderLayer};
+pub use head::Head;
 pub use transformer::Transformer;
 
 use crate::backend::Kv;

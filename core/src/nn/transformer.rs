@@ -3,12 +3,14 @@
 use super::Tap;
 use super::decoder::{Cache, Decoder, Grids};
 use super::encoder::Encoder;
+use super::head::Head;
 use crate::backend::{Backend, Decode};
 use crate::batch::{Grid, Tokens};
-use crate::config::{Config, Impossible};
+use crate::config::{Config, Head as HeadConfig, Impossible, Output};
 use crate::params::{Path, Spec, Visit};
 
-/// An encoder-decoder Transformer with up to N layers on each side. The output projection shares the target embedding.
+/// An encoder-decoder Transformer with up to N layers on each side, whose output projection shares the target embedding;
+/// or an encoder with a head, a *text model*, whose decoder has no layers and no parameters.
 ///
 /// Parameter names are fairseq's: `encoder.layers.0.self_attn.q_proj.weight`.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct Transformer<P, const N: usize> {
     pub encoder: Encoder<P, N>,
     /// Writes the target.
     pub decoder: Decoder<P, N>,
+    /// What follows the encoder of a text model.
+    pub head: Option<Head<P>>,
     /// The configuration.
     pub config: Config,
 }
@@ -43,10 +47,12 @@ impl<P, const N: usize> Transformer<P, N> {
         f: &mut Visit<'_, Spec, P, E>,
     ) -> Result<Self, E> {
         config.check(N)?;
-        let root = Path::ROOT;
+        let (root, encoder) = (Path::ROOT, config.encoder_config());
+        let head = |head, f: &mut _| Head::try_new(head, &encoder, root.then("head"), f);
         Ok(Self {
-            encoder: Encoder::try_new(&config.encoder_config(), root.then("encoder"), f)?,
+            encoder: Encoder::try_new(&encoder, root.then("encoder"), f)?,
             decoder: Decoder::try_new(config, root.then("decoder"), f)?,
+            head: config.head.as_ref().map(|of| head(of, f)).transpose()?,
             config: *config,
         })
     }
@@ -56,9 +62,40 @@ impl<P, const N: usize> Transformer<P, N> {
         self.decoder.embed_tokens.as_ref().unwrap_or(&self.encoder.embed_tokens)
     }
 
-    /// The output projection: its table `[V, D]` and, if the model has one, its bias `[V]`.
+    /// The output projection: its table `[V, D]` and, if the model has one, its bias `[V]`. Of a text model, that to its
+    /// labels.
     pub fn output(&self) -> (&P, Option<&P>) {
-        (self.target_table(), self.decoder.output_bias.as_ref())
+        match self.head.as_ref().and_then(|head| head.output.as_ref()) {
+            Some(output) => (&output.weight, Some(&output.bias)),
+            None => (self.target_table(), self.decoder.output_bias.as_ref()),
+        }
+    }
+
+    /// The texts of a text model to a row each, `[B, D]`: the input of [`Transformer::logits`], or of
+    /// [`Transformer::vectors`]. `queries` has one row of padding for each text, `cross` leads from it to the rows of
+    /// `memory` that are pooled. `None` for a model with a decoder.
+    pub fn pool<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        queries: &Tokens<B::Index>,
+        memory: &B::Tensor,
+        cross: &Grid<B::Index>,
+    ) -> Option<B::Tensor> {
+        let table = &self.encoder.embed_tokens;
+        self.head.as_ref().map(|head| head.pool(b, table, queries, memory, cross))
+    }
+
+    /// Whether the model is a text model whose output is vectors.
+    pub fn makes_vectors(&self) -> bool {
+        matches!(self.config.head, Some(HeadConfig { output: Output::Vector(_), .. }))
+    }
+
+    /// Pooled rows `[B, D]` to vectors `[B, W]`, if the model's output is vectors.
+    pub fn vectors<B: Backend<Param = P>>(&self, b: &mut B, pooled: B::Tensor) -> B::Tensor {
+        match self.head.as_ref().and_then(|head| head.output.as_ref()) {
+            Some(output) => b.advance(pooled, |b, pooled| output.forward(b, pooled)),
+            None => pooled,
+        }
     }
 
     /// Source tokens to memory `[N, D]`.
@@ -125,9 +162,11 @@ impl<P, const N: usize> Transformer<P, N> {
     /// The first error of `f`.
     pub fn try_map<Q, E>(&self, f: &mut Visit<'_, P, Q, E>) -> Result<Transformer<Q, N>, E> {
         let root = Path::ROOT;
+        let head = root.then("head");
         Ok(Transformer {
             encoder: self.encoder.try_map(root.then("encoder"), f)?,
             decoder: self.decoder.try_map(root.then("decoder"), f)?,
+            head: self.head.as_ref().map(|of| of.try_map(head, f)).transpose()?,
             config: self.config,
         })
     }

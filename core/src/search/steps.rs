@@ -172,7 +172,14 @@ impl<'w> State<'w> {
         let words = self.ids.get_mut(..rows)?;
         let ids = b.index(words);
         words.fill(at as u32);
-        Some(Tokens { ids, positions: b.index(words), rows, zero_padding: false, first: 0 })
+        Some(Tokens {
+            ids,
+            positions: b.index(words),
+            rows,
+            types: None,
+            zero_padding: false,
+            first: 0,
+        })
     }
 
     /// A grid with one query for each live row, over `keys(row)`.

@@ -6,8 +6,8 @@
 mod ops;
 
 use crate::backend::{
-    Attend, Attended, Backend, Device, Kv, Lost, MapInput, MapLoss, RelationLoss, SavedAttend,
-    StateLoss, TeacherRows, TokenLoss, Train,
+    Attend, Attended, Backend, Device, Kv, LayerNorm, Lost, MapInput, MapLoss, RelationLoss,
+    SavedAttend, StateLoss, TeacherRows, TokenLoss, Train,
 };
 use crate::batch::{Grid, Tokens};
 use crate::config::{Activation, Positions};
@@ -190,7 +190,7 @@ impl<'b, B: Train> Tape<'b, B> {
         residual: &Var<B::Tensor>,
         mask: Option<(f32, u64)>,
         [sum, normed]: [B::Tensor; 2],
-        [gain, bias]: [&Var<B::Tensor>; 2],
+        norm: LayerNorm<'_, Var<B::Tensor>>,
     ) -> Var<B::Tensor> {
         if let Some((p, key)) = mask {
             let masked = self.grads.place();
@@ -199,8 +199,9 @@ impl<'b, B: Train> Tape<'b, B> {
         }
         let (sum, normed) = (self.var(sum, residual.first), self.var(normed, residual.first));
         self.ops.push(Op::Add { terms: [term, residual.id], y: sum.id });
-        let (gain, bias) = (gain.clone(), bias.id);
-        self.ops.push(Op::LayerNorm { x: sum, gain, bias, y: normed.id });
+        let LayerNorm { gain, bias, epsilon } = norm;
+        let (gain, bias) = (gain.clone(), bias.clone());
+        self.ops.push(Op::LayerNorm { x: sum, gain, bias, epsilon, y: normed.id });
         normed
     }
 
@@ -224,6 +225,12 @@ impl<'b, B: Train> Tape<'b, B> {
 /// The values of the parameters.
 fn values<T>(params: [&Var<T>; 2]) -> [&T; 2] {
     params.map(|param| &param.value)
+}
+
+/// A norm over the values of its parameters.
+fn of_values<T>(norm: LayerNorm<'_, Var<T>>) -> LayerNorm<'_, T> {
+    let LayerNorm { gain, bias, epsilon } = norm;
+    LayerNorm { gain: &gain.value, bias: &bias.value, epsilon }
 }
 
 /// Forwarded to the wrapped backend, unrecorded.
@@ -276,7 +283,8 @@ impl<B: Train> Backend for Tape<'_, B> {
         let y = self.backend.embed(&table.value, tokens, positions);
         let y = self.var(y, tokens.first);
         let shape = self.backend.shape(&table.value);
-        self.ops.push(Op::Embed { table: table.id, shape, tokens: tokens.clone(), y: y.id });
+        let (table, tokens) = (table.id, tokens.clone());
+        self.ops.push(Op::Embed { table, shape, tokens, positions, y: y.id });
         y
     }
 
@@ -308,29 +316,26 @@ impl<B: Train> Backend for Tape<'_, B> {
         sum
     }
 
-    fn layer_norm(
-        &mut self,
-        x: &Self::Tensor,
-        gain: &Self::Param,
-        bias: &Self::Param,
-    ) -> Self::Tensor {
-        let y = self.backend.layer_norm(&x.value, &gain.value, &bias.value);
+    fn layer_norm(&mut self, x: &Self::Tensor, norm: LayerNorm<'_, Self::Param>) -> Self::Tensor {
+        let y = self.backend.layer_norm(&x.value, of_values(norm));
         let y = self.var(y, x.first);
-        self.ops.push(Op::LayerNorm { x: x.clone(), gain: gain.clone(), bias: bias.id, y: y.id });
+        let LayerNorm { gain, bias, epsilon } = norm;
+        let (gain, bias) = (gain.clone(), bias.clone());
+        self.ops.push(Op::LayerNorm { x: x.clone(), gain, bias, epsilon, y: y.id });
         y
     }
 
     fn attend(
         &mut self,
         q: &Self::Tensor,
-        kv: &Kv<Self::Tensor>,
+        kv: Kv<&Self::Tensor>,
         grid: &Grid<Self::Index>,
         how: Attend,
     ) -> Attended<Self::Tensor> {
         let key = (how.dropout > 0.0).then(|| self.next_key(how.heads * grid.first));
         let how = Attend { key, ..how };
         let values = Kv { k: kv.k.value.clone(), v: kv.v.value.clone() };
-        let Attended { context, map } = self.backend.attend(&q.value, &values, grid, how);
+        let Attended { context, map } = self.backend.attend(&q.value, values.as_ref(), grid, how);
         let context = self.var(context, q.first);
         let map = map.map(|map| self.var(map, 0));
         self.ops.push(Op::Attend {
@@ -385,10 +390,10 @@ impl<B: Train> Backend for Tape<'_, B> {
         [w, b]: [&Self::Param; 2],
         residual: &Self::Tensor,
         p: f32,
-        norm: [&Self::Param; 2],
+        norm: LayerNorm<'_, Self::Param>,
     ) -> Self::Tensor {
         let mask = self.next_mask(p, residual);
-        let [map, of] = [[w, b], norm].map(values);
+        let (map, of) = (values([w, b]), of_values(norm));
         let sums = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
         let y = self.grads.place();
         self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y });

@@ -1,9 +1,9 @@
 //! The recorded operations, and all derivative rules on one screen.
 
 use super::Var;
-use crate::backend::{Attend, MapInput, SavedAttend, Train};
+use crate::backend::{Attend, LayerNorm, MapInput, SavedAttend, Train};
 use crate::batch::{Grid, Tokens};
-use crate::config::Activation;
+use crate::config::{Activation, Positions};
 use crate::shape::Shape;
 use alloc::vec::Vec;
 
@@ -48,6 +48,7 @@ pub(super) enum Op<T, I> {
         table: Id,
         shape: Shape,
         tokens: Tokens<I>,
+        positions: Positions,
         y: Id,
     },
     Linear {
@@ -73,7 +74,8 @@ pub(super) enum Op<T, I> {
     LayerNorm {
         x: Var<T>,
         gain: Var<T>,
-        bias: Id,
+        bias: Var<T>,
+        epsilon: f32,
         y: Id,
     },
     Attend {
@@ -112,10 +114,10 @@ impl<T: Clone, I: Clone> Op<T, I> {
     /// Adds the gradients of the inputs, from the gradient of the output. Skipped if the output has no gradient.
     pub fn play<B: Train<Tensor = T, Index = I>>(self, b: &mut B, grads: &mut Grads<T>) {
         match self {
-            Op::Embed { table, shape, tokens, y } => {
+            Op::Embed { table, shape, tokens, positions, y } => {
                 let Some(dy) = grads.take(y) else { return };
                 let into = grads.take(table).unwrap_or_else(|| b.zeros(shape));
-                let sum = b.embed_grad(&dy, &tokens, into);
+                let sum = b.embed_grad(&dy, &tokens, positions, into);
                 grads.put(table, sum);
             }
             Op::Linear { x, w, b: bias, y } => {
@@ -157,12 +159,13 @@ impl<T: Clone, I: Clone> Op<T, I> {
                 grads.add(b, terms[0], dy.clone());
                 grads.add(b, terms[1], dy);
             }
-            Op::LayerNorm { x, gain, bias, y } => {
+            Op::LayerNorm { x, gain, bias, epsilon, y } => {
                 let Some(dy) = grads.take(y) else { return };
-                let d = b.layer_norm_grad(&dy, &x.value, &gain.value);
+                let norm = LayerNorm { gain: &gain.value, bias: &bias.value, epsilon };
+                let d = b.layer_norm_grad(&dy, &x.value, norm);
                 grads.add(b, x.id, d.x);
                 grads.add(b, gain.id, d.gain);
-                grads.add(b, bias, d.bias);
+                grads.add(b, bias.id, d.bias);
             }
             Op::Attend { inputs, saved, grid, how, y, map } => {
                 let (dy, dmap) = (grads.take(y), map.and_then(|map| grads.take(map)));

@@ -30,7 +30,7 @@ use cubecl::prelude::*;
 pub(crate) fn attend(
     context: &Context,
     q: &Tensor,
-    kv: &Kv<Tensor>,
+    kv: Kv<&Tensor>,
     grid: &Grid<Index>,
     how: Attend,
 ) -> Attended<Tensor> {
@@ -186,7 +186,7 @@ fn dropout(how: &Attend) -> (f32, u64) {
 }
 
 /// Checks the shapes, and returns D.
-fn check(q: &Tensor, kv: &Kv<Tensor>, grid: &Grid<Index>, how: Attend) -> usize {
+fn check(q: &Tensor, kv: Kv<&Tensor>, grid: &Grid<Index>, how: Attend) -> usize {
     let width = q.cols();
     assert!(how.heads > 0 && width.is_multiple_of(how.heads), "attend: heads");
     assert!(kv.k.shape == kv.v.shape && kv.k.cols() == width, "attend: k, v");

@@ -25,22 +25,24 @@ fn embed_kernel(
     if i < out.len() {
         let (row, col) = (i / width, i % width);
         let position = positions[row];
-        let mut value = scale * table[ids[row] as usize * width + col];
-        if position == NO_POSITION {
-            value = select(zero_padding == 1, 0.0, value);
-        } else {
+        let mut value = 0.0f32;
+        if position != NO_POSITION {
+            value = scale * table[ids[row] as usize * width + col];
             value += sinusoids[position as usize * width + col];
+        } else if zero_padding == 0 {
+            value = scale * table[ids[row] as usize * width + col];
         }
         out[i] = value;
     }
 }
 
-/// `y[n] = sqrt(D) * table[ids[n]] + sinusoids[positions[n]]`, `[N, D]`.
+/// `y[n] = scale * table[ids[n]] + sinusoids[positions[n]]`, `[N, D]`.
 pub(crate) fn embed(
     context: &Context,
     table: &Tensor,
     tokens: &Tokens<Index>,
     sinusoids: &View,
+    scale: f32,
 ) -> Tensor {
     let width = table.cols();
     let out = empty(context, Shape::matrix(tokens.rows, width));
@@ -58,7 +60,7 @@ pub(crate) fn embed(
             sinusoids.arg(),
             out.view().arg(),
             width as u32,
-            (width as f32).sqrt(),
+            scale,
             u32::from(tokens.zero_padding),
         )
     );
@@ -121,6 +123,7 @@ pub(crate) fn embed_grad(
     context: &Context,
     dy: &Tensor,
     groups: &[Index; 3],
+    scale: f32,
     into: Tensor,
 ) -> Tensor {
     let width = into.cols();
@@ -138,7 +141,7 @@ pub(crate) fn embed_grad(
                 rows.view(context).arg(),
                 into.view().arg(),
                 width as u32,
-                (width as f32).sqrt(),
+                scale,
             )
         );
     }

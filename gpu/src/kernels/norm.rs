@@ -10,15 +10,14 @@ use crate::grid::{ROW_UNITS, cubes, row_units};
 use crate::rounded::{RoundedCopy, write_rounded};
 use crate::stack::Stack;
 use crate::tensor::Tensor;
-use a2d_core::backend::NormGrad;
-use a2d_core::rows::LAYER_NORM_EPS;
+use a2d_core::backend::{LayerNorm, NormGrad};
 use a2d_core::shape::Shape;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 /// The mean and the reciprocal standard deviation of the row of `cols` elements at `base`.
 #[cube]
-fn moments(x: &Array<f32>, base: usize, cols: usize) -> (f32, f32) {
+fn moments(x: &Array<f32>, base: usize, cols: usize, epsilon: f32) -> (f32, f32) {
     let mut sum = 0.0f32;
     for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
         sum += x[base + i];
@@ -30,7 +29,7 @@ fn moments(x: &Array<f32>, base: usize, cols: usize) -> (f32, f32) {
         squares += deviation * deviation;
     }
     let variance = cube_sum(squares, ROW_UNITS) / f32::cast_from(cols);
-    (mean, 1.0 / (variance + LAYER_NORM_EPS).sqrt())
+    (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
 #[cube(launch)]
@@ -43,13 +42,14 @@ fn layer_norm_kernel<F: Float>(
     short: &mut Array<F>,
     rows: u32,
     cols: u32,
+    epsilon: f32,
     #[comptime] rounds: bool,
     #[define(F)] _rounded: StorageType,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {
         let base = row * cols;
-        let (mean, scale) = moments(x, base, cols);
+        let (mean, scale) = moments(x, base, cols, epsilon);
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
             let value = (x[base + i] - mean) * scale * gain[i] + bias[i];
             y[base + i] = value;
@@ -59,7 +59,8 @@ fn layer_norm_kernel<F: Float>(
 }
 
 /// Normalises each row to mean 0 and variance 1, multiplies by `gain` and adds `bias`.
-pub(crate) fn layer_norm(context: &Context, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
+pub(crate) fn layer_norm(context: &Context, x: &Tensor, norm: LayerNorm<'_, Tensor>) -> Tensor {
+    let LayerNorm { gain, bias, epsilon } = norm;
     let (rows, cols) = (x.rows(), x.cols());
     assert!(gain.len() == cols && bias.len() == cols, "layer_norm: gain, bias");
     let y = empty(context, x.shape);
@@ -76,6 +77,7 @@ pub(crate) fn layer_norm(context: &Context, x: &Tensor, gain: &Tensor, bias: &Te
             short.view.arg(),
             rows as u32,
             cols as u32,
+            epsilon,
             short.wanted,
             short.format,
         )
@@ -97,6 +99,7 @@ fn join_kernel<F: Float>(
     dropped: &Drop,
     rows: u32,
     cols: u32,
+    epsilon: f32,
     #[comptime] shifts: bool,
     #[comptime] drops: bool,
     #[comptime] rounds: bool,
@@ -116,7 +119,7 @@ fn join_kernel<F: Float>(
             sum[base + i] = value + x[base + i];
         }
         // Each unit reads only elements that it wrote itself.
-        let (mean, scale) = moments(sum, base, cols);
+        let (mean, scale) = moments(sum, base, cols, epsilon);
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
             let value = (sum[base + i] - mean) * scale * gain[i] + bias[i];
             out[base + i] = value;
@@ -125,14 +128,14 @@ fn join_kernel<F: Float>(
     }
 }
 
-/// `sum = x + mask(y + shift)`, and its layer norm with `[gain, bias]`.
+/// `sum = x + mask(y + shift)`, and its layer norm.
 pub(crate) fn join(
     context: &Context,
     y: &Tensor,
     shift: Option<&Tensor>,
     x: &Tensor,
     mask: Option<(f32, u64)>,
-    [gain, bias]: [&Tensor; 2],
+    LayerNorm { gain, bias, epsilon }: LayerNorm<'_, Tensor>,
 ) -> [Tensor; 2] {
     let (rows, cols) = (x.rows(), x.cols());
     let fits = |param: &Tensor| param.len() == cols;
@@ -156,6 +159,7 @@ pub(crate) fn join(
             drop_arg(p, key),
             rows as u32,
             cols as u32,
+            epsilon,
             shift.is_some(),
             mask.is_some(),
             short.wanted,
@@ -174,11 +178,12 @@ fn input_grad_kernel(
     stats: &mut Array<f32>,
     rows: u32,
     cols: u32,
+    epsilon: f32,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {
         let base = row * cols;
-        let (mean, scale) = moments(x, base, cols);
+        let (mean, scale) = moments(x, base, cols, epsilon);
         let mut sum_g = 0.0f32;
         let mut sum_gh = 0.0f32;
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
@@ -230,7 +235,7 @@ pub(crate) fn layer_norm_grad(
     context: &Context,
     dy: &Tensor,
     x: &Tensor,
-    gain: &Tensor,
+    LayerNorm { gain, epsilon, .. }: LayerNorm<'_, Tensor>,
 ) -> NormGrad<Tensor> {
     let (rows, cols) = (x.rows(), x.cols());
     assert!(dy.shape == x.shape && gain.len() == cols, "layer_norm_grad");
@@ -248,6 +253,7 @@ pub(crate) fn layer_norm_grad(
             stats.view().arg(),
             rows as u32,
             cols as u32,
+            epsilon,
         )
     );
     let parts = Stack::new(context, Shape::matrix(run_count(rows), cols), 2);

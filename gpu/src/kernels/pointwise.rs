@@ -127,6 +127,7 @@ fn activated(x: f32, #[comptime] f: Option<Activation>) -> f32 {
         Some(Activation::Relu) => select(x < 0.0, 0.0, x),
         Some(Activation::Gelu) => x * normal_cdf(x),
         Some(Activation::Silu) => x * logistic(x),
+        Some(Activation::Tanh) => 2.0 * logistic(2.0 * x) - 1.0,
         None => x,
     }
 }
@@ -238,13 +239,14 @@ pub(crate) fn activate(context: &Context, x: &Tensor, f: Activation) -> Tensor {
     out
 }
 
-/// `f' dy`, from the output of relu, or the input of others.
+/// `f' dy`, from the output of relu and tanh, or the input of others.
 #[cube]
 fn activated_grad(dy: f32, y: f32, #[comptime] f: Activation) -> f32 {
     match comptime!(f) {
         Activation::Relu => select(y > 0.0, dy, 0.0),
         Activation::Gelu => dy * (normal_cdf(y) + y * (0.398_942_3 * (-0.5 * y * y).exp())),
         Activation::Silu => dy * (logistic(y) + y * logistic(y) * (1.0 - logistic(y))),
+        Activation::Tanh => dy * (1.0 - y * y),
     }
 }
 
@@ -267,7 +269,7 @@ fn activate_grad_kernel<F: Float>(
     }
 }
 
-/// `dy f'`; `y` is the output of relu, or the input of gelu and silu.
+/// `dy f'`; `y` is the output of relu and tanh, or the input of gelu and silu.
 pub(crate) fn activate_grad(context: &Context, dy: &Tensor, y: &Tensor, f: Activation) -> Tensor {
     assert_eq!(dy.shape, y.shape, "activate_grad");
     let out = empty(context, dy.shape);

@@ -148,7 +148,7 @@ pub fn attend(
     team: &Team,
     pool: &Pool,
     q: &Tensor,
-    kv: &Kv<Tensor>,
+    kv: Kv<&Tensor>,
     grid: &Grid<Arc<[u32]>>,
     how: Attend,
 ) -> Attended<Tensor> {
@@ -184,7 +184,7 @@ fn many(
     pool: &Pool,
     head: &Head,
     q: &Tensor,
-    kv: &Kv<Tensor>,
+    kv: Kv<&Tensor>,
     mask: Option<Mask>,
     context: &mut [f32],
     map: &mut [f32],
@@ -199,9 +199,9 @@ fn many(
 }
 
 /// The probabilities of one head by matrix products.
-fn score(head: &Head, q: &Tensor, kv: &Kv<Tensor>, panels: &mut Scratch, map: &mut [f32]) {
+fn score(head: &Head, q: &Tensor, kv: Kv<&Tensor>, panels: &mut Scratch, map: &mut [f32]) {
     let Span { query, key, .. } = head.span;
-    let k = head.right_transposed(&kv.k, key, panels);
+    let k = head.right_transposed(kv.k, key, panels);
     gemm::product(head.left(q, query), k, map, key.len, query.len, Start::Zero);
     vectorised(
         #[inline(always)]
@@ -218,7 +218,7 @@ fn probabilities(
     pool: &Pool,
     head: &Head,
     q: &Tensor,
-    kv: &Kv<Tensor>,
+    kv: Kv<&Tensor>,
     panels: &mut Scratch,
 ) -> Scratch {
     let mut map = pool.take(head.span.area());
@@ -235,9 +235,9 @@ fn probabilities(
 
 /// The probabilities of one head by dot products with each key.
 #[inline(always)]
-fn score_few(head: &Head, q: &Tensor, kv: &Kv<Tensor>, map: &mut [f32]) {
+fn score_few(head: &Head, q: &Tensor, kv: Kv<&Tensor>, map: &mut [f32]) {
     let Span { query, key, .. } = head.span;
-    let (q, k) = (head.part(q, query), head.part(&kv.k, key));
+    let (q, k) = (head.part(q, query), head.part(kv.k, key));
     for i in 0..query.len {
         let seen = rows::visible(head.causal, i, key.valid);
         let row = &mut map[i * key.len..][..key.len];
@@ -254,7 +254,7 @@ fn score_few(head: &Head, q: &Tensor, kv: &Kv<Tensor>, map: &mut [f32]) {
 fn few(
     head: &Head,
     q: &Tensor,
-    kv: &Kv<Tensor>,
+    kv: Kv<&Tensor>,
     mask: Option<Mask>,
     context: &mut [f32],
     map: &mut [f32],
@@ -317,7 +317,7 @@ fn head_grad(
     let Span { query, key, .. } = head.span;
     let SavedAttend { q, kv, map } = saved;
     let mut panels = pool.take(head.packed_len());
-    let anew = map.is_none().then(|| probabilities(pool, head, q, kv, &mut panels));
+    let anew = map.is_none().then(|| probabilities(pool, head, q, kv.as_ref(), &mut panels));
     let map = match (map, &anew) {
         (Some(map), _) => &map.data()[head.map..][..head.span.area()],
         (None, anew) => anew.as_deref().unwrap_or_default(),

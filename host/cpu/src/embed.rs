@@ -57,24 +57,27 @@ pub fn embed(
 ) -> Tensor {
     let width = check(table, tokens);
     let last = tokens.positions.iter().filter(|&&p| p != NO_POSITION).max();
+    let scale = vectors.kind.scale(width);
     let vectors = vectors.first(last.map_or(0, |p| *p as usize + 1));
-    let scale = (width as f32).sqrt();
     let mut y = pool.tensor(Shape::matrix(tokens.rows, width));
     let whence = tokens.ids.chunks(CHUNK).zip(tokens.positions.chunks(CHUNK));
     team.each(y.data_mut().chunks_mut(CHUNK * width).zip(whence), |(y, (ids, positions))| {
         for ((y, &id), &position) in y.chunks_exact_mut(width).zip(ids).zip(positions) {
-            let row = &table.data()[id as usize * width..][..width];
             let padding = position == NO_POSITION;
+            if padding && tokens.zero_padding {
+                y.fill(0.0);
+                continue;
+            }
+            let row = &table.data()[id as usize * width..][..width];
             let vector = if padding { None } else { Some(&vectors[position as usize * width..]) };
-            embed_row(y, row, vector, scale, padding && tokens.zero_padding);
+            embed_row(y, row, vector, scale);
         }
     });
     y
 }
 
-fn embed_row(y: &mut [f32], row: &[f32], vector: Option<&[f32]>, scale: f32, zero: bool) {
+fn embed_row(y: &mut [f32], row: &[f32], vector: Option<&[f32]>, scale: f32) {
     match vector {
-        _ if zero => y.fill(0.0),
         None => y.iter_mut().zip(row).for_each(|(y, x)| *y = scale * x),
         Some(v) => y.iter_mut().zip(row).zip(v).for_each(|((y, x), v)| *y = scale * x + v),
     }
@@ -85,11 +88,12 @@ pub fn embed_grad(
     team: &Team,
     dy: &Tensor,
     tokens: &Tokens<Arc<[u32]>>,
+    positions: Positions,
     mut into: Tensor,
 ) -> Tensor {
     let width = check(&into, tokens);
     assert_eq!(dy.shape(), Shape::matrix(tokens.rows, width), "embed_grad");
-    let scale = (width as f32).sqrt();
+    let scale = positions.scale(width);
     // Sorted by id, then by row: the rows of each piece of the table are contiguous, and the order of summation is
     // fixed.
     let mut order: Vec<(u32, u32)> = tokens.ids.iter().copied().zip(0..).collect();
@@ -115,7 +119,9 @@ pub fn embed_grad(
 fn check(table: &Tensor, tokens: &Tokens<Arc<[u32]>>) -> usize {
     assert!(tokens.ids.len() == tokens.rows && tokens.positions.len() == tokens.rows, "tokens");
     let shape = table.shape();
-    assert!(tokens.ids.iter().all(|&id| (id as usize) < shape.rows()), "an id beyond {shape}");
+    let read = tokens.ids.iter().zip(tokens.positions.iter());
+    let mut read = read.filter(|(_, at)| **at != NO_POSITION || !tokens.zero_padding);
+    assert!(read.all(|(id, _)| (*id as usize) < shape.rows()), "an id beyond {shape}");
     assert!(shape.cols() > 0, "a table {shape}");
     shape.cols()
 }

@@ -162,14 +162,14 @@ impl Backend for Cpu {
         pointwise::add(&self.team, x, y)
     }
 
-    fn layer_norm(&mut self, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
-        norm::layer_norm(&self.team, &self.pool, x, gain, bias)
+    fn layer_norm(&mut self, x: &Tensor, norm: LayerNorm<'_, Tensor>) -> Tensor {
+        norm::layer_norm(&self.team, &self.pool, x, norm)
     }
 
     fn attend(
         &mut self,
         q: &Tensor,
-        kv: &Kv<Tensor>,
+        kv: Kv<&Tensor>,
         grid: &Grid,
         how: Attend,
     ) -> Attended<Tensor> {
@@ -215,8 +215,14 @@ impl Train for Cpu {
         pointwise::mask(&self.team, x, Mask::new(p, key))
     }
 
-    fn embed_grad(&mut self, dy: &Tensor, tokens: &Tokens, into: Tensor) -> Tensor {
-        embed::embed_grad(&self.team, dy, tokens, into)
+    fn embed_grad(
+        &mut self,
+        dy: &Tensor,
+        tokens: &Tokens,
+        positions: Positions,
+        into: Tensor,
+    ) -> Tensor {
+        embed::embed_grad(&self.team, dy, tokens, positions, into)
     }
 
     fn linear_grad(
@@ -236,8 +242,13 @@ impl Train for Cpu {
         pointwise::activate_grad(&self.team, dy, y, f)
     }
 
-    fn layer_norm_grad(&mut self, dy: &Tensor, x: &Tensor, gain: &Tensor) -> NormGrad<Tensor> {
-        norm::layer_norm_grad(&self.team, &self.pool, dy, x, gain)
+    fn layer_norm_grad(
+        &mut self,
+        dy: &Tensor,
+        x: &Tensor,
+        norm: LayerNorm<'_, Tensor>,
+    ) -> NormGrad<Tensor> {
+        norm::layer_norm_grad(&self.team, &self.pool, dy, x, norm)
     }
 
     fn attend_grad(

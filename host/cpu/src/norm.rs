@@ -3,14 +3,15 @@
 use super::linear::fold_rows;
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
-use a2d_core::backend::NormGrad;
+use a2d_core::backend::{LayerNorm, NormGrad};
 use a2d_core::rows;
 
 /// Rows per piece of work.
 const CHUNK: usize = 64;
 
 /// Normalises each row, multiplies by `gain` and adds `bias`.
-pub fn layer_norm(team: &Team, pool: &Pool, x: &Tensor, gain: &Tensor, bias: &Tensor) -> Tensor {
+pub fn layer_norm(team: &Team, pool: &Pool, x: &Tensor, norm: LayerNorm<'_, Tensor>) -> Tensor {
+    let LayerNorm { gain, bias, epsilon } = norm;
     let cols = check(x, gain);
     assert_eq!(cols, bias.shape().len(), "layer_norm: x {}, bias {}", x.shape(), bias.shape());
     let mut y = pool.tensor(x.shape());
@@ -20,7 +21,7 @@ pub fn layer_norm(team: &Team, pool: &Pool, x: &Tensor, gain: &Tensor, bias: &Te
             #[inline(always)]
             || {
                 for (y, x) in y.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
-                    rows::layer_norm(x, gain, bias, y);
+                    rows::layer_norm(x, gain, bias, epsilon, y);
                 }
             },
         );
@@ -34,7 +35,7 @@ pub fn layer_norm_grad(
     pool: &Pool,
     dy: &Tensor,
     x: &Tensor,
-    gain: &Tensor,
+    LayerNorm { gain, epsilon, .. }: LayerNorm<'_, Tensor>,
 ) -> NormGrad<Tensor> {
     let cols = check(x, gain);
     assert_eq!(dy.shape(), x.shape(), "layer_norm_grad");
@@ -54,7 +55,7 @@ pub fn layer_norm_grad(
                 dbias.fill(0.0);
                 let given = dy.chunks_exact(cols).zip(x.chunks_exact(cols));
                 for (dx, (dy, x)) in dx.chunks_exact_mut(cols).zip(given) {
-                    rows::layer_norm_grad(dy, x, gain, dx, dgain, dbias);
+                    rows::layer_norm_grad(dy, x, gain, epsilon, dx, dgain, dbias);
                 }
             },
         );

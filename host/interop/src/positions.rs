@@ -7,7 +7,7 @@ use a2d_core::rows;
 /// once.
 pub fn row(kind: Positions, at: usize, out: &mut [f32]) {
     match kind {
-        Positions::Fairseq => rows::position(kind, at as u32, out),
+        Positions::Fairseq | Positions::Learned => rows::position(kind, at as u32, out),
         Positions::Marian => {
             let (width, half) = (out.len() as f64, out.len().div_ceil(2));
             let (sines, cosines) = out.split_at_mut(half);

@@ -4,7 +4,7 @@ use crate::checkpoint::{Saved, Tensor as Stored};
 use crate::config::{self, Activation, DecoderStart, Positions};
 use crate::run_dir::RunDir;
 use a2d_core::backend::Train;
-use a2d_core::config::{Config, Special, Stack};
+use a2d_core::config::{Config, Embedding, NORM_EPSILON, Special, Stack};
 use a2d_core::kd::{self, Terms};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
@@ -62,6 +62,9 @@ pub fn core_config(model: &config::ModelConfig, sizes: Sizes) -> Config {
             Positions::Marian => a2d_core::config::Positions::Marian,
         },
         logits_bias: model.logits_bias,
+        head: None,
+        embedding: Embedding::NONE,
+        norm_epsilon: NORM_EPSILON,
     }
 }
 

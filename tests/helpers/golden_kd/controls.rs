@@ -97,6 +97,7 @@ impl<'a> Problem<'a> {
             });
             let align = (!constant).then(|| leaves(&mut tape, &fixed.student));
             let of = Inputs {
+                vectors: None,
                 batch: &batch,
                 student: &student,
                 teacher: &teacher,
@@ -218,6 +219,7 @@ fn leaves<B: Train>(tape: &mut Tape<'_, B>, of: &Align<B::Tensor>) -> Align<Var<
         weight: tape.leaf(mix.weight.clone()),
         bias: tape.leaf(mix.bias.clone()),
     };
-    let (encoder, decoder) = (leaf(&of.encoder), leaf(&of.decoder));
-    Align { encoder, decoder, cross: leaf(&of.cross) }
+    let encoder = leaf(&of.encoder);
+    let [decoder, cross] = [&of.decoder, &of.cross].map(|of| of.as_ref().map(&mut leaf));
+    Align { encoder, decoder, cross }
 }

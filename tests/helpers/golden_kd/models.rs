@@ -109,6 +109,7 @@ fn check<B: Train>(b: &mut B, of: &Term<'_>, layout: Layout, findings: &mut Find
     kd::forward(&bound.model, &mut tape, &batch, &mut trace);
     let update = Counts::of(&batch);
     let inputs = Inputs {
+        vectors: None,
         batch: &batch,
         student: &trace,
         teacher: &seen,

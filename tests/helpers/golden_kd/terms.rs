@@ -138,6 +138,7 @@ impl<'a> Problem<'a> {
         let student = self.trace("student", &mut leaf);
         let update = Counts::of(&batch);
         let of = Inputs {
+            vectors: None,
             batch: &batch,
             student: &student,
             teacher: &teacher,

@@ -215,7 +215,7 @@ impl<B: Train> Backend for Timed<'_, B> {
         map: [&Self::Param; 2],
         residual: &Self::Tensor,
         p: f32,
-        norm: [&Self::Param; 2],
+        norm: LayerNorm<'_, Self::Param>,
     ) -> Self::Tensor {
         let product = self.product(x, map[0]);
         self.time_products("linear_join", product, |b| b.linear_join(x, map, residual, p, norm))
@@ -233,19 +233,14 @@ impl<B: Train> Backend for Timed<'_, B> {
         self.time("add", |b| b.add(x, y))
     }
 
-    fn layer_norm(
-        &mut self,
-        x: &Self::Tensor,
-        gain: &Self::Param,
-        bias: &Self::Param,
-    ) -> Self::Tensor {
-        self.time("layer_norm", |b| b.layer_norm(x, gain, bias))
+    fn layer_norm(&mut self, x: &Self::Tensor, norm: LayerNorm<'_, Self::Param>) -> Self::Tensor {
+        self.time("layer_norm", |b| b.layer_norm(x, norm))
     }
 
     fn attend(
         &mut self,
         q: &Self::Tensor,
-        kv: &Kv<Self::Tensor>,
+        kv: Kv<&Self::Tensor>,
         grid: &Grid<Self::Index>,
         how: Attend,
     ) -> Attended<Self::Tensor> {
@@ -314,7 +309,7 @@ impl<B: Train> Train for Timed<'_, B> {
         map: [&Self::Tensor; 2],
         residual: &Self::Tensor,
         mask: Option<(f32, u64)>,
-        norm: [&Self::Tensor; 2],
+        norm: LayerNorm<'_, Self::Tensor>,
     ) -> [Self::Tensor; 2] {
         let product = self.product(x, map[0]);
         let joined = |b: &mut B| b.linear_join_masked(x, map, residual, mask, norm);
@@ -325,9 +320,10 @@ impl<B: Train> Train for Timed<'_, B> {
         &mut self,
         dy: &Self::Tensor,
         tokens: &Tokens<Self::Index>,
+        positions: Positions,
         into: Self::Tensor,
     ) -> Self::Tensor {
-        self.time("embed_grad", |b| b.embed_grad(dy, tokens, into))
+        self.time("embed_grad", |b| b.embed_grad(dy, tokens, positions, into))
     }
 
     fn linear_grad(
@@ -361,9 +357,9 @@ impl<B: Train> Train for Timed<'_, B> {
         &mut self,
         dy: &Self::Tensor,
         x: &Self::Tensor,
-        gain: &Self::Tensor,
+        norm: LayerNorm<'_, Self::Tensor>,
     ) -> NormGrad<Self::Tensor> {
-        self.time("layer_norm_grad", |b| b.layer_norm_grad(dy, x, gain))
+        self.time("layer_norm_grad", |b| b.layer_norm_grad(dy, x, norm))
     }
 
     fn attend_grad(

@@ -256,5 +256,5 @@ fn align<B: Train>(b: &mut B, frame: &Frame, trace: &Trace<B::Tensor>) -> Option
             bias: b.tensor(&vec![0.0; teacher], Shape::vector(teacher)),
         }
     };
-    fits.then(|| Align { encoder: mix(0), decoder: mix(1), cross: mix(2) })
+    fits.then(|| Align { encoder: mix(0), decoder: Some(mix(1)), cross: Some(mix(2)) })
 }

@@ -189,5 +189,6 @@ fn activation(activation: Activation) -> i8 {
         Activation::Relu => 0,
         Activation::Silu => 2,
         Activation::Gelu => 3,
+        Activation::Tanh => 5,
     }
 }

@@ -165,6 +165,7 @@ fn config(model: &Portable<'_>, options: &Options) -> Value {
             Activation::Relu => "relu",
             Activation::Gelu => "gelu",
             Activation::Silu => "swish",
+            Activation::Tanh => "tanh",
         },
         "architectures": ["MarianMTModel"],
         "attention_dropout": number(attention_dropout),

@@ -189,7 +189,7 @@ fn the_wrong_file_is_told_apart() {
     assert_eq!(changed(0, b"GGUF", false), Err(Error::Foreign));
     assert_eq!(opened(b"Ein Hund"), Err(Error::Foreign));
     assert_eq!(opened(b""), Err(Error::Truncated));
-    assert_eq!(changed(8, &[3], false), Err(Error::Version { found: VERSION + 1 }));
+    assert_eq!(changed(8, &[4], false), Err(Error::Version { found: VERSION + 1 }));
     assert_eq!(changed(good.len() - 1, &[77], false), Err(Error::Damaged));
     assert_eq!(opened(&[&good[..], &[0]].concat()), Err(Error::Damaged));
     assert_eq!(changed(32, &[9], true), Err(Error::Section { number: 1 }));

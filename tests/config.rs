@@ -6,9 +6,10 @@ mod derived;
 mod proposal;
 
 use a2d_host::config::{
-    self, Activation, GroupName, Groups, KdLoss, Layers, LossNorm, MapNormalisation, Method,
-    Methods, PkdConfig, PkdLayers, Preset, RunConfig, Setting, reference,
+    self, Activation, GroupName, Groups, KdLoss, Layers, LossNorm, MapInput, MapNormalisation,
+    Method, Methods, PkdConfig, PkdLayers, Preset, RunConfig, Setting, reference,
 };
+use a2d_host::run::run_dir::RunDir;
 use a2d_host::system::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -331,8 +332,42 @@ fn presets_choose_and_overrides_win() {
     let run = load("[distill]\npreset = \"rows\"\nmap_mask = false\n", &[], &[]).unwrap();
     let maps = run.distill.maps();
     assert_eq!((maps.normalisation, maps.mask), (MapNormalisation::Row, false));
+    assert_eq!(maps.input, MapInput::Probabilities, "scores have no padding");
     assert_eq!(run.distill.norm(), LossNorm::Mean);
     assert_eq!(Preset::Official.norm(), LossNorm::Official);
+}
+
+#[test]
+fn scores_are_mixed_by_default_where_they_can_be() {
+    let input = |text: &str| load(&format!("[distill]\n{text}"), &[], &[]).unwrap().distill.maps();
+    for (text, expected) in [
+        ("", MapInput::Scores),
+        ("map_reduction = 'sum'", MapInput::Scores),
+        ("map_normalisation = 'map'", MapInput::Probabilities),
+        ("map_input = 'probabilities'", MapInput::Probabilities),
+        ("preset = 'masked'", MapInput::Probabilities),
+        ("preset = 'masked'\nmap_normalisation = 'row'", MapInput::Probabilities),
+        ("preset = 'masked'\nmap_normalisation = 'row'\nmap_input = 'scores'", MapInput::Scores),
+        ("preset = 'official'", MapInput::Probabilities),
+    ] {
+        assert_eq!(input(text).input, expected, "{text}");
+    }
+}
+
+/// A run that was stored before there was `map_input` was trained on probabilities.
+#[test]
+fn a_stored_run_keeps_its_map_input() {
+    let folder = TempDir::new().unwrap();
+    let run = RunDir::create(&folder.path().join("run")).unwrap();
+    run.save_config(&RunConfig::default()).unwrap();
+    let stored = std::fs::read_to_string(run.config()).unwrap();
+    assert_eq!(run.load_config().unwrap().distill.map_input, Some(MapInput::Scores));
+    let old = stored.replace("map_input = \"scores\"\n", "");
+    std::fs::write(run.config(), &old).unwrap();
+    assert_eq!(run.load_config().unwrap().distill.map_input, Some(MapInput::Probabilities));
+    let saved = config::parse(&old, Path::new("last.safetensors")).unwrap();
+    let change = RunConfig::default().change_since(&saved, &["distill"], &[]).unwrap();
+    assert_eq!(change.key, "distill.map_input");
 }
 
 #[test]

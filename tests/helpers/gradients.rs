@@ -272,7 +272,7 @@ fn scenarios() -> Vec<Scenario> {
     };
     let agreement = Term::RDrop(RDrop { weight: 2.0 });
     let maps = Term::Maps(weighed(MapTerms::ROWS));
-    let scores = MapTerms { input: MapInput::Scores, ..MapTerms::ROWS };
+    let probabilities = MapTerms { input: MapInput::Probabilities, ..MapTerms::ROWS };
     let others = vec![
         base,
         Scenario {
@@ -291,8 +291,8 @@ fn scenarios() -> Vec<Scenario> {
             ..base
         },
         Scenario {
-            name: "a mixture of scores, padded rows",
-            objective: objective(Some(scores)),
+            name: "rows of a mixture of probabilities, padded rows",
+            objective: objective(Some(probabilities)),
             ..base
         },
         Scenario {
@@ -336,9 +336,9 @@ fn scenarios() -> Vec<Scenario> {
             ..base
         },
         Scenario {
-            name: "rows, gelu, uneven stacks",
+            name: "rows of a mixture of probabilities, gelu, uneven stacks",
             student: gelu(uneven),
-            objective: objective(Some(MapTerms::ROWS)),
+            objective: objective(Some(probabilities)),
             layout: Layout::Packed,
             ..base
         },
@@ -357,7 +357,7 @@ fn scenarios() -> Vec<Scenario> {
                 masked: false,
                 encoder: false,
                 cross: false,
-                ..MapTerms::ROWS
+                ..probabilities
             })),
             ..base
         },

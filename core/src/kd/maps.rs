@@ -77,8 +77,9 @@ impl MapTerms {
     pub const MASKED: Self =
         Self { masked: true, reduction: Reduction::Sentence, ..Self::OFFICIAL };
 
-    /// Each query's row is a distribution; the targets are the teacher's probabilities.
+    /// Each query's row is a distribution: a mixture of scores on the student's side, probabilities on the teacher's.
     pub const ROWS: Self = Self {
+        input: MapInput::Scores,
         normalisation: Normalisation::Row,
         target: Target::Probabilities,
         masked: true,

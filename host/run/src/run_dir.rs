@@ -228,9 +228,10 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// As [`config::load_with`].
+    /// As [`config::stored`], and for a value that is out of range.
     pub fn load_config(&self) -> Result<RunConfig> {
-        config::load_with(&self.config(), [], &[])
+        let path = self.config();
+        config::of_settings(&path, config::stored(&path)?)
     }
 
     /// Writes the configuration with every default. `out` is omitted, because the folder may be moved.

@@ -35,8 +35,8 @@ fn form(name: &str) -> Option<(MapTerms, Layout)> {
     Some(match name {
         "official" => (MapTerms::OFFICIAL, Layout::Padded),
         "masked" => (MapTerms::MASKED, Layout::Packed),
-        "rows" => (MapTerms::ROWS, Layout::Packed),
-        "rows_log" => (MapTerms { input: MapInput::Scores, ..MapTerms::ROWS }, Layout::Packed),
+        "rows" => (MapTerms { input: MapInput::Probabilities, ..MapTerms::ROWS }, Layout::Packed),
+        "rows_log" => (MapTerms::ROWS, Layout::Packed),
         // Fixed pairs of hidden states are no mapping of the product.
         "hidden" => return None,
         _ => panic!("kd_controls: the form {name} is unknown"),

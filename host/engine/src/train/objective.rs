@@ -42,7 +42,7 @@ fn maps(distill: &DistillConfig) -> MapTerms {
     let choices = distill.maps();
     MapTerms {
         mapping: mapping(distill.mapping),
-        input: match distill.map_input {
+        input: match choices.input {
             Input::Probabilities => MapInput::Probabilities,
             Input::Scores => MapInput::Scores,
         },

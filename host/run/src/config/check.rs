@@ -2,8 +2,8 @@
 
 use super::layers::Origin;
 use super::{
-    DataConfig, DistillConfig, Groups, MapChoices, MapInput, MapNormalisation, Mapping, Method,
-    ModelConfig, RunConfig, StageConfig, Staging, TinyBertConfig, TrainConfig,
+    DataConfig, DistillConfig, Groups, MapInput, Mapping, Method, ModelConfig, RunConfig,
+    StageConfig, Staging, TinyBertConfig, TrainConfig,
 };
 use a2d_data::vocab::{LARGEST, Patterns};
 use a2d_system::error::Error;
@@ -289,10 +289,9 @@ fn maps(distill: &DistillConfig) -> Checked {
     let fixed = distill.mapping != Mapping::Learned;
     let twice = "has no meaning with `distill.teacher_aam`, which maps the teacher's heads itself";
     ensure(!fixed || !distill.teacher_aam, "mapping", twice)?;
-    let MapChoices { normalisation, mask, .. } = distill.maps();
-    let rows = normalisation == MapNormalisation::Row && mask;
+    let maps = distill.maps();
     let how = "is \"scores\", which needs `map_normalisation = \"row\"` and `map_mask = true`";
-    ensure(rows || distill.map_input != MapInput::Scores, "map_input", how)
+    ensure(maps.admit_scores() || maps.input != MapInput::Scores, "map_input", how)
 }
 
 fn ensure(holds: bool, key: &str, text: impl Into<String>) -> Checked {

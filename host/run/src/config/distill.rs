@@ -63,8 +63,10 @@ pub struct DistillConfig {
     pub teacher_aam: bool,
     /// The student maps that each teacher map is compared with: a learned mixture, or a fixed one as a control.
     pub mapping: Mapping,
-    /// What the mapping mixes of the student's maps.
-    pub map_input: MapInput,
+    /// What the mapping mixes of the student's maps. Default: `scores` with preset `rows`, unless `map_normalisation` or
+    /// `map_mask` rule them out; otherwise `probabilities`, as the authors do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map_input: Option<MapInput>,
     /// The learning rate of the alignment module, as a factor of the student's.
     pub align_lr: f64,
     /// Weight decay of the alignment module; default: `train.weight_decay`.
@@ -285,11 +287,10 @@ pub enum Mapping {
 }
 
 /// What a mapping mixes of the student's maps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MapInput {
     /// Probabilities. The mixture passes through a softmax once more.
-    #[default]
     Probabilities,
     /// Scores, before the softmax: a mixture of one map is that map. Needs rows without padding, as in preset `rows`.
     Scores,
@@ -328,12 +329,22 @@ pub enum LossNorm {
 /// How maps are compared: the preset with its overrides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapChoices {
+    /// What is mixed of the student's maps.
+    pub input: MapInput,
     /// The distributions compared.
     pub normalisation: MapNormalisation,
     /// Whether to exclude padding and the causal triangle.
     pub mask: bool,
     /// The reduction over maps.
     pub reduction: MapReduction,
+}
+
+impl MapChoices {
+    /// Whether scores can be mixed. They are logarithms of probabilities, which padding does not have, and differ from the
+    /// scores by a number for each query, which only the softmax of a row removes.
+    pub fn admit_scores(&self) -> bool {
+        self.normalisation == MapNormalisation::Row && self.mask
+    }
 }
 
 impl Preset {
@@ -348,12 +359,22 @@ impl Preset {
 
     /// How the preset compares maps.
     pub fn maps(self) -> MapChoices {
-        let (normalisation, mask, reduction) = match self {
-            Self::Official => (MapNormalisation::Map, false, MapReduction::Sum),
-            Self::Masked => (MapNormalisation::Map, true, MapReduction::Sum),
-            Self::Rows => (MapNormalisation::Row, true, MapReduction::Mean),
+        let official = MapChoices {
+            input: MapInput::Probabilities,
+            normalisation: MapNormalisation::Map,
+            mask: false,
+            reduction: MapReduction::Sum,
         };
-        MapChoices { normalisation, mask, reduction }
+        match self {
+            Self::Official => official,
+            Self::Masked => MapChoices { mask: true, ..official },
+            Self::Rows => MapChoices {
+                input: MapInput::Scores,
+                normalisation: MapNormalisation::Row,
+                mask: true,
+                reduction: MapReduction::Mean,
+            },
+        }
     }
 
     /// The preset's normalisation of losses.
@@ -396,7 +417,7 @@ impl Default for DistillConfig {
             cache_gib: 4.0,
             teacher_aam: false,
             mapping: Mapping::Learned,
-            map_input: MapInput::Probabilities,
+            map_input: None,
             align_lr: 1.0,
             align_weight_decay: None,
             map_normalisation: None,
@@ -426,11 +447,14 @@ impl DistillConfig {
     /// How maps are compared.
     pub fn maps(&self) -> MapChoices {
         let preset = self.preset.maps();
-        MapChoices {
+        let choices = MapChoices {
             normalisation: self.map_normalisation.unwrap_or(preset.normalisation),
             mask: self.map_mask.unwrap_or(preset.mask),
             reduction: self.map_reduction.unwrap_or(preset.reduction),
-        }
+            ..preset
+        };
+        let open = if choices.admit_scores() { preset.input } else { MapInput::Probabilities };
+        MapChoices { input: self.map_input.unwrap_or(open), ..choices }
     }
 
     /// The normalisation of losses.
@@ -443,6 +467,7 @@ impl DistillConfig {
         let maps = self.maps();
         Self {
             beta: Some(self.beta()),
+            map_input: Some(maps.input),
             map_normalisation: Some(maps.normalisation),
             map_mask: Some(maps.mask),
             map_reduction: Some(maps.reduction),

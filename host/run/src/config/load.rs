@@ -92,7 +92,18 @@ impl Layers {
 ///
 /// As [`Layers::read`].
 pub fn stored(path: &Path) -> Result<Vec<Setting>> {
-    layers::file(path)
+    layers::file(path).map(|settings| with_map_input(path, settings))
+}
+
+/// Adds the value of `distill.map_input` of configurations that were stored before there was such a key. What is stored
+/// is complete and has `distill.map_mask`.
+fn with_map_input(path: &Path, mut settings: Vec<Setting>) -> Vec<Setting> {
+    let [key, other] = ["distill.map_input", "distill.map_mask"];
+    let has = |key| settings.iter().any(|setting| setting.path == key);
+    if has(other) && !has(key) {
+        settings.push(Setting::line(path, 1, key, Value::String("probabilities".to_owned())));
+    }
+    settings
 }
 
 /// Reads `path`, then `environment`, then `flags`, without the settings of prepared data.
@@ -121,13 +132,13 @@ fn given(
     Ok(settings)
 }
 
-/// Parses a run from TOML `text`, called `name` in errors.
+/// Parses the stored configuration of a run from TOML `text`, called `name` in errors.
 ///
 /// # Errors
 ///
 /// As [`load_with`].
 pub fn parse(text: &str, name: &Path) -> Result<RunConfig> {
-    merge(name, layers::settings(name, text)?).map(|merged| merged.run)
+    of_settings(name, with_map_input(name, layers::settings(name, text)?))
 }
 
 /// The run with these settings alone, called `name` in errors about it as a whole. Later settings override earlier ones.

@@ -5,6 +5,7 @@
 mod desk;
 
 use a2d_host::report::{LogLines, base64};
+use a2d_host::run::checkpoint::{self, Saved};
 use a2d_host::run::run_dir::RunDir;
 use a2d_host::system::program::quoted;
 use a2d_tests::helpers::interop;
@@ -136,6 +137,31 @@ fn a_page_has_everything_of_a_run() {
 
     let out = desk.host("report full --out - --sentences 3,17").well();
     assert!(out == page, "standard output is a file too");
+}
+
+/// A mixture of one map of scores is that map.
+#[test]
+fn aligned_maps_are_mixtures_of_scores() {
+    let desk = Desk::with_run();
+    let best = desk.path("full/best.safetensors");
+    let mut saved = Saved::load(&best).unwrap();
+    let weights = |name: &str| name.ends_with("alignment_module.weight");
+    for (_, (shape, values)) in saved.tensors.iter_mut().filter(|(name, _)| weights(name)) {
+        assert_eq!(shape[..2], [8, 2]);
+        values.iter_mut().enumerate().for_each(|(i, x)| *x = f32::from(i % 2 == 1));
+    }
+    let tensors = saved.tensors.iter();
+    let tensors = tensors.map(|(name, (shape, x))| (name.clone(), shape.clone(), &x[..]));
+    checkpoint::save(&best, tensors, &saved.metadata).unwrap();
+    desk.host("report full --out page.html --sentences 3").well();
+    let views = &data(&desk.read("page.html"))["attention"][0]["views"];
+    for kind in ["encoder", "decoder", "cross"] {
+        let [own, aligned] = [0, 1].map(|view| bytes(views[view][kind]["data"].as_str().unwrap()));
+        let (_, second) = own.split_at(own.len() / 2);
+        for map in aligned.chunks(second.len()) {
+            assert!(map.iter().zip(second).all(|(x, y)| x.abs_diff(*y) <= 1), "{kind}");
+        }
+    }
 }
 
 #[test]

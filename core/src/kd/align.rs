@@ -114,16 +114,17 @@ impl<T: Clone> Align<T> {
 }
 
 impl<T> Align<T> {
-    /// Replaces the teacher's maps by their mixtures under a frozen alignment, as the authors' training script does.
+    /// Replaces maps by their mixtures under a frozen alignment. The authors' training script does so with a teacher's
+    /// probabilities.
     pub fn mix<B: Train<Tensor = T, Param = T>>(
         &self,
         b: &mut B,
         maps: &mut Trace<T>,
         batch: &Batch<B::Index>,
+        input: MapInput,
     ) where
         T: Clone,
     {
-        let input = MapInput::Probabilities;
         let mut mixed = |mix: Option<&HeadMix<T>>, maps: &[T], grid| {
             mix.map(|mix| b.align(maps, &mix.weight, &mix.bias, grid, input)).into_iter().collect()
         };

@@ -2,7 +2,7 @@
 
 use super::align::Align;
 use super::auxiliary::Auxiliary;
-use crate::backend::{Backend, Train};
+use crate::backend::{Backend, MapInput, Train};
 use crate::batch::Batch;
 use crate::needs::Needs;
 use crate::nn::{Tap, Trace, Transformer};
@@ -77,7 +77,7 @@ impl<T: Clone, const N: usize> Teacher<T, N> {
         let mut seen = Trace::of(needs);
         let hidden = forward(&self.model, b, batch, &mut seen);
         if let Some(align) = self.align.as_ref().filter(|_| needs.maps) {
-            align.mix(b, &mut seen, batch);
+            align.mix(b, &mut seen, batch, MapInput::Probabilities);
         }
         Taught { model: &self.model, hidden, seen, fixed: self.fixed.as_ref() }
     }

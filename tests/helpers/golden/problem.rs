@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-use a2d_core::backend::Train;
+use a2d_core::backend::{MapInput, Train};
 use a2d_core::batch::{Batch, Layout};
 use a2d_core::config::Positions;
 use a2d_core::kd::{self, Align, Lesson, Losses, Objective, Plan, Step, Student, Teacher, Term};
@@ -133,7 +133,8 @@ impl<'a, B: Train> Problem<'a, B> {
         self.check_positions(findings);
         self.check_maps(b, layout, "map", "map.student", &maps, findings);
         self.check_maps(b, layout, "map", "map.teacher", &taught.seen, findings);
-        auxiliary.align.expect("a student that aligns").mix(b, &mut maps, &batch);
+        let align = auxiliary.align.expect("a student that aligns");
+        align.mix(b, &mut maps, &batch, MapInput::Probabilities);
         self.check_maps(b, layout, "aligned map", "map.aligned", &maps, findings);
         self.check_token_losses(b, layout, &batch, &model, findings);
     }

@@ -85,7 +85,7 @@ impl<'a> Problem<'a> {
         let batch = batch(b, &sources, &targets, self.layout);
         let fixed = self.fixed(b, terms.mapping);
         let mut teacher = self.trace("teacher", &mut |data, shape| b.tensor(&data, shape));
-        fixed.teacher.mix(b, &mut teacher, &batch);
+        fixed.teacher.mix(b, &mut teacher, &batch, MapInput::Probabilities);
         let update = Counts::of(&batch);
         let mut losses = Vec::new();
         // The fixed mixtures, and the same mixtures as parameters, which have gradients.

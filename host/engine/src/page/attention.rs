@@ -3,7 +3,7 @@
 use crate::train::objective;
 use a2d_core::backend::{Normalisation, Train};
 use a2d_core::batch::{Batch, Layout};
-use a2d_core::kd::{Align, HeadMix, Term, elements, forward};
+use a2d_core::kd::{Align, HeadMix, MapTerms, Term, elements, forward};
 use a2d_core::nn::Trace;
 use a2d_core::shape::Shape;
 use a2d_data::vocab::{EOS, Subwords, Vocab};
@@ -187,20 +187,22 @@ impl<B: Train> View<'_, B> {
         let own = read(b, &trace, self.pair.size())?;
         let mut views = vec![self.view(false, own.map(|maps| maps.json(true)))];
         if let Some(align) = self.alignment.and_then(|frame| align(b, frame, &trace)) {
-            align.mix(b, &mut trace, &batch);
+            let terms = self.terms();
+            align.mix(b, &mut trace, &batch, terms.input);
             let mixed = read(b, &trace, self.pair.size())?;
-            let by_row = |term: &Term| match term {
-                Term::Maps(maps) => maps.normalisation == Normalisation::Row,
-                _ => false,
-            };
-            let by_row = objective(self.run).terms.iter().any(by_row);
-            let kinds = match by_row {
-                true => self.compared(b, &batch, mixed)?,
-                false => mixed.map(|maps| maps.json(false)),
+            let kinds = match terms.normalisation {
+                Normalisation::Row => self.compared(b, &batch, mixed)?,
+                Normalisation::Map => mixed.map(|maps| maps.json(false)),
             };
             views.push(self.view(true, kinds));
         }
         Ok(views)
+    }
+
+    /// The terms that the alignment was learned for.
+    fn terms(&self) -> MapTerms {
+        let maps = |term: &Term| if let Term::Maps(maps) = term { Some(*maps) } else { None };
+        objective(self.run).terms.iter().find_map(maps).unwrap_or(MapTerms::OFFICIAL)
     }
 
     /// Aligned maps after the row softmax, with their divergences from the teacher's maps.

@@ -603,17 +603,24 @@ fn a_finished_teacher_must_have_the_vocabulary_of_the_data() {
 #[test]
 fn the_studies_of_the_fixtures_have_a_plan() {
     let desk = Desk::new();
-    for (name, cells) in [("multi30k", 114), ("l10n", 114), ("multi30k-short", 19)] {
+    for (name, cells) in [
+        ("multi30k", 120),
+        ("l10n", 120),
+        ("multi30k-short", 22),
+        ("multi30k-seeds", 30),
+        ("multi30k-near", 2),
+        ("l10n-seeds", 42),
+    ] {
         let config = format!("fixtures/configs/study-{name}.toml");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&config);
         // The plan's estimate measures updates of every method: small batches are soon measured.
         let text = std::fs::read_to_string(path).unwrap();
         let text = text.replacen("\nmax_tokens = 1024\n", "\nmax_tokens = 64\n", 1);
         std::fs::create_dir_all(desk.path("fixtures/configs")).unwrap();
-        let data = name.trim_end_matches("-short");
+        let data = name.split('-').next().unwrap();
         std::fs::create_dir_all(desk.path(&format!("data/{data}"))).unwrap();
         desk.write(&config, text);
-        let (langs, splits) = match name {
+        let (langs, splits) = match data {
             "l10n" => (["de", "dsb"], ["rest", "valid", "held"]),
             _ => (["de", "en"], ["train", "valid", "test2016"]),
         };

@@ -254,6 +254,40 @@ fn variables_that_set_nothing_are_told() {
 
 /// Variables that tests and scripts of this project read are not taken for misspelt keys.
 #[test]
+fn a_text_model_has_one_language_and_no_decoder() {
+    let data = "[data]\ntrain = 'train.tsv'\nvalid = 'valid.tsv'\n";
+    for task in ["classify", "embed"] {
+        let of = |rest: &str| format!("task = '{task}'\n{data}{rest}");
+        let run = load(&of(""), &[], &[]).unwrap();
+        assert_eq!(run.task.to_string(), task);
+        assert_eq!(run.of_teacher().task, run.task);
+        let copy = run.complete().to_toml().unwrap();
+        assert_eq!(config::parse(&copy, Path::new("copy")).unwrap(), run.complete(), "{copy}");
+        load(&of("source_lang = 'en'\n[model]\ndecoder_attention_heads = 3\n"), &[], &[]).unwrap();
+        let meaning = format!("has no meaning with `task = \"{task}\"`");
+        for (key, value) in
+            [("target_lang", "'de'"), ("monolingual", "'news'"), ("bleu_tokenizer", "'char'")]
+        {
+            let error = error(&of(&format!("{key} = {value}\n")), &[], &[]);
+            let at = format!("run.toml:5: `data.{key}` {meaning}");
+            assert!(error.ends_with(&at), "{error}");
+        }
+        let error = |rest: &str| error(&of(rest), &[], &[]);
+        let models = error("tokenizer = ['a.spm', 'b.spm']");
+        assert!(models.ends_with("`data.tokenizer` names 2 models, expected one for texts"));
+        let method = error("[distill]\nmethod = 'seq-kd'");
+        assert!(method.contains("`distill.method` has \"seq-kd\"") && method.ends_with(&meaning));
+        assert!(error("[model]\nencoder_attention_heads = 3").contains("encoder_attention_heads"));
+    }
+    assert_eq!(load("", &[("A2D_TASK", "embed")], &[]).unwrap().task, config::Task::Embed);
+    errors(&[
+        ("task = 'clasify'", &["run.toml:1: `task`", "clasify", "`classify`"]),
+        ("[data]\ntask = 'classify'", &["run.toml:2", "`data.task`"]),
+        (data, &["`data.source_lang` is needed"]),
+    ]);
+}
+
+#[test]
 fn variables_of_tests_and_scripts_are_let_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut names = BTreeSet::new();

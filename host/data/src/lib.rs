@@ -6,4 +6,5 @@ pub mod batches;
 pub mod corpus;
 pub mod prepare;
 pub mod sentences;
+pub mod task;
 pub mod vocab;

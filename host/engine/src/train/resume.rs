@@ -9,8 +9,9 @@ use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use std::path::Path;
 
-/// Keys that a resumed run must not change: data, model, distillation and the size of an update.
-const FIXED: [&str; 12] = [
+/// Keys that a resumed run must not change: task, data, model, distillation and the size of an update.
+const FIXED: [&str; 13] = [
+    "task",
     "data.source_lang",
     "data.target_lang",
     "data.vocab_size",

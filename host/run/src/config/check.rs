@@ -3,7 +3,7 @@
 use super::layers::Origin;
 use super::{
     DataConfig, DistillConfig, Groups, MapInput, Mapping, Method, ModelConfig, RunConfig,
-    StageConfig, Staging, TinyBertConfig, TrainConfig,
+    StageConfig, Staging, Task, TinyBertConfig, TrainConfig,
 };
 use a2d_data::vocab::{LARGEST, Patterns};
 use a2d_system::error::Error;
@@ -43,17 +43,19 @@ impl Problem {
 
 /// Checks every table.
 pub(super) fn run(run: &RunConfig) -> Checked {
-    of_data(&run.data)?;
-    model(&run.model).map_err(|p| p.within("model"))?;
+    of_data(run)?;
+    model(&run.model, run.task).map_err(|p| p.within("model"))?;
     train(&run.train).map_err(|p| p.within("train"))?;
     distill(&run.distill).map_err(|p| p.within("distill"))?;
-    model(&run.teacher.model).map_err(|p| p.within("teacher.model"))?;
+    model(&run.teacher.model, run.task).map_err(|p| p.within("teacher.model"))?;
     train(&run.teacher.train).map_err(|p| p.within("teacher.train"))?;
     let RunConfig { model, distill, .. } = run;
     let drops = model.dropout + model.attention_dropout + model.activation_dropout > 0.0;
     let text = "is \"r-drop\", but all dropouts of `model` are 0: both passes would be the same";
     ensure(drops || !distill.method.has(Method::RDrop), "distill.method", text)?;
     let translates = run.distill.method.needs().translations;
+    let text = format!("has \"seq-kd\", which has no meaning with `task = \"{}\"`", run.task);
+    ensure(!(translates && run.task.is_of_texts()), "distill.method", text)?;
     let how = "has a meaning only with `distill.method = \"seq-kd\"`";
     ensure(translates || run.data.monolingual.is_none(), "data.monolingual", how)?;
     ensure(translates || run.distill.translations.is_none(), "distill.translations", how)?;
@@ -98,13 +100,17 @@ fn stage(run: &RunConfig, stage: &StageConfig) -> Result<(), String> {
         Staging::Curriculum => teacher.model,
     };
     let within = |table: &str, p: Problem| format!("has `{table}.{}` that {}", p.key, p.text);
-    model(&own).map_err(|p| within("model", p))?;
+    model(&own, run.task).map_err(|p| within("model", p))?;
     train(&its).map_err(|p| within("train", p))
 }
 
 /// Checks the table `[data]`.
-pub(super) fn of_data(of: &DataConfig) -> Checked {
-    data(of).map_err(|p| p.within("data"))
+pub(super) fn of_data(run: &RunConfig) -> Checked {
+    let checked = data(&run.data).and_then(|()| match run.task {
+        Task::Translate => languages(&run.data),
+        task => texts(&run.data, task),
+    });
+    checked.map_err(|p| p.within("data"))
 }
 
 fn data(data: &DataConfig) -> Checked {
@@ -114,12 +120,30 @@ fn data(data: &DataConfig) -> Checked {
     let patterns = Patterns::new(&data.protect);
     patterns.map_err(|bad| Problem::new("protect", format!("entry {}, {bad}", bad.index + 1)))?;
     language("source_lang", &data.source_lang)?;
-    language("target_lang", &data.target_lang)?;
+    language("target_lang", &data.target_lang)
+}
+
+/// Checks the languages of a translation.
+fn languages(data: &DataConfig) -> Checked {
     let text = data.train.is_some() || data.valid.is_some() || data.test.is_some();
     ensure(!text || !data.source_lang.is_empty(), "source_lang", "is needed, as in \"de\"")?;
     ensure(!text || !data.target_lang.is_empty(), "target_lang", "is needed, as in \"en\"")?;
     let same = !data.source_lang.is_empty() && data.source_lang == data.target_lang;
     ensure(!same, "target_lang", "is the same as `data.source_lang`")
+}
+
+/// Checks that a text model is asked for nothing that translation alone has.
+fn texts(data: &DataConfig, task: Task) -> Checked {
+    let models = data.tokenizer.len();
+    ensure(models < 2, "tokenizer", format!("names {models} models, expected one for texts"))?;
+    for (key, is_set) in [
+        ("target_lang", !data.target_lang.is_empty()),
+        ("monolingual", data.monolingual.is_some()),
+        ("bleu_tokenizer", data.bleu_tokenizer.is_some()),
+    ] {
+        ensure(!is_set, key, format!("has no meaning with `task = \"{task}\"`"))?;
+    }
+    Ok(())
 }
 
 /// Checks that nothing is asked of a vocabulary whose models are given.
@@ -142,28 +166,33 @@ fn language(key: &str, name: &str) -> Checked {
     ensure(plain, key, format!("\"{}\" is not the ending of a file", name.escape_debug()))
 }
 
-fn model(model: &ModelConfig) -> Checked {
-    widths(model)?;
-    within("encoder_layers", model.encoder_layers, 1, MOST_LAYERS)?;
-    within("decoder_layers", model.decoder_layers, 1, MOST_LAYERS)?;
-    let (encoder, decoder) = (model.encoder_width(), model.decoder_width());
-    heads("encoder_attention_heads", model.encoder_attention_heads, encoder)?;
-    heads("decoder_attention_heads", model.decoder_attention_heads, decoder)?;
+fn model(model: &ModelConfig, task: Task) -> Checked {
+    encoder(model)?;
     fraction("dropout", model.dropout)?;
     fraction("attention_dropout", model.attention_dropout)?;
     fraction("activation_dropout", model.activation_dropout)?;
-    let table =
-        format!("needs one width, found {encoder} in the encoder, {decoder} in the decoder");
-    ensure(!model.share_embeddings || encoder == decoder, "share_embeddings", table)
+    // A text model has no decoder.
+    if task.is_of_texts() { Ok(()) } else { decoder(model) }
 }
 
-fn widths(model: &ModelConfig) -> Checked {
+fn encoder(model: &ModelConfig) -> Checked {
     within("d_model", model.d_model, 2, WIDEST)?;
     within("ffn_dim", model.ffn_dim, 1, WIDEST)?;
     within("encoder_d_model", model.encoder_width(), 2, WIDEST)?;
-    within("decoder_d_model", model.decoder_width(), 2, WIDEST)?;
     within("encoder_ffn_dim", model.encoder_inner(), 1, WIDEST)?;
-    within("decoder_ffn_dim", model.decoder_inner(), 1, WIDEST)
+    within("encoder_layers", model.encoder_layers, 1, MOST_LAYERS)?;
+    heads("encoder_attention_heads", model.encoder_attention_heads, model.encoder_width())
+}
+
+fn decoder(model: &ModelConfig) -> Checked {
+    let (encoder, decoder) = (model.encoder_width(), model.decoder_width());
+    within("decoder_d_model", decoder, 2, WIDEST)?;
+    within("decoder_ffn_dim", model.decoder_inner(), 1, WIDEST)?;
+    within("decoder_layers", model.decoder_layers, 1, MOST_LAYERS)?;
+    heads("decoder_attention_heads", model.decoder_attention_heads, decoder)?;
+    let table =
+        format!("needs one width, found {encoder} in the encoder, {decoder} in the decoder");
+    ensure(!model.share_embeddings || encoder == decoder, "share_embeddings", table)
 }
 
 fn heads(key: &str, heads: usize, width: usize) -> Checked {

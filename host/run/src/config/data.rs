@@ -1,26 +1,30 @@
 //! `[data]`: the corpus and its vocabulary.
 
+use a2d_data::task::Task;
 use a2d_data::vocab::LineForm;
 use a2d_score::tokenize::Tokenizer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The corpus: text files named `PREFIX.LANG`, and how they are filtered.
+/// The corpus: text files named `PREFIX.LANG`, or one file of a split with `task = "classify"` and `"embed"`, and how they
+/// are filtered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// The source language, also the extension of the source files.
+    /// The source language, also the extension of the source files. With `task = "classify"` or `"embed"` the language of the
+    /// texts, and optional.
     pub source_lang: String,
-    /// The target language, also the extension of the target files.
+    /// The target language, also the extension of the target files. Only of translation.
     pub target_lang: String,
-    /// Prefix of the training files: `train` for `train.de` and `train.en`.
+    /// Prefix of the training files: `train` for `train.de` and `train.en`. With `task = "classify"` a file of lines
+    /// `LABEL<TAB>TEXT`, with `"embed"` of lines of text; each plain or gzipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<PathBuf>,
-    /// Prefix of the validation files, which select the best checkpoint.
+    /// Prefix of the validation files, which select the best checkpoint; or the file, as `train`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid: Option<PathBuf>,
-    /// Prefix of the test files, which score the finished model.
+    /// Prefix of the test files, which score the finished model; or the file, as `train`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
     /// Source text alone, plain or gzipped: with `seq-kd` the teacher translates it, and the student learns from the
@@ -31,7 +35,7 @@ pub struct DataConfig {
     /// vocabulary is joint, the tokens of both models. `vocab_size`, `normalization` and `protect` are then left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokenizer: Vec<PathBuf>,
-    /// Size of the joint vocabulary, including special tokens.
+    /// Size of the joint vocabulary, including special tokens. Labels are not part of it.
     pub vocab_size: usize,
     /// How lines are normalised before encoding.
     pub normalization: LineForm,
@@ -39,7 +43,8 @@ pub struct DataConfig {
     /// device too. For example `['\{[^{}]*\}', '%([0-9]+\$)?[sSd@]', '</?[a-zA-Z][^<>]*>', '&[a-zA-Z0-9#]+;']`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protect: Vec<String>,
-    /// Pairs with more subwords than this on either side are excluded and counted.
+    /// Pairs with more subwords than this on either side are excluded and counted. Texts to classify or embed are cut
+    /// instead.
     pub max_length: usize,
     /// Exclude training pairs with a flaw: copies, duplicates, pairs of other splits, wrong encoding.
     pub clean: bool,
@@ -79,16 +84,18 @@ impl DataConfig {
         self.bleu_tokenizer.unwrap_or_else(|| Tokenizer::of_language(&self.target_lang))
     }
 
-    /// Sets the BLEU tokeniser for `language` if the configuration has neither tokeniser nor target language.
+    /// Sets the BLEU tokeniser for `language`, which is empty without translations, if the configuration has neither
+    /// tokeniser nor target language.
     pub fn suit(&mut self, language: &str) {
-        if self.target_lang.is_empty() {
+        if self.target_lang.is_empty() && !language.is_empty() {
             self.bleu_tokenizer.get_or_insert(Tokenizer::of_language(language));
         }
     }
 
-    /// Fills in every key with a default.
-    pub(super) fn complete(&self) -> Self {
-        Self { bleu_tokenizer: Some(self.tokenizer()), ..self.clone() }
+    /// Fills in every key with a default that `task` has a use for.
+    pub(super) fn complete(&self, task: Task) -> Self {
+        let translates = task == Task::Translate;
+        Self { bleu_tokenizer: translates.then(|| self.tokenizer()), ..self.clone() }
     }
 
     /// Fills in every optional or empty key, for the schema.

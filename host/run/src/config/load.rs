@@ -73,7 +73,7 @@ impl Layers {
     /// As [`Layers::merge`].
     pub fn check_data(&self) -> Result<()> {
         let Merged { run, origins } = merge_unchecked(&self.path, self.settings.clone())?;
-        check::of_data(&run.data).map_err(|problem| problem.locate(&self.path, &origins))
+        check::of_data(&run).map_err(|problem| problem.locate(&self.path, &origins))
     }
 
     /// The run, and the origins of its values.

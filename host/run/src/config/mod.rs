@@ -5,7 +5,7 @@
 //! data; what is built or read otherwise has the fixed defaults of [`RunConfig::default`].
 //!
 //! * File: tables `[data]`, `[model]`, `[train]`, `[distill]`, `[teacher.model]`,
-//!   `[teacher.train]` and the keys `out` and `teacher.run`.
+//!   `[teacher.train]` and the keys `out`, `task` and `teacher.run`.
 //! * Environment: `A2D_` + the key's path in capitals, with two underscores between levels:
 //!   `A2D_TRAIN__LR=1e-3`, `A2D_TEACHER__MODEL__D_MODEL=512`, `A2D_OUT=runs/a`. Other variables with
 //!   this prefix are errors, except those of tests and scripts, which `layers.rs` lists.
@@ -34,6 +34,7 @@ mod stages;
 mod text;
 mod train;
 
+pub use a2d_data::task::Task;
 pub use a2d_device::Precision;
 pub(crate) use check::WIDEST;
 pub use compare::Change;
@@ -69,6 +70,8 @@ pub struct RunConfig {
     /// The run's folder, relative to the current folder. Default: `runs/` and the name of the file without `.toml`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
+    /// What the model is trained for. Teacher and student have the same task.
+    pub task: Task,
     /// The corpus and its vocabulary.
     pub data: DataConfig,
     /// The model to train; when distilling, the student.
@@ -104,7 +107,7 @@ impl RunConfig {
         let teacher =
             TeacherConfig { model: self.teacher.model.complete(), ..self.teacher.clone() };
         let (model, distill) = (self.model.complete(), self.distill.complete());
-        Self { data: self.data.complete(), model, distill, teacher, ..self.clone() }
+        Self { data: self.data.complete(self.task), model, distill, teacher, ..self.clone() }
     }
 
     /// The run as TOML that parses to an equal run. Absent optional keys are omitted.

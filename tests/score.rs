@@ -1,5 +1,5 @@
-//! Scores and comparisons equal those of sacreBLEU (`fixtures/score`); output and errors of `host score` and `host
-//! compare`.
+//! Scores and comparisons equal those of sacreBLEU, scikit-learn and scipy (`fixtures/score`); output and errors of `host
+//! score` and `host compare`.
 
 #[path = "score/answers.rs"]
 mod answers;
@@ -15,3 +15,5 @@ mod compare;
 mod comparisons;
 #[path = "score/files.rs"]
 mod files;
+#[path = "score/labels.rs"]
+mod labels;

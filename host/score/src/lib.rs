@@ -1,4 +1,5 @@
-//! Scores equal to sacreBLEU 2.6.0: BLEU, chrF and TER, and significance tests between systems.
+//! Scores equal to sacreBLEU 2.6.0: BLEU, chrF and TER, and significance tests between systems. Scores of classifications
+//! ([`Confusion`], [`calibration_error`], [`mcnemar()`]) and of vectors ([`spearman`], [`recall`]).
 //!
 //! A [`Metric`] computes a row of statistics per line. The score of a corpus is computed from their sums ([`corpus`]),
 //! the score of a line from its own row ([`sentences`]), and a significance test from sums over random lines
@@ -8,10 +9,13 @@
 #![deny(unsafe_code)]
 
 mod bleu;
+mod calibration;
 mod chrf;
 pub mod command;
 pub mod compare;
+mod confusion;
 mod input;
+mod mcnemar;
 mod ngrams;
 mod options;
 mod pcg64;
@@ -22,6 +26,7 @@ mod table;
 mod ter;
 pub mod tokenize;
 pub mod triples;
+mod vectors;
 mod watch;
 
 use std::fmt;
@@ -29,13 +34,17 @@ use std::fmt;
 use a2d_system::error::{Error, Result};
 
 pub use bleu::{Bleu, Smoothing};
+pub use calibration::{BINS, calibration_error};
 pub use chrf::Chrf;
+pub use confusion::{Accuracy, Confusion};
+pub use mcnemar::mcnemar;
 pub use options::{METRICS, MetricOptions};
 pub use pcg64::{Coin, Pcg64};
 pub use quality::{Judge, Quality, judge};
 pub use rounding::{Rounded, Rounding};
 pub use table::Table;
 pub use ter::Ter;
+pub use vectors::{cosine, recall, spearman};
 pub use watch::Watch;
 
 /// A metric with its settings.

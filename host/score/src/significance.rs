@@ -65,6 +65,25 @@ pub fn paired_bootstrap(
     Ok((0..tables.len()).map(outcome).collect())
 }
 
+/// The 95 % confidence intervals of the differences from the baseline, of a paired bootstrap: one for each further system.
+/// Arguments are those of [`paired_bootstrap`].
+///
+/// # Errors
+///
+/// [`Interrupted`](a2d_system::error::Error::Interrupted): a signal was received.
+pub fn difference_intervals(
+    metric: &dyn Metric,
+    tables: &[Table],
+    resamples: usize,
+    seed: u64,
+    watch: Watch,
+) -> Result<Vec<Interval>> {
+    let work = watch.start(format!("{}: resampled", metric.name()), "times", resamples);
+    let scores = bootstrap_scores(metric, tables, resamples, seed, &work)?;
+    let systems = scores.iter().skip(1);
+    Ok(systems.map(|system| system.differences(&scores[0]).interval()).collect())
+}
+
 /// Approximate randomisation: swaps the translations of random lines between two systems, `trials` times. `tables` has
 /// one table per system over the same lines, the baseline first.
 ///
@@ -126,12 +145,18 @@ impl Sample {
         Interval { mean: sorted.mean(), half_width: self.rounding.of(0.5 * width) }
     }
 
-    /// The absolute differences of each resample, minus their mean.
-    fn centred_differences(&self, baseline: &Self) -> Self {
+    /// The difference of each resample.
+    fn differences(&self, baseline: &Self) -> Self {
         let rounding = self.rounding.wider(baseline.rounding);
         let pairs = self.values.iter().zip(&baseline.values);
-        let apart = pairs.map(|(a, b)| rounding.of(a - b).abs()).collect();
-        let mut apart = Self { values: apart, rounding };
+        Self { values: pairs.map(|(a, b)| rounding.of(a - b)).collect(), rounding }
+    }
+
+    /// The absolute differences of each resample, minus their mean.
+    fn centred_differences(&self, baseline: &Self) -> Self {
+        let Self { mut values, rounding } = self.differences(baseline);
+        values.iter_mut().for_each(|value| *value = value.abs());
+        let mut apart = Self { values, rounding };
         let mean = apart.mean();
         apart.values.iter_mut().for_each(|value| *value = rounding.of(*value - mean));
         apart

@@ -1,0 +1,92 @@
+//! Classifications: accuracy, F1 and the confusion matrix.
+
+use super::{Metric, Rounded, Rounding};
+
+/// How often each label was predicted for each label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confusion {
+    labels: usize,
+    /// `[labels, labels]`: a row for each true label.
+    counts: Vec<u64>,
+}
+
+impl Confusion {
+    /// Counts predictions, as numbers of labels. Panics if there are not as many as true labels, or on a number that is
+    /// `labels` or more.
+    pub fn new(labels: usize, truth: &[u32], predicted: &[u32]) -> Self {
+        assert_eq!(truth.len(), predicted.len(), "a prediction for each text");
+        let mut counts = vec![0; labels * labels];
+        for (&truth, &predicted) in truth.iter().zip(predicted) {
+            assert!((truth as usize) < labels && (predicted as usize) < labels, "a known label");
+            counts[truth as usize * labels + predicted as usize] += 1;
+        }
+        Self { labels, counts }
+    }
+
+    /// The texts of each true label, by the label that was predicted.
+    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
+        self.counts.chunks_exact(self.labels.max(1))
+    }
+
+    /// The share of texts with the right label, 0 to 1; 0 without texts.
+    pub fn accuracy(&self) -> f64 {
+        let right: u64 = (0..self.labels).map(|label| self.right(label)).sum();
+        share(right, self.counts.iter().sum())
+    }
+
+    /// The mean of the F1 of the labels that a text has or that were predicted, 0 to 1: `f1_score(average="macro")` of
+    /// scikit-learn. Labels of neither kind do not count. 0 without texts.
+    pub fn macro_f1(&self) -> f64 {
+        let scores: Vec<f64> = (0..self.labels).filter_map(|label| self.f1(label)).collect();
+        scores.iter().sum::<f64>() / scores.len().max(1) as f64
+    }
+
+    /// The F1 of a label, 0 to 1; `None` if no text has it and it was never predicted.
+    pub fn f1(&self, label: usize) -> Option<f64> {
+        let all = self.texts(label) + self.predictions(label);
+        (all > 0).then(|| share(2 * self.right(label), all))
+    }
+
+    /// The texts with a label.
+    pub fn texts(&self, label: usize) -> u64 {
+        self.counts[label * self.labels..][..self.labels].iter().sum()
+    }
+
+    /// How often a label was predicted.
+    pub fn predictions(&self, label: usize) -> u64 {
+        self.rows().map(|row| row[label]).sum()
+    }
+
+    fn right(&self, label: usize) -> u64 {
+        self.counts[label * self.labels + label]
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+/// Accuracy from 0 to 100 as a metric of [`significance`](super::significance) tests: a line is a label.
+#[derive(Debug, Clone, Copy)]
+pub struct Accuracy;
+
+impl Metric for Accuracy {
+    fn name(&self) -> String {
+        "accuracy".to_owned()
+    }
+
+    fn settings(&self) -> String {
+        "case:mixed".to_owned()
+    }
+
+    /// Whether the label is right (a reference), and 1.
+    fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+        let right = references.contains(&hypothesis);
+        vec![f64::from(u8::from(right)), 1.0]
+    }
+
+    /// The sums are integers, which 32 bits hold exactly: no step is rounded.
+    fn rounded_score(&self, numbers: &[f64], _: Rounding) -> Rounded {
+        Rounded::double(100.0 * numbers[0] / numbers[1].max(1.0))
+    }
+}

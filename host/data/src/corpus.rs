@@ -3,7 +3,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | `a2d.pair` |
-//! | 8..16 | version (`u32`), bytes of an id: 2 or 4 (`u32`) |
+//! | 8..16 | version (`u32`): 2, or 3 if the targets are labels; bytes of an id: 2 or 4 (`u32`) |
 //! | 16..24 | N, the number of sentence pairs (`u64`) |
 //! | 24..32 | T, the number of ids (`u64`) |
 //! | 32..40 | size of the source's vocabulary, and of the target's: 0 if it is the same (`u32` each) |
@@ -14,7 +14,7 @@
 //! | | the ids of source 0, target 0, source 1 … |
 //! | .. | one checksum a block (`u64` each) |
 //!
-//! Numbers are little-endian. Every sentence ends with [`EOS`].
+//! Numbers are little-endian. Every sentence ends with [`EOS`]. A target that is a label is one id, the number of the label.
 //!
 //! The file is read, not memory-mapped. If another program truncated a mapped file, a signal would end the process; if
 //! one overwrote it, verified data would change. Here both are errors.
@@ -29,7 +29,6 @@ use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"a2d.pair";
-const VERSION: u32 = 2;
 const HEADER: usize = 64;
 
 /// Pairs per block, the unit of reading and checking. Small, because consecutive accesses are far apart.
@@ -118,7 +117,7 @@ impl Corpus {
         sum as f64 / self.len().max(1) as f64
     }
 
-    /// The source and the target ids of pair `i`, including [`EOS`]. Panics if `i >= len`.
+    /// The source and the target ids of pair `i`, including [`EOS`]; a label has none. Panics if `i >= len`.
     ///
     /// # Errors
     ///
@@ -242,7 +241,7 @@ impl<'a> Check<'a> {
             if let Some(id) = sentence.iter().find(|id| u64::from(**id) >= vocabulary) {
                 return Err(damaged(&format!("id {id} is outside the vocabulary of {vocabulary}")));
             }
-            if sentence.last() != Some(&EOS) {
+            if !self.header.targets.is_whole(i % 2, sentence) {
                 let sentence = 2 * self.lengths.len() + i;
                 return Err(damaged(&format!("sentence {sentence} has no end")));
             }
@@ -263,8 +262,41 @@ fn unreadable(error: &std::io::Error) -> String {
     }
 }
 
+/// What the targets are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Targets {
+    Sentences,
+    Labels,
+}
+
+impl Targets {
+    const ALL: [Self; 2] = [Self::Sentences, Self::Labels];
+
+    /// The version of a file with these targets.
+    fn version(self) -> u32 {
+        match self {
+            Self::Sentences => 2,
+            Self::Labels => 3,
+        }
+    }
+
+    /// What every sentence of a side (0: source, 1: target) ends with.
+    fn end(self, side: usize) -> &'static [u32] {
+        if self == Self::Labels && side == 1 { &[] } else { &[EOS] }
+    }
+
+    /// Whether `ids` are a whole sentence, or a label.
+    fn is_whole(self, side: usize, ids: &[u32]) -> bool {
+        match self.end(side) {
+            [] => ids.len() == 1,
+            end => ids.ends_with(end),
+        }
+    }
+}
+
 /// The first 64 bytes.
 struct Header {
+    targets: Targets,
     width: u32,
     pairs: u64,
     ids: u64,
@@ -295,13 +327,14 @@ impl Header {
         };
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let (version, width) = (word(8) as u32, (word(8) >> 32) as u32);
-        if version != VERSION {
-            return Err(format!("version {version}, this program reads {VERSION}"));
-        }
+        let Some(targets) = Targets::ALL.into_iter().find(|kind| kind.version() == version) else {
+            return Err(format!("version {version}, this program reads 2 and 3"));
+        };
         if hash::bytes(&bytes[..56]) != word(56) || !matches!(width, 2 | 4) {
             return Err(damaged("the header's checksum is another"));
         }
         Ok(Self {
+            targets,
             width,
             pairs: word(16),
             ids: word(24),
@@ -313,7 +346,7 @@ impl Header {
 
     fn to_bytes(&self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
-        let kind = u64::from(VERSION) | u64::from(self.width) << 32;
+        let kind = u64::from(self.targets.version()) | u64::from(self.width) << 32;
         let sizes = sizes_word(self.sizes);
         let words = [kind, self.pairs, self.ids, sizes, self.fingerprint, self.checksum];
         bytes[..8].copy_from_slice(MAGIC);
@@ -382,6 +415,7 @@ impl Writer {
     pub fn create(path: &Path, vocab: &Vocab) -> Result<Self> {
         let sizes = vocab.sizes();
         let header = Header {
+            targets: if vocab.labels().is_some() { Targets::Labels } else { Targets::Sentences },
             width: if sizes.most() <= 1 << 16 { 2 } else { 4 },
             pairs: 0,
             ids: 0,
@@ -395,7 +429,8 @@ impl Writer {
         Ok(Self { out, header, lengths, ids, checksums })
     }
 
-    /// Appends a pair; both sides are given without [`EOS`]. Panics on an id outside the vocabulary.
+    /// Appends a pair; both sides are given without [`EOS`]. Panics on an id outside the vocabulary. The target of a text
+    /// model is one label.
     ///
     /// # Errors
     ///
@@ -405,12 +440,14 @@ impl Writer {
             return Err(Error::misuse(format!("{} pairs are too many", u32::MAX)));
         }
         let width = self.header.width as usize;
-        for (side, size) in [source, target].into_iter().zip(self.header.sizes) {
-            let known = |id: &u32| u64::from(*id) < size;
+        for (i, side) in [source, target].into_iter().enumerate() {
+            let known = |id: &u32| u64::from(*id) < self.header.sizes[i];
             assert!(side.iter().all(known), "a foreign id");
-            self.lengths.extend((side.len() as u32 + 1).to_le_bytes());
-            side.iter().chain([&EOS]).for_each(|id| self.ids.extend(&id.to_le_bytes()[..width]));
-            self.header.ids += side.len() as u64 + 1;
+            let end = self.header.targets.end(i);
+            let length = side.len() + end.len();
+            self.lengths.extend((length as u32).to_le_bytes());
+            side.iter().chain(end).for_each(|id| self.ids.extend(&id.to_le_bytes()[..width]));
+            self.header.ids += length as u64;
         }
         self.header.pairs += 1;
         if self.header.pairs.is_multiple_of(BLOCK as u64) { self.end_block() } else { Ok(()) }

@@ -25,6 +25,17 @@ impl Task {
     pub fn is_of_texts(self) -> bool {
         self != Self::Translate
     }
+
+    /// The texts of a line of the data: source and target, or the source alone. The target of a text to classify is its
+    /// label, that of a text to embed is empty.
+    pub fn texts(self) -> usize {
+        if self.is_of_texts() { 1 } else { 2 }
+    }
+
+    /// What the lines of the data are, for people.
+    pub fn items(self) -> &'static str {
+        if self.is_of_texts() { "texts" } else { "pairs" }
+    }
 }
 
 impl fmt::Display for Task {

@@ -1,9 +1,10 @@
 //! The vocabulary of a run: text to token ids and back.
 //!
 //! Source and target text may have different [`Subwords`] over one set of ids, or over two. What `a2d prepare` learns is
-//! one byte-pair encoding of both languages ([`bpe`]); other vocabularies are SentencePiece models ([`spm`]).
+//! one byte-pair encoding of both languages ([`bpe`]); other vocabularies are SentencePiece models ([`spm`]). A text model
+//! has the [`Labels`] of its texts in place of target subwords.
 //!
-//! Ids 0 to 3 are the special tokens ([`SPECIAL`]) in every vocabulary. A vocabulary is stored as one file,
+//! Ids 0 to 3 are the special tokens ([`SPECIAL`]) in every vocabulary, except labels. A vocabulary is stored as one file,
 //! `tokenizer.json`, and identified by a hash of that file.
 
 use a2d_core::allow::Forbidden;
@@ -13,26 +14,31 @@ use a2d_system::hash;
 use a2d_system::signals;
 use bpe::Bpe;
 use rayon::prelude::*;
+use serde_json::Value;
 use spm::{Convention, Model, Side, Sides, Spm};
 use std::fmt;
 use std::num::ParseIntError;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use texts::Texts;
 
 pub mod bpe;
 mod decode;
 mod document;
+mod labels;
 mod learn;
 mod normal;
 mod protect;
 pub mod spm;
 mod symbols;
 mod tables;
+mod texts;
 mod words;
 
 pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
 pub use bpe::LARGEST;
+pub use labels::Labels;
 pub use normal::{LineForm, Touched};
 pub use protect::{BadPattern, Matches, Patterns};
 pub use symbols::{LONGEST_SYMBOL, Symbols};
@@ -113,6 +119,21 @@ pub trait Encoder: Send {
         let mut buffer = String::new();
         self.encode_normal(self.normalization().apply(line, &mut buffer), ids)
     }
+
+    /// Appends the ids of a normalised text as the encoder of a text model reads it, without the final [`EOS`]: [`BOS`] and
+    /// the first `most` subwords. Returns the number of all its subwords.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subwords::encode`].
+    fn encode_text(&mut self, text: &str, most: usize, ids: &mut Vec<u32>) -> Result<usize> {
+        ids.push(BOS);
+        let start = ids.len();
+        self.encode_normal(text, ids)?;
+        let whole = ids.len() - start;
+        ids.truncate(start + most);
+        Ok(whole)
+    }
 }
 
 impl dyn Subwords + '_ {
@@ -174,8 +195,13 @@ impl FromStr for Sizes {
 pub struct Vocab {
     source: Arc<dyn Subwords>,
     target: Arc<dyn Subwords>,
+    /// The target again, of a text model.
+    labels: Option<Arc<Labels>>,
     document: Arc<[u8]>,
 }
+
+/// The subwords of source and target.
+type Both = [Arc<dyn Subwords>; 2];
 
 impl Vocab {
     /// Learns at most `size` subwords from `lines`, normalised by NFC, with byte fallback if `size` is at least
@@ -230,7 +256,7 @@ impl Vocab {
     pub fn sentencepiece(source: Side, target: Side, convention: Convention) -> Result<Self> {
         let target = Some(target).filter(|target| *target != source);
         let sides = Sides { source, target, convention };
-        Self::of_sides(&sides, sides.to_bytes().into())
+        Ok(Self::translating(of_sides(&sides)?, &sides.to_bytes()))
     }
 
     /// From `.spm` files: one for both sides, or two. The vocabulary is joint: the pieces of all files in order.
@@ -250,17 +276,30 @@ impl Vocab {
         Self::sentencepiece(side(source), side(target), Convention::Plain)
     }
 
-    fn of_sides(sides: &Sides, document: Arc<[u8]>) -> Result<Self> {
-        let side = |name: &str, side| -> Result<Arc<dyn Subwords>> {
-            let subwords = Spm::new(side, sides.convention);
-            Ok(Arc::new(subwords.map_err(|e| Error::misuse(format!("{name} side: {e}")))?))
-        };
-        let source = side("source", &sides.source)?;
-        let target = match &sides.target {
-            Some(target) => side("target", target)?,
-            None => source.clone(),
-        };
-        Ok(Self { source, target, document })
+    /// The vocabulary of texts with these `labels` (none: an empty list) and this one's subwords of source text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Labels::new`].
+    pub fn with_labels(&self, labels: Vec<String>) -> Result<Self> {
+        let texts = Texts::subwords(self.parsed()?)?;
+        let texts = if Sides::is_in(&texts) { Sides::new(texts)?.of_source() } else { texts };
+        Self::from_bytes(&Texts::of(texts, labels).to_bytes())
+    }
+
+    /// Whether this is `given`, or the subwords of `given` with the labels of this one. If `given` has other labels, it is
+    /// not.
+    pub fn is_made_of(&self, given: &Self) -> bool {
+        let same = |other: &Self| other.hash() == self.hash();
+        let labelled =
+            |vocab: &Self| vocab.labels().is_some_and(|labels| !labels.names().is_empty());
+        let with_own = || given.with_labels(self.labels()?.names().to_vec()).ok();
+        let others = labelled(self) && labelled(given);
+        same(given) || !others && with_own().is_some_and(|given| same(&given))
+    }
+
+    fn translating([source, target]: Both, document: &[u8]) -> Self {
+        Self { source, target, labels: None, document: document.into() }
     }
 
     /// Reads a `tokenizer.json`.
@@ -279,13 +318,17 @@ impl Vocab {
     ///
     /// [`Error::Misuse`] unless the document equals one from [`Vocab::to_bytes`], in any JSON layout.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let document = serde_json::from_slice(bytes)
-            .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
-        if Sides::is_in(&document) {
-            return Self::of_sides(&Sides::new(document)?, bytes.into());
+        let document = parsed(bytes)?;
+        if !Texts::is_in(&document) {
+            return Ok(Self::translating(subwords(document)?, bytes));
         }
-        let both: Arc<dyn Subwords> = Arc::new(Bpe::new(document)?);
-        Ok(Self { source: both.clone(), target: both, document: bytes.into() })
+        let Texts { texts, labels, .. } = Texts::new(document)?;
+        let ([source, _], labels) = (subwords(texts)?, Arc::new(Labels::new(labels)?));
+        Ok(Self { source, target: labels.clone(), labels: Some(labels), document: bytes.into() })
+    }
+
+    fn parsed(&self) -> Result<Value> {
+        parsed(&self.document)
     }
 
     /// The bytes of the `tokenizer.json`.
@@ -308,8 +351,7 @@ impl Vocab {
     ///
     /// None for a vocabulary that was read: its document is sound.
     pub fn models(&self) -> Result<Option<[Vec<u8>; 2]>> {
-        let document = serde_json::from_slice(&self.document)
-            .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))?;
+        let document = Texts::subwords(self.parsed()?)?;
         if !Sides::is_in(&document) {
             return Ok(None);
         }
@@ -323,7 +365,7 @@ impl Vocab {
         &*self.source
     }
 
-    /// The subwords of target text.
+    /// The subwords of target text; the labels of a text model.
     pub fn target(&self) -> &dyn Subwords {
         &*self.target
     }
@@ -333,7 +375,26 @@ impl Vocab {
         [self.source(), self.target()]
     }
 
-    /// The numbers of tokens, including special tokens. They can be smaller than requested if the text is short.
+    /// The labels of a text model; `None` for a vocabulary of translations.
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_deref()
+    }
+
+    /// The ids of a text as the encoder of a text model reads it: [`BOS`], the first `most` subwords, [`EOS`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Subwords::encode`].
+    pub fn text(&self, line: &str, most: usize) -> Result<Vec<u32>> {
+        let (mut ids, mut buffer) = (Vec::new(), String::new());
+        let line = self.source.normalization().apply(line, &mut buffer);
+        self.source.encoder().encode_text(line, most, &mut ids)?;
+        ids.push(EOS);
+        Ok(ids)
+    }
+
+    /// The numbers of tokens, including special tokens, and of labels. They can be smaller than requested if the text is
+    /// short.
     pub fn sizes(&self) -> Sizes {
         Sizes { source: self.source.len(), target: self.target.len() }
     }
@@ -347,4 +408,31 @@ impl Vocab {
     pub(crate) fn hash(&self) -> u64 {
         hash::bytes(&self.document)
     }
+}
+
+fn parsed(document: &[u8]) -> Result<Value> {
+    serde_json::from_slice(document)
+        .map_err(|e| Error::misuse(format!("not a tokenizer.json: {e}")))
+}
+
+/// The subwords in a document of any kind but that of a text model.
+fn subwords(document: Value) -> Result<Both> {
+    if Sides::is_in(&document) {
+        return of_sides(&Sides::new(document)?);
+    }
+    let both: Arc<dyn Subwords> = Arc::new(Bpe::new(document)?);
+    Ok([both.clone(), both])
+}
+
+fn of_sides(sides: &Sides) -> Result<Both> {
+    let side = |name: &str, side| -> Result<Arc<dyn Subwords>> {
+        let subwords = Spm::new(side, sides.convention);
+        Ok(Arc::new(subwords.map_err(|e| Error::misuse(format!("{name} side: {e}")))?))
+    };
+    let source = side("source", &sides.source)?;
+    let target = match &sides.target {
+        Some(target) => side("target", target)?,
+        None => source.clone(),
+    };
+    Ok([source, target])
 }

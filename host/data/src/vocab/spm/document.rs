@@ -81,8 +81,17 @@ impl Sides {
         Ok(Self { source, target, convention: document.semantics })
     }
 
+    /// The document of the source alone.
+    pub fn of_source(self) -> Value {
+        Self { target: None, ..self }.document()
+    }
+
     /// The bytes of the document.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.document().to_string().into_bytes()
+    }
+
+    fn document(&self) -> Value {
         let stored = |side: &Side, pieces: bool| Stored {
             model: STANDARD.encode(&side.model),
             pieces: pieces.then(|| side.pieces.clone()),
@@ -95,7 +104,7 @@ impl Sides {
             source: stored(&self.source, true),
             target: self.target.as_ref().map(target),
         };
-        serde_json::json!(document).to_string().into_bytes()
+        serde_json::json!(document)
     }
 }
 

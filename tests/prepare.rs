@@ -10,6 +10,8 @@ mod models;
 mod normal;
 #[path = "prepare/symbols.rs"]
 mod symbols;
+#[path = "prepare/texts.rs"]
+mod texts;
 
 use a2d_host::data::batches::{batches, fixed_batches};
 use a2d_host::data::corpus::{BLOCK, Corpus, Writer};

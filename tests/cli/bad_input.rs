@@ -190,6 +190,48 @@ fn bad_text_is_refused_by_file_and_line() {
 }
 
 #[test]
+fn bad_labels_are_refused_by_file_and_line() {
+    let desk = Desk::new();
+    let prepare = "prepare --task classify --train train.tsv --valid valid.tsv --vocab-size 60";
+    let good = "play\tPlay the song\nbook\tBook a table\n".repeat(9);
+    desk.write(
+        "text.toml",
+        "task = 'classify'\n[data]\ntrain = 'train.tsv'\nvalid = 'valid.tsv'\n",
+    );
+    let train = "train text.toml --out new";
+    let labels = "the label \"stop\" is not in the training text";
+    for (name, text, says) in [
+        ("train.tsv", "play\tone\ntwo\n".into(), "train.tsv:2: no tab between label and text"),
+        (
+            "train.tsv",
+            "play\tone\n\ttwo\n".into(),
+            "train.tsv:2: the label before the tab is empty",
+        ),
+        ("train.tsv", "play\tone\n".into(), "train.tsv has one label only, \"play\""),
+        ("train.tsv", String::new(), "train.tsv is empty"),
+        ("valid.tsv", format!("{good}stop\tStop\n"), &format!("valid.tsv:19: {labels}")),
+    ] {
+        desk.write("train.tsv", &good);
+        desk.write("valid.tsv", &good);
+        desk.write(name, text);
+        desk.refused(&format!("{prepare} --out new"), 2, &[says]);
+        desk.refused(train, 2, &[says]);
+    }
+    desk.write("valid.tsv", b"play\tone\nbook\tt\xffo\n");
+    desk.refused(train, 2, &["valid.tsv:2: not UTF-8"]);
+    desk.write("valid.tsv", &good);
+    let told = desk.host(&format!("{prepare} --out data")).well();
+    assert!(told.contains("2 labels") && told.contains("train: 18 of 18 texts"), "{told}");
+    let other = "was prepared with `task` classify, not translate";
+    desk.refused("train tiny.toml --data data --out new", 2, &[&format!("data: it {other}")]);
+    desk.write("new.toml", "[distill]\nmethod = 'none'\n");
+    desk.refused("train new.toml --data data --out new", 2, &[&format!("data {other}")]);
+    desk.refused(&format!("{prepare} --target-lang de --out other"), 2, &["\"de\" has no meaning"]);
+    let no_language = prepare.replace("--task classify ", "");
+    desk.refused(&format!("{no_language} --out other"), 2, &["--source-lang <LANG>"]);
+}
+
+#[test]
 fn text_with_flaws_is_refused_where_that_is_asked_for() {
     let desk = Desk::new();
     let prepare = "prepare --source-lang de --target-lang en --train train --valid valid --vocab-size 300 --out new";

@@ -89,6 +89,31 @@ fn a_file_that_names_only_data_has_the_values_of_init() {
 }
 
 #[test]
+fn texts_alone_are_measured_without_their_labels() {
+    let desk = Desk::new();
+    for (task, line) in [("classify", "a label\t"), ("embed", "")] {
+        let text: String = (0..300).map(|i| format!("{line}the text number {i}\n")).collect();
+        fs::write(desk.path("train.tsv"), text).unwrap();
+        let data = "[data]\ntrain = 'train.tsv'\nvalid = 'train.tsv'\nvocab_size = 40\n";
+        fs::write(desk.path("run.toml"), format!("task = '{task}'\n{data}")).unwrap();
+        let derived = desk.derived(&[]);
+        let (run, lines) = (&derived.merged.run, derived.lines(true));
+        let request = PrepareRequest {
+            task: run.task,
+            train: desk.path("train.tsv").to_str().unwrap().into(),
+            valid: desk.path("train.tsv").to_str().unwrap().into(),
+            ..PrepareRequest::default()
+        };
+        let outline = excerpt(&request).unwrap().outline(&request, 40, true).unwrap();
+        assert_eq!((outline.words, Corpus::from(&outline).vocab.unwrap().words), ([4.0, 0.0], 4.0));
+        assert!(outline.tokens[0] > 6.0 && outline.longer == outline.tokens[0], "{outline:?}");
+        let head = format!("derived from 300 texts of {:.1} tokens", outline.longer);
+        assert!(lines[0].starts_with(&head), "{lines:?}");
+        assert!(lines[1].contains("encoder_layers") && !lines[1].contains("decoder"), "{lines:?}");
+    }
+}
+
+#[test]
 fn keys_that_are_set_are_kept_and_suited() {
     let desk = Desk::new();
     let run = desk.run(&["model.d_model=90", "model.decoder_layers=5", "teacher.model.dropout=0"]);

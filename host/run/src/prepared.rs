@@ -4,6 +4,7 @@ use crate::config::RunConfig;
 use crate::run_dir::RunDir;
 use a2d_data::corpus::Corpus;
 use a2d_data::prepare;
+use a2d_data::task::Task;
 use a2d_data::vocab::Vocab;
 use a2d_system::error::{Error, Result};
 use a2d_system::program;
@@ -14,9 +15,11 @@ use std::path::{Path, PathBuf};
 pub struct Prepared {
     /// The folder.
     pub folder: PathBuf,
-    /// The target language.
+    /// What the data are for.
+    pub task: Task,
+    /// The target language; empty for texts.
     pub target_lang: String,
-    /// The joint vocabulary.
+    /// The joint vocabulary, or that of texts and their labels.
     pub vocab: Vocab,
     /// The training split.
     pub train: Corpus,
@@ -24,12 +27,12 @@ pub struct Prepared {
     pub valid: Corpus,
 }
 
-/// Parallel text: sentences and reference translations.
+/// Parallel text: sentences and reference translations, or texts and their labels.
 #[derive(Debug)]
 pub struct Parallel {
-    /// The source sentences.
+    /// The source sentences, or the texts.
     pub source: Vec<String>,
-    /// The reference translations.
+    /// The reference translations, or the labels; empty for texts without labels.
     pub target: Vec<String>,
 }
 
@@ -60,8 +63,8 @@ impl Prepared {
             Ok(corpus)
         };
         let (train, valid) = (open("train")?, open("valid")?);
-        let target_lang = prepare::load_report(folder)?.target_lang;
-        Ok(Self { folder: folder.to_owned(), target_lang, vocab, train, valid })
+        let prepare::Report { task, target_lang, .. } = prepare::load_report(folder)?;
+        Ok(Self { folder: folder.to_owned(), task, target_lang, vocab, train, valid })
     }
 
     /// The text of `valid` or `test`; `None` if the folder has no such split.
@@ -113,6 +116,11 @@ pub fn text_of(run: &RunConfig, folder: &Path, split: &str) -> Result<Option<Par
     }
     let prefix = if split == "valid" { &run.data.valid } else { &run.data.test };
     let Some(prefix) = prefix.as_ref().and_then(|path| path.to_str()) else { return Ok(None) };
+    if run.task.is_of_texts() {
+        let path = prepare::or_packed(PathBuf::from(prefix));
+        let read = path.is_file().then(|| prepare::read(run.task, &path)).transpose()?;
+        return Ok(read.map(|[source, target]| Parallel { source, target }));
+    }
     let langs = [&run.data.source_lang, &run.data.target_lang];
     let [source, target] = langs.map(|lang| prepare::find(prefix, lang));
     if !source.is_file() || !target.is_file() {
@@ -131,6 +139,8 @@ pub fn text(folder: &Path, split: &str) -> Result<Option<Parallel>> {
     if !path("source").is_file() {
         return Ok(None);
     }
-    let (source, target) = (read_lines(&path("source"))?, read_lines(&path("target"))?);
-    Ok(Some(Parallel { source, target }))
+    // Texts to embed have no target.
+    let target = Some(path("target")).filter(|path| path.is_file());
+    let target = target.map_or(Ok(Vec::new()), |path| read_lines(&path))?;
+    Ok(Some(Parallel { source: read_lines(&path("source"))?, target }))
 }

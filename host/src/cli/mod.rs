@@ -1,6 +1,7 @@
 //! The command line as types; its names are a contract that scripts rely on.
 
 use crate::backend::device::{Backend, Chosen, Device, choose, wish};
+use crate::data::task::Task;
 use crate::data::vocab::LineForm;
 use crate::system::error::{Error, Result};
 use crate::system::program;
@@ -138,7 +139,7 @@ impl DeviceArgs {
     }
 }
 
-/// The languages and the training text of `prepare` and `init`.
+/// The languages and the training text of `init`.
 #[derive(Debug, Clone, Args)]
 pub struct CorpusArgs {
     /// Source language, and extension of the source files
@@ -165,15 +166,26 @@ const GIVEN: &str = "given";
       --vocab-size 8000 --out data/de-en
   a2d prepare --source-lang de --target-lang en --train corpus/train --valid corpus/valid \\
       --tokenizer source.spm,target.spm --out data/spm
+  a2d prepare --task classify --train intents/train.tsv --valid intents/valid.tsv --out data/intents
 Reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence per line.")]
 pub struct PrepareArgs {
-    /// The languages and the training text.
-    #[command(flatten)]
-    pub corpus: CorpusArgs,
-    /// Prefix of the validation files
+    /// What the data are for: translate (two parallel files of each split), classify (one file, lines LABEL<TAB>TEXT) or
+    /// embed (one file of texts)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    pub task: Task,
+    /// Source language, and extension of the source files
+    #[arg(long, value_name = "LANG", required_unless_present = "task")]
+    pub source_lang: Option<String>,
+    /// Target language, and extension of the target files
+    #[arg(long, value_name = "LANG", required_unless_present = "task")]
+    pub target_lang: Option<String>,
+    /// Prefix of the training files, or the file of texts
+    #[arg(long, value_name = "PREFIX")]
+    pub train: String,
+    /// Prefix of the validation files, or the file
     #[arg(long, value_name = "PREFIX")]
     pub valid: String,
-    /// Prefix of the test files
+    /// Prefix of the test files, or the file
     #[arg(long, value_name = "PREFIX")]
     pub test: Option<String>,
     /// Subwords in the joint vocabulary
@@ -211,7 +223,7 @@ pub struct PrepareArgs {
     /// Regular expressions of texts to keep whole.
     #[arg(long, value_name = "REGEX", value_parser = pattern, conflicts_with = GIVEN, help = PROTECT)]
     pub protect: Vec<String>,
-    /// Drop and count pairs with more subwords on either side
+    /// Drop and count pairs with more subwords on either side; texts are cut
     #[arg(long, value_name = "N", default_value = "250", value_parser = positive)]
     pub max_length: usize,
     /// Drop the training pairs that have a flaw: copies, duplicates, sides of very different

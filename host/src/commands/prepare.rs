@@ -25,9 +25,10 @@ const TOKENIZER: &str = "tokenizer.json";
 pub fn run(args: PrepareArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let vocabulary = given(&args)?;
     let request = PrepareRequest {
-        source_lang: args.corpus.source_lang,
-        target_lang: args.corpus.target_lang,
-        train: args.corpus.train,
+        task: args.task,
+        source_lang: args.source_lang.unwrap_or_default(),
+        target_lang: args.target_lang.unwrap_or_default(),
+        train: args.train,
         valid: args.valid,
         test: args.test,
         vocab_size: args.vocab_size,
@@ -88,7 +89,7 @@ pub fn ensure(
             let how = "name the text by `data.train` and `data.valid`, or prepared data by --data";
             return Err(Error::misuse(format!("the configuration has no data: {how}")));
         }
-        return Prepared::open(&data);
+        return open(run, &data);
     };
     let to_be_made = || match prepare::state(&request) {
         Freshness::Current => Ok(false),
@@ -113,7 +114,17 @@ pub fn ensure(
             let _ = writeln!(output::stderr(), "{line}");
         }
     }
-    Prepared::open(&data)
+    open(run, &data)
+}
+
+/// Prepared data of the task of the run.
+fn open(run: &RunConfig, data: &Path) -> Result<Prepared> {
+    let prepared = Prepared::open(data)?;
+    if prepared.task != run.task {
+        let (path, was, is) = (data.display(), prepared.task, run.task);
+        return Err(Error::misuse(format!("{path} was prepared with `task` {was}, not {is}")));
+    }
+    Ok(prepared)
 }
 
 /// What the configuration asks to be prepared, if it names text.
@@ -138,6 +149,7 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
     let learned = vocabulary.is_none() || kept;
     let vocab_size = if learned { data.vocab_size } else { DataConfig::default().vocab_size };
     Ok(Some(PrepareRequest {
+        task: run.task,
         source_lang: data.source_lang.clone(),
         target_lang: data.target_lang.clone(),
         train: text(train)?,
@@ -161,9 +173,9 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
 fn vocabulary(run: &RunConfig, out: &Path) -> Result<Option<Given>> {
     let (models, teacher) = (Given::models(&run.data.tokenizer), of_teacher(run)?);
     if let (Some(models), Some(teacher)) = (&models, &teacher) {
-        let theirs = Vocab::load(teacher)?.fingerprint();
+        let theirs = Vocab::load(teacher)?;
         // Models that are missing are noticed where they are needed.
-        if models.load().is_ok_and(|vocab| vocab.fingerprint() != theirs) {
+        if models.load().is_ok_and(|given| !theirs.is_made_of(&given)) {
             let text = "`data.tokenizer` gives another vocabulary than that of the teacher";
             return Err(Error::misuse(format!("{text}, {}: leave it out", teacher.display())));
         }

@@ -3,6 +3,7 @@
 use super::pairs::Sides;
 use super::script::Script;
 use super::survey::Survey;
+use crate::task::Task;
 use crate::vocab::LineForm;
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub enum Check {
     /// A side is not UTF-8, or longer than [`a2d_system::text::LONGEST_LINE`].
     Unreadable,
-    /// A side is empty or blank after normalisation.
+    /// A side is empty or blank after normalisation. A text to classify or embed is kept, and this is not a flaw.
     Empty,
-    /// A side has more than the allowed number of tokens.
+    /// A side has more than the allowed number of tokens. A text to classify or embed is cut, and this is not a flaw.
     TooLong,
     /// One side has more than 3 n + 5 tokens, where the other has n.
     Unbalanced,
@@ -32,7 +33,7 @@ pub enum Check {
     Script,
     /// The pair equals an earlier pair up to case, white space and final punctuation. Not a flaw.
     NearDuplicate,
-    /// The source equals that of an earlier pair, the target does not. Not a flaw.
+    /// The source equals that of an earlier pair, the target does not: for texts to classify, the label. Not a flaw.
     Ambiguous,
 }
 
@@ -52,14 +53,32 @@ impl Check {
         Self::Ambiguous,
     ];
 
+    /// Whether the check has a meaning for the pairs of a task.
+    pub(super) fn applies(self, task: Task) -> bool {
+        match self {
+            Self::Unbalanced | Self::Identical => task == Task::Translate,
+            Self::Ambiguous => task != Task::Embed,
+            _ => true,
+        }
+    }
+
     /// Whether the check finds flaws, as opposed to notes.
-    pub fn is_flaw(self) -> bool {
-        !matches!(self, Self::NearDuplicate | Self::Ambiguous)
+    pub fn is_flaw(self, task: Task) -> bool {
+        match self {
+            Self::NearDuplicate | Self::Ambiguous => false,
+            Self::Empty | Self::TooLong => task == Task::Translate,
+            _ => true,
+        }
     }
 
     /// Whether flagged pairs are excluded.
-    pub(super) fn leaves_out(self, clean: bool) -> bool {
-        matches!(self, Self::Unreadable | Self::Empty | Self::TooLong) || clean && self.is_flaw()
+    pub(super) fn leaves_out(self, task: Task, clean: bool) -> bool {
+        let always = match self {
+            Self::Unreadable => true,
+            Self::Empty | Self::TooLong => task == Task::Translate,
+            _ => false,
+        };
+        always || clean && self.is_flaw(task)
     }
 }
 
@@ -86,11 +105,6 @@ impl Flags {
         flags.set(Check::Empty, sides.lack());
         flags
     }
-
-    /// Whether the pair cannot be encoded.
-    pub fn hopeless(self) -> bool {
-        self.has(Check::Unreadable) || self.has(Check::Empty)
-    }
 }
 
 /// Applies all checks that need no tokens. `sides` is `None` for an unreadable pair, `i` is the pair's index in the
@@ -107,18 +121,18 @@ pub(super) fn judge(
         return flags;
     };
     let mut flags = Flags::of_empty(sides);
-    if flags.hopeless() {
+    if sides.lack() {
         return flags;
     }
-    let Sides { raw, text, normalization } = sides;
-    let mended = *normalization != LineForm::None;
-    flags.set(Check::Identical, is_copy(text[0], text[1]));
+    let mended = sides.form.sides[0] != LineForm::None;
+    let copied = matches!(sides.texts(), [source, target] if is_copy(source, target));
+    flags.set(Check::Identical, copied);
     flags.set(Check::Duplicate, survey.repeated.has(i));
     flags.set(Check::NearDuplicate, survey.alike.has(i));
     flags.set(Check::Ambiguous, survey.ambiguous.has(i));
     flags.set(Check::Overlap, survey.overlap.has(i));
-    flags.set(Check::Encoding, raw.iter().any(|side| is_garbled(side, mended)));
-    let foreign = text.iter().zip(scripts).any(|(side, wanted)| {
+    flags.set(Check::Encoding, sides.raw_texts().iter().any(|side| is_garbled(side, mended)));
+    let foreign = sides.texts().iter().zip(scripts).any(|(side, wanted)| {
         let found = wanted.and_then(|_| Script::of_most(side));
         found.is_some() && found != wanted
     });
@@ -126,10 +140,15 @@ pub(super) fn judge(
     flags
 }
 
-/// Applies the checks of token counts.
+/// Applies the check of the number of tokens.
+pub(super) fn judge_length(flags: &mut Flags, tokens: usize, max_length: usize) {
+    flags.set(Check::TooLong, tokens > max_length);
+}
+
+/// Applies the checks of the token counts of a translation.
 pub(super) fn judge_lengths(flags: &mut Flags, tokens: [usize; 2], max_length: usize) {
     let (short, long) = (tokens[0].min(tokens[1]), tokens[0].max(tokens[1]));
-    flags.set(Check::TooLong, long > max_length);
+    judge_length(flags, long, max_length);
     flags.set(Check::Unbalanced, long <= max_length && long > 3 * short + 5);
 }
 

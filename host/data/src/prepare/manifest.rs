@@ -1,8 +1,9 @@
 //! `data.json`: records how a folder was prepared, to detect changes.
 
-use super::report::unnormalized;
-use super::{Given, PrepareRequest, Report, find};
-use crate::vocab::LineForm;
+use super::report::{is_translation, unnormalized};
+use super::{Given, PrepareRequest, Report, TOKENIZER_JSON};
+use crate::task::Task;
+use crate::vocab::{LineForm, Vocab};
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
 use a2d_system::hash;
@@ -83,9 +84,7 @@ pub fn check_files(data: &Path) -> Result<()> {
 
 /// Whether every text and SentencePiece model that [`run`](super::run) would read exists.
 pub fn texts_exist(request: &PrepareRequest) -> bool {
-    let langs = [&request.source_lang, &request.target_lang];
-    let mut texts =
-        request.splits().into_iter().flat_map(|(_, prefix)| langs.map(|l| find(prefix, l)));
+    let mut texts = request.files().into_iter().flat_map(|(_, paths)| paths);
     let mut models = request.vocabulary.iter().flat_map(Given::model_files);
     texts.all(|path| path.is_file()) && models.all(|path| path.is_file())
 }
@@ -163,7 +162,8 @@ impl Manifest {
             Given::Models(_) => other_file(&self.models, &now.models),
             Given::Tokenizer(path) => {
                 let (_, hash) = hash_file(path).ok()?;
-                let other = hash != self.report.vocabulary.fingerprint;
+                let other =
+                    hash != self.report.vocabulary.fingerprint && !is_made_of(path, request);
                 other.then(|| {
                     format!("it was prepared with another vocabulary than {}", path.display())
                 })
@@ -206,6 +206,8 @@ pub fn chosen(data: &Path) -> Option<DataChoices> {
 /// All settings of a request that affect the result, except the texts.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Choices {
+    #[serde(default, skip_serializing_if = "is_translation")]
+    task: Task,
     source_lang: String,
     target_lang: String,
     vocab_size: usize,
@@ -229,6 +231,7 @@ impl Choices {
             None => request.normalization,
         };
         Self {
+            task: request.task,
             source_lang: request.source_lang.clone(),
             target_lang: request.target_lang.clone(),
             vocab_size: request.vocab_size,
@@ -243,6 +246,10 @@ impl Choices {
 
     /// Describes the first difference from `wanted`.
     fn other_than(&self, wanted: &Self) -> Option<String> {
+        if self.task != wanted.task {
+            let (was, is) = (self.task, wanted.task);
+            return Some(format!("it was prepared with `task` {was}, not {is}"));
+        }
         if self.given != wanted.given {
             let how = |given| if given { "that was given" } else { "of its own" };
             let (was, is) = (how(self.given), how(wanted.given));
@@ -306,9 +313,9 @@ impl Inputs {
     /// Misuse: a file cannot be read.
     pub fn of(request: &PrepareRequest) -> Result<Self> {
         let mut texts = Vec::new();
-        for (split, prefix) in request.splits() {
-            for lang in [&request.source_lang, &request.target_lang] {
-                texts.push(Input::read(split, &find(prefix, lang))?);
+        for (split, paths) in request.files() {
+            for path in paths {
+                texts.push(Input::read(split, &path)?);
             }
         }
         let models = request.vocabulary.iter().flat_map(Given::model_files);
@@ -329,6 +336,13 @@ fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
         }
         hash.add(&buffer[..read]);
     }
+}
+
+/// Whether the prepared vocabulary of a request is that in the file `given`, with labels.
+fn is_made_of(given: &Path, request: &PrepareRequest) -> bool {
+    let vocab = |path: &Path| Vocab::load(path).ok();
+    let both = vocab(&request.out.join(TOKENIZER_JSON)).zip(vocab(given));
+    both.is_some_and(|(own, given)| own.is_made_of(&given))
 }
 
 /// Describes the first difference between the files that a folder was prepared from and those that are asked for now.
@@ -381,10 +395,10 @@ pub(super) fn write_manifest(
     report: &Report,
 ) -> Result<()> {
     let mut outputs = Vec::new();
-    let mut names = vec!["tokenizer.json".to_owned()];
+    let mut names = vec![TOKENIZER_JSON.to_owned()];
     for (split, _) in request.splits() {
-        let endings = if split == "train" { &["bin"][..] } else { &["bin", "source", "target"] };
-        names.extend(endings.iter().map(|ending| format!("{split}.{ending}")));
+        let endings = ["bin"].into_iter().chain(request.copies(split).iter().copied());
+        names.extend(endings.map(|ending| format!("{split}.{ending}")));
     }
     for name in names {
         let path = request.out.join(&name);

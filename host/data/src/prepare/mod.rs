@@ -1,4 +1,5 @@
-//! Prepares training data: from two text files per split to a folder with vocabulary, token files and manifest.
+//! Prepares training data: from the text files of each split, two parallel ones or one of texts, to a folder with
+//! vocabulary, token files and manifest.
 //!
 //! The texts are read three times and never held in memory: to survey them, to learn the vocabulary, and to check,
 //! encode and write every pair.
@@ -6,6 +7,8 @@
 mod check;
 mod encode;
 mod given;
+mod labelled;
+mod labels;
 mod manifest;
 mod outline;
 mod pairs;
@@ -14,9 +17,11 @@ mod runs;
 mod script;
 mod summary;
 mod survey;
+mod tell;
 
 pub use check::Check;
 pub use given::Given;
+pub use labelled::read;
 pub use manifest::{
     DataChoices, Freshness, check_files, chosen, load_report, state, texts_exist, up_to_date,
 };
@@ -24,6 +29,7 @@ pub use outline::{Counts, Excerpt, Outline, excerpt};
 pub use report::{Finding, Normalized, Report, Sample, Split, Vocabulary};
 pub use script::Script;
 
+use crate::task::Task;
 use crate::vocab::{LineForm, Matches, Patterns, Vocab, Words};
 use a2d_system::display::Wait;
 use a2d_system::error::{Error, Result};
@@ -33,7 +39,7 @@ use a2d_system::signals;
 use check::Flags;
 use encode::{Encoded, Encoders, encode};
 use manifest::{Inputs, MANIFEST, write_manifest};
-use pairs::{Buffers, SplitText};
+use pairs::{Buffers, Form, SplitText};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -47,6 +53,8 @@ pub const MOST_LEARNT_FROM: u64 = 64 << 20;
 /// At most one in so many tokens is a symbol.
 const SYMBOL_SHARE: usize = 4;
 
+/// The name of the vocabulary in a prepared folder.
+const TOKENIZER_JSON: &str = "tokenizer.json";
 /// The name of the report in a prepared folder.
 const REPORT: &str = "report.json";
 /// The name of the report as text.
@@ -55,15 +63,17 @@ const FINDINGS: &str = "findings.txt";
 /// The settings of a preparation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrepareRequest {
-    /// The extension of the source files: `de` for `PREFIX.de`.
+    /// What the data are for.
+    pub task: Task,
+    /// The extension of the source files: `de` for `PREFIX.de`. The language of texts, which may be empty.
     pub source_lang: String,
-    /// The extension of the target files.
+    /// The extension of the target files; empty for texts.
     pub target_lang: String,
-    /// The prefix of the training text.
+    /// The prefix of the training text; the file of texts.
     pub train: String,
-    /// The prefix of the validation text.
+    /// The prefix of the validation text, or the file.
     pub valid: String,
-    /// The prefix of the test text.
+    /// The prefix of the test text, or the file.
     pub test: Option<String>,
     /// The number of subwords to learn, for both languages together.
     pub vocab_size: usize,
@@ -76,7 +86,7 @@ pub struct PrepareRequest {
     pub protect: Vec<String>,
     /// Whether unknown characters are encoded as bytes. The default depends on the vocabulary's size.
     pub byte_fallback: Option<bool>,
-    /// Pairs with more tokens than this on either side are excluded.
+    /// Pairs with more tokens than this on either side are excluded, texts are cut.
     pub max_length: usize,
     /// Whether training pairs with a flaw are excluded.
     pub clean: bool,
@@ -91,6 +101,7 @@ pub struct PrepareRequest {
 impl Default for PrepareRequest {
     fn default() -> Self {
         Self {
+            task: Task::Translate,
             source_lang: String::new(),
             target_lang: String::new(),
             train: String::new(),
@@ -118,6 +129,30 @@ impl PrepareRequest {
         splits
     }
 
+    /// The splits and their files: source and target, or one file of texts.
+    fn files(&self) -> Vec<(&'static str, Vec<PathBuf>)> {
+        let langs = [&self.source_lang, &self.target_lang];
+        let paths = |text: &str| match self.task {
+            Task::Translate => langs.iter().map(|lang| find(text, lang)).collect(),
+            Task::Classify | Task::Embed => vec![or_packed(PathBuf::from(text))],
+        };
+        self.splits().into_iter().map(|(split, text)| (split, paths(text))).collect()
+    }
+
+    /// The sides that are copied from a split, to be scored by.
+    fn copies(&self, split: &str) -> &'static [&'static str] {
+        match self.task {
+            _ if split == "train" => &[],
+            Task::Translate | Task::Classify => &["source", "target"],
+            Task::Embed => &["source"],
+        }
+    }
+
+    /// How pairs are read until there is a vocabulary.
+    fn form(&self) -> Form {
+        Form::new(self.task, self.normalization)
+    }
+
     /// Whether pairs with flaws are excluded from a text. Validation and test texts are never cleaned.
     fn cleans(&self, split: &str) -> bool {
         self.clean && split == "train"
@@ -129,7 +164,8 @@ impl PrepareRequest {
 /// # Errors
 ///
 /// [`Error::Misuse`] for texts that are missing, empty, not UTF-8 or of different length, naming file and line, and for
-/// texts with more flaws than [`PrepareRequest::strict`] allows; only `report.json` is then written. [`Error::Failed`]
+/// texts with more flaws than [`PrepareRequest::strict`] allows; only `report.json` is then written. For texts to classify
+/// without a label, with a label that the training text does not have, or with one label only. [`Error::Failed`]
 /// if `out` cannot be written; `data.json` is then missing. [`Error::Interrupted`]; earlier files then stay.
 pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     check_languages(request)?;
@@ -145,11 +181,15 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     let given = request.vocabulary.as_ref().map(Given::load).transpose()?;
     let normalization =
         given.as_ref().map_or(request.normalization, |vocab| vocab.source().normalization());
-    let surveys = survey::all(&texts, &request.out, request.clean, normalization)?;
+    let form = Form::new(request.task, normalization);
+    let surveys = survey::all(&texts, &request.out, request.clean, form)?;
+    // Labels are checked before a vocabulary is learned, which takes longer.
+    let labels = labels::of(request, given.as_ref(), &texts, &surveys)?;
     let (vocab, every) = match given {
         Some(vocab) => (vocab, 0),
         None => learn(request, &patterns, &texts[0], &surveys[0])?,
     };
+    let vocab = labels::onto(vocab, labels)?;
 
     make_folder(&request.out)?;
     let _held = Held::new(&request.out, ".preparing", "prepares data in")?;
@@ -158,10 +198,12 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     let encoded = encode_all(request, &texts, &surveys, &vocab)?;
     let speed = Speed { start, encoding, encoded: Instant::now() };
     let found = Report {
+        task: request.task,
         source_lang: request.source_lang.clone(),
         target_lang: request.target_lang.clone(),
+        labels: vocab.labels().map_or(Vec::new(), |labels| labels.names().to_vec()),
         vocabulary: Vocabulary {
-            size: vocab.sizes().most(),
+            size: tokens(&vocab),
             byte_fallback: vocab.source().has_byte_fallback(),
             normalization,
             symbols: vocab.source().symbols().len(),
@@ -180,25 +222,45 @@ pub fn run(request: &PrepareRequest, report: &mut dyn Write) -> Result<Report> {
     }
     clear(&request.out)?;
     write_whole(&request.out.join(FINDINGS), |out| found.tell(request, out))?;
-    vocab.save(&request.out.join("tokenizer.json"))?;
+    vocab.save(&request.out.join(TOKENIZER_JSON))?;
     encoded.into_iter().try_for_each(Encoded::finish)?;
     write_manifest(request, inputs, &found)?;
     Ok(found)
 }
 
 fn check_languages(request: &PrepareRequest) -> Result<()> {
-    let lang = &request.source_lang;
-    if *lang == request.target_lang {
-        return Err(Error::misuse(format!("source and target language are both {lang:?}")));
+    let PrepareRequest { task, source_lang, target_lang, .. } = request;
+    match task {
+        Task::Translate if source_lang == target_lang => {
+            Err(Error::misuse(format!("source and target language are both {source_lang:?}")))
+        }
+        Task::Classify | Task::Embed if !target_lang.is_empty() => {
+            let text = format!("the target language {target_lang:?} has no meaning with the task");
+            Err(Error::misuse(format!("{text} \"{task}\": leave it out")))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// `PREFIX.de`, or `PREFIX.de.gz` if only that exists.
 pub fn find(prefix: &str, lang: &str) -> PathBuf {
-    let plain = PathBuf::from(format!("{prefix}.{lang}"));
-    let packed = PathBuf::from(format!("{prefix}.{lang}.gz"));
+    or_packed(PathBuf::from(format!("{prefix}.{lang}")))
+}
+
+/// A file, or its gzipped form if only that exists.
+pub fn or_packed(plain: PathBuf) -> PathBuf {
+    let mut packed = plain.clone().into_os_string();
+    packed.push(".gz");
+    let packed = PathBuf::from(packed);
     if !plain.exists() && packed.exists() { packed } else { plain }
+}
+
+/// The tokens of the texts of a vocabulary: of both languages, or without labels.
+fn tokens(vocab: &Vocab) -> usize {
+    match vocab.labels() {
+        Some(_) => vocab.sizes().source,
+        None => vocab.sizes().most(),
+    }
 }
 
 /// The compiled patterns of [`PrepareRequest::protect`].
@@ -259,15 +321,17 @@ fn each_learnt(
     let mut buffers = Buffers::default();
     train.each(|chunk| {
         for i in (0..chunk.len()).filter(|i| (chunk.first + i).is_multiple_of(every)) {
-            let Some(sides) = buffers.sides(chunk.pair(i), request.normalization) else { continue };
-            let bounds = sides.text.map(|line| words.bounds(line));
+            let Some(sides) = buffers.sides(chunk.pair(i), request.form()) else { continue };
             let mut flags = match request.clean {
                 true => check::judge(chunk.first + i, Some(&sides), survey, survey.most()),
                 false => Flags::of_empty(&sides),
             };
-            check::judge_bounds(&mut flags, bounds, request.max_length);
-            if !flags.any(|check| check.leaves_out(request.clean)) {
-                sides.text.into_iter().for_each(|line| take(words, line));
+            if let &[source, target] = sides.texts() {
+                let bounds = [source, target].map(|line| words.bounds(line));
+                check::judge_bounds(&mut flags, bounds, request.max_length);
+            }
+            if !flags.any(|check| check.leaves_out(request.task, request.clean)) {
+                sides.texts().iter().for_each(|line| take(words, line));
             }
         }
         Ok(())
@@ -295,14 +359,16 @@ fn warnings(request: &PrepareRequest, train: &SplitText, survey: &Survey) -> Vec
         let (path, wanted, script) = (path.display(), wanted.name(), found.name());
         let text =
             format!("{path} is mostly in {script} script, and {lang} is written in {wanted}");
-        (wanted != script).then(|| format!("{text}: are the files swapped?"))
+        let why =
+            if request.task.is_of_texts() { "is it another file" } else { "are the files swapped" };
+        (wanted != script).then(|| format!("{text}: {why}?"))
     };
     sides.filter_map(warning).collect()
 }
 
 /// Removes the files of an earlier preparation, the manifest first: an incomplete folder has no manifest.
 fn clear(out: &Path) -> Result<()> {
-    let stale = [MANIFEST, "test.bin", "test.source", "test.target"];
+    let stale = [MANIFEST, "test.bin", "test.source", "test.target", "valid.target"];
     stale.iter().try_for_each(|name| remove(&out.join(name)))
 }
 
@@ -322,7 +388,8 @@ struct Speed {
 
 impl Speed {
     fn tell(&self, report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
-        let lines = 2 * report.splits.iter().map(|split| split.lines).sum::<usize>();
+        let lines =
+            report.task.texts() * report.splits.iter().map(|split| split.lines).sum::<usize>();
         let seconds = (self.encoded - self.encoding).as_secs_f64().max(1e-9);
         let all = (self.encoded - self.start).as_secs_f64();
         let rate = lines as f64 / seconds;

@@ -1,8 +1,9 @@
 //! The size and shape of a corpus, to choose a configuration by.
 
-use super::pairs::{Buffers, SplitText};
+use super::pairs::{Buffers, Form, SplitText};
 use super::survey::{self, Survey};
 use super::{MOST_LEARNT_FROM, PrepareRequest, check_languages};
+use crate::task::Task;
 use crate::vocab::{Vocab, Words};
 use a2d_system::display::Wait;
 use a2d_system::error::{Error, Result};
@@ -15,9 +16,11 @@ const MOST_SAMPLED: usize = 20_000;
 
 /// The training text as an excerpt, and the numbers of pairs of all texts.
 pub struct Excerpt {
+    form: Form,
     pairs: Counts,
     /// Every n-th pair is in the excerpt.
     every: usize,
+    /// The texts; the target of a text without one is empty.
     lines: Vec<[String; 2]>,
     alphabet: usize,
 }
@@ -42,6 +45,8 @@ pub struct Counts {
 pub struct Outline {
     /// Numbers of pairs.
     pub pairs: Counts,
+    /// Sides that are text: source and target, or the source alone. The numbers of the other side are 0.
+    pub sides: usize,
     /// Mean words of a line between spaces, source and target.
     pub words: [f64; 2],
     /// Mean characters of a line.
@@ -50,7 +55,7 @@ pub struct Outline {
     pub alphabet: usize,
     /// The size of the vocabulary, smaller than requested if the text gives no more subwords.
     pub vocab_size: usize,
-    /// Mean tokens of a line in that vocabulary, with the end of the sentence.
+    /// Mean tokens of a line in that vocabulary, with the end of the sentence and what a text begins with.
     pub tokens: [f64; 2],
     /// Mean tokens of the longer side of a pair.
     pub longer: f64,
@@ -65,29 +70,35 @@ pub fn excerpt(request: &PrepareRequest) -> Result<Excerpt> {
     check_languages(request)?;
     let texts = SplitText::all(request);
     let folder = std::env::temp_dir();
-    let surveys = survey::all(&texts, &folder, request.clean, request.normalization)?;
+    let form = request.form();
+    let surveys = survey::all(&texts, &folder, request.clean, form)?;
     let pairs = counts(&surveys);
     let every = pairs.train.div_ceil(MOST_SAMPLED).max(1);
     let (mut lines, mut bytes, mut buffers) = (Vec::new(), 0, Buffers::default());
     texts[0].each(|chunk| {
         for i in (0..chunk.len()).filter(|i| (chunk.first + i).is_multiple_of(every)) {
-            let sides = buffers.sides(chunk.pair(i), request.normalization);
+            let sides = buffers.sides(chunk.pair(i), form);
             let Some(sides) = sides.filter(|sides| !sides.lack()) else { continue };
-            bytes += sides.text.iter().map(|side| side.len() as u64).sum::<u64>();
+            bytes += sides.texts().iter().map(|side| side.len() as u64).sum::<u64>();
             if bytes <= MOST_LEARNT_FROM {
-                lines.push(sides.text.map(str::to_owned));
+                let texts = sides.texts();
+                let text = |side: usize| texts.get(side).map_or(String::new(), |t| (*t).to_owned());
+                lines.push([0, 1].map(text));
             }
         }
         Ok(())
     })?;
     if lines.is_empty() {
-        let [source, target] = texts[0].paths.each_ref().map(|path| path.display());
-        return Err(Error::misuse(format!(
-            "{source} and {target} hold no pair with text on both sides"
-        )));
+        let [source, target] = [0, 1].map(|side| texts[0].path(side).display());
+        return Err(Error::misuse(match request.task {
+            Task::Translate => {
+                format!("{source} and {target} hold no pair with text on both sides")
+            }
+            Task::Classify | Task::Embed => format!("{source} holds no text"),
+        }));
     }
     let letters: HashSet<char> = lines.iter().flatten().flat_map(|line| line.chars()).collect();
-    Ok(Excerpt { pairs, every, alphabet: letters.len(), lines })
+    Ok(Excerpt { form, pairs, every, alphabet: letters.len(), lines })
 }
 
 fn counts(surveys: &[Survey]) -> Counts {
@@ -139,6 +150,7 @@ impl Excerpt {
         let tokens = |of: fn(&[usize; 2]) -> usize| mean(lengths.iter().map(of));
         Ok(Outline {
             pairs: self.pairs,
+            sides: self.form.task.texts(),
             words: sides(&|line| line.split_whitespace().count()),
             characters: sides(&|line| line.chars().count()),
             alphabet: self.alphabet,
@@ -148,14 +160,15 @@ impl Excerpt {
         })
     }
 
-    /// Tokens of each pair, with the ends of the sentences.
+    /// Tokens of each pair, with the ends of the sentences. The encoder of a text model reads a token before the text, too.
     fn lengths(&self, vocab: &Vocab) -> Result<Vec<[usize; 2]>> {
         let side = |side: usize| {
             let lines: Vec<_> = self.lines.iter().map(|pair| pair[side].as_str()).collect();
             vocab.sides()[side].encode_batch(&lines)
         };
+        let ends = if self.form.task.is_of_texts() { [2, 0] } else { [1, 1] };
         let pairs = side(0)?.into_iter().zip(side(1)?);
-        Ok(pairs.map(|(source, target)| [source.len() + 1, target.len() + 1]).collect())
+        Ok(pairs.map(|(a, b)| [a.len() + ends[0], b.len() + ends[1]]).collect())
     }
 
     fn mean(&self, of: impl Fn(&[String; 2]) -> usize) -> f64 {

@@ -1,14 +1,14 @@
-//! The findings in the texts, as JSON and as text.
+//! The findings in the texts, as JSON.
 
 use super::PrepareRequest;
 use super::check::{Check, Flags};
 use super::script::Script;
-use crate::vocab::{LineForm, Touched};
+use crate::task::Task;
+use crate::vocab::{BOS, LineForm, Touched, UNK};
 use a2d_system::error::{Error, Result};
 use a2d_system::text::Line;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::Path;
 
 /// Sample pairs per finding.
@@ -19,10 +19,16 @@ const WIDTH: usize = 60;
 /// The result of a preparation, stored in `report.json` and `data.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// What the data are for.
+    #[serde(default, skip_serializing_if = "is_translation")]
+    pub task: Task,
     /// The extension of the source files.
     pub source_lang: String,
     /// The extension of the target files.
     pub target_lang: String,
+    /// The labels of texts to classify, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// The vocabulary.
     pub vocabulary: Vocabulary,
     /// Warnings about the training text as a whole.
@@ -56,8 +62,8 @@ pub struct Vocabulary {
 pub struct Split {
     /// `train`, `valid` or `test`.
     pub name: String,
-    /// The source and the target file.
-    pub files: [String; 2],
+    /// The source and the target file, or the file of the texts.
+    pub files: Vec<String>,
     /// The most frequent script of source and target; `None` if no line has enough letters.
     pub scripts: [Option<Script>; 2],
     /// Pairs read.
@@ -70,6 +76,12 @@ pub struct Split {
     pub source_tokens: usize,
     /// Target tokens kept, without end-of-sentence tokens.
     pub target_tokens: usize,
+    /// The tokens of the longest source kept, before texts are cut.
+    #[serde(default)]
+    pub longest: usize,
+    /// Texts kept of each label, by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<usize>,
     /// Unknown tokens.
     pub unknown: usize,
     /// Lines that normalisation changes, on both sides together.
@@ -102,6 +114,10 @@ impl Normalized {
 
 fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+pub(super) fn is_translation(task: &Task) -> bool {
+    *task == Task::Translate
 }
 
 /// The default for folders written before the field existed.
@@ -137,15 +153,16 @@ pub struct Sample {
 
 impl Split {
     /// No findings yet. `clean`: whether pairs with flaws are excluded.
-    pub(super) fn new(name: &str, files: [String; 2], clean: bool) -> Self {
+    pub(super) fn new(name: &str, files: Vec<String>, task: Task, clean: bool) -> Self {
         let finding = |check: Check| Finding {
             check,
             count: 0,
             share: 0.0,
-            left_out: check.leaves_out(clean),
+            left_out: check.leaves_out(task, clean),
             samples: Vec::new(),
         };
-        let findings = Check::ALL.map(finding).into();
+        let checks = Check::ALL.into_iter().filter(|check| check.applies(task));
+        let findings = checks.map(finding).collect();
         Self { name: name.to_owned(), files, findings, ..Self::default() }
     }
 
@@ -164,37 +181,33 @@ impl Split {
         }
     }
 
+    /// Counts a pair that is kept. `whole`: the tokens of the source before a text is cut.
+    pub(super) fn keep(&mut self, task: Task, [source, target]: [&[u32]; 2], whole: usize) {
+        let unknown = |ids: &[u32]| ids.iter().filter(|id| **id == UNK).count();
+        self.kept += 1;
+        self.longest = self.longest.max(whole);
+        self.source_tokens += source.strip_prefix(&[BOS]).unwrap_or(source).len();
+        self.unknown += unknown(source);
+        match task {
+            Task::Translate => {
+                self.target_tokens += target.len();
+                self.unknown += unknown(target);
+            }
+            Task::Classify => self.labels[target[0] as usize] += 1,
+            Task::Embed => {}
+        }
+    }
+
     pub(super) fn end(&mut self, lines: usize) {
         self.lines = lines;
         for finding in &mut self.findings {
             finding.share = finding.count as f64 / lines.max(1) as f64;
         }
     }
-
-    /// The description of a check in the text report.
-    pub(super) fn says(&self, check: Check, max_length: usize) -> String {
-        match check {
-            Check::Unreadable => "not UTF-8, or over 1 MiB".into(),
-            Check::Empty => "a side is empty".into(),
-            Check::TooLong => format!("longer than {max_length} tokens"),
-            Check::Unbalanced => "sides of very different length".into(),
-            Check::Identical => "source and target are the same".into(),
-            Check::Duplicate => "same as an earlier pair".into(),
-            Check::Overlap => match self.name.as_str() {
-                "train" => "a side is in the validation or test text".into(),
-                "valid" => "a side is in the training text".into(),
-                _ => "a side is in the training or validation text".into(),
-            },
-            Check::Encoding => "signs of a wrong encoding".into(),
-            Check::Script => "a side in another script".into(),
-            Check::NearDuplicate => "almost the same as an earlier pair".into(),
-            Check::Ambiguous => "source of an earlier pair, another target".into(),
-        }
-    }
 }
 
 /// A printable excerpt of a line.
-fn excerpt(line: Line<'_>) -> String {
+pub(super) fn excerpt(line: Line<'_>) -> String {
     let mut text = String::new();
     let bytes = match line {
         Line::Text(text) => text.as_bytes(),
@@ -237,94 +250,18 @@ impl Report {
         let worst = self.splits.iter().filter(|split| 100.0 * share(split) > percent);
         let Some(split) = worst.max_by(|a, b| share(a).total_cmp(&share(b))) else { return Ok(()) };
         let clean = request.clean && split.name == "train";
-        let findings =
-            split.findings.iter().filter(|f| f.check.is_flaw() && !(clean && f.left_out));
+        let findings = split
+            .findings
+            .iter()
+            .filter(|f| f.check.is_flaw(request.task) && !(clean && f.left_out));
         let Some(most) = findings.max_by_key(|finding| finding.count) else { return Ok(()) };
         let Split { name, flawed, lines, .. } = split;
-        let (count, says) = (most.count, split.says(most.check, request.max_length));
+        let (count, says) = (most.count, split.says(most.check, request));
         let at = most.samples.first().map_or(0, |sample| sample.line);
         Err(Error::misuse(format!(
-            "{name}: {flawed} of {lines} pairs have flaws, most of them: {says} ({count}, the first \
-             in line {at}); see {saved}"
+            "{name}: {flawed} of {lines} {} have flaws, most of them: {says} ({count}, the first \
+             in line {at}); see {saved}",
+            request.task.items()
         )))
-    }
-
-    /// Prints the report as text.
-    ///
-    /// # Errors
-    ///
-    /// `out` cannot be written.
-    pub(super) fn tell(
-        &self,
-        request: &PrepareRequest,
-        out: &mut dyn Write,
-    ) -> std::io::Result<()> {
-        let Vocabulary { size, byte_fallback, normalization, symbols, fingerprint, every } =
-            &self.vocabulary;
-        let bytes = if *byte_fallback { ", byte fallback" } else { "" };
-        let form = format!(", normalization {normalization}");
-        writeln!(out, "vocabulary: {size} tokens{bytes}{form}, fingerprint {fingerprint}")?;
-        match symbols {
-            0 if !request.protect.is_empty() => {
-                writeln!(out, "  no protected text occurs twice in the training text")?
-            }
-            0 => {}
-            _ => writeln!(out, "  {symbols} of them protected texts, kept whole")?,
-        }
-        if *every == 0 {
-            writeln!(out, "  as it was given")?;
-        } else if *every > 1 {
-            writeln!(out, "  learnt from one in {every} pairs: the text is large")?;
-        }
-        if *every > 0 && *size < request.vocab_size {
-            let asked = request.vocab_size;
-            writeln!(out, "  fewer than the {asked} asked for: the text has no more")?;
-        }
-        self.warnings.iter().try_for_each(|warning| writeln!(out, "warning: {warning}"))?;
-        self.splits.iter().try_for_each(|split| split.tell(request, out))
-    }
-}
-
-impl Split {
-    fn tell(&self, request: &PrepareRequest, out: &mut dyn Write) -> std::io::Result<()> {
-        let mean = |tokens: usize| tokens as f64 / self.kept.max(1) as f64;
-        let (source, target) = (mean(self.source_tokens), mean(self.target_tokens));
-        let Self { name, kept, lines, .. } = self;
-        writeln!(
-            out,
-            "{name}: {kept} of {lines} pairs, {source:.1} source and {target:.1} target tokens each"
-        )?;
-        let found = self.findings.iter().filter(|finding| finding.count > 0);
-        for Finding { check, count, share, left_out, samples } in found {
-            let says = self.says(*check, request.max_length);
-            let done = match name.as_str() {
-                _ if !left_out => "",
-                "train" => "  left out",
-                // Scoring translates the whole text.
-                _ => "  out of the loss, but scored",
-            };
-            writeln!(out, "  {says:<44} {count:>9} {:>7.3} %{done}", 100.0 * share)?;
-            for Sample { line, source, target } in samples {
-                writeln!(out, "    {line:>9}: {source} | {target}")?;
-            }
-        }
-        let Normalized { spaces, invisible, composition } = self.normalized;
-        let changes = [
-            ("lines with other spaces, normalised", spaces),
-            ("lines with invisible characters, dropped", invisible),
-            ("lines with characters in another form", composition),
-        ];
-        for (says, count) in changes.into_iter().filter(|(_, count)| *count > 0) {
-            writeln!(
-                out,
-                "  {says:<44} {count:>9} {:>7.3} %",
-                50.0 * count as f64 / *lines as f64
-            )?;
-        }
-        if self.unknown > 0 {
-            let says = "characters outside the vocabulary";
-            writeln!(out, "  {says:<44} {:>9}", self.unknown)?;
-        }
-        Ok(())
     }
 }

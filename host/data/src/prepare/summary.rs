@@ -28,28 +28,34 @@ impl Report {
             0 => String::new(),
             symbols => format!(", {symbols} of them protected texts"),
         };
-        format!("{sizes} pairs, a vocabulary of {tokens} tokens{protected}")
+        let items = self.task.items();
+        let labels = match self.labels.len() {
+            0 => String::new(),
+            labels => format!(" of {} labels", thousands(labels)),
+        };
+        format!("{sizes} {items}{labels}, a vocabulary of {tokens} tokens{protected}")
     }
 
     /// How many pairs have flaws, and the most frequent one.
     fn flaws(&self, request: &PrepareRequest) -> String {
+        let items = self.task.items();
         let left_out = |split: &Split| split.lines - split.kept;
         // Pairs that are cleaned out are not counted as flawed.
         let cleaned = |split: &Split| if request.cleans(&split.name) { left_out(split) } else { 0 };
         let flawed: usize = self.splits.iter().map(|split| split.flawed + cleaned(split)).sum();
         let out: usize = self.splits.iter().map(left_out).sum();
         let most = self.splits.iter().flat_map(|split| {
-            let flaws = split.findings.iter().filter(|finding| finding.check.is_flaw());
+            let flaws = split.findings.iter().filter(|finding| finding.check.is_flaw(self.task));
             flaws.map(move |finding| (split, finding))
         });
         match most.max_by_key(|(_, finding)| finding.count).filter(|_| flawed > 0) {
-            None => "no pair has a flaw".to_owned(),
+            None => format!("no {} has a flaw", items.trim_end_matches('s')),
             Some((split, finding)) => format!(
-                "{} pairs have flaws, {} of them left out, most often in {}: {} ({})",
+                "{} {items} have flaws, {} of them left out, most often in {}: {} ({})",
                 thousands(flawed),
                 thousands(out),
                 split.name,
-                split.says(finding.check, request.max_length),
+                split.says(finding.check, request),
                 thousands(finding.count),
             ),
         }

@@ -1,14 +1,16 @@
 //! The first pass over the texts: finds properties of pairs that depend on all other pairs.
 
-use super::pairs::{Buffers, Chunk, Sides, SplitText};
+use super::labelled::NO_TAB;
+use super::pairs::{Buffers, Chunk, Form, Sides, SplitText};
 use super::runs::Runs;
 use super::script::{Script, Scripts};
-use crate::vocab::LineForm;
+use crate::task::Task;
+use crate::vocab::Labels;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
-use a2d_system::text::Line;
+use a2d_system::text::{Line, refused};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use unicode_properties::GeneralCategoryGroup::Punctuation;
 use unicode_properties::UnicodeGeneralCategory;
@@ -30,6 +32,8 @@ pub(super) struct Survey {
     pub ambiguous: Bits,
     /// Pairs with a side that also occurs in another split.
     pub overlap: Bits,
+    /// The labels of texts to classify, by name, each with the index of its first line.
+    pub labels: BTreeMap<Box<str>, usize>,
 }
 
 impl Survey {
@@ -51,28 +55,29 @@ type Known = [HashSet<u64>; 2];
 /// # Errors
 ///
 /// The errors of [`SplitText::each`]. Misuse: a line is unreadable, unless `clean` is set and it is in the training
-/// text. Failure: `folder` cannot be written.
+/// text; a text to classify has no label. Failure: `folder` cannot be written.
 pub(super) fn all(
     texts: &[SplitText],
     folder: &Path,
     clean: bool,
-    normalization: LineForm,
+    form: Form,
 ) -> Result<Vec<Survey>> {
     let Some((train, others)) = texts.split_first() else { return Ok(Vec::new()) };
     let mut looks = Vec::new();
     let mut watched = Known::default();
     for text in others {
-        let mut look = Look::new(folder, normalization);
+        let mut look = Look::new(folder, form);
         look.keep = Some(Vec::new());
         look.over(text, &watched, false)?;
         for hashes in look.keep.iter().flatten() {
-            for (known, hash) in watched.iter_mut().zip(hashes.iter().flatten()) {
+            let texts = hashes.iter().flatten().take(form.task.texts());
+            for (known, hash) in watched.iter_mut().zip(texts) {
                 known.insert(*hash);
             }
         }
         looks.push(look);
     }
-    let mut look = Look::new(folder, normalization);
+    let mut look = Look::new(folder, form);
     look.over(train, &watched, clean)?;
     for other in &mut looks {
         for (i, hashes) in other.keep.iter().flatten().enumerate() {
@@ -86,7 +91,7 @@ pub(super) fn all(
 }
 
 struct Look {
-    normalization: LineForm,
+    form: Form,
     survey: Survey,
     runs: Runs,
     /// The same with hashes that near duplicates share.
@@ -108,9 +113,9 @@ struct Digest {
 }
 
 impl Look {
-    fn new(folder: &Path, normalization: LineForm) -> Self {
+    fn new(folder: &Path, form: Form) -> Self {
         Self {
-            normalization,
+            form,
             survey: Survey::default(),
             runs: Runs::new(folder),
             plain: Runs::new(folder),
@@ -120,13 +125,13 @@ impl Look {
     }
 
     fn over(&mut self, text: &SplitText, watched: &Known, clean: bool) -> Result<()> {
-        let normalization = self.normalization;
+        let form = self.form;
         self.survey.pairs = text.each(|chunk| {
             let digests: Vec<_> = (0..chunk.len())
                 .into_par_iter()
                 .with_min_len(512)
                 .map_init(Default::default, |(buffers, plain): &mut (Buffers, String), i| {
-                    match buffers.sides(chunk.pair(i), normalization) {
+                    match buffers.sides(chunk.pair(i), form) {
                         Some(sides) => Ok(Digest::of(&sides, plain)),
                         None => Err(unreadable_side(chunk.pair(i))),
                     }
@@ -135,11 +140,31 @@ impl Look {
             self.survey.bytes += chunk.bytes();
             let mut digests = digests.into_iter().enumerate();
             digests.try_for_each(|(i, digest)| match digest {
-                Ok(digest) => self.take(chunk.first + i, digest, watched),
+                Ok(digest) => {
+                    self.take_label(text, chunk, i)?;
+                    self.take(chunk.first + i, digest, watched)
+                }
                 Err(_) if clean => self.take(chunk.first + i, None, watched),
                 Err(side) => Err(unreadable(text, chunk, i, side)),
             })
         })?;
+        Ok(())
+    }
+
+    /// Notes the label of a text to classify.
+    fn take_label(&mut self, text: &SplitText, chunk: &Chunk, i: usize) -> Result<()> {
+        if self.form.task != Task::Classify {
+            return Ok(());
+        }
+        let line = chunk.first + i;
+        let lacks = |why| refused(text.path(0), line + 1, why);
+        let [label, _] = chunk.label(i).ok_or_else(|| lacks(NO_TAB))?;
+        let mut buffer = String::new();
+        match Labels::FORM.apply(label, &mut buffer) {
+            "" => return Err(lacks("the label before the tab is empty")),
+            label if self.survey.labels.contains_key(label) => {}
+            label => _ = self.survey.labels.insert(label.into(), line),
+        }
         Ok(())
     }
 
@@ -150,7 +175,8 @@ impl Look {
         for (scripts, script) in self.survey.scripts.iter_mut().zip(digest.scripts) {
             script.into_iter().for_each(|script| scripts.add(script));
         }
-        for ((watched, met), hash) in watched.iter().zip(&mut self.met).zip(digest.plain) {
+        let texts = digest.plain.into_iter().take(self.form.task.texts());
+        for ((watched, met), hash) in watched.iter().zip(&mut self.met).zip(texts) {
             if watched.contains(&hash) {
                 met.insert(hash);
                 self.survey.overlap.set(i);
@@ -193,7 +219,7 @@ fn meets(hashes: Hashes, known: &Known) -> bool {
 }
 
 fn unreadable(text: &SplitText, chunk: &Chunk, i: usize, side: usize) -> Error {
-    let (path, line) = (text.paths[side].display(), chunk.first + i + 1);
+    let (path, line) = (text.path(side).display(), chunk.first + i + 1);
     let what = match chunk.pair(i)[side] {
         Line::TooLong => "longer than 1 MiB, which no sentence is",
         _ => "not UTF-8",
@@ -216,14 +242,14 @@ impl Digest {
         if sides.lack() {
             return None;
         }
-        let sides = sides.text;
+        let script = |side: usize| sides.texts().get(side).and_then(|text| Script::of_most(text));
         Some(Self {
-            exact: sides.map(|side| hash::bytes(side.as_bytes())),
-            plain: sides.map(|side| {
+            exact: sides.line.map(|side| hash::bytes(side.as_bytes())),
+            plain: sides.line.map(|side| {
                 simplify(side, buffer);
                 hash::bytes(buffer.as_bytes())
             }),
-            scripts: sides.map(Script::of_most),
+            scripts: [0, 1].map(script),
         })
     }
 }

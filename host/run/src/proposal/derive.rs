@@ -4,7 +4,7 @@ use super::Corpus;
 use super::choose::complete;
 use super::tiers::vocab_size;
 use crate::config::reference::{Key, keys, toml_text};
-use crate::config::{self, Layers, Merged, Origin, RunConfig, Setting};
+use crate::config::{self, Layers, Merged, Origin, RunConfig, Setting, Task};
 use crate::prepared::Prepared;
 use crate::run_dir::RunDir;
 use a2d_data::prepare::{self, PrepareRequest};
@@ -62,6 +62,9 @@ pub fn load(path: &Path, flags: &[Setting], known: Known<'_>) -> Result<Derived>
 }
 
 const VOCAB_SIZE: &str = "data.vocab_size";
+/// Keys that only translation has a use for.
+const TRANSLATION: [&str; 4] =
+    ["decoder_layers", "decoder_attention_heads", "beam", "valid_bleu_sentences"];
 /// Keys of trainings that are not derived where the device determines the batches.
 const BY_DEVICE: [&str; 2] = ["train.max_tokens", "train.max_epoch"];
 
@@ -127,6 +130,7 @@ fn request(run: &RunConfig) -> Option<PrepareRequest> {
     let data = &run.data;
     let text = |path: &Path| path.to_str().map(str::to_owned);
     Some(PrepareRequest {
+        task: run.task,
         source_lang: data.source_lang.clone(),
         target_lang: data.target_lang.clone(),
         train: text(data.train.as_ref()?)?,
@@ -156,10 +160,11 @@ impl Derived {
         let Some(corpus) = &self.corpus else { return Vec::new() };
         let keys: Vec<_> = keys().into_iter().filter(|key| self.is_told(key, teacher)).collect();
         let tables = keys.chunk_by(|a, b| table(a) == table(b)).map(|keys| self.line(keys));
-        let (pairs, tokens, init) =
+        let (count, tokens, init) =
             (thousands(corpus.train), corpus.longer, program::command("init"));
+        let items = self.merged.run.task.items();
         let head = format!(
-            "derived from {pairs} pairs of {tokens:.1} tokens, by the rules of {init}; keys that are set are kept:"
+            "derived from {count} {items} of {tokens:.1} tokens, by the rules of {init}; keys that are set are kept:"
         );
         let mut lines: Vec<_> = tables.collect();
         if !lines.is_empty() {
@@ -174,11 +179,12 @@ impl Derived {
         format!("  [{}] {}", table(&keys[0]), values.collect::<Vec<_>>().join(", "))
     }
 
-    /// Whether a person is told of the key: it was derived, and is not switched off or as in another table.
+    /// Whether a person is told of the key: it was derived, has a use, and is not switched off or as in another table.
     fn is_told(&self, key: &Key, teacher: bool) -> bool {
         let value = |path: &String| self.merged.run.value(path);
         let told = value(&key.path).filter(|value| *value != Value::Integer(0));
-        self.merged.origins.get(&key.path) == Some(&Origin::Data)
+        let used = self.merged.run.task == Task::Translate || !TRANSLATION.contains(&key.name());
+        used && self.merged.origins.get(&key.path) == Some(&Origin::Data)
             && (teacher || !key.path.starts_with("teacher."))
             && told.is_some()
             && told != key.inherits.as_ref().and_then(value)

@@ -40,8 +40,12 @@ pub struct Subwords {
 
 impl From<&Outline> for Corpus {
     fn from(outline: &Outline) -> Self {
-        let &Outline { pairs, words, alphabet, vocab_size, longer, .. } = outline;
-        let vocab = Subwords { size: vocab_size, alphabet, words: (words[0] + words[1]) / 2.0 };
+        let &Outline { pairs, sides, words, alphabet, vocab_size, longer, .. } = outline;
+        let vocab = Subwords {
+            size: vocab_size,
+            alphabet,
+            words: words.iter().sum::<f64>() / sides as f64,
+        };
         Self { train: pairs.train, valid: pairs.valid, longer, vocab: Some(vocab) }
     }
 }

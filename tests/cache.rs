@@ -6,6 +6,7 @@ use a2d_core::rng;
 use a2d_host::backend::cpu::{Cpu, Tensor};
 use a2d_host::config::{CacheKind, CachePrecision, Method, ModelConfig, Preset, RunConfig};
 use a2d_host::data::vocab::Sizes;
+use a2d_host::run::config::Task;
 use a2d_host::run::model::{Learner, core_config, plan};
 use a2d_host::train::cache::{Choice, Source};
 use a2d_host::train::ranks::Ranks;
@@ -84,8 +85,8 @@ fn choice(kind: CacheKind, most: u64, path: &Path) -> Choice<'_> {
 /// The parameters after [`EPOCHS`], taught by a teacher drawn from `teacher`, in parts of at most `room` padded tokens.
 fn taught(run: &RunConfig, choice: &Choice<'_>, teacher: u64, room: usize) -> Vec<f32> {
     let b = &mut Cpu::new(2);
-    let [student, wide] =
-        [&run.model, &model(16, 3)].map(|model| core_config(model, Sizes::joint(VOCABULARY)));
+    let [student, wide] = [&run.model, &model(16, 3)]
+        .map(|model| core_config(model, Task::Translate, Sizes::joint(VOCABULARY)));
     let objective = objective(run);
     let mut model: TeacherModel<Tensor> = TeacherModel::untrained(b, &wide, teacher).unwrap();
     let plan = plan(&student, Some((&objective.terms, &model.maps_config()))).unwrap();
@@ -211,7 +212,7 @@ fn bf16_is_near_and_half_as_large() {
 fn a_disk_that_is_too_small_is_told_before() {
     let run = run(Method::A2d, Preset::Rows);
     let b = &mut Cpu::new(1);
-    let config = core_config(&run.model, Sizes::joint(VOCABULARY));
+    let config = core_config(&run.model, run.task, Sizes::joint(VOCABULARY));
     let mut model: TeacherModel<Tensor> = TeacherModel::untrained(b, &config, 3).unwrap();
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("teacher.cache");

@@ -64,7 +64,11 @@ fn images_of_version_1_are_read() {
         let usual = (Special::FAIRSEQ, Positions::Fairseq, false);
         assert_eq!((special, positions, logits_bias), usual, "{name}");
         let start = u32::from_le_bytes(bytes[36..40].try_into().expect("a word")) as usize;
-        assert_eq!(bytes[start..][..48], *words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>(), "{name}");
+        assert_eq!(
+            bytes[start..][..48],
+            *words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>(),
+            "{name}"
+        );
     }
 }
 

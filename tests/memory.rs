@@ -8,6 +8,7 @@ use a2d_core::rng;
 use a2d_host::backend::cpu::{Cpu, Tensor};
 use a2d_host::config::{Method, ModelConfig, Precision, Preset, RunConfig};
 use a2d_host::data::vocab::Sizes;
+use a2d_host::run::config::Task;
 use a2d_host::run::model::{Learner, core_config, plan};
 use a2d_host::train::memory::Need;
 use a2d_host::train::ranks::Ranks;
@@ -57,14 +58,14 @@ fn updated(
     room: usize,
 ) -> (Update, Vec<f32>) {
     let (run, teacher) = of;
-    let config = core_config(&teacher.model, SIZES);
+    let config = core_config(&teacher.model, Task::Translate, SIZES);
     let needs = run.distill.method.needs();
     let teacher: Option<TeacherModel<Tensor>> =
         needs.teacher().then(|| TeacherModel::untrained(b, &config, 3).unwrap());
     let terms = objective(run).terms;
     let maps = teacher.as_ref().map(TeacherModel::maps_config);
     let taught = maps.as_ref().map(|maps| (&terms, maps));
-    let plan = plan(&core_config(&run.model, SIZES), taught).unwrap();
+    let plan = plan(&core_config(&run.model, run.task, SIZES), taught).unwrap();
     let mut learner = Learner::random(b, plan, 4);
     let all = |learner: &Learner<Tensor>| -> Vec<f32> {
         learner.params.iter().flat_map(|x| x.data().to_vec()).collect()

@@ -3,7 +3,7 @@
 use a2d_core::rng;
 use a2d_interop::model::{Generation, Imported, Languages, Parameters, Pieces, SentencePiece};
 use a2d_interop::{hf, model::Portable};
-use a2d_run::config::{Activation, DecoderStart, ModelConfig, Positions};
+use a2d_run::config::{Activation, DecoderStart, ModelConfig, Positions, Task};
 use a2d_run::model::{core_config, plan};
 use a2d_system::error::Error;
 use std::path::Path;
@@ -49,7 +49,7 @@ pub fn marian(change: impl FnOnce(&mut ModelConfig)) -> Imported {
 
 /// Random values; the start and padding have zeros and the bias that importers give them.
 pub fn parameters(model: &ModelConfig, pieces: &Pieces) -> Parameters {
-    let plan = plan(&core_config(model, pieces.sizes()), None).unwrap();
+    let plan = plan(&core_config(model, Task::Translate, pieces.sizes()), None).unwrap();
     let one = |(key, (name, spec)): (u64, &(String, a2d_core::params::Spec))| {
         let mut values: Vec<f32> =
             (0..spec.shape.len() as u32).map(|i| rng::normal(key, i)).collect();

@@ -3,7 +3,7 @@
 use a2d_core::config::Config;
 use a2d_data::vocab::Sizes;
 use a2d_run::checkpoint::Tensor;
-use a2d_run::config::ModelConfig;
+use a2d_run::config::{ModelConfig, Task};
 use a2d_run::model::core_config;
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ pub struct Imported {
 impl Imported {
     /// The core's configuration.
     pub fn config(&self) -> Config {
-        core_config(&self.model, self.pieces.sizes())
+        core_config(&self.model, Task::Translate, self.pieces.sizes())
     }
 
     /// The model as the writers take it.

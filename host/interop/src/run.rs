@@ -98,7 +98,7 @@ impl Leaving {
     /// Misuse: the run is incomplete or damaged.
     pub fn open(folder: &Path) -> Result<Self> {
         let Opened { run, vocab, mut saved } = Opened::new(folder)?;
-        let config = core_config(&run.model, vocab.sizes());
+        let config = core_config(&run.model, run.task, vocab.sizes());
         let mut parameters = BTreeMap::new();
         for (name, spec) in plan(&config, None)?.params() {
             let shape = spec.shape.dims();

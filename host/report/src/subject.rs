@@ -127,7 +127,7 @@ impl Subject {
     /// The model's configuration.
     pub fn model(&self) -> Option<Config> {
         let (run, facts) = (self.config.as_ref()?, self.facts.as_ref()?);
-        Some(core_config(&run.model, facts.sizes))
+        Some(core_config(&run.model, run.task, facts.sizes))
     }
 
     /// The alignment in the checkpoint.

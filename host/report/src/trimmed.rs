@@ -62,7 +62,7 @@ struct Size {
 impl Size {
     /// The size of the model of `run` over vocabularies of these sizes.
     fn of(run: &RunConfig, sizes: Sizes) -> Result<Self> {
-        let plan = plan(&core_config(&run.model, sizes), None)?;
+        let plan = plan(&core_config(&run.model, run.task, sizes), None)?;
         let kept = plan.params().iter().filter(|(name, _)| !is_auxiliary(name));
         let size = kept.fold((0, 0), |(parameters, int8), (_, spec)| {
             (parameters + spec.shape.len(), int8 + bytes(spec))

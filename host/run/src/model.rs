@@ -1,10 +1,10 @@
 //! From a configuration to parameters: binds the model's shapes to tensors in canonical order.
 
 use crate::checkpoint::{Saved, Tensor as Stored};
-use crate::config::{self, Activation, DecoderStart, Positions};
+use crate::config::{self, Activation, DecoderStart, Pooling, Positions, Task};
 use crate::run_dir::RunDir;
 use a2d_core::backend::Train;
-use a2d_core::config::{Config, Embedding, NORM_EPSILON, Special, Stack};
+use a2d_core::config::{Config, Embedding, Head, Output, Special, Stack};
 use a2d_core::kd::{self, Terms};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
@@ -20,8 +20,34 @@ pub type Model<P> = Transformer<P, MOST_LAYERS>;
 /// The state of training: parameters and Adam's moments.
 pub type Learner<T> = kd::Learner<T, MOST_LAYERS>;
 
-/// The core's configuration of `model` over vocabularies of these sizes.
-pub fn core_config(model: &config::ModelConfig, sizes: Sizes) -> Config {
+/// The core's configuration of `model` for `task`, over vocabularies of these sizes.
+pub fn core_config(model: &config::ModelConfig, task: Task, sizes: Sizes) -> Config {
+    let all = of_any_task(model, sizes);
+    let output = match task {
+        Task::Translate => return all,
+        Task::Classify => Output::Labels(sizes.target),
+        Task::Embed => Output::Vector(model.vectors()),
+    };
+    Config {
+        target_vocabulary: output.targets(),
+        share_embeddings: true,
+        logits_bias: false,
+        decoder: Stack::NONE,
+        special: Special::FAIRSEQ,
+        head: Some(Head {
+            pooling: match model.pooling {
+                Pooling::Mean => a2d_core::config::Pooling::Mean,
+                Pooling::First => a2d_core::config::Pooling::First,
+            },
+            dense: model.pooler,
+            output,
+        }),
+        ..all
+    }
+}
+
+/// The configuration of an encoder and a decoder.
+fn of_any_task(model: &config::ModelConfig, sizes: Sizes) -> Config {
     let stack = |d_model, ffn_dim, attention_heads, layers| Stack {
         d_model,
         ffn_dim,
@@ -60,11 +86,16 @@ pub fn core_config(model: &config::ModelConfig, sizes: Sizes) -> Config {
         positions: match model.positions {
             Positions::Fairseq => a2d_core::config::Positions::Fairseq,
             Positions::Marian => a2d_core::config::Positions::Marian,
+            Positions::Learned => a2d_core::config::Positions::Learned,
         },
         logits_bias: model.logits_bias,
         head: None,
-        embedding: Embedding::NONE,
-        norm_epsilon: NORM_EPSILON,
+        embedding: Embedding {
+            positions: if model.positions == Positions::Learned { model.max_positions } else { 0 },
+            types: model.token_types,
+            norm: model.embedding_norm,
+        },
+        norm_epsilon: model.norm_epsilon as f32,
     }
 }
 

@@ -135,7 +135,8 @@ const SIZES: Sizes = Sizes::joint(1 << 10);
 
 /// A teacher that takes part in each update can be compared with the student, and reads the student's input.
 fn check_start(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()> {
-    let [student, teacher_model] = [run, theirs].map(|run| core_config(&run.model, SIZES));
+    let [student, teacher_model] =
+        [run, theirs].map(|run| core_config(&run.model, run.task, SIZES));
     let terms = train::objective(run).terms;
     terms.check(&student, &teacher_model).map_err(|e| Error::misuse(e.to_string()))?;
     let [start, wanted] = [&run.model, &theirs.model].map(|model| model.decoder_start);

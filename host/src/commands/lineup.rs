@@ -116,7 +116,7 @@ impl Lineup {
     /// Notes about stages with more parameters than the teacher.
     pub fn notes(&self, data: &Prepared) -> Vec<String> {
         let size = |run: RunConfig| {
-            let plan = plan(&core_config(&run.model, data.vocab.sizes()), None);
+            let plan = plan(&core_config(&run.model, run.task, data.vocab.sizes()), None);
             plan.ok().map(|plan| model_size(&plan))
         };
         let trained = self.before.iter().find(|one| one.role == Role::Teacher);

@@ -2,7 +2,7 @@
 
 use crate::grid::{Grid, Model};
 use a2d_data::vocab::{self, Vocab};
-use a2d_run::config::ModelConfig;
+use a2d_run::config::{ModelConfig, Task};
 use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
 
@@ -41,7 +41,7 @@ impl Sizes {
 
     /// The parameters of a model of a data set, if the vocabulary is known.
     pub fn of_model(&self, data: usize, model: &ModelConfig) -> Option<usize> {
-        let core = core_config(model, self.vocabulary(data)?);
+        let core = core_config(model, Task::Translate, self.vocabulary(data)?);
         plan(&core, None).ok().map(|plan| model_size(&plan))
     }
 }

@@ -87,8 +87,8 @@ pub fn times(
     lengths: Lengths,
     device: &Chosen,
 ) -> Result<Times> {
-    let student = core_config(&run.model, sizes);
-    let teacher = teacher.map(|model| core_config(model, sizes));
+    let student = core_config(&run.model, run.task, sizes);
+    let teacher = teacher.map(|model| core_config(model, run.task, sizes));
     let budget = if device.device() == Device::Cpu { BUDGET } else { f64::INFINITY };
     let estimate = Estimate { run, student, teacher, lengths, budget };
     device.run(run.train.precision, estimate)

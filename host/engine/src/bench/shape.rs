@@ -3,7 +3,7 @@
 use super::BenchShape;
 use a2d_core::config::Config;
 use a2d_data::vocab::Sizes;
-use a2d_run::config::ModelConfig;
+use a2d_run::config::{ModelConfig, Task};
 use a2d_run::model::core_config;
 
 /// A teacher and its student.
@@ -33,7 +33,8 @@ impl BenchShape {
             decoder_attention_heads: heads,
             ..ModelConfig::default()
         };
-        let config = |layers| core_config(&model(layers), Sizes::joint(vocabulary));
+        let config =
+            |layers| core_config(&model(layers), Task::Translate, Sizes::joint(vocabulary));
         Models { teacher: config(teacher), student: config(student) }
     }
 

@@ -363,7 +363,7 @@ impl<T: Clone> TeacherModel<T> {
         aam: bool,
     ) -> Result<Self> {
         let (run, saved) = open_teacher(folder, vocab)?;
-        let config = core_config(&run.model, vocab.sizes());
+        let config = core_config(&run.model, run.task, vocab.sizes());
         if aam {
             return Self::with_alignment(b, &config, saved);
         }

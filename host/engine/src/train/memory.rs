@@ -68,10 +68,10 @@ impl Need {
         sizes: Sizes,
         longest: usize,
     ) -> Result<Self> {
-        let student = core_config(&run.model, sizes);
+        let student = core_config(&run.model, run.task, sizes);
         let terms = objective(run).terms;
         let teaching = |teacher: &RunConfig| -> Result<_> {
-            let config = core_config(&teacher.model, sizes);
+            let config = core_config(&teacher.model, teacher.task, sizes);
             let parameters = model_size(&plan(&config, None)?);
             let (compared, maps) = (compared(&terms, &student, &config), terms.needs().maps);
             Ok(Teaching { config, parameters, maps, compared })

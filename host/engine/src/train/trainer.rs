@@ -99,7 +99,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         let objective = objective(run);
         let maps = teacher.as_ref().map(TeacherModel::maps_config);
         let taught = maps.as_ref().map(|maps| (&objective.terms, maps));
-        let student = core_config(&run.model, vocab.sizes());
+        let student = core_config(&run.model, run.task, vocab.sizes());
         let plan = plan(&student, taught)?;
         if let Some(teacher) = &mut teacher {
             let key = rng::derive(run.train.seed, stream::MAPPING);

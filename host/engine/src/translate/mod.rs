@@ -188,7 +188,7 @@ impl<T: Clone> Translator<T> {
         let longest = opened.longest_source();
         let Opened { run, vocab, saved } = opened;
         let fingerprint = saved.fingerprint();
-        let plan = plan(&core_config(&run.model, vocab.sizes()), None)?;
+        let plan = plan(&core_config(&run.model, run.task, vocab.sizes()), None)?;
         let params = take_all(b, &plan, saved)?;
         let size = model_size(&plan);
         Ok(Self { model: plan.bind(params).model, vocab, size, fingerprint, longest })

@@ -9,6 +9,7 @@ use crate::positions;
 use crate::start::{self, NEVER, Order};
 use crate::tensors::Tensors;
 use a2d_core::config as core;
+use a2d_run::config::Task;
 use a2d_run::model::{Plan, core_config};
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
@@ -42,7 +43,7 @@ pub fn import(folder: &Path) -> Result<Imported> {
     let pieces = Pieces { source, target };
     let model = config.model()?;
     let mut weights = Weights { file: weights(folder)?, used: BTreeSet::new(), config: &config };
-    let plan = Plan::new(&core_config(&model, pieces.sizes()), None);
+    let plan = Plan::new(&core_config(&model, Task::Translate, pieces.sizes()), None);
     let plan = plan.map_err(|e| config.error(&format!("is not usable: {e}")))?;
     let parameters = weights.parameters(&plan, sides, vocabularies[1].pad)?;
     let mut notes = Vec::new();

@@ -6,6 +6,7 @@ use super::yaml;
 use crate::model::{Generation, Imported, Languages, Parameters, Pieces};
 use crate::start::{self, NEVER, Order};
 use crate::tensors::Tensors;
+use a2d_run::config::Task;
 use a2d_run::model::{Plan, core_config};
 use a2d_system::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -63,7 +64,7 @@ pub fn import(path: &Path) -> Result<Imported> {
     let order =
         Order::new(&tokens, None).map_err(|why| Error::misuse(format!("the vocabulary {why}")))?;
     let pieces = Pieces { source: order.pieces.clone(), target: order.pieces.clone() };
-    let plan = Plan::new(&core_config(&model, pieces.sizes()), None);
+    let plan = Plan::new(&core_config(&model, Task::Translate, pieces.sizes()), None);
     let plan = plan.map_err(|e| file.error(&format!("has impossible options: {e}")))?;
     let mut weights =
         Weights { file, used: BTreeSet::from([OPTIONS.to_owned()]), tokens: tokens.len(), order };

@@ -2,7 +2,7 @@
 
 use super::layers::Origin;
 use super::{
-    DataConfig, DistillConfig, Groups, MapInput, Mapping, Method, ModelConfig, RunConfig,
+    DataConfig, DistillConfig, Groups, MapInput, Mapping, Method, ModelConfig, Positions, RunConfig,
     StageConfig, Staging, Task, TinyBertConfig, TrainConfig,
 };
 use a2d_data::vocab::{LARGEST, Patterns};
@@ -171,8 +171,38 @@ fn model(model: &ModelConfig, task: Task) -> Checked {
     fraction("dropout", model.dropout)?;
     fraction("attention_dropout", model.attention_dropout)?;
     fraction("activation_dropout", model.activation_dropout)?;
+    fraction("norm_epsilon", model.norm_epsilon)?;
     // A text model has no decoder.
-    if task.is_of_texts() { Ok(()) } else { decoder(model) }
+    if task.is_of_texts() { head(model, task) } else { decoder(model) }
+}
+
+/// Checks what only a text model has.
+fn head(model: &ModelConfig, task: Task) -> Checked {
+    let learned = model.positions == Positions::Learned;
+    let text = "is needed with `positions = \"learned\"`, and only then";
+    ensure(learned == (model.max_positions > 0), "max_positions", text)?;
+    within("max_positions", model.max_positions, 0, WIDEST)?;
+    within("token_types", model.token_types, 0, WIDEST)?;
+    within("vector_width", model.vector_width, 0, WIDEST)?;
+    let embeds = task == Task::Embed || model.vector_width == 0;
+    ensure(embeds, "vector_width", "has a meaning only with `task = \"embed\"`")
+}
+
+/// Checks that a translator has nothing of a text model.
+fn no_head(model: &ModelConfig) -> Checked {
+    let usual = ModelConfig::default();
+    for (key, is_usual) in [
+        ("positions", model.positions != Positions::Learned),
+        ("max_positions", model.max_positions == 0),
+        ("pooling", model.pooling == usual.pooling),
+        ("pooler", !model.pooler),
+        ("vector_width", model.vector_width == 0),
+        ("embedding_norm", !model.embedding_norm),
+        ("token_types", model.token_types == 0),
+    ] {
+        ensure(is_usual, key, "is for `task = \"classify\"` and `\"embed\"`")?;
+    }
+    Ok(())
 }
 
 fn encoder(model: &ModelConfig) -> Checked {
@@ -185,6 +215,7 @@ fn encoder(model: &ModelConfig) -> Checked {
 }
 
 fn decoder(model: &ModelConfig) -> Checked {
+    no_head(model)?;
     let (encoder, decoder) = (model.encoder_width(), model.decoder_width());
     within("decoder_d_model", decoder, 2, WIDEST)?;
     within("decoder_ffn_dim", model.decoder_inner(), 1, WIDEST)?;

@@ -51,7 +51,7 @@ pub use layers::{Origin, Setting};
 pub use load::{Layers, load_with, of_settings, parse, set_by_environment, stored};
 pub use merged::Merged;
 pub use methods::Methods;
-pub use model::{Activation, DecoderStart, ModelConfig, Positions};
+pub use model::{Activation, DecoderStart, ModelConfig, Pooling, Positions};
 pub use schema::derivable;
 pub use search::BeamSearch;
 pub use stages::{Stage, StageConfig, Staging};

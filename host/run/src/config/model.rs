@@ -51,6 +51,31 @@ pub struct ModelConfig {
     pub decoder_start: DecoderStart,
     /// A bias of each token, added to the logits.
     pub logits_bias: bool,
+    /// How the tokens of a text become one vector. Only with `task = "classify"` or `"embed"`.
+    pub pooling: Pooling,
+    /// A layer with a hyperbolic tangent after the pooling, as BERT's pooler. Only with `task = "classify"` or `"embed"`.
+    pub pooler: bool,
+    /// The width of vectors with `task = "embed"`. 0: the teacher's; of a teacher, its own width.
+    pub vector_width: usize,
+    /// A layer norm after the embeddings, as in BERT. Only with `task = "classify"` or `"embed"`.
+    pub embedding_norm: bool,
+    /// Rows of the table of learned positions, the most tokens of a text; only with `positions = "learned"`.
+    pub max_positions: usize,
+    /// Token types, as in BERT; 0: none. Only with `task = "classify"` or `"embed"`.
+    pub token_types: usize,
+    /// Added to the variance of a row in layer norms. BERT has 1e-12.
+    pub norm_epsilon: f64,
+}
+
+/// How the tokens of a text become one vector.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The mean over all tokens.
+    #[default]
+    Mean,
+    /// The first token, which begins every text.
+    First,
 }
 
 /// The position embedding.
@@ -62,6 +87,8 @@ pub enum Positions {
     Fairseq,
     /// Marian's sinusoids, from 0.
     Marian,
+    /// A table of `max_positions` rows, as in BERT. Only with `task = "classify"` or `"embed"`.
+    Learned,
 }
 
 /// The first input of the decoder.
@@ -110,6 +137,13 @@ impl Default for ModelConfig {
             positions: Positions::Fairseq,
             decoder_start: DecoderStart::Eos,
             logits_bias: false,
+            pooling: Pooling::Mean,
+            pooler: false,
+            vector_width: 0,
+            embedding_norm: false,
+            max_positions: 0,
+            token_types: 0,
+            norm_epsilon: 1e-5,
         }
     }
 }
@@ -123,6 +157,11 @@ impl ModelConfig {
     /// Width of the decoder.
     pub fn decoder_width(&self) -> usize {
         self.decoder_d_model.unwrap_or(self.d_model)
+    }
+
+    /// Width of the vectors of a text model.
+    pub fn vectors(&self) -> usize {
+        if self.vector_width == 0 { self.encoder_width() } else { self.vector_width }
     }
 
     /// Inner width of the encoder's feed-forward layers.

@@ -151,7 +151,7 @@ fn shown(file: &Path) -> String {
 fn parameters(proposal: &Proposal) -> Result<[usize; 2]> {
     let run = &proposal.run;
     let size = |model| {
-        plan(&core_config(model, Sizes::joint(run.data.vocab_size)), None)
+        plan(&core_config(model, run.task, Sizes::joint(run.data.vocab_size)), None)
             .map(|plan| model_size(&plan))
     };
     Ok([size(&run.teacher.model)?, size(&run.model)?])

@@ -125,7 +125,7 @@ pub use whole::{Batch, Extent, Layout, Source, entries};
 #[cfg(feature = "train")]
 mod whole {
     use super::*;
-    use crate::config::{Pooling, Special};
+    use crate::config::{Config, Pooling, Special};
     use crate::device::Device;
     use alloc::vec::Vec;
     use core::ops::Range;
@@ -280,6 +280,23 @@ mod whole {
             batch
         }
 
+        /// The range `part` of a batch for a model: [`Batch::part`], or [`Batch::texts`] if it has a head. The target of a text
+        /// is its label.
+        pub fn of_model<B: Device<Index = I>>(
+            b: &mut B,
+            model: &Config,
+            (sources, targets): (&[&[u32]], &[&[u32]]),
+            part: Range<usize>,
+            layout: Layout,
+        ) -> Self {
+            let Some(head) = &model.head else {
+                return Self::part(b, &model.special, sources, targets, part, layout);
+            };
+            let label = |target: &&[u32]| target.first().copied().unwrap_or(IGNORE);
+            let labels: Vec<_> = targets.iter().map(label).collect();
+            Self::texts(b, &model.special, (sources, &labels), part, layout, head.pooling)
+        }
+
         /// The texts in the range `part` of a batch, each with a label as its target, for a model with a head: the cross grid
         /// leads from one query of padding for each text to the rows that are pooled, the decoder's from every text to
         /// every text. No text is empty.
@@ -316,7 +333,7 @@ mod whole {
                 target_tokens: labels.len(),
                 source_tokens: sources.iter().map(|s| s.len()).sum(),
                 padded_targets: all,
-                entries: [sources.iter().map(|s| s.len() * s.len()).sum(), 0, 0],
+                entries: total(sources, &alloc::vec![&[0][..]; labels.len()]),
             }
         }
 

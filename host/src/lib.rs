@@ -10,7 +10,7 @@ pub mod process;
 pub mod version;
 
 pub use a2d_data as data;
-pub use a2d_engine::{backend, bench, export, page, train, translate};
+pub use a2d_engine::{backend, bench, export, page, texts, train, translate};
 pub use a2d_interop as interop;
 pub use a2d_report as report;
 pub use a2d_run as run;

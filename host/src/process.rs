@@ -118,6 +118,8 @@ fn run(Cli { globals, verb }: Cli, launch: Launch, ranks: &Ranks) -> Result<()> 
         Verb::Train(args) => commands::train::run(args, &globals, ranks, out)?,
         Verb::Distill(args) => commands::distill::run(args, &globals, ranks, out)?,
         Verb::Translate(args) => commands::translate::run(args, &globals, out)?,
+        Verb::Predict(args) => commands::predict::run(args, &globals, out)?,
+        Verb::Embed(args) => commands::embed::run(args, &globals, out)?,
         Verb::Evaluate(args) => commands::evaluate::run(args, &globals, out)?,
         Verb::Score(args) => commands::score::run(args, &globals, out)?,
         Verb::Compare(args) => commands::compare::run(args, &globals, out)?,

@@ -7,16 +7,18 @@
 use a2d_core::backend::{MapInput, Normalisation, Target, Train};
 use a2d_core::batch::Layout;
 use a2d_core::config::token::PAD;
-use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::config::{
+    Activation, Config, Embedding, Head, Output, Pooling, Positions, Special, Stack,
+};
 use a2d_core::kd::{
     Alp, Ckd, Draw, Grouping, KdLoss, Lesson, LossNorm, MapTerms, MiniLm, Objective, Pkd, Plan,
-    RDrop, Rail, RailForm, Selective, Side, Teacher, Term, Terms, TinyBert, Version,
+    RDrop, Rail, RailForm, Selective, Side, Teacher, Term, Terms, TinyBert, Vectors, Version,
 };
 use a2d_core::rng;
 
 use super::compare::{Array, Findings, Limit, doubles};
 use super::model::{
-    LAYERS, Learner, batch_of, learner, plain, read, sentences, teacher as teacher_of,
+    LAYERS, Learner, batch_for, learner, plain, read, sentences, teacher as teacher_of,
 };
 
 /// The tolerance, relative to the derivative or to that of a typical random direction.
@@ -250,6 +252,78 @@ fn compared_scenarios(base: Scenario, small: Config, uneven: Config) -> Vec<Scen
     ]
 }
 
+/// A text model of this width, with everything that a head and an embedding can have.
+fn text(of: Stack, head: Head) -> Config {
+    let norm_epsilon = 0.01;
+    let all = config(of, Stack::NONE);
+    let target_vocabulary = head.output.targets();
+    Config { head: Some(head), target_vocabulary, share_embeddings: true, norm_epsilon, ..all }
+}
+
+/// Positions in a table, and a norm of the embeddings, as in BERT.
+fn bert(config: Config) -> Config {
+    let embedding = Embedding { positions: 8, types: 0, norm: true };
+    Config { positions: Positions::Learned, embedding, ..gelu(config) }
+}
+
+/// Maps of an encoder alone.
+fn encoder_maps(maps: MapTerms) -> MapTerms {
+    MapTerms { decoder: false, cross: false, ..maps }
+}
+
+/// Text models: labels and vectors, by themselves and from a teacher.
+fn text_scenarios(base: Scenario) -> Vec<Scenario> {
+    let labels = |pooling, dense| Head { pooling, dense, output: Output::Labels(7) };
+    let vectors =
+        |width| Head { pooling: Pooling::Mean, dense: false, output: Output::Vector(width) };
+    let (small, large) = (stack(8, 12, 2, 2), stack(12, 16, 3, 2));
+    let follow = Term::Vectors(Vectors { cosine: 1.0, relations: 2.0 });
+    let packed = Scenario { layout: Layout::Packed, ..base };
+    vec![
+        Scenario {
+            name: "labels of the first token, pooler, learned positions, no teacher, all dropouts",
+            student: drops(bert(text(small, labels(Pooling::First, true)))),
+            teacher: None,
+            objective: objective(None),
+            ..packed
+        },
+        Scenario {
+            name: "labels of the mean, padded rows, whole maps beside words",
+            student: text(small, labels(Pooling::Mean, false)),
+            teacher: Some(bert(text(large, labels(Pooling::First, true)))),
+            objective: objective(Some(encoder_maps(MapTerms::OFFICIAL))),
+            ..base
+        },
+        Scenario {
+            name: "labels, pre-norm, a mixture of scores, temperatures, hidden states",
+            student: pre(text(small, labels(Pooling::Mean, true))),
+            teacher: Some(text(large, labels(Pooling::Mean, false))),
+            objective: compared([
+                Term::Maps(weighed(encoder_maps(MapTerms {
+                    input: MapInput::Scores,
+                    ..MapTerms::ROWS
+                }))),
+                pkd(Side::Encoder, false),
+            ]),
+            ..packed
+        },
+        Scenario {
+            name: "vectors of another width, maps beside them",
+            student: drops(text(small, vectors(10))),
+            teacher: Some(text(large, vectors(10))),
+            objective: compared([follow, Term::Maps(weighed(encoder_maps(MapTerms::ROWS)))]),
+            ..packed
+        },
+        Scenario {
+            name: "vectors as they are pooled",
+            student: bert(text(small, vectors(8))),
+            teacher: Some(bert(text(large, vectors(8)))),
+            objective: compared([follow]),
+            ..base
+        },
+    ]
+}
+
 fn scenarios() -> Vec<Scenario> {
     let small = config(stack(8, 12, 2, 2), stack(8, 12, 2, 2));
     let uneven = config(stack(12, 10, 3, 1), stack(8, 14, 2, 2));
@@ -388,7 +462,8 @@ fn scenarios() -> Vec<Scenario> {
             ..base
         },
     ];
-    others.into_iter().chain(compared_scenarios(base, small, uneven)).collect()
+    let compared = compared_scenarios(base, small, uneven);
+    others.into_iter().chain(compared).chain(text_scenarios(base)).collect()
 }
 
 /// A scenario on a backend: a student with random weights, a teacher and a batch.
@@ -407,7 +482,7 @@ impl<'a, B: Train> Trial<'a, B> {
         let teacher = of.teacher.as_ref().map(teach);
         let count = 2 + rng::bits(seed, 0) % 3;
         let [sources, targets] =
-            [(1, of.student.source_vocabulary), (2, of.student.target_vocabulary)].map(
+            [(1, of.student.source_vocabulary), (2, of.student.target_vocabulary.max(7))].map(
                 |(side, vocabulary)| {
                     let key = rng::derive(seed, side);
                     let length = |i| 1 + rng::bits(key, i) as usize % 7;
@@ -421,7 +496,7 @@ impl<'a, B: Train> Trial<'a, B> {
             of,
             learner,
             teacher,
-            batches: [vec![batch_of(b, &of.student.special, &sources, &targets, of.layout)]],
+            batches: [vec![batch_for(b, &of.student, &sources, &targets, of.layout)]],
         }
     }
 

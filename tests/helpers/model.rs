@@ -100,6 +100,18 @@ pub fn batch_of<B: Device>(
     Batch::new(b, special, &slices(sources), &slices(targets), layout)
 }
 
+/// [`batch_of`] for any model: of a text, the first token of the target is its label.
+pub fn batch_for<B: Device>(
+    b: &mut B,
+    model: &Config,
+    sources: &[Vec<u32>],
+    targets: &[Vec<u32>],
+    layout: Layout,
+) -> Batch<B::Index> {
+    let pairs = (&slices(sources)[..], &slices(targets)[..]);
+    Batch::of_model(b, model, pairs, 0..sources.len(), layout)
+}
+
 /// Sentences of random tokens, none of them special, and EOS; `lengths` count EOS.
 pub fn sentences(key: u64, lengths: &[usize], vocabulary: usize) -> Vec<Vec<u32>> {
     let ordinary = vocabulary as u32 - 3;

@@ -9,5 +9,6 @@ pub mod backend;
 pub mod bench;
 pub mod export;
 pub mod page;
+pub mod texts;
 pub mod train;
 pub mod translate;

@@ -19,6 +19,7 @@ mod importing;
 mod naming;
 mod scoring;
 mod study;
+mod texts;
 mod training;
 mod translation;
 mod values;
@@ -30,6 +31,7 @@ pub use importing::ImportArgs;
 pub use naming::{command, parse};
 pub use scoring::{CompareArgs, MetricArgs, ScoreArgs, SmoothMethod};
 pub use study::StudyArgs;
+pub use texts::{EmbedArgs, LineArgs, PredictArgs, VectorForm};
 pub use training::{AverageArgs, DistillArgs, MaxTokens, RunArgs, TrainArgs};
 pub use translation::{EvaluateArgs, ImageArgs, SearchArgs, TranslateArgs};
 
@@ -78,7 +80,11 @@ pub enum Verb {
     Distill(DistillArgs),
     /// Translate text: one line out for each line in
     Translate(TranslateArgs),
-    /// Translate a test set and score the result
+    /// Label texts: one line out for each line in
+    Predict(PredictArgs),
+    /// Turn texts into vectors
+    Embed(EmbedArgs),
+    /// Translate, label or embed a test set and score the result
     Evaluate(EvaluateArgs),
     /// Score translations: BLEU, chrF and TER, equal to sacreBLEU
     Score(ScoreArgs),
@@ -110,7 +116,9 @@ impl Verb {
     /// Whether standard output is data or terminal control sequences, rather than text for people.
     pub fn writes_data(&self) -> bool {
         match self {
-            Self::Translate(_) => !std::io::stdout().is_terminal(),
+            Self::Translate(_) | Self::Predict(_) | Self::Embed(_) => {
+                !std::io::stdout().is_terminal()
+            }
             Self::Report(_) | Self::Watch(_) | Self::Completions(_) | Self::Man(_) => true,
             _ => false,
         }

@@ -105,17 +105,25 @@ impl ImageArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   a2d evaluate runs/quickstart --source test.de --reference test.en
-  a2d evaluate student.a2d --source test.de --reference test.en --json")]
+  a2d evaluate student.a2d --source test.de --reference test.en --json
+  a2d evaluate runs/intents --source test.tsv
+  a2d evaluate runs/embedder --source test.txt --teacher runs/teacher")]
 pub struct EvaluateArgs {
     /// The run, or an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Text to translate; - is standard input
+    /// Text to translate; - is standard input. Of a classifier: lines LABEL<TAB>TEXT; of an embedder: texts
     #[arg(long, value_name = "FILE")]
     pub source: PathBuf,
     /// Its reference translations, one file or more
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub reference: Vec<PathBuf>,
+    /// Of an embedder: the run whose vectors its own are compared with
+    #[arg(long, value_name = "RUN", conflicts_with = "reference")]
+    pub teacher: Option<PathBuf>,
+    /// Of an embedder: pairs of texts with a similarity, TEXT<TAB>TEXT<TAB>NUMBER a line, to rank
+    #[arg(long, value_name = "FILE", conflicts_with = "reference")]
+    pub pairs: Option<PathBuf>,
     /// Also keep the translations here
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,

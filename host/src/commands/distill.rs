@@ -5,7 +5,7 @@ use super::outlook;
 use super::prepare;
 use super::teacher::Import;
 use crate::cli::{DistillArgs, Globals};
-use crate::config::RunConfig;
+use crate::config::{RunConfig, Task};
 use crate::data::vocab::Sizes;
 use crate::run::model::core_config;
 use crate::run::prepared::Prepared;
@@ -70,12 +70,18 @@ impl<'a> Asked<'a> {
         let known = Known { out, fills: args.run.fills(), quiet };
         let loaded = proposal::load(&args.run.config, &args.settings()?, known)?;
         let merged = &loaded.merged.run;
+        if merged.task == Task::Embed && merged.teacher.run.is_none() {
+            let text =
+                "`teacher.run` is needed with `task = \"embed\"`: a run, or a model to import";
+            return Err(Error::misuse(text));
+        }
         let trains_teacher = merged.has_teacher() && merged.teacher.run.is_none();
         let (derived, mut run) = (loaded.lines(trains_teacher), loaded.merged.run);
         let folder = run.out_folder(out, &args.run.config);
         let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;
         let import = if run.has_teacher() { Import::planned(&mut run, &folder)? } else { None };
+        take_vector_width(&mut run, &folder);
         let mut lineup = Lineup::new(&run, &folder)?;
         for one in lineup.iter() {
             let named = Path::new("of `teacher.model`");
@@ -133,8 +139,33 @@ impl Lineup {
 /// Any sizes of vocabularies: comparisons of hidden states do not depend on them.
 const SIZES: Sizes = Sizes::joint(1 << 10);
 
+/// A student has vectors as wide as its teacher's, if that is a run and the configuration has no width.
+fn take_vector_width(run: &mut RunConfig, folder: &Path) {
+    let teacher = RunDir::at(&run.teacher_folder(folder)).load_config();
+    if let (Task::Embed, 0, Ok(teacher)) = (run.task, run.model.vector_width, teacher) {
+        run.model.vector_width = teacher.model.vectors();
+    }
+}
+
+/// Checks that two models do the same.
+fn check_task(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()> {
+    let (own, other, teacher) = (run.task, theirs.task, teacher.display());
+    if own != other {
+        let text = format!("the teacher {teacher} has `task = \"{other}\"`, the student \"{own}\"");
+        return Err(Error::misuse(text));
+    }
+    let [own, other] = [run, theirs].map(|run| run.model.vectors());
+    if run.task == Task::Embed && own != other {
+        let text =
+            format!("the teacher {teacher} has vectors of {other} numbers, the student {own}");
+        return Err(Error::misuse(format!("{text}: set `model.vector_width` to {other}")));
+    }
+    Ok(())
+}
+
 /// A teacher that takes part in each update can be compared with the student, and reads the student's input.
 fn check_start(run: &RunConfig, theirs: &RunConfig, teacher: &Path) -> Result<()> {
+    check_task(run, theirs, teacher)?;
     let [student, teacher_model] =
         [run, theirs].map(|run| core_config(&run.model, run.task, SIZES));
     let terms = train::objective(run).terms;

@@ -1,5 +1,6 @@
 //! `a2d evaluate`: translate, then score.
 
+use super::evaluate_texts;
 use super::translate::{check_model, device, on};
 use crate::backend::device::Chosen;
 use crate::cli::{EvaluateArgs, Globals};
@@ -24,6 +25,12 @@ use std::path::Path;
 ///
 /// A run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
+    if let Some(task) = evaluate_texts::task(&args.run) {
+        return evaluate_texts::run(&args, task, globals, out);
+    }
+    if args.reference.is_empty() {
+        return Err(Error::misuse("--reference is needed: the reference translations of --source"));
+    }
     // Before the model is looked at: a metric that there is not is misuse of this command.
     MetricOptions::default().metrics(&args.metrics)?;
     check_model(&args.run, &args.device, &args.image)?;

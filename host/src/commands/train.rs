@@ -3,11 +3,12 @@
 use super::outlook::{self, Coming};
 use super::prepare;
 use crate::cli::{Globals, TrainArgs};
-use crate::config::RunConfig;
+use crate::config::{RunConfig, Task};
 use crate::run::proposal::{self, Known};
 use crate::run::run_dir::RunDir;
 use crate::system::display::Display;
-use crate::system::error::Result;
+use crate::system::error::{Error, Result};
+use crate::system::program;
 use crate::system::signals;
 use crate::train;
 use crate::train::ranks::Ranks;
@@ -64,6 +65,10 @@ impl<'a> Asked<'a> {
         let known = Known { out, fills: args.run.fills(), quiet };
         let loaded = proposal::load(&args.run.config, &args.settings()?, known)?;
         let (derived, run) = (loaded.lines(false), loaded.merged.run);
+        if run.task == Task::Embed {
+            let text = "`task = \"embed\"` needs a teacher's vectors: use";
+            return Err(Error::misuse(format!("{text} {}", program::command("distill"))));
+        }
         let folder = run.out_folder(out, &args.run.config);
         let device = args.run.device.choose(globals)?;
         device.check("train.precision", run.train.precision)?;

@@ -1,7 +1,9 @@
 //! `a2d translate`: text to text, order kept.
 
+use super::texts;
 use crate::backend::device::{Backend, Chosen, Device};
 use crate::cli::{DeviceArgs, Globals, ImageArgs, TranslateArgs};
+use crate::config::Task;
 use crate::run::run_dir::RunDir;
 use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
@@ -36,19 +38,19 @@ pub fn run(args: TranslateArgs, globals: &Globals, out: &mut dyn Write) -> Resul
     if !text::is_stdin(&args.output) {
         has_place(&args.output)?;
     }
-    let task = Task { args: &args, globals, device: device.as_ref() };
-    if writes_file { task.to_file() } else { task.to_stream(out) }
+    let asked = Asked { args: &args, globals, device: device.as_ref() };
+    if writes_file { asked.to_file() } else { asked.to_stream(out) }
 }
 
 /// A translation that was asked for.
-struct Task<'a> {
+struct Asked<'a> {
     args: &'a TranslateArgs,
     globals: &'a Globals,
     /// The device of a run.
     device: Option<&'a Chosen>,
 }
 
-impl Task<'_> {
+impl Asked<'_> {
     /// Translates to a file, which appears when it is complete.
     fn to_file(&self) -> Result<()> {
         let mut saved = Saved::new(&self.args.output, self.form(), self.args.resume);
@@ -166,7 +168,7 @@ pub(super) fn on<'a>(device: Option<&'a Chosen>, image: &ImageArgs) -> On<'a> {
 /// Misuse: it is neither, or cannot.
 pub(super) fn check_model(path: &Path, device: &DeviceArgs, image: &ImageArgs) -> Result<()> {
     if !is_image(path) {
-        RunDir::open(path)?;
+        texts::check(path, Task::Translate)?;
         let Some(option) = image.given() else { return Ok(()) };
         let export = program::command("export");
         return Err(Error::misuse(format!("{option} is for images that {export} wrote")));

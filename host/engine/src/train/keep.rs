@@ -32,7 +32,8 @@ impl<B: Train> Trainer<'_, B> {
         self.look(b, display)?;
         if self.progress.validated != self.progress.update {
             let model = self.learner.student().model;
-            let loss = validate::probe(b, &model, self.job, &self.objective)?;
+            let teacher = self.teacher.as_ref().map(|teacher| &teacher.teacher);
+            let loss = validate::probe(b, &model, self.job, (&self.objective, teacher))?;
             self.check_number("loss", loss)?;
         }
         self.check_step(b)?;

@@ -5,7 +5,7 @@ use crate::train::Unread;
 use crate::train::ranks::Ranks;
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Extent, Layout};
-use a2d_core::config::{Config, Special};
+use a2d_core::config::Config;
 use a2d_core::kd::{
     Counts, Lesson, MapTerms, Mapping, Objective, Step, TeachParts, Teacher, Term, Updated,
     elements,
@@ -37,16 +37,16 @@ pub fn pairs(corpus: &Corpus, rows: &[u32]) -> Result<Pairs> {
     rows.iter().map(|&i| corpus.pair(i as usize)).collect()
 }
 
-/// A batch of `pairs` in the layout of the objective.
+/// A batch of `pairs` for `model`, in the layout of the objective.
 pub fn batch<B: Train>(
     b: &mut B,
-    special: &Special,
+    model: &Config,
     pairs: &Pairs,
     objective: &Objective,
 ) -> Batch<B::Index> {
     let source: Vec<&[u32]> = pairs.0.iter().map(Vec::as_slice).collect();
     let target: Vec<&[u32]> = pairs.1.iter().map(Vec::as_slice).collect();
-    Batch::new(b, special, &source, &target, objective.layout())
+    Batch::of_model(b, model, (&source, &target), 0..source.len(), objective.layout())
 }
 
 /// The sentences of a batch, as slices.
@@ -74,8 +74,8 @@ impl<'a> Whole<'a> {
         share.clone().step_by(rows).map(part).collect()
     }
 
-    fn batch<B: Train>(&self, b: &mut B, special: &Special, part: Range<usize>) -> Batch<B::Index> {
-        Batch::part(b, special, &self.source, &self.target, part, self.layout)
+    fn batch<B: Train>(&self, b: &mut B, model: &Config, part: Range<usize>) -> Batch<B::Index> {
+        Batch::of_model(b, model, (&self.source, &self.target), part, self.layout)
     }
 
     /// A part as the teacher's cache knows it; `numbers` are those of the pairs.
@@ -155,11 +155,11 @@ pub fn update<B: Train>(
     at: &At<'_>,
 ) -> Result<Unread<B::Tensor>> {
     let counts = counts(batches);
-    let special = learner.plan.config().special;
+    let model = *learner.plan.config();
     let whole: Vec<_> = batches.iter().map(|of| Whole::new(of, objective.layout())).collect();
     let parts: Vec<_> = whole.iter().map(|of| of.parts(at)).collect();
     let batch = |(of, parts): (&Whole<'_>, &Vec<Range<usize>>)| {
-        parts.iter().map(|part| of.batch(b, &special, part.clone())).collect()
+        parts.iter().map(|part| of.batch(b, &model, part.clone())).collect()
     };
     let batches: Vec<Vec<_>> = whole.iter().zip(&parts).map(batch).collect();
     let gather = |own| gather(own, &whole, at.ranks);

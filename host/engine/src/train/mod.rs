@@ -6,6 +6,7 @@
 mod against;
 pub mod cache;
 mod due;
+mod entry;
 mod features;
 mod in_step;
 mod keep;
@@ -21,6 +22,7 @@ mod selection;
 pub mod seq_kd;
 pub mod stage;
 pub mod summary;
+mod text_summary;
 mod trainer;
 mod unread;
 mod validate;

@@ -2,10 +2,10 @@
 
 use super::features;
 use a2d_core::backend::{MapInput, Normalisation, Target};
-use a2d_core::kd::{self, MapTerms, Objective, OwnOptimiser, Reduction, Term, Terms};
+use a2d_core::kd::{self, MapTerms, Objective, OwnOptimiser, Reduction, Term, Terms, Vectors};
 use a2d_run::config::{
     DistillConfig, KdLoss, LossNorm, MapInput as Input, MapNormalisation, MapReduction, Mapping,
-    Method, Preset, RunConfig,
+    Method, Preset, RunConfig, Task,
 };
 
 /// The loss of `run`.
@@ -29,13 +29,19 @@ pub fn objective(run: &RunConfig) -> Objective {
     }
 }
 
-/// The terms of all methods.
+/// The terms of all methods. A text model has no decoder to compare; if its output is vectors, these are compared.
 fn terms(run: &RunConfig) -> Terms {
+    let run = &RunConfig { distill: run.distill.of_task(run.task), ..run.clone() };
+    let distill = &run.distill;
+    let vectors = (run.task == Task::Embed && distill.method.needs().words).then(|| {
+        let (cosine, relations) = (distill.cosine as f32, distill.relations as f32);
+        Term::Vectors(Vectors { cosine, relations })
+    });
     let all = run.distill.method.iter().flat_map(|method| match method {
         Method::A2d => vec![Term::Maps(maps(&run.distill))],
         other => features::terms(run, other),
     });
-    all.collect()
+    vectors.into_iter().chain(all).collect()
 }
 
 fn maps(distill: &DistillConfig) -> MapTerms {

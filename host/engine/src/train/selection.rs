@@ -17,6 +17,9 @@ pub struct Standing {
     /// The validation loss.
     #[serde(rename = "best_loss")]
     pub loss: Option<f64>,
+    /// The accuracy of a classifier.
+    #[serde(rename = "best_accuracy", skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
 }
 
 impl Standing {
@@ -25,8 +28,11 @@ impl Standing {
         let scores = |one: &Self| match wanted {
             SelectBy::Bleu => (one.bleu, one.chrf),
             SelectBy::Chrf => (None, one.chrf),
-            SelectBy::Loss => (None, None),
+            SelectBy::Loss | SelectBy::Accuracy => (None, None),
         };
+        if wanted == SelectBy::Accuracy {
+            return wanted;
+        }
         match judge(&[scores(self), scores(other)]) {
             Some(Judge::Bleu) => SelectBy::Bleu,
             Some(Judge::Chrf) => SelectBy::Chrf,
@@ -41,6 +47,7 @@ impl Standing {
             SelectBy::Bleu => self.bleu,
             SelectBy::Chrf => self.chrf,
             SelectBy::Loss => self.loss,
+            SelectBy::Accuracy => self.accuracy,
         };
         let places = if decides == SelectBy::Loss { 4 } else { 2 };
         format!("{decides} {:.places$}", value.unwrap_or(0.0))
@@ -52,6 +59,7 @@ impl Standing {
             SelectBy::Bleu => one.bleu,
             SelectBy::Chrf => one.chrf,
             SelectBy::Loss => None,
+            SelectBy::Accuracy => one.accuracy,
         };
         let lower = self.loss.is_some_and(|mine| other.loss.is_none_or(|theirs| mine < theirs));
         let (mine, theirs) = (score(self), score(other));
@@ -64,7 +72,7 @@ mod tests {
     use super::*;
 
     fn of(bleu: f64, chrf: f64, loss: f64) -> Standing {
-        Standing { bleu: Some(bleu), chrf: Some(chrf), loss: Some(loss) }
+        Standing { bleu: Some(bleu), chrf: Some(chrf), loss: Some(loss), accuracy: None }
     }
 
     #[test]

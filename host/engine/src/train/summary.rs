@@ -1,6 +1,7 @@
 //! Summary of finished runs: test scores, sizes, speed and samples.
 
 use super::against::Against;
+use super::text_summary;
 use super::warnings;
 use crate::backend::device::Chosen;
 use crate::backend::work::Work;
@@ -17,34 +18,13 @@ use a2d_system::output::thousands;
 use a2d_system::signals;
 use serde_json::{Map, Value, json};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
+pub use super::entry::{Entry, Role};
+
 /// Number of sample sentences.
-const SAMPLES: usize = 4;
-
-/// A finished run with its name.
-pub struct Entry<'a> {
-    /// Name in the table.
-    pub label: &'a str,
-    /// The run's folder.
-    pub folder: PathBuf,
-    /// Its part in the command.
-    pub role: Role,
-}
-
-/// The part of a run in a distillation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The teacher.
-    Teacher,
-    /// The student trained without a teacher, with which the student is compared.
-    Alone,
-    /// A model between the teacher and the student.
-    Stage,
-    /// The model that is asked for.
-    Student,
-}
+pub(super) const SAMPLES: usize = 4;
 
 /// A run's scores.
 struct Scored {
@@ -91,14 +71,11 @@ impl Work for Summary<'_> {
     type Output = ();
 
     fn go<B: Train>(self, b: &mut B) -> Result<()> {
+        if self.run.task.is_of_texts() {
+            return text_summary::write(b, self);
+        }
         let Self { entries, run, data, display, json, out } = self;
-        let (split, text) = match data.text("test")? {
-            Some(text) => ("test", text),
-            None => match data.text("valid")? {
-                Some(text) => ("valid", text),
-                None => return Ok(()),
-            },
-        };
+        let Some((split, text)) = scored_text(data)? else { return Ok(()) };
         let options = SearchOptions::of(&run.train);
         let bleu = Bleu { tokenizer: run.data.tokenizer(), ..Bleu::default() };
         let scoring = Scoring { split, text, options, bleu, display };
@@ -120,6 +97,16 @@ impl Work for Summary<'_> {
         };
         written.map_err(|e| Error::output("write", Path::new("the results"), &e))
     }
+}
+
+/// The text to score on, and the name of its split: the test text, or else the validation text.
+pub(super) fn scored_text(data: &Prepared) -> Result<Option<(&'static str, Parallel)>> {
+    for split in ["test", "valid"] {
+        if let Some(text) = data.text(split)? {
+            return Ok(Some((split, text)));
+        }
+    }
+    Ok(None)
 }
 
 /// What is wrong with the teacher, and with the student beside the one trained alone.

@@ -383,7 +383,9 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.look(b, display)?;
         let weights = learner::model_weights(b, &self.learner);
         let model = self.learner.plan.bind(weights).model;
-        let found = match validate::validate(b, &model, self.job, &self.objective, display)? {
+        let teacher = self.teacher.as_ref().map(|teacher| &teacher.teacher);
+        let of = (&self.objective, teacher);
+        let found = match validate::validate(b, &model, self.job, of, display)? {
             Ok(found) => found,
             Err(signal) => return self.stop(b, display, signal),
         };
@@ -404,27 +406,26 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.write_alignment(b, epoch)?;
         let (label, update) = (self.job.label, self.progress.update);
         let verdict = match better {
-            true if decides == self.job.run.train.select_by => " (best)".to_owned(),
+            true if decides == self.job.run.select_by() => " (best)".to_owned(),
             true => format!(" (best by {decides})"),
             false => String::new(),
         };
         display.line(&format!("{label}: epoch {epoch}, update {update}: {found}{verdict}"));
-        self.log.write(&json!({
+        let mut line = json!({
             "update": update,
             "epoch": epoch,
             "valid_loss": found.loss,
             "valid_nll": found.nll,
-            "bleu": found.scores.map_or(0.0, |scores| scores.bleu),
-            "chrf": found.scores.map_or(0.0, |scores| scores.chrf),
-            "best": better,
-            "seconds": self.seconds,
-        }))
+        });
+        found.named(self.job.run.task).iter().for_each(|(name, score)| line[*name] = json!(score));
+        (line["best"], line["seconds"]) = (json!(better), json!(self.seconds));
+        self.log.write(&line)
     }
 
     /// Whether a model is the best so far, and by which criterion. A fallback from the configured criterion is
     /// announced once.
     fn judge(&mut self, standing: &Standing, display: &Display) -> (bool, SelectBy) {
-        let (best, wanted) = (self.progress.best, self.job.run.train.select_by);
+        let (best, wanted) = (self.progress.best, self.job.run.select_by());
         let first = best == Standing::default();
         let decides = standing.criterion(if first { standing } else { &best }, wanted);
         if decides != wanted && self.stands_in != Some(decides) {
@@ -454,7 +455,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             self.job.label,
             self.progress.update,
             self.seconds,
-            self.progress.best.told(self.job.run.train.select_by),
+            self.progress.best.told(self.job.run.select_by()),
             self.progress.best_update,
         ));
         Ok(())

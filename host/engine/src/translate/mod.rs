@@ -10,7 +10,7 @@ pub mod saved;
 pub mod sink;
 pub mod source;
 mod units;
-mod window;
+pub(crate) mod window;
 
 use a2d_core::backend::{self, Decode};
 use a2d_core::search::Search;

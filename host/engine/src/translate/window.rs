@@ -26,8 +26,12 @@ pub struct Window {
 impl Window {
     /// The windows for batches of these options.
     pub fn new(options: &SearchOptions) -> Self {
-        let batch = options.max_tokens.saturating_mul(BYTES) / options.search.beam.max(1);
-        let batch = batch.clamp(1, MOST / BATCHES);
+        Self::of(options.max_tokens / options.search.beam.max(1))
+    }
+
+    /// The windows for batches of so many tokens.
+    pub fn of(tokens: usize) -> Self {
+        let batch = tokens.saturating_mul(BYTES).clamp(1, MOST / BATCHES);
         Self { room: batch.div_ceil(FIRST), most: batch * BATCHES }
     }
 

@@ -2,8 +2,8 @@
 
 use super::layers::Origin;
 use super::{
-    DataConfig, DistillConfig, Groups, MapInput, Mapping, Method, ModelConfig, Positions, RunConfig,
-    StageConfig, Staging, Task, TinyBertConfig, TrainConfig,
+    DataConfig, DistillConfig, Groups, MapInput, Mapping, Method, ModelConfig, Positions,
+    RunConfig, SelectBy, StageConfig, Staging, Task, TinyBertConfig, TrainConfig,
 };
 use a2d_data::vocab::{LARGEST, Patterns};
 use a2d_system::error::Error;
@@ -56,6 +56,13 @@ pub(super) fn run(run: &RunConfig) -> Checked {
     let translates = run.distill.method.needs().translations;
     let text = format!("has \"seq-kd\", which has no meaning with `task = \"{}\"`", run.task);
     ensure(!(translates && run.task.is_of_texts()), "distill.method", text)?;
+    let vectors = run.task != Task::Embed || run.distill.method.needs().words;
+    let text =
+        "needs a method with a teacher, whose vectors are the target, with `task = \"embed\"`";
+    ensure(vectors, "distill.method", text)?;
+    let accuracy = run.train.select_by == SelectBy::Accuracy;
+    let text = "is \"accuracy\", which only `task = \"classify\"` has";
+    ensure(!accuracy || run.task == Task::Classify, "train.select_by", text)?;
     let how = "has a meaning only with `distill.method = \"seq-kd\"`";
     ensure(translates || run.data.monolingual.is_none(), "data.monolingual", how)?;
     ensure(translates || run.distill.translations.is_none(), "distill.translations", how)?;

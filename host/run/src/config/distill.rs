@@ -2,7 +2,7 @@
 
 use super::{
     AlpConfig, BeamSearch, CkdConfig, Methods, MiniLmConfig, PkdConfig, RDropConfig, RailConfig,
-    SelectiveConfig, StageConfig, Staging, TinyBertConfig,
+    SelectiveConfig, StageConfig, Staging, Task, TinyBertConfig,
 };
 use a2d_core::needs::Needs;
 use schemars::JsonSchema;
@@ -39,6 +39,10 @@ pub struct DistillConfig {
     pub cross_kd: bool,
     /// The form of the word loss against the teacher.
     pub kd_loss: KdLoss,
+    /// Weight of the directions of vectors, with `task = "embed"`: 1 less the cosine, in means over texts.
+    pub cosine: f64,
+    /// Weight of the distances of a vector to the others of a batch, with `task = "embed"`: a divergence of softmaxes.
+    pub relations: f64,
     /// The teacher's translation that `seq-kd` uses as target.
     pub seq_kd: SeqKd,
     /// Translations made elsewhere, for `seq-kd` in place of a teacher's: line N is the translation of line N of the
@@ -407,6 +411,8 @@ impl Default for DistillConfig {
             self_kd: true,
             cross_kd: true,
             kd_loss: KdLoss::Ce,
+            cosine: 1.0,
+            relations: 1.0,
             seq_kd: SeqKd::Best,
             translations: None,
             seq_kd_beam: BeamSearch::DEFAULT.beam,
@@ -460,6 +466,21 @@ impl DistillConfig {
     /// The normalisation of losses.
     pub fn norm(&self) -> LossNorm {
         self.norm.unwrap_or(self.preset.norm())
+    }
+
+    /// The options for a task: a text model has no decoder to compare.
+    pub fn of_task(&self, task: Task) -> Self {
+        let mut all = self.clone();
+        if task.is_of_texts() {
+            (all.self_kd, all.cross_kd) = (false, false);
+            all.pkd.decoder = false;
+            all.ckd.decoder = false;
+            all.rail.decoder = false;
+            all.alp.decoder = false;
+            (all.tinybert.decoder, all.tinybert.cross) = (false, false);
+            (all.minilm.decoder, all.minilm.cross) = (false, false);
+        }
+        all
     }
 
     /// The options with the preset's choices filled in.

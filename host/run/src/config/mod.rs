@@ -157,6 +157,15 @@ impl RunConfig {
         Self { model, train, ..self.alone() }
     }
 
+    /// The criterion for the best checkpoint that the task has.
+    pub fn select_by(&self) -> SelectBy {
+        match (self.task, self.train.select_by) {
+            (Task::Translate, wanted) => wanted,
+            (Task::Classify, SelectBy::Loss) | (Task::Embed, _) => SelectBy::Loss,
+            (Task::Classify, _) => SelectBy::Accuracy,
+        }
+    }
+
     /// Whether a teacher takes part in updates, or translates.
     pub fn has_teacher(&self) -> bool {
         let needs = self.distill.method.needs();

@@ -18,7 +18,8 @@ pub struct TrainConfig {
     /// Time limit in seconds, validations excluded; 0: no limit.
     pub time_limit_seconds: f64,
     /// The criterion for the best checkpoint: BLEU, chrF or loss on the validation set. Ties go to the lower loss. If
-    /// BLEU is 0 or no reference has four words, chrF is used; if chrF is 0, the loss.
+    /// BLEU is 0 or no reference has four words, chrF is used; if chrF is 0, the loss. With `task = "classify"`, accuracy
+    /// stands for BLEU and chrF; with `"embed"`, the loss.
     pub select_by: SelectBy,
     /// Patience: validations without improvement, from the end of the warm-up on, before training ends; 0: no limit.
     pub patience: usize,
@@ -91,6 +92,8 @@ pub enum SelectBy {
     Chrf,
     /// The loss on the validation set.
     Loss,
+    /// The accuracy on the validation set, with `task = "classify"`.
+    Accuracy,
 }
 
 impl fmt::Display for SelectBy {
@@ -99,6 +102,7 @@ impl fmt::Display for SelectBy {
             Self::Bleu => "BLEU",
             Self::Chrf => "chrF",
             Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
         })
     }
 }

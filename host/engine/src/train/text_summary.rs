@@ -1,0 +1,247 @@
+//! Summary of finished runs of text models: accuracy, or likeness to the teacher.
+
+use super::summary::{Entry, Role, SAMPLES, Summary, scored_text};
+use crate::texts::{Labelled, Read, Reader, labels, read_lines};
+use a2d_core::backend::Train;
+use a2d_run::config::Task;
+use a2d_run::run_dir::RunDir;
+use a2d_score::{Confusion, calibration_error, cosine, mcnemar, spearman};
+use a2d_system::display::Display;
+use a2d_system::error::{Error, Result};
+use a2d_system::files::write_whole;
+use a2d_system::output::thousands;
+use a2d_system::signals;
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
+
+/// The most texts of which all pairs are compared.
+const PAIRED: usize = 500;
+
+/// A named number, and its decimal places.
+struct Score {
+    key: &'static str,
+    title: &'static str,
+    value: f64,
+    places: usize,
+}
+
+/// A run's scores.
+struct Scored {
+    size: usize,
+    read: Read,
+    texts_per_second: f64,
+    scores: Vec<Score>,
+    /// The label of each text; empty for vectors.
+    labels: Vec<String>,
+    /// The texts whose label is right.
+    right: Vec<bool>,
+    against: Option<Against>,
+}
+
+/// A comparison with the student trained alone.
+struct Against {
+    /// The difference in accuracy, in percent.
+    difference: f64,
+    /// By McNemar's exact test.
+    p_value: f64,
+}
+
+/// Reads the test set (or the validation set if there is no test set) with the best checkpoint of every run and writes
+/// each run's `scores.json`. Prints a table and samples, or a list with `json`.
+///
+/// # Errors
+///
+/// A run cannot be read; a file or `out` cannot be written.
+pub(super) fn write<B: Train>(b: &mut B, summary: Summary<'_>) -> Result<()> {
+    let Summary { entries, run, data, display, json, out } = summary;
+    let Some((split, text)) = scored_text(data)? else { return Ok(()) };
+    let mut all: Vec<Scored> = Vec::new();
+    for entry in &entries {
+        let mut scored = read(b, entry, &text.source, split, display)?;
+        match run.task {
+            Task::Embed => scored.scores = likeness(&scored.read, all.first().map(|of| &of.read)),
+            _ => judge(&mut scored, data, &text.target)?,
+        }
+        let alone = entries.iter().zip(&all).find(|(of, _)| of.role == Role::Alone);
+        let alone = alone.filter(|_| entry.role == Role::Student).map(|(_, alone)| alone);
+        scored.against = alone.map(|alone| against(&scored.right, &alone.right));
+        save(&entry.folder, split, &scored)?;
+        all.push(scored);
+    }
+    let written = match json {
+        true => list(&entries, &all, split, out),
+        false => table(&entries, &all, split, out)
+            .and_then(|()| samples(&entries, &all, [&text.source, &text.target], out)),
+    };
+    written.map_err(|e| Error::output("write", Path::new("the results"), &e))
+}
+
+fn read<B: Train>(
+    b: &mut B,
+    entry: &Entry<'_>,
+    texts: &[String],
+    split: &str,
+    display: &Display,
+) -> Result<Scored> {
+    let Reader { model, vocab, size } = Reader::open(b, &entry.folder)?;
+    let count = display.count(&format!("{}: scoring the {split} set", entry.label), texts.len());
+    let done = |lines| {
+        count.add(lines);
+        signals::go_on()
+    };
+    let start = Instant::now();
+    let read = read_lines(b, &model, &vocab, texts, &done)?;
+    let texts_per_second = texts.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
+    let (scores, labels, right) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Scored { size, read, texts_per_second, scores, labels, right, against: None })
+}
+
+/// Scores the labels of a classifier.
+fn judge(scored: &mut Scored, data: &a2d_run::prepared::Prepared, truth: &[String]) -> Result<()> {
+    let vocab = &data.vocab;
+    let truth = labels::numbers(vocab, truth)?;
+    let found: Vec<Labelled> = scored.read.rows().map(Labelled::of).collect();
+    let best: Vec<u32> = found.iter().map(Labelled::best).collect();
+    let right: Vec<bool> = best.iter().zip(&truth).map(|(one, other)| one == other).collect();
+    let sure = found.iter().zip(&right).map(|(of, right)| (f64::from(of.0[0].1), *right));
+    let calibration = calibration_error(&sure.collect::<Vec<_>>());
+    let confusion = Confusion::new(scored.read.width, &truth, &best);
+    scored.scores = vec![
+        percent("accuracy", "accuracy", confusion.accuracy()),
+        percent("macro F1", "macro F1", confusion.macro_f1()),
+        percent("calibration error", "ECE", calibration),
+    ];
+    let name = |label: &u32| vocab.target().piece(*label).unwrap_or_default().to_owned();
+    scored.labels = best.iter().map(name).collect();
+    scored.right = right;
+    Ok(())
+}
+
+fn percent(key: &'static str, title: &'static str, share: f64) -> Score {
+    Score { key, title, value: 100.0 * share, places: 2 }
+}
+
+/// How alike the vectors are to the teacher's, the first run's: the mean cosine of the same text, if the widths are equal,
+/// and the rank correlation of the cosines of all pairs of texts.
+fn likeness(own: &Read, teacher: Option<&Read>) -> Vec<Score> {
+    let teacher = teacher.unwrap_or(own);
+    let count = own.rows().len().max(1) as f64;
+    let same = (own.width == teacher.width).then(|| {
+        let sum: f64 = own.rows().zip(teacher.rows()).map(|(a, b)| cosine(a, b)).sum();
+        Score { key: "cosine", title: "cosine", value: sum / count, places: 4 }
+    });
+    let [own, teacher] = [own, teacher].map(pairs);
+    let rank = spearman(&own, &teacher).map(|value| Score {
+        key: "Spearman",
+        title: "Spearman",
+        value,
+        places: 4,
+    });
+    same.into_iter().chain(rank).collect()
+}
+
+/// The cosine of each pair of the first texts.
+fn pairs(of: &Read) -> Vec<f64> {
+    let rows: Vec<&[f32]> = of.rows().take(PAIRED).collect();
+    let later = |i: usize| rows[i + 1..].iter().map(move |other| (i, *other));
+    (0..rows.len()).flat_map(later).map(|(i, other)| cosine(rows[i], other)).collect()
+}
+
+fn against(own: &[bool], alone: &[bool]) -> Against {
+    let only = |one: &[bool], other: &[bool]| {
+        one.iter().zip(other).filter(|(one, other)| **one && !**other).count()
+    };
+    let (gained, lost) = (only(own, alone), only(alone, own));
+    let difference = 100.0 * (gained as f64 - lost as f64) / own.len().max(1) as f64;
+    Against { difference, p_value: mcnemar(gained as u64, lost as u64) }
+}
+
+impl Scored {
+    fn json(&self, split: &str) -> Map<String, Value> {
+        let scores = self.scores.iter().map(|of| json!({"name": of.key, "score": of.value}));
+        let mut object = Map::from_iter([
+            ("split".to_owned(), json!(split)),
+            ("parameters".to_owned(), json!(self.size)),
+            ("texts_per_second".to_owned(), json!(self.texts_per_second)),
+            ("scores".to_owned(), scores.collect()),
+        ]);
+        if let Some(Against { difference, p_value }) = &self.against {
+            let test = "McNemar, exact";
+            let told =
+                json!({"run": "alone", "difference": difference, "p_value": p_value, "test": test});
+            object.insert("against".to_owned(), told);
+        }
+        object
+    }
+}
+
+fn save(folder: &Path, split: &str, scored: &Scored) -> Result<()> {
+    let text = Value::Object(scored.json(split));
+    write_whole(&RunDir::open(folder)?.scores(), |out| writeln!(out, "{text:#}"))
+}
+
+fn list(entries: &[Entry<'_>], all: &[Scored], split: &str, out: &mut dyn Write) -> io::Result<()> {
+    let object = |(entry, scored): (&Entry<'_>, &Scored)| {
+        let run = entry.folder.display().to_string();
+        let mut object = Map::from_iter([
+            ("model".to_owned(), json!(entry.label)),
+            ("run".to_owned(), json!(run)),
+        ]);
+        object.extend(scored.json(split));
+        Value::Object(object)
+    };
+    let list: Vec<_> = entries.iter().zip(all).map(object).collect();
+    writeln!(out, "{:#}", Value::Array(list))
+}
+
+fn table(
+    entries: &[Entry<'_>],
+    all: &[Scored],
+    split: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let width = entries.iter().map(|e| e.label.len()).max().unwrap_or(0).max(5);
+    write!(out, "{:width$}  {:>10}", "model", "parameters")?;
+    let titles = all.last().map(|of| &of.scores[..]).unwrap_or_default();
+    titles.iter().try_for_each(|score| write!(out, "  {:>9}", score.title))?;
+    writeln!(out, "  {:>8}", "texts/s")?;
+    for (entry, scored) in entries.iter().zip(all) {
+        write!(out, "{:width$}  {:>10}", entry.label, thousands(scored.size))?;
+        for Score { value, places, .. } in &scored.scores {
+            write!(out, "  {value:>9.places$}")?;
+        }
+        writeln!(out, "  {:>8.0}", scored.texts_per_second)?;
+    }
+    let texts = all.first().map_or(0, |of| of.read.rows().len());
+    writeln!(out, "({split} set, {} texts)", thousands(texts))?;
+    for (entry, scored) in entries.iter().zip(all) {
+        let Some(Against { difference, p_value }) = &scored.against else { continue };
+        let not = if *p_value < 0.05 { "" } else { "not " };
+        let told = format!("{difference:+.2} accuracy, p = {p_value:.3} by McNemar's test");
+        writeln!(out, "{} against the student alone: {told}, {not}significant", entry.label)?;
+    }
+    Ok(())
+}
+
+fn samples(
+    entries: &[Entry<'_>],
+    all: &[Scored],
+    [texts, labels]: [&[String]; 2],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if all.iter().any(|scored| scored.labels.is_empty()) {
+        return Ok(());
+    }
+    let width = entries.iter().map(|e| e.label.len()).max().unwrap_or(0).max(5);
+    for k in 0..SAMPLES.min(texts.len()) {
+        let i = (2 * k + 1) * texts.len() / (2 * SAMPLES);
+        writeln!(out, "\n{:width$}  {}", "text", texts[i])?;
+        writeln!(out, "{:width$}  {}", "label", labels[i])?;
+        for (entry, scored) in entries.iter().zip(all) {
+            writeln!(out, "{:width$}  {}", entry.label, scored.labels[i])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! `a2d evaluate` of a text model.
+
+use crate::backend::device::Chosen;
+use crate::backend::work::Work;
+use crate::cli::{EvaluateArgs, Globals};
+use crate::config::{Precision, Task};
+use crate::data::vocab::Vocab;
+use crate::run::run_dir::RunDir;
+use crate::score::{BINS, Confusion, calibration_error, cosine, spearman};
+use crate::system::display::{Throughput, Total};
+use crate::system::error::{Error, Result};
+use crate::system::signals;
+use crate::system::text;
+use crate::texts::{Labelled, Read, Reader, labels, read_lines};
+use a2d_core::backend::Train;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The most texts of which all pairs are compared.
+const PAIRED: usize = 1000;
+
+/// The task of the run in `folder`, if it is a text model's.
+pub(super) fn task(folder: &Path) -> Option<Task> {
+    let task = RunDir::at(folder).load_config().ok()?.task;
+    task.is_of_texts().then_some(task)
+}
+
+/// Scores labels against those of the source, or vectors against a teacher's and given pairs.
+///
+/// # Errors
+///
+/// A run or a text that cannot be used (misuse), an output that cannot be written, a signal.
+pub(super) fn run(
+    args: &EvaluateArgs,
+    task: Task,
+    globals: &Globals,
+    out: &mut dyn Write,
+) -> Result<()> {
+    if !args.reference.is_empty() {
+        let run = args.run.display();
+        let text = format!("--reference is for translations: {run} has `task = \"{task}\"`");
+        return Err(Error::misuse(text));
+    }
+    let device = args.device.choose(globals)?;
+    let lines = text::read_lines(&args.source)?;
+    if lines.is_empty() {
+        return Err(Error::misuse(format!("no text in {}", text::name(&args.source))));
+    }
+    signals::install()?;
+    let written = match task {
+        Task::Classify => {
+            let found = classified(args, &device, globals.quiet, &lines)?;
+            if args.json { json_labels(&found, out) } else { write_labels(&found, out) }
+        }
+        _ => {
+            let found = embedded(args, &device, globals.quiet, &lines)?;
+            write_likeness(&found, args.json, out)
+        }
+    };
+    written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
+}
+
+/// A run over lines.
+struct Over<'a> {
+    run: &'a Path,
+    lines: &'a [String],
+    quiet: bool,
+}
+
+/// The results, and the model's vocabulary.
+struct Found {
+    read: Read,
+    vocab: Vocab,
+}
+
+impl Work for Over<'_> {
+    type Output = Found;
+
+    fn go<B: Train>(self, b: &mut B) -> Result<Found> {
+        let Reader { model, vocab, .. } = Reader::open(b, self.run)?;
+        let progress = Throughput::new(self.quiet, "read", Total::Lines(self.lines.len()));
+        progress.start();
+        let watch = |count| {
+            progress.add(count);
+            signals::go_on()
+        };
+        let read = read_lines(b, &model, &vocab, self.lines, &watch);
+        progress.end(&read);
+        Ok(Found { read: read?, vocab })
+    }
+}
+
+fn over(run: &Path, device: &Chosen, quiet: bool, lines: &[String]) -> Result<Found> {
+    device.run(Precision::F32, Over { run, lines, quiet })
+}
+
+/// The scores of labels.
+struct Labels {
+    names: Vec<String>,
+    confusion: Confusion,
+    calibration: f64,
+    texts: usize,
+}
+
+fn classified(
+    args: &EvaluateArgs,
+    device: &Chosen,
+    quiet: bool,
+    lines: &[String],
+) -> Result<Labels> {
+    let name = text::name(&args.source);
+    let pair = |(line, number): (&String, usize)| {
+        let pair = line.split_once('\t').map(|(label, text)| (label.to_owned(), text.to_owned()));
+        let how = "has no tab: expected LABEL<TAB>TEXT";
+        pair.ok_or_else(|| Error::misuse(format!("{name}, line {number}: {how}")))
+    };
+    let pairs = lines.iter().zip(1..).map(pair).collect::<Result<Vec<_>>>()?;
+    let (truth, texts): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
+    let Found { read, vocab } = over(&args.run, device, quiet, &texts)?;
+    let truth = labels::numbers(&vocab, &truth);
+    let truth = truth.map_err(|e| Error::misuse(format!("{name}, {e}")))?;
+    let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
+    let found: Vec<Labelled> = read.rows().map(Labelled::of).collect();
+    let best: Vec<u32> = found.iter().map(Labelled::best).collect();
+    let sure = found.iter().zip(best.iter().zip(&truth));
+    let sure = sure.map(|(of, (own, truth))| (f64::from(of.0[0].1), own == truth));
+    let calibration = calibration_error(&sure.collect::<Vec<_>>());
+    let confusion = Confusion::new(read.width, &truth, &best);
+    Ok(Labels { names, confusion, calibration, texts: texts.len() })
+}
+
+fn write_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
+    let Labels { names, confusion, calibration, texts } = found;
+    writeln!(out, "accuracy {:.2}", 100.0 * confusion.accuracy())?;
+    writeln!(out, "macro F1 {:.2}", 100.0 * confusion.macro_f1())?;
+    writeln!(out, "expected calibration error {:.2} ({BINS} bins)", 100.0 * calibration)?;
+    writeln!(out, "{texts} texts; rows: true labels, columns: labels of the model")?;
+    let most = confusion.rows().flatten().max().map_or(1, |most| most.to_string().len());
+    let cell = most.max(names.len().to_string().len() + 1);
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    write!(out, "{:>cell$} {:width$}", "", "")?;
+    (1..=names.len()).try_for_each(|number| write!(out, " {:>cell$}", format!("#{number}")))?;
+    writeln!(out)?;
+    for ((name, row), number) in names.iter().zip(confusion.rows()).zip(1..) {
+        write!(out, "{:>cell$} {name:width$}", format!("#{number}"))?;
+        row.iter().try_for_each(|count| write!(out, " {count:>cell$}"))?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn json_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
+    let Labels { names, confusion, calibration, texts } = found;
+    let rows: Vec<&[u64]> = confusion.rows().collect();
+    let f1: Vec<Option<f64>> = (0..names.len()).map(|label| confusion.f1(label)).collect();
+    let whole = json!({
+        "texts": texts,
+        "accuracy": 100.0 * confusion.accuracy(),
+        "macro_f1": 100.0 * confusion.macro_f1(),
+        "calibration_error": 100.0 * calibration,
+        "labels": names,
+        "f1": f1,
+        "confusion": rows,
+    });
+    writeln!(out, "{whole:#}")
+}
+
+/// Named likenesses of vectors.
+fn embedded(
+    args: &EvaluateArgs,
+    device: &Chosen,
+    quiet: bool,
+    lines: &[String],
+) -> Result<Vec<(&'static str, f64)>> {
+    let mut scores = Vec::new();
+    if let Some(teacher) = &args.teacher {
+        let own = over(&args.run, device, quiet, lines)?.read;
+        let theirs = over(teacher, device, quiet, lines)?.read;
+        if own.width == theirs.width {
+            let sum: f64 = own.rows().zip(theirs.rows()).map(|(a, b)| cosine(a, b)).sum();
+            scores.push(("cosine with the teacher", sum / lines.len() as f64));
+        }
+        let [own, theirs] = [own, theirs].map(|of| similarities(&of));
+        if let Some(rank) = spearman(&own, &theirs) {
+            scores.push(("Spearman with the teacher", rank));
+        }
+    }
+    if let Some(path) = &args.pairs {
+        scores.push(("Spearman with the pairs", ranked(&args.run, path, device, quiet)?));
+    }
+    if scores.is_empty() {
+        return Err(Error::misuse("an embedder is compared with --teacher RUN or --pairs FILE"));
+    }
+    Ok(scores)
+}
+
+/// The cosine of each pair of the first texts.
+fn similarities(of: &Read) -> Vec<f64> {
+    let rows: Vec<&[f32]> = of.rows().take(PAIRED).collect();
+    let later = |i: usize| rows[i + 1..].iter().map(move |other| (i, *other));
+    (0..rows.len()).flat_map(later).map(|(i, other)| cosine(rows[i], other)).collect()
+}
+
+/// The rank correlation of the cosines of given pairs with their similarities.
+fn ranked(run: &Path, path: &Path, device: &Chosen, quiet: bool) -> Result<f64> {
+    let name = text::name(path);
+    let (mut texts, mut truth) = (Vec::new(), Vec::new());
+    for (line, number) in text::read_lines(path)?.iter().zip(1..) {
+        let mut fields = line.split('\t');
+        let parts = (fields.next(), fields.next(), fields.next().map(str::parse::<f64>));
+        let (Some(one), Some(other), Some(Ok(similarity))) = parts else {
+            let text = "expected TEXT<TAB>TEXT<TAB>NUMBER";
+            return Err(Error::misuse(format!("{name}, line {number}: {text}")));
+        };
+        texts.extend([one.to_owned(), other.to_owned()]);
+        truth.push(similarity);
+    }
+    let read = over(run, device, quiet, &texts)?.read;
+    let rows: Vec<&[f32]> = read.rows().collect();
+    let own: Vec<f64> = rows.chunks_exact(2).map(|pair| cosine(pair[0], pair[1])).collect();
+    let text = || Error::misuse(format!("{name} has fewer than two different similarities"));
+    spearman(&own, &truth).ok_or_else(text)
+}
+
+fn write_likeness(
+    scores: &[(&'static str, f64)],
+    json: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if json {
+        let all = scores.iter().map(|(name, score)| json!({"name": name, "score": score}));
+        return writeln!(out, "{:#}", all.collect::<Value>());
+    }
+    scores.iter().try_for_each(|(name, score)| writeln!(out, "{name} {score:.4}"))
+}

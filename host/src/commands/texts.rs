@@ -1,0 +1,121 @@
+//! What `a2d predict` and `a2d embed` share: lines in, a text model, results out.
+
+use crate::cli::{DeviceArgs, Globals, LineArgs};
+use crate::config::Task;
+use crate::data::vocab::Vocab;
+use crate::run::run_dir::RunDir;
+use crate::system::display::{Throughput, Total};
+use crate::system::error::{Error, Result};
+use crate::system::files::{has_place, is_special, write_output};
+use crate::system::program;
+use crate::system::signals;
+use crate::system::text;
+use crate::texts::Read;
+use crate::texts::flow::Flow;
+use crate::translate::source::Stream;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+/// Writes what a model makes of the next lines, after so many lines before.
+pub(super) type Form<'a> = dyn FnMut(&Read, &Vocab, usize, &mut dyn Write) -> io::Result<()> + 'a;
+
+/// Lines to read.
+pub(super) struct Lines<'a> {
+    /// The folder of the run.
+    pub model: &'a Path,
+    /// The task that it must have.
+    pub task: Task,
+    /// Where lines come from, and where results go.
+    pub lines: &'a LineArgs,
+    /// What to read on.
+    pub device: &'a DeviceArgs,
+}
+
+impl Lines<'_> {
+    /// Whether the results go to a stream, line by line; otherwise to a file, which appears when it is complete.
+    pub fn streams(&self) -> bool {
+        text::is_stdin(&self.lines.output) || is_special(&self.lines.output)
+    }
+
+    /// Writes the results of all lines in `form`.
+    ///
+    /// # Errors
+    ///
+    /// A run or an input that cannot be used (misuse), an output that cannot be written, a signal.
+    pub fn write(&self, globals: &Globals, form: &mut Form<'_>, out: &mut dyn Write) -> Result<()> {
+        let (output, streams) = (&self.lines.output, self.streams());
+        let mut held = Vec::new();
+        let mut take = |read: &Read, vocab: &Vocab, before: usize, progress: &Throughput| {
+            let written = match streams {
+                true => {
+                    progress.aside(|| form(read, vocab, before, out).and_then(|()| out.flush()))
+                }
+                false => form(read, vocab, before, &mut held),
+            };
+            written.map_err(|e| Error::output("write", output, &e))
+        };
+        self.read(globals, &mut take)?;
+        if streams { Ok(()) } else { write_output(output, |out| out.write_all(&held)) }
+    }
+
+    /// Passes what the model makes of the next lines to `take`, until there are no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lines::write`], and those of `take`.
+    pub fn read(
+        &self,
+        globals: &Globals,
+        take: &mut dyn FnMut(&Read, &Vocab, usize, &Throughput) -> Result<()>,
+    ) -> Result<()> {
+        let Self { model, task, lines, device } = *self;
+        check(model, task)?;
+        let device = device.choose(globals)?;
+        if !self.streams() {
+            has_place(&lines.output)?;
+        }
+        signals::install()?;
+        let verb = if task == Task::Embed { "embedded" } else { "labelled" };
+        let progress = Throughput::new(globals.quiet, verb, total(lines));
+        let mut source = Stream::open(&lines.input, lines.on_bad_input, &progress)?;
+        let mut take = |read: &Read, vocab: &Vocab, before| take(read, vocab, before, &progress);
+        let flow = Flow { model, source: &mut source, take: &mut take, progress: &progress };
+        let done = flow.run(&device);
+        progress.end(&done);
+        source.tell();
+        let [_, cut] = done?;
+        if cut > 0 {
+            progress.warn(&format!("{cut} texts are longer than the model reads, and were cut"));
+        }
+        Ok(())
+    }
+}
+
+/// Checks that the run in `model` is for `task`.
+///
+/// # Errors
+///
+/// Misuse: it is not, or cannot be read.
+pub(super) fn check(model: &Path, task: Task) -> Result<()> {
+    let found = RunDir::open(model)?.load_config()?.task;
+    if found == task {
+        return Ok(());
+    }
+    let verb = match found {
+        Task::Translate => "translate",
+        Task::Classify => "predict",
+        Task::Embed => "embed",
+    };
+    let (model, verb) = (model.display(), program::command(verb));
+    Err(Error::misuse(format!("{model} is a run with `task = \"{found}\"`: use {verb}")))
+}
+
+/// The lines to come, as far as they are known.
+fn total(lines: &LineArgs) -> Total {
+    let input = &lines.input;
+    match text::is_stdin(input) {
+        true if io::stdin().is_terminal() => Total::Hidden,
+        false if text::is_at_hand(input) => Total::File(input.clone()),
+        _ => Total::Unknown,
+    }
+}

@@ -9,46 +9,60 @@ const LOST: char = char::REPLACEMENT_CHARACTER;
 /// The maximum bytes of replacements written at once: up to three bytes wait for a fourth.
 pub(super) const MOST_LOST: usize = LOST.len_utf8().saturating_mul(3);
 
-impl<'a> Tokenizer<'a> {
-    /// Decodes `ids` to UTF-8 at the beginning of `out`, as [`Speller`] does; returns the number of bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Token`], and [`Error::Room`] with the exact size.
-    pub fn decode(&self, ids: &[u32], out: &mut [u8]) -> Result<usize, Error> {
-        let (mut sink, mut speller) = (Sink { out, len: 0 }, Speller::default());
-        for id in ids {
-            speller.push(self.piece(*id).ok_or(Error::Token(*id))?, &mut sink);
-        }
-        speller.flush(&mut sink);
-        sink.written()
-    }
+/// A vocabulary whose tokens have a text.
+pub trait Spelt: Copy {
+    /// The conversion of its tokens to text.
+    type Speller: Spell;
 
-    /// A decoder for single tokens.
-    pub fn stream(&self) -> Stream<'a> {
-        Stream { tokenizer: *self, speller: Speller::default() }
-    }
+    /// The conversion at the beginning of a text.
+    fn speller(&self) -> Self::Speller;
+
+    /// The meaning of `id`; `None` outside the vocabulary.
+    fn meaning(&self, id: u32) -> Option<Piece<'_>>;
 }
 
-/// Decodes token by token, to show text during the search. The concatenated pieces equal the text of
-/// [`Tokenizer::decode`].
+/// A conversion of tokens to text, one token after the other.
+pub trait Spell: Copy {
+    /// Appends the characters completed by a token to `out`.
+    fn push(&mut self, piece: Piece<'_>, out: &mut impl Extend<char>);
+
+    /// Appends a `�` for each byte of an incomplete character: at most 3.
+    fn flush(&mut self, out: &mut impl Extend<char>);
+}
+
+/// Decodes `ids` to UTF-8 at the beginning of `out`; returns the number of bytes.
+pub(super) fn decode(vocabulary: &impl Spelt, ids: &[u32], out: &mut [u8]) -> Result<usize, Error> {
+    let (mut sink, mut speller) = (Sink { out, len: 0 }, vocabulary.speller());
+    for id in ids {
+        speller.push(vocabulary.meaning(*id).ok_or(Error::Token(*id))?, &mut sink);
+    }
+    speller.flush(&mut sink);
+    sink.written()
+}
+
+/// Decodes token by token, to show text during the search. The concatenated pieces equal the text that the vocabulary
+/// decodes at once.
 #[derive(Clone, Copy, Debug)]
-pub struct Stream<'a> {
-    tokenizer: Tokenizer<'a>,
-    speller: Speller,
+pub struct StreamOf<V: Spelt> {
+    vocabulary: V,
+    speller: V::Speller,
 }
 
-impl Stream<'_> {
+impl<V: Spelt> StreamOf<V> {
+    pub(super) fn new(vocabulary: V) -> Self {
+        Self { vocabulary, speller: vocabulary.speller() }
+    }
+
     /// Writes the text completed by `id` as UTF-8 to the beginning of `out`; returns the number of bytes. That is 0 for
     /// a special token, and for a byte of an incomplete character, which is kept until the character is complete.
     ///
-    /// [`Tokenizer::stream_bytes`] is always a sufficient length of `out`.
+    /// The vocabulary's `stream_bytes` is always a sufficient length of `out`.
     ///
     /// # Errors
     ///
     /// [`Error::Token`], and [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn push(&mut self, id: u32, out: &mut [u8]) -> Result<usize, Error> {
-        let piece = self.tokenizer.piece(id).ok_or(Error::Token(id))?;
+        let piece = self.vocabulary.meaning(id).ok_or(Error::Token(id))?;
         write_to(out, &mut self.speller, |speller, sink| speller.push(piece, sink))
     }
 
@@ -59,15 +73,16 @@ impl Stream<'_> {
     ///
     /// [`Error::Room`] with the exact size. The stream is then unchanged.
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let fresh = self.vocabulary.speller();
         write_to(out, &mut self.speller, |speller, sink| {
             speller.flush(sink);
-            *speller = Speller::default();
+            *speller = fresh;
         })
     }
 }
 
 /// Writes to the beginning of `out`; returns the number of bytes. If they do not fit, the speller is unchanged.
-pub(super) fn write_to<S: Copy>(
+fn write_to<S: Copy>(
     out: &mut [u8],
     speller: &mut S,
     write: impl FnOnce(&mut S, &mut Sink<'_>),
@@ -77,6 +92,37 @@ pub(super) fn write_to<S: Copy>(
     let written = sink.written()?;
     *speller = next;
     Ok(written)
+}
+
+impl<'a> Tokenizer<'a> {
+    /// Decodes `ids` to UTF-8 at the beginning of `out`, as [`Speller`] does; returns the number of bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Token`], and [`Error::Room`] with the exact size.
+    pub fn decode(&self, ids: &[u32], out: &mut [u8]) -> Result<usize, Error> {
+        decode(self, ids, out)
+    }
+
+    /// A decoder for single tokens.
+    pub fn stream(&self) -> Stream<'a> {
+        Stream::new(*self)
+    }
+}
+
+/// Decodes the tokens of a [`Tokenizer`].
+pub type Stream<'a> = StreamOf<Tokenizer<'a>>;
+
+impl Spelt for Tokenizer<'_> {
+    type Speller = Speller;
+
+    fn speller(&self) -> Speller {
+        Speller::default()
+    }
+
+    fn meaning(&self, id: u32) -> Option<Piece<'_>> {
+        self.piece(id)
+    }
 }
 
 /// The conversion of tokens to text, one token after the other, the same on device and host:
@@ -95,9 +141,8 @@ pub struct Speller {
     bytes: bool,
 }
 
-impl Speller {
-    /// Appends the characters completed by a token to `out`.
-    pub fn push(&mut self, piece: Piece<'_>, out: &mut impl Extend<char>) {
+impl Spell for Speller {
+    fn push(&mut self, piece: Piece<'_>, out: &mut impl Extend<char>) {
         match piece {
             Piece::Special => {}
             Piece::Byte(byte) => {
@@ -114,8 +159,7 @@ impl Speller {
         }
     }
 
-    /// Appends a `�` for each byte of an incomplete character: at most 3.
-    pub fn flush(&mut self, out: &mut impl Extend<char>) {
+    fn flush(&mut self, out: &mut impl Extend<char>) {
         // One character at a time, as elsewhere: `extend` is compiled once.
         (0..self.pending.len).for_each(|_| out.extend([LOST]));
         self.pending.len = 0;
@@ -177,9 +221,9 @@ impl Pending {
 }
 
 /// Text written to a buffer; once the buffer is full, only measured.
-pub(super) struct Sink<'o> {
-    pub(super) out: &'o mut [u8],
-    pub(super) len: usize,
+struct Sink<'o> {
+    out: &'o mut [u8],
+    len: usize,
 }
 
 impl Extend<char> for Sink<'_> {
@@ -198,7 +242,7 @@ impl Extend<char> for Sink<'_> {
 }
 
 impl Sink<'_> {
-    pub(super) fn written(&self) -> Result<usize, Error> {
+    fn written(&self) -> Result<usize, Error> {
         match self.len <= self.out.len() {
             true => Ok(self.len),
             false => Err(Error::Room { needed: self.len }),

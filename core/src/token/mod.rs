@@ -73,7 +73,7 @@ mod vocabulary;
 
 use crate::allow::Forbidden;
 
-pub use decode::{Speller, Stream};
+pub use decode::{Spell, Speller, Spelt, Stream, StreamOf};
 pub use error::{Error, Part};
 pub use normal::Normalization;
 pub use room::stream_bytes;

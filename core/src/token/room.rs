@@ -4,8 +4,8 @@ use super::tables::{HEADER, SPECIAL, Tokenizer};
 use super::{BYTES, decode::MOST_LOST};
 
 impl Tokenizer<'_> {
-    /// A sufficient size in bytes of the buffer for one call of [`Stream::push`](super::Stream::push) or
-    /// [`Stream::finish`](super::Stream::finish).
+    /// A sufficient size in bytes of the buffer for one call of [`StreamOf::push`](super::StreamOf::push) or
+    /// [`StreamOf::finish`](super::StreamOf::finish).
     pub const fn stream_bytes(&self) -> usize {
         longest(self.starts).saturating_add(MOST_LOST)
     }

@@ -154,20 +154,20 @@ impl<'a> Vocabulary<'a> {
 }
 
 impl TextStream<'_> {
-    /// Writes the text completed by `id`, see [`Stream::push`].
+    /// Writes the text completed by `id`, see [`StreamOf::push`](super::StreamOf::push).
     ///
     /// # Errors
     ///
-    /// As [`Stream::push`].
+    /// As [`StreamOf::push`](super::StreamOf::push).
     pub fn push(&mut self, id: u32, out: &mut [u8]) -> Result<usize, Error> {
         either!(self, inner => inner.push(id, out))
     }
 
-    /// Writes the rest at the end, see [`Stream::finish`].
+    /// Writes the rest at the end, see [`StreamOf::finish`](super::StreamOf::finish).
     ///
     /// # Errors
     ///
-    /// As [`Stream::finish`].
+    /// As [`StreamOf::finish`](super::StreamOf::finish).
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         either!(self, inner => inner.finish(out))
     }

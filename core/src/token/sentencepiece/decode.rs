@@ -1,7 +1,7 @@
 //! Tokens to text.
 
 use super::super::MARK;
-use super::super::decode::{MOST_LOST, Pending, Sink, is_blank, write_to};
+use super::super::decode::{MOST_LOST, Pending, Spell, Spelt, StreamOf, decode, is_blank};
 use super::super::error::Error;
 use super::super::tables::Piece;
 use super::tables::{Flag, SentencePiece};
@@ -18,57 +18,28 @@ impl<'a> SentencePiece<'a> {
     ///
     /// [`Error::Token`], and [`Error::Room`] with the exact size.
     pub fn decode(&self, ids: &[u32], out: &mut [u8]) -> Result<usize, Error> {
-        let (mut sink, mut speller) = (Sink { out, len: 0 }, self.speller());
-        for id in ids {
-            speller.push(self.piece(*id).ok_or(Error::Token(*id))?, &mut sink);
-        }
-        speller.flush(&mut sink);
-        sink.written()
+        decode(self, ids, out)
     }
 
     /// A decoder for single tokens.
     pub fn stream(&self) -> Stream<'a> {
-        Stream { tables: *self, speller: self.speller() }
+        Stream::new(*self)
     }
+}
 
-    /// The conversion of this vocabulary's tokens to text.
-    pub fn speller(&self) -> Speller {
+/// Decodes the tokens of a [`SentencePiece`].
+pub type Stream<'a> = StreamOf<SentencePiece<'a>>;
+
+impl Spelt for SentencePiece<'_> {
+    type Speller = Speller;
+
+    fn speller(&self) -> Speller {
         let [strip, dummy] = [Flag::Strip, Flag::Dummy].map(|flag| self.has(flag));
         Speller::new(strip, dummy, self.has(Flag::Marian))
     }
-}
 
-/// Decodes token by token, as [`super::super::Stream`] does.
-#[derive(Clone, Copy, Debug)]
-pub struct Stream<'a> {
-    tables: SentencePiece<'a>,
-    speller: Speller,
-}
-
-impl Stream<'_> {
-    /// Writes the text completed by `id` as UTF-8 to the beginning of `out`; returns the number of bytes.
-    ///
-    /// [`SentencePiece::stream_bytes`] is always a sufficient length of `out`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Token`], and [`Error::Room`] with the exact size. The stream is then unchanged.
-    pub fn push(&mut self, id: u32, out: &mut [u8]) -> Result<usize, Error> {
-        let piece = self.tables.piece(id).ok_or(Error::Token(id))?;
-        write_to(out, &mut self.speller, |speller, sink| speller.push(piece, sink))
-    }
-
-    /// Writes the rest at the end. The stream is then ready for another text.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Room`] with the exact size. The stream is then unchanged.
-    pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        let fresh = self.tables.speller();
-        write_to(out, &mut self.speller, |speller, sink| {
-            speller.flush(sink);
-            *speller = fresh;
-        })
+    fn meaning(&self, id: u32) -> Option<Piece<'_>> {
+        self.piece(id)
     }
 }
 
@@ -111,8 +82,20 @@ impl Speller {
         Self { pending, writer, strip, front: strip || dummy, dropped: false }
     }
 
-    /// Appends the characters completed by a token to `out`.
-    pub fn push(&mut self, piece: Piece<'_>, out: &mut impl Extend<char>) {
+    /// Before a token that is no byte: whether it is at the front.
+    fn begin(&mut self) {
+        self.front &= !self.dropped && !self.writer.any;
+        self.dropped = false;
+    }
+
+    fn end_bytes(&mut self, out: &mut impl Extend<char>) {
+        let writer = &mut self.writer;
+        self.pending.flush(|c| writer.write(c, out));
+    }
+}
+
+impl Spell for Speller {
+    fn push(&mut self, piece: Piece<'_>, out: &mut impl Extend<char>) {
         match piece {
             Piece::Byte(byte) => self.pending.push(byte, |c| self.writer.write(c, out)),
             Piece::Special => {
@@ -131,19 +114,7 @@ impl Speller {
         }
     }
 
-    /// Before a token that is no byte: whether it is at the front.
-    fn begin(&mut self) {
-        self.front &= !self.dropped && !self.writer.any;
-        self.dropped = false;
-    }
-
-    fn end_bytes(&mut self, out: &mut impl Extend<char>) {
-        let writer = &mut self.writer;
-        self.pending.flush(|c| writer.write(c, out));
-    }
-
-    /// Appends a `�` for each byte of an incomplete character: at most 3.
-    pub fn flush(&mut self, out: &mut impl Extend<char>) {
+    fn flush(&mut self, out: &mut impl Extend<char>) {
         self.end_bytes(out);
         self.writer.held = 0;
     }

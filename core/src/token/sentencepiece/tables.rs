@@ -179,8 +179,8 @@ impl<'a> SentencePiece<'a> {
         characters.saturating_add(3).saturating_mul(4)
     }
 
-    /// A sufficient size in bytes of the buffer for one call of [`Stream::push`](super::Stream::push) or
-    /// [`Stream::finish`](super::Stream::finish).
+    /// A sufficient size in bytes of the buffer for one call of [`StreamOf::push`](super::super::StreamOf::push) or
+    /// [`StreamOf::finish`](super::super::StreamOf::finish).
     pub const fn stream_bytes(&self) -> usize {
         room_for(self.longest_text)
     }

@@ -1,6 +1,6 @@
 //! Decoding: token ids to text, by the same rule as `a2d-core`.
 
-use a2d_core::token::{Piece, SPECIAL, Speller};
+use a2d_core::token::{Piece, SPECIAL, Spell, Speller};
 use serde_json::{Map, Value};
 
 /// The text of each token.

@@ -4,8 +4,8 @@ use super::model::{Kind, Model};
 use super::tables::{Convention, Parts, tables};
 use crate::vocab::{Encoder, LineForm, SPECIAL, Subwords, Symbols};
 use a2d_core::allow::Forbidden;
-use a2d_core::token::Piece;
 use a2d_core::token::sentencepiece::{Flag, SentencePiece, Speller};
+use a2d_core::token::{Piece, Spell, Spelt};
 use a2d_system::error::{Error, Result};
 use std::collections::HashSet;
 

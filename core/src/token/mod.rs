@@ -62,6 +62,8 @@ mod decode;
 mod encode;
 mod error;
 #[cfg(feature = "nfc")]
+mod hangul;
+#[cfg(feature = "nfc")]
 mod nfc;
 mod normal;
 mod room;

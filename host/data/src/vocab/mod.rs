@@ -25,6 +25,7 @@ use texts::Texts;
 
 pub mod bpe;
 mod decode;
+mod device;
 mod document;
 mod labels;
 mod learn;

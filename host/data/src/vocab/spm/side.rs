@@ -2,10 +2,11 @@
 
 use super::model::{Kind, Model};
 use super::tables::{Convention, Parts, tables};
+use crate::vocab::device::{Lines, unusable};
 use crate::vocab::{Encoder, LineForm, SPECIAL, Subwords, Symbols};
 use a2d_core::allow::Forbidden;
 use a2d_core::token::sentencepiece::{Flag, SentencePiece, Speller};
-use a2d_core::token::{Piece, Spell, Spelt};
+use a2d_core::token::{Piece, Spell, Spelt, Vocabulary};
 use a2d_system::error::{Error, Result};
 use std::collections::HashSet;
 
@@ -95,7 +96,8 @@ impl Subwords for Spm {
     }
 
     fn encoder(&self) -> Box<dyn Encoder + '_> {
-        Box::new(Lines { device: SentencePiece::of_checked(&self.tables), buffer: Vec::new() })
+        let device = SentencePiece::of_checked(&self.tables);
+        Box::new(Lines::new(device.map(Vocabulary::SentencePiece)))
     }
 
     fn decode(&self, ids: &[u32]) -> Result<String> {
@@ -122,36 +124,6 @@ impl Subwords for Spm {
     fn tables(&self) -> Result<Vec<u8>> {
         Ok(self.tables.clone())
     }
-}
-
-/// An encoder with a buffer that grows to the longest line.
-struct Lines<'a> {
-    device: Result<SentencePiece<'a>, a2d_core::token::Error>,
-    buffer: Vec<u32>,
-}
-
-impl Encoder for Lines<'_> {
-    fn normalization(&self) -> LineForm {
-        LineForm::None
-    }
-
-    fn encode_normal(&mut self, line: &str, ids: &mut Vec<u32>) -> Result<()> {
-        let device = self.device.as_ref().map_err(unusable)?;
-        if u32::try_from(line.len()).is_err() {
-            return Err(Error::misuse("cannot encode a line of 4 GiB"));
-        }
-        let room = device.room(line.len());
-        if self.buffer.len() < room {
-            self.buffer.resize(room, 0);
-        }
-        let count = device.encode(line, &mut self.buffer).map_err(|e| unusable(&e))?;
-        ids.extend_from_slice(&self.buffer[..count]);
-        Ok(())
-    }
-}
-
-fn unusable(why: &a2d_core::token::Error) -> Error {
-    Error::misuse(format!("not a usable SentencePiece model: {why}"))
 }
 
 /// Each text stands for one token.

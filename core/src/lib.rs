@@ -30,6 +30,7 @@
 //! | `std` | a faster square root, nothing else |
 //! | `nfc` | normalisation of text to NFC, if the vocabulary needs it; without the feature, the caller must pass NFC |
 //! | `sentencepiece` | SentencePiece vocabularies; without the feature, an image with one is refused |
+//! | `wordpiece` | WordPiece vocabularies; without the feature, an image with one is refused |
 //! | `defmt` | `defmt::Format` for the types of [`image`], [`token`] and [`micro`] that a device logs |
 //!
 //! The minimum Rust version is 1.89.
@@ -38,7 +39,8 @@
 //!
 //! * Decoder-only models, relative positions, recurrent decoders, mixtures of experts. [`nn::Encoder`] runs alone, but an
 //!   image holds an encoder with its decoder.
-//! * Vocabularies other than the byte-pair encodings of `a2d prepare` and SentencePiece models.
+//! * Vocabularies other than the byte-pair encodings of `a2d prepare`, SentencePiece models and BERT's WordPiece
+//!   vocabularies, of at most 65,535 tokens.
 //! * Sampling and constrained decoding: the search is greedy or a beam search.
 //! * Weights that are not mapped into memory: an image is a slice.
 //! * Vector and DSP instructions: the loops are portable. Another crate, such as `a2d-dsp`, supplies them through

@@ -176,7 +176,7 @@ fn write(c: char, first: bool, out: &mut impl Extend<char>) {
 }
 
 /// Whether [`write`] has a space for a character: a space, a line separator or another control character.
-#[cfg(feature = "sentencepiece")]
+#[cfg(any(feature = "sentencepiece", feature = "wordpiece"))]
 pub(super) const fn is_blank(c: char) -> bool {
     matches!(c, '\0'..=' ' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}')
 }

@@ -23,8 +23,17 @@ pub enum Part {
     #[cfg(feature = "sentencepiece")]
     Piece,
     /// A normal form.
-    #[cfg(feature = "sentencepiece")]
+    #[cfg(any(feature = "sentencepiece", feature = "wordpiece"))]
     Form,
+    /// The place of a token among the sorted ones, or a special token.
+    #[cfg(feature = "wordpiece")]
+    Order,
+    /// A range of characters that are cut alike.
+    #[cfg(feature = "wordpiece")]
+    Range,
+    /// A range of characters that are replaced.
+    #[cfg(feature = "wordpiece")]
+    Change,
 }
 
 /// Why tables are rejected, or an operation failed.
@@ -65,8 +74,14 @@ impl fmt::Display for Part {
             Self::Node => "node",
             #[cfg(feature = "sentencepiece")]
             Self::Piece => "piece",
-            #[cfg(feature = "sentencepiece")]
+            #[cfg(any(feature = "sentencepiece", feature = "wordpiece"))]
             Self::Form => "normal form",
+            #[cfg(feature = "wordpiece")]
+            Self::Order => "sorted token",
+            #[cfg(feature = "wordpiece")]
+            Self::Range => "range of characters",
+            #[cfg(feature = "wordpiece")]
+            Self::Change => "replaced character",
         })
     }
 }

@@ -20,6 +20,7 @@ fn nth(first: u32, number: u32) -> Option<char> {
 }
 
 /// The syllable of two parts, if they have one.
+#[cfg(feature = "nfc")]
 pub(super) fn compose(first: char, second: char) -> Option<char> {
     if let Some(leading) = number(first, LEADING, LEADINGS) {
         let vowel = number(second, VOWEL, VOWELS)?;

@@ -1,7 +1,7 @@
 //! The subword vocabulary on a device: text to tokens and back, with tables that are read in place.
 //!
 //! A [`Vocabulary`] is a [`Tokenizer`], which this page describes, or, with the feature `sentencepiece`, the tables of
-//! a SentencePiece model.
+//! a SentencePiece model, or, with the feature `wordpiece`, those of a WordPiece vocabulary.
 //!
 //! Pieces, merges, their order and the text are the same as those of the host's `Vocab`, without an allocator.
 //! [`Tokenizer::new`] checks the tables once. [`Tokenizer::encode`] works within the caller's buffer of tokens,
@@ -61,7 +61,7 @@ mod check;
 mod decode;
 mod encode;
 mod error;
-#[cfg(feature = "nfc")]
+#[cfg(any(feature = "nfc", feature = "wordpiece"))]
 mod hangul;
 #[cfg(feature = "nfc")]
 mod nfc;
@@ -72,6 +72,8 @@ pub mod sentencepiece;
 mod tables;
 mod visible;
 mod vocabulary;
+#[cfg(feature = "wordpiece")]
+pub mod wordpiece;
 
 use crate::allow::Forbidden;
 

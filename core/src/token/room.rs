@@ -18,6 +18,10 @@ pub const fn stream_bytes(tables: &[u8]) -> usize {
     if let Some(bytes) = super::sentencepiece::longest_text(tables) {
         return bytes;
     }
+    #[cfg(feature = "wordpiece")]
+    if let Some(bytes) = super::wordpiece::longest_text(tables) {
+        return bytes;
+    }
     let Some(([_, _, _, _, bytes, _, low, high, ..], rest)) = tables.split_first_chunk::<HEADER>()
     else {
         return MOST_LOST;

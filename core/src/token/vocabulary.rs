@@ -1,4 +1,4 @@
-//! A vocabulary of either kind.
+//! A vocabulary of any kind.
 
 use super::decode::Stream;
 use super::error::Error;
@@ -6,6 +6,8 @@ use super::normal::Normalization;
 #[cfg(feature = "sentencepiece")]
 use super::sentencepiece::{self, Flag, SentencePiece};
 use super::tables::{Piece, Tokenizer};
+#[cfg(feature = "wordpiece")]
+use super::wordpiece::{self, WordPiece};
 use crate::allow::Forbidden;
 
 /// The vocabulary of one side.
@@ -16,9 +18,12 @@ pub enum Vocabulary<'a> {
     /// A SentencePiece model.
     #[cfg(feature = "sentencepiece")]
     SentencePiece(SentencePiece<'a>),
+    /// A WordPiece vocabulary.
+    #[cfg(feature = "wordpiece")]
+    WordPiece(WordPiece<'a>),
 }
 
-/// A [`Stream`] of either kind.
+/// A [`Stream`] of any kind.
 #[derive(Clone, Copy, Debug)]
 pub enum TextStream<'a> {
     /// Of a byte-pair encoding of `a2d prepare`.
@@ -26,15 +31,20 @@ pub enum TextStream<'a> {
     /// Of a SentencePiece model.
     #[cfg(feature = "sentencepiece")]
     SentencePiece(sentencepiece::Stream<'a>),
+    /// Of a WordPiece vocabulary.
+    #[cfg(feature = "wordpiece")]
+    WordPiece(wordpiece::Stream<'a>),
 }
 
-/// Calls a method of either kind.
-macro_rules! either {
+/// Calls a method of any kind.
+macro_rules! any {
     ($self:ident, $inner:ident => $call:expr) => {
         match $self {
             Self::Learnt($inner) => $call,
             #[cfg(feature = "sentencepiece")]
             Self::SentencePiece($inner) => $call,
+            #[cfg(feature = "wordpiece")]
+            Self::WordPiece($inner) => $call,
         }
     };
 }
@@ -50,13 +60,17 @@ impl<'a> Vocabulary<'a> {
         if tables.starts_with(&sentencepiece::MAGIC) {
             return SentencePiece::new(tables).map(Self::SentencePiece);
         }
+        #[cfg(feature = "wordpiece")]
+        if tables.starts_with(&wordpiece::MAGIC) {
+            return WordPiece::new(tables).map(Self::WordPiece);
+        }
         Tokenizer::new(tables).map(Self::Learnt)
     }
 
     /// V, the number of tokens.
     #[allow(clippy::len_without_is_empty)] // every vocabulary has the special tokens
     pub fn len(&self) -> usize {
-        either!(self, inner => inner.len())
+        any!(self, inner => inner.len())
     }
 
     /// Whether the tables encode.
@@ -65,6 +79,8 @@ impl<'a> Vocabulary<'a> {
             Self::Learnt(_) => true,
             #[cfg(feature = "sentencepiece")]
             Self::SentencePiece(tables) => tables.has(Flag::Encodes),
+            #[cfg(feature = "wordpiece")]
+            Self::WordPiece(_) => true,
         }
     }
 
@@ -74,31 +90,36 @@ impl<'a> Vocabulary<'a> {
             Self::Learnt(_) => true,
             #[cfg(feature = "sentencepiece")]
             Self::SentencePiece(tables) => tables.has(Flag::Decodes),
+            #[cfg(feature = "wordpiece")]
+            Self::WordPiece(_) => true,
         }
     }
 
-    /// The normalisation that a text needs before it is encoded: [`Normalization::None`] for a SentencePiece model.
+    /// The normalisation that a text needs before it is encoded: [`Normalization::None`] where the tables normalise, as
+    /// those of a SentencePiece model or of a WordPiece vocabulary.
     pub fn normalization(&self) -> Normalization {
         match self {
             Self::Learnt(tokenizer) => tokenizer.normalization(),
             #[cfg(feature = "sentencepiece")]
             Self::SentencePiece(_) => Normalization::None,
+            #[cfg(feature = "wordpiece")]
+            Self::WordPiece(_) => Normalization::None,
         }
     }
 
     /// The tokens that a search must not write.
     pub fn forbidden(&self) -> Forbidden {
-        either!(self, inner => inner.forbidden())
+        any!(self, inner => inner.forbidden())
     }
 
     /// The meaning of `id`; `None` outside the vocabulary.
     pub fn piece(&self, id: u32) -> Option<Piece<'a>> {
-        either!(self, inner => inner.piece(id))
+        any!(self, inner => inner.piece(id))
     }
 
     /// A size of the buffer of tokens that is sufficient for any text of `bytes` bytes.
     pub const fn room(&self, bytes: usize) -> usize {
-        either!(self, inner => inner.room(bytes))
+        any!(self, inner => inner.room(bytes))
     }
 
     /// Encodes a line, see [`Tokenizer::encode`].
@@ -107,7 +128,7 @@ impl<'a> Vocabulary<'a> {
     ///
     /// [`Error::Room`].
     pub fn encode(&self, text: &str, out: &mut [u32]) -> Result<usize, Error> {
-        either!(self, inner => inner.encode(text, out))
+        any!(self, inner => inner.encode(text, out))
     }
 
     /// [`Vocabulary::encode`] of bytes.
@@ -126,6 +147,8 @@ impl<'a> Vocabulary<'a> {
             Self::Learnt(tokenizer) => tokenizer.encode_front(text, out),
             #[cfg(feature = "sentencepiece")]
             Self::SentencePiece(tables) => tables.encode_front(text.as_bytes(), out),
+            #[cfg(feature = "wordpiece")]
+            Self::WordPiece(tables) => tables.encode_front(text, out),
         }
     }
 
@@ -135,7 +158,7 @@ impl<'a> Vocabulary<'a> {
     ///
     /// As [`Tokenizer::decode`].
     pub fn decode(&self, ids: &[u32], out: &mut [u8]) -> Result<usize, Error> {
-        either!(self, inner => inner.decode(ids, out))
+        any!(self, inner => inner.decode(ids, out))
     }
 
     /// A decoder for single tokens.
@@ -144,12 +167,14 @@ impl<'a> Vocabulary<'a> {
             Self::Learnt(tokenizer) => TextStream::Learnt(tokenizer.stream()),
             #[cfg(feature = "sentencepiece")]
             Self::SentencePiece(tables) => TextStream::SentencePiece(tables.stream()),
+            #[cfg(feature = "wordpiece")]
+            Self::WordPiece(tables) => TextStream::WordPiece(tables.stream()),
         }
     }
 
     /// A sufficient size in bytes of the buffer for one call of a stream.
     pub const fn stream_bytes(&self) -> usize {
-        either!(self, inner => inner.stream_bytes())
+        any!(self, inner => inner.stream_bytes())
     }
 }
 
@@ -160,7 +185,7 @@ impl TextStream<'_> {
     ///
     /// As [`StreamOf::push`](super::StreamOf::push).
     pub fn push(&mut self, id: u32, out: &mut [u8]) -> Result<usize, Error> {
-        either!(self, inner => inner.push(id, out))
+        any!(self, inner => inner.push(id, out))
     }
 
     /// Writes the rest at the end, see [`StreamOf::finish`](super::StreamOf::finish).
@@ -169,6 +194,6 @@ impl TextStream<'_> {
     ///
     /// As [`StreamOf::finish`](super::StreamOf::finish).
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        either!(self, inner => inner.finish(out))
+        any!(self, inner => inner.finish(out))
     }
 }

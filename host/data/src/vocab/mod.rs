@@ -1,8 +1,8 @@
 //! The vocabulary of a run: text to token ids and back.
 //!
 //! Source and target text may have different [`Subwords`] over one set of ids, or over two. What `a2d prepare` learns is
-//! one byte-pair encoding of both languages ([`bpe`]); other vocabularies are SentencePiece models ([`spm`]). A text model
-//! has the [`Labels`] of its texts in place of target subwords.
+//! one byte-pair encoding of both languages ([`bpe`]); other vocabularies are SentencePiece models ([`spm`]) and WordPiece
+//! vocabularies ([`wordpiece`]). A text model has the [`Labels`] of its texts in place of target subwords.
 //!
 //! Ids 0 to 3 are the special tokens ([`SPECIAL`]) in every vocabulary, except labels. A vocabulary is stored as one file,
 //! `tokenizer.json`, and identified by a hash of that file.
@@ -35,6 +35,7 @@ pub mod spm;
 mod symbols;
 mod tables;
 mod texts;
+pub mod wordpiece;
 mod words;
 
 pub use a2d_core::config::token::{BOS, EOS, PAD, UNK};
@@ -303,6 +304,15 @@ impl Vocab {
         Self { source, target, labels: None, document: document.into() }
     }
 
+    /// A WordPiece vocabulary for both sides. Tokens have the ids of [`wordpiece::Model::rows`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for a vocabulary that no device can use.
+    pub fn wordpiece(model: &wordpiece::Model) -> Result<Self> {
+        Self::from_bytes(&model.keep(&model.rows()).to_bytes())
+    }
+
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
@@ -421,7 +431,10 @@ fn subwords(document: Value) -> Result<Both> {
     if Sides::is_in(&document) {
         return of_sides(&Sides::new(document)?);
     }
-    let both: Arc<dyn Subwords> = Arc::new(Bpe::new(document)?);
+    let both: Arc<dyn Subwords> = match wordpiece::is_in(&document) {
+        true => Arc::new(wordpiece::Words::new(&wordpiece::Model::from_document(document)?)?),
+        false => Arc::new(Bpe::new(document)?),
+    };
     Ok([both.clone(), both])
 }
 

@@ -5,6 +5,7 @@ use a2d_core::image::Format;
 use a2d_host::data::vocab::spm::{
     Convention, Kind, Model, Parts, Piece, Trainer, Type, joint, tables,
 };
+use a2d_host::data::vocab::wordpiece::{self, Rules};
 use a2d_host::data::vocab::{LineForm, Symbols, Vocab, Words};
 use a2d_host::export::write;
 use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
@@ -18,11 +19,12 @@ mod fuzz;
 /// A fuzz target: its name, its function and its seeds.
 type Target = (&'static str, fn(&[u8]) -> bool, fn() -> Vec<Vec<u8>>);
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     ("image", fuzz::image, image_seeds),
     ("pickle", fuzz::pickle, pickle_seeds),
     ("sentencepiece", fuzz::sentencepiece, sentencepiece_seeds),
     ("token", fuzz::token, token_seeds),
+    ("wordpiece", fuzz::wordpiece, wordpiece_seeds),
 ];
 
 fn folder() -> PathBuf {
@@ -175,6 +177,24 @@ fn token_seeds() -> Vec<Vec<u8>> {
         [&[text.len() as u8], text.as_bytes(), &with_symbols(size, bytes, form)].concat()
     });
     with_tables.chain(texts.clone()).chain(normalised).chain(symbols).collect()
+}
+
+/// Tables of a small WordPiece vocabulary by each rule, with text.
+fn wordpiece_seeds() -> Vec<Vec<u8>> {
+    let words = "[PAD] [UNK] [CLS] [SEP] [MASK] [ é É ß ##ß e ##e the ##re ᄀ ##ᅡ ##ᆨ 각 豈 ##. . ǆ";
+    let text = "Thére É[MASK][ß]각 豈Ǆ.\u{1}e\u{301}É";
+    let seed = |bits: u8| {
+        let rules = Rules {
+            lowercase: bits & 1 > 0,
+            strip_accents: bits & 2 > 0,
+            ideographs: bits & 4 > 0,
+        };
+        let model = wordpiece::Model::from_lines(&words.replace(' ', "\n"), rules);
+        let vocab = Vocab::wordpiece(&model.expect("a model")).expect("a vocabulary");
+        let tables = vocab.source().tables().expect("tables");
+        [&[text.len() as u8], text.as_bytes(), &tables].concat()
+    };
+    (0..8).map(seed).collect()
 }
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {

@@ -8,6 +8,7 @@
 //! | a folder whose `config.json` is of Marian | import, export and import again |
 //! | such folders `modelX` beside `expected.json`, `expectedX.safetensors` | transformers: tokens, texts, outputs, searches |
 //! | `NAME.variables.json`, perhaps the folder `NAME` | CTranslate2: every variable, every file |
+//! | `expected.json` with `tokenization`, and the folder `model` beside it | transformers: the tokens of BERT |
 //! | `expected.json` with `runs` | CTranslate2: searches |
 //! | `model.safetensors.variables.json` | a folder as transformers writes it |
 //!
@@ -28,3 +29,5 @@ mod normal_forms;
 mod others;
 #[path = "interop/sentencepiece.rs"]
 mod sentencepiece;
+#[path = "interop/wordpiece.rs"]
+mod wordpiece;

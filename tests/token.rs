@@ -8,6 +8,8 @@ mod sentencepiece;
 mod symbols;
 #[path = "token/table.rs"]
 mod table;
+#[path = "token/wordpiece/mod.rs"]
+mod wordpiece;
 
 use a2d_core::rng;
 use a2d_core::token::{Error, Tokenizer, VERSION};

@@ -18,3 +18,4 @@ pub mod tensor_files;
 #[cfg(unix)]
 pub mod terminal;
 pub mod text;
+pub mod words;

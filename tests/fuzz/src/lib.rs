@@ -8,8 +8,10 @@ mod pickle;
 mod placed;
 mod sentencepiece;
 mod token;
+mod wordpiece;
 
 pub use image::image;
 pub use pickle::pickle;
 pub use sentencepiece::sentencepiece;
 pub use token::token;
+pub use wordpiece::wordpiece;

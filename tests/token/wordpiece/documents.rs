@@ -21,6 +21,11 @@ fn the_document_gives_the_same_vocabulary() {
     for id in 0..100 {
         assert_eq!(document["model"]["vocab"][vocab.source().piece(id).unwrap()], id);
     }
+    // With labels in place of target subwords too.
+    let labelled = again.with_labels(["no", "yes"].map(String::from).into()).unwrap();
+    let labelled = Vocab::from_bytes(&labelled.to_bytes()).unwrap();
+    assert_eq!(labelled.sizes(), Sizes { source: 100, target: 2 });
+    assert_eq!(labelled.source().tables().unwrap(), vocab.source().tables().unwrap());
     // A document with other ids gives the same tables.
     let foreign =
         Vocab::from_bytes(&fs::read(format!("{FOLDER}/tokenizer.json")).unwrap()).unwrap();

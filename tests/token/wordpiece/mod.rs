@@ -3,7 +3,7 @@
 mod documents;
 
 use a2d_core::rng;
-use a2d_core::token::wordpiece::WordPiece;
+use a2d_core::token::wordpiece::{HEADER, WordPiece};
 use a2d_core::token::{Error, Piece, Vocabulary, stream_bytes};
 use a2d_host::data::vocab::Vocab;
 use a2d_host::data::vocab::wordpiece::{Model, Rules};
@@ -151,6 +151,14 @@ fn a_buffer_that_is_too_small_is_an_error_with_the_exact_size() {
             assert_eq!(out, expected[..size], "{text:?}");
         }
     }
+}
+
+#[test]
+fn the_tables_hold_only_what_the_tokens_need() {
+    let (model, tables) = (small(), tables(&small()));
+    let texts: usize = model.pieces.iter().map(|text| text.len() + 5).sum();
+    let unicode = tables.len() - texts - 3 - 2 * model.special.len() - HEADER;
+    assert!((3000..3500).contains(&unicode), "{unicode} bytes");
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //!    Where there is none, and where the word has too many characters, the word is one `[UNK]`.
 //!
 //! The Unicode data of steps 2 and 3 is in the tables. A host may leave out each change of a character that leads to
-//! characters without a token: the word is `[UNK]` in any case.
+//! characters without a token: the word is `[UNK]` in any case. For English in lower case, 3.5 KB are left.
 //!
 //! # Time and memory
 //!

@@ -60,6 +60,8 @@ mod teachers;
 #[cfg(unix)]
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/texts.rs"]
+mod texts;
 #[path = "cli/tokenizer.rs"]
 mod tokenizer;
 #[path = "cli/whole_way.rs"]

@@ -97,7 +97,6 @@ fn taught(run: &RunConfig, choice: &Choice<'_>, teacher: u64, room: usize) -> Ve
         corpus.0.iter().zip(&corpus.1).map(|(s, t)| (length(s), length(t))).collect();
     let source = Source {
         lengths: &lengths,
-        special: student.special,
         needs: objective.needs(),
         layout: objective.layout(),
         key: format!("{teacher}"),
@@ -220,7 +219,7 @@ fn a_disk_that_is_too_small_is_told_before() {
     let lengths = vec![(1 << 20, 1 << 20); 1 << 10];
     let (needs, layout) = (objective(&run).needs(), objective(&run).layout());
     let source =
-        Source { lengths: &lengths, special: config.special, needs, layout, key: String::new() };
+        Source { lengths: &lengths, needs, layout, key: String::new() };
     let mut keep = |most| model.remember(b, &choice(CacheKind::Disk, most, &path), &source);
     let told = |outcome: a2d_host::system::error::Result<()>| {
         let error = outcome.unwrap_err();

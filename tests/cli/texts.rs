@@ -38,7 +38,7 @@ encoder_attention_heads = 4
 pooling = "first"
 pooler = true
 [teacher.train]
-max_update = 120
+max_update = 300
 "#;
 
 /// A folder with `intents.toml` and texts of the committed intents.
@@ -120,7 +120,7 @@ fn a_classifier_goes_on_exactly_with_any_number_of_threads() {
 fn what_has_no_meaning_for_texts_is_refused() {
     let desk = desk();
     let refused = |line: &str, texts: &[&str]| desk.refused(line, 2, texts);
-    refused("train intents.toml --set task=embed", &["a2d distill"]);
+    refused("train intents.toml --set task=embed", &["teacher's vectors", "distill"]);
     refused("distill intents.toml --set task=embed", &["`teacher.run`"]);
     refused("distill intents.toml --set distill.method=seq-kd", &["seq-kd"]);
     refused("distill intents.toml --set train.select_by=accuracy --set task=translate", &["task"]);

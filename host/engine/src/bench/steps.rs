@@ -121,8 +121,7 @@ impl<T: Clone> Stepper<T> {
         let lengths: Vec<_> = pairs.map(|(s, t)| (length(s), length(t))).collect();
         let objective = &self.objective;
         let (needs, layout) = (objective.needs(), objective.layout());
-        let special = self.learner.plan.config().special;
-        let source = Source { lengths: &lengths, special, needs, layout, key: String::new() };
+        let source = Source { lengths: &lengths, needs, layout, key: String::new() };
         match &mut self.teacher {
             Some(teacher) => teacher.remember(b, &Choice::memory(), &source),
             None => Ok(()),

@@ -181,7 +181,6 @@ impl<'a, B: Train> Trainer<'a, B> {
         let program = provenance::program();
         let source = Source {
             lengths: data.train.all_lengths(),
-            special: teacher.teacher.model.config.special,
             needs: self.objective.needs(),
             layout: self.objective.layout(),
             key: format!("{checksum} {fingerprint} {mapping:?} {device} {program}"),

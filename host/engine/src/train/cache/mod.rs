@@ -9,7 +9,7 @@ mod store;
 
 use a2d_core::backend::Train;
 use a2d_core::batch::{Batch, Layout};
-use a2d_core::config::Special;
+use a2d_core::config::Config;
 use a2d_core::device::Lost;
 use a2d_core::kd::{Taught, TeachParts, Teacher};
 use a2d_core::needs::Needs;
@@ -54,8 +54,6 @@ impl<'a> Choice<'a> {
 pub struct Source<'a> {
     /// The lengths of the sentences of the corpus, in tokens.
     pub lengths: &'a [(u32, u32)],
-    /// The special tokens.
-    pub special: Special,
     /// The results that the method needs.
     pub needs: Needs,
     /// The layout of the batches.
@@ -67,7 +65,8 @@ pub struct Source<'a> {
 /// What a teacher says of sentences.
 pub struct Cache {
     pieces: Pieces,
-    special: Special,
+    /// The configuration of the teacher.
+    model: Config,
     /// The layout in which the teacher reads sentences.
     layout: Layout,
     needs: Needs,
@@ -114,16 +113,16 @@ impl Cache {
         if kind == CacheKind::Off {
             return Ok(None);
         }
-        let Source { special, needs, .. } = *source;
+        let (model, needs) = (teacher.model.config, source.needs);
         // All padding of a sentence has the values of its first.
         let layout = if source.layout == Layout::Padded { Layout::OnePad } else { Layout::Packed };
-        let shortest: &[u32] = &[special.eos];
-        let batch = Batch::new(b, &special, &[shortest], &[shortest], layout);
+        let shortest: &[&[u32]] = &[&[model.special.eos]];
+        let batch = Batch::of_model(b, &model, (shortest, shortest), 0..1, layout);
         let taught = teacher.teach(b, &batch, needs);
         let pieces = Pieces::of(b, &taught);
         let sizes = source.lengths.iter().map(|&(source, target)| {
             let lengths = [source, target].map(|length| length as usize);
-            pieces.len(own_rows(layout, lengths))
+            pieces.len(own_rows(&model, layout, lengths))
         });
         let kept = Kept::of(choice, sizes.clone());
         let store = match kind {
@@ -135,7 +134,7 @@ impl Cache {
             _ => Store::Memory((0..kept.sentences).map(|_| None).collect()),
         };
         let (store, trouble) = (store.into(), None.into());
-        Ok(Some(Self { pieces, special, layout, needs, precision, store, kept, trouble }))
+        Ok(Some(Self { pieces, model, layout, needs, precision, store, kept, trouble }))
     }
 
     /// Where the values are kept, how many, and their size.
@@ -173,7 +172,7 @@ impl Cache {
             values[i] = Some(fresh.get());
         }
         let said = part.sentences.iter().zip(values.iter().flatten()).map(|(of, values)| {
-            let own = own_rows(self.layout, of.lengths());
+            let own = own_rows(&self.model, self.layout, of.lengths());
             Said { values, own, rows: part.width.unwrap_or(own) }
         });
         let (hidden, seen) = self.pieces.join(b, self.needs, &said.collect::<Vec<_>>());
@@ -195,9 +194,10 @@ impl Cache {
         }
         let source: Vec<_> = sentences.iter().map(|of| of.source).collect();
         let target: Vec<_> = sentences.iter().map(|of| of.target).collect();
-        let batch = Batch::new(b, &self.special, &source, &target, self.layout);
+        let pairs = (&source[..], &target[..]);
+        let batch = Batch::of_model(b, &self.model, pairs, 0..source.len(), self.layout);
         let taught = teacher.teach(b, &batch, self.needs);
-        let lengths = sentences.iter().map(|of| own_rows(self.layout, of.lengths()));
+        let lengths = sentences.iter().map(|of| own_rows(&self.model, self.layout, of.lengths()));
         let values = self.pieces.cut(b, &taught, &lengths.collect::<Vec<_>>())?;
         Ok(values.into_iter().map(|values| Values::of(values, self.precision)).collect())
     }
@@ -268,9 +268,10 @@ impl<T: Clone, B: Train<Tensor = T, Param = T>> TeachParts<B, MOST_LAYERS> for R
     }
 }
 
-/// The rows that are kept of a sentence of these lengths.
-fn own_rows(layout: Layout, lengths: Lengths) -> Lengths {
-    lengths.map(|length| length + usize::from(layout == Layout::OnePad))
+/// The rows that are kept of a sentence of these lengths. A text has one row beside its source.
+fn own_rows(model: &Config, layout: Layout, [source, target]: Lengths) -> Lengths {
+    let padding = usize::from(layout == Layout::OnePad);
+    [source + padding, if model.head.is_some() { 1 } else { target + padding }]
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -196,7 +196,7 @@ fn another_architecture_is_refused_by_the_name_of_its_option() {
         ),
         ("right-left: false", "right-left: true", "`right-left`"),
         ("dim-emb: 8", "dim-emb: x", "no number as option `dim-emb`"),
-        ("enc-depth: 2", "enc-depth: 1", "an array `encoder_l2_"),
+        ("enc-depth: 2", "enc-depth: 1", "a tensor `encoder_l2_"),
         ("enc-depth: 2", "enc-depth: 3", "no tensor `encoder_l3_"),
         ("dim-emb: 8", "dim-emb: 16", "`Wemb` as [18, 8], expected [18, 16]"),
     ] {

@@ -14,11 +14,7 @@ use a2d_run::model::{Plan, core_config};
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::path::Path;
-
-/// The files that weights may lie in, in order of preference.
-const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 
 /// Half a unit in the last place of a 16-bit float near 1: the error of a rounded position.
 const HALF_UNIT: f32 = 1.0 / 2048.0;
@@ -42,7 +38,7 @@ pub fn import(folder: &Path) -> Result<Imported> {
     let [source, target] = pieces;
     let pieces = Pieces { source, target };
     let model = config.model()?;
-    let mut weights = Weights { file: weights(folder)?, used: BTreeSet::new(), config: &config };
+    let mut weights = Weights { file: Tensors::of_folder(folder)?, config: &config };
     let plan = Plan::new(&core_config(&model, Task::Translate, pieces.sizes()), None);
     let plan = plan.map_err(|e| config.error(&format!("is not usable: {e}")))?;
     let parameters = weights.parameters(&plan, sides, vocabularies[1].pad)?;
@@ -53,7 +49,7 @@ pub fn import(folder: &Path) -> Result<Imported> {
             weights.file.path().display()
         ));
     }
-    weights.check_rest()?;
+    weights.file.finish("config.json")?;
     if weights.file.entry(names::BIAS).is_none() {
         notes.push(format!(
             "{} has no `{}`: zeros are used",
@@ -72,17 +68,6 @@ pub fn import(folder: &Path) -> Result<Imported> {
         untrimmed,
         notes,
     })
-}
-
-fn weights(folder: &Path) -> Result<Tensors> {
-    let found = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists());
-    match found {
-        Some(path) => Tensors::open(&path),
-        None => {
-            let folder = folder.display();
-            Err(Error::misuse(format!("{folder} has neither {} nor {}", WEIGHTS[0], WEIGHTS[1])))
-        }
-    }
 }
 
 /// Source and target: the same where they share a vocabulary.
@@ -133,7 +118,6 @@ fn languages(folder: &Path) -> Result<Languages> {
 /// The weights of a folder.
 struct Weights<'a> {
     file: Tensors,
-    used: BTreeSet<String>,
     config: &'a Config,
 }
 
@@ -151,16 +135,11 @@ impl Weights<'_> {
                 start::SOURCE => self.source_table(source, spec.shape.cols(), pad)?,
                 start::TARGET => self.target_table(target, spec.shape.cols(), pad)?,
                 start::BIAS => self.bias(target)?,
-                name => self.values(&names::of(name), spec.shape.dims())?,
+                name => self.file.values(&names::of(name), spec.shape.dims())?,
             };
             parameters.insert(name.clone(), (spec.shape.dims().to_vec(), values));
         }
         Ok(parameters)
-    }
-
-    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        self.used.insert(name.to_owned());
-        self.file.values(name, shape)
     }
 
     fn source_table(&mut self, order: &Order, width: usize, pad: usize) -> Result<Vec<f32>> {
@@ -203,10 +182,10 @@ impl Weights<'_> {
         let there: Vec<&str> =
             names.iter().copied().filter(|name| self.file.entry(name).is_some()).collect();
         let first = there.first().unwrap_or(&names[0]);
-        let values = self.values(first, shape)?;
+        let values = self.file.values(first, shape)?;
         for other in there.iter().skip(1) {
-            self.used.insert((*other).to_owned());
             if self.file.entry(other) == self.file.entry(first) {
+                self.file.leave(other);
                 continue;
             }
             if self.file.values(other, shape)? != values {
@@ -222,7 +201,7 @@ impl Weights<'_> {
     fn bias(&mut self, order: &Order) -> Result<Vec<f32>> {
         let size = self.config.target_size();
         let values = match self.file.entry(names::BIAS) {
-            Some(_) => self.values(names::BIAS, &[1, size])?,
+            Some(_) => self.file.values(names::BIAS, &[1, size])?,
             None => vec![0.0; size],
         };
         Ok(order.arrange(&values, 1, NEVER))
@@ -236,7 +215,7 @@ impl Weights<'_> {
             let Some(entry) = self.file.entry(name) else { continue };
             let shape = entry.shape.clone();
             let rows = shape.first().copied().unwrap_or(0);
-            let values = self.values(name, &[rows, stack.d_model])?;
+            let values = self.file.values(name, &[rows, stack.d_model])?;
             let mut expected = vec![0.0; stack.d_model];
             for (at, row) in values.chunks(stack.d_model.max(1)).enumerate() {
                 positions::row(config.positions, at, &mut expected);
@@ -254,15 +233,5 @@ impl Weights<'_> {
             }
         }
         Ok(rounded)
-    }
-
-    /// A tensor that is left over belongs to another model than that of `config.json`.
-    fn check_rest(&self) -> Result<()> {
-        match self.file.names().find(|name| !self.used.contains(*name)) {
-            None => Ok(()),
-            Some(name) => Err(self
-                .file
-                .error(&format!("has a tensor `{name}` that config.json does not speak of"))),
-        }
     }
 }

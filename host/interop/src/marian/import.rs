@@ -9,7 +9,6 @@ use crate::tensors::Tensors;
 use a2d_run::config::Task;
 use a2d_run::model::{Plan, core_config};
 use a2d_system::error::{Error, Result};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The options.
@@ -66,8 +65,7 @@ pub fn import(path: &Path) -> Result<Imported> {
     let pieces = Pieces { source: order.pieces.clone(), target: order.pieces.clone() };
     let plan = Plan::new(&core_config(&model, Task::Translate, pieces.sizes()), None);
     let plan = plan.map_err(|e| file.error(&format!("has impossible options: {e}")))?;
-    let mut weights =
-        Weights { file, used: BTreeSet::from([OPTIONS.to_owned()]), tokens: tokens.len(), order };
+    let mut weights = Weights { file, tokens: tokens.len(), order };
     Ok(Imported {
         parameters: weights.parameters(&plan)?,
         model,
@@ -92,7 +90,6 @@ fn generation(decoder: &str) -> Generation {
 
 struct Weights {
     file: Tensors,
-    used: BTreeSet<String>,
     /// Tokens of the file.
     tokens: usize,
     order: Order,
@@ -106,28 +103,19 @@ impl Weights {
             let values = match name.as_str() {
                 start::SOURCE => {
                     let width = spec.shape.cols();
-                    let rows = self.values(TABLE, &[self.tokens, width])?;
+                    let rows = self.file.values(TABLE, &[self.tokens, width])?;
                     self.order.arrange(&rows, width, 0.0)
                 }
                 start::BIAS => {
-                    let bias = self.values(BIAS, &[1, self.tokens])?;
+                    let bias = self.file.values(BIAS, &[1, self.tokens])?;
                     self.order.arrange(&bias, 1, NEVER)
                 }
                 name => self.layer(name, shape)?,
             };
             parameters.insert(name.clone(), (shape.to_vec(), values));
         }
-        match self.file.names().find(|name| !self.used.contains(*name)) {
-            None => Ok(parameters),
-            Some(name) => Err(self
-                .file
-                .error(&format!("has an array `{name}` that its options do not speak of"))),
-        }
-    }
-
-    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        self.used.insert(name.to_owned());
-        self.file.values(name, shape)
+        self.file.finish(OPTIONS)?;
+        Ok(parameters)
     }
 
     /// A part of a layer: matrices are stored `[in, out]`, vectors `[1, out]`.
@@ -135,10 +123,10 @@ impl Weights {
         let name = marian_name(name).ok_or_else(|| self.file.error(&format!("has no `{name}`")))?;
         match shape {
             [out, input] => {
-                let values = self.values(&name, &[*input, *out])?;
+                let values = self.file.values(&name, &[*input, *out])?;
                 Ok(transposed(&values, *out))
             }
-            _ => self.values(&name, &[1, shape.first().copied().unwrap_or(0)]),
+            _ => self.file.values(&name, &[1, shape.first().copied().unwrap_or(0)]),
         }
     }
 }

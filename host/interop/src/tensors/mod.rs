@@ -21,7 +21,7 @@ pub use entry::{Entry, Place};
 use crate::line::line;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,9 @@ impl<R: Read + Seek> Bytes for R {}
 /// Entries by name.
 type Entries = BTreeMap<String, Entry>;
 
+/// The files that weights may lie in, in order of preference.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
 /// Why a file cannot be read, without its name.
 type Refused = String;
 
@@ -41,6 +44,7 @@ pub struct Tensors {
     path: PathBuf,
     bytes: Box<dyn Bytes>,
     entries: Entries,
+    taken: BTreeSet<String>,
 }
 
 impl Tensors {
@@ -55,6 +59,22 @@ impl Tensors {
         Self::read(path, Box::new(BufReader::new(file)))
     }
 
+    /// Indexes the weights in a folder of Hugging Face's layout.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensors::open`]. Misuse: there are no weights.
+    pub fn of_folder(folder: &Path) -> Result<Self> {
+        let found = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists());
+        match found {
+            Some(path) => Self::open(&path),
+            None => {
+                let (folder, [best, other]) = (folder.display(), WEIGHTS);
+                Err(Error::misuse(format!("{folder} has neither {best} nor {other}")))
+            }
+        }
+    }
+
     /// Indexes `bytes`; errors name `path`.
     ///
     /// # Errors
@@ -63,7 +83,7 @@ impl Tensors {
     pub fn read(path: &Path, mut bytes: Box<dyn Bytes>) -> Result<Self> {
         let path = path.to_owned();
         let entries = kind::index(&mut bytes).map_err(|why| misuse(&path, &why))?;
-        Ok(Self { entries, path, bytes })
+        Ok(Self { entries, path, bytes, taken: BTreeSet::new() })
     }
 
     /// The file, named in errors.
@@ -81,6 +101,25 @@ impl Tensors {
         self.entries.get(name)
     }
 
+    /// Marks the tensor `name` as taken: its values are known, or not wanted.
+    pub fn leave(&mut self, name: &str) {
+        self.taken.insert(name.to_owned());
+    }
+
+    /// Checks that every tensor was read or left.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: there is another one, which belongs to another model than `document` speaks of.
+    pub fn finish(&self, document: &str) -> Result<()> {
+        match self.names().find(|name| !self.taken.contains(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                Err(self.error(&format!("has a tensor `{name}` that {document} does not speak of")))
+            }
+        }
+    }
+
     /// The values of the tensor `name`, which must have the shape `shape`.
     ///
     /// # Errors
@@ -88,6 +127,7 @@ impl Tensors {
     /// Misuse: the tensor is missing, has another shape, is of integers, or holds NaN or infinity; the file cannot be
     /// read.
     pub fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        self.leave(name);
         let Some(entry) = self.entries.get(name) else {
             return Err(self.error(&format!("has no tensor `{name}` (expected {shape:?})")));
         };
@@ -112,6 +152,7 @@ impl Tensors {
     ///
     /// Misuse: the tensor is missing, or not a vector of bytes; the file cannot be read.
     pub fn text(&mut self, name: &str) -> Result<Vec<u8>> {
+        self.leave(name);
         let entry = self.entries.get(name);
         let entry = entry.filter(|e| e.element == Element::Integer(1) && e.shape.len() == 1);
         let Some(entry) = entry else {

@@ -16,6 +16,8 @@
 
 #[path = "interop/folders.rs"]
 mod folders;
+#[path = "interop/on.rs"]
+mod on;
 #[path = "interop/values.rs"]
 mod values;
 

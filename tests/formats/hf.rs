@@ -15,7 +15,7 @@ use tempfile::TempDir;
 fn there_and_back(model: &Imported) -> Imported {
     let folder = TempDir::new().unwrap();
     hf_folder(&model.portable(), folder.path());
-    import(folder.path()).unwrap()
+    hf::import(folder.path()).unwrap()
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Models of Marian.
 
 use crate::made::{self, misuse};
+use a2d_interop::marian;
 use a2d_interop::model::{Generation, Imported, Languages};
-use a2d_interop::{import, marian};
 use a2d_run::config::Activation;
 use a2d_tests::helpers::tensor_files as files;
 use std::fs;
@@ -122,11 +122,11 @@ fn expected() -> Imported {
 fn a_teacher_of_opus_mt_is_read() {
     let model = expected();
     let folder = folder(&arrays(&model, OPTIONS), &model);
-    assert_eq!(import(folder.path()).unwrap(), model);
+    assert_eq!(marian::import(folder.path()).unwrap(), model);
     // Its file may be named, and be compressed.
     let path = folder.path().join("other.npz");
     fs::write(&path, files::npz(&arrays(&model, OPTIONS), Deflated)).unwrap();
-    assert_eq!(import(&path).unwrap(), model);
+    assert_eq!(marian::import(&path).unwrap(), model);
     let text = misuse(marian::import(folder.path()).unwrap_err());
     assert!(text.contains("several models: name one of opus.model1"), "{text}");
 }

@@ -3,8 +3,8 @@
 use crate::made::misuse;
 use a2d_host::data::vocab::spm::{Kind, Model, Piece, joint};
 use a2d_host::data::vocab::{SPECIAL, Vocab};
+use a2d_interop::Foreign;
 use a2d_interop::model::{Imported, Pieces, SentencePiece};
-use a2d_interop::trim::Texts;
 use prost::Message;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn imported(bytes: Vec<u8>) -> Imported {
 }
 
 fn trim(model: &mut Imported) {
-    model.trim(Texts { source: &text("valid.de"), target: &text("valid.en") }).unwrap();
+    model.trim(&[text("valid.de"), text("valid.en")]).unwrap();
 }
 
 fn names<'v>(vocab: &'v Vocab, line: &str) -> Vec<&'v str> {
@@ -120,7 +120,7 @@ fn a_trim_that_loses_a_token_is_refused() {
     let odd = [("\u{3b1}\u{3b2}", -1.0, Kind::Normal), ("\u{3b2}", 50.0, Kind::Normal)];
     let lowest = ("never used", -1000.0, Kind::Normal);
     let mut model = imported(with([&odd[..], &[lowest]].concat()));
-    let refused = model.trim(Texts { source: &text, target: &text }).unwrap_err();
+    let refused = model.trim(&[text.clone(), text]).unwrap_err();
     let refused = misuse(refused);
     assert!(
         refused.contains("text:2: ") && refused.contains("loses the token \"\u{3b1}\u{3b2}\""),
@@ -131,7 +131,6 @@ fn a_trim_that_loses_a_token_is_refused() {
 #[test]
 fn a_text_that_cannot_be_read_twice_is_refused() {
     let mut model = imported(model("uni_nmt.model"));
-    let [text, stdin] = [&text("valid.de"), Path::new("-")];
-    let refused = model.trim(Texts { source: text, target: stdin }).unwrap_err();
+    let refused = model.trim(&[text("valid.de"), "-".into()]).unwrap_err();
     assert!(misuse(refused).contains("not standard input"));
 }

@@ -1,26 +1,25 @@
 //! Reading a model of any known kind.
 
-use crate::model::Imported;
+use crate::foreign::Foreign;
 use crate::{hf, marian};
 use a2d_system::error::{Error, Result};
 use std::path::Path;
 
-/// Reads the model at `path`: a Hugging Face folder, a folder with Marian's files, or an `.npz` file among them.
+/// Reads the model at `path`: a folder of Hugging Face's layout, a folder with Marian's files, or an `.npz` file among them.
 ///
 /// # Errors
 ///
-/// Misuse: `path` is neither, or as [`hf::import`] and [`marian::import`].
-pub fn import(path: &Path) -> Result<Imported> {
-    match Kind::of(path) {
-        Some(Kind::HuggingFace) => hf::import(path),
-        Some(Kind::Marian) => marian::import(path),
+/// Misuse: `path` is none of these, or as [`hf::import`] and [`marian::import`].
+pub fn import(path: &Path) -> Result<Box<dyn Foreign>> {
+    Ok(match Kind::of(path) {
+        Some(Kind::HuggingFace) => Box::new(hf::import(path)?),
+        Some(Kind::Marian) => Box::new(marian::import(path)?),
         None => {
-            let known =
-                "expected a Hugging Face Marian folder (config.json) or a Marian model (.npz)";
+            let known = "expected a Hugging Face folder (config.json) or a Marian model (.npz)";
             let path = path.display();
-            Err(Error::misuse(format!("{path} is no model that can be imported: {known}")))
+            return Err(Error::misuse(format!("{path} is no model that can be imported: {known}")));
         }
-    }
+    })
 }
 
 /// Whether [`import`] takes `path` for a model.

@@ -1,6 +1,6 @@
 //! Models of other toolkits: what they wrote is read, and what they read is written.
 //!
-//! [`import()`] gives an [`Imported`](model::Imported); [`ct2::write`], [`hf::write`] and
+//! [`import()`] gives a [`Foreign`] model: an [`Imported`](model::Imported) translator; [`ct2::write`], [`hf::write`] and
 //! [`argos::write`] take a [`Portable`](model::Portable). [`tensors`] reads the files that weights lie in. A writer
 //! refuses what its format, or a program that reads it, would misread.
 
@@ -11,6 +11,7 @@ pub mod argos;
 mod check;
 pub mod ct2;
 mod folder;
+mod foreign;
 pub mod hf;
 mod import;
 mod json;
@@ -23,4 +24,5 @@ mod start;
 pub mod tensors;
 pub mod trim;
 
+pub use foreign::Foreign;
 pub use import::{import, is_model};

@@ -55,7 +55,7 @@ pub struct Languages {
     pub target: Option<String>,
 }
 
-/// A model that was read.
+/// A translator that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     /// `[model]` of a run.

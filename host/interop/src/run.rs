@@ -1,27 +1,19 @@
 //! A run from a model that was read, and a model to be written from a run.
 
+use crate::foreign::{Foreign, untrained};
 use crate::model::{Generation, Imported, Languages, Parameters, Pieces, Portable, SentencePiece};
 use a2d_core::config::Config;
 use a2d_data::vocab::spm::{Convention, Side};
 use a2d_data::vocab::{Subwords, Vocab};
-use a2d_run::checkpoint::save;
-use a2d_run::config::{Method, RunConfig};
+use a2d_run::config::RunConfig;
 use a2d_run::model::{core_config, plan};
 use a2d_run::opened::Opened;
-use a2d_run::provenance;
-use a2d_run::run_dir::RunDir;
 use a2d_system::error::Result;
-use a2d_system::files::{remove, write_whole};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-impl Imported {
-    /// The vocabulary.
-    ///
-    /// # Errors
-    ///
-    /// Misuse: the SentencePiece models cannot be used.
-    pub fn vocab(&self) -> Result<Vocab> {
+impl Foreign for Imported {
+    fn vocab(&self) -> Result<Vocab> {
         let side = |model: &[u8], pieces: &[String]| Side {
             model: model.to_vec(),
             pieces: pieces.to_vec(),
@@ -32,10 +24,9 @@ impl Imported {
         Vocab::sentencepiece(source, target, Convention::Marian)
     }
 
-    /// The configuration of the run: sizes, languages and the search of the model's makers.
-    pub fn run_config(&self) -> RunConfig {
-        let mut run = RunConfig { model: self.model.clone(), ..RunConfig::default() };
-        run.distill.method = Method::None.into();
+    /// Sizes, languages and the search of the model's makers.
+    fn run_config(&self) -> RunConfig {
+        let mut run = RunConfig { model: self.model.clone(), ..untrained() };
         run.data.vocab_size = self.pieces.sizes().most();
         let Languages { source, target } = &self.languages;
         let named = source.clone().zip(target.clone()).filter(|(source, target)| source != target);
@@ -51,32 +42,20 @@ impl Imported {
         run
     }
 
-    /// Writes the model as a finished run, which translates and teaches.
-    ///
-    /// # Errors
-    ///
-    /// Misuse: the folder holds a run, or the vocabulary cannot be used; nothing is written then. The folder cannot be
-    /// written.
-    pub fn save(&self, folder: &Path) -> Result<()> {
-        let (vocab, run) = (self.vocab()?, self.run_config());
-        let dir = RunDir::create(folder)?;
-        let metadata = [
-            ("config", run.complete().to_toml()?),
-            ("data", String::new()),
-            ("vocabulary", vocab.fingerprint()),
-            ("vocabulary_size", vocab.sizes().to_string()),
-            ("program", provenance::program()),
-        ];
-        let metadata = metadata.map(|(key, text)| (key.to_owned(), text)).into();
-        vocab.save(&dir.tokenizer())?;
-        match &self.untrimmed {
-            Some(vocab) => write_whole(&dir.untrimmed(), |out| out.write_all(vocab))?,
-            None => remove(&dir.untrimmed())?,
-        }
-        let tensors = self.parameters.iter();
-        let tensors = tensors.map(|(name, (shape, data))| (name.clone(), shape.clone(), &data[..]));
-        save(&dir.best(), tensors, &metadata)?;
-        dir.save_config(&run)
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn untrimmed(&self) -> Option<&[u8]> {
+        self.untrimmed.as_deref()
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn trim(&mut self, texts: &[PathBuf]) -> Result<()> {
+        self.trim_to(texts)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A model whose vocabulary holds only what some text needs.
 
-use crate::model::{Imported, Pieces, SentencePiece};
+use crate::Foreign;
+use crate::model::{Imported, Parameters, Pieces, SentencePiece};
 use crate::start::{BIAS, SOURCE, TARGET};
 use a2d_data::vocab::spm::{Model, needed, trimmed};
 use a2d_data::vocab::{SPECIAL, Subwords, Vocab};
@@ -8,29 +9,20 @@ use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use a2d_system::text::{Lines, Reader, is_stdin, refused};
 use std::collections::HashSet;
-use std::path::Path;
-
-/// Text of the source and of the target. It may be larger than memory.
-#[derive(Clone, Copy, Debug)]
-pub struct Texts<'a> {
-    /// The file of source text.
-    pub source: &'a Path,
-    /// The file of target text.
-    pub target: &'a Path,
-}
+use std::path::{Path, PathBuf};
 
 /// Lines that are cut at a time.
 const PART: usize = 1 << 14;
 
 impl Imported {
-    /// Removes the tokens that neither `texts` nor a single character needs. All bytes, codes such as `>>de<<` and texts
-    /// that are kept whole stay. The text has the same tokens as before.
+    /// Removes the tokens that neither text, of the source and of the target, nor a single character needs. All bytes, codes
+    /// such as `>>de<<` and texts that are kept whole stay.
     ///
     /// # Errors
     ///
-    /// Misuse: a text cannot be read, or would be cut otherwise. A signal.
-    pub fn trim(&mut self, texts: Texts<'_>) -> Result<()> {
-        let texts = [texts.source, texts.target];
+    /// As [`crate::Foreign::trim`].
+    pub(crate) fn trim_to(&mut self, texts: &[PathBuf]) -> Result<()> {
+        let texts = expected(texts, "a text of the source and one of the target")?;
         let before = self.vocab()?;
         self.keep(&self.needed(&before, texts)?)?;
         self.untrimmed.get_or_insert_with(|| before.to_bytes());
@@ -40,7 +32,7 @@ impl Imported {
     }
 
     /// The rows that stay, of the source and of the target.
-    fn needed(&self, vocab: &Vocab, texts: [&Path; 2]) -> Result<[Vec<usize>; 2]> {
+    fn needed(&self, vocab: &Vocab, texts: &[PathBuf; 2]) -> Result<[Vec<usize>; 2]> {
         let pieces = [&self.pieces.source, &self.pieces.target];
         let mut kept = Vec::new();
         for ((text, side), model) in texts.iter().zip(vocab.sides()).zip(self.models()) {
@@ -72,7 +64,7 @@ impl Imported {
         let [source, target] = kept;
         self.pieces = Pieces { source, target };
         for (name, rows) in [(SOURCE, &rows[0]), (TARGET, &rows[1]), (BIAS, &rows[1])] {
-            self.keep_rows(name, rows);
+            keep_rows(&mut self.parameters, name, rows);
         }
         Ok(())
     }
@@ -80,14 +72,26 @@ impl Imported {
     fn models(&self) -> [&[u8]; 2] {
         [&self.sentencepiece.source, &self.sentencepiece.target]
     }
+}
 
-    /// Keeps some rows of a parameter, if the model has it.
-    fn keep_rows(&mut self, name: &str, rows: &[usize]) {
-        let Some((shape, data)) = self.parameters.get_mut(name) else { return };
-        let width = data.len() / shape[0].max(1);
-        *data = rows.iter().flat_map(|row| data[row * width..][..width].to_vec()).collect();
-        shape[0] = rows.len();
-    }
+/// The texts that a vocabulary is trimmed by, `what` says which.
+pub(crate) fn expected<'t, const N: usize>(
+    texts: &'t [PathBuf],
+    what: &str,
+) -> Result<&'t [PathBuf; N]> {
+    let other = |_| {
+        let count = texts.len();
+        Error::misuse(format!("the vocabulary is trimmed by {what}, but {count} texts are named"))
+    };
+    texts.try_into().map_err(other)
+}
+
+/// Keeps some rows of a parameter, if the model has it.
+pub(crate) fn keep_rows(parameters: &mut Parameters, name: &str, rows: &[usize]) {
+    let Some((shape, data)) = parameters.get_mut(name) else { return };
+    let width = data.len() / shape[0].max(1);
+    *data = rows.iter().flat_map(|row| data[row * width..][..width].to_vec()).collect();
+    shape[0] = rows.len();
 }
 
 /// Reads a text part by part: its lines, and the number of lines before them.
@@ -110,13 +114,19 @@ fn parts(path: &Path, mut see: impl FnMut(&[&str], usize) -> Result<()>) -> Resu
     }
 }
 
-/// The tokens that `model` needs to cut a text.
-fn used(text: &Path, side: &dyn Subwords, model: &[u8]) -> Result<HashSet<u32>> {
+/// The tokens of a text. It may be larger than memory.
+pub(crate) fn tokens(text: &Path, side: &dyn Subwords) -> Result<HashSet<u32>> {
     let mut used = HashSet::new();
     parts(text, |lines, _| {
         used.extend(side.encode_batch(lines)?.into_iter().flatten());
         Ok(())
     })?;
+    Ok(used)
+}
+
+/// The tokens that `model` needs to cut a text.
+fn used(text: &Path, side: &dyn Subwords, model: &[u8]) -> Result<HashSet<u32>> {
+    let used = tokens(text, side)?;
     let model = Model::new(model)?;
     let needed = needed(&model, used.iter().filter_map(|id| side.piece(*id)));
     let is_needed = |id: &u32| side.piece(*id).is_some_and(|text| needed.contains(text));
@@ -136,7 +146,10 @@ fn rows(pieces: &[String], used: &HashSet<u32>) -> Vec<usize> {
 }
 
 /// Checks that each line has the tokens that it had before.
-fn same_tokens(path: &Path, (before, after): (&dyn Subwords, &dyn Subwords)) -> Result<()> {
+pub(crate) fn same_tokens(
+    path: &Path,
+    (before, after): (&dyn Subwords, &dyn Subwords),
+) -> Result<()> {
     parts(path, |lines, number| {
         let tokens = before.encode_batch(lines)?.into_iter().zip(after.encode_batch(lines)?);
         for (i, (was, is)) in tokens.enumerate() {

@@ -20,9 +20,10 @@ pub struct ImportArgs {
     /// The folder of the new run
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
-    /// Keep only the tokens that these texts need, SOURCE and TARGET, all single characters and bytes: a student
-    /// with this vocabulary is smaller. The texts have the same tokens as before
-    #[arg(long, value_names = ["SOURCE", "TARGET"], num_args = 2)]
+    /// Keep only the tokens that these texts need, all single characters and bytes: a student with this vocabulary is
+    /// smaller. The texts have the same tokens as before. A translator needs two texts, SOURCE and TARGET, any other
+    /// model one
+    #[arg(long, value_name = "TEXT", num_args = 1..=2)]
     pub trim_vocab: Option<Vec<PathBuf>>,
     /// Print JSON
     #[arg(long)]

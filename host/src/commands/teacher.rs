@@ -1,11 +1,9 @@
 //! A teacher of `a2d distill` that is a model of another toolkit.
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, Task};
 use crate::data::prepare::find;
 use crate::data::vocab::Vocab;
-use crate::interop::model::Imported;
-use crate::interop::trim::Texts;
-use crate::interop::{self, is_model};
+use crate::interop::{self, Foreign, is_model};
 use crate::run::checkpoint::Saved;
 use crate::run::prepared::IMPORTED;
 use crate::run::run_dir::RunDir;
@@ -17,8 +15,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Import {
     model: PathBuf,
     folder: PathBuf,
-    /// The text that the vocabulary is trimmed by, of the source and of the target.
-    text: Option<[PathBuf; 2]>,
+    /// The texts that the vocabulary is trimmed by.
+    texts: Option<Vec<PathBuf>>,
 }
 
 impl Import {
@@ -33,12 +31,12 @@ impl Import {
         let Some(model) = run.teacher.run.as_ref().filter(is_foreign).cloned() else {
             return check_trimmed(run).map(|()| None);
         };
-        let text = if run.teacher.trim_vocab { Some(training_text(run)?) } else { None };
+        let texts = if run.teacher.trim_vocab { Some(training_text(run)?) } else { None };
         // The run keeps its own copy of the configuration, in which paths are relative to that copy.
         let whole = std::path::absolute(folder.join(IMPORTED));
         let folder = whole.map_err(|e| Error::input("use", folder, &e))?;
         run.teacher.run = Some(folder.clone());
-        Ok(Some(Self { model, folder, text }))
+        Ok(Some(Self { model, folder, texts }))
     }
 
     /// Imports the model, unless a `begun` run has its teacher already. `check` sees the model's configuration before
@@ -56,19 +54,19 @@ impl Import {
         let dir = RunDir::at(&self.folder);
         let is_there = dir.config().is_file();
         if is_there && begun {
-            if self.text.is_some() != dir.untrimmed().is_file() {
+            if self.texts.is_some() != dir.untrimmed().is_file() {
                 return Err(self.holds_another());
             }
             return check(&dir.load_config()?, &self.model);
         }
         let mut imported = interop::import(&self.model)?;
-        if let Some([source, target]) = &self.text {
-            imported.trim(Texts { source, target })?;
+        if let Some(texts) = &self.texts {
+            imported.trim(texts)?;
         }
         check(&imported.run_config(), &self.model)?;
         hold()?;
         if is_there {
-            return self.compare(&imported, &dir);
+            return self.compare(&*imported, &dir);
         }
         // The configuration is written last: without it the import was interrupted.
         remove(&dir.best())?;
@@ -76,10 +74,10 @@ impl Import {
     }
 
     /// Checks that the run holds the model.
-    fn compare(&self, imported: &Imported, dir: &RunDir) -> Result<()> {
+    fn compare(&self, imported: &dyn Foreign, dir: &RunDir) -> Result<()> {
         let theirs = Vocab::load(&dir.tokenizer())?.fingerprint();
         let saved = Saved::load(&dir.checkpoint()?)?;
-        if imported.vocab()?.fingerprint() == theirs && imported.parameters == saved.tensors {
+        if imported.vocab()?.fingerprint() == theirs && *imported.parameters() == saved.tensors {
             return Ok(());
         }
         Err(self.holds_another())
@@ -87,7 +85,7 @@ impl Import {
 
     fn holds_another(&self) -> Error {
         let (folder, model) = (self.folder.display(), self.model.display());
-        let trimmed = if self.text.is_some() { " with a trimmed vocabulary" } else { "" };
+        let trimmed = if self.texts.is_some() { " with a trimmed vocabulary" } else { "" };
         Error::misuse(format!(
             "{folder} holds another model than {model}{trimmed}: choose another folder with --out"
         ))
@@ -95,13 +93,18 @@ impl Import {
 }
 
 /// The files of the training text.
-fn training_text(run: &RunConfig) -> Result<[PathBuf; 2]> {
+fn training_text(run: &RunConfig) -> Result<Vec<PathBuf>> {
     let data = &run.data;
     let Some(prefix) = data.train.as_ref().and_then(|path| path.to_str()) else {
         let text = "`teacher.trim_vocab` needs the training text: name it by `data.train`";
         return Err(Error::misuse(text));
     };
-    Ok([&data.source_lang, &data.target_lang].map(|lang| find(prefix, lang)))
+    Ok(match run.task {
+        Task::Translate => {
+            [&data.source_lang, &data.target_lang].map(|lang| find(prefix, lang)).into()
+        }
+        Task::Classify | Task::Embed => vec![prefix.into()],
+    })
 }
 
 /// Checks that a teacher that is not imported now was trimmed, if that is asked for.

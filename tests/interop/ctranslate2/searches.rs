@@ -9,6 +9,7 @@ use crate::values::{rows, text};
 use a2d_core::config::token::EOS;
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::translate::{Hypothesis, SearchOptions, translate_tokens};
+use a2d_interop::Foreign;
 use a2d_tests::helpers::compare::Findings;
 use a2d_tests::helpers::skip::skipped;
 use serde_json::Value;

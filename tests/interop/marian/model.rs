@@ -1,13 +1,13 @@
 //! A model that was imported, on the CPU backend.
 
 use crate::folders::label;
+use crate::on::on;
 use crate::values::json;
-use a2d_core::backend::{Device, Train};
-use a2d_core::kd::Learner;
-use a2d_core::params::Spec;
+use a2d_core::backend::Device;
 use a2d_host::backend::cpu::Cpu;
 use a2d_host::data::vocab::Vocab;
-use a2d_host::run::model::{MOST_LAYERS, Model, plan};
+use a2d_host::run::model::Model;
+use a2d_interop::Foreign;
 use a2d_interop::hf;
 use a2d_interop::model::Imported;
 use a2d_interop::tensors::Tensors;
@@ -103,11 +103,7 @@ impl Marian {
 
     /// The model with its parameters.
     pub fn on(&self, b: &mut Cpu) -> Model<<Cpu as Device>::Tensor> {
-        let plan = plan(&self.imported.config(), None).unwrap();
-        let parameters = &self.imported.parameters;
-        let tensor = |(name, spec): &(String, Spec)| b.tensor(&parameters[name].1, spec.shape);
-        let params = plan.params().iter().map(tensor).collect();
-        Learner::<_, MOST_LAYERS>::new(b, plan, params).student().model
+        on(b, &self.imported.config(), &self.imported.parameters)
     }
 }
 

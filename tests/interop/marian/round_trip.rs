@@ -4,6 +4,7 @@ use super::models;
 use crate::folders::{self, label};
 use crate::values::{json, rows, text};
 use a2d_host::data::vocab::Vocab;
+use a2d_interop::Foreign;
 use a2d_interop::hf;
 use half::f16;
 use serde_json::json;

@@ -1,10 +1,14 @@
 //! Models of other toolkits: reading and writing their files.
 
+#[path = "formats/folders.rs"]
+mod folders;
 #[path = "formats/made.rs"]
 mod made;
 
 #[path = "formats/argos.rs"]
 mod argos;
+#[path = "formats/bert.rs"]
+mod bert;
 #[path = "formats/ct2.rs"]
 mod ct2;
 #[path = "formats/damage.rs"]

@@ -9,6 +9,8 @@
 //! | such folders `modelX` beside `expected.json`, `expectedX.safetensors` | transformers: tokens, texts, outputs, searches |
 //! | `NAME.variables.json`, perhaps the folder `NAME` | CTranslate2: every variable, every file |
 //! | `expected.json` with `tokenization`, and the folder `model` beside it | transformers: the tokens of BERT |
+//! | folders whose `config.json` is of BERT, beside `expected.safetensors` | transformers: states, maps, outputs |
+//! | `NAME_expected.safetensors`, and a folder of sentence-transformers | transformers: tokens, vectors |
 //! | `expected.json` with `runs` | CTranslate2: searches |
 //! | `model.safetensors.variables.json` | a folder as transformers writes it |
 //!
@@ -21,6 +23,8 @@ mod on;
 #[path = "interop/values.rs"]
 mod values;
 
+#[path = "interop/bert.rs"]
+mod bert;
 #[path = "interop/ctranslate2/mod.rs"]
 mod ctranslate2;
 #[path = "interop/marian/mod.rs"]

@@ -104,17 +104,36 @@ fn a_trained_model_leaves_and_returns() {
 }
 
 #[test]
+fn a_bert_comes_in() {
+    let (desk, folder) = (Desk::new(), interop::fixtures().join("bert"));
+    let [classifier, encoder] = ["classifier", "model"].map(|name| folder.join(name));
+    let told = desk.host(&format!("import {} --out labels", classifier.display())).well();
+    assert!(told.ends_with("a vocabulary of 100 tokens, 3 labels\n"), "{told}");
+    assert!(desk.read("labels/config.toml").contains("task = \"classify\""));
+    desk.write("text", "The dog runs.\n");
+    let line = format!("import {} --out vectors --json --trim-vocab text", encoder.display());
+    let told: Value = serde_json::from_str(&desk.host(&line).well()).unwrap();
+    assert!(told["vocabulary"]["source"].as_u64().unwrap() < 100, "{told}");
+    assert!(desk.read("vectors/config.toml").contains("task = \"embed\""));
+    desk.refused(&format!("{line} text"), 2, &["vectors", "holds a run"]);
+    let line = line.replace("--out vectors", "--out other");
+    desk.refused(&format!("{line} text"), 2, &["by one text, but 2 texts are named"]);
+}
+
+#[test]
 fn what_is_no_model_is_refused() {
     let desk = Desk::new();
-    for name in ["empty", "bert"] {
+    for name in ["empty", "bert", "t5"] {
         fs::create_dir(desk.path(name)).unwrap();
     }
     desk.write("empty/config.json", "{}");
     desk.write("bert/config.json", "{\"model_type\": \"bert\"}");
+    desk.write("t5/config.json", "{\"model_type\": \"t5\"}");
     for (line, says) in [
         ("import none --out run", "none"),
         ("import empty --out run", "config.json"),
-        ("import bert --out run", "bert"),
+        ("import bert --out run", "bert/config.json is not usable: missing field"),
+        ("import t5 --out run", "`model_type` = \"t5\": only \"bert\" and \"marian\""),
         ("import tiny.toml --out run", "no model that can be imported"),
     ] {
         desk.refused(line, 2, &[says]);

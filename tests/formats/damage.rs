@@ -1,16 +1,14 @@
 //! Damaged files: refused, or read as something else of the same size, but never a panic or much memory.
 
+use crate::bert;
 use crate::made::{self, misuse};
 use crate::marian::{made_folder, made_folder_of_one};
 use crate::tensors::open;
 use a2d_core::rng;
-use a2d_interop::model::Imported;
-use a2d_interop::{hf, marian};
-use a2d_system::error::Error;
+use a2d_interop::import;
 use a2d_tests::helpers::tensor_files::kinds;
 use rayon::prelude::*;
 use std::fs;
-use std::path::Path;
 use tempfile::TempDir;
 
 /// Opens a file and reads all of its tensors; the number of their values.
@@ -72,8 +70,8 @@ fn ten_thousand_changes_are_refused_or_harmless() {
     }
 }
 
-/// A folder that can be imported, the name of a file of it that is text, and how.
-type Text = (fn() -> TempDir, &'static str, fn(&Path) -> Result<Imported, Error>);
+/// A folder that can be imported, and the name of a file of it that is text.
+type Text = (fn() -> TempDir, &'static str);
 
 fn hf_folder() -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -81,18 +79,26 @@ fn hf_folder() -> TempDir {
     folder
 }
 
-const TEXTS: [Text; 6] = [
-    (hf_folder, "config.json", hf::import),
-    (hf_folder, "generation_config.json", hf::import),
-    (hf_folder, "tokenizer_config.json", hf::import),
-    (hf_folder, "vocab.json", hf::import),
-    (made_folder, "opus.spm32k-spm32k.vocab.yml", marian::import),
-    (made_folder_of_one, "vocab.deen.spm", marian::import),
+fn bert_folder() -> TempDir {
+    bert::copied("classifier")
+}
+
+const TEXTS: [Text; 10] = [
+    (hf_folder, "config.json"),
+    (hf_folder, "generation_config.json"),
+    (hf_folder, "tokenizer_config.json"),
+    (hf_folder, "vocab.json"),
+    (made_folder, "opus.spm32k-spm32k.vocab.yml"),
+    (made_folder_of_one, "vocab.deen.spm"),
+    (bert_folder, "config.json"),
+    (bert_folder, "tokenizer.json"),
+    (bert::of_modules, "modules.json"),
+    (bert::of_modules, "1_Pooling/config.json"),
 ];
 
 #[test]
 fn damaged_texts_are_refused_or_harmless() {
-    TEXTS.into_par_iter().for_each(|(folder, name, import)| {
+    TEXTS.into_par_iter().for_each(|(folder, name)| {
         let folder = folder();
         let path = folder.path().join(name);
         let sound = fs::read(&path).unwrap();

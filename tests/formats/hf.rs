@@ -1,12 +1,13 @@
 //! Folders of Hugging Face's Marian models.
 
+use crate::folders::{copy, named, reweigh, set, tensors, unset};
 use crate::made::{self, hf_folder, misuse};
 use a2d_interop::hf;
 use a2d_interop::import;
 use a2d_interop::model::Imported;
 use a2d_run::config::{Activation, DecoderStart, ModelConfig, Positions};
 use a2d_tests::helpers::tensor_files as files;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -119,49 +120,6 @@ fn what_would_be_misread_is_refused() {
     let text =
         misuse(hf::write(&plain.portable(), folder.path(), &hf::Options::default()).unwrap_err());
     assert!(text.contains("is not empty"), "{text}");
-}
-
-/// Changes a JSON file.
-fn set(folder: &Path, file: &str, key: &str, value: Value) {
-    let path = folder.join(file);
-    let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    json[key] = value;
-    fs::write(path, json.to_string()).unwrap();
-}
-
-fn unset(folder: &Path, file: &str, key: &str) {
-    let path = folder.join(file);
-    let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    json.as_object_mut().unwrap().remove(key).unwrap();
-    fs::write(path, json.to_string()).unwrap();
-}
-
-/// The tensors of a folder.
-fn tensors(folder: &Path) -> Vec<files::Named> {
-    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let one = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
-        let values = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-        (name.to_owned(), view.shape().to_vec(), values.collect())
-    };
-    tensors.iter().map(one).collect()
-}
-
-/// Changes the weights.
-fn reweigh(folder: &Path, change: impl FnOnce(&mut Vec<files::Named>)) {
-    let mut tensors = tensors(folder);
-    change(&mut tensors);
-    fs::write(folder.join("model.safetensors"), files::safetensors(&tensors, Dtype::F32)).unwrap();
-}
-
-fn named<'t>(tensors: &'t mut [files::Named], name: &str) -> &'t mut files::Named {
-    tensors.iter_mut().find(|(other, _, _)| other == name).unwrap()
-}
-
-/// Adds a copy of a tensor under another name.
-fn copy(tensors: &mut Vec<files::Named>, from: &str, to: &str) {
-    let (_, shape, values) = named(tensors, from).clone();
-    tensors.push((to.into(), shape, values));
 }
 
 /// A way to break a folder, and what the error must say.

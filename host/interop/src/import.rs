@@ -1,7 +1,7 @@
 //! Reading a model of any known kind.
 
 use crate::foreign::Foreign;
-use crate::{hf, marian};
+use crate::{bert, hf, marian};
 use a2d_system::error::{Error, Result};
 use std::path::Path;
 
@@ -9,10 +9,11 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// Misuse: `path` is none of these, or as [`hf::import`] and [`marian::import`].
+/// Misuse: `path` is none of these, or as [`hf::import`], [`bert::import`] and [`marian::import`].
 pub fn import(path: &Path) -> Result<Box<dyn Foreign>> {
     Ok(match Kind::of(path) {
-        Some(Kind::HuggingFace) => Box::new(hf::import(path)?),
+        Some(Kind::HuggingFace) if hf::is_marian(path)? => Box::new(hf::import(path)?),
+        Some(Kind::HuggingFace) => Box::new(bert::import(path)?),
         Some(Kind::Marian) => Box::new(marian::import(path)?),
         None => {
             let known = "expected a Hugging Face folder (config.json) or a Marian model (.npz)";
@@ -34,7 +35,7 @@ enum Kind {
 
 impl Kind {
     fn of(path: &Path) -> Option<Self> {
-        if path.join("config.json").is_file() {
+        if bert::is_of_modules(path) || path.join("config.json").is_file() {
             return Some(Self::HuggingFace);
         }
         let is_npz = |path: &Path| path.extension().is_some_and(|end| end == "npz");

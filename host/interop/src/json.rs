@@ -1,6 +1,6 @@
 //! JSON files.
 
-use crate::line::line;
+use crate::line::misuse;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
 use serde::Serialize;
@@ -14,9 +14,7 @@ use std::path::Path;
 /// Misuse: it cannot be read, or is not JSON of the expected form.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = files::read(path).map_err(|e| Error::input("read", path, &e))?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        Error::misuse(format!("{} is not usable: {}", path.display(), line(&e.to_string())))
-    })
+    serde_json::from_slice(&bytes).map_err(|e| misuse(path, &format!("is not usable: {e}")))
 }
 
 /// The text of `value` as Python's `json.dump` writes it: indented, in ASCII. Other characters stand only in texts, where

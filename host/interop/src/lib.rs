@@ -1,6 +1,6 @@
 //! Models of other toolkits: what they wrote is read, and what they read is written.
 //!
-//! [`import()`] gives a [`Foreign`] model: an [`Imported`](model::Imported) translator; [`ct2::write`], [`hf::write`] and
+//! [`import()`] gives a [`Foreign`] model: an [`Imported`](model::Imported) translator, or a [`bert::Text`] model; [`ct2::write`], [`hf::write`] and
 //! [`argos::write`] take a [`Portable`](model::Portable). [`tensors`] reads the files that weights lie in. A writer
 //! refuses what its format, or a program that reads it, would misread.
 
@@ -8,6 +8,7 @@
 
 mod arch;
 pub mod argos;
+pub mod bert;
 mod check;
 pub mod ct2;
 mod folder;

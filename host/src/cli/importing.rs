@@ -10,8 +10,10 @@ use std::path::PathBuf;
   echo 'Guten Morgen!' | a2d translate runs/opus-mt
   a2d distill student.toml --teacher runs/opus-mt
   a2d import opus-mt-de-en --out runs/small --trim-vocab train.de train.en
+  a2d import all-MiniLM-L6-v2 --out runs/minilm
 MODEL is a folder of Hugging Face's format with a Marian model (config.json, model.safetensors or
-pytorch_model.bin, source.spm, target.spm, vocab.json), or a Marian model (.npz with its .spm), or the
+pytorch_model.bin, source.spm, target.spm, vocab.json) or a BERT (tokenizer.json or vocab.txt in place of
+these three), a folder of sentence-transformers with a BERT, a Marian model (.npz with its .spm), or the
 folder of one. It is checked as a whole before anything is written; nothing in it is executed.")]
 pub struct ImportArgs {
     /// The folder or file of the model

@@ -1,7 +1,8 @@
 //! `config.json` and `generation_config.json`.
 
+use crate::arch::{activation, marian};
 use crate::json;
-use crate::line::line;
+use crate::line::misuse;
 use crate::model::Generation;
 use a2d_run::config::{Activation, ModelConfig};
 use a2d_system::error::{Error, Result};
@@ -54,6 +55,20 @@ struct GenerationKeys {
     length_penalty: Option<f64>,
 }
 
+/// Whether the `config.json` of a folder is of a Marian model.
+///
+/// # Errors
+///
+/// Misuse: the file is there and cannot be read.
+pub fn is_marian(folder: &Path) -> Result<bool> {
+    let path = folder.join("config.json");
+    let config: Value = if path.is_file() { json::read(&path)? } else { Value::Null };
+    Ok(config["model_type"] == MARIAN)
+}
+
+/// `model_type` of a Marian model.
+const MARIAN: &str = "marian";
+
 impl Config {
     /// Reads and checks `config.json`.
     ///
@@ -62,9 +77,9 @@ impl Config {
     /// Misuse: the file cannot be read, is of another architecture, or asks for what this program does not compute.
     pub fn read(path: &Path) -> Result<Self> {
         let value: Value = json::read(path)?;
-        let error = |text: String| Error::misuse(format!("{} {}", path.display(), line(&text)));
+        let error = |text: String| misuse(path, &text);
         let kind = value.get("model_type").and_then(Value::as_str).unwrap_or("none");
-        if kind != "marian" {
+        if kind != MARIAN {
             return Err(error(format!(
                 "has `model_type` = {kind:?}: only \"marian\" can be imported"
             )));
@@ -115,15 +130,7 @@ impl Config {
     }
 
     fn activation(&self) -> Result<Activation, String> {
-        Ok(match self.activation_function.as_str() {
-            "relu" => Activation::Relu,
-            "gelu" => Activation::Gelu,
-            "swish" | "silu" => Activation::Silu,
-            other => {
-                let known = "only relu, gelu, swish and silu can be imported";
-                return Err(format!("has `activation_function` = {other:?}: {known}"));
-            }
-        })
+        activation("activation_function", &self.activation_function)
     }
 
     /// `[model]` of a run.
@@ -146,7 +153,7 @@ impl Config {
             activation_dropout: self.activation_dropout.unwrap_or(0.0),
             activation: self.activation().map_err(|why| self.error(&why))?,
             share_embeddings: self.share(),
-            ..crate::arch::marian()
+            ..marian()
         })
     }
 

@@ -6,5 +6,6 @@ mod names;
 mod vocabulary;
 mod write;
 
+pub use config::is_marian;
 pub use import::import;
 pub use write::{Options, write};

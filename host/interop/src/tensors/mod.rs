@@ -18,7 +18,7 @@ mod zipped;
 pub use element::Element;
 pub use entry::{Entry, Place};
 
-use crate::line::line;
+use crate::line::misuse;
 use a2d_system::error::{Error, Result};
 use a2d_system::files;
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,8 +166,4 @@ impl Tensors {
     pub fn error(&self, text: &str) -> Error {
         misuse(&self.path, text)
     }
-}
-
-fn misuse(path: &Path, text: &str) -> Error {
-    Error::misuse(format!("{} {}", path.display(), line(text)))
 }

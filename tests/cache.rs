@@ -218,8 +218,7 @@ fn a_disk_that_is_too_small_is_told_before() {
     // More than any disk has.
     let lengths = vec![(1 << 20, 1 << 20); 1 << 10];
     let (needs, layout) = (objective(&run).needs(), objective(&run).layout());
-    let source =
-        Source { lengths: &lengths, needs, layout, key: String::new() };
+    let source = Source { lengths: &lengths, needs, layout, key: String::new() };
     let mut keep = |most| model.remember(b, &choice(CacheKind::Disk, most, &path), &source);
     let told = |outcome: a2d_host::system::error::Result<()>| {
         let error = outcome.unwrap_err();

@@ -213,8 +213,10 @@ mod whole {
         pub encoder_grid: Grid<I>,
         /// Decoder self-attention.
         pub decoder_grid: Grid<I>,
-        /// Cross-attention.
+        /// Cross-attention; of texts, from each text to all its rows.
         pub cross_grid: Grid<I>,
+        /// From each text to its first row; `None` for pairs.
+        pub first_grid: Option<Grid<I>>,
         /// B
         pub sentences: usize,
         /// Target tokens without padding.
@@ -266,6 +268,7 @@ mod whole {
                 cross_grid: grid(b, &target_runs, &source.runs, false),
                 source: source.tokens,
                 encoder_grid: source.grid,
+                first_grid: None,
                 sentences: sources.len(),
                 target_tokens: targets.iter().map(|t| t.len()).sum(),
                 source_tokens: sources.iter().map(|s| s.len()).sum(),
@@ -289,24 +292,23 @@ mod whole {
             part: Range<usize>,
             layout: Layout,
         ) -> Self {
-            let Some(head) = &model.head else {
+            if model.head.is_none() {
                 return Self::part(b, &model.special, sources, targets, part, layout);
-            };
+            }
             let label = |target: &&[u32]| target.first().copied().unwrap_or(IGNORE);
             let labels: Vec<_> = targets.iter().map(label).collect();
-            Self::texts(b, &model.special, (sources, &labels), part, layout, head.pooling)
+            Self::texts(b, &model.special, (sources, &labels), part, layout)
         }
 
-        /// The texts in the range `part` of a batch, each with a label as its target, for a model with a head: the cross grid
-        /// leads from one query of padding for each text to the rows that are pooled, the decoder's from every text to
-        /// every text. No text is empty.
+        /// The texts in the range `part` of a batch, each with a label as its target, for models with a head: the cross grid
+        /// leads from one query of padding for each text to its rows, the first grid to its first row, the decoder's from
+        /// every text to every text. No text is empty.
         pub fn texts<B: Device<Index = I>>(
             b: &mut B,
             special: &Special,
             (sources, labels): (&[&[u32]], &[u32]),
             part: Range<usize>,
             layout: Layout,
-            pooling: Pooling,
         ) -> Self {
             let (whole, all) = (widest(sources), labels.len());
             let before = runs(&sources[..part.start], layout, whole);
@@ -314,7 +316,8 @@ mod whole {
             let mut source = Source::within(b, special, sources, layout, whole);
             let queries: Vec<_> =
                 (0..labels.len()).map(|start| Run { start, len: 1, valid: 1 }).collect();
-            let pooled: Vec<_> = source.runs.iter().map(|run| pooled(pooling, *run)).collect();
+            let first = |run: &Run| Run { len: 1, valid: 1, ..*run };
+            let firsts: Vec<_> = source.runs.iter().map(first).collect();
             let every = [Run { start: 0, len: labels.len(), valid: labels.len() }];
             source.tokens.first = rows(&before);
             source.grid.first = area(&before, &before);
@@ -326,7 +329,8 @@ mod whole {
                 targets: b.index(labels),
                 next: labels.to_vec(),
                 decoder_grid: grid(b, &every, &every, false),
-                cross_grid: grid(b, &queries, &pooled, false),
+                cross_grid: grid(b, &queries, &source.runs, false),
+                first_grid: Some(grid(b, &queries, &firsts, false)),
                 source: source.tokens,
                 encoder_grid: source.grid,
                 sentences: labels.len(),
@@ -334,6 +338,14 @@ mod whole {
                 source_tokens: sources.iter().map(|s| s.len()).sum(),
                 padded_targets: all,
                 entries: total(sources, &alloc::vec![&[0][..]; labels.len()]),
+            }
+        }
+
+        /// The grid from each text to the rows that are pooled.
+        pub const fn pooling(&self, how: Pooling) -> &Grid<I> {
+            match (how, &self.first_grid) {
+                (Pooling::First, Some(grid)) => grid,
+                _ => &self.cross_grid,
             }
         }
 
@@ -357,14 +369,6 @@ mod whole {
     fn total(sources: &[&[u32]], targets: &[&[u32]]) -> [usize; 3] {
         let pairs = sources.iter().zip(targets).map(|(s, t)| entries(s.len(), t.len()));
         pairs.fold([0; 3], |sum, of| core::array::from_fn(|kind| sum[kind] + of[kind]))
-    }
-
-    /// The rows of a text that are pooled.
-    fn pooled(pooling: Pooling, of: Run) -> Run {
-        match pooling {
-            Pooling::Mean => of,
-            Pooling::First => Run { len: 1, valid: 1, ..of },
-        }
     }
 
     fn widest(sentences: &[&[u32]]) -> usize {

@@ -123,7 +123,6 @@ fn what_has_no_meaning_for_texts_is_refused() {
     refused("train intents.toml --set task=embed", &["teacher's vectors", "distill"]);
     refused("distill intents.toml --set task=embed", &["`teacher.run`"]);
     refused("distill intents.toml --set distill.method=seq-kd", &["seq-kd"]);
-    refused("distill intents.toml --set train.select_by=accuracy --set task=translate", &["task"]);
     refused("train intents.toml --set model.vector_width=9", &["vector_width"]);
     let line = "train intents.toml --out run --quiet --set train.max_update=2";
     desk.host(line).well();

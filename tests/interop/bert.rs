@@ -95,7 +95,7 @@ fn batch(
     let (labels, head) = (vec![0; texts.len()], model.config.head.unwrap());
     let sources = slices(texts);
     let pairs = (&sources[..], &labels[..]);
-    Batch::texts(b, &model.config.special, pairs, 0..texts.len(), layout, head.pooling)
+    Batch::texts(b, &model.config.special, pairs, 0..texts.len(), layout)
 }
 
 /// The folders of BERT beside the values of `folder`.

@@ -115,7 +115,11 @@ pub fn forward<B: Backend, W: Tap<B::Tensor>, const N: usize>(
     tap: &mut W,
 ) -> B::Tensor {
     let memory = model.encode(b, &batch.source, &batch.encoder_grid, tap);
-    if let Some(pooled) = model.pool(b, &batch.shifted, &memory, &batch.cross_grid) {
+    let pooled = model
+        .config
+        .head
+        .and_then(|head| model.pool(b, &batch.shifted, &memory, batch.pooling(head.pooling)));
+    if let Some(pooled) = pooled {
         return pooled;
     }
     model.decode(b, &batch.shifted, &memory, &batch.decoder_grid, &batch.cross_grid, tap)

@@ -106,7 +106,7 @@ impl<'a> Plain<'a> {
             let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
             let known =
                 |end: usize| Some((*self.ids.get(&*format!("{glue}{}", &rest[..end]))?, end));
-            let (id, end) = ends.filter_map(known).last()?;
+            let (id, end) = ends.filter_map(known).next_back()?;
             pieces.push(id);
             rest = &rest[end..];
         }

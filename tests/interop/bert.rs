@@ -92,7 +92,7 @@ fn batch(
     texts: &[Vec<u32>],
     layout: Layout,
 ) -> Batch<<Cpu as Device>::Index> {
-    let (labels, head) = (vec![0; texts.len()], model.config.head.unwrap());
+    let labels = vec![0; texts.len()];
     let sources = slices(texts);
     let pairs = (&sources[..], &labels[..]);
     Batch::texts(b, &model.config.special, pairs, 0..texts.len(), layout)

@@ -36,7 +36,7 @@ pub(crate) fn attend(
 ) -> Attended<Tensor> {
     let width = check(q, kv, grid, how);
     let (size, extent) = (width / how.heads, Extent::of(&grid.spans.values));
-    let lanes = lanes(size, [q, &kv.k]);
+    let lanes = lanes(size, [q, kv.k]);
     let area = if how.map { grid.area } else { 0 };
     let out = rows_of(context, q.shape, extent.queries);
     let map = empty(context, Shape::matrix(how.heads, area));

@@ -152,7 +152,7 @@ pub fn attend(
     grid: &Grid<Arc<[u32]>>,
     how: Attend,
 ) -> Attended<Tensor> {
-    let width = check(q, &kv.k, &kv.v, grid, how);
+    let width = check(q, kv.k, kv.v, grid, how);
     let spans = spans(grid);
     let mut context = pool.tensor(q.shape());
     let mut map = how.map.then(|| pool.tensor(Shape::matrix(how.heads, grid.area)));
@@ -194,7 +194,7 @@ fn many(
     score(head, q, kv, &mut panels, map);
     let dropped = mask.map(|mask| head.dropped(pool, mask, map));
     let left = Left::Rows { data: dropped.as_deref().unwrap_or(map), stride: key.len };
-    let v = head.right(&kv.v, key, &mut panels);
+    let v = head.right(kv.v, key, &mut panels);
     gemm::product(left, v, head.part_mut(context), head.width, query.len, Start::Zero);
 }
 
@@ -261,7 +261,7 @@ fn few(
 ) {
     let Span { query, key, .. } = head.span;
     score_few(head, q, kv, map);
-    let v = head.part(&kv.v, key);
+    let v = head.part(kv.v, key);
     for i in 0..query.len {
         let seen = rows::visible(head.causal, i, key.valid);
         let row = &map[i * key.len..][..key.len];

@@ -16,8 +16,8 @@ use std::io::{self, Write};
 /// A run or an input that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: PredictArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let mut form = |read: &Read, vocab: &Vocab, before: usize, out: &mut dyn Write| {
-        let lines = read.rows().map(Labelled::of).zip(before + 1..);
-        lines.map(|(found, number)| write(&args, &found, vocab, number, out)).collect()
+        let mut lines = read.rows().map(Labelled::of).zip(before + 1..);
+        lines.try_for_each(|(found, number)| write(&args, &found, vocab, number, out))
     };
     let PredictArgs { run: model, lines, device, .. } = &args;
     Lines { model, task: Task::Classify, lines, device }.write(globals, &mut form, out)

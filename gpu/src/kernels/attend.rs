@@ -81,11 +81,11 @@ pub(crate) fn attend_grad(
     how: Attend,
 ) -> [Tensor; 3] {
     let SavedAttend { q, kv, map } = saved;
-    let width = check(q, kv, grid, how);
+    let width = check(q, kv.as_ref(), grid, how);
     let map = match map {
         Some(map) => map.clone(),
         None => {
-            let anew = attend(context, q, kv, grid, Attend { map: true, ..how });
+            let anew = attend(context, q, kv.as_ref(), grid, Attend { map: true, ..how });
             anew.map.expect("asked for")
         }
     };

@@ -3,6 +3,8 @@
 //! Sentences lie one after the other in `[N, D]`, each as a run of rows. Padding, if any, is at the end of its
 //! sentence.
 
+use crate::config::Pooling;
+
 /// The position of padding, which has no position vector.
 pub const NO_POSITION: u32 = u32::MAX;
 
@@ -43,6 +45,16 @@ pub struct Run {
     pub len: usize,
     /// The number of rows without padding.
     pub valid: usize,
+}
+
+impl Run {
+    /// The rows of a text that are pooled.
+    pub const fn pooled(self, by: Pooling) -> Self {
+        match by {
+            Pooling::Mean => self,
+            Pooling::First => Self { len: 1, valid: 1, ..self },
+        }
+    }
 }
 
 /// The queries and keys of one sentence.
@@ -125,7 +137,7 @@ pub use whole::{Batch, Extent, Layout, Source, entries};
 #[cfg(feature = "train")]
 mod whole {
     use super::*;
-    use crate::config::{Config, Pooling, Special};
+    use crate::config::{Config, Special};
     use crate::device::Device;
     use alloc::vec::Vec;
     use core::ops::Range;
@@ -316,8 +328,8 @@ mod whole {
             let mut source = Source::within(b, special, sources, layout, whole);
             let queries: Vec<_> =
                 (0..labels.len()).map(|start| Run { start, len: 1, valid: 1 }).collect();
-            let first = |run: &Run| Run { len: 1, valid: 1, ..*run };
-            let firsts: Vec<_> = source.runs.iter().map(first).collect();
+            let firsts: Vec<_> =
+                source.runs.iter().map(|run| run.pooled(Pooling::First)).collect();
             let every = [Run { start: 0, len: labels.len(), valid: labels.len() }];
             source.tokens.first = rows(&before);
             source.grid.first = area(&before, &before);

@@ -6,6 +6,9 @@ use core::fmt;
 /// Added to the variance of a row in layer norms, unless a model has another number.
 pub const NORM_EPSILON: f32 = 1e-5;
 
+/// Whether text models are compiled in. A board that only translates saves their flash.
+pub(crate) const TEXT: bool = cfg!(feature = "text");
+
 /// Special tokens of a vocabulary made by `a2d prepare`, in fairseq's order.
 pub mod token {
     /// Begin of sentence: the first input of a decoder that does not start from [`EOS`], else unused.
@@ -72,8 +75,8 @@ impl Positions {
     /// The factor of an embedding of `width` elements, before the position is added.
     pub fn scale(self, width: usize) -> f32 {
         match self {
-            Self::Fairseq | Self::Marian => sqrt(width as f32),
-            Self::Learned => 1.0,
+            Self::Learned if TEXT => 1.0,
+            _ => sqrt(width as f32),
         }
     }
 }
@@ -204,6 +207,14 @@ pub enum Output {
 }
 
 impl Output {
+    /// Whether a linear map from rows of `d_model` elements makes it.
+    pub const fn is_mapped(self, d_model: usize) -> bool {
+        match self {
+            Self::Labels(_) => true,
+            Self::Vector(width) => width != d_model,
+        }
+    }
+
     /// The width of the result.
     pub const fn width(self) -> usize {
         match self {
@@ -216,6 +227,29 @@ impl Output {
         match self {
             Self::Labels(count) => count,
             Self::Vector(_) => 1,
+        }
+    }
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Task {
+    /// Text to text, by a decoder.
+    Translate,
+    /// Text to one of several labels.
+    Classify,
+    /// Text to a vector.
+    Embed,
+}
+
+impl Task {
+    /// The name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Translate => "translate",
+            Self::Classify => "classify",
+            Self::Embed => "embed",
         }
     }
 }
@@ -298,6 +332,21 @@ pub enum Impossible {
 }
 
 impl Config {
+    /// What the model is for.
+    pub const fn task(&self) -> Task {
+        match self.head {
+            None => Task::Translate,
+            Some(Head { output: Output::Labels(_), .. }) => Task::Classify,
+            Some(Head { output: Output::Vector(_), .. }) => Task::Embed,
+        }
+    }
+
+    /// The most tokens of a text, BOS and EOS included, of at most `wanted`: a table of positions may have fewer.
+    pub const fn most_tokens(&self, wanted: usize) -> usize {
+        let rows = self.embedding.positions;
+        if rows > 0 && rows < wanted { rows } else { wanted }
+    }
+
     /// The structure of the layers of encoder and decoder.
     pub const fn block(&self) -> Block {
         Block {
@@ -351,6 +400,9 @@ impl Config {
 
     /// Checks that nothing of a decoder is left, and the sizes of the head.
     fn check_head(&self, head: &Head) -> Result<(), Impossible> {
+        if !TEXT {
+            return Err(Impossible::Head("this program, without the feature `text`,"));
+        }
         if head.output.width() == 0 {
             return Err(Impossible::Zero("output"));
         }
@@ -382,6 +434,11 @@ impl EncoderConfig {
 }
 
 impl Block {
+    /// [`Block::norm_epsilon`]; a constant where there are no text models.
+    pub(crate) const fn norm_epsilon(&self) -> f32 {
+        if TEXT { self.norm_epsilon } else { NORM_EPSILON }
+    }
+
     fn check(&self) -> Result<(), Impossible> {
         for (name, p) in [
             ("dropout", self.dropout),

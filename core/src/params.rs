@@ -57,10 +57,8 @@ pub enum Init {
         /// The bound.
         bound: f32,
     },
-    /// Normal around 0; the rows of two tokens are 0.
+    /// Normal around 0, with a standard deviation of 1 over the root of a row's length; the rows of two tokens are 0.
     Embedding {
-        /// The standard deviation.
-        deviation: f32,
         /// Padding, and a start token of its own; else padding twice.
         zeros: [u32; 2],
     },
@@ -84,7 +82,10 @@ impl Init {
             Self::Ones => 1.0,
             Self::Uniform { bound } => bound * (2.0 * crate::rng::uniform(key, index as u32) - 1.0),
             Self::Embedding { zeros, .. } if zeros.contains(&((index / cols) as u32)) => 0.0,
-            Self::Embedding { deviation, .. } => deviation * crate::rng::normal(key, index as u32),
+            Self::Embedding { .. } => {
+                let deviation = 1.0 / libm::sqrtf(cols as f32);
+                deviation * crate::rng::normal(key, index as u32)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Error;
 use crate::config::{
     Activation, Config, Embedding, Head, NORM_EPSILON, Output, Pooling, Positions, Special, Stack,
+    TEXT,
 };
 
 /// Words of a configuration with a decoder.
@@ -115,7 +116,8 @@ pub(super) fn config(words: &[u32]) -> Result<Config, Error> {
     };
     match head {
         [] => Ok(config),
-        head => text(config, head),
+        head if TEXT => text(config, head),
+        _ => Err(Error::Config),
     }
 }
 

@@ -150,7 +150,7 @@ impl<T: Clone, const N: usize> Learner<T, N> {
     /// Clears the gradients of the embeddings that stay 0, where the start token has one of its own.
     fn keep_zeros<B: Train<Tensor = T, Param = T>>(&self, b: &mut B, grads: &mut [T]) {
         for ((_, spec), grad) in self.plan.params().iter().zip(grads) {
-            let Init::Embedding { zeros: [pad, start], .. } = spec.init else { continue };
+            let Init::Embedding { zeros: [pad, start] } = spec.init else { continue };
             if pad != start {
                 let (rows, zero) =
                     (spec.shape.rows(), b.zeros(Shape::matrix(1, spec.shape.cols())));

@@ -65,8 +65,8 @@ pub(super) fn attend(
     };
     let (below, above) = arena.split(&context)?;
     let (context_data, map_data) = above.split_at_mut_checked(context.shape().len())?;
-    let (q, k, v) = (below.get(q)?, below.get(&kv.k)?, below.get(&kv.v)?);
-    let (k, v) = (Rows::new(&kv.k, k), Rows::new(&kv.v, v));
+    let (q, k, v) = (below.get(q)?, below.get(kv.k)?, below.get(kv.v)?);
+    let (k, v) = (Rows::new(kv.k, k), Rows::new(kv.v, v));
     let inputs = Inputs { q, k, v, width, heads: how.heads, causal: grid.causal };
     let mut map_data = map.as_ref().map(|_| map_data);
     context_data.fill(0.0);

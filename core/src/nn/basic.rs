@@ -55,28 +55,31 @@ pub struct Norm<P> {
     pub weight: P,
     /// `[D]`
     pub bias: P,
-    /// Added to a row's variance before the square root.
-    pub epsilon: f32,
 }
 
 impl Norm<Spec> {
     /// Of width D.
-    pub fn new(d_model: usize, epsilon: f32) -> Self {
+    pub fn new(d_model: usize) -> Self {
         let shape = Shape::vector(d_model);
         let [weight, bias] = [Init::Ones, Init::Zeros].map(|init| Spec { shape, init });
-        Self { weight, bias, epsilon }
+        Self { weight, bias }
     }
 }
 
 impl<P> Norm<P> {
-    /// `[N, D]` -> `[N, D]`
-    pub fn forward<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
-        b.layer_norm(x, self.of())
+    /// `[N, D]` -> `[N, D]`, with the epsilon of `block`.
+    pub fn forward<B: Backend<Param = P>>(
+        &self,
+        b: &mut B,
+        x: &B::Tensor,
+        block: &Block,
+    ) -> B::Tensor {
+        b.layer_norm(x, self.of(block))
     }
 
     /// The arguments of the operation.
-    pub(super) fn of(&self) -> LayerNorm<'_, P> {
-        LayerNorm { gain: &self.weight, bias: &self.bias, epsilon: self.epsilon }
+    fn of(&self, block: &Block) -> LayerNorm<'_, P> {
+        LayerNorm { gain: &self.weight, bias: &self.bias, epsilon: block.norm_epsilon() }
     }
 
     /// Maps the parameters in canonical order.
@@ -88,44 +91,30 @@ impl<P> Norm<P> {
         Ok(Norm {
             weight: f(at.then("weight"), &self.weight)?,
             bias: f(at.then("bias"), &self.bias)?,
-            epsilon: self.epsilon,
         })
     }
 }
 
-/// How a block is added to the residual stream.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Residual {
-    pub normalize_before: bool,
-    pub dropout: f32,
-}
-
-impl Residual {
-    pub fn of(block: &Block) -> Self {
-        Self { normalize_before: block.normalize_before, dropout: block.dropout }
-    }
-
-    /// With `y = last(f(x))`: `norm(x + dropout(y))`; with pre-norm `x + dropout(y)`, where the input of `f` is
-    /// `norm(x)`.
-    pub fn around<B: Backend>(
-        self,
-        b: &mut B,
-        x: B::Tensor,
-        last: &Linear<B::Param>,
-        norm: &Norm<B::Param>,
-        f: impl FnOnce(&mut B, &B::Tensor) -> B::Tensor,
-    ) -> B::Tensor {
-        b.advance(x, |b, x| {
-            if self.normalize_before {
-                let normed = norm.forward(b, x);
-                let inner = f(b, &normed);
-                let y = last.forward(b, &inner);
-                let y = b.dropout(y, self.dropout);
-                b.add(y, x)
-            } else {
-                let inner = f(b, x);
-                b.linear_join(&inner, last.map(), x, self.dropout, norm.of())
-            }
-        })
-    }
+/// Adds a block to the residual stream. With `y = last(f(x))`: `norm(x + dropout(y))`; with pre-norm `x + dropout(y)`,
+/// where the input of `f` is `norm(x)`.
+pub(super) fn around<B: Backend>(
+    block: &Block,
+    b: &mut B,
+    x: B::Tensor,
+    last: &Linear<B::Param>,
+    norm: &Norm<B::Param>,
+    f: impl FnOnce(&mut B, &B::Tensor) -> B::Tensor,
+) -> B::Tensor {
+    b.advance(x, |b, x| {
+        if block.normalize_before {
+            let normed = norm.forward(b, x, block);
+            let inner = f(b, &normed);
+            let y = last.forward(b, &inner);
+            let y = b.dropout(y, block.dropout);
+            b.add(y, x)
+        } else {
+            let inner = f(b, x);
+            b.linear_join(&inner, last.map(), x, block.dropout, norm.of(block))
+        }
+    })
 }

@@ -1,12 +1,12 @@
 //! The decoder: the same layer runs on whole prefixes (training) and on single steps (decoding).
 
 use super::attention::Attention;
-use super::basic::{Linear, Norm, Residual};
+use super::basic::{Linear, Norm, around};
 use super::encoder::FeedForward;
 use super::{Site, Stage, Tap};
 use crate::backend::{Backend, Decode, Kv};
 use crate::batch::{Grid, Tokens};
-use crate::config::{Block, Config};
+use crate::config::{Block, Config, Positions};
 use crate::params::{Init, Layers, Path, Spec, Visit};
 use crate::shape::Shape;
 
@@ -38,12 +38,12 @@ impl DecoderLayer<Spec> {
         };
         Self {
             self_attn: attention(of.d_model),
-            self_attn_layer_norm: Norm::new(of.d_model, config.norm_epsilon),
+            self_attn_layer_norm: Norm::new(of.d_model),
             encoder_attn: attention(memory),
-            encoder_attn_layer_norm: Norm::new(of.d_model, config.norm_epsilon),
+            encoder_attn_layer_norm: Norm::new(of.d_model),
             fc1,
             fc2,
-            final_layer_norm: Norm::new(of.d_model, config.norm_epsilon),
+            final_layer_norm: Norm::new(of.d_model),
         }
     }
 }
@@ -68,21 +68,21 @@ impl<P> DecoderLayer<P> {
         l: usize,
         tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        let residual = Residual::of(block);
         let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
-        let x = residual.around(b, x, out, norm, |b, x| {
+        let x = around(block, b, x, out, norm, |b, x| {
             let (kv, q) = project(b, x);
             self.self_attn.attend(b, &q, kv.borrow(), grids.own, Site::Decoder(l), tap)
         });
         let (out, norm) = (&self.encoder_attn.out_proj, &self.encoder_attn_layer_norm);
-        let x = residual.around(b, x, out, norm, |b, x| {
+        let x = around(block, b, x, out, norm, |b, x| {
             let q = self.encoder_attn.q_proj.forward(b, x);
             self.encoder_attn.attend(b, &q, memory, grids.cross, Site::Cross(l), tap)
         });
         let inner = FeedForward::of(&self.fc1, block);
-        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| inner.forward(b, x))
+        around(block, b, x, &self.fc2, &self.final_layer_norm, |b, x| inner.forward(b, x))
     }
 
+    #[inline(never)]
     fn try_map<Q, E>(
         &self,
         at: Path<'_>,
@@ -134,7 +134,9 @@ pub struct Decoder<P, const N: usize> {
     pub layer_norm: Option<Norm<P>>,
     /// `[V]`, added to the logits, if the model has a bias.
     pub output_bias: Option<P>,
-    config: Config,
+    block: Block,
+    positions: Positions,
+    d_model: usize,
 }
 
 impl<P, const N: usize> Decoder<P, N> {
@@ -148,7 +150,8 @@ impl<P, const N: usize> Decoder<P, N> {
         let embedding = super::encoder::table(config.target_vocabulary, d_model, &config.special);
         let embedding = (!config.share_embeddings).then_some(embedding);
         let layer = DecoderLayer::new(config);
-        let norm = config.normalize_before.then(|| Norm::new(d_model, config.norm_epsilon));
+        let ends = config.normalize_before && config.decoder.layers > 0;
+        let norm = ends.then(|| Norm::new(d_model));
         let shape = Shape::vector(config.target_vocabulary);
         let bias = config.logits_bias.then_some(Spec { shape, init: Init::Zeros });
         Ok(Self {
@@ -160,7 +163,9 @@ impl<P, const N: usize> Decoder<P, N> {
             })?,
             layer_norm: norm.map(|n| n.try_map(at.then("layer_norm"), f)).transpose()?,
             output_bias: bias.map(|p| f(at.then(OUTPUT).then("bias"), &p)).transpose()?,
-            config: *config,
+            block: config.block(),
+            positions: config.positions,
+            d_model,
         })
     }
 
@@ -174,14 +179,13 @@ impl<P, const N: usize> Decoder<P, N> {
         grids: &Grids<'_, B::Index>,
         tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        let block = self.config.block();
-        let x = b.embed(table, target, self.config.positions);
-        let mut x = b.dropout(x, self.config.dropout);
+        let x = b.embed(table, target, self.positions);
+        let mut x = b.dropout(x, self.block.dropout);
         tap.hidden(Stage::Decoder(0), &x);
         for (l, layer) in self.layers.iter().enumerate() {
             let memory = layer.encoder_attn.kv(b, memory);
             let project = |b: &mut B, x: &B::Tensor| layer.self_attn.kvq(b, x);
-            x = layer.forward(b, x, project, &memory, grids, &block, l, tap);
+            x = layer.forward(b, x, project, &memory, grids, &self.block, l, tap);
             tap.hidden(Stage::Decoder(l + 1), &x);
         }
         self.finish(b, x)
@@ -195,7 +199,7 @@ impl<P, const N: usize> Decoder<P, N> {
         rows: usize,
         capacity: usize,
     ) -> Cache<B::Tensor, N> {
-        let shape = Shape::matrix(rows * capacity, self.config.decoder.d_model);
+        let shape = Shape::matrix(rows * capacity, self.d_model);
         let layers = self.layers.map(|layer| CachedLayer {
             own: Kv { k: b.zeros(shape), v: b.zeros(shape) },
             memory: layer.encoder_attn.kv(b, memory),
@@ -214,8 +218,7 @@ impl<P, const N: usize> Decoder<P, N> {
         at: usize,
     ) -> B::Tensor {
         let capacity = cache.capacity;
-        let block = self.config.block();
-        let mut x = b.embed(table, tokens, self.config.positions);
+        let mut x = b.embed(table, tokens, self.positions);
         for (layer, cached) in self.layers.iter().zip(cache.layers.iter_mut()) {
             let CachedLayer { own, memory } = cached;
             let project = move |b: &mut B, x: &B::Tensor| {
@@ -225,14 +228,14 @@ impl<P, const N: usize> Decoder<P, N> {
                 b.store(&mut own.v, &fresh.v, at, capacity);
                 (&*own, q)
             };
-            x = layer.forward(b, x, project, memory, grids, &block, 0, &mut ());
+            x = layer.forward(b, x, project, memory, grids, &self.block, 0, &mut ());
         }
         self.finish(b, x)
     }
 
     fn finish<B: Backend<Param = P>>(&self, b: &mut B, x: B::Tensor) -> B::Tensor {
         match &self.layer_norm {
-            Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
+            Some(norm) => b.advance(x, |b, x| norm.forward(b, x, &self.block)),
             None => x,
         }
     }
@@ -257,7 +260,9 @@ impl<P, const N: usize> Decoder<P, N> {
                 .as_ref()
                 .map(|p| f(at.then(OUTPUT).then("bias"), p))
                 .transpose()?,
-            config: self.config,
+            block: self.block,
+            positions: self.positions,
+            d_model: self.d_model,
         })
     }
 }

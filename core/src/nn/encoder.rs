@@ -1,12 +1,12 @@
 //! The encoder.
 
 use super::attention::Attention;
-use super::basic::{Linear, Norm, Residual};
+use super::basic::{Linear, Norm, around};
 use super::{Site, Stage, Tap};
 use crate::backend::Backend;
 use crate::batch::{Grid, Tokens};
 use crate::config::{
-    Activation, Block, Embedding, EncoderConfig, Impossible, Positions, Special, Stack,
+    Activation, Block, Embedding, EncoderConfig, Impossible, Positions, Special, Stack, TEXT,
 };
 use crate::params::{Init, Layers, Path, Spec, Visit};
 use crate::shape::Shape;
@@ -51,6 +51,7 @@ pub struct EncoderLayer<P> {
 }
 
 impl EncoderLayer<Spec> {
+    // Out of line, as is `try_map`: for size, and for the stack frame of a model that is opened.
     fn new(of: &Stack, block: &Block) -> Self {
         let (fc1, fc2) = FeedForward::<Spec>::specs(of.d_model, of.ffn_dim);
         Self {
@@ -60,10 +61,10 @@ impl EncoderLayer<Spec> {
                 of.attention_heads,
                 block.attention_dropout,
             ),
-            self_attn_layer_norm: Norm::new(of.d_model, block.norm_epsilon),
+            self_attn_layer_norm: Norm::new(of.d_model),
             fc1,
             fc2,
-            final_layer_norm: Norm::new(of.d_model, block.norm_epsilon),
+            final_layer_norm: Norm::new(of.d_model),
         }
     }
 }
@@ -78,16 +79,16 @@ impl<P> EncoderLayer<P> {
         l: usize,
         tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        let residual = Residual::of(block);
         let (out, norm) = (&self.self_attn.out_proj, &self.self_attn_layer_norm);
-        let x = residual.around(b, x, out, norm, |b, x| {
+        let x = around(block, b, x, out, norm, |b, x| {
             let (kv, q) = self.self_attn.kvq(b, x);
             self.self_attn.attend(b, &q, &kv, grid, Site::Encoder(l), tap)
         });
         let inner = FeedForward::of(&self.fc1, block);
-        residual.around(b, x, &self.fc2, &self.final_layer_norm, |b, x| inner.forward(b, x))
+        around(block, b, x, &self.fc2, &self.final_layer_norm, |b, x| inner.forward(b, x))
     }
 
+    #[inline(never)]
     fn try_map<Q, E>(
         &self,
         at: Path<'_>,
@@ -120,15 +121,15 @@ pub struct Encoder<P, const N: usize> {
     pub layers: Layers<EncoderLayer<P>, N>,
     /// The norm after the last layer, with pre-norm.
     pub layer_norm: Option<Norm<P>>,
-    config: EncoderConfig,
+    block: Block,
+    positions: Positions,
 }
 
 /// Shape and initial values of an embedding table.
 pub(super) fn table(vocabulary: usize, d_model: usize, special: &Special) -> Spec {
-    let deviation = 1.0 / libm::sqrtf(d_model as f32);
     Spec {
         shape: Shape::matrix(vocabulary, d_model),
-        init: Init::Embedding { deviation, zeros: special.never() },
+        init: Init::Embedding { zeros: special.never() },
     }
 }
 
@@ -181,9 +182,12 @@ impl<P, const N: usize> Encoder<P, N> {
         let EncoderConfig { vocabulary, stack, block, special, .. } = config;
         let embedding = table(*vocabulary, stack.d_model, special);
         let layer = EncoderLayer::new(stack, block);
-        let norm = |on: bool| on.then(|| Norm::new(stack.d_model, block.norm_epsilon));
+        let norm = |on: bool| on.then(|| Norm::new(stack.d_model));
         let rows = |count: usize| (count > 0).then(|| rows(count, stack.d_model));
-        let Embedding { positions, types, norm: normed } = config.embedding;
+        let Embedding { positions, types, norm: normed } = match TEXT {
+            true => config.embedding,
+            false => Embedding::NONE,
+        };
         Ok(Self {
             embed_tokens: f(at.then("embed_tokens").then("weight"), &embedding)?,
             embed_positions: table_at(at.then(POSITIONS), rows(positions).as_ref(), f)?,
@@ -191,7 +195,8 @@ impl<P, const N: usize> Encoder<P, N> {
             layernorm_embedding: norm_at(at.then(EMBEDDING), norm(normed).as_ref(), f)?,
             layers: Layers::try_new(stack.layers, at.then("layers"), |at| layer.try_map(at, f))?,
             layer_norm: norm_at(at.then("layer_norm"), norm(block.normalize_before).as_ref(), f)?,
-            config: *config,
+            block: *block,
+            positions: config.positions,
         })
     }
 
@@ -206,7 +211,7 @@ impl<P, const N: usize> Encoder<P, N> {
         let mut x = self.begin(b, source);
         tap.hidden(Stage::Encoder(0), &x);
         for (l, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(b, x, grid, &self.config.block, l, tap);
+            x = layer.forward(b, x, grid, &self.block, l, tap);
             tap.hidden(Stage::Encoder(l + 1), &x);
         }
         self.end(b, x)
@@ -214,14 +219,14 @@ impl<P, const N: usize> Encoder<P, N> {
 
     /// The first part of [`Encoder::forward`], before [`Encoder::layer`] of each layer.
     pub fn begin<B: Backend<Param = P>>(&self, b: &mut B, source: &Tokens<B::Index>) -> B::Tensor {
-        let x = b.embed(&self.embed_tokens, source, self.config.positions);
+        let x = b.embed(&self.embed_tokens, source, self.positions);
         let x = Self::plus(b, x, source, self.embed_positions.as_ref(), Some(&source.positions));
         let x = Self::plus(b, x, source, self.embed_types.as_ref(), source.types.as_ref());
         let x = match &self.layernorm_embedding {
-            Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
-            None => x,
+            Some(norm) if TEXT => b.advance(x, |b, x| norm.forward(b, x, &self.block)),
+            _ => x,
         };
-        b.dropout(x, self.config.block.dropout)
+        b.dropout(x, self.block.dropout)
     }
 
     /// Adds the rows `ids` of `table` to `x`, if there are both.
@@ -232,7 +237,7 @@ impl<P, const N: usize> Encoder<P, N> {
         table: Option<&P>,
         ids: Option<&B::Index>,
     ) -> B::Tensor {
-        let (Some(table), Some(ids)) = (table, ids) else { return x };
+        let (Some(table), Some(ids), true) = (table, ids, TEXT) else { return x };
         b.advance(x, |b, x| {
             let rows = b.embed(table, &source.by(ids), Positions::Learned);
             b.add(rows, x)
@@ -252,7 +257,7 @@ impl<P, const N: usize> Encoder<P, N> {
         grid: &Grid<B::Index>,
     ) -> Result<B::Tensor, B::Tensor> {
         match self.layers.get(l) {
-            Some(layer) => Ok(layer.forward(b, x, grid, &self.config.block, l, &mut ())),
+            Some(layer) => Ok(layer.forward(b, x, grid, &self.block, l, &mut ())),
             None => Err(x),
         }
     }
@@ -260,7 +265,7 @@ impl<P, const N: usize> Encoder<P, N> {
     /// The last part of [`Encoder::forward`].
     pub fn end<B: Backend<Param = P>>(&self, b: &mut B, x: B::Tensor) -> B::Tensor {
         match &self.layer_norm {
-            Some(norm) => b.advance(x, |b, x| norm.forward(b, x)),
+            Some(norm) => b.advance(x, |b, x| norm.forward(b, x, &self.block)),
             None => x,
         }
     }
@@ -282,7 +287,8 @@ impl<P, const N: usize> Encoder<P, N> {
             layernorm_embedding: norm_at(at.then(EMBEDDING), self.layernorm_embedding.as_ref(), f)?,
             layers: self.layers.try_map(at.then("layers"), |at, layer| layer.try_map(at, f))?,
             layer_norm: norm_at(at.then("layer_norm"), self.layer_norm.as_ref(), f)?,
-            config: self.config,
+            block: self.block,
+            positions: self.positions,
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::basic::Linear;
 use crate::backend::{Attend, Backend, Kv};
 use crate::batch::{Grid, Tokens};
-use crate::config::{Activation, EncoderConfig, Head as HeadConfig, Output, Positions};
+use crate::config::{Activation, EncoderConfig, Head as HeadConfig, Positions};
 use crate::params::{Init, Path, Spec, Visit};
 
 /// Pooling, and the linear maps after it.
@@ -28,9 +28,8 @@ impl<P> Head<P> {
         let width = encoder.stack.d_model;
         let init = Init::fan_in(width);
         let linear = |out| Linear::new(out, width, init, init);
-        let mapped = matches!(config.output, Output::Labels(_)) || config.output.width() != width;
         let dense = config.dense.then(|| linear(width));
-        let output = mapped.then(|| linear(config.output.width()));
+        let output = config.output.is_mapped(width).then(|| linear(config.output.width()));
         let specs = Head {
             dense,
             output,

@@ -6,7 +6,7 @@ use super::encoder::Encoder;
 use super::head::Head;
 use crate::backend::{Backend, Decode};
 use crate::batch::{Grid, Tokens};
-use crate::config::{Config, Head as HeadConfig, Impossible, Output};
+use crate::config::{Config, Impossible, TEXT, Task};
 use crate::params::{Path, Spec, Visit};
 
 /// An encoder-decoder Transformer with up to N layers on each side, whose output projection shares the target embedding;
@@ -52,7 +52,7 @@ impl<P, const N: usize> Transformer<P, N> {
         Ok(Self {
             encoder: Encoder::try_new(&encoder, root.then("encoder"), f)?,
             decoder: Decoder::try_new(config, root.then("decoder"), f)?,
-            head: config.head.as_ref().map(|of| head(of, f)).transpose()?,
+            head: config.head.as_ref().filter(|_| TEXT).map(|of| head(of, f)).transpose()?,
             config: *config,
         })
     }
@@ -87,10 +87,10 @@ impl<P, const N: usize> Transformer<P, N> {
 
     /// Whether the model is a text model whose output is vectors.
     pub fn makes_vectors(&self) -> bool {
-        matches!(self.config.head, Some(HeadConfig { output: Output::Vector(_), .. }))
+        self.config.task() == Task::Embed
     }
 
-    /// Pooled rows `[B, D]` to vectors `[B, W]`, if the model's output is vectors.
+    /// Pooled rows `[B, D]` to vectors `[B, W]`; for a model with labels, to logits.
     pub fn vectors<B: Backend<Param = P>>(&self, b: &mut B, pooled: B::Tensor) -> B::Tensor {
         match self.head.as_ref().and_then(|head| head.output.as_ref()) {
             Some(output) => b.advance(pooled, |b, pooled| output.forward(b, pooled)),

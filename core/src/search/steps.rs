@@ -259,6 +259,8 @@ impl<'w> State<'w> {
     }
 
     /// Chooses each sentence's next beams from the candidates, and collects ended hypotheses.
+    // Out of line: for size.
+    #[inline(never)]
     fn advance(&mut self, sentences: &[Sentence], at: usize) -> Result<(), Error> {
         let (mut from, mut to) = (0, 0);
         while from < self.live {

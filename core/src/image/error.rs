@@ -1,6 +1,6 @@
 //! Errors of an image.
 
-use crate::config::Impossible;
+use crate::config::{Impossible, TEXT};
 use crate::token;
 use core::fmt;
 
@@ -39,6 +39,8 @@ pub enum Error {
     Directory,
     /// The lexical shortlist is damaged.
     Shortlist,
+    /// The names of labels are damaged, or the model has another number of labels.
+    Labels,
     /// The tokenizer's tables are invalid.
     Tokenizer(token::Error),
     /// Tokenizer and model have different numbers of tokens.
@@ -70,6 +72,9 @@ impl fmt::Display for Error {
         match self {
             Self::Misaligned => f.write_str("the image is misaligned: 4 must divide its address"),
             Self::Foreign => f.write_str("not an image of a model"),
+            Self::Version { found: 3 } if !TEXT => {
+                f.write_str("the image is of a text model: this program lacks the feature `text`")
+            }
             Self::Version { found } => write!(
                 f,
                 "the image has format version {found}, this program reads up to {}: export it again",
@@ -84,6 +89,7 @@ impl fmt::Display for Error {
             }
             Self::Directory => f.write_str("the image's weights do not fit its configuration"),
             Self::Shortlist => f.write_str("the image's shortlist is damaged"),
+            Self::Labels => f.write_str("the image's names of labels are damaged"),
             Self::Tokenizer(error) => write!(f, "the image's tokenizer: {error}"),
             Self::Vocabulary { tokens, model } => {
                 write!(f, "the image's tokenizer has {tokens} tokens, its model {model}")

@@ -25,6 +25,7 @@
 //! | 5 | lexical shortlist, optional: [`Shortlist`] |
 //! | 6 | training, optional: one word, the tokens of the longest source in training |
 //! | 7 | tokenizer of target text, optional: as section 2, which is then of source text only; read with the feature `sentencepiece` |
+//! | 8 | names of labels, optional: [`Labels`] |
 //!
 //! Vectors (biases, layer norms) are f32. Matrices, embeddings included, are either all f32 or all int8 or int4. The
 //! configuration determines the parameters, so names are not stored.
@@ -36,17 +37,19 @@
 
 mod config;
 mod error;
+mod labels;
 mod shortlist;
 mod weight;
 mod weights;
 
 pub use config::{CONFIG_WORDS, TEXT_WORDS, Words, config_words, version};
 pub use error::Error;
+pub use labels::Labels;
 pub use shortlist::{Shortlist, Sizes};
 pub use weight::{Format, GROUP, MOST_COLUMNS, Weight, float, half, unpack};
 pub use weights::Weights;
 
-use crate::config::Config;
+use crate::config::{Config, Head, Output, TEXT};
 use crate::token;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use zerocopy::FromBytes;
@@ -54,8 +57,8 @@ use zerocopy::FromBytes;
 /// The first bytes of an image.
 pub const MAGIC: [u8; 8] = *b"a2dimage";
 
-/// The newest version of the format.
-pub const VERSION: u32 = 3;
+/// The newest version of the format that is read; 2 without the feature `text`.
+pub const VERSION: u32 = if TEXT { 3 } else { 2 };
 
 /// The alignment of sections and weights in the file.
 pub const ALIGN: usize = 16;
@@ -83,6 +86,8 @@ pub enum Section {
     Training = 6,
     /// The tables of [`crate::token`] for target text, optional.
     Target = 7,
+    /// [`Labels`], optional.
+    Labels = 8,
 }
 
 /// Uses one table of 1 KiB, as images are checked only once.
@@ -108,6 +113,7 @@ pub struct Image<'a> {
     weights: Weights<'a>,
     shortlist: Option<Shortlist<'a>>,
     longest_source: Option<u32>,
+    labels: Option<Labels<'a>>,
     config: Config,
 }
 
@@ -134,6 +140,7 @@ impl<'a> Image<'a> {
             config,
             shortlist,
             longest_source,
+            labels: labels(bytes, sections, &config)?,
             tokenizer,
             #[cfg(feature = "sentencepiece")]
             target: optional(bytes, sections, Section::Target)?.unwrap_or(tokenizer),
@@ -170,10 +177,29 @@ impl<'a> Image<'a> {
         self.longest_source
     }
 
+    /// The names of the labels, if the file has them.
+    pub fn labels(&self) -> Option<&Labels<'a>> {
+        self.labels.as_ref()
+    }
+
     /// The weights, unchecked.
     pub fn weights(&self) -> Weights<'a> {
         self.weights
     }
+}
+
+/// The names of the labels, if there are any; as many as the model of `config` has.
+fn labels<'a>(
+    bytes: &'a [u8],
+    sections: &[u32],
+    config: &Config,
+) -> Result<Option<Labels<'a>>, Error> {
+    let count = match config.head {
+        Some(Head { output: Output::Labels(count), .. }) => count,
+        _ => 0,
+    };
+    let found = if TEXT { optional(bytes, sections, Section::Labels)? } else { None };
+    found.map(|bytes| Labels::new(bytes, count)).transpose()
 }
 
 /// [`Vocabulary::stream_bytes`](crate::token::Vocabulary::stream_bytes) of the target text of an unchecked image, as a

@@ -104,7 +104,7 @@ fn lengths(starts: &[[u8; 4]]) -> impl Iterator<Item = usize> + '_ {
 }
 
 /// Cuts `count` numbers off the front.
-fn take<'a, const N: usize>(rest: &mut &'a [u8], count: usize) -> Option<&'a [[u8; N]]> {
+pub(super) fn take<'a, const N: usize>(rest: &mut &'a [u8], count: usize) -> Option<&'a [[u8; N]]> {
     let (numbers, after) = rest.split_at_checked(count.checked_mul(N)?)?;
     *rest = after;
     Some(numbers.as_chunks().0)

@@ -1,4 +1,4 @@
-//! Transformer inference and knowledge distillation for small translation models.
+//! Transformer inference and knowledge distillation for small models that translate, classify or embed.
 //!
 //! The crate needs neither `std` nor an allocator. The modules in reading order:
 //!
@@ -11,8 +11,8 @@
 //! * [`search`]: greedy and beam search with a key-value cache; [`allow`]: the tokens that a search may write.
 //! * [`rows`], [`rng`]: the formulas on slices, and counter-based random numbers. A CPU backend is a loop around them.
 //! * [`image`], [`token`], [`micro`]: a model and its vocabulary as one file that is read in place, and the backend
-//!   that runs it in one slice of memory. To translate on a device, begin with [`micro`] and the firmware
-//!   in `core/examples`.
+//!   that runs it in one slice of memory. To translate on a device, or to classify or embed texts, begin with [`micro`]
+//!   and the firmware in `core/examples`.
 //! * `compare` (feature `train`): the differences of hidden states and of relations, sentence by sentence.
 //! * `tape` (feature `train`): a backend that records the operations of another backend for the gradients.
 //! * `kd` (feature `train`): Align-to-Distill and other methods: their parameters, losses and weights.
@@ -26,7 +26,8 @@
 //! |---|---|
 //! | (none) | inference: no `std`, no allocator, no `unsafe`; no input can make it panic |
 //! | `alloc` | a translation as an owned string |
-//! | `train` | the tape, the losses and the optimiser; implies `alloc` |
+//! | `text` | text models: an encoder that classifies or embeds; without the feature, an image of one is refused |
+//! | `train` | the tape, the losses and the optimiser; implies `alloc` and `text` |
 //! | `std` | a faster square root, nothing else |
 //! | `nfc` | normalisation of text to NFC, if the vocabulary needs it; without the feature, the caller must pass NFC |
 //! | `sentencepiece` | SentencePiece vocabularies; without the feature, an image with one is refused |
@@ -37,15 +38,15 @@
 //!
 //! # Not supported
 //!
-//! * Decoder-only models, relative positions, recurrent decoders, mixtures of experts. [`nn::Encoder`] runs alone, but an
-//!   image holds an encoder with its decoder.
+//! * Decoder-only models, relative positions, recurrent decoders, mixtures of experts. An encoder alone has a head: it
+//!   classifies or embeds a text, but labels no single tokens.
 //! * Vocabularies other than the byte-pair encodings of `a2d prepare`, SentencePiece models and BERT's WordPiece
 //!   vocabularies, of at most 65,535 tokens.
 //! * Sampling and constrained decoding: the search is greedy or a beam search.
 //! * Weights that are not mapped into memory: an image is a slice.
 //! * Vector and DSP instructions: the loops are portable. Another crate, such as `a2d-dsp`, supplies them through
 //!   [`micro::Compute`].
-//! * Several sentences at a time in [`micro`]; training on a device.
+//! * Several sentences at a time in [`micro`], pairs of texts; training on a device.
 //!
 //! # Dimensions
 //!

@@ -339,6 +339,23 @@ pub fn softmax(x: &mut [f32]) {
     }
 }
 
+/// The place and the value of the largest element, of equal ones the first; `None` without numbers.
+pub fn most(x: &[f32]) -> Option<(usize, f32)> {
+    let none = (0, f32::NEG_INFINITY);
+    let larger =
+        |most: (usize, f32), (i, x): (usize, &f32)| if *x > most.1 { (i, *x) } else { most };
+    Some(x.iter().enumerate().fold(none, larger)).filter(|most| *most != none)
+}
+
+/// Scales `x` to length 1; zeros stay. `None` if its length is no number.
+pub fn unit(x: &mut [f32]) -> Option<()> {
+    let length = sqrt(dot(x, x));
+    if length > 0.0 {
+        x.iter_mut().for_each(|x| *x /= length);
+    }
+    length.is_finite().then_some(())
+}
+
 /// Replaces `dp` by the gradient of the scores: `p (dp - sum p dp)`.
 #[inline(always)]
 pub fn softmax_grad(p: &[f32], dp: &mut [f32]) {

@@ -1,9 +1,11 @@
-//! Errors of a translation on a device.
+//! Errors on a device.
 
+use crate::config::Task;
 use crate::{image, token};
 use core::fmt;
 
-/// Why a translation failed, from opening an image to writing text. `?` converts the errors of [`image`] and [`token`].
+/// Why a translation, a label or a vector failed, from opening an image to the result. `?` converts the errors of [`image`]
+/// and [`token`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Error {
@@ -16,14 +18,21 @@ pub enum Error {
     },
     /// The address of the arena is not a multiple of 4.
     Misaligned,
-    /// A limit is 0.
+    /// The image is of a model for another task.
+    Task {
+        /// The task of the model.
+        found: Task,
+        /// The task that was asked for.
+        wanted: Task,
+    },
+    /// A limit is too small.
     Limits,
     /// The image has no vocabulary: it translates only tokens.
     Tokenizer,
-    /// The sentence is longer than the limit.
+    /// The source is longer than the limit.
     TooLong {
-        /// The tokens of the sentence, EOS included. If its text does not fit in the whole arena, a sufficient number
-        /// of tokens.
+        /// The tokens of the source, both ends included. If its text does not fit in the whole arena, a sufficient
+        /// number of tokens.
         found: usize,
         /// The limit.
         most: usize,
@@ -43,7 +52,7 @@ pub enum Error {
         /// The first byte that is not part of a character.
         at: usize,
     },
-    /// No hypothesis was found: the weights contain NaN.
+    /// Nothing was found: the weights contain NaN.
     Nothing,
     /// Shapes that do not match, or more memory than computed: a bug in this crate.
     Fault,
@@ -72,7 +81,11 @@ impl fmt::Display for Error {
             Self::Image(error) => error.fmt(f),
             Self::Arena { missing } => write!(f, "the arena is {missing} bytes too small"),
             Self::Misaligned => f.write_str("the arena is misaligned: 4 must divide its address"),
-            Self::Limits => f.write_str("a limit is 0"),
+            Self::Task { found, wanted } => {
+                let (found, wanted) = (found.name(), wanted.name());
+                write!(f, "the task of the image is {found}, not {wanted}")
+            }
+            Self::Limits => f.write_str("a limit is too small"),
             Self::Tokenizer => f.write_str("the image has no vocabulary"),
             Self::TooLong { found, most } => {
                 write!(f, "the sentence has {found} tokens, the limit is {most}")
@@ -80,7 +93,7 @@ impl fmt::Display for Error {
             Self::Token { id } => write!(f, "token {id} is outside the vocabulary"),
             Self::Output { needed } => write!(f, "the output is too short: {needed} are needed"),
             Self::Utf8 { at } => write!(f, "text that is not UTF-8, at byte {at}"),
-            Self::Nothing => f.write_str("no translation found: the weights contain NaN"),
+            Self::Nothing => f.write_str("no result: the weights contain NaN"),
             Self::Fault => f.write_str("the model does not fit together: this is a bug"),
         }
     }

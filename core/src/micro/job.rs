@@ -2,12 +2,12 @@
 
 use super::backend::{Micro, Parameter};
 use super::compute::Compute;
+use super::encoding::{Encoding, Read};
 use super::error::Error;
-use super::memory::{Slot, Words, integers};
+use super::memory::{Slot, integers};
 use super::model::Model;
 use super::need::Limits;
 use crate::allow::Forbidden;
-use crate::batch::{Grid, Run, Span, Tokens};
 use crate::image::Shortlist;
 use crate::nn::{Cache, Transformer};
 use crate::search::{Found, Search, Sentence, Steps};
@@ -46,8 +46,8 @@ pub struct Job<'t, 'a, const N: usize> {
 enum State<'t, const N: usize> {
     /// Next: embed the source.
     Read { steps: Steps<'t> },
-    /// Next: layer `layer` of the encoder, over `x`; after the last layer, the caches.
-    Encode { steps: Steps<'t>, x: Option<Slot>, grid: Grid<Words>, layer: usize },
+    /// Next: a layer of the encoder; after the last layer, the caches.
+    Encode { steps: Steps<'t>, encoding: Encoding },
     /// Next: a step of the decoder.
     Write { steps: Steps<'t>, cache: Cache<Slot, N> },
     /// The search is complete.
@@ -97,14 +97,12 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     /// # Errors
     ///
     /// The weights contain NaN.
+    // Out of line, as is `read`: for size.
+    #[inline(never)]
     pub fn poll(&mut self) -> Result<Poll<Option<u32>>, Error> {
         // In place where possible, as states are large to move.
-        if let State::Encode { x, grid, layer, .. } = &mut self.state {
-            let encoder = &self.transformer.encoder;
-            let made = x.take().map(|x| encoder.layer(&mut self.micro, *layer, x, grid));
-            let goes_on = matches!(made, Some(Ok(_)));
-            *layer += 1;
-            *x = made.map(|made| made.unwrap_or_else(|x| x));
+        if let State::Encode { encoding, .. } = &mut self.state {
+            let goes_on = encoding.step(&mut self.micro, &self.transformer.encoder);
             if self.go_on(Ok(goes_on))? {
                 return Ok(Poll::Pending);
             }
@@ -123,8 +121,8 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
                 self.state = self.read(steps)?;
                 Ok(Poll::Pending)
             }
-            State::Encode { steps, x, .. } => {
-                self.state = self.remember(steps, x.ok_or(Error::Fault)?)?;
+            State::Encode { steps, mut encoding } => {
+                self.state = self.remember(steps, &mut encoding)?;
                 Ok(Poll::Pending)
             }
             State::Write { steps, .. } => {
@@ -216,21 +214,25 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
     }
 
     /// Embeds the source, and computes its shortlist.
+    #[inline(never)]
     fn read(&mut self, steps: Steps<'t>) -> Result<State<'t, N>, Error> {
-        let (micro, run) = (&mut self.micro, self.sentence.memory);
-        let tokens = tokens(micro, run.len).ok_or(Error::Fault)?;
-        let grid = own_grid(micro, run);
+        let micro = &mut self.micro;
+        let read = Read::new(micro, self.sentence.memory)?;
         if let Some(list) = self.shortlist {
-            micro.choose(list, &tokens.ids, self.transformer.config.target_vocabulary);
+            micro.choose(list, &read.tokens.ids, self.transformer.config.target_vocabulary);
         }
-        let x = self.transformer.encoder.begin(micro, &tokens);
-        self.sound(State::Encode { steps, x: Some(x), grid, layer: 0 })
+        let encoding = Encoding::new(micro, &self.transformer.encoder, read);
+        self.sound(State::Encode { steps, encoding })
     }
 
-    /// Computes the caches from the output of the encoder's layers.
-    fn remember(&mut self, steps: Steps<'t>, x: Slot) -> Result<State<'t, N>, Error> {
+    /// Computes the caches from the output of the encoder.
+    fn remember(
+        &mut self,
+        steps: Steps<'t>,
+        encoding: &mut Encoding,
+    ) -> Result<State<'t, N>, Error> {
         let (micro, model) = (&mut self.micro, self.transformer);
-        let memory = model.encoder.end(micro, x);
+        let memory = encoding.end(micro, &model.encoder)?;
         let cache = model.cache(micro, &memory, steps.beam(), self.sentence.max_length + 1);
         self.sound(State::Write { steps, cache })
     }
@@ -250,19 +252,4 @@ impl<'t, 'a, const N: usize> Job<'t, 'a, N> {
         }
         token
     }
-}
-
-/// The source, at the front of the arena.
-fn tokens(micro: &mut Micro<'_, '_>, rows: usize) -> Option<Tokens<Words>> {
-    let ids = micro.arena.adopt(rows)?;
-    let positions = micro.list(rows, |i| i as u32);
-    Some(Tokens { ids, positions, rows, types: None, zero_padding: true, first: 0 })
-}
-
-/// The grid of the encoder: all tokens attend to each other.
-fn own_grid(micro: &mut Micro<'_, '_>, run: Run) -> Grid<Words> {
-    let span = Span { query: run, key: run, before: 0 }.encode();
-    let spans = micro.list(span.len(), |i| span.get(i).copied().unwrap_or_default());
-    let area = run.len.saturating_mul(run.len);
-    Grid { spans, sentences: 1, queries: run.len, keys: run.len, area, causal: false, first: 0 }
 }

@@ -24,6 +24,8 @@
 //! * [`Translator::translate`] returns a whole translation. [`Translator::start`] returns a [`Job`] to poll: each call
 //!   runs a layer of the encoder or a step of the decoder. Between calls, feed a watchdog or show the new tokens,
 //!   through a buffer of [`stream_bytes`](crate::image::stream_bytes).
+//! * With the feature `text`, a `Classifier` finds the label of a text and an `Embedder` its vector, in the same way: `start`
+//!   and `poll`, limits that determine the arena (`text_arena_bytes`), the same errors. An image is for one of the three.
 //! * [`Translator::computing`] takes a [`Compute`]: the instructions of a processor (the crate `a2d-dsp`), a second core.
 //!
 //! Matrices of int8 and int4 are multiplied with activations of int8: each row of an activation is scaled so that its
@@ -39,13 +41,19 @@ mod attend;
 mod backend;
 mod chosen;
 mod compute;
+mod encoding;
 mod error;
 mod job;
 mod memory;
 mod model;
 mod need;
 mod product;
+mod reader;
 mod slices;
+#[cfg(feature = "text")]
+mod text_job;
+#[cfg(feature = "text")]
+mod text_reader;
 mod translator;
 
 pub use arena::{Aligned, Arena};
@@ -56,4 +64,10 @@ pub use job::Job;
 pub use memory::{Slot, Words};
 pub use model::Model;
 pub use need::{Limits, arena_bytes, arena_bytes_with};
+#[cfg(feature = "text")]
+pub use need::{TextLimits, text_arena_bytes};
+#[cfg(feature = "text")]
+pub use text_job::{Becomes, Label, TextJob, ToLabel, ToVector};
+#[cfg(feature = "text")]
+pub use text_reader::{Classifier, Embedder, TextReader};
 pub use translator::{Done, Options, Translated, Translator};

@@ -2,7 +2,7 @@
 
 use super::backend::Parameter;
 use super::need::{Limits, arena_bytes_with};
-use crate::config::Config;
+use crate::config::{Config, TEXT};
 use crate::image::{Error, Format, Image, Weight};
 use crate::nn::Transformer;
 use crate::params::Spec;
@@ -27,6 +27,8 @@ impl<'a, const N: usize> Model<'a, N> {
     /// # Errors
     ///
     /// The bytes are not an image, damaged, of another version, or the model has more than N layers.
+    // Out of line: for size, and for the stack of its caller.
+    #[inline(never)]
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let image = Image::new(bytes)?;
         let mut checked = Checked { count: 0, floats: false, quantised: false };
@@ -68,6 +70,12 @@ impl<'a, const N: usize> Model<'a, N> {
         arena_bytes_with(self.config(), self.quantised, shortlist, limits)
     }
 
+    /// The exact size of the arena of a [`TextReader`](super::TextReader), see [`super::text_arena_bytes`].
+    #[cfg(feature = "text")]
+    pub fn text_arena_bytes(&self, limits: &super::TextLimits) -> usize {
+        super::text_arena_bytes(self.config(), self.quantised, limits)
+    }
+
     /// The vocabulary of source text, if the image has one.
     pub fn source(&self) -> Option<&Vocabulary<'a>> {
         self.source.as_ref()
@@ -78,7 +86,7 @@ impl<'a, const N: usize> Model<'a, N> {
         #[cfg(feature = "sentencepiece")]
         return self.target.as_ref();
         #[cfg(not(feature = "sentencepiece"))]
-        self.source.as_ref()
+        self.source.as_ref().filter(|_| !is_text(&self.image))
     }
 
     /// The image.
@@ -125,6 +133,8 @@ fn source<'a>(image: &Image<'a>) -> Result<Option<Vocabulary<'a>>, Error> {
     }
     let source = Vocabulary::new(image.tokenizer())?;
     let Config { source_vocabulary, target_vocabulary, .. } = *image.config();
+    // The targets of a text model are not text.
+    let target_vocabulary = if is_text(image) { source_vocabulary } else { target_vocabulary };
     #[cfg(feature = "sentencepiece")]
     if !source.encodes() {
         return Err(Error::Tokenizer(Unusable::Damaged(Part::Header, 0)));
@@ -135,6 +145,11 @@ fn source<'a>(image: &Image<'a>) -> Result<Option<Vocabulary<'a>>, Error> {
         Some(model) => Err(Error::Vocabulary { tokens: source.len(), model }),
         None => Ok(Some(source)),
     }
+}
+
+/// Whether the model reads texts alone.
+fn is_text(image: &Image<'_>) -> bool {
+    TEXT && image.config().head.is_some()
 }
 
 /// Whether source and target text have vocabularies of their own.
@@ -149,7 +164,7 @@ fn target<'a>(
     image: &Image<'a>,
     source: Option<Vocabulary<'a>>,
 ) -> Result<Option<Vocabulary<'a>>, Error> {
-    let Some(source) = source else { return Ok(None) };
+    let Some(source) = source.filter(|_| !is_text(image)) else { return Ok(None) };
     let target = match two(image) {
         true => Vocabulary::new(image.target_tokenizer())?,
         false => source,

@@ -1,10 +1,12 @@
-//! The memory of a translation, computed by repeating the allocations of the model in numbers.
+//! The memory of a translation or a text, computed by repeating the allocations of the model in numbers.
 
 use super::memory::packed_words;
 use super::product::quantised_words;
 use crate::batch::Span;
 use crate::bits;
-use crate::config::{Config, Stack};
+#[cfg(feature = "text")]
+use crate::config::Head;
+use crate::config::{Config, Embedding, Stack};
 use crate::image::Sizes;
 use crate::search::Search;
 
@@ -68,6 +70,30 @@ pub const fn arena_bytes_with(
     fixed.saturating_add(decoded.peak).saturating_mul(size_of::<f32>())
 }
 
+/// The size limits of a text that is classified or embedded.
+#[cfg(feature = "text")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TextLimits {
+    /// Maximum tokens of a text, BOS and EOS included; at least 2.
+    pub tokens: usize,
+    /// Whether keys and values are stored as bytes, with a scale for each token, instead of as f32.
+    pub int8_cache: bool,
+}
+
+/// The exact size in bytes of the arena for a text model with `config` and `quantised` or float matrices: the peak of a
+/// text of the size of `limits`. `usize::MAX` for sizes beyond any memory.
+#[cfg(feature = "text")]
+pub const fn text_arena_bytes(config: &Config, quantised: bool, limits: &TextLimits) -> usize {
+    let TextLimits { tokens, int8_cache } = *limits;
+    if tokens > 1 << 20 {
+        return usize::MAX;
+    }
+    let start = Tally { top: 0, peak: 0, quantised, packs: int8_cache };
+    let read = head(encoder(start, config, tokens, 0), config);
+    tokens.saturating_add(read.peak).saturating_mul(size_of::<f32>())
+}
+
 /// The current and the highest top of the arena.
 #[derive(Clone, Copy)]
 struct Tally {
@@ -101,6 +127,12 @@ impl Tally {
 
     const fn embed(self, rows: usize, cols: usize) -> Self {
         self.tensor(rows, cols).spare(cols)
+    }
+
+    /// The tables beside that of tokens, and their norm.
+    const fn embedded(self, rows: usize, cols: usize, of: &Embedding) -> Self {
+        let added = if of.positions > 0 { self.embed(rows, cols).back(self) } else { self };
+        added.last(rows, cols, of.norm)
     }
 
     const fn linear(self, rows: usize, inputs: usize, outputs: usize) -> Self {
@@ -181,9 +213,23 @@ impl Tally {
 const fn encoder(start: Tally, config: &Config, source: usize, chosen: usize) -> Tally {
     let (of, pre) = (&config.encoder, config.normalize_before);
     let listed = start.take(source.saturating_mul(2).saturating_add(Span::WORDS)).take(chosen);
-    let x = listed.embed(source, of.d_model);
+    let x = listed.embed(source, of.d_model).embedded(source, of.d_model, &config.embedding);
     let layer = x.own(source, of.d_model, pre).inner(source, of, pre);
     layer.back(x).last(source, of.d_model, pre)
+}
+
+/// The head of a text model, over the output of the encoder.
+#[cfg(feature = "text")]
+const fn head(memory: Tally, config: &Config) -> Tally {
+    let Some(Head { dense, output, .. }) = config.head else { return memory };
+    let width = config.encoder.d_model;
+    let query = memory.take(2 + Span::WORDS).embed(1, width);
+    let pooled = query.tensor(1, width);
+    let dense = if dense { pooled.linear(1, width, width) } else { pooled };
+    match output.is_mapped(width) {
+        true => dense.linear(1, width, output.width()),
+        false => dense,
+    }
 }
 
 /// The caches, then a step with all beams.

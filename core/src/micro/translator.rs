@@ -1,16 +1,14 @@
 //! Translation of text to text, and of tokens to tokens.
 
-use super::backend::words;
-use super::compute::{Compute, Portable};
+use super::compute::Compute;
 use super::error::Error;
 use super::job::{Begin, Job};
-use super::memory::integers;
 use super::model::Model;
 use super::need::Limits;
-use super::slices;
+use super::reader::{Place, Reader, Source};
 use crate::batch::Run;
+use crate::config::Task;
 use crate::search::Sentence;
-use crate::token::is_space;
 
 /// The options of a translation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,11 +37,9 @@ impl Default for Options {
 
 /// Translates sentences one after the other in one arena.
 pub struct Translator<'m, 'a, const N: usize = 6> {
-    model: &'m Model<'a, N>,
-    words: &'m mut [f32],
+    reader: Reader<'m, 'a, N>,
     limits: Limits,
     options: Options,
-    compute: &'m dyn Compute,
 }
 
 /// A translation.
@@ -68,41 +64,38 @@ pub struct Done {
     pub cut: bool,
 }
 
-/// A source at the front of the arena.
-#[derive(Clone, Copy)]
-struct Source {
-    /// The number of tokens, without EOS.
-    len: usize,
-    cut: bool,
-}
-
 impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
     /// A translator in `arena`, whose address is a multiple of 4 and whose size is at least [`Model::arena_bytes`].
     ///
     /// # Errors
     ///
-    /// A limit is 0, or the arena is misaligned or too small.
+    /// The image is of a text model, a limit is 0, or the arena is misaligned or too small.
     pub fn new(
         model: &'m Model<'a, N>,
         arena: &'m mut [u8],
         limits: Limits,
         options: Options,
     ) -> Result<Self, Error> {
-        if limits.source == 0 || limits.target == 0 || limits.beam == 0 {
+        if limits.target == 0 || limits.beam == 0 {
             return Err(Error::Limits);
         }
-        let missing = model.arena_bytes(&limits).saturating_sub(arena.len());
-        if missing > 0 {
-            return Err(Error::Arena { missing });
-        }
-        let words = words(arena)?;
-        Ok(Self { model, words, limits, options, compute: &Portable })
+        let (ints, floats) = limits.workspace();
+        let place = Place {
+            fixed: ints.saturating_add(floats).saturating_add(limits.keys()),
+            most: limits.source,
+            cuts: options.cut,
+            begin: None,
+        };
+        let needed = model.arena_bytes(&limits);
+        let reader = Reader::new(model, arena, needed, Task::Translate, place)?;
+        Ok(Self { reader, limits, options })
     }
 
-    /// Multiplies with `compute` instead of [`Portable`]. The translations are the same.
+    /// Multiplies with `compute` instead of [`Portable`](super::Portable). The translations are the same.
     #[must_use]
-    pub fn computing(self, compute: &'m dyn Compute) -> Self {
-        Self { compute, ..self }
+    pub fn computing(mut self, compute: &'m dyn Compute) -> Self {
+        self.reader.compute = compute;
+        self
     }
 
     /// Translates a line into `out`. The translation of a blank line is empty.
@@ -164,7 +157,7 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
     ///
     /// The image has no vocabulary, or the line is too long.
     pub fn start(&mut self, text: &str) -> Result<Job<'_, 'a, N>, Error> {
-        let source = self.encode(text)?;
+        let source = self.reader.text(text)?;
         self.begin(source)
     }
 
@@ -174,64 +167,25 @@ impl<'m, 'a, const N: usize> Translator<'m, 'a, N> {
     ///
     /// The source is too long, or has a token outside the vocabulary.
     pub fn start_tokens(&mut self, source: &[u32]) -> Result<Job<'_, 'a, N>, Error> {
-        let fits = self.fit(source.len(), source.len())?;
-        let vocabulary = self.model.config().source_vocabulary;
-        let source = source.get(..fits.len).ok_or(Error::Fault)?;
-        if let Some(id) = source.iter().find(|id| **id as usize >= vocabulary) {
-            return Err(Error::Token { id: *id });
-        }
-        let to = integers(self.words)?;
-        to.iter_mut().zip(source).for_each(|(to, id)| *to = *id);
-        self.begin(fits)
+        let source = self.reader.tokens(source)?;
+        self.begin(source)
     }
 
-    /// Encodes a line at the front of the arena, which is free.
-    fn encode(&mut self, text: &str) -> Result<Source, Error> {
-        let vocabulary = self.model.source().ok_or(Error::Tokenizer)?;
-        if text.chars().all(is_space) {
-            return Ok(Source { len: 0, cut: false });
-        }
-        let (len, needed) = vocabulary.encode_front(text, integers(self.words)?);
-        self.fit(len, needed.unwrap_or(len))
-    }
-
-    /// Applies the limit of the source to `len` tokens out of `all`.
-    fn fit(&self, len: usize, all: usize) -> Result<Source, Error> {
-        let (found, most) = (all.saturating_add(1), self.limits.source);
-        let cut = found > most;
-        if cut && !self.options.cut {
-            return Err(Error::TooLong { found, most });
-        }
-        Ok(Source { len: len.min(most.saturating_sub(1)), cut })
-    }
-
-    /// Starts a job. Moves the source from the front of the arena to the input of the encoder.
-    fn begin(&mut self, source: Source) -> Result<Job<'_, 'a, N>, Error> {
-        let length = source.len.saturating_add(1);
-        let longest = self.options.max_length_a * length as f64 + self.options.max_length_b;
+    /// Starts a job for a source in its place.
+    fn begin(&mut self, Source { len, cut }: Source) -> Result<Job<'_, 'a, N>, Error> {
+        let longest = self.options.max_length_a * len as f64 + self.options.max_length_b;
         let sentence = Sentence {
-            memory: Run { start: 0, len: length, valid: length },
+            memory: Run { start: 0, len, valid: len },
             max_length: (longest as usize).min(self.limits.target).max(1),
         };
-        let (ints, floats) = self.limits.workspace();
-        let fixed = ints.saturating_add(floats).saturating_add(self.limits.keys());
-        let end = fixed.saturating_add(source.len);
-        if end >= self.words.len() {
-            return Err(Error::Fault);
-        }
-        slices::move_up(self.words.get_mut(..end).unwrap_or_default(), fixed);
-        if let Some(word) = integers(self.words)?.get_mut(end) {
-            *word = self.model.config().special.eos;
-        }
-        let length_penalty = self.options.length_penalty;
         let begin = Begin {
             limits: self.limits,
-            length_penalty,
+            length_penalty: self.options.length_penalty,
             sentence,
-            cut: source.cut,
-            words: self.words,
-            compute: self.compute,
+            cut,
+            words: self.reader.words,
+            compute: self.reader.compute,
         };
-        Job::new(self.model, begin)
+        Job::new(self.reader.model, begin)
     }
 }

@@ -18,6 +18,7 @@ pub fn decimal(number: u32, mut write: impl FnMut(u8)) {
 pub fn words(error: &Error) -> &'static str {
     match error {
         Error::Image(_) => "the image is rejected",
+        Error::Task { .. } => "the image does not translate",
         Error::Arena { .. } | Error::Misaligned | Error::Limits => {
             "the arena does not fit the image"
         }

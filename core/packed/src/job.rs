@@ -1,17 +1,16 @@
 //! A translation in steps.
 
 use crate::backend::Packed;
+use crate::source::{grid, tokens};
 use crate::tensor::Tensor;
 use a2d_core::allow::Forbidden;
-use a2d_core::backend::Device;
-use a2d_core::batch::{Grid, Span, Tokens};
+use a2d_core::batch::Grid;
 use a2d_core::micro::{Error, Model};
 use a2d_core::nn::Cache;
 use a2d_core::search::{Found, Search, Sentence, Steps};
 use a2d_core::token::Vocabulary;
 use alloc::rc::Rc;
 use alloc::vec;
-use alloc::vec::Vec;
 use core::mem;
 use core::task::Poll;
 
@@ -74,7 +73,8 @@ impl<'t, 'w, const N: usize> Job<'t, 'w, N> {
             }
             let tokens = tokens(backend, &ids);
             let x = model.transformer().encoder.begin(backend, &tokens);
-            State::Encode { steps, x, grid: own_grid(backend, &sentence), layer: 0 }
+            let grid = grid(backend, sentence.memory, sentence.memory);
+            State::Encode { steps, x, grid, layer: 0 }
         };
         Ok(Self { model, backend, sentence, state, told: 0, greedy: beam == 1, cut })
     }
@@ -188,27 +188,5 @@ impl<'t, 'w, const N: usize> Job<'t, 'w, N> {
             self.state = State::Found(found);
         }
         token
-    }
-}
-
-/// A source, EOS included.
-fn tokens(b: &mut Packed<'_>, ids: &[u32]) -> Tokens<Rc<[u32]>> {
-    let positions: Vec<u32> = (0..ids.len() as u32).collect();
-    let (rows, positions) = (ids.len(), b.index(&positions));
-    Tokens { ids: b.index(ids), positions, rows, types: None, zero_padding: true, first: 0 }
-}
-
-/// The grid of the encoder: all tokens attend to each other.
-fn own_grid(b: &mut Packed<'_>, sentence: &Sentence) -> Grid<Rc<[u32]>> {
-    let run = sentence.memory;
-    let span = Span { query: run, key: run, before: 0 };
-    Grid {
-        spans: b.index(&span.encode()),
-        sentences: 1,
-        queries: run.len,
-        keys: run.len,
-        area: span.area(),
-        causal: false,
-        first: 0,
     }
 }

@@ -16,7 +16,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A [`Translator`] streams the tokens of one sentence at a time, as [`a2d_core::micro::Translator`] does.
+//! A [`Translator`] streams the tokens of one sentence at a time, as [`a2d_core::micro::Translator`] does. A [`Classifier`]
+//! or an [`Embedder`] reads one text at a time.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![allow(clippy::needless_range_loop)] // a number often indexes several arrays
@@ -34,7 +35,9 @@ mod lanes;
 mod matrix;
 mod plain;
 mod product;
+mod source;
 mod tensor;
+mod text;
 mod translator;
 mod weights;
 
@@ -43,5 +46,6 @@ pub use isa::Isa;
 pub use job::Job;
 pub use matrix::Memory;
 pub use tensor::Tensor;
+pub use text::{Classifier, Embedder, TextReader};
 pub use translator::Translator;
 pub use weights::Weights;

@@ -3,11 +3,12 @@
 use crate::backend::Packed;
 use crate::job::{Begin, Job};
 use crate::matrix::filled;
+use crate::source::{Fit, encoded};
 use crate::weights::Weights;
 use a2d_core::batch::Run;
+use a2d_core::config::Task;
 use a2d_core::micro::{Error, Limits, Model, Options};
 use a2d_core::search::{Search, Sentence};
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// Translates sentences one after the other, with the tokens and the text of [`a2d_core::micro::Translator`].
@@ -26,13 +27,17 @@ impl<'w, const N: usize> Translator<'w, N> {
     ///
     /// # Errors
     ///
-    /// A limit is 0, or there is not enough memory.
+    /// The image is of a text model, a limit is 0, or there is not enough memory.
     pub fn new(
         model: &'w Model<'w, N>,
         weights: &'w Weights<'w>,
         limits: Limits,
         options: Options,
     ) -> Result<Self, Error> {
+        let (found, wanted) = (model.config().task(), Task::Translate);
+        if found != wanted {
+            return Err(Error::Task { found, wanted });
+        }
         if limits.source == 0 || limits.target == 0 || limits.beam == 0 {
             return Err(Error::Limits);
         }
@@ -49,13 +54,8 @@ impl<'w, const N: usize> Translator<'w, N> {
     ///
     /// The image has no vocabulary, the line is too long, or there is not enough memory.
     pub fn start(&mut self, text: &str) -> Result<Job<'_, 'w, N>, Error> {
-        let vocabulary = self.model.source().ok_or(Error::Tokenizer)?;
-        if text.trim().is_empty() {
-            return self.start_tokens(&[]);
-        }
-        let mut tokens = vec![0; vocabulary.room(text.len())];
-        let len = vocabulary.encode(text, &mut tokens)?;
-        self.start_tokens(&tokens[..len])
+        let source = encoded(self.model, text)?;
+        self.start_tokens(&source)
     }
 
     /// Starts the translation of tokens (without EOS), to be continued by [`Job::poll`].
@@ -64,16 +64,8 @@ impl<'w, const N: usize> Translator<'w, N> {
     ///
     /// The source is too long, or has a token outside the vocabulary, or there is not enough memory.
     pub fn start_tokens(&mut self, source: &[u32]) -> Result<Job<'_, 'w, N>, Error> {
-        let (found, most) = (source.len().saturating_add(1), self.limits.source);
-        let cut = found > most;
-        if cut && !self.options.cut {
-            return Err(Error::TooLong { found, most });
-        }
-        let source = &source[..source.len().min(most - 1)];
-        let vocabulary = self.model.config().source_vocabulary;
-        if let Some(id) = source.iter().find(|id| **id as usize >= vocabulary) {
-            return Err(Error::Token { id: *id });
-        }
+        let fit = Fit { most: self.limits.source, ends: 1, cuts: self.options.cut };
+        let (source, cut) = fit.apply(self.model, source)?;
         let length = source.len() + 1;
         let longest = self.options.max_length_a * length as f64 + self.options.max_length_b;
         let begin = Begin {

@@ -32,16 +32,13 @@ impl<'a> Weights<'a> {
     /// There is not enough memory.
     pub fn new<const N: usize>(model: &Model<'a, N>, isa: Isa) -> Result<Self, Memory> {
         let image = model.image().weights();
-        let transformer = model.transformer();
-        // The embeddings of the source are in no product, unless they are those of the target.
-        let source = transformer.encoder.embed_tokens;
-        let unused = (source != *transformer.target_table()).then_some(source);
+        let embeddings = embeddings(model.transformer());
         let mut packed = Vec::new();
         let specs = Transformer::<Spec, N>::new(model.config()).expect("the model of an image");
         specs.try_map(&mut |_, spec| {
             let number = Parameter::new(packed.len() as u16);
             packed.push(match spec.shape.dims() {
-                _ if unused == Some(number) => Packed::Unused,
+                _ if embeddings.contains(&Some(number)) => Packed::Unused,
                 [_] => Packed::Vector(vector(&image, number)?),
                 _ => Packed::Matrix(Matrix::new(&get(&image, number), isa)?),
             });
@@ -84,6 +81,14 @@ impl<'a> Weights<'a> {
             _ => panic!("{of:?} is no matrix"),
         }
     }
+}
+
+/// The tables that are in no product. The target's table is the output projection, of a model with a decoder.
+fn embeddings<const N: usize>(model: &Transformer<Parameter, N>) -> [Option<Parameter>; 3] {
+    let encoder = &model.encoder;
+    let multiplied = model.head.is_none() && encoder.embed_tokens == *model.target_table();
+    let tokens = (!multiplied).then_some(encoder.embed_tokens);
+    [tokens, encoder.embed_positions, encoder.embed_types]
 }
 
 fn get<'a>(image: &image::Weights<'a>, of: Parameter) -> Weight<'a> {

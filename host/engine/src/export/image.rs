@@ -1,7 +1,7 @@
 //! Writing an image.
 
 use super::quantise::{int4, int8};
-use a2d_core::config::{Config, Special};
+use a2d_core::config::{Config, Head, Output, Special};
 use a2d_core::image::{
     ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, MAGIC, MOST_COLUMNS, Section, checksum, config_words,
     version,
@@ -33,6 +33,8 @@ pub struct Beside {
     pub target: Vec<u8>,
     /// The lexical shortlist; empty for none.
     pub shortlist: Vec<u8>,
+    /// The names of the labels of a model that classifies, by number; empty for none.
+    pub labels: Vec<String>,
     /// Length of the longest source sentence in training, in tokens, if known.
     pub longest_source: Option<usize>,
 }
@@ -41,7 +43,7 @@ pub struct Beside {
 ///
 /// # Errors
 ///
-/// As [`write()`].
+/// As [`write()`]; names of labels that are not as many as the labels, or that have control characters.
 pub fn write_with(
     config: &Config,
     weights: &[Vec<f32>],
@@ -90,10 +92,35 @@ pub fn write_with(
     if !beside.shortlist.is_empty() {
         sections.push((Section::Shortlist, beside.shortlist.clone()));
     }
+    if !beside.labels.is_empty() {
+        sections.push((Section::Labels, labels(config, &beside.labels)?));
+    }
     if let Some(tokens) = beside.longest_source {
         sections.push((Section::Training, bytes(&[number(tokens)?])));
     }
     assemble(version(&config_words(config)), &sections)
+}
+
+/// The names of the labels in the layout of [`a2d_core::image::Labels`].
+fn labels(config: &Config, names: &[String]) -> Result<Vec<u8>> {
+    let count = match config.head {
+        Some(Head { output: Output::Labels(count), .. }) => count,
+        _ => 0,
+    };
+    if names.len() != count {
+        let text = format!("{} names of labels for a model of {count} labels", names.len());
+        return Err(Error::misuse(text));
+    }
+    if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
+        return Err(Error::misuse(format!("the label {name:?} has a control character")));
+    }
+    let mut words = vec![number(count)?];
+    let mut text = String::new();
+    for name in names {
+        text.push_str(name);
+        words.push(number(text.len())?);
+    }
+    Ok([bytes(&words), text.into_bytes()].concat())
 }
 
 /// Whether a matrix must not be quantised to 4 bits. The attention output projections lose most from it and are small.

@@ -78,6 +78,7 @@ impl ExportRequest {
             target: if target == tokenizer { Vec::new() } else { target },
             shortlist: shortlist_of(self, &run, &translator.vocab)?,
             longest_source: translator.longest,
+            labels: Vec::new(),
         };
         let image = write_with(&config, &weights, &tokenizer, &beside, self.format)?;
         let image = Words::new(&image);

@@ -1,14 +1,14 @@
 //! Replays the seeds and the findings of fuzzers: nothing may panic.
 
-use a2d_core::config::{Activation, Config, Stack};
+use a2d_core::config::{Activation, Config, Head, Output, Stack};
 use a2d_core::image::Format;
 use a2d_host::data::vocab::spm::{
     Convention, Kind, Model, Parts, Piece, Trainer, Type, joint, tables,
 };
 use a2d_host::data::vocab::wordpiece::{self, Rules};
 use a2d_host::data::vocab::{LineForm, Symbols, Vocab, Words};
-use a2d_host::export::write;
-use a2d_tests::helpers::image::{config, listed, tokenizer, weights};
+use a2d_host::export::{Beside, write, write_with};
+use a2d_tests::helpers::image::{config, listed, text, tokenizer, weights};
 use a2d_tests::helpers::tensor_files;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -87,6 +87,20 @@ fn image_seeds() -> Vec<Vec<u8>> {
             seeds.push(
                 [&head(2 | (((number + 1) % 4) << 4)), &without_directory(image)[..]].concat(),
             );
+        }
+    }
+    for (kind, labels) in [(8, 0), (28, 0), (25, 3), (36, 2), (49, 9)] {
+        let of = text(kind);
+        let output = if labels > 0 { Output::Labels(labels) } else { Output::Vector(5) };
+        let head = of.head.map(|head| Head { output, ..head });
+        let target_vocabulary = output.targets();
+        let encoder = stack(4, 2);
+        let config = Config { source_vocabulary: 7, target_vocabulary, encoder, head, ..of };
+        let labels = (0..labels).map(|number| "é".repeat(number)).collect();
+        let beside = Beside { labels, ..Beside::default() };
+        for format in [Format::F32, Format::Int4] {
+            let image = write_with(&config, &weights(&config, 7), &tables, &beside, format);
+            seeds.push([&[0, 0b1101_1110, 5, 6], &image.expect("an image")[..]].concat());
         }
     }
     let lists: Vec<Vec<u16>> = (0..7).map(|id| vec![id, 6 - id]).collect();

@@ -1,12 +1,14 @@
 //! Images: the round trip, and damaged or foreign files, which are refused without a panic.
 
-use a2d_core::config::{Config, Positions, Special, Stack};
+use a2d_core::config::{Config, Embedding, Head, Output, Pooling, Positions, Special, Stack};
 use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum, config_words, version};
-use a2d_core::micro::{Limits, Model, Options, Translator, arena_bytes};
+use a2d_core::micro::{
+    Classifier, Embedder, Limits, Model, Options, TextLimits, Translator, arena_bytes,
+};
 use a2d_core::token;
-use a2d_host::export::write;
+use a2d_host::export::{Beside, write, write_with};
 use a2d_host::translate::image::Words;
-use a2d_tests::helpers::image::{config, image, listed, marian, tokenizer, weights};
+use a2d_tests::helpers::image::{TEXTS, config, image, listed, marian, text, tokenizer, weights};
 use std::fs;
 use std::path::Path;
 
@@ -36,9 +38,33 @@ fn tiny_listed() -> Vec<u8> {
     listed.bytes().to_vec()
 }
 
-fn all() -> [Vec<u8>; 5] {
+/// The image of the smallest text models: one that classifies, with names, and one that embeds.
+fn tiny_text(format: Format) -> Vec<u8> {
+    let stack = Stack { d_model: 4, ffn_dim: 4, attention_heads: 2, layers: 1 };
+    let config = match format {
+        Format::Int8 => Config { encoder: stack, source_vocabulary: 7, ..labelled() },
+        _ => Config { encoder: stack, source_vocabulary: 7, ..text(8) },
+    };
+    let labels = if format == Format::Int8 { names() } else { Vec::new() };
+    let beside = Beside { labels, ..Beside::default() };
+    write_with(&config, &weights(&config, 7), &tokenizer(), &beside, format).expect("an image")
+}
+
+/// A model of three labels with everything that a text model can have.
+fn labelled() -> Config {
+    let head = Head { pooling: Pooling::Mean, dense: true, output: Output::Labels(3) };
+    Config { head: Some(head), target_vocabulary: 3, ..text(25) }
+}
+
+fn names() -> Vec<String> {
+    ["", "größer", "b"].map(String::from).into()
+}
+
+fn all() -> [Vec<u8>; 7] {
     let [f32, int8, int4] = FORMATS.map(|format| tiny(config(true, true), format));
-    [f32, int8, int4, tiny(marian(true), Format::Int8), tiny_listed()]
+    let texts = [Format::Int8, Format::F32].map(tiny_text);
+    let [labels, vector] = texts;
+    [f32, int8, int4, tiny(marian(true), Format::Int8), tiny_listed(), labels, vector]
 }
 
 #[test]
@@ -47,6 +73,51 @@ fn an_image_has_the_oldest_version_that_can_say_it() {
         let image = image(&of, &weights(&of, 7), Format::Int4);
         assert_eq!(image.bytes()[8..12], u32::to_le_bytes(version));
         assert_eq!(*Model::<6>::new(image.bytes()).unwrap().config(), of);
+    }
+    for of in (0..TEXTS).map(text) {
+        let image = image(&of, &weights(&of, 7), Format::Int4);
+        assert_eq!(image.bytes()[8..12], u32::to_le_bytes(3));
+        assert_eq!(*Model::<6>::new(image.bytes()).unwrap().config(), of);
+    }
+}
+
+#[test]
+fn names_of_labels_are_read() {
+    let bytes = tiny_text(Format::Int8);
+    let copy = Words::new(&bytes);
+    let model: Model<'_> = Model::new(copy.bytes()).expect("an image");
+    let labels = model.image().labels().expect("names");
+    assert!(labels.iter().eq(names()));
+    assert_eq!((labels.len(), labels.get(1), labels.get(3)), (3, Some("größer"), None));
+    assert!(labels.get(usize::MAX).is_none());
+    let without = tiny_text(Format::F32);
+    assert!(Model::<6>::new(Words::new(&without).bytes()).unwrap().image().labels().is_none());
+}
+
+#[test]
+fn names_that_are_not_those_of_the_labels_are_refused() {
+    let of = labelled();
+    let written = |config: &Config, labels: &[&str]| {
+        let labels = labels.iter().map(|name| String::from(*name)).collect();
+        let beside = Beside { labels, ..Beside::default() };
+        write_with(config, &weights(config, 7), &[], &beside, Format::F32)
+    };
+    let refused =
+        |config: &Config, labels: &[&str]| written(config, labels).unwrap_err().to_string();
+    assert_eq!(refused(&of, &["a", "b"]), "2 names of labels for a model of 3 labels");
+    let none = "1 names of labels for a model of 0 labels";
+    assert_eq!([refused(&text(8), &["a"]), refused(&config(true, true), &["a"])], [none; 2]);
+    assert!(refused(&of, &["a", "b\n", "c"]).contains("control character"));
+    // The same in an image: the section begins with the count, its end is the end of the file.
+    let good = written(&of, &["a", "bc", "é"]).expect("an image");
+    let section = good.len().next_multiple_of(16) - 32;
+    assert_eq!(good[section..section + 4], 3_u32.to_le_bytes());
+    assert!(opened(&good).is_ok());
+    for (at, byte) in [(0, 2), (4, 9), (8, 0), (12, 4), (12, 9), (16, b'\n'), (18, 0xff)] {
+        let mut bad = good.clone();
+        bad[section + at] = byte;
+        repaired(&mut bad);
+        assert_eq!(opened(&bad), Err(Error::Labels), "byte {at} is {byte}");
     }
 }
 
@@ -94,6 +165,10 @@ fn opened(bytes: &[u8]) -> Result<(), Error> {
 fn tried(bytes: &[u8]) -> bool {
     let copy = Words::new(bytes);
     let Ok(model) = Model::<6>::new(copy.bytes()) else { return false };
+    if model.config().head.is_some() {
+        read(&model);
+        return true;
+    }
     let limits = Limits { source: 3, target: 2, beam: 2, int8_cache: false };
     let needed = arena_bytes(model.config(), model.quantised(), &limits);
     let mut memory = Words::zeros(needed.min(1 << 20));
@@ -105,6 +180,18 @@ fn tried(bytes: &[u8]) -> bool {
     let _ = translator.translate_tokens(&[4, 5], &mut [0; 2]);
     let _ = translator.translate("a ab", &mut [0; 8]);
     true
+}
+
+/// Classifies and embeds with any model.
+fn read(model: &Model<'_>) {
+    let limits = TextLimits { tokens: 4, int8_cache: true };
+    let mut memory = Words::zeros(model.text_arena_bytes(&limits).min(1 << 20));
+    if let Ok(mut classifier) = Classifier::new(model, memory.bytes_mut(), limits) {
+        let _ = classifier.classify("a", &mut [0.0; 9]);
+    }
+    if let Ok(mut embedder) = Embedder::new(model, memory.bytes_mut(), limits) {
+        let _ = embedder.embed("a", &mut [0.0; 99]);
+    }
 }
 
 #[test]
@@ -239,4 +326,28 @@ fn every_change_of_a_byte_is_refused_and_harmless() {
             }
         }
     }
+}
+
+/// A classifier of random weights, for the device programs until there is a trained one.
+#[test]
+#[ignore = "writes tests/device/text.a2d: cargo test --release -p a2d-tests --test image -- --ignored"]
+fn write_the_text_image_of_the_devices() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let nano = Words::new(&fs::read(root.join("../fixtures/nano/nano.a2d")).expect("an image"));
+    let nano: Model<'_> = Model::new(nano.bytes()).expect("an image");
+    let encoder = Stack { d_model: 32, ffn_dim: 64, attention_heads: 4, layers: 2 };
+    let labels: Vec<String> = (0..7).map(|number| format!("label {number}")).collect();
+    let head = Head { pooling: Pooling::Mean, dense: true, output: Output::Labels(labels.len()) };
+    let config = Config {
+        source_vocabulary: nano.config().source_vocabulary,
+        target_vocabulary: labels.len(),
+        encoder,
+        head: Some(head),
+        embedding: Embedding { positions: 16, types: 0, norm: true },
+        ..text(25)
+    };
+    let beside = Beside { labels, ..Beside::default() };
+    let tables = nano.image().tokenizer();
+    let image = write_with(&config, &weights(&config, 11), tables, &beside, Format::Int8);
+    fs::write(root.join("device/text.a2d"), image.expect("an image")).expect("a file");
 }

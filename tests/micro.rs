@@ -17,6 +17,8 @@ mod memory;
 mod operations;
 #[path = "micro/products.rs"]
 mod products;
+#[path = "micro/readers.rs"]
+mod readers;
 #[path = "micro/searches.rs"]
 mod searches;
 #[path = "micro/shortlists.rs"]

@@ -1,9 +1,11 @@
 //! Images with packed weights: the bits of the device's own code, with every instruction set of this machine.
 
 use a2d_core::backend::Backend;
-use a2d_core::config::{Config, Stack};
+use a2d_core::config::{Config, Stack, Task};
 use a2d_core::image::{Format, GROUP, unpack};
-use a2d_core::micro::{self, Limits, Model, Parameter, Translator};
+use a2d_core::micro::{
+    self, Classifier, Embedder, Limits, Model, Parameter, TextLimits, Translator,
+};
 use a2d_core::rng;
 use a2d_core::rows;
 use a2d_core::search::Search;
@@ -106,6 +108,90 @@ fn every_instruction_set_has_the_bits_of_a_board() {
             compare(&what, config, &bytes, &[1, 4], &[false, true]);
         }
     }
+}
+
+/// The probabilities or the vector of a text, by a board.
+fn read_by_board(model: &Model<'_>, limits: TextLimits, text: &[u32]) -> Vec<f32> {
+    let mut arena = Words::zeros(model.text_arena_bytes(&limits));
+    let mut out = vec![0.0; model.config().head.expect("a head").output.width()];
+    if model.config().task() == Task::Classify {
+        let mut board = Classifier::new(model, arena.bytes_mut(), limits).expect("room");
+        board.start_tokens(text).expect("a text").label(&mut out).expect("numbers");
+    } else {
+        let mut board = Embedder::new(model, arena.bytes_mut(), limits).expect("room");
+        board.start_tokens(text).expect("a text").vector(&mut out).expect("numbers");
+    }
+    out
+}
+
+/// The same with packed weights.
+fn read_packed(
+    model: &Model<'_>,
+    weights: &Weights<'_>,
+    limits: TextLimits,
+    texts: &[Vec<u32>],
+) -> Vec<Vec<f32>> {
+    let mut out = vec![vec![0.0; model.config().head.expect("a head").output.width()]; texts.len()];
+    if model.config().task() == Task::Classify {
+        let mut all = a2d_packed::Classifier::new(model, weights, limits).expect("limits");
+        for (text, out) in texts.iter().zip(&mut out) {
+            let label = all.classify_tokens(text, out).expect("numbers");
+            assert_eq!(out[label.number], label.probability);
+        }
+    } else {
+        let mut all = a2d_packed::Embedder::new(model, weights, limits).expect("limits");
+        for (text, out) in texts.iter().zip(&mut out) {
+            assert_eq!(all.embed_tokens(text, out), Ok(false));
+        }
+    }
+    out
+}
+
+#[test]
+fn texts_have_the_bits_of_a_board() {
+    let texts: Vec<Vec<u32>> =
+        (0..7).map(|len| (0..len).map(|i| 4 + (3 * i + len) % 15).collect()).collect();
+    for kind in 0..image::TEXTS {
+        let config = image::text(kind);
+        let weights = image::weights(&config, kind);
+        let limits = TextLimits { tokens: 9, int8_cache: kind % 5 < 2 };
+        for format in FORMATS {
+            let bytes = image::image(&config, &weights, format);
+            let model: Model<'_> = Model::new(bytes.bytes()).expect("an image");
+            let board: Vec<_> =
+                texts.iter().map(|text| read_by_board(&model, limits, text)).collect();
+            for isa in Isa::all() {
+                let weights = Weights::new(&model, isa).expect("memory");
+                let found = read_packed(&model, &weights, limits, &texts);
+                assert!(found == board, "kind {kind}, {format:?}, {isa}");
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_texts_are_refused_as_on_a_board() {
+    let config = image::text(0);
+    let bytes = image::image(&config, &image::weights(&config, 1), Format::Int8);
+    let model: Model<'_> = Model::new(bytes.bytes()).expect("an image");
+    let weights = Weights::new(&model, Isa::PORTABLE).expect("memory");
+    let limits = |tokens| TextLimits { tokens, int8_cache: false };
+    let task = |wanted| Some(micro::Error::Task { found: Task::Classify, wanted });
+    let embedder = a2d_packed::Embedder::new(&model, &weights, limits(5));
+    assert_eq!(embedder.err(), task(Task::Embed));
+    let (of, how) =
+        (Limits { source: 1, target: 1, beam: 1, int8_cache: false }, micro::Options::DEFAULT);
+    let translator = a2d_packed::Translator::new(&model, &weights, of, how);
+    assert_eq!(translator.err(), task(Task::Translate));
+    let classifier = |tokens| a2d_packed::Classifier::new(&model, &weights, limits(tokens));
+    assert_eq!(classifier(1).err(), Some(micro::Error::Limits));
+    let mut out = [0.0; 9];
+    let mut five = classifier(5).expect("limits");
+    let refused = five.classify_tokens(&[4; 4], &mut out);
+    assert_eq!(refused, Err(micro::Error::TooLong { found: 6, most: 5 }));
+    assert_eq!(five.classify_tokens(&[19], &mut out), Err(micro::Error::Token { id: 19 }));
+    assert_eq!(five.classify("a", &mut out), Err(micro::Error::Tokenizer));
+    assert!(five.cutting().classify_tokens(&[4; 4], &mut out).expect("cut").cut);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::model::{LAYERS, plain};
 use a2d_core::backend::Train;
-use a2d_core::config::{Activation, Config, Positions, Special, Stack};
+use a2d_core::config::{
+    Activation, Config, Embedding, Head, NORM_EPSILON, Output, Pooling, Positions, Special, Stack,
+};
 use a2d_core::image::{ENTRY_WORDS, Format, Weights};
 use a2d_core::kd::Student;
 use a2d_core::nn::Transformer;
@@ -34,6 +36,44 @@ pub fn marian(share_embeddings: bool) -> Config {
         positions: Positions::Marian,
         logits_bias: true,
         ..config(false, share_embeddings)
+    }
+}
+
+/// The number of kinds of [`text`].
+pub const TEXTS: u64 = 72;
+
+/// A text model of random sizes. Its kind is one of [`TEXTS`]: pooling, dense layer, output, norms and embedding.
+pub fn text(kind: u64) -> Config {
+    let below = |number, most: u64| (rng::derive(kind, number) >> 16) % most;
+    let attention_heads = 1 + below(0, 4) as usize;
+    let d_model = attention_heads * (8 + below(1, 10) as usize);
+    let stack = Stack {
+        d_model,
+        ffn_dim: 1 + below(2, 50) as usize,
+        attention_heads,
+        layers: 1 + below(3, 3) as usize,
+    };
+    let output = match kind / 4 % 3 {
+        0 => Output::Labels(1 + below(4, 9) as usize),
+        1 => Output::Vector(d_model),
+        _ => Output::Vector(d_model + 1 + below(5, 9) as usize),
+    };
+    let pooling = if kind.is_multiple_of(2) { Pooling::First } else { Pooling::Mean };
+    let bert = Embedding { positions: 11, types: 2, norm: true };
+    let (positions, embedding, norm_epsilon) = match kind / 24 {
+        0 => (Positions::Fairseq, Embedding::NONE, NORM_EPSILON),
+        1 => (Positions::Learned, bert, 1e-12),
+        _ => (Positions::Marian, Embedding { positions: 0, types: 0, norm: true }, 1e-6),
+    };
+    Config {
+        target_vocabulary: output.targets(),
+        decoder: Stack::NONE,
+        encoder: stack,
+        head: Some(Head { pooling, dense: kind / 2 % 2 == 0, output }),
+        positions,
+        embedding,
+        norm_epsilon,
+        ..config(kind / 12 % 2 == 0, true)
     }
 }
 

@@ -1,8 +1,12 @@
-//! Fuzz target: images, from bytes to a translation.
+//! Fuzz target: images, from bytes to a translation, or to a text's label or vector.
 
 use super::placed::Placed;
+use a2d_core::config::Task;
 use a2d_core::image::{ALIGN, ENTRY_WORDS, Format, HEADER_WORDS, Image, Section, Weight, checksum};
-use a2d_core::micro::{Error, Limits, Model, Options, Translator};
+use a2d_core::micro::{
+    Becomes, Error, Limits, Model, Options, TextJob, TextLimits, TextReader, ToLabel, ToVector,
+    Translator,
+};
 use a2d_core::nn::Transformer;
 use a2d_core::params::Spec;
 use a2d_core::token::Tokenizer;
@@ -55,7 +59,20 @@ impl Head {
     }
 }
 
-/// Four bytes of [`Head`], then an image. Returns whether a translation was tried.
+impl Head {
+    /// The tokens. One id is outside the vocabulary.
+    fn tokens(&self, model: &Model<'_, LAYERS>) -> Vec<u32> {
+        let id = |byte: &u8| u32::from(*byte) % (model.config().source_vocabulary as u32 + 1);
+        self.source[..self.length].iter().map(id).collect()
+    }
+
+    /// The limits of a text.
+    fn text_limits(&self) -> TextLimits {
+        TextLimits { tokens: self.limits.source + 2, int8_cache: self.limits.int8_cache }
+    }
+}
+
+/// Four bytes of [`Head`], then an image. Returns whether a translation or a text was tried.
 pub fn image(data: &[u8]) -> bool {
     let Some((head, bytes)) = data.split_first_chunk() else { return false };
     let head = Head::new(*head);
@@ -70,7 +87,62 @@ pub fn image(data: &[u8]) -> bool {
     look(placed.bytes());
     let Ok(model) = Model::<LAYERS>::new(placed.bytes()) else { return false };
     assert_eq!(model.config(), model.image().config());
-    translated(&model, &head)
+    match model.config().task() {
+        Task::Translate => translated(&model, &head),
+        Task::Classify => classified(&model, &head),
+        Task::Embed => read::<ToVector>(&model, &head, |job, out| job.vector(out)),
+    }
+}
+
+/// Asserts that the probabilities of a text's labels are that.
+fn classified(model: &Model<'_, LAYERS>, head: &Head) -> bool {
+    read::<ToLabel>(model, head, |job, out| {
+        let label = job.label(out)?;
+        let sum: f32 = out.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-3 && out.iter().all(|p| *p <= label.probability), "{out:?}");
+        let names = model.image().labels();
+        assert_eq!(names.map_or(Some(""), |names| names.get(label.number)), Some(label.name));
+        Ok(())
+    })
+}
+
+/// Asserts that a text gives the same in an arena of zeros, in the arena that this leaves, and step by step in an arena of
+/// NaN.
+fn read<T: Becomes>(
+    model: &Model<'_, LAYERS>,
+    head: &Head,
+    end: impl Fn(&mut TextJob<'_, '_, T, LAYERS>, &mut [f32]) -> Result<(), Error>,
+) -> bool {
+    let limits = head.text_limits();
+    let needed = model.text_arena_bytes(&limits);
+    let width = model.config().head.map_or(0, |head| head.output.width());
+    if needed > MOST_ARENA || width > MOST_ARENA {
+        return false;
+    }
+    let text = head.tokens(model);
+    let whole = |arena: &mut Placed, steps: bool| {
+        let reader = TextReader::<T, LAYERS>::new(model, arena.bytes_mut(), limits);
+        let mut reader = match reader {
+            Ok(reader) => reader.cutting(),
+            Err(Error::Limits) => return Err(Error::Limits), // a table of one position
+            Err(error) => panic!("{error}"),
+        };
+        if model.source().is_some() {
+            let text = String::from_utf8_lossy(&head.source);
+            let _ = reader.start(&text).expect("a text that is cut");
+        }
+        let mut job = reader.start_tokens(&text).map_err(harmless)?;
+        while steps && job.poll().expect("steps").is_pending() {}
+        let mut out = vec![f32::NAN; width];
+        end(&mut job, &mut out).map_err(harmless)?;
+        assert!(job.peak() <= needed);
+        Ok(out.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+    };
+    let (mut zeros, mut noise) = (Placed::filled(needed, 4, 0), Placed::filled(needed, 0, 0xff));
+    let first = whole(&mut zeros, false);
+    assert_eq!(first, whole(&mut zeros, false));
+    assert_eq!(first, whole(&mut noise, true));
+    true
 }
 
 /// Repairs length and checksum.
@@ -132,11 +204,16 @@ fn look(bytes: &[u8]) {
     assert!(image.tokenizer().len().max(weights.len()) <= bytes.len());
     for number in 0..weights.count() {
         if let Some(weight) = weights.get(number) {
-            read(&weight);
+            look_at(&weight);
         }
     }
     assert!(weights.get(weights.count()).is_none());
     assert!(weights.get(usize::MAX).is_none());
+    if let Some(labels) = image.labels() {
+        assert!(labels.len() > 0 && labels.iter().count() == labels.len());
+        assert!(labels.get(labels.len()).is_none());
+        assert!(!labels.iter().any(|name| name.contains(char::is_control)));
+    }
     if let Some(list) = image.shortlist() {
         let likely = |source| list.of(source).all(|id| id < image.config().target_vocabulary);
         assert!((0..=image.config().source_vocabulary).all(likely));
@@ -144,7 +221,7 @@ fn look(bytes: &[u8]) {
 }
 
 /// Asserts that a weight has the numbers, scales and rows of its shape.
-fn read(weight: &Weight<'_>) {
+fn look_at(weight: &Weight<'_>) {
     let (rows, cols) = (weight.shape().rows(), weight.shape().cols());
     let groups = rows * cols.div_ceil(a2d_core::image::GROUP);
     let expected = match weight.format() {
@@ -172,9 +249,7 @@ fn translated(model: &Model<'_, LAYERS>, head: &Head) -> bool {
     if needed > MOST_ARENA {
         return false;
     }
-    // One id is outside the vocabulary.
-    let id = |byte: &u8| u32::from(*byte) % (model.config().source_vocabulary as u32 + 1);
-    let source: Vec<u32> = head.source[..head.length].iter().map(id).collect();
+    let source = head.tokens(model);
     let options = Options { cut: true, ..Options::default() };
     let (mut zeros, mut noise) = (Placed::filled(needed, 4, 0), Placed::filled(needed, 0, 0xff));
     let mut translator =

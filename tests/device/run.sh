@@ -10,22 +10,28 @@
 #   tests/device/run.sh examples         the firmware of core/examples; QEMU runs that for RTIC
 #   tests/device/run.sh lint             rustfmt and clippy
 #   tests/device/run.sh host --choose    writes sentences.txt: lines that the vocabulary and the limits have room for
-#   tests/device/run.sh host --write     writes the fingerprints that all targets must find
+#   tests/device/run.sh host --write     writes the fingerprints of sentences and texts that all targets must find
 #
-# A2D_IMAGE is the image that is run, A2D_SENTENCES how many sentences (10 or, by default, all have a fingerprint).
+# A target translates sentences, and then classifies texts. A2D_IMAGE is the image that translates, A2D_TEXT_IMAGE the one
+# that classifies, A2D_SENTENCES how many sentences (10 or, by default, all have a fingerprint).
 # What needs a target that cannot be had says "skipped: why"; alone it has the exit status 77.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 source "$here/targets.sh"
 
+# What is done: nothing for translation, or `text`.
+task=
+text_image=$(realpath -m "${A2D_TEXT_IMAGE:-$here/text.a2d}")
 A2D_IMAGE=$(realpath -m "${A2D_IMAGE:-$root/fixtures/nano/nano.a2d}")
 CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")/device
 export A2D_IMAGE CARGO_TARGET_DIR
-if [ ! -f "$A2D_IMAGE" ]; then
-    echo "there is no image $A2D_IMAGE: make it by host export, or name another in A2D_IMAGE" >&2
-    exit 1
-fi
+for image in "$A2D_IMAGE" "$text_image"; do
+    if [ ! -f "$image" ]; then
+        echo "there is no image $image: make it by host export, or name another in A2D_IMAGE or A2D_TEXT_IMAGE" >&2
+        exit 1
+    fi
+done
 unset RUSTC RUSTFLAGS CARGO_BUILD_TARGET
 
 # Bytes of code and constants that the firmware may have beside its image.
@@ -34,8 +40,18 @@ most_code=65536
 targets="host packed freestanding m4f m33f m3 m0 riscv32 armv7 aarch64 s390x wasm32 wasm32-simd"
 others="all web panics consumer examples lint"
 
-# build CRATE [OPTION...]: with the options, in release.
-build() { (cd "$here/$1" && cargo build --quiet --locked --release "${@:2}"); }
+# build CRATE [OPTION...]: with the options, in release. The module for WebAssembly does both tasks.
+build() {
+    local how=("${@:2}")
+    if [ -n "$task" ] && [ "$1" != wasm ]; then how+=(--features "$task"); fi
+    (cd "$here/$1" && cargo build --quiet --locked --release "${how[@]}")
+}
+
+# as_text COMMAND...: runs it with the image that classifies.
+as_text() { task=text A2D_IMAGE=$text_image "$@"; }
+
+# The fingerprints of the task.
+fingerprints() { echo "$here/fingerprint${task:+.$task}"; }
 
 # check COMMAND...: runs it, shows what it prints, and compares the fingerprints in that.
 check() {
@@ -52,9 +68,9 @@ check() {
 compare() {
     local wanted
     if [ -z "$2" ] && [ -z "${3:-}" ]; then return; fi
-    wanted=$(awk -v count="$1" '$1 == count { print $2 }' "$here/fingerprint")
+    wanted=$(awk -v count="$1" '$1 == count { print $2 }' "$(fingerprints)")
     if [ -z "$2" ] || [ "$2" != "$wanted" ]; then
-        echo "other tokens than on the host: fingerprint ${2:-none} of $1 sentences, not ${wanted:-known}" >&2
+        echo "other results than on the host: fingerprint ${2:-none} of $1 sentences, not ${wanted:-known}" >&2
         return 1
     fi
 }
@@ -70,8 +86,8 @@ host() {
             { print > "/dev/stderr" }
             /^sentences=/ { split($2, word, " "); all = word[1] }
             /^first=/ { print 10, $2 }
-            /^fingerprint=/ { print all, $2 }' >"$here/fingerprint.new"
-            mv "$here/fingerprint.new" "$here/fingerprint" ;;
+            /^fingerprint=/ { print all, $2 }' >"$(fingerprints).new"
+            mv "$(fingerprints).new" "$(fingerprints)" ;;
         *) check "$program" ;;
     esac
 }
@@ -211,7 +227,7 @@ in_node() {
     local module
     need_apt node nodejs
     module=$(module "$@")
-    check node "$here/wasm/run.mjs" "$module" "$A2D_IMAGE"
+    check node "$here/wasm/run.mjs" "$module" "$A2D_IMAGE" $task
 }
 
 wasm32() { in_node; }
@@ -273,6 +289,8 @@ panics() {
     local failed=0
     lean thumbv7em-none-eabihf mps2-an386
     lean thumbv6m-none-eabi microbit
+    as_text lean thumbv7em-none-eabihf mps2-an386
+    as_text lean thumbv6m-none-eabi microbit
     return $failed
 }
 
@@ -282,7 +300,7 @@ lean() {
     local program=$CARGO_TARGET_DIR/$1/release/firmware all code symbols
     all=$(size -A "$program" | awk '/^\.(vector_table|text|rodata|data) / { sum += $2 } END { print sum }')
     code=$((all - $(stat -Lc %s "$A2D_IMAGE")))
-    echo "$2: $code bytes of code and constants without the image"
+    echo "$2${task:+, $task}: $code bytes of code and constants without the image"
     symbols=$(nm -C "$program")
     need "$symbols" ' main$'
     deny "a panic" "$symbols" 'core::panicking|rust_begin_unwind' || failed=1
@@ -390,6 +408,10 @@ done
 if [ $# = 1 ] || [[ $# = 2 && $2 == --* ]]; then
     echo "== $1"
     "$@"
+    if [[ " $targets " == *" $1 "* && ${2:-} != --choose ]]; then
+        echo "== $1, texts"
+        as_text "$@"
+    fi
 else
     each "$@"
 fi

@@ -1,12 +1,16 @@
 //! Reads the image and the sentences, and writes the constants of the device programs.
 
-use a2d_core::micro::{Limits, Model};
+use a2d_core::micro::Model;
+use a2d_demo::Limits;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The maximum layers of an image.
 const LAYERS: usize = 12;
+
+/// What is run.
+const LINES: &str = if cfg!(feature = "text") { "texts.txt" } else { "sentences.txt" };
 
 static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
 
@@ -15,7 +19,7 @@ type Done<T> = Result<T, Box<dyn Error>>;
 fn main() -> Done<()> {
     let folder = Path::new("..");
     let limits = limits(&read(&folder.join("limits"))?)?;
-    let text = constants(&limits)? + &sentences(&read(&folder.join("sentences.txt"))?)?;
+    let text = constants(&limits)? + &sentences(&read(&folder.join(LINES))?)?;
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("data.rs"), text)?;
     Ok(())
 }
@@ -34,7 +38,11 @@ fn limits(text: &str) -> Done<Limits> {
             lines.find(|(key, _)| *key == name).ok_or(format!("limits: no {name}"))?;
         Ok(number.parse()?)
     };
-    Ok(a2d_demo::limits(find("source")?, find("target")?, find("beam")?, find("int8_cache")? != 0))
+    let int8_cache = find("int8_cache")? != 0;
+    #[cfg(feature = "text")]
+    return Ok(Limits { tokens: find("text")?, int8_cache });
+    #[cfg(not(feature = "text"))]
+    Ok(a2d_demo::limits(find("source")?, find("target")?, find("beam")?, int8_cache))
 }
 
 /// The constants of the model and the limits. Their `Debug` output is valid Rust.
@@ -50,7 +58,7 @@ fn constants(limits: &Limits) -> Done<String> {
          /// How many tokens its shortlist can come to, if it has one.\n\
          pub const SHORTLIST: Option<Sizes> = {shortlist:?};\n\
          /// Layers of the larger side.\npub const LAYERS: usize = {layers};\n\
-         /// The largest translation.\npub const LIMITS: Limits = {limits:?};\n",
+         /// The largest translation.\npub const LIMITS: Limits = a2d_core::micro::{limits:?};\n",
         model.quantised()
     ))
 }

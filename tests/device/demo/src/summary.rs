@@ -2,14 +2,16 @@
 
 use crate::fingerprint::Fingerprint;
 use crate::sink::{Sink, decimal, hex};
-use crate::translate::FEW;
+
+/// The number of sentences that have a fingerprint of their own, as slow targets run no more.
+pub const FEW: usize = 10;
 
 /// The totals of all sentences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// The number of sentences.
     pub sentences: usize,
-    /// Tokens of the translations.
+    /// Tokens of the translations; of a classifier, the texts.
     pub tokens: usize,
     /// The peak bytes of the arena in use.
     pub peak: usize,
@@ -22,7 +24,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whole ticks for each token.
+    /// Whole ticks for each token or text.
     pub fn ticks_per_token(&self) -> u64 {
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         u64::from(small(self.ticks).checked_div(self.tokens as u32).unwrap_or(0))

@@ -2,14 +2,20 @@
 
 use crate::error::Error;
 use crate::sink::{Sink, decimal};
-use crate::summary::Summary;
+use crate::summary::{FEW, Summary};
 use crate::verify::verify;
-use a2d_core::micro::{self, Job, Limits, Model, Options, Translator};
+pub use a2d_core::micro::Limits;
+use a2d_core::micro::{self, Job, Model, Options, Translator};
 use a2d_dsp::Dsp;
 use core::task::Poll;
 
-/// The number of sentences that even slow targets translate, which have a fingerprint of their own.
-pub const FEW: usize = 10;
+/// What the ticks of a summary are counted for.
+pub const UNIT: &str = "token";
+
+/// The limits of a translation; all device programs construct them here.
+pub const fn limits(source: usize, target: usize, beam: usize, int8_cache: bool) -> Limits {
+    Limits { source, target, beam, int8_cache }
+}
 
 /// The maximum bytes of a translation.
 const TEXT: usize = 160;

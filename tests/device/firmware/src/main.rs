@@ -9,7 +9,7 @@ mod clock;
 mod semihosting;
 mod stack;
 
-use a2d_demo::{Error, Sink, Summary, decimal, run};
+use a2d_demo::{Error, Sink, Summary, UNIT, decimal, run};
 use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, Memory, SENTENCES};
 use core::panic::PanicInfo;
 use semihosting::Debugger;
@@ -40,14 +40,16 @@ fn main() -> ! {
 /// Writes the memory and time of the run.
 fn tell(summary: &Summary, out: &mut Debugger) {
     let ticks = summary.ticks_per_token();
-    for (name, number) in [
-        ("arena=", ARENA as u64),
-        (" stack=", stack::high_water() as u64),
-        (" of ", stack::room() as u64),
-        (" virtual-ticks/token=", ticks),
-        (" virtual-instructions/token=", clock::instructions(ticks)),
+    for (name, unit, number) in [
+        ("arena=", "", ARENA as u64),
+        (" stack=", "", stack::high_water() as u64),
+        (" of ", "", stack::room() as u64),
+        (" virtual-ticks/", UNIT, ticks),
+        (" virtual-instructions/", UNIT, clock::instructions(ticks)),
     ] {
         out.write(name.as_bytes());
+        out.write(unit.as_bytes());
+        out.write(if unit.is_empty() { b"" } else { b"=" });
         decimal(out, number);
     }
     out.write(b"\n");

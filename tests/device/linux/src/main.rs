@@ -1,12 +1,17 @@
 //! The device program as an ordinary process: translates the sentences, or chooses them with the argument `choose`. With
-//! `isa NAME` it translates with packed weights, and `isa` names the instruction sets of the processor.
+//! `isa NAME` it runs them with packed weights, and `isa` names the instruction sets of the processor.
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(feature = "text"))]
 mod choose;
+#[cfg(not(feature = "text"))]
+mod packed;
+#[cfg(feature = "text")]
+#[path = "packed_texts.rs"]
 mod packed;
 
-use a2d_demo::{Error, Sink, run};
+use a2d_demo::{Error, Sink, UNIT, run};
 use a2d_device_data::{ARENA, IMAGE, LAYERS, LIMITS, Memory, SENTENCES};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,9 +41,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         [] => translate(),
+        #[cfg(not(feature = "text"))]
         ["choose"] => choose::choose(),
         ["isa"] => {
-            packed::names();
+            names();
             Ok(())
         }
         ["isa", name] => pack(name),
@@ -51,6 +57,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes the names of the instruction sets of this processor.
+fn names() {
+    a2d_packed::Isa::all().for_each(|isa| println!("{isa}"));
 }
 
 fn terminal() -> Terminal {
@@ -68,7 +79,7 @@ fn translate() -> Result<(), String> {
     let mut arena = Box::new(Memory::new());
     let summary = run::<LAYERS>(IMAGE, &mut arena[..], &SENTENCES, LIMITS, &mut out);
     let summary = summary.map_err(|error| explain(&error))?;
-    out.write(format!("arena={ARENA} ns/token={}\n", summary.ticks_per_token()).as_bytes());
+    out.write(format!("arena={ARENA} ns/{UNIT}={}\n", summary.ticks_per_token()).as_bytes());
     summary.write(&mut out);
     out.failed.map_or(Ok(()), |error| Err(format!("standard output: {error}")))
 }

@@ -8,11 +8,6 @@ use a2d_demo::{FEW, Summary};
 use a2d_device_data::{IMAGE, LAYERS, LIMITS, SENTENCES};
 use a2d_packed::{Isa, Packed, Weights};
 
-/// Writes the names of the instruction sets of this processor.
-pub fn names() {
-    Isa::all().for_each(|isa| println!("{isa}"));
-}
-
 /// Translates the sentences with an instruction set.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
-//! The state of an instance: one image, one translator, one sentence at a time.
+//! The state of an instance: one image, one translator or classifier, one sentence at a time.
 
-use crate::engine::{LAYERS, Loaded};
+use crate::engine::{Classifier, LAYERS, Loaded};
 use crate::failure::Failure;
 use crate::memory::{Region, Work, place};
-use a2d_core::micro::{self, Limits, Model};
+use a2d_core::micro::{self, Limits, Model, TextLimits};
 use a2d_core::token::TextStream;
 use core::task::Poll;
 
@@ -13,6 +13,7 @@ pub struct Desk {
     image: Option<Region>,
     loaded: Option<Loaded>,
     open: Option<Open>,
+    classifier: Option<&'static mut Classifier>,
     /// The token of the last poll.
     pub token: Option<u32>,
     /// The failure of the last call.
@@ -29,7 +30,14 @@ struct Open {
 
 impl Desk {
     pub const fn new() -> Self {
-        Self { image: None, loaded: None, open: None, token: None, failed: None }
+        Self {
+            image: None,
+            loaded: None,
+            open: None,
+            classifier: None,
+            token: None,
+            failed: None,
+        }
     }
 
     /// Allocates memory for an image of `len` bytes.
@@ -38,7 +46,7 @@ impl Desk {
         self.image.as_ref().map(Region::pointer)
     }
 
-    /// Checks the image; returns the number of tokens of its vocabulary.
+    /// Checks the image; returns the number of tokens of its vocabulary, or of its labels.
     ///
     /// # Errors
     ///
@@ -47,7 +55,7 @@ impl Desk {
         let image = self.image.take().ok_or(Failure::Early)?;
         let model = Model::new(image.into_bytes())?;
         let model: &Model<'_, LAYERS> = place(model).ok_or(Failure::Memory)?;
-        self.open = None;
+        (self.open, self.classifier) = (None, None);
         self.loaded = Some(Loaded::new(model)?);
         Ok(model.config().target_vocabulary)
     }
@@ -64,6 +72,36 @@ impl Desk {
         let translator = place(loaded.open(limits)?).ok_or(Failure::Memory)?;
         self.open = Some(Open { work: Work::new(translator), stream, told: true });
         Ok(loaded.model().arena_bytes(&limits))
+    }
+
+    /// Makes a classifier; returns the bytes of the arena that a board needs for these limits.
+    ///
+    /// # Errors
+    ///
+    /// No image is loaded, it has no labels, the limit is below 2, or memory cannot grow.
+    pub fn open_classifier(&mut self, limits: TextLimits) -> Result<usize, Failure> {
+        let loaded = self.loaded.as_ref().ok_or(Failure::Early)?;
+        let classifier = place(loaded.classifier(limits)?).ok_or(Failure::Memory)?;
+        self.classifier = Some(classifier);
+        Ok(loaded.model().text_arena_bytes(&limits))
+    }
+
+    /// Classifies a text; `None` is one that is too long for the input. Writes the probability of each label to the front of
+    /// `out`; returns the number of the label.
+    ///
+    /// # Errors
+    ///
+    /// No classifier is open, the text is not UTF-8, there is no room for all labels, or the weights contain NaN.
+    pub fn classify(&mut self, text: Option<&[u8]>, out: &mut [f32]) -> Result<usize, Failure> {
+        let classifier = self.classifier.as_mut().ok_or(Failure::Early)?;
+        let text = text.and_then(|text| core::str::from_utf8(text).ok()).ok_or(Failure::Input)?;
+        Ok(classifier.classify(text, out)?.number)
+    }
+
+    /// The name of a label; empty if the image has none for it.
+    pub fn name(&self, label: usize) -> &'static str {
+        let labels = self.loaded.as_ref().and_then(|loaded| loaded.model().image().labels());
+        labels.and_then(|labels| labels.get(label)).unwrap_or_default()
     }
 
     /// Starts a sentence; `None` is a sentence that is too long for the input.

@@ -13,6 +13,9 @@
 //! To translate step by step: `a2d.start(line.length)`, then `a2d.poll()` until it returns [`END`]. A number below
 //! [`END`] is a failure, see [`failure`]; [`error`] writes its text.
 //!
+//! An image of a classifier: `a2d.classifier(64, 0)`, then `a2d.classify(line.length)` is the number of the label; its name is
+//! text that `a2d.label(number)` writes, and the probabilities of all labels are floats at `a2d.probabilities()`.
+//!
 //! With the feature `packed` the weights are packed for vector instructions when the image is loaded; the tokens are the
 //! same.
 //!
@@ -28,6 +31,7 @@ pub mod failure;
 mod memory;
 
 use desk::Desk;
+use a2d_core::micro::TextLimits;
 use failure::{END, Failure};
 use memory::Single;
 
@@ -35,6 +39,10 @@ use memory::Single;
 const TEXT: usize = 1 << 14;
 
 static INPUT: Single<[u8; TEXT]> = Single::new([0; TEXT]);
+/// The maximum number of labels.
+const LABELS: usize = 1 << 14;
+
+static PROBABILITIES: Single<[f32; LABELS]> = Single::new([0.0; LABELS]);
 static OUTPUT: Single<[u8; TEXT]> = Single::new([0; TEXT]);
 static DESK: Single<Desk> = Single::new(Desk::new());
 
@@ -107,6 +115,42 @@ pub extern "C" fn translate(len: usize) -> i32 {
         begin(desk, len)?;
         OUTPUT.with(|output| desk.finish(output)).ok_or(Failure::Early)?.map(Some)
     })
+}
+
+/// Makes a classifier for texts of up to `tokens` tokens, BOS and EOS included; longer texts are cut. Returns the bytes of
+/// the arena that a board needs for these limits.
+#[unsafe(no_mangle)]
+pub extern "C" fn classifier(tokens: usize, int8_cache: i32) -> i32 {
+    let limits = TextLimits { tokens, int8_cache: int8_cache != 0 };
+    answer(|desk| desk.open_classifier(limits).map(Some))
+}
+
+/// Classifies the first `len` bytes of the input; returns the number of the label.
+#[unsafe(no_mangle)]
+pub extern "C" fn classify(len: usize) -> i32 {
+    let read = |desk: &mut Desk, out: &mut [f32; LABELS]| INPUT.with(|input| desk.classify(input.get(..len), out));
+    answer(|desk| {
+        let label = PROBABILITIES.with(|out| read(desk, out)).flatten();
+        label.ok_or(Failure::Early)?.map(Some)
+    })
+}
+
+/// The address of the probabilities of the last [`classify`], 32-bit floats, one for each label.
+#[unsafe(no_mangle)]
+pub extern "C" fn probabilities() -> *const f32 {
+    PROBABILITIES.pointer().cast()
+}
+
+/// Writes the name of a label to the output and returns its bytes; 0 if the image has no names.
+#[unsafe(no_mangle)]
+pub extern "C" fn label(number: usize) -> usize {
+    let write = |name: &str, out: &mut [u8; TEXT]| {
+        let to = out.get_mut(..name.len())?;
+        to.copy_from_slice(name.as_bytes());
+        Some(name.len())
+    };
+    let name = DESK.with(|desk| desk.name(number)).unwrap_or_default();
+    OUTPUT.with(|out| write(name, out)).flatten().unwrap_or(0)
 }
 
 /// Starts the translation of the first `len` bytes of the input; returns 0.

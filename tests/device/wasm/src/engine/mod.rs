@@ -9,7 +9,7 @@ mod one;
 #[path = "packed.rs"]
 mod one;
 
-pub use one::{Job, Loaded, Translator};
+pub use one::{Classifier, Job, Loaded, Translator};
 
 /// Layers of the largest model, on each side.
 pub const LAYERS: usize = 12;

@@ -3,7 +3,7 @@
 use super::{LAYERS, Static};
 use crate::failure::Failure;
 use crate::memory::place;
-use a2d_core::micro::{Error, Limits, Options};
+use a2d_core::micro::{Error, Limits, Options, TextLimits};
 use a2d_packed::{Isa, Weights};
 
 /// Translates one sentence at a time.
@@ -11,6 +11,9 @@ pub type Translator = a2d_packed::Translator<'static, LAYERS>;
 
 /// A sentence in progress.
 pub type Job<'t> = a2d_packed::Job<'t, 'static, LAYERS>;
+
+/// Classifies one text at a time.
+pub type Classifier = a2d_packed::Classifier<'static, LAYERS>;
 
 /// A model, and its weights, packed.
 pub struct Loaded {
@@ -45,5 +48,14 @@ impl Loaded {
             Error::Arena { .. } => Failure::Memory,
             error => error.into(),
         })
+    }
+
+    /// A classifier over the packed weights, which cuts texts that are too long.
+    ///
+    /// # Errors
+    ///
+    /// The model has no labels, or the limit is below 2.
+    pub fn classifier(&self, limits: TextLimits) -> Result<Classifier, Failure> {
+        Ok(Classifier::new(self.model, self.weights, limits)?.cutting())
     }
 }

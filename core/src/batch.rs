@@ -328,8 +328,7 @@ mod whole {
             let mut source = Source::within(b, special, sources, layout, whole);
             let queries: Vec<_> =
                 (0..labels.len()).map(|start| Run { start, len: 1, valid: 1 }).collect();
-            let firsts: Vec<_> =
-                source.runs.iter().map(|run| run.pooled(Pooling::First)).collect();
+            let firsts: Vec<_> = source.runs.iter().map(|run| run.pooled(Pooling::First)).collect();
             let every = [Run { start: 0, len: labels.len(), valid: labels.len() }];
             source.tokens.first = rows(&before);
             source.grid.first = area(&before, &before);

@@ -3,7 +3,7 @@
 //! Every CPU backend is a loop around these functions. They vectorise without intrinsics: sums run in [`LANES`] fixed
 //! lanes, so the result does not depend on the width of the machine's vectors.
 
-use crate::config::{Activation, Positions};
+use crate::config::{Activation, Positions, TEXT};
 use crate::math::{BOARD, SOFT, exp, exp_inline, ln, sqrt, to_byte};
 #[cfg(feature = "train")]
 use crate::optim::AdamStep;
@@ -441,6 +441,7 @@ pub fn activate(x: &mut [f32], f: Activation) {
                 *x *= logistic(*x);
             }
         }
+        Activation::Tanh if !TEXT => {} // no other model has it
         Activation::Tanh => {
             for x in x {
                 *x = 2.0 * logistic(2.0 * *x) - 1.0;

@@ -69,11 +69,11 @@ pub fn text(kind: u64) -> Config {
         target_vocabulary: output.targets(),
         decoder: Stack::NONE,
         encoder: stack,
-        head: Some(Head { pooling, dense: kind / 2 % 2 == 0, output }),
+        head: Some(Head { pooling, dense: (kind / 2).is_multiple_of(2), output }),
         positions,
         embedding,
         norm_epsilon,
-        ..config(kind / 12 % 2 == 0, true)
+        ..config((kind / 12).is_multiple_of(2), true)
     }
 }
 

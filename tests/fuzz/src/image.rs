@@ -210,7 +210,7 @@ fn look(bytes: &[u8]) {
     assert!(weights.get(weights.count()).is_none());
     assert!(weights.get(usize::MAX).is_none());
     if let Some(labels) = image.labels() {
-        assert!(labels.len() > 0 && labels.iter().count() == labels.len());
+        assert!(labels.iter().count() == labels.len());
         assert!(labels.get(labels.len()).is_none());
         assert!(!labels.iter().any(|name| name.contains(char::is_control)));
     }

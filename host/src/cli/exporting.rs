@@ -69,6 +69,7 @@ impl Quantise {
   a2d export student.a2d --beam 1 --max-source 16 --max-target 16 --emit-rust student.rs
   a2d export runs/quickstart --format ctranslate2 --quantize int8 --out student-ct2
   a2d export runs/opus-mt --format huggingface --out student-hf
+  a2d export runs/intents --max-drop 1 --out intents.a2d
   a2d export runs/opus-mt --format argos --quantize int8 --out de_en.argosmodel
 The run's validation text is translated by the run and by the image, in the device's own arithmetic;
 where it is no longer there, --source and --reference name another.")]
@@ -95,8 +96,9 @@ pub struct ExportArgs {
     /// Also write a Rust source file with the image, its limits and the size of its arena as constants
     #[arg(long, value_name = "FILE")]
     pub emit_rust: Option<PathBuf>,
-    /// Fail and write nothing if BLEU falls by more than this; if BLEU is 0, chrF is compared
-    #[arg(long, value_name = "X", value_parser = not_negative)]
+    /// Fail and write nothing if BLEU falls by more than this; if BLEU is 0, chrF is compared. Of a classifier the
+    /// accuracy, of an embedder the cosine with the run
+    #[arg(long, value_name = "X", value_parser = not_negative, visible_alias = "max-drop")]
     pub max_bleu_drop: Option<f64>,
     /// Text to compare on, instead of the run's validation text
     #[arg(long, value_name = "FILE", requires = "reference")]

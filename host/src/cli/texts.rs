@@ -14,7 +14,7 @@ use std::path::PathBuf;
 One line out for each line in: the label and its probability. Lines come out as they are read, also from a pipe that stays
 open.")]
 pub struct PredictArgs {
-    /// The run of a classifier
+    /// The run of a classifier, or an image of it
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// The texts and where the results go.
@@ -38,7 +38,7 @@ pub struct PredictArgs {
   a2d embed runs/embedder --input texts.txt --output vectors.npy --format npy
 One vector of length 1 for each line in.")]
 pub struct EmbedArgs {
-    /// The run of an embedder
+    /// The run of an embedder, or an image of it
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// The texts and where the results go.

@@ -3,7 +3,6 @@
 use super::texts::Lines;
 use crate::cli::{EmbedArgs, Globals, VectorForm};
 use crate::config::Task;
-use crate::data::vocab::Vocab;
 use crate::system::error::{Error, Result};
 use crate::system::files::write_output;
 use crate::texts::Read;
@@ -20,7 +19,7 @@ pub fn run(args: EmbedArgs, globals: &Globals, out: &mut dyn Write) -> Result<()
     let texts = Lines { model, task: Task::Embed, lines, device };
     match args.format {
         VectorForm::Json => {
-            let mut form = |read: &Read, _: &Vocab, _: usize, out: &mut dyn Write| {
+            let mut form = |read: &Read, _: &[String], _: usize, out: &mut dyn Write| {
                 read.rows().try_for_each(|row| writeln!(out, "{}", json!(row)))
             };
             texts.write(globals, &mut form, out)

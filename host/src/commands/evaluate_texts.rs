@@ -21,7 +21,7 @@ use std::path::Path;
 const PAIRED: usize = 1000;
 
 /// The task of the run in `folder`, if it is a text model's.
-pub(super) fn task(folder: &Path) -> Option<Task> {
+pub(in crate::commands) fn task(folder: &Path) -> Option<Task> {
     let task = RunDir::at(folder).load_config().ok()?.task;
     task.is_of_texts().then_some(task)
 }

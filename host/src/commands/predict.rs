@@ -3,7 +3,6 @@
 use super::texts::Lines;
 use crate::cli::{Globals, PredictArgs};
 use crate::config::Task;
-use crate::data::vocab::Vocab;
 use crate::system::error::Result;
 use crate::texts::{Labelled, Read};
 use serde_json::{Value, json};
@@ -15,9 +14,9 @@ use std::io::{self, Write};
 ///
 /// A run or an input that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: PredictArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    let mut form = |read: &Read, vocab: &Vocab, before: usize, out: &mut dyn Write| {
+    let mut form = |read: &Read, names: &[String], before: usize, out: &mut dyn Write| {
         let mut lines = read.rows().map(Labelled::of).zip(before + 1..);
-        lines.try_for_each(|(found, number)| write(&args, &found, vocab, number, out))
+        lines.try_for_each(|(found, number)| write(&args, &found, names, number, out))
     };
     let PredictArgs { run: model, lines, device, .. } = &args;
     Lines { model, task: Task::Classify, lines, device }.write(globals, &mut form, out)
@@ -27,11 +26,11 @@ pub fn run(args: PredictArgs, globals: &Globals, out: &mut dyn Write) -> Result<
 fn write(
     args: &PredictArgs,
     found: &Labelled,
-    vocab: &Vocab,
+    names: &[String],
     number: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let name = |label: u32| vocab.target().piece(label).unwrap_or_default().to_owned();
+    let name = |label: u32| names.get(label as usize).map_or("", String::as_str);
     let top = found.0.iter().take(args.top.unwrap_or(1)).map(|&(label, p)| (name(label), p));
     if args.json {
         let labels: Vec<Value> =

@@ -2,7 +2,6 @@
 
 use crate::cli::{DeviceArgs, Globals, LineArgs};
 use crate::config::Task;
-use crate::data::vocab::Vocab;
 use crate::run::run_dir::RunDir;
 use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
@@ -12,12 +11,16 @@ use crate::system::signals;
 use crate::system::text;
 use crate::texts::Read;
 use crate::texts::flow::Flow;
+use crate::translate::image::{self, Words, is_image};
+use crate::translate::lines::On;
+use crate::translate::packed::Arithmetic;
 use crate::translate::source::Stream;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 /// Writes what a model makes of the next lines, after so many lines before.
-pub(super) type Form<'a> = dyn FnMut(&Read, &Vocab, usize, &mut dyn Write) -> io::Result<()> + 'a;
+pub(super) type Form<'a> =
+    dyn FnMut(&Read, &[String], usize, &mut dyn Write) -> io::Result<()> + 'a;
 
 /// Lines to read.
 pub(super) struct Lines<'a> {
@@ -45,12 +48,12 @@ impl Lines<'_> {
     pub fn write(&self, globals: &Globals, form: &mut Form<'_>, out: &mut dyn Write) -> Result<()> {
         let (output, streams) = (&self.lines.output, self.streams());
         let mut held = Vec::new();
-        let mut take = |read: &Read, vocab: &Vocab, before: usize, progress: &Throughput| {
+        let mut take = |read: &Read, names: &[String], before: usize, progress: &Throughput| {
             let written = match streams {
                 true => {
-                    progress.aside(|| form(read, vocab, before, out).and_then(|()| out.flush()))
+                    progress.aside(|| form(read, names, before, out).and_then(|()| out.flush()))
                 }
-                false => form(read, vocab, before, &mut held),
+                false => form(read, names, before, &mut held),
             };
             written.map_err(|e| Error::output("write", output, &e))
         };
@@ -66,11 +69,12 @@ impl Lines<'_> {
     pub fn read(
         &self,
         globals: &Globals,
-        take: &mut dyn FnMut(&Read, &Vocab, usize, &Throughput) -> Result<()>,
+        take: &mut dyn FnMut(&Read, &[String], usize, &Throughput) -> Result<()>,
     ) -> Result<()> {
         let Self { model, task, lines, device } = *self;
         check(model, task)?;
-        let device = device.choose(globals)?;
+        let device = super::translate::device(model, device, globals)?;
+        let on = device.as_ref().map_or(On::Image(Arithmetic::default()), On::Device);
         if !self.streams() {
             has_place(&lines.output)?;
         }
@@ -78,9 +82,9 @@ impl Lines<'_> {
         let verb = if task == Task::Embed { "embedded" } else { "labelled" };
         let progress = Throughput::new(globals.quiet, verb, total(lines));
         let mut source = Stream::open(&lines.input, lines.on_bad_input, &progress)?;
-        let mut take = |read: &Read, vocab: &Vocab, before| take(read, vocab, before, &progress);
+        let mut take = |read: &Read, names: &[String], before| take(read, names, before, &progress);
         let flow = Flow { model, source: &mut source, take: &mut take, progress: &progress };
-        let done = flow.run(&device);
+        let done = flow.run(on);
         progress.end(&done);
         source.tell();
         let [_, cut] = done?;
@@ -91,13 +95,16 @@ impl Lines<'_> {
     }
 }
 
-/// Checks that the run in `model` is for `task`.
+/// Checks that the run or image in `model` is for `task`.
 ///
 /// # Errors
 ///
 /// Misuse: it is not, or cannot be read.
 pub(super) fn check(model: &Path, task: Task) -> Result<()> {
-    let found = RunDir::open(model)?.load_config()?.task;
+    let (kind, found) = match is_image(model) {
+        true => ("an image", task_of_image(model)?),
+        false => ("a run", RunDir::open(model)?.load_config()?.task),
+    };
     if found == task {
         return Ok(());
     }
@@ -107,7 +114,17 @@ pub(super) fn check(model: &Path, task: Task) -> Result<()> {
         Task::Embed => "embed",
     };
     let (model, verb) = (model.display(), program::command(verb));
-    Err(Error::misuse(format!("{model} is a run with `task = \"{found}\"`: use {verb}")))
+    Err(Error::misuse(format!("{model} is {kind} with `task = \"{found}\"`: use {verb}")))
+}
+
+/// The task of an image.
+fn task_of_image(path: &Path) -> Result<Task> {
+    let bytes = Words::read(path)?;
+    Ok(match image::model(path, bytes.bytes())?.config().task() {
+        a2d_core::config::Task::Translate => Task::Translate,
+        a2d_core::config::Task::Classify => Task::Classify,
+        a2d_core::config::Task::Embed => Task::Embed,
+    })
 }
 
 /// The lines to come, as far as they are known.

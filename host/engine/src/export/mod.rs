@@ -6,6 +6,7 @@ mod image;
 mod quantise;
 mod request;
 mod shortlist;
+mod texts;
 
 pub use compare::{Comparison, compare};
 pub use constants::{Constants, relative_path};
@@ -13,3 +14,4 @@ pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
 pub use request::{ExportRequest, Exported, open};
 pub use shortlist::shortlist;
+pub use texts::{TextExport, TextExported, TextLoss};

@@ -170,7 +170,7 @@ fn shortlist_of(request: &ExportRequest, run: &RunConfig, vocab: &Vocab) -> Resu
 }
 
 /// The parameters in canonical order.
-fn weights(b: &mut Cpu, model: &Model<Tensor>) -> Result<Weights> {
+pub(super) fn weights(b: &mut Cpu, model: &Model<Tensor>) -> Result<Weights> {
     let mut weights = Vec::new();
     model.try_map::<(), Error>(&mut |_, tensor| {
         let mut data = vec![0.0; b.shape(tensor).len()];

@@ -1,13 +1,14 @@
 //! Lines from a source through a text model, a window of lines at a time.
 
 use super::reader::BATCH;
-use super::{Read, Reader, read_lines};
-use crate::backend::device::Chosen;
+use super::{Read, Reader, TextImage, read_lines};
 use crate::backend::work::Work;
+use crate::translate::Watch;
+use crate::translate::image::Words;
+use crate::translate::lines::On;
 use crate::translate::source::Source;
 use crate::translate::window::Window;
 use a2d_core::backend::Train;
-use a2d_data::vocab::Vocab;
 use a2d_run::config::Precision;
 use a2d_system::display::Throughput;
 use a2d_system::error::Result;
@@ -15,13 +16,13 @@ use a2d_system::signals;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Takes what the model makes of the next lines: the numbers of each, the vocabulary with the labels, and the number of the
-/// lines before.
-pub type Take<'a> = dyn FnMut(&Read, &Vocab, usize) -> Result<()> + 'a;
+/// Takes what the model makes of the next lines: the numbers of each, the names of the labels, and the number of the lines
+/// before.
+pub type Take<'a> = dyn FnMut(&Read, &[String], usize) -> Result<()> + 'a;
 
 /// Lines to read.
 pub struct Flow<'a> {
-    /// The folder of a run.
+    /// The folder of a run, or an image.
     pub model: &'a Path,
     /// Where the lines come from.
     pub source: &'a mut dyn Source,
@@ -32,22 +33,30 @@ pub struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    /// Reads all lines on `device`. Returns how many there were, and how many were cut.
+    /// Reads all lines. Returns how many there were, and how many were cut.
     ///
     /// # Errors
     ///
-    /// Misuse: a damaged run, or one that translates. The device was lost; a signal; the errors of source and `take`.
-    pub fn run(self, device: &Chosen) -> Result<[usize; 2]> {
-        device.run(Precision::F32, self)
+    /// Misuse: a damaged run or image, or one that translates. The device was lost; a signal; the errors of source and
+    /// `take`.
+    pub fn run(self, on: On<'_>) -> Result<[usize; 2]> {
+        match on {
+            On::Device(device) => device.run(Precision::F32, self),
+            On::Image(arithmetic) => {
+                let bytes = Words::read(self.model)?;
+                let image = TextImage::new(self.model, bytes.bytes(), arithmetic)?;
+                let names = image.labels();
+                self.flow(&names, |texts, watch| image.read_lines(texts, watch))
+            }
+        }
     }
-}
 
-impl Work for Flow<'_> {
-    type Output = [usize; 2];
-
-    fn go<B: Train>(self, b: &mut B) -> Result<[usize; 2]> {
-        let Self { model, source, take, progress } = self;
-        let Reader { model, vocab, .. } = Reader::open(b, model)?;
+    fn flow(
+        self,
+        names: &[String],
+        mut read: impl FnMut(&[&str], &Watch<'_>) -> Result<Read>,
+    ) -> Result<[usize; 2]> {
+        let Self { source, take, progress, .. } = self;
         progress.start();
         let (mut window, mut done, mut cut) = (Window::of(BATCH), 0, 0);
         loop {
@@ -61,11 +70,21 @@ impl Work for Flow<'_> {
                 signals::go_on()
             };
             let texts: Vec<&str> = lines.iter().map(|line| &line.text[..]).collect();
-            let read = read_lines(b, &model, &vocab, &texts, &watch)?;
-            take(&read, &vocab, done)?;
-            cut += read.cut;
+            let found = read(&texts, &watch)?;
+            take(&found, names, done)?;
+            cut += found.cut;
             done += lines.len();
             progress.at(done);
         }
+    }
+}
+
+impl Work for Flow<'_> {
+    type Output = [usize; 2];
+
+    fn go<B: Train>(self, b: &mut B) -> Result<[usize; 2]> {
+        let Reader { model, vocab, .. } = Reader::open(b, self.model)?;
+        let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
+        self.flow(&names, |texts, watch| read_lines(b, &model, &vocab, texts, watch))
     }
 }

@@ -97,6 +97,14 @@ pub fn vocabularies<'a>(
     sides.map(|(source, target)| [source, target]).ok_or_else(lacks)
 }
 
+/// A line as the vocabulary of an image takes it. The device's tokenizer does the rest of the normalisation.
+pub fn composed<'l>(of: &Vocabulary<'_>, line: &'l str, buffer: &'l mut String) -> &'l str {
+    match of.normalization() {
+        token::Normalization::Nfkc => LineForm::Nfkc.apply(line, buffer),
+        _ => line,
+    }
+}
+
 /// Translates text with an image.
 pub struct Runner<'a> {
     /// The model.
@@ -178,12 +186,8 @@ impl<'a> Runner<'a> {
         if line.trim().is_empty() {
             return Ok(Vec::new());
         }
-        // The device's tokenizer does the rest of the normalisation.
         let mut buffer = String::new();
-        let line = match self.source.normalization() {
-            token::Normalization::Nfkc => LineForm::Nfkc.apply(line, &mut buffer),
-            _ => line,
-        };
+        let line = composed(&self.source, line, &mut buffer);
         let mut tokens = vec![0; self.source.room(line.len())];
         let len = self.source.encode(line, &mut tokens);
         tokens.truncate(len.map_err(|e| Error::failed(e.to_string()))?);

@@ -1,6 +1,7 @@
 //! `a2d export`: a run as an image, and an image as constants of a Rust program.
 
 mod leave;
+mod texts;
 mod written;
 
 use crate::cli::{ExportArgs, Globals, Quantise, Target};
@@ -32,6 +33,9 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     let image = image_path(args)?;
     for path in args.out.iter().chain(&args.emit_rust) {
         has_place(path)?;
+    }
+    if super::evaluate_texts::task(&args.run).is_some() {
+        return texts::run(args, image, globals.count(), out);
     }
     let source = args.emit_rust.as_deref();
     let include = source.map(|source| relative_path(source, image)).transpose()?;

@@ -122,6 +122,8 @@ fn what_has_no_meaning_for_texts_is_refused() {
     let refused = |line: &str, texts: &[&str]| desk.refused(line, 2, texts);
     refused("train intents.toml --set task=embed", &["teacher's vectors", "distill"]);
     refused("distill intents.toml --set task=embed", &["`teacher.run`"]);
+    let embeds = "distill intents.toml --set task=embed --set distill.method";
+    refused(&format!("{embeds}=none"), &["`distill.method`"]);
     refused("distill intents.toml --set distill.method=seq-kd", &["seq-kd"]);
     refused("train intents.toml --set model.vector_width=9", &["vector_width"]);
     let line = "train intents.toml --out run --quiet --set train.max_update=2";

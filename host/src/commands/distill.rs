@@ -70,7 +70,12 @@ impl<'a> Asked<'a> {
         let known = Known { out, fills: args.run.fills(), quiet };
         let loaded = proposal::load(&args.run.config, &args.settings()?, known)?;
         let merged = &loaded.merged.run;
-        if merged.task == Task::Embed && merged.teacher.run.is_none() {
+        let (embeds, needs) = (merged.task == Task::Embed, merged.distill.method.needs());
+        if embeds && !needs.words {
+            let text = "`distill.method` has no teacher, whose vectors are the target of `task = \"embed\"`";
+            return Err(Error::misuse(text));
+        }
+        if embeds && merged.teacher.run.is_none() {
             let text =
                 "`teacher.run` is needed with `task = \"embed\"`: a run, or a model to import";
             return Err(Error::misuse(text));

@@ -2,7 +2,7 @@
 
 use super::{Read, reader};
 use crate::translate::Watch;
-use crate::translate::image::{composed, model, vocabularies};
+use crate::translate::image::{composed, model};
 use crate::translate::packed::Arithmetic;
 use a2d_core::config::{Head, Output};
 use a2d_core::micro::{Error as Fault, Model, TextLimits};
@@ -33,7 +33,8 @@ impl<'a> TextImage<'a> {
             let text = "is an image that translates: it has neither labels nor vectors of texts";
             return Err(Error::misuse(format!("{} {text}", path.display())));
         }
-        let [vocabulary, _] = vocabularies(path, &model)?;
+        let lacks = || Error::misuse(format!("{}: the image has no vocabulary", path.display()));
+        let vocabulary = *model.source().ok_or_else(lacks)?;
         let weights = Weights::new(&model, arithmetic.isa);
         let weights = weights.map_err(|e| Error::failed(e.to_string()))?;
         Ok(Self { model, weights, vocabulary, int8_cache: arithmetic.int8_cache })

@@ -56,10 +56,6 @@ pub(super) fn run(run: &RunConfig) -> Checked {
     let translates = run.distill.method.needs().translations;
     let text = format!("has \"seq-kd\", which has no meaning with `task = \"{}\"`", run.task);
     ensure(!(translates && run.task.is_of_texts()), "distill.method", text)?;
-    let vectors = run.task != Task::Embed || run.distill.method.needs().words;
-    let text =
-        "needs a method with a teacher, whose vectors are the target, with `task = \"embed\"`";
-    ensure(vectors, "distill.method", text)?;
     let accuracy = run.train.select_by == SelectBy::Accuracy;
     let text = "is \"accuracy\", which only `task = \"classify\"` has";
     ensure(!accuracy || run.task == Task::Classify, "train.select_by", text)?;

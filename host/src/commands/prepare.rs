@@ -188,14 +188,13 @@ fn vocabulary(run: &RunConfig, out: &Path) -> Result<Option<Given>> {
     Ok(given.then(|| Given::Tokenizer(out.join(TOKENIZER))))
 }
 
-/// The vocabulary of a finished teacher that takes part in every update, if it is of SentencePiece models: no text gives
-/// it again.
+/// The vocabulary of a finished teacher that takes part in every update, if no text gives it again, or if it has labels.
 fn of_teacher(run: &RunConfig) -> Result<Option<PathBuf>> {
     let beside = run.distill.method.needs().teacher_beside();
     let Some(teacher) = run.teacher.run.as_ref().filter(|_| beside) else { return Ok(None) };
     let path = RunDir::open(teacher)?.tokenizer();
-    let of_models = Vocab::load(&path)?.models()?.is_some();
-    Ok(of_models.then_some(path))
+    let given = run.task.is_of_texts() || !Vocab::load(&path)?.is_learned()?;
+    Ok(given.then_some(path))
 }
 
 fn text(path: &Path) -> Result<String> {

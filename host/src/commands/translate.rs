@@ -178,7 +178,7 @@ pub(super) fn check_model(path: &Path, device: &DeviceArgs, image: &ImageArgs) -
         let path = path.display();
         return Err(Error::misuse(format!("{path} is an image: it runs on the CPU only")));
     }
-    Ok(())
+    texts::check(path, Task::Translate)
 }
 
 /// The device that a run translates on. An image needs none: it runs on the CPU as on a board.

@@ -356,6 +356,16 @@ impl Vocab {
         write_whole(path, |out| out.write_all(&self.document))
     }
 
+    /// Whether the subwords were learned from text by this program.
+    ///
+    /// # Errors
+    ///
+    /// None for a vocabulary that was read: its document is sound.
+    pub fn is_learned(&self) -> Result<bool> {
+        let document = Texts::subwords(self.parsed()?)?;
+        Ok(!Sides::is_in(&document) && !wordpiece::is_in(&document))
+    }
+
     /// The `.spm` files of source and target, if the vocabulary is of SentencePiece models.
     ///
     /// # Errors

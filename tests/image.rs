@@ -1,6 +1,6 @@
 //! Images: the round trip, and damaged or foreign files, which are refused without a panic.
 
-use a2d_core::config::{Config, Embedding, Head, Output, Pooling, Positions, Special, Stack};
+use a2d_core::config::{Config, Head, Output, Pooling, Positions, Special, Stack};
 use a2d_core::image::{Error, Format, Image, MAGIC, VERSION, checksum, config_words, version};
 use a2d_core::micro::{
     Classifier, Embedder, Limits, Model, Options, TextLimits, Translator, arena_bytes,
@@ -326,28 +326,4 @@ fn every_change_of_a_byte_is_refused_and_harmless() {
             }
         }
     }
-}
-
-/// A classifier of random weights, for the device programs until there is a trained one.
-#[test]
-#[ignore = "writes tests/device/text.a2d: cargo test --release -p a2d-tests --test image -- --ignored"]
-fn write_the_text_image_of_the_devices() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let nano = Words::new(&fs::read(root.join("../fixtures/nano/nano.a2d")).expect("an image"));
-    let nano: Model<'_> = Model::new(nano.bytes()).expect("an image");
-    let encoder = Stack { d_model: 32, ffn_dim: 64, attention_heads: 4, layers: 2 };
-    let labels: Vec<String> = (0..7).map(|number| format!("label {number}")).collect();
-    let head = Head { pooling: Pooling::Mean, dense: true, output: Output::Labels(labels.len()) };
-    let config = Config {
-        source_vocabulary: nano.config().source_vocabulary,
-        target_vocabulary: labels.len(),
-        encoder,
-        head: Some(head),
-        embedding: Embedding { positions: 16, types: 0, norm: true },
-        ..text(25)
-    };
-    let beside = Beside { labels, ..Beside::default() };
-    let tables = nano.image().tokenizer();
-    let image = write_with(&config, &weights(&config, 11), tables, &beside, Format::Int8);
-    fs::write(root.join("device/text.a2d"), image.expect("an image")).expect("a file");
 }

@@ -22,7 +22,7 @@ source "$here/targets.sh"
 
 # What is done: nothing for translation, or `text`.
 task=
-text_image=$(realpath -m "${A2D_TEXT_IMAGE:-$here/text.a2d}")
+text_image=$(realpath -m "${A2D_TEXT_IMAGE:-$here/../../fixtures/intents/intents.a2d}")
 A2D_IMAGE=$(realpath -m "${A2D_IMAGE:-$root/fixtures/nano/nano.a2d}")
 CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")/device
 export A2D_IMAGE CARGO_TARGET_DIR

@@ -17,6 +17,7 @@ const fn program(starts: &'static str, file: &'static str, text: &'static str) -
 
 /// All of them.
 pub const PROGRAMS: &[Program] = &[
+    program("a2d distill", "tests/cli/texts.rs", "distill intents.toml"),
     program("a2d study", "tests/cli/study.rs", "study fixtures/configs/study-"),
     program("cargo build", ".ci/release", "cargo build"),
     program("cargo install", ".ci/release", "cargo build"),

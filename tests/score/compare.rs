@@ -104,7 +104,7 @@ fn the_same_translations_have_no_star() {
         for row in [2, 4] {
             assert!(rows[row].ends_with(p), "{text}");
         }
-        assert!(rows[6].ends_with("/a2: the same translations as the baseline's"), "{text}");
+        assert!(rows[6].ends_with("/a2: the same lines as the baseline's"), "{text}");
         let spaced = "/spaced: no line differs from the baseline's in BLEU";
         assert!(rows[7].ends_with(spaced) && rows[8].starts_with("BLEU|"), "{text}");
 
@@ -129,6 +129,35 @@ fn a_significant_difference_has_a_star() {
     let line = "--reference ./ref --hypothesis ./a ./b --metrics bleu";
     let text = output(&request(&files, line)).unwrap();
     assert!(text.lines().nth(2).unwrap().ends_with(")*") && !text.contains("baseline's"), "{text}");
+}
+
+/// Labels are compared up to the first tab: six texts that only the other system has right against one, 16 / 128.
+#[test]
+fn labels_have_an_exact_test() {
+    let files = Files::new();
+    let lines = |wrong: std::ops::Range<usize>, rest: &str| -> String {
+        (0..20)
+            .map(|i| format!("{}{rest}\n", if wrong.contains(&i) { "no" } else { "yes" }))
+            .collect()
+    };
+    files.write("ref", lines(0..0, "\tsome text"));
+    files.write("a", lines(0..6, "\t0.9"));
+    files.write("b", lines(6..7, ""));
+    files.write("c", lines(0..0, ""));
+    let line = "--reference ./ref --hypothesis ./a ./b ./c --metrics accuracy";
+    let text = output(&request(&files, line)).unwrap();
+    let rows: Vec<_> = text.lines().collect();
+    assert!(rows[1].contains("70.0 (") && !rows[1].contains("McNemar"), "{text}");
+    assert!(rows[2].contains("95.0 (") && rows[2].ends_with("(McNemar p = 0.1250)"), "{text}");
+    assert!(rows[3].contains("100.0 (") && rows[3].ends_with("(McNemar p = 0.0312)*"), "{text}");
+    assert!(rows[5].starts_with("accuracy|nrefs:1|bs:1000|seed:12345|case:mixed|"), "{text}");
+    let list = output(&request(&files, &format!("{line},chrf --json"))).unwrap();
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let scores = &list[1]["scores"];
+    assert_eq!(
+        (&scores[0]["mcnemar_p_value"], &scores[1]["mcnemar_p_value"]),
+        (&0.125.into(), &Value::Null)
+    );
 }
 
 #[test]

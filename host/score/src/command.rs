@@ -15,7 +15,7 @@ pub use super::options::METRICS;
 /// The arguments of `a2d score`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreRequest {
-    /// The translations to score, one per line; `-` is standard input.
+    /// The translations or labels to score, one per line; `-` is standard input.
     pub hypothesis: PathBuf,
     /// The reference files, with as many lines as the hypothesis. One of all files may be `-`.
     pub references: Vec<PathBuf>,

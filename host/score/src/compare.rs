@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::significance::{Outcome, approximate_randomisation, paired_bootstrap};
 use super::triples::Export;
-use super::{Metric, MetricOptions, Table, Watch, command, input, signature};
+use super::{Metric, MetricOptions, Table, Watch, command, input, mcnemar, only_right, signature};
 use a2d_system::error::{Error, Result};
 use a2d_system::text;
 
 /// The arguments of `a2d compare`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompareRequest {
-    /// The translations of two or more systems, one per line; the first is the baseline.
+    /// The translations or labels of two or more systems, one per line; the first is the baseline.
     pub hypotheses: Vec<PathBuf>,
     /// The reference files, with as many lines.
     pub references: Vec<PathBuf>,
@@ -50,6 +50,8 @@ struct Compared {
     outcomes: Vec<Outcome>,
     /// For each system, whether every line has the baseline's statistics. No difference is then tested.
     alike: Vec<bool>,
+    /// For each system but the baseline, the p-value of McNemar's exact test, if a line is right or wrong.
+    exact: Vec<Option<f64>>,
 }
 
 /// Compares the systems of `request` and writes the result to `out`.
@@ -128,7 +130,16 @@ fn compare(
     };
     let signature = signature(metric, references.len(), &test);
     let alike = tables.iter().map(|table| *table == tables[0]).collect();
-    Ok(Compared { name: metric.name(), signature, outcomes, alike })
+    let exact = (0..tables.len()).map(|k| exact(metric, &tables[0], &tables[k]).filter(|_| k > 0));
+    Ok(Compared { name: metric.name(), signature, outcomes, alike, exact: exact.collect() })
+}
+
+/// The p-value of McNemar's exact test, if a line is right or wrong.
+fn exact(metric: &dyn Metric, baseline: &Table, system: &Table) -> Option<f64> {
+    let right = |table: &Table| table.rows().map(|row| metric.is_right(row)).collect();
+    let (first, second): (Option<Vec<_>>, Option<Vec<_>>) = (right(baseline), right(system));
+    let [first, second] = only_right(&first?, &second?);
+    Some(mcnemar(first, second))
 }
 
 /// For each system: its name, whether it is the baseline, whether its translations equal the baseline's (`same`), and
@@ -136,7 +147,7 @@ fn compare(
 fn json_of(compared: &[Compared], same: &[bool], request: &CompareRequest) -> Vec<Value> {
     let score = |of: &Compared, system: usize| {
         let Outcome { score, interval, p_value } = of.outcomes[system];
-        json!({
+        let mut object = json!({
             "name": of.name,
             "score": score,
             "mean": interval.map(|interval| interval.mean),
@@ -144,7 +155,11 @@ fn json_of(compared: &[Compared], same: &[bool], request: &CompareRequest) -> Ve
             "p_value": p_value,
             "alike": of.alike[system],
             "signature": of.signature,
-        })
+        });
+        if let Some(p) = of.exact[system] {
+            object["mcnemar_p_value"] = json!(p);
+        }
+        object
     };
     let system = |(k, path): (usize, &PathBuf)| {
         let scores: Vec<_> = compared.iter().map(|of| score(of, k)).collect();
@@ -179,7 +194,7 @@ fn write_table(
         let alike = alike.collect::<Vec<_>>().join(", ");
         let name = text::name(path);
         match (same[k], alike.is_empty()) {
-            (true, _) => writeln!(out, "{name}: the same translations as the baseline's")?,
+            (true, _) => writeln!(out, "{name}: the same lines as the baseline's")?,
             (false, false) => {
                 writeln!(out, "{name}: no line differs from the baseline's in {alike}")?
             }
@@ -197,7 +212,7 @@ fn names(request: &CompareRequest) -> Vec<String> {
 }
 
 fn column(of: &Compared, places: usize) -> Vec<String> {
-    let cell = |(outcome, alike): (&Outcome, &bool)| {
+    let cell = |(outcome, (alike, exact)): (&Outcome, (&bool, &Option<f64>))| {
         let mut cell = format!("{:.places$}", outcome.score);
         if let Some(interval) = outcome.interval {
             let (mean, half) = (interval.mean, interval.half_width);
@@ -206,8 +221,11 @@ fn column(of: &Compared, places: usize) -> Vec<String> {
         if let Some(p) = outcome.p_value {
             cell += &format!(" (p = {p:.4}){}", if p <= 0.05 && !alike { "*" } else { "" });
         }
+        if let Some(p) = exact {
+            cell += &format!(" (McNemar p = {p:.4}){}", if *p <= 0.05 { "*" } else { "" });
+        }
         cell
     };
-    let cells = of.outcomes.iter().zip(&of.alike).map(cell);
+    let cells = of.outcomes.iter().zip(of.alike.iter().zip(&of.exact)).map(cell);
     [of.name.clone()].into_iter().chain(cells).collect()
 }

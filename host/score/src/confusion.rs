@@ -66,7 +66,8 @@ fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-/// Accuracy from 0 to 100 as a metric of [`significance`](super::significance) tests: a line is a label.
+/// Accuracy from 0 to 100: a line is a label, up to the first tab, as in lines `LABEL<TAB>TEXT` and in those that `a2d predict`
+/// writes.
 #[derive(Debug, Clone, Copy)]
 pub struct Accuracy;
 
@@ -81,12 +82,20 @@ impl Metric for Accuracy {
 
     /// Whether the label is right (a reference), and 1.
     fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
-        let right = references.contains(&hypothesis);
+        let right = references.iter().any(|reference| label(reference) == label(hypothesis));
         vec![f64::from(u8::from(right)), 1.0]
+    }
+
+    fn is_right(&self, numbers: &[f64]) -> Option<bool> {
+        Some(numbers[0] > 0.0)
     }
 
     /// The sums are integers, which 32 bits hold exactly: no step is rounded.
     fn rounded_score(&self, numbers: &[f64], _: Rounding) -> Rounded {
         Rounded::double(100.0 * numbers[0] / numbers[1].max(1.0))
     }
+}
+
+fn label(line: &str) -> &str {
+    line.split_once('\t').map_or(line, |(label, _)| label)
 }

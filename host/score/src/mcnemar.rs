@@ -13,3 +13,11 @@ pub fn mcnemar(first: u64, second: u64) -> f64 {
     }
     (2.0 * tail).min(1.0)
 }
+
+/// The texts that only the first of two systems has right, and those that only the second has: of each text, whether it is right.
+pub fn only_right(first: &[bool], second: &[bool]) -> [u64; 2] {
+    let only = |one: &[bool], other: &[bool]| {
+        one.iter().zip(other).filter(|(one, other)| **one && !**other).count() as u64
+    };
+    [only(first, second), only(second, first)]
+}

@@ -1,10 +1,10 @@
 //! The metrics by name, and their settings.
 
-use super::{Bleu, Chrf, Metric, Ter};
+use super::{Accuracy, Bleu, Chrf, Metric, Ter};
 use a2d_system::error::{Error, Result};
 
 /// The metric names that `--metrics` accepts.
-pub const METRICS: [&str; 4] = ["bleu", "chrf", "chrf++", "ter"];
+pub const METRICS: [&str; 5] = ["bleu", "chrf", "chrf++", "ter", "accuracy"];
 
 /// The settings of all metrics. The defaults are sacreBLEU's.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -36,6 +36,7 @@ impl MetricOptions {
             "chrf" => Ok(Box::new(self.chrf)),
             "chrf++" => Ok(Box::new(Chrf { word_order: 2, ..self.chrf })),
             "ter" => Ok(Box::new(self.ter)),
+            "accuracy" => Ok(Box::new(Accuracy)),
             _ => Err(Error::misuse(format!(
                 "unknown metric `{name}`; known are {}",
                 METRICS.join(", ")

@@ -17,12 +17,13 @@ use std::path::PathBuf;
   a2d score --hypothesis out.en --reference test.en
   a2d translate runs/quickstart --input test.de | a2d score --hypothesis - --reference test.en
   a2d score --hypothesis out.en --reference a.en b.en --metrics bleu,chrf++,ter --tokenize intl
-  a2d score --hypothesis out.en --reference test.en --sentence --score-only --metrics chrf")]
+  a2d score --hypothesis out.en --reference test.en --sentence --score-only --metrics chrf
+  a2d score --hypothesis labels.tsv --reference test.tsv --metrics accuracy")]
 pub struct ScoreArgs {
-    /// The translations; - is standard input
+    /// The translations or labels; - is standard input
     #[arg(long, value_name = "FILE")]
     pub hypothesis: PathBuf,
-    /// Reference translations, one file or more
+    /// Reference translations or true labels, one file or more
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub reference: Vec<PathBuf>,
     /// The metrics.
@@ -54,12 +55,13 @@ pub struct ScoreArgs {
   a2d compare --reference test.en --hypothesis baseline.en --hypothesis distilled.en
   a2d compare --reference test.en --hypothesis a.en b.en c.en --metrics bleu,chrf,ter --json
   a2d compare --reference test.en --hypothesis a.en b.en --approximate-randomisation --seed 7
-gives sacreBLEU's numbers for the same seed.")]
+  a2d compare --reference test.tsv --hypothesis a.tsv b.tsv --metrics accuracy
+gives sacreBLEU's numbers for the same seed; accuracy is tested by McNemar's exact test, too.")]
 pub struct CompareArgs {
-    /// The translations of two or more systems; the first is the baseline
+    /// The translations or labels of two or more systems; the first is the baseline
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub hypothesis: Vec<PathBuf>,
-    /// Reference translations, one file or more
+    /// Reference translations or true labels, one file or more
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub reference: Vec<PathBuf>,
     /// The metrics.
@@ -95,7 +97,7 @@ pub struct CompareArgs {
 /// The metrics and their settings.
 #[derive(Debug, Clone, Args)]
 pub struct MetricArgs {
-    /// The metrics: bleu, chrf, chrf++, ter
+    /// The metrics: bleu, chrf, chrf++, ter, or accuracy, which compares lines up to the first tab
     #[arg(long, short, value_name = "NAMES", default_value = "bleu,chrf", value_delimiter = ',', num_args = 1..)]
     pub metrics: Vec<String>,
     /// The tokeniser of BLEU: none, 13a, char, intl or zh

@@ -5,7 +5,7 @@ use crate::texts::{Labelled, Read, Reader, labels, read_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::Task;
 use a2d_run::run_dir::RunDir;
-use a2d_score::{Confusion, calibration_error, cosine, mcnemar, spearman};
+use a2d_score::{Confusion, calibration_error, cosine, mcnemar, only_right, spearman};
 use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::write_whole;
@@ -150,12 +150,9 @@ fn pairs(of: &Read) -> Vec<f64> {
 }
 
 fn against(own: &[bool], alone: &[bool]) -> Against {
-    let only = |one: &[bool], other: &[bool]| {
-        one.iter().zip(other).filter(|(one, other)| **one && !**other).count()
-    };
-    let (gained, lost) = (only(own, alone), only(alone, own));
+    let [gained, lost] = only_right(own, alone);
     let difference = 100.0 * (gained as f64 - lost as f64) / own.len().max(1) as f64;
-    Against { difference, p_value: mcnemar(gained as u64, lost as u64) }
+    Against { difference, p_value: mcnemar(gained, lost) }
 }
 
 impl Scored {

@@ -1,9 +1,9 @@
 //! `init`, `config`.
 
 use super::{CorpusArgs, DeviceArgs};
-use crate::config::Setting;
+use crate::config::{Setting, Task};
 use crate::system::error::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// `a2d init`.
@@ -16,6 +16,9 @@ pub struct InitArgs {
     /// The languages and the training text.
     #[command(flatten)]
     pub corpus: CorpusArgs,
+    /// What the model is for: translate
+    #[arg(long, value_name = "TASK", value_parser = proposed, default_value = "translate", hide = true)]
+    pub task: Task,
     /// Prefix of the validation files: some 500 pairs that are not in the training files
     #[arg(long, value_name = "PREFIX")]
     pub valid: Option<String>,
@@ -37,6 +40,16 @@ pub struct InitArgs {
     /// Print the survey, the choices and the estimate as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A task that `init` has a proposal for.
+fn proposed(text: &str) -> std::result::Result<Task, String> {
+    let task = Task::from_str(text, false)?;
+    let how = "write a configuration with `task` and files of texts in [data], such as fixtures/intents/distill.toml";
+    match task.is_of_texts() {
+        true => Err(format!("`init` chooses for translation alone: {how}")),
+        false => Ok(task),
+    }
 }
 
 /// `a2d config`.

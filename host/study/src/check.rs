@@ -1,6 +1,8 @@
 //! Checks before anything is written.
 
+use crate::document::TRANSLATES;
 use crate::grid::Grid;
+use a2d_data::prepare::load_report;
 use a2d_data::vocab::Vocab;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -30,6 +32,11 @@ pub fn all(grid: &Grid<'_>) -> Result<()> {
             let text = format!("names {}, which holds no prepared data", dir.display());
             return Err(grid.study.document.wrong(&["data", &of.name, "dir"], text));
         }
+        if let Some(dir) = &of.dir
+            && load_report(dir).is_ok_and(|report| report.task.is_of_texts())
+        {
+            return Err(grid.study.document.wrong(&["data", &of.name, "dir"], TRANSLATES));
+        }
         vocabularies(grid, data)?;
     }
     Ok(())
@@ -49,6 +56,9 @@ fn vocabularies(grid: &Grid<'_>, data: usize) -> Result<()> {
         let dir = RunDir::open(run)?;
         dir.checkpoint()?;
         let path = ["teacher", name, "run"];
+        if dir.load_config()?.task.is_of_texts() {
+            return Err(grid.study.document.wrong(&path, TRANSLATES));
+        }
         let Some(known) = &known else {
             let how = format!("add `like = \"{}\"` to [data.{}]", run.display(), of.name);
             let text =

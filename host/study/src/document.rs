@@ -79,6 +79,10 @@ pub struct StudentTable {
     pub train: Table,
 }
 
+/// Why a study has no text models.
+pub const TRANSLATES: &str = "is of a text model: a study compares translations; train text models one by one, and compare their \
+                              labels with `compare --metrics accuracy`";
+
 /// The file, and where its keys are.
 #[derive(Debug)]
 pub struct Document {
@@ -102,8 +106,19 @@ impl Document {
         let parsed = DeTable::parse(&text).map_err(wrong)?;
         let mut places = BTreeMap::new();
         locate(&[], parsed.get_ref(), &mut places);
+        let document = Self { path: path.to_owned(), text: text.clone(), places };
+        document.translates()?;
         let tables = Tables::deserialize(toml::Deserializer::from(parsed)).map_err(wrong)?;
-        Ok((Self { path: path.to_owned(), text, places }, tables))
+        Ok((document, tables))
+    }
+
+    /// Refuses a study of text models, where it names their task.
+    fn translates(&self) -> Result<()> {
+        let mut paths = self.places.keys().map(|path| path.iter().map(String::as_str).collect());
+        let is_task = |path: &Vec<&str>| {
+            matches!(path[..], ["task"] | ["study", "task"] | ["data", _, "task"])
+        };
+        paths.find(is_task).map_or(Ok(()), |path| Err(self.wrong(&path, TRANSLATES)))
     }
 
     /// The path of the file.

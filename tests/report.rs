@@ -164,6 +164,147 @@ fn aligned_maps_are_mixtures_of_scores() {
     }
 }
 
+/// Whether the data of a page have a word. The names of losses, which every page has, do not count.
+fn says(page: &Value, word: &str) -> bool {
+    let mut page = page.clone();
+    page["losses"] = Value::Null;
+    page.to_string().contains(word)
+}
+
+#[test]
+fn a_page_of_a_classifier_has_nothing_of_translators() {
+    let desk = Desk::of_intents();
+    desk.host("distill intents.toml --out run --quiet").well();
+    desk.host("report run --out page.html --sentences 3,17").well();
+    desk.host("report run --out again.html --sentences 3,17 --threads 1").well();
+    assert!(desk.read("page.html") == desk.read("again.html"), "the same run, the same bytes");
+    let page = data(&desk.read("page.html"));
+    assert_eq!((&page["task"], &page["text"]), (&json!("classify"), &json!("test")));
+    let own = run(&page, "run");
+    assert_eq!((notes(own), &own["facts"]["languages"]), (String::new(), &json!([])));
+    for word in ["decoder", "cross", "beam_", "length_penalty", "pad>"] {
+        assert!(!says(&page, word), "{word}");
+    }
+    assert!(!own["settings"].to_string().contains("bleu"), "{}", own["settings"]);
+    let saved: Value = serde_json::from_str(&desk.read("run/scores.json")).unwrap();
+    let accuracy = saved["scores"][0]["score"].as_f64().unwrap();
+    let close = |value: &Value, other: f64| (value.as_f64().unwrap() - other).abs() < 1e-2;
+    assert_eq!(own["scores"]["list"][0]["name"], "accuracy");
+    assert!(close(&own["scores"]["list"][0]["score"], accuracy));
+    assert!(own["scores"]["per_second"].is_number() && own["facts"]["best"].is_number());
+    assert!(own["log"]["validations"]["macro_f1"].is_array());
+    let (alignment, encoder) = (&own["alignment"], &own["alignment"]["encoder"]);
+    assert_eq!(
+        (&encoder["rows"], &encoder["cols"], &encoder["col_heads"]),
+        (&json!(8), &json!(2), &json!(2))
+    );
+    assert!(alignment.get("cross").is_none() && alignment.get("decoder").is_none());
+
+    // Rows add up to the texts of each label, the diagonal to the texts that are right.
+    let matrices = page["confusion"]["runs"].as_array().unwrap();
+    assert_eq!(matrices.iter().map(|one| &one["run"]).collect::<Vec<_>>(), [0, 1, 2]);
+    let test = desk.read("test.tsv");
+    for (k, label) in matrices[0]["labels"].as_array().unwrap().iter().enumerate() {
+        let row = matrices[0]["rows"][k].as_array().unwrap();
+        let own = format!("{}\t", label.as_str().unwrap());
+        let texts = test.lines().filter(|line| line.starts_with(&own)).count();
+        assert_eq!(row.iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), texts as u64, "{own}");
+    }
+    let right: u64 = (0..7).map(|k| matrices[0]["rows"][k][k].as_u64().unwrap()).sum();
+    assert!(close(&(100.0 * right as f64 / test.lines().count() as f64).into(), accuracy));
+    assert!(close(&matrices[0]["accuracy"], accuracy));
+
+    let samples = page["samples"].as_array().unwrap();
+    let line = format!(
+        "{}\t{}",
+        samples[0]["reference"].as_str().unwrap(),
+        samples[0]["source"].as_str().unwrap()
+    );
+    assert_eq!(line, test.lines().nth(2).unwrap());
+    desk.write("one.txt", samples[0]["source"].as_str().unwrap());
+    let label = desk.host("predict run --input one.txt --quiet").well();
+    let [own, theirs] = [0, 1].map(|k| &samples[0]["labels"][k]);
+    assert!(
+        label.starts_with(&format!("{}\t", own["top"][0][0].as_str().unwrap())),
+        "{label} {own}"
+    );
+    assert_eq!((own["top"].as_array().unwrap().len(), &theirs["run"]), (3, &json!(1)));
+
+    let views = page["attention"][0]["views"].as_array().unwrap();
+    let kinds: Vec<_> =
+        views.iter().map(|view| (view["run"].as_u64(), view["aligned"] == true)).collect();
+    assert_eq!(kinds, [(Some(0), false), (Some(0), true), (Some(1), false), (Some(2), false)]);
+    for view in views {
+        assert_distributions(&view["encoder"], false);
+        let ends = view["source"].as_array().unwrap();
+        assert!(ends.len() > 3 && view.get("target").is_none() && view.get("cross").is_none());
+    }
+    assert!(views[1]["encoder"]["divergence"].is_array());
+
+    // A text of one's own has no labels; the matrix is still that of the test text.
+    desk.host("report run --out own.html --text one.txt").well();
+    let page = data(&desk.read("own.html"));
+    assert_eq!(
+        (&page["text"], &page["samples"][0]["reference"]),
+        (&json!("one.txt"), &Value::Null)
+    );
+    assert_eq!(page["confusion"]["runs"].as_array().unwrap().len(), 3);
+}
+
+/// Distils an embedder, `vectors`, from an imported one.
+fn embedder(desk: &Desk) {
+    for split in ["train", "valid", "test"] {
+        let lines = desk.read(&format!("{split}.tsv"));
+        let texts = lines.lines().filter_map(|line| line.split('\t').nth(1));
+        desk.write(
+            &format!("{split}.txt"),
+            texts.map(|text| format!("{text}\n")).collect::<String>(),
+        );
+    }
+    let model = interop::fixtures().join("bert/model");
+    desk.host(&format!("import {} --out teacher", model.display())).well();
+    let keys = [
+        "task=embed",
+        "data.train=train.txt",
+        "data.valid=valid.txt",
+        "data.test=test.txt",
+        "train.max_update=30",
+        "distill.baseline=false",
+        "teacher.run=teacher",
+    ];
+    let config = desk.read("intents.toml").replace("vocab_size = 300\n", "");
+    let (config, _) = config.split_once("[teacher.model]").unwrap();
+    desk.write("vectors.toml", config);
+    let keys = keys.map(|key| format!(" --set {key}")).concat();
+    desk.host(&format!("distill vectors.toml --out vectors --quiet{keys}")).well();
+}
+
+#[test]
+fn a_page_of_an_embedder_has_neighbours() {
+    let desk = Desk::of_intents();
+    embedder(&desk);
+    desk.host("report vectors --out page.html").well();
+    let page = data(&desk.read("page.html"));
+    let own = run(&page, "vectors");
+    assert_eq!((&page["task"], notes(own)), (&json!("embed"), String::new()));
+    let names: Vec<_> =
+        own["scores"]["list"].as_array().unwrap().iter().map(|score| &score["name"]).collect();
+    assert_eq!(names, ["cosine", "Spearman"]);
+    assert!(own["facts"]["best"].is_number() && page["confusion"].is_null());
+    let texts = desk.read("test.txt");
+    let samples = page["samples"].as_array().unwrap();
+    assert_eq!((samples.len(), page["attention"].as_array().unwrap().len()), (9, 3));
+    for sample in samples {
+        let near = sample["neighbours"].as_array().unwrap();
+        assert_eq!(near.iter().map(|one| &one["run"]).collect::<Vec<_>>(), [0, 1]);
+        for one in near {
+            let text = one["text"].as_str().unwrap();
+            assert!(text != sample["source"] && texts.lines().any(|line| line == text));
+            assert!((-1.0..=1.0).contains(&one["cosine"].as_f64().unwrap()), "{sample}");
+        }
+    }
+}
+
 #[test]
 fn runs_stand_side_by_side() {
     let desk = Desk::with_run();
@@ -645,41 +786,65 @@ fn a_browser_draws_it() {
     );
     desk.host("report full --out one.html").well();
     desk.host("report full second --text evil.txt --out two.html").well();
+    let ids = ["results", "curves", "alignment", "attention", "translations", "again", "settings"];
     for page in ["one.html", "two.html"] {
-        let text = desk.read(page).replace("</body>", &format!("{TOUCH}</body>"));
-        desk.write(page, text);
-        for size in ["1280,900", "500,812"] {
-            let dom = drawn(&desk, &browser, page, size);
-            let (_, body) = dom.split_once("<body").unwrap_or_else(|| panic!("no page: {dom}"));
-            let (marks, _) = body.split_once('>').unwrap();
-            for mark in [r#"data-errors="0""#, r#"data-ready="1""#, r#"data-wide="false""#] {
-                assert!(marks.contains(mark), "{page} at {size}: {marks} lacks {mark}");
-            }
-            assert!(
-                !marks.contains(r#"data-touched="0""#) && marks.contains("data-touched"),
-                "{marks}"
-            );
-            // What scrolls says so, to the keyboard too; failures are folded.
-            let parts = [
-                r#"role="region" aria-label="Table of results""#,
-                r#"role="region" aria-label="Table of settings""#,
-                "<details",
-            ];
-            for part in parts {
-                assert!(dom.contains(part), "{page} at {size} has no {part}");
-            }
-            if size.starts_with("500") {
-                assert!(dom.contains(r#"class="edge right more""#), "{page} does not scroll");
-                assert!(marks.contains(r#"data-small="""#), "small to touch: {marks}");
-            }
-            for id in
-                ["results", "curves", "alignment", "attention", "translations", "again", "settings"]
-            {
-                assert!(
-                    dom.contains(&format!("<section id=\"{id}\"")),
-                    "{page} at {size} has no {id}"
-                );
-            }
+        // Failures are folded.
+        draws(&desk, &browser, page, &[&ids.map(section)[..], &["<details".to_owned()]].concat());
+    }
+}
+
+#[test]
+fn a_browser_draws_text_models() {
+    let Some(browser) = some_browser() else { return };
+    let desk = Desk::of_intents();
+    let short = "--quiet --set train.max_update=9 --set teacher.train.max_update=9";
+    desk.host(&format!("distill intents.toml --out run {short}")).well();
+    desk.host("report run --out labels.html").well();
+    let ids = ["results", "curves", "alignment", "confusion", "attention", "texts", "again"];
+    draws(&desk, &browser, "labels.html", &ids.map(section));
+    embedder(&desk);
+    desk.host("report vectors --out vectors.html").well();
+    let ids = ["results", "curves", "alignment", "attention", "texts", "again", "settings"];
+    draws(&desk, &browser, "vectors.html", &ids.map(section));
+    for page in ["labels.html", "vectors.html"] {
+        let dom = drawn(&desk, &browser, page, "1280,900");
+        let (_, body) = dom.split_once("<main").unwrap();
+        let (shown, _) = body.split_once("</main>").unwrap();
+        for word in ["ranslat", "BLEU", "ecoder", "Cross-attention"] {
+            assert!(!shown.contains(word), "{page}: {word}");
+        }
+    }
+}
+
+fn section(id: &str) -> String {
+    format!("<section id=\"{id}\"")
+}
+
+/// Asserts that a browser draws a page without errors, within its width, and with all `parts`.
+#[track_caller]
+fn draws(desk: &Desk, browser: &PathBuf, page: &str, parts: &[String]) {
+    let text = desk.read(page).replace("</body>", &format!("{TOUCH}</body>"));
+    desk.write(page, text);
+    for size in ["1280,900", "500,812"] {
+        let dom = drawn(desk, browser, page, size);
+        let (_, body) = dom.split_once("<body").unwrap_or_else(|| panic!("no page: {dom}"));
+        let (marks, _) = body.split_once('>').unwrap();
+        for mark in [r#"data-errors="0""#, r#"data-ready="1""#, r#"data-wide="false""#] {
+            assert!(marks.contains(mark), "{page} at {size}: {marks} lacks {mark}");
+        }
+        assert!(
+            !marks.contains(r#"data-touched="0""#) && marks.contains("data-touched"),
+            "{marks}"
+        );
+        // What scrolls says so, to the keyboard too.
+        let scrolls = ["results", "settings"]
+            .map(|name| format!(r#"role="region" aria-label="Table of {name}""#));
+        for part in scrolls.iter().chain(parts) {
+            assert!(dom.contains(part), "{page} at {size} has no {part}");
+        }
+        if size.starts_with("500") {
+            assert!(dom.contains(r#"class="edge right more""#), "{page} does not scroll");
+            assert!(marks.contains(r#"data-small="""#), "small to touch: {marks}");
         }
     }
 }

@@ -61,6 +61,41 @@ beam = 1
 log_interval = 1
 "#;
 
+/// A classifier small enough to train quickly.
+const INTENTS: &str = r#"
+task = "classify"
+[data]
+train = "train.tsv"
+valid = "valid.tsv"
+test = "test.tsv"
+vocab_size = 300
+[model]
+d_model = 16
+ffn_dim = 32
+encoder_layers = 1
+encoder_attention_heads = 2
+dropout = 0.1
+[train]
+max_tokens = 600
+lr = 1e-2
+warmup_updates = 20
+max_epoch = 0
+max_update = 90
+log_interval = 1
+[distill]
+preset = "rows"
+baseline = true
+[teacher.model]
+d_model = 24
+ffn_dim = 48
+encoder_layers = 2
+encoder_attention_heads = 4
+pooling = "first"
+pooler = true
+[teacher.train]
+max_update = 300
+"#;
+
 /// Exit code, standard output and standard error of a command.
 #[derive(Debug)]
 pub struct Done {
@@ -132,6 +167,20 @@ impl Desk {
         for name in ["data", "full"] {
             copy(&Self::shared().path(name), &desk.path(name));
         }
+        desk
+    }
+
+    /// A new folder with `intents.toml` and texts of the committed intents.
+    pub fn of_intents() -> Self {
+        let desk = Self::Own(TempDir::new().unwrap());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/intents");
+        for (split, step) in [("train", 12), ("valid", 10), ("test", 5)] {
+            let text = fs::read_to_string(folder.join(format!("{split}.tsv"))).unwrap();
+            let lines: String =
+                text.lines().step_by(step).map(|line| format!("{line}\n")).collect();
+            desk.write(&format!("{split}.tsv"), lines);
+        }
+        desk.write("intents.toml", INTENTS);
         desk
     }
 

@@ -1,57 +1,13 @@
 //! Text models, from the command line: from labelled texts to labels.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, copy};
 use crate::resume::trained_alike;
 use serde_json::Value;
-use std::fs;
-use std::path::Path;
 
-/// A classifier small enough to train quickly.
-const INTENTS: &str = r#"
-task = "classify"
-[data]
-train = "train.tsv"
-valid = "valid.tsv"
-test = "test.tsv"
-vocab_size = 300
-[model]
-d_model = 16
-ffn_dim = 32
-encoder_layers = 1
-encoder_attention_heads = 2
-dropout = 0.1
-[train]
-max_tokens = 600
-lr = 1e-2
-warmup_updates = 20
-max_epoch = 0
-max_update = 90
-log_interval = 1
-[distill]
-preset = "rows"
-baseline = true
-[teacher.model]
-d_model = 24
-ffn_dim = 48
-encoder_layers = 2
-encoder_attention_heads = 4
-pooling = "first"
-pooler = true
-[teacher.train]
-max_update = 300
-"#;
-
-/// A folder with `intents.toml` and texts of the committed intents.
-fn desk() -> Desk {
-    let desk = Desk::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/intents");
-    for (split, step) in [("train", 12), ("valid", 10), ("test", 5)] {
-        let text = fs::read_to_string(folder.join(format!("{split}.tsv"))).unwrap();
-        let lines: String = text.lines().step_by(step).map(|line| format!("{line}\n")).collect();
-        desk.write(&format!("{split}.tsv"), lines);
-    }
-    desk.write("intents.toml", INTENTS);
-    desk
+/// The text of a line `LABEL<TAB>TEXT`.
+fn text(line: &str) -> String {
+    let (_, text) = line.split_once('\t').unwrap();
+    format!("{text}\n")
 }
 
 /// The score called `name` of a run's `scores.json`.
@@ -64,7 +20,7 @@ fn score(desk: &Desk, run: &str, name: &str) -> f64 {
 
 #[test]
 fn intents_are_learned_from_a_teacher_and_told() {
-    let desk = desk();
+    let desk = Desk::of_intents();
     let table = desk.host("distill intents.toml --out run --quiet").well();
     for text in ["accuracy", "macro F1", "teacher", "student alone", "student by", "McNemar"] {
         assert!(table.contains(text), "{text}: {table}");
@@ -95,6 +51,19 @@ fn intents_are_learned_from_a_teacher_and_told() {
         let sum: f64 = all.iter().map(|one| one["probability"].as_f64().unwrap()).sum();
         assert!(all.len() == 7 && (sum - 1.0).abs() < 1e-5, "{told}");
     }
+    desk.write("plain.txt", desk.read("test.tsv").lines().map(text).collect::<String>());
+    for run in ["run", "run/alone"] {
+        let out = run.replace('/', "-");
+        desk.host(&format!("predict {run} --input plain.txt --output {out}.tsv --quiet")).well();
+    }
+    let line = "score --metrics accuracy --reference test.tsv --hypothesis run.tsv --json";
+    let told: Value = serde_json::from_str(&desk.host(line).well()).unwrap();
+    assert_eq!(told[0]["score"].as_f64(), Some(score(&desk, "run", "accuracy")));
+    let line =
+        "compare --metrics accuracy --reference test.tsv --hypothesis run-alone.tsv run.tsv --json";
+    let told: Value = serde_json::from_str(&desk.host(line).well()).unwrap();
+    let saved: Value = serde_json::from_str(&desk.read("run/scores.json")).unwrap();
+    assert_eq!(told[1]["scores"][0]["mcnemar_p_value"], saved["against"]["p_value"]);
     let told = desk.host("evaluate run --source test.tsv --json --quiet").well();
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["accuracy"].as_f64(), Some(score(&desk, "run", "accuracy")));
@@ -104,7 +73,7 @@ fn intents_are_learned_from_a_teacher_and_told() {
 
 #[test]
 fn a_classifier_goes_on_exactly_with_any_number_of_threads() {
-    let desk = desk();
+    let desk = Desk::of_intents();
     let line = "distill intents.toml --quiet --set distill.baseline=false";
     desk.host(&format!("{line} --out whole --threads 2")).well();
     let cut = format!("{line} --out cut --threads 1");
@@ -118,7 +87,7 @@ fn a_classifier_goes_on_exactly_with_any_number_of_threads() {
 
 #[test]
 fn what_has_no_meaning_for_texts_is_refused() {
-    let desk = desk();
+    let desk = Desk::of_intents();
     let refused = |line: &str, texts: &[&str]| desk.refused(line, 2, texts);
     refused("train intents.toml --set task=embed", &["teacher's vectors", "distill"]);
     refused("distill intents.toml --set task=embed", &["`teacher.run`"]);
@@ -128,9 +97,14 @@ fn what_has_no_meaning_for_texts_is_refused() {
     refused("train intents.toml --set model.vector_width=9", &["vector_width"]);
     let line = "train intents.toml --out run --quiet --set train.max_update=2";
     desk.host(line).well();
+    copy(&Desk::shared().path("full"), &desk.path("full"));
     refused("translate run --input test.tsv", &["predict"]);
     refused("embed run --input test.tsv", &["predict"]);
     refused("evaluate run --source test.tsv --reference test.tsv", &["--reference"]);
+    refused("init --task classify --train train.tsv", &["--task", "translation alone", "[data]"]);
+    desk.write("study.toml", "task = \"classify\"\n[study]\nseeds = [1]\nupdates = 2\n");
+    refused("study study.toml", &["study.toml:1", "`task`", "compare --metrics accuracy"]);
+    refused("report run full --out page.html", &["run", "classify", "full", "translate"]);
     desk.write("other.tsv", "PlayMusic\tplay\nSleep\tgood night\n");
     refused("evaluate run --source other.tsv", &["other.tsv", "line 2", "Sleep"]);
     desk.write("other.tsv", "PlayMusic\tplay\nno tab\n");

@@ -29,7 +29,7 @@ pub struct Frame {
     pub update: Option<u64>,
     /// The epoch, from 1.
     pub epoch: Option<u64>,
-    /// Encoder, decoder and cross, each `[M, C]`.
+    /// Encoder, decoder and cross, each `[M, C]`; empty where the models have no such attention.
     pub kinds: [Matrix; 3],
 }
 
@@ -38,19 +38,27 @@ impl Frame {
     fn of(line: &LogLine) -> Option<Self> {
         let mut kinds = KINDS.map(|_| Vec::new());
         for ((name, _), kind) in KINDS.iter().zip(&mut kinds) {
-            *kind = serde_json::from_value(line.get(*name)?.clone()).ok()?;
+            let Some(found) = line.get(*name) else { continue };
+            *kind = serde_json::from_value(found.clone()).ok()?;
             is_matrix(kind).then_some(())?;
         }
-        Some(Self { update: count(line, "update"), epoch: count(line, "epoch"), kinds })
+        let frame = Self { update: count(line, "update"), epoch: count(line, "epoch"), kinds };
+        frame.some()
     }
 
     /// The alignment in a checkpoint, if any.
     pub fn saved(saved: &Saved) -> Option<Self> {
         let mut kinds = KINDS.map(|_| Vec::new());
         for ((_, name), kind) in KINDS.iter().zip(&mut kinds) {
-            *kind = rows(saved.tensors.get(&format!("{name}.weight"))?)?;
+            let Some(found) = saved.tensors.get(&format!("{name}.weight")) else { continue };
+            *kind = rows(found)?;
         }
-        Some(Self { update: None, epoch: None, kinds })
+        Self { update: None, epoch: None, kinds }.some()
+    }
+
+    /// The frame, unless it has no weights.
+    fn some(self) -> Option<Self> {
+        self.kinds.iter().any(|kind| !kind.is_empty()).then_some(self)
     }
 
     fn shapes(&self) -> [(usize, usize); 3] {
@@ -98,6 +106,9 @@ pub fn json(frames: &[Frame], student: Option<&Config>, teacher: Option<&Config>
             frame.kinds[kind].iter().flatten().map(|&x| digits(x, 3)).collect::<Value>()
         });
         let (rows, cols) = shapes[kind];
+        if rows == 0 {
+            continue;
+        }
         let object = json!({
             "rows": rows,
             "cols": cols,

@@ -127,7 +127,6 @@ const head = (i, heads) => (heads ? `L${Math.floor(i / heads) + 1}H${(i % heads)
 const colour = (run) => `var(--c${run % 8})`;
 const dot = (run) => el("i", { class: "dot", style: `background:${colour(run)}` });
 const score = (run, name) => run.scores?.list.find((entry) => entry.name === name)?.score;
-const bleu = (run) => score(run, "BLEU") ?? null;
 const kindOf = (run) => (run.role === "teacher" ? "teacher" : run.facts.method === "none" ? "no teacher" : run.facts.method ?? "");
 
 // Colours of heat maps: mixed in OKLab, so that equal steps look equal.
@@ -261,7 +260,8 @@ const values = (lines, atX, atY, box) => {
 };
 
 // `lines`: { name, colour, key, points: () => [xs, ys] }; a key can be hidden.
-const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis }, lines) => {
+// `x` names an axis of its own, which is logarithmic with `ratio`; the others are updates or time.
+const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis, ratio }, lines) => {
   const tall = () => (innerWidth > 620 ? height || 190 : height ? 220 : 150);
   const drawing = svg("svg", { tabindex: 0, role: "img" });
   const node = el("figure", { class: `chart card${wide ? " wide" : ""}` },
@@ -287,9 +287,11 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
     const box = { left: Math.max(48, 7 * longest + 10), right: w - 10 - beside, top: 10, bottom: h - 24 };
     const xs = shown.flatMap((line) => line.xs);
     let [first, last] = [Math.min(...xs), Math.max(...xs)];
-    if (first === last) [first, last] = [first - 1, last + 1];
+    if (ratio) [first, last] = [first / 1.5, last * 1.5];
+    else if (first === last) [first, last] = [first - 1, last + 1];
     const place = (x, from, to, start, end) => start + ((x - from) / (to - from)) * (end - start);
-    const atX = (x) => place(x, first, last, box.left, box.right);
+    const along = ratio ? Math.log : (x) => x;
+    const atX = (x) => place(along(x), along(first), along(last), box.left, box.right);
     const atY = (y) => (log
       ? place(Math.log(y), Math.log(low), Math.log(high), box.bottom, box.top)
       : place(y, low, high, box.bottom, box.top));
@@ -306,7 +308,8 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
         svg("line", { class: "grid", x1: box.left, x2: box.right, y1: atY(y), y2: atY(y) }),
         svg("text", { x: box.left - 6, y: atY(y) + 4, "text-anchor": "end" }, short(y)));
     }
-    for (const x of ticks(first, last, Math.max(2, Math.floor(w / 80)), byTime && !axis)) {
+    const marksX = ratio ? logTicks(first, last) : ticks(first, last, Math.max(2, Math.floor(w / 80)), byTime && !axis);
+    for (const x of marksX) {
       const label = axis ? short(x) : byTime ? duration(x) : short(x);
       drawing.append(svg("text", { x: atX(x), y: h - 7, "text-anchor": "middle" }, label));
     }
@@ -322,7 +325,8 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
     const hair = svg("line", { class: "cross", y1: box.top, y2: box.bottom, visibility: "hidden" });
     const spots = svg("g");
     drawing.append(hair, spots);
-    view = { shown, box, first, last, atX, atY, hair, spots, w };
+    const stops = axis ? [...new Set(xs)].sort((a, b) => a - b) : shown[0].xs;
+    view = { shown, box, first, last, atX, atY, hair, spots, w, stops };
     const ends = shown.map((line) => (sparse(line)
       ? `${line.name}: ${line.ys.map(short).join(", ")}`
       : `${line.name} ends at ${short(line.ys[line.ys.length - 1])}`));
@@ -337,7 +341,8 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
     if (!inside) return [];
     hair.setAttribute("x1", atX(x));
     hair.setAttribute("x2", atX(x));
-    return shown.filter((line) => x <= Math.max(...line.xs) + 1e-9).map((line) => {
+    const reaches = (line) => (axis ? line.xs.includes(x) : x <= Math.max(...line.xs) + 1e-9);
+    return shown.filter(reaches).map((line) => {
       const i = nearest(line.xs, x);
       spots.append(svg("circle", { cx: Math.min(box.right, atX(line.xs[i])), cy: atY(line.ys[i]), r: 3.5, style: `fill:${line.colour}` }));
       return el("div", {}, el("i", { class: "dot", style: `background:${line.colour}` }), `${line.name} `, el("b", {}, short(line.ys[i])));
@@ -354,9 +359,7 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
     if (!view) return;
     const rect = drawing.getBoundingClientRect();
     const at = ((event.clientX - rect.left) / rect.width) * view.w;
-    const share = (at - view.box.left) / (view.box.right - view.box.left);
-    const x = view.first + Math.min(1, Math.max(0, share)) * (view.last - view.first);
-    cursor = view.shown[0].xs[nearest(view.shown[0].xs, x)];
+    cursor = view.stops[nearest(view.stops.map(view.atX), at)];
     told(cursor, event.clientX, event.clientY);
   };
   const leave = () => { hideTip(); charts.forEach((other) => other.point(null)); };
@@ -368,9 +371,9 @@ const chart = ({ title, note, wide, loss, log: always, marks, height, x: axis },
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || !view) return;
     event.preventDefault();
-    const { xs } = view.shown[0];
-    const i = cursor === null ? 0 : Math.min(xs.length - 1, Math.max(0, nearest(xs, cursor) + by));
-    cursor = xs[i];
+    const { stops } = view;
+    const i = cursor === null ? 0 : Math.min(stops.length - 1, Math.max(0, nearest(stops, cursor) + by));
+    cursor = stops[i];
     const rect = drawing.getBoundingClientRect();
     told(cursor, rect.left + (view.atX(cursor) / view.w) * rect.width, rect.top + 40);
   });

@@ -12,13 +12,41 @@ const WINDOW: [&str; 7] =
     ["update", "epoch", "nll", "lr", "gradient_norm", "tokens_per_second", "seconds"];
 
 /// Fields of a validation shown.
-const VALIDATION: [&str; 6] = ["update", "epoch", "valid_loss", "valid_nll", "bleu", "seconds"];
+const VALIDATION: [&str; 8] =
+    ["update", "epoch", "valid_loss", "valid_nll", "bleu", "accuracy", "macro_f1", "seconds"];
 
 /// The event after which training continues.
 const ROLLED_BACK: &str = "rolled back";
 
 /// The most points of a curve. In longer logs, neighbours are averaged.
 const MOST_POINTS: usize = 1000;
+
+/// What validations are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// The field of a validation.
+    pub key: &'static str,
+    /// The name for people.
+    pub title: &'static str,
+}
+
+/// The qualities, in the order of preference. Models that make vectors have a loss alone.
+const QUALITIES: [Quality; 3] = [
+    Quality { key: "bleu", title: "BLEU" },
+    Quality { key: "accuracy", title: "accuracy" },
+    Quality { key: "valid_loss", title: "loss" },
+];
+
+/// The best validation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Best {
+    /// What it is compared by.
+    pub quality: Quality,
+    /// The value of that.
+    pub value: f64,
+    /// Completed updates.
+    pub update: u64,
+}
 
 /// The log of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -78,14 +106,16 @@ impl History {
         last.into_iter().flatten().filter_map(|line| number(line, key)).reduce(f64::max)
     }
 
-    /// BLEU and update of the best validation.
-    pub fn best(&self) -> Option<(f64, u64)> {
+    /// The best validation.
+    pub fn best(&self) -> Option<Best> {
         let best = |line: &&LogLine| line.get("best") == Some(&Value::Bool(true));
         let line = self.validations.iter().rfind(best)?;
-        Some((number(line, "bleu")?, count(line, "update")?))
+        let found = |quality: Quality| Some((quality, number(line, quality.key)?));
+        let (quality, value) = QUALITIES.into_iter().find_map(found)?;
+        Some(Best { quality, value, update: count(line, "update")? })
     }
 
-    /// Target tokens per second in training: the median of the windows.
+    /// Target tokens, or texts, per second in training: the median of the windows.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let mut all: Vec<_> =
             self.windows.iter().filter_map(|line| number(line, "tokens_per_second")).collect();
@@ -95,7 +125,10 @@ impl History {
 
     /// The curves as JSON: lists by name.
     pub fn json(&self) -> Value {
+        let counts = |line: &LogLine, name| number(line, name).is_some_and(|value| value != 0.0);
         let losses = kd::names().map(|named| named.name);
+        // Terms that the model does not have are 0 throughout.
+        let losses = losses.filter(|name| self.windows.iter().any(|line| counts(line, name)));
         let windows = columns(WINDOW.into_iter().chain(losses), &thinned(&self.windows));
         let validations = columns(VALIDATION.into_iter(), &thinned(&self.validations));
         Map::from_iter([("windows".to_owned(), windows), ("validations".to_owned(), validations)])

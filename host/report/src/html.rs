@@ -7,7 +7,8 @@ const STYLE: &str = include_str!("style.css");
 /// The script of elements, number formats, charts and heat maps, which other scripts build on.
 pub const DRAW: &str = include_str!("draw.js");
 /// The parts of the script of runs, which the page joins.
-const RUNS: [&str; 3] = [DRAW, include_str!("learned.js"), include_str!("page.js")];
+const RUNS: [&str; 4] =
+    [DRAW, include_str!("learned.js"), include_str!("texts.js"), include_str!("page.js")];
 
 /// The complete page of runs for `data`.
 pub fn page(title: &str, data: &Value) -> String {

@@ -23,12 +23,13 @@ const spark = (values) => {
 const alignment = () => {
   const aligned = runs.filter((run) => run.alignment);
   if (!aligned.length) return;
+  const kinds = KINDS.filter(([name]) => aligned[0].alignment[name]);
   let run = aligned[0];
   let frame = 0;
   let kind = 0;
   let peaked = false;
   let timer = null;
-  const canvases = KINDS.map(heatCanvas);
+  const canvases = kinds.map(heatCanvas);
   const list = el("div", { class: "rows" });
   const where = el("output", {});
   const slider = el("input", { type: "range", min: 0, step: 1, "aria-label": "Epoch", oninput: () => { stop(); go(Number(slider.value)); } });
@@ -46,7 +47,7 @@ const alignment = () => {
   };
   const go = (i) => { frame = i; slider.value = i; draw(); };
 
-  const maps = () => KINDS.forEach(([name, title], k) => {
+  const maps = () => kinds.forEach(([name, title], k) => {
     const matrix = run.alignment[name];
     const most = limit(name);
     const value = (r, c) => matrix.values[frame][r * matrix.cols + c];
@@ -60,8 +61,8 @@ const alignment = () => {
     });
   });
   const composition = () => {
-    const matrix = run.alignment[KINDS[kind][0]];
-    const most = limit(KINDS[kind][0]);
+    const matrix = run.alignment[kinds[kind][0]];
+    const most = limit(kinds[kind][0]);
     const frames = run.alignment.frames.length;
     const room = list.clientWidth - (innerWidth > 620 ? 192 : 102);
     let order = Array.from({ length: matrix.rows }, (_, r) => ({ r, h: entropy(rowOf(matrix, frame, r)) }));
@@ -103,7 +104,7 @@ const alignment = () => {
     course.replaceChildren();
     if (frames.length > 1) {
       const xs = frames.map((one, f) => one.update ?? f);
-      const lines = KINDS.map(([name, title], k) => {
+      const lines = kinds.map(([name, title], k) => {
         const matrix = run.alignment[name];
         const mean = (f) => Array.from({ length: matrix.rows }, (_, r) => entropy(rowOf(matrix, f, r))).reduce((a, b) => a + b, 0) / matrix.rows;
         const ys = frames.map((_, f) => mean(f));
@@ -112,7 +113,7 @@ const alignment = () => {
       const figure = chart({ title: "Spread of the weights", note: "mean over teacher heads", marks: true, x: "update", height: 210 }, lines);
       figure.style.gridColumn = "1 / -1";
       course.append(figure, el("div", { class: "small soft", style: "grid-column:1/-1" },
-        KINDS.map(([, title], k) => el("span", { style: "margin-right:16px" }, dot(k), title))));
+        kinds.map(([, title], k) => el("span", { style: "margin-right:16px" }, dot(k), title))));
       charts[charts.length - 1].draw();
     }
     if (placed) draw();
@@ -123,12 +124,12 @@ const alignment = () => {
   section("alignment", "Alignment",
     el("p", { class: "soft" }, "Every attention head of the teacher (rows) is learned as a mixture of all heads of the student (columns). Blue weights subtract, orange ones add; equal colours are equal weights in all epochs."),
     el("div", { class: "controls" }, aligned.length > 1 ? pick.node : null, time, scale("weight", "− largest", "+ largest")),
-    el("div", { class: "maps" }, KINDS.map(([, title], k) => el("div", { class: "card map" },
-      el("h3", {}, title, k < 2 ? " self-attention" : "-attention"), scroller(null, el("div", { class: "box" }, canvases[k]))))),
+    el("div", { class: "maps" }, kinds.map(([name, title], k) => el("div", { class: "card map" },
+      el("h3", {}, title, name === "cross" ? "-attention" : " self-attention"), scroller(null, el("div", { class: "box" }, canvases[k]))))),
     el("h3", { style: "margin-top:26px" }, "How each teacher head is composed, and how peaked that is"),
     el("p", { class: "soft small" }, "Each bar is the sum of the weights' sizes of one teacher head. Its spread is their entropy over that of equal weights: 0 where one student head is all, 1 where all count alike."),
     el("div", { class: "controls" },
-      tabs("Attention", KINDS.map(([, title]) => title), (i) => { kind = i; composition(); }),
+      kinds.length > 1 ? tabs("Attention", kinds.map(([, title]) => title), (i) => { kind = i; composition(); }) : null,
       el("label", {}, order, "most peaked first")),
     el("div", { class: "card" }, scroller("Composition of the teacher's heads", list)),
     el("div", { style: "height:14px" }), course);
@@ -147,7 +148,9 @@ const attention = () => {
   students.sort((a, b) => (runs[a].role === "teacher") - (runs[b].role === "teacher"));
   let sentence = sentences[0];
   let student = students[0];
-  let kind = 2;
+  // Cross-attention first.
+  const kinds = [KINDS[2], KINDS[0], KINDS[1]].filter(([name]) => sentence.views[0][name]);
+  let [kind] = kinds[0];
   let chosen = [];
   const panels = el("div", { class: "maps" });
   const text = el("p", { class: "soft" });
@@ -167,7 +170,7 @@ const attention = () => {
   };
   // The student head of the largest weight for a teacher head, if the run has an alignment.
   const closest = (r) => {
-    const matrix = runs[student].alignment?.[KINDS[kind][0]];
+    const matrix = runs[student].alignment?.[kind];
     if (!matrix || r >= matrix.rows) return null;
     const weights = rowOf(matrix, runs[student].alignment.frames.length - 1, r);
     const best = weights.reduce((top, w, c) => (w > weights[top] ? c : top), 0);
@@ -179,7 +182,7 @@ const attention = () => {
     return decoded.get(map);
   };
   const panel = ([role, title, view], follow) => {
-    const map = view[KINDS[kind][0]];
+    const map = view[kind];
     const values = cells(map);
     const area = map.rows * map.cols;
     const byte = (k, i) => values[k * area + i];
@@ -187,7 +190,7 @@ const attention = () => {
       const [low, high] = map.ranges?.[k] ?? [0, 1];
       return low + (byte(k, i) / 255) * (high - low);
     };
-    const [rowTokens, colTokens] = [[view.source, view.source], [view.inputs, view.inputs], [view.target, view.source]][kind];
+    const [rowTokens, colTokens] = { encoder: [view.source, view.source], decoder: [view.inputs, view.inputs], cross: [view.target, view.source] }[kind];
     const heads = role === "aligned" ? follow.heads : map.heads;
     const canvas = heatCanvas();
     const name = el("span", { class: "note" });
@@ -237,15 +240,15 @@ const attention = () => {
       else chosen = [k, closest(k)?.best ?? chosen[1]];
       drawers.forEach((one) => one.show(one.role === "student" ? chosen[1] : chosen[0]));
     };
-    const count = teacher?.[KINDS[kind][0]].count;
-    const rows = shown.find(([role]) => role === "aligned")?.[2][KINDS[kind][0]].count;
+    const count = teacher?.[kind].count;
+    const rows = shown.find(([role]) => role === "aligned")?.[2][kind].count;
     // If the teacher has an alignment of its own, rows are not its heads.
-    const follow = { heads: count && (!rows || rows === count) ? teacher[KINDS[kind][0]].heads : 0, says, pick };
+    const follow = { heads: count && (!rows || rows === count) ? teacher[kind].heads : 0, says, pick };
     drawers = shown.map((entry) => panel(entry, follow));
     panels.replaceChildren(...drawers.map((one) => one.node));
     const by = sentence.target_by;
-    text.replaceChildren(el("b", {}, `${sentence.number}. `), sentence.text, ` (${given(by) ? `translation by ${runs[by].label}` : "with its reference"} as what is being written)`);
-    const first = teacher ? sharpest(teacher[KINDS[kind][0]]) : 0;
+    text.replaceChildren(el("b", {}, `${sentence.number}. `), sentence.text, kind === "encoder" ? "" : ` (${given(by) ? `translation by ${runs[by].label}` : "with its reference"} as what is being written)`);
+    const first = teacher ? sharpest(teacher[kind]) : 0;
     pick("teacher", first);
     if (!given(closest(first)) && !given(chosen[1])) pick("student", 0);
   };
@@ -258,11 +261,11 @@ const attention = () => {
   };
   const one = select("sentence", sentences.map((s) => `${s.number}. ${s.text.length > 60 ? `${s.text.slice(0, 58)}…` : s.text}`), (i) => { sentence = sentences[i]; build(); });
   const who = select("model", students.map((i) => runs[i].label), (i) => { student = students[i]; chosen = [0, 0]; build(); });
-  const kinds = tabs("Attention", ["Cross", "Encoder", "Decoder"], (i) => { kind = [2, 0, 1][i]; chosen = [0, 0]; build(); });
+  const which = tabs("Attention", kinds.map(([, title]) => title), (i) => { [kind] = kinds[i]; chosen = [0, 0]; build(); });
   chosen = [0, 0];
   section("attention", "Attention",
     el("p", { class: "soft" }, "What each token (row) looks at (column). Choose a head of the teacher: beside it are what the student's alignment makes of its own maps for that head, with how far each is from the teacher's (KL), and the student's head that counts most in it."),
-    el("div", { class: "controls" }, one.node, students.length > 1 ? who.node : null, kinds, scale("attention", "0", "1")),
+    el("div", { class: "controls" }, one.node, students.length > 1 ? who.node : null, kinds.length > 1 ? which : null, scale("attention", "0", "1")),
     text, panels);
   build();
   painters.push(() => drawers.forEach((drawer) => drawer.draw()));

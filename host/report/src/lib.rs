@@ -1,7 +1,8 @@
-//! The HTML report about one or more runs: curves, scores, the learned alignment, attention, translations, settings.
+//! The HTML report about one or more runs: curves, scores, the learned alignment, attention, settings, and what the models
+//! make of some lines: translations, labels or neighbours.
 //!
-//! The page is one self-contained file. Its data are JSON inside it, drawn by a script in three files: `draw.js`,
-//! `learned.js`, `page.js`. The same runs give the same bytes. The page notes missing files; only a folder without a
+//! The page is one self-contained file. Its data are JSON inside it, drawn by a script in four files: `draw.js`,
+//! `learned.js`, `texts.js`, `page.js`. The same runs give the same bytes. The page notes missing files; only a folder without a
 //! run is an error.
 
 #![deny(unsafe_code)]
@@ -18,6 +19,6 @@ pub mod subject;
 mod trimmed;
 pub mod watch;
 
-pub use history::History;
+pub use history::{Best, History, Quality};
 pub use jsonl::{LogLine, LogLines, number};
 pub use numbers::base64;

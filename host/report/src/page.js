@@ -1,10 +1,29 @@
 // The sections of the page, and their order.
 
+// What a task is judged by: `scores` are names in the scores of a run, with a title and decimal places; the first counts.
+// `valid` is the same of validations. `items` are what its speed counts, `terms` other names for terms of the loss.
+const TASK = {
+  translate: {
+    scores: [["BLEU", "BLEU", 2], ["chrF2", "chrF2", 2]], valid: ["BLEU", 2], use: "translation", items: ["tokens", "target tokens"], terms: {},
+  },
+  classify: {
+    about: "labels of texts", scores: [["accuracy", "accuracy", 2], ["macro F1", "macro F1", 2], ["calibration error", "ECE", 2]],
+    valid: ["accuracy", 2], use: "prediction", items: ["texts", "texts"],
+    terms: { ce: ["Cross-entropy", "nats per text"], kd: ["Teacher's labels", "kd"] },
+  },
+  embed: {
+    about: "vectors of texts", scores: [["Spearman", "Spearman", 4], ["cosine", "cosine", 4]],
+    valid: ["loss", 4], use: "embedding", items: ["texts", "texts"], terms: {},
+  },
+}[data.task];
+const [[MAIN, MAIN_TITLE, PLACES]] = TASK.scores;
+const quality = (run) => score(run, MAIN) ?? null;
+
 // The top of the page.
 
-const languages = asked.map((run) => run.facts.languages).find((pair) => pair?.[0]);
+const languages = asked.map((run) => run.facts.languages).find((names) => names?.length);
 heading(
-  languages ? `${languages[0]} → ${languages[1]}` : null,
+  languages?.join(" → "), TASK.about,
   asked.length === 1 ? kindOf(asked[0]) : `${asked.length} runs`);
 
 // The baseline of a run: the same student without a teacher, trained with the run or named on the command line.
@@ -21,11 +40,11 @@ const tested = (run, alone) => {
   if (!given(against)) return "The significance was not tested.";
   if (!given(against.p_value)) return "No line differs.";
   const p = against.p_value < 0.001 ? "p < 0.001" : `p = ${against.p_value.toFixed(3)}`;
-  return `Paired bootstrap: ${p}, ${against.p_value < 0.05 ? "significant" : "not significant"} at 5 %.`;
+  return `${against.test ? "McNemar's exact test" : "Paired bootstrap"}: ${p}, ${against.p_value < 0.05 ? "significant" : "not significant"} at 5 %.`;
 };
 const verdict = (run, alone) => {
-  const byTest = [run, alone].every((one) => given(bleu(one)));
-  const [unit, value] = byTest ? ["BLEU", bleu] : ["BLEU on the validation set", (one) => one.facts.best_bleu];
+  const byTest = [run, alone].every((one) => given(quality(one)));
+  const [unit, value] = byTest ? [MAIN_TITLE, quality] : [`${TASK.valid[0]} on the validation set`, (one) => one.facts.best];
   const [mine, low] = [value(run), value(alone)];
   if (![mine, low].every(given)) return null;
   const [gain, name] = [+(mine - low).toFixed(2), asked.length > 1 ? `${run.label}: ` : ""];
@@ -50,42 +69,54 @@ warnings("What is missing", [...missing].map(([note, labels]) => [el("b", {}, la
 
 // Results.
 
+const sizes = () => {
+  const scored = runs.filter((run) => given(quality(run)) && given(run.facts.parameters));
+  if (new Set(scored.map((run) => run.facts.parameters)).size < 2) return null;
+  const lines = scored.map((run) => ({
+    name: run.label, key: `size of ${run.label}`, colour: colour(runs.indexOf(run)), points: () => [[run.facts.parameters], [quality(run)]],
+  }));
+  return el("div", { class: "sizes" },
+    chart({ title: `Size and ${MAIN_TITLE}`, note: "by parameters, log scale", x: "parameters", ratio: true, height: 210 }, lines),
+    el("div", { class: "small soft" }, scored.map((run) => el("span", {}, dot(runs.indexOf(run)), run.label))));
+};
 const results = () => {
   const splits = [...new Set(runs.map((run) => run.scores?.split).filter(given))];
   const split = splits.length === 1 ? ` (${splits[0]})` : "";
-  const mostBleu = Math.max(...runs.map(bleu).filter(given), ...runs.map((run) => run.facts.best_bleu).filter(given), 1);
+  const most = Math.max(...runs.map(quality).filter(given), 1);
   const meter = (run, value) => el("span", { class: "meter", "aria-hidden": "true" },
-    el("i", { style: `width:${(100 * Math.max(0, value)) / mostBleu}%;background:${colour(runs.indexOf(run))}` }));
+    el("i", { style: `width:${(100 * Math.max(0, value)) / most}%;background:${colour(runs.indexOf(run))}` }));
   const finished = (run) => (run.facts.finished === null ? "no checkpoint" : run.facts.finished ? "finished" : "not finished");
   const columns = [
     ["run", (run) => run.label, (run) => [dot(runs.indexOf(run)), run.label, el("div", { class: "note" }, kindOf(run))]],
-    [`BLEU${split}`, bleu, (run) => [fixed(bleu(run), 2), given(bleu(run)) ? meter(run, bleu(run)) : null]],
-    ["chrF2", (run) => score(run, "chrF2") ?? null, (run) => fixed(score(run, "chrF2"), 2)],
-    ["best valid BLEU", (run) => run.facts.best_bleu, (run) => [
-      fixed(run.facts.best_bleu, 2),
+    ...TASK.scores.map(([name, title, places]) => [`${title}${name === MAIN ? split : ""}`, (run) => score(run, name) ?? null, (run) => [
+      fixed(score(run, name), places), name === MAIN && given(quality(run)) ? meter(run, quality(run)) : null]]),
+    [`best valid ${TASK.valid[0]}`, (run) => run.facts.best, (run) => [
+      fixed(run.facts.best, TASK.valid[1]),
       given(run.facts.best_update) ? el("div", { class: "note" }, `at update ${whole(run.facts.best_update)}`) : null]],
     ["parameters", (run) => run.facts.parameters, (run) => whole(run.facts.parameters)],
     ["epochs", (run) => run.facts.epochs, (run) => whole(run.facts.epochs)],
     ["updates", (run) => run.facts.updates, (run) => [whole(run.facts.updates), el("div", { class: "note" }, finished(run))]],
     ["training", (run) => run.facts.seconds, (run) => [
-      duration(run.facts.seconds), el("div", { class: "note" }, `${whole(run.facts.tokens_per_second)} tokens/s`)]],
-    ["translation", (run) => run.scores?.tokens_per_second ?? null, (run) => [
-      whole(run.scores?.tokens_per_second), el("div", { class: "note" }, "tokens/s")]],
+      duration(run.facts.seconds), el("div", { class: "note" }, `${whole(run.facts.per_second)} ${TASK.items[0]}/s`)]],
+    [TASK.use, (run) => run.scores?.per_second ?? null, (run) => [
+      whole(run.scores?.per_second), el("div", { class: "note" }, `${TASK.items[0]}/s`)]],
     ["seed", (run) => run.facts.seed, (run) => String(run.facts.seed ?? "–")],
   ];
   const seeds = data.seeds.map((group) => {
-    const scored = group.every((i) => given(bleu(runs[i])));
-    const values = group.map((i) => (scored ? bleu(runs[i]) : runs[i].facts.best_bleu)).filter(given);
+    const scored = group.every((i) => given(quality(runs[i])));
+    const values = group.map((i) => (scored ? quality(runs[i]) : runs[i].facts.best)).filter(given);
+    const [title, places] = scored ? [MAIN_TITLE, PLACES] : [`validation ${TASK.valid[0]}`, TASK.valid[1]];
     if (values.length < 2) return null;
     const mean = values.reduce((a, b) => a + b, 0) / values.length;
     const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (values.length - 1));
     return el("li", {}, `${group.map((i) => runs[i].label).join(", ")}: `,
-      el("b", {}, `${mean.toFixed(2)} ± ${deviation.toFixed(2)} ${scored ? "BLEU" : "validation BLEU"}`),
+      el("b", {}, `${mean.toFixed(places)} ± ${deviation.toFixed(places)} ${title}`),
       ` (mean and standard deviation of ${values.length} seeds)`);
   }).filter(given);
-  const signature = runs.map((run) => run.scores?.list.find((entry) => entry.name === "BLEU")?.signature).find(given);
+  const signature = runs.map((run) => run.scores?.list.find((entry) => entry.name === MAIN)?.signature).find(given);
   section("results", "Results",
-    sortable("Table of results", columns, runs, (run) => bleu(run) ?? run.facts.best_bleu),
+    sortable("Table of results", columns, runs, (run) => quality(run) ?? run.facts.best),
+    sizes(),
     seeds.length ? el("ul", {}, seeds) : null,
     signature ? el("p", { class: "soft small" }, el("code", {}, signature)) : null);
 };
@@ -100,8 +131,8 @@ const trimmed = () => {
   const fewer = ([before, after]) => el("div", { class: "note" }, `${(100 * (1 - after / before)).toFixed(0)} % less`);
   const step = (values, show) => `${show(values[0])} → ${show(values[1])}`;
   const side = (run, name, show) => (run.trimmed.valid ? `${name}: ${show(run.trimmed.valid[name])}` : null);
-  const both = (run, show) => (run.trimmed.valid ? [
-    el("div", {}, side(run, "source", show)), el("div", {}, side(run, "target", show))] : "–");
+  const both = (run, show) => (run.trimmed.valid ? ["source", "target"].filter((name) => run.trimmed.valid[name])
+    .map((name) => el("div", {}, side(run, name, show))) : "–");
   const columns = [
     ["run", (run) => [dot(runs.indexOf(run)), run.label]],
     ["tokens", (run) => step(run.trimmed.tokens, sizes)],
@@ -135,14 +166,21 @@ const curves = () => {
       const log = run.log[kind];
       return [log[byTime ? "seconds" : "update"] || log.update, map ? log[key].map((y) => (given(y) ? map(y) : y)) : log[key]];
     },
-  })).filter((line) => kind === "validations" || line.points()[1].some((y) => given(y) && y !== 0));
+  }));
   const all = [
     [{ title: "BLEU", note: "validation", wide: true, marks: true, height: 250 }, lines("validations", "bleu")],
-    [{ title: "Perplexity", note: "validation, log scale", wide: true, marks: true, height: 250, log: true }, lines("validations", "valid_nll", Math.exp)],
-    ...data.losses.map(({ name, title, note }) => [{ title, note, loss: true }, lines("windows", name)]),
+    [{ title: "Accuracy", note: "validation, per cent", wide: true, marks: true, height: 250 }, lines("validations", "accuracy")],
+    [{ title: "Macro F1", note: "validation, per cent", wide: true, marks: true, height: 250 }, lines("validations", "macro_f1")],
+    data.task === "translate"
+      ? [{ title: "Perplexity", note: "validation, log scale", wide: true, marks: true, height: 250, log: true }, lines("validations", "valid_nll", Math.exp)]
+      : [{ title: "Loss", note: "validation", marks: true }, lines("validations", "valid_loss")],
+    ...data.losses.map(({ name, title, note }) => {
+      const [own, remark] = TASK.terms[name] ?? [title, note];
+      return [{ title: own, note: remark, loss: true }, lines("windows", name)];
+    }),
     [{ title: "Learning rate" }, lines("windows", "lr")],
     [{ title: "Gradient norm", loss: true }, lines("windows", "gradient_norm")],
-    [{ title: "Speed", note: "target tokens per second" }, lines("windows", "tokens_per_second")],
+    [{ title: "Speed", note: `${TASK.items[1]} per second` }, lines("windows", "tokens_per_second")],
   ].filter(([, found]) => found.length);
   if (!all.length) return;
   const chips = logged.map((run) => {
@@ -195,9 +233,7 @@ const marked = (text, reference) => {
 const FAILED = 15;
 const translations = () => {
   const samples = data.samples || [];
-  if (!samples.some((sample) => sample.translations.length)) return;
-  const line = (who, note, said, extra) => [
-    el("div", { class: `who ${extra}` }, who), el("div", { class: `score ${extra}` }, note), el("div", { class: `said ${extra}` }, said)];
+  if (!samples.some((sample) => sample.translations?.length)) return;
   const failed = (one, sample) => given(one.bleu) && one.bleu < FAILED && one.text !== sample.reference;
   const folded = samples.filter((sample) => sample.translations.every((one) => failed(one, sample)));
   const cards = samples.map((sample) => {
@@ -271,7 +307,9 @@ results();
 trimmed();
 curves();
 alignment();
+confusion();
 attention();
 translations();
+readings();
 again();
 ending();

@@ -10,7 +10,7 @@ use super::trimmed;
 use a2d_core::config::Config;
 use a2d_data::vocab::Sizes;
 use a2d_run::checkpoint::{Reached, Saved, reached};
-use a2d_run::config::{Method, RunConfig};
+use a2d_run::config::{Method, RunConfig, Task};
 use a2d_run::model::{core_config, is_auxiliary};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
@@ -296,17 +296,21 @@ impl Subject {
         let run = self.config.as_ref();
         let history = self.history.as_ref();
         let best = history.and_then(History::best);
+        let languages = |run: &RunConfig| {
+            let both = [&run.data.source_lang, &run.data.target_lang];
+            both.into_iter().filter(|name| !name.is_empty()).cloned().collect::<Vec<_>>()
+        };
         json!({
             "method": run.map(method),
-            "languages": run.map(|run| [&run.data.source_lang, &run.data.target_lang]),
+            "languages": run.map(languages),
             "seed": run.map(|run| run.train.seed),
             "parameters": self.facts.as_ref().map(|facts| facts.parameters),
             "updates": history.map(History::update),
             "epochs": history.map(History::epoch),
             "seconds": history.map(|history| rounded(history.seconds())),
-            "tokens_per_second": history.and_then(History::tokens_per_second).map(rounded),
-            "best_bleu": best.map(|(bleu, _)| rounded(bleu)),
-            "best_update": best.map(|(_, update)| update),
+            "per_second": history.and_then(History::tokens_per_second).map(rounded),
+            "best": best.map(|best| rounded(best.value)),
+            "best_update": best.map(|best| best.update),
             "finished": self.reached.map(|reached| reached.finished),
         })
     }
@@ -321,11 +325,12 @@ impl Subject {
             let score = rounded(entry.get("score")?.as_f64()?);
             Some(json!({"name": name, "score": score, "signature": entry.get("signature")}))
         };
-        let speed = file.get("tokens_per_second").and_then(Value::as_f64).map(rounded);
+        let speed = ["tokens_per_second", "texts_per_second"].iter().find_map(|key| file.get(*key));
+        let speed = speed.and_then(Value::as_f64).map(rounded);
         let list: Vec<_> = list.iter().filter_map(score).collect();
         json!({
             "split": file.get("split"),
-            "tokens_per_second": speed,
+            "per_second": speed,
             "list": list,
             "against": file.get("against"),
         })
@@ -369,6 +374,24 @@ fn method(run: &RunConfig) -> String {
     match method.has(Method::A2d) {
         true => format!("{method} {}", run.distill.preset),
         false => method.to_string(),
+    }
+}
+
+/// The task of the requested runs.
+///
+/// # Errors
+///
+/// Misuse: they have several.
+pub fn task(subjects: &[Subject]) -> Result<Task> {
+    let asked = subjects.iter().filter(|subject| subject.role == Role::Asked);
+    let mut asked =
+        asked.filter_map(|subject| Some((&subject.label, subject.config.as_ref()?.task)));
+    let Some((first, task)) = asked.next() else { return Ok(Task::default()) };
+    match asked.find(|(_, other)| *other != task) {
+        None => Ok(task),
+        Some((label, other)) => Err(Error::misuse(format!(
+            "{first} has `task = \"{task}\"`, {label} \"{other}\": make a page of each"
+        ))),
     }
 }
 

@@ -5,7 +5,7 @@ use a2d_core::params::Spec;
 use a2d_data::vocab::{Sizes, Subwords, Vocab};
 use a2d_run::config::RunConfig;
 use a2d_run::model::{core_config, is_auxiliary, plan};
-use a2d_run::prepared::text_of;
+use a2d_run::prepared::{Parallel, text_of};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::Result;
 use serde_json::{Value, json};
@@ -27,12 +27,22 @@ pub fn json(run: &RunConfig, dir: &RunDir, teacher: Option<&RunDir>) -> Result<V
     let [was, is] = [&before, &after].map(|vocab| Size::of(run, vocab.sizes()));
     let (was, is) = (was?, is?);
     let text = text_of(run, dir.folder(), "valid")?;
-    let text = match text.filter(|text| !text.source.is_empty() && !text.target.is_empty()) {
-        Some(text) => json!({
-            "source": cut(before.source(), after.source(), &text.source)?,
-            "target": cut(before.target(), after.target(), &text.target)?,
-        }),
+    let translates = !run.task.is_of_texts();
+    let is_there =
+        |text: &Parallel| !text.source.is_empty() && !(translates && text.target.is_empty());
+    let text = match text.filter(is_there) {
+        Some(text) => {
+            let target = translates.then(|| cut(before.target(), after.target(), &text.target));
+            json!({
+                "source": cut(before.source(), after.source(), &text.source)?,
+                "target": target.transpose()?,
+            })
+        }
         None => Value::Null,
+    };
+    let tokens = |sizes: Sizes| match translates && sizes.source != sizes.target {
+        true => json!([sizes.source, sizes.target]),
+        false => json!([sizes.source]),
     };
     Ok(json!({
         "tokens": [tokens(before.sizes()), tokens(after.sizes())],
@@ -41,15 +51,6 @@ pub fn json(run: &RunConfig, dir: &RunDir, teacher: Option<&RunDir>) -> Result<V
         "int8": [was.int8, is.int8],
         "valid": text,
     }))
-}
-
-/// The sizes of both vocabularies, or the one of a joint vocabulary.
-fn tokens(sizes: Sizes) -> Value {
-    if sizes.source == sizes.target {
-        json!([sizes.source])
-    } else {
-        json!([sizes.source, sizes.target])
-    }
 }
 
 /// The size of a model.

@@ -2,7 +2,7 @@
 
 mod limits;
 
-use super::{History, LogLine, number};
+use super::{Best, History, LogLine, Quality, number};
 use a2d_core::kd;
 use a2d_run::checkpoint::{Reached, reached};
 use a2d_run::config::{RunConfig, TrainConfig};
@@ -193,35 +193,39 @@ impl Watched {
         number(self.history.windows.last()?, key)
     }
 
-    fn bleu(&self) -> Option<f64> {
-        number(self.history.validations.last()?, "bleu")
+    /// The quality at the last validation.
+    fn reached(&self, quality: Quality) -> Option<f64> {
+        number(self.history.validations.last()?, quality.key)
     }
 
     fn json(&self) -> Value {
         let (best, eta) = (self.history.best(), self.eta());
-        json!({
+        let quality = best.map_or("bleu", |best| best.quality.key);
+        let mut state = json!({
             "run": self.label,
             "update": self.history.update(),
             "epoch": self.history.epoch(),
             "losses": self.terms().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "lr": self.last("lr"),
             "tokens_per_second": self.last("tokens_per_second"),
-            "bleu": self.bleu(),
-            "best_bleu": best.map(|(bleu, _)| bleu),
-            "best_update": best.map(|(_, update)| update),
+            "best_update": best.map(|best| best.update),
             "seconds": self.history.seconds(),
             "eta_seconds": eta.map(|(_, seconds)| seconds),
             "eta_limit": eta.map(|(limit, _)| limit.key()),
             "finished": self.finished(),
             "stopped": self.stopped,
-        })
+        });
+        state[quality] = json!(best.and_then(|best| self.reached(best.quality)));
+        state[format!("best_{quality}")] = json!(best.map(|best| best.value));
+        state
     }
 
     /// The state in one line.
     fn line(&self) -> String {
-        let bleu = self.best().map_or(String::new(), |text| format!("  BLEU {text}"));
+        let best = self.best();
+        let best = best.map_or(String::new(), |(of, text)| format!("  {} {text}", of.title));
         let loss = self.last("loss").map_or(String::new(), |loss| format!("  loss {loss:.3}  "));
-        format!("{}{loss}{}  {}{bleu}", self.head(), self.losses(), self.speed())
+        format!("{}{loss}{}  {}{best}", self.head(), self.losses(), self.speed())
     }
 
     /// The state in several short lines with sparklines. With `once`, also why training stopped.
@@ -235,8 +239,8 @@ impl Watched {
             let (losses, speed) = (self.losses(), self.speed());
             text += &format!("loss  {course}  {loss:.3}\n      {losses}\n      {speed}\n");
         }
-        if let Some(best) = self.best() {
-            text += &format!("BLEU  {}  {best}\n", sparks(&self.history.validations, "bleu"));
+        if let Some((Quality { key, title }, best)) = self.best() {
+            text += &format!("{title}  {}  {best}\n", sparks(&self.history.validations, key));
         }
         text
     }
@@ -264,10 +268,11 @@ impl Watched {
         format!("{speed:.0} tokens/s  lr {:.2e}", self.last("lr").unwrap_or(0.0))
     }
 
-    /// The last and the best BLEU.
-    fn best(&self) -> Option<String> {
-        let (best, at) = self.history.best()?;
-        Some(format!("{:.2}  best {best:.2} at update {at}", self.bleu()?))
+    /// The last and the best quality.
+    fn best(&self) -> Option<(Quality, String)> {
+        let Best { quality, value, update } = self.history.best()?;
+        let last = self.reached(quality)?;
+        Some((quality, format!("{last:.2}  best {value:.2} at update {update}")))
     }
 
     fn losses(&self) -> String {

@@ -315,8 +315,8 @@ impl Grid<'_> {
 
 /// BLEU and loss of the best validation of a log.
 pub fn best_validation(history: &History) -> Option<(f64, f64)> {
-    let (bleu, update) = history.best()?;
-    let at = |line: &&LogLine| number(line, "update") == Some(update as f64);
+    let best = history.best()?;
+    let at = |line: &&LogLine| number(line, "update") == Some(best.update as f64);
     let line = history.validations.iter().rfind(at)?;
-    Some((bleu, number(line, "valid_loss").unwrap_or(f64::INFINITY)))
+    Some((number(line, "bleu")?, number(line, "valid_loss").unwrap_or(f64::INFINITY)))
 }

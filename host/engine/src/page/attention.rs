@@ -26,7 +26,7 @@ pub fn tokens_shown(maps: usize, sentences: usize) -> usize {
     area.isqrt().clamp(TOKENS.1, TOKENS.0)
 }
 
-/// Token ids of a sentence and of its translation, each ended by EOS.
+/// Token ids of a sentence and of its translation, or of a text and its label; the last is EOS, except of labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenPair {
     source: Vec<u32>,
@@ -52,6 +52,20 @@ impl TokenPair {
         };
         let (source, target) = (side(vocab.source(), source)?, side(vocab.target(), target)?);
         Ok(Self { source, target, cut })
+    }
+
+    /// Encodes a text for a text model, cut to `most` tokens with BOS and EOS. The label is of no account.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: a line of 4 GiB or more.
+    pub fn text(vocab: &Vocab, text: &str, most: usize) -> Result<Self> {
+        let (mut encoder, mut source) = (vocab.source().encoder(), Vec::new());
+        let (most, mut buffer) = (most.saturating_sub(2), String::new());
+        let text = encoder.normalization().apply(text, &mut buffer);
+        let cut = encoder.encode_text(text, most, &mut source)? > most;
+        source.push(EOS);
+        Ok(Self { source, target: vec![0], cut })
     }
 
     /// Lengths of source and target, in tokens.
@@ -138,17 +152,29 @@ fn softmax(row: &mut [f32]) {
     row.iter_mut().for_each(|x| *x /= sum);
 }
 
-/// Reads the encoder, decoder and cross-attention maps of a sentence with `source` and `target` tokens.
+/// The kinds of attention that a model has, by name, each with something of it.
+type Kinds<T> = Vec<(&'static str, T)>;
+
+/// The maps of `trace`, of encoder, decoder and cross-attention.
+fn layers<T>(trace: &Trace<T>) -> [&[T]; 3] {
+    [&trace.encoder, &trace.decoder, &trace.cross]
+}
+
+/// Reads the maps of a sentence with `source` and `target` tokens.
 fn read<B: Train>(
     b: &mut B,
     trace: &Trace<B::Tensor>,
     (source, target): (usize, usize),
-) -> Result<[Maps; 3]> {
-    Ok([
-        Maps::read(b, &trace.encoder, (source, source))?,
-        Maps::read(b, &trace.decoder, (target, target))?,
-        Maps::read(b, &trace.cross, (target, source))?,
-    ])
+) -> Result<Kinds<Maps>> {
+    let sizes = [(source, source), (target, target), (target, source)];
+    let all = KINDS.iter().zip(layers(trace).into_iter().zip(sizes));
+    let there = all.filter(|(_, (layers, _))| !layers.is_empty());
+    there.map(|((name, _), (layers, size))| Ok((*name, Maps::read(b, layers, size)?))).collect()
+}
+
+/// The maps as JSON.
+fn json_of(kinds: &Kinds<Maps>, probabilities: bool) -> Kinds<Value> {
+    kinds.iter().map(|(name, maps)| (*name, maps.json(probabilities))).collect()
 }
 
 /// One model and one sentence pair whose attention maps are shown.
@@ -175,24 +201,19 @@ impl<B: Train> View<'_, B> {
     /// The device was lost.
     pub fn json(&self, b: &mut B) -> Result<Vec<Value>> {
         let TokenPair { source, target, .. } = self.pair;
-        let batch = Batch::new(
-            b,
-            &self.model.config.special,
-            &[&source[..]],
-            &[&target[..]],
-            Layout::Packed,
-        );
+        let (config, pair) = (&self.model.config, (&[&source[..]][..], &[&target[..]][..]));
+        let batch = Batch::of_model(b, config, pair, 0..1, Layout::Packed);
         let mut trace = Trace::maps();
         forward(self.model, b, &batch, &mut trace);
         let own = read(b, &trace, self.pair.size())?;
-        let mut views = vec![self.view(false, own.map(|maps| maps.json(true)))];
+        let mut views = vec![self.view(false, json_of(&own, true))];
         if let Some(align) = self.alignment.and_then(|frame| align(b, frame, &trace)) {
             let terms = self.terms();
             align.mix(b, &mut trace, &batch, terms.input);
             let mixed = read(b, &trace, self.pair.size())?;
             let kinds = match terms.normalisation {
                 Normalisation::Row => self.compared(b, &batch, mixed)?,
-                Normalisation::Map => mixed.map(|maps| maps.json(false)),
+                Normalisation::Map => json_of(&mixed, false),
             };
             views.push(self.view(true, kinds));
         }
@@ -210,53 +231,60 @@ impl<B: Train> View<'_, B> {
         &self,
         b: &mut B,
         batch: &Batch<B::Index>,
-        mut mixed: [Maps; 3],
-    ) -> Result<[Value; 3]> {
-        mixed.iter_mut().enumerate().for_each(|(kind, maps)| maps.normalise(kind == 1));
-        let mut kinds = mixed.each_ref().map(|maps| maps.json(true));
+        mut mixed: Kinds<Maps>,
+    ) -> Result<Kinds<Value>> {
+        mixed.iter_mut().for_each(|(name, maps)| maps.normalise(*name == "decoder"));
+        let mut kinds = json_of(&mixed, true);
         if let Some(teacher) = self.teacher {
             let mut trace = Trace::maps();
             forward(teacher, b, batch, &mut trace);
             let theirs = read(b, &trace, self.pair.size())?;
-            for ((kind, mixed), theirs) in kinds.iter_mut().zip(&mixed).zip(&theirs) {
+            for (((_, kind), (_, mixed)), (_, theirs)) in kinds.iter_mut().zip(&mixed).zip(&theirs)
+            {
                 kind["divergence"] = json!(mixed.divergences(theirs));
             }
         }
         Ok(kinds)
     }
 
-    fn view(&self, aligned: bool, kinds: [Value; 3]) -> Value {
+    fn view(&self, aligned: bool, kinds: Kinds<Value>) -> Value {
         let TokenPair { source, target, cut } = self.pair;
-        let start = self.model.config.special.start;
-        let inputs: Vec<u32> = [start].iter().chain(&target[..target.len() - 1]).copied().collect();
         let mut view = Map::from_iter([
             ("aligned".to_owned(), json!(aligned)),
             ("cut".to_owned(), json!(cut)),
             ("source".to_owned(), texts(self.vocab.source(), source)),
-            ("inputs".to_owned(), texts(self.vocab.target(), &inputs)),
-            ("target".to_owned(), texts(self.vocab.target(), target)),
         ]);
-        view.extend(KINDS.iter().zip(kinds).map(|((name, _), maps)| ((*name).to_owned(), maps)));
+        if self.model.config.head.is_none() {
+            let start = [self.model.config.special.start];
+            let inputs: Vec<u32> =
+                start.iter().chain(&target[..target.len() - 1]).copied().collect();
+            view.insert("inputs".to_owned(), texts(self.vocab.target(), &inputs));
+            view.insert("target".to_owned(), texts(self.vocab.target(), target));
+        }
+        view.extend(kinds.into_iter().map(|(name, maps)| (name.to_owned(), maps)));
         Value::Object(view)
     }
 }
 
 /// Uploads the alignment to the device. `None` if its sizes do not fit the maps of `trace`.
 fn align<B: Train>(b: &mut B, frame: &Frame, trace: &Trace<B::Tensor>) -> Option<Align<B::Tensor>> {
-    let count = |b: &mut B, layers: &[B::Tensor]| -> usize {
-        layers.iter().map(|map| b.shape(map).rows()).sum()
-    };
-    let maps = [count(b, &trace.encoder), count(b, &trace.decoder), count(b, &trace.cross)];
-    let fits = frame.kinds.iter().zip(maps).all(|(kind, maps)| kind[0].len() == maps);
+    let count =
+        |layers: &[B::Tensor]| -> usize { layers.iter().map(|map| b.shape(map).rows()).sum() };
+    let mut kinds = frame.kinds.iter().zip(layers(trace).map(count));
+    let fits = kinds.all(|(kind, maps)| kind.first().map_or(0, Vec::len) == maps);
     let mut mix = |kind: usize| {
         let rows = &frame.kinds[kind];
+        if rows.is_empty() {
+            return None;
+        }
         let values: Vec<f32> = rows.iter().flatten().map(|&x| x as f32).collect();
         let (teacher, student) = (rows.len(), rows[0].len());
-        HeadMix {
+        Some(HeadMix {
             weight: b.tensor(&values, Shape::matrix(teacher, student)),
             // The softmax is invariant to a constant added to a whole map.
             bias: b.tensor(&vec![0.0; teacher], Shape::vector(teacher)),
-        }
+        })
     };
-    fits.then(|| Align { encoder: mix(0), decoder: Some(mix(1)), cross: Some(mix(2)) })
+    fits.then_some(())?;
+    Some(Align { encoder: mix(0)?, decoder: mix(1), cross: mix(2) })
 }

@@ -1,16 +1,15 @@
-//! Translations and attention maps of a report's models.
+//! The models of a report, and their attention maps.
 
 use super::attention::{TokenPair, View, tokens_shown};
-use crate::translate::{SearchOptions, Translator, translate_lines};
+use super::translations::Translations;
+use crate::texts::reader::longest;
+use crate::translate::{SearchOptions, Translator};
 use a2d_core::backend::Train;
 use a2d_core::config::Config;
-use a2d_report::numbers::rounded;
 use a2d_report::sentences::Sentences;
 use a2d_report::subject::Subject;
 use a2d_run::config::RunConfig;
 use a2d_run::model::Model;
-use a2d_score::tokenize::Tokenizer;
-use a2d_score::{Bleu, Metric};
 use a2d_system::error::Result;
 use a2d_system::signals;
 use serde_json::{Value, json};
@@ -21,9 +20,6 @@ pub struct PageModels<T> {
     /// Search options shared by all models.
     options: Option<SearchOptions>,
 }
-
-/// The translations of each model, one a sentence; `None` for a model that could not be opened.
-type Translations = Vec<Option<Vec<String>>>;
 
 impl<T: Clone> PageModels<T> {
     /// Opens the best checkpoint of each subject. A failure becomes a note of its subject.
@@ -41,31 +37,14 @@ impl<T: Clone> PageModels<T> {
         Self { models: subjects.iter_mut().map(open).collect(), options }
     }
 
-    /// Translates every sentence with every model.
-    ///
-    /// # Errors
-    ///
-    /// A signal.
-    pub fn translate<B: Train<Tensor = T, Param = T>>(
-        &self,
-        b: &mut B,
-        sentences: &Sentences,
-    ) -> Result<Translations> {
-        let Some(options) = &self.options else { return Ok(Vec::new()) };
-        let mut translate = |of: &Option<Translator<T>>| {
-            let Some(Translator { model, vocab, .. }) = of else { return Ok(None) };
-            let found = translate_lines(b, model, vocab, &sentences.source, options, &|_| {
-                signals::go_on()
-            })?;
-            let best = found.lines.into_iter().map(|line| line.into_iter().next());
-            Ok(Some(best.map(|best| best.map(|t| t.text).unwrap_or_default()).collect()))
-        };
-        self.models.iter().map(&mut translate).collect()
+    /// The models that could be opened, with the place of each run.
+    pub fn opened(&self) -> impl Iterator<Item = (usize, &Translator<T>)> {
+        self.models.iter().enumerate().filter_map(|(place, of)| Some((place, of.as_ref()?)))
     }
 
-    /// The beam size.
-    pub fn beam(&self) -> Option<usize> {
-        self.options.map(|options| options.search.beam)
+    /// The search options.
+    pub fn options(&self) -> Option<&SearchOptions> {
+        self.options.as_ref()
     }
 
     /// The attention maps of every model on the sentences chosen for them.
@@ -84,14 +63,18 @@ impl<T: Clone> PageModels<T> {
         let mut all = Vec::new();
         for &i in &sentences.looked_at {
             signals::go_on()?;
-            let Some((target, by)) = target(sentences, translations, i) else { continue };
+            let target = target(sentences, translations, i);
             let source = &sentences.source[i];
             let mut views = Vec::new();
             for (place, subject) in subjects.iter().enumerate() {
                 let Some(of) = &self.models[place] else { continue };
                 let Some(run) = &subject.config else { continue };
                 let (model, vocab, alignment) = (&of.model, &of.vocab, subject.alignment());
-                let pair = TokenPair::new(vocab, source, target, most)?;
+                let pair = match (model.config.head, target) {
+                    (Some(_), _) => TokenPair::text(vocab, source, most.min(longest(model)))?,
+                    (None, Some((target, _))) => TokenPair::new(vocab, source, target, most)?,
+                    (None, None) => continue,
+                };
                 let teacher = self.teacher(subject, run, of);
                 let view = View { model, run, alignment, teacher, pair: &pair, vocab };
                 for mut view in view.json(b)? {
@@ -99,8 +82,11 @@ impl<T: Clone> PageModels<T> {
                     views.push(view);
                 }
             }
-            let number = sentences.numbers[i];
-            all.push(json!({"number": number, "text": source, "target_by": by, "views": views}));
+            let (number, by) = (sentences.numbers[i], target.and_then(|(_, by)| by));
+            if !views.is_empty() {
+                let of = json!({"number": number, "text": source, "target_by": by, "views": views});
+                all.push(of);
+            }
         }
         Ok(Value::Array(all))
     }
@@ -125,8 +111,7 @@ impl<T: Clone> PageModels<T> {
     }
 }
 
-/// The target side of attention maps: the reference, or the translation of the first usable model and that model's
-/// index.
+/// The target side of attention maps: the reference, or the first translation and the place of its run.
 fn target<'a>(
     sentences: &'a Sentences,
     translations: &'a Translations,
@@ -135,29 +120,6 @@ fn target<'a>(
     if let Some(reference) = &sentences.reference {
         return Some((&reference[i], None));
     }
-    let place = translations.iter().position(Option::is_some)?;
-    Some((translations[place].as_ref()?.get(i)?, Some(place)))
-}
-
-/// The sentences with all translations and the sentence BLEU of each, over the n-gram orders that a translation is long
-/// enough for.
-pub fn samples(sentences: &Sentences, translations: &Translations, tokenizer: Tokenizer) -> Value {
-    let metric = Bleu { tokenizer, effective_order: true, ..Bleu::default() };
-    let sample = |i: usize| {
-        let reference = sentences.reference.as_ref().map(|lines| &lines[i]);
-        let translation = |(place, lines): (usize, &Option<Vec<String>>)| {
-            let text = lines.as_ref()?.get(i)?;
-            let bleu = |reference: &String| metric.score(&metric.count(text, &[reference]));
-            Some(json!({"run": place, "text": text, "bleu": reference.map(bleu).map(rounded)}))
-        };
-        let translations: Vec<_> =
-            translations.iter().enumerate().filter_map(translation).collect();
-        json!({
-            "number": sentences.numbers[i],
-            "source": sentences.source[i],
-            "reference": reference,
-            "translations": translations,
-        })
-    };
-    (0..sentences.source.len()).map(sample).collect()
+    let (place, lines) = translations.first()?;
+    Some((lines.get(i)?, Some(*place)))
 }

@@ -31,8 +31,8 @@ fn intents_are_learned_from_a_teacher_and_told() {
         assert!((60.0..=100.0).contains(&accuracy), "{run}: {accuracy}");
     }
     let logged = desk.read("run/log.jsonl");
-    let valid = logged.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let valid = valid.filter(|line| line["accuracy"].is_number()).next_back().unwrap();
+    let mut valid = logged.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let valid = valid.rfind(|line| line["accuracy"].is_number()).unwrap();
     assert!(valid["macro_f1"].is_number() && valid["kl_encoder"].is_null(), "{valid}");
 
     desk.write("texts.txt", "play some jazz\n\nwill it rain tomorrow in Paris\n");

@@ -29,7 +29,7 @@ pub fn json(run: &RunConfig, dir: &RunDir, teacher: Option<&RunDir>) -> Result<V
     let text = text_of(run, dir.folder(), "valid")?;
     let translates = !run.task.is_of_texts();
     let is_there =
-        |text: &Parallel| !text.source.is_empty() && !(translates && text.target.is_empty());
+        |text: &Parallel| !(text.source.is_empty() || translates && text.target.is_empty());
     let text = match text.filter(is_there) {
         Some(text) => {
             let target = translates.then(|| cut(before.target(), after.target(), &text.target));

@@ -22,6 +22,9 @@ use std::path::Path;
 pub(super) type Form<'a> =
     dyn FnMut(&Read, &[String], usize, &mut dyn Write) -> io::Result<()> + 'a;
 
+/// As [`Form`], but takes the results as it likes, beside the progress.
+pub(super) type Take<'a> = dyn FnMut(&Read, &[String], usize, &Throughput) -> Result<()> + 'a;
+
 /// Lines to read.
 pub(super) struct Lines<'a> {
     /// The folder of the run.
@@ -66,11 +69,7 @@ impl Lines<'_> {
     /// # Errors
     ///
     /// As [`Lines::write`], and those of `take`.
-    pub fn read(
-        &self,
-        globals: &Globals,
-        take: &mut dyn FnMut(&Read, &[String], usize, &Throughput) -> Result<()>,
-    ) -> Result<()> {
+    pub fn read(&self, globals: &Globals, take: &mut Take<'_>) -> Result<()> {
         let Self { model, task, lines, device } = *self;
         check(model, task)?;
         let device = super::translate::device(model, device, globals)?;

@@ -6,19 +6,16 @@ use crate::cli::{EvaluateArgs, Globals};
 use crate::config::{Precision, Task};
 use crate::data::vocab::Vocab;
 use crate::run::run_dir::RunDir;
-use crate::score::{BINS, Confusion, calibration_error, cosine, spearman};
+use crate::score::{BINS, Confusion, cosine, spearman};
 use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
 use crate::system::signals;
 use crate::system::text;
-use crate::texts::{Labelled, Read, Reader, labels, read_lines};
+use crate::texts::{Judged, Likeness, Read, Reader, labels, read_lines};
 use a2d_core::backend::Train;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::Path;
-
-/// The most texts of which all pairs are compared.
-const PAIRED: usize = 1000;
 
 /// The task of the run in `folder`, if it is a text model's.
 pub(in crate::commands) fn task(folder: &Path) -> Option<Task> {
@@ -121,12 +118,7 @@ fn classified(
     let truth = labels::numbers(&vocab, &truth);
     let truth = truth.map_err(|e| Error::misuse(format!("{name}, {e}")))?;
     let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
-    let found: Vec<Labelled> = read.rows().map(Labelled::of).collect();
-    let best: Vec<u32> = found.iter().map(Labelled::best).collect();
-    let sure = found.iter().zip(best.iter().zip(&truth));
-    let sure = sure.map(|(of, (own, truth))| (f64::from(of.0[0].1), own == truth));
-    let calibration = calibration_error(&sure.collect::<Vec<_>>());
-    let confusion = Confusion::new(read.width, &truth, &best);
+    let Judged { confusion, calibration, .. } = Judged::of(&read, &truth);
     Ok(Labels { names, confusion, calibration, texts: texts.len() })
 }
 
@@ -177,14 +169,9 @@ fn embedded(
     if let Some(teacher) = &args.teacher {
         let own = over(&args.run, device, quiet, lines)?.read;
         let theirs = over(teacher, device, quiet, lines)?.read;
-        if own.width == theirs.width {
-            let sum: f64 = own.rows().zip(theirs.rows()).map(|(a, b)| cosine(a, b)).sum();
-            scores.push(("cosine with the teacher", sum / lines.len() as f64));
-        }
-        let [own, theirs] = [own, theirs].map(|of| similarities(&of));
-        if let Some(rank) = spearman(&own, &theirs) {
-            scores.push(("Spearman with the teacher", rank));
-        }
+        let Likeness { cosine, rank } = Likeness::of(&own, &theirs);
+        scores.extend(cosine.map(|cosine| ("cosine with the teacher", cosine)));
+        scores.extend(rank.map(|rank| ("Spearman with the teacher", rank)));
     }
     if let Some(path) = &args.pairs {
         scores.push(("Spearman with the pairs", ranked(&args.run, path, device, quiet)?));
@@ -193,13 +180,6 @@ fn embedded(
         return Err(Error::misuse("an embedder is compared with --teacher RUN or --pairs FILE"));
     }
     Ok(scores)
-}
-
-/// The cosine of each pair of the first texts.
-fn similarities(of: &Read) -> Vec<f64> {
-    let rows: Vec<&[f32]> = of.rows().take(PAIRED).collect();
-    let later = |i: usize| rows[i + 1..].iter().map(move |other| (i, *other));
-    (0..rows.len()).flat_map(later).map(|(i, other)| cosine(rows[i], other)).collect()
 }
 
 /// The rank correlation of the cosines of given pairs with their similarities.

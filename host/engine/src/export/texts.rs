@@ -2,7 +2,7 @@
 
 use super::image::{Beside, write_with};
 use super::request::weights;
-use crate::texts::{Labelled, Read, Reader, TextImage, labels, read_lines};
+use crate::texts::{Judged, Likeness, Read, Reader, TextImage, labels, read_lines};
 use crate::translate::image::{Words, model};
 use crate::translate::packed::Arithmetic;
 use a2d_core::image::Format;
@@ -11,7 +11,6 @@ use a2d_cpu::Cpu;
 use a2d_run::config::Task;
 use a2d_run::prepared::{Parallel, text_of};
 use a2d_run::run_dir::RunDir;
-use a2d_score::{Confusion, cosine};
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use serde::Serialize;
@@ -96,7 +95,7 @@ impl TextExport {
         if arena == usize::MAX {
             return Err(Error::misuse("--max-source: no memory holds so much"));
         }
-        let compared = |text: &Parallel| {
+        let compared = |text: &Parallel| -> Result<TextLoss> {
             let arithmetic =
                 Arithmetic { int8_cache: self.limits.int8_cache, ..Arithmetic::default() };
             let after = TextImage::new(&self.out, image.bytes(), arithmetic)?;
@@ -105,7 +104,10 @@ impl TextExport {
             let before = read_lines(&mut b, &reader.model, &reader.vocab, &text.source, &go_on)?;
             match run.task {
                 Task::Embed => Ok(likeness(&before, &after)),
-                _ => accuracies(&before, &after, &labels::numbers(&reader.vocab, &text.target)?),
+                _ => {
+                    let truth = labels::numbers(&reader.vocab, &text.target)?;
+                    Ok(accuracies(&before, &after, &truth))
+                }
             }
         };
         let loss = text.as_ref().map(compared).transpose()?;
@@ -133,21 +135,19 @@ impl TextExport {
     }
 }
 
-fn accuracies(before: &Read, after: &Read, truth: &[u32]) -> Result<TextLoss> {
-    let best = |of: &Read| of.rows().map(|row| Labelled::of(row).best()).collect::<Vec<_>>();
-    let [one, other] = [best(before), best(after)];
-    let same = one.iter().zip(&other).filter(|(one, other)| one == other).count();
-    let accuracy = |found: &[u32]| 100.0 * Confusion::new(before.width, truth, found).accuracy();
-    Ok(TextLoss::Accuracy {
+fn accuracies(before: &Read, after: &Read, truth: &[u32]) -> TextLoss {
+    let [before, after] = [before, after].map(|of| Judged::of(of, truth));
+    let pairs = before.labels.iter().zip(&after.labels);
+    let same = pairs.filter(|(one, other)| one == other).count();
+    TextLoss::Accuracy {
         texts: truth.len(),
-        before: accuracy(&one),
-        after: accuracy(&other),
+        before: before.accuracy(),
+        after: after.accuracy(),
         agreement: same as f64 / truth.len().max(1) as f64,
-    })
+    }
 }
 
 fn likeness(before: &Read, after: &Read) -> TextLoss {
-    let texts = before.rows().len();
-    let sum: f64 = before.rows().zip(after.rows()).map(|(a, b)| cosine(a, b)).sum();
-    TextLoss::Cosine { texts, cosine: sum / texts.max(1) as f64 }
+    let cosine = Likeness::of(before, after).cosine.unwrap_or(0.0);
+    TextLoss::Cosine { texts: before.rows().len(), cosine }
 }

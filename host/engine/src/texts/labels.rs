@@ -2,7 +2,7 @@
 
 use super::Read;
 use a2d_data::vocab::Vocab;
-use a2d_score::Confusion;
+use a2d_score::{Confusion, calibration_error};
 use a2d_system::error::{Error, Result};
 
 /// The probabilities of the labels of a text, the most probable first.
@@ -24,6 +24,41 @@ impl Labelled {
     pub fn best(&self) -> u32 {
         self.0.first().map_or(0, |(label, _)| *label)
     }
+
+    /// Its probability.
+    fn probability(&self) -> f64 {
+        self.0.first().map_or(0.0, |(_, probability)| f64::from(*probability))
+    }
+}
+
+/// Labels beside the true ones.
+pub struct Judged {
+    /// The label of each text.
+    pub labels: Vec<u32>,
+    /// Whether it is right.
+    pub right: Vec<bool>,
+    /// How often each label was given for each.
+    pub confusion: Confusion,
+    /// The expected calibration error, 0 to 1.
+    pub calibration: f64,
+}
+
+impl Judged {
+    /// Of the logits of texts, and their labels by number.
+    pub fn of(read: &Read, truth: &[u32]) -> Self {
+        let found: Vec<Labelled> = read.rows().map(Labelled::of).collect();
+        let labels: Vec<u32> = found.iter().map(Labelled::best).collect();
+        let right: Vec<bool> = labels.iter().zip(truth).map(|(one, other)| one == other).collect();
+        let sure = found.iter().zip(&right).map(|(of, right)| (of.probability(), *right));
+        let calibration = calibration_error(&sure.collect::<Vec<_>>());
+        let confusion = Confusion::new(read.width, truth, &labels);
+        Self { labels, right, confusion, calibration }
+    }
+
+    /// The accuracy in percent.
+    pub fn accuracy(&self) -> f64 {
+        100.0 * self.confusion.accuracy()
+    }
 }
 
 /// The labels of `read` beside the true ones, by name.
@@ -32,8 +67,7 @@ impl Labelled {
 ///
 /// Misuse: a label that the model does not know.
 pub fn confusion(vocab: &Vocab, read: &Read, truth: &[String]) -> Result<Confusion> {
-    let found: Vec<u32> = read.rows().map(|logits| Labelled::of(logits).best()).collect();
-    Ok(Confusion::new(read.width, &numbers(vocab, truth)?, &found))
+    Ok(Judged::of(read, &numbers(vocab, truth)?).confusion)
 }
 
 /// The numbers of labels.

@@ -3,8 +3,10 @@
 pub mod flow;
 pub mod image;
 pub mod labels;
+mod likeness;
 pub mod reader;
 
 pub use image::TextImage;
-pub use labels::{Labelled, confusion};
+pub use labels::{Judged, Labelled, confusion};
+pub use likeness::Likeness;
 pub use reader::{Read, Reader, read_lines};

@@ -1,11 +1,11 @@
 //! Summary of finished runs of text models: accuracy, or likeness to the teacher.
 
 use super::summary::{Entry, Role, SAMPLES, Summary, scored_text};
-use crate::texts::{Labelled, Read, Reader, labels, read_lines};
+use crate::texts::{Judged, Likeness, Read, Reader, labels, read_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::Task;
 use a2d_run::run_dir::RunDir;
-use a2d_score::{Confusion, calibration_error, cosine, mcnemar, only_right, spearman};
+use a2d_score::{mcnemar, only_right};
 use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
 use a2d_system::files::write_whole;
@@ -15,9 +15,6 @@ use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
-
-/// The most texts of which all pairs are compared.
-const PAIRED: usize = 500;
 
 /// A named number, and its decimal places.
 struct Score {
@@ -102,19 +99,14 @@ fn read<B: Train>(
 fn judge(scored: &mut Scored, data: &a2d_run::prepared::Prepared, truth: &[String]) -> Result<()> {
     let vocab = &data.vocab;
     let truth = labels::numbers(vocab, truth)?;
-    let found: Vec<Labelled> = scored.read.rows().map(Labelled::of).collect();
-    let best: Vec<u32> = found.iter().map(Labelled::best).collect();
-    let right: Vec<bool> = best.iter().zip(&truth).map(|(one, other)| one == other).collect();
-    let sure = found.iter().zip(&right).map(|(of, right)| (f64::from(of.0[0].1), *right));
-    let calibration = calibration_error(&sure.collect::<Vec<_>>());
-    let confusion = Confusion::new(scored.read.width, &truth, &best);
+    let Judged { labels, right, confusion, calibration } = Judged::of(&scored.read, &truth);
     scored.scores = vec![
         percent("accuracy", "accuracy", confusion.accuracy()),
         percent("macro F1", "macro F1", confusion.macro_f1()),
         percent("calibration error", "ECE", calibration),
     ];
     let name = |label: &u32| vocab.target().piece(*label).unwrap_or_default().to_owned();
-    scored.labels = best.iter().map(name).collect();
+    scored.labels = labels.iter().map(name).collect();
     scored.right = right;
     Ok(())
 }
@@ -123,30 +115,12 @@ fn percent(key: &'static str, title: &'static str, share: f64) -> Score {
     Score { key, title, value: 100.0 * share, places: 2 }
 }
 
-/// How alike the vectors are to the teacher's, the first run's: the mean cosine of the same text, if the widths are equal,
-/// and the rank correlation of the cosines of all pairs of texts.
+/// How alike the vectors are to the teacher's, the first run's.
 fn likeness(own: &Read, teacher: Option<&Read>) -> Vec<Score> {
-    let teacher = teacher.unwrap_or(own);
-    let count = own.rows().len().max(1) as f64;
-    let same = (own.width == teacher.width).then(|| {
-        let sum: f64 = own.rows().zip(teacher.rows()).map(|(a, b)| cosine(a, b)).sum();
-        Score { key: "cosine", title: "cosine", value: sum / count, places: 4 }
-    });
-    let [own, teacher] = [own, teacher].map(pairs);
-    let rank = spearman(&own, &teacher).map(|value| Score {
-        key: "Spearman",
-        title: "Spearman",
-        value,
-        places: 4,
-    });
-    same.into_iter().chain(rank).collect()
-}
-
-/// The cosine of each pair of the first texts.
-fn pairs(of: &Read) -> Vec<f64> {
-    let rows: Vec<&[f32]> = of.rows().take(PAIRED).collect();
-    let later = |i: usize| rows[i + 1..].iter().map(move |other| (i, *other));
-    (0..rows.len()).flat_map(later).map(|(i, other)| cosine(rows[i], other)).collect()
+    let Likeness { cosine, rank } = Likeness::of(own, teacher.unwrap_or(own));
+    let score = |key, value| Score { key, title: key, value, places: 4 };
+    let cosine = cosine.map(|value| score("cosine", value));
+    cosine.into_iter().chain(rank.map(|value| score("Spearman", value))).collect()
 }
 
 fn against(own: &[bool], alone: &[bool]) -> Against {

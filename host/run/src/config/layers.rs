@@ -109,7 +109,7 @@ impl Setting {
 }
 
 /// Prefixes of variables that are not settings: those of tests and scripts, and of the processes of a study.
-const NO_SETTINGS: [&str; 13] = [
+const NO_SETTINGS: [&str; 14] = [
     "A2D_COMMIT",
     "A2D_CUDA_",
     "A2D_GOLDEN",
@@ -122,6 +122,7 @@ const NO_SETTINGS: [&str; 13] = [
     "A2D_SOAK_",
     "A2D_STUDY_",
     "A2D_TEST_",
+    "A2D_TEXT_IMAGE",
     "A2D_TOOLCHAIN",
 ];
 

@@ -63,10 +63,10 @@ fn the_examples_are_up_to_date() {
     fs::create_dir_all(desk.path("fixtures/nano")).unwrap();
     let nano = "fixtures/nano/nano.a2d";
     fs::copy(root.join(nano), desk.path(nano)).unwrap();
-    for (example, more) in [("rtic", " --int8-cache"), ("embassy", "")] {
+    for (example, longest, more) in [("rtic", 10, " --int8-cache"), ("embassy", 11, "")] {
         let source = format!("core/examples/{example}/src/student.rs");
         fs::create_dir_all(desk.path(&source).parent().unwrap()).unwrap();
-        let line = format!("export {nano} --beam 1 --max-source 11 --max-target 14{more}");
+        let line = format!("export {nano} --beam 1 --max-source {longest} --max-target 14{more}");
         desk.host(&format!("{line} --emit-rust {source}")).well();
         let committed = fs::read_to_string(root.join(&source)).unwrap();
         // The program may go by another name.

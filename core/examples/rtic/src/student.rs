@@ -1,4 +1,4 @@
-// Written by `a2d export fixtures/nano/nano.a2d --beam 1 --max-source 11 --max-target 14 --int8-cache --emit-rust core/examples/rtic/src/student.rs`. Do not edit.
+// Written by `a2d export fixtures/nano/nano.a2d --beam 1 --max-source 10 --max-target 14 --int8-cache --emit-rust core/examples/rtic/src/student.rs`. Do not edit.
 
 /// The image: int8, 127,344 bytes of flash, a vocabulary of 500 tokens.
 pub static IMAGE: &[u8] = a2d_core::include_image!("../../../../fixtures/nano/nano.a2d");
@@ -6,7 +6,7 @@ pub static IMAGE: &[u8] = a2d_core::include_image!("../../../../fixtures/nano/na
 /// The largest translation.
 #[allow(dead_code)]
 pub const LIMITS: a2d_core::micro::Limits = a2d_core::micro::Limits {
-    source: 11, // tokens, EOS included
+    source: 10, // tokens, EOS included
     target: 14, // tokens, without EOS
     beam: 1,
     int8_cache: true,
@@ -14,7 +14,7 @@ pub const LIMITS: a2d_core::micro::Limits = a2d_core::micro::Limits {
 
 /// Working memory of a translation within [`LIMITS`], for [`a2d_core::micro::Arena`].
 #[allow(dead_code)]
-pub const ARENA_BYTES: usize = 10_720;
+pub const ARENA_BYTES: usize = 9_772;
 
 /// Maximum bytes of the text of one token, for [`a2d_core::token::Stream`].
 #[allow(dead_code)]

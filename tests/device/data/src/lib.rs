@@ -23,8 +23,7 @@ pub static IMAGE: &[u8] = a2d_core::include_image!(env!("A2D_IMAGE"));
 
 /// The exact size of the arena in bytes.
 #[cfg(not(feature = "text"))]
-pub const ARENA: usize =
-    a2d_core::micro::arena_bytes_with(&CONFIG, QUANTISED, SHORTLIST, &LIMITS);
+pub const ARENA: usize = a2d_core::micro::arena_bytes_with(&CONFIG, QUANTISED, SHORTLIST, &LIMITS);
 
 /// The exact size of the arena in bytes.
 #[cfg(feature = "text")]

@@ -14,7 +14,8 @@ pub fn run(isa: &str) -> Result<Summary, String> {
     let isa: Isa = isa.parse().map_err(|error| format!("{isa}: {error}"))?;
     let model = Model::<LAYERS>::new(IMAGE).map_err(|error| error.to_string())?;
     let weights = Weights::new(&model, isa).map_err(|error| error.to_string())?;
-    let classifier = Classifier::new(&model, &weights, LIMITS).map_err(|error| error.to_string())?;
+    let classifier =
+        Classifier::new(&model, &weights, LIMITS).map_err(|error| error.to_string())?;
     let (mut classifier, mut summary) = (classifier.cutting(), Summary::default());
     for text in SENTENCES {
         let mut probabilities = vec![0.0; model.config().target_vocabulary];

@@ -30,14 +30,7 @@ struct Open {
 
 impl Desk {
     pub const fn new() -> Self {
-        Self {
-            image: None,
-            loaded: None,
-            open: None,
-            classifier: None,
-            token: None,
-            failed: None,
-        }
+        Self { image: None, loaded: None, open: None, classifier: None, token: None, failed: None }
     }
 
     /// Allocates memory for an image of `len` bytes.

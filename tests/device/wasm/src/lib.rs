@@ -30,8 +30,8 @@ mod engine;
 pub mod failure;
 mod memory;
 
-use desk::Desk;
 use a2d_core::micro::TextLimits;
+use desk::Desk;
 use failure::{END, Failure};
 use memory::Single;
 
@@ -128,7 +128,9 @@ pub extern "C" fn classifier(tokens: usize, int8_cache: i32) -> i32 {
 /// Classifies the first `len` bytes of the input; returns the number of the label.
 #[unsafe(no_mangle)]
 pub extern "C" fn classify(len: usize) -> i32 {
-    let read = |desk: &mut Desk, out: &mut [f32; LABELS]| INPUT.with(|input| desk.classify(input.get(..len), out));
+    let read = |desk: &mut Desk, out: &mut [f32; LABELS]| {
+        INPUT.with(|input| desk.classify(input.get(..len), out))
+    };
     answer(|desk| {
         let label = PROBABILITIES.with(|out| read(desk, out)).flatten();
         label.ok_or(Failure::Early)?.map(Some)

@@ -122,9 +122,12 @@ fn command_refuses_with_the_reason() {
         ),
         (
             request(&two, &[&two], &["bleu", "rouge"]),
-            "unknown metric `rouge`; known are bleu, chrf, chrf++, ter".into(),
+            "unknown metric `rouge`; known are bleu, chrf, chrf++, ter, accuracy".into(),
         ),
-        (request(&two, &[&two], &[]), "no metric; known are bleu, chrf, chrf++, ter".into()),
+        (
+            request(&two, &[&two], &[]),
+            "no metric; known are bleu, chrf, chrf++, ter, accuracy".into(),
+        ),
         (
             request(&stdin, &[&two, &stdin], &["bleu"]),
             "only one of the files can be `-` (standard input)".into(),

@@ -1,7 +1,7 @@
 //! `a2d prepare`, and the data that a run's configuration asks for.
 
 use crate::cli::{Globals, PrepareArgs};
-use crate::config::{DataConfig, RunConfig};
+use crate::config::{DataConfig, ModelConfig, RunConfig};
 use crate::data::prepare::{self, Freshness, Given, PrepareRequest};
 use crate::data::vocab::Vocab;
 use crate::run::prepared::Prepared;
@@ -160,7 +160,7 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
         normalization: data.normalization,
         protect: data.protect.clone(),
         byte_fallback: None,
-        max_length: data.max_length,
+        max_length: data.max_length.min(positions(run)),
         clean: data.clean,
         strict: None,
         progress: !quiet,
@@ -195,6 +195,17 @@ fn of_teacher(run: &RunConfig) -> Result<Option<PathBuf>> {
     let path = RunDir::open(teacher)?.tokenizer();
     let given = run.task.is_of_texts() || !Vocab::load(&path)?.is_learned()?;
     Ok(given.then_some(path))
+}
+
+/// The most subwords of a text that student and teacher have positions for, beside the two that are not of the text.
+fn positions(run: &RunConfig) -> usize {
+    let given = run.teacher.run.as_ref().and_then(|run| RunDir::at(run).load_config().ok());
+    let teacher = given.as_ref().map_or(&run.teacher.model, |given| &given.model);
+    let of = |model: &ModelConfig| match model.max_positions {
+        0 => usize::MAX,
+        rows => rows.saturating_sub(2).max(1),
+    };
+    of(&run.model).min(of(teacher))
 }
 
 fn text(path: &Path) -> Result<String> {

@@ -8,6 +8,7 @@ use super::selection::Standing;
 use super::window::Window;
 use super::{Job, Progress, resume, validate, warm_start};
 use a2d_core::backend::Train;
+use a2d_core::config::Config;
 use a2d_core::kd::{Objective, Step};
 use a2d_core::optim::{Adam, InverseSqrt};
 use a2d_core::rng;
@@ -100,6 +101,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         let maps = teacher.as_ref().map(TeacherModel::maps_config);
         let taught = maps.as_ref().map(|maps| (&objective.terms, maps));
         let student = core_config(&run.model, run.task, vocab.sizes());
+        check_lengths(job, &student, maps.as_ref())?;
         let plan = plan(&student, taught)?;
         if let Some(teacher) = &mut teacher {
             let key = rng::derive(run.train.seed, stream::MAPPING);
@@ -459,6 +461,20 @@ impl<'a, B: Train> Trainer<'a, B> {
         ));
         Ok(())
     }
+}
+
+/// Checks that student and teacher have a position for every token of a text.
+fn check_lengths(job: &Job<'_>, student: &Config, teacher: Option<&Config>) -> Result<()> {
+    let rows = [Some(student), teacher].into_iter().flatten().map(|of| of.embedding.positions);
+    let Some(rows) = rows.filter(|rows| *rows > 0).min() else { return Ok(()) };
+    let all = [&job.data.train, &job.data.valid].into_iter().flat_map(|of| of.all_lengths());
+    let longest = all.map(|(source, _)| *source as usize).max().unwrap_or(0);
+    if longest <= rows {
+        return Ok(());
+    }
+    let (folder, most) = (job.data.folder.display(), rows.saturating_sub(2));
+    let text = format!("{folder} has a text of {longest} tokens, the models have {rows} positions");
+    Err(Error::misuse(format!("{text}: prepare it again with `data.max_length` of at most {most}")))
 }
 
 /// The file of the teacher's cache.

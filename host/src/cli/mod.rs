@@ -177,7 +177,7 @@ const GIVEN: &str = "given";
   a2d prepare --task classify --train intents/train.tsv --valid intents/valid.tsv --out data/intents
 Reads corpus/train.de and corpus/train.en (or .de.gz, .en.gz), one sentence per line.")]
 pub struct PrepareArgs {
-    /// What the data are for: translate (two parallel files of each split), classify (one file, lines LABEL<TAB>TEXT) or
+    /// What the data are for: translate (two parallel files of each split), classify (one file, label, tab, text a line) or
     /// embed (one file of texts)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub task: Task,

@@ -112,7 +112,7 @@ pub struct EvaluateArgs {
     /// The run, or an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Text to translate; - is standard input. Of a classifier: lines LABEL<TAB>TEXT; of an embedder: texts
+    /// Text to translate; - is standard input. Of a classifier: lines of a label, a tab and a text; of an embedder: texts
     #[arg(long, value_name = "FILE")]
     pub source: PathBuf,
     /// Its reference translations, one file or more
@@ -121,7 +121,7 @@ pub struct EvaluateArgs {
     /// Of an embedder: the run whose vectors its own are compared with
     #[arg(long, value_name = "RUN", conflicts_with = "reference")]
     pub teacher: Option<PathBuf>,
-    /// Of an embedder: pairs of texts with a similarity, TEXT<TAB>TEXT<TAB>NUMBER a line, to rank
+    /// Of an embedder: pairs of texts with a similarity, tabs between, to rank
     #[arg(long, value_name = "FILE", conflicts_with = "reference")]
     pub pairs: Option<PathBuf>,
     /// Also keep the translations here

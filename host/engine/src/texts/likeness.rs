@@ -11,7 +11,7 @@ const PAIRED: usize = 1000;
 pub struct Likeness {
     /// The mean cosine of both vectors of a text; `None` if the widths differ.
     pub cosine: Option<f64>,
-    /// Spearman's correlation of the cosines of all pairs of texts, of at most [`PAIRED`]; `None` if it is not defined.
+    /// Spearman's correlation of the cosines of all pairs of texts, of the first 1,000; `None` if it is not defined.
     pub rank: Option<f64>,
 }
 

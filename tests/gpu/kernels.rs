@@ -3,7 +3,7 @@
 use crate::suite::{self, Noise, TOKEN_ROWS, random};
 use a2d_core::backend::*;
 use a2d_core::batch::{Batch, IGNORE, Layout, NO_POSITION, Tokens};
-use a2d_core::config::{NORM_EPSILON, Positions, Special};
+use a2d_core::config::{Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::shape::Shape;
 use a2d_host::backend::cpu::Cpu;
@@ -46,7 +46,7 @@ fn rows<B: Train>(b: &mut B) -> Named {
         let (ids, positions) = (b.index(&ids), b.index(&positions));
         let tokens = Tokens { ids, positions, rows: n, types: None, zero_padding: true, first: 0 };
 
-        let norm = LayerNorm { gain: &gain, bias: &gain, epsilon: NORM_EPSILON };
+        let norm = suite::norm(&gain);
         let normed = b.layer_norm(&x, norm);
         let dnorm = b.layer_norm_grad(&y, &x, norm);
         let sum = b.add(x.clone(), &y);

@@ -89,7 +89,7 @@ impl Work for Summary<'_> {
         let warnings = warned(&entries, &scored);
         let written = if json {
             warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
-            list(&entries, &scored, split, out)
+            list(&entries, scored.iter().map(|scored| scored.json(split)), out)
         } else {
             table(&entries, &scored, split, &options, out)
                 .and_then(|()| warnings.iter().try_for_each(|one| writeln!(out, "warning: {one}")))
@@ -153,7 +153,7 @@ impl Scoring<'_> {
             against: against.transpose()?,
             lines,
         };
-        save_scores(&entry.folder, self.split, &scored)?;
+        save_scores(&entry.folder, scored.json(self.split))?;
         Ok(scored)
     }
 
@@ -175,8 +175,9 @@ impl Scoring<'_> {
     }
 }
 
-fn save_scores(folder: &Path, split: &str, scored: &Scored) -> Result<()> {
-    let text = Value::Object(scored.json(split));
+/// Writes a run's `scores.json`.
+pub(super) fn save_scores(folder: &Path, scores: Map<String, Value>) -> Result<()> {
+    let text = Value::Object(scores);
     write_whole(&RunDir::open(folder)?.scores(), |out| writeln!(out, "{text:#}"))
 }
 
@@ -195,22 +196,22 @@ impl Scored {
     }
 }
 
-fn list(
+/// Prints the contents of each run's `scores.json`, with the run's name and folder.
+pub(super) fn list(
     entries: &[Entry<'_>],
-    scored: &[Scored],
-    split: &str,
+    scores: impl Iterator<Item = Map<String, Value>>,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    let object = |(entry, scored): (&Entry<'_>, &Scored)| {
+    let object = |(entry, scores): (&Entry<'_>, Map<String, Value>)| {
         let run = entry.folder.display().to_string();
         let mut object = Map::from_iter([
             ("model".to_owned(), json!(entry.label)),
             ("run".to_owned(), json!(run)),
         ]);
-        object.extend(scored.json(split));
+        object.extend(scores);
         Value::Object(object)
     };
-    let list: Vec<_> = entries.iter().zip(scored).map(object).collect();
+    let list: Vec<_> = entries.iter().zip(scores).map(object).collect();
     writeln!(out, "{:#}", Value::Array(list))
 }
 

@@ -1,14 +1,12 @@
 //! Summary of finished runs of text models: accuracy, or likeness to the teacher.
 
-use super::summary::{Entry, Role, SAMPLES, Summary, scored_text};
+use super::summary::{Entry, Role, SAMPLES, Summary, list, save_scores, scored_text};
 use crate::texts::{Judged, Likeness, Read, Reader, labels, read_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::Task;
-use a2d_run::run_dir::RunDir;
 use a2d_score::{mcnemar, only_right};
 use a2d_system::display::Display;
 use a2d_system::error::{Error, Result};
-use a2d_system::files::write_whole;
 use a2d_system::output::thousands;
 use a2d_system::signals;
 use serde_json::{Map, Value, json};
@@ -64,11 +62,11 @@ pub(super) fn write<B: Train>(b: &mut B, summary: Summary<'_>) -> Result<()> {
         let alone = entries.iter().zip(&all).find(|(of, _)| of.role == Role::Alone);
         let alone = alone.filter(|_| entry.role == Role::Student).map(|(_, alone)| alone);
         scored.against = alone.map(|alone| against(&scored.right, &alone.right));
-        save(&entry.folder, split, &scored)?;
+        save_scores(&entry.folder, scored.json(split))?;
         all.push(scored);
     }
     let written = match json {
-        true => list(&entries, &all, split, out),
+        true => list(&entries, all.iter().map(|scored| scored.json(split)), out),
         false => table(&entries, &all, split, out)
             .and_then(|()| samples(&entries, &all, [&text.source, &text.target], out)),
     };
@@ -146,25 +144,6 @@ impl Scored {
         }
         object
     }
-}
-
-fn save(folder: &Path, split: &str, scored: &Scored) -> Result<()> {
-    let text = Value::Object(scored.json(split));
-    write_whole(&RunDir::open(folder)?.scores(), |out| writeln!(out, "{text:#}"))
-}
-
-fn list(entries: &[Entry<'_>], all: &[Scored], split: &str, out: &mut dyn Write) -> io::Result<()> {
-    let object = |(entry, scored): (&Entry<'_>, &Scored)| {
-        let run = entry.folder.display().to_string();
-        let mut object = Map::from_iter([
-            ("model".to_owned(), json!(entry.label)),
-            ("run".to_owned(), json!(run)),
-        ]);
-        object.extend(scored.json(split));
-        Value::Object(object)
-    };
-    let list: Vec<_> = entries.iter().zip(all).map(object).collect();
-    writeln!(out, "{:#}", Value::Array(list))
 }
 
 fn table(

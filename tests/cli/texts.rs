@@ -72,6 +72,17 @@ fn intents_are_learned_from_a_teacher_and_told() {
 }
 
 #[test]
+fn a_teacher_below_the_student_alone_is_told() {
+    let desk = Desk::of_intents();
+    let weak = "--set teacher.train.max_update=2 --set distill.alpha=1";
+    let table = desk.host(&format!("distill intents.toml {weak} --out run --quiet")).well();
+    let warnings: Vec<_> = table.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let [teacher, student] = warnings[..] else { panic!("{table}") };
+    assert!(teacher.contains(" accuracy) is no better than the student alone ("), "{teacher}");
+    assert!(student.contains(" accuracy behind the one trained alone: "), "{student}");
+}
+
+#[test]
 fn a_classifier_goes_on_exactly_with_any_number_of_threads() {
     let desk = Desk::of_intents();
     let line = "distill intents.toml --quiet --set distill.baseline=false";
@@ -91,7 +102,9 @@ fn what_has_no_meaning_for_texts_is_refused() {
     let refused = |line: &str, texts: &[&str]| desk.refused(line, 2, texts);
     refused("train intents.toml --set task=embed", &["teacher's vectors", "distill"]);
     refused("distill intents.toml --set task=embed", &["`teacher.run`"]);
-    let embeds = "distill intents.toml --set task=embed --set distill.method";
+    let embeds = "distill intents.toml --set task=embed --set";
+    refused(&format!("{embeds} teacher.run=full --set distill.baseline=true"), &["baseline"]);
+    let embeds = format!("{embeds} distill.method");
     refused(&format!("{embeds}=none"), &["`distill.method`"]);
     refused("distill intents.toml --set distill.method=seq-kd", &["seq-kd"]);
     refused("train intents.toml --set model.vector_width=9", &["vector_width"]);

@@ -63,6 +63,23 @@ struct Asked<'a> {
     import: Option<Import>,
 }
 
+/// Checks that an embedder has what it learns from.
+fn check_embeds(run: &RunConfig) -> Result<()> {
+    if run.task != Task::Embed {
+        return Ok(());
+    }
+    let text = if !run.distill.method.needs().words {
+        "`distill.method` has no teacher, whose vectors are the target of `task = \"embed\"`"
+    } else if run.teacher.run.is_none() {
+        "`teacher.run` is needed with `task = \"embed\"`: a run, or a model to import"
+    } else if run.distill.baseline {
+        "`distill.baseline` has no meaning with `task = \"embed\"`: a student alone has no target"
+    } else {
+        return Ok(());
+    };
+    Err(Error::misuse(text))
+}
+
 impl<'a> Asked<'a> {
     fn new(args: &DistillArgs, globals: &Globals, ranks: &'a Ranks) -> Result<Self> {
         let out = args.run.out.as_deref();
@@ -70,16 +87,7 @@ impl<'a> Asked<'a> {
         let known = Known { out, fills: args.run.fills(), quiet };
         let loaded = proposal::load(&args.run.config, &args.settings()?, known)?;
         let merged = &loaded.merged.run;
-        let (embeds, needs) = (merged.task == Task::Embed, merged.distill.method.needs());
-        if embeds && !needs.words {
-            let text = "`distill.method` has no teacher, whose vectors are the target of `task = \"embed\"`";
-            return Err(Error::misuse(text));
-        }
-        if embeds && merged.teacher.run.is_none() {
-            let text =
-                "`teacher.run` is needed with `task = \"embed\"`: a run, or a model to import";
-            return Err(Error::misuse(text));
-        }
+        check_embeds(merged)?;
         let trains_teacher = merged.has_teacher() && merged.teacher.run.is_none();
         let (derived, mut run) = (loaded.lines(trains_teacher), loaded.merged.run);
         let folder = run.out_folder(out, &args.run.config);

@@ -2,7 +2,7 @@
 
 use super::outlook::Coming;
 use super::train::may_train;
-use crate::config::{RunConfig, Staging, Task};
+use crate::config::{RunConfig, Staging};
 use crate::run::model::{core_config, model_size, plan};
 use crate::run::prepared::Prepared;
 use crate::run::run_dir::RunDir;
@@ -52,9 +52,7 @@ impl Lineup {
         if let Some(folder) = teacher.clone().filter(|_| run.teacher.run.is_none()) {
             before.push(Training::of_teacher("teacher", Role::Teacher, run.of_teacher(), folder));
         }
-        // Vectors have no target without a teacher.
-        let learns_alone = run.distill.baseline && run.task != Task::Embed;
-        if run.distill.method.needs().teacher() && learns_alone {
+        if run.distill.method.needs().teacher() && run.distill.baseline {
             let folder = folder.join("alone");
             before.push(Training::new("student alone", Role::Alone, run.alone(), folder, None));
         }

@@ -38,12 +38,6 @@ impl Against {
         })
     }
 
-    /// The outcome of a comparison that was not made here.
-    #[cfg(test)]
-    pub fn known(difference: f64, p_value: Option<f64>) -> Self {
-        Self { difference, p_value, signature: String::new() }
-    }
-
     /// Whether the difference is more than chance.
     pub fn is_significant(&self) -> bool {
         self.p_value.is_some_and(|p| p < 0.05)

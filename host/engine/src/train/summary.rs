@@ -116,7 +116,10 @@ fn warned(entries: &[Entry<'_>], scored: &[Scored]) -> Vec<String> {
     let alone = of(Role::Alone).map(quality);
     let teacher = of(Role::Teacher).and_then(|scored| warnings::of_teacher(quality(scored), alone));
     let against = of(Role::Student).and_then(|scored| scored.against.as_ref());
-    teacher.into_iter().chain(against.and_then(warnings::of_student)).collect()
+    let student = against.and_then(|against| {
+        warnings::of_student(against.difference, "BLEU", against.is_significant())
+    });
+    teacher.into_iter().chain(student).collect()
 }
 
 /// What all runs are scored on, and how.

@@ -1,6 +1,7 @@
 //! Summary of finished runs of text models: accuracy, or likeness to the teacher.
 
 use super::summary::{Entry, Role, SAMPLES, Summary, list, save_scores, scored_text};
+use super::warnings;
 use crate::texts::{Judged, Likeness, Read, Reader, labels, read_lines};
 use a2d_core::backend::Train;
 use a2d_run::config::Task;
@@ -43,6 +44,13 @@ struct Against {
     p_value: f64,
 }
 
+impl Against {
+    /// Whether the difference is more than chance.
+    fn is_significant(&self) -> bool {
+        self.p_value < 0.05
+    }
+}
+
 /// Reads the test set (or the validation set if there is no test set) with the best checkpoint of every run and writes
 /// each run's `scores.json`. Prints a table and samples, or a list with `json`.
 ///
@@ -65,12 +73,30 @@ pub(super) fn write<B: Train>(b: &mut B, summary: Summary<'_>) -> Result<()> {
         save_scores(&entry.folder, scored.json(split))?;
         all.push(scored);
     }
+    let warnings = warned(&entries, &all);
+    if json {
+        warnings.iter().for_each(|warning| display.line(&format!("warning: {warning}")));
+    }
     let written = match json {
         true => list(&entries, all.iter().map(|scored| scored.json(split)), out),
         false => table(&entries, &all, split, out)
+            .and_then(|()| warnings.iter().try_for_each(|one| writeln!(out, "warning: {one}")))
             .and_then(|()| samples(&entries, &all, [&text.source, &text.target], out)),
     };
     written.map_err(|e| Error::output("write", Path::new("the results"), &e))
+}
+
+/// What is wrong with the teacher of a classifier, and with the student, beside the student trained alone.
+fn warned(entries: &[Entry<'_>], all: &[Scored]) -> Vec<String> {
+    let of = |role| entries.iter().position(|entry| entry.role == role).map(|i| &all[i]);
+    let accuracy = |scored: &Scored| Some(scored.scores.first()?.value);
+    let [teacher, alone] = [Role::Teacher, Role::Alone].map(|role| of(role).and_then(accuracy));
+    let teacher = teacher.zip(alone);
+    let teacher = teacher.and_then(|(own, alone)| warnings::no_better(own, alone, "accuracy"));
+    let against = of(Role::Student).and_then(|student| student.against.as_ref());
+    let student =
+        against.and_then(|of| warnings::of_student(of.difference, "accuracy", of.is_significant()));
+    teacher.into_iter().chain(student).collect()
 }
 
 fn read<B: Train>(
@@ -167,8 +193,9 @@ fn table(
     let texts = all.first().map_or(0, |of| of.read.rows().len());
     writeln!(out, "({split} set, {} texts)", thousands(texts))?;
     for (entry, scored) in entries.iter().zip(all) {
-        let Some(Against { difference, p_value }) = &scored.against else { continue };
-        let not = if *p_value < 0.05 { "" } else { "not " };
+        let Some(against) = &scored.against else { continue };
+        let not = if against.is_significant() { "" } else { "not " };
+        let Against { difference, p_value } = against;
         let told = format!("{difference:+.2} accuracy, p = {p_value:.3} by McNemar's test");
         writeln!(out, "{} against the student alone: {told}, {not}significant", entry.label)?;
     }

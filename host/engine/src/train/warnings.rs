@@ -1,6 +1,5 @@
 //! Warnings about the outcome of a distillation, with what to do.
 
-use super::against::Against;
 use a2d_score::{Judge, Quality, judge};
 
 /// A translation below these has next to nothing in common with its reference, and a student learns that. Where BLEU
@@ -17,14 +16,16 @@ pub(super) fn pair(quality: &Quality) -> Pair {
     [quality.bleu.score, quality.chrf.score]
 }
 
-/// What is wrong with the scores of a teacher, beside those of the student trained alone, if anything is.
+/// What to do about a teacher.
+const BETTER_TEACHER: &str =
+    "train it longer, on more text or with another learning rate, or take another teacher";
+
+/// What is wrong with the translations of a teacher, beside those of the student trained alone, if anything is.
 pub(super) fn of_teacher(teacher: Pair, alone: Option<Pair>) -> Option<String> {
     let [bleu, chrf] = teacher;
-    let how =
-        "train it longer, on more text or with another learning rate, or take another teacher";
     if bleu < WEAK_BLEU && chrf < WEAK_CHRF {
         return Some(format!(
-            "the teacher is weak ({bleu:.2} BLEU, {chrf:.2} chrF2), and a student learns its errors: {how}"
+            "the teacher is weak ({bleu:.2} BLEU, {chrf:.2} chrF2), and a student learns its errors: {BETTER_TEACHER}"
         ));
     }
     let alone = alone?;
@@ -33,21 +34,25 @@ pub(super) fn of_teacher(teacher: Pair, alone: Option<Pair>) -> Option<String> {
         Judge::Bleu => (0, "BLEU"),
         Judge::Chrf => (1, "chrF2"),
     };
-    let [own, other] = [teacher, alone].map(|scores| scores[place]);
-    (own <= other).then(|| {
+    no_better(teacher[place], alone[place], name)
+}
+
+/// A teacher with a score that is not above that of the student trained alone.
+pub(super) fn no_better(teacher: f64, alone: f64, score: &str) -> Option<String> {
+    (teacher <= alone).then(|| {
         format!(
-            "the teacher ({own:.2} {name}) is no better than the student alone ({other:.2}): {how}"
+            "the teacher ({teacher:.2} {score}) is no better than the student alone ({alone:.2}): {BETTER_TEACHER}"
         )
     })
 }
 
-/// What is wrong with a student that is compared with the one trained alone, if it is worse by more than chance.
-pub(super) fn of_student(against: &Against) -> Option<String> {
-    let behind = -against.difference;
-    (behind > 0.0 && against.is_significant()).then(|| {
+/// A student whose score differs by `difference` from that of the one trained alone, if it is worse by more than chance.
+pub(super) fn of_student(difference: f64, score: &str, significant: bool) -> Option<String> {
+    (difference < 0.0 && significant).then(|| {
         format!(
-            "the student is {behind:.2} BLEU behind the one trained alone: take a better teacher, another \
-             `distill.method` or smaller weights of its terms"
+            "the student is {:.2} {score} behind the one trained alone: take a better teacher, another \
+             `distill.method` or smaller weights of its terms",
+            -difference
         )
     })
 }
@@ -89,11 +94,10 @@ mod tests {
 
     #[test]
     fn a_student_falls_behind_by_more_than_chance() {
-        let told = |difference, p_value| of_student(&Against::known(difference, p_value));
-        let behind = told(-1.5, Some(0.01)).unwrap();
+        let behind = of_student(-1.5, "BLEU", true).unwrap();
         assert!(behind.starts_with("the student is 1.50 BLEU behind"), "{behind}");
-        for (difference, p) in [(-1.5, Some(0.05)), (1.5, Some(0.01)), (0.0, None), (-0.1, None)] {
-            assert_eq!(told(difference, p), None, "{difference} {p:?}");
+        for (difference, significant) in [(-1.5, false), (1.5, true), (0.0, true)] {
+            assert_eq!(of_student(difference, "BLEU", significant), None, "{difference}");
         }
     }
 }

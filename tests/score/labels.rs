@@ -2,7 +2,8 @@
 
 use a2d_host::score::significance::difference_intervals;
 use a2d_host::score::{
-    Accuracy, Confusion, Table, Watch, calibration_error, corpus, cosine, mcnemar, recall, spearman,
+    Accuracy, Confusion, MacroF1, Table, Watch, calibration_error, corpus, cosine, mcnemar, recall,
+    spearman,
 };
 use serde_json::Value;
 
@@ -47,8 +48,12 @@ fn classifications_equal_scikit_learns() {
         assert_eq!(serde_json::json!(rows), case["confusion"]);
         let all: u64 = (0..count).map(|label| found.texts(label)).sum();
         assert_eq!(all, truth.len() as u64);
-        let score = corpus(&Accuracy, &names(&case["predicted"]), &[names(&case["truth"])]);
-        assert!(close(score.unwrap().score, 100.0 * number(&case["accuracy"])), "{case}");
+        let (truth, predicted) = ([names(&case["truth"])], names(&case["predicted"]));
+        let score = corpus(&Accuracy, &predicted, &truth).unwrap();
+        assert!(close(score.score, 100.0 * number(&case["accuracy"])), "{case}");
+        let all: Vec<_> = (0..count).map(|label| label.to_string()).collect();
+        let score = corpus(&MacroF1::new(&all), &predicted, &truth).unwrap();
+        assert!(close(score.score, 100.0 * number(&case["macro_f1"])), "{case}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Classifications: accuracy, F1 and the confusion matrix.
 
 use super::{Metric, Rounded, Rounding};
+use std::collections::HashMap;
 
 /// How often each label was predicted for each label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,10 @@ impl Metric for Accuracy {
         vec![f64::from(u8::from(right)), 1.0]
     }
 
+    fn unit(&self) -> Option<&'static str> {
+        Some("%")
+    }
+
     fn is_right(&self, numbers: &[f64]) -> Option<bool> {
         Some(numbers[0] > 0.0)
     }
@@ -93,6 +98,53 @@ impl Metric for Accuracy {
     /// The sums are integers, which 32 bits hold exactly: no step is rounded.
     fn rounded_score(&self, numbers: &[f64], _: Rounding) -> Rounded {
         Rounded::double(100.0 * numbers[0] / numbers[1].max(1.0))
+    }
+}
+
+/// Macro F1 from 0 to 100 of lines as [`Accuracy`] reads them: [`Confusion::macro_f1`] in percent.
+#[derive(Debug, Clone)]
+pub struct MacroF1 {
+    /// The number of each label.
+    numbers: HashMap<String, usize>,
+}
+
+impl MacroF1 {
+    /// Of these labels. A line with another label is wrong, a reference with another one does not count.
+    pub fn new(labels: &[String]) -> Self {
+        Self { numbers: labels.iter().cloned().zip(0..).collect() }
+    }
+}
+
+impl Metric for MacroF1 {
+    fn name(&self) -> String {
+        "macro F1".to_owned()
+    }
+
+    fn settings(&self) -> String {
+        format!("case:mixed|labels:{}", self.numbers.len())
+    }
+
+    /// For each label, whether the line has it rightly, and how many of line and (first) reference have it.
+    fn count(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+        let mut row = vec![0.0; 2 * self.numbers.len()];
+        let number = |line: &str| self.numbers.get(label(line)).copied();
+        let [own, truth] = [number(hypothesis), references.first().and_then(|line| number(line))];
+        own.into_iter().chain(truth).for_each(|label| row[2 * label + 1] += 1.0);
+        if let Some(label) = own.filter(|_| own == truth) {
+            row[2 * label] = 1.0;
+        }
+        row
+    }
+
+    fn unit(&self) -> Option<&'static str> {
+        Some("%")
+    }
+
+    /// As of [`Accuracy`], no step is rounded.
+    fn rounded_score(&self, numbers: &[f64], _: Rounding) -> Rounded {
+        let f1 = numbers.chunks_exact(2).filter(|of| of[1] > 0.0).map(|of| 2.0 * of[0] / of[1]);
+        let (sum, labels) = f1.fold((0.0, 0), |(sum, labels), f1| (sum + f1, labels + 1));
+        Rounded::double(100.0 * sum / f64::from(labels.max(1)))
     }
 }
 

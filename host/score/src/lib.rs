@@ -36,7 +36,7 @@ use a2d_system::error::{Error, Result};
 pub use bleu::{Bleu, Smoothing};
 pub use calibration::{BINS, calibration_error};
 pub use chrf::Chrf;
-pub use confusion::{Accuracy, Confusion};
+pub use confusion::{Accuracy, Confusion, MacroF1};
 pub use mcnemar::{mcnemar, only_right};
 pub use options::{METRICS, MetricOptions};
 pub use pcg64::{Coin, Pcg64};
@@ -60,6 +60,11 @@ pub trait Metric: Send + Sync {
 
     /// The score of a line or a corpus from its statistics, with every step rounded to `rounding`.
     fn rounded_score(&self, numbers: &[f64], rounding: Rounding) -> Rounded;
+
+    /// The unit of the score, if it has one.
+    fn unit(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Whether a line is right, from its statistics, if that is all that its score says.
     fn is_right(&self, _numbers: &[f64]) -> Option<bool> {

@@ -1,4 +1,5 @@
-//! The time that a configuration's steps and translations take on a device, measured with random models and batches.
+//! The time that a configuration's steps and translations, or readings of texts, take on a device, measured with random
+//! models and batches.
 
 use super::input::sentence;
 use super::measurement::Timing;
@@ -8,13 +9,14 @@ use super::translation::Decoding;
 use super::work;
 use crate::backend::device::{Chosen, Device};
 use crate::backend::work::Work;
+use crate::texts::reader::read_tokens;
 use crate::train::Pairs;
 use a2d_core::backend::Train;
 use a2d_core::config::Config;
 use a2d_core::rng;
 use a2d_data::vocab::Sizes;
 use a2d_run::config::{ModelConfig, RunConfig, TrainConfig};
-use a2d_run::model::core_config;
+use a2d_run::model::{core_config, plan};
 use a2d_system::error::Result;
 
 /// Timed repetitions, after one that is not timed. The fastest counts: other processes disturb the others.
@@ -29,7 +31,7 @@ const SENTENCES: usize = 32;
 pub struct Lengths {
     /// The source.
     pub source: usize,
-    /// The target.
+    /// The target; not read of texts.
     pub target: usize,
 }
 
@@ -38,7 +40,7 @@ pub struct Lengths {
 pub struct Times {
     /// An update, with the teacher if there is one.
     pub step: f64,
-    /// A translation by the model.
+    /// A translation by the model, or a text that it reads.
     pub sentence: f64,
     /// Whether a smaller batch was measured than the configuration's.
     pub extrapolated: bool,
@@ -89,6 +91,12 @@ pub fn times(
 ) -> Result<Times> {
     let student = core_config(&run.model, run.task, sizes);
     let teacher = teacher.map(|model| core_config(model, run.task, sizes));
+    let longest = |model: &Config| match model.embedding.positions {
+        0 => usize::MAX,
+        rows => rows,
+    };
+    let most = longest(&student).min(teacher.as_ref().map_or(usize::MAX, longest));
+    let lengths = Lengths { source: lengths.source.min(most), ..lengths };
     let budget = if device.device() == Device::Cpu { BUDGET } else { f64::INFINITY };
     let estimate = Estimate { run, student, teacher, lengths, budget };
     device.run(run.train.precision, estimate)
@@ -117,7 +125,8 @@ impl Work for Estimate<'_> {
             }
             Some(teacher) => {
                 let models = Models { teacher, student };
-                let mut stepper = Stepper::distill(b, &models, self.run.distill.clone(), seed)?;
+                let distill = self.run.distill.of_task(self.run.task);
+                let mut stepper = Stepper::distill(b, &models, distill, seed)?;
                 let flop = |pairs: &Pairs| work::distillation(&models, pairs);
                 self.step(b, &mut stepper, max_tokens, &flop)?
             }
@@ -150,14 +159,20 @@ impl Estimate<'_> {
         Ok((whole + each * (rows - most) as f64, true))
     }
 
-    /// The seconds of a translation into a sentence of average length.
+    /// The seconds of a translation into a sentence of average length, or of reading a text.
     fn sentence<B: Train>(&self, b: &mut B, config: &Config) -> Result<f64> {
         let (length, beam) = (self.lengths.target.max(2), self.run.train.beam);
         let one = work::translation(config, &self.batch(1).0, beam, length);
         let count = ((self.budget / one) as usize).clamp(1, SENTENCES);
-        let decoding = Decoding::new(b, config, beam, length, self.run.train.seed)?;
-        let sentences = self.batch(count).0;
-        let timing = Timing::of(REPEATS, None, || decoding.translate(b, &sentences))?;
+        let (sentences, seed) = (self.batch(count).0, self.run.train.seed);
+        let timing = if config.head.is_some() {
+            let plan = plan(config, None)?;
+            let model = plan.bind(plan.init(b, seed)).model;
+            Timing::of(REPEATS, None, || read_tokens(b, &model, &sentences, &|_| Ok(())).map(drop))?
+        } else {
+            let decoding = Decoding::new(b, config, beam, length, seed)?;
+            Timing::of(REPEATS, None, || decoding.translate(b, &sentences))?
+        };
         Ok(fastest(&timing) / count as f64)
     }
 
@@ -168,7 +183,11 @@ impl Estimate<'_> {
             (0..rows).map(row).collect()
         };
         let (Lengths { source, target }, config) = (self.lengths, &self.student);
-        (side(1, source, config.source_vocabulary), side(2, target, config.target_vocabulary))
+        let targets = match config.head {
+            None => side(2, target, config.target_vocabulary),
+            Some(_) => (0..rows).map(|row| vec![(row % config.target_vocabulary) as u32]).collect(),
+        };
+        (side(1, source, config.source_vocabulary), targets)
     }
 }
 

@@ -97,6 +97,15 @@ fn a_classifier_goes_on_exactly_with_any_number_of_threads() {
 }
 
 #[test]
+fn prepared_texts_and_a_teacher_that_learned_from_them_are_named_together() {
+    let desk = Desk::of_intents();
+    let short = "--quiet --set train.max_update=3 --set distill.baseline=false";
+    desk.host(&format!("train intents.toml --out teacher {short}")).well();
+    let line = "distill intents.toml --data teacher/data --teacher teacher --out run";
+    desk.host(&format!("{line} {short}")).well();
+}
+
+#[test]
 fn what_has_no_meaning_for_texts_is_refused() {
     let desk = Desk::of_intents();
     let refused = |line: &str, texts: &[&str]| desk.refused(line, 2, texts);

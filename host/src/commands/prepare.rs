@@ -171,7 +171,8 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
 /// The vocabulary that data in `out` are prepared with, if there is one: of the models that the configuration names, of
 /// the teacher, or the one that was given when the data were prepared before.
 fn vocabulary(run: &RunConfig, out: &Path) -> Result<Option<Given>> {
-    let (models, teacher) = (Given::models(&run.data.tokenizer), of_teacher(run)?);
+    let models = Given::models(&run.data.tokenizer);
+    let teacher = of_teacher(run)?.filter(|theirs| run.data.dir.is_none() || !learned(out, theirs));
     if let (Some(models), Some(teacher)) = (&models, &teacher) {
         let theirs = Vocab::load(teacher)?;
         // Models that are missing are noticed where they are needed.
@@ -186,6 +187,13 @@ fn vocabulary(run: &RunConfig, out: &Path) -> Result<Option<Given>> {
     let chosen = run.data.dir.as_ref().and_then(|_| prepare::chosen(out));
     let given = chosen.is_some_and(|made| made.given);
     Ok(given.then(|| Given::Tokenizer(out.join(TOKENIZER))))
+}
+
+/// Whether the prepared data in `out` learned the vocabulary `theirs` from their text: its model was trained on them.
+fn learned(out: &Path, theirs: &Path) -> bool {
+    let own = prepare::chosen(out).is_some_and(|made| !made.given);
+    let fingerprint = |path: &Path| Some(Vocab::load(path).ok()?.fingerprint());
+    own && fingerprint(theirs) == fingerprint(&out.join(TOKENIZER))
 }
 
 /// The vocabulary of a finished teacher that takes part in every update, if no text gives it again, or if it has labels.

@@ -294,11 +294,11 @@ fn killed_after(desk: &Desk, line: &str, time: Duration) -> Option<i32> {
     None
 }
 
-#[test]
-fn a_study_killed_at_any_moment_ends_as_if_it_had_not_been() {
-    let desk = desk(STUDY);
+/// Runs the desk's study into `whole`, and into `cut`, where it is killed again and again. Asserts that both have the same
+/// results and the exit code `code`.
+fn killed_at_any_moment(desk: &Desk, code: i32) {
     let start = Instant::now();
-    assert_eq!(desk.host("study study.toml --out whole --quiet").code, Some(1));
+    assert_eq!(desk.host("study study.toml --out whole --quiet").code, Some(code));
     let time = start.elapsed();
     let mut kills = 0;
     for attempt in 0.. {
@@ -306,18 +306,222 @@ fn a_study_killed_at_any_moment_ends_as_if_it_had_not_been() {
         let longest = if attempt < 10 { time / 6 } else { Duration::MAX / 4 };
         let moment = longest.mul_f32(rng::uniform(5, attempt).max(0.01));
         let line = format!("study study.toml --out cut --quiet{resume} --jobs {}", 1 + attempt % 3);
-        if let Some(code) = killed_after(&desk, &line, moment) {
-            assert_eq!(code, 1, "after {kills} kills");
+        if let Some(ended) = killed_after(desk, &line, moment) {
+            assert_eq!(ended, code, "after {kills} kills");
             break;
         }
         kills += 1;
     }
     // A machine whose load has ended is a few times as fast as it was.
     assert!(kills >= 3, "{kills} kills");
-    same(&desk, "whole", "cut");
+    same(desk, "whole", "cut");
     let again = desk.host("study study.toml --out cut --quiet --resume");
-    assert_eq!(again.code, Some(1), "{again:#?}");
-    same(&desk, "whole", "cut");
+    assert_eq!(again.code, Some(code), "{again:#?}");
+    same(desk, "whole", "cut");
+}
+
+#[test]
+fn a_study_killed_at_any_moment_ends_as_if_it_had_not_been() {
+    killed_at_any_moment(&desk(STUDY), 1);
+}
+
+/// A study of labels, of seconds.
+const LABELS: &str = r#"
+task = "classify"
+
+[study]
+seeds = [1, 2]
+updates = 40
+baseline = "none"
+jobs = 2
+resamples = 100
+
+[model]
+d_model = 16
+ffn_dim = 32
+encoder_layers = 1
+encoder_attention_heads = 2
+
+[train]
+max_tokens = 600
+lr = 1e-2
+warmup_updates = 20
+log_interval = 1
+save_interval_updates = 10
+
+[data.snips]
+train = "train.tsv"
+valid = "valid.tsv"
+test = { held = "test.tsv" }
+vocab_size = 300
+
+[teacher.big.model]
+d_model = 24
+ffn_dim = 48
+encoder_layers = 2
+encoder_attention_heads = 4
+
+[teacher.big.train]
+max_update = 100
+
+[student.small]
+
+[method.none]
+
+[method.word-kd]
+
+[method.a2d]
+preset = "rows"
+
+[method.a2d.search]
+beta = [0.5, 1.0, 2.0]
+
+[tuning]
+trials = 2
+updates = 20
+"#;
+
+/// A desk with texts, their labels and the study of labels.
+fn labels() -> Desk {
+    let desk = Desk::of_intents();
+    desk.write("study.toml", LABELS);
+    desk
+}
+
+#[test]
+fn a_study_of_labels_scores_and_compares_them() {
+    let desk = labels();
+    killed_at_any_moment(&desk, 0);
+    let study = json(&desk, "whole");
+    assert_eq!(study["task"], "classify");
+    let metrics = list(&study["data"][0], "metrics");
+    let named =
+        |of: &Value| [&of["name"], &of["unit"]].map(|text| text.as_str().unwrap().to_owned());
+    assert_eq!(
+        metrics.iter().map(named).collect::<Vec<_>>(),
+        [["accuracy", "%"], ["macro F1", "%"]]
+    );
+    let of_a2d = |of: &&Value| of["method"] == "a2d" && of["seed"] == 2;
+    let cell = list(&study, "cells").iter().find(of_a2d).unwrap();
+    let run = format!("whole/{}", cell["run"].as_str().unwrap());
+    let told = desk.host(&format!("evaluate {run} --source test.tsv --json --quiet")).well();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    for (metric, key) in [("accuracy", "accuracy"), ("macro F1", "macro_f1")] {
+        let [own, told] =
+            [&cell["scores"]["held"][metric], &told[key]].map(|of| of.as_f64().unwrap());
+        assert!((own - told).abs() < 1e-9, "{metric}: {own}, {told}");
+    }
+    assert!(cell["validation"]["accuracy"].as_f64().unwrap() > 20.0, "{cell}");
+    let sized = desk.read(&format!("{run}/scores.json"));
+    let sized: Value = serde_json::from_str(&sized).unwrap();
+    assert_eq!(cell["parameters"], sized["parameters"]);
+    let trials = list(&list(&study, "tuning")[0], "trials");
+    assert!(trials.len() == 2 && trials.iter().all(|of| of["validation"]["accuracy"].is_number()));
+    let compared = list(&study, "results").iter().filter(|of| of["method"] != "none");
+    assert_eq!(compared.filter(|of| of["difference"].is_number()).count(), 4);
+    let table = desk.read("whole/study.md");
+    assert!(table.contains("| accuracy, % | Δ | macro F1, % | Δ | gap closed |"), "{table}");
+    let page = desk.read("whole/study.html");
+    assert!(page.contains("Quality against size") && page.contains("\"key\":\"accuracy\""));
+    assert!(!desk.path("whole/triples").exists());
+    let plan = desk.host("study study.toml --out whole --dry-run").well();
+    assert!(plan.contains("labels of test sets: 7 of 7 done"), "{plan}");
+}
+
+/// The significance of a study of labels with one seed is that of `compare`.
+#[test]
+fn labels_of_one_seed_are_compared_as_compare_does() {
+    let desk = labels();
+    let text =
+        LABELS.replace("seeds = [1, 2]", "seeds = [1]").replace("updates = 40", "updates = 90");
+    desk.write("study.toml", text);
+    desk.host("study study.toml --out s --quiet").well();
+    let [baseline, own] =
+        ["none/alone", "word-kd/big"].map(|of| format!("s/cells/snips/small/{of}/1.held.txt"));
+    let told = desk.host(&format!(
+        "compare --hypothesis {baseline} {own} --reference test.tsv --metrics accuracy --paired-bootstrap --resamples 100 --json"
+    ));
+    let told: Value = serde_json::from_str(&told.well()).unwrap();
+    let (score, study) = (&told[1]["scores"][0], json(&desk, "s"));
+    let found = result(&study, "small", "word-kd", "accuracy");
+    assert_eq!((&found["mean"], &found["p_value"]), (&score["score"], &score["p_value"]));
+}
+
+#[test]
+fn a_study_of_labels_that_makes_no_sense_is_refused() {
+    let desk = labels();
+    desk.write("foreign.tsv", "PlayMusic\tplay\nSleep\tgood night\n");
+    desk.write("untabbed.tsv", "PlayMusic\tplay\nno tab\n");
+    desk.write("empty.tsv", "");
+    for (from, to, parts) in [
+        (
+            "\"classify\"",
+            "\"embed\"",
+            &["study.toml:2: `task` is \"embed\"", "evaluate --teacher"][..],
+        ),
+        ("\"classify\"", "\"clasify\"", &["study.toml:2: ", "clasify"]),
+        ("\"classify\"", "\"translate\"", &["`data.snips` needs `source_lang`"]),
+        (
+            "jobs = 2",
+            "metrics = [\"bleu\"]",
+            &["`study.metrics` expects some of accuracy, macro_f1"],
+        ),
+        (
+            "[method.word-kd]",
+            "[method.seq-kd]",
+            &["study.toml:43: `distill.method` has \"seq-kd\""],
+        ),
+        (
+            "vocab_size",
+            "target_lang = \"en\"\nvocab_size",
+            &["study.toml:28: `data.target_lang` has no meaning"],
+        ),
+        ("\"test.tsv\"", "\"nowhere.tsv\"", &["nowhere.tsv, which is no file"]),
+        (
+            "\"test.tsv\"",
+            "\"foreign.tsv\"",
+            &["`data.snips.test.held`", "foreign.tsv:2: the label \"Sleep\""],
+        ),
+        ("\"test.tsv\"", "\"untabbed.tsv\"", &["untabbed.tsv:2: no tab"]),
+        ("\"test.tsv\"", "\"empty.tsv\"", &["`data.snips.test.held`", "empty.tsv"]),
+        ("\"train.tsv\"", "\"untabbed.tsv\"", &["untabbed.tsv:2: no tab"]),
+    ] {
+        assert!(LABELS.contains(from), "{from}");
+        desk.write("study.toml", LABELS.replacen(from, to, 1));
+        desk.refused("study study.toml --out s", 2, parts);
+    }
+    assert!(!desk.path("s").exists());
+}
+
+#[test]
+fn data_and_teachers_of_another_task_are_refused() {
+    let desk = Desk::with_run();
+    for split in ["train", "valid", "test"] {
+        desk.write(&format!("{split}.tsv"), "PlayMusic\tplay\n");
+    }
+    let texts = "train = \"train.tsv\"\nvalid = \"valid.tsv\"\n";
+    let (begin, rest) = LABELS.split_once("[teacher.big.model]").unwrap();
+    let (_, rest) = rest.split_once("[student.small]").unwrap();
+    let taught = format!("{begin}[teacher.big]\nrun = \"full/teacher\"\n[student.small]{rest}");
+    for (text, key) in
+        [(LABELS.replace(texts, "dir = \"data\"\n"), "data.snips.dir"), (taught, "teacher.big.run")]
+    {
+        desk.write("study.toml", text);
+        let what = format!("`{key}` names what has `task = \"translate\"`");
+        desk.refused("study study.toml --out s", 2, &[&what, "the study has \"classify\""]);
+    }
+}
+
+#[test]
+fn the_study_of_intents_has_a_plan() {
+    let (desk, name) = (Desk::of_intents(), "fixtures/configs/study-intents.toml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+    let text = std::fs::read_to_string(path).unwrap().replace("../intents/", "../../");
+    std::fs::create_dir_all(desk.path("fixtures/configs")).unwrap();
+    desk.write(name, text.replacen("\nmax_tokens = 1024\n", "\nmax_tokens = 64\n", 1));
+    let plan = desk.host(&format!("study {name} --dry-run")).well();
+    let parts = ["cells: 0 of 36 done", "labels of test sets: 0 of 37 done", "estimated time: "];
+    assert!(parts.iter().all(|part| plan.contains(part)) && !plan.contains("note: "), "{plan}");
 }
 
 /// The study with one student, without the method that fails.
@@ -519,6 +723,7 @@ fn a_study_that_makes_no_sense_is_refused() {
         ("updates = 12", "minutes = -1", &["`study.minutes` expects a number above 0"]),
         ("\"word-kd\"\njobs", "\"kd\"\njobs", &["`study.baseline` is \"kd\", which is no method"]),
         ("jobs = 2", "metrics = [\"blue\"]", &["`study.metrics` expects some of bleu"]),
+        ("jobs = 2", "metrics = [\"accuracy\"]", &["`study.metrics` expects some of bleu"]),
         (
             "preset = \"rows\"",
             "preset = \"row\"",

@@ -124,8 +124,6 @@ fn what_has_no_meaning_for_texts_is_refused() {
     refused("embed run --input test.tsv", &["predict"]);
     refused("evaluate run --source test.tsv --reference test.tsv", &["--reference"]);
     refused("init --task classify --train train.tsv", &["--task", "translation alone", "[data]"]);
-    desk.write("study.toml", "task = \"classify\"\n[study]\nseeds = [1]\nupdates = 2\n");
-    refused("study study.toml", &["study.toml:1", "`task`", "compare --metrics accuracy"]);
     refused("report run full --out page.html", &["run", "classify", "full", "translate"]);
     desk.write("other.tsv", "PlayMusic\tplay\nSleep\tgood night\n");
     refused("evaluate run --source other.tsv", &["other.tsv", "line 2", "Sleep"]);

@@ -30,12 +30,17 @@ pub struct Quality {
     pub title: &'static str,
 }
 
+impl Quality {
+    /// Of translations.
+    pub const BLEU: Self = Self { key: "bleu", title: "BLEU" };
+    /// Of labels, in percent.
+    pub const ACCURACY: Self = Self { key: "accuracy", title: "accuracy" };
+    /// The loss.
+    const LOSS: Self = Self { key: "valid_loss", title: "loss" };
+}
+
 /// The qualities, in the order of preference. Models that make vectors have a loss alone.
-const QUALITIES: [Quality; 3] = [
-    Quality { key: "bleu", title: "BLEU" },
-    Quality { key: "accuracy", title: "accuracy" },
-    Quality { key: "valid_loss", title: "loss" },
-];
+const QUALITIES: [Quality; 3] = [Quality::BLEU, Quality::ACCURACY, Quality::LOSS];
 
 /// The best validation.
 #[derive(Debug, Clone, Copy, PartialEq)]

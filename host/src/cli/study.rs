@@ -11,8 +11,9 @@ use std::path::PathBuf;
   a2d study fixtures/configs/study-multi30k.toml --dry-run
   a2d study fixtures/configs/study-multi30k.toml --jobs 2
   a2d study fixtures/configs/study-multi30k.toml --resume
-Trainings and translations are processes of this program, --jobs at a time. A study can be stopped at any time: --resume goes
-on. Writes study.json, study.md, study.html and the triples for COMET. Exit code 1: something failed; all else has run.")]
+With task = \"classify\" it compares labels in place of translations. Trainings and readings of test sets are processes of this
+program, --jobs at a time. A study can be stopped at any time: --resume goes on. Writes study.json, study.md, study.html, and of
+translations the triples for COMET. Exit code 1: something failed; all else has run.")]
 pub struct StudyArgs {
     /// The study
     #[arg(value_name = "STUDY.toml")]

@@ -1,12 +1,11 @@
 //! Checks before anything is written.
 
-use crate::document::TRANSLATES;
 use crate::grid::Grid;
 use a2d_data::prepare::load_report;
 use a2d_data::vocab::Vocab;
+use a2d_run::config::Task;
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
-use a2d_system::text::Reader;
 
 /// Checks the texts, the prepared data and the finished teachers.
 ///
@@ -15,17 +14,6 @@ use a2d_system::text::Reader;
 /// Misuse, naming the file or the folder.
 pub fn all(grid: &Grid<'_>) -> Result<()> {
     for (data, of) in grid.study.data.iter().enumerate() {
-        for test in &of.tests {
-            let [source, reference] = [&test.source, &test.reference];
-            let lines = |path| Reader::open(path)?.count();
-            let (own, other) = (lines(source)?, lines(reference)?);
-            if own != other || own == 0 {
-                let (source, reference) = (source.display(), reference.display());
-                let text = format!("{source} has {own} lines, {reference} {other}");
-                let path = ["data", &of.name, "test", &test.name];
-                return Err(grid.study.document.wrong(&path, text));
-            }
-        }
         if let Some(dir) = &of.dir
             && !dir.join("data.json").is_file()
         {
@@ -33,32 +21,46 @@ pub fn all(grid: &Grid<'_>) -> Result<()> {
             return Err(grid.study.document.wrong(&["data", &of.name, "dir"], text));
         }
         if let Some(dir) = &of.dir
-            && load_report(dir).is_ok_and(|report| report.task.is_of_texts())
+            && let Ok(report) = load_report(dir)
         {
-            return Err(grid.study.document.wrong(&["data", &of.name, "dir"], TRANSLATES));
+            same_task(grid, &["data", &of.name, "dir"], report.task)?;
         }
         vocabularies(grid, data)?;
+        tests(grid, data)?;
     }
     Ok(())
+}
+
+/// Checks the test sets of a data set.
+fn tests(grid: &Grid<'_>, data: usize) -> Result<()> {
+    let (of, labels) = (&grid.study.data[data], grid.labels(data)?);
+    of.tests.iter().try_for_each(|test| match grid.study.goal.fault(test, &labels)? {
+        Some(text) => Err(grid.study.document.wrong(&["data", &of.name, "test", &test.name], text)),
+        None => Ok(()),
+    })
+}
+
+/// Checks that what the key at `path` names has the task of the study.
+fn same_task(grid: &Grid<'_>, path: &[&str], found: Task) -> Result<()> {
+    let task = grid.study.goal.task();
+    if found == task {
+        return Ok(());
+    }
+    let text = format!("names what has `task = \"{found}\"`, the study has \"{task}\"");
+    Err(grid.study.document.wrong(path, text))
 }
 
 /// Checks that finished teachers have the vocabulary of their data, as far as that is known.
 fn vocabularies(grid: &Grid<'_>, data: usize) -> Result<()> {
     let of = &grid.study.data[data];
-    let prepared = grid.layout.data(grid.study, data).join("tokenizer.json");
-    let known = match &of.like {
-        Some(run) => Some(RunDir::open(run)?.tokenizer()),
-        None => prepared.is_file().then_some(prepared),
-    };
+    let known = grid.vocabulary(data)?;
     for (_, teacher) in grid.teachers().into_iter().filter(|(of, _)| *of == data) {
         let name = &grid.study.teachers[teacher].name;
         let Some(run) = &grid.study.teachers[teacher].run else { continue };
         let dir = RunDir::open(run)?;
         dir.checkpoint()?;
         let path = ["teacher", name, "run"];
-        if dir.load_config()?.task.is_of_texts() {
-            return Err(grid.study.document.wrong(&path, TRANSLATES));
-        }
+        same_task(grid, &path, dir.load_config()?.task)?;
         let Some(known) = &known else {
             let how = format!("add `like = \"{}\"` to [data.{}]", run.display(), of.name);
             let text =

@@ -97,7 +97,7 @@ fn report(grid: &Grid<'_>, failures: &[Failure], quiet: bool, out: &mut dyn Writ
     let table = markdown::table(&json);
     let folder = grid.layout.folder();
     triples::write(grid)?;
-    let page = page::page(&json, &curves);
+    let page = page::page(&json, &curves, grid.study.goal.quality());
     for (name, text) in
         [("study.json", format!("{json:#}\n")), ("study.md", table.clone()), ("study.html", page)]
     {

@@ -1,6 +1,6 @@
 //! The file of a study as text: its tables, and the line of each key.
 
-use a2d_run::config::{Setting, line_of, read_text, syntax};
+use a2d_run::config::{Setting, Task, line_of, read_text, syntax};
 use a2d_system::error::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use toml::{Table, Value};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tables {
+    #[serde(default)]
+    pub task: Task,
     pub study: StudyTable,
     pub tuning: Option<TuningTable>,
     #[serde(default)]
@@ -79,10 +81,6 @@ pub struct StudentTable {
     pub train: Table,
 }
 
-/// Why a study has no text models.
-pub const TRANSLATES: &str = "is of a text model: a study compares translations; train text models one by one, and compare their \
-                              labels with `compare --metrics accuracy`";
-
 /// The file, and where its keys are.
 #[derive(Debug)]
 pub struct Document {
@@ -107,18 +105,8 @@ impl Document {
         let mut places = BTreeMap::new();
         locate(&[], parsed.get_ref(), &mut places);
         let document = Self { path: path.to_owned(), text: text.clone(), places };
-        document.translates()?;
         let tables = Tables::deserialize(toml::Deserializer::from(parsed)).map_err(wrong)?;
         Ok((document, tables))
-    }
-
-    /// Refuses a study of text models, where it names their task.
-    fn translates(&self) -> Result<()> {
-        let mut paths = self.places.keys().map(|path| path.iter().map(String::as_str).collect());
-        let is_task = |path: &Vec<&str>| {
-            matches!(path[..], ["task"] | ["study", "task"] | ["data", _, "task"])
-        };
-        paths.find(is_task).map_or(Ok(()), |path| Err(self.wrong(&path, TRANSLATES)))
     }
 
     /// The path of the file.

@@ -1,13 +1,17 @@
 //! The cells of a study, and the configuration of each training.
 
+use crate::goal::{Goal, labels_of};
 use crate::layout::Layout;
 use crate::spec::{Budget, Study};
 use crate::tuning::{Axis, Point, points};
 use a2d_core::rng;
+use a2d_data::prepare::or_packed;
+use a2d_data::vocab::{Labels, Vocab};
 use a2d_run::config::{self, DataConfig, RunConfig, Setting};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use a2d_system::hash;
+use std::path::PathBuf;
 
 /// A student trained by a method, over all seeds. Fields are indices of the study's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -200,9 +204,41 @@ impl<'a> Grid<'a> {
         Ok(run.map(|run| run.data))
     }
 
+    /// The vocabulary of a data set, as far as it is known before the data are prepared.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: it is that of a run, which cannot be read.
+    pub fn vocabulary(&self, data: usize) -> Result<Option<PathBuf>> {
+        let prepared = self.layout.data(self.study, data).join("tokenizer.json");
+        match &self.study.data[data].like {
+            Some(run) => Ok(Some(RunDir::open(run)?.tokenizer())),
+            None => Ok(prepared.is_file().then_some(prepared)),
+        }
+    }
+
+    /// The labels of a data set: those of its vocabulary, or else of the training text. None of translations.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: a file cannot be read, or a line has no label.
+    pub fn labels(&self, data: usize) -> Result<Vec<String>> {
+        if self.study.goal != Goal::Labels {
+            return Ok(Vec::new());
+        }
+        let vocabulary = self.vocabulary(data)?.map(|path| Vocab::load(&path)).transpose()?;
+        let known = vocabulary.as_ref().and_then(Vocab::labels).map(Labels::names);
+        match (known, self.data_config(data)?.and_then(|run| run.train)) {
+            (Some(names @ [_, ..]), _) => Ok(names.to_vec()),
+            (_, Some(train)) => labels_of(&or_packed(train)),
+            (_, None) => Ok(Vec::new()),
+        }
+    }
+
     fn of_data(&self, data: usize) -> Vec<Setting> {
         let folder = self.layout.data(self.study, data);
         let mut all = self.study.data[data].settings.clone();
+        all.push(self.setting("task", self.study.goal.task().to_string()));
         all.push(self.setting("data.dir", folder.to_string_lossy().into_owned()));
         all
     }

@@ -81,8 +81,14 @@ impl Layout {
         self.folder.join("data").join(format!("{}.{ending}", study.data[data].name))
     }
 
-    /// A model's translations of a test set.
-    pub fn translations(&self, study: &Study, model: Model, test: usize) -> PathBuf {
+    /// The texts of a test set without their labels.
+    pub fn texts(&self, study: &Study, data: usize, test: usize) -> PathBuf {
+        let of = &study.data[data];
+        self.folder.join("texts").join(&of.name).join(format!("{}.txt", of.tests[test].name))
+    }
+
+    /// What a model makes of a test set.
+    pub fn output(&self, study: &Study, model: Model, test: usize) -> PathBuf {
         let test = &study.data[model.data()].tests[test].name;
         self.beside(study, model, &format!("{test}.txt"))
     }

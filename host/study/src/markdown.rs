@@ -24,9 +24,9 @@ pub fn table(study: &Value) -> String {
 fn one(study: &Value, data: &Value, test: &Value, out: &mut String) {
     let metrics: Vec<&str> = list(&data["metrics"]).iter().map(|m| text(&m["name"])).collect();
     let mut head = vec!["student".to_owned(), "method".to_owned(), "parameters".to_owned()];
-    for metric in &metrics {
-        head.push((*metric).to_owned());
-        head.push("Δ".to_owned());
+    for metric in list(&data["metrics"]) {
+        let unit = metric["unit"].as_str().map_or(String::new(), |unit| format!(", {unit}"));
+        head.extend([format!("{}{unit}", text(&metric["name"])), "Δ".to_owned()]);
     }
     head.extend(["gap closed", "ms a step", "MiB"].map(str::to_owned));
     row(&head, out);

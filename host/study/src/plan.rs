@@ -1,5 +1,6 @@
 //! The plan of a study: what is done, what is missing, and how long that takes.
 
+use crate::goal::Goal;
 use crate::grid::{Grid, Group, Model};
 use crate::notes;
 use crate::sizes::{Sizes, architecture};
@@ -30,7 +31,7 @@ pub struct Asked<'a> {
 pub struct Shape {
     /// The vocabularies.
     pub sizes: vocab::Sizes,
-    /// Mean tokens of a sentence, source and target, with the end of the sentence.
+    /// Mean tokens of a sentence, source and target, with the end of the sentence; of texts, the source alone.
     pub lengths: [usize; 2],
     /// Mean tokens of the longer side of a pair.
     pub longer: f64,
@@ -45,7 +46,7 @@ pub struct Shape {
 pub struct Estimate {
     /// Seconds of all updates and validations; `None` if only patience ends the training.
     pub training: Option<f64>,
-    /// Seconds of a translated sentence.
+    /// Seconds of a translated sentence, or of a text that is read.
     pub sentence: f64,
 }
 
@@ -74,14 +75,14 @@ pub fn tell(
     hours.seconds += clock.translations(&missing)?;
     let notes = notes::all(grid, &Sizes::read(grid)?);
     let mut print = || {
-        for kind in [Kind::Data, Kind::Teachers, Kind::Trials, Kind::Cells, Kind::Translations] {
+        for kind in [Kind::Data, Kind::Teachers, Kind::Trials, Kind::Cells, Kind::Readings] {
             let of: Vec<_> = tasks.iter().filter(|task| Kind::of(**task) == kind).collect();
             let done = of.iter().filter(|task| is_done(task)).count();
             if !of.is_empty() {
-                writeln!(out, "{}: {done} of {} done", kind.name(), of.len())?;
+                writeln!(out, "{}: {done} of {} done", kind.name(grid.study.goal), of.len())?;
             }
         }
-        for task in tasks.iter().filter(|task| !matches!(task, Task::Translate(..))) {
+        for task in tasks.iter().filter(|task| !matches!(task, Task::Read(..))) {
             writeln!(out, "{:8} {}", state(grid, *task, is_done(task)), grid.label(*task))?;
         }
         for note in &notes {
@@ -102,7 +103,7 @@ enum Kind {
     Teachers,
     Trials,
     Cells,
-    Translations,
+    Readings,
 }
 
 impl Kind {
@@ -112,17 +113,17 @@ impl Kind {
             Task::Train(Model::Teacher { .. }) => Self::Teachers,
             Task::Train(Model::Trial { .. }) => Self::Trials,
             Task::Train(Model::Cell { .. }) => Self::Cells,
-            Task::Translate(..) => Self::Translations,
+            Task::Read(..) => Self::Readings,
         }
     }
 
-    fn name(self) -> &'static str {
+    fn name(self, goal: Goal) -> &'static str {
         match self {
             Self::Data => "data sets",
             Self::Teachers => "teachers",
             Self::Trials => "trials",
             Self::Cells => "cells",
-            Self::Translations => "translations of test sets",
+            Self::Readings => goal.readings(),
         }
     }
 }
@@ -131,7 +132,7 @@ impl Kind {
 fn state(grid: &Grid<'_>, task: Task, is_done: bool) -> &'static str {
     let begun = match task {
         Task::Train(model) => grid.run(model).last().is_file(),
-        Task::Prepare(_) | Task::Translate(..) => false,
+        Task::Prepare(_) | Task::Read(..) => false,
     };
     match (is_done, begun) {
         (true, _) => "done",
@@ -180,7 +181,7 @@ impl Clock<'_> {
     fn seconds(&mut self, task: Task, jobs: usize) -> Result<Option<f64>> {
         match task {
             Task::Prepare(_) => Ok(Some(0.0)),
-            Task::Translate(model, test) => {
+            Task::Read(model, test) => {
                 let set = &self.grid.study.data[model.data()].tests[test];
                 let lines = a2d_system::text::Reader::open(&set.source)?.count()?;
                 Ok(Some(self.estimate(model)?.sentence * lines as f64))
@@ -318,7 +319,9 @@ impl Shape {
         let text = |path: Option<std::path::PathBuf>| {
             path.unwrap_or_default().to_string_lossy().into_owned()
         };
+        let goal = grid.study.goal;
         let request = PrepareRequest {
+            task: goal.task(),
             source_lang: run.source_lang,
             target_lang: run.target_lang,
             train: text(run.train),
@@ -330,7 +333,7 @@ impl Shape {
         let size = run.vocab_size;
         let outline = excerpt(&request)?.outline(&request, size, true)?;
         Ok(Self {
-            sizes: vocab::Sizes::joint(outline.vocab_size),
+            sizes: goal.sizes(outline.vocab_size, &grid.labels(data)?),
             lengths: outline.tokens.map(|mean| mean.round() as usize),
             longer: outline.longer,
             pairs: outline.pairs.train,

@@ -7,7 +7,7 @@ use crate::schedule::Failure;
 use crate::scores::{Outcome, Scores};
 use crate::sizes::Sizes;
 use crate::spec::Budget;
-use crate::tasks::{Task, best_validation};
+use crate::tasks::Task;
 use crate::usage::Usage;
 use a2d_report::History;
 use a2d_run::config::Stage;
@@ -39,6 +39,7 @@ impl Results<'_> {
         let json = json!({
             "program": program(),
             "study": study.document.path().file_stem().map(|name| name.to_string_lossy()),
+            "task": study.goal.task(),
             "seeds": study.seeds,
             "baseline": study.baseline.map(name),
             "alone": study.methods.iter().find(|method| method.is_none).map(|method| &method.name),
@@ -79,14 +80,11 @@ impl Results<'_> {
         let of = &self.grid.study.data[data];
         let tests = of.tests.iter().zip(&self.scores.lines[data]);
         let tests = tests.map(|(test, lines)| json!({"name": test.name, "lines": lines}));
-        let metrics = self.scores.metrics[data].iter();
-        let metrics =
-            metrics.map(|(name, signature)| json!({"name": name, "signature": signature}));
         json!({
             "name": of.name,
             "budget": budget(of.budget),
             "tests": tests.collect::<Vec<_>>(),
-            "metrics": metrics.collect::<Vec<_>>(),
+            "metrics": self.scores.metrics[data],
         })
     }
 
@@ -123,10 +121,10 @@ impl Results<'_> {
         put("finished", json!(finished));
         put("updates", json!(finished.then(|| history.update())));
         let done = grid.is_done(Task::Train(model));
-        put("validation", validation(best_validation(history).filter(|_| done)));
+        put("validation", self.validation(grid.best_validation(history).filter(|_| done)));
         let score = |(test, set): (usize, &crate::spec::Test)| {
             let by = |metric: usize| {
-                let name = scores.metrics[model.data()][metric].0.clone();
+                let name = scores.metrics[model.data()][metric].name.clone();
                 (name, json!(scores.score(model, test, metric)))
             };
             let all: Map<_, _> = (0..study.metrics.len()).map(by).collect();
@@ -153,7 +151,7 @@ impl Results<'_> {
                 "name": stage.name,
                 "parameters": sizes.of_model(model.data(), &stage.run.model),
                 "updates": history.update(),
-                "validation": validation(best_validation(&history)),
+                "validation": self.validation(grid.best_validation(&history)),
             })
         };
         run.into_iter().map(stage).collect()
@@ -178,7 +176,7 @@ impl Results<'_> {
                 json!({
                     "number": number + 1,
                     "settings": point.json(&axes),
-                    "validation": validation(grid.validation(model)),
+                    "validation": self.validation(grid.validation(model)),
                 })
             };
             let trials = grid.trials(group).into_iter().enumerate();
@@ -191,12 +189,18 @@ impl Results<'_> {
         groups.map(one).collect()
     }
 
+    /// Score and loss of a validation.
+    fn validation(&self, found: Option<(f64, f64)>) -> Value {
+        let title = self.grid.study.goal.quality().title;
+        found.map_or(Value::Null, |(score, loss)| json!({title: score, "loss": loss}))
+    }
+
     fn outcome(&self, outcome: &Outcome) -> Value {
         let mut object = self.names(outcome.group);
         let data = outcome.group.data;
         let mut put = |key: &str, value: Value| drop(object.insert(key.to_owned(), value));
         put("test", json!(self.grid.study.data[data].tests[outcome.test].name));
-        put("metric", json!(self.scores.metrics[data][outcome.metric].0));
+        put("metric", json!(self.scores.metrics[data][outcome.metric].name));
         put("scores", json!(outcome.seeds));
         put("mean", json!(outcome.mean));
         put("deviation", json!(outcome.deviation));
@@ -213,11 +217,6 @@ fn budget(budget: Budget) -> Value {
         Budget::Updates(updates) => json!({"updates": updates}),
         Budget::Minutes(minutes) => json!({"minutes": minutes}),
     }
-}
-
-/// BLEU and loss of a validation.
-fn validation(found: Option<(f64, f64)>) -> Value {
-    found.map_or(Value::Null, |(bleu, loss)| json!({"BLEU": bleu, "loss": loss}))
 }
 
 /// The times and the memory of a model's training.

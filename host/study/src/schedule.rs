@@ -268,9 +268,9 @@ impl<'a> Schedule<'a> {
             }
             _ => None,
         };
-        // That a model which failed is not translated with goes without saying.
+        // That a model which failed reads nothing goes without saying.
         let tells = |(task, _): &(&Task, &State)| match task {
-            Task::Translate(model, _) => self.grid.is_finished(*model),
+            Task::Read(model, _) => self.grid.is_finished(*model),
             _ => true,
         };
         self.tasks.iter().zip(&self.states).filter(tells).filter_map(failure).collect()

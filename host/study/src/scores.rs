@@ -1,12 +1,13 @@
-//! The scores of all translations, and the comparisons with the baseline.
+//! The scores of all test sets, and the comparisons with the baseline.
 
 use crate::grid::{Grid, Group, Model};
 use crate::stats::{deviation, holm, mean};
 use crate::tasks::Task;
 use a2d_score::significance::{SEED, paired_bootstrap};
-use a2d_score::{Bleu, Metric, MetricOptions, Table, Watch, signature};
+use a2d_score::{Metric, Table, Watch, signature};
 use a2d_system::error::{Error, Result};
 use a2d_system::text::read_lines;
+use serde::Serialize;
 use std::collections::HashMap;
 
 /// The score of a model on a test set by a metric. Fields are indices, of the test set among those of the data.
@@ -19,10 +20,24 @@ pub struct Scores {
     pub scores: HashMap<Place, f64>,
     /// The comparable results of every group.
     pub results: Vec<Outcome>,
-    /// The name and the signature of each metric, for each data set.
-    pub metrics: Vec<Vec<(String, String)>>,
+    /// The metrics, for each data set.
+    pub metrics: Vec<Vec<Scale>>,
     /// Lines of each test set, for each data set.
     pub lines: Vec<Vec<usize>>,
+}
+
+/// What a score is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scale {
+    pub name: String,
+    pub unit: Option<&'static str>,
+    pub signature: String,
+}
+
+impl Scale {
+    fn of(by: &dyn Metric) -> Self {
+        Self { name: by.name(), unit: by.unit(), signature: signature(by, 1, "") }
+    }
 }
 
 /// The result of a group on a test set by a metric.
@@ -50,17 +65,16 @@ pub struct Outcome {
 type Tables = HashMap<(Model, usize), Table>;
 
 impl Scores {
-    /// Scores the translations that are there.
+    /// Scores the translations or labels that are there.
     ///
     /// # Errors
     ///
-    /// Misuse: a text cannot be read, or translations have another number of lines than their source. A signal.
+    /// Misuse: a text cannot be read, or translations or labels have another number of lines than their source. A signal.
     pub fn of(grid: &Grid<'_>, quiet: bool) -> Result<Self> {
         let mut found = Self::default();
         for (data, of) in grid.study.data.iter().enumerate() {
             let metrics = metrics(grid, data)?;
-            let names = metrics.iter().map(|by| (by.name(), signature(&**by, 1, "")));
-            found.metrics.push(names.collect());
+            found.metrics.push(metrics.iter().map(|by| Scale::of(&**by)).collect());
             found.lines.push(Vec::new());
             for (test, set) in of.tests.iter().enumerate() {
                 let reference = read_lines(&set.reference)?;
@@ -195,12 +209,11 @@ fn pooled(grid: &Grid<'_>, groups: [Group; 2], metric: usize, tables: &Tables) -
 }
 
 fn metrics(grid: &Grid<'_>, data: usize) -> Result<Vec<Box<dyn Metric>>> {
-    let tokenizer = grid.data_config(data)?.map(|run| run.tokenizer()).unwrap_or_default();
-    let bleu = Bleu { tokenizer, ..Bleu::default() };
-    MetricOptions { bleu, ..MetricOptions::default() }.metrics(&grid.study.metrics)
+    let (study, config) = (grid.study, grid.data_config(data)?.unwrap_or_default());
+    study.goal.metrics(&study.metrics, &config, &grid.labels(data)?)
 }
 
-/// The statistics of all translations of a test set.
+/// The statistics of what all models make of a test set.
 fn tables(
     grid: &Grid<'_>,
     data: usize,
@@ -211,10 +224,10 @@ fn tables(
     let mut tables = Tables::new();
     let references = [reference];
     for model in grid.scored().into_iter().filter(|model| model.data() == data) {
-        if !grid.is_done(Task::Translate(model, test)) {
+        if !grid.is_done(Task::Read(model, test)) {
             continue;
         }
-        let path = grid.layout.translations(grid.study, model, test);
+        let path = grid.layout.output(grid.study, model, test);
         let lines = read_lines(&path)?;
         if lines.len() != references[0].len() {
             let (path, found, wanted) = (path.display(), lines.len(), references[0].len());

@@ -7,8 +7,11 @@ use a2d_run::model::{core_config, model_size, plan};
 use a2d_system::error::Result;
 
 /// The sizes of the vocabularies, as far as the data are prepared.
-#[derive(Debug, Default)]
-pub struct Sizes(Vec<Option<vocab::Sizes>>);
+#[derive(Debug)]
+pub struct Sizes {
+    task: Task,
+    vocabularies: Vec<Option<vocab::Sizes>>,
+}
 
 impl Sizes {
     /// Reads the vocabularies of the data sets. Before the data are prepared, they have the size that is asked for.
@@ -24,14 +27,16 @@ impl Sizes {
             }
             let Some(run) = grid.data_config(data)? else { return Ok(None) };
             let given = !run.tokenizer.is_empty() || grid.study.data[data].like.is_some();
-            Ok((!given).then_some(vocab::Sizes::joint(run.vocab_size)))
+            let sizes = || Ok(grid.study.goal.sizes(run.vocab_size, &grid.labels(data)?));
+            (!given).then(sizes).transpose()
         };
-        (0..grid.study.data.len()).map(sizes).collect::<Result<_>>().map(Self)
+        let vocabularies = (0..grid.study.data.len()).map(sizes).collect::<Result<_>>()?;
+        Ok(Self { task: grid.study.goal.task(), vocabularies })
     }
 
     /// The vocabularies of a data set.
     pub fn vocabulary(&self, data: usize) -> Option<vocab::Sizes> {
-        self.0.get(data).copied().flatten()
+        self.vocabularies.get(data).copied().flatten()
     }
 
     /// The parameters of a model, if its vocabulary is known.
@@ -41,7 +46,7 @@ impl Sizes {
 
     /// The parameters of a model of a data set, if the vocabulary is known.
     pub fn of_model(&self, data: usize, model: &ModelConfig) -> Option<usize> {
-        let core = core_config(model, Task::Translate, self.vocabulary(data)?);
+        let core = core_config(model, self.task, self.vocabulary(data)?);
         plan(&core, None).ok().map(|plan| model_size(&plan))
     }
 }

@@ -1,10 +1,9 @@
 //! A study: what its file asks for.
 
 use crate::document::{Document, StudyTable, Tables, TeacherTable, TuningTable};
+use crate::goal::Goal;
 use crate::tuning::{Axis, Tuning};
-use a2d_data::prepare::find;
 use a2d_run::config::Setting;
-use a2d_score::{METRICS, MetricOptions};
 use a2d_system::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,8 @@ const RESAMPLES: usize = 10_000;
 pub struct Study {
     /// The file.
     pub document: Document,
+    /// What the models are for.
+    pub goal: Goal,
     /// The seeds of every student.
     pub seeds: Vec<u32>,
     /// The method that others are compared with, as an index.
@@ -74,6 +75,7 @@ pub struct Data {
 pub struct Test {
     pub name: String,
     pub source: PathBuf,
+    /// Of labels, the source: both are in each of its lines.
     pub reference: PathBuf,
 }
 
@@ -117,7 +119,13 @@ impl Study {
     /// Misuse, naming file, line and key.
     pub fn read(path: &Path) -> Result<Self> {
         let (document, tables) = Document::read(path)?;
-        Reader { document }.study(tables)
+        let goal = Goal::of(tables.task).ok_or_else(|| {
+            let how = "train embedders one by one, and compare them by `evaluate --teacher`";
+            let text =
+                format!("is \"{}\", but a study compares translations or labels", tables.task);
+            document.wrong(&["task"], format!("{text}: {how}"))
+        })?;
+        Reader { document, goal }.study(tables)
     }
 }
 
@@ -132,11 +140,12 @@ const OWN: [(&str, &str); 5] = [
 
 struct Reader {
     document: Document,
+    goal: Goal,
 }
 
 impl Reader {
     fn study(self, tables: Tables) -> Result<Study> {
-        let Tables { study, tuning, model, train, distill, data, teacher, student, method } =
+        let Tables { study, tuning, model, train, distill, data, teacher, student, method, .. } =
             tables;
         let budget = self.budget("study", study.updates, study.minutes)?;
         let budget = budget.ok_or_else(|| {
@@ -190,6 +199,7 @@ impl Reader {
             model: self.document.settings(&["model"], "model", &model),
             train: self.document.settings(&["train"], "train", &train),
             distill: self.document.settings(&["distill"], "distill", &distill),
+            goal: self.goal,
             document: self.document,
         })
     }
@@ -275,11 +285,13 @@ impl Reader {
     }
 
     fn metrics(&self, study: &StudyTable) -> Result<Vec<String>> {
-        let usual = || ["bleu", "chrf"].map(str::to_owned).to_vec();
-        let names = study.metrics.clone().unwrap_or_else(usual);
+        let known = self.goal.metric_names();
+        let usual = || known[..2].iter().map(|name| (*name).to_owned()).collect();
+        let names: Vec<String> = study.metrics.clone().unwrap_or_else(usual);
         let twice = (1..names.len()).any(|i| names[..i].contains(&names[i]));
-        if MetricOptions::default().metrics(&names).is_err() || twice {
-            let text = format!("expects some of {}, each once", METRICS.join(", "));
+        let unknown = names.iter().any(|name| !known.contains(&&**name));
+        if names.is_empty() || unknown || twice {
+            let text = format!("expects some of {}, each once", known.join(", "));
             return Err(self.document.wrong(&["study", "metrics"], text));
         }
         Ok(names)
@@ -315,12 +327,7 @@ impl Reader {
             let how = "needs `train` and `valid`, or `dir`, a folder of prepared data";
             return Err(self.document.wrong(&["data", name], how));
         }
-        let langs = ["source_lang", "target_lang"].map(|key| table.get(key)?.as_str());
-        let [Some(source), Some(target)] = langs else {
-            let how = "needs `source_lang` and `target_lang`, the endings of its files";
-            return Err(self.document.wrong(&["data", name], how));
-        };
-        let tests = self.tests(name, tests, [source, target])?;
+        let tests = self.tests(name, tests, &table)?;
         Ok(Data {
             name: name.to_owned(),
             settings: self.document.settings(&["data", name], "data", &table),
@@ -331,14 +338,18 @@ impl Reader {
         })
     }
 
-    fn tests(&self, data: &str, tests: Table, langs: [&str; 2]) -> Result<Vec<Test>> {
+    /// The test sets of the data `data`, whose keys are in `table`.
+    fn tests(&self, data: &str, tests: Table, table: &Table) -> Result<Vec<Test>> {
         let mut found = Vec::new();
         for (name, prefix) in self.document.ordered(&["data", data, "test"], tests) {
             let path = ["data", data, "test", &name];
             self.check_name(&path)?;
             let prefix = self.path_of(&path, Some(prefix))?.unwrap_or_default();
             let prefix = prefix.to_string_lossy();
-            let [source, reference] = langs.map(|lang| find(&prefix, lang));
+            let [source, reference] = self.goal.files(&prefix, table).ok_or_else(|| {
+                let how = "needs `source_lang` and `target_lang`, the endings of its files";
+                self.document.wrong(&["data", data], how)
+            })?;
             for file in [&source, &reference] {
                 if !file.is_file() {
                     let text = format!("names {}, which is no file", file.display());

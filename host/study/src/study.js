@@ -1,6 +1,6 @@
 // The sections of a study's page, and their order.
 
-const { study, curves: logs } = data;
+const { study, curves: logs, quality } = data;
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 heading(plural(study.methods.length, "method"), plural(study.students.length, "student"), plural(study.seeds.length, "seed"));
 
@@ -21,6 +21,9 @@ const middle = (all) => {
   const known = all.filter(given).sort((a, b) => a - b);
   return known[Math.floor(known.length / 2)] ?? null;
 };
+const unit = (set, metric) => set.metrics.find((one) => one.name === metric)?.unit;
+const inUnit = (set, metric) => (unit(set, metric) ? `${metric}, ${unit(set, metric)}` : metric);
+const scored = (x, set, metric) => `${fixed(x, 2)}${unit(set, metric) ? ` ${unit(set, metric)}` : ""} ${metric}`;
 const most = (all) => (all.some(given) ? Math.max(...all.filter(given)) : null);
 const average = (all) => (all.length ? all.reduce((a, b) => a + b, 0) / all.length : null);
 const chance = (p) => (!given(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3));
@@ -42,7 +45,7 @@ sets.forEach(({ set, test }) => study.students.forEach((student) => {
   const against = !given(best.difference) ? "" : best.method === study.baseline ? ""
     : `: ${difference(best.difference)} over ${study.baseline}, ${significant(best) ? "significant" : "not significant"} at 5 %`;
   const where = [sets.length > 1 ? `${set.name}, ${test}` : null, study.students.length > 1 ? student : null].filter(given).join(", ");
-  page.append(el("p", { class: "headline" }, where ? `${where}: ` : "", el("b", {}, named(best)), ` is best with ${fixed(best.mean, 2)} ${metric}${against}.`));
+  page.append(el("p", { class: "headline" }, where ? `${where}: ` : "", el("b", {}, named(best)), ` is best with ${scored(best.mean, set, metric)}${against}.`));
 }));
 
 // The grid.
@@ -73,12 +76,12 @@ const grid = () => {
   };
   const others = metricsOf().filter((name) => name !== metric).map((name) => {
     const value = (one) => (one.isTeacher ? one.scores[test]?.[name] : of(one, name)?.mean) ?? null;
-    return [name, value, (one) => [fixed(value(one), 2), one.isTeacher ? "" : spread(of(one, name) ?? {})]];
+    return [inUnit(set, name), value, (one) => [fixed(value(one), 2), one.isTeacher ? "" : spread(of(one, name) ?? {})]];
   });
   const columns = [
     ["method", (one) => one.label, (one) => [one.isTeacher ? null : spot(one.method), one.label,
       el("div", { class: "note" }, one.isTeacher ? "teacher" : one.student)]],
-    [metric, (one) => one.mean, (one) => [fixed(one.mean, 2), spread(one), given(one.mean) ? meter(one) : null, counted(one)]],
+    [inUnit(set, metric), (one) => one.mean, (one) => [fixed(one.mean, 2), spread(one), given(one.mean) ? meter(one) : null, counted(one)]],
     ...(given(study.baseline) ? [
       [`over ${study.baseline}`, (one) => one.difference ?? null, (one) => (given(one.difference)
         ? el("span", { class: significant(one) ? (one.difference > 0 ? "better" : "worse") : null }, difference(one.difference), significant(one) ? " *" : "") : "–")],
@@ -95,9 +98,10 @@ const grid = () => {
 
 // Quality against size: a column of points for each student, with the standard deviation; teachers as dashed lines.
 
-const sizes = (drawing) => {
+const sizes = (drawing, caption) => {
   const { set, test } = sets[chosen.set];
   const metric = metricsOf()[chosen.metric];
+  caption.textContent = `${inUnit(set, metric)} by parameters, log scale`;
   const points = resultsOf(set, test, metric).filter((one) => given(one.mean) && !hidden.has(one.method))
     .map((one) => ({ ...one, size: cellsOf(one)[0]?.parameters, low: one.mean - (one.deviation ?? 0), high: one.mean + (one.deviation ?? 0) }))
     .filter((one) => given(one.size));
@@ -143,7 +147,7 @@ const sizes = (drawing) => {
     const rect = drawing.getBoundingClientRect();
     const [x, y] = at(one);
     showTip(rect.left + x, rect.top + y, el("div", {}, spot(one.method), `${named(one)}, ${one.student}`),
-      el("div", {}, el("b", {}, fixed(one.mean, 2)), given(one.deviation) ? ` ± ${one.deviation.toFixed(2)} ${metric}` : ` ${metric}`),
+      el("div", {}, el("b", {}, fixed(one.mean, 2)), given(one.deviation) ? ` ± ${one.deviation.toFixed(2)}` : "", ` ${inUnit(set, metric)}`),
       el("div", { class: "soft" }, `${whole(one.size)} parameters`));
   };
   kinds.forEach((kind) => {
@@ -156,7 +160,7 @@ const sizes = (drawing) => {
     drawing.append(
       svg("line", { x1: x, x2: x, y1: atY(Math.max(low, one.low)), y2: atY(one.high), style: `stroke:${tone(one.method)}`, "stroke-width": 1.4 }),
       svg("circle", { cx: x, cy: y, r: 4.5, tabindex: 0, role: "img", style: `fill:${tone(one.method)}`,
-        "aria-label": `${named(one)}, ${one.student}: ${fixed(one.mean, 2)} ${metric}`,
+        "aria-label": `${named(one)}, ${one.student}: ${scored(one.mean, set, metric)}`,
         onpointerenter: told(one), onpointerdown: told(one), onfocus: told(one), onpointerleave: hideTip, onblur: hideTip }));
   });
   return null;
@@ -165,23 +169,23 @@ const sizes = (drawing) => {
 // Learning curves: the validations of each student, the mean over the seeds.
 
 const course = (group) => {
-  const runs = group.map((cell) => logs.find((log) => log.run === cell.run)?.log).filter((log) => log?.bleu);
+  const runs = group.map((cell) => logs.find((log) => log.run === cell.run)?.log).filter((log) => log?.[quality.key]);
   const counts = new Map();
   runs.forEach((log) => log.update.forEach((update, i) => {
-    if (!given(log.bleu[i])) return;
-    const at = counts.get(update) ?? { bleu: [], seconds: [] };
-    at.bleu.push(log.bleu[i]);
+    if (!given(log[quality.key][i])) return;
+    const at = counts.get(update) ?? { scores: [], seconds: [] };
+    at.scores.push(log[quality.key][i]);
     at.seconds.push(log.seconds?.[i] ?? update);
     counts.set(update, at);
   }));
-  const shared = [...counts].filter(([, at]) => at.bleu.length === runs.length).sort(([a], [b]) => a - b);
-  return [shared.map(([update, at]) => (byTime ? average(at.seconds) : update)), shared.map(([, at]) => average(at.bleu))];
+  const shared = [...counts].filter(([, at]) => at.scores.length === runs.length).sort(([a], [b]) => a - b);
+  return [shared.map(([update, at]) => (byTime ? average(at.seconds) : update)), shared.map(([, at]) => average(at.scores))];
 };
 const learning = () => {
   const panels = study.data.flatMap((set) => study.students.map((student) => {
     const kinds = resultsOf(set, set.tests[0].name, set.metrics[0].name).filter((one) => one.student === student);
     const lines = kinds.map((one) => ({ name: named(one), key: one.method, colour: tone(one.method), dash: dash(one.method), points: () => course(cellsOf(one)) }));
-    return [{ title: student, note: study.data.length > 1 ? set.name : "validation BLEU", wide: true, height: 260 }, lines.filter((line) => line.points()[0].length)];
+    return [{ title: student, note: study.data.length > 1 ? set.name : `validation ${quality.title}`, wide: true, height: 260 }, lines.filter((line) => line.points()[0].length)];
   })).filter(([, lines]) => lines.length);
   return panels.map(([options, lines]) => chart(options, lines));
 };
@@ -189,6 +193,7 @@ const learning = () => {
 // One choice of test set, metric and methods for all that is drawn.
 
 const drawing = svg("svg", { role: "group", "aria-label": "Quality against size" });
+const caption = el("span");
 const table = el("div");
 const grids = new Map();
 const shown = () => {
@@ -225,12 +230,12 @@ section("results", "Results",
   table);
 section("sizes", "Quality against size",
   el("div", { class: "controls" }, el("div", { class: "chips" }, chips)),
-  el("figure", { class: "chart card", style: "margin:0" }, el("figcaption", {}, "Parameters, log scale", el("span", { class: "note" }, "rings: teachers")), drawing));
-painters.push(() => sizes(drawing));
+  el("figure", { class: "chart card", style: "margin:0" }, el("figcaption", {}, caption, el("span", { class: "note" }, "rings: teachers")), drawing));
+painters.push(() => sizes(drawing, caption));
 const panels = learning();
 if (panels.length) section("curves", "Learning curves",
   el("div", { class: "controls" }, tabs("Over", ["updates", "time"], (i) => { byTime = i === 1; cursor = null; redraw(); }),
-    el("span", { class: "soft" }, "BLEU on the validation set, mean of the seeds")),
+    el("span", { class: "soft" }, `Validation ${quality.title}, mean of the seeds`)),
   el("div", { class: "charts" }, panels));
 
 // The trials of each method.
@@ -242,12 +247,12 @@ if (study.tuning.length) {
       el("span", { class: "note" }, group.as ? ` as for ${group.as}` : ` ${plural(group.trials.length, "trial")}`,
         given(group.settings) ? `: ${said(group.settings)}` : ": no trial has ended")),
     group.trials.length ? el("div", { class: "box" }, el("table", {},
-      el("thead", {}, el("tr", {}, ["trial", "settings", "validation BLEU", "loss"].map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, ["trial", "settings", `validation ${quality.title}`, "loss"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, group.trials.map((trial) => el("tr", { class: trial.number === group.chosen ? "differs" : null },
         el("th", { scope: "row" }, String(trial.number)), el("td", {}, said(trial.settings)),
-        el("td", {}, fixed(trial.validation?.BLEU, 2)), el("td", {}, fixed(trial.validation?.loss, 3))))))) : null);
+        el("td", {}, fixed(trial.validation?.[quality.title], 2)), el("td", {}, fixed(trial.validation?.loss, 3))))))) : null);
   section("tuning", "Tuning",
-    el("p", { class: "soft" }, "Settings were chosen by BLEU on the validation text; the number of trials is the same for every method whose space has as many points."),
+    el("p", { class: "soft" }, `Settings were chosen by ${quality.title} on the validation text; the number of trials is the same for every method whose space has as many points.`),
     el("div", { class: "stack" }, study.tuning.map(one)));
 }
 

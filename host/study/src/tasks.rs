@@ -17,8 +17,8 @@ pub enum Task {
     Prepare(usize),
     /// Train a model.
     Train(Model),
-    /// Translate a test set.
-    Translate(Model, usize),
+    /// Translate a test set, or label it.
+    Read(Model, usize),
 }
 
 /// How the processes compute.
@@ -31,7 +31,7 @@ pub struct Computing {
 }
 
 /// What a training depends on in a configuration.
-const DEPENDS: [&str; 5] = ["data", "model", "train", "distill", "teacher.run"];
+const DEPENDS: [&str; 6] = ["task", "data", "model", "train", "distill", "teacher.run"];
 
 impl Grid<'_> {
     /// All tasks. A task comes after those that it waits for.
@@ -43,7 +43,7 @@ impl Grid<'_> {
             for (_, teacher) in teachers {
                 let model = Model::Teacher { data, teacher };
                 tasks.push(Task::Train(model));
-                tasks.extend(self.translations(model));
+                tasks.extend(self.readings(model));
             }
         }
         let trials = self.groups.iter().flat_map(|&group| {
@@ -55,16 +55,16 @@ impl Grid<'_> {
             for &group in &self.groups {
                 let model = Model::Cell { group, seed };
                 tasks.push(Task::Train(model));
-                tasks.extend(self.translations(model));
+                tasks.extend(self.readings(model));
             }
         }
         tasks.retain(|task| self.exists(*task));
         tasks
     }
 
-    fn translations(&self, model: Model) -> impl Iterator<Item = Task> {
+    fn readings(&self, model: Model) -> impl Iterator<Item = Task> {
         let tests = self.study.data[model.data()].tests.len();
-        (0..tests).map(move |test| Task::Translate(model, test))
+        (0..tests).map(move |test| Task::Read(model, test))
     }
 
     /// The tasks that must be done before `task`.
@@ -72,7 +72,7 @@ impl Grid<'_> {
         let mut needs = Vec::new();
         match task {
             Task::Prepare(_) => {}
-            Task::Translate(model, _) => needs.push(Task::Train(model)),
+            Task::Read(model, _) => needs.push(Task::Train(model)),
             Task::Train(model) => {
                 let data = model.data();
                 needs.push(Task::Prepare(data));
@@ -116,7 +116,7 @@ impl Grid<'_> {
         match task {
             Task::Prepare(data) => format!("data/{}", self.study.data[data].name),
             Task::Train(model) => name(model),
-            Task::Translate(model, test) => {
+            Task::Read(model, test) => {
                 format!("{}: {}", name(model), self.study.data[model.data()].tests[test].name)
             }
         }
@@ -130,7 +130,7 @@ impl Grid<'_> {
             Task::Train(model) => {
                 reached(&self.run(model).last()).is_some_and(|reached| reached.finished)
             }
-            Task::Translate(model, test) => layout.translations(study, model, test).is_file(),
+            Task::Read(model, test) => layout.output(study, model, test).is_file(),
         }
     }
 
@@ -144,8 +144,8 @@ impl Grid<'_> {
         match task {
             Task::Prepare(data) => self.layout.beside_data(self.study, data, "log"),
             Task::Train(model) => self.layout.beside(self.study, model, "log"),
-            Task::Translate(model, test) => {
-                self.layout.translations(self.study, model, test).with_extension("log")
+            Task::Read(model, test) => {
+                self.layout.output(self.study, model, test).with_extension("log")
             }
         }
     }
@@ -163,7 +163,7 @@ impl Grid<'_> {
         self.config(model, Some(&point))
     }
 
-    /// The trial with the best validation: BLEU, then the loss; the first of equals.
+    /// The trial with the best validation: the score, then the loss; the first of equals.
     pub fn best_trial(&self, group: Group) -> Option<usize> {
         let scores = (0..self.trials(group).len())
             .filter_map(|number| Some((number, self.validation(Model::Trial { group, number })?)));
@@ -172,12 +172,21 @@ impl Grid<'_> {
         best.map(|(number, _)| number)
     }
 
-    /// BLEU and loss of the best validation of a finished run.
+    /// Score and loss of the best validation of a finished run.
     pub fn validation(&self, model: Model) -> Option<(f64, f64)> {
         if !self.is_done(Task::Train(model)) {
             return None;
         }
-        best_validation(&History::read(&self.run(model).log()).ok()??)
+        self.best_validation(&History::read(&self.run(model).log()).ok()??)
+    }
+
+    /// Score and loss of the best validation of a log.
+    pub fn best_validation(&self, history: &History) -> Option<(f64, f64)> {
+        let best = history.best()?;
+        let at = |line: &&LogLine| number(line, "update") == Some(best.update as f64);
+        let line = history.validations.iter().rfind(at)?;
+        let score = number(line, self.study.goal.quality().key)?;
+        Some((score, number(line, "valid_loss").unwrap_or(f64::INFINITY)))
     }
 
     /// Checks that the files of the folder are those of this study.
@@ -228,7 +237,7 @@ impl Grid<'_> {
         let mut arguments = match task {
             Task::Prepare(data) => self.prepare(data)?,
             Task::Train(model) => self.train(model)?,
-            Task::Translate(model, test) => self.translate(model, test)?,
+            Task::Read(model, test) => self.read(model, test)?,
         };
         if !matches!(task, Task::Prepare(_)) {
             arguments.extend(computing.device.iter().cloned());
@@ -242,8 +251,14 @@ impl Grid<'_> {
         let run = run.ok_or_else(|| Error::failed("no student has these data"))?;
         let mut all: Vec<OsString> = vec!["prepare".into()];
         let mut add = |name: &str, value: OsString| all.extend([name.into(), value]);
-        add("--source-lang", run.source_lang.into());
-        add("--target-lang", run.target_lang.into());
+        add("--task", self.study.goal.task().to_string().into());
+        for (name, language) in
+            [("--source-lang", run.source_lang), ("--target-lang", run.target_lang)]
+        {
+            if !language.is_empty() {
+                add(name, language.into());
+            }
+        }
         for (name, path) in [("--train", run.train), ("--valid", run.valid)] {
             add(name, path.unwrap_or_default().into());
         }
@@ -283,21 +298,16 @@ impl Grid<'_> {
         Ok(arguments.into_iter().chain(["--resume".into(), "--json".into()]).collect())
     }
 
-    fn translate(&self, model: Model, test: usize) -> Result<Vec<OsString>> {
-        let search = self.chosen_config(model)?.train.search();
-        let source = &self.study.data[model.data()].tests[test].source;
-        let out = self.layout.translations(self.study, model, test);
-        make_folder_of(&out)?;
-        let mut all: Vec<OsString> =
-            vec!["translate".into(), self.layout.run(self.study, model).into()];
-        let mut add = |name: &str, value: OsString| all.extend([name.into(), value]);
-        add("--input", source.into());
-        add("--output", out.into());
-        add("--beam", search.beam.to_string().into());
-        add("--length-penalty", search.length_penalty.to_string().into());
-        add("--max-length-a", search.max_length_a.to_string().into());
-        add("--max-length-b", search.max_length_b.to_string().into());
-        all.push("--resume".into());
+    fn read(&self, model: Model, test: usize) -> Result<Vec<OsString>> {
+        let (Self { study, layout, .. }, data) = (self, model.data());
+        let set = &study.data[data].tests[test];
+        let input = study.goal.input(set, layout.texts(study, data, test))?;
+        let output = layout.output(study, model, test);
+        make_folder_of(&output)?;
+        let run = layout.run(study, model);
+        let mut all: Vec<OsString> = vec![study.goal.command().into(), run.into()];
+        all.extend(["--input".into(), input.into(), "--output".into(), output.into()]);
+        all.extend(study.goal.options(&self.chosen_config(model)?.train.search()));
         Ok(all)
     }
 
@@ -311,12 +321,4 @@ impl Grid<'_> {
         let path = self.layout.beside(self.study, model, "usage.json");
         Usage::read(&path).and(usage).write(&path)
     }
-}
-
-/// BLEU and loss of the best validation of a log.
-pub fn best_validation(history: &History) -> Option<(f64, f64)> {
-    let best = history.best()?;
-    let at = |line: &&LogLine| number(line, "update") == Some(best.update as f64);
-    let line = history.validations.iter().rfind(at)?;
-    Some((number(line, "bleu")?, number(line, "valid_loss").unwrap_or(f64::INFINITY)))
 }

@@ -1,5 +1,6 @@
 //! Triples of source, translation and reference for every model and test set, in COMET's input format.
 
+use crate::goal::Goal;
 use crate::grid::Grid;
 use crate::tasks::Task;
 use a2d_score::triples::Export;
@@ -13,12 +14,15 @@ use a2d_system::text::read_lines;
 ///
 /// A text cannot be read, or a file cannot be written.
 pub fn write(grid: &Grid<'_>) -> Result<()> {
+    if grid.study.goal != Goal::Translations {
+        return Ok(());
+    }
     for model in grid.scored() {
         for (test, set) in grid.study.data[model.data()].tests.iter().enumerate() {
-            if !grid.is_done(Task::Translate(model, test)) {
+            if !grid.is_done(Task::Read(model, test)) {
                 continue;
             }
-            let path = grid.layout.translations(grid.study, model, test);
+            let path = grid.layout.output(grid.study, model, test);
             let file = grid.layout.triples(grid.study, model, test);
             make_folder_of(&file)?;
             let export = Export { source: set.source.clone(), files: vec![file] };

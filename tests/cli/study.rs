@@ -460,6 +460,7 @@ fn a_study_of_labels_that_makes_no_sense_is_refused() {
             &["study.toml:2: `task` is \"embed\"", "evaluate --teacher"][..],
         ),
         ("\"classify\"", "\"clasify\"", &["study.toml:2: ", "clasify"]),
+        ("[student.small]", "[student.small]\ndata = []", &["`data.snips` is no student's"]),
         ("\"classify\"", "\"translate\"", &["`data.snips` needs `source_lang`"]),
         (
             "jobs = 2",

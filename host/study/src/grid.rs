@@ -59,9 +59,11 @@ impl<'a> Grid<'a> {
                 }
             }
         }
-        if grid.groups.is_empty() {
-            let file = study.document.path().display();
-            return Err(Error::misuse(format!("{file}: no student has a data set of the study")));
+        for (data, of) in study.data.iter().enumerate() {
+            if grid.groups.iter().all(|group| group.data != data) {
+                let how = "is no student's: leave it out, or add it to a student's `data`";
+                return Err(study.document.wrong(&["data", &of.name], how));
+            }
         }
         for &(data, teacher) in &grid.teachers() {
             if study.teachers[teacher].run.is_none() {
@@ -192,16 +194,16 @@ impl<'a> Grid<'a> {
         config::of_settings(study.document.path(), own).map(|run| run.complete())
     }
 
-    /// The configuration of a data set; `None` if no student has it.
+    /// The configuration of a data set.
     ///
     /// # Errors
     ///
     /// As [`Grid::config`].
-    pub fn data_config(&self, data: usize) -> Result<Option<DataConfig>> {
+    pub fn data_config(&self, data: usize) -> Result<DataConfig> {
         let group = self.groups.iter().copied().find(|group| group.data == data);
+        let group = group.ok_or_else(|| Error::failed("no student has the data set"))?;
         let seed = self.study.seeds[0];
-        let run = group.map(|group| self.config(Model::Cell { group, seed }, None)).transpose()?;
-        Ok(run.map(|run| run.data))
+        self.config(Model::Cell { group, seed }, None).map(|run| run.data)
     }
 
     /// The vocabulary of a data set, as far as it is known before the data are prepared.
@@ -228,7 +230,7 @@ impl<'a> Grid<'a> {
         }
         let vocabulary = self.vocabulary(data)?.map(|path| Vocab::load(&path)).transpose()?;
         let known = vocabulary.as_ref().and_then(Vocab::labels).map(Labels::names);
-        match (known, self.data_config(data)?.and_then(|run| run.train)) {
+        match (known, self.data_config(data)?.train) {
             (Some(names @ [_, ..]), _) => Ok(names.to_vec()),
             (_, Some(train)) => labels_of(&or_packed(train)),
             (_, None) => Ok(Vec::new()),

@@ -209,7 +209,7 @@ fn pooled(grid: &Grid<'_>, groups: [Group; 2], metric: usize, tables: &Tables) -
 }
 
 fn metrics(grid: &Grid<'_>, data: usize) -> Result<Vec<Box<dyn Metric>>> {
-    let (study, config) = (grid.study, grid.data_config(data)?.unwrap_or_default());
+    let (study, config) = (grid.study, grid.data_config(data)?);
     study.goal.metrics(&study.metrics, &config, &grid.labels(data)?)
 }
 

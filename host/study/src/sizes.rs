@@ -25,7 +25,7 @@ impl Sizes {
             if path.is_file() {
                 return Vocab::load(&path).map(|vocab| Some(vocab.sizes()));
             }
-            let Some(run) = grid.data_config(data)? else { return Ok(None) };
+            let run = grid.data_config(data)?;
             let given = !run.tokenizer.is_empty() || grid.study.data[data].like.is_some();
             let sizes = || Ok(grid.study.goal.sizes(run.vocab_size, &grid.labels(data)?));
             (!given).then(sizes).transpose()

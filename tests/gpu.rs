@@ -135,6 +135,14 @@ fn products_round_their_operands() {
 }
 
 #[test]
+fn products_leave_registers_to_a_unit() {
+    in_precision!(make => for precision in device().precisions {
+        let on_cuda = device().id.to_string().starts_with("cuda");
+        precisions::leave_registers_to_a_unit(&make(precision), precision, on_cuda);
+    });
+}
+
+#[test]
 fn short_precisions_follow_single_precision() {
     let precisions = device().precisions;
     for (precision, most) in

@@ -52,6 +52,12 @@ impl Gpu {
         }
     }
 
+    /// The sums that a unit holds in cubek's kernel for tensor cores, for a product of `m`, `n` and `k`; none where there is no
+    /// such kernel.
+    pub fn sums_per_unit(&self, form: Form, dims: [usize; 3]) -> Option<u32> {
+        self.gemm.sums_per_unit(&self.context, form, dims)
+    }
+
     /// [`embed::Groups`] on the device: ids, starts and rows.
     fn groups(&mut self, ids: &[u32], positions: &[u32]) -> [Index; 3] {
         let groups = embed::Groups::of(ids, positions);

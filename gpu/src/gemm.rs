@@ -129,6 +129,15 @@ impl Gemm {
         }
     }
 
+    /// The sums that a unit holds in cubek's kernel for tensor cores, for a product of these sizes; none where there is no such
+    /// kernel.
+    pub fn sums_per_unit(&self, context: &Context, form: Form, dims: [usize; 3]) -> Option<u32> {
+        let handle = &self.one.view().handle;
+        let (precision, batches) = (self.precision, [Batch::ONE; 3]);
+        let product = Product { precision, form, a: handle, b: handle, dims, out: handle, batches };
+        product.sums_per_unit(context.client())
+    }
+
     /// An operand in the precision of products. A tensor is rounded once in its lifetime.
     fn rounded(&self, context: &Context, x: Operand<'_>, scaled: bool) -> Rounded {
         match self.precision {

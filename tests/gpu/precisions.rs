@@ -3,7 +3,7 @@
 use crate::suite::{Noise, values};
 use a2d_core::backend::Train;
 use a2d_core::shape::Shape;
-use a2d_gpu::Precision;
+use a2d_gpu::{Form, Gpu, Precision};
 
 /// Rows, inputs and outputs of linear maps: smaller than a tile, not a multiple of one, several tiles, and an odd
 /// number of tiles in depth, in each form.
@@ -112,4 +112,16 @@ fn maps_of_one_input_round_theirs<B: Train>(b: &mut B, p: Precision, [n, i, o]: 
     let dx = values(b, &back.x.expect("the gradient of x"));
     let off = distance(&dx, &rows(&wide, 2 * o, p), &columns(&w[..2 * o * i], i, p));
     assert!(off < 2e-6, "{p}: dx of {n} x {i} by {o}: {off}");
+}
+
+/// The tiles of tensor cores: cubek's choice for the large shape leaves none.
+pub fn leave_registers_to_a_unit(gpu: &Gpu, p: Precision, on_cuda: bool) {
+    for form in [Form::Nn, Form::Nt, Form::Tn] {
+        let sums = [64, 1024, 4096, 4104, 16_384, 65_536]
+            .map(|m| gpu.sums_per_unit(form, [m, 1024, 1024]));
+        println!("{p} {form:?}: {sums:?}");
+        assert!(sums.iter().flatten().all(|&sums| sums <= 128), "{p} {form:?}: {sums:?}");
+        let has_tiles = on_cuda && p != Precision::F32;
+        assert!(!has_tiles || sums.iter().all(Option::is_some), "{p} {form:?}: {sums:?}");
+    }
 }

@@ -26,9 +26,9 @@ use cubek::matmul::definition::{
 };
 use cubek::matmul::launch::launch_kernel;
 use cubek::matmul::routines::BlueprintStrategy::Inferred;
-use cubek::matmul::routines::Routine;
 use cubek::matmul::routines::simple::SimpleAlgorithm;
 use cubek::matmul::routines::simple_unit::SimpleUnitAlgorithm;
+use cubek::matmul::routines::{LaunchInfo, Routine};
 use half::{bf16, f16};
 use tiles::Fitted;
 
@@ -92,6 +92,14 @@ impl Product<'_> {
         dispatch!(client, client: R => self.launch_on::<R>(client))
     }
 
+    /// The sums that a unit holds in cubek's kernel for tensor cores. None where that refuses, or the product is in f32.
+    pub fn sums_per_unit(&self, client: &Client) -> Option<u32> {
+        dispatch!(client, client: R => {
+            let prepared = self.prepare::<R, Fitted>(client).ok().filter(|_| self.precision != Precision::F32);
+            prepared.map(|(launch, _)| tiles::sums(&launch.blueprint))
+        })
+    }
+
     /// Tries kernels, best first. A refusal costs little: nothing has been launched. Products in f32 use no tensor cores,
     /// which would round the operands.
     fn launch_on<R: Runtime>(&self, client: &ComputeClient<R>) -> Result<(), String> {
@@ -117,6 +125,23 @@ impl Product<'_> {
         &self,
         client: &ComputeClient<R>,
     ) -> Result<(), MatmulSetupError> {
+        let (launch, Bound { lhs, rhs, out, problem }) = self.prepare::<R, A>(client)?;
+        let (blueprint, sizes) = (&launch.blueprint, launch.vector_sizes);
+        let lhs =
+            MatricesLaunch::of(lhs, &problem, sizes.lhs, blueprint.lhs_global_layout_config());
+        let rhs =
+            MatricesLaunch::of(rhs, &problem, sizes.rhs, blueprint.rhs_global_layout_config());
+        let out =
+            MatricesLaunch::of(out, &problem, sizes.out, blueprint.out_global_layout_config());
+        launch_kernel::<Plain, R, A>(client, OperandsLaunch::new(lhs, rhs), out, (), launch)
+    }
+
+    /// What one kernel would be launched with.
+    #[allow(clippy::result_large_err)]
+    fn prepare<R: Runtime, A: Tiled>(
+        &self,
+        client: &ComputeClient<R>,
+    ) -> Result<(LaunchInfo<TilingBlueprint>, Bound<R>), MatmulSetupError> {
         let Self { form, dims: [m, n, k], batches: [left, right, all], .. } = *self;
         let types = self.types();
         let lhs = matrix(self.a, left, m, k, form == Form::Tn);
@@ -126,14 +151,7 @@ impl Product<'_> {
         let settings = A::device_settings(client, vector_sizes(client, &problem, &types)?);
         let expanded = A::expand_blueprint(&problem, &settings, &Inferred(Default::default()))?;
         let launch = A::prepare(&problem, &settings, expanded)?;
-        let (blueprint, sizes) = (&launch.blueprint, launch.vector_sizes);
-        let lhs =
-            MatricesLaunch::of(lhs, &problem, sizes.lhs, blueprint.lhs_global_layout_config());
-        let rhs =
-            MatricesLaunch::of(rhs, &problem, sizes.rhs, blueprint.rhs_global_layout_config());
-        let out =
-            MatricesLaunch::of(out, &problem, sizes.out, blueprint.out_global_layout_config());
-        launch_kernel::<Plain, R, A>(client, OperandsLaunch::new(lhs, rhs), out, (), launch)
+        Ok((launch, Bound { lhs, rhs, out, problem }))
     }
 
     /// The formats of operands and result.
@@ -146,6 +164,14 @@ impl Product<'_> {
         };
         MatmulGlobalElems { lhs: operand, rhs: operand, out: single }
     }
+}
+
+/// A product as cubek takes it: its memory and description.
+struct Bound<R: Runtime> {
+    lhs: TensorBinding<R>,
+    rhs: TensorBinding<R>,
+    out: TensorBinding<R>,
+    problem: MatmulProblem,
 }
 
 /// cubek's description of a product.

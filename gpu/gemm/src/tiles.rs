@@ -1,7 +1,8 @@
-//! cubek's double-buffered product, with tiles small enough to occupy the whole device.
+//! cubek's double-buffered product, with tiles small enough to occupy the whole device, and for a unit's registers.
 //!
 //! cubek chooses the largest tile that fits a cube. For `[4096, 512]` times `[512, 512]` that gives 32 cubes on a device
-//! of 132 multiprocessors.
+//! of 132 multiprocessors. Where rows are many more than columns, and more than 4,096, a unit would hold 256 sums, as many as
+//! it has registers.
 
 use cubecl::prelude::*;
 use cubek::matmul::definition::{
@@ -17,6 +18,9 @@ use cubek::matmul::routines::{
 
 /// Numbers of rows of tensor-core tiles in a cube's tile, tried in turn after cubek's own choice.
 const ROWS: [u32; 2] = [8, 4];
+
+/// The most sums of a unit: half of its registers.
+const MOST_SUMS: u32 = 128;
 
 /// cubek's double-buffered routine, with [`fitted`] tiles.
 pub struct Fitted;
@@ -47,7 +51,7 @@ impl Routine<()> for Fitted {
     }
 }
 
-/// cubek's choice of tiles, or smaller ones where they occupy more of the device.
+/// cubek's choice of tiles, or smaller ones where they occupy more of the device, or units would hold too many sums.
 fn fitted<R: Runtime>(
     problem: &MatmulProblem,
     settings: &DeviceSettings<R>,
@@ -55,17 +59,24 @@ fn fitted<R: Runtime>(
     let args = BlueprintStrategy::<(), Whole>::Inferred(DoubleBufferingArgs::default());
     let mut chosen = Whole::expand_blueprint(problem, settings, &args)?;
     let processors = settings.client.properties().hardware.num_streaming_multiprocessors;
-    let Some(processors) = processors else { return Ok(chosen) };
+    let wanted = processors.map_or(0, |processors| 3 * processors as usize);
     for rows in ROWS {
-        if 4 * cubes(problem, &chosen.blueprint) >= 3 * processors as usize {
+        let spills = sums(&chosen.blueprint) > MOST_SUMS;
+        if !spills && 4 * cubes(problem, &chosen.blueprint) >= wanted {
             break;
         }
         let Ok(smaller) = with_rows(problem, settings, rows) else { break };
-        if cubes(problem, &smaller.blueprint) > cubes(problem, &chosen.blueprint) {
+        if spills || cubes(problem, &smaller.blueprint) > cubes(problem, &chosen.blueprint) {
             chosen = smaller;
         }
     }
     Ok(chosen)
+}
+
+/// The sums that a unit holds: its share of a plane's tiles.
+pub fn sums(blueprint: &TilingBlueprint) -> u32 {
+    let TilingScheme { tile_size, partition_size, .. } = blueprint.tiling_scheme;
+    partition_size.m() * partition_size.n() * tile_size.m() * tile_size.n() / blueprint.plane_dim
 }
 
 /// Whether cubek reads a tile beyond the depth `k` (tracel-ai/cubek#434). It loads two tiles at a time, and checks bounds

@@ -2,7 +2,7 @@
 # The CUDA backend without a graphics card: tests/cuda/run.sh [get|compile|suite|shell COMMAND…|unit] [ARGUMENTS…]
 #
 #   get      NVRTC and CUDA's headers, where CUDA_PATH names none, into target/cuda
-#   compile  the stand-in for the driver, and the GPU backend's tests
+#   compile  the stand-in for the driver and cuBLASLt, and the GPU backend's tests
 #   suite    these tests on cuda:0 (the default); arguments go to the test program: names, --skip, --nocapture
 #   shell    any command that then finds a device: target/release/host devices
 #   unit     the stand-in's own tests
@@ -30,7 +30,9 @@ driver() {
     (cd "$root/tests/cuda" && cargo build -q --release --target-dir "$target/cuda/driver")
     # A folder with nothing else: what is beside it would be found before the system's.
     mkdir -p "$kit/lib"
+    # It is both libraries, which so share the device's memory.
     ln -sfn "$target/cuda/driver/release/libcuda.so" "$kit/lib/libcuda.so"
+    ln -sfn "$target/cuda/driver/release/libcuda.so" "$kit/lib/libcublasLt.so"
 }
 
 compile() {

@@ -8,9 +8,10 @@ use crate::memory::memory;
 use crate::options::options;
 use crate::ptx::module::{Kernel, parse};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::collections::BTreeSet;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Result = c_int;
 const SUCCESS: Result = 0;
@@ -19,7 +20,7 @@ const OUT_OF_MEMORY: Result = 2;
 const INVALID_DEVICE: Result = 101;
 const INVALID_PTX: Result = 218;
 const NOT_FOUND: Result = 500;
-const LAUNCH_FAILED: Result = 719;
+pub(crate) const LAUNCH_FAILED: Result = 719;
 
 /// The largest shared memory of a block at compute capability 9.0.
 const SHARED: c_uint = 232_448;
@@ -59,10 +60,40 @@ macro_rules! alive {
     };
 }
 
-fn lose(code: Result, what: &str) -> Result {
+pub(crate) fn lose(code: Result, what: &str) -> Result {
     eprintln!("cuda: error {code}: {what}");
     LOST.store(code, Relaxed);
     code
+}
+
+/// The streams that something ran on. A stream is a number from 1.
+static USED: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+static STREAMS: AtomicUsize = AtomicUsize::new(0);
+
+fn used() -> MutexGuard<'static, BTreeSet<usize>> {
+    USED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether something ran on a stream.
+pub(crate) fn is_used(stream: usize) -> bool {
+    used().contains(&stream)
+}
+
+/// Counts a launch.
+///
+/// # Errors
+///
+/// The device is lost, or it is now, as asked.
+pub(crate) fn begin_launch() -> std::result::Result<usize, Result> {
+    match LOST.load(Relaxed) {
+        SUCCESS => {}
+        lost => return Err(lost),
+    }
+    let number = LAUNCHES.fetch_add(1, Relaxed) + 1;
+    if options().fail.is_some_and(|first| number >= first) {
+        return Err(lose(LAUNCH_FAILED, &format!("launch {number} fails as asked")));
+    }
+    Ok(number)
 }
 
 // SAFETY, for all calls below: callers pass pointers that are valid for writes, as the driver API requires.
@@ -216,9 +247,10 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
     to: u64,
     from: *const c_void,
     bytes: usize,
-    _: *mut c_void,
+    stream: *mut c_void,
 ) -> Result {
     alive!();
+    used().insert(stream.addr());
     if !memory().holds(to, bytes) {
         eprintln!("cuda: a copy of {bytes} bytes to {to:#x}: out of memory that is allocated");
         return INVALID_VALUE;
@@ -283,7 +315,8 @@ pub unsafe extern "C" fn cuMemFreeHost(at: *mut c_void) -> Result {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuStreamCreate(stream: *mut *mut c_void, _: c_uint) -> Result {
-    unsafe { *stream = std::ptr::without_provenance_mut(1) };
+    let number = STREAMS.fetch_add(1, Relaxed) + 1;
+    unsafe { *stream = std::ptr::without_provenance_mut(number) };
     SUCCESS
 }
 
@@ -398,18 +431,18 @@ pub unsafe extern "C" fn cuLaunchKernel(
     block_y: c_uint,
     block_z: c_uint,
     shared: c_uint,
-    _: *mut c_void,
+    stream: *mut c_void,
     params: *mut *mut c_void,
     _: *mut *mut c_void,
 ) -> Result {
-    alive!();
-    let number = LAUNCHES.fetch_add(1, Relaxed) + 1;
+    let number = match begin_launch() {
+        Ok(number) => number,
+        Err(lost) => return lost,
+    };
+    used().insert(stream.addr());
     // SAFETY: functions are never freed.
     let function = unsafe { &*function.cast::<Function>() };
     let (grid, block) = ([grid_x, grid_y, grid_z], [block_x, block_y, block_z]);
-    if options().fail.is_some_and(|first| number >= first) {
-        return lose(LAUNCH_FAILED, &format!("launch {number} fails as asked"));
-    }
     let threads = block.iter().try_fold(1u32, |all, &n| all.checked_mul(n)).unwrap_or(0);
     if grid.contains(&0)
         || !(1..=1024).contains(&threads)

@@ -1,6 +1,6 @@
-//! A stand-in for the CUDA driver (libcuda): the part of its API that CubeCL calls, and an interpreter of PTX that runs
-//! kernels on the CPU. With the real NVRTC, every kernel of the CUDA backend is compiled as for a GPU and runs exactly:
-//! in its precisions, with tensor core instructions, in its memory spaces.
+//! A stand-in for the CUDA driver (libcuda) and for cuBLASLt: the part of their API that CubeCL and the GPU backend call, and
+//! an interpreter of PTX that runs kernels on the CPU. With the real NVRTC, every kernel of the CUDA backend is compiled as for
+//! a GPU and runs exactly: in its precisions, with tensor core instructions, in its memory spaces.
 //!
 //! It is stricter than a GPU. Instructions that it does not know fail to load. All bits of memory are set (NaN) until
 //! it is written. Every access must be aligned and lie in an allocation. Matrix products need all lanes. A fault is
@@ -17,10 +17,12 @@
 //! - `A2D_CUDA_THREADS=N`: number of interpreter threads; by default all cores.
 //! - `A2D_CUDA_MEMORY=BYTES`: memory of a device (80 GiB); allocations beyond it fail.
 //! - `A2D_CUDA_DEVICES=N`: number of devices (1).
+//! - `A2D_CUDA_PRODUCTS=0`: cuBLASLt has no algorithm for any product.
 //! - `A2D_CUDA_FAIL=N`: the Nth launch and everything after it fails, as on a lost device.
 
 mod driver;
 pub mod float;
+pub mod lt;
 pub mod machine;
 pub mod memory;
 mod options;

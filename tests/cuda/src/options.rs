@@ -19,6 +19,8 @@ pub struct Options {
     pub memory: usize,
     /// The number of devices.
     pub devices: usize,
+    /// Whether cuBLASLt computes products.
+    pub products: bool,
     /// The first launch that fails, counted from one.
     pub fail: Option<usize>,
     /// The number of interpreter threads.
@@ -40,6 +42,7 @@ pub fn options() -> &'static Options {
         ptx: std::env::var_os("A2D_CUDA_PTX").map(PathBuf::from),
         memory: number("A2D_CUDA_MEMORY").unwrap_or(80 << 30),
         devices: number("A2D_CUDA_DEVICES").unwrap_or(1),
+        products: number("A2D_CUDA_PRODUCTS") != Some(0),
         fail: number("A2D_CUDA_FAIL"),
         threads: number("A2D_CUDA_THREADS").unwrap_or_else(cores).max(1),
     })

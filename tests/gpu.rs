@@ -135,6 +135,13 @@ fn products_round_their_operands() {
 }
 
 #[test]
+fn products_are_those_of_the_library_where_there_is_one() {
+    in_precision!(make => for precision in device().precisions {
+        precisions::are_of_the_library(&mut make(precision), precision);
+    });
+}
+
+#[test]
 fn products_leave_registers_to_a_unit() {
     in_precision!(make => for precision in device().precisions {
         let on_cuda = device().id.to_string().starts_with("cuda");

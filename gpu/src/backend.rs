@@ -21,7 +21,7 @@ use a2d_core::optim::AdamStep;
 use a2d_core::rows::position;
 use a2d_core::shape::Shape;
 use a2d_device::Precision;
-use a2d_gemm::{Client, Form};
+use a2d_gemm::{By, Client, Form};
 use cubecl::bytes::Bytes;
 use cubecl::prelude::CubeElement;
 use std::collections::HashMap;
@@ -40,9 +40,9 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// A backend on `client` whose matrix products round their operands to `precision`.
-    pub(crate) fn new(client: Client, precision: Precision) -> Self {
-        let context = Context::new(client, precision == Precision::Bf16);
+    /// A backend on `client`, which has opened `device`; its matrix products round their operands to `precision`.
+    pub(crate) fn new(client: Client, device: a2d_device::Device, precision: Precision) -> Self {
+        let context = Context::new(client, device, precision == Precision::Bf16);
         Self {
             gemm: Gemm::new(&context, precision),
             context,
@@ -50,6 +50,16 @@ impl Gpu {
             vectors: HashMap::new(),
             gradients: None,
         }
+    }
+
+    /// What computes its matrix products.
+    pub fn products(&self) -> &By {
+        self.context.products().by()
+    }
+
+    /// The products that a library was given.
+    pub fn products_by_library(&self) -> usize {
+        self.context.products().launched()
     }
 
     /// The sums that a unit holds in cubek's kernel for tensor cores, for a product of `m`, `n` and `k`; none where there is no
@@ -80,14 +90,6 @@ impl Gpu {
         let table = self.tensor(&data, Shape::matrix(count, width));
         self.vectors.insert((kind, width), (count, table.clone()));
         table
-    }
-
-    /// `x w^T`.
-    fn product(&self, x: &Tensor, w: &Tensor) -> Tensor {
-        let (n, i, o) = (x.rows(), x.cols(), w.rows());
-        assert_eq!(w.cols(), i, "linear");
-        let y = self.gemm.run(&self.context, Form::Nt, x, w, [n, o, i], Out::New);
-        Tensor::of(y, Shape::matrix(n, o))
     }
 
     /// The bytes of `views` after everything launched before, with one synchronisation.
@@ -160,27 +162,17 @@ impl Backend for Gpu {
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
-        let y = self.product(x, w);
-        if let Some(b) = b {
-            pointwise::add_bias(&self.context, &y, b, None);
-        }
-        y
+        self.gemm.linear(&self.context, [x, w], b, None)
     }
 
     fn linear_activate(&mut self, x: &Tensor, [w, b]: [&Tensor; 2], f: Activation) -> Tensor {
-        let y = self.product(x, w);
-        pointwise::add_bias(&self.context, &y, b, Some(f));
-        y
+        self.gemm.linear(&self.context, [x, w], Some(b), Some(f))
     }
 
     fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
         let context = &self.context;
         let [ws, bs] = [0, 1].map(|part| Stack::of(context, &maps.map(|map| map[part])));
-        let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
-        assert_eq!(ws.shape().cols(), i, "linears");
-        let ys = Stack::new(context, Shape::matrix(n, o), M);
-        self.gemm.run_all(context, Form::Nt, x, &ws, [n, o, i], &ys);
-        pointwise::add_biases(context, &ys, &bs);
+        let ys = self.gemm.linears(context, x, &ws, &bs);
         ys.tensors.try_into().expect("one for each map")
     }
 
@@ -289,7 +281,7 @@ impl Train for Gpu {
         mask: Option<(f32, u64)>,
         norm: LayerNorm<'_, Tensor>,
     ) -> [Tensor; 2] {
-        let y = self.product(x, w);
+        let y = self.gemm.linear(&self.context, [x, w], None, None);
         norm::join(&self.context, &y, Some(b), residual, mask, norm)
     }
 
@@ -317,14 +309,11 @@ impl Train for Gpu {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
         let context = &self.context;
-        let dx = self.gemm.run(context, Form::Nn, dy, w, [n, i, o], Out::New);
+        let to = into.map_or(Out::New, |sum| Out::Plus(sum.view()));
+        let dx = self.gemm.run(context, Form::Nn, dy, w, [n, i, o], to);
         let dw = self.gemm.run(context, Form::Tn, dy, x, [o, i, n], Out::New);
-        let dx = Tensor::of(dx, x.shape);
-        if let Some(sum) = into {
-            pointwise::add_to(context, &dx.view(), &sum.view());
-        }
         LinearGrad {
-            x: dx,
+            x: Tensor::of(dx, x.shape),
             w: Tensor::of(dw, w.shape),
             b: bias.then(|| columns::column_sums(context, &dy.view(), n, o)),
         }
@@ -342,14 +331,11 @@ impl Train for Gpu {
         let ws = Stack::of(context, ws);
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
         assert_eq!(dys.shape(), Shape::matrix(n, o), "linears_grad: dys");
-        let [dxs, dws] = [x.shape, ws.shape()].map(|to| Stack::new(context, to, ws.tensors.len()));
-        self.gemm.run_all(context, Form::Nn, &dys, &ws, [n, i, o], &dxs);
+        let dx = self.gemm.sum(context, Form::Nn, [&dys, &ws], [n, i, o], into.as_ref());
+        let dws = Stack::new(context, ws.shape(), ws.tensors.len());
         self.gemm.run_all(context, Form::Tn, &dys, x, [o, i, n], &dws);
         let dbs = columns::stack_sums(context, &dys).into_iter().map(Some);
-        LinearsGrad {
-            x: Some(pointwise::sum(context, &dxs, into.as_ref())),
-            maps: dws.tensors.into_iter().zip(dbs).collect(),
-        }
+        LinearsGrad { x: Some(dx), maps: dws.tensors.into_iter().zip(dbs).collect() }
     }
 
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {

@@ -2,7 +2,9 @@
 //! CubeCL's runtimes is launched from here alone.
 
 use crate::pool::{Piece, Pool};
-use a2d_gemm::{Client, Product, dispatch};
+use a2d_device::Device;
+use a2d_gemm::{Client, Product, Products, dispatch};
+use cubecl::backtrace::BackTrace;
 use cubecl::bytes::Bytes;
 use cubecl::future::block_on;
 use cubecl::server::{Handle, ServerError};
@@ -21,14 +23,20 @@ pub(crate) use launch;
 /// A device in use.
 pub(crate) struct Context {
     client: Client,
+    products: Products,
     pool: Pool,
     /// Whether kernels also write their results rounded, as products take them: see `rounded`.
     pub rounds: bool,
 }
 
 impl Context {
-    pub fn new(client: Client, rounds: bool) -> Self {
-        Self { client, pool: Pool::default(), rounds }
+    pub fn new(client: Client, device: Device, rounds: bool) -> Self {
+        Self { products: Products::open(&client, device), client, pool: Pool::default(), rounds }
+    }
+
+    /// What computes matrix products.
+    pub fn products(&self) -> &Products {
+        &self.products
     }
 
     /// The client that kernels are launched with.
@@ -66,12 +74,13 @@ impl Context {
     ///
     /// A launch or the transfer failed.
     pub fn read(&self, handles: Vec<Handle>) -> Result<Vec<Bytes>, ServerError> {
-        dispatch!(&self.client, client: R => {
+        let bytes = dispatch!(&self.client, client: R => {
             let bytes = block_on(client.read_async(handles))?;
             // Failed launches are reported by this call only.
             client.flush()?;
-            Ok(bytes)
-        })
+            Ok::<_, ServerError>(bytes)
+        })?;
+        self.launched().map(|()| bytes)
     }
 
     /// Waits for everything that was launched.
@@ -80,7 +89,14 @@ impl Context {
     ///
     /// A launch failed.
     pub fn wait(&self) -> Result<(), ServerError> {
-        dispatch!(&self.client, client: R => block_on(client.sync()))
+        dispatch!(&self.client, client: R => block_on(client.sync()))?;
+        self.launched()
+    }
+
+    /// Whether every product of a library was launched, of those before the last synchronisation.
+    fn launched(&self) -> Result<(), ServerError> {
+        let Some(why) = self.products.failure() else { return Ok(()) };
+        Err(ServerError::Generic { reason: why.to_owned(), backtrace: BackTrace::capture() })
     }
 
     /// Bytes that are reserved on the device, where CubeCL reports them.
@@ -99,6 +115,6 @@ impl Context {
     ///
     /// No kernel of this device computes it.
     pub fn multiply(&self, product: &Product<'_>) -> Result<(), String> {
-        product.launch(&self.client)
+        self.products.launch(&self.client, product)
     }
 }

@@ -1,14 +1,17 @@
-//! Matrix products of tensors: allocates results, and rounds operands to the precision of products.
+//! Matrix products of tensors: allocates results, and rounds operands to the precision of products. What follows a product
+//! is done in the same pass where a library computes that, or else by a kernel.
 
 use crate::context::Context;
 use crate::kernels::cast::{cast, divide, factor};
 use crate::kernels::copy::{empty, fill};
+use crate::kernels::pointwise::{add_bias, add_biases, add_to, sum};
 use crate::stack::Stack;
 use crate::tensor::{Rounded, Tensor};
 use crate::view::View;
+use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
 use a2d_device::Precision;
-use a2d_gemm::{Batch, Form, Product};
+use a2d_gemm::{Batch, By, Epilogue, Form, Product};
 use cubecl::prelude::*;
 use half::{bf16, f16};
 
@@ -18,31 +21,27 @@ pub(crate) enum Out {
     New,
     /// To this memory.
     To(View),
+    /// To new memory, with this added.
+    Plus(View),
 }
 
 /// An operand of a product: a matrix or a stack of matrices.
 pub(crate) struct Operand<'a> {
     view: View,
     /// The tensor at the start of the view, which caches the rounded elements for the next product.
-    of: Option<&'a Tensor>,
+    of: &'a Tensor,
     batch: Batch,
 }
 
 impl<'a> From<&'a Tensor> for Operand<'a> {
     fn from(of: &'a Tensor) -> Self {
-        Self { view: of.view(), of: Some(of), batch: Batch::ONE }
-    }
-}
-
-impl From<&View> for Operand<'_> {
-    fn from(view: &View) -> Self {
-        Self { view: view.clone(), of: None, batch: Batch::ONE }
+        Self { view: of.view(), of, batch: Batch::ONE }
     }
 }
 
 impl<'a> From<&'a Stack> for Operand<'a> {
     fn from(of: &'a Stack) -> Self {
-        Self { view: of.view.clone(), of: of.tensors.first(), batch: batch(of) }
+        Self { view: of.view.clone(), of: &of.tensors[0], batch: batch(of) }
     }
 }
 
@@ -75,12 +74,21 @@ impl Gemm {
         dims: [usize; 3],
         out: Out,
     ) -> View {
-        let out = match out {
-            Out::To(view) => view,
-            Out::New => empty(context, Shape::matrix(dims[0], dims[1])).view(),
-        };
-        self.launch(context, form, [a.into(), b.into()], dims, (&out, Batch::ONE));
-        out
+        let ready = self.ready(context, form, [a.into(), b.into()], dims, Batch::ONE);
+        let new = || empty(context, Shape::matrix(dims[0], dims[1])).view();
+        match out {
+            Out::To(view) => ready.launch(context, view),
+            Out::New => ready.launch(context, new()),
+            Out::Plus(sum) => {
+                let (to, epilogue) =
+                    (new(), Epilogue { sum: Some(&sum.handle), ..Epilogue::default() });
+                if !ready.fuse(context, &to, &epilogue) {
+                    ready.launch(context, to.clone());
+                    add_to(context, &to, &sum);
+                }
+                to
+            }
+        }
     }
 
     /// [`Gemm::run`] for each matrix of `out`. An operand is a stack of as many matrices, or one matrix for all.
@@ -93,40 +101,95 @@ impl Gemm {
         dims: [usize; 3],
         out: &Stack,
     ) {
-        self.launch(context, form, [a.into(), b.into()], dims, (&out.view, batch(out)));
+        let ready = self.ready(context, form, [a.into(), b.into()], dims, batch(out));
+        ready.launch(context, out.view.clone());
     }
 
-    fn launch(
+    /// The sum of the products of two stacks, matrix by matrix, and of `into`.
+    pub fn sum(
+        &self,
+        context: &Context,
+        form: Form,
+        [a, b]: [&Stack; 2],
+        dims: [usize; 3],
+        into: Option<&Tensor>,
+    ) -> Tensor {
+        let shape = Shape::matrix(dims[0], dims[1]);
+        if !self.adds(context) {
+            let parts = Stack::new(context, shape, a.tensors.len());
+            self.run_all(context, form, a, b, dims, &parts);
+            return sum(context, &parts, into);
+        }
+        let mut sum = into.map(Tensor::view);
+        for (a, b) in a.tensors.iter().zip(&b.tensors) {
+            sum = Some(self.run(context, form, a, b, dims, sum.map_or(Out::New, Out::Plus)));
+        }
+        Tensor::of(sum.expect("a stack has a matrix"), shape)
+    }
+
+    /// Whether a library adds to the results of gradients' products, which are not scaled then.
+    fn adds(&self, context: &Context) -> bool {
+        self.precision != Precision::F16 && matches!(context.products().by(), By::CublasLt(_))
+    }
+
+    /// `f(x w^T + b)`
+    pub fn linear(
+        &self,
+        context: &Context,
+        [x, w]: [&Tensor; 2],
+        bias: Option<&Tensor>,
+        f: Option<Activation>,
+    ) -> Tensor {
+        let (n, i, o) = (x.rows(), x.cols(), w.rows());
+        assert_eq!(w.cols(), i, "linear");
+        let y = empty(context, Shape::matrix(n, o));
+        let ready = self.ready(context, Form::Nt, [x.into(), w.into()], [n, o, i], Batch::ONE);
+        if bias.is_some_and(|bias| ready.fuse_bias(context, &y.view(), (&bias.view(), 0), f)) {
+            return y;
+        }
+        ready.launch(context, y.view());
+        if let Some(bias) = bias {
+            add_bias(context, &y, bias, f);
+        }
+        y
+    }
+
+    /// `x w^T + b` for each matrix of a stack.
+    pub fn linears(&self, context: &Context, x: &Tensor, ws: &Stack, bs: &Stack) -> Stack {
+        let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
+        assert_eq!(ws.shape().cols(), i, "linears");
+        let ys = Stack::new(context, Shape::matrix(n, o), ws.tensors.len());
+        let ready = self.ready(context, Form::Nt, [x.into(), ws.into()], [n, o, i], batch(&ys));
+        if !ready.fuse_bias(context, &ys.view, (&bs.view, bs.step), None) {
+            ready.launch(context, ys.view.clone());
+            add_biases(context, &ys, bs);
+        }
+        ys
+    }
+
+    /// A product for each matrix of `batch`, with rounded operands.
+    fn ready(
         &self,
         context: &Context,
         form: Form,
         [a, b]: [Operand<'_>; 2],
         dims: [usize; 3],
-        (out, batch): (&View, Batch),
-    ) {
+        batch: Batch,
+    ) -> Ready {
         let [m, n, k] = dims;
-        let fits = |view: &View, of: Batch, len| {
-            view.len == of.step * (of.count - 1) + len && (of.count == 1 || of.count == batch.count)
+        let fits = |x: &Operand<'_>, len| {
+            x.view.len == x.batch.step * (x.batch.count - 1) + len
+                && (x.batch.count == 1 || x.batch.count == batch.count)
         };
-        let all = fits(&a.view, a.batch, m * k) && fits(&b.view, b.batch, k * n);
-        assert!(all && fits(out, batch, m * n), "gemm: {m} x {k} times {k} x {n}");
-        if k == 0 {
-            fill(context, out, 0.0);
-        }
-        if m == 0 || n == 0 || k == 0 {
-            return;
-        }
+        assert!(fits(&a, m * k) && fits(&b, k * n), "gemm: {m} x {k} times {k} x {n}");
         let batches = [a.batch, b.batch, batch];
         // The left operands of gradients are gradients themselves, which half precision must scale into its range.
         let scaled = self.precision == Precision::F16 && form != Form::Nt;
-        let [a, b] = [self.rounded(context, a, scaled), self.rounded(context, b, false)];
-        let [left, right, to] = [&a.view, &b.view, out].map(|x| &x.handle);
-        let precision = self.precision;
-        let product = Product { precision, form, a: left, b: right, dims, out: to, batches };
-        context.multiply(&product).unwrap_or_else(|why| panic!("{why}"));
-        if let Some(factor) = &a.factor {
-            divide(context, out, factor);
-        }
+        let [a, b] = match dims.contains(&0) {
+            true => [a, b].map(|x| Rounded { view: x.view, factor: None }),
+            false => [self.rounded(context, a, scaled), self.rounded(context, b, false)],
+        };
+        Ready { precision: self.precision, form, a, b, dims, batches }
     }
 
     /// The sums that a unit holds in cubek's kernel for tensor cores, for a product of these sizes; none where there is no such
@@ -153,7 +216,7 @@ impl Gemm {
         x: Operand<'_>,
         scaled: bool,
     ) -> Rounded {
-        let Some(of) = x.of else { return self.round::<F>(context, &x.view, scaled) };
+        let of = x.of;
         if let Some((row, number)) = &of.buffer.place {
             // All pieces of a row are rounded together.
             let all = self.cached::<F>(context, row.memory().into(), scaled);
@@ -171,5 +234,59 @@ impl Gemm {
         let factor = scaled.then(|| factor(context, x));
         let view = cast::<F>(context, x, factor.as_ref().unwrap_or(&self.one));
         Rounded { view, factor }
+    }
+}
+
+/// A product that can be launched.
+struct Ready {
+    precision: Precision,
+    form: Form,
+    a: Rounded,
+    b: Rounded,
+    dims: [usize; 3],
+    batches: [Batch; 3],
+}
+
+impl Ready {
+    /// The product written to `out`.
+    fn to<'a>(&'a self, out: &'a View) -> Product<'a> {
+        let Self { precision, form, dims, batches, .. } = *self;
+        let ([m, n, _], batch) = (dims, batches[2]);
+        assert_eq!(out.len, batch.step * (batch.count - 1) + m * n, "gemm: {m} x {n}");
+        let [a, b, out] = [&self.a.view, &self.b.view, out].map(|x| &x.handle);
+        Product { precision, form, a, b, dims, out, batches }
+    }
+
+    fn launch(&self, context: &Context, out: View) -> View {
+        let [m, n, k] = self.dims;
+        if k == 0 {
+            fill(context, &out, 0.0);
+        } else if m > 0 && n > 0 {
+            context.multiply(&self.to(&out)).unwrap_or_else(|why| panic!("{why}"));
+            if let Some(factor) = &self.a.factor {
+                divide(context, &out, factor);
+            }
+        }
+        out
+    }
+
+    /// Launches the product and its epilogue if a library computes both, and returns whether it does.
+    fn fuse(&self, context: &Context, out: &View, epilogue: &Epilogue<'_>) -> bool {
+        let whole = self.a.factor.is_none() && !self.dims.contains(&0);
+        whole && context.products().launch_by_library(&self.to(out), epilogue)
+    }
+
+    /// [`Self::fuse`] for a bias, or biases `step` elements apart, and an activation.
+    fn fuse_bias(
+        &self,
+        context: &Context,
+        out: &View,
+        (bias, step): (&View, usize),
+        f: Option<Activation>,
+    ) -> bool {
+        let relu = f == Some(Activation::Relu);
+        let epilogue = Epilogue { bias: Some((&bias.handle, step)), relu, sum: None };
+        assert_eq!(bias.len, step * (self.batches[2].count - 1) + self.dims[1], "gemm: a bias");
+        (relu || f.is_none()) && self.fuse(context, out, &epilogue)
     }
 }

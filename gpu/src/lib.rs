@@ -28,7 +28,7 @@ mod tensor;
 mod view;
 
 pub use a2d_device::{Device, Precision};
-pub use a2d_gemm::Form;
+pub use a2d_gemm::{By, Form};
 pub use backend::Gpu;
 pub use devices::listing::{Info, Listing};
 pub use devices::{free_memory, list, pick};

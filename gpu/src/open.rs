@@ -13,7 +13,7 @@ pub fn open(info: &Info, precision: Precision) -> Result<Gpu, String> {
     if !info.precisions.contains(&precision) {
         return Err(format!("{} has no {precision}", info.id));
     }
-    Ok(Gpu::new(client(info.id)?, precision))
+    Ok(Gpu::new(client(info.id)?, info.id, precision))
 }
 
 /// CubeCL panics for a CUDA device that is not there, so the device must be one that was found.

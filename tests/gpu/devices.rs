@@ -1,6 +1,6 @@
 //! Listing devices and choosing one.
 
-use a2d_gpu::{Device, Info, Listing, Precision, list, pick};
+use a2d_gpu::{By, Device, Info, Listing, Precision, list, pick};
 use clap::ValueEnum;
 
 /// A listing of some of: a GPU with CUDA, the same GPU through Vulkan, and lavapipe.
@@ -11,6 +11,7 @@ fn listing(devices: &[usize], missing: &[&str]) -> Listing {
         software,
         memory: None,
         precisions: precisions.to_vec(),
+        products: By::Cubek(None),
     };
     let all = [
         info(Device::Cuda(0), "NVIDIA H200", false, &Precision::ALL),
@@ -60,6 +61,19 @@ fn looking_for_devices_panics_nowhere() {
         assert!(info.precisions.contains(&Precision::F32), "{info:?}");
         assert_eq!(pick(Some(info.id)).as_ref(), Ok(info), "the order stays");
     }
+}
+
+#[test]
+fn a_missing_library_is_told_in_one_line() {
+    let missing = By::Cubek(Some("there is no cuBLASLt (libcublasLt)".into()));
+    let note = missing.note().unwrap();
+    assert_eq!(note, "there is no cuBLASLt (libcublasLt): matrix products are computed by cubek");
+    assert_eq!(missing.to_string(), "cubek");
+    let there = By::CublasLt("13.5.0".into());
+    assert_eq!((there.note(), there.to_string()), (None, "cuBLASLt 13.5.0".into()));
+    let turned_off = By::Cubek(None);
+    assert_eq!(turned_off.note(), None);
+    assert_eq!(By::of(Device::Wgpu(0)), turned_off, "no other runtime misses it");
 }
 
 #[test]

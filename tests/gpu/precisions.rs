@@ -1,9 +1,10 @@
 //! Matrix products in each precision, compared with plain loops over rounded operands.
 
 use crate::suite::{Noise, values};
-use a2d_core::backend::Train;
+use a2d_core::backend::{Backend as _, Train};
+use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
-use a2d_gpu::{Form, Gpu, Precision};
+use a2d_gpu::{By, Form, Gpu, Precision};
 
 /// Rows, inputs and outputs of linear maps: smaller than a tile, not a multiple of one, several tiles, and an odd
 /// number of tiles in depth, in each form.
@@ -112,6 +113,36 @@ fn maps_of_one_input_round_theirs<B: Train>(b: &mut B, p: Precision, [n, i, o]: 
     let dx = values(b, &back.x.expect("the gradient of x"));
     let off = distance(&dx, &rows(&wide, 2 * o, p), &columns(&w[..2 * o * i], i, p));
     assert!(off < 2e-6, "{p}: dx of {n} x {i} by {o}: {off}");
+}
+
+/// Where a library computes products, it computes all of them, and sums and biases in the same pass.
+pub fn are_of_the_library(b: &mut Gpu, p: Precision) {
+    let by_library = matches!(b.products(), By::CublasLt(_));
+    let [n, i, o] = [5, 24, 16];
+    let noise = &mut Noise::new(9);
+    let [x, w, dy] = [[n, i], [o, i], [n, o]]
+        .map(|[rows, cols]| b.tensor(&noise.list(rows * cols), Shape::matrix(rows, cols)));
+    let shift = noise.list(o);
+    let bias = b.tensor(&shift, Shape::vector(o));
+    let results = [
+        b.linear(&x, &w, None),
+        b.linear(&x, &w, Some(&bias)),
+        b.linear_activate(&x, [&w, &bias], Activation::Relu),
+    ];
+    let [plain, added, relu] = results.each_ref().map(|y| values(b, y));
+    for (at, plain) in plain.iter().enumerate() {
+        let want = plain + shift[at % o];
+        let off = (added[at] - want).abs().max((relu[at] - want.max(0.0)).abs());
+        assert!(off < 1e-5, "{p}: {off}");
+    }
+    let once = b.linear_grad(&dy, &x, &w, true, None);
+    let twice = b.linear_grad(&dy, &x, &w, true, Some(once.x.clone()));
+    for (once, twice) in values(b, &once.x).iter().zip(values(b, &twice.x)) {
+        assert!((2.0 * once - twice).abs() < 1e-4, "{p}: {once} twice is {twice}");
+    }
+    // Three results, and two gradients with two products each.
+    let expected = if by_library { 7 } else { 0 };
+    assert_eq!(b.products_by_library(), expected, "{p}: {}", b.products());
 }
 
 /// The tiles of tensor cores: cubek's choice for the large shape leaves none.

@@ -1,4 +1,5 @@
-//! Matrix products on a GPU, computed by cubek's kernels. No other crate depends on cubek.
+//! Matrix products on a GPU, computed by cuBLASLt where that is installed, or else by cubek's kernels. No other crate depends
+//! on either.
 //!
 //! [`Client`] is CubeCL's client of a device, of whichever runtime; [`dispatch!`] launches kernels on it.
 
@@ -6,6 +7,12 @@
 
 mod arguments;
 mod client;
+#[cfg(feature = "cuda")]
+mod lt;
+#[cfg(not(feature = "cuda"))]
+#[path = "no_lt.rs"]
+mod lt;
+mod products;
 mod tiles;
 
 pub use a2d_device::Precision;
@@ -14,6 +21,7 @@ pub use client::Client;
 pub use client::CudaRuntime;
 #[cfg(feature = "wgpu")]
 pub use client::WgpuRuntime;
+pub use products::{By, Products};
 
 use arguments::{MatricesLaunch, OperandsLaunch, Plain};
 use cubecl::features::TypeUsage;
@@ -33,7 +41,7 @@ use half::{bf16, f16};
 use tiles::Fitted;
 
 /// Which operand is transposed in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// `a` `[m, k]`, `b` `[k, n]`
     Nn,
@@ -44,7 +52,7 @@ pub enum Form {
 }
 
 /// A batch of matrices of one shape at equal distances.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Batch {
     /// The number of matrices; 1 for an operand that all products share.
     pub count: usize,
@@ -78,17 +86,28 @@ pub struct Product<'a> {
     pub batches: [Batch; 3],
 }
 
+/// What a library does with the products of a batch in the same pass. cubek's kernels have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Epilogue<'a> {
+    /// Added to the results, and laid out as they are; it may be their memory.
+    pub sum: Option<&'a Handle>,
+    /// Added to each row of a result: `n` numbers, and the distance to those of the next result.
+    pub bias: Option<(&'a Handle, usize)>,
+    /// Whether negative results become 0, after both.
+    pub relu: bool,
+}
+
 /// A routine of cubek in tiles.
 trait Tiled: Routine<(), Blueprint = TilingBlueprint, Strategy: Default> {}
 impl<A: Routine<(), Blueprint = TilingBlueprint, Strategy: Default>> Tiled for A {}
 
 impl Product<'_> {
-    /// Launches the product with the best kernel that takes it.
+    /// Launches the product with the best of cubek's kernels that takes it.
     ///
     /// # Errors
     ///
     /// No kernel of this device computes it: why each refused.
-    pub fn launch(&self, client: &Client) -> Result<(), String> {
+    fn launch(&self, client: &Client) -> Result<(), String> {
         dispatch!(client, client: R => self.launch_on::<R>(client))
     }
 

@@ -6,6 +6,8 @@ use super::listing::Listing;
 #[cfg(feature = "wgpu")]
 use a2d_device::{Device, Precision};
 #[cfg(feature = "wgpu")]
+use a2d_gemm::By;
+#[cfg(feature = "wgpu")]
 use cubecl::wgpu::{AutoGraphicsApi, GraphicsApi, WgpuDevice};
 #[cfg(feature = "wgpu")]
 use wgpu::{DeviceType, Features, Instance, InstanceDescriptor};
@@ -60,11 +62,13 @@ fn info(number: usize, adapter: &wgpu::Adapter) -> Info {
     let info = adapter.get_info();
     let half = adapter.features().contains(Features::SHADER_F16);
     let half = half.then_some(Precision::F16);
+    let id = Device::Wgpu(number as u32);
     Info {
-        id: Device::Wgpu(number as u32),
+        id,
         name: info.name,
         software: info.device_type == DeviceType::Cpu,
         memory: None,
         precisions: [Precision::F32].into_iter().chain(half).collect(),
+        products: By::of(id),
     }
 }

@@ -5,6 +5,8 @@ use super::listing::Info;
 use super::listing::Listing;
 #[cfg(feature = "cuda")]
 use a2d_device::{Device, Precision};
+#[cfg(feature = "cuda")]
+use a2d_gemm::By;
 
 #[cfg(not(feature = "cuda"))]
 pub fn list(listing: &mut Listing) {
@@ -58,8 +60,9 @@ fn devices() -> Result<Vec<Info>, String> {
 fn device(number: i32) -> Result<Info, String> {
     let device = cudarc::driver::result::device::get(number).map_err(error_name)?;
     let (memory, generation) = driver::properties(device).map_err(error_name)?;
+    let id = Device::Cuda(number as u32);
     Ok(Info {
-        id: Device::Cuda(number as u32),
+        id,
         name: cudarc::driver::result::device::get_name(device).map_err(error_name)?,
         software: false,
         memory: Some(memory),
@@ -68,6 +71,7 @@ fn device(number: i32) -> Result<Info, String> {
             7 => vec![Precision::F32, Precision::F16],
             _ => vec![Precision::F32],
         },
+        products: By::of(id),
     })
 }
 

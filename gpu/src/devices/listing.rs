@@ -1,6 +1,7 @@
 //! What is known of devices, and the choice of one.
 
 use a2d_device::{Device, Precision};
+use a2d_gemm::By;
 
 /// What is known of a device before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Info {
     pub memory: Option<u64>,
     /// The precisions of its matrix products; always f32.
     pub precisions: Vec<Precision>,
+    /// What computes them.
+    pub products: By,
 }
 
 /// The devices of this machine.

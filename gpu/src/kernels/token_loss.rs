@@ -4,7 +4,7 @@
 use super::columns::column_sums;
 use super::copy::{empty, zeros};
 use super::cube::{LOWEST, cube_max, cube_sum};
-use super::pointwise::{add_bias, add_to};
+use super::pointwise::add_to;
 use crate::context::{Context, launch};
 use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes, units};
@@ -218,12 +218,7 @@ pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> Toke
             false => x.rows_from(from, rows),
         };
         let logits = |x: &Tensor, table: &Tensor, bias: Option<&Tensor>| {
-            let z = gemm.run(context, Form::Nt, x, table, [rows, v, x.cols()], Out::New);
-            let z = Tensor::of(z, Shape::matrix(rows, v));
-            if let Some(bias) = bias {
-                add_bias(context, &z, bias, None);
-            }
-            z
+            gemm.linear(context, [x, table], bias, None)
         };
         let x = part(of.hidden);
         let z = logits(&x, of.table, of.bias);
@@ -232,11 +227,9 @@ pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> Toke
         if let Some(hidden) = &hidden {
             let to = Out::To(hidden.part(from, rows));
             gemm.run(context, Form::Nn, &z, of.table, [rows, width, v], to);
-            let part = gemm.run(context, Form::Tn, &z, &x, [v, width, rows], Out::New);
-            match &table {
-                None => table = Some(Tensor::of(part, of.table.shape)),
-                Some(table) => add_to(context, &table.view(), &part),
-            }
+            let to = table.map_or(Out::New, |table| Out::Plus(table.view()));
+            let sum = gemm.run(context, Form::Tn, &z, &x, [v, width, rows], to);
+            table = Some(Tensor::of(sum, of.table.shape));
             if of.bias.is_some() {
                 let part = column_sums(context, &z.view(), rows, v);
                 match &bias {

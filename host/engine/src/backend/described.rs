@@ -15,4 +15,6 @@ pub struct Described {
     pub memory: Option<u64>,
     /// Supported precisions.
     pub precisions: Vec<String>,
+    /// What computes matrix products, with its version.
+    pub products: String,
 }

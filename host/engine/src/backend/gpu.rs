@@ -6,6 +6,8 @@ use a2d_device::Device;
 use a2d_gpu::{Info, Listing};
 use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};
+use a2d_system::output;
+use std::io::Write;
 
 pub use a2d_gpu::is_device_thread;
 
@@ -38,6 +40,7 @@ pub fn list() -> (Vec<Described>, Vec<String>) {
         software: info.software,
         memory: info.memory,
         precisions: info.precisions.iter().map(ToString::to_string).collect(),
+        products: info.products.to_string(),
     };
     (devices.into_iter().map(described).collect(), missing)
 }
@@ -77,12 +80,12 @@ impl Gpu {
         self.info.id
     }
 
-    /// A hint if an NVIDIA GPU is used without CUDA and the user did not name it.
+    /// A hint if an NVIDIA GPU is used without CUDA and the user did not name it, or if CUDA's library of products is missing.
     pub fn note(&self) -> Option<String> {
         let Info { id, name, .. } = &self.info;
         let slow = !self.asked && matches!(id, Device::Wgpu(_)) && name.contains("NVIDIA");
         let text = || format!("{name} is used without CUDA ({})", self.all.missing.join("; "));
-        slow.then(text)
+        slow.then(text).or_else(|| self.info.products.note())
     }
 
     /// Free memory in bytes, if the driver reports it.
@@ -107,6 +110,10 @@ impl Gpu {
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
         a2d_gpu::name_in_failures(&self.info);
         let mut gpu = a2d_gpu::open(&self.info, precision).map_err(Error::failed)?;
+        // What could not be told before the device was opened.
+        if let Some(note) = gpu.products().note().filter(|_| self.info.products.note().is_none()) {
+            let _ = writeln!(output::stderr(), "warning: {note}");
+        }
         work.go(&mut gpu)
     }
 }

@@ -108,9 +108,11 @@ impl Setting {
     }
 }
 
-/// Prefixes of variables that are not settings: those of tests and scripts, and of the processes of a study.
-const NO_SETTINGS: [&str; 14] = [
+/// Prefixes of variables that are not settings: those of tests and scripts, of the processes of a study, and the switch of a
+/// library.
+const NO_SETTINGS: [&str; 15] = [
     "A2D_COMMIT",
+    "A2D_CUBLASLT",
     "A2D_CUDA_",
     "A2D_GOLDEN",
     "A2D_IMAGE",

@@ -1,0 +1,188 @@
+//! Products by cuBLASLt, which is opened when a program runs.
+//!
+//! A product is launched where CubeCL launches its kernels: on the device's thread, in the same order and on the same stream.
+
+#[allow(unsafe_code)]
+mod calls;
+mod stream;
+
+use crate::{By, Client, CudaRuntime, Epilogue, Product};
+use a2d_device::Device;
+use calls::{Key, Memory, Plan};
+use cubecl::device::Device as _;
+use cubecl::device_handle::DeviceHandle;
+use cubecl::prelude::*;
+use cubecl::server::{Binding, ComputeServer, Handle};
+use cubecl::stream_id::StreamId;
+use cudarc::driver::CudaContext;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+type Server = <CudaRuntime as Runtime>::Server;
+
+/// The bytes of the workspace: what NVIDIA recommends for Hopper.
+const WORKSPACE: usize = 32 << 20;
+
+/// The most plans that are kept. Batches have ever new sizes, so there is no end of them.
+const MOST_PLANS: usize = 8192;
+
+/// The variable that turns the library off.
+const SWITCH: &str = "A2D_CUBLASLT";
+
+/// What computes products on CUDA's devices: found once.
+pub fn found() -> By {
+    static FOUND: OnceLock<By> = OnceLock::new();
+    FOUND.get_or_init(find).clone()
+}
+
+fn find() -> By {
+    if std::env::var(SWITCH).is_ok_and(|on| on == "0") {
+        return By::Cubek(None);
+    }
+    calls::load().map_or_else(|why| By::Cubek(Some(why)), By::CublasLt)
+}
+
+/// cuBLASLt on one device, for the thread that has opened it.
+pub struct Lt {
+    library: Arc<calls::Library>,
+    plans: RefCell<HashMap<Key, Option<Arc<Plan>>>>,
+    workspace: Handle,
+    server: DeviceHandle<Server>,
+    thread: StreamId,
+    stream: usize,
+    launched: Cell<usize>,
+    failure: Arc<OnceLock<String>>,
+    /// Algorithms are chosen in it; it is the one that CubeCL uses.
+    context: Arc<CudaContext>,
+}
+
+impl Lt {
+    /// Opens the library on a device that `client` has opened.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used.
+    pub fn open(client: &Client, device: Device) -> Result<Self, String> {
+        match (client, device) {
+            (Client::Cuda(client), Device::Cuda(number)) => Self::on(client, number),
+            _ => Err(format!("{device} is not one of CUDA's")),
+        }
+    }
+
+    fn on(client: &ComputeClient<CudaRuntime>, number: u32) -> Result<Self, String> {
+        let context = CudaContext::new(number as usize).map_err(|e| format!("{e:?}"))?;
+        let library = calls::Library::new().map_err(|e| format!("{:?}", e.0))?;
+        let workspace = client.memory_persistent_allocation((), |()| client.empty(WORKSPACE));
+        let workspace = workspace.map_err(|e| format!("{WORKSPACE} bytes: {e:?}"))?;
+        let device = cubecl::cuda::CudaDevice::new(number as usize);
+        let server = DeviceHandle::<Server>::new(device.to_id());
+        let thread = StreamId::current();
+        let stream =
+            server.submit_blocking(move |server: &mut Server| stream::of(server, thread.value));
+        let stream = stream.ok().flatten().ok_or("CubeCL's stream is not known")?;
+        let (plans, failure, library) = (RefCell::default(), Arc::default(), Arc::new(library));
+        Ok(Self {
+            library,
+            plans,
+            workspace,
+            server,
+            thread,
+            stream,
+            launched: Cell::default(),
+            failure,
+            context,
+        })
+    }
+
+    /// Launches a product and its epilogue, or returns false where the library does not compute them.
+    pub fn launch(&self, product: &Product<'_>, epilogue: &Epilogue<'_>) -> bool {
+        if StreamId::current() != self.thread {
+            return false;
+        }
+        let Some(plan) = self.plan(key(product, epilogue)) else { return false };
+        self.launched.set(self.launched.get() + 1);
+        let work = Work {
+            library: self.library.clone(),
+            plan,
+            stream: self.stream,
+            operands: [product.a, product.b].map(|x| x.clone().binding()),
+            sum: epilogue.sum.map(|x| x.clone().binding()),
+            bias: epilogue.bias.map(|(x, _)| x.clone().binding()),
+            out: product.out.clone().binding(),
+            workspace: self.workspace.clone().binding(),
+        };
+        let (failure, [m, n, k], precision) =
+            (self.failure.clone(), product.dims, product.precision);
+        self.server.submit(move |server| {
+            if let Err(why) = work.launch(server) {
+                failure.get_or_init(|| format!("{m} x {k} by {k} x {n} in {precision}: {why}"));
+            }
+        });
+        true
+    }
+
+    /// The number of products that were launched.
+    pub fn launched(&self) -> usize {
+        self.launched.get()
+    }
+
+    /// The first failure of a launch.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// The plan of a product; none where the library has no algorithm.
+    fn plan(&self, key: Key) -> Option<Arc<Plan>> {
+        let mut plans = self.plans.borrow_mut();
+        if plans.len() >= MOST_PLANS {
+            plans.clear();
+        }
+        let new = || {
+            self.context.bind_to_thread().ok()?;
+            Plan::new(&self.library, &key, WORKSPACE).ok().map(Arc::new)
+        };
+        plans.entry(key).or_insert_with(new).clone()
+    }
+}
+
+fn key(product: &Product<'_>, epilogue: &Epilogue<'_>) -> Key {
+    let Product { precision, form, dims, batches, .. } = *product;
+    let (adds, bias) = (epilogue.sum.is_some(), epilogue.bias.map(|(_, step)| step));
+    Key { precision, form, dims, batches, adds, bias, relu: epilogue.relu }
+}
+
+/// A product on its way to the device's thread.
+struct Work {
+    library: Arc<calls::Library>,
+    plan: Arc<Plan>,
+    stream: usize,
+    operands: [Binding; 2],
+    sum: Option<Binding>,
+    bias: Option<Binding>,
+    out: Binding,
+    workspace: Binding,
+}
+
+impl Work {
+    #[allow(unsafe_code)]
+    fn launch(self, server: &mut Server) -> Result<(), String> {
+        let mut at = |binding: Binding| {
+            let found = server.get_resource(binding, StreamId::current());
+            found.map(|found| found.resource().ptr).map_err(|e| format!("{e:?}"))
+        };
+        let [a, b] = self.operands;
+        let out = at(self.out)?;
+        let memory = Memory {
+            a: at(a)?,
+            b: at(b)?,
+            sum: self.sum.map_or(Ok(out), &mut at)?,
+            bias: self.bias.map(&mut at).transpose()?,
+            out,
+            workspace: at(self.workspace)?,
+        };
+        // SAFETY: `Product` and `Epilogue` say what their memory holds, and CubeCL frees memory in the order of the stream.
+        let launched = unsafe { self.plan.launch(&self.library, &memory, self.stream) };
+        launched.map_err(|e| format!("{:?}", e.0))
+    }
+}

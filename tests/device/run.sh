@@ -3,7 +3,7 @@
 #
 #   tests/device/run.sh TARGET...        host packed freestanding m4f m33f m3 m0 riscv32 armv7 aarch64 s390x wasm32 wasm32-simd, or all
 #   tests/device/run.sh panics           no panic in the firmware, and its size
-#   tests/device/run.sh web              a page that translates, in one file, and its test in Chromium
+#   tests/device/run.sh web              a page that translates and classifies, in one file, and its test in Chromium
 #   tests/device/run.sh web --page       the page alone
 #   tests/device/run.sh web --bench      its speed with the image and one of 11 MB, as JSON
 #   tests/device/run.sh consumer         the test of a crate that uses the core
@@ -240,7 +240,7 @@ web() {
     local page=$CARGO_TARGET_DIR/a2d.html large=$CARGO_TARGET_DIR/large.a2d plain simd program
     plain=$(module)
     simd=$(module --simd)
-    node "$here/web/build.mjs" "$plain" "$simd" "$A2D_IMAGE" "$page"
+    node "$here/web/build.mjs" "$plain" "$simd" "$A2D_IMAGE" "$text_image" "$page"
     echo "the page: $page"
     if [ "${1:-}" = --page ]; then return; fi
     node "$here/web/large.mjs" "$large"
@@ -249,10 +249,10 @@ web() {
         node "$here/web/bench.mjs" "$program" "$page" "$A2D_IMAGE" "$large"
         return
     fi
-    build linux
-    check "$CARGO_TARGET_DIR/release/a2d-device-linux" >"$CARGO_TARGET_DIR/host.txt"
-    node "$here/web/test.mjs" "$program" "$page" "$A2D_IMAGE" "$CARGO_TARGET_DIR/host.txt" "$large" \
-        ${A2D_SHOTS:+"$A2D_SHOTS"}
+    host >"$CARGO_TARGET_DIR/host.txt"
+    as_text host >"$CARGO_TARGET_DIR/texts.txt"
+    node "$here/web/test.mjs" "$program" "$page" "$A2D_IMAGE" "$CARGO_TARGET_DIR/host.txt" \
+        "$CARGO_TARGET_DIR/texts.txt" "$large" ${A2D_SHOTS:+"$A2D_SHOTS"}
 }
 
 # A Chromium of this machine.

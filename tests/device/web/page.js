@@ -1,4 +1,4 @@
-// Translates what is in the text area, sentence by sentence: a worker runs the module that lies in the page.
+// Translates what is in the first text area, sentence by sentence: a worker runs the module that lies in the page.
 
 const EXAMPLES = ["Ist das dein Hund?", "Siehst du es? Geh nicht!", "Das ist viel!"];
 
@@ -165,27 +165,35 @@ const bring = async (file) => {
   }
 };
 
-const listen = () => {
-  by("source").addEventListener("input", translate);
+/** Calls `handle` when the text of an area changes, and puts buttons with examples below it. How to write into the area. */
+const listenToText = (area, handle, below, examples, lang) => {
+  by(area).addEventListener("input", handle);
   const write = (text) => {
-    by("source").value = text;
-    by("source").focus();
-    translate();
+    by(area).value = text;
+    by(area).focus();
+    handle();
   };
-  by("clear").addEventListener("click", () => write(""));
-  by("examples").append(...EXAMPLES.map((text) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: text });
-    button.lang = "de";
+  by(below).append(...examples.map((text) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: text, lang });
     button.addEventListener("click", () => write(text));
     return button;
   }));
+  return write;
+};
+
+const listen = () => {
+  const write = listenToText("source", translate, "examples", EXAMPLES, "de");
+  by("clear").addEventListener("click", () => write(""));
+  listenToText("request", classify, "requests", REQUESTS, "en");
   by("file").addEventListener("change", ({ target }) => {
     bring(target.files[0]);
     target.value = "";
   });
   by("form").addEventListener("submit", (event) => event.preventDefault());
   by("form").addEventListener("change", () => {
-    if (model && by("form").reportValidity()) open(model, limits());
+    if (!model || !by("form").reportValidity()) return;
+    open(model, limits());
+    openClassifier(limits());
   });
   listenToDrops();
 };
@@ -209,7 +217,12 @@ const listenToDrops = () => {
 const employ = () => {
   const script = new Blob([by("embedded-worker").textContent], { type: "text/javascript" });
   const found = new Worker(URL.createObjectURL(script));
-  found.onmessage = ({ data }) => (data.opened ? opened(data.opened) : tell(data.rows, data.memory));
+  found.onmessage = ({ data }) => {
+    if (data.opened) opened(data.opened);
+    else if (data.classifier) classifierOpened(data.classifier);
+    else if (data.labels) label(data.labels);
+    else tell(data.rows, data.memory);
+  };
   found.onerror = (event) => {
     event.preventDefault();
     trouble(`This page cannot translate: ${event.message || "its worker cannot start"}`);
@@ -228,6 +241,7 @@ const begin = () => {
   try {
     worker = employ();
     open({ name, languages: languages.split(" ") }, limits(), decoded("embedded-image"));
+    openClassifier(limits(), decoded("embedded-classifier"));
   } catch (error) {
     trouble(`This page cannot translate: ${error.message}`);
     return;

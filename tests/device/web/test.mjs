@@ -1,8 +1,8 @@
 // Opens the page in Chromium, types, and compares what it shows with what the host found.
 //
-//     node test.mjs BROWSER PAGE IMAGE HOST LARGE [SHOTS]
+//     node test.mjs BROWSER PAGE IMAGE HOST TEXT_HOST LARGE [SHOTS]
 //
-// HOST is a file of what the device program printed, LARGE an image of a phone's size, SHOTS a folder for pictures.
+// HOST and TEXT_HOST are files of what the device program printed of sentences and of texts, LARGE an image of a phone's size, SHOTS a folder for pictures.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -14,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { Browser } from './browser.mjs';
 
 const [browserPath, ...paths] = process.argv.slice(2);
-const [pagePath, imagePath, hostPath, largePath, shots] = paths.map((one) => path.resolve(one));
+const [pagePath, imagePath, hostPath, textsPath, largePath, shots] = paths.map((one) => path.resolve(one));
 const limits = Object.fromEntries(
   fs.readFileSync(new URL('../limits', import.meta.url), 'utf8').trim().split('\n').map((line) => line.split(' ')),
 );
@@ -25,6 +25,12 @@ const known = host
   .map(([, source, text, tokens]) => ({ source, text, tokens }));
 assert.ok(known.length >= 10, `${hostPath} has no sentences`);
 const few = known.slice(0, 10);
+/** Texts with their labels, and the probabilities of all labels in thousandths. */
+const labelled = fs.readFileSync(textsPath, 'utf8').split('\n')
+  .map((line) => /^(.*) -> (\S+) \[([\d ]+)\]$/.exec(line))
+  .filter(Boolean)
+  .map(([, text, label, shares]) => ({ text, label, shares: shares.split(' ').map(Number).sort((a, b) => b - a) }));
+assert.ok(labelled.length >= 10, `${textsPath} has no texts`);
 const figure = (name) => host.find((line) => line.startsWith(`${name}=`))?.split('=')[1];
 
 /** FNV-1a over little-endian tokens. */
@@ -50,10 +56,17 @@ const rows = async () => {
   return page.value(`[...document.querySelectorAll("#out li")].map(({ firstChild, dataset }) =>
     ({ text: firstChild.textContent, tokens: dataset.tokens, failed: firstChild.className === "failed" }))`);
 };
-const write = async (text) => {
-  await page.value('document.getElementById("source").select()');
-  await focus('source');
+const write = async (text, area = 'source') => {
+  await page.value(`document.getElementById("${area}").select()`);
+  await focus(area);
   await page.send('Input.insertText', { text });
+};
+/** The labels that the page shows of a request. */
+const classified = async (text) => {
+  await write(text, 'request');
+  await page.until('document.querySelector("#labels li")');
+  return page.value(`[...document.querySelectorAll("#labels li")].map(({ firstChild, dataset }) =>
+    ({ name: firstChild.textContent, probability: Number(dataset.probability) }))`);
 };
 const press = async (key, code, text = '') => {
   for (const type of ['keyDown', 'keyUp'])
@@ -120,6 +133,18 @@ const compare = async () => {
   assert.equal(fingerprint(all), figure('fingerprint'));
   console.log(`in the browser: ${await shown('sum')}`);
 };
+/** Compares the labels, within the host's limits. */
+const compareLabels = async () => {
+  await set('from-tokens', 'value', limits.text);
+  await set('bytes', 'checked', limits.int8_cache === '1');
+  for (const { text, label, shares } of labelled) {
+    const found = await classified(text);
+    assert.equal(found[0].name, label, text);
+    const thousandths = found.map(({ probability: p }) => Math.floor(Math.fround(Math.fround(p * 1000) + 0.5)));
+    assert.deepEqual(thousandths, shares, text);
+  }
+  console.log(`in the browser: ${await shown('classified')}`);
+};
 /** Begins to measure how long the page takes from one turn to the next. */
 const watch = () => page.value(`{
   const turns = new MessageChannel();
@@ -164,12 +189,19 @@ const tests = {
       await ready();
       assert.match(await shown('size'), /without SIMD$/);
       await compare();
+      await compareLabels();
     });
   },
 
   async 'finds what the host finds, within its limits'() {
     assert.match(await shown('size'), /with SIMD$/);
     await compare();
+    await compareLabels();
+    await write('', 'request');
+    assert.equal(await page.value('document.querySelector("#labels li")'), null);
+    await write('a'.repeat(20000), 'request');
+    await page.until('/^Not classified: .* more than 16,384 bytes/.test(document.getElementById("classified").innerText)');
+    await set('from-tokens', 'value', limits.source);
   },
 
   async 'tells of a sentence that is too long, and translates the others'() {
@@ -271,18 +303,19 @@ const tests = {
     await write(['Ist das dein Hund?', 'Ich kann Tom nicht finden.', 'Wir werden immer hier sein.',
       'Ich bin noch nicht fertig, '.repeat(7) + 'sagt Tom.'].join(' '));
     assert.equal((await rows()).length, 4);
+    assert.equal((await classified('Will it rain in Rome tomorrow?'))[0].name, 'GetWeather');
     await pictures('page');
   },
 
   async 'is used by keys'() {
     await write('');
     const places = [];
-    for (let i = 0; i < 9; i++) {
+    for (let i = 0; i < 13; i++) {
       await press('Tab', 9);
       places.push(await page.value('document.activeElement.id || document.activeElement.tagName'));
     }
     const examples = ['BUTTON', 'BUTTON', 'BUTTON'];
-    assert.deepEqual(places, [...examples, 'file', 'from-tokens', 'to-tokens', 'beam', 'bytes', 'BODY']);
+    assert.deepEqual(places, [...examples, 'request', ...examples, 'file', 'from-tokens', 'to-tokens', 'beam', 'bytes', 'BODY']);
     await page.value('document.querySelector("#examples button").focus()');
     await press('Enter', 13, '\r');
     assert.equal((await rows()).length, 1);
@@ -309,6 +342,28 @@ const tests = {
       const [stopped, after] = await rows();
       assert.match(stopped.text, /^Not translated: the module has stopped \(unreachable\)\./);
       assert.equal(after.text, few[1].text);
+    });
+  },
+
+  async 'classifies after the module has stopped'() {
+    await opening(inWorker(`{
+      const Instance = WebAssembly.Instance;
+      let calls = 0;
+      const classify = (exports, length) => {
+        if (++calls === 1) throw new WebAssembly.RuntimeError("unreachable");
+        return exports.classify(length);
+      };
+      WebAssembly.Instance = class {
+        constructor(...how) {
+          const { exports } = new Instance(...how);
+          this.exports = { ...exports, classify: (length) => classify(exports, length) };
+        }
+      };
+    }`), async () => {
+      await ready();
+      await write('no', 'request');
+      await page.until('/^Not classified: the module has stopped/.test(document.getElementById("classified").innerText)');
+      assert.equal((await classified(labelled[0].text))[0].name, labelled[0].label);
     });
   },
 

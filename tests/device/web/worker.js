@@ -1,4 +1,4 @@
-// Runs the module, apart from the page: one engine, and the sentences that are still to be translated.
+// Runs the module, apart from the page: one engine, and the sentences that are still to be translated; beside it a classifier.
 
 /** What a call of the module answers when there is nothing more; below it are failures. */
 const END = -1;
@@ -9,7 +9,7 @@ const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
 const whole = (number) => new Intl.NumberFormat("en").format(number);
 
 /** One image within one set of limits, in an instance of its own: memory never shrinks. */
-class Engine {
+class Loaded {
   constructor(module, image, limits) {
     this.a2d = new WebAssembly.Instance(module, {}).exports;
     this.limits = limits;
@@ -18,7 +18,6 @@ class Engine {
     if (!this.at) throw new Error(`there is no memory for ${whole(image.length)} bytes`);
     this.image().set(image);
     this.vocabulary = this.sure(this.a2d.load());
-    this.arena = this.sure(this.a2d.open(limits.source, limits.target, limits.beam, Number(limits.bytes)));
   }
 
   /** A view of memory, until memory grows. */
@@ -44,12 +43,25 @@ class Engine {
     return answer;
   }
 
-  /** Begins with a sentence, and gives up the one before. */
-  start(sentence) {
+  /** Puts a sentence where the module reads it; its bytes. */
+  write(sentence) {
     const room = this.a2d.input_capacity();
     const { read, written } = encoder.encodeInto(sentence, this.bytes(this.a2d.input() >>> 0, room));
     if (read < sentence.length) throw new Error(`the sentence has more than ${whole(room)} bytes`);
-    this.sure(this.a2d.start(written));
+    return written;
+  }
+}
+
+/** Translates. */
+class Engine extends Loaded {
+  constructor(module, image, limits) {
+    super(module, image, limits);
+    this.arena = this.sure(this.a2d.open(limits.source, limits.target, limits.beam, Number(limits.bytes)));
+  }
+
+  /** Begins with a sentence, and gives up the one before. */
+  start(sentence) {
+    this.sure(this.a2d.start(this.write(sentence)));
   }
 
   /** One piece of work: text and token, if it has found any; null after the last. */
@@ -59,11 +71,29 @@ class Engine {
   }
 }
 
+/** Finds the labels of texts. */
+class Classifier extends Loaded {
+  constructor(module, image, limits) {
+    super(module, image, limits);
+    this.arena = this.sure(this.a2d.classifier(limits.source, Number(limits.bytes)));
+    this.names = [];
+    for (let name; (name = this.text(this.a2d.label(this.names.length))); ) this.names.push(name);
+  }
+
+  /** All labels with their probabilities, the most probable first. */
+  classify(text) {
+    this.sure(this.a2d.classify(this.write(text)));
+    const found = new Float32Array(this.a2d.memory.buffer, this.a2d.probabilities() >>> 0, this.names.length);
+    return this.names.map((name, i) => ({ name, probability: found[i] })).sort((a, b) => b.probability - a.probability);
+  }
+}
+
 const stopped = (error) => error instanceof WebAssembly.RuntimeError;
 const words = (error) => (stopped(error) ? `the module has stopped (${error.message})` : error.message);
 
 let module;
 let engine;
+let classifier;
 /** Sentences that are not done; only the first has begun. */
 let queue = [];
 
@@ -141,6 +171,28 @@ const on = {
       postMessage({ opened: { length, vocabulary, arena, memory: engine.memory() } });
     } catch (error) {
       postMessage({ opened: { error: words(error) } });
+    }
+  },
+
+  /** Another image that classifies, or other limits. If that fails, the classifier that there is goes on. */
+  classifier({ image, limits }) {
+    try {
+      classifier = new Classifier(module, image ?? classifier.image(), limits);
+      const { length, arena, names } = classifier;
+      postMessage({ classifier: { length, arena, labels: names.length } });
+    } catch (error) {
+      postMessage({ classifier: { error: words(error) } });
+    }
+  },
+
+  classify(text) {
+    const begin = performance.now();
+    try {
+      const found = classifier.classify(text);
+      postMessage({ labels: { text, found, ms: performance.now() - begin } });
+    } catch (error) {
+      postMessage({ labels: { text, failed: words(error) } });
+      if (stopped(error)) classifier = new Classifier(module, classifier.image(), classifier.limits);
     }
   },
 

@@ -2,14 +2,19 @@
 
 use super::desk::Desk;
 use a2d_core::image::stream_bytes;
-use a2d_core::micro::{Arena, Limits, Model, Options, Translator};
+use a2d_core::micro::{
+    Arena, Classifier, Embedder, Limits, Model, Options, TextLimits, Translator,
+};
 use a2d_host::translate::image::Words;
+use a2d_tests::helpers::interop;
 use std::fs;
 use std::path::Path;
 
 /// What the examples for boards are built with.
 #[path = "../../core/examples/embassy/src/student.rs"]
 mod embassy;
+#[path = "../../core/examples/classify/intents.rs"]
+mod intents;
 #[path = "../../core/examples/rtic/src/student.rs"]
 mod rtic;
 
@@ -55,24 +60,58 @@ fn the_constants_are_those_of_the_core() {
     assert_eq!(constant(&alone, "IMAGE"), r#"a2d_core::include_image!("full.a2d")"#);
 }
 
+/// The image of an embedder, of a run without validation text, and of a file.
+#[test]
+fn the_constants_of_an_embedder_are_those_of_the_core() {
+    let (desk, bert) = (Desk::new(), interop::fixtures().join("bert/model"));
+    desk.host(&format!("import {} --out run", bert.display())).well();
+    let told = desk.host("export run --max-source 16 --out of.a2d --emit-rust of.rs").well();
+    assert!(told.contains("of.rs: IMAGE, LIMITS, ARENA_BYTES, OUTPUTS, LAYERS"), "{told}");
+    let text = desk.read("of.rs");
+    let image = Words::new(&fs::read(desk.path("of.a2d")).unwrap());
+    let model = Model::<6>::new(image.bytes()).unwrap();
+    let limits = TextLimits { tokens: 16, int8_cache: false };
+    let [bytes, layers, width] = ["ARENA_BYTES", "LAYERS", "OUTPUTS"].map(|of| number(&text, of));
+    assert_eq!(bytes, model.text_arena_bytes(&limits));
+    assert_eq!(layers, model.config().encoder.layers);
+    assert!(constant(&text, "LIMITS").contains("tokens: 16,"), "{text}");
+    let (mut arena, mut vector) = (Words::new(&vec![0; bytes]), vec![0.0; width]);
+    let mut embedder = Embedder::new(&model, arena.bytes_mut(), limits).unwrap();
+    embedder.embed("The dog runs.", &mut vector).unwrap();
+    assert!(embedder.embed("The dog runs.", &mut vector[1..]).is_err());
+    desk.host("export of.a2d --max-source 16 --emit-rust alone.rs").well();
+    let alone = desk.read("alone.rs");
+    assert_eq!(alone.split_once("pub static").unwrap().1, text.split_once("pub static").unwrap().1);
+    for (option, name) in [("--max-target 3", "--max-target"), ("--out new.a2d", "--out")] {
+        desk.refused(&format!("export of.a2d --emit-rust of.rs {option}"), 2, &["of.a2d", name]);
+    }
+    let endless = "export of.a2d --emit-rust of.rs --max-source 999999999999";
+    desk.refused(endless, 2, &["--max-source"]);
+}
+
 /// The files of the examples are what the command writes today.
 #[test]
 fn the_examples_are_up_to_date() {
+    let (nano, intents) = ("fixtures/nano/nano.a2d", "fixtures/intents/intents.a2d");
     let desk = Desk::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    fs::create_dir_all(desk.path("fixtures/nano")).unwrap();
-    let nano = "fixtures/nano/nano.a2d";
-    fs::copy(root.join(nano), desk.path(nano)).unwrap();
-    for (example, longest, more) in [("rtic", 10, " --int8-cache"), ("embassy", 11, "")] {
-        let source = format!("core/examples/{example}/src/student.rs");
-        fs::create_dir_all(desk.path(&source).parent().unwrap()).unwrap();
-        let line = format!("export {nano} --beam 1 --max-source {longest} --max-target 14{more}");
-        desk.host(&format!("{line} --emit-rust {source}")).well();
+    for (image, limits, source) in [
+        (nano, "--beam 1 --max-source 10 --max-target 14 --int8-cache", "rtic/src/student.rs"),
+        (nano, "--beam 1 --max-source 11 --max-target 14", "embassy/src/student.rs"),
+        (intents, "--max-source 32 --int8-cache", "classify/intents.rs"),
+    ] {
+        let source = format!("core/examples/{source}");
+        for file in [image, &source] {
+            fs::create_dir_all(desk.path(file).parent().unwrap()).unwrap();
+        }
+        fs::copy(root.join(image), desk.path(image)).unwrap();
+        let line = format!("export {image} {limits} --emit-rust {source}");
+        desk.host(&line).well();
         let committed = fs::read_to_string(root.join(&source)).unwrap();
         // The program may go by another name.
         let [written, committed] = [desk.read(&source), committed]
             .map(|text| text.split_once(" export ").unwrap().1.to_owned());
-        assert_eq!(written, committed, "write it again: a2d {line} --emit-rust {source}");
+        assert_eq!(written, committed, "write it again: a2d {line}");
     }
 }
 
@@ -97,6 +136,20 @@ fn the_source_compiles_and_translates() {
     assert!(Model::<{ rtic::LAYERS - 1 }>::new(rtic::IMAGE).is_err());
     assert_eq!(rtic::STREAM_BYTES, stream_bytes(rtic::IMAGE));
     assert_eq!(embassy::STREAM_BYTES, model.target().unwrap().stream_bytes());
+}
+
+#[test]
+fn the_source_compiles_and_classifies() {
+    let model = Model::<{ intents::LAYERS }>::new(intents::IMAGE).unwrap();
+    let mut arena = Arena::<{ intents::ARENA_BYTES }>::new();
+    let mut classifier = Classifier::new(&model, &mut arena, intents::LIMITS).unwrap();
+    let mut probabilities = [0.0; intents::OUTPUTS];
+    let label = classifier.classify("Play some jazz", &mut probabilities).unwrap();
+    assert_eq!(label.name, "PlayMusic");
+    // Not a byte and not a layer more than is needed.
+    let len = arena.len() - 4;
+    assert!(Classifier::new(&model, &mut arena[..len], intents::LIMITS).is_err());
+    assert!(Model::<{ intents::LAYERS - 1 }>::new(intents::IMAGE).is_err());
 }
 
 #[test]
@@ -129,9 +182,9 @@ fn plain(text: &str) -> Vec<&str> {
 fn the_guide_shows_what_the_examples_hold() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let guide = fs::read_to_string(root.join("fixtures/guides/boards.md")).unwrap();
-    let examples: Vec<String> = ["rtic", "embassy"]
+    let examples: Vec<String> = ["rtic/src", "embassy/src", "classify"]
         .iter()
-        .flat_map(|name| fs::read_dir(root.join(format!("core/examples/{name}/src"))).unwrap())
+        .flat_map(|name| fs::read_dir(root.join("core/examples").join(name)).unwrap())
         .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
     let blocks: Vec<&str> = guide.split("```rust\n").skip(1).collect();

@@ -24,6 +24,8 @@ use core::marker::PhantomData;
 /// let name: &str = label.name;
 /// # Ok(()) }
 /// ```
+///
+/// `core/examples/classify` is a whole program; `a2d export --emit-rust` writes its constants.
 pub struct TextReader<'m, 'a, T, const N: usize = 6> {
     reader: Reader<'m, 'a, N>,
     packs: bool,

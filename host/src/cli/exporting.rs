@@ -70,6 +70,7 @@ impl Quantise {
   a2d export runs/quickstart --format ctranslate2 --quantize int8 --out student-ct2
   a2d export runs/opus-mt --format huggingface --out student-hf
   a2d export runs/intents --max-drop 1 --out intents.a2d
+  a2d export intents.a2d --max-source 32 --int8-cache --emit-rust intents.rs
   a2d export runs/opus-mt --format argos --quantize int8 --out de_en.argosmodel
 The run's validation text is translated by the run and by the image, in the device's own arithmetic;
 where it is no longer there, --source and --reference name another.")]

@@ -117,7 +117,11 @@ pub(super) fn check(model: &Path, task: Task) -> Result<()> {
 }
 
 /// The task of an image.
-fn task_of_image(path: &Path) -> Result<Task> {
+///
+/// # Errors
+///
+/// Misuse: it is damaged, or cannot be read.
+pub(super) fn task_of_image(path: &Path) -> Result<Task> {
     let bytes = Words::read(path)?;
     Ok(match image::model(path, bytes.bytes())?.config().task() {
         a2d_core::config::Task::Translate => Task::Translate,

@@ -77,6 +77,14 @@ fn quality(bleu: &Bleu, found: &Translated, text: &Parallel) -> Result<Quality> 
 }
 
 impl Comparison {
+    /// The scores as a line of a comment.
+    pub fn comment(&self) -> String {
+        let Self { sentences, bleu_before, bleu_after, .. } = self;
+        format!(
+            "BLEU of {sentences} sentences: {bleu_after:.2}, before quantisation {bleu_before:.2}."
+        )
+    }
+
     /// Checks that BLEU falls by at most `most` points from run to image. If BLEU is 0 or no reference has four words,
     /// chrF is compared. If chrF is 0 too, all translations must be identical.
     ///

@@ -1,9 +1,9 @@
 //! An image and its sizes as constants of a Rust source file.
 
-use super::request::Exported;
 use crate::translate::image;
+use a2d_core::config::{Config, Task};
 use a2d_core::image::{Format, stream_bytes};
-use a2d_core::micro::{Limits, Model};
+use a2d_core::micro::{Limits, Model, TextLimits};
 use a2d_system::error::{Error, Result};
 use a2d_system::output::thousands;
 use std::ffi::OsStr;
@@ -12,16 +12,29 @@ use std::path::{Component, Path, PathBuf};
 
 /// A Rust source file with the constants that firmware needs of an image.
 pub struct Constants<'a> {
-    /// The image.
-    pub exported: &'a Exported,
+    /// The bytes of the image.
+    pub bytes: &'a [u8],
     /// Path of the image, used in messages.
     pub image: &'a Path,
     /// Path of the image from the source file: [`relative_path`].
     pub include: String,
-    /// The limits of translations.
-    pub limits: Limits,
+    /// What the arena has room for.
+    pub limits: Room,
+    /// Arena size in bytes within the limits.
+    pub arena: usize,
+    /// Quality of the image, if measured.
+    pub quality: Option<String>,
     /// The command that makes the file, for its first line.
     pub command: String,
+}
+
+/// What an arena has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// A translation.
+    Translation(Limits),
+    /// A text that is classified or embedded.
+    Text(TextLimits),
 }
 
 impl Constants<'_> {
@@ -31,42 +44,28 @@ impl Constants<'_> {
     ///
     /// Misuse: the image is rejected.
     pub fn text(&self) -> Result<String> {
-        let bytes = self.exported.image.bytes();
-        let model = image::model(self.image, bytes)?;
+        let model = image::model(self.image, self.bytes)?;
         let config = model.config();
-        let layers = config.encoder.layers.max(config.decoder.layers);
-        let Limits { source, target, beam, int8_cache } = self.limits;
-        let (arena, stream) =
-            (thousands(self.exported.arena).replace(',', "_"), stream_bytes(bytes));
-        let command = self.command.replace(char::is_control, " ");
-        let mut text = format!("// Written by `{command}`. Do not edit.\n\n");
-        let _ = write!(
-            text,
-            "/// The image: {}, {} bytes of flash, a vocabulary of {} tokens.{}\n\
-             pub static IMAGE: &[u8] = a2d_core::include_image!({:?});\n\n\
-             /// The largest translation.\n\
-             #[allow(dead_code)]\n\
-             pub const LIMITS: a2d_core::micro::Limits = a2d_core::micro::Limits {{\n    \
-                 source: {source}, // tokens, EOS included\n    \
-                 target: {target}, // tokens, without EOS\n    \
-                 beam: {beam},\n    \
-                 int8_cache: {int8_cache},\n\
-             }};\n\n\
-             /// Working memory of a translation within [`LIMITS`], for [`a2d_core::micro::Arena`].\n\
-             #[allow(dead_code)]\n\
-             pub const ARENA_BYTES: usize = {arena};\n\n\
-             /// Maximum bytes of the text of one token, for [`a2d_core::token::Stream`].\n\
-             #[allow(dead_code)]\n\
-             pub const STREAM_BYTES: usize = {stream};\n\n\
-             /// Layers of the larger side, for [`a2d_core::micro::Model`] and `Translator`.\n\
-             #[allow(dead_code)]\n\
-             pub const LAYERS: usize = {layers};\n",
+        let quality = self.quality.as_ref().map(|text| format!("\n///\n/// {text}"));
+        let tokens = match self.limits {
+            Room::Translation(_) => config.target_vocabulary,
+            Room::Text(_) => config.source_vocabulary,
+        };
+        let mut text = format!(
+            "// Written by `{}`. Do not edit.\n\n\
+             /// The image: {}, {} bytes of flash, a vocabulary of {tokens} tokens.{}\n\
+             pub static IMAGE: &[u8] = a2d_core::include_image!({:?});\n\n",
+            self.command.replace(char::is_control, " "),
             format_name(&model),
-            thousands(bytes.len()),
-            config.target_vocabulary,
-            self.quality(),
+            thousands(self.bytes.len()),
+            quality.unwrap_or_default(),
             self.include,
         );
+        let layers = config.encoder.layers.max(config.decoder.layers);
+        text += &match self.limits {
+            Room::Translation(limits) => self.translation(&limits, layers),
+            Room::Text(limits) => self.of_text(&limits, config, layers),
+        };
         let _ = write!(
             text,
             "\n// The checksum of the image that these constants were computed from.\n\
@@ -74,19 +73,71 @@ impl Constants<'_> {
                  matches!(IMAGE.as_chunks().0, [_, _, _, _, [{}], ..]),\n    \
                  \"the image has changed: write this file again\"\n\
              );\n",
-            checksum(bytes)
+            checksum(self.bytes)
         );
         Ok(text)
     }
 
-    /// BLEU of the image, if measured, as a line of a comment.
-    fn quality(&self) -> String {
-        let Some(found) = &self.exported.comparison else { return String::new() };
+    fn translation(&self, limits: &Limits, layers: usize) -> String {
+        let Limits { source, target, beam, int8_cache } = limits;
         format!(
-            "\n///\n/// BLEU of {} sentences: {:.2}, before quantisation {:.2}.",
-            found.sentences, found.bleu_after, found.bleu_before
+            "/// The largest translation.\n\
+             #[allow(dead_code)]\n\
+             pub const LIMITS: a2d_core::micro::Limits = a2d_core::micro::Limits {{\n    \
+                 source: {source}, // tokens, EOS included\n    \
+                 target: {target}, // tokens, without EOS\n    \
+                 beam: {beam},\n    \
+                 int8_cache: {int8_cache},\n\
+             }};\n\n{}\n{}\n{}",
+            self.arena_bytes("a translation"),
+            size(
+                "Maximum bytes of the text of one token, for [`a2d_core::token::Stream`].",
+                "STREAM_BYTES",
+                stream_bytes(self.bytes)
+            ),
+            size(
+                "Layers of the larger side, for [`a2d_core::micro::Model`] and `Translator`.",
+                "LAYERS",
+                layers
+            ),
         )
     }
+
+    fn of_text(&self, limits: &TextLimits, config: &Config, layers: usize) -> String {
+        let TextLimits { tokens, int8_cache } = limits;
+        let (reader, what) = match config.task() {
+            Task::Embed => ("Embedder", "Elements of a vector"),
+            _ => ("Classifier", "Number of labels, and of their probabilities"),
+        };
+        let outputs = config.head.map_or(0, |head| head.output.width());
+        format!(
+            "/// The longest text.\n\
+             #[allow(dead_code)]\n\
+             pub const LIMITS: a2d_core::micro::TextLimits = a2d_core::micro::TextLimits {{\n    \
+                 tokens: {tokens}, // begin and end included\n    \
+                 int8_cache: {int8_cache},\n\
+             }};\n\n{}\n{}\n{}",
+            self.arena_bytes("a text"),
+            size(&format!("{what}."), "OUTPUTS", outputs),
+            size(
+                &format!("Layers, for [`a2d_core::micro::Model`] and `{reader}`."),
+                "LAYERS",
+                layers
+            ),
+        )
+    }
+
+    fn arena_bytes(&self, of: &str) -> String {
+        let doc =
+            format!("Working memory of {of} within [`LIMITS`], for [`a2d_core::micro::Arena`].");
+        size(&doc, "ARENA_BYTES", self.arena)
+    }
+}
+
+/// A constant that a program may do without.
+fn size(doc: &str, name: &str, value: usize) -> String {
+    let value = thousands(value).replace(',', "_");
+    format!("/// {doc}\n#[allow(dead_code)]\npub const {name}: usize = {value};\n")
 }
 
 /// The path of `image` from the folder of `source`, with `/` between its parts. Both folders exist.

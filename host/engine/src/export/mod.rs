@@ -9,9 +9,9 @@ mod shortlist;
 mod texts;
 
 pub use compare::{Comparison, compare};
-pub use constants::{Constants, relative_path};
+pub use constants::{Constants, Room, relative_path};
 pub use image::{Beside, Weights, write, write_with};
 pub use quantise::{int4, int8};
 pub use request::{ExportRequest, Exported, open};
 pub use shortlist::shortlist;
-pub use texts::{TextExport, TextExported, TextLoss};
+pub use texts::{TextExport, TextExported, TextLoss, open_text};

@@ -14,7 +14,7 @@ use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
 use a2d_system::signals;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An export that is asked for.
 pub struct TextExport {
@@ -68,6 +68,38 @@ pub enum TextLoss {
     },
 }
 
+impl TextLoss {
+    /// The loss as a line of a comment.
+    pub fn comment(&self) -> String {
+        match self {
+            Self::Accuracy { texts, before, after, .. } => {
+                format!("Accuracy on {texts} texts: {after:.2}, before quantisation {before:.2}.")
+            }
+            Self::Cosine { texts, cosine } => {
+                format!("Mean cosine with the run on {texts} texts: {cosine:.4}.")
+            }
+        }
+    }
+}
+
+/// Opens an existing image of a text model.
+///
+/// # Errors
+///
+/// Misuse: the file is not an image, or no memory is large enough for the limits.
+pub fn open_text(path: &Path, limits: &TextLimits) -> Result<TextExported> {
+    let image = Words::read(path)?;
+    let arena = arena_bytes(path, &image, limits)?;
+    Ok(TextExported { image, arena, loss: None })
+}
+
+fn arena_bytes(path: &Path, image: &Words, limits: &TextLimits) -> Result<usize> {
+    match model(path, image.bytes())?.text_arena_bytes(limits) {
+        usize::MAX => Err(Error::misuse("--max-source: no memory holds so much")),
+        arena => Ok(arena),
+    }
+}
+
 impl TextExport {
     /// Exports the run and compares the image with it.
     ///
@@ -91,10 +123,7 @@ impl TextExport {
         let weights = weights(&mut b, &reader.model)?;
         let image = write_with(&config, &weights, &tables, &beside, self.format)?;
         let image = Words::new(&image);
-        let arena = model(&self.out, image.bytes())?.text_arena_bytes(&self.limits);
-        if arena == usize::MAX {
-            return Err(Error::misuse("--max-source: no memory holds so much"));
-        }
+        let arena = arena_bytes(&self.out, &image, &self.limits)?;
         let compared = |text: &Parallel| -> Result<TextLoss> {
             let arithmetic =
                 Arithmetic { int8_cache: self.limits.int8_cache, ..Arithmetic::default() };

@@ -6,13 +6,13 @@ mod written;
 
 use crate::cli::{ExportArgs, Globals, Quantise, Target};
 use crate::data::vocab::LineForm;
-use crate::export::{Constants, ExportRequest, Exported, open, relative_path};
+use crate::export::{Comparison, Constants, ExportRequest, Exported, Room, open, relative_path};
 use crate::run::run_dir::RunDir;
 use crate::system::error::{Error, Result};
 use crate::system::files::{has_place, write_output};
 use crate::system::program;
 use crate::translate::MOST_BATCH;
-use crate::translate::image::is_image;
+use crate::translate::image::{Words, is_image};
 use a2d_core::micro::Limits;
 use serde_json::json;
 use std::io::Write;
@@ -34,11 +34,10 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     for path in args.out.iter().chain(&args.emit_rust) {
         has_place(path)?;
     }
-    if super::evaluate_texts::task(&args.run).is_some() {
-        return texts::run(args, image, globals.count(), out);
+    let rust = Rust::of(args, image)?;
+    if is_of_texts(&args.run)? {
+        return texts::run(args, image, rust, globals.count(), out);
     }
-    let source = args.emit_rust.as_deref();
-    let include = source.map(|source| relative_path(source, image)).transpose()?;
     let found = match args.out {
         Some(_) => request(args, image, globals.count())?.export()?,
         None => open(image, &limits(args))?,
@@ -46,13 +45,62 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
     if args.out.is_some() {
         write_output(image, |file| file.write_all(found.image.bytes()))?;
     }
-    if let (Some(source), Some(include)) = (source, include) {
-        let limits = limits(args);
-        let text = Constants { exported: &found, image, include, limits, command: command() };
-        let text = text.text()?;
-        write_output(source, |file| file.write_all(text.as_bytes()))?;
+    if let Some(rust) = rust {
+        let quality = found.comparison.as_ref().map(Comparison::comment);
+        rust.write(&found.image, Room::Translation(limits(args)), found.arena, quality)?;
     }
     tell(args, image, &found, out).map_err(|e| Error::output("write", Path::new("the result"), &e))
+}
+
+/// Whether the model of a run, or of an image, reads texts.
+///
+/// # Errors
+///
+/// Misuse: an image that cannot be used.
+fn is_of_texts(run: &Path) -> Result<bool> {
+    match is_image(run) {
+        true => Ok(super::texts::task_of_image(run)?.is_of_texts()),
+        false => Ok(super::evaluate_texts::task(run).is_some()),
+    }
+}
+
+/// A Rust source file to write.
+struct Rust<'a> {
+    source: &'a Path,
+    image: &'a Path,
+    /// The path of the image from it.
+    include: String,
+}
+
+impl<'a> Rust<'a> {
+    /// The one that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: it cannot name the image.
+    fn of(args: &'a ExportArgs, image: &'a Path) -> Result<Option<Self>> {
+        let Some(source) = args.emit_rust.as_deref() else { return Ok(None) };
+        Ok(Some(Self { source, image, include: relative_path(source, image)? }))
+    }
+
+    /// Writes the constants of an image.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: the image is rejected. The file cannot be written.
+    fn write(
+        self,
+        words: &Words,
+        limits: Room,
+        arena: usize,
+        quality: Option<String>,
+    ) -> Result<()> {
+        let Self { source, image, include } = self;
+        let bytes = words.bytes();
+        let of = Constants { bytes, image, include, limits, arena, quality, command: command() };
+        let text = of.text()?;
+        write_output(source, |file| file.write_all(text.as_bytes()))
+    }
 }
 
 /// The image to write, or the existing one.

@@ -2,7 +2,9 @@
 
 use crate::desk::{Desk, copy};
 use crate::resume::trained_alike;
+use a2d_tests::helpers::interop;
 use serde_json::Value;
+use std::ops::Range;
 
 /// The text of a line `LABEL<TAB>TEXT`.
 fn text(line: &str) -> String {
@@ -67,8 +69,104 @@ fn intents_are_learned_from_a_teacher_and_told() {
     let told = desk.host("evaluate run --source test.tsv --json --quiet").well();
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["accuracy"].as_f64(), Some(score(&desk, "run", "accuracy")));
-    let rows = told["confusion"].as_array().unwrap();
-    assert!(rows.len() == 7 && rows.iter().all(|row| row.as_array().unwrap().len() == 7));
+    let pairs = told["confusion"].as_array().unwrap();
+    let of = |right: bool| {
+        let pairs = pairs.iter().filter(move |pair| (pair[0] == pair[1]) == right);
+        pairs.map(|pair| pair[2].as_f64().unwrap()).sum::<f64>()
+    };
+    let [right, wrong] = [true, false].map(of);
+    assert_eq!(Some(right + wrong), told["texts"].as_f64());
+    assert_eq!(Some(100.0 * right / (right + wrong)), told["accuracy"].as_f64());
+}
+
+/// Texts of these labels, `copies` of each.
+fn labelled(labels: Range<usize>, copies: usize) -> String {
+    const WORDS: [&str; 10] =
+        ["bar", "cel", "dim", "fog", "gul", "hat", "jem", "kip", "lor", "mus"];
+    let line = |label: usize| {
+        let words = [label / 1000, label / 100, label / 10, label].map(|digit| WORDS[digit % 10]);
+        format!("label {label:04}\t{}\n", words.join(" "))
+    };
+    labels.map(|label| line(label).repeat(copies)).collect()
+}
+
+#[test]
+fn two_thousand_labels_are_learned_and_told_in_bounds() {
+    let desk = Desk::of_intents();
+    // The last 200 are seen once.
+    desk.write("train.tsv", labelled(0..2000, 2) + &labelled(2000..2200, 1));
+    desk.write("valid.tsv", labelled(0..300, 1));
+    desk.write("test.tsv", labelled(0..2000, 1));
+    let line = "train intents.toml --out run --set train.max_update=400";
+    let told = desk.host(line);
+    assert!(
+        told.err.contains("of 2,200 labels") && told.err.contains("time at most"),
+        "{}",
+        told.err
+    );
+    assert!(told.well().lines().count() < 40);
+    let told = desk.host("evaluate run --source test.tsv --quiet").well();
+    assert!(told.contains("the 30 of 2,200 labels with the most errors"), "{told}");
+    assert!(told.lines().count() == 35, "{told}");
+    let told = desk.host("evaluate run --source test.tsv --quiet --json").well();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!(told["confusion"].as_array().unwrap().len() <= 2000);
+    desk.host("report run --out page.html").well();
+    assert!(desk.read("page.html").len() < 400_000);
+    let top = desk.pipe("predict run --top 2200 --quiet", b"bar cel dim fog\n").well();
+    assert_eq!(top.lines().count(), 2200);
+    let told = desk.host("export run --out labels.a2d").well();
+    assert!(told.contains("accuracy on 300 texts"), "{told}");
+    let image = desk.pipe("predict labels.a2d --top 2200 --quiet", b"bar cel dim fog\n").well();
+    let names = |text: &str| {
+        let mut names: Vec<_> =
+            text.lines().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(names(&image), names(&top));
+}
+
+#[test]
+fn cosines_are_ranked_against_given_similarities() {
+    let (desk, bert) = (Desk::new(), interop::fixtures().join("bert/model"));
+    desk.host(&format!("import {} --out run", bert.display())).well();
+    let texts = ["the dog runs", "a man plays", "two women eat", "it is a green ball", "he stands"];
+    desk.write("texts.txt", texts.map(|text| format!("{text}\n")).concat());
+    let told = desk.host("embed run --input texts.txt --quiet").well();
+    let vectors: Vec<Vec<f64>> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let cosine = |i: usize| vectors[0].iter().zip(&vectors[i]).map(|(a, b)| a * b).sum::<f64>();
+    let spearman = |sign: f64| {
+        let line = |i| format!("{}\t{}\t{}\n", texts[0], texts[i], sign * cosine(i).powi(3));
+        desk.write("pairs.tsv", (1..5).map(line).collect::<String>());
+        let told = desk.host("evaluate run --pairs pairs.tsv --quiet").well();
+        told.strip_prefix("Spearman with the pairs ").unwrap().trim_end().to_owned()
+    };
+    assert_eq!([spearman(1.0), spearman(-1.0)], ["1.0000", "-1.0000"]);
+    for (text, says) in [
+        ("one\ttwo\n", "line 1: expected TEXT<TAB>TEXT<TAB>NUMBER"),
+        ("one\ttwo\t0.5\none\ttwo\tNaN\n", "line 2: expected TEXT<TAB>TEXT<TAB>NUMBER"),
+        ("one\ttwo\t0.5\tthree\n", "line 1: expected"),
+        ("one\ttwo\t0.5\na\tb\t0.5\n", "fewer than two different similarities"),
+    ] {
+        desk.write("pairs.tsv", text);
+        desk.refused("evaluate run --pairs pairs.tsv", 2, &["pairs.tsv", says]);
+    }
+}
+
+/// The time of a training is measured with random texts; their label is one that two labels have, too.
+#[test]
+fn a_long_training_on_two_labels_begins() {
+    let desk = Desk::of_intents();
+    for split in ["train", "valid", "test"] {
+        let lines = desk.read(&format!("{split}.tsv"));
+        let label = |line: &str| format!("{}\t{}", line.starts_with('P'), text(line));
+        desk.write(&format!("{split}.tsv"), lines.lines().map(label).collect::<String>());
+    }
+    let done = desk.host("train intents.toml --out run --set train.max_update=300");
+    assert!(done.err.contains("time at most"), "{}", done.err);
+    done.well();
 }
 
 #[test]

@@ -44,8 +44,15 @@ fn classifications_equal_scikit_learns() {
         let found = Confusion::new(count, &truth, &predicted);
         assert!(close(found.accuracy(), number(&case["accuracy"])), "{case}");
         assert!(close(found.macro_f1(), number(&case["macro_f1"])), "{case}");
-        let rows: Vec<_> = found.rows().collect();
+        let all: Vec<u32> = (0..count as u32).collect();
+        let rows = found.rows(&all);
         assert_eq!(serde_json::json!(rows), case["confusion"]);
+        assert_eq!(found.confused(count), all);
+        let of_pair = |([i, k], texts): ([u32; 2], u64)| rows[i as usize][k as usize] == texts;
+        assert!(found.pairs().all(of_pair), "{case}");
+        let wrong: u64 = found.confusions(count * count).iter().map(|(_, texts)| texts).sum();
+        let right: u64 = (0..count).map(|label| rows[label][label]).sum();
+        assert_eq!(wrong + right, truth.len() as u64);
         let all: u64 = (0..count).map(|label| found.texts(label)).sum();
         assert_eq!(all, truth.len() as u64);
         let (truth, predicted) = ([names(&case["truth"])], names(&case["predicted"]));
@@ -55,6 +62,18 @@ fn classifications_equal_scikit_learns() {
         let score = corpus(&MacroF1::new(&all), &predicted, &truth).unwrap();
         assert!(close(score.score, 100.0 * number(&case["macro_f1"])), "{case}");
     }
+}
+
+#[test]
+fn the_most_confused_labels_come_first() {
+    // One text of 4 is taken for 2 and two of 0 for 4: 4 has three errors, 0 two, 2 one.
+    let found = Confusion::new(5, &[4, 0, 0, 1, 3], &[2, 4, 4, 1, 3]);
+    assert_eq!((found.confused(1), found.confused(2)), (vec![4], vec![0, 4]));
+    assert_eq!(found.confused(3), [0, 2, 4]);
+    assert_eq!(found.rows(&[0, 4]), [[0, 2], [0, 0]]);
+    assert_eq!(found.confusions(9), [([0, 4], 2), ([4, 2], 1)]);
+    // Memory is that of the texts, not of all pairs.
+    assert_eq!(Confusion::new(1 << 22, &[0], &[1]).pairs().count(), 1);
 }
 
 #[test]

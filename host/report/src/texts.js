@@ -4,17 +4,6 @@
 const line = (who, note, said, extra) => [
   el("div", { class: `who ${extra}` }, who), el("div", { class: `score ${extra}` }, note), el("div", { class: `said ${extra}` }, said)];
 
-// The most labels of a matrix: of more, those with the most errors are shown.
-const MOST_LABELS = 30;
-const CONFUSED = 5;
-
-// `matrix`: { labels, rows, f1 }. The texts of each label, and how often it was predicted for another.
-const errors = ({ labels, rows }) => labels.map((_, i) => labels.reduce((sum, _, k) => sum + (i === k ? 0 : rows[i][k] + rows[k][i]), 0));
-const confused = ({ labels, rows }) => rows
-  .flatMap((row, i) => row.map((count, k) => ({ count, i, k })))
-  .filter(({ count, i, k }) => count && i !== k).sort((a, b) => b.count - a.count).slice(0, CONFUSED)
-  .map(({ count, i, k }) => `${labels[i]} → ${labels[k]} ${whole(count)}`);
-
 // A name that may break between its words.
 const breakable = (name) => name.replace(/([\p{Ll}\d])(?=\p{Lu})|([_./-])/gu, "$&\u200b");
 
@@ -30,30 +19,25 @@ const confusion = () => {
     cell.style.color = ink(back);
   });
   const show = (one) => {
-    const { labels, rows, f1 } = one;
-    const wrong = errors(one);
-    const shown = labels.map((_, i) => i).sort((a, b) => wrong[b] - wrong[a]).slice(0, MOST_LABELS).sort((a, b) => a - b);
+    const { labels, rows, texts, f1, confused, all } = one;
     shaded = [];
-    const cell = (i, k, texts) => {
-      const count = rows[i][k];
+    const cell = (count, i, k) => {
       const node = el("td", { title: `${labels[i]}, found ${labels[k]}: ${count}` }, count || i === k ? whole(count) : "");
       // Few errors must be seen, too.
-      if (count) shaded.push([node, i === k ? 0.5 - count / texts / 2 : 0.5 + Math.sqrt(count / texts) / 2]);
+      const share = count / texts[i];
+      if (count) shaded.push([node, i === k ? 0.5 - share / 2 : 0.5 + Math.sqrt(share) / 2]);
       return node;
     };
-    const row = (i) => {
-      const texts = rows[i].reduce((a, b) => a + b, 0);
-      return el("tr", {}, el("th", { scope: "row" }, breakable(labels[i])), shown.map((k) => cell(i, k, texts)),
-        el("td", { class: "sum" }, whole(texts)), el("td", { class: "sum" }, fixed(f1[i], 1)));
-    };
+    const row = (counts, i) => el("tr", {}, el("th", { scope: "row" }, breakable(labels[i])), counts.map((count, k) => cell(count, i, k)),
+      el("td", { class: "sum" }, whole(texts[i])), el("td", { class: "sum" }, fixed(f1[i], 1)));
     box.replaceChildren(el("table", {},
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "true ↓ found →"),
-        [...shown.map((k) => labels[k]), "texts", "F1"].map((name) => el("th", { scope: "col" }, el("span", {}, name))))),
-      el("tbody", {}, shown.map(row))));
-    const pairs = confused(one);
+        [...labels, "texts", "F1"].map((name) => el("th", { scope: "col" }, el("span", {}, name))))),
+      el("tbody", {}, rows.map(row))));
+    const pairs = confused.map(([truth, found, count]) => `${truth} → ${found} ${whole(count)}`);
     told.replaceChildren(`${whole(data.confusion.count)} texts of ${data.confusion.text}: accuracy ${fixed(one.accuracy, 2)}, macro F1 ${fixed(one.macro_f1, 2)}. `,
       pairs.length ? `Most often confused: ${pairs.join(", ")}.` : "None is wrong.",
-      shown.length < labels.length ? ` The ${MOST_LABELS} of ${whole(labels.length)} labels with the most errors are shown.` : "");
+      labels.length < all ? ` The ${labels.length} of ${whole(all)} labels with the most errors are shown.` : "");
     shade();
   };
   const pick = select("run", found.map((one) => runs[one.run].label), (i) => show(found[i]));

@@ -1,65 +1,105 @@
 //! Classifications: accuracy, F1 and the confusion matrix.
 
 use super::{Metric, Rounded, Rounding};
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 /// How often each label was predicted for each label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
-    labels: usize,
-    /// `[labels, labels]`: a row for each true label.
-    counts: Vec<u64>,
+    labels: Vec<Counts>,
+    /// The texts of each pair of a true and a predicted label that occurs: at most as many pairs as texts.
+    pairs: BTreeMap<[u32; 2], u64>,
+}
+
+/// The texts of a label.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    /// Those that have it.
+    texts: u64,
+    /// Those that it was predicted for.
+    predictions: u64,
+    /// Those that have it, and that it was predicted for.
+    right: u64,
+}
+
+impl Counts {
+    fn errors(self) -> u64 {
+        self.texts + self.predictions - 2 * self.right
+    }
 }
 
 impl Confusion {
+    /// The most labels of a matrix that people read.
+    pub const SHOWN: usize = 30;
+
     /// Counts predictions, as numbers of labels. Panics if there are not as many as true labels, or on a number that is
     /// `labels` or more.
     pub fn new(labels: usize, truth: &[u32], predicted: &[u32]) -> Self {
         assert_eq!(truth.len(), predicted.len(), "a prediction for each text");
-        let mut counts = vec![0; labels * labels];
+        let mut counts = vec![Counts::default(); labels];
+        let mut pairs = BTreeMap::new();
         for (&truth, &predicted) in truth.iter().zip(predicted) {
-            assert!((truth as usize) < labels && (predicted as usize) < labels, "a known label");
-            counts[truth as usize * labels + predicted as usize] += 1;
+            counts[truth as usize].texts += 1;
+            counts[predicted as usize].predictions += 1;
+            counts[truth as usize].right += u64::from(truth == predicted);
+            *pairs.entry([truth, predicted]).or_default() += 1;
         }
-        Self { labels, counts }
+        Self { labels: counts, pairs }
     }
 
-    /// The texts of each true label, by the label that was predicted.
-    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
-        self.counts.chunks_exact(self.labels.max(1))
+    /// The pairs of a true and a predicted label that occur, in order, with the number of their texts.
+    pub fn pairs(&self) -> impl Iterator<Item = ([u32; 2], u64)> {
+        self.pairs.iter().map(|(pair, texts)| (*pair, *texts))
+    }
+
+    /// The texts of each of the true `labels`, by the one of `labels` that was predicted.
+    pub fn rows(&self, labels: &[u32]) -> Vec<Vec<u64>> {
+        let texts = |pair| self.pairs.get(&pair).copied().unwrap_or(0);
+        let row = |truth: &u32| labels.iter().map(|found| texts([*truth, *found])).collect();
+        labels.iter().map(row).collect()
+    }
+
+    /// The `most` labels with the most errors, of their own texts and of predictions, in the order of their numbers.
+    pub fn confused(&self, most: usize) -> Vec<u32> {
+        let mut labels: Vec<u32> = (0..).take(self.labels.len()).collect();
+        labels.sort_by_key(|label| Reverse(self.labels[*label as usize].errors()));
+        labels.truncate(most);
+        labels.sort_unstable();
+        labels
+    }
+
+    /// The `most` pairs of two labels that occur most often.
+    pub fn confusions(&self, most: usize) -> Vec<([u32; 2], u64)> {
+        let mut pairs: Vec<_> = self.pairs().filter(|([truth, found], _)| truth != found).collect();
+        pairs.sort_by_key(|(_, texts)| Reverse(*texts));
+        pairs.truncate(most);
+        pairs
     }
 
     /// The share of texts with the right label, 0 to 1; 0 without texts.
     pub fn accuracy(&self) -> f64 {
-        let right: u64 = (0..self.labels).map(|label| self.right(label)).sum();
-        share(right, self.counts.iter().sum())
+        let sum = |of: fn(&Counts) -> u64| self.labels.iter().map(of).sum();
+        share(sum(|of| of.right), sum(|of| of.texts))
     }
 
     /// The mean of the F1 of the labels that a text has or that were predicted, 0 to 1: `f1_score(average="macro")` of
     /// scikit-learn. Labels of neither kind do not count. 0 without texts.
     pub fn macro_f1(&self) -> f64 {
-        let scores: Vec<f64> = (0..self.labels).filter_map(|label| self.f1(label)).collect();
+        let scores: Vec<f64> = (0..self.labels.len()).filter_map(|label| self.f1(label)).collect();
         scores.iter().sum::<f64>() / scores.len().max(1) as f64
     }
 
     /// The F1 of a label, 0 to 1; `None` if no text has it and it was never predicted.
     pub fn f1(&self, label: usize) -> Option<f64> {
-        let all = self.texts(label) + self.predictions(label);
-        (all > 0).then(|| share(2 * self.right(label), all))
+        let Counts { texts, predictions, right } = self.labels[label];
+        let all = texts + predictions;
+        (all > 0).then(|| share(2 * right, all))
     }
 
     /// The texts with a label.
     pub fn texts(&self, label: usize) -> u64 {
-        self.counts[label * self.labels..][..self.labels].iter().sum()
-    }
-
-    /// How often a label was predicted.
-    pub fn predictions(&self, label: usize) -> u64 {
-        self.rows().map(|row| row[label]).sum()
-    }
-
-    fn right(&self, label: usize) -> u64 {
-        self.counts[label * self.labels + label]
+        self.labels[label].texts
     }
 }
 

@@ -107,21 +107,22 @@ impl ImageArgs {
   a2d evaluate runs/quickstart --source test.de --reference test.en
   a2d evaluate student.a2d --source test.de --reference test.en --json
   a2d evaluate runs/intents --source test.tsv
-  a2d evaluate runs/embedder --source test.txt --teacher runs/teacher")]
+  a2d evaluate runs/embedder --source test.txt --teacher runs/teacher
+  a2d evaluate runs/embedder --pairs pairs.tsv")]
 pub struct EvaluateArgs {
     /// The run, or an image that `a2d export` wrote
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Text to translate; - is standard input. Of a classifier: lines of a label, a tab and a text; of an embedder: texts
-    #[arg(long, value_name = "FILE")]
-    pub source: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "pairs")]
+    pub source: Option<PathBuf>,
     /// Its reference translations, one file or more
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub reference: Vec<PathBuf>,
     /// Of an embedder: the run whose vectors its own are compared with
     #[arg(long, value_name = "RUN", conflicts_with = "reference")]
     pub teacher: Option<PathBuf>,
-    /// Of an embedder: pairs of texts with a similarity, tabs between, to rank
+    /// Of an embedder: lines of two texts and a similarity, tabs between, whose ranks are compared with those of the cosines
     #[arg(long, value_name = "FILE", conflicts_with = "reference")]
     pub pairs: Option<PathBuf>,
     /// Also keep the translations here

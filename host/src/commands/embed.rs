@@ -4,7 +4,7 @@ use super::texts::Lines;
 use crate::cli::{EmbedArgs, Globals, VectorForm};
 use crate::config::Task;
 use crate::system::error::{Error, Result};
-use crate::system::files::write_output;
+use crate::system::files::{has_place, write_output};
 use crate::texts::Read;
 use serde_json::json;
 use std::io::{self, Write};
@@ -31,6 +31,9 @@ pub fn run(args: EmbedArgs, globals: &Globals, out: &mut dyn Write) -> Result<()
 /// Writes all vectors as one array, whose size is known at the end.
 fn array(texts: &Lines<'_>, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let (mut all, mut width) = (Vec::new(), 0);
+    if !texts.streams() {
+        has_place(&texts.lines.output)?;
+    }
     texts.read(globals, &mut |read, _, _, _| {
         width = read.width;
         all.extend_from_slice(&read.values);

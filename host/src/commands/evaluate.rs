@@ -31,6 +31,8 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     if args.reference.is_empty() {
         return Err(Error::misuse("--reference is needed: the reference translations of --source"));
     }
+    let given = args.source.as_deref();
+    let given = given.ok_or_else(|| Error::misuse("--source is needed: the text to translate"))?;
     // Before the model is looked at: a metric that there is not is misuse of this command.
     MetricOptions::default().metrics(&args.metrics)?;
     check_model(&args.run, &args.device, &args.image)?;
@@ -43,11 +45,11 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
     };
     let bleu = Bleu { tokenizer, ..Bleu::default() };
     let metrics = MetricOptions { bleu, ..MetricOptions::default() }.metrics(&args.metrics)?;
-    command::check_stdin(args.reference.iter().chain([&args.source]))?;
+    command::check_stdin(args.reference.iter().chain(&args.source))?;
     args.output.as_deref().map_or(Ok(()), has_place)?;
-    let source = text::read_lines(&args.source)?;
+    let source = text::read_lines(given)?;
     if source.is_empty() {
-        return Err(Error::misuse(format!("nothing to translate in {}", text::name(&args.source))));
+        return Err(Error::misuse(format!("nothing to translate in {}", text::name(given))));
     }
     let references = args
         .reference
@@ -57,7 +59,7 @@ pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result
             if lines.len() == source.len() {
                 return Ok(lines);
             }
-            let (source_name, name) = (text::name(&args.source), text::name(path));
+            let (source_name, name) = (text::name(given), text::name(path));
             Err(Error::misuse(format!(
                 "{source_name} has {} lines, {name} has {}",
                 source.len(),

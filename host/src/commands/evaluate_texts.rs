@@ -4,14 +4,15 @@ use crate::backend::device::Chosen;
 use crate::backend::work::Work;
 use crate::cli::{EvaluateArgs, Globals};
 use crate::config::{Precision, Task};
-use crate::data::vocab::Vocab;
 use crate::run::run_dir::RunDir;
 use crate::score::{BINS, Confusion, cosine, spearman};
 use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
+use crate::system::output::thousands;
 use crate::system::signals;
 use crate::system::text;
-use crate::texts::{Judged, Likeness, Read, Reader, labels, read_lines};
+use crate::texts::{Judged, Likeness, Read, Reader, judge, labels, read_lines};
+use crate::translate::Watch;
 use a2d_core::backend::Train;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -40,22 +41,27 @@ pub(super) fn run(
         return Err(Error::misuse(text));
     }
     let device = args.device.choose(globals)?;
-    let lines = text::read_lines(&args.source)?;
-    if lines.is_empty() {
-        return Err(Error::misuse(format!("no text in {}", text::name(&args.source))));
-    }
     signals::install()?;
     let written = match task {
         Task::Classify => {
-            let found = classified(args, &device, globals.quiet, &lines)?;
+            let found = classified(args, &device, globals.quiet)?;
             if args.json { json_labels(&found, out) } else { write_labels(&found, out) }
         }
         _ => {
-            let found = embedded(args, &device, globals.quiet, &lines)?;
+            let found = embedded(args, &device, globals.quiet)?;
             write_likeness(&found, args.json, out)
         }
     };
     written.map_err(|e| Error::output("write", Path::new("the scores"), &e))
+}
+
+/// The path and the lines of the source.
+fn source(args: &EvaluateArgs) -> Result<(&Path, Vec<String>)> {
+    let path = args.source.as_deref().ok_or_else(|| Error::misuse("--source is needed: texts"))?;
+    match text::read_lines(path)? {
+        lines if lines.is_empty() => Err(Error::misuse(format!("no text in {}", text::name(path)))),
+        lines => Ok((path, lines)),
+    }
 }
 
 /// A run over lines.
@@ -65,31 +71,61 @@ struct Over<'a> {
     quiet: bool,
 }
 
-/// The results, and the model's vocabulary.
-struct Found {
-    read: Read,
-    vocab: Vocab,
-}
-
-impl Work for Over<'_> {
-    type Output = Found;
-
-    fn go<B: Train>(self, b: &mut B) -> Result<Found> {
-        let Reader { model, vocab, .. } = Reader::open(b, self.run)?;
+impl Over<'_> {
+    /// What `read` makes of the lines with the run's model, beside a progress display.
+    fn watched<B: Train, T>(
+        &self,
+        b: &mut B,
+        read: impl FnOnce(&mut B, &Reader<B::Tensor>, &Watch<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let reader = Reader::open(b, self.run)?;
         let progress = Throughput::new(self.quiet, "read", Total::Lines(self.lines.len()));
         progress.start();
         let watch = |count| {
             progress.add(count);
             signals::go_on()
         };
-        let read = read_lines(b, &model, &vocab, self.lines, &watch);
-        progress.end(&read);
-        Ok(Found { read: read?, vocab })
+        let found = read(b, &reader, &watch);
+        progress.end(&found);
+        found
     }
 }
 
-fn over(run: &Path, device: &Chosen, quiet: bool, lines: &[String]) -> Result<Found> {
+impl Work for Over<'_> {
+    type Output = Read;
+
+    fn go<B: Train>(self, b: &mut B) -> Result<Read> {
+        let lines = self.lines;
+        self.watched(b, |b, of, watch| read_lines(b, &of.model, &of.vocab, lines, watch))
+    }
+}
+
+fn over(run: &Path, device: &Chosen, quiet: bool, lines: &[String]) -> Result<Read> {
     device.run(Precision::F32, Over { run, lines, quiet })
+}
+
+/// The labels of lines, beside the true ones.
+struct Judging<'a> {
+    over: Over<'a>,
+    /// The name of the file.
+    name: String,
+    truth: &'a [String],
+}
+
+impl Work for Judging<'_> {
+    type Output = Labels;
+
+    fn go<B: Train>(self, b: &mut B) -> Result<Labels> {
+        let Self { over, name, truth } = self;
+        over.watched(b, |b, Reader { model, vocab, .. }, watch| {
+            let truth = labels::numbers(vocab, truth);
+            let truth = truth.map_err(|e| Error::misuse(format!("{name}, {e}")))?;
+            let found = judge(b, (model, vocab), over.lines, &truth, watch)?;
+            let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
+            let Judged { confusion, calibration, .. } = found;
+            Ok(Labels { names, confusion, calibration, texts: truth.len() })
+        })
+    }
 }
 
 /// The scores of labels.
@@ -100,13 +136,9 @@ struct Labels {
     texts: usize,
 }
 
-fn classified(
-    args: &EvaluateArgs,
-    device: &Chosen,
-    quiet: bool,
-    lines: &[String],
-) -> Result<Labels> {
-    let name = text::name(&args.source);
+fn classified(args: &EvaluateArgs, device: &Chosen, quiet: bool) -> Result<Labels> {
+    let (path, lines) = source(args)?;
+    let name = text::name(path);
     let pair = |(line, number): (&String, usize)| {
         let pair = line.split_once('\t').map(|(label, text)| (label.to_owned(), text.to_owned()));
         let how = "has no tab: expected LABEL<TAB>TEXT";
@@ -114,12 +146,8 @@ fn classified(
     };
     let pairs = lines.iter().zip(1..).map(pair).collect::<Result<Vec<_>>>()?;
     let (truth, texts): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
-    let Found { read, vocab } = over(&args.run, device, quiet, &texts)?;
-    let truth = labels::numbers(&vocab, &truth);
-    let truth = truth.map_err(|e| Error::misuse(format!("{name}, {e}")))?;
-    let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
-    let Judged { confusion, calibration, .. } = Judged::of(&read, &truth);
-    Ok(Labels { names, confusion, calibration, texts: texts.len() })
+    let over = Over { run: &args.run, lines: &texts, quiet };
+    device.run(Precision::F32, Judging { over, name, truth: &truth })
 }
 
 fn write_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
@@ -127,15 +155,23 @@ fn write_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "accuracy {:.2}", 100.0 * confusion.accuracy())?;
     writeln!(out, "macro F1 {:.2}", 100.0 * confusion.macro_f1())?;
     writeln!(out, "expected calibration error {:.2} ({BINS} bins)", 100.0 * calibration)?;
-    writeln!(out, "{texts} texts; rows: true labels, columns: labels of the model")?;
-    let most = confusion.rows().flatten().max().map_or(1, |most| most.to_string().len());
-    let cell = most.max(names.len().to_string().len() + 1);
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    write!(out, "{:>cell$} {:width$}", "", "")?;
-    (1..=names.len()).try_for_each(|number| write!(out, " {:>cell$}", format!("#{number}")))?;
+    let (shown, all) = (confusion.confused(Confusion::SHOWN), thousands(names.len()));
+    write!(out, "{texts} texts; rows: true labels, columns: labels of the model")?;
+    if shown.len() < names.len() {
+        write!(out, "; the {} of {all} labels with the most errors", shown.len())?;
+    }
     writeln!(out)?;
-    for ((name, row), number) in names.iter().zip(confusion.rows()).zip(1..) {
-        write!(out, "{:>cell$} {name:width$}", format!("#{number}"))?;
+    let rows = confusion.rows(&shown);
+    let most = rows.iter().flatten().max().map_or(1, |most| most.to_string().len());
+    let cell = most.max(names.len().to_string().len() + 1);
+    let name = |label: &u32| &names[*label as usize];
+    let width = shown.iter().map(|label| name(label).chars().count()).max().unwrap_or(0);
+    let number = |label: &u32| format!("#{}", label + 1);
+    write!(out, "{:>cell$} {:width$}", "", "")?;
+    shown.iter().try_for_each(|label| write!(out, " {:>cell$}", number(label)))?;
+    writeln!(out)?;
+    for (label, row) in shown.iter().zip(rows) {
+        write!(out, "{:>cell$} {:width$}", number(label), name(label))?;
         row.iter().try_for_each(|count| write!(out, " {count:>cell$}"))?;
         writeln!(out)?;
     }
@@ -144,7 +180,7 @@ fn write_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
 
 fn json_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
     let Labels { names, confusion, calibration, texts } = found;
-    let rows: Vec<&[u64]> = confusion.rows().collect();
+    let pairs = confusion.pairs().map(|([truth, found], texts)| json!([truth, found, texts]));
     let f1: Vec<Option<f64>> = (0..names.len()).map(|label| confusion.f1(label)).collect();
     let whole = json!({
         "texts": texts,
@@ -153,22 +189,18 @@ fn json_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
         "calibration_error": 100.0 * calibration,
         "labels": names,
         "f1": f1,
-        "confusion": rows,
+        "confusion": pairs.collect::<Value>(),
     });
     writeln!(out, "{whole:#}")
 }
 
 /// Named likenesses of vectors.
-fn embedded(
-    args: &EvaluateArgs,
-    device: &Chosen,
-    quiet: bool,
-    lines: &[String],
-) -> Result<Vec<(&'static str, f64)>> {
+fn embedded(args: &EvaluateArgs, device: &Chosen, quiet: bool) -> Result<Vec<(&'static str, f64)>> {
     let mut scores = Vec::new();
     if let Some(teacher) = &args.teacher {
-        let own = over(&args.run, device, quiet, lines)?.read;
-        let theirs = over(teacher, device, quiet, lines)?.read;
+        let (_, lines) = source(args)?;
+        let own = over(&args.run, device, quiet, &lines)?;
+        let theirs = over(teacher, device, quiet, &lines)?;
         let Likeness { cosine, rank } = Likeness::of(&own, &theirs);
         scores.extend(cosine.map(|cosine| ("cosine with the teacher", cosine)));
         scores.extend(rank.map(|rank| ("Spearman with the teacher", rank)));
@@ -187,16 +219,19 @@ fn ranked(run: &Path, path: &Path, device: &Chosen, quiet: bool) -> Result<f64> 
     let name = text::name(path);
     let (mut texts, mut truth) = (Vec::new(), Vec::new());
     for (line, number) in text::read_lines(path)?.iter().zip(1..) {
-        let mut fields = line.split('\t');
-        let parts = (fields.next(), fields.next(), fields.next().map(str::parse::<f64>));
-        let (Some(one), Some(other), Some(Ok(similarity))) = parts else {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let pair = match fields[..] {
+            [one, other, similarity] => similarity.parse().ok().map(|of| ([one, other], of)),
+            _ => None,
+        };
+        let Some((pair, similarity)) = pair.filter(|(_, of): &(_, f64)| of.is_finite()) else {
             let text = "expected TEXT<TAB>TEXT<TAB>NUMBER";
             return Err(Error::misuse(format!("{name}, line {number}: {text}")));
         };
-        texts.extend([one.to_owned(), other.to_owned()]);
+        texts.extend(pair.map(str::to_owned));
         truth.push(similarity);
     }
-    let read = over(run, device, quiet, &texts)?.read;
+    let read = over(run, device, quiet, &texts)?;
     let rows: Vec<&[f32]> = read.rows().collect();
     let own: Vec<f64> = rows.chunks_exact(2).map(|pair| cosine(pair[0], pair[1])).collect();
     let text = || Error::misuse(format!("{name} has fewer than two different similarities"));

@@ -5,7 +5,7 @@ use crate::config::Task;
 use crate::run::run_dir::RunDir;
 use crate::system::display::{Throughput, Total};
 use crate::system::error::{Error, Result};
-use crate::system::files::{has_place, is_special, write_output};
+use crate::system::files::{Unfinished, has_place, is_special};
 use crate::system::program;
 use crate::system::signals;
 use crate::system::text;
@@ -49,19 +49,30 @@ impl Lines<'_> {
     ///
     /// A run or an input that cannot be used (misuse), an output that cannot be written, a signal.
     pub fn write(&self, globals: &Globals, form: &mut Form<'_>, out: &mut dyn Write) -> Result<()> {
-        let (output, streams) = (&self.lines.output, self.streams());
-        let mut held = Vec::new();
+        let output = &self.lines.output;
+        let mut file = self.file()?;
         let mut take = |read: &Read, names: &[String], before: usize, progress: &Throughput| {
-            let written = match streams {
-                true => {
+            let written = match &mut file {
+                None => {
                     progress.aside(|| form(read, names, before, out).and_then(|()| out.flush()))
                 }
-                false => form(read, names, before, &mut held),
+                Some(file) => form(read, names, before, &mut file.file),
             };
             written.map_err(|e| Error::output("write", output, &e))
         };
         self.read(globals, &mut take)?;
-        if streams { Ok(()) } else { write_output(output, |out| out.write_all(&held)) }
+        file.map_or(Ok(()), Unfinished::finish)
+    }
+
+    /// The file for the results; `None` if they go to a stream.
+    fn file(&self) -> Result<Option<Unfinished>> {
+        if self.streams() {
+            return Ok(None);
+        }
+        let output = &self.lines.output;
+        has_place(output)?;
+        // Links are followed.
+        Unfinished::begin(&output.canonicalize().unwrap_or(output.clone())).map(Some)
     }
 
     /// Passes what the model makes of the next lines to `take`, until there are no more.
@@ -74,9 +85,6 @@ impl Lines<'_> {
         check(model, task)?;
         let device = super::translate::device(model, device, globals)?;
         let on = device.as_ref().map_or(On::Image(Arithmetic::default()), On::Device);
-        if !self.streams() {
-            has_place(&lines.output)?;
-        }
         signals::install()?;
         let verb = if task == Task::Embed { "embedded" } else { "labelled" };
         let progress = Throughput::new(globals.quiet, verb, total(lines));

@@ -2,7 +2,7 @@
 
 use super::image::{Beside, write_with};
 use super::request::weights;
-use crate::texts::{Judged, Likeness, Read, Reader, TextImage, labels, read_lines};
+use crate::texts::{Best, Judged, Likeness, Read, Reader, TextImage, labels, read_lines};
 use crate::translate::image::{Words, model};
 use crate::translate::packed::Arithmetic;
 use a2d_core::image::Format;
@@ -129,15 +129,19 @@ impl TextExport {
                 Arithmetic { int8_cache: self.limits.int8_cache, ..Arithmetic::default() };
             let after = TextImage::new(&self.out, image.bytes(), arithmetic)?;
             let go_on = |_| signals::go_on();
-            let after = after.read_lines(&text.source, &go_on)?;
-            let before = read_lines(&mut b, &reader.model, &reader.vocab, &text.source, &go_on)?;
-            match run.task {
-                Task::Embed => Ok(likeness(&before, &after)),
-                _ => {
-                    let truth = labels::numbers(&reader.vocab, &text.target)?;
-                    Ok(accuracies(&before, &after, &truth))
-                }
+            let mut before =
+                |lines: &[String]| read_lines(&mut b, &reader.model, &reader.vocab, lines, &go_on);
+            let mut after = |lines: &[String]| after.read_lines(lines, &go_on);
+            if run.task == Task::Embed {
+                return Ok(likeness(&before(&text.source)?, &after(&text.source)?));
             }
+            let (labels, lines) = (reader.vocab.sizes().target, &text.source);
+            let truth = labels::numbers(&reader.vocab, &text.target)?;
+            let found = [
+                Best::of_lines(labels, lines, &mut before)?,
+                Best::of_lines(labels, lines, &mut after)?,
+            ];
+            Ok(accuracies(found.map(|found| Judged::of(labels, &found, &truth))))
         };
         let loss = text.as_ref().map(compared).transpose()?;
         if let Some(most) = self.max_drop {
@@ -164,15 +168,14 @@ impl TextExport {
     }
 }
 
-fn accuracies(before: &Read, after: &Read, truth: &[u32]) -> TextLoss {
-    let [before, after] = [before, after].map(|of| Judged::of(of, truth));
+fn accuracies([before, after]: [Judged; 2]) -> TextLoss {
     let pairs = before.labels.iter().zip(&after.labels);
     let same = pairs.filter(|(one, other)| one == other).count();
     TextLoss::Accuracy {
-        texts: truth.len(),
+        texts: after.labels.len(),
         before: before.accuracy(),
         after: after.accuracy(),
-        agreement: same as f64 / truth.len().max(1) as f64,
+        agreement: same as f64 / after.labels.len().max(1) as f64,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Labels of a report's sentences, and of the whole text.
 
 use super::models::PageModels;
-use crate::texts::{Labelled, confusion, read_lines};
+use crate::texts::labels::numbers;
+use crate::texts::{Labelled, judge, read_lines};
 use a2d_core::backend::Train;
 use a2d_data::vocab::Vocab;
 use a2d_report::numbers::{digits, rounded};
@@ -14,6 +15,9 @@ use serde_json::{Value, json};
 
 /// The labels shown of a sentence: the most probable ones.
 const SHOWN: usize = 3;
+
+/// The confusions that are named beside a matrix.
+const NAMED: usize = 5;
 
 /// The sentences, with the most probable labels of each model and their probabilities.
 ///
@@ -53,7 +57,7 @@ fn top(vocab: &Vocab, logits: &[f32]) -> Value {
     all.iter().take(SHOWN).map(named).collect()
 }
 
-/// The confusion matrix of each model on `text`. A text with a label that a model lacks becomes a note of its run.
+/// The confusion matrix of each model on `text`, of the labels with the most errors. A text with a label that a model lacks becomes a note of its run.
 ///
 /// # Errors
 ///
@@ -68,22 +72,31 @@ pub fn matrices<B: Train>(
     let mut all = Vec::new();
     for (place, of) in models.opened() {
         let watch = |_| signals::go_on();
-        let read = read_lines(b, &of.model, &of.vocab, &text.source, &watch)?;
-        let found = subjects[place].noted(confusion(&of.vocab, &read, truth));
-        all.extend(found.map(|found| matrix(place, &of.vocab, &found)));
+        let Some(truth) = subjects[place].noted(numbers(&of.vocab, truth)) else { continue };
+        let found = judge(b, (&of.model, &of.vocab), &text.source, &truth, &watch)?;
+        all.push(matrix(place, &of.vocab, &found.confusion));
     }
     Ok(json!({"text": text.name, "count": truth.len(), "runs": all}))
 }
 
+/// The rows and columns of the labels with the most errors: a page of all pairs of many labels would be too large.
 fn matrix(place: usize, vocab: &Vocab, found: &Confusion) -> Value {
-    let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
-    let f1 = (0..names.len()).map(|label| found.f1(label).map(|f1| rounded(100.0 * f1)));
+    let name = |label: &u32| vocab.target().piece(*label).unwrap_or_default();
+    let shown = found.confused(Confusion::SHOWN);
+    let of_each = |of: &dyn Fn(usize) -> Value| -> Value {
+        shown.iter().map(|label| of(*label as usize)).collect()
+    };
+    let pairs = found.confusions(NAMED);
+    let pair = |([truth, found], texts): &([u32; 2], u64)| json!([name(truth), name(found), texts]);
     json!({
         "run": place,
         "accuracy": rounded(100.0 * found.accuracy()),
         "macro_f1": rounded(100.0 * found.macro_f1()),
-        "f1": f1.collect::<Vec<_>>(),
-        "rows": found.rows().collect::<Vec<_>>(),
-        "labels": names,
+        "all": vocab.sizes().target,
+        "labels": shown.iter().map(name).collect::<Value>(),
+        "texts": of_each(&|label| found.texts(label).into()),
+        "f1": of_each(&|label| json!(found.f1(label).map(|f1| rounded(100.0 * f1)))),
+        "rows": found.rows(&shown),
+        "confused": pairs.iter().map(pair).collect::<Value>(),
     })
 }

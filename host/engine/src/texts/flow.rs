@@ -45,8 +45,8 @@ impl Flow<'_> {
             On::Image(arithmetic) => {
                 let bytes = Words::read(self.model)?;
                 let image = TextImage::new(self.model, bytes.bytes(), arithmetic)?;
-                let names = image.labels();
-                self.flow(&names, |texts, watch| image.read_lines(texts, watch))
+                let (names, width) = (image.labels(), image.width());
+                self.flow(&names, width, |texts, watch| image.read_lines(texts, watch))
             }
         }
     }
@@ -54,6 +54,7 @@ impl Flow<'_> {
     fn flow(
         self,
         names: &[String],
+        width: usize,
         mut read: impl FnMut(&[&str], &Watch<'_>) -> Result<Read>,
     ) -> Result<[usize; 2]> {
         let Self { source, take, progress, .. } = self;
@@ -64,17 +65,19 @@ impl Flow<'_> {
             if lines.is_empty() {
                 return Ok([done, cut]);
             }
-            let finished = AtomicUsize::new(0);
-            let watch = |count| {
-                progress.at(done + count + finished.fetch_add(count, Ordering::Relaxed));
-                signals::go_on()
-            };
             let texts: Vec<&str> = lines.iter().map(|line| &line.text[..]).collect();
-            let found = read(&texts, &watch)?;
-            take(&found, names, done)?;
-            cut += found.cut;
-            done += lines.len();
-            progress.at(done);
+            for texts in texts.chunks(Read::most(width)) {
+                let finished = AtomicUsize::new(0);
+                let watch = |count| {
+                    progress.at(done + count + finished.fetch_add(count, Ordering::Relaxed));
+                    signals::go_on()
+                };
+                let found = read(texts, &watch)?;
+                take(&found, names, done)?;
+                cut += found.cut;
+                done += texts.len();
+                progress.at(done);
+            }
         }
     }
 }
@@ -85,6 +88,7 @@ impl Work for Flow<'_> {
     fn go<B: Train>(self, b: &mut B) -> Result<[usize; 2]> {
         let Reader { model, vocab, .. } = Reader::open(b, self.model)?;
         let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
-        self.flow(&names, |texts, watch| read_lines(b, &model, &vocab, texts, watch))
+        let width = model.config.head.map_or(0, |head| head.output.width());
+        self.flow(&names, width, |texts, watch| read_lines(b, &model, &vocab, texts, watch))
     }
 }

@@ -7,6 +7,6 @@ mod likeness;
 pub mod reader;
 
 pub use image::TextImage;
-pub use labels::{Judged, Labelled, confusion};
+pub use labels::{Best, Judged, Labelled, judge};
 pub use likeness::Likeness;
 pub use reader::{Read, Reader, read_lines};

@@ -15,6 +15,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most padded tokens of a batch.
 pub(super) const BATCH: usize = 4096;
 
+/// The most numbers of texts that are in memory at a time, where all of them are not needed together.
+const NUMBERS: usize = 1 << 22;
+
 /// What a text model makes of several texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Read {
@@ -27,6 +30,11 @@ pub struct Read {
 }
 
 impl Read {
+    /// The most texts that are read at a time, of so many numbers each.
+    pub(super) fn most(width: usize) -> usize {
+        (NUMBERS / width.max(1)).max(1)
+    }
+
     /// The numbers of each text.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))

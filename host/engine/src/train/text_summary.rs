@@ -2,8 +2,9 @@
 
 use super::summary::{Entry, Role, SAMPLES, Summary, list, save_scores, scored_text};
 use super::warnings;
-use crate::texts::{Judged, Likeness, Read, Reader, labels, read_lines};
+use crate::texts::{Judged, Likeness, Read, Reader, judge, labels, read_lines};
 use a2d_core::backend::Train;
+use a2d_data::vocab::Vocab;
 use a2d_run::config::Task;
 use a2d_score::{mcnemar, only_right};
 use a2d_system::display::Display;
@@ -26,14 +27,32 @@ struct Score {
 /// A run's scores.
 struct Scored {
     size: usize,
-    read: Read,
+    found: Found,
     texts_per_second: f64,
     scores: Vec<Score>,
-    /// The label of each text; empty for vectors.
-    labels: Vec<String>,
-    /// The texts whose label is right.
-    right: Vec<bool>,
     against: Option<Against>,
+}
+
+/// What a model makes of the texts.
+enum Found {
+    Labels(Judged),
+    Vectors(Read),
+}
+
+impl Found {
+    fn labels(&self) -> Option<&Judged> {
+        match self {
+            Self::Labels(labels) => Some(labels),
+            Self::Vectors(_) => None,
+        }
+    }
+
+    fn vectors(&self) -> Option<&Read> {
+        match self {
+            Self::Labels(_) => None,
+            Self::Vectors(vectors) => Some(vectors),
+        }
+    }
 }
 
 /// A comparison with the student trained alone.
@@ -60,16 +79,20 @@ impl Against {
 pub(super) fn write<B: Train>(b: &mut B, summary: Summary<'_>) -> Result<()> {
     let Summary { entries, run, data, display, json, out } = summary;
     let Some((split, text)) = scored_text(data)? else { return Ok(()) };
+    let truth = (run.task == Task::Classify).then(|| labels::numbers(&data.vocab, &text.target));
+    let truth = truth.transpose()?;
+    let texts = Texts { split, lines: &text.source, truth: truth.as_deref(), vocab: &data.vocab };
     let mut all: Vec<Scored> = Vec::new();
     for entry in &entries {
-        let mut scored = read(b, entry, &text.source, split, display)?;
-        match run.task {
-            Task::Embed => scored.scores = likeness(&scored.read, all.first().map(|of| &of.read)),
-            _ => judge(&mut scored, data, &text.target)?,
-        }
+        let mut scored = texts.read(b, entry, display)?;
+        scored.scores = match &scored.found {
+            Found::Vectors(own) => likeness(own, all.first().and_then(|of| of.found.vectors())),
+            Found::Labels(labels) => judged(labels),
+        };
         let alone = entries.iter().zip(&all).find(|(of, _)| of.role == Role::Alone);
-        let alone = alone.filter(|_| entry.role == Role::Student).map(|(_, alone)| alone);
-        scored.against = alone.map(|alone| against(&scored.right, &alone.right));
+        let alone = alone.filter(|_| entry.role == Role::Student);
+        let alone = alone.and_then(|(_, alone)| alone.found.labels());
+        scored.against = scored.found.labels().zip(alone).map(|(own, alone)| against(own, alone));
         save_scores(&entry.folder, scored.json(split))?;
         all.push(scored);
     }
@@ -79,9 +102,10 @@ pub(super) fn write<B: Train>(b: &mut B, summary: Summary<'_>) -> Result<()> {
     }
     let written = match json {
         true => list(&entries, all.iter().map(|scored| scored.json(split)), out),
-        false => table(&entries, &all, split, out)
+        false => texts
+            .table(&entries, &all, out)
             .and_then(|()| warnings.iter().try_for_each(|one| writeln!(out, "warning: {one}")))
-            .and_then(|()| samples(&entries, &all, [&text.source, &text.target], out)),
+            .and_then(|()| texts.samples(&entries, &all, out)),
     };
     written.map_err(|e| Error::output("write", Path::new("the results"), &e))
 }
@@ -99,40 +123,42 @@ fn warned(entries: &[Entry<'_>], all: &[Scored]) -> Vec<String> {
     teacher.into_iter().chain(student).collect()
 }
 
-fn read<B: Train>(
-    b: &mut B,
-    entry: &Entry<'_>,
-    texts: &[String],
-    split: &str,
-    display: &Display,
-) -> Result<Scored> {
-    let Reader { model, vocab, size } = Reader::open(b, &entry.folder)?;
-    let count = display.count(&format!("{}: scoring the {split} set", entry.label), texts.len());
-    let done = |lines| {
-        count.add(lines);
-        signals::go_on()
-    };
-    let start = Instant::now();
-    let read = read_lines(b, &model, &vocab, texts, &done)?;
-    let texts_per_second = texts.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
-    let (scores, labels, right) = (Vec::new(), Vec::new(), Vec::new());
-    Ok(Scored { size, read, texts_per_second, scores, labels, right, against: None })
+/// The texts of a split.
+struct Texts<'a> {
+    split: &'a str,
+    lines: &'a [String],
+    /// The numbers of the labels, for a classification.
+    truth: Option<&'a [u32]>,
+    vocab: &'a Vocab,
 }
 
-/// Scores the labels of a classifier.
-fn judge(scored: &mut Scored, data: &a2d_run::prepared::Prepared, truth: &[String]) -> Result<()> {
-    let vocab = &data.vocab;
-    let truth = labels::numbers(vocab, truth)?;
-    let Judged { labels, right, confusion, calibration } = Judged::of(&scored.read, &truth);
-    scored.scores = vec![
-        percent("accuracy", "accuracy", confusion.accuracy()),
-        percent("macro F1", "macro F1", confusion.macro_f1()),
-        percent("calibration error", "ECE", calibration),
-    ];
-    let name = |label: &u32| vocab.target().piece(*label).unwrap_or_default().to_owned();
-    scored.labels = labels.iter().map(name).collect();
-    scored.right = right;
-    Ok(())
+impl Texts<'_> {
+    fn read<B: Train>(&self, b: &mut B, entry: &Entry<'_>, display: &Display) -> Result<Scored> {
+        let Self { split, lines, .. } = *self;
+        let Reader { model, vocab, size } = Reader::open(b, &entry.folder)?;
+        let count =
+            display.count(&format!("{}: scoring the {split} set", entry.label), lines.len());
+        let done = |lines| {
+            count.add(lines);
+            signals::go_on()
+        };
+        let start = Instant::now();
+        let found = match self.truth {
+            Some(truth) => Found::Labels(judge(b, (&model, &vocab), lines, truth, &done)?),
+            None => Found::Vectors(read_lines(b, &model, &vocab, lines, &done)?),
+        };
+        let texts_per_second = lines.len() as f64 / start.elapsed().as_secs_f64().max(1e-9);
+        Ok(Scored { size, found, texts_per_second, scores: Vec::new(), against: None })
+    }
+}
+
+/// The scores of labels.
+fn judged(of: &Judged) -> Vec<Score> {
+    vec![
+        percent("accuracy", "accuracy", of.confusion.accuracy()),
+        percent("macro F1", "macro F1", of.confusion.macro_f1()),
+        percent("calibration error", "ECE", of.calibration),
+    ]
 }
 
 fn percent(key: &'static str, title: &'static str, share: f64) -> Score {
@@ -147,9 +173,9 @@ fn likeness(own: &Read, teacher: Option<&Read>) -> Vec<Score> {
     cosine.into_iter().chain(rank.map(|value| score("Spearman", value))).collect()
 }
 
-fn against(own: &[bool], alone: &[bool]) -> Against {
-    let [gained, lost] = only_right(own, alone);
-    let difference = 100.0 * (gained as f64 - lost as f64) / own.len().max(1) as f64;
+fn against(own: &Judged, alone: &Judged) -> Against {
+    let [gained, lost] = only_right(&own.right, &alone.right);
+    let difference = 100.0 * (gained as f64 - lost as f64) / own.right.len().max(1) as f64;
     Against { difference, p_value: mcnemar(gained, lost) }
 }
 
@@ -172,53 +198,55 @@ impl Scored {
     }
 }
 
-fn table(
-    entries: &[Entry<'_>],
-    all: &[Scored],
-    split: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let width = entries.iter().map(|e| e.label.len()).max().unwrap_or(0).max(5);
-    write!(out, "{:width$}  {:>10}", "model", "parameters")?;
-    let titles = all.last().map(|of| &of.scores[..]).unwrap_or_default();
-    titles.iter().try_for_each(|score| write!(out, "  {:>9}", score.title))?;
-    writeln!(out, "  {:>8}", "texts/s")?;
-    for (entry, scored) in entries.iter().zip(all) {
-        write!(out, "{:width$}  {:>10}", entry.label, thousands(scored.size))?;
-        for Score { value, places, .. } in &scored.scores {
-            write!(out, "  {value:>9.places$}")?;
+impl Texts<'_> {
+    fn table(&self, entries: &[Entry<'_>], all: &[Scored], out: &mut dyn Write) -> io::Result<()> {
+        let width = width(entries);
+        write!(out, "{:width$}  {:>10}", "model", "parameters")?;
+        let titles = all.last().map(|of| &of.scores[..]).unwrap_or_default();
+        titles.iter().try_for_each(|score| write!(out, "  {:>9}", score.title))?;
+        writeln!(out, "  {:>8}", "texts/s")?;
+        for (entry, scored) in entries.iter().zip(all) {
+            write!(out, "{:width$}  {:>10}", entry.label, thousands(scored.size))?;
+            for Score { value, places, .. } in &scored.scores {
+                write!(out, "  {value:>9.places$}")?;
+            }
+            writeln!(out, "  {:>8.0}", scored.texts_per_second)?;
         }
-        writeln!(out, "  {:>8.0}", scored.texts_per_second)?;
+        writeln!(out, "({} set, {} texts)", self.split, thousands(self.lines.len()))?;
+        for (entry, scored) in entries.iter().zip(all) {
+            let Some(against) = &scored.against else { continue };
+            let not = if against.is_significant() { "" } else { "not " };
+            let Against { difference, p_value } = against;
+            let told = format!("{difference:+.2} accuracy, p = {p_value:.3} by McNemar's test");
+            writeln!(out, "{} against the student alone: {told}, {not}significant", entry.label)?;
+        }
+        Ok(())
     }
-    let texts = all.first().map_or(0, |of| of.read.rows().len());
-    writeln!(out, "({split} set, {} texts)", thousands(texts))?;
-    for (entry, scored) in entries.iter().zip(all) {
-        let Some(against) = &scored.against else { continue };
-        let not = if against.is_significant() { "" } else { "not " };
-        let Against { difference, p_value } = against;
-        let told = format!("{difference:+.2} accuracy, p = {p_value:.3} by McNemar's test");
-        writeln!(out, "{} against the student alone: {told}, {not}significant", entry.label)?;
+
+    /// Some texts with their labels.
+    fn samples(
+        &self,
+        entries: &[Entry<'_>],
+        all: &[Scored],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let Self { lines, truth: Some(truth), vocab, .. } = *self else { return Ok(()) };
+        let name = |label: u32| vocab.target().piece(label).unwrap_or_default();
+        let width = width(entries);
+        for k in 0..SAMPLES.min(lines.len()) {
+            let i = (2 * k + 1) * lines.len() / (2 * SAMPLES);
+            writeln!(out, "\n{:width$}  {}", "text", lines[i])?;
+            writeln!(out, "{:width$}  {}", "label", name(truth[i]))?;
+            for (entry, scored) in entries.iter().zip(all) {
+                let Found::Labels(found) = &scored.found else { continue };
+                writeln!(out, "{:width$}  {}", entry.label, name(found.labels[i]))?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn samples(
-    entries: &[Entry<'_>],
-    all: &[Scored],
-    [texts, labels]: [&[String]; 2],
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    if all.iter().any(|scored| scored.labels.is_empty()) {
-        return Ok(());
-    }
-    let width = entries.iter().map(|e| e.label.len()).max().unwrap_or(0).max(5);
-    for k in 0..SAMPLES.min(texts.len()) {
-        let i = (2 * k + 1) * texts.len() / (2 * SAMPLES);
-        writeln!(out, "\n{:width$}  {}", "text", texts[i])?;
-        writeln!(out, "{:width$}  {}", "label", labels[i])?;
-        for (entry, scored) in entries.iter().zip(all) {
-            writeln!(out, "{:width$}  {}", entry.label, scored.labels[i])?;
-        }
-    }
-    Ok(())
+/// The width of the first column.
+fn width(entries: &[Entry<'_>]) -> usize {
+    entries.iter().map(|e| e.label.len()).max().unwrap_or(0).max(5)
 }

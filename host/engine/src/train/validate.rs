@@ -229,8 +229,9 @@ fn labels<B: Train>(
         count.add(lines);
         signals::go_on()
     };
-    let read = texts::read_lines(b, model, &job.data.vocab, &text.source, &done)?;
-    let confusion = texts::confusion(&job.data.vocab, &read, &text.target)?;
+    let vocab = &job.data.vocab;
+    let truth = texts::labels::numbers(vocab, &text.target)?;
+    let confusion = texts::judge(b, (model, vocab), &text.source, &truth, &done)?.confusion;
     let [accuracy, macro_f1] = [confusion.accuracy(), confusion.macro_f1()].map(|of| 100.0 * of);
     Ok(Scores::Labels { accuracy, macro_f1 })
 }

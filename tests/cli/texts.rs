@@ -116,7 +116,9 @@ fn two_thousand_labels_are_learned_and_told_in_bounds() {
     let top = desk.pipe("predict run --top 2200 --quiet", b"bar cel dim fog\n").well();
     assert_eq!(top.lines().count(), 2200);
     let told = desk.host("export run --out labels.a2d").well();
-    assert!(told.contains("accuracy on 300 texts"), "{told}");
+    let after = told.split_once(" before, ").unwrap().1.split_once(" after").unwrap().0;
+    let image = desk.host("evaluate labels.a2d --source valid.tsv --quiet").well();
+    assert!(image.starts_with(&format!("accuracy {after}\n")), "{told}{image}");
     let image = desk.pipe("predict labels.a2d --top 2200 --quiet", b"bar cel dim fog\n").well();
     let names = |text: &str| {
         let mut names: Vec<_> =
@@ -144,6 +146,14 @@ fn cosines_are_ranked_against_given_similarities() {
         told.strip_prefix("Spearman with the pairs ").unwrap().trim_end().to_owned()
     };
     assert_eq!([spearman(1.0), spearman(-1.0)], ["1.0000", "-1.0000"]);
+    // An image in f32 has the run's vectors.
+    desk.host("export run --quantize f32 --out image.a2d").well();
+    let line = "evaluate image.a2d --source texts.txt --teacher run --pairs pairs.tsv --isa portable --json";
+    let told: Value = serde_json::from_str(&desk.host(line).well()).unwrap();
+    let scores = told.as_array().unwrap().iter().map(|of| of["score"].as_f64().unwrap());
+    let scores: Vec<_> = scores.map(|score| (score * 1e4).round() / 1e4).collect();
+    assert_eq!(scores, [1.0, 1.0, -1.0]);
+    desk.refused("evaluate run --pairs pairs.tsv --int8-cache", 2, &["--int8-cache", "images"]);
     for (text, says) in [
         ("one\ttwo\n", "line 1: expected TEXT<TAB>TEXT<TAB>NUMBER"),
         ("one\ttwo\t0.5\none\ttwo\tNaN\n", "line 2: expected TEXT<TAB>TEXT<TAB>NUMBER"),

@@ -107,6 +107,7 @@ impl ImageArgs {
   a2d evaluate runs/quickstart --source test.de --reference test.en
   a2d evaluate student.a2d --source test.de --reference test.en --json
   a2d evaluate runs/intents --source test.tsv
+  a2d evaluate intents.a2d --source test.tsv --int8-cache
   a2d evaluate runs/embedder --source test.txt --teacher runs/teacher
   a2d evaluate runs/embedder --pairs pairs.tsv")]
 pub struct EvaluateArgs {
@@ -119,7 +120,7 @@ pub struct EvaluateArgs {
     /// Its reference translations, one file or more
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub reference: Vec<PathBuf>,
-    /// Of an embedder: the run whose vectors its own are compared with
+    /// Of an embedder: the run, or image, whose vectors its own are compared with
     #[arg(long, value_name = "RUN", conflicts_with = "reference")]
     pub teacher: Option<PathBuf>,
     /// Of an embedder: lines of two texts and a similarity, tabs between, whose ranks are compared with those of the cosines

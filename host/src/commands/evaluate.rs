@@ -25,7 +25,7 @@ use std::path::Path;
 ///
 /// A run or a text that cannot be used (misuse), an output that cannot be written, a signal.
 pub fn run(args: EvaluateArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
-    if let Some(task) = evaluate_texts::task(&args.run) {
+    if let Some(task) = evaluate_texts::task(&args.run)? {
         return evaluate_texts::run(&args, task, globals, out);
     }
     if args.reference.is_empty() {

@@ -1,9 +1,11 @@
 //! `a2d evaluate` of a text model.
 
-use crate::backend::device::Chosen;
+use super::texts;
+use super::translate::{check_place, device};
 use crate::backend::work::Work;
 use crate::cli::{EvaluateArgs, Globals};
 use crate::config::{Precision, Task};
+use crate::data::vocab::{Labels, Subwords};
 use crate::run::run_dir::RunDir;
 use crate::score::{BINS, Confusion, cosine, spearman};
 use crate::system::display::{Throughput, Total};
@@ -11,17 +13,26 @@ use crate::system::error::{Error, Result};
 use crate::system::output::thousands;
 use crate::system::signals;
 use crate::system::text;
-use crate::texts::{Judged, Likeness, Read, Reader, judge, labels, read_lines};
+use crate::texts::{Best, Judged, Likeness, Read, Reader, TextImage, labels, read_lines};
 use crate::translate::Watch;
+use crate::translate::image::{Words, is_image};
+use crate::translate::packed::Arithmetic;
 use a2d_core::backend::Train;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The task of the run in `folder`, if it is a text model's.
-pub(in crate::commands) fn task(folder: &Path) -> Option<Task> {
-    let task = RunDir::at(folder).load_config().ok()?.task;
-    task.is_of_texts().then_some(task)
+/// The task of a run or an image, if it is a text model's.
+///
+/// # Errors
+///
+/// Misuse: an image that is damaged, or cannot be read.
+pub(in crate::commands) fn task(model: &Path) -> Result<Option<Task>> {
+    let task = match is_image(model) {
+        true => Some(texts::task_of_image(model)?),
+        false => RunDir::at(model).load_config().ok().map(|config| config.task),
+    };
+    Ok(task.filter(|task| task.is_of_texts()))
 }
 
 /// Scores labels against those of the source, or vectors against a teacher's and given pairs.
@@ -40,15 +51,16 @@ pub(super) fn run(
         let text = format!("--reference is for translations: {run} has `task = \"{task}\"`");
         return Err(Error::misuse(text));
     }
-    let device = args.device.choose(globals)?;
+    check_place(&args.run, &args.device, &args.image)?;
     signals::install()?;
+    let over = Over { model: &args.run, args, globals };
     let written = match task {
         Task::Classify => {
-            let found = classified(args, &device, globals.quiet)?;
+            let found = classified(over)?;
             if args.json { json_labels(&found, out) } else { write_labels(&found, out) }
         }
         _ => {
-            let found = embedded(args, &device, globals.quiet)?;
+            let found = embedded(over)?;
             write_likeness(&found, args.json, out)
         }
     };
@@ -64,80 +76,99 @@ fn source(args: &EvaluateArgs) -> Result<(&Path, Vec<String>)> {
     }
 }
 
-/// A run over lines.
+/// A model, and how it is computed.
+#[derive(Clone, Copy)]
 struct Over<'a> {
-    run: &'a Path,
-    lines: &'a [String],
-    quiet: bool,
+    model: &'a Path,
+    args: &'a EvaluateArgs,
+    globals: &'a Globals,
 }
 
+/// Reads texts with a model.
+type ReadTexts<'a> = dyn FnMut(&[String]) -> Result<Read> + 'a;
+
 impl Over<'_> {
-    /// What `read` makes of the lines with the run's model, beside a progress display.
-    fn watched<B: Train, T>(
-        &self,
-        b: &mut B,
-        read: impl FnOnce(&mut B, &Reader<B::Tensor>, &Watch<'_>) -> Result<T>,
+    /// What `then` makes of `lines` with the labels of the model and a function that reads texts, beside a progress display.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: the model cannot be used so. The errors of `then`.
+    fn read<T>(
+        self,
+        lines: &[String],
+        then: impl FnOnce(&Labels, &mut ReadTexts<'_>) -> Result<T>,
     ) -> Result<T> {
-        let reader = Reader::open(b, self.run)?;
-        let progress = Throughput::new(self.quiet, "read", Total::Lines(self.lines.len()));
+        let Self { model, args, globals } = self;
+        let device = device(model, &args.device, globals)?;
+        let reading = Reading { model, lines: lines.len(), quiet: globals.quiet, then };
+        match &device {
+            Some(device) => device.run(Precision::F32, reading),
+            None => reading.image(args.image.arithmetic()),
+        }
+    }
+
+    /// The vectors of `lines`.
+    fn vectors(self, lines: &[String]) -> Result<Read> {
+        self.read(lines, |_, read| read(lines))
+    }
+}
+
+/// Texts that are read, and what is made of the results.
+struct Reading<'a, F> {
+    model: &'a Path,
+    lines: usize,
+    quiet: bool,
+    then: F,
+}
+
+impl<T, F: FnOnce(&Labels, &mut ReadTexts<'_>) -> Result<T>> Reading<'_, F> {
+    /// With an image.
+    fn image(self, arithmetic: Arithmetic) -> Result<T> {
+        let bytes = Words::read(self.model)?;
+        let image = TextImage::new(self.model, bytes.bytes(), arithmetic)?;
+        let labels = Labels::new(image.labels())?;
+        self.watched(&labels, |lines, watch| image.read_lines(lines, watch))
+    }
+
+    fn watched(
+        self,
+        labels: &Labels,
+        mut read: impl FnMut(&[String], &Watch<'_>) -> Result<Read>,
+    ) -> Result<T> {
+        let progress = Throughput::new(self.quiet, "read", Total::Lines(self.lines));
         progress.start();
         let watch = |count| {
             progress.add(count);
             signals::go_on()
         };
-        let found = read(b, &reader, &watch);
+        let found = (self.then)(labels, &mut |lines| read(lines, &watch));
         progress.end(&found);
         found
     }
 }
 
-impl Work for Over<'_> {
-    type Output = Read;
+impl<T, F: FnOnce(&Labels, &mut ReadTexts<'_>) -> Result<T>> Work for Reading<'_, F> {
+    type Output = T;
 
-    fn go<B: Train>(self, b: &mut B) -> Result<Read> {
-        let lines = self.lines;
-        self.watched(b, |b, of, watch| read_lines(b, &of.model, &of.vocab, lines, watch))
-    }
-}
-
-fn over(run: &Path, device: &Chosen, quiet: bool, lines: &[String]) -> Result<Read> {
-    device.run(Precision::F32, Over { run, lines, quiet })
-}
-
-/// The labels of lines, beside the true ones.
-struct Judging<'a> {
-    over: Over<'a>,
-    /// The name of the file.
-    name: String,
-    truth: &'a [String],
-}
-
-impl Work for Judging<'_> {
-    type Output = Labels;
-
-    fn go<B: Train>(self, b: &mut B) -> Result<Labels> {
-        let Self { over, name, truth } = self;
-        over.watched(b, |b, Reader { model, vocab, .. }, watch| {
-            let truth = labels::numbers(vocab, truth);
-            let truth = truth.map_err(|e| Error::misuse(format!("{name}, {e}")))?;
-            let found = judge(b, (model, vocab), over.lines, &truth, watch)?;
-            let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
-            let Judged { confusion, calibration, .. } = found;
-            Ok(Labels { names, confusion, calibration, texts: truth.len() })
-        })
+    /// With a run.
+    fn go<B: Train>(self, b: &mut B) -> Result<T> {
+        let Reader { model, vocab, .. } = Reader::open(b, self.model)?;
+        let none = Labels::new(Vec::new())?;
+        let labels = vocab.labels().unwrap_or(&none);
+        self.watched(labels, |lines, watch| read_lines(b, &model, &vocab, lines, watch))
     }
 }
 
 /// The scores of labels.
-struct Labels {
+struct Judgement {
     names: Vec<String>,
     confusion: Confusion,
     calibration: f64,
     texts: usize,
 }
 
-fn classified(args: &EvaluateArgs, device: &Chosen, quiet: bool) -> Result<Labels> {
-    let (path, lines) = source(args)?;
+fn classified(over: Over<'_>) -> Result<Judgement> {
+    let (path, lines) = source(over.args)?;
     let name = text::name(path);
     let pair = |(line, number): (&String, usize)| {
         let pair = line.split_once('\t').map(|(label, text)| (label.to_owned(), text.to_owned()));
@@ -146,12 +177,18 @@ fn classified(args: &EvaluateArgs, device: &Chosen, quiet: bool) -> Result<Label
     };
     let pairs = lines.iter().zip(1..).map(pair).collect::<Result<Vec<_>>>()?;
     let (truth, texts): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
-    let over = Over { run: &args.run, lines: &texts, quiet };
-    device.run(Precision::F32, Judging { over, name, truth: &truth })
+    over.read(&texts, |labels, read| {
+        let truth = labels::numbers_of(labels, &truth);
+        let truth = truth.map_err(|e| Error::misuse(format!("{name}, {e}")))?;
+        let (names, count) = (labels.names().to_vec(), labels.len());
+        let found = Best::of_lines(count, &texts, read)?;
+        let Judged { confusion, calibration, .. } = Judged::of(count, &found, &truth);
+        Ok(Judgement { names, confusion, calibration, texts: truth.len() })
+    })
 }
 
-fn write_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
-    let Labels { names, confusion, calibration, texts } = found;
+fn write_labels(found: &Judgement, out: &mut dyn Write) -> io::Result<()> {
+    let Judgement { names, confusion, calibration, texts } = found;
     writeln!(out, "accuracy {:.2}", 100.0 * confusion.accuracy())?;
     writeln!(out, "macro F1 {:.2}", 100.0 * confusion.macro_f1())?;
     writeln!(out, "expected calibration error {:.2} ({BINS} bins)", 100.0 * calibration)?;
@@ -178,8 +215,8 @@ fn write_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn json_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
-    let Labels { names, confusion, calibration, texts } = found;
+fn json_labels(found: &Judgement, out: &mut dyn Write) -> io::Result<()> {
+    let Judgement { names, confusion, calibration, texts } = found;
     let pairs = confusion.pairs().map(|([truth, found], texts)| json!([truth, found, texts]));
     let f1: Vec<Option<f64>> = (0..names.len()).map(|label| confusion.f1(label)).collect();
     let whole = json!({
@@ -195,18 +232,19 @@ fn json_labels(found: &Labels, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Named likenesses of vectors.
-fn embedded(args: &EvaluateArgs, device: &Chosen, quiet: bool) -> Result<Vec<(&'static str, f64)>> {
+fn embedded(over: Over<'_>) -> Result<Vec<(&'static str, f64)>> {
     let mut scores = Vec::new();
-    if let Some(teacher) = &args.teacher {
-        let (_, lines) = source(args)?;
-        let own = over(&args.run, device, quiet, &lines)?;
-        let theirs = over(teacher, device, quiet, &lines)?;
+    if let Some(teacher) = &over.args.teacher {
+        let (_, lines) = source(over.args)?;
+        texts::check(teacher, Task::Embed)?;
+        let own = over.vectors(&lines)?;
+        let theirs = Over { model: teacher, ..over }.vectors(&lines)?;
         let Likeness { cosine, rank } = Likeness::of(&own, &theirs);
         scores.extend(cosine.map(|cosine| ("cosine with the teacher", cosine)));
         scores.extend(rank.map(|rank| ("Spearman with the teacher", rank)));
     }
-    if let Some(path) = &args.pairs {
-        scores.push(("Spearman with the pairs", ranked(&args.run, path, device, quiet)?));
+    if let Some(path) = &over.args.pairs {
+        scores.push(("Spearman with the pairs", ranked(over, path)?));
     }
     if scores.is_empty() {
         return Err(Error::misuse("an embedder is compared with --teacher RUN or --pairs FILE"));
@@ -215,7 +253,7 @@ fn embedded(args: &EvaluateArgs, device: &Chosen, quiet: bool) -> Result<Vec<(&'
 }
 
 /// The rank correlation of the cosines of given pairs with their similarities.
-fn ranked(run: &Path, path: &Path, device: &Chosen, quiet: bool) -> Result<f64> {
+fn ranked(over: Over<'_>, path: &Path) -> Result<f64> {
     let name = text::name(path);
     let (mut texts, mut truth) = (Vec::new(), Vec::new());
     for (line, number) in text::read_lines(path)?.iter().zip(1..) {
@@ -231,7 +269,7 @@ fn ranked(run: &Path, path: &Path, device: &Chosen, quiet: bool) -> Result<f64> 
         texts.extend(pair.map(str::to_owned));
         truth.push(similarity);
     }
-    let read = over(run, device, quiet, &texts)?;
+    let read = over.vectors(&texts)?;
     let rows: Vec<&[f32]> = read.rows().collect();
     let own: Vec<f64> = rows.chunks_exact(2).map(|pair| cosine(pair[0], pair[1])).collect();
     let text = || Error::misuse(format!("{name} has fewer than two different similarities"));

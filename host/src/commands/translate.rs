@@ -161,14 +161,23 @@ pub(super) fn on<'a>(device: Option<&'a Chosen>, image: &ImageArgs) -> On<'a> {
     device.map_or_else(|| On::Image(image.arithmetic()), On::Device)
 }
 
-/// Whether `path` is a run or an image that can be used so.
+/// Whether `path` is a run or an image that translates, and can be used so.
 ///
 /// # Errors
 ///
 /// Misuse: it is neither, or cannot.
 pub(super) fn check_model(path: &Path, device: &DeviceArgs, image: &ImageArgs) -> Result<()> {
+    texts::check(path, Task::Translate)?;
+    check_place(path, device, image)
+}
+
+/// Whether a run, or an image, can be computed so.
+///
+/// # Errors
+///
+/// Misuse: options of an image for a run, or a device for an image.
+pub(super) fn check_place(path: &Path, device: &DeviceArgs, image: &ImageArgs) -> Result<()> {
     if !is_image(path) {
-        texts::check(path, Task::Translate)?;
         let Some(option) = image.given() else { return Ok(()) };
         let export = program::command("export");
         return Err(Error::misuse(format!("{option} is for images that {export} wrote")));
@@ -178,7 +187,7 @@ pub(super) fn check_model(path: &Path, device: &DeviceArgs, image: &ImageArgs) -
         let path = path.display();
         return Err(Error::misuse(format!("{path} is an image: it runs on the CPU only")));
     }
-    texts::check(path, Task::Translate)
+    Ok(())
 }
 
 /// The device that a run translates on. An image needs none: it runs on the CPU as on a board.

@@ -3,7 +3,7 @@
 use super::{Read, read_lines};
 use crate::translate::Watch;
 use a2d_core::backend::Decode;
-use a2d_data::vocab::Vocab;
+use a2d_data::vocab::{Labels, Vocab};
 use a2d_run::model::Model;
 use a2d_score::{Confusion, calibration_error};
 use a2d_system::error::{Error, Result};
@@ -123,6 +123,15 @@ pub fn judge<B: Decode>(
 /// Misuse: a label that the model does not know.
 pub fn numbers(vocab: &Vocab, names: &[String]) -> Result<Vec<u32>> {
     let labels = vocab.labels().ok_or_else(|| Error::misuse("the model has no labels"))?;
+    numbers_of(labels, names)
+}
+
+/// [`numbers`] of a model with these labels.
+///
+/// # Errors
+///
+/// As [`numbers`].
+pub fn numbers_of(labels: &Labels, names: &[String]) -> Result<Vec<u32>> {
     let number = |(name, line): (&String, usize)| {
         let unknown = || Error::misuse(format!("line {line}: the model has no label {name:?}"));
         labels.number(name).ok_or_else(unknown)

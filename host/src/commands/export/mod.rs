@@ -35,7 +35,7 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         has_place(path)?;
     }
     let rust = Rust::of(args, image)?;
-    if is_of_texts(&args.run)? {
+    if super::evaluate_texts::task(&args.run)?.is_some() {
         return texts::run(args, image, rust, globals.count(), out);
     }
     let found = match args.out {
@@ -50,18 +50,6 @@ pub fn run(args: &ExportArgs, globals: &Globals, out: &mut dyn Write) -> Result<
         rust.write(&found.image, Room::Translation(limits(args)), found.arena, quality)?;
     }
     tell(args, image, &found, out).map_err(|e| Error::output("write", Path::new("the result"), &e))
-}
-
-/// Whether the model of a run, or of an image, reads texts.
-///
-/// # Errors
-///
-/// Misuse: an image that cannot be used.
-fn is_of_texts(run: &Path) -> Result<bool> {
-    match is_image(run) {
-        true => Ok(super::texts::task_of_image(run)?.is_of_texts()),
-        false => Ok(super::evaluate_texts::task(run).is_some()),
-    }
 }
 
 /// A Rust source file to write.

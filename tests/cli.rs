@@ -3,6 +3,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/begins.rs"]
+mod begins;
 #[path = "cli/boards.rs"]
 mod boards;
 #[path = "cli/configuration.rs"]

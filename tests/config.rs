@@ -688,7 +688,7 @@ fn every_key_has_a_meaning() {
     // Optional keys without a value of their own.
     let without =
         ["out", "data.train", "data.valid", "data.test", "data.dir", "data.protect", "teacher.run"];
-    let without = without.into_iter().chain(["data.tokenizer"]);
+    let without = without.into_iter().chain(["data.tokenizer", "model.init", "teacher.model.init"]);
     let of_seq_kd = ["data.monolingual", "distill.translations"];
     let of_distill = ["distill.init_from_teacher", "distill.align_weight_decay", "distill.stages"];
     let optional = without.chain(of_seq_kd).chain(of_distill);

@@ -62,7 +62,7 @@ fn a_key_is_explained() {
     assert!(table.starts_with("[teacher.model]\n") && table.contains("\nd_model "), "{table}");
     let lr = json(&desk.host("config --explain train.lr --json").well());
     assert_eq!((&lr["key"], &lr["default"]), (&"train.lr".into(), &5e-4.into()));
-    assert_eq!(json(&desk.host("config --explain model --json").well())[0]["key"], "model.d_model");
+    assert_eq!(json(&desk.host("config --explain model --json").well())[0]["key"], "model.init");
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn models_of_the_data_are_those_of_the_teacher() {
     desk.refused(
         &other,
         2,
-        &["`data.tokenizer` gives another vocabulary than that of the teacher"],
+        &["the vocabulary of `data.tokenizer`, ", "is another than that of the teacher"],
     );
     assert!(!desk.path("other").exists());
     let [same, none] = ["same", "none"].map(|run| desk.tensors(&format!("{run}/best.safetensors")));

@@ -46,6 +46,8 @@ pub struct Start<'a> {
     pub data: &'a Prepared,
     /// The fingerprint of the teacher's weights, if there is a teacher.
     pub teacher: Option<&'a str>,
+    /// The fingerprint of the weights of another run that the training began with, if it did.
+    pub start: Option<&'a str>,
     /// The number of completed updates.
     pub from_update: u64,
 }
@@ -83,6 +85,7 @@ fn line(start: &Start<'_>) -> Value {
             "vocabulary": data.vocab.fingerprint(),
         },
         "teacher": start.teacher,
+        "start": start.start,
         "from_update": start.from_update,
     })
 }

@@ -35,8 +35,9 @@ impl RunDir {
         if run.config().is_file() {
             return Ok(run);
         }
-        let [train, distill] = ["train CONFIG.toml", "distill CONFIG.toml"].map(program::command);
-        let how = format!("it is made by {train} or {distill}");
+        let verbs = ["train CONFIG.toml", "distill CONFIG.toml", "import MODEL"];
+        let [train, distill, import] = verbs.map(program::command);
+        let how = format!("it is made by {train}, {distill} or {import}");
         if folder.is_file() {
             let text = "is no run but a file";
             return Err(Error::misuse(format!(

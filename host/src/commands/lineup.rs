@@ -26,7 +26,7 @@ pub(super) struct Training {
     pub folder: PathBuf,
     /// The finished run that teaches it.
     pub teacher: Option<PathBuf>,
-    /// The finished run of the same model with whose weights it begins.
+    /// The finished run with whose weights it begins: that of `model.init`, or the same model's of the stage before.
     pub start: Option<PathBuf>,
     /// Finished earlier, and to be taken as it is.
     pub there: bool,
@@ -156,7 +156,8 @@ impl Training {
         teacher: Option<PathBuf>,
     ) -> Self {
         let (label, precision) = (label.to_owned(), "train.precision");
-        Self { label, role, run, precision, folder, teacher, start: None, there: false }
+        let start = run.model.init.clone();
+        Self { label, role, run, precision, folder, teacher, start, there: false }
     }
 
     fn of_teacher(label: &str, role: Role, run: RunConfig, folder: PathBuf) -> Self {

@@ -169,31 +169,40 @@ fn request(run: &RunConfig, out: &Path, quiet: bool) -> Result<Option<PrepareReq
 }
 
 /// The vocabulary that data in `out` are prepared with, if there is one: of the models that the configuration names, of
-/// the teacher, or the one that was given when the data were prepared before.
+/// the teacher, of a run with whose weights a model begins, or the one that was given when the data were prepared before.
 fn vocabulary(run: &RunConfig, out: &Path) -> Result<Option<Given>> {
-    let models = Given::models(&run.data.tokenizer);
-    let teacher = of_teacher(run)?.filter(|theirs| run.data.dir.is_none() || !learned(out, theirs));
-    if let (Some(models), Some(teacher)) = (&models, &teacher) {
-        let theirs = Vocab::load(teacher)?;
-        // Models that are missing are noticed where they are needed.
-        if models.load().is_ok_and(|given| !theirs.is_made_of(&given)) {
-            let text = "`data.tokenizer` gives another vocabulary than that of the teacher";
-            return Err(Error::misuse(format!("{text}, {}: leave it out", teacher.display())));
-        }
-    }
-    if let Some(given) = models.or(teacher.map(Given::Tokenizer)) {
-        return Ok(Some(given));
+    let models = Given::models(&run.data.tokenizer).map(|models| ("`data.tokenizer`", models));
+    let teacher = of_teacher(run)?.map(|path| ("the teacher", Given::Tokenizer(path)));
+    let starts = of_starts(run).map(|path| ("the run of `model.init`", Given::Subwords(path)));
+    let is_new = |(_, given): &(_, Given)| run.data.dir.is_none() || !learned(out, given);
+    let mut all = models.into_iter().chain(teacher.into_iter().chain(starts).filter(is_new));
+    if let Some(first) = all.next() {
+        all.try_for_each(|other| check_same(&first, &other))?;
+        return Ok(Some(first.1));
     }
     let chosen = run.data.dir.as_ref().and_then(|_| prepare::chosen(out));
     let given = chosen.is_some_and(|made| made.given);
     Ok(given.then(|| Given::Tokenizer(out.join(TOKENIZER))))
 }
 
-/// Whether the prepared data in `out` learned the vocabulary `theirs` from their text: its model was trained on them.
-fn learned(out: &Path, theirs: &Path) -> bool {
+/// Whether the prepared data in `out` learned the vocabulary `given` from their text: its model was trained on them.
+fn learned(out: &Path, given: &Given) -> bool {
     let own = prepare::chosen(out).is_some_and(|made| !made.given);
-    let fingerprint = |path: &Path| Some(Vocab::load(path).ok()?.fingerprint());
-    own && fingerprint(theirs) == fingerprint(&out.join(TOKENIZER))
+    let both = Vocab::load(&out.join(TOKENIZER)).ok().zip(given.load().ok());
+    own && both.is_some_and(|(own, given)| own.is_made_of(&given))
+}
+
+/// Checks that two vocabularies, with their owners, differ by no more than labels. Files that are missing are noticed where
+/// they are needed.
+fn check_same((one, first): &(&str, Given), (other, second): &(&str, Given)) -> Result<()> {
+    let both = first.load().ok().zip(second.load().ok());
+    if both.is_none_or(|(a, b)| a.is_made_of(&b) || b.is_made_of(&a)) {
+        return Ok(());
+    }
+    let (a, b) = (first.path().display(), second.path().display());
+    Err(Error::misuse(format!(
+        "the vocabulary of {one}, {a}, is another than that of {other}, {b}: leave one of them out"
+    )))
 }
 
 /// The vocabulary of a finished teacher that takes part in every update, if no text gives it again, or if it has labels.
@@ -203,6 +212,13 @@ fn of_teacher(run: &RunConfig) -> Result<Option<PathBuf>> {
     let path = RunDir::open(teacher)?.tokenizer();
     let given = run.task.is_of_texts() || !Vocab::load(&path)?.is_learned()?;
     Ok(given.then_some(path))
+}
+
+/// The vocabularies of the runs with whose weights models begin.
+fn of_starts(run: &RunConfig) -> impl Iterator<Item = PathBuf> {
+    let trained = run.has_teacher() && run.teacher.run.is_none();
+    let teacher = run.teacher.model.init.as_ref().filter(|_| trained);
+    run.model.init.iter().chain(teacher).map(|init| RunDir::at(init).tokenizer())
 }
 
 /// The most subwords of a text that student and teacher have positions for, beside the two that are not of the text.

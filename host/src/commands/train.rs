@@ -35,8 +35,8 @@ pub fn run(args: TrainArgs, globals: &Globals, ranks: &Ranks, out: &mut dyn Writ
         outlook::tell(&[coming], &data, place.device(), &display)?;
     }
     let resume = args.run.resume;
-    let stage =
-        Stage { label: "model", run: &run, data: &data, folder: &folder, start: None, resume };
+    let start = run.model.init.as_deref();
+    let stage = Stage { label: "model", run: &run, data: &data, folder: &folder, start, resume };
     stage.train(&place, None, &mut display)?;
     if !ranks.is_first() {
         return Ok(());

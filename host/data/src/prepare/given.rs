@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub enum Given {
     /// The `tokenizer.json` of a run or of other data.
     Tokenizer(PathBuf),
+    /// The subwords of a `tokenizer.json`, whose labels, if it has any, are not those of the texts.
+    Subwords(PathBuf),
     /// The SentencePiece models of source and target; one path twice is one model for both.
     Models([PathBuf; 2]),
 }
@@ -31,20 +33,21 @@ impl Given {
     pub fn load(&self) -> Result<Vocab> {
         match self {
             Self::Tokenizer(path) => Vocab::load(path),
+            Self::Subwords(path) => Vocab::load(path)?.without_labels(),
             Self::Models([source, target]) => Vocab::from_sentencepiece_files(source, target),
         }
     }
 
     /// The first file.
     pub fn path(&self) -> &Path {
-        let (Self::Tokenizer(path) | Self::Models([path, _])) = self;
+        let (Self::Tokenizer(path) | Self::Subwords(path) | Self::Models([path, _])) = self;
         path
     }
 
     /// The files of SentencePiece models; none for a `tokenizer.json`.
     pub(super) fn model_files(&self) -> &[PathBuf] {
         match self {
-            Self::Tokenizer(_) => &[],
+            Self::Tokenizer(_) | Self::Subwords(_) => &[],
             Self::Models(paths) => paths,
         }
     }

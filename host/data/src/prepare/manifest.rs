@@ -160,10 +160,10 @@ impl Manifest {
     fn other_vocabulary(&self, request: &PrepareRequest, now: &Inputs) -> Option<String> {
         match request.vocabulary.as_ref()? {
             Given::Models(_) => other_file(&self.models, &now.models),
-            Given::Tokenizer(path) => {
+            given @ (Given::Tokenizer(path) | Given::Subwords(path)) => {
                 let (_, hash) = hash_file(path).ok()?;
                 let other =
-                    hash != self.report.vocabulary.fingerprint && !is_made_of(path, request);
+                    hash != self.report.vocabulary.fingerprint && !is_made_of(given, request);
                 other.then(|| {
                     format!("it was prepared with another vocabulary than {}", path.display())
                 })
@@ -338,10 +338,9 @@ fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
     }
 }
 
-/// Whether the prepared vocabulary of a request is that in the file `given`, with labels.
-fn is_made_of(given: &Path, request: &PrepareRequest) -> bool {
-    let vocab = |path: &Path| Vocab::load(path).ok();
-    let both = vocab(&request.out.join(TOKENIZER_JSON)).zip(vocab(given));
+/// Whether the prepared vocabulary of a request is the `given` one, with labels.
+fn is_made_of(given: &Given, request: &PrepareRequest) -> bool {
+    let both = Vocab::load(&request.out.join(TOKENIZER_JSON)).ok().zip(given.load().ok());
     both.is_some_and(|(own, given)| own.is_made_of(&given))
 }
 

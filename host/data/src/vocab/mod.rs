@@ -289,6 +289,15 @@ impl Vocab {
         Self::from_bytes(&Texts::of(texts, labels).to_bytes())
     }
 
+    /// The vocabulary without its labels, if it is one of texts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vocab::with_labels`].
+    pub fn without_labels(self) -> Result<Self> {
+        if self.labels.is_some() { self.with_labels(Vec::new()) } else { Ok(self) }
+    }
+
     /// Whether this is `given`, or the subwords of `given` with the labels of this one. If `given` has other labels, it is
     /// not.
     pub fn is_made_of(&self, given: &Self) -> bool {

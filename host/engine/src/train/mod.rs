@@ -57,7 +57,7 @@ pub struct Job<'a> {
     pub data: &'a Prepared,
     /// Folder of the teacher's finished run, for methods that need a teacher.
     pub teacher: Option<PathBuf>,
-    /// Folder of a finished run of the same model, with whose weights the training begins.
+    /// Folder of a finished run with whose weights the training begins.
     pub start: Option<PathBuf>,
     /// Whether to resume from the last checkpoint.
     pub resume: bool,

@@ -1,5 +1,6 @@
 //! Resuming a run, only with the configuration, data and teacher that it began with.
 
+use super::{Job, warm_start};
 use crate::train::Progress;
 use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::Saved;
@@ -89,7 +90,9 @@ pub fn finished(
         return RunDir::free(dir.folder()).map(|()| None);
     }
     teacher.map_or(Ok(()), |teacher| check_teacher(&saved, &weights(teacher)?))?;
-    start.map_or(Ok(()), |start| check_start(&saved, &weights(start)?))?;
+    if let Some(start) = start.filter(|start| !is_gone(run, start)) {
+        check_start(&saved, start, &weights(start)?)?;
+    }
     Ok(Some(progress))
 }
 
@@ -159,13 +162,34 @@ pub(super) fn check_teacher(saved: &Saved, fingerprint: &str) -> Result<()> {
     }
 }
 
-/// Checks that a checkpoint's training began with the weights of this fingerprint.
-pub(super) fn check_start(saved: &Saved, fingerprint: &str) -> Result<()> {
+/// The fingerprint of the weights of another run that a training begins with, or that `saved` began with.
+///
+/// # Errors
+///
+/// Misuse: the other run cannot be read, or `saved` did not begin with its weights.
+pub(super) fn start(saved: Option<&Saved>, job: &Job<'_>) -> Result<Option<String>> {
+    let Some(start) = &job.start else { return Ok(None) };
+    if let Some(saved) = saved.filter(|_| is_gone(job.run, start)) {
+        return Ok(saved.metadata.get("start").cloned());
+    }
+    let fingerprint = warm_start::fingerprint(start)?;
+    saved.map_or(Ok(()), |saved| check_start(saved, start, &fingerprint))?;
+    Ok(Some(fingerprint))
+}
+
+/// Whether `start` is the run of `model.init` and no longer there: a run that was begun has no need of it.
+fn is_gone(run: &RunConfig, start: &Path) -> bool {
+    run.model.init.as_deref() == Some(start) && !RunDir::at(start).config().is_file()
+}
+
+/// Checks that a checkpoint's training began with the weights of this fingerprint, of the run in `start`.
+fn check_start(saved: &Saved, start: &Path, fingerprint: &str) -> Result<()> {
     match saved.metadata.get("start") {
         Some(found) if found == fingerprint => Ok(()),
         _ => Err(Error::misuse(format!(
-            "{} began with other weights than those of the stage before: start a new run with another --out",
-            saved.path().display()
+            "{} began with other weights than those of {}: start a new run with another --out",
+            saved.path().display(),
+            start.display()
         ))),
     }
 }

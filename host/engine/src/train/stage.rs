@@ -98,7 +98,7 @@ pub struct Stage<'a> {
     pub data: &'a Prepared,
     /// The output folder.
     pub folder: &'a Path,
-    /// Folder of a finished run of the same model, with whose weights the training begins.
+    /// Folder of a finished run with whose weights the training begins.
     pub start: Option<&'a Path>,
     /// Whether to resume.
     pub resume: bool,

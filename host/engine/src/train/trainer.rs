@@ -56,6 +56,8 @@ pub(super) struct Trainer<'a, B: Train> {
     pub(super) teacher: Option<TeacherModel<B::Tensor>>,
     /// Fingerprint of the earlier training's weights that the first ones are, if any.
     pub(super) start: Option<String>,
+    /// The model's parameters that are not among those weights, if the training begins now.
+    new: Option<Vec<String>>,
     pub(super) objective: Objective,
     pub(super) progress: Progress,
     /// Seconds spent in updates, including earlier parts of the run found in the log.
@@ -93,10 +95,7 @@ impl<'a, B: Train> Trainer<'a, B> {
         if let (Some(saved), Some(teacher)) = (&saved, &teacher) {
             resume::check_teacher(saved, teacher.fingerprint())?;
         }
-        let start = warm_start::fingerprint(job.start.as_deref())?;
-        if let (Some(saved), Some(start)) = (&saved, &start) {
-            resume::check_start(saved, start)?;
-        }
+        let start = resume::start(saved.as_ref(), job)?;
         let objective = objective(run);
         let maps = teacher.as_ref().map(TeacherModel::maps_config);
         let taught = maps.as_ref().map(|maps| (&objective.terms, maps));
@@ -107,16 +106,18 @@ impl<'a, B: Train> Trainer<'a, B> {
             let key = rng::derive(run.train.seed, stream::MAPPING);
             teacher.fix(b, &objective, &student, key);
         }
-        let (learner, progress) = match saved {
+        let begun = match saved {
             Some(saved) => load(b, job, &plan, saved)?,
-            None => (begin(b, job, &plan)?, Progress::default()),
+            None => begin(b, job, &plan)?,
         };
+        let Begun { learner, progress, new } = begun;
         let (log, alignment) = logs(job, &progress)?;
         Ok(Self {
             job,
             learner,
             teacher,
             start,
+            new,
             objective,
             seconds: log.seconds(),
             saved: ((progress.update > 0).then_some(progress.update), Instant::now()),
@@ -137,9 +138,9 @@ impl<'a, B: Train> Trainer<'a, B> {
         let job = self.job;
         let mut earlier = || {
             let plan = &self.learner.plan;
-            let (learner, progress) = match resume::open(job.dir, job.run)? {
+            let Begun { learner, progress, .. } = match resume::open(job.dir, job.run)? {
                 Some(saved) => load(b, job, plan, saved)?,
-                None => (begin(b, job, plan)?, Progress::default()),
+                None => begin(b, job, plan)?,
             };
             let logs = logs(job, &progress)?;
             Ok((learner, progress, logs))
@@ -159,6 +160,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             display.line(&format!("{label}: {folder} is finished ({reason}), taken as it is"));
             return Ok(());
         }
+        self.tell_start(display);
         let remembered = self.remember(b, display);
         self.job.ranks.agree(remembered)?;
         if self.job.ranks.is_first() {
@@ -172,6 +174,14 @@ impl<'a, B: Train> Trainer<'a, B> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Says with whose weights the training begins, if they are of another run.
+    fn tell_start(&self, display: &Display) {
+        let Some((start, new)) = self.job.start.as_ref().zip(self.new.as_ref()) else { return };
+        let new = if new.is_empty() { String::new() } else { format!("; new: {}", new.join(", ")) };
+        let (label, start) = (self.job.label, start.display());
+        display.line(&format!("{label}: begins with the weights of {start}{new}"));
     }
 
     /// Keeps what the teacher says, if the configuration has a place for it.
@@ -208,6 +218,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             precision: self.job.run.train.precision,
             data: self.job.data,
             teacher,
+            start: self.start.as_deref(),
             from_update: self.progress.update,
         })
     }
@@ -490,19 +501,27 @@ fn forget_cache(job: &Job<'_>) -> Result<()> {
     [cache_of(job)].into_iter().chain(others).try_for_each(|path| remove(&path))
 }
 
+/// Where a training stands when it begins or goes on.
+struct Begun<T> {
+    learner: Learner<T>,
+    progress: Progress,
+    /// The parameters that are not those of another run, if the training begins with its weights.
+    new: Option<Vec<String>>,
+}
+
 /// The initial state of a new run.
-fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Learner<B::Tensor>> {
+fn begin<B: Train>(b: &mut B, job: &Job<'_>, plan: &Plan) -> Result<Begun<B::Tensor>> {
     forget_after(job, 0)?;
     let seed = rng::derive(job.run.train.seed, stream::INIT);
     let mut learner = Learner::random(b, plan.clone(), seed);
     if let (Some(how), Some(teacher)) = (job.run.distill.init_from_teacher, &job.teacher) {
         warm_start::take(b, plan, &mut learner.params, job, teacher, how)?;
     }
-    if let Some(earlier) = &job.start {
-        warm_start::carry_on(b, plan, &mut learner.params, job, earlier)?;
-    }
+    let params = &mut learner.params;
+    let carry_on = |earlier| warm_start::carry_on(b, plan, params, job, earlier);
+    let new = job.start.as_deref().map(carry_on).transpose()?;
     learner.average = (job.run.train.ema_decay > 0.0).then(|| learner.params.clone());
-    Ok(learner)
+    Ok(Begun { learner, progress: Progress::default(), new })
 }
 
 /// The state stored in a checkpoint.
@@ -511,12 +530,12 @@ fn load<B: Train>(
     job: &Job<'_>,
     plan: &Plan,
     mut saved: Saved,
-) -> Result<(Learner<B::Tensor>, Progress)> {
+) -> Result<Begun<B::Tensor>> {
     let progress: Progress = saved.get("progress")?;
     let learner = learner::load(b, plan, &mut saved, job.run.train.ema_decay > 0.0)?;
     saved.finish()?;
     forget_after(job, progress.validated)?;
-    Ok((learner, progress))
+    Ok(Begun { learner, progress, new: None })
 }
 
 fn forget_after(job: &Job<'_>, update: u64) -> Result<()> {

@@ -1,12 +1,16 @@
-//! Initialisation of a student from layers of its teacher, or from an earlier training of the same student.
+//! Initialisation of a student from layers of its teacher, or of a model from another run.
 
-use super::{Job, open_teacher};
+use super::{Job, open_any_teacher, open_teacher};
 use a2d_core::backend::Train;
+use a2d_core::params::Spec;
+use a2d_data::vocab::Vocab;
 use a2d_run::checkpoint::Saved;
 use a2d_run::config::{InitFromTeacher, RunConfig};
 use a2d_run::model::{Plan, is_auxiliary};
 use a2d_run::run_dir::RunDir;
 use a2d_system::error::{Error, Result};
+use a2d_system::program;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Indices, from 0, of the teacher's layers that initialise the student's layers: the `first`, or evenly spread ones
@@ -39,50 +43,82 @@ pub(super) fn take<B: Train>(
 ) -> Result<()> {
     let (theirs, mut saved) = open_teacher(teacher, &job.data.vocab)?;
     let layers = Layers::new(job.run, &theirs, how)?;
-    copy(b, plan, params, &mut saved, |name| layers.source(name))
+    copy(b, plan, params, &mut saved, |name| Some(layers.source(name)))
 }
 
-/// Replaces the initial weights by those of the best checkpoint of an earlier training of the same model. Parameters of
-/// the distillation keep their random initialisation: they belong to another teacher.
+/// Replaces the initial weights by those of the best checkpoint of an earlier training: all of them, but for a head that is
+/// absent there or is one for other labels or sizes. Parameters of the distillation keep their random initialisation: they
+/// belong to another teacher. Returns the names of the model's parameters that keep it too.
 ///
 /// # Errors
 ///
-/// Misuse: the run cannot be read, or has another model.
+/// Misuse: the run cannot be read, has another vocabulary, or lacks a parameter of this shape.
 pub(super) fn carry_on<B: Train>(
     b: &mut B,
     plan: &Plan,
     params: &mut [B::Tensor],
     job: &Job<'_>,
     earlier: &Path,
-) -> Result<()> {
-    let (_, mut saved) = open_teacher(earlier, &job.data.vocab)?;
-    copy(b, plan, params, &mut saved, str::to_owned)
+) -> Result<Vec<String>> {
+    let (run, mut saved) = open_any_teacher(earlier)?;
+    let alike = check_vocabulary(&saved, job, earlier)? && run.task == job.run.task;
+    let is_there = |name: &str, spec: &Spec| {
+        let found = saved.tensors.get(name).is_some_and(|(shape, _)| shape == spec.shape.dims());
+        found && (alike || !name.starts_with(OUTPUT))
+    };
+    let heads = plan.params().iter().filter(|(name, _)| name.starts_with(HEAD));
+    let new = heads.filter(|(name, spec)| !is_there(name, spec));
+    let new: BTreeSet<String> = new.map(|(name, _)| name.clone()).collect();
+    copy(b, plan, params, &mut saved, |name| (!new.contains(name)).then(|| name.to_owned()))?;
+    Ok(new.into_iter().collect())
 }
 
-/// Replaces each of the model's weights by the saved one that `source` names for it.
+/// The prefix of the parameters of a text model that are not the encoder's.
+const HEAD: &str = "head.";
+/// The prefix of those that belong to certain labels, or to vectors.
+const OUTPUT: &str = "head.output.";
+
+/// Whether the earlier run has the labels of the data, too: it must have their subwords.
+fn check_vocabulary(saved: &Saved, job: &Job<'_>, earlier: &Path) -> Result<bool> {
+    let (ours, theirs) = (&job.data.vocab, saved.get::<String>("vocabulary")?);
+    if theirs == ours.fingerprint() {
+        return Ok(true);
+    }
+    let found = Vocab::load(&RunDir::at(earlier).tokenizer())?;
+    if found.fingerprint() == theirs && ours.is_made_of(&found.without_labels()?) {
+        return Ok(false);
+    }
+    let (run, data) = (earlier.display(), job.data.folder.display());
+    let (ours, like) = (ours.fingerprint(), program::command("prepare --like RUN"));
+    Err(Error::misuse(format!(
+        "{run}, with whose weights the training begins, has another vocabulary ({theirs}) than {data} ({ours}): \
+         prepare the data by {like}"
+    )))
+}
+
+/// Replaces each of the model's weights by the saved one that `source` names for it, if any.
 fn copy<B: Train>(
     b: &mut B,
     plan: &Plan,
     params: &mut [B::Tensor],
     saved: &mut Saved,
-    source: impl Fn(&str) -> String,
+    source: impl Fn(&str) -> Option<String>,
 ) -> Result<()> {
     for ((name, spec), param) in plan.params().iter().zip(params) {
-        if !is_auxiliary(name) {
-            *param = b.tensor(&saved.take(&source(name), spec.shape.dims())?, spec.shape);
+        if let Some(source) = source(name).filter(|_| !is_auxiliary(name)) {
+            *param = b.tensor(&saved.take(&source, spec.shape.dims())?, spec.shape);
         }
     }
     Ok(())
 }
 
-/// A hash of the weights that a training begins with, if they are of an earlier one.
+/// A hash of the weights of the run in `earlier`, with which a training begins.
 ///
 /// # Errors
 ///
 /// Misuse: the run cannot be read.
-pub(super) fn fingerprint(earlier: Option<&Path>) -> Result<Option<String>> {
-    let saved = earlier.map(|folder| Saved::load(&RunDir::open(folder)?.checkpoint()?));
-    Ok(saved.transpose()?.map(|saved| saved.fingerprint()))
+pub(super) fn fingerprint(earlier: &Path) -> Result<String> {
+    Ok(Saved::load(&RunDir::open(earlier)?.checkpoint()?)?.fingerprint())
 }
 
 /// The teacher's layer for each of the student's layers.

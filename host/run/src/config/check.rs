@@ -53,6 +53,8 @@ pub(super) fn run(run: &RunConfig) -> Checked {
     let drops = model.dropout + model.attention_dropout + model.activation_dropout > 0.0;
     let text = "is \"r-drop\", but all dropouts of `model` are 0: both passes would be the same";
     ensure(drops || !distill.method.has(Method::RDrop), "distill.method", text)?;
+    let once = model.init.is_none() || distill.init_from_teacher.is_none();
+    ensure(once, "distill.init_from_teacher", "has no meaning with `model.init`: leave one out")?;
     let translates = run.distill.method.needs().translations;
     let text = format!("has \"seq-kd\", which has no meaning with `task = \"{}\"`", run.task);
     ensure(!(translates && run.task.is_of_texts()), "distill.method", text)?;

@@ -10,22 +10,24 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Keys with paths, relative to the folder of the config file.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 10] = [
     "data.train",
     "data.valid",
     "data.test",
     "data.monolingual",
     "data.tokenizer",
     "data.dir",
+    "model.init",
     "distill.translations",
     "teacher.run",
+    "teacher.model.init",
 ];
 
 /// The settings of a file, the environment and flags; later ones override earlier ones.
 #[derive(Debug, Clone)]
 pub struct Layers {
-    path: PathBuf,
-    settings: Vec<Setting>,
+    pub(super) path: PathBuf,
+    pub(super) settings: Vec<Setting>,
 }
 
 impl Layers {
@@ -204,7 +206,7 @@ impl RunConfig {
 }
 
 /// The value of a setting, converted to the type of its key.
-fn checked(setting: &Setting) -> Result<Value> {
+pub(super) fn checked(setting: &Setting) -> Result<Value> {
     let known = schema::example();
     let like = schema::find(&known, &setting.path).ok_or_else(|| unknown(setting))?;
     let several =

@@ -21,6 +21,7 @@ mod compare;
 mod data;
 mod distill;
 mod features;
+mod init;
 mod layers;
 mod load;
 mod merged;

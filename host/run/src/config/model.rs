@@ -2,11 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The sizes of an encoder-decoder Transformer, and its dropout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
+    /// A finished run with whose weights the training begins, such as an imported model. The keys of `[model]` and the
+    /// vocabulary are that run's; `dropout`, `pooling` and their like may be set. The head is new where the run has none, or
+    /// one for other labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// Width of the encoder and the decoder.
     pub d_model: usize,
     /// Inner width of the feed-forward layers.
@@ -118,6 +124,7 @@ pub enum Activation {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
+            init: None,
             d_model: 256,
             ffn_dim: 1024,
             encoder_d_model: None,

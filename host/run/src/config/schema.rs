@@ -2,14 +2,16 @@
 //!
 //! Names, types and defaults are thus declared once, in the structs.
 
-use super::{DistillConfig, InitFromTeacher, RunConfig, StageConfig, TeacherConfig};
+use super::{DistillConfig, InitFromTeacher, ModelConfig, RunConfig, StageConfig, TeacherConfig};
 use std::path::PathBuf;
 use toml::{Table, Value};
 
 /// The default run with an example of every optional or empty key, as a TOML table.
 pub(super) fn example() -> Table {
     let run = RunConfig::default();
-    let teacher = TeacherConfig { run: Some(PathBuf::from("runs/teacher")), ..run.teacher };
+    let [init, teacher] = ["runs/encoder", "runs/teacher"].map(|run| Some(PathBuf::from(run)));
+    let model = ModelConfig { init, ..ModelConfig::default() };
+    let teacher = TeacherConfig { run: teacher, model: model.clone(), ..run.teacher };
     let data = run.data.filled();
     let distill = DistillConfig {
         init_from_teacher: Some(InitFromTeacher::Skip),
@@ -22,7 +24,8 @@ pub(super) fn example() -> Table {
         }],
         ..run.distill
     };
-    let run = RunConfig { out: Some(PathBuf::from("runs/student")), data, distill, teacher, ..run };
+    let out = Some(PathBuf::from("runs/student"));
+    let run = RunConfig { out, data, model, distill, teacher, ..run };
     table(&run.complete())
 }
 

@@ -135,9 +135,13 @@ impl RunConfig {
 }
 
 impl StageConfig {
-    /// The model, with the absent keys of `student`. A width is that of both stacks, unless they are named.
+    /// The model, with the absent keys of `student`, but not its first weights. A width is that of both stacks, unless they
+    /// are named.
     fn model(&self, student: &ModelConfig) -> Result<ModelConfig, String> {
-        let mut student = student.clone();
+        if self.model.contains_key("init") {
+            return Err("has `model.init`, which only `[model]` and `[teacher.model]` have".into());
+        }
+        let mut student = ModelConfig { init: None, ..student.clone() };
         if self.model.contains_key("d_model") {
             (student.encoder_d_model, student.decoder_d_model) = (None, None);
         }

@@ -2,6 +2,7 @@
 
 use super::Corpus;
 use super::choose::complete;
+use super::start;
 use super::tiers::vocab_size;
 use crate::config::reference::{Key, keys, toml_text};
 use crate::config::{self, Layers, Merged, Origin, RunConfig, Setting, Task};
@@ -33,18 +34,19 @@ pub struct Derived {
     corpus: Option<Corpus>,
 }
 
-/// Reads a configuration as [`Layers::read`]. Keys that no setting determines have the values of the run that was begun
-/// in its folder; else those that the rules of [`super::choose`] derive from the text or the prepared data; else, without
-/// data, their defaults.
+/// Reads a configuration as [`Layers::read`]. Keys that no setting determines have the values of the run that
+/// `model.init` names; else those of the run that was begun in its folder; else those that the rules of [`super::choose`]
+/// derive from the text or the prepared data; else, without data, their defaults.
 ///
 /// # Errors
 ///
-/// As [`Layers::merge`]. Misuse: the text is blank, unreadable, or has another number of lines in the target than in the
-/// source.
+/// As [`Layers::merge`]. Misuse: the run of `model.init` cannot be used, or a key contradicts it; the text is blank,
+/// unreadable, or has another number of lines in the target than in the source.
 pub fn load(path: &Path, flags: &[Setting], known: Known<'_>) -> Result<Derived> {
     let layers = Layers::read(path, flags)?;
     let draft = layers.draft()?;
     let folder = draft.out_folder(known.out, path);
+    let layers = start::with_sizes(layers, &draft, &folder)?;
     let remembered = remembered(&draft, &folder, &layers)?;
     let layers = layers.above(remembered);
     let of_device = |key: &str| BY_DEVICE.iter().any(|name| key.ends_with(name));
@@ -101,7 +103,7 @@ fn of_teacher(setting: Setting) -> Option<Setting> {
 }
 
 /// The settings of the run in `folder`, if it was begun.
-fn begun(folder: &Path) -> Result<Vec<Setting>> {
+pub(super) fn begun(folder: &Path) -> Result<Vec<Setting>> {
     let dir = RunDir::at(folder);
     let is_begun = dir.config().is_file() && (dir.last().is_file() || dir.best().is_file());
     if is_begun { config::stored(&dir.config()) } else { Ok(Vec::new()) }

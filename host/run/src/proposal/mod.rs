@@ -3,6 +3,7 @@
 mod choose;
 mod derive;
 mod reasons;
+mod start;
 mod tiers;
 
 pub use choose::choose;

@@ -9,20 +9,26 @@ pub(crate) const LOWEST: f32 = -3.0e38;
 /// The sum of `value` over the `units` (a power of two) of a cube. Every unit must call this, and gets the sum.
 #[cube]
 pub(crate) fn cube_sum(value: f32, #[comptime] units: usize) -> f32 {
+    group_sum(value, units, units)
+}
+
+/// [`cube_sum`] over each group of `group` (a power of two) consecutive units; a unit gets the sum of its group.
+#[cube]
+pub(crate) fn group_sum(value: f32, #[comptime] units: usize, #[comptime] group: usize) -> f32 {
     let mut shared = SharedMemory::<f32>::new(units);
     let unit = UNIT_POS as usize;
     shared[unit] = value;
     sync_cube();
-    let mut half = (units / 2).runtime();
+    let mut half = (group / 2).runtime();
     while half > 0 {
-        if unit < half {
+        if unit % group < half {
             let other = shared[unit + half];
             shared[unit] += other;
         }
         sync_cube();
         half /= 2;
     }
-    let total = shared[0];
+    let total = shared[unit / group * group];
     // The caller may overwrite the shared memory at once.
     sync_cube();
     total

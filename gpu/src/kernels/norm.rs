@@ -1,12 +1,12 @@
 //! Layer normalisation, with a cube for each row. The gradients of gain and bias are sums of columns, so that they need
 //! no atomics.
 
-use super::columns::{run, run_count, runs, stack_sums};
+use super::columns::stack_sums;
 use super::copy::empty;
-use super::cube::cube_sum;
+use super::cube::{cube_sum, group_sum};
 use super::pointwise::{Drop, drop_arg, factor};
 use crate::context::{Context, launch};
-use crate::grid::{ROW_UNITS, cubes, row_units};
+use crate::grid::{ROW_UNITS, UNITS, cubes, row_units, units};
 use crate::rounded::{RoundedCopy, write_rounded};
 use crate::stack::Stack;
 use crate::tensor::Tensor;
@@ -169,64 +169,96 @@ pub(crate) fn join(
     [sum, out]
 }
 
+/// Units of a cube in the backward pass.
+const U: usize = UNITS as usize;
+
+/// Elements of the rows that a cube has in hand at once: what it reads twice is still in a cache the second time.
+const IN_HAND: usize = 4096;
+
+/// The most rows in hand.
+const MOST_ROWS: usize = 8;
+
+/// Cubes of the backward pass, where there are rows for as many: four for each multiprocessor of a large device.
+const CUBES: usize = 512;
+
+/// Gradients of the rows of some tiles of `tile` rows, and the sums over these rows that the gradients of gain and bias
+/// consist of, `[cubes, cols]` each. Each row of a tile first has a part of the units for itself; then each unit has columns of
+/// the whole tile.
 #[cube(launch)]
-fn input_grad_kernel(
+#[allow(clippy::too_many_arguments)]
+fn layer_norm_grad_kernel(
     dy: &Array<f32>,
     x: &Array<f32>,
     gain: &Array<f32>,
     dx: &mut Array<f32>,
-    stats: &mut Array<f32>,
-    rows: u32,
-    cols: u32,
-    epsilon: f32,
-) {
-    let (row, cols) = (CUBE_POS, cols as usize);
-    if row < rows as usize {
-        let base = row * cols;
-        let (mean, scale) = moments(x, base, cols, epsilon);
-        let mut sum_g = 0.0f32;
-        let mut sum_gh = 0.0f32;
-        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            let g = dy[base + i] * gain[i];
-            sum_g += g;
-            sum_gh += g * ((x[base + i] - mean) * scale);
-        }
-        let mean_g = cube_sum(sum_g, ROW_UNITS) / f32::cast_from(cols);
-        let mean_gh = cube_sum(sum_gh, ROW_UNITS) / f32::cast_from(cols);
-        for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            let h = (x[base + i] - mean) * scale;
-            dx[base + i] = scale * (dy[base + i] * gain[i] - mean_g - h * mean_gh);
-        }
-        if UNIT_POS == 0 {
-            stats[2 * row] = mean;
-            stats[2 * row + 1] = scale;
-        }
-    }
-}
-
-#[cube(launch)]
-fn weight_grad_kernel(
-    dy: &Array<f32>,
-    x: &Array<f32>,
-    stats: &Array<f32>,
     dgain: &mut Array<f32>,
     dbias: &mut Array<f32>,
     rows: u32,
     cols: u32,
+    epsilon: f32,
+    #[comptime] tile: usize,
 ) {
-    let (col, cols) = (ABSOLUTE_POS_X as usize, cols as usize);
-    if col < cols {
-        let (first, end) = run(rows as usize);
-        let mut gain = 0.0f32;
-        let mut bias = 0.0f32;
-        for row in first..end {
-            let g = dy[row * cols + col];
-            gain += g * ((x[row * cols + col] - stats[2 * row]) * stats[2 * row + 1]);
-            bias += g;
+    let group = comptime!(U / tile);
+    let (unit, rows, cols) = (UNIT_POS as usize, rows as usize, cols as usize);
+    let width = f32::cast_from(cols);
+    // Of each row: mean and reciprocal deviation of `x`; the means of `g = gain dy`, and of `g` times the normalised `x`.
+    let mut stats = SharedMemory::<f32>::new(comptime!(4 * tile));
+    let sums = CUBE_POS * cols;
+    let first = CUBE_POS * tile;
+    for start in range_stepped(first, rows, CUBE_COUNT * tile) {
+        let (own, lane) = (unit / group, unit % group);
+        let base = (start + own) * cols;
+        let mut end = cols;
+        if start + own >= rows {
+            end = 0;
         }
-        let index = CUBE_POS_Y as usize * cols + col;
-        dgain[index] = gain;
-        dbias[index] = bias;
+        let mut sum = 0.0f32;
+        for i in range_stepped(lane, end, group) {
+            sum += x[base + i];
+        }
+        let mean = group_sum(sum, U, group) / width;
+        let mut squares = 0.0f32;
+        for i in range_stepped(lane, end, group) {
+            let deviation = x[base + i] - mean;
+            squares += deviation * deviation;
+        }
+        let scale = 1.0 / (group_sum(squares, U, group) / width + epsilon).sqrt();
+        let mut sum_g = 0.0f32;
+        let mut sum_gh = 0.0f32;
+        for i in range_stepped(lane, end, group) {
+            let g = dy[base + i] * gain[i];
+            sum_g += g;
+            sum_gh += g * ((x[base + i] - mean) * scale);
+        }
+        let mean_g = group_sum(sum_g, U, group) / width;
+        let mean_gh = group_sum(sum_gh, U, group) / width;
+        if lane == 0 {
+            stats[4 * own] = mean;
+            stats[4 * own + 1] = scale;
+            stats[4 * own + 2] = mean_g;
+            stats[4 * own + 3] = mean_gh;
+        }
+        sync_cube();
+        for col in range_stepped(unit, cols, U) {
+            let mut gain_sum = 0.0f32;
+            let mut bias_sum = 0.0f32;
+            if start > first {
+                gain_sum = dgain[sums + col];
+                bias_sum = dbias[sums + col];
+            }
+            for row in 0..min(tile, rows - start) {
+                let at = (start + row) * cols + col;
+                let h = (x[at] - stats[4 * row]) * stats[4 * row + 1];
+                let g = dy[at];
+                gain_sum += g * h;
+                bias_sum += g;
+                let inner = g * gain[col] - stats[4 * row + 2] - h * stats[4 * row + 3];
+                dx[at] = stats[4 * row + 1] * inner;
+            }
+            dgain[sums + col] = gain_sum;
+            dbias[sums + col] = bias_sum;
+        }
+        sync_cube();
     }
 }
 
@@ -240,38 +272,28 @@ pub(crate) fn layer_norm_grad(
     let (rows, cols) = (x.rows(), x.cols());
     assert!(dy.shape == x.shape && gain.len() == cols, "layer_norm_grad");
     let dx = empty(context, x.shape);
-    let stats = empty(context, Shape::matrix(rows, 2));
-    launch!(
-        context,
-        input_grad_kernel(
-            cubes(rows),
-            row_units(),
-            dy.view().arg(),
-            x.view().arg(),
-            gain.view().arg(),
-            dx.view().arg(),
-            stats.view().arg(),
-            rows as u32,
-            cols as u32,
-            epsilon,
-        )
-    );
-    let parts = Stack::new(context, Shape::matrix(run_count(rows), cols), 2);
-    let (count, dim) = runs(rows, cols);
-    launch!(
-        context,
-        weight_grad_kernel(
-            count,
-            dim,
-            dy.view().arg(),
-            x.view().arg(),
-            stats.view().arg(),
-            parts.tensors[0].view().arg(),
-            parts.tensors[1].view().arg(),
-            rows as u32,
-            cols as u32,
-        )
-    );
+    let tile = (IN_HAND / cols.next_power_of_two()).clamp(1, MOST_ROWS);
+    let count = rows.div_ceil(tile).min(CUBES);
+    let parts = Stack::new(context, Shape::matrix(count, cols), 2);
+    if count > 0 {
+        launch!(
+            context,
+            layer_norm_grad_kernel(
+                cubes(count),
+                units(),
+                dy.view().arg(),
+                x.view().arg(),
+                gain.view().arg(),
+                dx.view().arg(),
+                parts.tensors[0].view().arg(),
+                parts.tensors[1].view().arg(),
+                rows as u32,
+                cols as u32,
+                epsilon,
+                tile,
+            )
+        );
+    }
     let sums = stack_sums(context, &parts);
     NormGrad { x: dx, gain: sums[0].clone(), bias: sums[1].clone() }
 }

@@ -1,56 +1,66 @@
 //! Sums of the columns of a matrix, in an order that its shape decides.
 
+use super::cube::group_sum;
 use crate::context::{Context, launch};
-use crate::grid::stacked;
+use crate::grid::{UNITS, units};
 use crate::stack::Stack;
 use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 
-/// Rows that one unit sums: a run.
-const RUN: usize = 64;
+/// Columns that a cube sums, where there are as many: a sector of memory. It sums one where there are fewer.
+const COLUMNS: usize = 8;
 
-/// Columns of a cube.
-const COLUMNS: u32 = 64;
+/// Rows whose elements a unit reads before it adds them, so that it waits once for all.
+const AHEAD: usize = 8;
 
-/// Cubes for columns (x) and runs of rows (y), with a unit for each column.
-pub(crate) fn runs(rows: usize, cols: usize) -> (CubeCount, CubeDim) {
-    let count = CubeCount::Static((cols as u32).div_ceil(COLUMNS), run_count(rows) as u32, 1);
-    (count, CubeDim::new_1d(COLUMNS))
-}
+/// Units of a cube.
+const U: usize = UNITS as usize;
 
-/// The number of runs of rows; one empty run where there is no row.
-pub(crate) fn run_count(rows: usize) -> usize {
-    rows.div_ceil(RUN).max(1)
-}
-
-/// The first row and the end of this cube's run.
-#[cube]
-pub(crate) fn run(rows: usize) -> (usize, usize) {
-    let first = CUBE_POS_Y as usize * comptime!(RUN);
-    (first, min(rows, first + comptime!(RUN)))
-}
-
+/// The sums of `columns` columns (x) of a matrix of a stack (y); as many units share each column.
 #[cube(launch)]
-fn sum_runs_kernel(
+#[allow(clippy::too_many_arguments)]
+fn column_sums_kernel(
     x: &Array<f32>,
     out: &mut Array<f32>,
     step: u32,
     out_step: u32,
     rows: u32,
     cols: u32,
+    #[comptime] columns: usize,
 ) {
-    let (col, cols) = (ABSOLUTE_POS_X as usize, cols as usize);
+    let share = comptime!(U / columns);
+    let (unit, rows, cols) = (UNIT_POS as usize, rows as usize, cols as usize);
+    let first = unit / columns;
+    let col = CUBE_POS_X as usize * columns + unit % columns;
+    let from = CUBE_POS_Y as usize * step as usize + col;
+    let mut ahead = Array::<f32>::new(AHEAD);
+    let mut sum = 0.0f32;
     if col < cols {
-        let (first, end) = run(rows as usize);
-        let (from, to) =
-            (CUBE_POS_Z as usize * step as usize, CUBE_POS_Z as usize * out_step as usize);
-        let mut sum = 0.0f32;
-        for row in first..end {
-            sum += x[from + row * cols + col];
+        let whole = rows / comptime!(share * AHEAD) * comptime!(share * AHEAD);
+        for row in range_stepped(first, first + whole, comptime!(share * AHEAD)) {
+            #[unroll]
+            for i in 0..AHEAD {
+                ahead[i] = x[from + (row + share * i) * cols];
+            }
+            #[unroll]
+            for i in 0..AHEAD {
+                sum += ahead[i];
+            }
         }
-        out[to + CUBE_POS_Y as usize * cols + col] = sum;
+        for row in range_stepped(first + whole, rows, share) {
+            sum += x[from + row * cols];
+        }
+    }
+    // Transposed, so that the units of a column are consecutive.
+    let mut shared = SharedMemory::<f32>::new(U);
+    shared[unit % columns * share + first] = sum;
+    sync_cube();
+    let total = group_sum(shared[unit], U, share);
+    let col = CUBE_POS_X as usize * columns + unit / share;
+    if unit % share == 0 && col < cols {
+        out[CUBE_POS_Y as usize * out_step as usize + col] = total;
     }
 }
 
@@ -66,29 +76,22 @@ pub(crate) fn stack_sums(context: &Context, of: &Stack) -> Vec<Tensor> {
 }
 
 /// The column sums of `count` matrices that start `step` elements apart.
-fn sums(context: &Context, x: &View, [count, mut step, mut rows, cols]: [usize; 4]) -> Vec<Tensor> {
-    let mut x = x.clone();
-    loop {
-        let left = run_count(rows);
-        let out = Stack::new(context, Shape::matrix(left, cols), count);
-        let (cubes, dim) = runs(rows, cols);
-        launch!(
-            context,
-            sum_runs_kernel(
-                stacked(cubes, count),
-                dim,
-                x.arg(),
-                out.view.arg(),
-                step as u32,
-                out.step as u32,
-                rows as u32,
-                cols as u32,
-            )
-        );
-        if left == 1 {
-            let sums = out.tensors.into_iter();
-            return sums.map(|x| x.reshaped(Shape::vector(cols))).collect();
-        }
-        (x, step, rows) = (out.view, out.step, left);
-    }
+fn sums(context: &Context, x: &View, [count, step, rows, cols]: [usize; 4]) -> Vec<Tensor> {
+    let out = Stack::new(context, Shape::vector(cols), count);
+    let columns = if cols < COLUMNS { 1 } else { COLUMNS };
+    launch!(
+        context,
+        column_sums_kernel(
+            CubeCount::Static(cols.div_ceil(columns).max(1) as u32, count as u32, 1),
+            units(),
+            x.arg(),
+            out.view.arg(),
+            step as u32,
+            out.step as u32,
+            rows as u32,
+            cols as u32,
+            columns,
+        )
+    );
+    out.tensors
 }

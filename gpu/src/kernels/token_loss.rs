@@ -3,7 +3,7 @@
 
 use super::columns::column_sums;
 use super::copy::{empty, zeros};
-use super::cube::{LOWEST, cube_max, cube_sum};
+use super::cube::{cube_max, cube_sum};
 use super::pointwise::add_to;
 use crate::context::{Context, launch};
 use crate::gemm::{Gemm, Out};
@@ -23,6 +23,9 @@ use cubecl::prelude::*;
 /// Units of a cube.
 const U: usize = UNITS as usize;
 
+/// Less than every logit. Its distance from one, times a softness, is finite.
+const LOWEST: f32 = -1.0e30;
+
 /// Bounds of the number of logits in a block: 64 MiB, and 256 MiB where the device has buffers many times as large.
 const BLOCK_BOUNDS: [usize; 2] = [1 << 24, 1 << 26];
 
@@ -37,6 +40,111 @@ struct Row {
     teacher_softness: f32,
     ce_weight: f32,
     kd_weight: f32,
+}
+
+/// Sums over a row of logits `x` and of the teacher's `t`, relative to the largest of each.
+#[derive(CubeType, Clone, Copy)]
+struct RowSums {
+    /// The largest `x`.
+    largest: f32,
+    /// Of `e^(x - largest)`.
+    total: f32,
+    /// Of `x`.
+    sum: f32,
+    /// Of `e^(softness (x - largest))`.
+    soft_total: f32,
+    largest_t: f32,
+    total_t: f32,
+    soft_total_t: f32,
+    /// Of the terms of `soft_total_t` times `x`, and times `t - largest_t`.
+    expected: f32,
+    weighted: f32,
+}
+
+/// The sums in one pass: a unit scales what it has summed whenever it meets a larger logit.
+#[cube]
+fn row_sums(
+    z: &Array<f32>,
+    teacher: &Array<f32>,
+    base: usize,
+    v: usize,
+    of: &Row,
+    #[comptime] taught: bool,
+    #[comptime] softens: bool,
+) -> RowSums {
+    let (soft, soft_t) = (of.student_softness, of.teacher_softness);
+    let mut largest = LOWEST.runtime();
+    let mut total = 0.0f32;
+    let mut sum = 0.0f32;
+    let mut soft_total = 0.0f32;
+    let mut largest_t = LOWEST.runtime();
+    let mut total_t = 0.0f32;
+    let mut soft_total_t = 0.0f32;
+    let mut expected = 0.0f32;
+    let mut weighted = 0.0f32;
+    for i in range_stepped(UNIT_POS as usize, v, U) {
+        let x = z[base + i];
+        if x > largest {
+            total *= (largest - x).exp();
+            if softens {
+                soft_total *= (soft * (largest - x)).exp();
+            }
+            largest = x;
+        }
+        sum += x;
+        total += (x - largest).exp();
+        if softens {
+            soft_total += (soft * (x - largest)).exp();
+        }
+        if taught {
+            let t = teacher[base + i];
+            if t > largest_t {
+                let below = largest_t - t;
+                total_t *= below.exp();
+                if softens {
+                    let scale = (soft_t * below).exp();
+                    weighted = scale * (weighted + below * soft_total_t);
+                    soft_total_t *= scale;
+                    expected *= scale;
+                }
+                largest_t = t;
+            }
+            total_t += (t - largest_t).exp();
+            if softens {
+                let e = (soft_t * (t - largest_t)).exp();
+                soft_total_t += e;
+                expected += e * x;
+                weighted += e * (t - largest_t);
+            }
+        }
+    }
+    let most = cube_max(largest, U);
+    let total = cube_sum(total * (largest - most).exp(), U);
+    let sum = cube_sum(sum, U);
+    let mut most_t = LOWEST.runtime();
+    if taught {
+        most_t = cube_max(largest_t, U);
+        total_t = cube_sum(total_t * (largest_t - most_t).exp(), U);
+    }
+    if softens {
+        soft_total = cube_sum(soft_total * (soft * (largest - most)).exp(), U);
+        let below = largest_t - most_t;
+        let scale = (soft_t * below).exp();
+        weighted = cube_sum(scale * (weighted + below * soft_total_t), U);
+        soft_total_t = cube_sum(scale * soft_total_t, U);
+        expected = cube_sum(scale * expected, U);
+    }
+    RowSums {
+        largest: most,
+        total,
+        sum,
+        soft_total,
+        largest_t: most_t,
+        total_t,
+        soft_total_t,
+        expected,
+        weighted,
+    }
 }
 
 /// Computes the formulas of [`TokenRow`]. The gradient is written to `z`, or to `short` alone where products round.
@@ -58,6 +166,7 @@ fn token_loss_kernel<F: Float>(
     #[comptime] rounds: bool,
     #[define(F)] _rounded: StorageType,
 ) {
+    let softens = comptime!(taught && !mutual);
     let (row, v) = (CUBE_POS, vocabulary as usize);
     if row < rows as usize {
         let (base, first) = (row * v, (from as usize + row) * VALUES);
@@ -84,27 +193,10 @@ fn token_loss_kernel<F: Float>(
             let sharp = 1.0 - of.label_smoothing - even;
             let z_target = z[base + target as usize];
 
-            let mut largest = LOWEST.runtime();
-            let mut largest_t = LOWEST.runtime();
-            let mut sum = 0.0f32;
-            for i in range_stepped(UNIT_POS as usize, v, U) {
-                let x = z[base + i];
-                largest = max(largest, x);
-                sum += x;
-                if taught {
-                    largest_t = max(largest_t, teacher[base + i]);
-                }
-            }
-            let largest = cube_max(largest, U);
-            let sum = cube_sum(sum, U);
-
-            let mut total = 0.0f32;
-            for i in range_stepped(UNIT_POS as usize, v, U) {
-                total += (z[base + i] - largest).exp();
-            }
-            let lse = largest + cube_sum(total, U).ln();
+            let sums = row_sums(z, teacher, base, v, of, taught, softens);
+            let lse = sums.largest + sums.total.ln();
             let nll = lse - z_target;
-            let ce = sharp * nll + even * (f32::cast_from(v) * lse - sum);
+            let ce = sharp * nll + even * (f32::cast_from(v) * lse - sums.sum);
 
             let mut lse_soft = 0.0f32;
             let mut lse_t = 0.0f32;
@@ -113,12 +205,7 @@ fn token_loss_kernel<F: Float>(
             let mut entropy = 0.0f32;
             let mut back = 0.0f32;
             if mutual {
-                let largest_t = cube_max(largest_t, U);
-                let mut total_t = 0.0f32;
-                for i in range_stepped(UNIT_POS as usize, v, U) {
-                    total_t += (teacher[base + i] - largest_t).exp();
-                }
-                lse_t = largest_t + cube_sum(total_t, U).ln();
+                lse_t = sums.largest_t + sums.total_t.ln();
                 teacher_nll = lse_t - teacher[base + target as usize];
                 // Both directions term by term: the passes are close, and a difference of sums would lose their distance.
                 let mut forth_sum = 0.0f32;
@@ -131,28 +218,12 @@ fn token_loss_kernel<F: Float>(
                 back = cube_sum(back_sum, U);
                 kd = 0.5 * (cube_sum(forth_sum, U) + back);
             } else if taught {
-                let largest_t = cube_max(largest_t, U);
-                let mut total_soft = 0.0f32;
-                let mut total_hard_t = 0.0f32;
-                let mut total_t = 0.0f32;
-                let mut expected = 0.0f32;
-                let mut weighted = 0.0f32;
-                for i in range_stepped(UNIT_POS as usize, v, U) {
-                    let (x, t) = (z[base + i], teacher[base + i] - largest_t);
-                    let e = (teacher_soft * t).exp();
-                    total_soft += (soft * (x - largest)).exp();
-                    total_hard_t += t.exp();
-                    total_t += e;
-                    expected += e * x;
-                    weighted += e * t;
-                }
-                let total_t = cube_sum(total_t, U);
-                lse_soft = soft * largest + cube_sum(total_soft, U).ln();
-                lse_t = teacher_soft * largest_t + total_t.ln();
-                kd = lse_soft - soft * cube_sum(expected, U) / total_t;
-                teacher_nll =
-                    largest_t + cube_sum(total_hard_t, U).ln() - teacher[base + target as usize];
-                entropy = total_t.ln() - teacher_soft * cube_sum(weighted, U) / total_t;
+                let (largest_t, soft_t) = (sums.largest_t, sums.soft_total_t);
+                lse_soft = soft * sums.largest + sums.soft_total.ln();
+                lse_t = teacher_soft * largest_t + soft_t.ln();
+                kd = lse_soft - soft * sums.expected / soft_t;
+                teacher_nll = largest_t + sums.total_t.ln() - teacher[base + target as usize];
+                entropy = soft_t.ln() - teacher_soft * sums.weighted / soft_t;
             }
             if UNIT_POS == 0 {
                 values[first] = ce;

@@ -431,8 +431,8 @@ impl Train for Gpu {
         let context = &self.context;
         let norm = adam::norm(context, &gradients, step.scale);
         let [p, m, v] = [params, m, v].map(|tensors| row::of_tensors(context, tensors));
-        let rows = [p.memory().view(), gradients, m.memory().view(), v.memory().view()];
-        adam::adam(context, rows.each_ref(), &norm, step);
+        let rows = [gradients, m.memory().view(), v.memory().view()];
+        adam::adam(context, p.memory(), rows.each_ref(), &norm, step);
         norm
     }
 }

@@ -5,10 +5,12 @@ use super::copy::empty;
 use super::cube::cube_sum;
 use crate::context::{Context, launch};
 use crate::grid::{UNITS, elements, units};
+use crate::rounded::{RoundedCopy, write_rounded};
 use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 /// Elements whose squares one cube sums.
@@ -67,13 +69,17 @@ struct Step {
 }
 
 #[cube(launch)]
-fn adam_kernel(
+#[allow(clippy::too_many_arguments)]
+fn adam_kernel<F: Float>(
     p: &mut Array<f32>,
     g: &Array<f32>,
     m: &mut Array<f32>,
     v: &mut Array<f32>,
     norm: &Array<f32>,
+    short: &mut Array<F>,
     of: &Step,
+    #[comptime] rounds: bool,
+    #[define(F)] _rounded: StorageType,
 ) {
     let i = ABSOLUTE_POS;
     if i < p.len() {
@@ -86,23 +92,34 @@ fn adam_kernel(
         let second = of.beta2 * v[i] + of.rest2 * gradient * gradient;
         m[i] = first;
         v[i] = second;
-        p[i] = p[i] - of.decay * p[i] - of.rate * first / (second.sqrt() + of.eps);
+        let value = p[i] - of.decay * p[i] - of.rate * first / (second.sqrt() + of.eps);
+        p[i] = value;
+        write_rounded(short, i, value, rounds);
     }
 }
 
-/// One step, in place: updates the parameters `p` and the moments `m` and `v` by the gradients `g`.
-pub(crate) fn adam(context: &Context, [p, g, m, v]: [&View; 4], norm: &Tensor, step: &AdamStep) {
+/// One step, in place: updates the parameters `p` and the moments `m` and `v` by the gradients `g`. The next products take
+/// the parameters rounded.
+pub(crate) fn adam(
+    context: &Context,
+    p: &Tensor,
+    [g, m, v]: [&View; 3],
+    norm: &Tensor,
+    step: &AdamStep,
+) {
     let of = &step.adam;
+    let short = RoundedCopy::of(context, p, true);
     launch!(
         context,
         adam_kernel(
-            elements(p.len),
+            elements(p.len()),
             units(),
-            p.arg(),
+            p.view().arg(),
             g.arg(),
             m.arg(),
             v.arg(),
             norm.view().arg(),
+            short.view.arg(),
             StepLaunch::new(
                 of.beta1,
                 of.beta2,
@@ -114,6 +131,8 @@ pub(crate) fn adam(context: &Context, [p, g, m, v]: [&View; 4], norm: &Tensor, s
                 step.scale,
                 of.clip_norm,
             ),
+            short.wanted,
+            short.format,
         )
     );
 }

@@ -3,7 +3,8 @@
 //! All work is synchronous: streams and events never wait.
 #![allow(non_snake_case, clippy::missing_safety_doc, clippy::too_many_arguments)]
 
-use crate::machine::Launch;
+use crate::machine::traffic::Traffic;
+use crate::machine::{Fault, Launch};
 use crate::memory::memory;
 use crate::options::options;
 use crate::ptx::module::{Kernel, parse};
@@ -39,6 +40,7 @@ struct Module {
 /// The handle of a kernel.
 struct Function {
     module: usize,
+    name: String,
     /// None if kernels are not run (`A2D_CUDA_RUN=0`).
     kernel: Option<Arc<Kernel>>,
     /// The largest dynamic shared memory of a launch.
@@ -94,6 +96,14 @@ pub(crate) fn begin_launch() -> std::result::Result<usize, Result> {
         return Err(lose(LAUNCH_FAILED, &format!("launch {number} fails as asked")));
     }
     Ok(number)
+}
+
+/// Says what a launch moves.
+pub(crate) fn report(number: usize, Traffic { asked, moved }: Traffic) {
+    eprintln!(
+        "cuda: launch {number} reads {} and writes {} bytes, of {} and {} asked for",
+        moved.read, moved.written, asked.read, asked.written
+    );
 }
 
 // SAFETY, for all calls below: callers pass pointers that are valid for writes, as the driver API requires.
@@ -158,8 +168,8 @@ pub unsafe extern "C" fn cuDeviceGetAttribute(
         16 => 132,
         39 => 2048,
         // Compute capability.
-        75 => 9,
-        76 => 0,
+        75 => options().capability / 10,
+        76 => options().capability % 10,
         // Shared memory per multiprocessor, and per block with opt-in.
         81 => 233_472,
         97 => SHARED as c_int,
@@ -275,6 +285,9 @@ pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(
         eprintln!("cuda: a copy of {bytes} bytes from {from:#x}: out of memory that is allocated");
         return INVALID_VALUE;
     }
+    if options().log {
+        eprintln!("cuda: {bytes} bytes read back");
+    }
     // SAFETY: as above.
     unsafe { std::ptr::copy_nonoverlapping(from as *const u8, to.cast::<u8>(), bytes) };
     SUCCESS
@@ -370,7 +383,8 @@ pub unsafe extern "C" fn cuModuleLoadData(
             eprintln!("cuda: {}: {error}", path.display());
         }
     }
-    let kernels = if options().run { parse(&text) } else { Ok(Vec::new()) };
+    let wanted = options().run || options().traffic;
+    let kernels = if wanted { parse(&text) } else { Ok(Vec::new()) };
     match kernels {
         Ok(kernels) => {
             let loaded = Box::new(Module { number, kernels });
@@ -399,7 +413,8 @@ pub unsafe extern "C" fn cuModuleGetFunction(
     if options().run && kernel.is_none() {
         return NOT_FOUND;
     }
-    let found = Box::new(Function { module: module.number, kernel, shared: SHARED_UNASKED.into() });
+    let shared = SHARED_UNASKED.into();
+    let found = Box::new(Function { module: module.number, name: name.into(), kernel, shared });
     unsafe { *function = Box::into_raw(found).cast() };
     SUCCESS
 }
@@ -455,13 +470,13 @@ pub unsafe extern "C" fn cuLaunchKernel(
         return INVALID_VALUE;
     }
     let begun = std::time::Instant::now();
-    let done = match &function.kernel {
-        // SAFETY: the caller passes all parameters of the kernel.
-        Some(kernel) => unsafe { run(kernel, grid, block, shared as usize, params) },
-        None => SUCCESS,
-    };
+    // SAFETY: the caller passes all parameters of the kernel.
+    let done = function
+        .kernel
+        .as_deref()
+        .map_or(Ok(None), |kernel| unsafe { run(kernel, grid, block, shared as usize, params) });
     if options().log {
-        let name = function.kernel.as_ref().map_or("", |kernel| &kernel.name);
+        let name = &function.name;
         let (live, peak) = {
             let memory = memory();
             (memory.live, memory.peak)
@@ -472,17 +487,24 @@ pub unsafe extern "C" fn cuLaunchKernel(
             function.module,
             begun.elapsed()
         );
+        if let Ok(Some(traffic)) = done {
+            report(number, traffic);
+        }
     }
-    done
+    match done {
+        Ok(_) => SUCCESS,
+        Err(fault) => lose(fault.code, &fault.what),
+    }
 }
 
+/// Runs a kernel, or counts what it would move.
 unsafe fn run(
     kernel: &Kernel,
     grid: [u32; 3],
     block: [u32; 3],
     shared: usize,
     params: *mut *mut c_void,
-) -> Result {
+) -> std::result::Result<Option<Traffic>, Fault> {
     let mut held = vec![0; kernel.param_bytes()];
     for (i, param) in kernel.params.iter().enumerate() {
         // SAFETY: the caller passes a pointer to each parameter, valid for its size.
@@ -492,10 +514,8 @@ unsafe fn run(
     }
     // Launches are synchronous, so the memory of a running kernel is not freed.
     let ranges = memory().ranges();
-    match (Launch { kernel, grid, block, shared, params: held, ranges }).run() {
-        Ok(()) => SUCCESS,
-        Err(fault) => lose(fault.code, &fault.what),
-    }
+    let launch = Launch { kernel, grid, block, shared, params: held, ranges };
+    if options().run { launch.run().map(|()| None) } else { launch.traffic().map(Some) }
 }
 
 #[unsafe(no_mangle)]

@@ -7,6 +7,10 @@ use std::sync::OnceLock;
 pub struct Options {
     /// Whether kernels run; otherwise they are only counted.
     pub run: bool,
+    /// Whether the bytes that launches move are counted. Kernels do not run then.
+    pub traffic: bool,
+    /// The compute capability, ten times.
+    pub capability: i32,
     /// Whether allocations, uploads and launches are reported.
     pub log: bool,
     /// Whether races between warps and between blocks are reported.
@@ -34,8 +38,11 @@ fn number(name: &str) -> Option<usize> {
 /// Read once, on the first call.
 pub fn options() -> &'static Options {
     static OPTIONS: OnceLock<Options> = OnceLock::new();
+    let run = number("A2D_CUDA_RUN") != Some(0);
     OPTIONS.get_or_init(|| Options {
-        run: number("A2D_CUDA_RUN") != Some(0),
+        run,
+        traffic: !run && number("A2D_CUDA_TRAFFIC").is_some_and(|on| on != 0),
+        capability: number("A2D_CUDA_CAPABILITY").map_or(90, |n| n as i32),
         log: std::env::var_os("A2D_CUDA_LOG").is_some(),
         check: number("A2D_CUDA_CHECK").is_some_and(|on| on != 0),
         reverse: number("A2D_CUDA_REVERSE").is_some_and(|on| on != 0),

@@ -8,6 +8,7 @@
 pub mod product;
 
 use crate::driver::{self, LAUNCH_FAILED};
+use crate::machine::traffic::Traffic;
 use crate::memory::memory;
 use crate::options::options;
 use product::{Algorithm, Description, INVALID, Layout, Memory, Product, Refusal, UNSUPPORTED};
@@ -358,6 +359,9 @@ pub unsafe extern "C" fn cublasLtMatmul(
             of.epilogue,
             begun.elapsed()
         );
+        if options().traffic {
+            driver::report(number, Traffic::once(product.bytes(*beta)));
+        }
     }
     answer("cublasLtMatmul", launched.map(|_| ()))
 }

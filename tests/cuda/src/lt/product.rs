@@ -1,6 +1,7 @@
 //! What is checked of a product, and its computation.
 
 use crate::float::{BF16, F16, Rounding, TF32};
+use crate::machine::traffic::Bytes;
 use crate::options::options;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -100,6 +101,12 @@ impl Layout {
         must(self.count > 0 && self.step >= 0, &format!("{name}: its batch"))
     }
 
+    /// The bytes of all elements. Matrices at one place count once.
+    fn held(&self) -> u64 {
+        let count = if self.step == 0 { 1 } else { self.count as u64 };
+        count * self.rows * self.cols * self.bytes()
+    }
+
     /// The value of each element of a matrix of the batch, as `compute` takes it; column by column without gaps.
     fn values(&self, at: u64, number: usize, compute: u32) -> Vec<f32> {
         let start = number * self.step as usize;
@@ -161,6 +168,12 @@ impl Product {
     pub fn dims(&self) -> [u64; 3] {
         let depth = if self.of.transposed[0] { self.left.rows } else { self.left.cols };
         [self.out.rows, self.out.cols, depth]
+    }
+
+    /// The bytes of the operands, of a sum that is added (`beta` is not 0), and of the result, each once.
+    pub fn bytes(&self, beta: f32) -> Bytes {
+        let sum = if beta == 0.0 { 0 } else { self.sum.held() };
+        Bytes { read: self.left.held() + self.right.held() + sum, written: self.out.held() }
     }
 
     /// Whether the library computes this.

@@ -2,6 +2,7 @@
 
 use super::check::Checks;
 use super::space::Memory;
+use super::traffic::Counter;
 use super::warp::Warp;
 use super::{Fault, LANES, Launch, Trouble};
 use crate::options::options;
@@ -26,6 +27,13 @@ impl<'a> Block<'a> {
             }
         }
         Self { launch, warps, memory: Memory::new(launch, threads(launch), checks) }
+    }
+
+    /// Runs the block of this number, and counts what it reads and writes.
+    pub fn count(mut self, number: usize) -> Result<Counter, Fault> {
+        self.memory.counter = Some(Counter::new(threads(self.launch)));
+        self.run(number)?;
+        Ok(self.memory.counter.expect("set above"))
     }
 
     /// Runs the block of this number.

@@ -11,6 +11,7 @@ mod ints;
 mod matrix;
 pub mod space;
 mod step;
+pub mod traffic;
 mod warp;
 
 use crate::options::options;
@@ -19,6 +20,7 @@ use block::Block;
 use check::Checks;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use traffic::Traffic;
 
 /// Threads per warp.
 pub const LANES: usize = 32;
@@ -60,6 +62,17 @@ pub struct Launch<'a> {
 impl Launch<'_> {
     fn blocks(&self) -> usize {
         self.grid.iter().map(|&n| n as usize).product()
+    }
+
+    /// What the launch moves: of a product its operands and its result, of all else what a sample of the blocks reads and
+    /// writes. These change no global memory.
+    pub fn traffic(&self) -> Result<Traffic, Fault> {
+        if let Some(bytes) = traffic::product(&self.kernel.name, &self.params) {
+            return Ok(Traffic::once(bytes));
+        }
+        let count = |number| Block::new(self, None).count(number);
+        let counted = traffic::sample(self.blocks()).into_iter().map(count);
+        Ok(traffic::estimate(self.blocks(), &counted.collect::<Result<Vec<_>, _>>()?))
     }
 
     /// Runs all blocks. If one fails, running ones finish and no others start.

@@ -1,6 +1,7 @@
 //! The memory spaces of a kernel: address translation and checks.
 
 use super::check::{Checks, How, Who};
+use super::traffic::Counter;
 use super::warp::{Longs, Words};
 use super::{ILLEGAL_ADDRESS, LANES, Launch, MISALIGNED_ADDRESS, Trouble};
 use crate::ptx::code::{Address, Space};
@@ -33,6 +34,10 @@ pub struct Memory<'a> {
     block: usize,
     warp: usize,
     checks: Option<&'a Mutex<Checks>>,
+    /// Counts the accesses to global memory, which is not written then.
+    pub counter: Option<Counter>,
+    /// Where writes go that are only counted.
+    nowhere: [u64; 2],
 }
 
 /// Unwritten memory of `bytes` bytes, and a word more to align it.
@@ -73,6 +78,8 @@ impl<'a> Memory<'a> {
             block: 0,
             warp: 0,
             checks,
+            counter: None,
+            nowhere: [0; 2],
         }
     }
 
@@ -115,7 +122,22 @@ impl<'a> Memory<'a> {
         {
             self.check(checks, &found, lanes, bytes, how);
         }
+        if self.counter.is_some()
+            && Self::is_global(address.space, at[lanes.trailing_zeros() as usize])
+        {
+            return Ok(self.count(found, lanes, bytes, how));
+        }
         Ok(found)
+    }
+
+    /// Counts an access to global memory.
+    #[cold]
+    fn count(&mut self, found: Places, lanes: u32, bytes: u32, how: How) -> Places {
+        let (reads, writes) = (how != How::Write, matches!(how, How::Write | How::Change));
+        if let Some(counter) = &mut self.counter {
+            counter.add(&found.0, lanes, bytes, [reads, writes]);
+        }
+        if writes { Places([self.nowhere.as_mut_ptr().expose_provenance(); LANES]) } else { found }
     }
 
     /// The fast path: all lanes are aligned and in one range. Inactive lanes get the place of the first active one.
@@ -253,6 +275,11 @@ impl<'a> Memory<'a> {
             }
             None => "no memory below".into(),
         }
+    }
+
+    /// Whether an address is in the device's memory.
+    fn is_global(space: Space, at: u64) -> bool {
+        space == Space::Global || space == Space::Generic && at < SHARED
     }
 
     /// Whether an address is in memory that threads share.

@@ -1,6 +1,7 @@
 //! Runs the text of a kernel on memory of the test.
 #![allow(dead_code)]
 
+use cuda::machine::traffic::Traffic;
 use cuda::machine::{Fault, Launch};
 use cuda::ptx::module::parse;
 
@@ -48,18 +49,26 @@ impl<'a> Run<'a> {
 
     /// Runs on `memory`, the only allocation of the device.
     pub fn on<T>(&self, memory: &mut [T]) -> Result<(), Fault> {
+        self.launch(memory, |launch| launch.run())
+    }
+
+    /// What it moves in `memory`, the only allocation of the device.
+    pub fn traffic<T>(&self, memory: &mut [T]) -> Result<Traffic, Fault> {
+        self.launch(memory, |launch| launch.traffic())
+    }
+
+    fn launch<T, R>(&self, memory: &mut [T], how: impl FnOnce(&Launch<'_>) -> R) -> R {
         let kernels = parse(&self.text()).unwrap_or_else(|e| panic!("{}: {}", e.line, e.why));
         let range = memory.as_mut_ptr_range();
         let (from, to) = (range.start.expose_provenance() as u64, range.end as u64);
-        let launch = Launch {
+        how(&Launch {
             kernel: &kernels[0],
             grid: self.grid,
             block: self.block,
             shared: self.shared,
             params: from.to_ne_bytes().to_vec(),
             ranges: vec![(from, to)],
-        };
-        launch.run()
+        })
     }
 }
 

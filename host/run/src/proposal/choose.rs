@@ -112,7 +112,7 @@ fn deeper(model: &ModelConfig) -> usize {
 /// The wider a model, the lower the learning rate that it bears.
 fn lr(width: usize) -> f64 {
     match width {
-        0..=64 => 3e-3,
+        0..=64 => 6e-3,
         65..=128 => 2e-3,
         129..=256 => 1e-3,
         _ => 5e-4,

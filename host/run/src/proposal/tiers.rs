@@ -32,8 +32,8 @@ const fn tier(most_pairs: usize, sizes: [usize; 2], teacher: Size, student: Size
 /// The fewer the pairs, the fewer the subwords, which must occur to be learnt, the smaller the batches, so that there are
 /// enough of them, and the more dropout.
 const TIERS: [Tier; 6] = [
-    tier(5_000, [1_000, 512], size(128, 3, 0.3), size(64, 2, 0.3)),
-    tier(15_000, [2_000, 1024], size(128, 3, 0.2), size(64, 2, 0.2)),
+    tier(5_000, [1_000, 512], size(128, 3, 0.3), size(64, 2, 0.2)),
+    tier(15_000, [2_000, 1024], size(128, 3, 0.2), size(64, 2, 0.1)),
     tier(100_000, [4_000, 1024], size(128, 3, 0.1), size(64, 2, 0.1)),
     tier(500_000, [8_000, 2048], size(256, 4, 0.1), size(128, 3, 0.1)),
     tier(3_000_000, [16_000, 4096], size(512, 6, 0.1), size(256, 3, 0.1)),

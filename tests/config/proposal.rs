@@ -59,7 +59,7 @@ fn the_measured_examples_are_met() {
         assert_eq!(run.data.vocab_size, example.data.vocab_size, "{name}");
         assert_eq!(run.model, example.model, "{name}");
         assert_eq!(run.teacher.model, example.teacher.model, "{name}");
-        assert_eq!(run.train.lr, example.train.lr, "{name}");
+        assert_eq!(run.train.lr, 2.0 * example.train.lr, "{name}: results/defaults.md");
         assert_eq!(run.teacher.train.lr, example.teacher.train.lr, "{name}");
         assert_eq!(run.train.max_tokens, example.train.max_tokens, "{name}");
         let ratio =

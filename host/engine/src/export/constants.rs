@@ -1,5 +1,6 @@
 //! An image and its sizes as constants of a Rust source file.
 
+use crate::texts::reader::width;
 use crate::translate::image;
 use a2d_core::config::{Config, Task};
 use a2d_core::image::{Format, stream_bytes};
@@ -109,7 +110,7 @@ impl Constants<'_> {
             Task::Embed => ("Embedder", "Elements of a vector"),
             _ => ("Classifier", "Number of labels, and of their probabilities"),
         };
-        let outputs = config.head.map_or(0, |head| head.output.width());
+        let outputs = width(config);
         format!(
             "/// The longest text.\n\
              #[allow(dead_code)]\n\

@@ -57,7 +57,8 @@ fn top(vocab: &Vocab, logits: &[f32]) -> Value {
     all.iter().take(SHOWN).map(named).collect()
 }
 
-/// The confusion matrix of each model on `text`, of the labels with the most errors. A text with a label that a model lacks becomes a note of its run.
+/// The confusion matrix of each model on `text`, of the labels with the most errors. A text with a label that a model lacks
+/// becomes a note of its run.
 ///
 /// # Errors
 ///

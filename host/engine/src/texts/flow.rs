@@ -1,6 +1,6 @@
 //! Lines from a source through a text model, a window of lines at a time.
 
-use super::reader::BATCH;
+use super::reader::{BATCH, width};
 use super::{Read, Reader, TextImage, read_lines};
 use crate::backend::work::Work;
 use crate::translate::Watch;
@@ -45,7 +45,7 @@ impl Flow<'_> {
             On::Image(arithmetic) => {
                 let bytes = Words::read(self.model)?;
                 let image = TextImage::new(self.model, bytes.bytes(), arithmetic)?;
-                let (names, width) = (image.labels(), image.width());
+                let (names, width) = (image.labels(), width(image.model().config()));
                 self.flow(&names, width, |texts, watch| image.read_lines(texts, watch))
             }
         }
@@ -88,7 +88,7 @@ impl Work for Flow<'_> {
     fn go<B: Train>(self, b: &mut B) -> Result<[usize; 2]> {
         let Reader { model, vocab, .. } = Reader::open(b, self.model)?;
         let names = vocab.labels().map(|labels| labels.names().to_vec()).unwrap_or_default();
-        let width = model.config.head.map_or(0, |head| head.output.width());
+        let width = width(&model.config);
         self.flow(&names, width, |texts, watch| read_lines(b, &model, &vocab, texts, watch))
     }
 }

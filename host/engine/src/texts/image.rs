@@ -45,11 +45,6 @@ impl<'a> TextImage<'a> {
         &self.model
     }
 
-    /// The numbers of a text: its labels, or the width of vectors.
-    pub fn width(&self) -> usize {
-        self.model.config().head.map_or(0, |head| head.output.width())
-    }
-
     /// The names of the labels; empty for a model of vectors.
     pub fn labels(&self) -> Vec<String> {
         let labels = self.model.image().labels();

@@ -3,7 +3,7 @@
 use crate::translate::{MOST_TOKENS, Translator, Watch};
 use a2d_core::backend::{Decode, Train};
 use a2d_core::batch::{Batch, Layout};
-use a2d_core::config::{Head, Output};
+use a2d_core::config::{Config, Head, Output};
 use a2d_core::kd;
 use a2d_data::vocab::{EOS, Vocab};
 use a2d_run::model::Model;
@@ -17,6 +17,11 @@ pub(super) const BATCH: usize = 4096;
 
 /// The most numbers of texts that are in memory at a time, where all of them are not needed together.
 const NUMBERS: usize = 1 << 22;
+
+/// The numbers that a model makes of a text: one for each label, or the elements of a vector.
+pub fn width(config: &Config) -> usize {
+    config.head.map_or(0, |head| head.output.width())
+}
 
 /// What a text model makes of several texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +120,7 @@ pub fn read_tokens<B: Decode>(
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|&i| Reverse(texts[i].len()));
     let batches = batches(&order, texts, b.workers());
-    let width = model.config.head.map_or(0, |head| head.output.width());
+    let width = width(&model.config);
     let values = Mutex::new(Ok(vec![0.0; texts.len() * width]));
     b.share(batches.len(), &|b, number| {
         if locked(&values).is_err() {

@@ -98,6 +98,11 @@ fn kernels_compare_states() {
 }
 
 #[test]
+fn kernels_align_many_layers() {
+    on_device!(make => kernels::align_many_layers(&mut make()));
+}
+
+#[test]
 fn kernels_compare_relations() {
     on_device!(make => kernels::compare_relations(&mut make()));
 }

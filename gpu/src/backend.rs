@@ -179,13 +179,13 @@ impl Backend for Gpu {
     fn linear_join(
         &mut self,
         x: &Tensor,
-        map: [&Tensor; 2],
+        [w, b]: [&Tensor; 2],
         residual: &Tensor,
         _: f32,
         norm: LayerNorm<'_, Tensor>,
     ) -> Tensor {
-        let [_, normed] = self.linear_join_masked(x, map, residual, None, norm);
-        normed
+        let y = self.gemm.linear(&self.context, [x, w], None, None);
+        norm::join(&self.context, [&y, b, residual], None, norm, None)
     }
 
     fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
@@ -282,7 +282,9 @@ impl Train for Gpu {
         norm: LayerNorm<'_, Tensor>,
     ) -> [Tensor; 2] {
         let y = self.gemm.linear(&self.context, [x, w], None, None);
-        norm::join(&self.context, &y, Some(b), residual, mask, norm)
+        let sum = copy::empty(&self.context, residual.shape);
+        let normed = norm::join(&self.context, [&y, b, residual], mask, norm, Some(&sum));
+        [sum, normed]
     }
 
     fn embed_grad(

@@ -141,6 +141,45 @@ pub fn attend_with_any_heads<B: Train>(b: &mut B) {
     agree(b, 3e-5, attention(&mut Cpu::new(2)), attention);
 }
 
+/// Maps of more layers than a launch takes and of more heads than a tile has, in a long sentence and in a short one.
+fn maps<B: Train>(b: &mut B) -> Named {
+    let (layers, heads, others) = (14, 7, 2);
+    let sentences = [vec![5; 100], vec![5; 3]];
+    let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+    let batch = Batch::new(b, &Special::FAIRSEQ, &sentences, &sentences, Layout::Padded);
+    let (noise, grid) = (&mut Noise::new(9), &batch.decoder_grid);
+    let mut probabilities = |b: &mut B, heads: usize| {
+        let map: Vec<f32> = noise.list(heads * grid.area).iter().map(|x| (x + 1.0) / 3.0).collect();
+        b.tensor(&map, Shape::matrix(heads, grid.area))
+    };
+    let [student, teacher] = [heads, others]
+        .map(|heads| (0..layers).map(|_| probabilities(b, heads)).collect::<Vec<_>>());
+    let (w, _) = random(b, noise, Shape::matrix(layers * others, layers * heads));
+    let (bias, _) = random(b, noise, Shape::vector(layers * others));
+    let mut all = Vec::new();
+    for input in [MapInput::Probabilities, MapInput::Scores] {
+        let y = b.align(&student, &w, &bias, grid, input);
+        let AlignGrad { maps, w, b: db } = b.align_grad(&y, &student, &w, grid, input);
+        all.extend(named(b, &format!("{input:?}, result"), &[&y, &maps[0], &maps[13], &w, &db]));
+        for (normalisation, target, masked) in [
+            (Normalisation::Map, Target::Softmax, false),
+            (Normalisation::Map, Target::Probabilities, true),
+            (Normalisation::Row, Target::Softmax, true),
+            (Normalisation::Row, Target::Probabilities, false),
+        ] {
+            let how = MapLoss { normalisation, target, masked, weight: 0.7 };
+            let Loss { value, gradient } = b.map_loss(&y, &teacher, grid, how, true);
+            let what = format!("{input:?}, {how:?}, result");
+            all.extend(named(b, &what, &[&value, &gradient.expect("asked")]));
+        }
+    }
+    all
+}
+
+pub fn align_many_layers<B: Train>(b: &mut B) {
+    agree(b, 3e-5, maps(&mut Cpu::new(2)), maps);
+}
+
 /// Hidden states of fewer and of more columns than a cube has units, of one matrix and of several, with padding.
 fn states<B: Train>(b: &mut B) -> Named {
     let mixture = |detached| StateForm::Mixture { scale: 0.2, detached };

@@ -37,19 +37,25 @@ pub(crate) fn group_sum(value: f32, #[comptime] units: usize, #[comptime] group:
 /// The largest `value` of the `units` (a power of two) of a cube. Every unit must call this, and gets it.
 #[cube]
 pub(crate) fn cube_max(value: f32, #[comptime] units: usize) -> f32 {
+    group_max(value, units, units)
+}
+
+/// [`cube_max`] over groups, as in [`group_sum`].
+#[cube]
+pub(crate) fn group_max(value: f32, #[comptime] units: usize, #[comptime] group: usize) -> f32 {
     let mut shared = SharedMemory::<f32>::new(units);
     let unit = UNIT_POS as usize;
     shared[unit] = value;
     sync_cube();
-    let mut half = (units / 2).runtime();
+    let mut half = (group / 2).runtime();
     while half > 0 {
-        if unit < half {
+        if unit % group < half {
             shared[unit] = max(shared[unit], shared[unit + half]);
         }
         sync_cube();
         half /= 2;
     }
-    let largest = shared[0];
+    let largest = shared[unit / group * group];
     sync_cube();
     largest
 }

@@ -6,16 +6,19 @@
 
 use super::columns::column_sums;
 use super::copy::empty;
-use super::cube::{DeviceSpan, LOWEST, cube_max, cube_sum, read_span, visible_keys};
-use crate::context::Context;
-use crate::grid::{ROW_UNITS, row_units};
+use super::cube::{DeviceSpan, LOWEST, cube_sum, group_max, group_sum, read_span, visible_keys};
+use super::layers::{element, layers_arg, runs};
+use crate::context::{Context, launch};
+use crate::grid::{UNITS, units};
 use crate::index::Index;
 use crate::tensor::Tensor;
 use a2d_core::backend::{Loss, MapLoss, Normalisation, Target};
 use a2d_core::batch::Grid;
 use a2d_core::shape::Shape;
-use a2d_gemm::dispatch;
 use cubecl::prelude::*;
+
+/// Units that compare a row of a map: they read a sector of memory at once.
+const ROW_GROUP: usize = 8;
 
 /// `e^x - 1 - x`, accurate around 0.
 #[cube]
@@ -79,77 +82,96 @@ fn gradient_term(
     if as_is && q == 0.0 { weight * share * student } else { weight * q * share * (student - 1.0) }
 }
 
-/// Where the entries lie that are taken as one distribution.
+/// Where the entries lie that are taken as one distribution, and of which layer the teacher's are.
 #[derive(CubeType, Clone, Copy)]
 pub(super) struct Entries {
     /// The first of the student's, and of the teacher's.
     pub student: usize,
     pub teacher: usize,
+    pub layer: usize,
     pub count: usize,
+    /// The query of a row of a map; 0 for a whole map.
+    pub query: usize,
 }
 
-/// The divergence of these entries. With `masked` they are a map of the span's sentence, and those that are not visible take
-/// no part. Writes the gradient of each, or with `adds` adds it.
+/// How entries are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Comparison {
+    /// Units of a cube, and those that compare entries together: a power of two.
+    pub units: usize,
+    pub group: usize,
+    /// Whether the entries are a row of a map, or else all rows of one.
+    pub row: bool,
+    /// Whether those that are not visible take no part.
+    pub masked: bool,
+    /// Whether the teacher's are a distribution as they are, or else its logarithms up to a constant.
+    pub as_is: bool,
+    pub wants_gradient: bool,
+    /// Whether the gradient is added to what is there.
+    pub adds: bool,
+}
+
+/// The divergence of these entries, which every unit of the group gets. Writes the weighted gradient of each.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn divergence(
     student: &Array<f32>,
-    teacher: &Array<f32>,
+    teacher: &Sequence<Array<f32>>,
     gradient: &mut Array<f32>,
     of: &Entries,
     span: &DeviceSpan,
     causal: u32,
     weight: f32,
-    #[comptime] masked: bool,
-    #[comptime] as_is: bool,
-    #[comptime] wants_gradient: bool,
-    #[comptime] adds: bool,
+    #[comptime] how: Comparison,
 ) -> f32 {
-    let first = UNIT_POS as usize;
+    let (units, group, as_is) = comptime!((how.units, how.group, how.as_is));
+    let first = UNIT_POS as usize % group;
     let mut largest = LOWEST.runtime();
-    for i in range_stepped(first, of.count, ROW_UNITS) {
-        if !masked || is_visible(span, i, causal) {
-            largest = max(largest, teacher[of.teacher + i]);
+    if !as_is {
+        for i in range_stepped(first, of.count, group) {
+            if is_visible(of, span, i, causal, how) {
+                largest = max(largest, element(teacher, of.layer, of.teacher + i));
+            }
         }
+        largest = group_max(largest, units, group);
     }
-    let largest = cube_max(largest, ROW_UNITS);
 
     let mut total = 0.0f32;
     let mut mean = 0.0f32;
-    for i in range_stepped(first, of.count, ROW_UNITS) {
-        if !masked || is_visible(span, i, causal) {
-            let (a, t) = (student[of.student + i], teacher[of.teacher + i]);
-            let (q, d) = weight_and_difference(a, t, largest, as_is);
+    for i in range_stepped(first, of.count, group) {
+        if is_visible(of, span, i, causal, how) {
+            let t = element(teacher, of.layer, of.teacher + i);
+            let (q, d) = weight_and_difference(student[of.student + i], t, largest, as_is);
             total += q;
             mean += q * d;
         }
     }
-    let total = cube_sum(total, ROW_UNITS);
+    let total = group_sum(total, units, group);
     let mut share = 0.0f32;
     if total > 0.0 {
         share = 1.0 / total;
     }
-    let mean = cube_sum(mean, ROW_UNITS) * share;
+    let mean = group_sum(mean, units, group) * share;
 
     let mut excess = 0.0f32;
-    for i in range_stepped(first, of.count, ROW_UNITS) {
-        if !masked || is_visible(span, i, causal) {
-            let (a, t) = (student[of.student + i], teacher[of.teacher + i]);
-            let (q, d) = weight_and_difference(a, t, largest, as_is);
+    for i in range_stepped(first, of.count, group) {
+        if is_visible(of, span, i, causal, how) {
+            let t = element(teacher, of.layer, of.teacher + i);
+            let (q, d) = weight_and_difference(student[of.student + i], t, largest, as_is);
             excess += excess_term(q, d, mean, as_is);
         }
     }
-    let excess = cube_sum(excess, ROW_UNITS) * share;
+    let excess = group_sum(excess, units, group) * share;
 
-    if wants_gradient {
-        for i in range_stepped(first, of.count, ROW_UNITS) {
+    if how.wants_gradient {
+        for i in range_stepped(first, of.count, group) {
             let mut g = 0.0f32;
-            if adds {
+            if how.adds {
                 g = gradient[of.student + i];
             }
-            if (!masked || is_visible(span, i, causal)) && total > 0.0 {
-                let (a, t) = (student[of.student + i], teacher[of.teacher + i]);
-                let (q, d) = weight_and_difference(a, t, largest, as_is);
+            if is_visible(of, span, i, causal, how) && total > 0.0 {
+                let t = element(teacher, of.layer, of.teacher + i);
+                let (q, d) = weight_and_difference(student[of.student + i], t, largest, as_is);
                 g += gradient_term(q, d, mean, share, excess, weight, as_is);
             }
             gradient[of.student + i] = g;
@@ -158,134 +180,72 @@ pub(super) fn divergence(
     ln_1p(excess)
 }
 
-/// Takes each map as one distribution.
+/// Whether entry `i` belongs to a valid query and a key visible to it, or all entries take part.
+#[cube]
+fn is_visible(
+    of: &Entries,
+    span: &DeviceSpan,
+    i: usize,
+    causal: u32,
+    #[comptime] how: Comparison,
+) -> bool {
+    let mut visible = true;
+    if how.masked {
+        let mut query = of.query;
+        let mut key = i;
+        if !how.row {
+            query = i / span.key_len;
+            key = i % span.key_len;
+        }
+        let keys = visible_keys(causal, query, span.key_valid);
+        visible = query < span.query_valid && key < keys;
+    }
+    visible
+}
+
+/// Compares a map (x) of a sentence (y), whole or each of its rows.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn whole_kernel(
+fn map_loss_kernel(
     student: &Array<f32>,
-    teacher: &Array<f32>,
+    teacher: &Sequence<Array<f32>>,
     spans: &Array<u32>,
     values: &mut Array<f32>,
     gradient: &mut Array<f32>,
     of: &Maps,
-    #[comptime] masked: bool,
-    #[comptime] as_is: bool,
-    #[comptime] wants_gradient: bool,
+    #[comptime] how: Comparison,
 ) {
-    let (head, sentence) = (CUBE_POS_X as usize, CUBE_POS_Y as usize);
+    let (map, sentence) = (CUBE_POS_X as usize, CUBE_POS_Y as usize);
+    let (units, group) = comptime!((how.units, how.group));
+    let (maps, heads) = (of.maps as usize, of.heads as usize);
+    let (layer, m) = (map / heads, of.from as usize + map);
     let span = read_span(spans, sentence);
     let area = span.query_len * span.key_len;
-    let (maps, m) = (of.maps as usize, of.from as usize + head);
-    let entries = Entries {
-        student: maps * span.before + m * area,
-        teacher: of.heads as usize * span.before + head * area,
-        count: area,
-    };
-    let value = divergence(
-        student,
-        teacher,
-        gradient,
-        &entries,
-        &span,
-        of.causal,
-        of.weight,
-        masked,
-        as_is,
-        wants_gradient,
-        false,
-    );
-    if UNIT_POS == 0 {
-        values[sentence * maps + m] = value;
+    let student_at = maps * span.before + m * area;
+    let teacher_at = heads * span.before + map % heads * area;
+    let mut sets = 1usize.runtime();
+    let mut count = area;
+    if how.row {
+        sets = span.query_len;
+        count = span.key_len;
     }
-}
-
-/// Whether entry `i` of a map belongs to a valid query and a key visible to it.
-#[cube]
-fn is_visible(span: &DeviceSpan, i: usize, causal: u32) -> bool {
-    let query = i / span.key_len;
-    query < span.query_valid && i % span.key_len < visible_keys(causal, query, span.key_valid)
-}
-
-/// Takes each query's row of a map as a distribution, with a unit for each row.
-#[cube(launch)]
-#[allow(clippy::too_many_arguments)]
-fn rows_kernel(
-    student: &Array<f32>,
-    teacher: &Array<f32>,
-    spans: &Array<u32>,
-    values: &mut Array<f32>,
-    gradient: &mut Array<f32>,
-    of: &Maps,
-    #[comptime] masked: bool,
-    #[comptime] as_is: bool,
-    #[comptime] wants_gradient: bool,
-) {
-    let (head, sentence) = (CUBE_POS_X as usize, CUBE_POS_Y as usize);
-    let span = read_span(spans, sentence);
-    let keys = span.key_len;
-    let area = span.query_len * keys;
-    let (maps, m) = (of.maps as usize, of.from as usize + head);
     let mut value = 0.0f32;
-    for query in range_stepped(UNIT_POS as usize, span.query_len, ROW_UNITS) {
-        let at_student = maps * span.before + m * area + query * keys;
-        let at_teacher = of.heads as usize * span.before + head * area + query * keys;
-        let mut visible = keys;
-        if masked {
-            visible = visible_keys(of.causal, query, span.key_valid);
-            if query >= span.query_valid {
-                visible = 0;
-            }
+    for first in range_stepped(0, sets, comptime!(units / group)) {
+        let query = first + UNIT_POS as usize / group;
+        let entries = Entries {
+            student: student_at + query * count,
+            teacher: teacher_at + query * count,
+            layer,
+            count: select(query < sets, count, 0),
+            query,
+        };
+        let own =
+            divergence(student, teacher, gradient, &entries, &span, of.causal, of.weight, how);
+        if UNIT_POS as usize % group == 0 {
+            value += own;
         }
-        let mut largest = LOWEST.runtime();
-        for i in 0..visible {
-            largest = max(largest, teacher[at_teacher + i]);
-        }
-        let mut total = 0.0f32;
-        let mut mean = 0.0f32;
-        for i in 0..visible {
-            let (q, d) = weight_and_difference(
-                student[at_student + i],
-                teacher[at_teacher + i],
-                largest,
-                as_is,
-            );
-            total += q;
-            mean += q * d;
-        }
-        let mut share = 0.0f32;
-        if total > 0.0 {
-            share = 1.0 / total;
-        }
-        mean *= share;
-        let mut excess = 0.0f32;
-        for i in 0..visible {
-            let (q, d) = weight_and_difference(
-                student[at_student + i],
-                teacher[at_teacher + i],
-                largest,
-                as_is,
-            );
-            excess += excess_term(q, d, mean, as_is);
-        }
-        excess *= share;
-        if wants_gradient {
-            for i in 0..keys {
-                let mut g = 0.0f32;
-                if i < visible && total > 0.0 {
-                    let (q, d) = weight_and_difference(
-                        student[at_student + i],
-                        teacher[at_teacher + i],
-                        largest,
-                        as_is,
-                    );
-                    g = gradient_term(q, d, mean, share, excess, of.weight, as_is);
-                }
-                gradient[at_student + i] = g;
-            }
-        }
-        value += ln_1p(excess);
     }
-    let value = cube_sum(value, ROW_UNITS);
+    let value = cube_sum(value, units);
     if UNIT_POS == 0 {
         values[sentence * maps + m] = value;
     }
@@ -296,9 +256,9 @@ fn rows_kernel(
 struct Maps {
     /// M, the number of all maps.
     maps: u32,
-    /// The first map of the layer.
+    /// The first map of the layers.
     from: u32,
-    /// The number of maps of the layer.
+    /// The number of maps of a layer.
     heads: u32,
     causal: u32,
     weight: f32,
@@ -314,45 +274,48 @@ pub(crate) fn map_loss(
     wants_gradient: bool,
 ) -> Loss<Tensor> {
     let m = student.rows();
-    assert_eq!(teacher.iter().map(Tensor::rows).sum::<usize>(), m, "map_loss: the teacher's maps");
     assert_eq!(student.cols(), grid.area, "map_loss: the student's maps");
+    assert_eq!(teacher.iter().map(Tensor::rows).sum::<usize>(), m, "map_loss: the teacher's maps");
     assert!(teacher.iter().all(|map| map.cols() == grid.area), "map_loss: an area");
     let sentences = grid.sentences;
     let values = empty(context, Shape::matrix(sentences, m));
     let shape = if wants_gradient { student.shape } else { Shape::vector(1) };
     let gradient = empty(context, shape);
-    let mut from = 0;
-    for layer in teacher {
-        let heads = layer.rows();
-        if sentences > 0 {
-            dispatch!(context.client(), client: R => {
-                let launch = match how.normalisation {
-                    Normalisation::Map => whole_kernel::launch::<R>,
-                    Normalisation::Row => rows_kernel::launch::<R>,
-                };
-                launch(
-                    client,
-                    CubeCount::Static(heads as u32, sentences as u32, 1),
-                    row_units(),
-                    student.view().arg(),
-                    layer.view().arg(),
-                    grid.spans.view(context).arg(),
-                    values.view().arg(),
-                    gradient.view().arg(),
-                    MapsLaunch::new(
-                        m as u32,
-                        from as u32,
-                        heads as u32,
-                        u32::from(grid.causal),
-                        how.weight,
-                    ),
-                    how.masked,
-                    how.target == Target::Probabilities,
-                    wants_gradient,
-                )
-            });
+    let row = how.normalisation == Normalisation::Row;
+    let comparison = Comparison {
+        units: UNITS as usize,
+        group: if row { ROW_GROUP } else { UNITS as usize },
+        row,
+        masked: how.masked,
+        as_is: how.target == Target::Probabilities,
+        wants_gradient,
+        adds: false,
+    };
+    for (from, layers) in runs(teacher) {
+        if sentences == 0 {
+            continue;
         }
-        from += heads;
+        let heads = layers[0].rows();
+        launch!(
+            context,
+            map_loss_kernel(
+                CubeCount::Static((layers.len() * heads) as u32, sentences as u32, 1),
+                units(),
+                student.view().arg(),
+                layers_arg(layers),
+                grid.spans.view(context).arg(),
+                values.view().arg(),
+                gradient.view().arg(),
+                MapsLaunch::new(
+                    m as u32,
+                    from as u32,
+                    heads as u32,
+                    u32::from(grid.causal),
+                    how.weight
+                ),
+                comparison,
+            )
+        );
     }
     let value = column_sums(context, &values.view(), sentences * m, 1);
     Loss { value, gradient: wants_gradient.then_some(gradient) }

@@ -1,6 +1,6 @@
 //! The kernels, one family a file, as in the CPU backend. Each kernel stands above the function that launches it, forward
-//! above gradient; the kernels of attention have files of their own. `cube`, `copy`, `pointwise`, `columns` and `products`
-//! are shared.
+//! above gradient; the kernels of attention have files of their own. `cube`, `copy`, `layers`, `pointwise`,
+//! `columns` and `products` are shared.
 //!
 //! Kernels never accumulate with atomics: the shapes alone decide the order of every sum.
 
@@ -13,6 +13,7 @@ pub(crate) mod copy;
 pub(crate) mod cube;
 pub(crate) mod decode;
 pub(crate) mod embed;
+pub(crate) mod layers;
 pub(crate) mod map_loss;
 pub(crate) mod norm;
 pub(crate) mod pointwise;

@@ -100,7 +100,7 @@ fn join_kernel<F: Float>(
     rows: u32,
     cols: u32,
     epsilon: f32,
-    #[comptime] shifts: bool,
+    #[comptime] keeps_sum: bool,
     #[comptime] drops: bool,
     #[comptime] rounds: bool,
     #[define(F)] _rounded: StorageType,
@@ -109,38 +109,44 @@ fn join_kernel<F: Float>(
     if row < rows as usize {
         let base = row * cols;
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            let mut value = y[base + i];
-            if shifts {
-                value += shift[i];
-            }
+            let mut value = y[base + i] + shift[i];
             if drops {
                 value *= factor(dropped, (base + i) as u32);
             }
-            sum[base + i] = value + x[base + i];
+            // A sum that nobody wants is kept where its norm is written next.
+            if keeps_sum {
+                sum[base + i] = value + x[base + i];
+            } else {
+                out[base + i] = value + x[base + i];
+            }
         }
         // Each unit reads only elements that it wrote itself.
-        let (mean, scale) = moments(sum, base, cols, epsilon);
+        let (mean, scale) = if keeps_sum {
+            moments(sum, base, cols, epsilon)
+        } else {
+            moments(out, base, cols, epsilon)
+        };
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            let value = (sum[base + i] - mean) * scale * gain[i] + bias[i];
+            let value = if keeps_sum { sum[base + i] } else { out[base + i] };
+            let value = (value - mean) * scale * gain[i] + bias[i];
             out[base + i] = value;
             write_rounded(short, base + i, value, rounds);
         }
     }
 }
 
-/// `sum = x + mask(y + shift)`, and its layer norm.
+/// The layer norm of `x + mask(y + shift)`. That sum is written to `sum`, if it is given.
 pub(crate) fn join(
     context: &Context,
-    y: &Tensor,
-    shift: Option<&Tensor>,
-    x: &Tensor,
+    [y, shift, x]: [&Tensor; 3],
     mask: Option<(f32, u64)>,
     LayerNorm { gain, bias, epsilon }: LayerNorm<'_, Tensor>,
-) -> [Tensor; 2] {
+    sum: Option<&Tensor>,
+) -> Tensor {
     let (rows, cols) = (x.rows(), x.cols());
-    let fits = |param: &Tensor| param.len() == cols;
-    assert!(y.shape == x.shape && [gain, bias].into_iter().chain(shift).all(fits), "join");
-    let [sum, out] = [(); 2].map(|()| empty(context, x.shape));
+    assert!(y.shape == x.shape && [gain, bias, shift].iter().all(|p| p.len() == cols), "join");
+    let out = empty(context, x.shape);
+    let nothing = empty(context, Shape::vector(1));
     let (p, key) = mask.unwrap_or_default();
     let short = RoundedCopy::of(context, &out, true);
     launch!(
@@ -149,24 +155,24 @@ pub(crate) fn join(
             cubes(rows),
             row_units(),
             y.view().arg(),
-            shift.unwrap_or(gain).view().arg(),
+            shift.view().arg(),
             x.view().arg(),
             gain.view().arg(),
             bias.view().arg(),
-            sum.view().arg(),
+            sum.unwrap_or(&nothing).view().arg(),
             out.view().arg(),
             short.view.arg(),
             drop_arg(p, key),
             rows as u32,
             cols as u32,
             epsilon,
-            shift.is_some(),
+            sum.is_some(),
             mask.is_some(),
             short.wanted,
             short.format,
         )
     );
-    [sum, out]
+    out
 }
 
 /// Units of a cube in the backward pass.

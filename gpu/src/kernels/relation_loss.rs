@@ -4,7 +4,8 @@
 use super::columns::column_sums;
 use super::copy::{empty, rows_of};
 use super::cube::{Extent, cube_sum, read_span, visible_keys};
-use super::map_loss::{Entries, divergence};
+use super::layers::layers_arg;
+use super::map_loss::{Comparison, Entries, divergence};
 use super::products::{scores, scores_grad};
 use crate::context::{Context, launch};
 use crate::grid::{ROW_UNITS, row_units};
@@ -46,13 +47,26 @@ fn square(
     cube_sum(value, ROW_UNITS)
 }
 
+/// Both sides are scores of one query, and those that are not visible are left out.
+const fn comparison(wants_gradient: bool) -> Comparison {
+    Comparison {
+        units: ROW_UNITS,
+        group: ROW_UNITS,
+        row: true,
+        masked: false,
+        as_is: false,
+        wants_gradient,
+        adds: true,
+    }
+}
+
 /// Compares the scores of a query (x) of a student's head (y) of a sentence (z) with those of each of the teacher's heads
 /// that this head is paired with. Where nothing is seen, the value and the gradient are 0.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn relation_loss_kernel(
     student: &Array<f32>,
-    teacher: &Array<f32>,
+    teacher: &Sequence<Array<f32>>,
     spans: &Array<u32>,
     values: &mut Array<f32>,
     gradient: &mut Array<f32>,
@@ -82,7 +96,7 @@ fn relation_loss_kernel(
             let mut pair = (head * pairs).div_ceil(heads);
             while pair * heads / pairs == head {
                 let from = others * span.before + pair * others / pairs * area + query * keys;
-                let entries = Entries { student: at, teacher: from, count };
+                let entries = Entries { student: at, teacher: from, layer: 0, count, query };
                 if diverges {
                     let divergence = divergence(
                         student,
@@ -92,14 +106,12 @@ fn relation_loss_kernel(
                         &span,
                         of.causal,
                         weight,
-                        false,
-                        false,
-                        wants_gradient,
-                        true,
+                        comptime!(comparison(wants_gradient)),
                     );
                     value += divergence / f32::cast_from(span.query_valid);
                 } else {
-                    value += square(student, teacher, gradient, &entries, weight, wants_gradient);
+                    value +=
+                        square(student, &teacher[0], gradient, &entries, weight, wants_gradient);
                 }
                 pair += 1;
             }
@@ -134,7 +146,7 @@ pub(crate) fn relation_loss(
                 CubeCount::Static(extent.query as u32, heads as u32, grid.sentences as u32),
                 row_units(),
                 z.view().arg(),
-                t.view().arg(),
+                layers_arg(&[t]),
                 grid.spans.view(context).arg(),
                 values.view().arg(),
                 dmap.view().arg(),

@@ -123,7 +123,7 @@ impl a2d_core::device::Device for Gpu {
     }
 
     fn read_all(&mut self, xs: &[&Tensor], out: &mut [&mut [f32]]) -> Result<(), Lost> {
-        let bytes = self.bytes(xs.iter().map(|x| x.view()).collect())?;
+        let bytes = self.bytes(xs.iter().map(|x| self.context.full(x)).collect())?;
         for ((x, bytes), out) in xs.iter().zip(&bytes).zip(out) {
             out.copy_from_slice(&f32::from_bytes(bytes)[..x.len()]);
         }
@@ -311,7 +311,7 @@ impl Train for Gpu {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
         let context = &self.context;
-        let to = into.map_or(Out::New, |sum| Out::Plus(sum.view()));
+        let to = into.map_or(Out::New, |sum| Out::Plus(context.full(&sum)));
         let dx = self.gemm.run(context, Form::Nn, dy, w, [n, i, o], to);
         let dw = self.gemm.run(context, Form::Tn, dy, x, [o, i, n], Out::New);
         LinearGrad {

@@ -2,9 +2,10 @@
 //! is done in the same pass where a library computes that, or else by a kernel.
 
 use crate::context::Context;
-use crate::kernels::cast::{cast, divide, factor};
+use crate::kernels::cast::divide;
 use crate::kernels::copy::{empty, fill};
 use crate::kernels::pointwise::{add_bias, add_biases, add_to, sum};
+use crate::rounded::rounded;
 use crate::stack::Stack;
 use crate::tensor::{Rounded, Tensor};
 use crate::view::View;
@@ -12,7 +13,6 @@ use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
 use a2d_device::Precision;
 use a2d_gemm::{Batch, By, Epilogue, Form, Product};
-use cubecl::prelude::*;
 use half::{bf16, f16};
 
 /// Where a product is written.
@@ -27,21 +27,22 @@ pub(crate) enum Out {
 
 /// An operand of a product: a matrix or a stack of matrices.
 pub(crate) struct Operand<'a> {
-    view: View,
-    /// The tensor at the start of the view, which caches the rounded elements for the next product.
+    /// The tensor at its start, which caches the rounded elements for the next product.
     of: &'a Tensor,
+    /// Elements from its start to its end.
+    len: usize,
     batch: Batch,
 }
 
 impl<'a> From<&'a Tensor> for Operand<'a> {
     fn from(of: &'a Tensor) -> Self {
-        Self { view: of.view(), of, batch: Batch::ONE }
+        Self { of, len: of.len(), batch: Batch::ONE }
     }
 }
 
 impl<'a> From<&'a Stack> for Operand<'a> {
     fn from(of: &'a Stack) -> Self {
-        Self { view: of.view.clone(), of: &of.tensors[0], batch: batch(of) }
+        Self { of: &of.tensors[0], len: of.len(), batch: batch(of) }
     }
 }
 
@@ -102,7 +103,7 @@ impl Gemm {
         out: &Stack,
     ) {
         let ready = self.ready(context, form, [a.into(), b.into()], dims, batch(out));
-        ready.launch(context, out.view.clone());
+        ready.launch(context, out.view());
     }
 
     /// The sum of the products of two stacks, matrix by matrix, and of `into`.
@@ -120,7 +121,7 @@ impl Gemm {
             self.run_all(context, form, a, b, dims, &parts);
             return sum(context, &parts, into);
         }
-        let mut sum = into.map(Tensor::view);
+        let mut sum = into.map(|x| context.full(x));
         for (a, b) in a.tensors.iter().zip(&b.tensors) {
             sum = Some(self.run(context, form, a, b, dims, sum.map_or(Out::New, Out::Plus)));
         }
@@ -160,8 +161,8 @@ impl Gemm {
         assert_eq!(ws.shape().cols(), i, "linears");
         let ys = Stack::new(context, Shape::matrix(n, o), ws.tensors.len());
         let ready = self.ready(context, Form::Nt, [x.into(), ws.into()], [n, o, i], batch(&ys));
-        if !ready.fuse_bias(context, &ys.view, (&bs.view, bs.step), None) {
-            ready.launch(context, ys.view.clone());
+        if !ready.fuse_bias(context, &ys.view(), (&bs.view(), bs.step), None) {
+            ready.launch(context, ys.view());
             add_biases(context, &ys, bs);
         }
         ys
@@ -178,17 +179,14 @@ impl Gemm {
     ) -> Ready {
         let [m, n, k] = dims;
         let fits = |x: &Operand<'_>, len| {
-            x.view.len == x.batch.step * (x.batch.count - 1) + len
+            x.len == x.batch.step * (x.batch.count - 1) + len
                 && (x.batch.count == 1 || x.batch.count == batch.count)
         };
         assert!(fits(&a, m * k) && fits(&b, k * n), "gemm: {m} x {k} times {k} x {n}");
         let batches = [a.batch, b.batch, batch];
         // The left operands of gradients are gradients themselves, which half precision must scale into its range.
         let scaled = self.precision == Precision::F16 && form != Form::Nt;
-        let [a, b] = match dims.contains(&0) {
-            true => [a, b].map(|x| Rounded { view: x.view, factor: None }),
-            false => [self.rounded(context, a, scaled), self.rounded(context, b, false)],
-        };
+        let [a, b] = [self.rounded(context, a, scaled), self.rounded(context, b, false)];
         Ready { precision: self.precision, form, a, b, dims, batches }
     }
 
@@ -201,39 +199,18 @@ impl Gemm {
         product.sums_per_unit(context.client())
     }
 
-    /// An operand in the precision of products. A tensor is rounded once in its lifetime.
-    fn rounded(&self, context: &Context, x: Operand<'_>, scaled: bool) -> Rounded {
-        match self.precision {
-            Precision::F32 | Precision::Tf32 => Rounded { view: x.view, factor: None },
-            Precision::Bf16 => self.cached::<bf16>(context, x, scaled),
-            Precision::F16 => self.cached::<f16>(context, x, scaled),
-        }
-    }
-
-    fn cached<F: Float + CubeElement>(
+    /// An operand in the precision of products.
+    fn rounded(
         &self,
         context: &Context,
-        x: Operand<'_>,
+        Operand { of, len, .. }: Operand<'_>,
         scaled: bool,
     ) -> Rounded {
-        let of = x.of;
-        if let Some((row, number)) = &of.buffer.place {
-            // All pieces of a row are rounded together.
-            let all = self.cached::<F>(context, row.memory().into(), scaled);
-            let view = all.view.part_of::<F>(row.offsets()[*number], x.view.len);
-            return Rounded { view, ..all };
+        match self.precision {
+            Precision::F32 | Precision::Tf32 => Rounded { view: of.run(len), factor: None },
+            Precision::Bf16 => rounded::<bf16>(context, of, len, scaled),
+            Precision::F16 => rounded::<f16>(context, of, len, scaled),
         }
-        let mut rounded = of.buffer.rounded();
-        match &*rounded {
-            Some(rounded) if rounded.factor.is_some() == scaled => rounded.clone(),
-            _ => rounded.insert(self.round::<F>(context, &x.view, scaled)).clone(),
-        }
-    }
-
-    fn round<F: Float + CubeElement>(&self, context: &Context, x: &View, scaled: bool) -> Rounded {
-        let factor = scaled.then(|| factor(context, x));
-        let view = cast::<F>(context, x, factor.as_ref().unwrap_or(&self.one));
-        Rounded { view, factor }
     }
 }
 

@@ -1,12 +1,65 @@
-//! Rounded copies of results: a kernel writes what it computes a second time in the format of products, so that no product
-//! has to round its operands.
+//! Tensors in the format of products. What others read too, a kernel writes a second time, rounded. What products and
+//! attention alone read is written rounded only.
 
 use crate::context::Context;
-use crate::tensor::{Rounded, Tensor};
+use crate::kernels::cast::{cast, factor, widen};
+use crate::tensor::{Rounded, Row, Tensor};
 use crate::view::View;
+use a2d_core::shape::Shape;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 use half::bf16;
+use std::sync::Arc;
+
+/// An uninitialised tensor that is held rounded.
+pub(crate) fn empty(context: &Context, shape: Shape) -> Tensor {
+    let piece = context.allocate(shape.len() * size_of::<bf16>());
+    Tensor::held_rounded(View::of(piece, shape.len()), shape)
+}
+
+/// Uninitialised tensors that are the pieces of a new row, held rounded.
+pub(crate) fn tensors(context: &Context, shapes: &[Shape]) -> Vec<Tensor> {
+    let row = Arc::new(Row::new(shapes, |len, _| empty(context, Shape::vector(len))));
+    shapes.iter().enumerate().map(|(number, &shape)| row.tensor(number, shape)).collect()
+}
+
+/// `len` elements from the start of `x` (those behind it in its row too) in the format `F`, rounded once in its lifetime;
+/// `scaled` by a factor that brings them into its range. All pieces of a row are rounded together.
+pub(crate) fn rounded<F: Float + CubeElement>(
+    context: &Context,
+    x: &Tensor,
+    len: usize,
+    scaled: bool,
+) -> Rounded {
+    if let Some((row, number)) = &x.buffer.place {
+        let all = rounded::<F>(context, row.memory(), row.memory().len(), scaled);
+        let view = all.view.part_of::<F>(row.offsets()[*number], len);
+        return Rounded { view, ..all };
+    }
+    assert_eq!(len, x.len(), "elements of one tensor");
+    let mut held = x.buffer.rounded();
+    match &*held {
+        Some(rounded) if rounded.factor.is_some() == scaled => rounded.clone(),
+        _ => {
+            let x = x.view();
+            let factor = (scaled && x.len > 0).then(|| factor(context, &x));
+            let view = cast::<F>(context, &x, factor.as_ref());
+            held.insert(Rounded { view, factor }).clone()
+        }
+    }
+}
+
+impl Context {
+    /// The elements of `x` in bf16.
+    pub fn short(&self, x: &Tensor) -> View {
+        rounded::<bf16>(self, x, x.len(), false).view
+    }
+
+    /// The elements of `x` in single precision, widened once in its lifetime if it is held rounded.
+    pub fn full(&self, x: &Tensor) -> View {
+        x.buffer.full.get_or_init(|| widen(self, &self.short(x))).clone()
+    }
+}
 
 /// Where a kernel writes the rounded copy of a result.
 pub(crate) struct RoundedCopy {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::kernels::copy::copy;
+use crate::rounded;
 use crate::row;
 use crate::tensor::Tensor;
 use crate::view::View;
@@ -14,14 +15,18 @@ pub(crate) struct Stack {
     pub tensors: Vec<Tensor>,
     /// Elements from the start of one tensor to the start of the next.
     pub step: usize,
-    /// From the start of the first tensor to the end of the last.
-    pub view: View,
 }
 
 impl Stack {
     /// A stack of `count` uninitialised tensors.
     pub fn new(context: &Context, shape: Shape, count: usize) -> Self {
         let tensors = row::tensors(context, &vec![shape; count]);
+        Self::in_place(&tensors.iter().collect::<Vec<_>>()).expect("pieces of one shape")
+    }
+
+    /// A stack of `count` uninitialised tensors that are held rounded.
+    pub fn rounded(context: &Context, shape: Shape, count: usize) -> Self {
+        let tensors = rounded::tensors(context, &vec![shape; count]);
         Self::in_place(&tensors.iter().collect::<Vec<_>>()).expect("pieces of one shape")
     }
 
@@ -32,7 +37,7 @@ impl Stack {
             assert!(tensors.iter().all(|x| x.shape == shape), "a stack of unlike tensors");
             let stack = Self::new(context, shape, tensors.len());
             for (x, to) in tensors.iter().zip(&stack.tensors) {
-                copy(context, &x.view(), &to.view());
+                copy(context, &context.full(x), &to.view());
             }
             stack
         })
@@ -43,9 +48,19 @@ impl Stack {
         self.tensors[0].shape
     }
 
+    /// Elements from the start of the first tensor to the end of the last.
+    pub fn len(&self) -> usize {
+        self.step * (self.tensors.len() - 1) + self.shape().len()
+    }
+
+    /// These elements in single precision, of a stack that is held so.
+    pub fn view(&self) -> View {
+        self.tensors[0].run(self.len())
+    }
+
     fn in_place(tensors: &[&Tensor]) -> Option<Self> {
         if let [one] = tensors {
-            return Some(Self { tensors: vec![(*one).clone()], step: 0, view: one.view() });
+            return Some(Self { tensors: vec![(*one).clone()], step: 0 });
         }
         let first = *tensors.first()?;
         let (row, start) = first.buffer.place.as_ref()?;
@@ -58,8 +73,7 @@ impl Stack {
         let distances: Vec<usize> = tensors.iter().map(distance).collect::<Option<_>>()?;
         let step = *distances.get(1)?;
         let even = distances.iter().enumerate().all(|(i, &distance)| distance == i * step);
-        let len = step * (tensors.len() - 1) + first.len();
         let tensors = || tensors.iter().map(|&x| x.clone()).collect();
-        even.then(|| Self { tensors: tensors(), step, view: row.memory().part_of(start, len) })
+        even.then(|| Self { tensors: tensors(), step })
     }
 }

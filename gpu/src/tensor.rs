@@ -3,9 +3,12 @@
 use crate::pool::{ALIGNMENT, Piece};
 use crate::view::View;
 use a2d_core::shape::Shape;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Floats on the device, row-major. A clone shares the memory.
+///
+/// They are held in single precision, rounded to the format of products, or both. What only products and attention read is
+/// held rounded; `Context::full` widens it for others.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     pub(crate) buffer: Arc<Buffer>,
@@ -15,10 +18,11 @@ pub struct Tensor {
 /// The memory of a tensor and its clones.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    view: View,
+    /// The elements in single precision, unless they are held rounded and nothing has asked for others.
+    pub(crate) full: OnceLock<View>,
     /// The row that the memory is a piece of, and the index of the piece.
     pub(crate) place: Option<(Arc<Row>, usize)>,
-    /// The elements rounded to 16 bits, once a product has taken them.
+    /// The elements rounded to 16 bits, once something has rounded them. Those of a piece are with its row.
     rounded: Mutex<Option<Rounded>>,
 }
 
@@ -51,13 +55,24 @@ impl Tensor {
     }
 
     pub(crate) fn of(view: View, shape: Shape) -> Self {
-        Self::at(view, shape, None)
+        Self::with(Some(view), None, shape, None)
     }
 
-    fn at(view: View, shape: Shape, place: Option<(Arc<Row>, usize)>) -> Self {
-        assert_eq!(view.len, shape.len(), "a tensor's memory");
-        let rounded = Mutex::default();
-        Self { buffer: Arc::new(Buffer { view, place, rounded }), shape }
+    /// A tensor that is held rounded.
+    pub(crate) fn held_rounded(view: View, shape: Shape) -> Self {
+        Self::with(None, Some(Rounded { view, factor: None }), shape, None)
+    }
+
+    fn with(
+        full: Option<View>,
+        rounded: Option<Rounded>,
+        shape: Shape,
+        place: Option<(Arc<Row>, usize)>,
+    ) -> Self {
+        let views = [full.as_ref(), rounded.as_ref().map(|rounded| &rounded.view)];
+        assert!(views.iter().flatten().all(|view| view.len == shape.len()), "a tensor's memory");
+        let full = full.map_or_else(OnceLock::new, OnceLock::from);
+        Self { buffer: Arc::new(Buffer { full, place, rounded: Mutex::new(rounded) }), shape }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -72,8 +87,26 @@ impl Tensor {
         self.shape.len()
     }
 
+    /// The elements in single precision, of a tensor that is held so.
     pub(crate) fn view(&self) -> View {
-        self.buffer.view.clone()
+        self.full().clone()
+    }
+
+    /// `len` elements from its start: those behind it in its row too.
+    pub(crate) fn run(&self, len: usize) -> View {
+        match &self.buffer.place {
+            Some((row, number)) => row.memory.part_of(row.offsets[*number], len),
+            None => self.part_of(0, len),
+        }
+    }
+
+    fn full(&self) -> &View {
+        self.buffer.full.get().expect("single precision; of a tensor held rounded by Context::full")
+    }
+
+    /// Whether the elements are held rounded alone.
+    pub(crate) fn is_held_rounded(&self) -> bool {
+        self.buffer.full.get().is_none()
     }
 
     /// Rows `from..from + rows`; `from * cols` is a multiple of [`ALIGNMENT`].
@@ -94,7 +127,7 @@ impl Tensor {
 
     /// `len` elements from `first`, a multiple of [`ALIGNMENT`].
     pub(crate) fn part_of(&self, first: usize, len: usize) -> View {
-        self.buffer.view.part(first, len)
+        self.full().part(first, len)
     }
 
     /// Whether no clone shares this memory, so that it may be overwritten.
@@ -144,8 +177,9 @@ impl Row {
 
     /// A piece as a tensor.
     pub fn tensor(self: &Arc<Self>, number: usize, shape: Shape) -> Tensor {
-        let piece = self.memory.part_of(self.offsets[number], shape.len());
-        Tensor::at(piece, shape, Some((self.clone(), number)))
+        let full = self.memory.buffer.full.get();
+        let piece = full.map(|view| view.part(self.offsets[number], shape.len()));
+        Tensor::with(piece, None, shape, Some((self.clone(), number)))
     }
 
     /// The row whose pieces are exactly these tensors, in order and without clones.

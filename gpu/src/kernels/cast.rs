@@ -1,4 +1,4 @@
-//! Rounding to 16-bit floats, with a factor that scales elements into their range.
+//! Rounding to 16-bit floats, with a factor that scales elements into their range, and widening.
 
 use super::copy::empty;
 use super::cube::cube_max;
@@ -8,6 +8,7 @@ use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
+use half::bf16;
 
 /// Units of a cube.
 const U: usize = UNITS as usize;
@@ -25,17 +26,49 @@ const MAX_FACTOR: f32 = 1.0e30;
 const EXPONENT: u32 = 0x7f80_0000;
 
 #[cube(launch)]
-fn cast_kernel<F: Float>(x: &Array<f32>, factor: &Array<f32>, out: &mut Array<F>) {
+fn cast_kernel<F: Float>(
+    x: &Array<f32>,
+    factor: &Array<f32>,
+    out: &mut Array<F>,
+    #[comptime] scales: bool,
+) {
     if ABSOLUTE_POS < out.len() {
-        out[ABSOLUTE_POS] = F::cast_from(x[ABSOLUTE_POS] * factor[0]);
+        let mut value = x[ABSOLUTE_POS];
+        if scales {
+            value *= factor[0];
+        }
+        out[ABSOLUTE_POS] = F::cast_from(value);
     }
 }
 
-/// `factor * x`, rounded to `F`.
-pub(crate) fn cast<F: Float + CubeElement>(context: &Context, x: &View, factor: &Tensor) -> View {
+/// `x`, times `factor` if there is one, rounded to `F`.
+pub(crate) fn cast<F: Float + CubeElement>(
+    context: &Context,
+    x: &View,
+    factor: Option<&Tensor>,
+) -> View {
     let to = View::of(context.allocate(x.len * size_of::<F>()), x.len);
-    let (count, factor) = (elements(x.len), factor.view());
-    launch!(context, cast_kernel::<F>(count, units(), x.arg(), factor.arg(), to.arg()));
+    let (count, scales) = (elements(x.len), factor.is_some());
+    let factor = factor.map_or_else(|| x.clone(), Tensor::view);
+    if x.len > 0 {
+        launch!(context, cast_kernel::<F>(count, units(), x.arg(), factor.arg(), to.arg(), scales));
+    }
+    to
+}
+
+#[cube(launch)]
+fn widen_kernel(x: &Array<bf16>, out: &mut Array<f32>) {
+    if ABSOLUTE_POS < out.len() {
+        out[ABSOLUTE_POS] = f32::cast_from(x[ABSOLUTE_POS]);
+    }
+}
+
+/// Elements of bf16 in single precision.
+pub(crate) fn widen(context: &Context, x: &View) -> View {
+    let to = View::of(context.allocate(x.len * size_of::<f32>()), x.len);
+    if x.len > 0 {
+        launch!(context, widen_kernel(elements(x.len), units(), x.arg(), to.arg()));
+    }
     to
 }
 

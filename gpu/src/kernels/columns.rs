@@ -72,7 +72,7 @@ pub(crate) fn column_sums(context: &Context, x: &View, rows: usize, cols: usize)
 /// [`column_sums`] of each matrix of a stack.
 pub(crate) fn stack_sums(context: &Context, of: &Stack) -> Vec<Tensor> {
     let shape = of.shape();
-    sums(context, &of.view, [of.tensors.len(), of.step, shape.rows(), shape.cols()])
+    sums(context, &of.view(), [of.tensors.len(), of.step, shape.rows(), shape.cols()])
 }
 
 /// The column sums of `count` matrices that start `step` elements apart.
@@ -85,7 +85,7 @@ fn sums(context: &Context, x: &View, [count, step, rows, cols]: [usize; 4]) -> V
             CubeCount::Static(cols.div_ceil(columns).max(1) as u32, count as u32, 1),
             units(),
             x.arg(),
-            out.view.arg(),
+            out.view().arg(),
             step as u32,
             out.step as u32,
             rows as u32,

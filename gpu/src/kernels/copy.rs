@@ -69,12 +69,13 @@ pub(crate) fn upload(context: &Context, data: &[f32], shape: Shape) -> Tensor {
 
 /// `x` itself, to be overwritten, or a copy where its memory is shared.
 pub(crate) fn unshared(context: &Context, x: Tensor) -> Tensor {
+    let view = context.full(&x);
     if x.is_unshared() {
         x.forget_rounding();
         return x;
     }
     let out = empty(context, x.shape);
-    copy(context, &x.view(), &out.view());
+    copy(context, &view, &out.view());
     out
 }
 

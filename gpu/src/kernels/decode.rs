@@ -27,7 +27,7 @@ pub(crate) fn store(context: &Context, cache: &Tensor, rows: &Tensor, at: usize,
     let width = rows.cols();
     assert_eq!(cache.cols(), width, "store");
     if rows.len() > 0 {
-        let (rows, cache) = (rows.view(), cache.view());
+        let (rows, cache) = (context.full(rows), cache.view());
         let (width, at, stride) = (width as u32, at as u32, stride as u32);
         let count = elements(rows.len);
         launch!(context, store_kernel(count, units(), rows.arg(), cache.arg(), width, at, stride,));

@@ -24,7 +24,8 @@ fn add_kernel(x: &Array<f32>, y: &Array<f32>, out: &mut Array<f32>) {
 pub(crate) fn add(context: &Context, x: &Tensor, y: &Tensor) -> Tensor {
     assert_eq!(x.shape, y.shape, "add");
     let out = empty(context, x.shape);
-    let (count, x, y, to) = (elements(out.len()), x.view(), y.view(), out.view());
+    let (count, to) = (elements(out.len()), out.view());
+    let [x, y] = [x, y].map(|x| context.full(x));
     launch!(context, add_kernel(count, units(), x.arg(), y.arg(), to.arg()));
     out
 }
@@ -75,7 +76,7 @@ pub(crate) fn sum(context: &Context, of: &Stack, into: Option<&Tensor>) -> Tenso
         sum_kernel(
             elements(to.len),
             units(),
-            of.view.arg(),
+            of.view().arg(),
             more.arg(),
             to.arg(),
             of.step as u32,
@@ -170,7 +171,7 @@ pub(crate) fn add_biases(context: &Context, y: &Stack, bias: &Stack) {
     assert_eq!(bias.tensors.len(), count, "add_biases");
     let short = RoundedCopy::of(context, &y.tensors[0], false);
     let shapes = [y.shape(), bias.shape()];
-    shift(context, [&y.view, &bias.view], shapes, [count, y.step, bias.step], None, &short);
+    shift(context, [&y.view(), &bias.view()], shapes, [count, y.step, bias.step], None, &short);
 }
 
 /// `f(y + bias)` for `count` matrices, in place; matrices start `step` elements apart, their biases `bias_step`.

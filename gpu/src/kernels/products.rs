@@ -202,8 +202,8 @@ fn multiply(
             product_kernel(
                 CubeCount::Static(rows, heads as u32 * tiles, grid.sentences as u32),
                 CubeDim::new_1d((SIDE * SIDE) as u32),
-                x.view().arg(),
-                y.view().arg(),
+                context.full(x).arg(),
+                context.full(y).arg(),
                 grid.spans.view(context).arg(),
                 out.view().arg(),
                 HeadsLaunch::new(heads as u32, size as u32, 1.0 / (size as f32).sqrt()),

@@ -352,7 +352,8 @@ pub(crate) fn state_loss(
 ) -> Loss<Tensor> {
     let wide = compare::teacher_width(student.shape, teacher.iter().map(|t| t.shape), how);
     let (count, shape) = (teacher.len(), student.shape);
-    let Stack { view: theirs, step, .. } = Stack::of(context, teacher);
+    let stack = Stack::of(context, teacher);
+    let (theirs, step) = (stack.view(), stack.step);
     if !how.pooled {
         let given = Given { student, teacher: &theirs, sizes: [count, step, wide], grid, how };
         return compared(context, &given, wants_gradient);

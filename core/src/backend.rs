@@ -261,6 +261,22 @@ mod train {
             maps.reverse();
             LinearsGrad { x: sum, maps }
         }
+        /// Gradients of [`Train::linear_join_masked`], whose first result was `sum`, from that of its layer norm.
+        fn linear_join_grad(
+            &mut self,
+            dy: &Self::Tensor,
+            [x, w]: [&Self::Tensor; 2],
+            sum: &Self::Tensor,
+            mask: Option<(f32, u64)>,
+            norm: LayerNorm<'_, Self::Tensor>,
+        ) -> JoinGrad<Self::Tensor> {
+            let norm = self.layer_norm_grad(dy, sum, norm);
+            let dy = match mask {
+                Some((p, key)) => self.mask(norm.x.clone(), p, key),
+                None => norm.x.clone(),
+            };
+            JoinGrad { linear: self.linear_grad(&dy, x, w, true, None), norm }
+        }
         /// `f'` times `dy`. `saved` is the input or the output of `f`, see [`Activation::gradient_takes_input`].
         fn activate_grad(
             &mut self,
@@ -373,6 +389,14 @@ mod train {
         pub gain: T,
         /// `[D]`
         pub bias: T,
+    }
+
+    /// Gradients of a linear map that is joined to a residual.
+    pub struct JoinGrad<T> {
+        /// Those of the layer norm; that of its input is that of the residual too.
+        pub norm: NormGrad<T>,
+        /// Those of the linear map.
+        pub linear: LinearGrad<T>,
     }
 
     /// The values that the gradient of attention needs.

@@ -6,8 +6,8 @@ use crate::gemm::{Gemm, Out};
 use crate::index::{Block, Index};
 use crate::kernels::decode::REFUSED;
 use crate::kernels::{
-    adam, align, attend, columns, copy, decode, embed, map_loss, norm, pointwise, relation_loss,
-    state_loss, token_loss,
+    adam, align, attend, copy, decode, embed, map_loss, norm, pointwise, relation_loss, state_loss,
+    token_loss,
 };
 use crate::row;
 use crate::stack::Stack;
@@ -313,12 +313,9 @@ impl Train for Gpu {
         let context = &self.context;
         let to = into.map_or(Out::New, |sum| Out::Plus(context.full(&sum)));
         let dx = self.gemm.run(context, Form::Nn, dy, w, [n, i, o], to);
-        let dw = self.gemm.run(context, Form::Tn, dy, x, [o, i, n], Out::New);
-        LinearGrad {
-            x: Tensor::of(dx, x.shape),
-            w: Tensor::of(dw, w.shape),
-            b: bias.then(|| columns::column_sums(context, &dy.view(), n, o)),
-        }
+        let stack = Stack::of(context, &[dy]);
+        let (dw, db) = self.gemm.weight_grads(context, &stack, x, bias).swap_remove(0);
+        LinearGrad { x: Tensor::of(dx, x.shape), w: dw, b: db }
     }
 
     fn linears_grad(
@@ -334,10 +331,19 @@ impl Train for Gpu {
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
         assert_eq!(dys.shape(), Shape::matrix(n, o), "linears_grad: dys");
         let dx = self.gemm.sum(context, Form::Nn, [&dys, &ws], [n, i, o], into.as_ref());
-        let dws = Stack::new(context, ws.shape(), ws.tensors.len());
-        self.gemm.run_all(context, Form::Tn, &dys, x, [o, i, n], &dws);
-        let dbs = columns::stack_sums(context, &dys).into_iter().map(Some);
-        LinearsGrad { x: Some(dx), maps: dws.tensors.into_iter().zip(dbs).collect() }
+        LinearsGrad { x: Some(dx), maps: self.gemm.weight_grads(context, &dys, x, true) }
+    }
+
+    fn linear_join_grad(
+        &mut self,
+        dy: &Tensor,
+        [x, w]: [&Tensor; 2],
+        sum: &Tensor,
+        mask: Option<(f32, u64)>,
+        norm: LayerNorm<'_, Tensor>,
+    ) -> JoinGrad<Tensor> {
+        let (norm, branch) = norm::join_grad(&self.context, dy, sum, norm, mask);
+        JoinGrad { linear: self.linear_grad(&branch, x, w, true, None), norm }
     }
 
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {

@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use crate::kernels::cast::divide;
+use crate::kernels::columns::stack_sums;
 use crate::kernels::copy::{empty, fill};
 use crate::kernels::pointwise::{add_bias, add_biases, add_to, sum};
 use crate::rounded::rounded;
@@ -104,6 +105,34 @@ impl Gemm {
     ) {
         let ready = self.ready(context, form, [a.into(), b.into()], dims, batch(out));
         ready.launch(context, out.view());
+    }
+
+    /// Gradients of the weights and, if `biases`, of the biases of linear maps of `x`, from those of their results.
+    pub fn weight_grads(
+        &self,
+        context: &Context,
+        dys: &Stack,
+        x: &Tensor,
+        biases: bool,
+    ) -> Vec<(Tensor, Option<Tensor>)> {
+        let (count, o, i) = (dys.tensors.len(), dys.shape().cols(), x.cols());
+        let dws = Stack::new(context, Shape::matrix(o, i), count);
+        let operands = [dys.into(), x.into()];
+        let ready = self.ready(context, Form::Tn, operands, [o, i, x.rows()], batch(&dws));
+        if !biases {
+            ready.launch(context, dws.view());
+            return dws.tensors.into_iter().map(|dw| (dw, None)).collect();
+        }
+        let sums = Stack::new(context, Shape::vector(o), count);
+        let (view, step) = (sums.view(), sums.step);
+        let epilogue = Epilogue { sums: Some((&view.handle, step)), ..Epilogue::default() };
+        let dbs = if ready.fuse(context, &dws.view(), &epilogue) {
+            sums.tensors
+        } else {
+            ready.launch(context, dws.view());
+            stack_sums(context, dys)
+        };
+        dws.tensors.into_iter().zip(dbs.into_iter().map(Some)).collect()
     }
 
     /// The sum of the products of two stacks, matrix by matrix, and of `into`.
@@ -262,7 +291,8 @@ impl Ready {
         f: Option<Activation>,
     ) -> bool {
         let relu = f == Some(Activation::Relu);
-        let epilogue = Epilogue { bias: Some((&bias.handle, step)), relu, sum: None };
+        let bias_of = Some((&bias.handle, step));
+        let epilogue = Epilogue { bias: bias_of, relu, ..Epilogue::default() };
         assert_eq!(bias.len, step * (self.batches[2].count - 1) + self.dims[1], "gemm: a bias");
         (relu || f.is_none()) && self.fuse(context, out, &epilogue)
     }

@@ -55,6 +55,14 @@ impl Context {
         rounded::<bf16>(self, x, x.len(), false).view
     }
 
+    /// The elements of `x` as they are held, and their format.
+    pub fn held(&self, x: &Tensor) -> (View, StorageType) {
+        if x.is_held_rounded() {
+            return (self.short(x), bf16::as_type_native_unchecked().storage_type());
+        }
+        (x.view(), f32::as_type_native_unchecked().storage_type())
+    }
+
     /// The elements of `x` in single precision, widened once in its lifetime if it is held rounded.
     pub fn full(&self, x: &Tensor) -> View {
         x.buffer.full.get_or_init(|| widen(self, &self.short(x))).clone()

@@ -183,28 +183,6 @@ impl<'b, B: Train> Tape<'b, B> {
         Var { value, first, id: self.grads.place() }
     }
 
-    /// Records that `term`, masked, plus `residual` became `sum`, and that the layer norm of `sum` is `normed`.
-    fn joined(
-        &mut self,
-        mut term: Id,
-        residual: &Var<B::Tensor>,
-        mask: Option<(f32, u64)>,
-        [sum, normed]: [B::Tensor; 2],
-        norm: LayerNorm<'_, Var<B::Tensor>>,
-    ) -> Var<B::Tensor> {
-        if let Some((p, key)) = mask {
-            let masked = self.grads.place();
-            self.ops.push(Op::Mask { x: term, p, key, y: masked });
-            term = masked;
-        }
-        let (sum, normed) = (self.var(sum, residual.first), self.var(normed, residual.first));
-        self.ops.push(Op::Add { terms: [term, residual.id], y: sum.id });
-        let LayerNorm { gain, bias, epsilon } = norm;
-        let (gain, bias) = (gain.clone(), bias.clone());
-        self.ops.push(Op::LayerNorm { x: sum, gain, bias, epsilon, y: normed.id });
-        normed
-    }
-
     /// Probability and key of the dropout before the sum with `residual`; `None` without dropout.
     fn next_mask(&mut self, p: f32, residual: &Var<B::Tensor>) -> Option<(f32, u64)> {
         (p > 0.0).then(|| (p, self.next_key(self.elements_before(residual))))
@@ -394,10 +372,22 @@ impl<B: Train> Backend for Tape<'_, B> {
     ) -> Self::Tensor {
         let mask = self.next_mask(p, residual);
         let (map, of) = (values([w, b]), of_values(norm));
-        let sums = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
-        let y = self.grads.place();
-        self.ops.push(Op::Linear { x: x.clone(), w: w.clone(), b: Some(b.id), y });
-        self.joined(y, residual, mask, sums, norm)
+        let [sum, y] = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
+        let y = self.var(y, residual.first);
+        let LayerNorm { gain, bias, epsilon } = norm;
+        self.ops.push(Op::Join {
+            x: x.clone(),
+            w: w.clone(),
+            b: b.id,
+            residual: residual.id,
+            mask,
+            sum,
+            gain: gain.clone(),
+            bias: bias.clone(),
+            epsilon,
+            y: y.id,
+        });
+        y
     }
 
     fn dropout(&mut self, x: Self::Tensor, p: f32) -> Self::Tensor {

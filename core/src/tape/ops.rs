@@ -1,7 +1,7 @@
 //! The recorded operations, and all derivative rules on one screen.
 
 use super::Var;
-use crate::backend::{Attend, LayerNorm, MapInput, SavedAttend, Train};
+use crate::backend::{Attend, JoinGrad, LayerNorm, MapInput, SavedAttend, Train};
 use crate::batch::{Grid, Tokens};
 use crate::config::{Activation, Positions};
 use crate::shape::Shape;
@@ -73,6 +73,18 @@ pub(super) enum Op<T, I> {
     },
     LayerNorm {
         x: Var<T>,
+        gain: Var<T>,
+        bias: Var<T>,
+        epsilon: f32,
+        y: Id,
+    },
+    Join {
+        x: Var<T>,
+        w: Var<T>,
+        b: Id,
+        residual: Id,
+        mask: Option<(f32, u64)>,
+        sum: T,
         gain: Var<T>,
         bias: Var<T>,
         epsilon: f32,
@@ -166,6 +178,20 @@ impl<T: Clone, I: Clone> Op<T, I> {
                 grads.add(b, x.id, d.x);
                 grads.add(b, gain.id, d.gain);
                 grads.add(b, bias.id, d.bias);
+            }
+            Op::Join { x, w, b: map_bias, residual, mask, sum, gain, bias, epsilon, y } => {
+                let Some(dy) = grads.take(y) else { return };
+                let norm = LayerNorm { gain: &gain.value, bias: &bias.value, epsilon };
+                let JoinGrad { norm, linear } =
+                    b.linear_join_grad(&dy, [&x.value, &w.value], &sum, mask, norm);
+                grads.add(b, gain.id, norm.gain);
+                grads.add(b, bias.id, norm.bias);
+                grads.add(b, residual, norm.x);
+                grads.add(b, x.id, linear.x);
+                grads.add(b, w.id, linear.w);
+                if let Some(d) = linear.b {
+                    grads.add(b, map_bias, d);
+                }
             }
             Op::Attend { inputs, saved, grid, how, y, map } => {
                 let (dy, dmap) = (grads.take(y), map.and_then(|map| grads.take(map)));

@@ -95,6 +95,8 @@ pub struct Epilogue<'a> {
     pub bias: Option<(&'a Handle, usize)>,
     /// Whether negative results become 0, after both.
     pub relu: bool,
+    /// Where the sums of the rows of `a` are written: `m` numbers, and the distance to those of the next result. Without a bias.
+    pub sums: Option<(&'a Handle, usize)>,
 }
 
 /// A routine of cubek in tiles.

@@ -67,6 +67,9 @@ pub(crate) fn embed(
     out
 }
 
+/// Rows of a token whose elements a unit reads before it adds them: the end of a sentence has as many rows as there are sentences.
+const AHEAD: usize = 8;
+
 #[cube(launch)]
 fn embed_grad_kernel(
     dy: &Array<f32>,
@@ -80,9 +83,21 @@ fn embed_grad_kernel(
     let (i, width) = (ABSOLUTE_POS, width as usize);
     let (group, col) = (i / width, i % width);
     if group < ids.len() {
+        let (start, end) = (starts[group] as usize, starts[group + 1] as usize);
+        let mut ahead = Array::<f32>::new(AHEAD);
         let mut sum = 0.0f32;
-        for index in starts[group]..starts[group + 1] {
-            sum += dy[rows[index as usize] as usize * width + col];
+        for first in range_stepped(start, end, AHEAD) {
+            #[unroll]
+            for i in 0..AHEAD {
+                ahead[i] = 0.0;
+                if first + i < end {
+                    ahead[i] = dy[rows[first + i] as usize * width + col];
+                }
+            }
+            #[unroll]
+            for i in 0..AHEAD {
+                sum += ahead[i];
+            }
         }
         let to = ids[group] as usize * width + col;
         table[to] += scale * sum;

@@ -7,7 +7,7 @@ use super::cube::{cube_sum, group_sum};
 use super::pointwise::{Drop, drop_arg, factor};
 use crate::context::{Context, launch};
 use crate::grid::{ROW_UNITS, UNITS, cubes, row_units, units};
-use crate::rounded::{RoundedCopy, write_rounded};
+use crate::rounded::{self, RoundedCopy, write_rounded};
 use crate::stack::Stack;
 use crate::tensor::Tensor;
 use a2d_core::backend::{LayerNorm, NormGrad};
@@ -189,20 +189,25 @@ const CUBES: usize = 512;
 
 /// Gradients of the rows of some tiles of `tile` rows, and the sums over these rows that the gradients of gain and bias
 /// consist of, `[cubes, cols]` each. Each row of a tile first has a part of the units for itself; then each unit has columns of
-/// the whole tile.
+/// the whole tile. With `branches`, also the gradient of the branch that was joined, after its dropout.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn layer_norm_grad_kernel(
+fn layer_norm_grad_kernel<F: Float>(
     dy: &Array<f32>,
     x: &Array<f32>,
     gain: &Array<f32>,
     dx: &mut Array<f32>,
     dgain: &mut Array<f32>,
     dbias: &mut Array<f32>,
+    branch: &mut Array<F>,
+    dropped: &Drop,
     rows: u32,
     cols: u32,
     epsilon: f32,
     #[comptime] tile: usize,
+    #[comptime] branches: bool,
+    #[comptime] drops: bool,
+    #[define(F)] _format: StorageType,
 ) {
     let group = comptime!(U / tile);
     let (unit, rows, cols) = (UNIT_POS as usize, rows as usize, cols as usize);
@@ -259,7 +264,12 @@ fn layer_norm_grad_kernel(
                 gain_sum += g * h;
                 bias_sum += g;
                 let inner = g * gain[col] - stats[4 * row + 2] - h * stats[4 * row + 3];
-                dx[at] = stats[4 * row + 1] * inner;
+                let mut value = stats[4 * row + 1] * inner;
+                dx[at] = value;
+                if drops {
+                    value *= factor(dropped, at as u32);
+                }
+                write_rounded(branch, at, value, branches);
             }
             dgain[sums + col] = gain_sum;
             dbias[sums + col] = bias_sum;
@@ -273,7 +283,39 @@ pub(crate) fn layer_norm_grad(
     context: &Context,
     dy: &Tensor,
     x: &Tensor,
+    norm: LayerNorm<'_, Tensor>,
+) -> NormGrad<Tensor> {
+    grad(context, dy, x, norm, None, None)
+}
+
+/// Gradients of [`join`]: those of its norm, and of what was joined to the residual, rounded where only products read it so.
+pub(crate) fn join_grad(
+    context: &Context,
+    dy: &Tensor,
+    sum: &Tensor,
+    norm: LayerNorm<'_, Tensor>,
+    mask: Option<(f32, u64)>,
+) -> (NormGrad<Tensor>, Tensor) {
+    let branch = match mask {
+        _ if context.rounds => rounded::empty(context, sum.shape),
+        Some(_) => empty(context, sum.shape),
+        None => {
+            let d = grad(context, dy, sum, norm, None, None);
+            let branch = d.x.clone();
+            return (d, branch);
+        }
+    };
+    (grad(context, dy, sum, norm, mask, Some(&branch)), branch)
+}
+
+/// Gradients of a norm; also writes `branch`, that of its input after `mask`.
+fn grad(
+    context: &Context,
+    dy: &Tensor,
+    x: &Tensor,
     LayerNorm { gain, epsilon, .. }: LayerNorm<'_, Tensor>,
+    mask: Option<(f32, u64)>,
+    branch: Option<&Tensor>,
 ) -> NormGrad<Tensor> {
     let (rows, cols) = (x.rows(), x.cols());
     assert!(dy.shape == x.shape && gain.len() == cols, "layer_norm_grad");
@@ -281,6 +323,9 @@ pub(crate) fn layer_norm_grad(
     let tile = (IN_HAND / cols.next_power_of_two()).clamp(1, MOST_ROWS);
     let count = rows.div_ceil(tile).min(CUBES);
     let parts = Stack::new(context, Shape::matrix(count, cols), 2);
+    let (p, key) = mask.unwrap_or_default();
+    let nothing = empty(context, Shape::vector(1));
+    let (to, format) = context.held(branch.unwrap_or(&nothing));
     if count > 0 {
         launch!(
             context,
@@ -293,10 +338,15 @@ pub(crate) fn layer_norm_grad(
                 dx.view().arg(),
                 parts.tensors[0].view().arg(),
                 parts.tensors[1].view().arg(),
+                to.arg(),
+                drop_arg(p, key),
                 rows as u32,
                 cols as u32,
                 epsilon,
                 tile,
+                branch.is_some(),
+                mask.is_some(),
+                format,
             )
         );
     }

@@ -235,7 +235,11 @@ impl Train for Cpu {
     ) -> LinearGrad<Tensor> {
         let factors = [dy, x, w].map(|x| self.operand(x));
         let [x, w] = linear::linear_grad(&self.team, &self.pool, factors, into);
-        LinearGrad { x, w, b: bias.then(|| linear::column_sums(&self.team, &self.pool, dy)) }
+        LinearGrad {
+            x,
+            w,
+            b: bias.then(|| linear::column_sums(&self.team, &self.pool, factors[0])),
+        }
     }
 
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {

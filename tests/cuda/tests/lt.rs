@@ -99,7 +99,7 @@ fn agrees(kind: u32, compute: u32, transposed: [bool; 2], epilogue: u32, beta: f
         }
     }
     product.of.epilogue = epilogue;
-    product.of.bias = parts.bias.as_ptr() as u64;
+    product.of.bias = parts.bias.as_mut_ptr() as u64;
     product.of.bias_step = 8;
     let algorithm = product.algorithm(256, [256, 256, 4, 4]).unwrap();
     let (memory, holds) = (parts.memory(), parts.holds());
@@ -126,6 +126,12 @@ fn agrees(kind: u32, compute: u32, transposed: [bool; 2], epilogue: u32, beta: f
         let got = f64::from(parts.out[at]);
         assert!((got - want).abs() < 1e-5, "{kind} {compute} {transposed:?}: {got}, not {want}");
     }
+    for (number, col) in (0..2).flat_map(|b| (0..2).map(move |c| (b, c))) {
+        let term = |i| element(&right, &product.right, transposed[1], number, [i, col]);
+        let want = (0..4).map(term).sum::<f64>();
+        let off = f64::from(parts.bias[number * 8 + col]) - want;
+        assert_eq!(off.abs() < 1e-5, epilogue == BGRADB, "sums of B's columns");
+    }
     assert!(parts.out[3].is_nan(), "the gap between columns was written");
 }
 
@@ -141,6 +147,7 @@ fn products_are_those_of_plain_loops() {
             agrees(kind, compute, transposed, DEFAULT, 0.0);
             agrees(kind, compute, transposed, BIAS, 0.0);
             agrees(kind, compute, transposed, BIAS | RELU, 1.0);
+            agrees(kind, compute, transposed, BGRADB, 1.0);
         }
     }
 }
@@ -173,7 +180,8 @@ fn products_that_the_library_lacks_are_not_supported() {
     assert_eq!(refused(|p| p.left.kind = R_16F), "15 operands of type 2 and 0");
     assert_eq!(refused(|p| p.out.kind = R_16F), "15 results that are not f32");
     assert_eq!(refused(|p| p.of.scale = R_16F), "15 sums of type 68, scaled by 2");
-    assert_eq!(refused(|p| p.of.epilogue = 512), "15 epilogue 512");
+    assert_eq!(refused(|p| p.of.epilogue = 32), "15 epilogue 32");
+    assert_eq!(refused(|p| p.of.epilogue = BGRADB | RELU), "15 epilogue 514");
     let short = |p: &mut Product| {
         (p.left.kind, p.right.kind, p.of.compute) = (R_16F, R_16F, COMPUTE_TF32);
     };

@@ -163,9 +163,10 @@ pub struct Key {
     pub batches: [Batch; 3],
     /// Whether a matrix is added.
     pub adds: bool,
-    /// The distance of the biases, if there are any.
+    /// The distance of the biases, or of the sums of rows, if there are any.
     pub bias: Option<usize>,
     pub relu: bool,
+    pub sums: bool,
 }
 
 impl Key {
@@ -184,6 +185,8 @@ impl Key {
     fn epilogue(&self) -> sys::cublasLtEpilogue_t {
         use sys::cublasLtEpilogue_t::*;
         match (self.bias, self.relu) {
+            // Of the right operand, which is `a`.
+            _ if self.sums => CUBLASLT_EPILOGUE_BGRADB,
             (None, false) => CUBLASLT_EPILOGUE_DEFAULT,
             (None, true) => CUBLASLT_EPILOGUE_RELU,
             (Some(_), false) => CUBLASLT_EPILOGUE_BIAS,
@@ -198,6 +201,7 @@ pub struct Memory {
     pub b: u64,
     /// What is added; the result where nothing is.
     pub sum: u64,
+    /// The bias, or where the sums of rows are written.
     pub bias: Option<u64>,
     pub out: u64,
     pub workspace: u64,

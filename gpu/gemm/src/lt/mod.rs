@@ -108,7 +108,7 @@ impl Lt {
             stream: self.stream,
             operands: [product.a, product.b].map(|x| x.clone().binding()),
             sum: epilogue.sum.map(|x| x.clone().binding()),
-            bias: epilogue.bias.map(|(x, _)| x.clone().binding()),
+            bias: epilogue.bias.or(epilogue.sums).map(|(x, _)| x.clone().binding()),
             out: product.out.clone().binding(),
             workspace: self.workspace.clone().binding(),
         };
@@ -148,8 +148,9 @@ impl Lt {
 
 fn key(product: &Product<'_>, epilogue: &Epilogue<'_>) -> Key {
     let Product { precision, form, dims, batches, .. } = *product;
-    let (adds, bias) = (epilogue.sum.is_some(), epilogue.bias.map(|(_, step)| step));
-    Key { precision, form, dims, batches, adds, bias, relu: epilogue.relu }
+    let Epilogue { sum, bias, relu, sums } = *epilogue;
+    let (adds, bias) = (sum.is_some(), bias.or(sums).map(|(_, step)| step));
+    Key { precision, form, dims, batches, adds, bias, relu, sums: sums.is_some() }
 }
 
 /// A product on its way to the device's thread.

@@ -21,6 +21,8 @@ pub const COMPUTE_TF32: u32 = 77;
 pub const DEFAULT: u32 = 1;
 pub const RELU: u32 = 2;
 pub const BIAS: u32 = 4;
+/// Writes the sums of the columns of the right operand where a bias would be read.
+pub const BGRADB: u32 = 512;
 
 /// Where a workspace must start.
 const WORKSPACE_ALIGNMENT: u64 = 256;
@@ -193,14 +195,19 @@ impl Product {
         must([self.sum.rows, self.sum.cols] == [rows, cols], "C is not of the size of D")?;
         let apart = |x: &Layout| x.count == 1 || x.step as u64 >= x.len();
         must(apart(&self.out) && apart(&self.sum), "the matrices of C or D overlap")?;
-        if self.of.epilogue & !(DEFAULT | RELU | BIAS) != 0 {
+        if self.of.epilogue != BGRADB && self.of.epilogue & !(DEFAULT | RELU | BIAS) != 0 {
             return refuse(UNSUPPORTED, format!("epilogue {}", self.of.epilogue));
         }
-        if self.of.epilogue & BIAS != 0 {
+        if self.has_bias() {
             must(self.of.bias != 0, "an epilogue with bias, and no bias")?;
             must(self.of.bias.is_multiple_of(16), "a bias that is not aligned")?;
         }
         Ok(())
+    }
+
+    /// Whether the epilogue reads or writes a bias.
+    fn has_bias(&self) -> bool {
+        self.of.epilogue & (BIAS | BGRADB) != 0
     }
 
     fn check_types(&self) -> Result<(), Refusal> {
@@ -270,9 +277,10 @@ impl Product {
             let same = name == "D" || (name == "C" && range == out && layout.ld == self.out.ld);
             must(apart || same, &format!("{name} overlaps D"))?;
         }
-        if self.of.epilogue & BIAS != 0 {
+        if self.has_bias() {
             let last = (self.out.count as u64 - 1) * self.of.bias_step as u64;
-            let range = self.of.bias..self.of.bias + 4 * (last + self.out.rows);
+            let each = if self.of.epilogue == BGRADB { self.out.cols } else { self.out.rows };
+            let range = self.of.bias..self.of.bias + 4 * (last + each);
             must(holds(&range), "the bias is not in memory that is allocated")?;
         }
         must(memory.workspace_bytes >= algorithm.workspace, "a workspace that is too small")?;
@@ -301,7 +309,14 @@ impl Product {
             let left = if self.of.transposed[0] { transposed(&left, depth) } else { left };
             let right = if self.of.transposed[1] { transposed(&right, cols) } else { right };
             let column = |col: usize| {
-                let sums = sums(&left, &right[col * depth..][..depth], rows);
+                let terms = &right[col * depth..][..depth];
+                if self.of.epilogue == BGRADB {
+                    let sum: f64 = terms.iter().map(|&x| f64::from(x)).sum();
+                    let at = number * self.of.bias_step as usize + col;
+                    // SAFETY: the caller has checked the memory.
+                    unsafe { *(self.of.bias as *mut f32).add(at) = sum as f32 };
+                }
+                let sums = sums(&left, terms, rows);
                 for (row, sum) in sums.into_iter().enumerate() {
                     // SAFETY: the caller has checked the memory.
                     unsafe {

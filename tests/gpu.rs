@@ -93,6 +93,26 @@ fn kernels_attend_with_any_heads() {
 }
 
 #[test]
+fn kernels_attend_in_bf16_as_the_cpu() {
+    if !device().precisions.contains(&Precision::Bf16) {
+        skipped("the device has no bf16");
+        return;
+    }
+    in_precision!(make => kernels::attend_in_bf16_as_the_cpu(&mut make(Precision::Bf16)));
+}
+
+#[test]
+fn kernels_keep_caches() {
+    in_precision!(make => {
+        kernels::keep_caches(&mut make(Precision::F32), &mut Cpu::new(2), 3e-5);
+        if device().precisions.contains(&Precision::Bf16) {
+            // A number may be rounded to the other side.
+            kernels::keep_caches(&mut make(Precision::Bf16), &mut Cpu::bf16(2), 1.0 / 128.0);
+        }
+    });
+}
+
+#[test]
 fn kernels_compare_states() {
     on_device!(make => kernels::compare_states(&mut make()));
 }

@@ -47,8 +47,8 @@ pub trait Backend: Device {
         how: Attend,
     ) -> Attended<Self::Tensor>;
 
-    /// Linear maps `[w, b]` of one `x`: keys, values and, as a third map, queries. A backend may compute all of them in
-    /// one pass. It may store keys and values in fewer bytes, as only attention and the cache read them.
+    /// Linear maps `[w, b]` of one `x`: keys, values and, as a third map, queries; or queries alone. A backend may compute
+    /// all of them in one pass. It may store them in fewer bytes, as mostly attention and the cache read them.
     fn linears<const M: usize>(
         &mut self,
         x: &Self::Tensor,

@@ -218,8 +218,8 @@ impl Decode for Gpu {
 
     fn store(&mut self, cache: &mut Tensor, rows: &Tensor, at: usize, stride: usize) {
         let nothing = Tensor { shape: Shape::vector(0), ..rows.clone() };
-        *cache = copy::unshared(&self.context, std::mem::replace(cache, nothing));
-        decode::store(&self.context, cache, rows, at, stride);
+        let held = std::mem::replace(cache, nothing);
+        *cache = decode::store(&self.context, held, rows, at, stride);
     }
 
     fn select(&mut self, cache: &mut Tensor, parents: &[u32], stride: usize, len: usize) {
@@ -311,11 +311,17 @@ impl Train for Gpu {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
         let context = &self.context;
-        let to = into.map_or(Out::New, |sum| Out::Plus(context.full(&sum)));
+        let to = match into {
+            Some(sum) => Out::Plus(context.full(&sum)),
+            // What reads `x` reads its gradient.
+            None if x.is_held_rounded() => Out::Rounded,
+            None => Out::New,
+        };
+        let of = if matches!(to, Out::Rounded) { Tensor::held_rounded } else { Tensor::of };
         let dx = self.gemm.run(context, Form::Nn, dy, w, [n, i, o], to);
         let stack = Stack::of(context, &[dy]);
         let (dw, db) = self.gemm.weight_grads(context, &stack, x, bias).swap_remove(0);
-        LinearGrad { x: Tensor::of(dx, x.shape), w: dw, b: db }
+        LinearGrad { x: of(dx, x.shape), w: dw, b: db }
     }
 
     fn linears_grad(

@@ -2,11 +2,11 @@
 //! is done in the same pass where a library computes that, or else by a kernel.
 
 use crate::context::Context;
-use crate::kernels::cast::divide;
+use crate::kernels::cast::{cast_to, divide, widen};
 use crate::kernels::columns::stack_sums;
 use crate::kernels::copy::{empty, fill};
 use crate::kernels::pointwise::{add_bias, add_biases, add_to, sum};
-use crate::rounded::rounded;
+use crate::rounded::{self, rounded};
 use crate::stack::Stack;
 use crate::tensor::{Rounded, Tensor};
 use crate::view::View;
@@ -24,6 +24,8 @@ pub(crate) enum Out {
     To(View),
     /// To new memory, with this added.
     Plus(View),
+    /// To new memory, rounded to the format of the operands.
+    Rounded,
 }
 
 /// An operand of a product: a matrix or a stack of matrices.
@@ -81,10 +83,14 @@ impl Gemm {
         match out {
             Out::To(view) => ready.launch(context, view),
             Out::New => ready.launch(context, new()),
+            Out::Rounded => {
+                let to = rounded::empty(context, Shape::matrix(dims[0], dims[1]));
+                ready.launch_rounded(context, context.short(&to))
+            }
             Out::Plus(sum) => {
                 let (to, epilogue) =
                     (new(), Epilogue { sum: Some(&sum.handle), ..Epilogue::default() });
-                if !ready.fuse(context, &to, &epilogue) {
+                if !ready.fuse(context, &to, &epilogue, false) {
                     ready.launch(context, to.clone());
                     add_to(context, &to, &sum);
                 }
@@ -126,7 +132,7 @@ impl Gemm {
         let sums = Stack::new(context, Shape::vector(o), count);
         let (view, step) = (sums.view(), sums.step);
         let epilogue = Epilogue { sums: Some((&view.handle, step)), ..Epilogue::default() };
-        let dbs = if ready.fuse(context, &dws.view(), &epilogue) {
+        let dbs = if ready.fuse(context, &dws.view(), &epilogue, false) {
             sums.tensors
         } else {
             ready.launch(context, dws.view());
@@ -174,7 +180,9 @@ impl Gemm {
         assert_eq!(w.cols(), i, "linear");
         let y = empty(context, Shape::matrix(n, o));
         let ready = self.ready(context, Form::Nt, [x.into(), w.into()], [n, o, i], Batch::ONE);
-        if bias.is_some_and(|bias| ready.fuse_bias(context, &y.view(), (&bias.view(), 0), f)) {
+        let fuses =
+            |bias: &Tensor| ready.fuse_bias(context, &y.view(), (&bias.view(), 0), f, false);
+        if bias.is_some_and(fuses) {
             return y;
         }
         ready.launch(context, y.view());
@@ -184,15 +192,28 @@ impl Gemm {
         y
     }
 
-    /// `x w^T + b` for each matrix of a stack.
+    /// `x w^T + b` for each matrix of a stack, for products and attention alone: where they round, results are held rounded.
     pub fn linears(&self, context: &Context, x: &Tensor, ws: &Stack, bs: &Stack) -> Stack {
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
         assert_eq!(ws.shape().cols(), i, "linears");
-        let ys = Stack::new(context, Shape::matrix(n, o), ws.tensors.len());
+        let (shape, count) = (Shape::matrix(n, o), ws.tensors.len());
+        let full = || Stack::new(context, shape, count);
+        let ys = if context.rounds { Stack::rounded(context, shape, count) } else { full() };
         let ready = self.ready(context, Form::Nt, [x.into(), ws.into()], [n, o, i], batch(&ys));
-        if !ready.fuse_bias(context, &ys.view(), (&bs.view(), bs.step), None) {
-            ready.launch(context, ys.view());
-            add_biases(context, &ys, bs);
+        if !context.rounds {
+            if !ready.fuse_bias(context, &ys.view(), (&bs.view(), bs.step), None, false) {
+                ready.launch(context, ys.view());
+                add_biases(context, &ys, &bs.view(), bs.step);
+            }
+            return ys;
+        }
+        // A library that rounds results takes rounded biases.
+        let (bias, out) = (bs.short(context), ys.short(context));
+        if !ready.fuse_bias(context, &out, (&bias, bs.step), None, true) {
+            let full = full();
+            ready.launch(context, full.view());
+            add_biases(context, &full, &widen(context, &bias), bs.step);
+            cast_to::<bf16>(context, &full.view(), &out);
         }
         ys
     }
@@ -224,7 +245,8 @@ impl Gemm {
     pub fn sums_per_unit(&self, context: &Context, form: Form, dims: [usize; 3]) -> Option<u32> {
         let handle = &self.one.view().handle;
         let (precision, batches) = (self.precision, [Batch::ONE; 3]);
-        let product = Product { precision, form, a: handle, b: handle, dims, out: handle, batches };
+        let (a, b, out, rounds) = (handle, handle, handle, false);
+        let product = Product { precision, form, a, b, dims, out, rounds, batches };
         product.sums_per_unit(context.client())
     }
 
@@ -254,13 +276,13 @@ struct Ready {
 }
 
 impl Ready {
-    /// The product written to `out`.
-    fn to<'a>(&'a self, out: &'a View) -> Product<'a> {
+    /// The product written to `out`, which `rounds` says to be in the format of the operands.
+    fn to<'a>(&'a self, out: &'a View, rounds: bool) -> Product<'a> {
         let Self { precision, form, dims, batches, .. } = *self;
         let ([m, n, _], batch) = (dims, batches[2]);
         assert_eq!(out.len, batch.step * (batch.count - 1) + m * n, "gemm: {m} x {n}");
         let [a, b, out] = [&self.a.view, &self.b.view, out].map(|x| &x.handle);
-        Product { precision, form, a, b, dims, out, batches }
+        Product { precision, form, a, b, dims, out, rounds, batches }
     }
 
     fn launch(&self, context: &Context, out: View) -> View {
@@ -268,7 +290,7 @@ impl Ready {
         if k == 0 {
             fill(context, &out, 0.0);
         } else if m > 0 && n > 0 {
-            context.multiply(&self.to(&out)).unwrap_or_else(|why| panic!("{why}"));
+            context.multiply(&self.to(&out, false)).unwrap_or_else(|why| panic!("{why}"));
             if let Some(factor) = &self.a.factor {
                 divide(context, &out, factor);
             }
@@ -276,10 +298,20 @@ impl Ready {
         out
     }
 
+    /// [`Self::launch`] in bf16.
+    fn launch_rounded(&self, context: &Context, out: View) -> View {
+        if !self.fuse(context, &out, &Epilogue::default(), true) {
+            let full = self.launch(context, empty(context, Shape::vector(out.len)).view());
+            cast_to::<bf16>(context, &full, &out);
+        }
+        out
+    }
+
     /// Launches the product and its epilogue if a library computes both, and returns whether it does.
-    fn fuse(&self, context: &Context, out: &View, epilogue: &Epilogue<'_>) -> bool {
+    /// `rounds` says that the result, and what is added to it, are in the format of the operands.
+    fn fuse(&self, context: &Context, out: &View, epilogue: &Epilogue<'_>, rounds: bool) -> bool {
         let whole = self.a.factor.is_none() && !self.dims.contains(&0);
-        whole && context.products().launch_by_library(&self.to(out), epilogue)
+        whole && context.products().launch_by_library(&self.to(out, rounds), epilogue)
     }
 
     /// [`Self::fuse`] for a bias, or biases `step` elements apart, and an activation.
@@ -289,11 +321,12 @@ impl Ready {
         out: &View,
         (bias, step): (&View, usize),
         f: Option<Activation>,
+        rounds: bool,
     ) -> bool {
         let relu = f == Some(Activation::Relu);
         let bias_of = Some((&bias.handle, step));
         let epilogue = Epilogue { bias: bias_of, relu, ..Epilogue::default() };
         assert_eq!(bias.len, step * (self.batches[2].count - 1) + self.dims[1], "gemm: a bias");
-        (relu || f.is_none()) && self.fuse(context, out, &epilogue)
+        (relu || f.is_none()) && self.fuse(context, out, &epilogue, rounds)
     }
 }

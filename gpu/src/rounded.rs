@@ -23,6 +23,14 @@ pub(crate) fn tensors(context: &Context, shapes: &[Shape]) -> Vec<Tensor> {
     shapes.iter().enumerate().map(|(number, &shape)| row.tensor(number, shape)).collect()
 }
 
+/// `x` itself, held rounded and to be overwritten, or a rounded copy.
+pub(crate) fn unshared(context: &Context, x: Tensor) -> Tensor {
+    if x.is_unshared() && x.is_held_rounded() {
+        return x;
+    }
+    Tensor::held_rounded(cast::<bf16>(context, &context.full(&x), None), x.shape)
+}
+
 /// `len` elements from the start of `x` (those behind it in its row too) in the format `F`, rounded once in its lifetime;
 /// `scaled` by a factor that brings them into its range. All pieces of a row are rounded together.
 pub(crate) fn rounded<F: Float + CubeElement>(

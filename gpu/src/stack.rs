@@ -58,6 +58,11 @@ impl Stack {
         self.tensors[0].run(self.len())
     }
 
+    /// These elements in bf16.
+    pub fn short(&self, context: &Context) -> View {
+        rounded::rounded::<half::bf16>(context, &self.tensors[0], self.len(), false).view
+    }
+
     fn in_place(tensors: &[&Tensor]) -> Option<Self> {
         if let [one] = tensors {
             return Some(Self { tensors: vec![(*one).clone()], step: 0 });

@@ -135,6 +135,12 @@ impl Tensor {
         Arc::strong_count(&self.buffer) == 1
     }
 
+    /// Whether the elements are held rounded, or were before they were widened.
+    pub(crate) fn comes_rounded(&self) -> bool {
+        let row = self.buffer.place.as_ref().map(|(row, _)| row.memory.is_held_rounded());
+        row.unwrap_or(false) || self.is_held_rounded()
+    }
+
     /// Drops the rounded elements. Must be called before this memory is overwritten.
     pub(crate) fn forget_rounding(&self) {
         self.buffer.rounded().take();

@@ -2,8 +2,9 @@
 
 use crate::suite::{Noise, TOKEN_ROWS, values};
 use a2d_core::backend::*;
-use a2d_core::batch::IGNORE;
-use a2d_core::rows::TokenRow;
+use a2d_core::batch::{Batch, IGNORE, Layout};
+use a2d_core::config::Special;
+use a2d_core::rows::{TokenRow, softmax_grad};
 use a2d_core::shape::Shape;
 use a2d_host::backend::cpu::{Cpu, Tensor};
 
@@ -51,6 +52,72 @@ fn linear_maps_are_those_of_rounded_operands() {
         // The bias gradient sums `dy` without a product, so nothing is rounded.
         let wanted = single.linear_grad(&dy, &x, &w, true, None);
         same(short, &what, &found.b.expect("asked"), &wanted.b.expect("asked"));
+    }
+}
+
+#[test]
+fn maps_of_one_input_are_rounded_too() {
+    let (short, single) = (&mut Cpu::bf16(2), &mut Cpu::new(2));
+    let ([x, rx], [w, rw]) = (noise(single, 1, 17, 64), noise(single, 2, 33, 64));
+    let [bias, rbias] = noise(single, 3, 33, 1);
+    let [found, _] = short.linears(&x, [[&w, &bias], [&w, &bias]]);
+    let wanted = single.linear(&rx, &rw, Some(&rbias));
+    let wanted = operand(single, &wanted);
+    same(short, "maps", &found, &wanted);
+}
+
+/// One head of one sentence: each product is one of `linear` or of its gradients.
+#[test]
+fn attention_is_that_of_rounded_operands() {
+    let (short, single) = (&mut Cpu::bf16(2), &mut Cpu::new(2));
+    let (tokens, width) = (9, 20);
+    let sentence = vec![5; tokens];
+    let batch = Batch::new(single, &Special::FAIRSEQ, &[&sentence], &[&sentence], Layout::Packed);
+    let grid = &batch.encoder_grid;
+    let [[q, rq], [k, rk], [v, rv], [dy, rdy]] =
+        [1, 2, 3, 4].map(|seed| noise(single, seed, tokens, width));
+    let how = Attend { heads: 1, map: true, dropout: 0.0, key: None };
+    let found = short.attend(&q, Kv { k: &k, v: &v }, grid, how);
+    let map = found.map.expect("asked");
+    let wanted = single.attend(&rq, Kv { k: &rk, v: &rv }, grid, how).map.expect("asked");
+    same(short, "map", &map, &wanted);
+
+    let square = Shape::matrix(tokens, tokens);
+    let p = values(short, &map);
+    let weights = single.tensor(&p, square);
+    let weights = operand(single, &weights);
+    // `context = P v`, the gradient of `x` where `P` is that of a map with weights `v`.
+    let product = |b: &mut Cpu, left: &Tensor, right: &Tensor| {
+        let x = b.zeros(Shape::matrix(tokens, width));
+        let product = b.linear_grad(left, &x, right, false, None).x;
+        operand(b, &product)
+    };
+    // `left^T right`, the gradient of weights.
+    let turned = |b: &mut Cpu, left: &Tensor, right: &Tensor| {
+        let w = b.zeros(Shape::matrix(tokens, width));
+        let product = b.linear_grad(left, right, &w, false, None).w;
+        operand(b, &product)
+    };
+    let context = product(single, &weights, &rv);
+    same(short, "context", &found.context, &context);
+
+    let saved = SavedAttend { q, kv: Kv { k, v }, map: Some(map) };
+    let [dq, dk, dv] = short.attend_grad(Some(&dy), None, &saved, grid, how);
+    let scores = single.linear(&rdy, &rv, None);
+    let mut gradients = values(single, &scores);
+    for (p, gradients) in p.chunks(tokens).zip(gradients.chunks_mut(tokens)) {
+        softmax_grad(p, gradients);
+        gradients.iter_mut().for_each(|x| *x *= 1.0 / (width as f32).sqrt());
+    }
+    let gradients = single.tensor(&gradients, square);
+    let gradients = operand(single, &gradients);
+    let wanted = [
+        product(single, &gradients, &rk),
+        turned(single, &gradients, &rq),
+        turned(single, &weights, &rdy),
+    ];
+    for ((what, found), wanted) in [("dq", dq), ("dk", dk), ("dv", dv)].iter().zip(&wanted) {
+        same(short, what, found, wanted);
     }
 }
 

@@ -92,6 +92,7 @@ fn attention<B: Train>(b: &mut B) -> Named {
         (&[33], 66, 2, 0.0),
         (&[1, 15, 16, 17, 31, 32, 33], 128, 2, 0.3),
         (&[15, 17], 128, 1, 0.3),
+        (&[70, 3], 32, 2, 0.3),
         (&[7, 9, 16], 18, 3, 0.3),
         (&[8, 5], 10, 2, 0.3),
         (&[], 8, 2, 0.0),
@@ -178,6 +179,47 @@ fn maps<B: Train>(b: &mut B) -> Named {
 
 pub fn align_many_layers<B: Train>(b: &mut B) {
     agree(b, 3e-5, maps(&mut Cpu::new(2)), maps);
+}
+
+/// In bf16, an element that lies between two numbers may be rounded to the other one on the device: a part in 256 of it. So may
+/// few of all elements.
+pub fn attend_in_bf16_as_the_cpu<B: Train>(b: &mut B) {
+    let (on_cpu, on_device) = (attention(&mut Cpu::bf16(2)), attention(b));
+    let mut flipped = [0usize; 2];
+    for ((name, want), (_, got)) in on_cpu.iter().zip(&on_device) {
+        assert_eq!(got.len(), want.len(), "{name}");
+        let most = want.iter().fold(1e-30f32, |most, x| most.max(x.abs()));
+        for (i, (got, want)) in got.iter().zip(want).enumerate() {
+            let off = (got - want).abs();
+            assert!(off <= most / 128.0, "{name}[{i}]: {got}, not {want} (largest {most})");
+            flipped[usize::from(off > 3e-5 * most)] += 1;
+        }
+    }
+    let [same, other] = flipped;
+    println!("{other} of {} elements rounded to the other side", same + other);
+    assert!(100 * other < same, "{other} of {}", same + other);
+}
+
+/// Caches of keys in the format that `linears` gives them, stored in place, shared, and reordered; and what reads keys beside
+/// attention.
+fn caches<B: Train>(b: &mut B) -> Named {
+    let (noise, [rows, width, stride]) = (&mut Noise::new(4), [3, 18, 4]);
+    let (x, _) = random(b, noise, Shape::matrix(rows, width));
+    let (w, _) = random(b, noise, Shape::matrix(width, width));
+    let (bias, _) = random(b, noise, Shape::vector(width));
+    let [k, v] = b.linears(&x, [[&w, &bias], [&w, &bias]]);
+    let mut cache = b.zeros(Shape::matrix(rows * stride, width));
+    b.store(&mut cache, &k, 0, stride);
+    let first = cache.clone();
+    b.store(&mut cache, &v, 1, stride);
+    let second = cache.clone();
+    b.select(&mut cache, &[2, 0, 0], stride, 2);
+    let sum = b.add(k.clone(), &v);
+    named(b, "cache", &[&first, &second, &cache, &sum, &k])
+}
+
+pub fn keep_caches<B: Train>(b: &mut B, on_cpu: &mut Cpu, tolerance: f32) {
+    agree(b, tolerance, caches(on_cpu), caches);
 }
 
 /// Hidden states of fewer and of more columns than a cube has units, of one matrix and of several, with padding.

@@ -97,8 +97,13 @@ fn maps_of_one_input_round_theirs<B: Train>(b: &mut B, p: Precision, [n, i, o]: 
     let back = b.linears_grad(&dys, &tx, &[&ws[0], &ws[1]], None);
     for (m, y) in [k, v, q].iter().enumerate() {
         let w = &w[m * o * i..][..o * i];
-        let off = distance(&values(b, y), &rows(&x, i, p), &rows(w, i, p));
-        assert!(off < 2e-6, "{p}: map {m} of {n} x {i} by {o}: {off}");
+        let y = values(b, y);
+        let off = distance(&y, &rows(&x, i, p), &rows(w, i, p));
+        // In bf16 they are rounded too, as attention alone reads them.
+        let is_short = p == Precision::Bf16;
+        let most = if is_short { 1.0 / 256.0 } else { 2e-6 };
+        assert!(off < most, "{p}: map {m} of {n} x {i} by {o}: {off}");
+        assert!(!is_short || y.iter().all(|&y| rounded(y, p) == f64::from(y)), "{p}: map {m}");
     }
     for (m, (dw, _)) in back.maps.iter().enumerate() {
         let dy = &dy[m * n * o..][..n * o];

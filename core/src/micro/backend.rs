@@ -552,8 +552,9 @@ impl Backend for Micro<'_, '_> {
         let mut made = 0;
         maps.map(|[w, b]| {
             made += 1;
+            // Keys and values are kept; queries are the third map, or alone.
             match made {
-                1 | 2 => self.kept(|micro| {
+                1 | 2 if M > 1 => self.kept(|micro| {
                     let y = micro.linear(x, w, Some(b));
                     micro.pack(y)
                 }),

@@ -54,6 +54,12 @@ impl<P> Attention<P> {
         Kv { k, v }
     }
 
+    /// Queries of `x` `[N, D]`, for cross-attention.
+    pub fn q<B: Backend<Param = P>>(&self, b: &mut B, x: &B::Tensor) -> B::Tensor {
+        let [q] = b.linears(x, [self.q_proj.map()]);
+        q
+    }
+
     /// [`Attention::kv`] and the queries of the same `x` `[N, D]`, for self-attention.
     pub fn kvq<B: Backend<Param = P>>(
         &self,

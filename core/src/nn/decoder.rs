@@ -75,7 +75,7 @@ impl<P> DecoderLayer<P> {
         });
         let (out, norm) = (&self.encoder_attn.out_proj, &self.encoder_attn_layer_norm);
         let x = around(block, b, x, out, norm, |b, x| {
-            let q = self.encoder_attn.q_proj.forward(b, x);
+            let q = self.encoder_attn.q(b, x);
             self.encoder_attn.attend(b, &q, memory, grids.cross, Site::Cross(l), tap)
         });
         let inner = FeedForward::of(&self.fc1, block);

@@ -67,7 +67,7 @@ impl Batch {
 
 /// A batch of products `out` `[m, n]` = `a b`; all matrices are row-major and contiguous.
 ///
-/// `a` and `b` hold numbers in `precision` (f32 for `Tf32`), `out` holds f32.
+/// `a` and `b` hold numbers in `precision` (f32 for `Tf32`), `out` holds f32, or the same numbers where it is rounded.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
     /// The format of the operands.
@@ -82,6 +82,8 @@ pub struct Product<'a> {
     pub dims: [usize; 3],
     /// The result, `m * n` numbers for each matrix.
     pub out: &'a Handle,
+    /// Whether the result, and what an epilogue adds, are in the format of the operands. cubek's kernels do not round.
+    pub rounds: bool,
     /// The batches of `a`, `b` and `out`.
     pub batches: [Batch; 3],
 }
@@ -110,6 +112,9 @@ impl Product<'_> {
     ///
     /// No kernel of this device computes it: why each refused.
     fn launch(&self, client: &Client) -> Result<(), String> {
+        if self.rounds {
+            return Err("no kernel of cubek's rounds its results".to_owned());
+        }
         dispatch!(client, client: R => self.launch_on::<R>(client))
     }
 

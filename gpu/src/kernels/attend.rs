@@ -3,15 +3,19 @@
 //! A cube owns a tile of queries (or keys) of one head of one sentence and iterates over tiles of its keys (or queries).
 //! Both are held in shared memory as vectors of columns. Scores and results accumulate in registers, a block of rows and
 //! columns for each unit, so that each loaded element is used in several products.
+//!
+//! Where products are in bf16, tensor cores compute attention instead: see `planes`.
 
 mod forward;
 mod gradient;
 mod heads;
+mod planes;
 mod tile;
 
 use self::forward::attend_kernel;
 use self::gradient::{key_grad_kernel, query_grad_kernel};
 use self::heads::Heads;
+use self::planes::Planes;
 use self::tile::Tile;
 use super::copy::{empty, fill, rows_of};
 use super::cube::Extent;
@@ -26,6 +30,9 @@ use a2d_core::batch::Grid;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 
+/// The most columns of a vector: 16 bytes.
+const LANES: usize = 4;
+
 /// `q` attends to `kv` within the sentences of `grid`.
 pub(crate) fn attend(
     context: &Context,
@@ -35,8 +42,11 @@ pub(crate) fn attend(
     how: Attend,
 ) -> Attended<Tensor> {
     let width = check(q, kv, grid, how);
+    if let Some(planes) = Planes::of(context, [q, kv.k], grid, how.heads) {
+        return planes.attend(context, q, kv, grid, how);
+    }
     let (size, extent) = (width / how.heads, Extent::of(&grid.spans.values));
-    let lanes = lanes(size, [q, kv.k]);
+    let lanes = lanes(size, [q, kv.k], LANES);
     let area = if how.map { grid.area } else { 0 };
     let out = rows_of(context, q.shape, extent.queries);
     let map = empty(context, Shape::matrix(how.heads, area));
@@ -51,9 +61,9 @@ pub(crate) fn attend(
                 tile.units(),
                 lanes,
                 tile.rows(),
-                q.view().arg(),
-                kv.k.view().arg(),
-                kv.v.view().arg(),
+                context.full(q).arg(),
+                context.full(kv.k).arg(),
+                context.full(kv.v).arg(),
                 grid.spans.view(context).arg(),
                 out.view().arg(),
                 short.view.arg(),
@@ -89,8 +99,11 @@ pub(crate) fn attend_grad(
             anew.map.expect("asked for")
         }
     };
+    if let Some(planes) = Planes::of(context, [q, &kv.k], grid, how.heads) {
+        return planes.attend_grad(context, dy, dmap, [q, &kv.k, &kv.v], &map, grid, how);
+    }
     let (size, extent) = (width / how.heads, Extent::of(&grid.spans.values));
-    let lanes = lanes(size, [q, &kv.k]);
+    let lanes = lanes(size, [q, &kv.k], LANES);
     let (p, key) = dropout(&how);
     // In one row, so that products round the three together, in half precision by one factor.
     let [dk, dv, dq] = &row::tensors(context, &[kv.k.shape, kv.v.shape, q.shape])[..] else {
@@ -114,11 +127,11 @@ pub(crate) fn attend_grad(
                 tile.units(),
                 lanes,
                 tile.rows(),
-                dy.unwrap_or(&nothing).view().arg(),
+                context.full(dy.unwrap_or(&nothing)).arg(),
                 dmap.unwrap_or(&nothing).view().arg(),
                 map.view().arg(),
-                kv.k.view().arg(),
-                kv.v.view().arg(),
+                context.full(&kv.k).arg(),
+                context.full(&kv.v).arg(),
                 grid.spans.view(context).arg(),
                 dscores.view().arg(),
                 dq.view().arg(),
@@ -144,9 +157,9 @@ pub(crate) fn attend_grad(
                 tile.units(),
                 lanes,
                 tile.rows(),
-                dy.unwrap_or(&nothing).view().arg(),
+                context.full(dy.unwrap_or(&nothing)).arg(),
                 map.view().arg(),
-                q.view().arg(),
+                context.full(q).arg(),
                 dscores.view().arg(),
                 grid.spans.view(context).arg(),
                 dk.view().arg(),
@@ -166,13 +179,13 @@ pub(crate) fn attend_grad(
     [dq, dk, dv].map(Tensor::clone)
 }
 
-/// The number of columns in a vector; a row is a whole number of vectors.
-fn lanes(size: usize, rows: [&Tensor; 2]) -> usize {
+/// The number of columns in a vector, at most `most`; a row is a whole number of vectors.
+fn lanes(size: usize, rows: [&Tensor; 2], most: usize) -> usize {
     // Without rows, a single float is bound, which is shorter than a vector.
     if rows.iter().any(|x| x.len() == 0) {
         return 1;
     }
-    [4, 2].into_iter().find(|&lanes| size.is_multiple_of(lanes)).unwrap_or(1)
+    [8, 4, 2].into_iter().find(|&lanes| lanes <= most && size.is_multiple_of(lanes)).unwrap_or(1)
 }
 
 /// Cubes for the tiles of the longest sentence (x), heads (y) and sentences (z).

@@ -48,12 +48,27 @@ pub(crate) fn cast<F: Float + CubeElement>(
     factor: Option<&Tensor>,
 ) -> View {
     let to = View::of(context.allocate(x.len * size_of::<F>()), x.len);
+    scale_to::<F>(context, x, factor, &to);
+    to
+}
+
+/// `x`, rounded to `F`, in `to`.
+pub(crate) fn cast_to<F: Float + CubeElement>(context: &Context, x: &View, to: &View) {
+    scale_to::<F>(context, x, None, to);
+}
+
+fn scale_to<F: Float + CubeElement>(
+    context: &Context,
+    x: &View,
+    factor: Option<&Tensor>,
+    to: &View,
+) {
+    assert_eq!(x.len, to.len, "cast");
     let (count, scales) = (elements(x.len), factor.is_some());
     let factor = factor.map_or_else(|| x.clone(), Tensor::view);
     if x.len > 0 {
         launch!(context, cast_kernel::<F>(count, units(), x.arg(), factor.arg(), to.arg(), scales));
     }
-    to
 }
 
 #[cube(launch)]

@@ -7,10 +7,12 @@ use crate::stack::Stack;
 use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::shape::Shape;
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
+use half::bf16;
 
-/// Columns that a cube sums, where there are as many: a sector of memory. It sums one where there are fewer.
-const COLUMNS: usize = 8;
+/// Bytes of a row that a cube sums, where there are as many: a sector of memory. It sums one column where there are fewer.
+const SECTOR: usize = 32;
 
 /// Rows whose elements a unit reads before it adds them, so that it waits once for all.
 const AHEAD: usize = 8;
@@ -21,14 +23,15 @@ const U: usize = UNITS as usize;
 /// The sums of `columns` columns (x) of a matrix of a stack (y); as many units share each column.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn column_sums_kernel(
-    x: &Array<f32>,
+fn column_sums_kernel<F: Float>(
+    x: &Array<F>,
     out: &mut Array<f32>,
     step: u32,
     out_step: u32,
     rows: u32,
     cols: u32,
     #[comptime] columns: usize,
+    #[define(F)] _format: StorageType,
 ) {
     let share = comptime!(U / columns);
     let (unit, rows, cols) = (UNIT_POS as usize, rows as usize, cols as usize);
@@ -42,7 +45,7 @@ fn column_sums_kernel(
         for row in range_stepped(first, first + whole, comptime!(share * AHEAD)) {
             #[unroll]
             for i in 0..AHEAD {
-                ahead[i] = x[from + (row + share * i) * cols];
+                ahead[i] = f32::cast_from(x[from + (row + share * i) * cols]);
             }
             #[unroll]
             for i in 0..AHEAD {
@@ -50,7 +53,7 @@ fn column_sums_kernel(
             }
         }
         for row in range_stepped(first + whole, rows, share) {
-            sum += x[from + row * cols];
+            sum += f32::cast_from(x[from + row * cols]);
         }
     }
     // Transposed, so that the units of a column are consecutive.
@@ -66,19 +69,28 @@ fn column_sums_kernel(
 
 /// `out[c] = sum_r x[r, c]`: `[rows, cols]` -> `[cols]`.
 pub(crate) fn column_sums(context: &Context, x: &View, rows: usize, cols: usize) -> Tensor {
-    sums(context, x, [1, 0, rows, cols]).swap_remove(0)
+    sums::<f32>(context, x, [1, 0, rows, cols]).swap_remove(0)
 }
 
 /// [`column_sums`] of each matrix of a stack.
 pub(crate) fn stack_sums(context: &Context, of: &Stack) -> Vec<Tensor> {
     let shape = of.shape();
-    sums(context, &of.view(), [of.tensors.len(), of.step, shape.rows(), shape.cols()])
+    let sizes = [of.tensors.len(), of.step, shape.rows(), shape.cols()];
+    if of.tensors[0].is_held_rounded() {
+        return sums::<bf16>(context, &of.short(context), sizes);
+    }
+    sums::<f32>(context, &of.view(), sizes)
 }
 
 /// The column sums of `count` matrices that start `step` elements apart.
-fn sums(context: &Context, x: &View, [count, step, rows, cols]: [usize; 4]) -> Vec<Tensor> {
+fn sums<F: Float>(
+    context: &Context,
+    x: &View,
+    [count, step, rows, cols]: [usize; 4],
+) -> Vec<Tensor> {
     let out = Stack::new(context, Shape::vector(cols), count);
-    let columns = if cols < COLUMNS { 1 } else { COLUMNS };
+    let columns = SECTOR / size_of::<F>();
+    let columns = if cols < columns { 1 } else { columns };
     launch!(
         context,
         column_sums_kernel(
@@ -91,6 +103,7 @@ fn sums(context: &Context, x: &View, [count, step, rows, cols]: [usize; 4]) -> V
             rows as u32,
             cols as u32,
             columns,
+            F::as_type_native_unchecked().storage_type(),
         )
     );
     out.tensors

@@ -6,6 +6,7 @@ use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
+use half::bf16;
 
 /// The largest number of tensors that one launch gathers. Every device binds more buffers than this.
 const MAX_GATHERED: usize = 16;
@@ -19,15 +20,20 @@ pub(crate) fn empty(context: &Context, shape: Shape) -> Tensor {
 }
 
 #[cube(launch)]
-fn fill_kernel(out: &mut Array<f32>, value: f32) {
+fn fill_kernel<F: Float>(out: &mut Array<F>, value: f32) {
     if ABSOLUTE_POS < out.len() {
-        out[ABSOLUTE_POS] = value;
+        out[ABSOLUTE_POS] = F::cast_from(value);
     }
 }
 
 /// Sets all elements to `value`.
 pub(crate) fn fill(context: &Context, out: &View, value: f32) {
-    launch!(context, fill_kernel(elements(out.len), units(), out.arg(), value));
+    launch!(context, fill_kernel::<f32>(elements(out.len), units(), out.arg(), value));
+}
+
+/// Sets all elements of bf16 to `value`.
+pub(crate) fn fill_short(context: &Context, out: &View, value: f32) {
+    launch!(context, fill_kernel::<bf16>(elements(out.len), units(), out.arg(), value));
 }
 
 /// A tensor of zeros.
@@ -69,13 +75,12 @@ pub(crate) fn upload(context: &Context, data: &[f32], shape: Shape) -> Tensor {
 
 /// `x` itself, to be overwritten, or a copy where its memory is shared.
 pub(crate) fn unshared(context: &Context, x: Tensor) -> Tensor {
-    let view = context.full(&x);
-    if x.is_unshared() {
+    if x.is_unshared() && !x.comes_rounded() {
         x.forget_rounding();
         return x;
     }
     let out = empty(context, x.shape);
-    copy(context, &view, &out.view());
+    copy(context, &context.full(&x), &out.view());
     out
 }
 

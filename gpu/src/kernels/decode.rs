@@ -1,20 +1,23 @@
 //! The cache of keys and values, and the selection of the next tokens.
 
-use super::copy::empty;
+use super::copy::{empty, unshared};
 use super::cube::{LOWEST, cube_max, cube_sum};
 use crate::context::{Context, launch};
 use crate::grid::{UNITS, cubes, elements, units};
 use crate::index::Index;
+use crate::rounded;
 use crate::tensor::Tensor;
+use crate::view::View;
 use a2d_core::allow::{Allow, End};
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
+use half::bf16;
 
 /// Units of a cube.
 const U: usize = UNITS as usize;
 
 #[cube(launch)]
-fn store_kernel(rows: &Array<f32>, cache: &mut Array<f32>, width: u32, at: u32, stride: u32) {
+fn store_kernel<F: Float>(rows: &Array<F>, cache: &mut Array<F>, width: u32, at: u32, stride: u32) {
     if ABSOLUTE_POS < rows.len() {
         let width = width as usize;
         let row = ABSOLUTE_POS / width * stride as usize + at as usize;
@@ -22,23 +25,46 @@ fn store_kernel(rows: &Array<f32>, cache: &mut Array<f32>, width: u32, at: u32, 
     }
 }
 
-/// Writes row `i` of `rows` into row `i * stride + at` of `cache`, in place.
-pub(crate) fn store(context: &Context, cache: &Tensor, rows: &Tensor, at: usize, stride: usize) {
-    let width = rows.cols();
-    assert_eq!(cache.cols(), width, "store");
-    if rows.len() > 0 {
-        let (rows, cache) = (context.full(rows), cache.view());
-        let (width, at, stride) = (width as u32, at as u32, stride as u32);
+/// `cache` with row `i` of `rows` in row `i * stride + at`: in place, unless it is held otherwise than the rows.
+pub(crate) fn store(
+    context: &Context,
+    cache: Tensor,
+    rows: &Tensor,
+    at: usize,
+    stride: usize,
+) -> Tensor {
+    assert_eq!(cache.cols(), rows.cols(), "store");
+    if rows.is_held_rounded() {
+        let cache = rounded::unshared(context, cache);
+        store_to::<bf16>(
+            context,
+            &context.short(&cache),
+            &context.short(rows),
+            [cache.cols(), at, stride],
+        );
+        return cache;
+    }
+    let cache = unshared(context, cache);
+    store_to::<f32>(context, &cache.view(), &rows.view(), [cache.cols(), at, stride]);
+    cache
+}
+
+fn store_to<F: Float>(context: &Context, cache: &View, rows: &View, sizes: [usize; 3]) {
+    let [width, at, stride] = sizes.map(|size| size as u32);
+    if rows.len > 0 {
         let count = elements(rows.len);
-        launch!(context, store_kernel(count, units(), rows.arg(), cache.arg(), width, at, stride,));
+        launch!(
+            context,
+            store_kernel::<F>(count, units(), rows.arg(), cache.arg(), width, at, stride)
+        );
     }
 }
 
 #[cube(launch)]
-fn reorder_kernel(
-    cache: &Array<f32>,
+fn reorder_kernel<F: Float>(
+    cache: &Array<F>,
     parents: &Array<u32>,
-    out: &mut Array<f32>,
+    out: &mut Array<F>,
     group: u32,
     len: u32,
 ) {
@@ -60,23 +86,39 @@ pub(crate) fn reorder(
     stride: usize,
     len: usize,
 ) -> Tensor {
+    let sizes = [stride, len].map(|rows| rows * cache.cols());
+    if cache.is_held_rounded() {
+        let out = rounded::empty(context, cache.shape);
+        reorder_to::<bf16>(context, &context.short(cache), parents, &context.short(&out), sizes);
+        return out;
+    }
     let out = empty(context, cache.shape);
-    let width = cache.cols();
-    if out.len() > 0 {
+    reorder_to::<f32>(context, &cache.view(), parents, &out.view(), sizes);
+    out
+}
+
+fn reorder_to<F: Float>(
+    context: &Context,
+    cache: &View,
+    parents: &Index,
+    out: &View,
+    sizes: [usize; 2],
+) {
+    let (count, [group, len]) = (elements(out.len), sizes.map(|size| size as u32));
+    if out.len > 0 {
         launch!(
             context,
-            reorder_kernel(
-                elements(out.len()),
+            reorder_kernel::<F>(
+                count,
                 units(),
-                cache.view().arg(),
+                cache.arg(),
                 parents.view(context).arg(),
-                out.view().arg(),
-                (stride * width) as u32,
-                (len * width) as u32,
+                out.arg(),
+                group,
+                len,
             )
         );
     }
-    out
 }
 
 /// The best `(value, id)` of a cube's units: the highest value, and the lowest id on a tie.

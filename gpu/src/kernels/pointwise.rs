@@ -165,13 +165,13 @@ pub(crate) fn add_bias(context: &Context, y: &Tensor, bias: &Tensor, f: Option<A
     shift(context, [&y.view(), &bias.view()], [y.shape, bias.shape], [1, 0, 0], f, &short);
 }
 
-/// Adds its bias to each matrix of a stack, in place.
-pub(crate) fn add_biases(context: &Context, y: &Stack, bias: &Stack) {
-    let count = y.tensors.len();
-    assert_eq!(bias.tensors.len(), count, "add_biases");
+/// Adds its bias to each matrix of a stack, in place; biases start `step` elements apart.
+pub(crate) fn add_biases(context: &Context, y: &Stack, bias: &View, step: usize) {
+    let (count, cols) = (y.tensors.len(), y.shape().cols());
+    assert_eq!(bias.len, step * (count - 1) + cols, "add_biases");
     let short = RoundedCopy::of(context, &y.tensors[0], false);
-    let shapes = [y.shape(), bias.shape()];
-    shift(context, [&y.view(), &bias.view()], shapes, [count, y.step, bias.step], None, &short);
+    let shapes = [y.shape(), Shape::vector(cols)];
+    shift(context, [&y.view(), bias], shapes, [count, y.step, step], None, &short);
 }
 
 /// `f(y + bias)` for `count` matrices, in place; matrices start `step` elements apart, their biases `bias_step`.

@@ -1,6 +1,8 @@
-//! Scaled dot-product attention and its gradients, sentence by sentence and head by head.
+//! Scaled dot-product attention and its gradients, sentence by sentence and head by head. Its products round their operands as
+//! all products do: the rows come rounded, probabilities and gradients of scores are rounded here, and so are the results.
 
 use super::gemm::{self, Left, PANEL, Right, Start};
+use super::round::Operands;
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Scratch, Tensor};
 use a2d_core::backend::{Attend, Attended, Kv, SavedAttend};
@@ -129,31 +131,46 @@ impl Head {
         );
     }
 
-    /// A copy of `map` with dropout applied.
-    fn dropped(&self, pool: &Pool, mask: Mask, map: &[f32]) -> Scratch {
+    /// `map` as an operand, after dropout: a copy, unless it would be the same.
+    fn weights(&self, pool: &Pool, how: &How, map: &[f32]) -> Option<Scratch> {
+        if how.mask.is_none() && how.operands == Operands::F32 {
+            return None;
+        }
         let mut out = pool.take(map.len());
         out.copy_from_slice(map);
-        self.drop(mask, &mut out);
-        out
+        if let Some(mask) = how.mask {
+            self.drop(mask, &mut out);
+        }
+        how.operands.round(&mut out);
+        Some(out)
     }
 }
 
-/// The attention dropout mask, if any.
-fn dropout(how: &Attend) -> Option<Mask> {
-    how.key.filter(|_| how.dropout > 0.0).map(|key| Mask::new(how.dropout, key))
+/// What is done to the probabilities.
+struct How {
+    mask: Option<Mask>,
+    operands: Operands,
+}
+
+impl How {
+    fn new(how: &Attend, operands: Operands) -> Self {
+        let mask = how.key.filter(|_| how.dropout > 0.0).map(|key| Mask::new(how.dropout, key));
+        Self { mask, operands }
+    }
 }
 
 /// Attention of `q` over `kv` within each sentence of `grid`.
 pub fn attend(
     team: &Team,
     pool: &Pool,
+    operands: Operands,
     q: &Tensor,
     kv: Kv<&Tensor>,
     grid: &Grid<Arc<[u32]>>,
     how: Attend,
 ) -> Attended<Tensor> {
     let width = check(q, kv.k, kv.v, grid, how);
-    let spans = spans(grid);
+    let (spans, treated) = (spans(grid), How::new(&how, operands));
     let mut context = pool.tensor(q.shape());
     let mut map = how.map.then(|| pool.tensor(Shape::matrix(how.heads, grid.area)));
     let contexts = split(context.data_mut(), spans.iter().map(|s| s.query), width);
@@ -169,12 +186,13 @@ pub fn attend(
             if span.query.valid < FEW {
                 vectorised(
                     #[inline(always)]
-                    || few(&head, q, kv, dropout(&how), context, map),
+                    || few(&head, q, kv, &treated, context, map),
                 );
             } else {
-                many(pool, &head, q, kv, dropout(&how), context, map);
+                many(pool, &head, q, kv, &treated, context, map);
             }
         }
+        operands.round(context);
     });
     Attended { context, map }
 }
@@ -185,15 +203,15 @@ fn many(
     head: &Head,
     q: &Tensor,
     kv: Kv<&Tensor>,
-    mask: Option<Mask>,
+    how: &How,
     context: &mut [f32],
     map: &mut [f32],
 ) {
     let Span { query, key, .. } = head.span;
     let mut panels = pool.take(head.packed_len());
     score(head, q, kv, &mut panels, map);
-    let dropped = mask.map(|mask| head.dropped(pool, mask, map));
-    let left = Left::Rows { data: dropped.as_deref().unwrap_or(map), stride: key.len };
+    let weights = head.weights(pool, how, map);
+    let left = Left::Rows { data: weights.as_deref().unwrap_or(map), stride: key.len };
     let v = head.right(kv.v, key, &mut panels);
     gemm::product(left, v, head.part_mut(context), head.width, query.len, Start::Zero);
 }
@@ -251,14 +269,7 @@ fn score_few(head: &Head, q: &Tensor, kv: Kv<&Tensor>, map: &mut [f32]) {
 
 /// Context and map of one head by dot products with each key.
 #[inline(always)]
-fn few(
-    head: &Head,
-    q: &Tensor,
-    kv: Kv<&Tensor>,
-    mask: Option<Mask>,
-    context: &mut [f32],
-    map: &mut [f32],
-) {
+fn few(head: &Head, q: &Tensor, kv: Kv<&Tensor>, how: &How, context: &mut [f32], map: &mut [f32]) {
     let Span { query, key, .. } = head.span;
     score_few(head, q, kv, map);
     let v = head.part(kv.v, key);
@@ -269,16 +280,18 @@ fn few(
         context.fill(0.0);
         for (j, &p) in row[..seen].iter().enumerate() {
             let at = (head.map + i * key.len + j) as u32;
-            let factor = mask.map_or(1.0, |mask| mask.factor(at));
-            rows::axpy(p * factor, head.row(v, j), context);
+            let factor = how.mask.map_or(1.0, |mask| mask.factor(at));
+            rows::axpy(how.operands.rounded(p * factor), head.row(v, j), context);
         }
     }
 }
 
 /// Gradients of [`attend`] with respect to q, k and v.
+#[allow(clippy::too_many_arguments)]
 pub fn attend_grad(
     team: &Team,
     pool: &Pool,
+    operands: Operands,
     dy: Option<&Tensor>,
     dmap: Option<&Tensor>,
     saved: &SavedAttend<Tensor>,
@@ -291,15 +304,16 @@ pub fn attend_grad(
     let maps = [map.as_ref(), dmap];
     assert!(maps.iter().flatten().all(|map| map.shape() == area), "attend_grad: maps");
     assert!(dy.is_none_or(|dy| dy.shape() == q.shape()), "attend_grad: dy");
-    let spans = spans(grid);
+    let (spans, treated) = (spans(grid), How::new(&how, operands));
     let [mut dq, mut dk, mut dv] = [q, &kv.k, &kv.v].map(|x| pool.tensor(x.shape()));
     let dqs = split(dq.data_mut(), spans.iter().map(|s| s.query), width);
     let dks = split(dk.data_mut(), spans.iter().map(|s| s.key), width);
     let dvs = split(dv.data_mut(), spans.iter().map(|s| s.key), width);
     team.each(spans.iter().zip(dqs).zip(dks.into_iter().zip(dvs)), |((&span, dq), (dk, dv))| {
         for head in Head::all(span, grid.causal, width, how.heads) {
-            head_grad(pool, &head, dy, dmap, saved, dropout(&how), [dq, dk, dv]);
+            head_grad(pool, &head, dy, dmap, saved, &treated, [&mut *dq, &mut *dk, &mut *dv]);
         }
+        [dq, dk, dv].into_iter().for_each(|rows| operands.round(rows));
     });
     [dq, dk, dv]
 }
@@ -311,7 +325,7 @@ fn head_grad(
     dy: Option<&Tensor>,
     dmap: Option<&Tensor>,
     saved: &SavedAttend<Tensor>,
-    mask: Option<Mask>,
+    how: &How,
     [dq, dk, dv]: [&mut [f32]; 3],
 ) {
     let Span { query, key, .. } = head.span;
@@ -327,11 +341,11 @@ fn head_grad(
     if let Some(dy) = dy {
         let v = head.right_transposed(&kv.v, key, &mut panels);
         gemm::product(head.left(dy, query), v, &mut dp, key.len, query.len, Start::Zero);
-        let dropped = mask.map(|mask| head.dropped(pool, mask, map));
-        let left = Left::Columns { data: dropped.as_deref().unwrap_or(map), stride: key.len };
+        let weights = head.weights(pool, how, map);
+        let left = Left::Columns { data: weights.as_deref().unwrap_or(map), stride: key.len };
         let right = head.right(dy, query, &mut panels);
         gemm::product(left, right, dv, head.width, key.len, Start::Zero);
-        if let Some(mask) = mask {
+        if let Some(mask) = how.mask {
             head.drop(mask, &mut dp);
         }
     } else {
@@ -347,6 +361,7 @@ fn head_grad(
             head.normalise_grad(map, &mut dp);
         },
     );
+    how.operands.round(&mut dp);
     let k = head.right(&kv.k, key, &mut panels);
     let left = Left::Rows { data: &dp, stride: key.len };
     gemm::product(left, k, dq, head.width, query.len, Start::Zero);

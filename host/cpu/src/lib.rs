@@ -154,6 +154,16 @@ impl Backend for Cpu {
         linear::linear(&self.team, &self.pool, x, w, b)
     }
 
+    /// A GPU that rounds holds the results in bf16, and so takes biases in bf16.
+    fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
+        maps.map(|[w, b]| {
+            let [x, w, b] = [x, w, b].map(|x| self.operand(x));
+            let mut y = linear::linear(&self.team, &self.pool, x, w, Some(b));
+            self.operands.round(y.data_mut());
+            y
+        })
+    }
+
     fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
         pointwise::activate(&self.team, x, f)
     }
@@ -173,7 +183,8 @@ impl Backend for Cpu {
         grid: &Grid,
         how: Attend,
     ) -> Attended<Tensor> {
-        attend::attend(&self.team, &self.pool, q, kv, grid, how)
+        let [q, k, v] = [q, kv.k, kv.v].map(|x| self.operand(x));
+        attend::attend(&self.team, &self.pool, self.operands, q, Kv { k, v }, grid, how)
     }
 }
 
@@ -263,7 +274,10 @@ impl Train for Cpu {
         grid: &Grid,
         how: Attend,
     ) -> [Tensor; 3] {
-        attend::attend_grad(&self.team, &self.pool, dy, dmap, saved, grid, how)
+        let dy = dy.map(|dy| self.operand(dy));
+        let [q, k, v] = [&saved.q, &saved.kv.k, &saved.kv.v].map(|x| self.operand(x).clone());
+        let saved = &SavedAttend { q, kv: Kv { k, v }, map: saved.map.clone() };
+        attend::attend_grad(&self.team, &self.pool, self.operands, dy, dmap, saved, grid, how)
     }
 
     fn align(

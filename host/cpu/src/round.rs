@@ -31,6 +31,12 @@ impl Operands {
         }
     }
 
+    /// `x` as an element of an operand.
+    #[inline(always)]
+    pub fn rounded(self, x: f32) -> f32 {
+        if self == Self::Bf16 { bf16(x) } else { x }
+    }
+
     /// Rounds elements in place.
     pub fn round(self, x: &mut [f32]) {
         if self == Self::Bf16 {

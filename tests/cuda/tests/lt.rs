@@ -4,14 +4,14 @@ use cuda::float::{BF16, F16, Format, Rounding, TF32};
 use cuda::lt::product::*;
 use std::ops::Range;
 
-/// 3 by 2 from a depth of 4, each operand as its flag says, in batches of two.
-fn product(kind: u32, compute: u32, transposed: [bool; 2]) -> Product {
+/// 3 by 2 from a depth of 4, each operand as its flag says, in batches of two. The types are those of operands and result.
+fn product([kind, result]: [u32; 2], compute: u32, transposed: [bool; 2]) -> Product {
     let layout = |[rows, cols]: [u64; 2], turned: bool, kind| {
         let [rows, cols] = if turned { [cols, rows] } else { [rows, cols] };
         let ld = rows as i64 + 1;
         Layout { count: 2, step: 32, ..Layout::new(kind, [rows, cols], ld) }
     };
-    let out = layout([3, 2], false, R_32F);
+    let out = layout([3, 2], false, result);
     let of = Description { transposed, ..Description::new(compute, R_32F) };
     let (left, right) = (layout([3, 4], transposed[0], kind), layout([4, 2], transposed[1], kind));
     Product { of, left, right, sum: out, out }
@@ -74,10 +74,16 @@ fn element(x: &[f64], of: &Layout, turned: bool, number: usize, [row, col]: [usi
     x[number * of.step as usize + col * of.ld as usize + row]
 }
 
-fn agrees(kind: u32, compute: u32, transposed: [bool; 2], epilogue: u32, beta: f32) {
+fn agrees(
+    [kind, result]: [u32; 2],
+    compute: u32,
+    transposed: [bool; 2],
+    epilogue: u32,
+    beta: f32,
+) {
     let mut parts = Parts::new();
-    let mut product = product(kind, compute, transposed);
-    let round = |x: &[f32; 64]| -> Vec<f64> {
+    let mut product = product([kind, result], compute, transposed);
+    let round = |x: &[f32; 64], kind: u32, compute: u32| -> Vec<f64> {
         let format = match (kind, compute) {
             (R_16BF, _) => Some((BF16, Rounding::Nearest)),
             (R_16F, _) => Some((F16, Rounding::Nearest)),
@@ -90,8 +96,10 @@ fn agrees(kind: u32, compute: u32, transposed: [bool; 2], epilogue: u32, beta: f
         };
         x.iter().map(round).collect()
     };
-    let (left, right) = (round(&parts.left), round(&parts.right));
-    for x in [&mut parts.left, &mut parts.right] {
+    let [left, right] = [&parts.left, &parts.right].map(|x| round(x, kind, compute));
+    let [sum, bias] = [&parts.sum, &parts.bias].map(|x| round(x, result, COMPUTE_32F));
+    let Parts { left: a, right: b, sum: c, bias: d, .. } = &mut *parts;
+    for (x, kind) in [(a, kind), (b, kind), (c, result), (d, result)] {
         match kind {
             R_16BF => Parts::shorten(x, BF16),
             R_16F => Parts::shorten(x, F16),
@@ -116,14 +124,22 @@ fn agrees(kind: u32, compute: u32, transposed: [bool; 2], epilogue: u32, beta: f
                 * element(&right, &product.right, transposed[1], number, [i, col])
         };
         let at = number * 32 + col * 4 + row;
-        let mut want = 2.0 * (0..4).map(term).sum::<f64>() + f64::from(beta * parts.sum[at]);
+        let mut want = 2.0 * (0..4).map(term).sum::<f64>() + f64::from(beta) * sum[at];
         if epilogue & BIAS != 0 {
-            want += f64::from(parts.bias[number * 8 + row]);
+            want += bias[number * 8 + row];
         }
         if epilogue & RELU != 0 {
             want = want.max(0.0);
         }
-        let got = f64::from(parts.out[at]);
+        let short = |format: Format| {
+            let half = parts.out[at / 2].to_bits() >> (16 * (at % 2)) & 0xffff;
+            (format.decode(half), format.decode(format.encode(want, Rounding::Nearest)))
+        };
+        let (got, want) = match result {
+            R_16BF => short(BF16),
+            R_16F => short(F16),
+            _ => (f64::from(parts.out[at]), want),
+        };
         assert!((got - want).abs() < 1e-5, "{kind} {compute} {transposed:?}: {got}, not {want}");
     }
     for (number, col) in (0..2).flat_map(|b| (0..2).map(move |c| (b, c))) {
@@ -132,29 +148,35 @@ fn agrees(kind: u32, compute: u32, transposed: [bool; 2], epilogue: u32, beta: f
         let off = f64::from(parts.bias[number * 8 + col]) - want;
         assert_eq!(off.abs() < 1e-5, epilogue == BGRADB, "sums of B's columns");
     }
-    assert!(parts.out[3].is_nan(), "the gap between columns was written");
+    if result == R_32F {
+        assert!(parts.out[3].is_nan(), "the gap between columns was written");
+    }
 }
 
 #[test]
 fn products_are_those_of_plain_loops() {
     for transposed in [[false, false], [true, false], [false, true], [true, true]] {
-        for (kind, compute) in [
-            (R_32F, COMPUTE_32F),
-            (R_32F, COMPUTE_TF32),
-            (R_16BF, COMPUTE_32F),
-            (R_16F, COMPUTE_32F),
+        for (kinds, compute) in [
+            ([R_32F; 2], COMPUTE_32F),
+            ([R_32F; 2], COMPUTE_TF32),
+            ([R_16BF, R_32F], COMPUTE_32F),
+            ([R_16BF; 2], COMPUTE_32F),
+            ([R_16F, R_32F], COMPUTE_32F),
+            ([R_16F; 2], COMPUTE_32F),
         ] {
-            agrees(kind, compute, transposed, DEFAULT, 0.0);
-            agrees(kind, compute, transposed, BIAS, 0.0);
-            agrees(kind, compute, transposed, BIAS | RELU, 1.0);
-            agrees(kind, compute, transposed, BGRADB, 1.0);
+            agrees(kinds, compute, transposed, DEFAULT, 0.0);
+            agrees(kinds, compute, transposed, BIAS, 0.0);
+            agrees(kinds, compute, transposed, BIAS | RELU, 1.0);
+            if kinds[1] == R_32F {
+                agrees(kinds, compute, transposed, BGRADB, 1.0);
+            }
         }
     }
 }
 
 /// What the library says of a product that `change` has spoiled.
 fn refused(change: impl FnOnce(&mut Product)) -> String {
-    let mut product = product(R_32F, COMPUTE_32F, [false, true]);
+    let mut product = product([R_32F; 2], COMPUTE_32F, [false, true]);
     change(&mut product);
     let Refusal { code, what } = product.algorithm(0, [256; 4]).unwrap_err();
     format!("{code} {what}")
@@ -178,7 +200,7 @@ fn products_that_make_no_sense_are_refused() {
 #[test]
 fn products_that_the_library_lacks_are_not_supported() {
     assert_eq!(refused(|p| p.left.kind = R_16F), "15 operands of type 2 and 0");
-    assert_eq!(refused(|p| p.out.kind = R_16F), "15 results that are not f32");
+    assert_eq!(refused(|p| p.out.kind = R_16F), "15 results that are neither f32 nor of the operands' type");
     assert_eq!(refused(|p| p.of.scale = R_16F), "15 sums of type 68, scaled by 2");
     assert_eq!(refused(|p| p.of.epilogue = 32), "15 epilogue 32");
     assert_eq!(refused(|p| p.of.epilogue = BGRADB | RELU), "15 epilogue 514");
@@ -191,7 +213,7 @@ fn products_that_the_library_lacks_are_not_supported() {
 /// What the library says of a launch that `change` has spoiled.
 fn launch(beta: f32, change: impl FnOnce(&mut Product, &mut Algorithm, &mut Memory)) -> String {
     let mut parts = Parts::new();
-    let mut product = product(R_32F, COMPUTE_32F, [false, false]);
+    let mut product = product([R_32F; 2], COMPUTE_32F, [false, false]);
     product.of.epilogue = BIAS;
     product.of.bias = parts.bias.as_ptr() as u64;
     for layout in [&mut product.left, &mut product.right, &mut product.sum, &mut product.out] {

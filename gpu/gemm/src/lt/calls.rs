@@ -161,6 +161,8 @@ pub struct Key {
     pub dims: [usize; 3],
     /// Of `a`, `b` and the result.
     pub batches: [Batch; 3],
+    /// Whether the result, and what is added to it, are in the format of the operands.
+    pub rounds: bool,
     /// Whether a matrix is added.
     pub adds: bool,
     /// The distance of the biases, or of the sums of rows, if there are any.
@@ -240,8 +242,8 @@ impl Plan {
             |turns: bool, [rows, cols]: [usize; 2]| if turns { [cols, rows] } else { [rows, cols] };
         let left_layout = Layout::new(kind, turned(left, [n, k]), key.batches[1], count)?;
         let right_layout = Layout::new(kind, turned(right, [k, m]), key.batches[0], count)?;
-        let single = sys::cudaDataType::CUDA_R_32F;
-        let out = Layout::new(single, [n, m], key.batches[2], count)?;
+        let result = if key.rounds { kind } else { sys::cudaDataType::CUDA_R_32F };
+        let out = Layout::new(result, [n, m], key.batches[2], count)?;
         let product = Description::new(compute)?;
         product.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSA, i32::from(left))?;
         product.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSB, i32::from(right))?;

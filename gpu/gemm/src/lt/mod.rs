@@ -147,10 +147,10 @@ impl Lt {
 }
 
 fn key(product: &Product<'_>, epilogue: &Epilogue<'_>) -> Key {
-    let Product { precision, form, dims, batches, .. } = *product;
+    let Product { precision, form, dims, batches, rounds, .. } = *product;
     let Epilogue { sum, bias, relu, sums } = *epilogue;
     let (adds, bias) = (sum.is_some(), bias.or(sums).map(|(_, step)| step));
-    Key { precision, form, dims, batches, adds, bias, relu, sums: sums.is_some() }
+    Key { precision, form, dims, batches, rounds, adds, bias, relu, sums: sums.is_some() }
 }
 
 /// A product on its way to the device's thread.

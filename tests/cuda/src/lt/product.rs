@@ -1,6 +1,6 @@
 //! What is checked of a product, and its computation.
 
-use crate::float::{BF16, F16, Rounding, TF32};
+use crate::float::{BF16, F16, Format, Rounding, TF32};
 use crate::machine::traffic::Bytes;
 use crate::options::options;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -109,6 +109,39 @@ impl Layout {
         count * self.rows * self.cols * self.bytes()
     }
 
+    /// The value of an element.
+    ///
+    /// # Safety
+    ///
+    /// The caller has checked that the element is in memory that is alive, and its alignment.
+    unsafe fn value(&self, at: u64, index: usize) -> f32 {
+        // SAFETY: as above.
+        unsafe {
+            match self.kind {
+                R_16BF => BF16.decode(u32::from(*(at as *const u16).add(index))) as f32,
+                R_16F => F16.decode(u32::from(*(at as *const u16).add(index))) as f32,
+                _ => *(at as *const f32).add(index),
+            }
+        }
+    }
+
+    /// Writes the value of an element, rounded to its type.
+    ///
+    /// # Safety
+    ///
+    /// That of `value`.
+    unsafe fn put(&self, at: u64, index: usize, value: f32) {
+        let rounded = |format: Format| format.encode(f64::from(value), Rounding::Nearest) as u16;
+        // SAFETY: as above.
+        unsafe {
+            match self.kind {
+                R_16BF => *(at as *mut u16).add(index) = rounded(BF16),
+                R_16F => *(at as *mut u16).add(index) = rounded(F16),
+                _ => *(at as *mut f32).add(index) = value,
+            }
+        }
+    }
+
     /// The value of each element of a matrix of the batch, as `compute` takes it; column by column without gaps.
     fn values(&self, at: u64, number: usize, compute: u32) -> Vec<f32> {
         let start = number * self.step as usize;
@@ -116,13 +149,7 @@ impl Layout {
         let all = (0..self.cols as usize)
             .flat_map(|col| (0..self.rows as usize).map(move |row| (col, row)));
         // SAFETY: the caller has checked that the memory of the batch is alive, and its alignment.
-        let value = |(col, row)| unsafe {
-            match self.kind {
-                R_16BF => BF16.decode(u32::from(*(at as *const u16).add(index(col, row)))) as f32,
-                R_16F => F16.decode(u32::from(*(at as *const u16).add(index(col, row)))) as f32,
-                _ => single(*(at as *const f32).add(index(col, row)), compute),
-            }
-        };
+        let value = |(col, row)| single(unsafe { self.value(at, index(col, row)) }, compute);
         all.map(value).collect()
     }
 }
@@ -215,8 +242,11 @@ impl Product {
         if self.right.kind != kind || ![R_32F, R_16F, R_16BF].contains(&kind) {
             return refuse(UNSUPPORTED, format!("operands of type {kind} and {}", self.right.kind));
         }
-        if [self.sum.kind, self.out.kind] != [R_32F; 2] {
-            return refuse(UNSUPPORTED, "results that are not f32");
+        if self.sum.kind != self.out.kind || ![R_32F, kind].contains(&self.out.kind) {
+            return refuse(UNSUPPORTED, "results that are neither f32 nor of the operands' type");
+        }
+        if self.of.epilogue == BGRADB && self.out.kind != R_32F {
+            return refuse(UNSUPPORTED, "sums of columns that are not f32");
         }
         match (self.of.compute, self.of.scale) {
             (COMPUTE_32F, R_32F) => Ok(()),
@@ -280,7 +310,7 @@ impl Product {
         if self.has_bias() {
             let last = (self.out.count as u64 - 1) * self.of.bias_step as u64;
             let each = if self.of.epilogue == BGRADB { self.out.cols } else { self.out.rows };
-            let range = self.of.bias..self.of.bias + 4 * (last + each);
+            let range = self.of.bias..self.of.bias + self.out.bytes() * (last + each);
             must(holds(&range), "the bias is not in memory that is allocated")?;
         }
         must(memory.workspace_bytes >= algorithm.workspace, "a workspace that is too small")?;
@@ -348,17 +378,18 @@ impl Product {
         let value = unsafe {
             let mut value = product;
             if beta != 0.0 {
-                value += f64::from(beta * *(memory.sum as *const f32).add(at(&self.sum)));
+                value += f64::from(beta * self.sum.value(memory.sum, at(&self.sum)));
             }
             if self.of.epilogue & BIAS != 0 {
                 let bias = number * self.of.bias_step as usize + row;
-                value += f64::from(*(self.of.bias as *const f32).add(bias));
+                // It is of the result's type.
+                value += f64::from(self.out.value(self.of.bias, bias));
             }
             value as f32
         };
         let value = if self.of.epilogue & RELU != 0 && value < 0.0 { 0.0 } else { value };
         // SAFETY: as above.
-        unsafe { *(memory.out as *mut f32).add(at(&self.out)) = value };
+        unsafe { self.out.put(memory.out, at(&self.out), value) };
     }
 }
 

@@ -18,7 +18,7 @@ macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
             moves_data, holds_tensors, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
-            adds, scales, drops, normalises, normalises_back, joins_maps, attends, attends_back, attends_to_nothing, aligns, aligns_back, aligns_scores, aligns_scores_back,
+            adds, scales, drops, normalises, normalises_back, joins_maps, joins_maps_back, attends, attends_back, attends_to_nothing, aligns, aligns_back, aligns_scores, aligns_scores_back,
             loses_tokens, loses_tokens_with_a_bias, loses_two_passes, loses_two_close_passes, loses_many_tokens, loses_maps, loses_states, loses_states_of_length_0, loses_relations, takes_adam_steps, stores_and_selects, projects, picks_the_best
         ]);
     };
@@ -600,6 +600,74 @@ pub fn joins_maps<B: Train>(b: &mut B) {
             let got = b.linear_join(&inner, map, &x, 0.3, norm);
             holds(b, "linear_join drops nothing", &got, shape, &want, tolerance);
         }
+    }
+}
+
+/// Gradients of `layer_norm` for its input, gain and bias.
+fn layer_norm_back(dy: &[f64], x: &[f64], gain: &[f64], epsilon: f64) -> [Vec<f64>; 3] {
+    let width = gain.len();
+    let mean = |x: &[f64]| x.iter().sum::<f64>() / width as f64;
+    let [mut dx, mut dgain, mut dbias] = [Vec::new(), vec![0.0; width], vec![0.0; width]];
+    for (dy, x) in dy.chunks(width).zip(x.chunks(width)) {
+        let middle = mean(x);
+        let variance = mean(&x.iter().map(|x| (x - middle).powi(2)).collect::<Vec<_>>());
+        let root = (variance + epsilon).sqrt();
+        let h: Vec<f64> = x.iter().map(|x| (x - middle) / root).collect();
+        let g: Vec<f64> = dy.iter().zip(gain).map(|(dy, gain)| dy * gain).collect();
+        let along = mean(&g.iter().zip(&h).map(|(g, h)| g * h).collect::<Vec<_>>());
+        dx.extend(g.iter().zip(&h).map(|(g_i, h)| (g_i - mean(&g) - h * along) / root));
+        for i in 0..width {
+            dgain[i] += dy[i] * h[i];
+            dbias[i] += dy[i];
+        }
+    }
+    [dx, dgain, dbias]
+}
+
+/// `linear_join_grad`, with and without a mask, of an input that is the result of ReLU or of nothing.
+pub fn joins_maps_back<B: Train>(b: &mut B) {
+    let kinds = [
+        (None, None),
+        (Some(8), None),
+        (None, Some(Activation::Relu)),
+        (Some(8), Some(Activation::Relu)),
+    ];
+    let wide = LINEAR.into_iter().filter(|[_, _, o]| *o > 2);
+    for (dims @ [n, i, o], (key, f)) in wide.flat_map(|of| kinds.map(|kind| (of, kind))) {
+        let noise = &mut Noise::new(39);
+        let shape = Shape::matrix(n, o);
+        let (mut x, _) = random(b, noise, Shape::matrix(n, i));
+        if let Some(f) = f {
+            let (w, _) = random(b, noise, Shape::matrix(i, i));
+            let (bias, _) = random(b, noise, Shape::vector(i));
+            x = b.linear_activate(&x, [&w, &bias], f);
+        }
+        let x64: Vec<f64> = values(b, &x).into_iter().map(f64::from).collect();
+        let (w, w64) = random(b, noise, Shape::matrix(o, i));
+        let (sum, sum64) = random(b, noise, shape);
+        let (dy, dy64) = random(b, noise, shape);
+        let (gain, gain64) = random(b, noise, Shape::vector(o));
+        let norm = LayerNorm { gain: &gain, bias: &gain, epsilon: 0.01 };
+        let mask = key.map(|key| (0.3, key));
+        let got = b.linear_join_grad(&dy, [&x, &w], f, &sum, mask, norm);
+
+        let [dsum, dgain, dbias] = layer_norm_back(&dy64, &sum64, &gain64, 0.01f32.into());
+        let mask = key.map(|key| Mask::new(0.3, key));
+        let factor = |i: usize| mask.map_or(1.0, |mask| f64::from(mask.factor(i as u32)));
+        let branch: Vec<f64> = dsum.iter().enumerate().map(|(i, d)| d * factor(i)).collect();
+        let mut dx = vec![0.0; n * i];
+        let [dw, db] = linear_back(&branch, &x64, &w64, dims, &mut dx);
+        if f.is_some() {
+            dx.iter_mut().zip(&x64).filter(|(_, x)| **x <= 0.0).for_each(|(dx, _)| *dx = 0.0);
+        }
+        let what = |part| format!("{part} of {dims:?}, mask {key:?}, after {f:?}");
+        holds(b, &what("sum"), &got.norm.x, shape, &dsum, 2e-5);
+        holds(b, &what("gain"), &got.norm.gain, Shape::vector(o), &dgain, 2e-5);
+        holds(b, &what("bias"), &got.norm.bias, Shape::vector(o), &dbias, 2e-5);
+        holds(b, &what("x"), &got.linear.x, Shape::matrix(n, i), &dx, 2e-5);
+        holds(b, &what("w"), &got.linear.w, Shape::matrix(o, i), &dw, 2e-5);
+        let shift = got.linear.b.expect("the gradient of a bias");
+        holds(b, &what("the map's bias"), &shift, Shape::vector(o), &db, 2e-5);
     }
 }
 

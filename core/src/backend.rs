@@ -261,11 +261,13 @@ mod train {
             maps.reverse();
             LinearsGrad { x: sum, maps }
         }
-        /// Gradients of [`Train::linear_join_masked`], whose first result was `sum`, from that of its layer norm.
+        /// Gradients of [`Train::linear_join_masked`], whose first result was `sum`, from that of its layer norm. With `f`, whose
+        /// result `x` is and whose gradient takes that, the gradient of `x` is that of the input of `f`.
         fn linear_join_grad(
             &mut self,
             dy: &Self::Tensor,
             [x, w]: [&Self::Tensor; 2],
+            f: Option<Activation>,
             sum: &Self::Tensor,
             mask: Option<(f32, u64)>,
             norm: LayerNorm<'_, Self::Tensor>,
@@ -275,7 +277,11 @@ mod train {
                 Some((p, key)) => self.mask(norm.x.clone(), p, key),
                 None => norm.x.clone(),
             };
-            JoinGrad { linear: self.linear_grad(&dy, x, w, true, None), norm }
+            let mut linear = self.linear_grad(&dy, x, w, true, None);
+            if let Some(f) = f {
+                linear.x = self.activate_grad(linear.x, x, f);
+            }
+            JoinGrad { norm, linear }
         }
         /// `f'` times `dy`. `saved` is the input or the output of `f`, see [`Activation::gradient_takes_input`].
         fn activate_grad(

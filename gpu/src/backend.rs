@@ -162,11 +162,11 @@ impl Backend for Gpu {
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
-        self.gemm.linear(&self.context, [x, w], b, None)
+        self.gemm.linear(&self.context, [x, w], b)
     }
 
     fn linear_activate(&mut self, x: &Tensor, [w, b]: [&Tensor; 2], f: Activation) -> Tensor {
-        self.gemm.linear(&self.context, [x, w], Some(b), Some(f))
+        self.gemm.linear_activate(&self.context, [x, w, b], f)
     }
 
     fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
@@ -184,7 +184,7 @@ impl Backend for Gpu {
         _: f32,
         norm: LayerNorm<'_, Tensor>,
     ) -> Tensor {
-        let y = self.gemm.linear(&self.context, [x, w], None, None);
+        let y = self.gemm.linear(&self.context, [x, w], None);
         norm::join(&self.context, [&y, b, residual], None, norm, None)
     }
 
@@ -281,7 +281,7 @@ impl Train for Gpu {
         mask: Option<(f32, u64)>,
         norm: LayerNorm<'_, Tensor>,
     ) -> [Tensor; 2] {
-        let y = self.gemm.linear(&self.context, [x, w], None, None);
+        let y = self.gemm.linear(&self.context, [x, w], None);
         let sum = copy::empty(&self.context, residual.shape);
         let normed = norm::join(&self.context, [&y, b, residual], mask, norm, Some(&sum));
         [sum, normed]
@@ -311,17 +311,15 @@ impl Train for Gpu {
         let (n, i, o) = (x.rows(), x.cols(), w.rows());
         assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
         let context = &self.context;
-        let to = match into {
-            Some(sum) => Out::Plus(context.full(&sum)),
-            // What reads `x` reads its gradient.
-            None if x.is_held_rounded() => Out::Rounded,
-            None => Out::New,
+        let dx = match into {
+            Some(sum) => {
+                let to = Out::Plus(context.full(&sum));
+                Tensor::of(self.gemm.run(context, Form::Nn, dy, w, [n, i, o], to), x.shape)
+            }
+            None => self.gemm.input_grad(context, dy, [x, w], None),
         };
-        let of = if matches!(to, Out::Rounded) { Tensor::held_rounded } else { Tensor::of };
-        let dx = self.gemm.run(context, Form::Nn, dy, w, [n, i, o], to);
-        let stack = Stack::of(context, &[dy]);
-        let (dw, db) = self.gemm.weight_grads(context, &stack, x, bias).swap_remove(0);
-        LinearGrad { x: of(dx, x.shape), w: dw, b: db }
+        let (w, b) = self.gemm.weight_grad(context, dy, x, bias);
+        LinearGrad { x: dx, w, b }
     }
 
     fn linears_grad(
@@ -344,12 +342,16 @@ impl Train for Gpu {
         &mut self,
         dy: &Tensor,
         [x, w]: [&Tensor; 2],
+        f: Option<Activation>,
         sum: &Tensor,
         mask: Option<(f32, u64)>,
         norm: LayerNorm<'_, Tensor>,
     ) -> JoinGrad<Tensor> {
-        let (norm, branch) = norm::join_grad(&self.context, dy, sum, norm, mask);
-        JoinGrad { linear: self.linear_grad(&branch, x, w, true, None), norm }
+        let context = &self.context;
+        let (norm, branch) = norm::join_grad(context, dy, sum, norm, mask);
+        let dx = self.gemm.input_grad(context, &branch, [x, w], f);
+        let (w, b) = self.gemm.weight_grad(context, &branch, x, true);
+        JoinGrad { norm, linear: LinearGrad { x: dx, w, b } }
     }
 
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {

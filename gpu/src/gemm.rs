@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::kernels::cast::{cast_to, divide, widen};
 use crate::kernels::columns::stack_sums;
 use crate::kernels::copy::{empty, fill};
-use crate::kernels::pointwise::{add_bias, add_biases, add_to, sum};
+use crate::kernels::pointwise::{activate_grad, add_bias, add_biases, add_to, sum};
 use crate::rounded::{self, rounded};
 use crate::stack::Stack;
 use crate::tensor::{Rounded, Tensor};
@@ -13,7 +13,7 @@ use crate::view::View;
 use a2d_core::config::Activation;
 use a2d_core::shape::Shape;
 use a2d_device::Precision;
-use a2d_gemm::{Batch, By, Epilogue, Form, Product};
+use a2d_gemm::{Batch, By, Epilogue, Form, Product, Relu, sign_bytes};
 use half::{bf16, f16};
 
 /// Where a product is written.
@@ -24,8 +24,6 @@ pub(crate) enum Out {
     To(View),
     /// To new memory, with this added.
     Plus(View),
-    /// To new memory, rounded to the format of the operands.
-    Rounded,
 }
 
 /// An operand of a product: a matrix or a stack of matrices.
@@ -83,10 +81,6 @@ impl Gemm {
         match out {
             Out::To(view) => ready.launch(context, view),
             Out::New => ready.launch(context, new()),
-            Out::Rounded => {
-                let to = rounded::empty(context, Shape::matrix(dims[0], dims[1]));
-                ready.launch_rounded(context, context.short(&to))
-            }
             Out::Plus(sum) => {
                 let (to, epilogue) =
                     (new(), Epilogue { sum: Some(&sum.handle), ..Epilogue::default() });
@@ -111,6 +105,44 @@ impl Gemm {
     ) {
         let ready = self.ready(context, form, [a.into(), b.into()], dims, batch(out));
         ready.launch(context, out.view());
+    }
+
+    /// The gradient of the input `x` of a linear map, or with `f`, whose result `x` is, that of the input of `f`. What reads
+    /// `x` reads its gradient: it is held as `x` is.
+    pub fn input_grad(
+        &self,
+        context: &Context,
+        dy: &Tensor,
+        [x, w]: [&Tensor; 2],
+        f: Option<Activation>,
+    ) -> Tensor {
+        let dims = [x.rows(), x.cols(), w.rows()];
+        let ready = self.ready(context, Form::Nn, [dy.into(), w.into()], dims, Batch::ONE);
+        let rounds = x.is_held_rounded();
+        let dx = if rounds { rounded::empty(context, x.shape) } else { empty(context, x.shape) };
+        if f == Some(Activation::Relu) && ready.fuse_relu_grad(context, &dx, x) {
+            return dx;
+        }
+        if rounds {
+            ready.launch_rounded(context, context.short(&dx));
+        } else {
+            ready.launch(context, dx.view());
+        }
+        match f {
+            Some(f) => activate_grad(context, &dx, x, f),
+            None => dx,
+        }
+    }
+
+    /// [`Self::weight_grads`] of one map.
+    pub fn weight_grad(
+        &self,
+        context: &Context,
+        dy: &Tensor,
+        x: &Tensor,
+        bias: bool,
+    ) -> (Tensor, Option<Tensor>) {
+        self.weight_grads(context, &Stack::of(context, &[dy]), x, bias).swap_remove(0)
     }
 
     /// Gradients of the weights and, if `biases`, of the biases of linear maps of `x`, from those of their results.
@@ -168,28 +200,52 @@ impl Gemm {
         self.precision != Precision::F16 && matches!(context.products().by(), By::CublasLt(_))
     }
 
-    /// `f(x w^T + b)`
-    pub fn linear(
-        &self,
-        context: &Context,
-        [x, w]: [&Tensor; 2],
-        bias: Option<&Tensor>,
-        f: Option<Activation>,
-    ) -> Tensor {
-        let (n, i, o) = (x.rows(), x.cols(), w.rows());
-        assert_eq!(w.cols(), i, "linear");
-        let y = empty(context, Shape::matrix(n, o));
-        let ready = self.ready(context, Form::Nt, [x.into(), w.into()], [n, o, i], Batch::ONE);
-        let fuses =
-            |bias: &Tensor| ready.fuse_bias(context, &y.view(), (&bias.view(), 0), f, false);
-        if bias.is_some_and(fuses) {
+    /// `x w^T + b`
+    pub fn linear(&self, context: &Context, [x, w]: [&Tensor; 2], bias: Option<&Tensor>) -> Tensor {
+        let ready = self.forward(context, x, w);
+        let y = empty(context, ready.shape());
+        if bias.is_some_and(|bias| ready.fuse_bias(context, &y.view(), (&bias.view(), 0), false)) {
             return y;
         }
         ready.launch(context, y.view());
         if let Some(bias) = bias {
-            add_bias(context, &y, bias, f);
+            add_bias(context, &y, bias, None);
         }
         y
+    }
+
+    /// `f(x w^T + b)`. That of ReLU is for products alone: where they round, it is held rounded.
+    pub fn linear_activate(
+        &self,
+        context: &Context,
+        [x, w, b]: [&Tensor; 3],
+        f: Activation,
+    ) -> Tensor {
+        let ready = self.forward(context, x, w);
+        let full = || empty(context, ready.shape());
+        let rounds = context.rounds && f == Activation::Relu;
+        let y = if rounds { rounded::empty(context, ready.shape()) } else { full() };
+        let bias = if rounds { context.short(b) } else { b.view() };
+        if f == Activation::Relu && ready.fuse_relu(context, &y, &bias) {
+            return y;
+        }
+        let sum = if rounds { full() } else { y.clone() };
+        ready.launch(context, sum.view());
+        if rounds {
+            let bias = Tensor::of(widen(context, &bias), b.shape);
+            add_bias(context, &sum, &bias, Some(f));
+            cast_to::<bf16>(context, &sum.view(), &context.short(&y));
+        } else {
+            add_bias(context, &sum, b, Some(f));
+        }
+        y
+    }
+
+    /// `x w^T`, ready to be launched.
+    fn forward(&self, context: &Context, x: &Tensor, w: &Tensor) -> Ready {
+        let (n, i, o) = (x.rows(), x.cols(), w.rows());
+        assert_eq!(w.cols(), i, "linear");
+        self.ready(context, Form::Nt, [x.into(), w.into()], [n, o, i], Batch::ONE)
     }
 
     /// `x w^T + b` for each matrix of a stack, for products and attention alone: where they round, results are held rounded.
@@ -201,7 +257,7 @@ impl Gemm {
         let ys = if context.rounds { Stack::rounded(context, shape, count) } else { full() };
         let ready = self.ready(context, Form::Nt, [x.into(), ws.into()], [n, o, i], batch(&ys));
         if !context.rounds {
-            if !ready.fuse_bias(context, &ys.view(), (&bs.view(), bs.step), None, false) {
+            if !ready.fuse_bias(context, &ys.view(), (&bs.view(), bs.step), false) {
                 ready.launch(context, ys.view());
                 add_biases(context, &ys, &bs.view(), bs.step);
             }
@@ -209,7 +265,7 @@ impl Gemm {
         }
         // A library that rounds results takes rounded biases.
         let (bias, out) = (bs.short(context), ys.short(context));
-        if !ready.fuse_bias(context, &out, (&bias, bs.step), None, true) {
+        if !ready.fuse_bias(context, &out, (&bias, bs.step), true) {
             let full = full();
             ready.launch(context, full.view());
             add_biases(context, &full, &widen(context, &bias), bs.step);
@@ -276,6 +332,11 @@ struct Ready {
 }
 
 impl Ready {
+    /// The shape of the result, of a single product.
+    fn shape(&self) -> Shape {
+        Shape::matrix(self.dims[0], self.dims[1])
+    }
+
     /// The product written to `out`, which `rounds` says to be in the format of the operands.
     fn to<'a>(&'a self, out: &'a View, rounds: bool) -> Product<'a> {
         let Self { precision, form, dims, batches, .. } = *self;
@@ -314,19 +375,39 @@ impl Ready {
         whole && context.products().launch_by_library(&self.to(out, rounds), epilogue)
     }
 
-    /// [`Self::fuse`] for a bias, or biases `step` elements apart, and an activation.
+    /// [`Self::fuse`] for a bias, or biases `step` elements apart.
     fn fuse_bias(
         &self,
         context: &Context,
         out: &View,
         (bias, step): (&View, usize),
-        f: Option<Activation>,
         rounds: bool,
     ) -> bool {
-        let relu = f == Some(Activation::Relu);
-        let bias_of = Some((&bias.handle, step));
-        let epilogue = Epilogue { bias: bias_of, relu, ..Epilogue::default() };
+        let epilogue = Epilogue { bias: Some((&bias.handle, step)), ..Epilogue::default() };
         assert_eq!(bias.len, step * (self.batches[2].count - 1) + self.dims[1], "gemm: a bias");
-        (relu || f.is_none()) && self.fuse(context, out, &epilogue, rounds)
+        self.fuse(context, out, &epilogue, rounds)
+    }
+
+    /// [`Self::fuse`] for a bias and ReLU, whose signs `out` keeps.
+    fn fuse_relu(&self, context: &Context, out: &Tensor, bias: &View) -> bool {
+        let bytes = sign_bytes(out.rows(), out.cols());
+        let signs = View::of(context.allocate(bytes), bytes);
+        let (bias, relu) = (Some((&bias.handle, 0)), Some(Relu::Forward(&signs.handle)));
+        let epilogue = Epilogue { bias, relu, ..Epilogue::default() };
+        let fused = self.fuse(context, &context.held(out).0, &epilogue, out.is_held_rounded());
+        if fused {
+            *out.buffer.signs() = Some(signs);
+        }
+        fused
+    }
+
+    /// [`Self::fuse`] for the gradient of ReLU, whose result was `y`.
+    fn fuse_relu_grad(&self, context: &Context, out: &Tensor, y: &Tensor) -> bool {
+        let signs = y.buffer.signs().clone();
+        signs.is_some_and(|signs| {
+            let relu = Some(Relu::Gradient(&signs.handle));
+            let epilogue = Epilogue { relu, ..Epilogue::default() };
+            self.fuse(context, &context.held(out).0, &epilogue, out.is_held_rounded())
+        })
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Buffer {
     pub(crate) place: Option<(Arc<Row>, usize)>,
     /// The elements rounded to 16 bits, once something has rounded them. Those of a piece are with its row.
     rounded: Mutex<Option<Rounded>>,
+    /// Which elements of a result of ReLU are positive, where a library's product has kept that.
+    signs: Mutex<Option<View>>,
 }
 
 /// Elements rounded to 16 bits.
@@ -46,6 +48,11 @@ impl Buffer {
     /// The rounded elements, locked.
     pub(crate) fn rounded(&self) -> MutexGuard<'_, Option<Rounded>> {
         self.rounded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The signs, locked.
+    pub(crate) fn signs(&self) -> MutexGuard<'_, Option<View>> {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,7 +79,8 @@ impl Tensor {
         let views = [full.as_ref(), rounded.as_ref().map(|rounded| &rounded.view)];
         assert!(views.iter().flatten().all(|view| view.len == shape.len()), "a tensor's memory");
         let full = full.map_or_else(OnceLock::new, OnceLock::from);
-        Self { buffer: Arc::new(Buffer { full, place, rounded: Mutex::new(rounded) }), shape }
+        let (rounded, signs) = (Mutex::new(rounded), Mutex::default());
+        Self { buffer: Arc::new(Buffer { full, place, rounded, signs }), shape }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -141,9 +149,10 @@ impl Tensor {
         row.unwrap_or(false) || self.is_held_rounded()
     }
 
-    /// Drops the rounded elements. Must be called before this memory is overwritten.
+    /// Drops the rounded elements, and what else is kept of these. Must be called before this memory is overwritten.
     pub(crate) fn forget_rounding(&self) {
         self.buffer.rounded().take();
+        self.buffer.signs().take();
         if let Some((row, _)) = &self.buffer.place {
             row.memory.forget_rounding();
         }

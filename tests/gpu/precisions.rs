@@ -137,8 +137,10 @@ pub fn are_of_the_library(b: &mut Gpu, p: Precision) {
     let [plain, added, relu] = results.each_ref().map(|y| values(b, y));
     for (at, plain) in plain.iter().enumerate() {
         let want = plain + shift[at % o];
-        let off = (added[at] - want).abs().max((relu[at] - want.max(0.0)).abs());
-        assert!(off < 1e-5, "{p}: {off}");
+        // In bf16 results of ReLU are rounded, as products alone read them, and so are their biases.
+        let rounding = if p == Precision::Bf16 { (want.abs() + 1.0) / 256.0 } else { 1e-5 };
+        let [added, relu] = [added[at] - want, relu[at] - want.max(0.0)].map(f32::abs);
+        assert!(added < 1e-5 && relu < rounding, "{p}: {added}, {relu}");
     }
     let once = b.linear_grad(&dy, &x, &w, true, None);
     let twice = b.linear_grad(&dy, &x, &w, true, Some(once.x.clone()));

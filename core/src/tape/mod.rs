@@ -375,8 +375,17 @@ impl<B: Train> Backend for Tape<'_, B> {
         let [sum, y] = self.backend.linear_join_masked(&x.value, map, &residual.value, mask, of);
         let y = self.var(y, residual.first);
         let LayerNorm { gain, bias, epsilon } = norm;
+        let through = match self.ops.last() {
+            Some(&Op::Activate { x: input, f, y, .. })
+                if y == x.id && !f.gradient_takes_input() =>
+            {
+                Some((f, input))
+            }
+            _ => None,
+        };
         self.ops.push(Op::Join {
             x: x.clone(),
+            through,
             w: w.clone(),
             b: b.id,
             residual: residual.id,

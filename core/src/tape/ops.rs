@@ -80,6 +80,8 @@ pub(super) enum Op<T, I> {
     },
     Join {
         x: Var<T>,
+        /// The activation whose result `x` is, and its input.
+        through: Option<(Activation, Id)>,
         w: Var<T>,
         b: Id,
         residual: Id,
@@ -179,15 +181,28 @@ impl<T: Clone, I: Clone> Op<T, I> {
                 grads.add(b, gain.id, d.gain);
                 grads.add(b, bias.id, d.bias);
             }
-            Op::Join { x, w, b: map_bias, residual, mask, sum, gain, bias, epsilon, y } => {
+            Op::Join {
+                x,
+                through,
+                w,
+                b: map_bias,
+                residual,
+                mask,
+                sum,
+                gain,
+                bias,
+                epsilon,
+                y,
+            } => {
                 let Some(dy) = grads.take(y) else { return };
                 let norm = LayerNorm { gain: &gain.value, bias: &bias.value, epsilon };
+                let (f, input) = through.map_or((None, x.id), |(f, id)| (Some(f), id));
                 let JoinGrad { norm, linear } =
-                    b.linear_join_grad(&dy, [&x.value, &w.value], &sum, mask, norm);
+                    b.linear_join_grad(&dy, [&x.value, &w.value], f, &sum, mask, norm);
                 grads.add(b, gain.id, norm.gain);
                 grads.add(b, bias.id, norm.bias);
                 grads.add(b, residual, norm.x);
-                grads.add(b, x.id, linear.x);
+                grads.add(b, input, linear.x);
                 grads.add(b, w.id, linear.w);
                 if let Some(d) = linear.b {
                     grads.add(b, map_bias, d);

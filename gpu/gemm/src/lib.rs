@@ -95,11 +95,28 @@ pub struct Epilogue<'a> {
     pub sum: Option<&'a Handle>,
     /// Added to each row of a result: `n` numbers, and the distance to those of the next result.
     pub bias: Option<(&'a Handle, usize)>,
-    /// Whether negative results become 0, after both.
-    pub relu: bool,
+    /// What of ReLU follows both.
+    pub relu: Option<Relu<'a>>,
     /// Where the sums of the rows of `a` are written: `m` numbers, and the distance to those of the next result. Without a bias.
     pub sums: Option<(&'a Handle, usize)>,
 }
+
+/// What of ReLU follows a product.
+#[derive(Clone, Copy, Debug)]
+pub enum Relu<'a> {
+    /// Negative results become 0. Which were positive is kept here: [`sign_bytes`] of a single product.
+    Forward(&'a Handle),
+    /// Results become 0 where those of a product of these sizes were not positive, of which this was kept.
+    Gradient(&'a Handle),
+}
+
+/// The bytes that say which elements of a matrix are positive: a bit for each, in rows of 16 bytes.
+pub const fn sign_bytes(rows: usize, cols: usize) -> usize {
+    rows * cols.next_multiple_of(SIGNS) / 8
+}
+
+/// Signs of a row are kept in a multiple of so many bits.
+const SIGNS: usize = 128;
 
 /// A routine of cubek in tiles.
 trait Tiled: Routine<(), Blueprint = TilingBlueprint, Strategy: Default> {}

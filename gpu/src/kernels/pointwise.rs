@@ -3,7 +3,7 @@
 use super::copy::empty;
 use crate::context::{Context, launch};
 use crate::grid::{elements, stacked, units};
-use crate::rounded::{RoundedCopy, write_rounded};
+use crate::rounded::{self, RoundedCopy, write_rounded};
 use crate::stack::Stack;
 use crate::tensor::Tensor;
 use crate::view::View;
@@ -252,40 +252,44 @@ fn activated_grad(dy: f32, y: f32, #[comptime] f: Activation) -> f32 {
 }
 
 #[cube(launch)]
-fn activate_grad_kernel<F: Float>(
-    dy: &Array<f32>,
-    y: &Array<f32>,
-    out: &mut Array<f32>,
+fn activate_grad_kernel<H: Float, F: Float>(
+    dy: &Array<H>,
+    y: &Array<H>,
+    out: &mut Array<H>,
     short: &mut Array<F>,
     #[comptime] f: Activation,
     #[comptime] rounds: bool,
+    #[define(H)] _held: StorageType,
     #[define(F)] _rounded: StorageType,
 ) {
     let i = ABSOLUTE_POS;
     if i < out.len() {
-        let value = y[i];
-        let gradient = activated_grad(dy[i], value, f);
-        out[i] = gradient;
+        let gradient = activated_grad(f32::cast_from(dy[i]), f32::cast_from(y[i]), f);
+        out[i] = H::cast_from(gradient);
         write_rounded(short, i, gradient, rounds);
     }
 }
 
-/// `dy f'`; `y` is the output of relu and tanh, or the input of gelu and silu.
+/// `f'` times `dy`, where `y` is the input or the output of `f`. Rounded where both are.
 pub(crate) fn activate_grad(context: &Context, dy: &Tensor, y: &Tensor, f: Activation) -> Tensor {
     assert_eq!(dy.shape, y.shape, "activate_grad");
-    let out = empty(context, dy.shape);
-    let short = RoundedCopy::of(context, &out, true);
+    let rounds = dy.is_held_rounded() && y.is_held_rounded();
+    let out = if rounds { rounded::empty(context, dy.shape) } else { empty(context, dy.shape) };
+    let [dy, y] = [dy, y].map(|x| if rounds { context.short(x) } else { context.full(x) });
+    let (to, held) = context.held(&out);
+    let short = RoundedCopy::of(context, &out, !rounds);
     launch!(
         context,
         activate_grad_kernel(
             elements(out.len()),
             units(),
-            dy.view().arg(),
-            y.view().arg(),
-            out.view().arg(),
+            dy.arg(),
+            y.arg(),
+            to.arg(),
             short.view.arg(),
             f,
             short.wanted,
+            held,
             short.format,
         )
     );
@@ -355,7 +359,7 @@ pub(crate) fn mask(context: &Context, x: &Tensor, p: f32, key: u64) -> Tensor {
         mask_kernel(
             elements(out.len()),
             units(),
-            x.view().arg(),
+            context.full(x).arg(),
             out.view().arg(),
             short.view.arg(),
             drop_arg(p, key),

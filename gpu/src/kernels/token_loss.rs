@@ -289,7 +289,7 @@ pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> Toke
             false => x.rows_from(from, rows),
         };
         let logits = |x: &Tensor, table: &Tensor, bias: Option<&Tensor>| {
-            gemm.linear(context, [x, table], bias, None)
+            gemm.linear(context, [x, table], bias)
         };
         let x = part(of.hidden);
         let z = logits(&x, of.table, of.bias);

@@ -154,6 +154,13 @@ impl Backend for Cpu {
         linear::linear(&self.team, &self.pool, x, w, b)
     }
 
+    /// As in [`Self::linears`], of ReLU alone.
+    fn linear_activate(&mut self, x: &Tensor, [w, b]: [&Tensor; 2], f: Activation) -> Tensor {
+        let b = if f == Activation::Relu { self.operand(b).clone() } else { b.clone() };
+        let y = self.linear(x, w, Some(&b));
+        self.activate(y, f)
+    }
+
     /// A GPU that rounds holds the results in bf16, and so takes biases in bf16.
     fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
         maps.map(|[w, b]| {

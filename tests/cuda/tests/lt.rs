@@ -74,13 +74,7 @@ fn element(x: &[f64], of: &Layout, turned: bool, number: usize, [row, col]: [usi
     x[number * of.step as usize + col * of.ld as usize + row]
 }
 
-fn agrees(
-    [kind, result]: [u32; 2],
-    compute: u32,
-    transposed: [bool; 2],
-    epilogue: u32,
-    beta: f32,
-) {
+fn agrees([kind, result]: [u32; 2], compute: u32, transposed: [bool; 2], epilogue: u32, beta: f32) {
     let mut parts = Parts::new();
     let mut product = product([kind, result], compute, transposed);
     let round = |x: &[f32; 64], kind: u32, compute: u32| -> Vec<f64> {
@@ -174,6 +168,34 @@ fn products_are_those_of_plain_loops() {
     }
 }
 
+#[test]
+fn signs_are_kept_and_taken() {
+    let mut parts = Parts::new();
+    let mut signs = [0u128; 2];
+    let mut product = product([R_32F; 2], COMPUTE_32F, [false, false]);
+    for layout in [&mut product.left, &mut product.right, &mut product.sum, &mut product.out] {
+        layout.count = 1;
+    }
+    product.of.signs = signs.as_mut_ptr() as u64;
+    product.of.signs_ld = 128;
+    let memory = parts.memory();
+    let mut results = [DEFAULT, RELU | AUX, DRELU].map(|epilogue| {
+        product.of.epilogue = epilogue;
+        product.check().unwrap();
+        // SAFETY: all memory is as described, and nothing else uses it.
+        unsafe { product.run(&memory, [1.0, 0.0]) };
+        let at = |i: usize| parts.out[i / 3 * 4 + i % 3];
+        std::array::from_fn::<f32, 6, _>(at)
+    });
+    let [plain, kept, taken] = &mut results;
+    assert!(plain.iter().any(|&x| x < 0.0) && plain.iter().any(|&x| x > 0.0), "{plain:?}");
+    for (i, &x) in plain.iter().enumerate() {
+        assert_eq!(kept[i], x.max(0.0));
+        assert_eq!(taken[i], x.max(0.0));
+        assert_eq!(signs[i / 3] >> (i % 3) & 1 == 1, x > 0.0);
+    }
+}
+
 /// What the library says of a product that `change` has spoiled.
 fn refused(change: impl FnOnce(&mut Product)) -> String {
     let mut product = product([R_32F; 2], COMPUTE_32F, [false, true]);
@@ -195,12 +217,21 @@ fn products_that_make_no_sense_are_refused() {
     assert_eq!(refused(|p| p.out.step = 3), "7 the matrices of C or D overlap");
     assert_eq!(refused(|p| p.of.epilogue = BIAS), "7 an epilogue with bias, and no bias");
     assert_eq!(refused(|p| (p.of.epilogue, p.of.bias) = (BIAS, 4)), "7 a bias that is not aligned");
+    let signed =
+        |signs, ld| refused(|p| (p.of.epilogue, p.of.signs, p.of.signs_ld) = (DRELU, signs, ld));
+    assert_eq!(signed(0, 128), "7 an epilogue with signs, and nowhere to keep them");
+    assert_eq!(signed(8, 128), "7 signs that are not aligned");
+    assert_eq!(signed(16, 64), "7 the leading dimension of the signs");
+    assert_eq!(signed(16, 128), "7 signs of several matrices");
 }
 
 #[test]
 fn products_that_the_library_lacks_are_not_supported() {
     assert_eq!(refused(|p| p.left.kind = R_16F), "15 operands of type 2 and 0");
-    assert_eq!(refused(|p| p.out.kind = R_16F), "15 results that are neither f32 nor of the operands' type");
+    assert_eq!(
+        refused(|p| p.out.kind = R_16F),
+        "15 results that are neither f32 nor of the operands' type"
+    );
     assert_eq!(refused(|p| p.of.scale = R_16F), "15 sums of type 68, scaled by 2");
     assert_eq!(refused(|p| p.of.epilogue = 32), "15 epilogue 32");
     assert_eq!(refused(|p| p.of.epilogue = BGRADB | RELU), "15 epilogue 514");

@@ -1,6 +1,6 @@
 //! Calls of cuBLASLt, with owners of what it allocates.
 
-use crate::{Batch, Form, Precision};
+use crate::{Batch, Form, Precision, SIGNS};
 use cudarc::cublaslt::{result, sys};
 use std::ffi::c_void;
 use sys::cublasLtMatmulDescAttributes_t as Attribute;
@@ -25,8 +25,8 @@ const FUNCTIONS: [&str; 14] = [
     "cublasLtMatrixLayoutSetAttribute",
 ];
 
-/// An address that is aligned as biases are: one is needed where an algorithm is chosen, before there is a bias.
-const ANY_BIAS: usize = 4096;
+/// An address that is aligned as biases and signs are: one is needed where an algorithm is chosen, before there are any.
+const ANY_ADDRESS: usize = 4096;
 
 /// Loads the library: its version.
 ///
@@ -167,8 +167,15 @@ pub struct Key {
     pub adds: bool,
     /// The distance of the biases, or of the sums of rows, if there are any.
     pub bias: Option<usize>,
-    pub relu: bool,
+    pub relu: Option<Signs>,
     pub sums: bool,
+}
+
+/// What is done with the signs of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signs {
+    Kept,
+    Taken,
 }
 
 impl Key {
@@ -189,10 +196,11 @@ impl Key {
         match (self.bias, self.relu) {
             // Of the right operand, which is `a`.
             _ if self.sums => CUBLASLT_EPILOGUE_BGRADB,
-            (None, false) => CUBLASLT_EPILOGUE_DEFAULT,
-            (None, true) => CUBLASLT_EPILOGUE_RELU,
-            (Some(_), false) => CUBLASLT_EPILOGUE_BIAS,
-            (Some(_), true) => CUBLASLT_EPILOGUE_RELU_BIAS,
+            (None, None) => CUBLASLT_EPILOGUE_DEFAULT,
+            (None, Some(Signs::Kept)) => CUBLASLT_EPILOGUE_RELU_AUX,
+            (Some(_), None) => CUBLASLT_EPILOGUE_BIAS,
+            (Some(_), Some(Signs::Kept)) => CUBLASLT_EPILOGUE_RELU_AUX_BIAS,
+            (_, Some(Signs::Taken)) => CUBLASLT_EPILOGUE_DRELU,
         }
     }
 }
@@ -205,6 +213,7 @@ pub struct Memory {
     pub sum: u64,
     /// The bias, or where the sums of rows are written.
     pub bias: Option<u64>,
+    pub signs: Option<u64>,
     pub out: u64,
     pub workspace: u64,
 }
@@ -249,10 +258,15 @@ impl Plan {
         product.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSB, i32::from(right))?;
         product.set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE, key.epilogue())?;
         if let Some(step) = key.bias {
-            product.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, ANY_BIAS)?;
+            product.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, ANY_ADDRESS)?;
             if count > 1 {
                 product.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, step as i64)?;
             }
+        }
+        if key.relu.is_some() {
+            let bits = n.next_multiple_of(SIGNS) as i64;
+            product.set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, ANY_ADDRESS)?;
+            product.set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, bits)?;
         }
         let preference = Preference::new(workspace)?;
         // SAFETY: everything that is passed is alive.
@@ -291,6 +305,9 @@ impl Plan {
     ) -> Result<(), result::CublasError> {
         if let Some(bias) = memory.bias {
             self.product.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias)?;
+        }
+        if let Some(signs) = memory.signs {
+            self.product.set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, signs)?;
         }
         let (alpha, beta) = (1.0f32, f32::from(u8::from(self.adds)));
         let at = |address: u64| address as *mut c_void;

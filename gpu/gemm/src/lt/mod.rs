@@ -6,9 +6,9 @@
 mod calls;
 mod stream;
 
-use crate::{By, Client, CudaRuntime, Epilogue, Product};
+use crate::{By, Client, CudaRuntime, Epilogue, Product, Relu};
 use a2d_device::Device;
-use calls::{Key, Memory, Plan};
+use calls::{Key, Memory, Plan, Signs};
 use cubecl::device::Device as _;
 use cubecl::device_handle::DeviceHandle;
 use cubecl::prelude::*;
@@ -109,6 +109,7 @@ impl Lt {
             operands: [product.a, product.b].map(|x| x.clone().binding()),
             sum: epilogue.sum.map(|x| x.clone().binding()),
             bias: epilogue.bias.or(epilogue.sums).map(|(x, _)| x.clone().binding()),
+            signs: epilogue.relu.map(|(Relu::Forward(x) | Relu::Gradient(x))| x.clone().binding()),
             out: product.out.clone().binding(),
             workspace: self.workspace.clone().binding(),
         };
@@ -150,6 +151,10 @@ fn key(product: &Product<'_>, epilogue: &Epilogue<'_>) -> Key {
     let Product { precision, form, dims, batches, rounds, .. } = *product;
     let Epilogue { sum, bias, relu, sums } = *epilogue;
     let (adds, bias) = (sum.is_some(), bias.or(sums).map(|(_, step)| step));
+    let relu = relu.map(|relu| match relu {
+        Relu::Forward(_) => Signs::Kept,
+        Relu::Gradient(_) => Signs::Taken,
+    });
     Key { precision, form, dims, batches, rounds, adds, bias, relu, sums: sums.is_some() }
 }
 
@@ -161,6 +166,7 @@ struct Work {
     operands: [Binding; 2],
     sum: Option<Binding>,
     bias: Option<Binding>,
+    signs: Option<Binding>,
     out: Binding,
     workspace: Binding,
 }
@@ -179,6 +185,7 @@ impl Work {
             b: at(b)?,
             sum: self.sum.map_or(Ok(out), &mut at)?,
             bias: self.bias.map(&mut at).transpose()?,
+            signs: self.signs.map(&mut at).transpose()?,
             out,
             workspace: at(self.workspace)?,
         };

@@ -151,6 +151,8 @@ pub unsafe extern "C" fn cublasLtMatmulDescSetAttribute(
             7 => of.epilogue = value(from, bytes)?,
             8 => of.bias = value(from, bytes)?,
             10 => of.bias_step = value(from, bytes)?,
+            11 => of.signs = value(from, bytes)?,
+            12 => of.signs_ld = value(from, bytes)?,
             _ => return invalid(&format!("attribute {attribute}")),
         }
         Ok(())

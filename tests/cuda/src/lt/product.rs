@@ -23,6 +23,15 @@ pub const RELU: u32 = 2;
 pub const BIAS: u32 = 4;
 /// Writes the sums of the columns of the right operand where a bias would be read.
 pub const BGRADB: u32 = 512;
+/// ReLU keeps which results were positive, or its gradient takes that.
+pub const AUX: u32 = 128;
+pub const DRELU: u32 = 8 | AUX;
+/// What else an epilogue may be.
+const EPILOGUES: [u32; 8] =
+    [DEFAULT, RELU, BIAS, RELU | BIAS, BGRADB, RELU | AUX, RELU | AUX | BIAS, DRELU];
+
+/// Signs of a column are kept in a multiple of so many bits.
+const SIGNS: i64 = 128;
 
 /// Where a workspace must start.
 const WORKSPACE_ALIGNMENT: u64 = 256;
@@ -56,12 +65,17 @@ pub struct Description {
     pub epilogue: u32,
     pub bias: u64,
     pub bias_step: i64,
+    /// Bits of the results, and from the start of a column's to that of the next.
+    pub signs: u64,
+    pub signs_ld: i64,
 }
 
 impl Description {
     pub fn new(compute: u32, scale: u32) -> Self {
         let (transposed, epilogue) = ([false; 2], DEFAULT);
-        Self { compute, scale, transposed, epilogue, bias: 0, bias_step: 0 }
+        let [bias, signs] = [0; 2];
+        let [bias_step, signs_ld] = [0; 2];
+        Self { compute, scale, transposed, epilogue, bias, bias_step, signs, signs_ld }
     }
 }
 
@@ -222,8 +236,15 @@ impl Product {
         must([self.sum.rows, self.sum.cols] == [rows, cols], "C is not of the size of D")?;
         let apart = |x: &Layout| x.count == 1 || x.step as u64 >= x.len();
         must(apart(&self.out) && apart(&self.sum), "the matrices of C or D overlap")?;
-        if self.of.epilogue != BGRADB && self.of.epilogue & !(DEFAULT | RELU | BIAS) != 0 {
+        if !EPILOGUES.contains(&self.of.epilogue) {
             return refuse(UNSUPPORTED, format!("epilogue {}", self.of.epilogue));
+        }
+        if self.of.epilogue & AUX != 0 {
+            must(self.of.signs != 0, "an epilogue with signs, and nowhere to keep them")?;
+            must(self.of.signs.is_multiple_of(16), "signs that are not aligned")?;
+            let ld = self.of.signs_ld;
+            must(ld % SIGNS == 0 && ld >= rows as i64, "the leading dimension of the signs")?;
+            must(self.out.count == 1, "signs of several matrices")?;
         }
         if self.has_bias() {
             must(self.of.bias != 0, "an epilogue with bias, and no bias")?;
@@ -260,8 +281,8 @@ impl Product {
     /// Tells products apart, whatever their memory.
     fn hash(&self) -> u64 {
         let mut hash = DefaultHasher::new();
-        let Description { compute, scale, transposed, epilogue, bias_step, .. } = self.of;
-        (compute, scale, transposed, epilogue, bias_step).hash(&mut hash);
+        let Description { compute, scale, transposed, epilogue, bias_step, signs_ld, .. } = self.of;
+        (compute, scale, transposed, epilogue, bias_step, signs_ld).hash(&mut hash);
         [self.left, self.right, self.sum, self.out].hash(&mut hash);
         hash.finish()
     }
@@ -312,6 +333,10 @@ impl Product {
             let each = if self.of.epilogue == BGRADB { self.out.cols } else { self.out.rows };
             let range = self.of.bias..self.of.bias + self.out.bytes() * (last + each);
             must(holds(&range), "the bias is not in memory that is allocated")?;
+        }
+        if self.of.epilogue & AUX != 0 {
+            let range = self.of.signs..self.of.signs + self.of.signs_ld as u64 / 8 * self.out.cols;
+            must(holds(&range), "the signs are not in memory that is allocated")?;
         }
         must(memory.workspace_bytes >= algorithm.workspace, "a workspace that is too small")?;
         if memory.workspace_bytes > 0 {
@@ -389,7 +414,26 @@ impl Product {
         };
         let value = if self.of.epilogue & RELU != 0 && value < 0.0 { 0.0 } else { value };
         // SAFETY: as above.
+        let value = if self.of.epilogue & AUX == 0 {
+            value
+        } else {
+            unsafe { self.signed(value, [col, row]) }
+        };
+        // SAFETY: as above.
         unsafe { self.out.put(memory.out, at(&self.out), value) };
+    }
+
+    /// Keeps the sign of a result, or takes that which was kept.
+    unsafe fn signed(&self, value: f32, [col, row]: [usize; 2]) -> f32 {
+        let at = col * self.of.signs_ld as usize / 8 + row / 8;
+        // SAFETY: the caller has checked the memory. A column has bytes of its own, and one thread.
+        let byte = unsafe { &mut *(self.of.signs as *mut u8).add(at) };
+        let bit = 1 << (row % 8);
+        if self.of.epilogue == DRELU {
+            return if *byte & bit == 0 { 0.0 } else { value };
+        }
+        *byte = if value > 0.0 { *byte | bit } else { *byte & !bit };
+        value
     }
 }
 

@@ -49,8 +49,8 @@ fn linear_maps_are_those_of_rounded_operands() {
         let wanted = single.linear_grad(&rdy, &rx, &rw, false, Some(x.clone()));
         same(short, &what, &found.x, &wanted.x);
         same(short, &what, &found.w, &wanted.w);
-        // The bias gradient sums `dy` without a product, so nothing is rounded.
-        let wanted = single.linear_grad(&dy, &x, &w, true, None);
+        // The bias gradient sums `dy` as the product that gives the gradient of the weights reads it.
+        let wanted = single.linear_grad(&rdy, &x, &w, true, None);
         same(short, &what, &found.b.expect("asked"), &wanted.b.expect("asked"));
     }
 }

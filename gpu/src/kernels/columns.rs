@@ -76,7 +76,7 @@ pub(crate) fn column_sums(context: &Context, x: &View, rows: usize, cols: usize)
 pub(crate) fn stack_sums(context: &Context, of: &Stack) -> Vec<Tensor> {
     let shape = of.shape();
     let sizes = [of.tensors.len(), of.step, shape.rows(), shape.cols()];
-    if of.tensors[0].is_held_rounded() {
+    if of.tensors[0].comes_rounded() {
         return sums::<bf16>(context, &of.short(context), sizes);
     }
     sums::<f32>(context, &of.view(), sizes)

@@ -1,5 +1,6 @@
 //! Sums of the columns of a matrix, in an order that its shape decides.
 
+use super::copy::empty;
 use super::cube::group_sum;
 use crate::context::{Context, launch};
 use crate::grid::{UNITS, units};
@@ -69,26 +70,37 @@ fn column_sums_kernel<F: Float>(
 
 /// `out[c] = sum_r x[r, c]`: `[rows, cols]` -> `[cols]`.
 pub(crate) fn column_sums(context: &Context, x: &View, rows: usize, cols: usize) -> Tensor {
-    sums::<f32>(context, x, [1, 0, rows, cols]).swap_remove(0)
+    let out = empty(context, Shape::vector(cols));
+    column_sums_to(context, x, [rows, cols], &out.view());
+    out
+}
+
+/// [`column_sums`] written to `out`.
+pub(crate) fn column_sums_to(context: &Context, x: &View, [rows, cols]: [usize; 2], out: &View) {
+    sums::<f32>(context, x, [1, 0, rows, cols], out, 0);
 }
 
 /// [`column_sums`] of each matrix of a stack.
 pub(crate) fn stack_sums(context: &Context, of: &Stack) -> Vec<Tensor> {
-    let shape = of.shape();
-    let sizes = [of.tensors.len(), of.step, shape.rows(), shape.cols()];
+    let (count, shape) = (of.tensors.len(), of.shape());
+    let sizes = [count, of.step, shape.rows(), shape.cols()];
+    let out = Stack::new(context, Shape::vector(shape.cols()), count);
     if of.tensors[0].comes_rounded() {
-        return sums::<bf16>(context, &of.short(context), sizes);
+        sums::<bf16>(context, &of.short(context), sizes, &out.view(), out.step);
+    } else {
+        sums::<f32>(context, &of.view(), sizes, &out.view(), out.step);
     }
-    sums::<f32>(context, &of.view(), sizes)
+    out.tensors
 }
 
-/// The column sums of `count` matrices that start `step` elements apart.
+/// The column sums of `count` matrices that start `step` elements apart, written `out_step` elements apart.
 fn sums<F: Float>(
     context: &Context,
     x: &View,
     [count, step, rows, cols]: [usize; 4],
-) -> Vec<Tensor> {
-    let out = Stack::new(context, Shape::vector(cols), count);
+    out: &View,
+    out_step: usize,
+) {
     let columns = SECTOR / size_of::<F>();
     let columns = if cols < columns { 1 } else { columns };
     launch!(
@@ -97,14 +109,13 @@ fn sums<F: Float>(
             CubeCount::Static(cols.div_ceil(columns).max(1) as u32, count as u32, 1),
             units(),
             x.arg(),
-            out.view().arg(),
+            out.arg(),
             step as u32,
-            out.step as u32,
+            out_step as u32,
             rows as u32,
             cols as u32,
             columns,
             F::as_type_native_unchecked().storage_type(),
         )
     );
-    out.tensors
 }

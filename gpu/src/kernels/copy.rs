@@ -8,8 +8,8 @@ use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 use half::bf16;
 
-/// The largest number of tensors that one launch gathers. Every device binds more buffers than this.
-const MAX_GATHERED: usize = 16;
+/// The largest number of tensors that one launch gathers. Some devices bind 31 buffers to a kernel.
+const MAX_GATHERED: usize = 28;
 
 /// Cubes for each gathered tensor: enough to occupy a device.
 const CUBES: u32 = 64;

@@ -4,22 +4,28 @@ use super::copy::{empty, unshared};
 use crate::context::{Context, launch};
 use crate::grid::{elements, units};
 use crate::index::Index;
+use crate::rounded::{RoundedCopy, write_rounded};
 use crate::tensor::Tensor;
 use crate::view::View;
 use a2d_core::batch::{NO_POSITION, Tokens};
 use a2d_core::shape::Shape;
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 #[cube(launch)]
-fn embed_kernel(
+#[allow(clippy::too_many_arguments)]
+fn embed_kernel<F: Float>(
     table: &Array<f32>,
     ids: &Array<u32>,
     positions: &Array<u32>,
     sinusoids: &Array<f32>,
     out: &mut Array<f32>,
+    short: &mut Array<F>,
     width: u32,
     scale: f32,
     zero_padding: u32,
+    #[comptime] rounds: bool,
+    #[define(F)] _rounded: StorageType,
 ) {
     let (i, width) = (ABSOLUTE_POS, width as usize);
     if i < out.len() {
@@ -33,6 +39,7 @@ fn embed_kernel(
             value = scale * table[ids[row] as usize * width + col];
         }
         out[i] = value;
+        write_rounded(short, i, value, rounds);
     }
 }
 
@@ -49,6 +56,7 @@ pub(crate) fn embed(
     if tokens.rows == 0 {
         return out;
     }
+    let short = RoundedCopy::of(context, &out, true);
     launch!(
         context,
         embed_kernel(
@@ -59,9 +67,12 @@ pub(crate) fn embed(
             tokens.positions.view(context).arg(),
             sinusoids.arg(),
             out.view().arg(),
+            short.view.arg(),
             width as u32,
             scale,
             u32::from(tokens.zero_padding),
+            short.wanted,
+            short.format,
         )
     );
     out

@@ -3,7 +3,7 @@
 //! A cube computes a tile of the weight's gradient over a part of a sentence. Its units form a square, each with a block of
 //! the tile. The parts are added by sums of columns, so that no sum needs atomics.
 
-use super::super::columns::column_sums;
+use super::super::columns::column_sums_to;
 use super::super::copy::empty;
 use super::super::cube::{Extent, read_span};
 use super::super::layers::{element, layers_arg, runs};
@@ -11,11 +11,12 @@ use super::mixed;
 use crate::context::{Context, launch};
 use crate::grid::units;
 use crate::index::Index;
-use crate::tensor::Tensor;
+use crate::tensor::{Row, Tensor};
 use a2d_core::backend::MapInput;
 use a2d_core::batch::Grid;
 use a2d_core::shape::Shape;
 use cubecl::prelude::*;
+use std::sync::Arc;
 
 /// Units along each side of a tile.
 const SIDE: usize = 16;
@@ -38,18 +39,20 @@ struct Sizes {
     terms: u32,
     from: u32,
     channels: u32,
+    /// Elements of a part, and where the gradient of the bias begins in it.
+    part: u32,
+    bias: u32,
 }
 
-/// The part (x) of a sentence (z) of a tile (y) of `dw[m, from + c] = sum dy[m] map[c]`, `[parts, M, C]`. The first layers
-/// also compute `db[m] = sum dy[m]`, `[parts, M]`.
+/// The part (x) of a sentence (z) of a tile (y) of `dw[m, from + c] = sum dy[m] map[c]`. The first layers also compute
+/// `db[m] = sum dy[m]`.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn weight_grad_kernel(
     dy: &Array<f32>,
     layers: &Sequence<Array<f32>>,
     spans: &Array<u32>,
-    dw: &mut Array<f32>,
-    db: &mut Array<f32>,
+    parts: &mut Array<f32>,
     of: &Sizes,
     #[comptime] scores: bool,
     #[comptime] rows: usize,
@@ -114,7 +117,7 @@ fn weight_grad_kernel(
         }
         sync_cube();
     }
-    let part = (CUBE_POS_Z * CUBE_COUNT_X + CUBE_POS_X) as usize;
+    let part = (CUBE_POS_Z * CUBE_COUNT_X + CUBE_POS_X) as usize * of.part as usize;
     #[unroll]
     for i in 0..rows {
         let m = m0 + own_row + SIDE * i;
@@ -123,18 +126,18 @@ fn weight_grad_kernel(
             for j in 0..cols {
                 let c = c0 + own_col + SIDE * j;
                 if c < terms {
-                    dw[(part * maps + m) * of.channels as usize + of.from as usize + c] =
+                    parts[part + m * of.channels as usize + of.from as usize + c] =
                         sums[i * cols + j];
                 }
             }
             if of.from == 0 && c0 + own_col == 0 {
-                db[part * maps + m] = bias[i];
+                parts[part + of.bias as usize + m] = bias[i];
             }
         }
     }
 }
 
-/// Gradients of the weight, `[M C]`, and of the bias, `[M]`, from the maps of each layer.
+/// Gradients of the weight, `[M, C]`, and of the bias, `[M]`, from the maps of each layer.
 pub(super) fn weight_grad(
     context: &Context,
     dy: &Tensor,
@@ -144,41 +147,43 @@ pub(super) fn weight_grad(
     input: MapInput,
 ) -> [Tensor; 2] {
     let (m, pieces) = (dy.rows(), Extent::of(&grid.spans.values).area.div_ceil(PART).max(1));
-    let parts = grid.sentences * pieces;
-    let dw = empty(context, Shape::matrix(parts, m * channels));
-    let db = empty(context, Shape::matrix(parts, m));
+    let shapes = [Shape::matrix(m, channels), Shape::vector(m)];
+    let row = Row::new(&shapes, |len, _| empty(context, Shape::vector(len)));
+    let (part, bias) = (row.memory().len(), row.offsets()[1]);
+    let count = grid.sentences * pieces;
+    let parts = empty(context, Shape::matrix(count, part));
     for (from, layers) in runs(maps) {
-        if parts == 0 {
+        if count == 0 {
             continue;
         }
         let heads = layers[0].rows();
         let terms = layers.len() * heads;
         let ([row_tiles, rows], [col_tiles, cols]) = (tiles(m), tiles(terms));
-        let tiles = (row_tiles * col_tiles) as u32;
+        let [maps, heads, terms, from, channels, part, bias] =
+            [m, heads, terms, from, channels, part, bias].map(|n| n as u32);
         launch!(
             context,
             weight_grad_kernel(
-                CubeCount::Static(pieces as u32, tiles, grid.sentences as u32),
+                CubeCount::Static(
+                    pieces as u32,
+                    (row_tiles * col_tiles) as u32,
+                    grid.sentences as u32,
+                ),
                 units(),
                 dy.view().arg(),
                 layers_arg(layers),
                 grid.spans.view(context).arg(),
-                dw.view().arg(),
-                db.view().arg(),
-                SizesLaunch::new(
-                    m as u32,
-                    heads as u32,
-                    terms as u32,
-                    from as u32,
-                    channels as u32,
-                ),
+                parts.view().arg(),
+                SizesLaunch::new(maps, heads, terms, from, channels, part, bias),
                 input == MapInput::Scores,
                 rows,
                 cols,
             )
         );
     }
-    [(&dw, m * channels), (&db, m)].map(|(x, n)| column_sums(context, &x.view(), parts, n))
+    column_sums_to(context, &parts.view(), [count, part], &row.memory().view());
+    let row = Arc::new(row);
+    [0, 1].map(|number| row.tensor(number, shapes[number]))
 }
 
 /// The number of tiles along a side of length `n`, and the length of a unit's block there: as few tiles as can be.

@@ -1,5 +1,6 @@
 //! `host bench`, run in process with the smallest sizes.
 
+use a2d_host::bench::Timing;
 use a2d_host::cli::{Cli, Verb};
 use a2d_host::commands::bench;
 use a2d_host::system::error::Result;
@@ -86,6 +87,35 @@ fn steps_are_measured_with_every_preset() {
         check(&lines[0], "tokens");
         assert_eq!((&lines[0]["what"], &lines[0]["model"]), (&"train".into(), &model.into()));
     }
+}
+
+#[test]
+fn one_process_measures_all_that_is_listed() {
+    let lists = "distill,train --model teacher,student --preset official,rows --precision f32,bf16";
+    let lines = measured(&format!("{lists} --max-tokens 64 --threads 1"));
+    let tasks = ["distill official", "distill rows", "train teacher", "train student"];
+    let all = ["f32", "bf16"].map(|precision| tasks.map(|task| format!("{task} {precision}")));
+    let of = |line: &Value| {
+        let part = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+        let task = [part("what"), part("preset") + &part("model"), part("precision")];
+        task.join(" ")
+    };
+    assert_eq!(lines.iter().map(of).collect::<Vec<_>>(), all.concat());
+    for lines in lines.chunks(4) {
+        assert!(lines.iter().all(|line| line["peak_gflops"] == lines[0]["peak_gflops"]));
+    }
+}
+
+#[test]
+fn rounds_are_waited_for_together() {
+    let mut waits = Vec::new();
+    let run = |rounds| {
+        waits.push(rounds);
+        Ok(())
+    };
+    let timing = Timing::of_rounds(2, 5, None, run).unwrap();
+    assert_eq!((timing.seconds.len(), timing.rounds), (2, 5));
+    assert_eq!(waits, [1, 5, 5], "one round warms up");
 }
 
 #[test]

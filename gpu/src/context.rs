@@ -2,6 +2,7 @@
 //! CubeCL's runtimes is launched from here alone.
 
 use crate::pool::{Piece, Pool};
+use crate::upload::upload;
 use a2d_device::Device;
 use a2d_gemm::{Client, Product, Products, dispatch};
 use cubecl::backtrace::BackTrace;
@@ -23,6 +24,7 @@ pub(crate) use launch;
 /// A device in use.
 pub(crate) struct Context {
     client: Client,
+    device: Device,
     products: Products,
     pool: Pool,
     /// Whether kernels also write their results rounded, as products take them: see `rounded`.
@@ -31,7 +33,10 @@ pub(crate) struct Context {
 
 impl Context {
     pub fn new(client: Client, device: Device, rounds: bool) -> Self {
-        Self { products: Products::open(&client, device), client, pool: Pool::default(), rounds }
+        // The client outlives contexts, and keeps the memory of those before.
+        dispatch!(&client, client: R => client.memory_cleanup());
+        let products = Products::open(&client, device);
+        Self { client, device, products, pool: Pool::default(), rounds }
     }
 
     /// What computes matrix products.
@@ -59,7 +64,7 @@ impl Context {
 
     /// Memory of CubeCL's own with these bytes.
     pub fn upload(&self, bytes: Bytes) -> Handle {
-        dispatch!(&self.client, client: R => client.create(bytes))
+        upload(&self.client, self.device, bytes)
     }
 
     /// [`Self::upload`] of floats.

@@ -25,6 +25,7 @@ mod rounded;
 mod row;
 mod stack;
 mod tensor;
+mod upload;
 mod view;
 
 pub use a2d_device::{Device, Precision};

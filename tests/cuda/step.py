@@ -53,7 +53,8 @@ def budget(*folders):
         kernels["all kernels"] = [sum(column) for column in zip(*kernels.values())]
         modules = len(list(folder.glob("*.ptx")))
         counts = {
-            "uploads": sum(line.endswith("bytes uploaded") for line in lines),
+            "uploads": sum(" bytes uploaded" in line for line in lines),
+            "uploads not pinned": sum(line.endswith("uploaded from memory that is not pinned") for line in lines),
             # Several transfers that follow each other are one wait.
             "blocking reads": len(re.findall(r"(?:^cuda: \d+ bytes read back\n)+", "\n".join(lines), re.M)),
             "modules compiled": modules,

@@ -15,9 +15,9 @@ use std::path::PathBuf;
   a2d bench train --model teacher --profile
   a2d bench translate --beam 5 --shape paper")]
 pub struct BenchArgs {
-    /// What to measure
-    #[arg(value_enum)]
-    pub what: BenchWhat,
+    /// What to measure; several, as of other options, with commas between them: all combinations, one after another
+    #[arg(value_enum, required = true, value_delimiter = ',')]
+    pub what: Vec<BenchWhat>,
     /// Token batches to measure on, as MAX_TOKENS.NUMBER.src, .prev and .tgt [default: a random one]
     #[arg(long, value_name = "FILE.safetensors")]
     pub batches: Option<PathBuf>,
@@ -28,14 +28,14 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value = "4096", value_parser = positive)]
     pub max_tokens: usize,
     /// The sizes of the models
-    #[arg(long, value_enum, default_value_t)]
-    pub shape: BenchShape,
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "base")]
+    pub shape: Vec<BenchShape>,
     /// The model that train trains
-    #[arg(long, value_enum, default_value_t)]
-    pub model: BenchModel,
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "student")]
+    pub model: Vec<BenchModel>,
     /// The losses of distill
-    #[arg(long, value_enum, default_value_t)]
-    pub preset: BenchPreset,
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "official")]
+    pub preset: Vec<BenchPreset>,
     /// Keep the teacher's results of distill in memory, as `distill.cache = "memory"` does: the warm-up fills the cache
     #[arg(long)]
     pub cache: bool,
@@ -48,12 +48,20 @@ pub struct BenchArgs {
     /// The beam of translate [default: 1, then 5]
     #[arg(long, value_name = "N", value_parser = beam)]
     pub beam: Option<usize>,
-    /// Number of timed repetitions, after one warm-up; the median is printed
+    /// Number of timed repetitions, after one warm-up; the median is printed. On a GPU, a repetition of steps is 5 rounds
+    /// that are waited for together, and their mean counts
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub repeats: usize,
     /// Precision of matrix products: f32, tf32, bf16 or f16; on the CPU f32, or bf16 to study its rounding (slower)
-    #[arg(long, value_name = "P", value_enum, default_value_t, hide_possible_values = true)]
-    pub precision: Precision,
+    #[arg(
+        long,
+        value_name = "P",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "f32",
+        hide_possible_values = true
+    )]
+    pub precision: Vec<Precision>,
     /// Also print the time of each operation
     #[arg(long)]
     pub profile: bool,
@@ -68,24 +76,56 @@ pub struct BenchArgs {
     pub device: DeviceArgs,
 }
 
-impl From<&BenchArgs> for BenchRequest {
-    fn from(args: &BenchArgs) -> Self {
-        Self {
-            what: args.what,
-            batches: args.batches.clone(),
-            sources: args.sources.clone(),
-            max_tokens: args.max_tokens,
-            image: args.image.clone(),
-            isa: args.isa.unwrap_or_else(Isa::best),
-            shape: args.shape,
-            model: args.model,
-            preset: args.preset,
-            cache: args.cache,
-            beam: args.beam,
-            repeats: args.repeats,
-            precision: args.precision,
-            profile: args.profile,
-            seed: args.seed,
+impl BenchArgs {
+    /// A request for each combination of what is listed: of models where one is trained alone, of presets where it is
+    /// distilled.
+    pub fn requests(&self) -> Vec<BenchRequest> {
+        let mut requests = Vec::new();
+        for &shape in &self.shape {
+            for &precision in &self.precision {
+                let of =
+                    |(what, model, preset)| self.request(shape, precision, what, model, preset);
+                requests.extend(self.tasks().map(of));
+            }
+        }
+        requests
+    }
+
+    /// What is measured, with its model and preset. What has none takes the first.
+    fn tasks(&self) -> impl Iterator<Item = (BenchWhat, BenchModel, BenchPreset)> {
+        self.what.iter().flat_map(|&what| {
+            let models = if what == BenchWhat::Train { &self.model[..] } else { &self.model[..1] };
+            let distills = what == BenchWhat::Distill;
+            let presets = if distills { &self.preset[..] } else { &self.preset[..1] };
+            let of = move |&model| presets.iter().map(move |&preset| (what, model, preset));
+            models.iter().flat_map(of)
+        })
+    }
+
+    fn request(
+        &self,
+        shape: BenchShape,
+        precision: Precision,
+        what: BenchWhat,
+        model: BenchModel,
+        preset: BenchPreset,
+    ) -> BenchRequest {
+        BenchRequest {
+            what,
+            batches: self.batches.clone(),
+            sources: self.sources.clone(),
+            max_tokens: self.max_tokens,
+            image: self.image.clone(),
+            isa: self.isa.unwrap_or_else(Isa::best),
+            shape,
+            model,
+            preset,
+            cache: self.cache,
+            beam: self.beam,
+            repeats: self.repeats,
+            precision,
+            profile: self.profile,
+            seed: self.seed,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `a2d bench`.
 
-use crate::bench::{self, BenchRequest, Measurement};
+use crate::bench::{self, Measurement, Peaks};
 use crate::cli::{BenchArgs, Globals};
 use crate::system::error::{Error, Result};
 use std::io::Write;
@@ -13,11 +13,14 @@ use std::path::Path;
 /// Batches that cannot be used (misuse), a lost device, `out` cannot be written.
 pub fn run(args: BenchArgs, globals: &Globals, out: &mut dyn Write) -> Result<()> {
     let device = args.device.choose(globals)?;
-    device.check("--precision", args.precision)?;
+    args.precision.iter().try_for_each(|&of| device.check("--precision", of))?;
     let threads = globals.threads.map_or_else(rayon::current_num_threads, usize::from);
-    for measurement in bench::measure(&BenchRequest::from(&args), &device, threads)? {
-        write(&measurement, args.json, out)
-            .map_err(|e| Error::output("write", Path::new("the measurements"), &e))?;
+    let mut peaks = Peaks::default();
+    for request in args.requests() {
+        for measurement in bench::measure(&request, &device, threads, &mut peaks)? {
+            write(&measurement, args.json, out)
+                .map_err(|e| Error::output("write", Path::new("the measurements"), &e))?;
+        }
     }
     Ok(())
 }

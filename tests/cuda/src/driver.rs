@@ -9,7 +9,7 @@ use crate::memory::memory;
 use crate::options::options;
 use crate::ptx::module::{Kernel, parse};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -266,7 +266,9 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
         return INVALID_VALUE;
     }
     if options().log {
-        eprintln!("cuda: {bytes} bytes uploaded");
+        let from =
+            if is_pinned(from.addr(), bytes) { "" } else { " from memory that is not pinned" };
+        eprintln!("cuda: {bytes} bytes uploaded{from}");
     }
     // SAFETY: the device range was checked to lie in an allocation; the host range is the caller's duty.
     unsafe { std::ptr::copy_nonoverlapping(from.cast::<u8>(), to as *mut u8, bytes) };
@@ -293,6 +295,19 @@ pub unsafe extern "C" fn cuMemcpyDtoHAsync_v2(
     SUCCESS
 }
 
+/// Pinned memory: the address of each allocation, and its size.
+static PINNED: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+
+fn pinned() -> MutexGuard<'static, BTreeMap<usize, usize>> {
+    PINNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a range of the host's memory is pinned.
+fn is_pinned(at: usize, bytes: usize) -> bool {
+    let found = pinned().range(..=at).next_back().map(|(start, size)| start + size);
+    found.is_some_and(|end| at + bytes <= end)
+}
+
 /// Bytes before each host allocation; they store its size.
 const BEFORE: usize = 512;
 
@@ -311,12 +326,14 @@ pub unsafe extern "C" fn cuMemAllocHost_v2(to: *mut *mut c_void, size: usize) ->
         }
         at.cast::<usize>().write(size);
         *to = at.add(BEFORE).cast();
+        pinned().insert((*to).addr(), size);
     }
     SUCCESS
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemFreeHost(at: *mut c_void) -> Result {
+    pinned().remove(&at.addr());
     // SAFETY: `cuMemAllocHost_v2` allocated it and stored its size before it.
     unsafe {
         let at = at.cast::<u8>().sub(BEFORE);

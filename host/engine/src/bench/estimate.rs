@@ -147,9 +147,8 @@ impl Estimate<'_> {
         let rows = (max_tokens / self.lengths.source.max(self.lengths.target)).max(1);
         let most = (self.budget / flop(&self.batch(1))).max(2.0) as usize;
         let mut measure = |rows| {
-            let batch = self.batch(rows);
-            let once = || stepper.steps(b, std::slice::from_ref(&batch));
-            Timing::of(REPEATS, None, once).map(|timing| fastest(&timing))
+            let batch = [self.batch(rows)];
+            stepper.time(b, &batch, REPEATS, None).map(|timing| fastest(&timing))
         };
         if rows <= most {
             return Ok((measure(rows)?, false));

@@ -12,8 +12,12 @@ use std::time::Instant;
 /// Times of the repetitions of a measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing {
-    /// Seconds of each repetition, shortest first.
+    /// Seconds of the warm-up, which compiles kernels.
+    pub warm_up: f64,
+    /// Seconds of each repetition, shortest first: the mean of its rounds.
     pub seconds: Vec<f64>,
+    /// Rounds of a repetition, which are waited for together.
+    pub rounds: usize,
     /// Least processor time of a repetition over all threads, in seconds, if the system reports it.
     pub processor_seconds: Option<f64>,
     /// Growth of the process's peak memory during the repetitions in bytes, if the system reports it.
@@ -33,7 +37,24 @@ impl Timing {
         clock: Option<&Clock>,
         mut once: impl FnMut() -> Result<()>,
     ) -> Result<Self> {
-        once()?;
+        Self::of_rounds(repeats, 1, clock, |_| once())
+    }
+
+    /// Runs one round as a warm-up, then `repeats` times `rounds` with timing. `run` gets the number of rounds, and waits
+    /// for the device after the last of them.
+    ///
+    /// # Errors
+    ///
+    /// Errors of `run`.
+    pub fn of_rounds(
+        repeats: usize,
+        rounds: usize,
+        clock: Option<&Clock>,
+        mut run: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Self> {
+        let start = Instant::now();
+        run(1)?;
+        let warm_up = start.elapsed().as_secs_f64();
         if let Some(clock) = clock {
             clock.reset();
         }
@@ -41,15 +62,16 @@ impl Timing {
         let (mut seconds, mut processor_seconds) = (Vec::with_capacity(repeats), None);
         for _ in 0..repeats {
             let (start, busy) = (Instant::now(), processor_time());
-            once()?;
-            seconds.push(start.elapsed().as_secs_f64());
-            let took = processor_time().zip(busy).map(|(now, before)| now - before);
+            run(rounds)?;
+            let mean = |seconds: f64| seconds / rounds as f64;
+            seconds.push(mean(start.elapsed().as_secs_f64()));
+            let took = processor_time().zip(busy).map(|(now, before)| mean(now - before));
             processor_seconds = processor_seconds.into_iter().chain(took).reduce(f64::min);
         }
         let growth = memory::peak(None).zip(before).map(|(now, before)| now.saturating_sub(before));
         let profile = clock.map(|clock| clock.rows(seconds.iter().sum()));
         seconds.sort_by(f64::total_cmp);
-        Ok(Self { seconds, processor_seconds, growth, profile })
+        Ok(Self { warm_up, seconds, rounds, processor_seconds, growth, profile })
     }
 
     /// Median time of a repetition in seconds.
@@ -108,6 +130,8 @@ impl Measurement {
         put(self.unit, json!(self.units));
         put(&format!("{}_per_second", self.unit), rounded(self.rate()));
         put("repeats", json!(seconds.len()));
+        put("rounds", json!(self.timing.rounds));
+        put("warm_up_seconds", json!(self.timing.warm_up));
         put("seconds_median", json!(self.timing.median()));
         put("seconds_min", json!(seconds[0]));
         put("seconds_max", json!(seconds[seconds.len() - 1]));
@@ -140,18 +164,24 @@ impl fmt::Display for Measurement {
                 value => write!(f, "  {key} {value}")?,
             }
         }
-        let seconds = &self.timing.seconds;
+        let Timing { seconds, rounds, warm_up, .. } = &self.timing;
         write!(
             f,
-            "\n  {:.0} {}/s  (median {:.3} s, {:.3} to {:.3}, of {})\n  {:.1} ",
+            "\n  {:.0} {}/s  (median {:.3} s, {:.3} to {:.3}, of {}",
             self.rate(),
             self.unit,
             self.timing.median(),
             seconds[0],
             seconds[seconds.len() - 1],
             seconds.len(),
-            self.gflops(),
         )?;
+        if *rounds > 1 {
+            write!(
+                f,
+                " means of {rounds} that are waited for together; the first took {warm_up:.3} s"
+            )?;
+        }
+        write!(f, ")\n  {:.1} ", self.gflops())?;
         if self.peak_gflops > 0.0 {
             let percent = 100.0 * self.gflops() / self.peak_gflops;
             write!(f, "of {:.1} GFLOP/s ({percent:.0} %)", self.peak_gflops)?;

@@ -26,10 +26,21 @@ pub use timed::{Clock, Row, Timed};
 use crate::backend::device::{Chosen, Device};
 use crate::backend::work::Work;
 use a2d_core::backend::Train;
+use a2d_run::config::Precision;
 use a2d_system::error::Result;
 use serde_json::{Value, json};
 
-/// Runs the benchmarks on a device. `threads` is only reported with the results.
+/// The peak rates that were measured, by precision.
+#[derive(Debug, Default)]
+pub struct Peaks(Vec<(Precision, f64)>);
+
+impl Peaks {
+    fn of(&self, precision: Precision) -> Option<f64> {
+        self.0.iter().find(|(of, _)| *of == precision).map(|&(_, peak)| peak)
+    }
+}
+
+/// Runs the benchmarks on a device. `threads` is only reported with the results. A peak rate that `peaks` lacks is measured.
 ///
 /// # Errors
 ///
@@ -38,12 +49,13 @@ pub fn measure(
     request: &BenchRequest,
     device: &Chosen,
     threads: usize,
+    peaks: &mut Peaks,
 ) -> Result<Vec<Measurement>> {
     if let Some(image) = &request.image {
         return image::measure(request, image, threads);
     }
     let input = Input::new(request)?;
-    let work = Bench { request, input, threads, device: device.device() };
+    let work = Bench { request, input, threads, device: device.device(), peaks };
     device.run(request.precision, work)
 }
 
@@ -53,6 +65,7 @@ struct Bench<'a> {
     input: Input,
     threads: usize,
     device: Device,
+    peaks: &'a mut Peaks,
 }
 
 impl Work for Bench<'_> {
@@ -66,9 +79,7 @@ impl Work for Bench<'_> {
         } else {
             self.measure(b, None)
         }?;
-        // Measured last, because a device's pool keeps the memory of these products. Measured twice, because other
-        // processes may disturb one measurement.
-        let peak = machine::peak_gflops(b)?.max(machine::peak_gflops(b)?);
+        let peak = self.peak(b)?;
         found.iter_mut().for_each(|measurement| measurement.peak_gflops = peak);
         Ok(found)
     }
@@ -82,6 +93,18 @@ impl Bench<'_> {
             ("precision", json!(self.request.precision.to_string())),
             ("threads", json!(self.threads)),
         ]
+    }
+
+    /// The peak rate of the device. Measured last, because a device's pool keeps the memory of these products. Measured
+    /// twice, because other processes may disturb one measurement.
+    fn peak<B: Train>(self, b: &mut B) -> Result<f64> {
+        let precision = self.request.precision;
+        if let Some(peak) = self.peaks.of(precision) {
+            return Ok(peak);
+        }
+        let peak = machine::peak_gflops(b)?.max(machine::peak_gflops(b)?);
+        self.peaks.0.push((precision, peak));
+        Ok(peak)
     }
 
     fn measure<B: Train>(&self, b: &mut B, clock: Option<&Clock>) -> Result<Vec<Measurement>> {

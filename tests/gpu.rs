@@ -4,6 +4,8 @@
 
 #[path = "gpu/devices.rs"]
 mod devices;
+#[path = "gpu/kept.rs"]
+mod kept;
 #[path = "gpu/kernels.rs"]
 mod kernels;
 #[path = "gpu/precisions.rs"]
@@ -210,4 +212,30 @@ fn the_thread_that_drives_the_device_is_known_by_its_name() {
         assert!(names.iter().any(|name| is_device_thread_name(name)), "{names:?}");
         assert!(!a2d_gpu::is_device_thread());
     });
+}
+
+#[test]
+fn kernels_are_kept_from_process_to_process() {
+    let _alone = alone();
+    if !device().id.to_string().starts_with("cuda") {
+        skipped("only CUDA's kernels are kept");
+        return;
+    }
+    kept::from_process_to_process();
+}
+
+#[test]
+#[ignore = "run by kernels_are_kept_from_process_to_process"]
+fn a_process_compiles_a_kernel() {
+    kept::compute();
+}
+
+#[test]
+fn kernels_are_kept_whole_or_not_at_all() {
+    kept::whole_or_not_at_all();
+}
+
+#[test]
+fn a_compiler_newer_than_the_driver_is_told() {
+    kept::a_compiler_newer_than_the_driver_is_told();
 }

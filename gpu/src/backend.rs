@@ -37,6 +37,8 @@ pub struct Gpu {
     vectors: HashMap<(Positions, usize), (usize, Tensor)>,
     /// Where gradients are gathered.
     gradients: Option<Row>,
+    /// Called after a read.
+    after_reads: Option<Box<dyn Fn()>>,
 }
 
 impl Gpu {
@@ -49,7 +51,13 @@ impl Gpu {
             block: Rc::default(),
             vectors: HashMap::new(),
             gradients: None,
+            after_reads: None,
         }
+    }
+
+    /// Calls `f` after every read, when all that was launched before is done.
+    pub fn after_reads(&mut self, f: impl Fn() + 'static) {
+        self.after_reads = Some(Box::new(f));
     }
 
     /// What computes its matrix products.
@@ -95,7 +103,9 @@ impl Gpu {
     /// The bytes of `views` after everything launched before, with one synchronisation.
     fn bytes(&mut self, views: Vec<View>) -> Result<Vec<Bytes>, Lost> {
         let handles = views.into_iter().map(|view| view.handle).collect();
-        self.context.read(handles).map_err(lost)
+        let bytes = self.context.read(handles).map_err(lost)?;
+        self.after_reads.iter().for_each(|f| f());
+        Ok(bytes)
     }
 
     /// The row that gradients of these shapes are gathered in, filled.

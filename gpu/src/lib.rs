@@ -12,6 +12,7 @@
 compile_error!("a2d-gpu needs the feature cuda or the feature wgpu");
 
 mod backend;
+pub mod compiled;
 mod context;
 mod devices;
 mod failure;
@@ -31,6 +32,7 @@ mod view;
 pub use a2d_device::{Device, Precision};
 pub use a2d_gemm::{By, Form};
 pub use backend::Gpu;
+pub use devices::compiler::{Compiler, Version};
 pub use devices::listing::{Info, Listing};
 pub use devices::{free_memory, list, pick};
 pub use failure::{failed, name_in_failures};

@@ -17,7 +17,7 @@ pub fn open(info: &Info, precision: Precision) -> Result<Gpu, String> {
 }
 
 /// CubeCL panics for a CUDA device that is not there, so the device must be one that was found.
-fn client(device: Device) -> Result<Client, String> {
+pub(crate) fn client(device: Device) -> Result<Client, String> {
     match device {
         #[cfg(feature = "cuda")]
         Device::Cuda(number) => {

@@ -236,6 +236,8 @@ impl Desk {
         }
         // Mesa prints a warning if this is unset.
         command.env("XDG_RUNTIME_DIR", self.path(""));
+        // The user's own stays as it is.
+        command.env("A2D_CACHE", "");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -67,7 +67,9 @@ shell() {
     get
     driver
     local libraries=$kit/lib:$CUDA_PATH/lib:$CUDA_PATH/lib64
-    LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} A2D_TEST_DEVICE=${A2D_TEST_DEVICE:-cuda:0} "$@"
+    # Compiled kernels are kept where that is asked for.
+    LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} A2D_TEST_DEVICE=${A2D_TEST_DEVICE:-cuda:0} \
+        A2D_CACHE=${A2D_CACHE-} "$@"
 }
 
 suite() {

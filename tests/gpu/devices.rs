@@ -12,6 +12,7 @@ fn listing(devices: &[usize], missing: &[&str]) -> Listing {
         memory: None,
         precisions: precisions.to_vec(),
         products: By::Cubek(None),
+        compiler: None,
     };
     let all = [
         info(Device::Cuda(0), "NVIDIA H200", false, &Precision::ALL),

@@ -70,5 +70,6 @@ fn info(number: usize, adapter: &wgpu::Adapter) -> Info {
         memory: None,
         precisions: [Precision::F32].into_iter().chain(half).collect(),
         products: By::of(id),
+        compiler: None,
     }
 }

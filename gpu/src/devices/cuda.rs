@@ -1,8 +1,10 @@
 //! What of CUDA is installed. Checked before CubeCL is used, which panics where something is missing.
 
 #[cfg(feature = "cuda")]
-use super::listing::Info;
+use super::compiler::{Compiler, Version};
 use super::listing::Listing;
+#[cfg(feature = "cuda")]
+use super::{listing::Info, nvrtc};
 #[cfg(feature = "cuda")]
 use a2d_device::{Device, Precision};
 #[cfg(feature = "cuda")]
@@ -37,7 +39,7 @@ fn missing() -> Vec<String> {
         return vec!["CUDA: no NVIDIA driver (libcuda)".to_owned()];
     }
     let mut missing = Vec::new();
-    if !driver::has_compiler() {
+    if nvrtc::load(driver::version()).is_none() {
         missing.push("CUDA: no NVRTC (libnvrtc)".to_owned());
     }
     let headers = cubecl::cuda::install::cuda_path();
@@ -59,20 +61,29 @@ fn devices() -> Result<Vec<Info>, String> {
 #[cfg(feature = "cuda")]
 fn device(number: i32) -> Result<Info, String> {
     let device = cudarc::driver::result::device::get(number).map_err(error_name)?;
-    let (memory, generation) = driver::properties(device).map_err(error_name)?;
+    let (memory, capability) = driver::properties(device).map_err(error_name)?;
     let id = Device::Cuda(number as u32);
     Ok(Info {
         id,
         name: cudarc::driver::result::device::get_name(device).map_err(error_name)?,
         software: false,
         memory: Some(memory),
-        precisions: match generation {
+        precisions: match capability.0 {
             8.. => Precision::ALL.to_vec(),
             7 => vec![Precision::F32, Precision::F16],
             _ => vec![Precision::F32],
         },
         products: By::of(id),
+        compiler: compiler(capability),
     })
+}
+
+#[cfg(feature = "cuda")]
+fn compiler(capability: Version) -> Option<Compiler> {
+    let driver = driver::version();
+    let nvrtc = nvrtc::load(driver)?;
+    let older = if nvrtc > driver { nvrtc::folder(driver) } else { None };
+    Some(Compiler { nvrtc, driver, capability, older })
 }
 
 /// Free bytes of a device's memory.
@@ -92,7 +103,11 @@ fn error_name(error: cudarc::driver::DriverError) -> String {
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)]
 mod driver {
-    use cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as GENERATION;
+    use crate::devices::compiler::Version;
+    use cudarc::driver::sys::CUdevice_attribute::{
+        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
+        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+    };
     use cudarc::driver::{DriverError, result, sys};
 
     pub fn is_there() -> bool {
@@ -100,17 +115,21 @@ mod driver {
         unsafe { sys::is_culib_present() }
     }
 
-    pub fn has_compiler() -> bool {
-        // SAFETY: loads the compiler's library, which allows that at any time, and calls nothing.
-        unsafe { cudarc::nvrtc::sys::is_culib_present() }
+    /// The newest version of CUDA whose kernels the driver takes.
+    pub fn version() -> Version {
+        let mut version = 0;
+        // SAFETY: the driver is there, and writes a number.
+        unsafe { sys::cuDriverGetVersion(&mut version) };
+        Version(version / 1000, version % 1000 / 10)
     }
 
-    /// Bytes of memory, and the major number of the compute capability.
-    pub fn properties(device: sys::CUdevice) -> Result<(u64, i32), DriverError> {
-        // SAFETY: `device` comes from the driver, and both calls are queries.
+    /// Bytes of memory, and the compute capability.
+    pub fn properties(device: sys::CUdevice) -> Result<(u64, Version), DriverError> {
+        // SAFETY: `device` comes from the driver, and all calls are queries.
         unsafe {
             let memory = result::device::total_mem(device)? as u64;
-            Ok((memory, result::device::get_attribute(device, GENERATION)?))
+            let of = |attribute| result::device::get_attribute(device, attribute);
+            Ok((memory, Version(of(MAJOR)?, of(MINOR)?)))
         }
     }
 }

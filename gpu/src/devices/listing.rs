@@ -1,5 +1,6 @@
 //! What is known of devices, and the choice of one.
 
+use super::compiler::Compiler;
 use a2d_device::{Device, Precision};
 use a2d_gemm::By;
 
@@ -18,6 +19,8 @@ pub struct Info {
     pub precisions: Vec<Precision>,
     /// What computes them.
     pub products: By,
+    /// What compiles its kernels, on CUDA.
+    pub compiler: Option<Compiler>,
 }
 
 /// The devices of this machine.

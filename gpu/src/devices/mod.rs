@@ -1,8 +1,12 @@
 //! The devices of this machine.
 
 pub(crate) mod adapters;
+pub(crate) mod compiler;
 mod cuda;
 pub(crate) mod listing;
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+mod nvrtc;
 
 use a2d_device::Device;
 use listing::{Info, Listing};

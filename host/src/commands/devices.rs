@@ -35,9 +35,10 @@ fn cpu_json(auto: Device) -> Value {
 }
 
 fn gpu_json(gpu: &Described, auto: Device) -> Value {
-    let Described { device, name, software, memory, precisions, products } = gpu;
+    let Described { device, name, software, memory, precisions, products, compiler } = gpu;
     json!({"device": device.to_string(), "auto": *device == auto, "name": name,
-        "software": software, "memory_bytes": memory, "precisions": precisions, "products": products})
+        "software": software, "memory_bytes": memory, "precisions": precisions, "products": products,
+        "compiler": compiler})
 }
 
 fn tell(
@@ -51,15 +52,14 @@ fn tell(
     let precisions = CPU_PRECISIONS.map(|precision| precision.to_string()).join(" ");
     writeln!(out, "cpu  {threads} threads  {features}  {precisions}{}", mark(Device::Cpu))?;
     for gpu in gpus {
-        let Described { device, name, software, memory, precisions, products } = gpu;
+        let Described { device, name, software, memory, precisions, products, compiler } = gpu;
         let memory = memory.map(|bytes| format!("  {:.1} GiB", bytes as f64 / (1u64 << 30) as f64));
         let software = if *software { "  (software, taken only where it is named)" } else { "" };
         let (memory, precisions) = (memory.unwrap_or_default(), precisions.join(" "));
+        let compiler = compiler.iter().map(|compiler| format!(", kernels by {compiler}"));
+        let made = format!("products by {products}{}", compiler.collect::<String>());
         let (device, auto) = (device.to_string(), mark(*device));
-        writeln!(
-            out,
-            "{device}  {name}{memory}  {precisions}  products by {products}{software}{auto}"
-        )?;
+        writeln!(out, "{device}  {name}{memory}  {precisions}  {made}{software}{auto}")?;
     }
     missing.iter().try_for_each(|text| writeln!(out, "missing  {text}"))
 }

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn cuInit(_: c_uint) -> Result {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuDriverGetVersion(version: *mut c_int) -> Result {
-    unsafe { *version = 13000 };
+    unsafe { *version = options().version };
     SUCCESS
 }
 

@@ -1,5 +1,6 @@
 //! Options from the environment.
 
+use std::ffi::c_int;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -11,6 +12,8 @@ pub struct Options {
     pub traffic: bool,
     /// The compute capability, ten times.
     pub capability: i32,
+    /// The version of CUDA that the driver takes kernels of, as the driver tells it.
+    pub version: c_int,
     /// Whether allocations, uploads and launches are reported.
     pub log: bool,
     /// Whether races between warps and between blocks are reported.
@@ -43,6 +46,7 @@ pub fn options() -> &'static Options {
         run,
         traffic: !run && number("A2D_CUDA_TRAFFIC").is_some_and(|on| on != 0),
         capability: number("A2D_CUDA_CAPABILITY").map_or(90, |n| n as i32),
+        version: number("A2D_CUDA_VERSION").map_or(13050, |n| n as c_int),
         log: std::env::var_os("A2D_CUDA_LOG").is_some(),
         check: number("A2D_CUDA_CHECK").is_some_and(|on| on != 0),
         reverse: number("A2D_CUDA_REVERSE").is_some_and(|on| on != 0),

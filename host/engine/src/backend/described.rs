@@ -17,4 +17,6 @@ pub struct Described {
     pub precisions: Vec<String>,
     /// What computes matrix products, with its version.
     pub products: String,
+    /// What compiles kernels, with its version, on CUDA.
+    pub compiler: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The GPUs of this machine, through `a2d-gpu`.
 
 use crate::backend::described::Described;
+use crate::backend::kernels::Kernels;
 use crate::backend::work::Work;
 use a2d_device::Device;
 use a2d_gpu::{Info, Listing};
@@ -8,6 +9,7 @@ use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};
 use a2d_system::output;
 use std::io::Write;
+use std::rc::Rc;
 
 pub use a2d_gpu::is_device_thread;
 
@@ -41,6 +43,7 @@ pub fn list() -> (Vec<Described>, Vec<String>) {
         memory: info.memory,
         precisions: info.precisions.iter().map(ToString::to_string).collect(),
         products: info.products.to_string(),
+        compiler: info.compiler.map(|compiler| compiler.to_string()),
     };
     (devices.into_iter().map(described).collect(), missing)
 }
@@ -80,12 +83,14 @@ impl Gpu {
         self.info.id
     }
 
-    /// A hint if an NVIDIA GPU is used without CUDA and the user did not name it, or if CUDA's library of products is missing.
+    /// A hint if an NVIDIA GPU is used without CUDA and the user did not name it, if CUDA's compiler is too new, or its library
+    /// of products is missing.
     pub fn note(&self) -> Option<String> {
         let Info { id, name, .. } = &self.info;
         let slow = !self.asked && matches!(id, Device::Wgpu(_)) && name.contains("NVIDIA");
         let text = || format!("{name} is used without CUDA ({})", self.all.missing.join("; "));
-        slow.then(text).or_else(|| self.info.products.note())
+        let compiler = || self.info.compiler.as_ref()?.note();
+        slow.then(text).or_else(compiler).or_else(|| self.info.products.note())
     }
 
     /// Free memory in bytes, if the driver reports it.
@@ -109,12 +114,18 @@ impl Gpu {
     /// Errors of `work`; the GPU cannot be opened.
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
         a2d_gpu::name_in_failures(&self.info);
+        let kernels = Kernels::open(&self.info).map(Rc::new);
         let mut gpu = a2d_gpu::open(&self.info, precision).map_err(Error::failed)?;
         // What could not be told before the device was opened.
         if let Some(note) = gpu.products().note().filter(|_| self.info.products.note().is_none()) {
             let _ = writeln!(output::stderr(), "warning: {note}");
         }
-        work.go(&mut gpu)
+        if let Some(kernels) = kernels.clone() {
+            gpu.after_reads(move || kernels.keep_at_times());
+        }
+        let done = work.go(&mut gpu);
+        kernels.iter().for_each(|kernels| kernels.keep());
+        done
     }
 }
 

@@ -4,6 +4,8 @@ pub mod described;
 pub mod device;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 pub mod gpu;
+#[cfg(feature = "gpu")]
+pub mod kernels;
 pub mod work;
 
 pub use a2d_cpu as cpu;

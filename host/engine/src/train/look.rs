@@ -17,9 +17,11 @@ const MOST_UNSEEN: usize = 100;
 const LONGEST_UNSEEN: Duration = Duration::from_secs(10);
 
 impl<B: Train> Trainer<'_, B> {
-    /// Whether to read the pending updates. If reads stall the device, they are batched.
+    /// Whether to read the pending updates. If reads stall the device, they are batched, but for the first, which has waited
+    /// for the compilation of kernels.
     pub(super) fn due_to_look(&self) -> bool {
         B::READS_ARE_FREE
+            || self.compiles
             || self.progress.update.is_multiple_of(self.job.run.train.log_interval)
             || self.unseen.len() >= MOST_UNSEEN
             || self.looked.elapsed() >= LONGEST_UNSEEN

@@ -23,7 +23,10 @@ use a2d_system::error::{Error, Result};
 use a2d_system::files::{remove, sweep};
 use serde_json::json;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A first update that takes no longer is not spoken of.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Random streams derived from the seed.
 mod stream {
@@ -72,6 +75,8 @@ pub(super) struct Trainer<'a, B: Train> {
     pub(super) unseen: Vec<Unseen<B::Tensor>>,
     /// Time of the last read.
     pub(super) looked: Instant,
+    /// Whether the next update is the first on a device that compiles kernels for it.
+    pub(super) compiles: bool,
     /// Actions due after the last update.
     pub(super) due: Due,
     /// Whether a NaN or infinite value was found.
@@ -127,6 +132,7 @@ impl<'a, B: Train> Trainer<'a, B> {
             progress,
             unseen: Vec::new(),
             looked: Instant::now(),
+            compiles: !B::READS_ARE_FREE,
             due: Due::default(),
             spoilt: false,
             stands_in: None,
@@ -360,7 +366,22 @@ impl<'a, B: Train> Trainer<'a, B> {
         self.unseen.push(Unseen { number: self.progress.update, epoch, lr, unread });
         self.seconds += start.elapsed().as_secs_f64();
         self.keep_step();
-        if self.due.look { self.look(b, display) } else { Ok(()) }
+        if self.due.look {
+            self.look(b, display)?;
+        }
+        if std::mem::take(&mut self.compiles) {
+            self.tell_compilation(start.elapsed(), display);
+        }
+        Ok(())
+    }
+
+    /// Says how long the first update took, if that is long.
+    fn tell_compilation(&self, took: Duration, display: &Display) {
+        if took >= LONG {
+            let (label, seconds) = (self.job.label, took.as_secs_f64());
+            display
+                .line(&format!("{label}: compiling kernels and the first update: {seconds:.1} s"));
+        }
     }
 
     /// The learning rate of the next update.

@@ -108,9 +108,10 @@ impl Setting {
     }
 }
 
-/// Prefixes of variables that are not settings: those of tests and scripts, of the processes of a study, and the switch of a
-/// library.
-const NO_SETTINGS: [&str; 15] = [
+/// Prefixes of variables that are not settings: those of tests and scripts, of the processes of a study, the switch of a
+/// library and the folder of a cache.
+const NO_SETTINGS: [&str; 16] = [
+    "A2D_CACHE",
     "A2D_COMMIT",
     "A2D_CUBLASLT",
     "A2D_CUDA_",

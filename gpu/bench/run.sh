@@ -1,24 +1,28 @@
 #!/usr/bin/env bash
-# On a machine with a GPU: the authors' values, then training steps beside PyTorch, A B A B …, and tables.
+# On a machine with a GPU, in half an hour: the authors' values, training steps beside PyTorch's, A B A B …, and tables.
 #
 #   gpu/bench/run.sh PEERS [RESULTS.jsonl]
 #   gpu/bench/run.sh --table RESULTS.jsonl
 #
-# PEERS is a folder with bench_train.py and a2d_torch.py. Nothing is compiled on that machine: `host` and the test
+# PEERS is a folder with bench_train.py and a2d_torch.py. Nothing is compiled on that machine but kernels: `host` and the test
 # program are built elsewhere (`cargo build --release --bin host`,
-# `cargo test --release -p a2d-tests --features gpu --test gpu --no-run`) and carried there.
+# `cargo test --release -p a2d-tests --features gpu --test gpu --no-run`) and carried there; release builds are stripped.
+# One process measures all steps of a shape. What matters most comes first; what the time is too short for is named and left out.
 # By environment:
 #   HOST        the program (target/release/host)
 #   TESTS       the test program; without it the authors' values are left out
+#   CHECKS      the tests of TESTS that are run: values and gradients in f32, then the short precisions
 #   PYTHON      an interpreter with torch and safetensors; without torch only a2d is measured (python3)
 #   DEVICE      cuda:0
 #   SHAPES      "paper large"; also base and tiny, which PyTorch does not measure here
-#   PRECISIONS  "f32 tf32 bf16"
-#   WHAT        "distill student teacher"
-#   ROUNDS      3
-#   REPEATS     20: counted steps of each program in each round, after its warm-up
-#   COMPILE     1: torch.compile too; 0: not
+#   PRECISIONS  "bf16 tf32"; also f32
+#   PRESETS     "official rows"; PyTorch has the first
+#   ROUNDS      2
+#   REPEATS     4: repetitions of a2d in each round, of 5 steps each; PyTorch has its own 20 steps
+#   COMPILE     1: torch.compile too, once; 0: not
 #   MAX_TOKENS  the size of the batch; without it 4096, for the large shape 16384
+#   MINUTES     25: after these nothing more is begun, and what runs is ended
+#   A2D_CACHE   the folder of compiled kernels: one of its own, so that the first step compiles all
 set -euo pipefail
 
 table=$(cat <<'PY'
@@ -26,41 +30,56 @@ import json, sys
 from collections import defaultdict
 from statistics import median
 
-runs, profiles, peaks = defaultdict(lambda: defaultdict(list)), {}, defaultdict(float)
+runs, floors, profiles, peaks, first = defaultdict(lambda: defaultdict(list)), [], {}, defaultdict(float), []
 for line in open(sys.argv[1]):
     of = json.loads(line)
-    key = of["shape"], of["step"], of["precision"]
-    if of["program"] == "cublas":
+    program = of["program"]
+    if program == "cublas":
         peaks[of["precision"]] = max(peaks[of["precision"]], of["gflops"])
+        continue
+    precision = of.get("precision") or of["amp"]
+    step = "distill" if of["what"] == "distill" else of.get("model") or of["what"]
+    key = of["shape"], step, precision
+    if of.get("preset", "official") != "official":
+        program += f", {of['preset']}"
+    if program.startswith("first"):
+        first.append(of)
+    elif program.startswith("floor"):
+        floors.append(of)
     elif "profile" in of:
-        profiles[key] = of["profile"]
+        profiles[*key, program] = of["profile"]
     else:
-        runs[key][of["program"]].append(of)
+        runs[key][program].append(of)
 
 
 def row(found, peak):
-    """Step in ms, tokens/s, peak memory in MiB, share of the rate of a large product: cuBLAS's, if known, or our own."""
+    """Step in ms, tokens/s, peak memory in MiB, share of real positions in percent, share of the rate of a large product in
+    percent: cuBLAS's, if known, or our own."""
     of = lambda key, scale=1.0: median(x[key] for x in found if x.get(key) is not None) * scale
     if "ms_median" in found[0]:
-        return of("ms_median"), of("tok_s"), of("peak_mib"), None
-    memory = of("peak_memory_bytes", 1 / 2**20)
+        return of("ms_median"), of("tok_s"), of("peak_mib"), 100 * of("ntok") / of("padded"), None
+    real = 100 * of("tokens") / of("max_tokens")
     share = of("gflops", 100 / peak) if peak else of("fraction_of_peak", 100)
-    return of("seconds_median", 1e3), of("tokens_per_second"), memory, share
+    return of("seconds_median", 1e3), of("tokens_per_second"), of("peak_memory_bytes", 1 / 2**20), real, share
 
 
-names = {"a2d": "a2d", "eager": "PyTorch eager", "compile": "torch.compile"}
-print("| shape | step | precision | program | ms | tokens/s | a2d / it | peak memory, MiB | of the product's peak |")
-print("|---|---|---|---|---|---|---|---|---|")
+for of in first:
+    print(f"first step, {of['program'].split(', ')[1]}: {of['warm_up_seconds']:.1f} s")
+for of in floors:
+    print(f"a step of {of['tokens']} tokens, {of['shape']} in {of['precision']}: {1e3 * of['seconds_median']:.2f} ms")
+print()
+columns = ["shape", "step", "precision", "program", "ms", "tokens/s", "a2d / it", "peak memory, MiB", "real positions"]
+columns.append("of the product's peak, real positions alone")
+print("|", " | ".join(columns), "|")
+print("|" + "---|" * len(columns))
 for key, programs in sorted(runs.items()):
     peak = peaks.get(key[2])
     ours = row(programs["a2d"], peak) if "a2d" in programs else None
-    for name in names:
-        if name not in programs:
-            continue
-        ms, rate, memory, share = row(programs[name], peak)
-        ratio = f"{ours[1] / rate:.2f}" if ours and name != "a2d" else ""
+    for name in sorted(programs):
+        ms, rate, memory, real, share = row(programs[name], peak)
+        ratio = f"{ours[1] / rate:.2f}" if ours and not name.startswith("a2d") else ""
         share = f"{share:.0f} %" if share is not None else ""
-        cells = (*key, names[name], f"{ms:.2f}", f"{rate:,.0f}", ratio, f"{memory:,.0f}", share)
+        cells = (*key, name, f"{ms:.2f}", f"{rate:,.0f}", ratio, f"{memory:,.0f}", f"{real:.0f} %", share)
         print("|", " | ".join(map(str, cells)), "|")
 for precision, gflops in sorted(peaks.items()):
     print(f"\ncuBLAS on a large square product in {precision}: {gflops / 1e3:,.1f} TFLOP/s")
@@ -81,37 +100,56 @@ peers=$(cd "${1:?the folder of the peers}" && pwd)
 results=${2:-$(mktemp --suffix .jsonl)}
 host=${HOST:-$root/target/release/host}
 device=${DEVICE:-cuda:0}
-repeats=${REPEATS:-20}
+shapes=${SHAPES:-paper large}
+precisions=${PRECISIONS:-bf16 tf32}
+checks=${CHECKS:-agree gradients_are short_precisions products_round}
+end=$(($(date +%s) + 60 * ${MINUTES:-25}))
+# Kernels that are kept from elsewhere would hide the time that the first step takes.
+export A2D_CACHE=${A2D_CACHE:-$(mktemp -d)}
 
-# keep PROGRAM SHAPE STEP PRECISION COMMAND...: adds the JSON lines that a command prints to the results.
+# within WHAT COMMAND...: runs a command while there is time. A failure is told, and the rest goes on.
+within() {
+    local what=${1%%$'\n'*} left=$((end - $(date +%s)))
+    if [ $left -le 0 ]; then
+        echo "left out: $what" >&2
+        return
+    fi
+    echo "$(date +%T) $what" >&2
+    timeout "$left" "${@:2}" || echo "failed or out of time: $what" >&2
+}
+
+# keep PROGRAM COMMAND...: adds the JSON lines that a command prints to the results.
 keep() {
-    echo "$(date +%T) $1 $2 $3 $4" >&2
-    local label="{\"program\": \"$1\", \"shape\": \"$2\", \"step\": \"$3\", \"precision\": \"$4\"}"
-    "${@:5}" | "$python" -c '
+    within "$1: ${*:3}" "${@:2}" | "$python" -c '
 import json, sys
-label = json.loads(sys.argv[1])
 for line in sys.stdin:
     if line.startswith("{"):
-        print(json.dumps(json.loads(line) | label), flush=True)
-' "$label" >>"$results"
+        print(json.dumps({"program": sys.argv[1]} | json.loads(line)), flush=True)
+' "$1" >>"$results"
 }
 
-ours() { # SHAPE STEP PRECISION [OPTION]
-    local what=(train --model "$2") tokens=4096
-    [ "$2" = distill ] && what=(distill --preset official)
-    [ "$1" = large ] && tokens=16384
-    keep a2d "$1" "$2" "$3" "$host" bench "${what[@]}" --backend gpu --device "$device" --precision "$3" \
-        --shape "$1" --max-tokens "${MAX_TOKENS:-$tokens}" --repeats "$repeats" --json "${@:4}"
+list() { echo "${*// /,}"; }
+
+# ours PROGRAM SHAPE PRECISIONS WHAT [OPTION...]: steps of a shape.
+ours() {
+    local tokens=4096
+    [ "$2" = large ] && tokens=16384
+    keep "$1" "$host" bench "$4" --backend gpu --device "$device" --precision "$3" --shape "$2" \
+        --max-tokens "${MAX_TOKENS:-$tokens}" --repeats "${REPEATS:-4}" --json "${@:5}"
 }
 
-torch() { # PROGRAM SHAPE STEP PRECISION [OPTION]
-    keep "$1" "$2" "$3" "$4" "$python" "$peers/bench_train.py" \
-        --device cuda --shape "$2" --what "$3" --amp "$4" --reps "$repeats" "${@:5}"
+# torch PROGRAM SHAPE [OPTION]: the same steps in each precision.
+torch() {
+    local precision
+    for precision in $precisions; do
+        keep "$1" "$python" "$peers/bench_train.py" --device cuda --shape "$2" --amp "$precision" \
+            --what distill,student,teacher --reps 20 "${@:3}"
+    done
 }
 
 # The best rate of PyTorch's product, cuBLAS's, of two square matrices.
 cublas() { # PRECISION
-    keep cublas - product "$1" "$python" -c '
+    keep cublas "$python" -c '
 import json, sys, torch
 precision, device = sys.argv[1:3]
 torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -126,39 +164,48 @@ for i in range(20):
     end.record()
     torch.cuda.synchronize()
     best = min(best, begin.elapsed_time(end)) if i else best
-print(json.dumps({"gflops": 2 * side**3 / best / 1e6}))
+print(json.dumps({"precision": precision, "gflops": 2 * side**3 / best / 1e6}))
 ' "$1" "$device"
 }
 
+"$host" devices >&2
+first=${shapes%% *}
+precision=${precisions%% *}
+for what in compiled "kernels kept"; do
+    REPEATS=1 ours "first, $what" "$first" "$precision" distill
+done
 if [ -n "${TESTS:-}" ]; then
-    A2D_TEST_DEVICE=$device "$TESTS" --test-threads 1 >&2
+    A2D_TEST_DEVICE=$device within "the authors' values" "$TESTS" --test-threads 1 $checks >&2
 fi
 peer=1
 "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || peer=0
 [ $peer = 1 ] || echo "no torch with CUDA: only a2d is measured" >&2
-for round in $(seq "${ROUNDS:-3}"); do
+measures() { [ $peer = 1 ] && [ "$1" != base ] && [ "$1" != tiny ]; }
+for round in $(seq "${ROUNDS:-2}"); do
     echo "round $round" >&2
-    if [ $peer = 1 ]; then
-        for precision in ${PRECISIONS:-f32 tf32 bf16}; do cublas "$precision"; done
-    fi
-    for shape in ${SHAPES:-paper large}; do
-        for step in ${WHAT:-distill student teacher}; do
-            for precision in ${PRECISIONS:-f32 tf32 bf16}; do
-                ours "$shape" "$step" "$precision"
-                case $shape in base | tiny) continue ;; esac
-                [ $peer = 1 ] || continue
-                torch eager "$shape" "$step" "$precision"
-                if [ "${COMPILE:-1}" = 1 ]; then
-                    torch compile "$shape" "$step" "$precision" --compile
-                fi
-            done
+    for shape in $shapes; do
+        ours a2d "$shape" "$(list "$precisions")" distill,train --model student,teacher \
+            --preset "$(list "${PRESETS:-official rows}")"
+        if measures "$shape"; then torch eager "$shape"; fi
+    done
+    if [ "$round" = 1 ]; then
+        MAX_TOKENS=48 ours floor "$first" "$(list "$precisions")" distill
+        if [ $peer = 1 ]; then for each in $precisions; do cublas "$each"; done; fi
+        for shape in $shapes; do
+            if [ "${COMPILE:-1}" = 1 ] && measures "$shape"; then torch compile "$shape" --compile; fi
         done
-    done
+    fi
 done
-for shape in ${SHAPES:-paper large}; do
-    for precision in ${PRECISIONS:-f32 tf32 bf16}; do
-        ours "$shape" distill "$precision" --profile
-    done
+for shape in $shapes; do
+    REPEATS=2 ours a2d "$shape" "$precision" distill --profile
 done
+if command -v ncu >/dev/null; then
+    # Some 500 launches, which are a step after the first ones.
+    metrics=gpu__time_duration.sum,dram__bytes.sum,launch__registers_per_thread
+    metrics+=,sm__warps_active.avg.pct_of_peak_sustained_active
+    within "a step under ncu: $results.csv" ncu --clock-control none --launch-skip 1500 --launch-count 500 \
+        --metrics $metrics --csv --log-file "$results.csv" "$host" bench distill --backend gpu --device "$device" \
+        --precision "$precision" --shape "$first" --repeats 1 >&2
+fi
 echo "results: $results" >&2
 exec "$python" -c "$table" "$results"

@@ -13,6 +13,8 @@ mod lt;
 #[path = "no_lt.rs"]
 mod lt;
 mod products;
+#[cfg(feature = "cuda")]
+pub mod queue;
 mod tiles;
 
 pub use a2d_device::Precision;

@@ -1,25 +1,18 @@
 //! Products by cuBLASLt, which is opened when a program runs.
-//!
-//! A product is launched where CubeCL launches its kernels: on the device's thread, in the same order and on the same stream.
 
 #[allow(unsafe_code)]
 mod calls;
-mod stream;
 
+use crate::queue::{Queue, Turn, Waiting};
 use crate::{By, Client, CudaRuntime, Epilogue, Product, Relu};
 use a2d_device::Device;
 use calls::{Key, Memory, Plan, Signs};
-use cubecl::device::Device as _;
-use cubecl::device_handle::DeviceHandle;
 use cubecl::prelude::*;
-use cubecl::server::{Binding, ComputeServer, Handle};
-use cubecl::stream_id::StreamId;
+use cubecl::server::Handle;
 use cudarc::driver::CudaContext;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-
-type Server = <CudaRuntime as Runtime>::Server;
 
 /// The bytes of the workspace: what NVIDIA recommends for Hopper.
 const WORKSPACE: usize = 32 << 20;
@@ -48,9 +41,7 @@ pub struct Lt {
     library: Arc<calls::Library>,
     plans: RefCell<HashMap<Key, Option<Arc<Plan>>>>,
     workspace: Handle,
-    server: DeviceHandle<Server>,
-    thread: StreamId,
-    stream: usize,
+    queue: Queue,
     launched: Cell<usize>,
     failure: Arc<OnceLock<String>>,
     /// Algorithms are chosen in it; it is the one that CubeCL uses.
@@ -65,39 +56,24 @@ impl Lt {
     /// Why it cannot be used.
     pub fn open(client: &Client, device: Device) -> Result<Self, String> {
         match (client, device) {
-            (Client::Cuda(client), Device::Cuda(number)) => Self::on(client, number),
+            (Client::Cuda(cuda), Device::Cuda(number)) => {
+                let workspace = workspace(cuda)?;
+                Self::on(Queue::open(client, device)?, number, workspace)
+            }
             _ => Err(format!("{device} is not one of CUDA's")),
         }
     }
 
-    fn on(client: &ComputeClient<CudaRuntime>, number: u32) -> Result<Self, String> {
+    fn on(queue: Queue, number: u32, workspace: Handle) -> Result<Self, String> {
         let context = CudaContext::new(number as usize).map_err(|e| format!("{e:?}"))?;
         let library = calls::Library::new().map_err(|e| format!("{:?}", e.0))?;
-        let workspace = client.memory_persistent_allocation((), |()| client.empty(WORKSPACE));
-        let workspace = workspace.map_err(|e| format!("{WORKSPACE} bytes: {e:?}"))?;
-        let device = cubecl::cuda::CudaDevice::new(number as usize);
-        let server = DeviceHandle::<Server>::new(device.to_id());
-        let thread = StreamId::current();
-        let stream =
-            server.submit_blocking(move |server: &mut Server| stream::of(server, thread.value));
-        let stream = stream.ok().flatten().ok_or("CubeCL's stream is not known")?;
         let (plans, failure, library) = (RefCell::default(), Arc::default(), Arc::new(library));
-        Ok(Self {
-            library,
-            plans,
-            workspace,
-            server,
-            thread,
-            stream,
-            launched: Cell::default(),
-            failure,
-            context,
-        })
+        Ok(Self { library, plans, workspace, queue, launched: Cell::default(), failure, context })
     }
 
     /// Launches a product and its epilogue, or returns false where the library does not compute them.
     pub fn launch(&self, product: &Product<'_>, epilogue: &Epilogue<'_>) -> bool {
-        if StreamId::current() != self.thread {
+        if !self.queue.is_of_this_thread() {
             return false;
         }
         let Some(plan) = self.plan(key(product, epilogue)) else { return false };
@@ -105,18 +81,17 @@ impl Lt {
         let work = Work {
             library: self.library.clone(),
             plan,
-            stream: self.stream,
-            operands: [product.a, product.b].map(|x| x.clone().binding()),
-            sum: epilogue.sum.map(|x| x.clone().binding()),
-            bias: epilogue.bias.or(epilogue.sums).map(|(x, _)| x.clone().binding()),
-            signs: epilogue.relu.map(|(Relu::Forward(x) | Relu::Gradient(x))| x.clone().binding()),
-            out: product.out.clone().binding(),
-            workspace: self.workspace.clone().binding(),
+            operands: [product.a, product.b].map(Waiting::from),
+            sum: epilogue.sum.map(Waiting::from),
+            bias: epilogue.bias.or(epilogue.sums).map(|(x, _)| x.into()),
+            signs: epilogue.relu.map(|(Relu::Forward(x) | Relu::Gradient(x))| x.into()),
+            out: product.out.into(),
+            workspace: (&self.workspace).into(),
         };
         let (failure, [m, n, k], precision) =
             (self.failure.clone(), product.dims, product.precision);
-        self.server.submit(move |server| {
-            if let Err(why) = work.launch(server) {
+        self.queue.submit(move |turn| {
+            if let Err(why) = work.launch(turn) {
                 failure.get_or_init(|| format!("{m} x {k} by {k} x {n} in {precision}: {why}"));
             }
         });
@@ -158,26 +133,28 @@ fn key(product: &Product<'_>, epilogue: &Epilogue<'_>) -> Key {
     Key { precision, form, dims, batches, rounds, adds, bias, relu, sums: sums.is_some() }
 }
 
+/// The workspace of all products, outside CubeCL's pools.
+fn workspace(client: &ComputeClient<CudaRuntime>) -> Result<Handle, String> {
+    let workspace = client.memory_persistent_allocation((), |()| client.empty(WORKSPACE));
+    workspace.map_err(|e| format!("{WORKSPACE} bytes: {e:?}"))
+}
+
 /// A product on its way to the device's thread.
 struct Work {
     library: Arc<calls::Library>,
     plan: Arc<Plan>,
-    stream: usize,
-    operands: [Binding; 2],
-    sum: Option<Binding>,
-    bias: Option<Binding>,
-    signs: Option<Binding>,
-    out: Binding,
-    workspace: Binding,
+    operands: [Waiting; 2],
+    sum: Option<Waiting>,
+    bias: Option<Waiting>,
+    signs: Option<Waiting>,
+    out: Waiting,
+    workspace: Waiting,
 }
 
 impl Work {
     #[allow(unsafe_code)]
-    fn launch(self, server: &mut Server) -> Result<(), String> {
-        let mut at = |binding: Binding| {
-            let found = server.get_resource(binding, StreamId::current());
-            found.map(|found| found.resource().ptr).map_err(|e| format!("{e:?}"))
-        };
+    fn launch(self, turn: &mut Turn<'_>) -> Result<(), String> {
+        let mut at = |memory| turn.address(memory);
         let [a, b] = self.operands;
         let out = at(self.out)?;
         let memory = Memory {
@@ -190,7 +167,7 @@ impl Work {
             workspace: at(self.workspace)?,
         };
         // SAFETY: `Product` and `Epilogue` say what their memory holds, and CubeCL frees memory in the order of the stream.
-        let launched = unsafe { self.plan.launch(&self.library, &memory, self.stream) };
+        let launched = unsafe { self.plan.launch(&self.library, &memory, turn.stream()) };
         launched.map_err(|e| format!("{:?}", e.0))
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
-            moves_data, holds_tensors, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
+            moves_data, is_alone, holds_tensors, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
             adds, scales, drops, normalises, normalises_back, joins_maps, joins_maps_back, attends, attends_back, attends_to_nothing, aligns, aligns_back, aligns_scores, aligns_scores_back,
             loses_tokens, loses_tokens_with_a_bias, loses_two_passes, loses_two_close_passes, loses_many_tokens, loses_maps, loses_states, loses_states_of_length_0, loses_relations, takes_adam_steps, stores_and_selects, projects, picks_the_best
         ]);
@@ -145,6 +145,15 @@ pub fn moves_data<B: Train>(b: &mut B) {
         let zeros = b.zeros(shape);
         holds(b, "zeros", &zeros, shape, &vec![0.0; shape.len()], 0.0);
     }
+}
+
+/// A backend that is joined with no other leaves tensors as they are.
+pub fn is_alone<B: Train>(b: &mut B) {
+    let shape = Shape::matrix(3, 4);
+    let (x, want) = random(b, &mut Noise::new(37), shape);
+    let mut own = [x];
+    assert!(!b.sum_over_processes(&mut own));
+    holds(b, "sum_over_processes", &own[0], shape, &want, 0.0);
 }
 
 /// `read_all`, `wait`, `memory`, `advance` and `scratch`.

@@ -364,6 +364,12 @@ mod train {
             gradient: bool,
         ) -> RelationLosses<Self::Tensor>;
 
+        /// Replaces each tensor by its sum over all processes whose devices are joined, with the same bits in each, and
+        /// returns true. False, and nothing is changed, if the device is joined with none. A collective operation: all
+        /// processes call it, in the same order.
+        fn sum_over_processes(&mut self, _own: &mut [Self::Tensor]) -> bool {
+            false
+        }
         /// One step of Adam over all parameters. Returns `[1]`: the norm of the gradients after scaling, before
         /// clipping.
         fn adam(&mut self, state: AdamState<'_, Self::Tensor>, step: &AdamStep) -> Self::Tensor;

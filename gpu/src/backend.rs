@@ -1,8 +1,9 @@
 //! The traits of `a2d_core::backend` for GPUs: shapes and launches, no kernels.
 
 use crate::context::Context;
-use crate::failure::lost;
+use crate::failure::{lost, lost_for};
 use crate::gemm::{Gemm, Out};
+use crate::group::{Group, Seat};
 use crate::index::{Block, Index};
 use crate::kernels::decode::REFUSED;
 use crate::kernels::{
@@ -26,6 +27,7 @@ use cubecl::bytes::Bytes;
 use cubecl::prelude::CubeElement;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A GPU as a backend.
 pub struct Gpu {
@@ -36,7 +38,9 @@ pub struct Gpu {
     /// Position vectors by kind and width, and how many there are.
     vectors: HashMap<(Positions, usize), (usize, Tensor)>,
     /// Where gradients are gathered.
-    gradients: Option<Row>,
+    gradients: Option<Arc<Row>>,
+    /// The group that sums gradients, if the device is in one.
+    group: Option<Group>,
     /// Called after a read.
     after_reads: Option<Box<dyn Fn()>>,
 }
@@ -51,6 +55,7 @@ impl Gpu {
             block: Rc::default(),
             vectors: HashMap::new(),
             gradients: None,
+            group: None,
             after_reads: None,
         }
     }
@@ -58,6 +63,29 @@ impl Gpu {
     /// Calls `f` after every read, when all that was launched before is done.
     pub fn after_reads(&mut self, f: impl Fn() + 'static) {
         self.after_reads = Some(Box::new(f));
+    }
+
+    /// Joins this device, `device`, with those of the other processes of a group, and waits for them.
+    ///
+    /// # Errors
+    ///
+    /// One line: why NCCL does not join them.
+    pub fn join(&mut self, device: a2d_device::Device, seat: &Seat) -> Result<(), String> {
+        self.group = Some(Group::join(self.context.client(), device, seat)?);
+        Ok(())
+    }
+
+    /// Leaves the group, if the device is in one, as all its processes must. Dropping the backend does not: that waits for
+    /// none of them.
+    pub fn leave(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.leave();
+        }
+    }
+
+    /// Whether another process of its group has failed.
+    pub fn is_deserted(&self) -> bool {
+        self.group.as_ref().and_then(Group::failure).is_some_and(|(_, elsewhere)| elsewhere)
     }
 
     /// What computes its matrix products.
@@ -104,18 +132,31 @@ impl Gpu {
     fn bytes(&mut self, views: Vec<View>) -> Result<Vec<Bytes>, Lost> {
         let handles = views.into_iter().map(|view| view.handle).collect();
         let bytes = self.context.read(handles).map_err(lost)?;
+        self.summed()?;
         self.after_reads.iter().for_each(|f| f());
         Ok(bytes)
     }
 
-    /// The row that gradients of these shapes are gathered in, filled.
-    fn gathered(&mut self, grads: &[Tensor]) -> &Row {
+    /// Whether all sums over processes were launched and no other process has failed.
+    fn summed(&self) -> Result<(), Lost> {
+        let failure = self.group.as_ref().and_then(Group::failure);
+        failure.map_or(Ok(()), |(why, _)| Err(lost_for(&why)))
+    }
+
+    /// The row of these gradients, or the one that gradients of their shapes are gathered in, filled.
+    fn gathered(&mut self, grads: &[Tensor]) -> Arc<Row> {
+        if let Some(row) = Row::shared_by(grads) {
+            return row;
+        }
         let shapes: Vec<Shape> = grads.iter().map(|x| x.shape).collect();
-        if !self.gradients.as_ref().is_some_and(|row| row.fits(&shapes)) {
+        // Summed gradients are pieces of it.
+        let unused = |row: &Arc<Row>| row.fits(&shapes) && Arc::strong_count(row) == 1;
+        if !self.gradients.as_ref().is_some_and(unused) {
             self.gradients = None;
         }
-        let row = self.gradients.get_or_insert_with(|| row::zero_row(&self.context, &shapes));
-        row::fill(&self.context, row, grads);
+        let new = || Arc::new(row::zero_row(&self.context, &shapes));
+        let row = self.gradients.get_or_insert_with(new).clone();
+        row::fill(&self.context, &row, grads);
         row
     }
 }
@@ -141,7 +182,8 @@ impl a2d_core::device::Device for Gpu {
     }
 
     fn wait(&mut self) -> Result<(), Lost> {
-        self.context.wait().map_err(lost)
+        self.context.wait().map_err(lost)?;
+        self.summed()
     }
 
     fn memory(&self) -> Option<u64> {
@@ -447,6 +489,18 @@ impl Train for Gpu {
         gradient: bool,
     ) -> RelationLosses<Tensor> {
         relation_loss::relation_loss(&self.context, student, teacher, grid, how, gradient)
+    }
+
+    fn sum_over_processes(&mut self, own: &mut [Tensor]) -> bool {
+        if self.group.is_none() {
+            return false;
+        }
+        let row = self.gathered(own);
+        self.group.iter().for_each(|group| group.sum(&row.memory().view()));
+        for (number, x) in own.iter_mut().enumerate() {
+            *x = row.tensor(number, x.shape);
+        }
+        true
     }
 
     fn adam(&mut self, state: AdamState<'_, Tensor>, step: &AdamStep) -> Tensor {

@@ -24,7 +24,12 @@ pub fn failed(why: &str) -> String {
 
 /// The first failure, from what CubeCL reports.
 pub(crate) fn lost(error: ServerError) -> Lost {
-    Lost(FIRST.get_or_init(|| failed(&reason(&error))))
+    lost_for(&reason(&error))
+}
+
+/// The first failure, which is this one if there was none.
+pub(crate) fn lost_for(why: &str) -> Lost {
+    Lost(FIRST.get_or_init(|| failed(why)))
 }
 
 fn reason(error: &ServerError) -> String {

@@ -90,8 +90,8 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         Gradients { sums, reports, queue }
     }
 
-    /// One update: the summed gradients of all batches, then Adam, then the average. `reduce` sums the gradients over
-    /// all processes that compute the update.
+    /// One update: the summed gradients of all batches, then Adam, then the average. `reduce` sums the gradients of trained
+    /// parameters over all processes that compute the update.
     ///
     /// # Errors
     ///
@@ -103,17 +103,18 @@ impl<T: Clone, const N: usize> Learner<T, N> {
         step: &Step,
         reduce: impl FnOnce(&mut B, Vec<T>) -> Result<Vec<T>, E>,
     ) -> Result<Updated<T>, E> {
-        let Gradients { sums, reports, queue } = self.gradients(b, of);
+        let Gradients { mut sums, reports, queue } = self.gradients(b, of);
+        let trained = self.plan.trained();
+        sums.truncate(trained);
         let mut grads = reduce(b, sums)?;
         self.queue = queue;
         self.keep_zeros(b, &mut grads);
         let scale = of.objective.gradient_scale(&of.counts);
-        let trained = self.plan.trained();
         let own = of.objective.terms.iter().find_map(Term::optimiser);
         let before = own.map(|_| self.params.clone());
         let state = AdamState {
             params: &mut self.params[..trained],
-            grads: &grads[..trained],
+            grads: &grads,
             m: &mut self.m[..trained],
             v: &mut self.v[..trained],
         };

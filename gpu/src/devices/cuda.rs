@@ -20,6 +20,11 @@ pub fn free_memory(_: u32) -> Option<u64> {
     None
 }
 
+#[cfg(not(feature = "cuda"))]
+pub fn identity(_: u32) -> Option<[u8; 16]> {
+    None
+}
+
 /// Adds CUDA's devices, or what is missing to use them.
 #[cfg(feature = "cuda")]
 pub fn list(listing: &mut Listing) {
@@ -91,6 +96,14 @@ fn compiler(capability: Version) -> Option<Compiler> {
 pub fn free_memory(number: u32) -> Option<u64> {
     let context = cudarc::driver::CudaContext::new(number as usize).ok()?;
     context.mem_get_info().ok().map(|(free, _)| free as u64)
+}
+
+/// The UUID of a device.
+#[cfg(feature = "cuda")]
+pub fn identity(number: u32) -> Option<[u8; 16]> {
+    use cudarc::driver::result::device::{get, get_uuid};
+    let uuid = get(number as i32).and_then(get_uuid).ok()?;
+    Some(uuid.bytes.map(|byte| byte.cast_unsigned()))
 }
 
 #[cfg(feature = "cuda")]

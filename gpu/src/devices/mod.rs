@@ -35,3 +35,11 @@ pub fn free_memory(device: Device) -> Option<u64> {
         Device::Cpu | Device::Wgpu(_) => None,
     }
 }
+
+/// What tells a device from all others, on any machine; none where the driver does not say.
+pub fn identity(device: Device) -> Option<[u8; 16]> {
+    match device {
+        Device::Cuda(number) => cuda::identity(number),
+        Device::Cpu | Device::Wgpu(_) => None,
+    }
+}

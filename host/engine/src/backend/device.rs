@@ -1,6 +1,6 @@
 //! Choice of the backend that a command runs on.
 
-use crate::backend::gpu::Gpu;
+use crate::backend::gpu::{Gpu, Seat};
 use crate::backend::work::Work;
 use a2d_cpu::Cpu;
 use a2d_run::config::Precision;
@@ -129,14 +129,38 @@ impl Chosen {
         imitates.then_some("the CPU only rounds as a GPU does in bf16: it is slower than f32")
     }
 
-    /// Runs `work` on the device: the one place, with [`Gpu::run`], where a backend is opened for a chosen device.
+    /// What tells this GPU from those of other processes, and NCCL's version, if that can join them.
+    ///
+    /// # Errors
+    ///
+    /// Why NCCL cannot.
+    pub fn joins(&self) -> Result<(u64, String), String> {
+        self.gpu.as_ref().map_or_else(|| Err("the CPU computes".to_owned()), Gpu::joins)
+    }
+
+    /// Runs `work` on the device.
     ///
     /// # Errors
     ///
     /// Errors of `work`; the device cannot be opened.
     pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
+        self.run_joined(precision, None, work)
+    }
+
+    /// [`Chosen::run`] on a GPU that is joined with those of other processes, if it has a seat among them: the one place,
+    /// with [`Gpu::run`], where a backend is opened for a chosen device.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chosen::run`]; the GPUs cannot be joined.
+    pub fn run_joined<W: Work>(
+        &self,
+        precision: Precision,
+        seat: Option<&Seat>,
+        work: W,
+    ) -> Result<W::Output> {
         match &self.gpu {
-            Some(gpu) => gpu.run(precision, work),
+            Some(gpu) => gpu.run(precision, seat, work),
             None if precision == Precision::Bf16 => work.go(&mut Cpu::bf16(self.threads)),
             None => work.go(&mut Cpu::new(self.threads)),
         }

@@ -7,11 +7,13 @@ use a2d_device::Device;
 use a2d_gpu::{Info, Listing};
 use a2d_run::config::Precision;
 use a2d_system::error::{Error, Result};
+use a2d_system::hash;
 use a2d_system::output;
 use std::io::Write;
 use std::rc::Rc;
+use std::time::Duration;
 
-pub use a2d_gpu::is_device_thread;
+pub use a2d_gpu::{Seat, is_device_thread, new_id as new_group};
 
 /// The error for a failure `why` of the device in use.
 pub fn failed(why: &str) -> Error {
@@ -24,6 +26,10 @@ pub const BUILT: bool = true;
 /// The interfaces that this build reaches GPUs through.
 pub const INTERFACES: &[&str] =
     &["cuda", if cfg!(target_vendor = "apple") { "metal" } else { "vulkan" }];
+
+/// How long a process whose group another has left waits to be ended by the launcher, so that only the one that failed says why.
+/// Open MPI takes two seconds.
+const ENDED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A chosen GPU and the list of all GPUs.
 #[derive(Debug, Clone)]
@@ -107,12 +113,32 @@ impl Gpu {
         self.all.check(&self.info, precision)
     }
 
-    /// Runs `work` on the GPU.
+    /// What tells the GPU from those of other processes, and NCCL's version, if that can join them.
     ///
     /// # Errors
     ///
-    /// Errors of `work`; the GPU cannot be opened.
-    pub fn run<W: Work>(&self, precision: Precision, work: W) -> Result<W::Output> {
+    /// Why NCCL cannot.
+    pub fn joins(&self) -> Result<(u64, String), String> {
+        let id = self.info.id;
+        if !matches!(id, Device::Cuda(_)) {
+            return Err(format!("{id} is not one of CUDA's devices"));
+        }
+        let version = a2d_gpu::nccl()?;
+        let uuid = a2d_gpu::identity(id).ok_or_else(|| format!("{id} has no UUID"))?;
+        Ok((hash::bytes(&uuid), version))
+    }
+
+    /// Runs `work` on the GPU, which is joined with those of other processes if it has a seat among them.
+    ///
+    /// # Errors
+    ///
+    /// Errors of `work`; the GPU cannot be opened or joined.
+    pub fn run<W: Work>(
+        &self,
+        precision: Precision,
+        seat: Option<&Seat>,
+        work: W,
+    ) -> Result<W::Output> {
         a2d_gpu::name_in_failures(&self.info);
         let kernels = Kernels::open(&self.info).map(Rc::new);
         let mut gpu = a2d_gpu::open(&self.info, precision).map_err(Error::failed)?;
@@ -123,8 +149,17 @@ impl Gpu {
         if let Some(kernels) = kernels.clone() {
             gpu.after_reads(move || kernels.keep_at_times());
         }
+        if let Some(seat) = seat {
+            let how = "A2D_NCCL=0 sums in host memory";
+            gpu.join(self.info.id, seat).map_err(|why| Error::failed(format!("{why}; {how}")))?;
+        }
         let done = work.go(&mut gpu);
         kernels.iter().for_each(|kernels| kernels.keep());
+        match done {
+            Ok(_) => gpu.leave(),
+            Err(_) if gpu.is_deserted() => std::thread::sleep(ENDED_WITHIN),
+            Err(_) => {}
+        }
         done
     }
 }

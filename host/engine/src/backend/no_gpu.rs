@@ -12,6 +12,24 @@ pub const BUILT: bool = false;
 /// The interfaces that this build reaches GPUs through: none.
 pub const INTERFACES: &[&str] = &[];
 
+/// A place among joined GPUs; nobody has one in this build.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat {
+    /// The group's name.
+    pub group: [u64; 16],
+    /// The number of the process.
+    pub number: usize,
+    /// How many processes there are.
+    pub size: usize,
+}
+
+/// # Errors
+///
+/// Always: there is no GPU in this build.
+pub fn new_group() -> Result<[u64; 16], String> {
+    Err("this build has no GPU backend".to_owned())
+}
+
 /// A GPU; uninhabited in this build.
 #[derive(Debug, Clone)]
 pub enum Gpu {}
@@ -75,12 +93,21 @@ impl Gpu {
         match *self {}
     }
 
+    /// What tells the GPU from others, and NCCL's version.
+    ///
+    /// # Errors
+    ///
+    /// Never: there is no GPU in this build.
+    pub fn joins(&self) -> Result<(u64, String), String> {
+        match *self {}
+    }
+
     /// Runs work on the GPU.
     ///
     /// # Errors
     ///
     /// Never: there is no GPU in this build.
-    pub fn run<W: Work>(&self, _: Precision, _: W) -> Result<W::Output> {
+    pub fn run<W: Work>(&self, _: Precision, _: Option<&Seat>, _: W) -> Result<W::Output> {
         match *self {}
     }
 }

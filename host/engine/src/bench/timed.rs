@@ -437,6 +437,10 @@ impl<B: Train> Train for Timed<'_, B> {
         self.time("relation_loss", |b| b.relation_loss(student, teacher, grid, how, gradient))
     }
 
+    fn sum_over_processes(&mut self, own: &mut [Self::Tensor]) -> bool {
+        self.time("sum_over_processes", |b| b.sum_over_processes(own))
+    }
+
     fn adam(&mut self, state: AdamState<'_, Self::Tensor>, step: &AdamStep) -> Self::Tensor {
         self.time("adam", |b| b.adam(state, step))
     }

@@ -140,8 +140,8 @@ pub struct At<'a> {
     pub ranks: &'a Ranks,
 }
 
-/// Computes one update on `batches`. A single rank reads nothing from the device, unless a term selects targets. Several
-/// ranks sum their gradients on the host, which waits for the device.
+/// Computes one update on `batches`. Reads nothing from the device, unless a term selects targets, or several ranks sum their
+/// gradients in the host's memory.
 ///
 /// # Errors
 ///
@@ -261,8 +261,12 @@ pub fn save_state<B: Train>(
 /// # Errors
 ///
 /// The device was lost.
-fn over_ranks<B: Train>(b: &mut B, own: Vec<B::Tensor>, ranks: &Ranks) -> Result<Vec<B::Tensor>> {
-    if ranks.size() == 1 {
+fn over_ranks<B: Train>(
+    b: &mut B,
+    mut own: Vec<B::Tensor>,
+    ranks: &Ranks,
+) -> Result<Vec<B::Tensor>> {
+    if ranks.size() == 1 || b.sum_over_processes(&mut own) {
         return Ok(own);
     }
     let flat = ranks.sum(elements(b, &own.iter().collect::<Vec<_>>())?);

@@ -1,7 +1,7 @@
 //! A single training of a command that runs several.
 
 use super::memory::Need;
-use super::ranks::Ranks;
+use super::ranks::{Ranks, Sums};
 use super::{Job, train};
 use crate::backend::device::Chosen;
 use crate::backend::work::Work;
@@ -127,9 +127,14 @@ impl Stage<'_> {
         if let Some(note) = place.device.note(run.train.precision) {
             display.line(&format!("{label}: {note}"));
         }
+        let sums = (ranks.size() > 1).then(|| Sums::choose(&place.device, ranks)).transpose()?;
+        if let Some(sums) = &sums {
+            display.line(&format!("{label}: {sums}"));
+        }
         let (dir, run, start) = (&dir, &run, self.start.map(Path::to_owned));
         let job = Job { label, dir, run, data, teacher, start, resume, device, room, ranks };
-        place.device.run(run.train.precision, Training { job, display })
+        let seat = sums.as_ref().and_then(Sums::seat);
+        place.device.run_joined(run.train.precision, seat, Training { job, display })
     }
 
     /// Creates and locks the folder, on rank 0 only.

@@ -108,9 +108,9 @@ impl Setting {
     }
 }
 
-/// Prefixes of variables that are not settings: those of tests and scripts, of the processes of a study, the switch of a
-/// library and the folder of a cache.
-const NO_SETTINGS: [&str; 16] = [
+/// Prefixes of variables that are not settings: those of tests and scripts, of the processes of a study, the switches of
+/// libraries and the folder of a cache.
+const NO_SETTINGS: [&str; 17] = [
     "A2D_CACHE",
     "A2D_COMMIT",
     "A2D_CUBLASLT",
@@ -120,6 +120,7 @@ const NO_SETTINGS: [&str; 16] = [
     "A2D_INTEROP",
     "A2D_LANGUAGES",
     "A2D_MK_",
+    "A2D_NCCL",
     "A2D_SENTENCES",
     "A2D_SHOTS",
     "A2D_SOAK_",

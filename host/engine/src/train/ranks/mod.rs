@@ -10,13 +10,16 @@
 mod launch;
 #[cfg_attr(not(feature = "distributed"), path = "no_mpi.rs")]
 mod mpi;
+mod sums;
+mod world;
 
 pub use launch::Launch;
+pub use sums::Sums;
+pub use world::World;
 
 use a2d_system::error::{Error, Result};
 use a2d_system::program;
 use a2d_system::signals;
-use mpi::Engine;
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -27,7 +30,7 @@ pub const BUILT: bool = cfg!(feature = "distributed");
 pub struct Ranks {
     launch: Launch,
     /// `None`: a single process.
-    engine: Option<Engine>,
+    world: Option<Box<dyn World>>,
     /// Whether all ranks know that the training ends.
     over: Cell<bool>,
 }
@@ -35,7 +38,7 @@ pub struct Ranks {
 impl Ranks {
     /// A single process.
     pub fn alone() -> Self {
-        Self { launch: Launch::ALONE, engine: None, over: Cell::new(false) }
+        Self { launch: Launch::ALONE, world: None, over: Cell::new(false) }
     }
 
     /// Starts MPI and joins the other ranks.
@@ -47,10 +50,17 @@ impl Ranks {
         if launch.size == 1 {
             return Ok(Self::alone());
         }
-        let ranks = Self { launch, engine: Some(Engine::start()?), over: Cell::new(false) };
-        let found = ranks.engine.as_ref().map(|engine| (engine.rank(), engine.size()));
-        if found != Some((launch.rank, launch.size)) {
-            let found = found.map_or(1, |(_, size)| size);
+        Self::of(launch, mpi::start()?)
+    }
+
+    /// The ranks of a launcher that `world` connects.
+    ///
+    /// # Errors
+    ///
+    /// Misuse: both differ.
+    pub fn of(launch: Launch, world: Box<dyn World>) -> Result<Self> {
+        let found = world.size();
+        if (world.rank(), found) != (launch.rank, launch.size) {
             return Err(Error::misuse(format!(
                 "the launcher started {} processes, but MPI knows of {found}: \
                  use the `mpirun` of the MPI library that `{}` was built with",
@@ -58,7 +68,7 @@ impl Ranks {
                 program::name()
             )));
         }
-        Ok(ranks)
+        Ok(Self { launch, world: Some(world), over: Cell::new(false) })
     }
 
     /// Number of ranks.
@@ -78,7 +88,7 @@ impl Ranks {
 
     /// The local rank on this machine; `None` for a single rank or if unknown.
     pub fn local(&self) -> Option<usize> {
-        self.launch.local.filter(|_| self.engine.is_some()).map(|(rank, _)| rank)
+        self.launch.local.filter(|_| self.world.is_some()).map(|(rank, _)| rank)
     }
 
     /// The range of items for this rank, balanced by `weights`.
@@ -103,26 +113,36 @@ impl Ranks {
 
     /// Sums element by element over all ranks. The result is bit-identical on each rank.
     pub fn sum(&self, mut values: Vec<f32>) -> Vec<f32> {
-        if let Some(engine) = &self.engine {
-            engine.sum(&mut values);
+        if let Some(world) = &self.world {
+            world.sum(&mut values);
         }
         values
     }
 
     /// As [`Ranks::sum`], for few values, summed in rank order.
     pub fn total(&self, values: Vec<f64>) -> Vec<f64> {
-        let Some(engine) = &self.engine else { return values };
-        let all = engine.gather(&values);
+        let Some(world) = &self.world else { return values };
+        let all = world.gather(&values);
         let of = |i| all.iter().skip(i).step_by(values.len()).sum();
         (0..values.len()).map(of).collect()
     }
 
     /// The maximum of each value over all ranks.
     pub fn largest<const N: usize>(&self, mut values: [u64; N]) -> [u64; N] {
-        if let Some(engine) = &self.engine {
-            engine.largest(&mut values);
+        if let Some(world) = &self.world {
+            world.largest(&mut values);
         }
         values
+    }
+
+    /// The value of each rank.
+    pub fn each(&self, own: u64) -> Vec<u64> {
+        let mut all = vec![0; self.size()];
+        all[self.number()] = own;
+        if let Some(world) = &self.world {
+            world.largest(&mut all);
+        }
+        all
     }
 
     /// The minimum over all ranks.
@@ -151,7 +171,7 @@ impl Ranks {
         let wrong = |code: u8| ((self.size() - self.launch.rank) as u64) << 8 | u64::from(code);
         let vote = own.as_ref().err().map_or(0, |error| wrong(error.exit_code()));
         let [first] = self.largest([vote]);
-        if first == 0 || self.engine.is_none() {
+        if first == 0 || self.world.is_none() {
             return own;
         }
         self.over.set(true);
@@ -163,7 +183,7 @@ impl Ranks {
 
     /// An error common to all ranks. Only rank 0 reports it; the others get [`Error::Elsewhere`].
     pub fn alike(&self, error: Error) -> Error {
-        self.over.set(self.engine.is_some());
+        self.over.set(self.world.is_some());
         if self.is_first() { error } else { Error::Elsewhere(error.exit_code()) }
     }
 
@@ -172,13 +192,25 @@ impl Ranks {
     /// # Errors
     ///
     /// As [`Ranks::agree`].
+    pub fn sent<const N: usize>(
+        &self,
+        find: impl FnOnce() -> Result<[u64; N]>,
+    ) -> Result<[u64; N]> {
+        let own = if self.is_first() { find() } else { Ok([0; N]) };
+        self.agree(own).map(|own| self.largest(own))
+    }
+
+    /// [`Ranks::sent`] of numbers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ranks::agree`].
     pub fn found<const N: usize>(
         &self,
         find: impl FnOnce() -> Result<[f64; N]>,
     ) -> Result<[f64; N]> {
-        let own = if self.is_first() { find() } else { Ok([0.0; N]) };
-        let own = self.agree(own)?;
-        Ok(self.largest(own.map(f64::to_bits)).map(f64::from_bits))
+        let sent = self.sent(|| find().map(|found| found.map(f64::to_bits)))?;
+        Ok(sent.map(f64::from_bits))
     }
 
     /// Runs `work` on rank 0, then on the other ranks.
@@ -211,12 +243,12 @@ impl Ranks {
     /// Ends this process with an exit code. If the other ranks do not know that the training ends, MPI aborts them,
     /// because they would wait forever. Call this after the error is reported.
     pub fn end(&self, code: u8) {
-        let Some(engine) = &self.engine else { return };
+        let Some(world) = &self.world else { return };
         if self.over.get() {
             // The launcher kills all ranks when one fails, so each waits here until rank 0 has reported the error.
             self.meet();
         } else {
-            engine.abort(code);
+            world.abort(code);
         }
     }
 }

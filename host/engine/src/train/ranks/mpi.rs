@@ -1,5 +1,6 @@
 //! The only file that uses the crate `mpi`. An error inside MPI aborts all processes, by MPI's default.
 
+use super::World;
 use a2d_system::error::{Error, Result};
 use mpi::Threading;
 use mpi::collective::SystemOperation;
@@ -7,43 +8,41 @@ use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives};
 
-/// The MPI world. Its methods are collective: all processes must call them in the same order. Dropping it waits for the
-/// other processes.
-pub struct Engine {
+/// The MPI world.
+struct Engine {
     universe: Universe,
 }
 
-impl Engine {
-    /// Starts MPI.
-    ///
-    /// # Errors
-    ///
-    /// MPI is already started.
-    pub fn start() -> Result<Self> {
-        // Only the training thread of each process calls MPI.
-        let started = mpi::initialize_with_threading(Threading::Funneled);
-        let (universe, _) = started.ok_or_else(|| Error::failed("MPI was started already"))?;
-        Ok(Self { universe })
-    }
+/// Starts MPI.
+///
+/// # Errors
+///
+/// MPI is already started.
+pub fn start() -> Result<Box<dyn World>> {
+    // Only the training thread of each process calls MPI.
+    let started = mpi::initialize_with_threading(Threading::Funneled);
+    let (universe, _) = started.ok_or_else(|| Error::failed("MPI was started already"))?;
+    Ok(Box::new(Engine { universe }))
+}
 
+impl Engine {
     fn world(&self) -> SimpleCommunicator {
         self.universe.world()
     }
+}
 
-    /// Number of processes.
-    pub fn size(&self) -> usize {
+impl World for Engine {
+    fn size(&self) -> usize {
         self.world().size() as usize
     }
 
-    /// Rank of this process, from 0.
-    pub fn rank(&self) -> usize {
+    fn rank(&self) -> usize {
         self.world().rank() as usize
     }
 
-    /// Sums element by element over all processes, whose lengths must be equal. Each element is summed by one process
-    /// and distributed from there, so the result is bit-identical everywhere. An all-reduce may use a different order
-    /// on each process.
-    pub fn sum(&self, values: &mut Vec<f32>) {
+    /// Each element is summed by one process and distributed from there. An all-reduce may use a different order on each
+    /// process.
+    fn sum(&self, values: &mut Vec<f32>) {
         let (length, block) = (values.len(), values.len().div_ceil(self.size()));
         values.resize(block * self.size(), 0.0);
         // `mpi` does not check that both buffers have the same type, so the types are written out.
@@ -57,21 +56,18 @@ impl Engine {
         values.truncate(length);
     }
 
-    /// Concatenates the values of all processes, whose lengths must be equal.
-    pub fn gather(&self, own: &[f64]) -> Vec<f64> {
+    fn gather(&self, own: &[f64]) -> Vec<f64> {
         let mut all = vec![0f64; own.len() * self.size()];
         self.world().all_gather_into(own, &mut all[..]);
         all
     }
 
-    /// The maximum of each value over all processes, whose lengths must be equal.
-    pub fn largest(&self, values: &mut [u64]) {
+    fn largest(&self, values: &mut [u64]) {
         let own = values.to_vec();
         self.world().all_reduce_into(&own[..], values, SystemOperation::max());
     }
 
-    /// Aborts all processes with this exit code.
-    pub fn abort(&self, code: u8) -> ! {
+    fn abort(&self, code: u8) -> ! {
         self.world().abort(i32::from(code))
     }
 }

@@ -4,6 +4,9 @@
 
 #[path = "gpu/devices.rs"]
 mod devices;
+#[cfg(unix)]
+#[path = "gpu/groups.rs"]
+mod groups;
 #[path = "gpu/kept.rs"]
 mod kept;
 #[path = "gpu/kernels.rs"]

@@ -116,6 +116,40 @@ fn ranks_learn_what_one_process_learns() {
     }
 }
 
+/// `tests/gpu/groups.rs` tests this on each change, without MPI.
+#[test]
+#[ignore = "takes a build with MPI and GPUs, minutes: CONTRIBUTING.md has the command"]
+fn ranks_sum_on_their_gpus() {
+    let desk = Desk::with_run();
+    let gpus = "train tiny.toml --data data --set train.max_update=8 --set train.valid_bleu_sentences=2 --backend gpu";
+    let told = |out: &str, more: &str, variable: &str| {
+        let mut job = command(&desk, 2, &format!("{gpus} {more} --out {out}"));
+        let done = done(job.env(variable, "0").output().unwrap());
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        let line = done.err.lines().find(|line| line.contains("gradients are summed"));
+        line.unwrap_or_default().split_once("model: ").unwrap().1.to_owned()
+    };
+    let on_gpus = told("nccl", "", "A2D_TEST_NOTHING");
+    assert!(on_gpus.starts_with("gradients are summed on the GPUs by NCCL 2."), "{on_gpus}");
+    let off = told("off", "", "A2D_NCCL");
+    assert_eq!(off, "gradients are summed in host memory: A2D_NCCL=0");
+    let shared = told("shared", "--device cuda:0", "A2D_TEST_NOTHING");
+    assert!(shared.contains("in host memory: several ranks share a GPU"), "{shared}");
+    let [nccl, others @ ..] =
+        ["nccl", "off", "shared"].map(|run| desk.tensors(&format!("{run}/last.safetensors")));
+    assert!(others.iter().all(|other| *other == nccl), "another order of sums");
+
+    // The second rank's device is lost in the middle.
+    let mut job = command(&desk, 1, &format!("{gpus} --out lost --quiet"));
+    let program: Vec<_> =
+        job.get_args().skip_while(|of| *of != "-n").map(ToOwned::to_owned).collect();
+    job.args([":", "-n", "1", "env", "A2D_CUDA_FAIL=300"]).args(&program[2..]);
+    let done = done(job.output().unwrap());
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    assert_eq!(done.err.matches("error: ").count(), 1, "{}", done.err);
+    assert!(done.err.contains("error: the GPU (cuda:1, stand-in) failed: "), "{}", done.err);
+}
+
 #[test]
 fn a_run_goes_on_in_any_number_of_processes() {
     let desk = Desk::with_run();

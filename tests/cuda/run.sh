@@ -2,7 +2,7 @@
 # The CUDA backend without a graphics card: tests/cuda/run.sh [VERB] [ARGUMENTS…]
 #
 #   get      NVRTC and CUDA's headers, where CUDA_PATH names none, into target/cuda
-#   compile  the stand-in for the driver and cuBLASLt, and the GPU backend's tests
+#   compile  the stand-in for the driver, cuBLASLt and NCCL, and the GPU backend's tests
 #   suite    these tests on cuda:0 (the default); arguments go to the test program: names, --skip, --nocapture
 #   shell    any command that then finds a device: target/release/host devices
 #   unit     the stand-in's own tests
@@ -42,9 +42,11 @@ driver() {
     (cd "$root/tests/cuda" && cargo build -q --release --target-dir "$target/cuda/driver")
     # A folder with nothing else: what is beside it would be found before the system's.
     mkdir -p "$kit/lib"
-    # It is both libraries, which so share the device's memory.
-    ln -sfn "$target/cuda/driver/release/libcuda.so" "$kit/lib/libcuda.so"
-    ln -sfn "$target/cuda/driver/release/libcuda.so" "$kit/lib/libcublasLt.so"
+    # It is all three libraries, which so share the device's memory.
+    local name
+    for name in libcuda.so libcublasLt.so libnccl.so.2; do
+        ln -sfn "$target/cuda/driver/release/libcuda.so" "$kit/lib/$name"
+    done
 }
 
 compile() {
@@ -77,7 +79,8 @@ suite() {
     tests=$(program)
     # As cargo runs it.
     cd "$root/tests"
-    shell "$target/release/deps/${tests##*/}" --test-threads 1 "$@"
+    # Two processes train together on two devices.
+    A2D_CUDA_DEVICES=${A2D_CUDA_DEVICES:-2} shell "$target/release/deps/${tests##*/}" --test-threads 1 "$@"
 }
 
 unit() { cd "$root/tests/cuda" && cargo test --release --target-dir "$target/cuda/driver" "$@"; }

@@ -9,6 +9,7 @@ use crate::memory::memory;
 use crate::options::options;
 use crate::ptx::module::{Kernel, parse};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -19,6 +20,7 @@ const SUCCESS: Result = 0;
 const INVALID_VALUE: Result = 1;
 const OUT_OF_MEMORY: Result = 2;
 const INVALID_DEVICE: Result = 101;
+const INVALID_CONTEXT: Result = 201;
 const INVALID_PTX: Result = 218;
 const NOT_FOUND: Result = 500;
 pub(crate) const LAUNCH_FAILED: Result = 719;
@@ -198,20 +200,41 @@ pub unsafe extern "C" fn cuDevicePrimaryCtxRelease_v2(_: c_int) -> Result {
     SUCCESS
 }
 
+thread_local! {
+    /// The context that is the thread's current one: a device's number from 1, or 0.
+    static CURRENT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The number of the thread's current device.
+pub(crate) fn current_device() -> Option<usize> {
+    CURRENT.get().checked_sub(1)
+}
+
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuCtxSetCurrent(_: *mut c_void) -> Result {
+pub unsafe extern "C" fn cuCtxSetCurrent(context: *mut c_void) -> Result {
+    CURRENT.set(context.addr());
     SUCCESS
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuCtxGetCurrent(context: *mut *mut c_void) -> Result {
-    unsafe { *context = std::ptr::without_provenance_mut(1) };
+    unsafe { *context = std::ptr::without_provenance_mut(CURRENT.get()) };
     SUCCESS
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuCtxGetDevice(device: *mut c_int) -> Result {
-    unsafe { *device = 0 };
+    let Some(current) = current_device() else { return INVALID_CONTEXT };
+    unsafe { *device = current as c_int };
+    SUCCESS
+}
+
+/// The same in every process, as of one machine's devices.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuDeviceGetUuid_v2(uuid: *mut [u8; 16], device: c_int) -> Result {
+    let mut found = *b"a2d's stand-in 0";
+    found[15] += device as u8;
+    unsafe { *uuid = found };
     SUCCESS
 }
 
@@ -542,6 +565,7 @@ pub unsafe extern "C" fn cuGetErrorName(error: c_int, name: *mut *const c_char) 
         INVALID_VALUE => c"CUDA_ERROR_INVALID_VALUE",
         OUT_OF_MEMORY => c"CUDA_ERROR_OUT_OF_MEMORY",
         INVALID_DEVICE => c"CUDA_ERROR_INVALID_DEVICE",
+        INVALID_CONTEXT => c"CUDA_ERROR_INVALID_CONTEXT",
         INVALID_PTX => c"CUDA_ERROR_INVALID_PTX",
         NOT_FOUND => c"CUDA_ERROR_NOT_FOUND",
         700 => c"CUDA_ERROR_ILLEGAL_ADDRESS",

@@ -1,4 +1,4 @@
-//! A stand-in for the CUDA driver (libcuda) and for cuBLASLt: the part of their API that CubeCL and the GPU backend call, and
+//! A stand-in for the CUDA driver (libcuda), cuBLASLt and NCCL: the part of their API that CubeCL and the GPU backend call, and
 //! an interpreter of PTX that runs kernels on the CPU. With the real NVRTC, every kernel of the CUDA backend is compiled as for
 //! a GPU and runs exactly: in its precisions, with tensor core instructions, in its memory spaces.
 //!
@@ -28,5 +28,6 @@ pub mod float;
 pub mod lt;
 pub mod machine;
 pub mod memory;
+pub mod nccl;
 mod options;
 pub mod ptx;

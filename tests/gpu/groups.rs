@@ -218,8 +218,8 @@ fn sums_on_devices(log: &str) {
     let sums = |line: &&str| line.contains("of ncclAllReduce: ");
     let lines: Vec<&str> = log.lines().collect();
     assert_eq!(lines.iter().filter(|line| sums(line)).count(), UPDATES, "{log}");
-    let first = lines.iter().position(|line| sums(&line)).unwrap();
-    let last = lines.iter().rposition(|line| sums(&line)).unwrap();
+    let first = lines.iter().position(&sums).unwrap();
+    let last = lines.iter().rposition(sums).unwrap();
     let floats = number(lines[first].split_once(" floats").unwrap().0);
     let reads = lines[first..last].iter().filter_map(|line| line.strip_suffix(" bytes read back"));
     let read: usize = reads.map(number).sum();

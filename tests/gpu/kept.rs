@@ -35,7 +35,7 @@ impl Work for Sum {
 /// What each process does.
 pub fn compute() {
     let device: Device = std::env::var(DEVICE).unwrap().parse().unwrap();
-    Gpu::find(Some(device)).unwrap().run(Precision::F32, Sum).unwrap();
+    Gpu::find(Some(device)).unwrap().run(Precision::F32, None, Sum).unwrap();
 }
 
 /// Starts a process with this cache; `toolkit`: the folder of CUDA's headers, if it is not the machine's.

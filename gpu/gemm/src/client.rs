@@ -16,6 +16,18 @@ pub enum Client {
     Wgpu(ComputeClient<WgpuRuntime>),
 }
 
+impl Client {
+    /// Whether CUDA drives the device.
+    pub fn is_cuda(&self) -> bool {
+        match *self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => true,
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(_) => false,
+        }
+    }
+}
+
 /// Evaluates an expression with CubeCL's client and its runtime: `dispatch!(of, client: R => kernel::launch::<R>(client))`.
 ///
 /// The expression is compiled once for each runtime, so it holds a launch or a call of the client and nothing else. A

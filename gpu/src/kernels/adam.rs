@@ -1,6 +1,5 @@
 //! Adam over all parameters at once: one kernel updates the row that all of them lie in.
 
-use super::columns::column_sums;
 use super::copy::empty;
 use super::cube::cube_sum;
 use crate::context::{Context, launch};
@@ -33,10 +32,16 @@ fn squares_kernel(x: &Array<f32>, out: &mut Array<f32>) {
     }
 }
 
+/// The norm from the sums of squares, in one cube.
 #[cube(launch)]
 fn norm_kernel(squares: &Array<f32>, norm: &mut Array<f32>, scale: f32) {
-    if ABSOLUTE_POS == 0 {
-        norm[0] = squares[0].sqrt() * scale.abs();
+    let mut sum = 0.0f32;
+    for i in range_stepped(UNIT_POS as usize, squares.len(), UNITS as usize) {
+        sum += squares[i];
+    }
+    let sum = cube_sum(sum, UNITS as usize);
+    if UNIT_POS == 0 {
+        norm[0] = sum.sqrt() * scale.abs();
     }
 }
 
@@ -46,10 +51,9 @@ pub(crate) fn norm(context: &Context, x: &View, scale: f32) -> Tensor {
     let sums = empty(context, Shape::vector(parts));
     let to = sums.view();
     launch!(context, squares_kernel(crate::grid::cubes(parts), units(), x.arg(), to.arg()));
-    let sum = column_sums(context, &to, parts, 1);
     let norm = empty(context, Shape::vector(1));
-    let (sum, to) = (sum.view(), norm.view());
-    launch!(context, norm_kernel(elements(1), units(), sum.arg(), to.arg(), scale));
+    let (sums, to) = (to, norm.view());
+    launch!(context, norm_kernel(elements(1), units(), sums.arg(), to.arg(), scale));
     norm
 }
 

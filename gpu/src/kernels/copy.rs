@@ -8,8 +8,9 @@ use a2d_core::shape::Shape;
 use cubecl::prelude::*;
 use half::bf16;
 
-/// The largest number of tensors that one launch gathers. Some devices bind 31 buffers to a kernel.
-const MAX_GATHERED: usize = 28;
+/// The largest number of tensors that one launch gathers, on CUDA, whose kernels take 4,096 bytes of arguments, and elsewhere:
+/// some devices bind 31 buffers to a kernel.
+const MAX_GATHERED: [usize; 2] = [80, 28];
 
 /// Cubes for each gathered tensor: enough to occupy a device.
 const CUBES: u32 = 64;
@@ -101,7 +102,9 @@ fn gather_kernel(tensors: &Sequence<Array<f32>>, offsets: &Sequence<u32>, out: &
 
 /// Copies each of `tensors` to its offset in `out`.
 pub(crate) fn gather(context: &Context, tensors: &[Tensor], offsets: &[usize], out: &View) {
-    for (tensors, offsets) in tensors.chunks(MAX_GATHERED).zip(offsets.chunks(MAX_GATHERED)) {
+    let [on_cuda, elsewhere] = MAX_GATHERED;
+    let most = if context.client().is_cuda() { on_cuda } else { elsewhere };
+    for (tensors, offsets) in tensors.chunks(most).zip(offsets.chunks(most)) {
         launch!(
             context,
             gather_kernel(

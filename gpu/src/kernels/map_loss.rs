@@ -241,7 +241,8 @@ fn map_loss_kernel(
         };
         let own =
             divergence(student, teacher, gradient, &entries, &span, of.causal, of.weight, how);
-        if UNIT_POS as usize % group == 0 {
+        let lane = UNIT_POS as usize % group;
+        if lane == 0 {
             value += own;
         }
     }

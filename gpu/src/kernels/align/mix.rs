@@ -24,7 +24,7 @@ const EACH: usize = 4;
 const POSITIONS: usize = LANES * EACH;
 
 /// The most rows of a group.
-const ROWS: usize = 12;
+const ROWS: usize = 8;
 
 /// Terms that are in shared memory at once.
 const SLICE: usize = 16;

@@ -37,7 +37,7 @@ fn the_waist_is_narrow() {
     let counts = traits().map(|(name, methods)| (name, methods.len()));
     println!("{counts:?}");
     let [_, (_, backend), (_, decode), (_, train)] = counts;
-    assert!(backend <= 10 && decode <= 6 && train <= 19, "{counts:?}");
+    assert!(backend <= 10 && decode <= 6 && train <= 20, "{counts:?}");
 }
 
 #[test]

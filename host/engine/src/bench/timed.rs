@@ -338,6 +338,21 @@ impl<B: Train> Train for Timed<'_, B> {
         self.time_products("linear_grad", products, |b| b.linear_grad(dy, x, w, bias, into))
     }
 
+    fn linear_join_grad(
+        &mut self,
+        dy: &Self::Tensor,
+        [x, w]: [&Self::Tensor; 2],
+        f: Option<Activation>,
+        sum: &Self::Tensor,
+        mask: Option<(f32, u64)>,
+        norm: LayerNorm<'_, Self::Tensor>,
+    ) -> JoinGrad<Self::Tensor> {
+        let products = 2 * self.product(x, w);
+        self.time_products("linear_join_grad", products, |b| {
+            b.linear_join_grad(dy, [x, w], f, sum, mask, norm)
+        })
+    }
+
     fn linears_grad(
         &mut self,
         dys: &[Self::Tensor],

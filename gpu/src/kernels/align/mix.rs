@@ -23,8 +23,8 @@ const GROUPS: usize = 8;
 const EACH: usize = 4;
 const POSITIONS: usize = LANES * EACH;
 
-/// The most rows of a group.
-const ROWS: usize = 8;
+/// The fewest rows of a group, so that a unit multiplies more than it reads, and the most, whose sums it has in registers.
+const ROWS: [usize; 2] = [4, 8];
 
 /// Terms that are in shared memory at once.
 const SLICE: usize = 16;
@@ -263,8 +263,9 @@ fn run(
         return;
     }
     // As few tiles as can be, of as few rows.
-    let tiles = (rows as usize).div_ceil(GROUPS * ROWS);
-    let each = (rows as usize).div_ceil(GROUPS * tiles);
+    let [fewest, most] = ROWS;
+    let tiles = (rows as usize).div_ceil(GROUPS * most);
+    let each = (rows as usize).div_ceil(GROUPS * tiles).max(fewest);
     launch!(
         context,
         mix_kernel(

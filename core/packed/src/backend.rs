@@ -231,7 +231,8 @@ impl Backend for Packed<'_> {
         maps.map(|[w, b]| {
             made += 1;
             let mut y = self.product(x, weights.matrix(w), Some(weights.vector(b)));
-            if made <= 2 && self.packs {
+            // Keys and values are kept; queries are the third map, or alone.
+            if made <= 2 && M > 1 && self.packs {
                 y.pack();
             }
             y

@@ -1,47 +1,15 @@
 //! The calls of the stand-in for cuBLASLt: a product, and what they refuse. One test, for the first refusal loses the device.
 
+mod device;
+
 use cuda::lt::*;
-use std::ffi::c_void;
+use device::{STREAM, SUCCESS, UNUSED, memory, read};
 
-#[allow(non_snake_case)]
-unsafe extern "C" {
-    fn cuMemAlloc_v2(at: *mut u64, bytes: usize) -> i32;
-    fn cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, bytes: usize, stream: usize) -> i32;
-    fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, stream: usize) -> i32;
-}
-
-const SUCCESS: i32 = 0;
 const INVALID: i32 = 7;
 const EXECUTION_FAILED: i32 = 13;
 
-/// The stream that memory is filled on, and one that nothing runs on.
-const STREAM: usize = 1;
-const UNUSED: usize = 2;
-
 /// No handle.
 const DEAD: usize = 1;
-
-/// Memory of the device for four numbers.
-fn memory(numbers: [f32; 4]) -> u64 {
-    let mut at = 0;
-    // SAFETY: both pointers are valid for what is passed.
-    let codes = unsafe {
-        [
-            cuMemAlloc_v2(&raw mut at, 16),
-            cuMemcpyHtoDAsync_v2(at, numbers.as_ptr().cast(), 16, STREAM),
-        ]
-    };
-    assert_eq!(codes, [SUCCESS; 2]);
-    at
-}
-
-fn read(at: u64) -> [f32; 4] {
-    let mut numbers = [0.0f32; 4];
-    // SAFETY: there is room for what is read.
-    let code = unsafe { cuMemcpyDtoHAsync_v2(numbers.as_mut_ptr().cast(), at, 16, STREAM) };
-    assert_eq!(code, SUCCESS);
-    numbers
-}
 
 fn created(create: impl FnOnce(*mut usize) -> i32) -> usize {
     let mut id = 0;

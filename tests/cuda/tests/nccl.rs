@@ -1,24 +1,18 @@
 //! The stand-in for NCCL, between threads of one process: sums, and what it refuses. One test, for misuse loses the device.
 
+mod device;
+
 use cuda::nccl::*;
-use std::ffi::c_void;
+use device::{STREAM, SUCCESS, UNUSED, memory, read};
 
 #[allow(non_snake_case)]
 unsafe extern "C" {
-    fn cuMemAlloc_v2(at: *mut u64, bytes: usize) -> i32;
-    fn cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, bytes: usize, stream: usize) -> i32;
-    fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, stream: usize) -> i32;
     fn cuCtxSetCurrent(context: usize) -> i32;
 }
 
-const SUCCESS: i32 = 0;
 const LOST: i32 = 1;
 const INVALID_ARGUMENT: i32 = 4;
 const INVALID_USAGE: i32 = 5;
-
-/// The stream that memory is filled on, and one that nothing runs on.
-const STREAM: usize = 1;
-const UNUSED: usize = 2;
 
 /// `ncclFloat32` and `ncclSum`.
 const FLOAT: i32 = 7;
@@ -40,28 +34,6 @@ fn join(id: Id, size: i32, number: i32, device: usize) -> (i32, usize) {
         ncclCommInitRank(&raw mut handle, size, id, number)
     };
     (code, handle)
-}
-
-/// Memory of the device for four numbers.
-fn memory(numbers: [f32; 4]) -> u64 {
-    let mut at = 0;
-    // SAFETY: both pointers are valid for what is passed.
-    let codes = unsafe {
-        [
-            cuMemAlloc_v2(&raw mut at, 16),
-            cuMemcpyHtoDAsync_v2(at, numbers.as_ptr().cast(), 16, STREAM),
-        ]
-    };
-    assert_eq!(codes, [SUCCESS; 2]);
-    at
-}
-
-fn read(at: u64) -> [f32; 4] {
-    let mut numbers = [0.0f32; 4];
-    // SAFETY: there is room for what is read.
-    let code = unsafe { cuMemcpyDtoHAsync_v2(numbers.as_mut_ptr().cast(), at, 16, STREAM) };
-    assert_eq!(code, SUCCESS);
-    numbers
 }
 
 fn sum(at: u64, count: usize, kind: i32, handle: usize, stream: usize) -> i32 {

@@ -229,14 +229,12 @@ impl Gemm {
         if f == Activation::Relu && ready.fuse_relu(context, &y, &bias) {
             return y;
         }
-        let sum = if rounds { full() } else { y.clone() };
-        ready.launch(context, sum.view());
         if rounds {
-            let bias = Tensor::of(widen(context, &bias), b.shape);
-            add_bias(context, &sum, &bias, Some(f));
-            cast_to::<bf16>(context, &sum.view(), &context.short(&y));
+            let full = Stack::of(context, &[&full()]);
+            ready.launch_shifted(context, &full, (&bias, 0), Some(f), &context.short(&y));
         } else {
-            add_bias(context, &sum, b, Some(f));
+            ready.launch(context, y.view());
+            add_bias(context, &y, b, Some(f));
         }
         y
     }
@@ -259,17 +257,14 @@ impl Gemm {
         if !context.rounds {
             if !ready.fuse_bias(context, &ys.view(), (&bs.view(), bs.step), false) {
                 ready.launch(context, ys.view());
-                add_biases(context, &ys, &bs.view(), bs.step);
+                add_biases(context, &ys, (&bs.view(), bs.step), None);
             }
             return ys;
         }
         // A library that rounds results takes rounded biases.
         let (bias, out) = (bs.short(context), ys.short(context));
         if !ready.fuse_bias(context, &out, (&bias, bs.step), true) {
-            let full = full();
-            ready.launch(context, full.view());
-            add_biases(context, &full, &widen(context, &bias), bs.step);
-            cast_to::<bf16>(context, &full.view(), &out);
+            ready.launch_shifted(context, &full(), (&bias, bs.step), None, &out);
         }
         ys
     }
@@ -366,6 +361,20 @@ impl Ready {
             cast_to::<bf16>(context, &full, &out);
         }
         out
+    }
+
+    /// `f` of the product and of biases in bf16, `step` elements apart: in `full`, and then rounded to `out`.
+    fn launch_shifted(
+        &self,
+        context: &Context,
+        full: &Stack,
+        (bias, step): (&View, usize),
+        f: Option<Activation>,
+        out: &View,
+    ) {
+        self.launch(context, full.view());
+        add_biases(context, full, (&widen(context, bias), step), f);
+        cast_to::<bf16>(context, &full.view(), out);
     }
 
     /// Launches the product and its epilogue if a library computes both, and returns whether it does.

@@ -297,15 +297,12 @@ pub(crate) fn join_grad(
     mask: Option<(f32, u64)>,
 ) -> (NormGrad<Tensor>, Tensor) {
     let branch = match mask {
-        _ if context.rounds => rounded::empty(context, sum.shape),
-        Some(_) => empty(context, sum.shape),
-        None => {
-            let d = grad(context, dy, sum, norm, None, None);
-            let branch = d.x.clone();
-            return (d, branch);
-        }
+        _ if context.rounds => Some(rounded::empty(context, sum.shape)),
+        mask => mask.map(|_| empty(context, sum.shape)),
     };
-    (grad(context, dy, sum, norm, mask, Some(&branch)), branch)
+    let d = grad(context, dy, sum, norm, mask, branch.as_ref());
+    let branch = branch.unwrap_or_else(|| d.x.clone());
+    (d, branch)
 }
 
 /// Gradients of a norm; also writes `branch`, that of its input after `mask`.

@@ -166,12 +166,17 @@ pub(crate) fn add_bias(context: &Context, y: &Tensor, bias: &Tensor, f: Option<A
 }
 
 /// Adds its bias to each matrix of a stack, in place; biases start `step` elements apart.
-pub(crate) fn add_biases(context: &Context, y: &Stack, bias: &View, step: usize) {
+pub(crate) fn add_biases(
+    context: &Context,
+    y: &Stack,
+    (bias, step): (&View, usize),
+    f: Option<Activation>,
+) {
     let (count, cols) = (y.tensors.len(), y.shape().cols());
     assert_eq!(bias.len, step * (count - 1) + cols, "add_biases");
     let short = RoundedCopy::of(context, &y.tensors[0], false);
     let shapes = [y.shape(), Shape::vector(cols)];
-    shift(context, [&y.view(), bias], shapes, [count, y.step, step], None, &short);
+    shift(context, [&y.view(), bias], shapes, [count, y.step, step], f, &short);
 }
 
 /// `f(y + bias)` for `count` matrices, in place; matrices start `step` elements apart, their biases `bias_step`.

@@ -12,6 +12,12 @@ use crate::shape::Shape;
 
 pub use crate::device::{Device, Lost};
 
+/// Whether map `number` of the `count` of [`Backend::linears`] gives keys or values, which attention reads again with each token.
+/// The others are queries, which it reads once.
+pub const fn is_key_or_value(number: usize, count: usize) -> bool {
+    count > 1 && number < 2
+}
+
 /// The forward operations of a Transformer.
 pub trait Backend: Device {
     /// A weight. May be quantised, may be in flash. Threads may share it.

@@ -11,7 +11,9 @@ use crate::product::{Product, Quantised};
 use crate::tensor::{Pool, Tensor};
 use crate::weights::Weights;
 use a2d_core::allow::Allow;
-use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost};
+use a2d_core::backend::{
+    Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost, is_key_or_value,
+};
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
 use a2d_core::config::{Activation, Positions};
 use a2d_core::image::Shortlist;
@@ -231,8 +233,7 @@ impl Backend for Packed<'_> {
         maps.map(|[w, b]| {
             made += 1;
             let mut y = self.product(x, weights.matrix(w), Some(weights.vector(b)));
-            // Keys and values are kept; queries are the third map, or alone.
-            if made <= 2 && M > 1 && self.packs {
+            if is_key_or_value(made - 1, M) && self.packs {
                 y.pack();
             }
             y

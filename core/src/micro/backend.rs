@@ -8,7 +8,9 @@ use super::memory::{Memory, Slot, Words};
 use super::product::{self, Inputs, Product, Quantised, Rows};
 use super::slices;
 use crate::allow::Allow;
-use crate::backend::{Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost};
+use crate::backend::{
+    Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost, is_key_or_value,
+};
 use crate::batch::{Grid, NO_POSITION, Tokens};
 use crate::bits;
 use crate::config::{Activation, Positions};
@@ -552,14 +554,13 @@ impl Backend for Micro<'_, '_> {
         let mut made = 0;
         maps.map(|[w, b]| {
             made += 1;
-            // Keys and values are kept; queries are the third map, or alone.
-            match made {
-                1 | 2 if M > 1 => self.kept(|micro| {
-                    let y = micro.linear(x, w, Some(b));
-                    micro.pack(y)
-                }),
-                _ => self.linear(x, w, Some(b)),
+            if !is_key_or_value(made - 1, M) {
+                return self.linear(x, w, Some(b));
             }
+            self.kept(|micro| {
+                let y = micro.linear(x, w, Some(b));
+                micro.pack(y)
+            })
         })
     }
 

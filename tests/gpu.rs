@@ -107,6 +107,20 @@ fn kernels_attend_in_bf16_as_the_cpu() {
 }
 
 #[test]
+fn kernels_project_and_attend() {
+    on_device!(make => kernels::project_and_attend(&mut make()));
+}
+
+#[test]
+fn kernels_project_and_attend_in_bf16_as_the_cpu() {
+    if !device().precisions.contains(&Precision::Bf16) {
+        skipped("the device has no bf16");
+        return;
+    }
+    in_precision!(make => kernels::project_and_attend_in_bf16_as_the_cpu(&mut make(Precision::Bf16)));
+}
+
+#[test]
 fn kernels_keep_caches() {
     in_precision!(make => {
         kernels::keep_caches(&mut make(Precision::F32), &mut Cpu::new(2), 3e-5);

@@ -10,10 +10,10 @@ use crate::kernels::{
     adam, align, attend, copy, decode, embed, map_loss, norm, pointwise, relation_loss, state_loss,
     token_loss,
 };
-use crate::row;
 use crate::stack::Stack;
 use crate::tensor::{Row, Tensor};
 use crate::view::View;
+use crate::{beside, rounded, row, terms};
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
@@ -224,8 +224,7 @@ impl Backend for Gpu {
     fn linears<const M: usize>(&mut self, x: &Tensor, maps: [[&Tensor; 2]; M]) -> [Tensor; M] {
         let context = &self.context;
         let [ws, bs] = [0, 1].map(|part| Stack::of(context, &maps.map(|map| map[part])));
-        let ys = self.gemm.linears(context, x, &ws, &bs);
-        ys.tensors.try_into().expect("one for each map")
+        self.gemm.linears(context, x, &ws, &bs).try_into().expect("one for each map")
     }
 
     fn linear_join(
@@ -245,6 +244,9 @@ impl Backend for Gpu {
     }
 
     fn add(&mut self, x: Tensor, y: &Tensor) -> Tensor {
+        if y.is_held_rounded() {
+            return terms::plus(&self.context, Some(x), y.clone());
+        }
         pointwise::add(&self.context, &x, y)
     }
 
@@ -364,11 +366,11 @@ impl Train for Gpu {
         assert_eq!(dy.shape, Shape::matrix(n, o), "linear_grad: dy");
         let context = &self.context;
         let dx = match into {
-            Some(sum) => {
+            Some(sum) if !context.rounds => {
                 let to = Out::Plus(context.full(&sum));
                 Tensor::of(self.gemm.run(context, Form::Nn, dy, w, [n, i, o], to), x.shape)
             }
-            None => self.gemm.input_grad(context, dy, [x, w], None),
+            into => terms::plus(context, into, self.gemm.input_grad(context, dy, [x, w], None)),
         };
         let (w, b) = self.gemm.weight_grad(context, dy, x, bias);
         LinearGrad { x: dx, w, b }
@@ -382,11 +384,23 @@ impl Train for Gpu {
         into: Option<Tensor>,
     ) -> LinearsGrad<Tensor> {
         let context = &self.context;
-        let dys = Stack::of(context, &dys.iter().collect::<Vec<_>>());
-        let ws = Stack::of(context, ws);
+        let (dys, ws) = (dys.iter().collect::<Vec<_>>(), Stack::of(context, ws));
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
-        assert_eq!(dys.shape(), Shape::matrix(n, o), "linears_grad: dys");
-        let dx = self.gemm.sum(context, Form::Nn, [&dys, &ws], [n, i, o], into.as_ref());
+        assert!(dys.iter().all(|dy| dy.shape == Shape::matrix(n, o)), "linears_grad: dys");
+        if context.rounds
+            && let (Some(dy), Some(w)) = (beside::joined(&dys), ws.joined())
+        {
+            let dx = self.gemm.input_grad(context, &dy, [x, &w], None);
+            let maps = self.gemm.adjacent_weight_grads(context, &dy, x, dys.len());
+            return LinearsGrad { x: Some(terms::plus(context, into, dx)), maps };
+        }
+        let dys = Stack::of(context, &dys);
+        let sum = |into| self.gemm.sum(context, Form::Nn, [&dys, &ws], [n, i, o], into);
+        let dx = if context.rounds {
+            terms::plus(context, into, rounded::unshared(context, sum(None)))
+        } else {
+            sum(into.as_ref())
+        };
         LinearsGrad { x: Some(dx), maps: self.gemm.weight_grads(context, &dys, x, true) }
     }
 

@@ -1,6 +1,7 @@
 //! Matrix products of tensors: allocates results, and rounds operands to the precision of products. What follows a product
 //! is done in the same pass where a library computes that, or else by a kernel.
 
+use crate::beside;
 use crate::context::Context;
 use crate::kernels::cast::{cast_to, divide, widen};
 use crate::kernels::columns::stack_sums;
@@ -107,8 +108,8 @@ impl Gemm {
         ready.launch(context, out.view());
     }
 
-    /// The gradient of the input `x` of a linear map, or with `f`, whose result `x` is, that of the input of `f`. What reads
-    /// `x` reads its gradient: it is held as `x` is.
+    /// The gradient of the input `x` of a linear map, or with `f`, whose result `x` is, that of the input of `f`. Held rounded
+    /// where products round.
     pub fn input_grad(
         &self,
         context: &Context,
@@ -118,13 +119,13 @@ impl Gemm {
     ) -> Tensor {
         let dims = [x.rows(), x.cols(), w.rows()];
         let ready = self.ready(context, Form::Nn, [dy.into(), w.into()], dims, Batch::ONE);
-        let rounds = x.is_held_rounded();
+        let rounds = context.rounds;
         let dx = if rounds { rounded::empty(context, x.shape) } else { empty(context, x.shape) };
         if f == Some(Activation::Relu) && ready.fuse_relu_grad(context, &dx, x) {
             return dx;
         }
         if rounds {
-            ready.launch_rounded(context, context.short(&dx));
+            ready.launch_rounded(context, &context.short(&dx));
         } else {
             ready.launch(context, dx.view());
         }
@@ -173,6 +174,23 @@ impl Gemm {
         dws.tensors.into_iter().zip(dbs.into_iter().map(Some)).collect()
     }
 
+    /// [`Self::weight_grads`] with biases of maps whose weights are adjacent, from the gradients of their results side by side.
+    pub fn adjacent_weight_grads(
+        &self,
+        context: &Context,
+        dy: &Tensor,
+        x: &Tensor,
+        count: usize,
+    ) -> Vec<(Tensor, Option<Tensor>)> {
+        let (dw, db) = self.weight_grad(context, dy, x, true);
+        let o = dw.rows() / count;
+        let bias = |first| {
+            let part = |db: &Tensor| Tensor::of(db.part_of(first, o), Shape::vector(o));
+            db.as_ref().map(part)
+        };
+        (0..count).map(|number| (dw.rows_from(number * o, o), bias(number * o))).collect()
+    }
+
     /// The sum of the products of two stacks, matrix by matrix, and of `into`.
     pub fn sum(
         &self,
@@ -202,39 +220,47 @@ impl Gemm {
 
     /// `x w^T + b`
     pub fn linear(&self, context: &Context, [x, w]: [&Tensor; 2], bias: Option<&Tensor>) -> Tensor {
+        if let Some(b) = bias {
+            return self.shifted(context, [x, w, b], None, false);
+        }
         let ready = self.forward(context, x, w);
         let y = empty(context, ready.shape());
-        if bias.is_some_and(|bias| ready.fuse_bias(context, &y.view(), (&bias.view(), 0), false)) {
-            return y;
-        }
         ready.launch(context, y.view());
-        if let Some(bias) = bias {
-            add_bias(context, &y, bias, None);
-        }
         y
     }
 
     /// `f(x w^T + b)`. That of ReLU is for products alone: where they round, it is held rounded.
-    pub fn linear_activate(
+    pub fn linear_activate(&self, context: &Context, map: [&Tensor; 3], f: Activation) -> Tensor {
+        self.shifted(context, map, Some(f), context.rounds && f == Activation::Relu)
+    }
+
+    /// `f(x w^T + b)`, held rounded if it `rounds`.
+    fn shifted(
         &self,
         context: &Context,
         [x, w, b]: [&Tensor; 3],
-        f: Activation,
+        f: Option<Activation>,
+        rounds: bool,
     ) -> Tensor {
         let ready = self.forward(context, x, w);
         let full = || empty(context, ready.shape());
-        let rounds = context.rounds && f == Activation::Relu;
         let y = if rounds { rounded::empty(context, ready.shape()) } else { full() };
+        // A library that rounds results takes rounded biases.
         let bias = if rounds { context.short(b) } else { b.view() };
-        if f == Activation::Relu && ready.fuse_relu(context, &y, &bias) {
+        let (to, _) = context.held(&y);
+        let fused = match f {
+            None => ready.fuse_bias(context, &to, (&bias, 0), rounds),
+            Some(Activation::Relu) => ready.fuse_relu(context, &y, &bias),
+            Some(_) => false,
+        };
+        if fused {
             return y;
         }
         if rounds {
-            let full = Stack::of(context, &[&full()]);
-            ready.launch_shifted(context, &full, (&bias, 0), Some(f), &context.short(&y));
+            ready.launch_shifted(context, &Stack::of(context, &[&full()]), (&bias, 0), f, &to);
         } else {
-            ready.launch(context, y.view());
-            add_bias(context, &y, b, Some(f));
+            ready.launch(context, to);
+            add_bias(context, &y, b, f);
         }
         y
     }
@@ -246,8 +272,15 @@ impl Gemm {
         self.ready(context, Form::Nt, [x.into(), w.into()], [n, o, i], Batch::ONE)
     }
 
-    /// `x w^T + b` for each matrix of a stack, for products and attention alone: where they round, results are held rounded.
-    pub fn linears(&self, context: &Context, x: &Tensor, ws: &Stack, bs: &Stack) -> Stack {
+    /// `x w^T + b` for each matrix of a stack, for products and attention alone: where they round, results are held rounded, side
+    /// by side where the weights are adjacent.
+    pub fn linears(&self, context: &Context, x: &Tensor, ws: &Stack, bs: &Stack) -> Vec<Tensor> {
+        if context.rounds
+            && let (Some(w), Some(b)) = (ws.joined(), bs.joined())
+        {
+            let y = self.shifted(context, [x, &w, &b], None, true);
+            return beside::split(y, ws.tensors.len());
+        }
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
         assert_eq!(ws.shape().cols(), i, "linears");
         let (shape, count) = (Shape::matrix(n, o), ws.tensors.len());
@@ -259,14 +292,14 @@ impl Gemm {
                 ready.launch(context, ys.view());
                 add_biases(context, &ys, (&bs.view(), bs.step), None);
             }
-            return ys;
+            return ys.tensors;
         }
         // A library that rounds results takes rounded biases.
         let (bias, out) = (bs.short(context), ys.short(context));
         if !ready.fuse_bias(context, &out, (&bias, bs.step), true) {
             ready.launch_shifted(context, &full(), (&bias, bs.step), None, &out);
         }
-        ys
+        ys.tensors
     }
 
     /// A product for each matrix of `batch`, with rounded operands.
@@ -355,12 +388,11 @@ impl Ready {
     }
 
     /// [`Self::launch`] in bf16.
-    fn launch_rounded(&self, context: &Context, out: View) -> View {
-        if !self.fuse(context, &out, &Epilogue::default(), true) {
+    fn launch_rounded(&self, context: &Context, out: &View) {
+        if !self.fuse(context, out, &Epilogue::default(), true) {
             let full = self.launch(context, empty(context, Shape::vector(out.len)).view());
-            cast_to::<bf16>(context, &full, &out);
+            cast_to::<bf16>(context, &full, out);
         }
-        out
     }
 
     /// `f` of the product and of biases in bf16, `step` elements apart: in `full`, and then rounded to `out`.

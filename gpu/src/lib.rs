@@ -12,6 +12,7 @@
 compile_error!("a2d-gpu needs the feature cuda or the feature wgpu");
 
 mod backend;
+mod beside;
 pub mod compiled;
 mod context;
 mod devices;
@@ -27,6 +28,7 @@ mod rounded;
 mod row;
 mod stack;
 mod tensor;
+mod terms;
 mod upload;
 mod view;
 

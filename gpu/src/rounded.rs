@@ -2,14 +2,20 @@
 //! attention alone read is written rounded only.
 
 use crate::context::Context;
+use crate::kernels::addends::{Addends, add_up};
 use crate::kernels::cast::{cast, factor, widen};
-use crate::tensor::{Rounded, Row, Tensor};
+use crate::kernels::copy::copy_columns;
+use crate::tensor::{Held, Rounded, Row, Tensor, Terms};
 use crate::view::View;
 use a2d_core::shape::Shape;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 use half::bf16;
 use std::sync::Arc;
+
+fn format<F: CubePrimitive>() -> StorageType {
+    F::as_type_native_unchecked().storage_type()
+}
 
 /// An uninitialised tensor that is held rounded.
 pub(crate) fn empty(context: &Context, shape: Shape) -> Tensor {
@@ -48,13 +54,18 @@ pub(crate) fn rounded<F: Float + CubeElement>(
     let mut held = x.buffer.rounded();
     match &*held {
         Some(rounded) if rounded.factor.is_some() == scaled => rounded.clone(),
-        _ => {
-            let x = x.view();
-            let factor = (scaled && x.len > 0).then(|| factor(context, &x));
-            let view = cast::<F>(context, &x, factor.as_ref());
-            held.insert(Rounded { view, factor }).clone()
-        }
+        _ => held.insert(round::<F>(context, x, scaled)).clone(),
     }
+}
+
+fn round<F: Float + CubeElement>(context: &Context, x: &Tensor, scaled: bool) -> Rounded {
+    if let Some(Held::Columns(of, first)) = &x.buffer.held {
+        let view = copy_columns(context, &context.short(of), [of.cols(), *first, x.cols()]);
+        return Rounded { view, factor: None };
+    }
+    let x = context.full(x);
+    let factor = (scaled && x.len > 0).then(|| factor(context, &x));
+    Rounded { view: cast::<F>(context, &x, factor.as_ref()), factor }
 }
 
 impl Context {
@@ -66,14 +77,34 @@ impl Context {
     /// The elements of `x` as they are held, and their format.
     pub fn held(&self, x: &Tensor) -> (View, StorageType) {
         if x.is_held_rounded() {
-            return (self.short(x), bf16::as_type_native_unchecked().storage_type());
+            return (self.short(x), format::<bf16>());
         }
-        (x.view(), f32::as_type_native_unchecked().storage_type())
+        (x.view(), format::<f32>())
     }
 
-    /// The elements of `x` in single precision, widened once in its lifetime if it is held rounded.
+    /// The elements of `x` in single precision, widened or added once in its lifetime if it is held otherwise.
     pub fn full(&self, x: &Tensor) -> View {
-        x.buffer.full.get_or_init(|| widen(self, &self.short(x))).clone()
+        let make = || match x.terms() {
+            Some(_) => add_up(self, &self.addends(x), x.len()),
+            None => widen(self, &self.short(x)),
+        };
+        x.buffer.full.get_or_init(make).clone()
+    }
+
+    /// `x` as what is added in a kernel.
+    pub fn addends(&self, x: &Tensor) -> Addends {
+        let short = |x: &Tensor| self.short(x);
+        let (full, rounded) = match x.terms() {
+            _ if x.is_held_full() => (Some(x.view()), Vec::new()),
+            Some(Terms { full, rounded }) => {
+                (full.as_ref().map(Tensor::view), rounded.iter().map(short).collect())
+            }
+            None => (None, vec![short(x)]),
+        };
+        let has_full = full.is_some();
+        let full = full.unwrap_or_else(|| View::of(self.allocate(size_of::<f32>()), 1));
+        let format = if self.rounds { format::<bf16>() } else { format::<f32>() };
+        Addends { full, has_full, rounded, format }
     }
 }
 
@@ -91,13 +122,11 @@ impl RoundedCopy {
     /// A row is rounded as one, so a kernel that writes a piece's copy must write those of all other pieces too.
     pub fn of(context: &Context, x: &Tensor, complete: bool) -> Self {
         if context.rounds && complete && x.len() > 0 {
-            let (format, wanted) = (bf16::as_type_native_unchecked().storage_type(), true);
-            return Self { view: Self::view(context, x), format, wanted };
+            return Self { view: Self::view(context, x), format: format::<bf16>(), wanted: true };
         }
-        let (format, wanted) = (f32::as_type_native_unchecked().storage_type(), false);
         // As long as a vector, for kernels that take vectors.
         let view = View::of(context.allocate(4 * size_of::<f32>()), 4);
-        Self { view, format, wanted }
+        Self { view, format: format::<f32>(), wanted: false }
     }
 
     fn view(context: &Context, x: &Tensor) -> View {

@@ -32,6 +32,7 @@ impl Stack {
 
     /// A stack of `tensors`, copied where they do not lie in one.
     pub fn of(context: &Context, tensors: &[&Tensor]) -> Self {
+        tensors.iter().filter(|x| !x.is_held_rounded()).for_each(|x| drop(context.full(x)));
         Self::in_place(tensors).unwrap_or_else(|| {
             let shape = tensors[0].shape;
             assert!(tensors.iter().all(|x| x.shape == shape), "a stack of unlike tensors");
@@ -51,6 +52,21 @@ impl Stack {
     /// Elements from the start of the first tensor to the end of the last.
     pub fn len(&self) -> usize {
         self.step * (self.tensors.len() - 1) + self.shape().len()
+    }
+
+    /// The tensors as one, if they are adjacent: rows of matrices below each other, elements of vectors behind each other.
+    pub fn joined(&self) -> Option<Tensor> {
+        let (first, count, shape) = (&self.tensors[0], self.tensors.len(), self.shape());
+        let (row, number) = match &first.buffer.place {
+            _ if count == 1 => return Some(first.clone()),
+            Some(place) if self.step == shape.len() => place,
+            _ => return None,
+        };
+        let all = match shape.dims() {
+            [len] => Shape::vector(count * len),
+            _ => Shape::matrix(count * shape.rows(), shape.cols()),
+        };
+        Some(row.tensor(*number, all))
     }
 
     /// These elements in single precision, of a stack that is held so.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// Floats on the device, row-major. A clone shares the memory.
 ///
 /// They are held in single precision, rounded to the format of products, or both. What only products and attention read is
-/// held rounded; `Context::full` widens it for others.
+/// held rounded. A sum may be held as its terms. `Context::full` widens and adds for others.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     pub(crate) buffer: Arc<Buffer>,
@@ -18,8 +18,10 @@ pub struct Tensor {
 /// The memory of a tensor and its clones.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    /// The elements in single precision, unless they are held rounded and nothing has asked for others.
+    /// The elements in single precision, unless they are held otherwise and nothing has asked for these.
     pub(crate) full: OnceLock<View>,
+    /// How the elements are held instead, of a tensor without memory of its own.
+    pub(crate) held: Option<Held>,
     /// The row that the memory is a piece of, and the index of the piece.
     pub(crate) place: Option<(Arc<Row>, usize)>,
     /// The elements rounded to 16 bits, once something has rounded them. Those of a piece are with its row.
@@ -34,6 +36,24 @@ pub(crate) struct Rounded {
     pub(crate) view: View,
     /// `[1]`: the factor that they were multiplied by before rounding.
     pub(crate) factor: Option<Tensor>,
+}
+
+/// How elements are held that have no memory of their own.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// As the terms of a sum, which what reads it adds.
+    Sum(Terms),
+    /// Rounded, as columns of a matrix, from this one on.
+    Columns(Tensor, usize),
+}
+
+/// The terms of a sum.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// In single precision, if there is one.
+    pub(crate) full: Option<Tensor>,
+    /// Held rounded; at least one.
+    pub(crate) rounded: Vec<Tensor>,
 }
 
 /// One row of memory with a piece for each of several tensors, so that one kernel can process all of them.
@@ -65,6 +85,27 @@ impl Tensor {
         Self::with(Some(view), None, shape, None)
     }
 
+    /// A sum of tensors of one shape.
+    pub(crate) fn sum_of(terms: Terms) -> Self {
+        let shape = terms.rounded[0].shape;
+        let mut all = terms.full.iter().chain(&terms.rounded);
+        assert!(all.all(|term| term.shape == shape), "terms of one shape");
+        Self::held(Held::Sum(terms), shape)
+    }
+
+    /// `width` columns, from `first`, of a matrix that is held rounded.
+    pub(crate) fn columns(of: Self, first: usize, width: usize) -> Self {
+        assert!(of.is_held_rounded() && first + width <= of.cols(), "columns");
+        let shape = Shape::matrix(of.rows(), width);
+        Self::held(Held::Columns(of, first), shape)
+    }
+
+    fn held(held: Held, shape: Shape) -> Self {
+        let (full, rounded, signs) = Default::default();
+        let buffer = Buffer { full, held: Some(held), place: None, rounded, signs };
+        Self { buffer: Arc::new(buffer), shape }
+    }
+
     /// A tensor that is held rounded.
     pub(crate) fn held_rounded(view: View, shape: Shape) -> Self {
         Self::with(None, Some(Rounded { view, factor: None }), shape, None)
@@ -80,7 +121,7 @@ impl Tensor {
         assert!(views.iter().flatten().all(|view| view.len == shape.len()), "a tensor's memory");
         let full = full.map_or_else(OnceLock::new, OnceLock::from);
         let (rounded, signs) = (Mutex::new(rounded), Mutex::default());
-        Self { buffer: Arc::new(Buffer { full, place, rounded, signs }), shape }
+        Self { buffer: Arc::new(Buffer { full, held: None, place, rounded, signs }), shape }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -109,12 +150,28 @@ impl Tensor {
     }
 
     fn full(&self) -> &View {
-        self.buffer.full.get().expect("single precision; of a tensor held rounded by Context::full")
+        self.buffer
+            .full
+            .get()
+            .expect("single precision; of a tensor held otherwise by Context::full")
     }
 
     /// Whether the elements are held rounded alone.
     pub(crate) fn is_held_rounded(&self) -> bool {
-        self.buffer.full.get().is_none()
+        !self.is_held_full() && self.terms().is_none()
+    }
+
+    /// The terms of a sum that is held so.
+    pub(crate) fn terms(&self) -> Option<&Terms> {
+        match &self.buffer.held {
+            Some(Held::Sum(terms)) => Some(terms),
+            _ => None,
+        }
+    }
+
+    /// Whether the elements are held in single precision.
+    pub(crate) fn is_held_full(&self) -> bool {
+        self.buffer.full.get().is_some()
     }
 
     /// Rows `from..from + rows`; `from * cols` is a multiple of [`ALIGNMENT`].
@@ -209,13 +266,16 @@ impl Row {
     }
 }
 
-/// The first element of each piece of a row, and the row's length.
+/// The first element of each piece of a row, and the row's length. Vectors follow matrices: so the weights of maps of one input
+/// are adjacent, and so are their biases.
 fn offsets(shapes: &[Shape]) -> (Vec<usize>, usize) {
-    let mut end = 0usize;
-    let offset = |shape: &Shape| {
-        let offset = end.next_multiple_of(ALIGNMENT);
-        end = offset + shape.len().max(1);
-        offset
-    };
-    (shapes.iter().map(offset).collect(), end)
+    let (mut offsets, mut end) = (vec![0; shapes.len()], 0usize);
+    for rank in [2, 1] {
+        let of_rank = |(_, shape): &(&mut usize, &Shape)| shape.dims().len() == rank;
+        for (offset, shape) in offsets.iter_mut().zip(shapes).filter(of_rank) {
+            *offset = end.next_multiple_of(ALIGNMENT);
+            end = *offset + shape.len().max(1);
+        }
+    }
+    (offsets, end)
 }

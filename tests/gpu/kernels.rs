@@ -183,10 +183,81 @@ pub fn align_many_layers<B: Train>(b: &mut B) {
     agree(b, 3e-5, maps(&mut Cpu::new(2)), maps);
 }
 
+/// Keys, values and queries from their projections to the gradients of these: of `width` columns, whose weights are adjacent in
+/// memory where that is a multiple of 128.
+fn projected<B: Train>(b: &mut B, width: usize, layout: Layout) -> Named {
+    let noise = &mut Noise::new(width as u64);
+    let sentences = [3, 1, 70].map(|n| vec![5; n]);
+    let sentences: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+    let batch = Batch::new(b, &Special::FAIRSEQ, &sentences, &sentences, layout);
+    let (grid, rows) = (&batch.decoder_grid, batch.decoder_grid.queries);
+    let shapes = [Shape::matrix(width, width), Shape::vector(width)];
+    let params: Vec<_> = (0..6).map(|i| random(b, noise, shapes[i % 2]).0).collect();
+    let params = b.together(params);
+    let map = |number: usize| [&params[2 * number], &params[2 * number + 1]];
+    let [x, sum, dy, before] = [(); 4].map(|()| random(b, noise, Shape::matrix(rows, width)).0);
+    let how = Attend { heads: 2, map: true, dropout: 0.1, key: Some(3) };
+    let mut all = Vec::new();
+    for crossed in [false, true] {
+        let [k, v, q] = if crossed {
+            let [k, v] = b.linears(&x, [map(0), map(1)]);
+            let [q] = b.linears(&x, [map(2)]);
+            [k, v, q]
+        } else {
+            b.linears(&x, [map(0), map(1), map(2)])
+        };
+        let Attended { context, map: maps } = b.attend(&q, Kv { k: &k, v: &v }, grid, how);
+        let saved = SavedAttend { q: q.clone(), kv: Kv { k: k.clone(), v: v.clone() }, map: maps };
+        let [dq, dk, dv] = b.attend_grad(Some(&dy), None, &saved, grid, how);
+        let mut found = vec![k, v, q, context, dq.clone(), dk.clone(), dv.clone()];
+        let (ws, dys) = ([0, 1, 2].map(|i| map(i)[0]), [dk, dv, dq]);
+        let parts = if crossed { vec![0..2, 2..3] } else { vec![0..3] };
+        let mut dx = Some(before.clone());
+        for part in parts {
+            let d = b.linears_grad(&dys[part.clone()], &x, &ws[part.clone()], dx);
+            // The exact gradient of the keys' bias is zero.
+            let biased = part.start == 0;
+            let (ws, bs): (Vec<_>, Vec<_>) = d.maps.into_iter().unzip();
+            found.extend(ws.into_iter().chain(bs.into_iter().flatten().skip(usize::from(biased))));
+            dx = d.x;
+        }
+        let dx = dx.expect("there are maps");
+        let norm = LayerNorm { gain: map(0)[1], bias: map(1)[1], epsilon: 1e-5 };
+        let normed = b.layer_norm_grad(&dx, &sum, norm);
+        found.extend([normed.x, normed.gain, normed.bias, dx]);
+        let mut cache = b.zeros(Shape::matrix(2 * rows, width));
+        b.store(&mut cache, &found[1], 1, 2);
+        found.push(cache);
+        all.extend(named(
+            b,
+            &format!("{width}, {layout:?}, crossed {crossed}:"),
+            &found.iter().collect::<Vec<_>>(),
+        ));
+    }
+    all
+}
+
+/// The same for several widths and layouts.
+fn projections<B: Train>(b: &mut B) -> Named {
+    let each = [(128, Layout::Padded), (128, Layout::Packed), (20, Layout::Padded)];
+    each.into_iter().flat_map(|(width, layout)| projected(b, width, layout)).collect()
+}
+
+pub fn project_and_attend<B: Train>(b: &mut B) {
+    agree(b, 3e-5, projections(&mut Cpu::new(2)), projections);
+}
+
+pub fn project_and_attend_in_bf16_as_the_cpu<B: Train>(b: &mut B) {
+    agree_rounded(projections(&mut Cpu::bf16(2)), projections(b));
+}
+
+pub fn attend_in_bf16_as_the_cpu<B: Train>(b: &mut B) {
+    agree_rounded(attention(&mut Cpu::bf16(2)), attention(b));
+}
+
 /// In bf16, an element that lies between two numbers may be rounded to the other one on the device: a part in 256 of it. So may
 /// few of all elements.
-pub fn attend_in_bf16_as_the_cpu<B: Train>(b: &mut B) {
-    let (on_cpu, on_device) = (attention(&mut Cpu::bf16(2)), attention(b));
+fn agree_rounded(on_cpu: Named, on_device: Named) {
     let mut flipped = [0usize; 2];
     for ((name, want), (_, got)) in on_cpu.iter().zip(&on_device) {
         assert_eq!(got.len(), want.len(), "{name}");

@@ -61,6 +61,29 @@ pub(crate) fn copy(context: &Context, x: &View, out: &View) {
     launch!(context, copy_kernel(elements(out.len), units(), x.arg(), out.arg()));
 }
 
+#[cube(launch)]
+fn copy_columns_kernel(x: &Array<bf16>, out: &mut Array<bf16>, width: u32, first: u32, count: u32) {
+    let (i, count) = (ABSOLUTE_POS, count as usize);
+    if i < out.len() {
+        out[i] = x[i / count * width as usize + first as usize + i % count];
+    }
+}
+
+/// `count` columns, from `first`, of a matrix of `width` columns in bf16.
+pub(crate) fn copy_columns(context: &Context, x: &View, [width, first, count]: [usize; 3]) -> View {
+    let len = x.len / width.max(1) * count;
+    let out = View::of(context.allocate(len * size_of::<bf16>()), len);
+    if len > 0 {
+        let [width, first, count] = [width, first, count].map(|size| size as u32);
+        let launched = (elements(len), units());
+        launch!(
+            context,
+            copy_columns_kernel(launched.0, launched.1, x.arg(), out.arg(), width, first, count)
+        );
+    }
+    out
+}
+
 /// Elements of one upload.
 const UPLOADED: usize = 1 << 17;
 
@@ -76,7 +99,7 @@ pub(crate) fn upload(context: &Context, data: &[f32], shape: Shape) -> Tensor {
 
 /// `x` itself, to be overwritten, or a copy where its memory is shared.
 pub(crate) fn unshared(context: &Context, x: Tensor) -> Tensor {
-    if x.is_unshared() && !x.comes_rounded() {
+    if x.is_unshared() && x.is_held_full() && !x.comes_rounded() {
         x.forget_rounding();
         return x;
     }

@@ -2,6 +2,7 @@
 
 use super::copy::{empty, unshared};
 use super::cube::{LOWEST, cube_max, cube_sum};
+use crate::beside::Strided;
 use crate::context::{Context, launch};
 use crate::grid::{UNITS, cubes, elements, units};
 use crate::index::Index;
@@ -17,11 +18,21 @@ use half::bf16;
 const U: usize = UNITS as usize;
 
 #[cube(launch)]
-fn store_kernel<F: Float>(rows: &Array<F>, cache: &mut Array<F>, width: u32, at: u32, stride: u32) {
-    if ABSOLUTE_POS < rows.len() {
-        let width = width as usize;
-        let row = ABSOLUTE_POS / width * stride as usize + at as usize;
-        cache[row * width + ABSOLUTE_POS % width] = rows[ABSOLUTE_POS];
+#[allow(clippy::too_many_arguments)]
+fn store_kernel<F: Float>(
+    rows: &Array<F>,
+    cache: &mut Array<F>,
+    len: u32,
+    width: u32,
+    at: u32,
+    stride: u32,
+    row_width: u32,
+    first: u32,
+) {
+    if ABSOLUTE_POS < len as usize {
+        let (row, col) = (ABSOLUTE_POS / width as usize, ABSOLUTE_POS % width as usize);
+        let to = (row * stride as usize + at as usize) * width as usize + col;
+        cache[to] = rows[row * row_width as usize + first as usize + col];
     }
 }
 
@@ -34,28 +45,35 @@ pub(crate) fn store(
     stride: usize,
 ) -> Tensor {
     assert_eq!(cache.cols(), rows.cols(), "store");
+    let sizes = [rows.len(), rows.cols(), at, stride];
     if rows.is_held_rounded() {
         let cache = rounded::unshared(context, cache);
-        store_to::<bf16>(
-            context,
-            &context.short(&cache),
-            &context.short(rows),
-            [cache.cols(), at, stride],
-        );
+        store_to::<bf16>(context, &context.short(&cache), &Strided::of(context, rows), sizes);
         return cache;
     }
     let cache = unshared(context, cache);
-    store_to::<f32>(context, &cache.view(), &rows.view(), [cache.cols(), at, stride]);
+    let rows = Strided { view: rows.view(), width: rows.cols(), first: 0 };
+    store_to::<f32>(context, &cache.view(), &rows, sizes);
     cache
 }
 
-fn store_to<F: Float>(context: &Context, cache: &View, rows: &View, sizes: [usize; 3]) {
-    let [width, at, stride] = sizes.map(|size| size as u32);
-    if rows.len > 0 {
-        let count = elements(rows.len);
+fn store_to<F: Float>(context: &Context, cache: &View, rows: &Strided, sizes: [usize; 4]) {
+    let [len, width, at, stride] = sizes.map(|size| size as u32);
+    if len > 0 {
         launch!(
             context,
-            store_kernel::<F>(count, units(), rows.arg(), cache.arg(), width, at, stride)
+            store_kernel::<F>(
+                elements(len as usize),
+                units(),
+                rows.view.arg(),
+                cache.arg(),
+                len,
+                width,
+                at,
+                stride,
+                rows.width as u32,
+                rows.first as u32,
+            )
         );
     }
 }

@@ -161,7 +161,7 @@ pub(crate) fn embed_grad(
             embed_grad_kernel(
                 elements(ids.len() * width),
                 units(),
-                dy.view().arg(),
+                context.full(dy).arg(),
                 ids.view(context).arg(),
                 starts.view(context).arg(),
                 rows.view(context).arg(),

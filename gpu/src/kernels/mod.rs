@@ -1,10 +1,11 @@
 //! The kernels, one family a file, as in the CPU backend. Each kernel stands above the function that launches it, forward
-//! above gradient; the kernels of attention have files of their own. `cube`, `copy`, `layers`, `pointwise`,
-//! `columns` and `products` are shared.
+//! above gradient; the kernels of attention have files of their own. `addends`, `cube`, `copy`, `layers`,
+//! `pointwise`, `columns` and `products` are shared.
 //!
 //! Kernels never accumulate with atomics: the shapes alone decide the order of every sum.
 
 pub(crate) mod adam;
+pub(crate) mod addends;
 pub(crate) mod align;
 pub(crate) mod attend;
 pub(crate) mod cast;

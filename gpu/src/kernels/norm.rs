@@ -1,6 +1,7 @@
 //! Layer normalisation, with a cube for each row. The gradients of gain and bias are sums of columns, so that they need
 //! no atomics.
 
+use super::addends::added;
 use super::columns::stack_sums;
 use super::copy::empty;
 use super::cube::{cube_sum, group_sum};
@@ -10,6 +11,7 @@ use crate::grid::{ROW_UNITS, UNITS, cubes, row_units, units};
 use crate::rounded::{self, RoundedCopy, write_rounded};
 use crate::stack::Stack;
 use crate::tensor::Tensor;
+use crate::view::View;
 use a2d_core::backend::{LayerNorm, NormGrad};
 use a2d_core::shape::Shape;
 use cubecl::ir::StorageType;
@@ -188,12 +190,14 @@ const MOST_ROWS: usize = 8;
 const CUBES: usize = 512;
 
 /// Gradients of the rows of some tiles of `tile` rows, and the sums over these rows that the gradients of gain and bias
-/// consist of, `[cubes, cols]` each. Each row of a tile first has a part of the units for itself; then each unit has columns of
-/// the whole tile. With `branches`, also the gradient of the branch that was joined, after its dropout.
+/// consist of, `[cubes, cols]` each. The gradient of the result is the sum of `dy`, if it has that, and `more`. Each row of a
+/// tile first has a part of the units for itself; then each unit has columns of the whole tile. With `branches`, also the
+/// gradient of the branch that was joined, after its dropout.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn layer_norm_grad_kernel<F: Float>(
     dy: &Array<f32>,
+    more: &Sequence<Array<F>>,
     x: &Array<f32>,
     gain: &Array<f32>,
     dx: &mut Array<f32>,
@@ -205,6 +209,7 @@ fn layer_norm_grad_kernel<F: Float>(
     cols: u32,
     epsilon: f32,
     #[comptime] tile: usize,
+    #[comptime] has_dy: bool,
     #[comptime] branches: bool,
     #[comptime] drops: bool,
     #[define(F)] _format: StorageType,
@@ -237,7 +242,7 @@ fn layer_norm_grad_kernel<F: Float>(
         let mut sum_g = 0.0f32;
         let mut sum_gh = 0.0f32;
         for i in range_stepped(lane, end, group) {
-            let g = dy[base + i] * gain[i];
+            let g = added::<F>(dy, more, base + i, has_dy) * gain[i];
             sum_g += g;
             sum_gh += g * ((x[base + i] - mean) * scale);
         }
@@ -260,7 +265,7 @@ fn layer_norm_grad_kernel<F: Float>(
             for row in 0..min(tile, rows - start) {
                 let at = (start + row) * cols + col;
                 let h = (x[at] - stats[4 * row]) * stats[4 * row + 1];
-                let g = dy[at];
+                let g = added::<F>(dy, more, at, has_dy);
                 gain_sum += g * h;
                 bias_sum += g;
                 let inner = g * gain[col] - stats[4 * row + 2] - h * stats[4 * row + 3];
@@ -322,14 +327,16 @@ fn grad(
     let parts = Stack::new(context, Shape::matrix(count, cols), 2);
     let (p, key) = mask.unwrap_or_default();
     let nothing = empty(context, Shape::vector(1));
-    let (to, format) = context.held(branch.unwrap_or(&nothing));
+    let dy = context.addends(dy);
+    let to = branch.map_or_else(|| nothing.view(), |branch| context.held(branch).0);
     if count > 0 {
         launch!(
             context,
             layer_norm_grad_kernel(
                 cubes(count),
                 units(),
-                dy.view().arg(),
+                dy.full.arg(),
+                dy.rounded.iter().map(View::arg).collect(),
                 x.view().arg(),
                 gain.view().arg(),
                 dx.view().arg(),
@@ -341,9 +348,10 @@ fn grad(
                 cols as u32,
                 epsilon,
                 tile,
+                dy.has_full,
                 branch.is_some(),
                 mask.is_some(),
-                format,
+                dy.format,
             )
         );
     }

@@ -97,7 +97,7 @@ fn scale_kernel(x: &Array<f32>, out: &mut Array<f32>, s: f32) {
 /// `x * s`.
 pub(crate) fn scale(context: &Context, x: &Tensor, s: f32) -> Tensor {
     let out = empty(context, x.shape);
-    let (x, to) = (x.view(), out.view());
+    let (x, to) = (context.full(x), out.view());
     launch!(context, scale_kernel(elements(to.len), units(), x.arg(), to.arg(), s));
     out
 }

@@ -35,6 +35,7 @@ use a2d_core::shape::Shape;
 use embed::Vectors;
 use round::Operands;
 use std::iter;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use team::Team;
@@ -83,6 +84,36 @@ impl Cpu {
     /// `x` as an operand of matrix products.
     fn operand<'a>(&self, x: &'a Tensor) -> &'a Tensor {
         self.operands.of(&self.team, x)
+    }
+
+    /// Gradients of linear maps `ws` of one `x`. A GPU that rounds holds that of `x` in bf16, before it is added to `into`.
+    fn maps_grad(
+        &self,
+        dys: &[Tensor],
+        x: &Tensor,
+        ws: &[&Tensor],
+        bias: bool,
+        into: Option<Tensor>,
+    ) -> LinearsGrad<Tensor> {
+        let rounds = self.operands != Operands::F32;
+        let (mut sum, into) = if rounds { (None, into) } else { (into, None) };
+        let mut maps = Vec::with_capacity(ws.len());
+        for (dy, &w) in dys.iter().zip(ws).rev() {
+            let factors = [dy, x, w].map(|x| self.operand(x));
+            let [dx, dw] = linear::linear_grad(&self.team, &self.pool, factors, sum);
+            let db = bias.then(|| linear::column_sums(&self.team, &self.pool, factors[0]));
+            maps.push((dw, db));
+            sum = Some(dx);
+        }
+        maps.reverse();
+        let x = sum.map(|mut dx| {
+            self.operands.round(dx.data_mut());
+            match into {
+                Some(into) => pointwise::add(&self.team, into, &dx),
+                None => dx,
+            }
+        });
+        LinearsGrad { x, maps }
     }
 
     /// Number of threads, the caller's included.
@@ -251,13 +282,19 @@ impl Train for Cpu {
         bias: bool,
         into: Option<Tensor>,
     ) -> LinearGrad<Tensor> {
-        let factors = [dy, x, w].map(|x| self.operand(x));
-        let [x, w] = linear::linear_grad(&self.team, &self.pool, factors, into);
-        LinearGrad {
-            x,
-            w,
-            b: bias.then(|| linear::column_sums(&self.team, &self.pool, factors[0])),
-        }
+        let mut d = self.maps_grad(slice::from_ref(dy), x, &[w], bias, into);
+        let (w, b) = d.maps.swap_remove(0);
+        LinearGrad { x: d.x.expect("there is a map"), w, b }
+    }
+
+    fn linears_grad(
+        &mut self,
+        dys: &[Tensor],
+        x: &Tensor,
+        ws: &[&Tensor],
+        into: Option<Tensor>,
+    ) -> LinearsGrad<Tensor> {
+        self.maps_grad(dys, x, ws, true, into)
     }
 
     fn activate_grad(&mut self, dy: Tensor, y: &Tensor, f: Activation) -> Tensor {

@@ -1,6 +1,21 @@
 //! The heads of an attention, as an argument of its kernels.
 
+use crate::beside::Strided;
 use cubecl::prelude::*;
+
+/// How the rows of an operand lie.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+pub(super) struct Lay {
+    /// Vectors from one row to the next, and before the first of a row.
+    pub width: u32,
+    pub first: u32,
+}
+
+impl Lay {
+    pub fn arg<R: Runtime>(of: &Strided, lanes: usize) -> LayLaunch<R> {
+        LayLaunch::new((of.width / lanes) as u32, (of.first / lanes) as u32)
+    }
+}
 
 /// Properties that all heads have in common.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]

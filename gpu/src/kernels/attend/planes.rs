@@ -9,8 +9,9 @@ use self::block::Block;
 use self::forward::plane_attend_kernel;
 use self::gradient::{Sources, plane_attend_grad_kernel};
 use self::long::{plane_key_grad_kernel, plane_query_grad_kernel};
-use super::heads::Heads;
+use super::heads::{Heads, Lay};
 use super::{dropout, lanes};
+use crate::beside::{self, Strided};
 use crate::context::{Context, launch};
 use crate::index::Index;
 use crate::kernels::copy::{empty, fill_short};
@@ -73,6 +74,7 @@ impl Planes {
         let area = if how.map { grid.area } else { 0 };
         let map = empty(context, Shape::matrix(how.heads, area));
         let (p, key) = dropout(&how);
+        let of = [q, kv.k, kv.v].map(|x| Strided::of(context, x));
         if extent.query > 0 {
             launch!(
                 context,
@@ -80,12 +82,15 @@ impl Planes {
                     self.cubes(extent.query, how.heads, grid.sentences),
                     block.units(),
                     block.lanes,
-                    context.short(q).arg(),
-                    context.short(kv.k).arg(),
-                    context.short(kv.v).arg(),
+                    of[0].view.arg(),
+                    of[1].view.arg(),
+                    of[2].view.arg(),
                     grid.spans.view(context).arg(),
                     context.short(&out).arg(),
                     map.view().arg(),
+                    Lay::arg(&of[0], block.lanes),
+                    Lay::arg(&of[1], block.lanes),
+                    Lay::arg(&of[2], block.lanes),
                     Heads::arg(how.heads, size, block.lanes, grid.causal),
                     drop_arg(p, key),
                     block,
@@ -111,19 +116,17 @@ impl Planes {
         how: Attend,
     ) -> [Tensor; 3] {
         let Self { block, size, extent } = *self;
-        // In one row, as the product that gives the gradient of their input takes them.
-        let all = rounded::tensors(context, &[k.shape, v.shape, q.shape]);
-        let [dk, dv, dq]: [Tensor; 3] = all.try_into().expect("one for each shape");
+        let [dk, dv, dq] = beside::like(context, [k, v, q]);
         if extent.keys < k.rows() || extent.queries < q.rows() {
-            [&dk, &dv, &dq].into_iter().for_each(|x| fill_short(context, &context.short(x), 0.0));
+            [&dk, &dv, &dq].into_iter().for_each(|x| beside::clear(context, x));
         }
         let nothing = empty(context, Shape::vector(LANES)).view();
         let (p, key) = dropout(&how);
         let by = Sources { context: dy.is_some(), map: dmap.is_some(), drops: p > 0.0 };
         let dy = dy.map_or_else(|| nothing.clone(), |dy| context.short(dy));
         let dmap = dmap.map_or(nothing, Tensor::view);
-        let [short_q, short_k, short_v] = [q, k, v].map(|x| context.short(x));
-        let [dq_to, dk_to, dv_to] = [&dq, &dk, &dv].map(|x| context.short(x));
+        let of = [q, k, v].map(|x| Strided::of(context, x));
+        let to = [&dq, &dk, &dv].map(|x| Strided::of(context, x));
         let spans = grid.spans.view(context);
         let cubes = |rows| self.cubes(rows, how.heads, grid.sentences);
         if self.is_single() && extent.query.max(extent.key) > 0 {
@@ -136,13 +139,16 @@ impl Planes {
                     dy.arg(),
                     dmap.arg(),
                     map.view().arg(),
-                    short_q.arg(),
-                    short_k.arg(),
-                    short_v.arg(),
+                    of[0].view.arg(),
+                    of[1].view.arg(),
+                    of[2].view.arg(),
                     spans.arg(),
-                    dq_to.arg(),
-                    dk_to.arg(),
-                    dv_to.arg(),
+                    to[0].view.arg(),
+                    to[1].view.arg(),
+                    to[2].view.arg(),
+                    Lay::arg(&of[0], block.lanes),
+                    Lay::arg(&of[1], block.lanes),
+                    Lay::arg(&of[2], block.lanes),
                     Heads::arg(how.heads, size, block.lanes, grid.causal),
                     drop_arg(p, key),
                     block,
@@ -163,11 +169,14 @@ impl Planes {
                     dy.arg(),
                     dmap.arg(),
                     map.view().arg(),
-                    short_k.arg(),
-                    short_v.arg(),
+                    of[1].view.arg(),
+                    of[2].view.arg(),
                     spans.arg(),
                     dscores.arg(),
-                    dq_to.arg(),
+                    to[0].view.arg(),
+                    Lay::arg(&of[0], block.lanes),
+                    Lay::arg(&of[1], block.lanes),
+                    Lay::arg(&of[2], block.lanes),
                     Heads::arg(how.heads, size, block.lanes, grid.causal),
                     drop_arg(p, key),
                     block,
@@ -184,11 +193,14 @@ impl Planes {
                     block.lanes,
                     dy.arg(),
                     map.view().arg(),
-                    short_q.arg(),
+                    of[0].view.arg(),
                     dscores.arg(),
                     spans.arg(),
-                    dk_to.arg(),
-                    dv_to.arg(),
+                    to[1].view.arg(),
+                    to[2].view.arg(),
+                    Lay::arg(&of[0], block.lanes),
+                    Lay::arg(&of[1], block.lanes),
+                    Lay::arg(&of[2], block.lanes),
                     Heads::arg(how.heads, size, block.lanes, grid.causal),
                     drop_arg(p, key),
                     block,

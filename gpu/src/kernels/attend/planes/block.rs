@@ -4,7 +4,7 @@
 //! strip. Columns are padded with zeros to whole tiles, and so are rows. A plane leaves a product of its strip in shared memory,
 //! where [`SHARE`] units share each row.
 
-use super::super::heads::Heads;
+use super::super::heads::{Heads, Lay};
 use crate::kernels::cube::{DeviceSpan, read_span, visible_keys};
 use cubecl::cmma::{self, Matrix, MatrixIdent, MatrixLayout};
 use cubecl::prelude::*;
@@ -130,9 +130,20 @@ pub(super) struct Rows {
 
 /// The rows of this cube's head.
 #[cube]
-pub(super) fn rows(start: usize, len: usize, of: &Heads, #[comptime] block: Block) -> Rows {
+pub(super) fn rows(start: usize, len: usize, of: &Lay, #[comptime] block: Block) -> Rows {
     let head = CUBE_POS_Y as usize * comptime!(block.size / block.lanes);
-    Rows { start, len, width: of.width as usize, head }
+    Rows { start, len, width: of.width as usize, head: of.first as usize + head }
+}
+
+/// [`rows`] that are adjacent.
+#[cube]
+pub(super) fn adjacent_rows(
+    start: usize,
+    len: usize,
+    of: &Heads,
+    #[comptime] block: Block,
+) -> Rows {
+    rows(start, len, &Lay { width: of.width, first: 0 }, block)
 }
 
 /// The strip of a plane, and this unit's number in the plane.

@@ -1,10 +1,10 @@
 //! The forward pass, by blocks of queries.
 
-use super::super::heads::Heads;
+use super::super::heads::{Heads, Lay};
 use super::block::{
-    Block, SHARE, ScoreRow, Site, Strip, TILE, TURNS, accumulate, load, most_visible, products,
-    rows, score_row, shared_max, shared_operand, shared_scores, shared_stage, shared_sum,
-    shared_weights, site, strip, tiles, write, zeros,
+    Block, SHARE, ScoreRow, Site, Strip, TILE, TURNS, accumulate, adjacent_rows, load,
+    most_visible, products, rows, score_row, shared_max, shared_operand, shared_scores,
+    shared_stage, shared_sum, shared_weights, site, strip, tiles, write, zeros,
 };
 use crate::kernels::cube::LOWEST;
 use crate::kernels::pointwise::{Drop, factor};
@@ -136,6 +136,9 @@ pub(super) fn plane_attend_kernel<N: Size>(
     spans: &Array<u32>,
     context: &mut Array<Vector<bf16, N>>,
     map: &mut Array<f32>,
+    q_lay: &Lay,
+    k_lay: &Lay,
+    v_lay: &Lay,
     of: &Heads,
     dropped: &Drop,
     #[comptime] block: Block,
@@ -147,8 +150,10 @@ pub(super) fn plane_attend_kernel<N: Size>(
     let (span, first) = (site.span, CUBE_POS_X as usize * block.rows);
     if first < span.query_len {
         let strip = strip(first);
-        let queries = rows(span.query_start, span.query_len, of, block);
-        let keys = rows(span.key_start, span.key_valid, of, block);
+        let queries = rows(span.query_start, span.query_len, q_lay, block);
+        let keys = rows(span.key_start, span.key_valid, k_lay, block);
+        let value_rows = rows(span.key_start, span.key_valid, v_lay, block);
+        let results = adjacent_rows(span.query_start, span.query_len, of, block);
         let visible = most_visible(&site, strip.first, TILE);
         let all_visible = most_visible(&site, first, block.rows);
 
@@ -161,7 +166,7 @@ pub(super) fn plane_attend_kernel<N: Size>(
         load::<N>(q, &queries, first, &mut own, block);
         load::<N>(k, &keys, 0, &mut others, block);
         if single {
-            load::<N>(v, &keys, 0, &mut values, block);
+            load::<N>(v, &value_rows, 0, &mut values, block);
         }
         sync_cube();
 
@@ -189,7 +194,7 @@ pub(super) fn plane_attend_kernel<N: Size>(
             if comptime!(!single) {
                 sync_cube();
                 load::<N>(k, &keys, from, &mut others, block);
-                load::<N>(v, &keys, from, &mut values, block);
+                load::<N>(v, &value_rows, from, &mut values, block);
                 sync_cube();
                 products::<N>(&own, &others, &strip, tiles, &mut scores, block);
                 sync_plane();
@@ -213,6 +218,6 @@ pub(super) fn plane_attend_kernel<N: Size>(
             sync_plane();
             from += block.rows;
         }
-        write::<N>(&sums, &mut stage, context, &queries, &strip, block);
+        write::<N>(&sums, &mut stage, context, &results, &strip, block);
     }
 }

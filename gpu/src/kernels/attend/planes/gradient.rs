@@ -1,10 +1,10 @@
 //! The gradients where a block holds all queries and keys of a sentence, in one pass.
 
-use super::super::heads::Heads;
+use super::super::heads::{Heads, Lay};
 use super::block::{
-    Block, SHARE, ScoreRow, Site, Strip, TILE, TURNS, accumulate, load, most_visible, products,
-    rows, score_row, shared_operand, shared_scores, shared_stage, shared_sum, shared_weights, site,
-    strip, write, zeros,
+    Block, SHARE, ScoreRow, Site, Strip, TILE, TURNS, accumulate, adjacent_rows, load,
+    most_visible, products, rows, score_row, shared_operand, shared_scores, shared_stage,
+    shared_sum, shared_weights, site, strip, write, zeros,
 };
 use crate::kernels::pointwise::{Drop, factor};
 use cubecl::prelude::*;
@@ -121,6 +121,9 @@ pub(super) fn plane_attend_grad_kernel<N: Size>(
     dq: &mut Array<Vector<bf16, N>>,
     dk: &mut Array<Vector<bf16, N>>,
     dv: &mut Array<Vector<bf16, N>>,
+    q_lay: &Lay,
+    k_lay: &Lay,
+    v_lay: &Lay,
     of: &Heads,
     dropped: &Drop,
     #[comptime] block: Block,
@@ -128,9 +131,12 @@ pub(super) fn plane_attend_grad_kernel<N: Size>(
 ) {
     let site = site(spans, of);
     let (span, strip) = (site.span, strip(0));
-    let queries = rows(span.query_start, span.query_len, of, block);
-    let keys = rows(span.key_start, span.key_valid, of, block);
-    let all_keys = rows(span.key_start, span.key_len, of, block);
+    let results = adjacent_rows(span.query_start, span.query_len, of, block);
+    let queries = rows(span.query_start, span.query_len, q_lay, block);
+    let keys = rows(span.key_start, span.key_valid, k_lay, block);
+    let value_rows = rows(span.key_start, span.key_valid, v_lay, block);
+    let all_keys = rows(span.key_start, span.key_len, k_lay, block);
+    let all_values = rows(span.key_start, span.key_len, v_lay, block);
     let tiles = most_visible(&site, strip.first, TILE).div_ceil(TILE);
     // Queries that no key is visible to have no gradients.
     let query_tiles = select(span.key_valid > 0, span.query_len.div_ceil(TILE), 0);
@@ -144,8 +150,8 @@ pub(super) fn plane_attend_grad_kernel<N: Size>(
     let mut stage = shared_stage(block);
     load::<N>(k, &keys, 0, &mut others, block);
     if comptime!(by.context) {
-        load::<N>(dy, &queries, 0, &mut gradients, block);
-        load::<N>(v, &keys, 0, &mut values, block);
+        load::<N>(dy, &results, 0, &mut gradients, block);
+        load::<N>(v, &value_rows, 0, &mut values, block);
         sync_cube();
         products::<N>(&gradients, &values, &strip, tiles, &mut scores, block);
         sync_plane();
@@ -173,7 +179,7 @@ pub(super) fn plane_attend_grad_kernel<N: Size>(
     if comptime!(by.context) {
         accumulate::<N>(&by_weight, &gradients, &strip, query_tiles, &sums, block, true);
     }
-    write::<N>(&sums, &mut stage, dv, &all_keys, &strip, block);
+    write::<N>(&sums, &mut stage, dv, &all_values, &strip, block);
     sync_cube();
     let sums = zeros(block);
     accumulate::<N>(&by_score, &values, &strip, query_tiles, &sums, block, true);

@@ -1,11 +1,11 @@
 //! The gradients where a sentence takes several blocks: of scores and queries by blocks of queries, then of keys and values by
 //! blocks of keys.
 
-use super::super::heads::Heads;
+use super::super::heads::{Heads, Lay};
 use super::block::{
-    Block, SHARE, Site, Strip, TILE, TURNS, accumulate, load, most_visible, products, rows,
-    score_row, shared_operand, shared_scores, shared_stage, shared_sum, shared_weights, site,
-    strip, tiles, write, zeros,
+    Block, SHARE, Site, Strip, TILE, TURNS, accumulate, adjacent_rows, load, most_visible,
+    products, rows, score_row, shared_operand, shared_scores, shared_stage, shared_sum,
+    shared_weights, site, strip, tiles, write, zeros,
 };
 use super::gradient::{Sources, entry};
 use crate::kernels::pointwise::{Drop, factor};
@@ -84,6 +84,9 @@ pub(super) fn plane_query_grad_kernel<N: Size>(
     spans: &Array<u32>,
     dscores: &mut Array<bf16>,
     dq: &mut Array<Vector<bf16, N>>,
+    q_lay: &Lay,
+    k_lay: &Lay,
+    v_lay: &Lay,
     of: &Heads,
     dropped: &Drop,
     #[comptime] block: Block,
@@ -93,8 +96,10 @@ pub(super) fn plane_query_grad_kernel<N: Size>(
     let (span, first) = (site.span, CUBE_POS_X as usize * block.rows);
     if first < span.query_len {
         let strip = strip(first);
-        let queries = rows(span.query_start, span.query_len, of, block);
-        let keys = rows(span.key_start, span.key_valid, of, block);
+        let results = adjacent_rows(span.query_start, span.query_len, of, block);
+        let queries = rows(span.query_start, span.query_len, q_lay, block);
+        let keys = rows(span.key_start, span.key_valid, k_lay, block);
+        let value_rows = rows(span.key_start, span.key_valid, v_lay, block);
         let visible = most_visible(&site, strip.first, TILE);
         let end = most_visible(&site, first, block.rows);
 
@@ -105,7 +110,7 @@ pub(super) fn plane_query_grad_kernel<N: Size>(
         let mut weights = shared_weights(block);
         let mut stage = shared_stage(block);
         if comptime!(by.context) {
-            load::<N>(dy, &queries, first, &mut gradients, block);
+            load::<N>(dy, &results, first, &mut gradients, block);
         }
         let mut means = Array::<f32>::new(TURNS);
         #[unroll]
@@ -115,7 +120,7 @@ pub(super) fn plane_query_grad_kernel<N: Size>(
         for from in range_stepped(0, end, block.rows) {
             if comptime!(by.context) {
                 sync_cube();
-                load::<N>(v, &keys, from, &mut values, block);
+                load::<N>(v, &value_rows, from, &mut values, block);
                 sync_cube();
                 let tiles = tiles(visible, from, block);
                 products::<N>(&gradients, &values, &strip, tiles, &mut scores, block);
@@ -134,7 +139,7 @@ pub(super) fn plane_query_grad_kernel<N: Size>(
             sync_cube();
             load::<N>(k, &keys, from, &mut others, block);
             if comptime!(by.context) {
-                load::<N>(v, &keys, from, &mut values, block);
+                load::<N>(v, &value_rows, from, &mut values, block);
             }
             sync_cube();
             if comptime!(by.context) {
@@ -213,6 +218,9 @@ pub(super) fn plane_key_grad_kernel<N: Size>(
     spans: &Array<u32>,
     dk: &mut Array<Vector<bf16, N>>,
     dv: &mut Array<Vector<bf16, N>>,
+    q_lay: &Lay,
+    k_lay: &Lay,
+    v_lay: &Lay,
     of: &Heads,
     dropped: &Drop,
     #[comptime] block: Block,
@@ -222,8 +230,10 @@ pub(super) fn plane_key_grad_kernel<N: Size>(
     let (span, first) = (site.span, CUBE_POS_X as usize * block.rows);
     if first < span.key_len {
         let own = strip(first);
-        let queries = rows(span.query_start, span.query_len, of, block);
-        let keys = rows(span.key_start, span.key_len, of, block);
+        let results = adjacent_rows(span.query_start, span.query_len, of, block);
+        let queries = rows(span.query_start, span.query_len, q_lay, block);
+        let keys = rows(span.key_start, span.key_len, k_lay, block);
+        let value_rows = rows(span.key_start, span.key_len, v_lay, block);
 
         let mut gradients = shared_operand::<N>(block);
         let mut others = shared_operand::<N>(block);
@@ -238,7 +248,7 @@ pub(super) fn plane_key_grad_kernel<N: Size>(
             sync_cube();
             load::<N>(q, &queries, from, &mut others, block);
             if comptime!(by.context) {
-                load::<N>(dy, &queries, from, &mut gradients, block);
+                load::<N>(dy, &results, from, &mut gradients, block);
             }
             let strip = strip(from);
             load_weights(
@@ -261,6 +271,6 @@ pub(super) fn plane_key_grad_kernel<N: Size>(
             }
         }
         write::<N>(&dk_sums, &mut stage, dk, &keys, &own, block);
-        write::<N>(&dv_sums, &mut stage, dv, &keys, &own, block);
+        write::<N>(&dv_sums, &mut stage, dv, &value_rows, &own, block);
     }
 }

@@ -190,9 +190,9 @@ const MOST_ROWS: usize = 8;
 const CUBES: usize = 512;
 
 /// Gradients of the rows of some tiles of `tile` rows, and the sums over these rows that the gradients of gain and bias
-/// consist of, `[cubes, cols]` each. The gradient of the result is the sum of `dy`, if it has that, and `more`. Each row of a
-/// tile first has a part of the units for itself; then each unit has columns of the whole tile. With `branches`, also the
-/// gradient of the branch that was joined, after its dropout.
+/// consist of, `[cubes, cols]` each. The gradient of the result is the sum of `dy`, if it has that, and `more`; a sum of several is
+/// computed once, and kept in `dx` meanwhile. Each row of a tile first has a part of the units for itself; then each unit has
+/// columns of the whole tile. With `branches`, also the gradient of the branch that was joined, after its dropout.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn layer_norm_grad_kernel<F: Float>(
@@ -210,6 +210,7 @@ fn layer_norm_grad_kernel<F: Float>(
     epsilon: f32,
     #[comptime] tile: usize,
     #[comptime] has_dy: bool,
+    #[comptime] keeps_sum: bool,
     #[comptime] branches: bool,
     #[comptime] drops: bool,
     #[define(F)] _format: StorageType,
@@ -242,7 +243,11 @@ fn layer_norm_grad_kernel<F: Float>(
         let mut sum_g = 0.0f32;
         let mut sum_gh = 0.0f32;
         for i in range_stepped(lane, end, group) {
-            let g = added::<F>(dy, more, base + i, has_dy) * gain[i];
+            let sum = added::<F>(dy, more, base + i, has_dy);
+            if keeps_sum {
+                dx[base + i] = sum;
+            }
+            let g = sum * gain[i];
             sum_g += g;
             sum_gh += g * ((x[base + i] - mean) * scale);
         }
@@ -265,7 +270,7 @@ fn layer_norm_grad_kernel<F: Float>(
             for row in 0..min(tile, rows - start) {
                 let at = (start + row) * cols + col;
                 let h = (x[at] - stats[4 * row]) * stats[4 * row + 1];
-                let g = added::<F>(dy, more, at, has_dy);
+                let g = if keeps_sum { dx[at] } else { added::<F>(dy, more, at, has_dy) };
                 gain_sum += g * h;
                 bias_sum += g;
                 let inner = g * gain[col] - stats[4 * row + 2] - h * stats[4 * row + 3];
@@ -349,6 +354,7 @@ fn grad(
                 epsilon,
                 tile,
                 dy.has_full,
+                dy.rounded.len() + usize::from(dy.has_full) > 1,
                 branch.is_some(),
                 mask.is_some(),
                 dy.format,

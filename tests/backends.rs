@@ -130,8 +130,7 @@ mod threads {
         let [dq, dk, dv] = b.attend_grad(Some(&dcontext), Some(&mixed.maps[0]), &saved, grid, how);
         let norm = b.layer_norm_grad(&dq, &y, suite::norm(&gain));
         let line = b.linear_grad(&dk, &x, &w, true, None);
-        let dtable =
-            b.embed_grad(&dv, &batch.shifted, Positions::Fairseq, tokens.table.expect("asked"));
+        let dtable = b.embed_grad(&dv, &batch.shifted, Positions::Fairseq, &table, tokens.table);
         let mut params = [table, w];
         let mut m = params.each_ref().map(|p| b.zeros(b.shape(p)));
         let mut v = params.each_ref().map(|p| b.zeros(b.shape(p)));

@@ -231,13 +231,14 @@ mod train {
             [sum, normed]
         }
 
-        /// Adds the gradient of [`Backend::embed`] to `into` `[V, D]`. Padding has no gradient.
+        /// The gradient of [`Backend::embed`] for `table` `[V, D]`. Padding has no gradient.
         fn embed_grad(
             &mut self,
             dy: &Self::Tensor,
             tokens: &Tokens<Self::Index>,
             positions: Positions,
-            into: Self::Tensor,
+            table: &Self::Tensor,
+            into: Option<Self::Tensor>,
         ) -> Self::Tensor;
         /// Gradients of [`Backend::linear`]. The gradient of `x` is added to `into`; `bias` tells whether the gradient
         /// of the bias is computed.

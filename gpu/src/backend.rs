@@ -346,8 +346,10 @@ impl Train for Gpu {
         dy: &Tensor,
         tokens: &Tokens<Index>,
         positions: Positions,
-        into: Tensor,
+        table: &Tensor,
+        into: Option<Tensor>,
     ) -> Tensor {
+        let into = into.unwrap_or_else(|| copy::zeros(&self.context, table.shape));
         let groups = tokens.ids.groups.clone();
         let groups = groups
             .unwrap_or_else(|| self.groups(&tokens.ids.values, &tokens.positions.values).into());

@@ -53,7 +53,7 @@ fn rows<B: Train>(b: &mut B) -> Named {
         let masked = b.mask(x.clone(), 0.3, 5);
         let line = b.linear_grad(&dy, &x, &w, true, None);
         let embedded = b.embed(&table, &tokens, Positions::Fairseq);
-        let dtable = b.embed_grad(&y, &tokens, Positions::Fairseq, table.clone());
+        let dtable = b.embed_grad(&y, &tokens, Positions::Fairseq, &table, None);
         let (square, _) = random(b, noise, Shape::matrix(width, width));
         let map = [&square, &gain];
         let [_, joined] = b.linear_join_masked(&y, map, &x, Some((0.2, 6)), norm);

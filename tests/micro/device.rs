@@ -267,9 +267,10 @@ impl Train for Arena {
         dy: &Tensor,
         tokens: &Tokens<Index>,
         positions: Positions,
-        into: Tensor,
+        table: &Tensor,
+        into: Option<Tensor>,
     ) -> Tensor {
-        self.cpu.embed_grad(dy, tokens, positions, into)
+        self.cpu.embed_grad(dy, tokens, positions, table, into)
     }
     fn linear_grad(
         &mut self,

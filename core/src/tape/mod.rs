@@ -260,9 +260,8 @@ impl<B: Train> Backend for Tape<'_, B> {
     ) -> Self::Tensor {
         let y = self.backend.embed(&table.value, tokens, positions);
         let y = self.var(y, tokens.first);
-        let shape = self.backend.shape(&table.value);
-        let (table, tokens) = (table.id, tokens.clone());
-        self.ops.push(Op::Embed { table, shape, tokens, positions, y: y.id });
+        let (table, tokens) = (table.clone(), tokens.clone());
+        self.ops.push(Op::Embed { table, tokens, positions, y: y.id });
         y
     }
 

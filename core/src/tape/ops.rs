@@ -4,7 +4,6 @@ use super::Var;
 use crate::backend::{Attend, JoinGrad, LayerNorm, MapInput, SavedAttend, Train};
 use crate::batch::{Grid, Tokens};
 use crate::config::{Activation, Positions};
-use crate::shape::Shape;
 use alloc::vec::Vec;
 
 /// The index of a value's gradient.
@@ -45,8 +44,7 @@ impl<T> Grads<T> {
 /// One recorded operation: the ids of inputs and output (`y`), and the values that the gradient needs.
 pub(super) enum Op<T, I> {
     Embed {
-        table: Id,
-        shape: Shape,
+        table: Var<T>,
         tokens: Tokens<I>,
         positions: Positions,
         y: Id,
@@ -128,11 +126,11 @@ impl<T: Clone, I: Clone> Op<T, I> {
     /// Adds the gradients of the inputs, from the gradient of the output. Skipped if the output has no gradient.
     pub fn play<B: Train<Tensor = T, Index = I>>(self, b: &mut B, grads: &mut Grads<T>) {
         match self {
-            Op::Embed { table, shape, tokens, positions, y } => {
+            Op::Embed { table, tokens, positions, y } => {
                 let Some(dy) = grads.take(y) else { return };
-                let into = grads.take(table).unwrap_or_else(|| b.zeros(shape));
-                let sum = b.embed_grad(&dy, &tokens, positions, into);
-                grads.put(table, sum);
+                let into = grads.take(table.id);
+                let sum = b.embed_grad(&dy, &tokens, positions, &table.value, into);
+                grads.put(table.id, sum);
             }
             Op::Linear { x, w, b: bias, y } => {
                 let Some(dy) = grads.take(y) else { return };

@@ -269,8 +269,10 @@ impl Train for Cpu {
         dy: &Tensor,
         tokens: &Tokens,
         positions: Positions,
-        into: Tensor,
+        table: &Tensor,
+        into: Option<Tensor>,
     ) -> Tensor {
+        let into = into.unwrap_or_else(|| self.zeros(table.shape()));
         embed::embed_grad(&self.team, dy, tokens, positions, into)
     }
 

@@ -321,9 +321,10 @@ impl<B: Train> Train for Timed<'_, B> {
         dy: &Self::Tensor,
         tokens: &Tokens<Self::Index>,
         positions: Positions,
-        into: Self::Tensor,
+        table: &Self::Tensor,
+        into: Option<Self::Tensor>,
     ) -> Self::Tensor {
-        self.time("embed_grad", |b| b.embed_grad(dy, tokens, positions, into))
+        self.time("embed_grad", |b| b.embed_grad(dy, tokens, positions, table, into))
     }
 
     fn linear_grad(

@@ -157,6 +157,11 @@ fn kernels_step_several_models() {
 }
 
 #[test]
+fn kernels_step_with_gradients_in_place() {
+    on_device!(make => kernels::step_with_gradients_in_place(&mut make()));
+}
+
+#[test]
 fn training_follows_the_cpu() {
     on_device!(make => training::follows_the_cpu(make));
 }

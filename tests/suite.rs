@@ -522,8 +522,10 @@ pub fn adds<B: Train>(b: &mut B) {
         holds(b, "add", &sum, shape, &want, 1e-6);
         holds(b, "add leaves others alone", &x, shape, &x64, 0.0);
         let twice = b.add(x.clone(), &x);
-        let want: Vec<f64> = x64.iter().map(|x| 2.0 * x).collect();
-        holds(b, "add to itself", &twice, shape, &want, 0.0);
+        let want_twice: Vec<f64> = x64.iter().map(|x| 2.0 * x).collect();
+        holds(b, "add to itself", &twice, shape, &want_twice, 0.0);
+        let sum = b.add(x, &y);
+        holds(b, "add in place", &sum, shape, &want, 1e-6);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::failure::{lost, lost_for};
 use crate::gemm::{Gemm, Out};
+use crate::gradients::Gradients;
 use crate::group::{Group, Seat};
 use crate::index::{Block, Index};
 use crate::kernels::decode::REFUSED;
@@ -11,7 +12,7 @@ use crate::kernels::{
     token_loss,
 };
 use crate::stack::Stack;
-use crate::tensor::{Row, Tensor};
+use crate::tensor::Tensor;
 use crate::view::View;
 use crate::{beside, rounded, row, terms};
 use a2d_core::allow::Allow;
@@ -27,7 +28,6 @@ use cubecl::bytes::Bytes;
 use cubecl::prelude::CubeElement;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// A GPU as a backend.
 pub struct Gpu {
@@ -37,8 +37,7 @@ pub struct Gpu {
     block: Rc<Block>,
     /// Position vectors by kind and width, and how many there are.
     vectors: HashMap<(Positions, usize), (usize, Tensor)>,
-    /// Where gradients are gathered.
-    gradients: Option<Arc<Row>>,
+    gradients: Gradients,
     /// The group that sums gradients, if the device is in one.
     group: Option<Group>,
     /// Called after a read.
@@ -54,7 +53,7 @@ impl Gpu {
             context,
             block: Rc::default(),
             vectors: HashMap::new(),
-            gradients: None,
+            gradients: Gradients::default(),
             group: None,
             after_reads: None,
         }
@@ -141,23 +140,6 @@ impl Gpu {
     fn summed(&self) -> Result<(), Lost> {
         let failure = self.group.as_ref().and_then(Group::failure);
         failure.map_or(Ok(()), |(why, _)| Err(lost_for(&why)))
-    }
-
-    /// The row of these gradients, or the one that gradients of their shapes are gathered in, filled.
-    fn gathered(&mut self, grads: &[Tensor]) -> Arc<Row> {
-        if let Some(row) = Row::shared_by(grads) {
-            return row;
-        }
-        let shapes: Vec<Shape> = grads.iter().map(|x| x.shape).collect();
-        // Summed gradients are pieces of it.
-        let unused = |row: &Arc<Row>| row.fits(&shapes) && Arc::strong_count(row) == 1;
-        if !self.gradients.as_ref().is_some_and(unused) {
-            self.gradients = None;
-        }
-        let new = || Arc::new(row::zero_row(&self.context, &shapes));
-        let row = self.gradients.get_or_insert_with(new).clone();
-        row::fill(&self.context, &row, grads);
-        row
     }
 }
 
@@ -247,7 +229,7 @@ impl Backend for Gpu {
         if y.is_held_rounded() {
             return terms::plus(&self.context, Some(x), y.clone());
         }
-        pointwise::add(&self.context, &x, y)
+        pointwise::add(&self.context, x, y)
     }
 
     fn layer_norm(&mut self, x: &Tensor, norm: LayerNorm<'_, Tensor>) -> Tensor {
@@ -349,7 +331,11 @@ impl Train for Gpu {
         table: &Tensor,
         into: Option<Tensor>,
     ) -> Tensor {
-        let into = into.unwrap_or_else(|| copy::zeros(&self.context, table.shape));
+        let into = into.unwrap_or_else(|| {
+            let sum = self.gradients.empty(&self.context, table);
+            copy::fill(&self.context, &sum.view(), 0.0);
+            sum
+        });
         let groups = tokens.ids.groups.clone();
         let groups = groups
             .unwrap_or_else(|| self.groups(&tokens.ids.values, &tokens.positions.values).into());
@@ -374,7 +360,8 @@ impl Train for Gpu {
             }
             into => terms::plus(context, into, self.gemm.input_grad(context, dy, [x, w], None)),
         };
-        let (w, b) = self.gemm.weight_grad(context, dy, x, bias);
+        let dw = self.gradients.empty_stack(context, &[w]);
+        let (w, b) = self.gemm.weight_grad(context, dy, x, bias, dw);
         LinearGrad { x: dx, w, b }
     }
 
@@ -386,14 +373,15 @@ impl Train for Gpu {
         into: Option<Tensor>,
     ) -> LinearsGrad<Tensor> {
         let context = &self.context;
-        let (dys, ws) = (dys.iter().collect::<Vec<_>>(), Stack::of(context, ws));
+        let dys: Vec<_> = dys.iter().collect();
+        let (ws, dws) = (Stack::of(context, ws), self.gradients.empty_stack(context, ws));
         let (n, i, o) = (x.rows(), x.cols(), ws.shape().rows());
         assert!(dys.iter().all(|dy| dy.shape == Shape::matrix(n, o)), "linears_grad: dys");
         if context.rounds
             && let (Some(dy), Some(w)) = (beside::joined(&dys), ws.joined())
         {
             let dx = self.gemm.input_grad(context, &dy, [x, &w], None);
-            let maps = self.gemm.adjacent_weight_grads(context, &dy, x, dys.len());
+            let maps = self.gemm.adjacent_weight_grads(context, &dy, x, dws);
             return LinearsGrad { x: Some(terms::plus(context, into, dx)), maps };
         }
         let dys = Stack::of(context, &dys);
@@ -403,7 +391,7 @@ impl Train for Gpu {
         } else {
             sum(into.as_ref())
         };
-        LinearsGrad { x: Some(dx), maps: self.gemm.weight_grads(context, &dys, x, true) }
+        LinearsGrad { x: Some(dx), maps: self.gemm.weight_grads(context, &dys, x, true, dws) }
     }
 
     fn linear_join_grad(
@@ -418,7 +406,8 @@ impl Train for Gpu {
         let context = &self.context;
         let (norm, branch) = norm::join_grad(context, dy, sum, norm, mask);
         let dx = self.gemm.input_grad(context, &branch, [x, w], f);
-        let (w, b) = self.gemm.weight_grad(context, &branch, x, true);
+        let dw = self.gradients.empty_stack(context, &[w]);
+        let (w, b) = self.gemm.weight_grad(context, &branch, x, true, dw);
         JoinGrad { norm, linear: LinearGrad { x: dx, w, b } }
     }
 
@@ -471,7 +460,8 @@ impl Train for Gpu {
     fn token_loss(&mut self, of: TokenLoss<'_, Self>) -> TokenLosses<Tensor> {
         let TokenLoss { hidden, table, bias, teacher, targets, row, gradient } = of;
         let given = token_loss::Given { hidden, table, bias, teacher, targets, row, gradient };
-        token_loss::token_loss(&self.context, &self.gemm, &given)
+        let dtable = gradient.then(|| self.gradients.empty(&self.context, table));
+        token_loss::token_loss(&self.context, &self.gemm, &given, dtable)
     }
 
     fn map_loss(
@@ -511,11 +501,8 @@ impl Train for Gpu {
         if self.group.is_none() {
             return false;
         }
-        let row = self.gathered(own);
+        let row = self.gradients.moved(&self.context, own);
         self.group.iter().for_each(|group| group.sum(&row.memory().view()));
-        for (number, x) in own.iter_mut().enumerate() {
-            *x = row.tensor(number, x.shape);
-        }
         true
     }
 
@@ -523,10 +510,11 @@ impl Train for Gpu {
         let AdamState { params, grads, m, v } = state;
         let counts = [grads.len(), m.len(), v.len()];
         assert_eq!(counts, [params.len(); 3], "adam: as many of each");
-        let gradients = self.gathered(grads).memory().view();
         let context = &self.context;
+        let gradients = self.gradients.gathered(context, grads).memory().view();
         let norm = adam::norm(context, &gradients, step.scale);
         let [p, m, v] = [params, m, v].map(|tensors| row::of_tensors(context, tensors));
+        self.gradients.follow(&p);
         let rows = [gradients, m.memory().view(), v.memory().view()];
         adam::adam(context, p.memory(), rows.each_ref(), &norm, step);
         norm

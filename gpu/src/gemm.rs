@@ -25,6 +25,8 @@ pub(crate) enum Out {
     To(View),
     /// To new memory, with this added.
     Plus(View),
+    /// Added to this memory.
+    Onto(View),
 }
 
 /// An operand of a product: a matrix or a stack of matrices.
@@ -83,13 +85,18 @@ impl Gemm {
             Out::To(view) => ready.launch(context, view),
             Out::New => ready.launch(context, new()),
             Out::Plus(sum) => {
-                let (to, epilogue) =
-                    (new(), Epilogue { sum: Some(&sum.handle), ..Epilogue::default() });
-                if !ready.fuse(context, &to, &epilogue, false) {
+                let to = new();
+                if !ready.fuse_sum(context, &to, &sum) {
                     ready.launch(context, to.clone());
                     add_to(context, &to, &sum);
                 }
                 to
+            }
+            Out::Onto(sum) => {
+                if !ready.fuse_sum(context, &sum, &sum) {
+                    add_to(context, &sum, &ready.launch(context, new()));
+                }
+                sum
             }
         }
     }
@@ -142,20 +149,21 @@ impl Gemm {
         dy: &Tensor,
         x: &Tensor,
         bias: bool,
+        dw: Stack,
     ) -> (Tensor, Option<Tensor>) {
-        self.weight_grads(context, &Stack::of(context, &[dy]), x, bias).swap_remove(0)
+        self.weight_grads(context, &Stack::of(context, &[dy]), x, bias, dw).swap_remove(0)
     }
 
-    /// Gradients of the weights and, if `biases`, of the biases of linear maps of `x`, from those of their results.
+    /// Gradients of the weights, in `dws`, and, if `biases`, of the biases of linear maps of `x`, from those of their results.
     pub fn weight_grads(
         &self,
         context: &Context,
         dys: &Stack,
         x: &Tensor,
         biases: bool,
+        dws: Stack,
     ) -> Vec<(Tensor, Option<Tensor>)> {
         let (count, o, i) = (dys.tensors.len(), dys.shape().cols(), x.cols());
-        let dws = Stack::new(context, Shape::matrix(o, i), count);
         let operands = [dys.into(), x.into()];
         let ready = self.ready(context, Form::Tn, operands, [o, i, x.rows()], batch(&dws));
         if !biases {
@@ -180,15 +188,16 @@ impl Gemm {
         context: &Context,
         dy: &Tensor,
         x: &Tensor,
-        count: usize,
+        dws: Stack,
     ) -> Vec<(Tensor, Option<Tensor>)> {
-        let (dw, db) = self.weight_grad(context, dy, x, true);
-        let o = dw.rows() / count;
+        let (o, all) = (dws.shape().rows(), dws.joined().expect("adjacent, as the weights are"));
+        let (_, db) = self.weight_grad(context, dy, x, true, Stack::of(context, &[&all]));
         let bias = |first| {
             let part = |db: &Tensor| Tensor::of(db.part_of(first, o), Shape::vector(o));
             db.as_ref().map(part)
         };
-        (0..count).map(|number| (dw.rows_from(number * o, o), bias(number * o))).collect()
+        let maps = dws.tensors.into_iter().enumerate();
+        maps.map(|(number, dw)| (dw, bias(number * o))).collect()
     }
 
     /// The sum of the products of two stacks, matrix by matrix, and of `into`.
@@ -377,14 +386,20 @@ impl Ready {
     fn launch(&self, context: &Context, out: View) -> View {
         let [m, n, k] = self.dims;
         if k == 0 {
-            fill(context, &out, 0.0);
+            self.matrices(&out).for_each(|out| fill(context, &out, 0.0));
         } else if m > 0 && n > 0 {
             context.multiply(&self.to(&out, false)).unwrap_or_else(|why| panic!("{why}"));
             if let Some(factor) = &self.a.factor {
-                divide(context, &out, factor);
+                self.matrices(&out).for_each(|out| divide(context, &out, factor));
             }
         }
         out
+    }
+
+    /// The matrices of the result, between which other tensors may lie.
+    fn matrices(&self, out: &View) -> impl Iterator<Item = View> {
+        let ([m, n, _], Batch { count, step }) = (self.dims, self.batches[2]);
+        (0..count).map(move |number| out.part(number * step, m * n))
     }
 
     /// [`Self::launch`] in bf16.
@@ -414,6 +429,12 @@ impl Ready {
     fn fuse(&self, context: &Context, out: &View, epilogue: &Epilogue<'_>, rounds: bool) -> bool {
         let whole = self.a.factor.is_none() && !self.dims.contains(&0);
         whole && context.products().launch_by_library(&self.to(out, rounds), epilogue)
+    }
+
+    /// [`Self::fuse`] for a sum, which may be in `out`.
+    fn fuse_sum(&self, context: &Context, out: &View, sum: &View) -> bool {
+        let epilogue = Epilogue { sum: Some(&sum.handle), ..Epilogue::default() };
+        self.fuse(context, out, &epilogue, false)
     }
 
     /// [`Self::fuse`] for a bias, or biases `step` elements apart.

@@ -18,6 +18,7 @@ mod context;
 mod devices;
 mod failure;
 mod gemm;
+mod gradients;
 mod grid;
 mod group;
 mod index;

@@ -22,9 +22,13 @@ pub(crate) fn tensors(context: &Context, shapes: &[Shape]) -> Vec<Tensor> {
     shapes.iter().enumerate().map(|(number, &shape)| row.tensor(number, shape)).collect()
 }
 
-/// Copies each tensor to its piece of a row.
-pub(crate) fn fill(context: &Context, row: &Row, tensors: &[Tensor]) {
-    gather(context, tensors, row.offsets(), &row.memory().view());
+/// Copies each tensor to its piece of a row, unless it is that.
+pub(crate) fn fill(context: &Context, row: &Arc<Row>, tensors: &[Tensor]) {
+    let all = tensors.iter().zip(row.offsets()).enumerate();
+    let apart = all.filter(|(number, (x, _))| !x.is_piece(row, *number)).map(|(_, of)| of);
+    let (tensors, offsets): (Vec<&Tensor>, Vec<usize>) = apart.unzip();
+    row.memory().forget_rounding();
+    gather(context, &tensors, &offsets, &row.memory().view());
 }
 
 /// The row whose pieces are `tensors`, to be overwritten. Tensors that do not form a row, or that have clones, are first

@@ -79,7 +79,8 @@ impl Stack {
         rounded::rounded::<half::bf16>(context, &self.tensors[0], self.len(), false).view
     }
 
-    fn in_place(tensors: &[&Tensor]) -> Option<Self> {
+    /// The stack that `tensors` lie in, if they do.
+    pub fn in_place(tensors: &[&Tensor]) -> Option<Self> {
         if let [one] = tensors {
             return Some(Self { tensors: vec![(*one).clone()], step: 0 });
         }

@@ -195,9 +195,21 @@ impl Tensor {
         self.full().part(first, len)
     }
 
-    /// Whether no clone shares this memory, so that it may be overwritten.
+    /// Whether it is the piece `number` of a row.
+    pub(crate) fn is_piece(&self, of: &Arc<Row>, number: usize) -> bool {
+        let place = self.buffer.place.as_ref();
+        place.is_some_and(|(row, at)| Arc::ptr_eq(row, of) && *at == number)
+    }
+
+    /// Whether no clone shares this memory.
     pub(crate) fn is_unshared(&self) -> bool {
         Arc::strong_count(&self.buffer) == 1
+    }
+
+    /// Whether its owner may overwrite this memory with elements in single precision.
+    pub(crate) fn may_be_overwritten(&self) -> bool {
+        let is_its_own = self.is_held_full() && self.buffer.held.is_none();
+        is_its_own && self.is_unshared() && !self.comes_rounded()
     }
 
     /// Whether the elements are held rounded, or were before they were widened.
@@ -257,10 +269,7 @@ impl Row {
     /// The row whose pieces are exactly these tensors, in order and without clones.
     pub fn shared_by(tensors: &[Tensor]) -> Option<Arc<Self>> {
         let (row, _) = tensors.first()?.buffer.place.as_ref()?;
-        let in_place = |(number, x): (usize, &Tensor)| {
-            let place = x.buffer.place.as_ref();
-            place.is_some_and(|(of, at)| Arc::ptr_eq(of, row) && *at == number) && x.is_unshared()
-        };
+        let in_place = |(number, x): (usize, &Tensor)| x.is_piece(row, number) && x.is_unshared();
         let all = row.offsets.len() == tensors.len() && tensors.iter().enumerate().all(in_place);
         all.then(|| row.clone())
     }

@@ -424,3 +424,78 @@ fn steps<B: Train>(b: &mut B) -> Named {
 pub fn step_several_models<B: Train>(b: &mut B) {
     agree(b, 1e-6, steps(&mut Cpu::new(2)), steps);
 }
+
+/// The gradients of a batch, in the order of parameters: weights and biases of keys, values and queries, two tables, a map, and what
+/// has none. The keys' weight is used three times, the first table twice.
+fn gradients<B: Train>(b: &mut B, noise: &mut Noise, params: &[B::Tensor]) -> Vec<B::Tensor> {
+    let [k, v, q] = [0, 2, 4].map(|number| &params[number]);
+    let (table, second, map) = (&params[6], &params[7], &params[8]);
+    let [vocabulary, width, o] = [b.shape(table).rows(), b.shape(k).cols(), b.shape(k).rows()];
+    let n = 40;
+    let [x, dx] = [(); 2].map(|()| random(b, noise, Shape::matrix(n, width)).0);
+    let dys = [(); 3].map(|()| random(b, noise, Shape::matrix(n, o)).0);
+    let ids = b.index(&[3, 1, 3]);
+    let positions = b.index(&[0, 1, 2]);
+    let tokens = Tokens { ids, positions, rows: 3, types: None, zero_padding: true, first: 0 };
+    let rows = random(b, noise, Shape::matrix(3, width)).0;
+    let targets: Vec<u32> = (0..n as u32).map(|i| i * 61 % vocabulary as u32).collect();
+    let targets = b.index(&targets);
+
+    let losses = b.token_loss(TokenLoss {
+        hidden: &x,
+        table,
+        bias: None,
+        teacher: None,
+        targets: &targets,
+        row: TOKEN_ROWS[0],
+        gradient: true,
+    });
+    let maps = b.linears_grad(&dys, &x, &[k, v, q], None).maps;
+    let mut grads: Vec<_> = maps.into_iter().flat_map(|(w, b)| [w, b.expect("asked")]).collect();
+    for (again, _) in b.linears_grad(&dys[1..], &dx, &[k, k], None).maps {
+        let sum = grads.remove(0);
+        grads.insert(0, b.add(sum, &again));
+    }
+    let kind = Positions::Fairseq;
+    grads.push(b.embed_grad(&rows, &tokens, kind, table, losses.table));
+    grads.push(b.embed_grad(&rows, &tokens, kind, second, None));
+    grads.push(b.linear_grad(&dx, &x, map, false, None).w);
+    grads.push(b.zeros(b.shape(&params[9])));
+    grads
+}
+
+/// Adam steps over the sums of two batches, while gradients of an earlier step are held.
+fn updates<B: Train>(b: &mut B) -> Named {
+    let noise = &mut Noise::new(10);
+    let width = 7;
+    let map = [Shape::matrix(9, width), Shape::vector(9)];
+    let others = [[301, width], [11, width], [width, width], [1, 3]];
+    let others = others.map(|[rows, cols]| Shape::matrix(rows, cols));
+    let shapes = [&map[..], &map, &map, &others].concat();
+    let [mut params, mut m, mut v] = [1.0, 0.0, 0.0].map(|scale| {
+        let tensor = |&shape: &Shape| {
+            let x = random(b, noise, shape).0;
+            b.scale(x, scale)
+        };
+        let tensors = shapes.iter().map(tensor).collect();
+        b.together(tensors)
+    });
+    let mut held = Vec::new();
+    for t in 1..=5 {
+        let sums = gradients(b, noise, &params);
+        let more = gradients(b, noise, &params);
+        let grads: Vec<_> = sums.into_iter().zip(&more).map(|(sum, x)| b.add(sum, x)).collect();
+        let step = Adam { clip_norm: 0.5, ..Adam::default() }.step(t, 0.1, 1.0);
+        let state = AdamState { params: &mut params, grads: &grads, m: &mut m, v: &mut v };
+        held.push(b.adam(state, &step));
+        if t % 2 == 0 {
+            held.extend([0, 3, 6].map(|number| grads[number].clone()));
+        }
+    }
+    let found: Vec<_> = [&params, &m, &v, &held].into_iter().flatten().collect();
+    named(b, "tensor", &found)
+}
+
+pub fn step_with_gradients_in_place<B: Train>(b: &mut B) {
+    agree(b, 3e-5, updates(&mut Cpu::new(2)), updates);
+}

@@ -99,7 +99,7 @@ pub(crate) fn upload(context: &Context, data: &[f32], shape: Shape) -> Tensor {
 
 /// `x` itself, to be overwritten, or a copy where its memory is shared.
 pub(crate) fn unshared(context: &Context, x: Tensor) -> Tensor {
-    if x.is_unshared() && x.is_held_full() && !x.comes_rounded() {
+    if x.may_be_overwritten() {
         x.forget_rounding();
         return x;
     }
@@ -124,7 +124,7 @@ fn gather_kernel(tensors: &Sequence<Array<f32>>, offsets: &Sequence<u32>, out: &
 }
 
 /// Copies each of `tensors` to its offset in `out`.
-pub(crate) fn gather(context: &Context, tensors: &[Tensor], offsets: &[usize], out: &View) {
+pub(crate) fn gather(context: &Context, tensors: &[&Tensor], offsets: &[usize], out: &View) {
     let [on_cuda, elsewhere] = MAX_GATHERED;
     let most = if context.client().is_cuda() { on_cuda } else { elsewhere };
     for (tensors, offsets) in tensors.chunks(most).zip(offsets.chunks(most)) {

@@ -20,12 +20,17 @@ fn add_kernel(x: &Array<f32>, y: &Array<f32>, out: &mut Array<f32>) {
     }
 }
 
-/// `x + y`.
-pub(crate) fn add(context: &Context, x: &Tensor, y: &Tensor) -> Tensor {
+/// `x + y`, in the memory of `x` where that may be overwritten.
+pub(crate) fn add(context: &Context, x: Tensor, y: &Tensor) -> Tensor {
     assert_eq!(x.shape, y.shape, "add");
+    if x.may_be_overwritten() {
+        x.forget_rounding();
+        add_to(context, &x.view(), &context.full(y));
+        return x;
+    }
     let out = empty(context, x.shape);
     let (count, to) = (elements(out.len()), out.view());
-    let [x, y] = [x, y].map(|x| context.full(x));
+    let [x, y] = [&x, y].map(|x| context.full(x));
     launch!(context, add_kernel(count, units(), x.arg(), y.arg(), to.arg()));
     out
 }

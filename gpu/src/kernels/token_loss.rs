@@ -2,7 +2,7 @@
 //! logits, one block of rows at a time, so that no more than a block of logits exists.
 
 use super::columns::column_sums;
-use super::copy::{empty, zeros};
+use super::copy::{empty, fill, zeros};
 use super::cube::{cube_max, cube_sum};
 use super::pointwise::add_to;
 use crate::context::{Context, launch};
@@ -272,13 +272,17 @@ pub(crate) struct Given<'a> {
     pub gradient: bool,
 }
 
-/// The losses of all rows, and the gradients of hidden rows and table.
-pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> TokenLosses<Tensor> {
+/// The losses of all rows, and the gradients of hidden rows and, in the memory of `table`, of the table.
+pub(crate) fn token_loss(
+    context: &Context,
+    gemm: &Gemm,
+    of: &Given<'_>,
+    table: Option<Tensor>,
+) -> TokenLosses<Tensor> {
     let ((n, width), v) = ((of.hidden.rows(), of.hidden.cols()), of.table.rows());
     check(of);
     let values = empty(context, Shape::matrix(n, VALUES));
     let hidden = of.gradient.then(|| empty(context, of.hidden.shape));
-    let mut table: Option<Tensor> = None;
     let mut bias: Option<Tensor> = None;
     // A whole number of aligned rows, so that every device can bind a block.
     let block = (block(context) / v / ALIGNMENT).max(1) * ALIGNMENT;
@@ -295,12 +299,11 @@ pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> Toke
         let z = logits(&x, of.table, of.bias);
         let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table, of.bias));
         launch(context, of, &z, taught.as_ref().unwrap_or(&x), &values, [from, rows, v]);
-        if let Some(hidden) = &hidden {
+        if let (Some(hidden), Some(table)) = (&hidden, &table) {
             let to = Out::To(hidden.part(from, rows));
             gemm.run(context, Form::Nn, &z, of.table, [rows, width, v], to);
-            let to = table.map_or(Out::New, |table| Out::Plus(table.view()));
-            let sum = gemm.run(context, Form::Tn, &z, &x, [v, width, rows], to);
-            table = Some(Tensor::of(sum, of.table.shape));
+            let to = if from == 0 { Out::To } else { Out::Onto };
+            gemm.run(context, Form::Tn, &z, &x, [v, width, rows], to(table.view()));
             if of.bias.is_some() {
                 let part = column_sums(context, &z.view(), rows, v);
                 match &bias {
@@ -310,8 +313,8 @@ pub(crate) fn token_loss(context: &Context, gemm: &Gemm, of: &Given<'_>) -> Toke
             }
         }
     }
-    if of.gradient && table.is_none() {
-        table = Some(zeros(context, of.table.shape));
+    if let (0, Some(table)) = (n, &table) {
+        fill(context, &table.view(), 0.0);
         bias = of.bias.map(|bias| zeros(context, bias.shape));
     }
     let sums = column_sums(context, &values.view(), n, VALUES);

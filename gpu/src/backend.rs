@@ -404,7 +404,8 @@ impl Train for Gpu {
         norm: LayerNorm<'_, Tensor>,
     ) -> JoinGrad<Tensor> {
         let context = &self.context;
-        let (norm, branch) = norm::join_grad(context, dy, sum, norm, mask);
+        let sums = self.gradients.empty_stack(context, &[norm.gain, norm.bias]);
+        let (norm, branch) = norm::join_grad(context, dy, sum, norm, mask, sums);
         let dx = self.gemm.input_grad(context, &branch, [x, w], f);
         let dw = self.gradients.empty_stack(context, &[w]);
         let (w, b) = self.gemm.weight_grad(context, &branch, x, true, dw);
@@ -421,7 +422,8 @@ impl Train for Gpu {
         x: &Tensor,
         norm: LayerNorm<'_, Tensor>,
     ) -> NormGrad<Tensor> {
-        norm::layer_norm_grad(&self.context, dy, x, norm)
+        let sums = self.gradients.empty_stack(&self.context, &[norm.gain, norm.bias]);
+        norm::layer_norm_grad(&self.context, dy, x, norm, sums)
     }
 
     fn attend_grad(

@@ -173,13 +173,11 @@ impl Gemm {
         let sums = Stack::new(context, Shape::vector(o), count);
         let (view, step) = (sums.view(), sums.step);
         let epilogue = Epilogue { sums: Some((&view.handle, step)), ..Epilogue::default() };
-        let dbs = if ready.fuse(context, &dws.view(), &epilogue, false) {
-            sums.tensors
-        } else {
+        if !ready.fuse(context, &dws.view(), &epilogue, false) {
             ready.launch(context, dws.view());
-            stack_sums(context, dys)
-        };
-        dws.tensors.into_iter().zip(dbs.into_iter().map(Some)).collect()
+            stack_sums(context, dys, &sums);
+        }
+        dws.tensors.into_iter().zip(sums.tensors.into_iter().map(Some)).collect()
     }
 
     /// [`Self::weight_grads`] with biases of maps whose weights are adjacent, from the gradients of their results side by side.

@@ -8,8 +8,8 @@ use crate::tensor::{Buffer, Row, Tensor};
 use a2d_core::shape::Shape;
 use std::sync::{Arc, Weak};
 
-/// The row of gradients that Adam read last. It is laid out as the row of their parameters, so that the gradient of a weight
-/// has a place that is known before it is computed.
+/// The row of gradients that Adam reads. It is laid out as the row of their parameters, so that the gradient of a parameter has
+/// a place that is known before it is computed.
 #[derive(Default)]
 pub(crate) struct Gradients {
     row: Option<Arc<Row>>,
@@ -20,16 +20,17 @@ pub(crate) struct Gradients {
 }
 
 impl Gradients {
-    /// Uninitialised memory for a gradient of `w`: its place in the row, or new memory where that is in use.
-    pub fn empty(&mut self, context: &Context, w: &Tensor) -> Tensor {
-        self.place(w).unwrap_or_else(|| empty(context, w.shape))
+    /// Uninitialised memory for a gradient of `param`: its place in the row, or new memory where that is in use.
+    pub fn empty(&mut self, context: &Context, param: &Tensor) -> Tensor {
+        self.place(context, param).unwrap_or_else(|| empty(context, param.shape))
     }
 
-    /// [`Self::empty`] for weights of one shape, as a stack.
-    pub fn empty_stack(&mut self, context: &Context, ws: &[&Tensor]) -> Stack {
-        let places: Option<Vec<Tensor>> = ws.iter().map(|w| self.place(w)).collect();
+    /// [`Self::empty`] for parameters of one shape, as a stack.
+    pub fn empty_stack(&mut self, context: &Context, params: &[&Tensor]) -> Stack {
+        let places: Option<Vec<Tensor>> =
+            params.iter().map(|param| self.place(context, param)).collect();
         let stack = places.and_then(|places| Stack::in_place(&places.iter().collect::<Vec<_>>()));
-        stack.unwrap_or_else(|| Stack::new(context, ws[0].shape, ws.len()))
+        stack.unwrap_or_else(|| Stack::new(context, params[0].shape, params.len()))
     }
 
     /// The row with `grads` in their places, to be read. Those that are elsewhere are copied.
@@ -51,8 +52,8 @@ impl Gradients {
         self.params = Arc::downgrade(params);
     }
 
-    /// The row, filled with `grads`: a new one where something else has a place that this overwrites, or where not all of
-    /// `grads` that are in their places may `stay` there.
+    /// The row, filled with `grads`. It is a new one where something else has a place that this overwrites, or where one of
+    /// `grads` that is in its place may not `stay` there.
     fn filled(
         &mut self,
         context: &Context,
@@ -61,26 +62,36 @@ impl Gradients {
     ) -> Arc<Row> {
         let shapes: Vec<Shape> = grads.iter().map(|x| x.shape).collect();
         let row = self.row.take().filter(|row| {
-            let fits = |(number, x): (usize, &Tensor)| match x.is_piece(row, number) {
-                true => stay(x),
-                false => self.is_free(number),
+            let may_be_written = |(number, x): (usize, &Tensor)| {
+                if x.is_piece(row, number) { stay(x) } else { self.is_free(number) }
             };
-            row.fits(&shapes) && grads.iter().enumerate().all(fits)
+            row.fits(&shapes) && grads.iter().enumerate().all(may_be_written)
         });
-        let row = row.unwrap_or_else(|| {
-            (self.params, self.given) = (Weak::new(), vec![Weak::new(); shapes.len()]);
-            Arc::new(row::zero_row(context, &shapes))
-        });
+        let row = match row {
+            Some(row) => self.row.insert(row).clone(),
+            None => self.start(row::zero_row(context, &shapes)),
+        };
         row::fill(context, &row, grads);
-        self.row.insert(row).clone()
+        row
     }
 
-    /// The place of the gradient of `w`, if nothing has it.
-    fn place(&mut self, w: &Tensor) -> Option<Tensor> {
-        let (params, number) = w.buffer.place.as_ref()?;
+    /// The place of the gradient of `param`, if nothing has it.
+    fn place(&mut self, context: &Context, param: &Tensor) -> Option<Tensor> {
+        let (params, number) = param.buffer.place.as_ref()?;
+        if self.row.is_none() {
+            self.start(row::zeros_like(context, params));
+            self.follow(params);
+        }
         let is_followed = self.params.as_ptr() == Arc::as_ptr(params);
         let row = self.row.clone().filter(|_| is_followed && self.is_free(*number))?;
-        Some(self.piece(&row, *number, w.shape))
+        Some(self.piece(&row, *number, param.shape))
+    }
+
+    /// Begins with a new row, whose parameters are not known.
+    fn start(&mut self, row: Row) -> Arc<Row> {
+        self.params = Weak::new();
+        self.given = row.offsets().iter().map(|_| Weak::new()).collect();
+        self.row.insert(Arc::new(row)).clone()
     }
 
     /// A piece of the row, to be overwritten.

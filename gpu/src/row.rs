@@ -11,6 +11,11 @@ pub(crate) fn zero_row(context: &Context, shapes: &[Shape]) -> Row {
     Row::new(shapes, |len, _| zeros(context, Shape::vector(len)))
 }
 
+/// A row of zeros with the pieces of another.
+pub(crate) fn zeros_like(context: &Context, row: &Row) -> Row {
+    row.like(zeros(context, row.memory().shape))
+}
+
 /// Uninitialised tensors that are the pieces of a new row.
 pub(crate) fn tensors(context: &Context, shapes: &[Shape]) -> Vec<Tensor> {
     // Kernels that process the whole row read the gaps between pieces too.

@@ -243,6 +243,12 @@ impl Row {
         Self { memory, offsets }
     }
 
+    /// A row with the same pieces, in `memory` of the same length.
+    pub fn like(&self, memory: Tensor) -> Self {
+        assert_eq!(memory.len(), self.memory.len(), "a row's memory");
+        Self { memory, offsets: self.offsets.clone() }
+    }
+
     /// All of its memory, with the gaps between pieces.
     pub fn memory(&self) -> &Tensor {
         &self.memory

@@ -425,8 +425,8 @@ pub fn step_several_models<B: Train>(b: &mut B) {
     agree(b, 1e-6, steps(&mut Cpu::new(2)), steps);
 }
 
-/// The gradients of a batch, in the order of parameters: weights and biases of keys, values and queries, two tables, a map, and what
-/// has none. The keys' weight is used three times, the first table twice.
+/// The gradients of a batch, in the order of parameters: weights and biases of keys, values and queries, two tables, a map, what has
+/// none, and a norm. The keys' weight is used three times, the first table twice.
 fn gradients<B: Train>(b: &mut B, noise: &mut Noise, params: &[B::Tensor]) -> Vec<B::Tensor> {
     let [k, v, q] = [0, 2, 4].map(|number| &params[number]);
     let (table, second, map) = (&params[6], &params[7], &params[8]);
@@ -461,6 +461,9 @@ fn gradients<B: Train>(b: &mut B, noise: &mut Noise, params: &[B::Tensor]) -> Ve
     grads.push(b.embed_grad(&rows, &tokens, kind, second, None));
     grads.push(b.linear_grad(&dx, &x, map, false, None).w);
     grads.push(b.zeros(b.shape(&params[9])));
+    let norm = LayerNorm { gain: &params[10], bias: &params[11], epsilon: 1e-5 };
+    let norm = b.layer_norm_grad(&dx, &x, norm);
+    grads.extend([norm.gain, norm.bias]);
     grads
 }
 
@@ -471,7 +474,8 @@ fn updates<B: Train>(b: &mut B) -> Named {
     let map = [Shape::matrix(9, width), Shape::vector(9)];
     let others = [[301, width], [11, width], [width, width], [1, 3]];
     let others = others.map(|[rows, cols]| Shape::matrix(rows, cols));
-    let shapes = [&map[..], &map, &map, &others].concat();
+    let norm = [Shape::vector(width); 2];
+    let shapes = [&map[..], &map, &map, &others, &norm].concat();
     let [mut params, mut m, mut v] = [1.0, 0.0, 0.0].map(|scale| {
         let tensor = |&shape: &Shape| {
             let x = random(b, noise, shape).0;

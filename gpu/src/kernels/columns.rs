@@ -80,17 +80,14 @@ pub(crate) fn column_sums_to(context: &Context, x: &View, [rows, cols]: [usize; 
     sums::<f32>(context, x, [1, 0, rows, cols], out, 0);
 }
 
-/// [`column_sums`] of each matrix of a stack.
-pub(crate) fn stack_sums(context: &Context, of: &Stack) -> Vec<Tensor> {
-    let (count, shape) = (of.tensors.len(), of.shape());
-    let sizes = [count, of.step, shape.rows(), shape.cols()];
-    let out = Stack::new(context, Shape::vector(shape.cols()), count);
+/// [`column_sums`] of each matrix of a stack, written to the vectors of another.
+pub(crate) fn stack_sums(context: &Context, of: &Stack, out: &Stack) {
+    let sizes = [of.tensors.len(), of.step, of.shape().rows(), of.shape().cols()];
     if of.tensors[0].comes_rounded() {
         sums::<bf16>(context, &of.short(context), sizes, &out.view(), out.step);
     } else {
         sums::<f32>(context, &of.view(), sizes, &out.view(), out.step);
     }
-    out.tensors
 }
 
 /// The column sums of `count` matrices that start `step` elements apart, written `out_step` elements apart.

@@ -288,14 +288,15 @@ fn layer_norm_grad_kernel<F: Float>(
     }
 }
 
-/// Gradients of [`layer_norm`].
+/// Gradients of [`layer_norm`]; those of gain and bias are written to `out`.
 pub(crate) fn layer_norm_grad(
     context: &Context,
     dy: &Tensor,
     x: &Tensor,
     norm: LayerNorm<'_, Tensor>,
+    out: Stack,
 ) -> NormGrad<Tensor> {
-    grad(context, dy, x, norm, None, None)
+    grad(context, dy, x, norm, None, None, out)
 }
 
 /// Gradients of [`join`]: those of its norm, and of what was joined to the residual, rounded where only products read it so.
@@ -305,12 +306,13 @@ pub(crate) fn join_grad(
     sum: &Tensor,
     norm: LayerNorm<'_, Tensor>,
     mask: Option<(f32, u64)>,
+    out: Stack,
 ) -> (NormGrad<Tensor>, Tensor) {
     let branch = match mask {
         _ if context.rounds => Some(rounded::empty(context, sum.shape)),
         mask => mask.map(|_| empty(context, sum.shape)),
     };
-    let d = grad(context, dy, sum, norm, mask, branch.as_ref());
+    let d = grad(context, dy, sum, norm, mask, branch.as_ref(), out);
     let branch = branch.unwrap_or_else(|| d.x.clone());
     (d, branch)
 }
@@ -323,6 +325,7 @@ fn grad(
     LayerNorm { gain, epsilon, .. }: LayerNorm<'_, Tensor>,
     mask: Option<(f32, u64)>,
     branch: Option<&Tensor>,
+    out: Stack,
 ) -> NormGrad<Tensor> {
     let (rows, cols) = (x.rows(), x.cols());
     assert!(dy.shape == x.shape && gain.len() == cols, "layer_norm_grad");
@@ -361,6 +364,6 @@ fn grad(
             )
         );
     }
-    let sums = stack_sums(context, &parts);
-    NormGrad { x: dx, gain: sums[0].clone(), bias: sums[1].clone() }
+    stack_sums(context, &parts, &out);
+    NormGrad { x: dx, gain: out.tensors[0].clone(), bias: out.tensors[1].clone() }
 }

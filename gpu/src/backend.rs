@@ -217,7 +217,7 @@ impl Backend for Gpu {
         _: f32,
         norm: LayerNorm<'_, Tensor>,
     ) -> Tensor {
-        let y = self.gemm.linear(&self.context, [x, w], None);
+        let y = self.gemm.linear_to_join(&self.context, [x, w]);
         norm::join(&self.context, [&y, b, residual], None, norm, None)
     }
 
@@ -317,7 +317,7 @@ impl Train for Gpu {
         mask: Option<(f32, u64)>,
         norm: LayerNorm<'_, Tensor>,
     ) -> [Tensor; 2] {
-        let y = self.gemm.linear(&self.context, [x, w], None);
+        let y = self.gemm.linear_to_join(&self.context, [x, w]);
         let sum = copy::empty(&self.context, residual.shape);
         let normed = norm::join(&self.context, [&y, b, residual], mask, norm, Some(&sum));
         [sum, normed]

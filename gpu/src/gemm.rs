@@ -131,11 +131,7 @@ impl Gemm {
         if f == Some(Activation::Relu) && ready.fuse_relu_grad(context, &dx, x) {
             return dx;
         }
-        if rounds {
-            ready.launch_rounded(context, &context.short(&dx));
-        } else {
-            ready.launch(context, dx.view());
-        }
+        ready.launch_held(context, &dx);
         match f {
             Some(f) => activate_grad(context, &dx, x, f),
             None => dx,
@@ -233,6 +229,15 @@ impl Gemm {
         let ready = self.forward(context, x, w);
         let y = empty(context, ready.shape());
         ready.launch(context, y.view());
+        y
+    }
+
+    /// `x w^T` for the kernel of a join, which adds the bias: where products round, it is held rounded.
+    pub fn linear_to_join(&self, context: &Context, [x, w]: [&Tensor; 2]) -> Tensor {
+        let ready = self.forward(context, x, w);
+        let shape = ready.shape();
+        let y = if context.rounds { rounded::empty(context, shape) } else { empty(context, shape) };
+        ready.launch_held(context, &y);
         y
     }
 
@@ -398,6 +403,15 @@ impl Ready {
     fn matrices(&self, out: &View) -> impl Iterator<Item = View> {
         let ([m, n, _], Batch { count, step }) = (self.dims, self.batches[2]);
         (0..count).map(move |number| out.part(number * step, m * n))
+    }
+
+    /// [`Self::launch`] in the format that `out` is held in.
+    fn launch_held(&self, context: &Context, out: &Tensor) {
+        if out.is_held_rounded() {
+            self.launch_rounded(context, &context.short(out));
+        } else {
+            self.launch(context, out.view());
+        }
     }
 
     /// [`Self::launch`] in bf16.

@@ -66,6 +66,35 @@ fn maps_of_one_input_are_rounded_too() {
     same(short, "maps", &found, &wanted);
 }
 
+#[test]
+fn joins_add_what_is_rounded() {
+    let (short, single) = (&mut Cpu::bf16(2), &mut Cpu::new(2));
+    let ([x, rx], [w, rw]) = (noise(single, 1, 170, 64), noise(single, 2, 33, 64));
+    let [residual, _] = noise(single, 3, 170, 33);
+    let [bias, gain] =
+        [4, 5].map(|seed| single.tensor(&Noise::new(seed).list(33), Shape::vector(33)));
+    let norm = LayerNorm { gain: &gain, bias: &bias, epsilon: 0.01 };
+    let y = single.linear(&rx, &rw, None);
+    let y = operand(single, &y);
+    let ones = single.tensor(&[1.0; 170], Shape::matrix(170, 1));
+    let column = values(single, &bias);
+    let column = single.tensor(&column, Shape::matrix(33, 1));
+    let shift = single.linear(&ones, &column, None);
+    let y = single.add(y, &shift);
+    for mask in [None, Some((0.3, 6))] {
+        let dropped = mask.map_or_else(|| y.clone(), |(p, key)| single.mask(y.clone(), p, key));
+        let sum = single.add(dropped, &residual);
+        let normed = single.layer_norm(&sum, norm);
+        let [found_sum, found] = short.linear_join_masked(&x, [&w, &bias], &residual, mask, norm);
+        same(short, "sum", &found_sum, &sum);
+        same(short, "join", &found, &normed);
+        if mask.is_none() {
+            let found = short.linear_join(&x, [&w, &bias], &residual, 0.3, norm);
+            same(short, "join without a mask", &found, &normed);
+        }
+    }
+}
+
 /// One head of one sentence: each product is one of `linear` or of its gradients.
 #[test]
 fn attention_is_that_of_rounded_operands() {

@@ -89,8 +89,8 @@ pub(crate) fn layer_norm(context: &Context, x: &Tensor, norm: LayerNorm<'_, Tens
 
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn join_kernel<F: Float>(
-    y: &Array<f32>,
+fn join_kernel<H: Float, F: Float>(
+    y: &Array<H>,
     shift: &Array<f32>,
     x: &Array<f32>,
     gain: &Array<f32>,
@@ -105,13 +105,14 @@ fn join_kernel<F: Float>(
     #[comptime] keeps_sum: bool,
     #[comptime] drops: bool,
     #[comptime] rounds: bool,
+    #[define(H)] _held: StorageType,
     #[define(F)] _rounded: StorageType,
 ) {
     let (row, cols) = (CUBE_POS, cols as usize);
     if row < rows as usize {
         let base = row * cols;
         for i in range_stepped(UNIT_POS as usize, cols, ROW_UNITS) {
-            let mut value = y[base + i] + shift[i];
+            let mut value = f32::cast_from(y[base + i]) + shift[i];
             if drops {
                 value *= factor(dropped, (base + i) as u32);
             }
@@ -150,13 +151,14 @@ pub(crate) fn join(
     let out = empty(context, x.shape);
     let nothing = empty(context, Shape::vector(1));
     let (p, key) = mask.unwrap_or_default();
+    let (y, held) = context.held(y);
     let short = RoundedCopy::of(context, &out, true);
     launch!(
         context,
         join_kernel(
             cubes(rows),
             row_units(),
-            y.view().arg(),
+            y.arg(),
             shift.view().arg(),
             x.view().arg(),
             gain.view().arg(),
@@ -171,6 +173,7 @@ pub(crate) fn join(
             sum.is_some(),
             mask.is_some(),
             short.wanted,
+            held,
             short.format,
         )
     );

@@ -202,6 +202,18 @@ impl Backend for Cpu {
         })
     }
 
+    fn linear_join(
+        &mut self,
+        x: &Tensor,
+        map: [&Tensor; 2],
+        residual: &Tensor,
+        _: f32,
+        norm: LayerNorm<'_, Tensor>,
+    ) -> Tensor {
+        let [_, y] = self.linear_join_masked(x, map, residual, None, norm);
+        y
+    }
+
     fn activate(&mut self, x: Tensor, f: Activation) -> Tensor {
         pointwise::activate(&self.team, x, f)
     }
@@ -262,6 +274,32 @@ impl Train for Cpu {
 
     fn mask(&mut self, x: Tensor, p: f32, key: u64) -> Tensor {
         pointwise::mask(&self.team, x, Mask::new(p, key))
+    }
+
+    /// A GPU that rounds holds the product in bf16, and then adds the bias.
+    fn linear_join_masked(
+        &mut self,
+        x: &Tensor,
+        [w, b]: [&Tensor; 2],
+        residual: &Tensor,
+        mask: Option<(f32, u64)>,
+        norm: LayerNorm<'_, Tensor>,
+    ) -> [Tensor; 2] {
+        let y = match self.operands {
+            Operands::F32 => self.linear(x, w, Some(b)),
+            Operands::Bf16 => {
+                let mut y = self.linear(x, w, None);
+                self.operands.round(y.data_mut());
+                linear::add_bias(&self.team, y, b)
+            }
+        };
+        let y = match mask {
+            Some((p, key)) => self.mask(y, p, key),
+            None => y,
+        };
+        let sum = self.add(y, residual);
+        let normed = self.layer_norm(&sum, norm);
+        [sum, normed]
     }
 
     fn embed_grad(

@@ -6,7 +6,7 @@ use super::tensor::{Pool, Tensor};
 use a2d_core::rows;
 use a2d_core::shape::Shape;
 
-/// Rows per piece of a column sum. The sums of the pieces are then added.
+/// Rows per piece of work. The column sums of the pieces are then added.
 const CHUNK: usize = 128;
 
 /// `y[n, o] = sum_i x[n, i] w[o, i] + b[o]`
@@ -21,6 +21,15 @@ pub fn linear(team: &Team, pool: &Pool, x: &Tensor, w: &Tensor, b: Option<&Tenso
     let x = Left::Rows { data: x.data(), stride: i };
     let w = gemm::packed(team, w, Form::Forward);
     gemm::product_in_tiles(team, x, w, y.data_mut(), start);
+    y
+}
+
+/// Adds `b` to each row of `y`.
+pub fn add_bias(team: &Team, mut y: Tensor, b: &Tensor) -> Tensor {
+    let cols = b.shape().len().max(1);
+    team.each(y.data_mut().chunks_mut(CHUNK * cols), |y| {
+        y.chunks_exact_mut(cols).for_each(|y| rows::axpy(1.0, b.data(), y));
+    });
     y
 }
 

@@ -114,6 +114,11 @@ impl Context {
         dispatch!(&self.client, client: R => client.properties().memory.max_page_size)
     }
 
+    /// Bytes of shared memory that a cube may have.
+    pub fn max_shared(&self) -> usize {
+        dispatch!(&self.client, client: R => client.properties().hardware.max_shared_memory_size)
+    }
+
     /// Launches a matrix product.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ PRODUCT = "matmul_entry_"
 # These multiply matrices on tensor cores.
 TENSOR = (PRODUCT, "plane_")
 # These read in vectors of 16 bytes.
-WIDE = (PRODUCT, "plane_")
+WIDE = (PRODUCT, "plane_", "token_loss_")
 
 
 def step(folder):

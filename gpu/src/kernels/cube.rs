@@ -6,58 +6,100 @@ use cubecl::prelude::*;
 /// Less than every score. Stands for minus infinity, which is not a constant on every device.
 pub(crate) const LOWEST: f32 = -3.0e38;
 
+/// How the values of several units become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fold {
+    Sum,
+    Largest,
+}
+
+/// Replaces each of `count` values by that of all `units` (a power of two) of a cube together. Every unit must call this.
+#[cube]
+pub(crate) fn cube_fold(
+    values: &mut Array<f32>,
+    #[comptime] count: usize,
+    #[comptime] units: usize,
+    #[comptime] by: Fold,
+) {
+    group_fold(values, count, units, units, by);
+}
+
+/// [`cube_fold`] over each group of `group` (a power of two) consecutive units; a unit gets the values of its group.
+#[cube]
+fn group_fold(
+    values: &mut Array<f32>,
+    #[comptime] count: usize,
+    #[comptime] units: usize,
+    #[comptime] group: usize,
+    #[comptime] by: Fold,
+) {
+    let mut shared = SharedMemory::<f32>::new(comptime!(count * units));
+    let unit = UNIT_POS as usize;
+    #[unroll]
+    for n in 0..count {
+        shared[n * units + unit] = values[n];
+    }
+    sync_cube();
+    let mut half = (group / 2).runtime();
+    while half > 0 {
+        if unit % group < half {
+            #[unroll]
+            for n in 0..count {
+                let at = n * units + unit;
+                let (own, other) = (shared[at], shared[at + half]);
+                shared[at] = match comptime!(by) {
+                    Fold::Sum => own + other,
+                    Fold::Largest => max(own, other),
+                };
+            }
+        }
+        sync_cube();
+        half /= 2;
+    }
+    #[unroll]
+    for n in 0..count {
+        values[n] = shared[n * units + unit / group * group];
+    }
+    // The caller may overwrite the shared memory at once.
+    sync_cube();
+}
+
+/// [`group_fold`] of one value.
+#[cube]
+fn group_value(
+    value: f32,
+    #[comptime] units: usize,
+    #[comptime] group: usize,
+    #[comptime] by: Fold,
+) -> f32 {
+    let mut values = Array::<f32>::new(1usize);
+    values[0] = value;
+    group_fold(&mut values, 1usize, units, group, by);
+    values[0]
+}
+
 /// The sum of `value` over the `units` (a power of two) of a cube. Every unit must call this, and gets the sum.
 #[cube]
 pub(crate) fn cube_sum(value: f32, #[comptime] units: usize) -> f32 {
-    group_sum(value, units, units)
+    group_value(value, units, units, Fold::Sum)
 }
 
 /// [`cube_sum`] over each group of `group` (a power of two) consecutive units; a unit gets the sum of its group.
 #[cube]
 pub(crate) fn group_sum(value: f32, #[comptime] units: usize, #[comptime] group: usize) -> f32 {
-    let mut shared = SharedMemory::<f32>::new(units);
-    let unit = UNIT_POS as usize;
-    shared[unit] = value;
-    sync_cube();
-    let mut half = (group / 2).runtime();
-    while half > 0 {
-        if unit % group < half {
-            let other = shared[unit + half];
-            shared[unit] += other;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    let total = shared[unit / group * group];
-    // The caller may overwrite the shared memory at once.
-    sync_cube();
-    total
+    group_value(value, units, group, Fold::Sum)
 }
 
 /// The largest `value` of the `units` (a power of two) of a cube. Every unit must call this, and gets it.
 #[cube]
 pub(crate) fn cube_max(value: f32, #[comptime] units: usize) -> f32 {
-    group_max(value, units, units)
+    group_value(value, units, units, Fold::Largest)
 }
 
 /// [`cube_max`] over groups, as in [`group_sum`].
 #[cube]
 pub(crate) fn group_max(value: f32, #[comptime] units: usize, #[comptime] group: usize) -> f32 {
-    let mut shared = SharedMemory::<f32>::new(units);
-    let unit = UNIT_POS as usize;
-    shared[unit] = value;
-    sync_cube();
-    let mut half = (group / 2).runtime();
-    while half > 0 {
-        if unit % group < half {
-            shared[unit] = max(shared[unit], shared[unit + half]);
-        }
-        sync_cube();
-        half /= 2;
-    }
-    let largest = shared[unit / group * group];
-    sync_cube();
-    largest
+    group_value(value, units, group, Fold::Largest)
 }
 
 /// A [`Span`] in a kernel.

@@ -1,13 +1,14 @@
 //! Label-smoothed cross-entropy and cross-entropy against a teacher, with a cube for each row. The gradient overwrites the
-//! logits, one block of rows at a time, so that no more than a block of logits exists.
+//! logits, one block of rows at a time, so that no more than a block of logits exists. Where a multiprocessor has room for a
+//! row, its logits are read once: the student's stay in registers, the teacher's in shared memory.
 
 use super::columns::column_sums;
 use super::copy::{empty, fill, zeros};
-use super::cube::{cube_max, cube_sum};
+use super::cube::{Fold, cube_fold, cube_sum};
 use super::pointwise::add_to;
 use crate::context::{Context, launch};
 use crate::gemm::{Gemm, Out};
-use crate::grid::{UNITS, cubes, units};
+use crate::grid::{UNITS, cubes};
 use crate::index::Index;
 use crate::pool::ALIGNMENT;
 use crate::rounded::RoundedCopy;
@@ -20,9 +21,6 @@ use a2d_gemm::Form;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
-/// Units of a cube.
-const U: usize = UNITS as usize;
-
 /// Less than every logit. Its distance from one, times a softness, is finite.
 const LOWEST: f32 = -1.0e30;
 
@@ -31,6 +29,16 @@ const BLOCK_BOUNDS: [usize; 2] = [1 << 24, 1 << 26];
 
 /// The values of a row: ce, kd, the two negative log-likelihoods, and the entropy of the softened teacher.
 const VALUES: usize = 5;
+
+/// Sums that the units of a cube add up, at most.
+const SUMS: usize = 7;
+
+/// The most logits of a vector: 16 bytes.
+const LANES: usize = 4;
+
+/// The most units of a cube, which leave 64 registers to each, and the most logits that a unit keeps in them.
+const MOST_UNITS: usize = 1024;
+const MOST_KEPT: usize = 32;
 
 /// [`TokenRow`] as a kernel's argument.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
@@ -61,105 +69,282 @@ struct RowSums {
     weighted: f32,
 }
 
-/// The sums in one pass: a unit scales what it has summed whenever it meets a larger logit.
+/// How the units of a cube share a row: each has every `units`th vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Cut {
+    units: usize,
+    /// Logits of a vector, and vectors of a row.
+    lanes: usize,
+    vectors: usize,
+    /// Whether the units keep the logits that they have read, in registers, and those of the teacher, in shared memory.
+    keeps: bool,
+    keeps_teacher: bool,
+}
+
+impl Cut {
+    /// For rows of `v` logits.
+    fn of(context: &Context, v: usize) -> Self {
+        let lanes = if v.is_multiple_of(LANES) { LANES } else { 1 };
+        let vectors = v / lanes;
+        let cut = |units, keeps| Self { units, lanes, vectors, keeps, keeps_teacher: false };
+        // Elsewhere than on CUDA, the registers of a unit may leave room for no more units.
+        let most = if context.client().is_cuda() { MOST_UNITS } else { UNITS as usize };
+        let kept = |units: &usize| *units <= most && cut(*units, true).each() * lanes <= MOST_KEPT;
+        let units = [UNITS as usize, 512, MOST_UNITS].into_iter().find(kept);
+        units.map_or(cut(UNITS as usize, false), |units| {
+            let cut = cut(units, true);
+            Self { keeps_teacher: cut.shared() <= context.max_shared(), ..cut }
+        })
+    }
+
+    /// Bytes of shared memory with the teacher's logits: these, and a value of each unit for each sum and each of two maxima.
+    fn shared(&self) -> usize {
+        size_of::<f32>() * (self.vectors * self.lanes + self.units * (SUMS + 2))
+    }
+
+    /// The most vectors of a unit.
+    const fn each(&self) -> usize {
+        self.vectors.div_ceil(self.units)
+    }
+
+    /// Elements of the local and shared memory that logits are kept in.
+    const fn kept(&self) -> [usize; 2] {
+        let own = if self.keeps { self.each() } else { 1 };
+        let teacher = if self.keeps_teacher { self.vectors } else { 1 };
+        [own, teacher]
+    }
+}
+
+/// The place of a unit's `i`th vector in a row.
 #[cube]
-fn row_sums(
-    z: &Array<f32>,
-    teacher: &Array<f32>,
+fn place(i: usize, #[comptime] cut: Cut) -> usize {
+    i * cut.units + UNIT_POS as usize
+}
+
+/// A unit's `i`th vector of the row from vector `base`.
+#[cube]
+fn own_logits<N: Size>(
+    z: &Array<Vector<f32, N>>,
+    kept: &Array<Vector<f32, N>>,
     base: usize,
-    v: usize,
+    i: usize,
+    #[comptime] cut: Cut,
+) -> Vector<f32, N> {
+    if comptime!(cut.keeps) { kept[i] } else { z[base + place(i, cut)] }
+}
+
+/// [`own_logits`] of the teacher.
+#[cube]
+fn teacher_logits<N: Size>(
+    teacher: &Array<Vector<f32, N>>,
+    kept: &SharedMemory<Vector<f32, N>>,
+    base: usize,
+    i: usize,
+    #[comptime] cut: Cut,
+) -> Vector<f32, N> {
+    let at = place(i, cut);
+    if comptime!(cut.keeps_teacher) { kept[at] } else { teacher[base + at] }
+}
+
+/// The logit of token `id` in the row from vector `base`.
+#[cube]
+fn logit<N: Size>(z: &Array<Vector<f32, N>>, base: usize, id: usize, #[comptime] cut: Cut) -> f32 {
+    let vector = z[base + id / cut.lanes];
+    let mut found = vector[0];
+    #[unroll]
+    for lane in 1..cut.lanes {
+        if id % cut.lanes == lane {
+            found = vector[lane];
+        }
+    }
+    found
+}
+
+/// The largest of `from` and the elements of a vector.
+#[cube]
+fn largest_of<N: Size>(from: f32, vector: Vector<f32, N>, #[comptime] lanes: usize) -> f32 {
+    let mut largest = from;
+    #[unroll]
+    for lane in 0..lanes {
+        largest = max(largest, vector[lane]);
+    }
+    largest
+}
+
+/// Reads what is kept, and returns a unit's largest logit of that, and the teacher's.
+#[cube]
+fn keep<N: Size>(
+    z: &Array<Vector<f32, N>>,
+    teacher: &Array<Vector<f32, N>>,
+    kept: &mut Array<Vector<f32, N>>,
+    kept_teacher: &mut SharedMemory<Vector<f32, N>>,
+    base: usize,
+    #[comptime] cut: Cut,
+    #[comptime] taught: bool,
+) -> (f32, f32) {
+    let mut largest = LOWEST.runtime();
+    let mut largest_t = LOWEST.runtime();
+    if comptime!(cut.keeps) {
+        // No branches before the loads, so that all of them are in flight at once: a unit that has no vector left reads the last.
+        #[unroll]
+        for i in 0..comptime!(cut.each()) {
+            kept[i] = z[base + min(place(i, cut), comptime!(cut.vectors - 1))];
+        }
+        #[unroll]
+        for i in 0..comptime!(cut.each()) {
+            largest = largest_of(largest, kept[i], cut.lanes);
+        }
+    }
+    if comptime!(taught && cut.keeps_teacher) {
+        #[unroll]
+        for i in 0..comptime!(cut.each()) {
+            let at = min(place(i, cut), comptime!(cut.vectors - 1));
+            let vector = teacher[base + at];
+            kept_teacher[at] = vector;
+            largest_t = largest_of(largest_t, vector, cut.lanes);
+        }
+        // Else the compiler would hold in registers what was just written.
+        sync_cube();
+    }
+    (largest, largest_t)
+}
+
+/// The sums in one pass: a unit scales what it has summed whenever it meets a larger logit, if the largest is not known.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn row_sums<N: Size>(
+    z: &Array<Vector<f32, N>>,
+    teacher: &Array<Vector<f32, N>>,
+    kept: &mut Array<Vector<f32, N>>,
+    kept_teacher: &mut SharedMemory<Vector<f32, N>>,
+    base: usize,
     of: &Row,
+    #[comptime] cut: Cut,
     #[comptime] taught: bool,
     #[comptime] softens: bool,
 ) -> RowSums {
     let (soft, soft_t) = (of.student_softness, of.teacher_softness);
-    let mut largest = LOWEST.runtime();
+    let (mut largest, mut largest_t) = keep(z, teacher, kept, kept_teacher, base, cut, taught);
     let mut total = 0.0f32;
     let mut sum = 0.0f32;
     let mut soft_total = 0.0f32;
-    let mut largest_t = LOWEST.runtime();
     let mut total_t = 0.0f32;
     let mut soft_total_t = 0.0f32;
     let mut expected = 0.0f32;
     let mut weighted = 0.0f32;
-    for i in range_stepped(UNIT_POS as usize, v, U) {
-        let x = z[base + i];
-        if x > largest {
-            total *= (largest - x).exp();
-            if softens {
-                soft_total *= (soft * (largest - x)).exp();
+    #[unroll(cut.keeps)]
+    for i in 0..comptime!(cut.each()) {
+        if place(i, cut) < cut.vectors {
+            let own = own_logits(z, kept, base, i, cut);
+            let mut others = Vector::<f32, N>::new(0.0f32);
+            if taught {
+                others = teacher_logits(teacher, kept_teacher, base, i, cut);
             }
-            largest = x;
-        }
-        sum += x;
-        total += (x - largest).exp();
-        if softens {
-            soft_total += (soft * (x - largest)).exp();
-        }
-        if taught {
-            let t = teacher[base + i];
-            if t > largest_t {
-                let below = largest_t - t;
-                total_t *= below.exp();
-                if softens {
-                    let scale = (soft_t * below).exp();
-                    weighted = scale * (weighted + below * soft_total_t);
-                    soft_total_t *= scale;
-                    expected *= scale;
+            #[unroll]
+            for lane in 0..cut.lanes {
+                let x = own[lane];
+                if comptime!(!cut.keeps) {
+                    if x > largest {
+                        total *= (largest - x).exp();
+                        if softens {
+                            soft_total *= (soft * (largest - x)).exp();
+                        }
+                        largest = x;
+                    }
                 }
-                largest_t = t;
-            }
-            total_t += (t - largest_t).exp();
-            if softens {
-                let e = (soft_t * (t - largest_t)).exp();
-                soft_total_t += e;
-                expected += e * x;
-                weighted += e * (t - largest_t);
+                sum += x;
+                total += (x - largest).exp();
+                if softens {
+                    soft_total += (soft * (x - largest)).exp();
+                }
+                if taught {
+                    let t = others[lane];
+                    if comptime!(!cut.keeps_teacher) {
+                        if t > largest_t {
+                            let below = largest_t - t;
+                            total_t *= below.exp();
+                            if softens {
+                                let scale = (soft_t * below).exp();
+                                weighted = scale * (weighted + below * soft_total_t);
+                                soft_total_t *= scale;
+                                expected *= scale;
+                            }
+                            largest_t = t;
+                        }
+                    }
+                    total_t += (t - largest_t).exp();
+                    if softens {
+                        let e = (soft_t * (t - largest_t)).exp();
+                        soft_total_t += e;
+                        expected += e * x;
+                        weighted += e * (t - largest_t);
+                    }
+                }
             }
         }
     }
-    let most = cube_max(largest, U);
-    let total = cube_sum(total * (largest - most).exp(), U);
-    let sum = cube_sum(sum, U);
-    let mut most_t = LOWEST.runtime();
-    if taught {
-        most_t = cube_max(largest_t, U);
-        total_t = cube_sum(total_t * (largest_t - most_t).exp(), U);
-    }
-    if softens {
-        soft_total = cube_sum(soft_total * (soft * (largest - most)).exp(), U);
-        let below = largest_t - most_t;
-        let scale = (soft_t * below).exp();
-        weighted = cube_sum(scale * (weighted + below * soft_total_t), U);
-        soft_total_t = cube_sum(scale * soft_total_t, U);
-        expected = cube_sum(scale * expected, U);
-    }
+    let mut most = Array::<f32>::new(2usize);
+    most[0] = largest;
+    most[1] = largest_t;
+    cube_fold(&mut most, comptime!(if taught { 2usize } else { 1usize }), cut.units, Fold::Largest);
+    let (below, below_t) = (largest - most[0], largest_t - most[1]);
+    let scale_t = (soft_t * below_t).exp();
+    let mut sums = Array::<f32>::new(SUMS);
+    sums[0] = total * below.exp();
+    sums[1] = sum;
+    sums[2] = total_t * below_t.exp();
+    sums[3] = soft_total * (soft * below).exp();
+    sums[4] = scale_t * soft_total_t;
+    sums[5] = scale_t * expected;
+    sums[6] = scale_t * (weighted + below_t * soft_total_t);
+    let count = comptime!(match (taught, softens) {
+        (false, _) => 2usize,
+        (true, false) => 3,
+        (true, true) => SUMS,
+    });
+    cube_fold(&mut sums, count, cut.units, Fold::Sum);
     RowSums {
-        largest: most,
-        total,
-        sum,
-        soft_total,
-        largest_t: most_t,
-        total_t,
-        soft_total_t,
-        expected,
-        weighted,
+        largest: most[0],
+        total: sums[0],
+        sum: sums[1],
+        soft_total: sums[3],
+        largest_t: most[1],
+        total_t: sums[2],
+        soft_total_t: sums[4],
+        expected: sums[5],
+        weighted: sums[6],
     }
 }
 
-/// Computes the formulas of [`TokenRow`]. The gradient is written to `z`, or to `short` alone where products round.
+/// Writes a vector of the gradient to `z`, or to `short` alone where products round.
+#[cube]
+fn write<F: Float, N: Size>(
+    z: &mut Array<Vector<f32, N>>,
+    short: &mut Array<Vector<F, N>>,
+    index: usize,
+    value: Vector<f32, N>,
+    #[comptime] rounds: bool,
+) {
+    if rounds {
+        short[index] = Vector::cast_from(value);
+    } else {
+        z[index] = value;
+    }
+}
+
+/// Computes the formulas of [`TokenRow`].
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
-fn token_loss_kernel<F: Float>(
-    z: &mut Array<f32>,
-    teacher: &Array<f32>,
+fn token_loss_kernel<F: Float, N: Size>(
+    z: &mut Array<Vector<f32, N>>,
+    teacher: &Array<Vector<f32, N>>,
     targets: &Array<u32>,
     values: &mut Array<f32>,
-    short: &mut Array<F>,
+    short: &mut Array<Vector<F, N>>,
     of: &Row,
     from: u32,
     rows: u32,
-    vocabulary: u32,
+    #[comptime] cut: Cut,
     #[comptime] taught: bool,
     #[comptime] mutual: bool,
     #[comptime] wants_gradient: bool,
@@ -167,18 +352,18 @@ fn token_loss_kernel<F: Float>(
     #[define(F)] _rounded: StorageType,
 ) {
     let softens = comptime!(taught && !mutual);
-    let (row, v) = (CUBE_POS, vocabulary as usize);
+    let row = CUBE_POS;
+    let (vectors, v) = comptime!((cut.vectors, cut.vectors * cut.lanes));
+    let [own, others] = comptime!(cut.kept());
+    let mut kept = Array::<Vector<f32, N>>::new(own);
+    let mut kept_teacher = SharedMemory::<Vector<f32, N>>::new(others);
     if row < rows as usize {
-        let (base, first) = (row * v, (from as usize + row) * VALUES);
+        let (base, first) = (row * vectors, (from as usize + row) * VALUES);
         let target = targets[from as usize + row];
         if target == IGNORE {
             if wants_gradient {
-                for i in range_stepped(UNIT_POS as usize, v, U) {
-                    if rounds {
-                        short[base + i] = F::cast_from(0.0f32);
-                    } else {
-                        z[base + i] = 0.0;
-                    }
+                for at in range_stepped(UNIT_POS as usize, vectors, cut.units) {
+                    write(z, short, base + at, Vector::new(0.0f32), rounds);
                 }
             }
             if UNIT_POS == 0 {
@@ -191,9 +376,10 @@ fn token_loss_kernel<F: Float>(
             let (soft, teacher_soft) = (of.student_softness, of.teacher_softness);
             let even = of.label_smoothing / f32::cast_from(v - 1);
             let sharp = 1.0 - of.label_smoothing - even;
-            let z_target = z[base + target as usize];
+            let z_target = logit(z, base, target as usize, cut);
 
-            let sums = row_sums(z, teacher, base, v, of, taught, softens);
+            let sums =
+                row_sums(z, teacher, &mut kept, &mut kept_teacher, base, of, cut, taught, softens);
             let lse = sums.largest + sums.total.ln();
             let nll = lse - z_target;
             let ce = sharp * nll + even * (f32::cast_from(v) * lse - sums.sum);
@@ -204,25 +390,35 @@ fn token_loss_kernel<F: Float>(
             let mut teacher_nll = 0.0f32;
             let mut entropy = 0.0f32;
             let mut back = 0.0f32;
+            if taught {
+                teacher_nll =
+                    sums.largest_t + sums.total_t.ln() - logit(teacher, base, target as usize, cut);
+            }
             if mutual {
                 lse_t = sums.largest_t + sums.total_t.ln();
-                teacher_nll = lse_t - teacher[base + target as usize];
                 // Both directions term by term: the passes are close, and a difference of sums would lose their distance.
                 let mut forth_sum = 0.0f32;
                 let mut back_sum = 0.0f32;
-                for i in range_stepped(UNIT_POS as usize, v, U) {
-                    let (p, q) = (z[base + i] - lse, teacher[base + i] - lse_t);
-                    forth_sum += q.exp() * (q - p);
-                    back_sum += p.exp() * (p - q);
+                #[unroll(cut.keeps)]
+                for i in 0..comptime!(cut.each()) {
+                    if place(i, cut) < cut.vectors {
+                        let own = own_logits(z, &kept, base, i, cut);
+                        let others = teacher_logits(teacher, &kept_teacher, base, i, cut);
+                        #[unroll]
+                        for lane in 0..cut.lanes {
+                            let (p, q) = (own[lane] - lse, others[lane] - lse_t);
+                            forth_sum += q.exp() * (q - p);
+                            back_sum += p.exp() * (p - q);
+                        }
+                    }
                 }
-                back = cube_sum(back_sum, U);
-                kd = 0.5 * (cube_sum(forth_sum, U) + back);
+                back = cube_sum(back_sum, cut.units);
+                kd = 0.5 * (cube_sum(forth_sum, cut.units) + back);
             } else if taught {
                 let (largest_t, soft_t) = (sums.largest_t, sums.soft_total_t);
                 lse_soft = soft * sums.largest + sums.soft_total.ln();
                 lse_t = teacher_soft * largest_t + soft_t.ln();
                 kd = lse_soft - soft * sums.expected / soft_t;
-                teacher_nll = largest_t + sums.total_t.ln() - teacher[base + target as usize];
                 entropy = soft_t.ln() - teacher_soft * sums.weighted / soft_t;
             }
             if UNIT_POS == 0 {
@@ -236,24 +432,33 @@ fn token_loss_kernel<F: Float>(
                 let hard = of.ce_weight * (sharp + even * f32::cast_from(v));
                 let floor = of.ce_weight * even;
                 let kd_scale = of.kd_weight * soft;
-                for i in range_stepped(UNIT_POS as usize, v, U) {
-                    let x = z[base + i];
-                    let mut g = hard * (x - lse).exp() - floor;
-                    if mutual {
-                        let (p, q) = (x - lse, teacher[base + i] - lse_t);
-                        g += 0.5 * kd_scale * (p.exp() * (1.0 + p - q - back) - q.exp());
-                    } else if taught {
-                        g += kd_scale
-                            * ((soft * x - lse_soft).exp()
-                                - (teacher_soft * teacher[base + i] - lse_t).exp());
-                    }
-                    if i == target as usize {
-                        g -= of.ce_weight * sharp;
-                    }
-                    if rounds {
-                        short[base + i] = F::cast_from(g);
-                    } else {
-                        z[base + i] = g;
+                #[unroll(cut.keeps)]
+                for i in 0..comptime!(cut.each()) {
+                    let at = place(i, cut);
+                    if at < cut.vectors {
+                        let own = own_logits(z, &kept, base, i, cut);
+                        let mut others = Vector::<f32, N>::new(0.0f32);
+                        if taught {
+                            others = teacher_logits(teacher, &kept_teacher, base, i, cut);
+                        }
+                        let mut gradient = Vector::<f32, N>::new(0.0f32);
+                        #[unroll]
+                        for lane in 0..cut.lanes {
+                            let (x, t) = (own[lane], others[lane]);
+                            let mut g = hard * (x - lse).exp() - floor;
+                            if mutual {
+                                let (p, q) = (x - lse, t - lse_t);
+                                g += 0.5 * kd_scale * (p.exp() * (1.0 + p - q - back) - q.exp());
+                            } else if taught {
+                                let of_teacher = (teacher_soft * t - lse_t).exp();
+                                g += kd_scale * ((soft * x - lse_soft).exp() - of_teacher);
+                            }
+                            if at * cut.lanes + lane == target as usize {
+                                g -= of.ce_weight * sharp;
+                            }
+                            gradient[lane] = g;
+                        }
+                        write(z, short, base + at, gradient, rounds);
                     }
                 }
             }
@@ -298,7 +503,7 @@ pub(crate) fn token_loss(
         let x = part(of.hidden);
         let z = logits(&x, of.table, of.bias);
         let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table, of.bias));
-        launch(context, of, &z, taught.as_ref().unwrap_or(&x), &values, [from, rows, v]);
+        launch(context, of, &z, taught.as_ref(), &values, [from, rows, v]);
         if let (Some(hidden), Some(table)) = (&hidden, &table) {
             let to = Out::To(hidden.part(from, rows));
             gemm.run(context, Form::Nn, &z, of.table, [rows, width, v], to);
@@ -331,21 +536,24 @@ fn launch(
     context: &Context,
     of: &Given<'_>,
     z: &Tensor,
-    teacher: &Tensor,
+    teacher: Option<&Tensor>,
     values: &Tensor,
     [from, rows, v]: [usize; 3],
 ) {
     let mutual = of.teacher.is_some() && of.row.mutual;
     let row = if mutual { TokenRow::two_passes(of.row.kd_weight) } else { of.row };
+    let cut = Cut::of(context, v);
+    let nothing = empty(context, Shape::vector(LANES));
     // Where no gradient is wanted, none is rounded; that of a bias is summed unrounded.
     let short = RoundedCopy::of(context, z, of.gradient && of.bias.is_none());
     launch!(
         context,
         token_loss_kernel(
             cubes(rows),
-            units(),
+            CubeDim::new_1d(cut.units as u32),
+            cut.lanes,
             z.view().arg(),
-            teacher.view().arg(),
+            teacher.unwrap_or(&nothing).view().arg(),
             of.targets.view(context).arg(),
             values.view().arg(),
             short.view.arg(),
@@ -358,8 +566,8 @@ fn launch(
             ),
             from as u32,
             rows as u32,
-            v as u32,
-            of.teacher.is_some(),
+            cut,
+            teacher.is_some(),
             mutual,
             of.gradient,
             short.wanted,

@@ -89,7 +89,8 @@ mod threads {
         let w = random(b, D, D);
         let gain = suite::random(b, &mut suite::Noise::new(24), Shape::vector(D)).0;
 
-        let x = b.embed(&table, &batch.shifted, Positions::Fairseq);
+        let embed = Embed { dropout: 0.1, key: Some(4), ..Embed::of(Positions::Fairseq) };
+        let x = b.embed(&table, &batch.shifted, embed);
         let y = b.linear(&x, &w, Some(&gain));
         let y = b.activate(y, Activation::Relu);
         let y = b.layer_norm(&y, suite::norm(&gain));
@@ -130,7 +131,7 @@ mod threads {
         let [dq, dk, dv] = b.attend_grad(Some(&dcontext), Some(&mixed.maps[0]), &saved, grid, how);
         let norm = b.layer_norm_grad(&dq, &y, suite::norm(&gain));
         let line = b.linear_grad(&dk, &x, &w, true, None);
-        let dtable = b.embed_grad(&dv, &batch.shifted, Positions::Fairseq, &table, tokens.table);
+        let dtable = b.embed_grad(&dv, &batch.shifted, embed, &table, tokens.table);
         let mut params = [table, w];
         let mut m = params.each_ref().map(|p| b.zeros(b.shape(p)));
         let mut v = params.each_ref().map(|p| b.zeros(b.shape(p)));

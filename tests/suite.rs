@@ -17,7 +17,7 @@ use std::sync::Mutex;
 macro_rules! suite {
     ($name:ident, $with:ident) => {
         $crate::suite!($name, $with, [
-            moves_data, is_alone, holds_tensors, embeds, embeds_back, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
+            moves_data, is_alone, holds_tensors, embeds, embeds_back, drops_embeddings, maps_linearly, maps_linearly_back, maps_one_input, maps_one_input_back, skips_what_no_loss_reaches, activates, activates_linear_maps,
             adds, scales, drops, normalises, normalises_back, joins_maps, joins_maps_back, attends, attends_back, attends_to_nothing, aligns, aligns_back, aligns_scores, aligns_scores_back,
             loses_tokens, loses_tokens_with_a_bias, loses_two_passes, loses_two_close_passes, loses_many_tokens, loses_maps, loses_states, loses_states_of_length_0, loses_relations, takes_adam_steps, stores_and_selects, projects, picks_the_best
         ]);
@@ -253,7 +253,7 @@ pub fn embeds<B: Train>(b: &mut B) {
                 }
             }));
         }
-        let y = b.embed(&table, &tokens, kind);
+        let y = b.embed(&table, &tokens, Embed::of(kind));
         // The sine of a large position is only as accurate as fairseq's f32 frequency.
         let error = if kind == Positions::Fairseq { 3e-5 } else { 1e-6 };
         holds(b, "embed", &y, Shape::matrix(9, width), &want, error);
@@ -277,14 +277,39 @@ pub fn embeds_back<B: Train>(b: &mut B) {
             }
         }
         let mut tokens = tokens(b, &IDS, &POSITIONS, true);
-        let got = b.embed_grad(&dy, &tokens, kind, &table, None);
+        let got = b.embed_grad(&dy, &tokens, Embed::of(kind), &table, None);
         holds(b, "embed_grad", &got, shape, &want, 1e-6);
         want.iter_mut().zip(&sum).for_each(|(want, sum)| *want += sum);
-        let got = b.embed_grad(&dy, &tokens, kind, &table, Some(table.clone()));
+        let got = b.embed_grad(&dy, &tokens, Embed::of(kind), &table, Some(table.clone()));
         holds(b, "embed_grad added", &got, shape, &want, 1e-6);
         [tokens.ids, tokens.positions] = b.index_tokens(&IDS, &POSITIONS);
-        let got = b.embed_grad(&dy, &tokens, kind, &table, Some(table.clone()));
+        let got = b.embed_grad(&dy, &tokens, Embed::of(kind), &table, Some(table.clone()));
         holds(b, "embed_grad of prepared tokens", &got, shape, &want, 1e-6);
+    }
+}
+
+/// Dropout in `embed` and `embed_grad` is `mask` of the result, and of its gradient.
+pub fn drops_embeddings<B: Train>(b: &mut B) {
+    for kind in [Positions::Fairseq, Positions::Learned] {
+        let (noise, shape) = (&mut Noise::new(5), Shape::matrix(9, 200));
+        let [(table, _), (dy, _), (into, _)] = [(); 3].map(|()| random(b, noise, shape));
+        let tokens = tokens(b, &IDS, &POSITIONS, true);
+        let (whole, (p, key)) = (Embed::of(kind), (0.3, 8));
+        let how = Embed { dropout: p, key: Some(key), ..whole };
+        let want = b.embed(&table, &tokens, whole);
+        let want = b.mask(want, p, key);
+        let want = double(&values(b, &want));
+        let got = b.embed(&table, &tokens, how);
+        holds(b, "embed with dropout", &got, shape, &want, 1e-6);
+        let masked = b.mask(dy.clone(), p, key);
+        let want = b.embed_grad(&masked, &tokens, whole, &table, Some(into.clone()));
+        let want = double(&values(b, &want));
+        let got = b.embed_grad(&dy, &tokens, how, &table, Some(into));
+        holds(b, "embed_grad with dropout", &got, shape, &want, 1e-6);
+        let kept = b.embed(&table, &tokens, Embed { dropout: p, ..whole });
+        let want = b.embed(&table, &tokens, whole);
+        let want = double(&values(b, &want));
+        holds(b, "embed without a key drops nothing", &kept, shape, &want, 0.0);
     }
 }
 

@@ -23,13 +23,13 @@ pub trait Backend: Device {
     /// A weight. May be quantised, may be in flash. Threads may share it.
     type Param: Sync;
 
-    /// `y[n] = sqrt(D) * table[ids[n]] + position(positions[n])` -> `[N, D]`, see [`crate::rows::position`]. With
-    /// [`Positions::Learned`]: `y[n] = table[ids[n]]`.
+    /// `y[n] = dropout(sqrt(D) * table[ids[n]] + position(positions[n]))` -> `[N, D]`, see [`crate::rows::position`]. With
+    /// [`Positions::Learned`]: `y[n] = dropout(table[ids[n]])`.
     fn embed(
         &mut self,
         table: &Self::Param,
         tokens: &Tokens<Self::Index>,
-        positions: Positions,
+        how: Embed,
     ) -> Self::Tensor;
     /// `y[n, o] = sum_i x[n, i] w[o, i] + b[o]`, `w` `[O, I]` -> `[N, O]`
     fn linear(
@@ -89,6 +89,29 @@ pub trait Backend: Device {
     /// Dropout with probability `p`. The identity: only a `Tape` (feature `train`) drops.
     fn dropout(&mut self, x: Self::Tensor, _p: f32) -> Self::Tensor {
         x
+    }
+}
+
+/// The options of an embedding.
+#[derive(Clone, Copy, Debug)]
+pub struct Embed {
+    /// The vectors that are added.
+    pub positions: Positions,
+    /// Dropout of the sum; ignored without a `key`.
+    pub dropout: f32,
+    /// The key of the dropout mask; only a backend that records for training sets it.
+    pub key: Option<u64>,
+}
+
+impl Embed {
+    /// Without dropout.
+    pub const fn of(positions: Positions) -> Self {
+        Self { positions, dropout: 0.0, key: None }
+    }
+
+    /// The probability and key of the dropout, if any.
+    pub fn mask(&self) -> Option<(f32, u64)> {
+        self.key.map(|key| (self.dropout, key))
     }
 }
 
@@ -236,7 +259,7 @@ mod train {
             &mut self,
             dy: &Self::Tensor,
             tokens: &Tokens<Self::Index>,
-            positions: Positions,
+            how: Embed,
             table: &Self::Tensor,
             into: Option<Self::Tensor>,
         ) -> Self::Tensor;

@@ -187,12 +187,11 @@ impl a2d_core::device::Device for Gpu {
 impl Backend for Gpu {
     type Param = Tensor;
 
-    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>, positions: Positions) -> Tensor {
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>, how: Embed) -> Tensor {
         let places = tokens.positions.values.iter().filter(|&&p| p != NO_POSITION);
         let last = places.max().copied().unwrap_or(0);
-        let vectors = self.vectors(positions, table.cols(), last);
-        let scale = positions.scale(table.cols());
-        embed::embed(&self.context, table, tokens, &vectors.view(), scale)
+        let vectors = self.vectors(how.positions, table.cols(), last);
+        embed::embed(&self.context, table, tokens, &vectors.view(), how)
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
@@ -327,7 +326,7 @@ impl Train for Gpu {
         &mut self,
         dy: &Tensor,
         tokens: &Tokens<Index>,
-        positions: Positions,
+        how: Embed,
         table: &Tensor,
         into: Option<Tensor>,
     ) -> Tensor {
@@ -339,7 +338,7 @@ impl Train for Gpu {
         let groups = tokens.ids.groups.clone();
         let groups = groups
             .unwrap_or_else(|| self.groups(&tokens.ids.values, &tokens.positions.values).into());
-        embed::embed_grad(&self.context, dy, &groups, positions.scale(into.cols()), into)
+        embed::embed_grad(&self.context, dy, &groups, how, into)
     }
 
     fn linear_grad(

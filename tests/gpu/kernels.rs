@@ -46,14 +46,15 @@ fn rows<B: Train>(b: &mut B) -> Named {
         let (ids, positions) = (b.index(&ids), b.index(&positions));
         let tokens = Tokens { ids, positions, rows: n, types: None, zero_padding: true, first: 0 };
 
+        let embed = Embed { dropout: 0.3, key: Some(7), ..Embed::of(Positions::Fairseq) };
         let norm = suite::norm(&gain);
         let normed = b.layer_norm(&x, norm);
         let dnorm = b.layer_norm_grad(&y, &x, norm);
         let sum = b.add(x.clone(), &y);
         let masked = b.mask(x.clone(), 0.3, 5);
         let line = b.linear_grad(&dy, &x, &w, true, None);
-        let embedded = b.embed(&table, &tokens, Positions::Fairseq);
-        let dtable = b.embed_grad(&y, &tokens, Positions::Fairseq, &table, None);
+        let embedded = b.embed(&table, &tokens, embed);
+        let dtable = b.embed_grad(&y, &tokens, embed, &table, None);
         let (square, _) = random(b, noise, Shape::matrix(width, width));
         let map = [&square, &gain];
         let [_, joined] = b.linear_join_masked(&y, map, &x, Some((0.2, 6)), norm);
@@ -457,8 +458,8 @@ fn gradients<B: Train>(b: &mut B, noise: &mut Noise, params: &[B::Tensor]) -> Ve
         grads.insert(0, b.add(sum, &again));
     }
     let kind = Positions::Fairseq;
-    grads.push(b.embed_grad(&rows, &tokens, kind, table, losses.table));
-    grads.push(b.embed_grad(&rows, &tokens, kind, second, None));
+    grads.push(b.embed_grad(&rows, &tokens, Embed::of(kind), table, losses.table));
+    grads.push(b.embed_grad(&rows, &tokens, Embed::of(kind), second, None));
     grads.push(b.linear_grad(&dx, &x, map, false, None).w);
     grads.push(b.zeros(b.shape(&params[9])));
     let norm = LayerNorm { gain: &params[10], bias: &params[11], epsilon: 1e-5 };

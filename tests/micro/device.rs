@@ -4,7 +4,7 @@
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, Tokens};
-use a2d_core::config::{Activation, Positions};
+use a2d_core::config::Activation;
 use a2d_core::image::{Format, Weights};
 use a2d_core::micro::{Micro, Parameter, Slot};
 use a2d_core::optim::AdamStep;
@@ -103,13 +103,13 @@ impl Device for Arena {
 impl Backend for Arena {
     type Param = Tensor;
 
-    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>, positions: Positions) -> Tensor {
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens<Index>, how: Embed) -> Tensor {
         let [y] = self.run_with(&[table], |b| {
             let (ids, places) = (b.index(&tokens.ids), b.index(&tokens.positions));
             let Tokens { rows, zero_padding, .. } = *tokens;
             let tokens =
                 Tokens { ids, positions: places, types: None, rows, zero_padding, first: 0 };
-            [b.embed(&FIRST, &tokens, positions)]
+            [b.embed(&FIRST, &tokens, how)]
         });
         y
     }
@@ -266,11 +266,11 @@ impl Train for Arena {
         &mut self,
         dy: &Tensor,
         tokens: &Tokens<Index>,
-        positions: Positions,
+        how: Embed,
         table: &Tensor,
         into: Option<Tensor>,
     ) -> Tensor {
-        self.cpu.embed_grad(dy, tokens, positions, table, into)
+        self.cpu.embed_grad(dy, tokens, how, table, into)
     }
     fn linear_grad(
         &mut self,

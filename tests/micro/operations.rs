@@ -2,7 +2,7 @@
 //! and nothing takes long.
 
 use a2d_core::allow::{Allow, End, Forbidden};
-use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Kv, LayerNorm};
+use a2d_core::backend::{Attend, Attended, Backend, Decode, Device, Embed, Kv, LayerNorm};
 use a2d_core::batch::{Grid, Run, Span, Tokens};
 use a2d_core::config::{Activation, NORM_EPSILON, Positions, Special};
 use a2d_core::image::Format;
@@ -119,7 +119,7 @@ impl Desk<'_, '_> {
                 let tokens = Tokens { ids, positions, rows, types: None, zero_padding, first: 0 };
                 let kinds = [Positions::Fairseq, Positions::Marian, Positions::Learned];
                 let kind = kinds[self.below(3)];
-                self.b.embed(&w, &tokens, kind)
+                self.b.embed(&w, &tokens, Embed::of(kind))
             }
             3 => {
                 let (x, bias) = (self.tensor(), self.few() > 1);

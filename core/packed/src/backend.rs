@@ -12,7 +12,7 @@ use crate::tensor::{Pool, Tensor};
 use crate::weights::Weights;
 use a2d_core::allow::Allow;
 use a2d_core::backend::{
-    Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost, is_key_or_value,
+    Attend, Attended, Backend, Decode, Device, Embed, Kv, LayerNorm, Lost, is_key_or_value,
 };
 use a2d_core::batch::{Grid, NO_POSITION, Tokens};
 use a2d_core::config::{Activation, Positions};
@@ -158,7 +158,7 @@ impl Backend for Packed<'_> {
         &mut self,
         table: &Parameter,
         tokens: &Tokens<Rc<[u32]>>,
-        positions: Positions,
+        Embed { positions, .. }: Embed,
     ) -> Tensor {
         let table = self.weights.weight(table);
         let width = table.shape().cols();

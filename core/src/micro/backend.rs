@@ -9,7 +9,7 @@ use super::product::{self, Inputs, Product, Quantised, Rows};
 use super::slices;
 use crate::allow::Allow;
 use crate::backend::{
-    Attend, Attended, Backend, Decode, Device, Kv, LayerNorm, Lost, is_key_or_value,
+    Attend, Attended, Backend, Decode, Device, Embed, Kv, LayerNorm, Lost, is_key_or_value,
 };
 use crate::batch::{Grid, NO_POSITION, Tokens};
 use crate::bits;
@@ -499,8 +499,8 @@ impl Device for Micro<'_, '_> {
 impl Backend for Micro<'_, '_> {
     type Param = Parameter;
 
-    fn embed(&mut self, table: &Parameter, tokens: &Tokens<Words>, positions: Positions) -> Slot {
-        match self.try_embed(table, tokens, positions) {
+    fn embed(&mut self, table: &Parameter, tokens: &Tokens<Words>, how: Embed) -> Slot {
+        match self.try_embed(table, tokens, how.positions) {
             Some(y) => y,
             None => self.lost(Shape::matrix(tokens.rows, self.extent(table).1)),
         }

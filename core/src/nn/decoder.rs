@@ -4,7 +4,7 @@ use super::attention::Attention;
 use super::basic::{Linear, Norm, around};
 use super::encoder::FeedForward;
 use super::{Site, Stage, Tap};
-use crate::backend::{Backend, Decode, Kv};
+use crate::backend::{Backend, Decode, Embed, Kv};
 use crate::batch::{Grid, Tokens};
 use crate::config::{Block, Config, Positions};
 use crate::params::{Init, Layers, Path, Spec, Visit};
@@ -179,8 +179,8 @@ impl<P, const N: usize> Decoder<P, N> {
         grids: &Grids<'_, B::Index>,
         tap: &mut impl Tap<B::Tensor>,
     ) -> B::Tensor {
-        let x = b.embed(table, target, self.positions);
-        let mut x = b.dropout(x, self.block.dropout);
+        let how = Embed { dropout: self.block.dropout, ..Embed::of(self.positions) };
+        let mut x = b.embed(table, target, how);
         tap.hidden(Stage::Decoder(0), &x);
         for (l, layer) in self.layers.iter().enumerate() {
             let memory = layer.encoder_attn.kv(b, memory);
@@ -218,7 +218,7 @@ impl<P, const N: usize> Decoder<P, N> {
         at: usize,
     ) -> B::Tensor {
         let capacity = cache.capacity;
-        let mut x = b.embed(table, tokens, self.positions);
+        let mut x = b.embed(table, tokens, Embed::of(self.positions));
         for (layer, cached) in self.layers.iter().zip(cache.layers.iter_mut()) {
             let CachedLayer { own, memory } = cached;
             let project = move |b: &mut B, x: &B::Tensor| {

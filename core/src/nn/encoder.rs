@@ -3,7 +3,7 @@
 use super::attention::Attention;
 use super::basic::{Linear, Norm, around};
 use super::{Site, Stage, Tap};
-use crate::backend::Backend;
+use crate::backend::{Backend, Embed};
 use crate::batch::{Grid, Tokens};
 use crate::config::{
     Activation, Block, Embedding, EncoderConfig, Impossible, Positions, Special, Stack, TEXT,
@@ -219,14 +219,20 @@ impl<P, const N: usize> Encoder<P, N> {
 
     /// The first part of [`Encoder::forward`], before [`Encoder::layer`] of each layer.
     pub fn begin<B: Backend<Param = P>>(&self, b: &mut B, source: &Tokens<B::Index>) -> B::Tensor {
-        let x = b.embed(&self.embed_tokens, source, self.positions);
+        let added = self.embed_positions.is_some() || self.embed_types.is_some();
+        // Dropout comes last: it is that of the embedding where nothing follows.
+        let follows = TEXT && (added || self.layernorm_embedding.is_some());
+        let p = self.block.dropout;
+        let [of_tokens, of_all] = if follows { [0.0, p] } else { [p, 0.0] };
+        let how = Embed { dropout: of_tokens, ..Embed::of(self.positions) };
+        let x = b.embed(&self.embed_tokens, source, how);
         let x = Self::plus(b, x, source, self.embed_positions.as_ref(), Some(&source.positions));
         let x = Self::plus(b, x, source, self.embed_types.as_ref(), source.types.as_ref());
         let x = match &self.layernorm_embedding {
             Some(norm) if TEXT => b.advance(x, |b, x| norm.forward(b, x, &self.block)),
             _ => x,
         };
-        b.dropout(x, self.block.dropout)
+        b.dropout(x, of_all)
     }
 
     /// Adds the rows `ids` of `table` to `x`, if there are both.
@@ -239,7 +245,7 @@ impl<P, const N: usize> Encoder<P, N> {
     ) -> B::Tensor {
         let (Some(table), Some(ids), true) = (table, ids, TEXT) else { return x };
         b.advance(x, |b, x| {
-            let rows = b.embed(table, &source.by(ids), Positions::Learned);
+            let rows = b.embed(table, &source.by(ids), Embed::of(Positions::Learned));
             b.add(rows, x)
         })
     }

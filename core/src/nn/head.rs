@@ -1,7 +1,7 @@
 //! The head of a text model: the rows of a text become one, from which labels or a vector are made.
 
 use super::basic::Linear;
-use crate::backend::{Attend, Backend, Kv};
+use crate::backend::{Attend, Backend, Embed, Kv};
 use crate::batch::{Grid, Tokens};
 use crate::config::{Activation, EncoderConfig, Head as HeadConfig, Positions};
 use crate::params::{Init, Path, Spec, Visit};
@@ -51,7 +51,7 @@ impl<P> Head<P> {
         memory: &B::Tensor,
         grid: &Grid<B::Index>,
     ) -> B::Tensor {
-        let q = b.embed(table, queries, Positions::Learned);
+        let q = b.embed(table, queries, Embed::of(Positions::Learned));
         let how = Attend { heads: self.heads, map: false, dropout: 0.0, key: None };
         let pooled = b.attend(&q, Kv { k: memory, v: memory }, grid, how).context;
         let pooled = match &self.dense {

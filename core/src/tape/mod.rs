@@ -6,11 +6,11 @@
 mod ops;
 
 use crate::backend::{
-    Attend, Attended, Backend, Device, Kv, LayerNorm, Lost, MapInput, MapLoss, RelationLoss,
+    Attend, Attended, Backend, Device, Embed, Kv, LayerNorm, Lost, MapInput, MapLoss, RelationLoss,
     SavedAttend, StateLoss, TeacherRows, TokenLoss, Train,
 };
 use crate::batch::{Grid, Tokens};
-use crate::config::{Activation, Positions};
+use crate::config::Activation;
 use crate::rng;
 use crate::rows::TokenRow;
 use crate::shape::Shape;
@@ -256,12 +256,15 @@ impl<B: Train> Backend for Tape<'_, B> {
         &mut self,
         table: &Self::Param,
         tokens: &Tokens<Self::Index>,
-        positions: Positions,
+        how: Embed,
     ) -> Self::Tensor {
-        let y = self.backend.embed(&table.value, tokens, positions);
+        let shape = self.backend.shape(&table.value);
+        let key = (how.dropout > 0.0).then(|| self.next_key(tokens.first * shape.cols()));
+        let how = Embed { key, ..how };
+        let y = self.backend.embed(&table.value, tokens, how);
         let y = self.var(y, tokens.first);
         let (table, tokens) = (table.clone(), tokens.clone());
-        self.ops.push(Op::Embed { table, tokens, positions, y: y.id });
+        self.ops.push(Op::Embed { table, tokens, how, y: y.id });
         y
     }
 

@@ -1,9 +1,9 @@
 //! The recorded operations, and all derivative rules on one screen.
 
 use super::Var;
-use crate::backend::{Attend, JoinGrad, LayerNorm, MapInput, SavedAttend, Train};
+use crate::backend::{Attend, Embed, JoinGrad, LayerNorm, MapInput, SavedAttend, Train};
 use crate::batch::{Grid, Tokens};
-use crate::config::{Activation, Positions};
+use crate::config::Activation;
 use alloc::vec::Vec;
 
 /// The index of a value's gradient.
@@ -46,7 +46,7 @@ pub(super) enum Op<T, I> {
     Embed {
         table: Var<T>,
         tokens: Tokens<I>,
-        positions: Positions,
+        how: Embed,
         y: Id,
     },
     Linear {
@@ -126,10 +126,10 @@ impl<T: Clone, I: Clone> Op<T, I> {
     /// Adds the gradients of the inputs, from the gradient of the output. Skipped if the output has no gradient.
     pub fn play<B: Train<Tensor = T, Index = I>>(self, b: &mut B, grads: &mut Grads<T>) {
         match self {
-            Op::Embed { table, tokens, positions, y } => {
+            Op::Embed { table, tokens, how, y } => {
                 let Some(dy) = grads.take(y) else { return };
                 let into = grads.take(table.id);
-                let sum = b.embed_grad(&dy, &tokens, positions, &table.value, into);
+                let sum = b.embed_grad(&dy, &tokens, how, &table.value, into);
                 grads.put(table.id, sum);
             }
             Op::Linear { x, w, b: bias, y } => {

@@ -1,12 +1,15 @@
 //! The embedding of tokens and positions, and its gradient.
 
+use super::addends::added;
 use super::copy::{empty, unshared};
+use super::pointwise::{Drop, drop_arg, factor};
 use crate::context::{Context, launch};
 use crate::grid::{elements, units};
 use crate::index::Index;
 use crate::rounded::{RoundedCopy, write_rounded};
 use crate::tensor::Tensor;
 use crate::view::View;
+use a2d_core::backend::Embed;
 use a2d_core::batch::{NO_POSITION, Tokens};
 use a2d_core::shape::Shape;
 use cubecl::ir::StorageType;
@@ -24,6 +27,8 @@ fn embed_kernel<F: Float>(
     width: u32,
     scale: f32,
     zero_padding: u32,
+    dropped: &Drop,
+    #[comptime] drops: bool,
     #[comptime] rounds: bool,
     #[define(F)] _rounded: StorageType,
 ) {
@@ -38,18 +43,21 @@ fn embed_kernel<F: Float>(
         } else if zero_padding == 0 {
             value = scale * table[ids[row] as usize * width + col];
         }
+        if drops {
+            value *= factor(dropped, i as u32);
+        }
         out[i] = value;
         write_rounded(short, i, value, rounds);
     }
 }
 
-/// `y[n] = scale * table[ids[n]] + sinusoids[positions[n]]`, `[N, D]`.
+/// `y[n] = dropout(scale * table[ids[n]] + sinusoids[positions[n]])`, `[N, D]`.
 pub(crate) fn embed(
     context: &Context,
     table: &Tensor,
     tokens: &Tokens<Index>,
     sinusoids: &View,
-    scale: f32,
+    how: Embed,
 ) -> Tensor {
     let width = table.cols();
     let out = empty(context, Shape::matrix(tokens.rows, width));
@@ -57,6 +65,7 @@ pub(crate) fn embed(
         return out;
     }
     let short = RoundedCopy::of(context, &out, true);
+    let (p, key) = how.mask().unwrap_or_default();
     launch!(
         context,
         embed_kernel(
@@ -69,8 +78,10 @@ pub(crate) fn embed(
             out.view().arg(),
             short.view.arg(),
             width as u32,
-            scale,
+            how.positions.scale(width),
             u32::from(tokens.zero_padding),
+            drop_arg(p, key),
+            p > 0.0,
             short.wanted,
             short.format,
         )
@@ -81,15 +92,22 @@ pub(crate) fn embed(
 /// Rows of a token whose elements a unit reads before it adds them: the end of a sentence has as many rows as there are sentences.
 const AHEAD: usize = 8;
 
+/// The gradient of the result is the sum of `dy`, if it has that, and `more`.
 #[cube(launch)]
-fn embed_grad_kernel(
+#[allow(clippy::too_many_arguments)]
+fn embed_grad_kernel<F: Float>(
     dy: &Array<f32>,
+    more: &Sequence<Array<F>>,
     ids: &Array<u32>,
     starts: &Array<u32>,
     rows: &Array<u32>,
     table: &mut Array<f32>,
     width: u32,
     scale: f32,
+    dropped: &Drop,
+    #[comptime] has_dy: bool,
+    #[comptime] drops: bool,
+    #[define(F)] _format: StorageType,
 ) {
     let (i, width) = (ABSOLUTE_POS, width as usize);
     let (group, col) = (i / width, i % width);
@@ -102,7 +120,11 @@ fn embed_grad_kernel(
             for i in 0..AHEAD {
                 ahead[i] = 0.0;
                 if first + i < end {
-                    ahead[i] = dy[rows[first + i] as usize * width + col];
+                    let at = rows[first + i] as usize * width + col;
+                    ahead[i] = added::<F>(dy, more, at, has_dy);
+                    if drops {
+                        ahead[i] *= factor(dropped, at as u32);
+                    }
                 }
             }
             #[unroll]
@@ -149,25 +171,32 @@ pub(crate) fn embed_grad(
     context: &Context,
     dy: &Tensor,
     groups: &[Index; 3],
-    scale: f32,
+    how: Embed,
     into: Tensor,
 ) -> Tensor {
     let width = into.cols();
     let into = unshared(context, into);
     let [ids, starts, rows] = groups;
+    let (p, key) = how.mask().unwrap_or_default();
+    let dy = context.addends(dy);
     if ids.len() > 0 {
         launch!(
             context,
             embed_grad_kernel(
                 elements(ids.len() * width),
                 units(),
-                context.full(dy).arg(),
+                dy.full.arg(),
+                dy.rounded.iter().map(View::arg).collect(),
                 ids.view(context).arg(),
                 starts.view(context).arg(),
                 rows.view(context).arg(),
                 into.view().arg(),
                 width as u32,
-                scale,
+                how.positions.scale(width),
+                drop_arg(p, key),
+                dy.has_full,
+                p > 0.0,
+                dy.format,
             )
         );
     }

@@ -2,8 +2,10 @@
 
 use super::team::{Team, vectorised};
 use super::tensor::{Pool, Tensor};
+use a2d_core::backend::Embed;
 use a2d_core::batch::{NO_POSITION, Tokens};
 use a2d_core::config::Positions;
+use a2d_core::rng::Mask;
 use a2d_core::rows;
 use a2d_core::shape::Shape;
 use std::collections::HashMap;
@@ -83,17 +85,18 @@ fn embed_row(y: &mut [f32], row: &[f32], vector: Option<&[f32]>, scale: f32) {
     }
 }
 
-/// `into[ids[n]] += sqrt(D) dy[n]` for every `n` except padding.
+/// `into[ids[n]] += sqrt(D) dropout(dy)[n]` for every `n` except padding.
 pub fn embed_grad(
     team: &Team,
     dy: &Tensor,
     tokens: &Tokens<Arc<[u32]>>,
-    positions: Positions,
+    how: Embed,
     mut into: Tensor,
 ) -> Tensor {
     let width = check(&into, tokens);
     assert_eq!(dy.shape(), Shape::matrix(tokens.rows, width), "embed_grad");
-    let scale = positions.scale(width);
+    let scale = how.positions.scale(width);
+    let mask = how.mask().map(|(p, key)| Mask::new(p, key));
     // Sorted by id, then by row: the rows of each piece of the table are contiguous, and the order of summation is
     // fixed.
     let mut order: Vec<(u32, u32)> = tokens.ids.iter().copied().zip(0..).collect();
@@ -107,13 +110,26 @@ pub fn embed_grad(
             #[inline(always)]
             || {
                 for &(id, row) in &order[start..end] {
-                    let dy = &dy.data()[row as usize * width..][..width];
-                    rows::axpy(scale, dy, &mut into[(id as usize - first) * width..][..width]);
+                    let from = row as usize * width;
+                    let dy = &dy.data()[from..][..width];
+                    let into = &mut into[(id as usize - first) * width..][..width];
+                    match &mask {
+                        Some(mask) => add_masked(scale, dy, mask, from as u32, into),
+                        None => rows::axpy(scale, dy, into),
+                    }
                 }
             },
         );
     });
     into
+}
+
+/// `y += a dropout(x)`, where `x` begins at element `first` of what is dropped.
+#[inline(always)]
+fn add_masked(a: f32, x: &[f32], mask: &Mask, first: u32, y: &mut [f32]) {
+    for ((i, x), y) in (0..).zip(x).zip(y) {
+        *y += a * (x * mask.factor(first.wrapping_add(i)));
+    }
 }
 
 fn check(table: &Tensor, tokens: &Tokens<Arc<[u32]>>) -> usize {

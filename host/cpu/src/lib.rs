@@ -28,7 +28,7 @@ pub use tensor::Tensor;
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch;
-use a2d_core::config::{Activation, Positions};
+use a2d_core::config::Activation;
 use a2d_core::optim::AdamStep;
 use a2d_core::rng::Mask;
 use a2d_core::shape::Shape;
@@ -175,9 +175,13 @@ impl Device for Cpu {
 impl Backend for Cpu {
     type Param = Tensor;
 
-    fn embed(&mut self, table: &Tensor, tokens: &Tokens, positions: Positions) -> Tensor {
-        let vectors = self.vectors.of(positions, table.shape().cols());
-        embed::embed(&self.team, &self.pool, vectors, table, tokens)
+    fn embed(&mut self, table: &Tensor, tokens: &Tokens, how: Embed) -> Tensor {
+        let vectors = self.vectors.of(how.positions, table.shape().cols());
+        let y = embed::embed(&self.team, &self.pool, vectors, table, tokens);
+        match how.mask() {
+            Some((p, key)) => self.mask(y, p, key),
+            None => y,
+        }
     }
 
     fn linear(&mut self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
@@ -306,12 +310,12 @@ impl Train for Cpu {
         &mut self,
         dy: &Tensor,
         tokens: &Tokens,
-        positions: Positions,
+        how: Embed,
         table: &Tensor,
         into: Option<Tensor>,
     ) -> Tensor {
         let into = into.unwrap_or_else(|| self.zeros(table.shape()));
-        embed::embed_grad(&self.team, dy, tokens, positions, into)
+        embed::embed_grad(&self.team, dy, tokens, how, into)
     }
 
     fn linear_grad(

@@ -3,7 +3,7 @@
 use a2d_core::allow::Allow;
 use a2d_core::backend::*;
 use a2d_core::batch::{Grid, Tokens};
-use a2d_core::config::{Activation, Positions};
+use a2d_core::config::Activation;
 use a2d_core::optim::AdamStep;
 use a2d_core::shape::Shape;
 use serde_json::{Value, json};
@@ -175,9 +175,9 @@ impl<B: Train> Backend for Timed<'_, B> {
         &mut self,
         table: &Self::Param,
         tokens: &Tokens<Self::Index>,
-        positions: Positions,
+        how: Embed,
     ) -> Self::Tensor {
-        self.time("embed", |b| b.embed(table, tokens, positions))
+        self.time("embed", |b| b.embed(table, tokens, how))
     }
 
     fn linear(
@@ -320,11 +320,11 @@ impl<B: Train> Train for Timed<'_, B> {
         &mut self,
         dy: &Self::Tensor,
         tokens: &Tokens<Self::Index>,
-        positions: Positions,
+        how: Embed,
         table: &Self::Tensor,
         into: Option<Self::Tensor>,
     ) -> Self::Tensor {
-        self.time("embed_grad", |b| b.embed_grad(dy, tokens, positions, table, into))
+        self.time("embed_grad", |b| b.embed_grad(dy, tokens, how, table, into))
     }
 
     fn linear_grad(

@@ -23,6 +23,8 @@ pub(crate) enum Out {
     New,
     /// To this memory.
     To(View),
+    /// To this memory, in bf16.
+    Rounded(View),
     /// To new memory, with this added.
     Plus(View),
     /// Added to this memory.
@@ -83,6 +85,10 @@ impl Gemm {
         let new = || empty(context, Shape::matrix(dims[0], dims[1])).view();
         match out {
             Out::To(view) => ready.launch(context, view),
+            Out::Rounded(view) => {
+                ready.launch_rounded(context, &view);
+                view
+            }
             Out::New => ready.launch(context, new()),
             Out::Plus(sum) => {
                 let to = new();

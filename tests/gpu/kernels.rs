@@ -7,6 +7,7 @@ use a2d_core::config::{Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::shape::Shape;
 use a2d_host::backend::cpu::Cpu;
+use std::iter;
 
 /// Results by name.
 type Named = Vec<(String, Vec<f32>)>;
@@ -212,9 +213,9 @@ fn projected<B: Train>(b: &mut B, width: usize, layout: Layout) -> Named {
         let [dq, dk, dv] = b.attend_grad(Some(&dy), None, &saved, grid, how);
         let mut found = vec![k, v, q, context, dq.clone(), dk.clone(), dv.clone()];
         let (ws, dys) = ([0, 1, 2].map(|i| map(i)[0]), [dk, dv, dq]);
-        let parts = if crossed { vec![0..2, 2..3] } else { vec![0..3] };
+        let (both, rest) = if crossed { (0..2, Some(2..3)) } else { (0..3, None) };
         let mut dx = Some(before.clone());
-        for part in parts {
+        for part in iter::once(both).chain(rest) {
             let d = b.linears_grad(&dys[part.clone()], &x, &ws[part.clone()], dx);
             // The exact gradient of the keys' bias is zero.
             let biased = part.start == 0;

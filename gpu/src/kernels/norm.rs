@@ -7,7 +7,7 @@ use super::copy::empty;
 use super::cube::{cube_sum, group_sum};
 use super::pointwise::{Drop, drop_arg, factor};
 use crate::context::{Context, launch};
-use crate::grid::{ROW_UNITS, UNITS, cubes, row_units, units};
+use crate::grid::{ROW_UNITS, UNITS, cubes, row_units};
 use crate::rounded::{self, RoundedCopy, write_rounded};
 use crate::stack::Stack;
 use crate::tensor::Tensor;
@@ -180,17 +180,20 @@ pub(crate) fn join(
     out
 }
 
-/// Units of a cube in the backward pass.
-const U: usize = UNITS as usize;
+/// Elements of the rows that a cube has in hand at once, for each unit: what it reads twice is still in a cache the second time.
+const IN_HAND: usize = 16;
 
-/// Elements of the rows that a cube has in hand at once: what it reads twice is still in a cache the second time.
-const IN_HAND: usize = 4096;
+/// Units of a cube for each row in hand, at least: a plane of CUDA's.
+const LEAST_UNITS: usize = 32;
 
-/// The most rows in hand.
-const MOST_ROWS: usize = 8;
+/// Units of all cubes in the backward pass, where there are rows for as many: 1,024 for each multiprocessor of a large device.
+const ALL_UNITS: usize = 1 << 17;
 
-/// Cubes of the backward pass, where there are rows for as many: four for each multiprocessor of a large device.
-const CUBES: usize = 512;
+/// Units of a cube in the backward pass. Each cube has sums of its own: with more units, there are fewer sums to add up.
+/// Elsewhere than on CUDA, a cube may have no more than 256.
+fn grad_units(context: &Context) -> usize {
+    if context.client().is_cuda() { 512 } else { UNITS as usize }
+}
 
 /// Gradients of the rows of some tiles of `tile` rows, and the sums over these rows that the gradients of gain and bias
 /// consist of, `[cubes, cols]` each. The gradient of the result is the sum of `dy`, if it has that, and `more`; a sum of several is
@@ -211,6 +214,7 @@ fn layer_norm_grad_kernel<F: Float>(
     rows: u32,
     cols: u32,
     epsilon: f32,
+    #[comptime] units: usize,
     #[comptime] tile: usize,
     #[comptime] has_dy: bool,
     #[comptime] keeps_sum: bool,
@@ -218,7 +222,7 @@ fn layer_norm_grad_kernel<F: Float>(
     #[comptime] drops: bool,
     #[define(F)] _format: StorageType,
 ) {
-    let group = comptime!(U / tile);
+    let group = comptime!(units / tile);
     let (unit, rows, cols) = (UNIT_POS as usize, rows as usize, cols as usize);
     let width = f32::cast_from(cols);
     // Of each row: mean and reciprocal deviation of `x`; the means of `g = gain dy`, and of `g` times the normalised `x`.
@@ -236,13 +240,13 @@ fn layer_norm_grad_kernel<F: Float>(
         for i in range_stepped(lane, end, group) {
             sum += x[base + i];
         }
-        let mean = group_sum(sum, U, group) / width;
+        let mean = group_sum(sum, units, group) / width;
         let mut squares = 0.0f32;
         for i in range_stepped(lane, end, group) {
             let deviation = x[base + i] - mean;
             squares += deviation * deviation;
         }
-        let scale = 1.0 / (group_sum(squares, U, group) / width + epsilon).sqrt();
+        let scale = 1.0 / (group_sum(squares, units, group) / width + epsilon).sqrt();
         let mut sum_g = 0.0f32;
         let mut sum_gh = 0.0f32;
         for i in range_stepped(lane, end, group) {
@@ -254,8 +258,8 @@ fn layer_norm_grad_kernel<F: Float>(
             sum_g += g;
             sum_gh += g * ((x[base + i] - mean) * scale);
         }
-        let mean_g = group_sum(sum_g, U, group) / width;
-        let mean_gh = group_sum(sum_gh, U, group) / width;
+        let mean_g = group_sum(sum_g, units, group) / width;
+        let mean_gh = group_sum(sum_gh, units, group) / width;
         if lane == 0 {
             stats[4 * own] = mean;
             stats[4 * own + 1] = scale;
@@ -263,7 +267,7 @@ fn layer_norm_grad_kernel<F: Float>(
             stats[4 * own + 3] = mean_gh;
         }
         sync_cube();
-        for col in range_stepped(unit, cols, U) {
+        for col in range_stepped(unit, cols, units) {
             let mut gain_sum = 0.0f32;
             let mut bias_sum = 0.0f32;
             if start > first {
@@ -333,8 +337,9 @@ fn grad(
     let (rows, cols) = (x.rows(), x.cols());
     assert!(dy.shape == x.shape && gain.len() == cols, "layer_norm_grad");
     let dx = empty(context, x.shape);
-    let tile = (IN_HAND / cols.next_power_of_two()).clamp(1, MOST_ROWS);
-    let count = rows.div_ceil(tile).min(CUBES);
+    let units = grad_units(context);
+    let tile = (units * IN_HAND / cols.next_power_of_two()).clamp(1, units / LEAST_UNITS);
+    let count = rows.div_ceil(tile).min(ALL_UNITS / units);
     let parts = Stack::new(context, Shape::matrix(count, cols), 2);
     let (p, key) = mask.unwrap_or_default();
     let nothing = empty(context, Shape::vector(1));
@@ -345,7 +350,7 @@ fn grad(
             context,
             layer_norm_grad_kernel(
                 cubes(count),
-                units(),
+                CubeDim::new_1d(units as u32),
                 dy.full.arg(),
                 dy.rounded.iter().map(View::arg).collect(),
                 x.view().arg(),
@@ -358,6 +363,7 @@ fn grad(
                 rows as u32,
                 cols as u32,
                 epsilon,
+                units,
                 tile,
                 dy.has_full,
                 dy.rounded.len() + usize::from(dy.has_full) > 1,

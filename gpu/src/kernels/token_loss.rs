@@ -11,7 +11,7 @@ use crate::gemm::{Gemm, Out};
 use crate::grid::{UNITS, cubes};
 use crate::index::Index;
 use crate::pool::ALIGNMENT;
-use crate::rounded::RoundedCopy;
+use crate::rounded::{self, RoundedCopy};
 use crate::tensor::Tensor;
 use a2d_core::backend::{TeacherRows, TokenLosses};
 use a2d_core::batch::IGNORE;
@@ -20,6 +20,7 @@ use a2d_core::shape::Shape;
 use a2d_gemm::Form;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
+use half::bf16;
 
 /// Less than every logit. Its distance from one, times a softness, is finite.
 const LOWEST: f32 = -1.0e30;
@@ -487,7 +488,11 @@ pub(crate) fn token_loss(
     let ((n, width), v) = ((of.hidden.rows(), of.hidden.cols()), of.table.rows());
     check(of);
     let values = empty(context, Shape::matrix(n, VALUES));
-    let hidden = of.gradient.then(|| empty(context, of.hidden.shape));
+    let gradient = || match context.rounds {
+        true => rounded::empty(context, of.hidden.shape),
+        false => empty(context, of.hidden.shape),
+    };
+    let hidden = of.gradient.then(gradient);
     let mut bias: Option<Tensor> = None;
     // A whole number of aligned rows, so that every device can bind a block.
     let block = (block(context) / v / ALIGNMENT).max(1) * ALIGNMENT;
@@ -505,7 +510,12 @@ pub(crate) fn token_loss(
         let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table, of.bias));
         launch(context, of, &z, taught.as_ref(), &values, [from, rows, v]);
         if let (Some(hidden), Some(table)) = (&hidden, &table) {
-            let to = Out::To(hidden.part(from, rows));
+            let to = if hidden.is_held_rounded() {
+                let all = context.short(hidden);
+                Out::Rounded(all.part_of::<bf16>(from * width, rows * width))
+            } else {
+                Out::To(hidden.part(from, rows))
+            };
             gemm.run(context, Form::Nn, &z, of.table, [rows, width, v], to);
             let to = if from == 0 { Out::To } else { Out::Onto };
             gemm.run(context, Form::Tn, &z, &x, [v, width, rows], to(table.view()));

@@ -126,6 +126,7 @@ impl<'a> Losses<'a> {
                 self.operands.round(logits);
                 let dz = Left::Rows { data: logits, stride: v };
                 gemm::product(dz, table, dx, width, tile.len(), Start::Zero);
+                self.operands.round(dx);
             }
         });
         values

@@ -90,7 +90,7 @@ pub(crate) fn embed(
 }
 
 /// Rows of a token whose elements a unit reads before it adds them: the end of a sentence has as many rows as there are sentences.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
 
 /// The gradient of the result is the sum of `dy`, if it has that, and `more`.
 #[cube(launch)]

@@ -2,6 +2,8 @@
 //!
 //! Runs on a software device, or on the one that `A2D_TEST_DEVICE` names (`cuda:0`, `wgpu:1`).
 
+#[path = "gpu/compilers.rs"]
+mod compilers;
 #[path = "gpu/devices.rs"]
 mod devices;
 #[cfg(unix)]
@@ -259,5 +261,11 @@ fn kernels_are_kept_whole_or_not_at_all() {
 
 #[test]
 fn a_compiler_newer_than_the_driver_is_told() {
-    kept::a_compiler_newer_than_the_driver_is_told();
+    compilers::one_newer_than_the_driver_is_told();
+}
+
+#[test]
+fn the_toolkits_compiler_replaces_one_that_is_newer_than_the_driver() {
+    let _alone = alone();
+    compilers::the_toolkits_replaces_one_that_is_newer_than_the_driver();
 }

@@ -2,7 +2,7 @@
 
 use a2d_core::backend::Train;
 use a2d_core::shape::Shape;
-use a2d_gpu::{Compiler, Device, Version};
+use a2d_gpu::Device;
 use a2d_host::backend::gpu::Gpu;
 use a2d_host::backend::kernels::Store;
 use a2d_host::backend::work::Work;
@@ -35,14 +35,24 @@ impl Work for Sum {
 /// What each process does.
 pub fn compute() {
     let device: Device = std::env::var(DEVICE).unwrap().parse().unwrap();
-    Gpu::find(Some(device)).unwrap().run(Precision::F32, None, Sum).unwrap();
+    let gpu = Gpu::find(Some(device)).unwrap();
+    let compiler = a2d_gpu::pick(Some(device)).unwrap().compiler;
+    println!("{}", compiler.map_or_else(String::new, |compiler| compiler.to_string()));
+    gpu.note().iter().for_each(|note| println!("warning: {note}"));
+    gpu.run(Precision::F32, None, Sum).unwrap();
+}
+
+/// A process that has this cache.
+pub fn process(cache: &Path) -> Command {
+    let mut process = Command::new(std::env::current_exe().unwrap());
+    process.args([PROCESS, "--exact", "--include-ignored", "--nocapture"]);
+    process.env("A2D_CACHE", cache).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process
 }
 
 /// Starts a process with this cache; `toolkit`: the folder of CUDA's headers, if it is not the machine's.
 fn start(cache: &Path, toolkit: Option<&Path>) -> Child {
-    let mut process = Command::new(std::env::current_exe().unwrap());
-    process.args([PROCESS, "--exact", "--include-ignored", "--nocapture"]);
-    process.env("A2D_CACHE", cache).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = process(cache);
     if let Some(toolkit) = toolkit {
         process.env("CUDA_PATH", toolkit);
     }
@@ -50,7 +60,7 @@ fn start(cache: &Path, toolkit: Option<&Path>) -> Child {
 }
 
 /// Whether a process ended well, and what it said.
-fn end(process: Child) -> (bool, String) {
+pub fn end(process: Child) -> (bool, String) {
     let done = process.wait_with_output().unwrap();
     let said = [done.stdout, done.stderr].concat();
     (done.status.success(), String::from_utf8_lossy(&said).into_owned())
@@ -133,29 +143,4 @@ pub fn whole_or_not_at_all() {
         fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     }
     assert_eq!(store().read(), b"", "nor cut ones");
-}
-
-pub fn a_compiler_newer_than_the_driver_is_told() {
-    let of = |nvrtc, older: Option<&str>| Compiler {
-        nvrtc,
-        driver: Version(12, 4),
-        capability: Version(9, 0),
-        older: older.map(Into::into),
-    };
-    assert_eq!(of(Version(12, 4), None).note(), None);
-    assert_eq!(of(Version(12, 4), None).to_string(), "NVRTC 12.4");
-    assert_eq!(
-        of(Version(13, 0), None).to_string(),
-        "NVRTC 13.0 (newer than the driver: CUDA 12.4)"
-    );
-    assert_eq!(of(Version(11, 8), None).note(), None);
-    assert_eq!(of(Version(12, 4), None).key(), "sm_90-nvrtc-12.4");
-    let note = of(Version(13, 0), Some("/usr/local/cuda-12.4/lib64")).note().unwrap();
-    assert_eq!(
-        note,
-        "NVRTC 13.0 is newer than the driver, which takes CUDA 12.4: if kernels do not load, \
-         put /usr/local/cuda-12.4/lib64 first in LD_LIBRARY_PATH"
-    );
-    let note = of(Version(12, 10), None).note().unwrap();
-    assert!(note.ends_with("install NVRTC of CUDA 12.4 or older, or a newer driver"), "{note}");
 }

@@ -1,6 +1,10 @@
 //! The devices of this machine.
 
 pub(crate) mod adapters;
+#[cfg(feature = "cuda")]
+#[cfg_attr(not(target_os = "linux"), path = "no_alias.rs")]
+#[allow(unsafe_code)]
+mod alias;
 pub(crate) mod compiler;
 mod cuda;
 pub(crate) mod listing;

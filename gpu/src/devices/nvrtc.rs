@@ -1,40 +1,60 @@
 //! The choice among the NVRTC libraries of this machine.
 //!
-//! The loader's is taken, by its search path. Where it finds none, one in a toolkit's folder is loaded by its path, and is
-//! found by its name from then on: the newest that the driver takes, as it loads no kernels of a newer one.
+//! The loader's is taken, by its search path, if the driver takes its kernels. In place of one that is missing, broken or too
+//! new, one in a toolkit's folder is: the newest that the driver takes.
 
+use super::alias;
 use super::compiler::Version;
 use cudarc::nvrtc::sys;
 use libloading::Library;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The name that cudarc looks for first, and toolkits have.
+const NAME: &str = "libnvrtc.so";
 
 /// The folders of a toolkit that have its libraries.
 const FOLDERS: [&str; 3] = ["lib64", "lib", "targets/x86_64-linux/lib"];
 
-/// An NVRTC in a toolkit's folder, loaded while this lives.
+/// An NVRTC in a toolkit's folder.
 struct Found {
     version: Version,
     folder: PathBuf,
-    library: Library,
 }
 
 /// Loads NVRTC for a driver that takes kernels up to version `driver`, and returns its version. None if there is none.
 pub fn load(driver: Version) -> Option<Version> {
-    if !is_there() {
-        let mut all = installed();
-        let fits = all.iter().rposition(|found| found.version <= driver).unwrap_or(0);
-        if fits < all.len() {
-            // It stays loaded. The others do not, or they would be found in its place.
-            std::mem::forget(all.swap_remove(fits).library);
+    static LOADED: OnceLock<Option<Version>> = OnceLock::new();
+    *LOADED.get_or_init(|| {
+        let better = match loaders() {
+            Some(version) if version <= driver => None,
+            Some(_) => best(driver),
+            None => best(driver).or_else(|| installed().into_iter().next()),
+        };
+        if let Some(Found { folder, .. }) = better {
+            // Where that fails, the version of the loader's tells.
+            let _ = alias::name(&folder.join(NAME), NAME);
         }
-    }
-    is_there().then(|| version(loaded())).flatten()
+        is_there().then(|| version(loaded())).flatten()
+    })
 }
 
-/// The folder of the newest NVRTC that the driver takes, of those in folders of toolkits.
+/// The folder of [`best`].
 pub fn folder(driver: Version) -> Option<PathBuf> {
-    let fits = installed().into_iter().rfind(|found| found.version <= driver);
-    fits.map(|found| found.folder)
+    best(driver).map(|found| found.folder)
+}
+
+/// The newest NVRTC that the driver takes, of those in folders of toolkits.
+fn best(driver: Version) -> Option<Found> {
+    installed().into_iter().rfind(|found| found.version <= driver)
+}
+
+/// The version of the library that cudarc would load. It does not stay loaded: its name would be taken.
+fn loaders() -> Option<Version> {
+    let names = cudarc::get_lib_name_candidates("nvrtc");
+    // SAFETY: loads the compiler's library, which allows that at any time.
+    let library = names.into_iter().find_map(|name| unsafe { Library::new(name) }.ok());
+    version(&library?)
 }
 
 /// Those in the folders of toolkits, oldest first.
@@ -54,8 +74,8 @@ fn toolkits() -> Vec<PathBuf> {
 
 fn open(folder: &Path) -> Option<Found> {
     // SAFETY: loads the compiler's library, which allows that at any time.
-    let library = unsafe { Library::new(folder.join("libnvrtc.so")) }.ok()?;
-    Some(Found { version: version(&library)?, folder: folder.to_owned(), library })
+    let library = unsafe { Library::new(folder.join(NAME)) }.ok()?;
+    Some(Found { version: version(&library)?, folder: folder.to_owned() })
 }
 
 fn is_there() -> bool {

@@ -13,6 +13,7 @@
 //! - `A2D_CUDA_TRAFFIC=1`: with both, report the bytes that each launch moves, counted on some of its blocks.
 //! - `A2D_CUDA_CAPABILITY=80`: ten times the compute capability (90).
 //! - `A2D_CUDA_VERSION=12040`: the version of CUDA that the driver takes kernels of (13050).
+//! - `A2D_CUDA_NVRTC=99000`: the version that a copy of this library tells under the name of NVRTC; it is broken without.
 //! - `A2D_CUDA_PTX=FOLDER`: write the text of every module there.
 //! - `A2D_CUDA_LOG=1`: report allocations, uploads and launches.
 //! - `A2D_CUDA_CHECK=1`: report races in shared and global memory, and writes to memory read as constant. Slow.
@@ -29,5 +30,6 @@ pub mod lt;
 pub mod machine;
 pub mod memory;
 pub mod nccl;
+mod nvrtc;
 mod options;
 pub mod ptx;

@@ -14,6 +14,8 @@ pub struct Options {
     pub capability: i32,
     /// The version of CUDA that the driver takes kernels of, as the driver tells it.
     pub version: c_int,
+    /// The version of NVRTC's stand-in, told in the same way.
+    pub compiler: Option<c_int>,
     /// Whether allocations, uploads and launches are reported.
     pub log: bool,
     /// Whether races between warps and between blocks are reported.
@@ -47,6 +49,7 @@ pub fn options() -> &'static Options {
         traffic: !run && number("A2D_CUDA_TRAFFIC").is_some_and(|on| on != 0),
         capability: number("A2D_CUDA_CAPABILITY").map_or(90, |n| n as i32),
         version: number("A2D_CUDA_VERSION").map_or(13050, |n| n as c_int),
+        compiler: number("A2D_CUDA_NVRTC").map(|n| n as c_int),
         log: std::env::var_os("A2D_CUDA_LOG").is_some(),
         check: number("A2D_CUDA_CHECK").is_some_and(|on| on != 0),
         reverse: number("A2D_CUDA_REVERSE").is_some_and(|on| on != 0),

@@ -122,13 +122,15 @@ fn ranks_learn_what_one_process_learns() {
 fn ranks_sum_on_their_gpus() {
     let desk = Desk::with_run();
     let gpus = "train tiny.toml --data data --set train.max_update=8 --set train.valid_bleu_sentences=2 --backend gpu";
-    let told = |out: &str, more: &str, variable: &str| {
+    let line = |what: &str, out: &str, more: &str, variable: &str| {
         let mut job = command(&desk, 2, &format!("{gpus} {more} --out {out}"));
         let done = done(job.env(variable, "0").output().unwrap());
         assert_eq!(done.code, Some(0), "{done:#?}");
-        let line = done.err.lines().find(|line| line.contains("gradients are summed"));
+        let line = done.err.lines().find(|line| line.contains(what));
         line.unwrap_or_default().split_once("model: ").unwrap().1.to_owned()
     };
+    let told =
+        |out: &str, more: &str, variable: &str| line("gradients are summed", out, more, variable);
     let on_gpus = told("nccl", "", "A2D_TEST_NOTHING");
     assert!(on_gpus.starts_with("gradients are summed on the GPUs by NCCL 2."), "{on_gpus}");
     let off = told("off", "", "A2D_NCCL");
@@ -138,6 +140,9 @@ fn ranks_sum_on_their_gpus() {
     let [nccl, others @ ..] =
         ["nccl", "off", "shared"].map(|run| desk.tensors(&format!("{run}/last.safetensors")));
     assert!(others.iter().all(|other| *other == nccl), "another order of sums");
+    let auto = "--max-tokens auto --set train.max_update=1";
+    let filled = line("max_tokens", "filled", auto, "A2D_TEST_NOTHING");
+    assert!(filled.ends_with(" fills cuda:0 (78.5 GiB free)"), "80 without NCCL: {filled}");
 
     // The second rank's device is lost in the middle.
     let mut job = command(&desk, 1, &format!("{gpus} --out lost --quiet"));

@@ -119,15 +119,17 @@ impl Stage<'_> {
         let Self { label, data, folder, resume, .. } = *self;
         let ranks = place.ranks;
         ranks.go_on()?;
-        let room = ranks.agree(self.room(place, teacher.as_deref()))?;
-        let run = self.sized(place, room, display);
+        let sums = (ranks.size() > 1).then(|| Sums::choose(&place.device, ranks)).transpose()?;
+        let joined = sums.as_ref().map_or(0, Sums::memory);
+        let free = place.free.map(|free| free.saturating_sub(joined));
+        let room = ranks.agree(self.room(place, free, teacher.as_deref()))?;
+        let run = self.sized(place, free, room, display);
         let dir = RunDir::at(folder);
         let _lock = ranks.agree(self.begin(place))?;
         let device = place.device.device();
         if let Some(note) = place.device.note(run.train.precision) {
             display.line(&format!("{label}: {note}"));
         }
-        let sums = (ranks.size() > 1).then(|| Sums::choose(&place.device, ranks)).transpose()?;
         if let Some(sums) = &sums {
             display.line(&format!("{label}: {sums}"));
         }
@@ -158,13 +160,13 @@ impl Stage<'_> {
         lengths.iter().map(|&(s, t)| s.max(t) as usize).max().unwrap_or(0)
     }
 
-    /// Padded tokens that fit the device of this rank.
+    /// Padded tokens that fit the `free` bytes of the device of this rank.
     ///
     /// # Errors
     ///
     /// A single pair does not fit; the teacher's configuration cannot be read.
-    fn room(&self, place: &Place<'_>, teacher: Option<&Path>) -> Result<usize> {
-        let Some(free) = place.free else { return Ok(usize::MAX) };
+    fn room(&self, place: &Place<'_>, free: Option<u64>, teacher: Option<&Path>) -> Result<usize> {
+        let Some(free) = free else { return Ok(usize::MAX) };
         let Self { label, run, .. } = *self;
         let beside = run.distill.method.needs().teacher_beside();
         let teacher = teacher.filter(|_| beside);
@@ -183,9 +185,15 @@ impl Stage<'_> {
     }
 
     /// The run's configuration, with batches that fill the devices of all ranks if requested.
-    fn sized(&self, place: &Place<'_>, room: usize, display: &Display) -> RunConfig {
+    fn sized(
+        &self,
+        place: &Place<'_>,
+        free: Option<u64>,
+        room: usize,
+        display: &Display,
+    ) -> RunConfig {
         let mut run = self.run.clone();
-        let Some(free) = place.free else { return run };
+        let Some(free) = free else { return run };
         let (label, device, ranks) = (self.label, place.device.device(), place.ranks.size());
         if self.fills(place) {
             let together = ranks.saturating_mul(place.ranks.smallest(room as u64) as usize);

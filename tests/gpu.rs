@@ -260,6 +260,12 @@ fn kernels_are_kept_whole_or_not_at_all() {
 }
 
 #[test]
+#[cfg(unix)]
+fn unused_folders_of_kernels_are_removed() {
+    kept::unused_folders_are_removed();
+}
+
+#[test]
 fn a_compiler_newer_than_the_driver_is_told() {
     compilers::one_newer_than_the_driver_is_told();
 }

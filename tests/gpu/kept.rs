@@ -9,8 +9,11 @@ use a2d_host::backend::work::Work;
 use a2d_host::config::Precision;
 use a2d_host::system::error::Result;
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// The ignored test that is run in processes of their own, and the variable that names its device.
@@ -143,4 +146,52 @@ pub fn whole_or_not_at_all() {
         fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     }
     assert_eq!(store().read(), b"", "nor cut ones");
+}
+
+#[cfg(unix)]
+pub fn unused_folders_are_removed() {
+    let cache = TempDir::new().unwrap();
+    let used = |path: &Path, days: u64| {
+        let at = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+        fs::File::open(path).unwrap().set_modified(at).unwrap();
+    };
+    // A folder with bytes of kernels, used some days ago.
+    let folder = |name: &str, bytes: u64, days: u64| {
+        let path = cache.path().join(name);
+        fs::create_dir(&path).unwrap();
+        let kernels = path.join("0123456789abcdef.kernels");
+        fs::File::create(kernels).unwrap().set_len(bytes).unwrap();
+        used(&path, days);
+        path
+    };
+    let of = |program: u64| format!("sm_90-nvrtc-12.4-{program:016x}");
+    let own = cache.path().join(of(0));
+    let write = |bytes: &[u8]| Store::at(own.clone()).write(bytes).unwrap();
+
+    let [old, read, recent] = [(1, 100), (2, 100), (3, 1)].map(|(n, days)| folder(&of(n), 9, days));
+    let foreign = folder("sm_90-nvrtc-12.4-mine", 9, 100);
+    let link = cache.path().join(of(4));
+    symlink(&foreign, &link).unwrap();
+    let mixed = folder(&of(5), 9, 100);
+    fs::write(mixed.join("note"), "foreign").unwrap();
+    used(&mixed, 100);
+    let reader = Store::at(read.clone());
+    reader.read();
+    write(b"some");
+    assert!(!old.exists() && read.exists() && recent.exists() && own.exists());
+    assert_eq!(files(&foreign).len(), 1, "it has no name of ours");
+    assert!(link.is_symlink(), "nor is a link followed");
+    assert_eq!(files(&mixed), [mixed.join("note")], "foreign files stay");
+
+    // A process that has opened a folder writes it anew after another has removed it.
+    used(&read, 100);
+    write(b"more");
+    assert!(!read.exists());
+    reader.write(b"later").unwrap();
+    assert_eq!(reader.read(), b"later");
+
+    // Together they have a gibibyte: what was used last stays.
+    let [large, larger] = [(6, 2), (7, 3)].map(|(n, days)| folder(&of(n), 600 << 20, days));
+    write(b"most");
+    assert!(large.exists() && !larger.exists() && recent.exists());
 }

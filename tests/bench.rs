@@ -107,6 +107,24 @@ fn one_process_measures_all_that_is_listed() {
 }
 
 #[test]
+fn products_of_a_step_are_measured() {
+    let lines = measured("products,train --max-tokens 64 --threads 1");
+    let (train, products) = lines.split_last().unwrap();
+    assert_eq!(train["what"], "train");
+    let names = ["kvq", "out", "fc1", "fc2", "logits", "fc1 gradients"];
+    let sizes = [(16, 48), (16, 16), (16, 32), (32, 16), (16, 8000), (16, 32)];
+    assert_eq!(products.len(), names.len());
+    for (line, (name, (inputs, outputs))) in products.iter().zip(names.into_iter().zip(sizes)) {
+        check(line, "products");
+        assert_eq!((&line["what"], &line["product"]), (&"products".into(), &name.into()));
+        assert_eq!(["rows", "inputs", "outputs"].map(|of| &line[of]), [64, inputs, outputs]);
+        let flop = number(line, "products") * f64::from(2 * 64 * inputs * outputs);
+        let rate = flop / number(line, "seconds_median") / 1e9;
+        assert!((number(line, "gflops") - rate).abs() < 1e-3, "{line}");
+    }
+}
+
+#[test]
 fn rounds_are_waited_for_together() {
     let mut waits = Vec::new();
     let run = |rounds| {

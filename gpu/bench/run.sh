@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# On a machine with a GPU, in half an hour: the authors' values, training steps beside PyTorch's, A B A B …, and tables.
+# On a machine with a GPU, in half an hour: the authors' values, training steps and products beside PyTorch's, A B A B …,
+# trainings, a sanitizer, and tables.
 #
 #   gpu/bench/run.sh PEERS [RESULTS.jsonl]
 #   gpu/bench/run.sh --table RESULTS.jsonl
@@ -21,6 +22,10 @@
 #   REPEATS     4: repetitions of a2d in each round, of 5 steps each; PyTorch has its own 20 steps
 #   COMPILE     1: torch.compile too, once; 0: not
 #   MAX_TOKENS  the size of the batch; without it 4096, for the large shape 16384
+#   PARTS       "first values rounds profile products runs sanitizer ncu": what is done, for machines lent for less at a time;
+#               results are added to what RESULTS.jsonl has
+#   FILL        options of the training whose batches fill the memory; without it, a model of the large shape
+#   UPDATES     2000: of the training that is killed and resumed
 #   MINUTES     25: after these nothing more is begun, and what runs is ended
 #   A2D_CACHE   the folder of compiled kernels: one of its own, so that the first step compiles all
 set -euo pipefail
@@ -31,11 +36,16 @@ from collections import defaultdict
 from statistics import median
 
 runs, floors, profiles, peaks, first = defaultdict(lambda: defaultdict(list)), [], {}, defaultdict(float), []
+products = defaultdict(dict)
 for line in open(sys.argv[1]):
     of = json.loads(line)
     program = of["program"]
     if program == "cublas":
         peaks[of["precision"]] = max(peaks[of["precision"]], of["gflops"])
+        continue
+    if of["what"] == "products":
+        sizes = "{rows} x {inputs} x {outputs}".format(**of)
+        products[of["shape"], of["product"], sizes, of["precision"]][program] = of["gflops"] / 1e3
         continue
     precision = of.get("precision") or of["amp"]
     step = "distill" if of["what"] == "distill" else of.get("model") or of["what"]
@@ -83,6 +93,21 @@ for key, programs in sorted(runs.items()):
         print("|", " | ".join(map(str, cells)), "|")
 for precision, gflops in sorted(peaks.items()):
     print(f"\ncuBLAS on a large square product in {precision}: {gflops / 1e3:,.1f} TFLOP/s")
+if products:
+    columns = ["shape", "product", "rows x inputs x outputs", "precision", "a2d, TFLOP/s", "cubek", "torch", "a2d / torch"]
+    print("\n|", " | ".join([*columns, "cubek / torch"]), "|\n|" + "---|" * 9)
+low = defaultdict(list)
+for key, rates in products.items():
+    rates = [rates.get(name) for name in ("a2d", "cubek", "torch")]
+    shares = [own / rates[2] if own and rates[2] else None for own in rates[:2]]
+    for name, share in zip(("a2d", "cubek"), shares):
+        if share is not None and share < 0.6:
+            low[name].append(" ".join((key[0], key[1], key[3])))
+    cells = [f"{rate:.1f}" if rate else "" for rate in rates]
+    cells += [f"{share:.0%}" if share is not None else "" for share in shares]
+    print("|", " | ".join((*key, *cells)), "|")
+for name, which in low.items():
+    print(f"\n{name}, below 60 % of cuBLAS: {', '.join(which)}")
 for key, rows in sorted(profiles.items()):
     print(f"\n{' '.join(key)}: where the time goes, each operation waited for\n")
     print("| operation | calls | ms | share |\n|---|---|---|---|")
@@ -104,6 +129,13 @@ shapes=${SHAPES:-paper large}
 precisions=${PRECISIONS:-bf16 tf32}
 checks=${CHECKS:-agree gradients_are short_precisions products_round}
 end=$(($(date +%s) + 60 * ${MINUTES:-25}))
+parts=${PARTS:-first values rounds profile products runs sanitizer ncu}
+fill=${FILL:---set model.d_model=1024 --set model.ffn_dim=4096 --set model.encoder_layers=12 --set model.decoder_layers=12 --set
+    model.encoder_attention_heads=16 --set model.decoder_attention_heads=16}
+runs=$(mktemp -d)
+trap 'rm -rf "$runs"' EXIT
+# Where toolkits have their tools.
+PATH=$PATH:${CUDA_PATH:-/usr/local/cuda}/bin
 # Kernels that are kept from elsewhere would hide the time that the first step takes.
 export A2D_CACHE=${A2D_CACHE:-$(mktemp -d)}
 
@@ -168,20 +200,76 @@ print(json.dumps({"precision": precision, "gflops": 2 * side**3 / best / 1e6}))
 ' "$1" "$device"
 }
 
+# PyTorch's products of the sizes that ours had: as many are started before they are waited for.
+multiply='
+import json, sys, time, torch
+from statistics import median
+path, device, repeats = sys.argv[1], sys.argv[2], int(sys.argv[3])
+kinds = {"bf16": torch.bfloat16, "f16": torch.float16}
+ours = [of for of in map(json.loads, open(path)) if of.get("what") == "products" and of["program"] == "a2d"]
+for of in ours:
+    torch.backends.cuda.matmul.allow_tf32 = of["precision"] == "tf32"
+    random = lambda *sizes: torch.randn(*sizes, device=device, dtype=kinds.get(of["precision"], torch.float32))
+    rows, inputs, outputs = (of[key] for key in ("rows", "inputs", "outputs"))
+    x, w, dy = random(rows, inputs), random(outputs, inputs), random(rows, outputs)
+    gradients = of["products"] == 2
+    def once(times):
+        start = time.perf_counter()
+        for _ in range(times):
+            (dy @ w, dy.T @ x) if gradients else x @ w.T
+        torch.cuda.synchronize()
+        return (time.perf_counter() - start) / times
+    once(1)
+    seconds = median(once(of["rounds"]) for _ in range(repeats))
+    flop = 2 * rows * inputs * outputs * of["products"]
+    keys = ("what", "shape", "product", "rows", "inputs", "outputs", "precision")
+    print(json.dumps({key: of[key] for key in keys} | {"gflops": flop / seconds / 1e9}), flush=True)
+'
+
+# Trains whole, and again until the first checkpoint, then to the end: resume FOLDER COMMAND...
+resume='
+set -e
+folder=$1
+shift
+"$@" --out "$folder/whole"
+"$@" --out "$folder/part" &
+until [ -e "$folder/part/last.safetensors" ] || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
+kill -KILL $! 2>/dev/null || echo "it was finished before it could be killed"
+wait $! 2>/dev/null || true
+"$@" --out "$folder/part" --resume
+if cmp "$folder/whole/last.safetensors" "$folder/part/last.safetensors"; then
+    echo "killed and resumed: the same weights"
+else
+    echo "killed and resumed: other weights"
+    exit 1
+fi
+'
+
+# Whether a part is to be done.
+does() { [[ " $parts " = *" $1 "* ]]; }
+
+# Whether a tool of the toolkit is there.
+has() { command -v "$1" >/dev/null || { echo "no $1" >&2 && false; }; }
+
+touch "$results"
 "$host" devices >&2
 first=${shapes%% *}
 precision=${precisions%% *}
-for what in compiled "kernels kept"; do
-    REPEATS=1 ours "first, $what" "$first" "$precision" distill
-done
-if [ -n "${TESTS:-}" ]; then
+if does first; then
+    for what in compiled "kernels kept"; do
+        REPEATS=1 ours "first, $what" "$first" "$precision" distill
+    done
+fi
+if does values && [ -n "${TESTS:-}" ]; then
     A2D_TEST_DEVICE=$device within "the authors' values" "$TESTS" --test-threads 1 $checks >&2
 fi
 peer=1
 "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || peer=0
 [ $peer = 1 ] || echo "no torch with CUDA: only a2d is measured" >&2
 measures() { [ $peer = 1 ] && [ "$1" != base ] && [ "$1" != tiny ]; }
-for round in $(seq "${ROUNDS:-2}"); do
+rounds=0
+if does rounds; then rounds=${ROUNDS:-2}; fi
+for round in $(seq "$rounds"); do
     echo "round $round" >&2
     for shape in $shapes; do
         ours a2d "$shape" "$(list "$precisions")" distill,train --model student,teacher \
@@ -196,10 +284,34 @@ for round in $(seq "${ROUNDS:-2}"); do
         done
     fi
 done
-for shape in $shapes; do
-    REPEATS=2 ours a2d "$shape" "$precision" distill --profile
-done
-if command -v ncu >/dev/null; then
+if does profile; then
+    for shape in $shapes; do
+        REPEATS=2 ours a2d "$shape" "$precision" distill --profile
+    done
+fi
+if does products; then
+    for shape in $shapes; do
+        ours a2d "$shape" "$(list "$precisions")" products
+        A2D_CUBLASLT=0 ours cubek "$shape" "$(list "$precisions")" products
+    done
+    if [ $peer = 1 ]; then
+        keep torch "$python" -c "$multiply" "$results" "$device" "${REPEATS:-4}"
+    fi
+fi
+if does runs; then
+    train=("$host" train "$root/fixtures/quickstart/distill.toml" --backend gpu --device "$device" --precision "$precision"
+        --set train.valid_bleu_sentences=20)
+    within "batches that fill the memory" "${train[@]}" --out "$runs/full" --max-tokens auto --set train.max_update=5 $fill >&2
+    within "a run that is killed and resumed" bash -c "$resume" resume "$runs" "${train[@]}" \
+        --set train.max_update="${UPDATES:-2000}" --set train.save_interval_updates=$((${UPDATES:-2000} / 5)) >&2
+fi
+if does sanitizer && has compute-sanitizer; then
+    for tool in memcheck racecheck initcheck; do
+        within "$tool" timeout 90 compute-sanitizer --tool $tool --error-exitcode 9 "$host" bench distill --backend gpu \
+            --device "$device" --precision "$precision" --shape tiny --max-tokens 96 --repeats 1 >&2
+    done
+fi
+if does ncu && has ncu; then
     # Some 500 launches, which are a step after the first ones.
     metrics=gpu__time_duration.sum,dram__bytes.sum,launch__registers_per_thread
     metrics+=,sm__warps_active.avg.pct_of_peak_sustained_active
@@ -208,4 +320,4 @@ if command -v ncu >/dev/null; then
         --precision "$precision" --shape "$first" --repeats 1 >&2
 fi
 echo "results: $results" >&2
-exec "$python" -c "$table" "$results"
+"$python" -c "$table" "$results"

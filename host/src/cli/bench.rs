@@ -13,7 +13,8 @@ use std::path::PathBuf;
 #[command(after_help = "Example:
   a2d bench distill --batches batches.safetensors --max-tokens 4096 --threads 2 --json
   a2d bench train --model teacher --profile
-  a2d bench translate --beam 5 --shape paper")]
+  a2d bench translate --beam 5 --shape paper
+  a2d bench products --shape paper --precision f32,bf16")]
 pub struct BenchArgs {
     /// What to measure; several, as of other options, with commas between them: all combinations, one after another
     #[arg(value_enum, required = true, value_delimiter = ',')]
@@ -49,7 +50,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = beam)]
     pub beam: Option<usize>,
     /// Number of timed repetitions, after one warm-up; the median is printed. On a GPU, a repetition of steps is 5 rounds
-    /// that are waited for together, and their mean counts
+    /// that are waited for together, of products 20, and their mean counts
     #[arg(long, value_name = "N", default_value = "5", value_parser = positive)]
     pub repeats: usize,
     /// Precision of matrix products: f32, tf32, bf16 or f16; on the CPU f32, or bf16 to study its rounding (slower)

@@ -84,7 +84,7 @@ impl Timing {
 /// A benchmark's settings and results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
-    /// `train`, `distill` or `translate`.
+    /// `train`, `distill`, `translate` or `products`.
     pub what: &'static str,
     /// Settings of the benchmark: shape, preset, beam ...
     pub choices: Vec<(&'static str, Value)>,
@@ -103,6 +103,18 @@ pub struct Measurement {
     pub latency: Option<Latency>,
     /// Peak memory in bytes: of the device's pool; on the CPU, of the process, if the system reports it.
     pub peak_memory: Option<u64>,
+}
+
+/// A time in seconds, in a unit that shows it.
+struct Took(f64);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            of if of < 1e-1 => write!(f, "{:.3} ms", 1e3 * of),
+            of => write!(f, "{of:.3} s"),
+        }
+    }
 }
 
 /// Rounds to three decimals.
@@ -167,18 +179,19 @@ impl fmt::Display for Measurement {
         let Timing { seconds, rounds, warm_up, .. } = &self.timing;
         write!(
             f,
-            "\n  {:.0} {}/s  (median {:.3} s, {:.3} to {:.3}, of {}",
+            "\n  {:.0} {}/s  (median {}, {} to {}, of {}",
             self.rate(),
             self.unit,
-            self.timing.median(),
-            seconds[0],
-            seconds[seconds.len() - 1],
+            Took(self.timing.median()),
+            Took(seconds[0]),
+            Took(seconds[seconds.len() - 1]),
             seconds.len(),
         )?;
         if *rounds > 1 {
             write!(
                 f,
-                " means of {rounds} that are waited for together; the first took {warm_up:.3} s"
+                " means of {rounds} that are waited for together; the first took {}",
+                Took(*warm_up)
             )?;
         }
         write!(f, ")\n  {:.1} ", self.gflops())?;

@@ -1,4 +1,4 @@
-//! Benchmarks of training steps, distillation steps and translation. Other toolkits can measure the same work.
+//! Benchmarks of training steps, distillation steps, translation and matrix products. Other toolkits can measure the same work.
 //!
 //! A repetition is a full training step (forward, losses, backward, Adam, with dropout) on each of several batches, or
 //! the translation of a set of sentences.
@@ -9,6 +9,7 @@ mod input;
 mod latency;
 mod machine;
 mod measurement;
+mod products;
 mod request;
 mod shape;
 mod steps;
@@ -110,6 +111,7 @@ impl Bench<'_> {
     fn measure<B: Train>(&self, b: &mut B, clock: Option<&Clock>) -> Result<Vec<Measurement>> {
         match self.request.what {
             BenchWhat::Train | BenchWhat::Distill => Ok(vec![steps::measure(self, b, clock)?]),
+            BenchWhat::Products => products::measure(self, b, clock),
             BenchWhat::Translate => {
                 let one = |beam| translation::measure(self, b, beam, clock);
                 self.request.beams().into_iter().map(one).collect()

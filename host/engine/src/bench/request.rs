@@ -82,6 +82,8 @@ pub enum BenchWhat {
     Distill,
     /// Translation.
     Translate,
+    /// Single matrix products of a step, with as many rows as a batch has tokens.
+    Products,
 }
 
 /// The sizes that `bench` measures.

@@ -20,8 +20,9 @@ struct Folder {
     bytes: u64,
 }
 
-/// Removes the folders of kernels beside `own` that are long unused, and of the others those that were used first, until all have room.
-/// What is not a folder of kernels stays, and so do foreign files in one. A process that reads a folder meanwhile compiles anew.
+/// Removes the folders of kernels beside `own` that are long unused, and of the others those that were used first, until all
+/// have room. What is not a folder of kernels stays, and so do foreign files in one. A process that reads a folder meanwhile
+/// compiles anew.
 pub fn prune(own: &Path) {
     let beside = entries(own.parent().unwrap_or(own)).filter(|entry| entry.path() != own);
     let mut beside: Vec<_> = beside.filter_map(|entry| folder(&entry)).collect();

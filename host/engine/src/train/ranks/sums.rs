@@ -6,9 +6,9 @@ use crate::backend::gpu::{self, Seat};
 use a2d_system::error::{Error, Result};
 use std::fmt;
 
-/// Bytes of a GPU's memory for NCCL's buffers, which it allocates at the first sums. For the fastest links it has 32 channels; in each, a
-/// process is connected with a neighbour in the ring and with three in the tree; and of a connection, the buffers of three protocols
-/// (0.5, 4.7 and 4 MiB) take 10 MiB where it receives, and 2 MiB where it sends.
+/// Bytes of a GPU's memory for NCCL's buffers, which it allocates at the first sums. For the fastest links it has 32 channels. In
+/// each, a process is connected with a neighbour in the ring and with three in the tree. The buffers of a connection, for three
+/// protocols (0.5, 4.7 and 4 MiB), take 10 MiB where it receives, and 2 MiB where it sends.
 const JOINED: u64 = 32 * 4 * (12 << 20);
 
 /// Where the ranks sum their gradients.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# On a machine with a GPU, in half an hour: the authors' values, training steps and products beside PyTorch's, A B A B …,
+# On a machine with a GPU, in 25 minutes: the authors' values, training steps and products beside PyTorch's, A B A B …,
 # trainings, a sanitizer, and tables.
 #
 #   gpu/bench/run.sh PEERS [RESULTS.jsonl]
@@ -133,11 +133,12 @@ parts=${PARTS:-first values rounds profile products runs sanitizer ncu}
 fill=${FILL:---set model.d_model=1024 --set model.ffn_dim=4096 --set model.encoder_layers=12 --set model.decoder_layers=12 --set
     model.encoder_attention_heads=16 --set model.decoder_attention_heads=16}
 runs=$(mktemp -d)
-trap 'rm -rf "$runs"' EXIT
+kept=$(mktemp -d)
+trap 'rm -rf "$runs" "$kept"' EXIT
 # Where toolkits have their tools.
 PATH=$PATH:${CUDA_PATH:-/usr/local/cuda}/bin
 # Kernels that are kept from elsewhere would hide the time that the first step takes.
-export A2D_CACHE=${A2D_CACHE:-$(mktemp -d)}
+export A2D_CACHE=${A2D_CACHE:-$kept}
 
 # within WHAT COMMAND...: runs a command while there is time. A failure is told, and the rest goes on.
 within() {
@@ -312,7 +313,7 @@ if does sanitizer && has compute-sanitizer; then
     done
 fi
 if does ncu && has ncu; then
-    # Some 500 launches, which are a step after the first ones.
+    # As many launches as a step of the large shape has, after the first steps.
     metrics=gpu__time_duration.sum,dram__bytes.sum,launch__registers_per_thread
     metrics+=,sm__warps_active.avg.pct_of_peak_sustained_active
     within "a step under ncu: $results.csv" ncu --clock-control none --launch-skip 1500 --launch-count 500 \

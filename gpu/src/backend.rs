@@ -512,11 +512,15 @@ impl Train for Gpu {
         let counts = [grads.len(), m.len(), v.len()];
         assert_eq!(counts, [params.len(); 3], "adam: as many of each");
         let context = &self.context;
-        let gradients = self.gradients.gathered(context, grads).memory().view();
-        let norm = adam::norm(context, &gradients, step.scale);
+        let gradients = self.gradients.gathered(context, grads);
+        let norm = adam::norm(context, &gradients.memory().view(), step.scale);
         let [p, m, v] = [params, m, v].map(|tensors| row::of_tensors(context, tensors));
+        assert!(
+            [&m, &v, &gradients].iter().all(|row| row.offsets() == p.offsets()),
+            "adam: shapes"
+        );
         self.gradients.follow(&p);
-        let rows = [gradients, m.memory().view(), v.memory().view()];
+        let rows = [gradients, m, v].map(|row| row.memory().view());
         adam::adam(context, p.memory(), rows.each_ref(), &norm, step);
         norm
     }

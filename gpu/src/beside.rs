@@ -34,8 +34,8 @@ pub(crate) fn joined(parts: &[&Tensor]) -> Option<Tensor> {
     (end == whole.cols()).then(|| whole.clone())
 }
 
-/// Uninitialised tensors, held rounded, that lie as keys, values and queries do.
-pub(crate) fn like(context: &Context, kvq: [&Tensor; 3]) -> [Tensor; 3] {
+/// Uninitialised tensors, held rounded, that lie as keys, values and queries do. None where that leaves columns unused.
+pub(crate) fn like(context: &Context, kvq: [&Tensor; 3]) -> Option<[Tensor; 3]> {
     let beside = |parts: &[&Tensor]| {
         joined(parts).map(|of| split(rounded::empty(context, of.shape), parts.len()))
     };
@@ -44,16 +44,26 @@ pub(crate) fn like(context: &Context, kvq: [&Tensor; 3]) -> [Tensor; 3] {
         all.push(rounded::empty(context, q[0].shape));
         all
     };
-    let all = beside(&kvq).or_else(|| beside(kv).map(with_q));
-    // In one row, so that one launch can process them.
-    let all = all.unwrap_or_else(|| rounded::tensors(context, &kvq.map(|x| x.shape)));
-    all.try_into().expect("one for each")
+    let alone = |x: &&Tensor| columns(x).is_none();
+    let all = if kvq.iter().all(alone) {
+        // In one row, so that one launch can process them.
+        Some(rounded::tensors(context, &kvq.map(|x| x.shape)))
+    } else {
+        beside(&kvq).or_else(|| beside(kv).filter(|_| q.iter().all(alone)).map(with_q))
+    };
+    all.map(|all| all.try_into().expect("one for each"))
 }
 
-/// Sets all elements to 0, and those beside them.
-pub(crate) fn clear(context: &Context, x: &Tensor) {
-    let of = columns(x).map_or(x, |(of, _)| of);
-    fill_short(context, &context.short(of), 0.0);
+/// Sets all elements to 0.
+pub(crate) fn clear(context: &Context, xs: &[&Tensor]) {
+    let mut cleared: Vec<&Tensor> = Vec::new();
+    for x in xs {
+        let of = columns(x).map_or(*x, |(of, _)| of);
+        if !cleared.iter().any(|other| Arc::ptr_eq(&other.buffer, &of.buffer)) {
+            fill_short(context, &context.short(of), 0.0);
+            cleared.push(of);
+        }
+    }
 }
 
 /// Rows that may be apart.
@@ -69,6 +79,11 @@ impl Strided {
     pub fn of(context: &Context, x: &Tensor) -> Self {
         let (of, first) = columns(x).unwrap_or((x, 0));
         Self { view: context.short(of), width: of.cols(), first }
+    }
+
+    /// The rows of `x` in bf16, adjacent: a copy where they lie otherwise.
+    pub fn adjacent(context: &Context, x: &Tensor) -> Self {
+        Self { view: context.short(x), width: x.cols(), first: 0 }
     }
 }
 

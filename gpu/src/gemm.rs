@@ -122,7 +122,7 @@ impl Gemm {
     }
 
     /// The gradient of the input `x` of a linear map, or with `f`, whose result `x` is, that of the input of `f`. Held rounded
-    /// where products round.
+    /// where products round, if `f` keeps it so.
     pub fn input_grad(
         &self,
         context: &Context,
@@ -132,8 +132,7 @@ impl Gemm {
     ) -> Tensor {
         let dims = [x.rows(), x.cols(), w.rows()];
         let ready = self.ready(context, Form::Nn, [dy.into(), w.into()], dims, Batch::ONE);
-        let rounds = context.rounds;
-        let dx = if rounds { rounded::empty(context, x.shape) } else { empty(context, x.shape) };
+        let dx = rounded::empty_in(context, x.shape, context.rounds);
         if f == Some(Activation::Relu) && ready.fuse_relu_grad(context, &dx, x) {
             return dx;
         }
@@ -241,8 +240,7 @@ impl Gemm {
     /// `x w^T` for the kernel of a join, which adds the bias: where products round, it is held rounded.
     pub fn linear_to_join(&self, context: &Context, [x, w]: [&Tensor; 2]) -> Tensor {
         let ready = self.forward(context, x, w);
-        let shape = ready.shape();
-        let y = if context.rounds { rounded::empty(context, shape) } else { empty(context, shape) };
+        let y = rounded::empty_in(context, ready.shape(), context.rounds);
         ready.launch_held(context, &y);
         y
     }
@@ -261,8 +259,7 @@ impl Gemm {
         rounds: bool,
     ) -> Tensor {
         let ready = self.forward(context, x, w);
-        let full = || empty(context, ready.shape());
-        let y = if rounds { rounded::empty(context, ready.shape()) } else { full() };
+        let y = rounded::empty_in(context, ready.shape(), rounds);
         // A library that rounds results takes rounded biases.
         let bias = if rounds { context.short(b) } else { b.view() };
         let (to, _) = context.held(&y);
@@ -275,7 +272,8 @@ impl Gemm {
             return y;
         }
         if rounds {
-            ready.launch_shifted(context, &Stack::of(context, &[&full()]), (&bias, 0), f, &to);
+            let full = Stack::of(context, &[&empty(context, ready.shape())]);
+            ready.launch_shifted(context, &full, (&bias, 0), f, &to);
         } else {
             ready.launch(context, to);
             add_bias(context, &y, b, f);

@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::kernels::addends::{Addends, add_up};
 use crate::kernels::cast::{cast, factor, widen};
-use crate::kernels::copy::copy_columns;
+use crate::kernels::copy::{self, copy_columns};
 use crate::tensor::{Held, Rounded, Row, Tensor, Terms};
 use crate::view::View;
 use a2d_core::shape::Shape;
@@ -23,6 +23,11 @@ pub(crate) fn empty(context: &Context, shape: Shape) -> Tensor {
     Tensor::held_rounded(View::of(piece, shape.len()), shape)
 }
 
+/// An uninitialised tensor that is held rounded if it `rounds`, or else in single precision.
+pub(crate) fn empty_in(context: &Context, shape: Shape, rounds: bool) -> Tensor {
+    if rounds { empty(context, shape) } else { copy::empty(context, shape) }
+}
+
 /// Uninitialised tensors that are the pieces of a new row, held rounded.
 pub(crate) fn tensors(context: &Context, shapes: &[Shape]) -> Vec<Tensor> {
     let row = Arc::new(Row::new(shapes, |len, _| empty(context, Shape::vector(len))));
@@ -31,7 +36,7 @@ pub(crate) fn tensors(context: &Context, shapes: &[Shape]) -> Vec<Tensor> {
 
 /// `x` itself, held rounded and to be overwritten, or a rounded copy.
 pub(crate) fn unshared(context: &Context, x: Tensor) -> Tensor {
-    if x.is_unshared() && x.is_held_rounded() {
+    if x.is_unshared() && x.is_held_rounded() && x.buffer.held.is_none() {
         return x;
     }
     Tensor::held_rounded(cast::<bf16>(context, &context.full(&x), None), x.shape)

@@ -12,10 +12,12 @@ pub(crate) fn plus(context: &Context, sum: Option<Tensor>, part: Tensor) -> Tens
     let mut terms = match sum.terms() {
         Some(terms) if !sum.is_held_full() && terms.rounded.len() < MOST => terms.clone(),
         None if sum.is_held_rounded() => Terms { full: None, rounded: vec![sum] },
-        _ => {
-            context.full(&sum);
-            Terms { full: Some(sum), rounded: Vec::new() }
+        Some(_) => {
+            // Its terms are needed no more.
+            let full = Tensor::of(context.full(&sum), sum.shape);
+            Terms { full: Some(full), rounded: Vec::new() }
         }
+        None => Terms { full: Some(sum), rounded: Vec::new() },
     };
     terms.rounded.push(part);
     Tensor::sum_of(terms)

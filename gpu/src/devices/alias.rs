@@ -32,8 +32,8 @@ pub fn name(path: &Path, name: &str) -> Result<()> {
     file.write_all(&elf(machine, name.as_bytes(), path.as_os_str().as_bytes()))?;
     // SAFETY: the library has no code, and whoever asks for `name` loads the other one anyway.
     let library = unsafe { Library::new(format!("/proc/self/fd/{}", file.as_raw_fd())) };
-    // It stays loaded.
-    library.map(std::mem::forget).map_err(Error::other)
+    // It stays loaded, and the name that the loader has for it stays its own.
+    library.map(|library| std::mem::forget((library, file))).map_err(Error::other)
 }
 
 /// The file of a library with this SONAME, which needs another. All of it is loaded at one address, writable, as the loader

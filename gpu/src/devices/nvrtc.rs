@@ -32,8 +32,12 @@ pub fn load(driver: Version) -> Option<Version> {
             None => best(driver).or_else(|| installed().into_iter().next()),
         };
         if let Some(Found { folder, .. }) = better {
-            // Where that fails, the version of the loader's tells.
-            let _ = alias::name(&folder.join(NAME), NAME);
+            let path = folder.join(NAME);
+            // Where that fails, it is found by its own SONAME if the loader has none; else the version of the loader's tells.
+            if alias::name(&path, NAME).is_err() {
+                // SAFETY: loads the compiler's library, which allows that at any time.
+                let _ = unsafe { Library::new(path) }.map(std::mem::forget);
+            }
         }
         is_there().then(|| version(loaded())).flatten()
     })

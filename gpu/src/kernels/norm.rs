@@ -72,7 +72,7 @@ pub(crate) fn layer_norm(context: &Context, x: &Tensor, norm: LayerNorm<'_, Tens
         layer_norm_kernel(
             cubes(rows),
             row_units(),
-            x.view().arg(),
+            context.full(x).arg(),
             gain.view().arg(),
             bias.view().arg(),
             y.view().arg(),
@@ -160,7 +160,7 @@ pub(crate) fn join(
             row_units(),
             y.arg(),
             shift.view().arg(),
-            x.view().arg(),
+            context.full(x).arg(),
             gain.view().arg(),
             bias.view().arg(),
             sum.unwrap_or(&nothing).view().arg(),
@@ -315,10 +315,8 @@ pub(crate) fn join_grad(
     mask: Option<(f32, u64)>,
     out: Stack,
 ) -> (NormGrad<Tensor>, Tensor) {
-    let branch = match mask {
-        _ if context.rounds => Some(rounded::empty(context, sum.shape)),
-        mask => mask.map(|_| empty(context, sum.shape)),
-    };
+    let has_own = context.rounds || mask.is_some();
+    let branch = has_own.then(|| rounded::empty_in(context, sum.shape, context.rounds));
     let d = grad(context, dy, sum, norm, mask, branch.as_ref(), out);
     let branch = branch.unwrap_or_else(|| d.x.clone());
     (d, branch)

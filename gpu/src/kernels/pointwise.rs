@@ -239,7 +239,7 @@ pub(crate) fn activate(context: &Context, x: &Tensor, f: Activation) -> Tensor {
         activate_kernel(
             elements(out.len()),
             units(),
-            x.view().arg(),
+            context.full(x).arg(),
             out.view().arg(),
             short.view.arg(),
             Some(f),
@@ -284,7 +284,7 @@ fn activate_grad_kernel<H: Float, F: Float>(
 pub(crate) fn activate_grad(context: &Context, dy: &Tensor, y: &Tensor, f: Activation) -> Tensor {
     assert_eq!(dy.shape, y.shape, "activate_grad");
     let rounds = dy.is_held_rounded() && y.is_held_rounded();
-    let out = if rounds { rounded::empty(context, dy.shape) } else { empty(context, dy.shape) };
+    let out = rounded::empty_in(context, dy.shape, rounds);
     let [dy, y] = [dy, y].map(|x| if rounds { context.short(x) } else { context.full(x) });
     let (to, held) = context.held(&out);
     let short = RoundedCopy::of(context, &out, !rounds);

@@ -358,7 +358,7 @@ pub(crate) fn state_loss(
         let given = Given { student, teacher: &theirs, sizes: [count, step, wide], grid, how };
         return compared(context, &given, wants_gradient);
     }
-    let own = means(context, &student.view(), [1, 0, shape.cols()], grid);
+    let own = means(context, &context.full(student), [1, 0, shape.cols()], grid);
     let theirs = means(context, &theirs, [count, step, wide], grid).view();
     let sizes = [count, grid.sentences * wide, wide];
     let given = Given { student: &own, teacher: &theirs, sizes, grid, how };
@@ -391,7 +391,7 @@ fn compared(context: &Context, of: &Given<'_>, wants_gradient: bool) -> Loss<Ten
             state_loss_kernel(
                 CubeCount::Static(rows as u32, grid.sentences as u32, 1),
                 row_units(),
-                of.student.view().arg(),
+                context.full(of.student).arg(),
                 of.teacher.arg(),
                 grid.spans.view(context).arg(),
                 values.view().arg(),

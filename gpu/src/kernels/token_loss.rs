@@ -489,11 +489,8 @@ pub(crate) fn token_loss(
     let ((n, width), v) = ((of.hidden.rows(), of.hidden.cols()), of.table.rows());
     check(of);
     let values = empty(context, Shape::matrix(n, VALUES));
-    let gradient = || match context.rounds {
-        true => rounded::empty(context, of.hidden.shape),
-        false => empty(context, of.hidden.shape),
-    };
-    let hidden = of.gradient.then(gradient);
+    let rounds = context.rounds;
+    let hidden = of.gradient.then(|| rounded::empty_in(context, of.hidden.shape, rounds));
     let mut bias: Option<Tensor> = None;
     // A whole number of aligned rows, so that every device can bind a block.
     let block = (block(context) / v / ALIGNMENT).max(1) * ALIGNMENT;

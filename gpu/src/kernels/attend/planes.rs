@@ -116,16 +116,22 @@ impl Planes {
         how: Attend,
     ) -> [Tensor; 3] {
         let Self { block, size, extent } = *self;
-        let [dk, dv, dq] = beside::like(context, [k, v, q]);
+        // Gradients lie as what they are of.
+        let (of, [dk, dv, dq]) = match beside::like(context, [k, v, q]) {
+            Some(all) => ([q, k, v].map(|x| Strided::of(context, x)), all),
+            None => {
+                let all = [k, v, q].map(|x| rounded::empty(context, x.shape));
+                ([q, k, v].map(|x| Strided::adjacent(context, x)), all)
+            }
+        };
         if extent.keys < k.rows() || extent.queries < q.rows() {
-            [&dk, &dv, &dq].into_iter().for_each(|x| beside::clear(context, x));
+            beside::clear(context, &[&dk, &dv, &dq]);
         }
         let nothing = empty(context, Shape::vector(LANES)).view();
         let (p, key) = dropout(&how);
         let by = Sources { context: dy.is_some(), map: dmap.is_some(), drops: p > 0.0 };
         let dy = dy.map_or_else(|| nothing.clone(), |dy| context.short(dy));
         let dmap = dmap.map_or(nothing, Tensor::view);
-        let of = [q, k, v].map(|x| Strided::of(context, x));
         let to = [&dq, &dk, &dv].map(|x| Strided::of(context, x));
         let spans = grid.spans.view(context);
         let cubes = |rows| self.cubes(rows, how.heads, grid.sentences);

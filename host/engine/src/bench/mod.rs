@@ -1,7 +1,7 @@
 //! Benchmarks of training steps, distillation steps, translation and matrix products. Other toolkits can measure the same work.
 //!
 //! A repetition is a full training step (forward, losses, backward, Adam, with dropout) on each of several batches, or
-//! the translation of a set of sentences.
+//! the translation of a set of sentences, or a product.
 
 pub mod estimate;
 mod image;

@@ -1,6 +1,6 @@
 //! An upper bound on the device memory of a training step, computed from sizes alone.
 //!
-//! Counted are: parameters, moments, gradients and the buffer that Adam gathers them in; the teacher's parameters; the
+//! Counted are: parameters, moments, gradients, and as many that do not lie where Adam reads them; the teacher's parameters; the
 //! values that the tape keeps for the backward pass; the gradients alive in the backward pass; all attention maps with
 //! their gradients, and the aligned maps if map losses are used; the teacher's maps; the states and projections of both
 //! models if they are compared, with gradients; one block of logits; rounded operands of matrix products. The bound assumes the worst batch: no padding, and every sentence as long as the
@@ -17,7 +17,7 @@ use a2d_system::error::Result;
 /// Bytes of an f32.
 const NUMBER: f64 = 4.0;
 
-/// Parameters, two moments, gradients, gradients of one more part of a batch, and Adam's gather buffer.
+/// Parameters, two moments, gradients, gradients of one more part of a batch, and the row of those that Adam reads.
 const COPIES_OF_PARAMETERS: f64 = 6.0;
 
 /// Largest block of logits, in elements.

@@ -33,7 +33,11 @@ pub fn prune(own: &Path) {
         let recent = used.elapsed().map_or(true, |age| age < UNUSED);
         match room.checked_sub(bytes) {
             Some(rest) if recent => room = rest,
-            _ => remove(&path),
+            _ => {
+                // Those that were used before it have no room either.
+                room = 0;
+                remove(&path);
+            }
         }
     }
 }

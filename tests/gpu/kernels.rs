@@ -7,7 +7,6 @@ use a2d_core::config::{Positions, Special};
 use a2d_core::optim::Adam;
 use a2d_core::shape::Shape;
 use a2d_host::backend::cpu::Cpu;
-use std::iter;
 
 /// Results by name.
 type Named = Vec<(String, Vec<f32>)>;
@@ -200,27 +199,34 @@ fn projected<B: Train>(b: &mut B, width: usize, layout: Layout) -> Named {
     let [x, sum, dy, before] = [(); 4].map(|()| random(b, noise, Shape::matrix(rows, width)).0);
     let how = Attend { heads: 2, map: true, dropout: 0.1, key: Some(3) };
     let mut all = Vec::new();
-    for crossed in [false, true] {
-        let [k, v, q] = if crossed {
-            let [k, v] = b.linears(&x, [map(0), map(1)]);
-            let [q] = b.linears(&x, [map(2)]);
-            [k, v, q]
-        } else {
-            b.linears(&x, [map(0), map(1), map(2)])
-        };
+    // Which maps of one input give keys, values and queries.
+    for parts in [vec![vec![0, 1, 2]], vec![vec![0, 1], vec![2]], vec![vec![2, 0, 1]]] {
+        let mut ys = Vec::new();
+        for part in &parts {
+            let of_part: Vec<_> = match part[..] {
+                [i, j, k] => b.linears(&x, [i, j, k].map(map)).into(),
+                [i, j] => b.linears(&x, [i, j].map(map)).into(),
+                _ => b.linears(&x, [map(part[0])]).into(),
+            };
+            ys.extend(part.iter().zip(of_part));
+        }
+        ys.sort_by_key(|(number, _)| *number);
+        let [k, v, q] = [0, 1, 2].map(|i| ys[i].1.clone());
         let Attended { context, map: maps } = b.attend(&q, Kv { k: &k, v: &v }, grid, how);
         let saved = SavedAttend { q: q.clone(), kv: Kv { k: k.clone(), v: v.clone() }, map: maps };
         let [dq, dk, dv] = b.attend_grad(Some(&dy), None, &saved, grid, how);
         let mut found = vec![k, v, q, context, dq.clone(), dk.clone(), dv.clone()];
-        let (ws, dys) = ([0, 1, 2].map(|i| map(i)[0]), [dk, dv, dq]);
-        let (both, rest) = if crossed { (0..2, Some(2..3)) } else { (0..3, None) };
+        let ds = [dk, dv, dq];
         let mut dx = Some(before.clone());
-        for part in iter::once(both).chain(rest) {
-            let d = b.linears_grad(&dys[part.clone()], &x, &ws[part.clone()], dx);
-            // The exact gradient of the keys' bias is zero.
-            let biased = part.start == 0;
-            let (ws, bs): (Vec<_>, Vec<_>) = d.maps.into_iter().unzip();
-            found.extend(ws.into_iter().chain(bs.into_iter().flatten().skip(usize::from(biased))));
+        for part in &parts {
+            let dys: Vec<_> = part.iter().map(|&i| ds[i].clone()).collect();
+            let ws: Vec<_> = part.iter().map(|&i| map(i)[0]).collect();
+            let d = b.linears_grad(&dys, &x, &ws, dx);
+            for (&number, (dw, db)) in part.iter().zip(d.maps) {
+                found.push(dw);
+                // The exact gradient of the keys' bias is zero.
+                found.extend(db.filter(|_| number > 0));
+            }
             dx = d.x;
         }
         let dx = dx.expect("there are maps");
@@ -230,11 +236,8 @@ fn projected<B: Train>(b: &mut B, width: usize, layout: Layout) -> Named {
         let mut cache = b.zeros(Shape::matrix(2 * rows, width));
         b.store(&mut cache, &found[1], 1, 2);
         found.push(cache);
-        all.extend(named(
-            b,
-            &format!("{width}, {layout:?}, crossed {crossed}:"),
-            &found.iter().collect::<Vec<_>>(),
-        ));
+        let found: Vec<_> = found.iter().collect();
+        all.extend(named(b, &format!("{width}, {layout:?}, {parts:?}:"), &found));
     }
     all
 }

@@ -98,7 +98,8 @@ fn every_link_leads_to_a_file() {
 
 #[test]
 fn patterns_stand_for_text() {
-    let output = ["vocabulary: 4000 tokens", "train: 12 of 12 pairs", "done"].join("\n");
+    let output =
+        ["vocabulary: 4000 tokens", "train: 12 of 12 pairs", "done"].join("\nthis: 2s so far\n");
     for expected in [
         &["vocabulary: 4000 tokens", "train: 12 of 12 pairs", "done"][..],
         &["vocabulary: [..] tokens", "train: [..] of [..] pairs", "done"],

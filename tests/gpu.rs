@@ -99,10 +99,18 @@ fn kernels_attend_with_any_heads() {
     on_device!(make => kernels::attend_with_any_heads(&mut make()));
 }
 
+/// Whether the device has no bf16, which is told.
+fn lacks_bf16() -> bool {
+    let lacks = !device().precisions.contains(&Precision::Bf16);
+    if lacks {
+        skipped("the device has no bf16");
+    }
+    lacks
+}
+
 #[test]
 fn kernels_attend_in_bf16_as_the_cpu() {
-    if !device().precisions.contains(&Precision::Bf16) {
-        skipped("the device has no bf16");
+    if lacks_bf16() {
         return;
     }
     in_precision!(make => kernels::attend_in_bf16_as_the_cpu(&mut make(Precision::Bf16)));
@@ -115,8 +123,7 @@ fn kernels_project_and_attend() {
 
 #[test]
 fn kernels_project_and_attend_in_bf16_as_the_cpu() {
-    if !device().precisions.contains(&Precision::Bf16) {
-        skipped("the device has no bf16");
+    if lacks_bf16() {
         return;
     }
     in_precision!(make => kernels::project_and_attend_in_bf16_as_the_cpu(&mut make(Precision::Bf16)));

@@ -245,13 +245,7 @@ mod train {
             norm: LayerNorm<'_, Self::Tensor>,
         ) -> [Self::Tensor; 2] {
             let y = self.linear(x, w, Some(b));
-            let y = match mask {
-                Some((p, key)) => self.mask(y, p, key),
-                None => y,
-            };
-            let sum = self.add(y, residual);
-            let normed = self.layer_norm(&sum, norm);
-            [sum, normed]
+            join_masked(self, y, residual, mask, norm)
         }
 
         /// The gradient of [`Backend::embed`] for `table` `[V, D]`. Padding has no gradient.
@@ -403,6 +397,23 @@ mod train {
         /// One step of Adam over all parameters. Returns `[1]`: the norm of the gradients after scaling, before
         /// clipping.
         fn adam(&mut self, state: AdamState<'_, Self::Tensor>, step: &AdamStep) -> Self::Tensor;
+    }
+
+    /// What follows the linear map in [`Train::linear_join_masked`], in one operation after the other.
+    pub fn join_masked<B: Train + ?Sized>(
+        b: &mut B,
+        y: B::Tensor,
+        residual: &B::Tensor,
+        mask: Option<(f32, u64)>,
+        norm: LayerNorm<'_, B::Tensor>,
+    ) -> [B::Tensor; 2] {
+        let y = match mask {
+            Some((p, key)) => b.mask(y, p, key),
+            None => y,
+        };
+        let sum = b.add(y, residual);
+        let normed = b.layer_norm(&sum, norm);
+        [sum, normed]
     }
 
     /// Gradients of a linear map.

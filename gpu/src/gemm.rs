@@ -21,10 +21,8 @@ use half::{bf16, f16};
 pub(crate) enum Out {
     /// To new memory.
     New,
-    /// To this memory.
-    To(View),
-    /// To this memory, in bf16.
-    Rounded(View),
+    /// To this tensor, in the format that it is held in.
+    To(Tensor),
     /// To new memory, with this added.
     Plus(View),
     /// Added to this memory.
@@ -84,10 +82,9 @@ impl Gemm {
         let ready = self.ready(context, form, [a.into(), b.into()], dims, Batch::ONE);
         let new = || empty(context, Shape::matrix(dims[0], dims[1])).view();
         match out {
-            Out::To(view) => ready.launch(context, view),
-            Out::Rounded(view) => {
-                ready.launch_rounded(context, &view);
-                view
+            Out::To(to) => {
+                ready.launch_held(context, &to);
+                context.held(&to).0
             }
             Out::New => ready.launch(context, new()),
             Out::Plus(sum) => {

@@ -174,20 +174,19 @@ impl Tensor {
         self.buffer.full.get().is_some()
     }
 
-    /// Rows `from..from + rows`; `from * cols` is a multiple of [`ALIGNMENT`].
-    pub(crate) fn part(&self, from: usize, rows: usize) -> View {
-        self.part_of(from * self.cols(), rows * self.cols())
-    }
-
-    /// [`Tensor::part`] as a tensor, with its part of the rounded elements.
+    /// Rows `from..from + rows`, in the formats that they are held in; `from * cols` is a multiple of [`ALIGNMENT`].
     pub(crate) fn rows_from(&self, from: usize, rows: usize) -> Self {
         let (first, shape) = (from * self.cols(), Shape::matrix(rows, self.cols()));
-        let part = Self::of(self.part(from, rows), shape);
-        if let Some(Rounded { view, factor: None }) = &*self.buffer.rounded() {
-            let view = view.part_of::<half::f16>(first, shape.len());
-            *part.buffer.rounded() = Some(Rounded { view, factor: None });
-        }
-        part
+        let full = self.buffer.full.get().map(|view| view.part(first, shape.len()));
+        let rounded = match &*self.buffer.rounded() {
+            Some(Rounded { view, factor: None }) => {
+                let view = view.part_of::<half::f16>(first, shape.len());
+                Some(Rounded { view, factor: None })
+            }
+            _ => None,
+        };
+        assert!(full.is_some() || rounded.is_some(), "rows of memory that a tensor has");
+        Self::with(full, rounded, shape, None)
     }
 
     /// `len` elements from `first`, a multiple of [`ALIGNMENT`].

@@ -20,7 +20,6 @@ use a2d_core::shape::Shape;
 use a2d_gemm::Form;
 use cubecl::ir::StorageType;
 use cubecl::prelude::*;
-use half::bf16;
 
 /// Less than every logit. Its distance from one, times a softness, is finite.
 const LOWEST: f32 = -1.0e30;
@@ -508,15 +507,10 @@ pub(crate) fn token_loss(
         let taught = of.teacher.as_ref().map(|of| logits(&part(of.hidden), of.table, of.bias));
         launch(context, of, &z, taught.as_ref(), &values, [from, rows, v]);
         if let (Some(hidden), Some(table)) = (&hidden, &table) {
-            let to = if hidden.is_held_rounded() {
-                let all = context.short(hidden);
-                Out::Rounded(all.part_of::<bf16>(from * width, rows * width))
-            } else {
-                Out::To(hidden.part(from, rows))
-            };
+            let to = Out::To(part(hidden));
             gemm.run(context, Form::Nn, &z, of.table, [rows, width, v], to);
-            let to = if from == 0 { Out::To } else { Out::Onto };
-            gemm.run(context, Form::Tn, &z, &x, [v, width, rows], to(table.view()));
+            let to = if from == 0 { Out::To(table.clone()) } else { Out::Onto(table.view()) };
+            gemm.run(context, Form::Tn, &z, &x, [v, width, rows], to);
             if of.bias.is_some() {
                 let part = column_sums(context, &z.view(), rows, v);
                 match &bias {

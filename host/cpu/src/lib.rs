@@ -297,13 +297,7 @@ impl Train for Cpu {
                 linear::add_bias(&self.team, y, b)
             }
         };
-        let y = match mask {
-            Some((p, key)) => self.mask(y, p, key),
-            None => y,
-        };
-        let sum = self.add(y, residual);
-        let normed = self.layer_norm(&sum, norm);
-        [sum, normed]
+        join_masked(self, y, residual, mask, norm)
     }
 
     fn embed_grad(
